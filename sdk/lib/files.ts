@@ -1,0 +1,60 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+/** Lower-case hexadecimal SHA-256, 64 characters. */
+export type Sha256 = string;
+
+export function sha256(data: string | Uint8Array): Sha256 {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+export async function sha256File(path: string): Promise<Sha256> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
+}
+
+/** A sibling of `path` that no other process uses; renamed over `path` when complete. */
+export function temporaryName(path: string): string {
+  return `${path}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+/** Writes a file so that readers see the old content or the new, never a part: temporary name, fsync, rename. */
+export async function writeAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = temporaryName(path);
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(data);
+      await file.chmod(mode); // open() applied the umask
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Order by code unit: the same on every machine, unlike localeCompare. */
+export function byteOrder(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** JSON with keys sorted at every depth, so that equal values give equal bytes. */
+export function canonicalJson(value: unknown, indent?: number): string {
+  return JSON.stringify(
+    value,
+    (_key, node: unknown) =>
+      node !== null && typeof node === 'object' && !Array.isArray(node)
+        ? Object.fromEntries(Object.entries(node).sort(([a], [b]) => byteOrder(a, b)))
+        : node,
+    indent,
+  );
+}

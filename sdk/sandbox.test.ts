@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Failure } from './lib/errors.ts';
+import { runSandboxed, sandboxCommand } from './sandbox.ts';
+import { fakeTree } from './testing.ts';
+
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'draisine-sandbox-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs in a sandbox whose bwrap is a script. */
+async function withBwrap(body: string): Promise<Buffer> {
+  const root = await fakeTree(await mkdtemp(join(folder, 'tree-')), { bwrap: body });
+  return await runSandboxed(root, '/tree', ['/bin/make', 'all'], [{ from: '/a', to: '/b', writable: true }]);
+}
+
+test('the command names the tree, the binds and the program, and nothing of this machine', async () => {
+  const root = await fakeTree(join(folder, 'one'), { bwrap: '' });
+  const { args } = sandboxCommand(root, '/tree', ['/bin/sh', '-c', 'x'], [{ from: '/a', to: '/b' }], '/b');
+  const text = args.join(' ');
+  for (const part of [
+    '--unshare-all',
+    '--clearenv',
+    '--ro-bind /tree/usr /usr',
+    '--ro-bind /a /b',
+    '--chdir /b',
+  ])
+    assert.ok(text.includes(part), part);
+  assert.ok(text.endsWith('-- /bin/sh -c x'));
+});
+
+const REFUSALS = [
+  'bwrap: No permissions to create new namespace, likely because the kernel does not allow non-privileged user namespaces.',
+  'bwrap: Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces exceeded (ENOSPC)',
+  'bwrap: Creating new namespace failed: Operation not permitted',
+  'bwrap: setting up uid map: Permission denied',
+];
+for (const refusal of REFUSALS) {
+  test(`a host that forbids user namespaces is named as such: ${refusal.slice(7, 50)}…`, async () => {
+    await assert.rejects(withBwrap(`echo '${refusal}' >&2; exit 1`), (error) => {
+      assert.ok(error instanceof Failure);
+      assert.match(error.message, /^this host forbids user namespaces/);
+      assert.match(error.mend ?? '', /sysctl .*user\.max_user_namespaces/);
+      assert.ok(error.cause instanceof Failure && error.cause.message.includes(refusal));
+      return true;
+    });
+  });
+}
+
+test('what goes wrong inside is told as it is, by the name of the program', async () => {
+  await assert.rejects(withBwrap('echo "no rule to make all" >&2; exit 2'), (error) => {
+    assert.ok(error instanceof Failure);
+    assert.equal(error.message, '/bin/make failed (exit 2)\nno rule to make all');
+    return true;
+  });
+});
