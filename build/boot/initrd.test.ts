@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { canonicalJson } from '../../sdk/lib/files.ts';
+import { fakeTree } from '../../sdk/testing.ts';
+import { source } from '../graph/target.ts';
+import { given, runRecipe } from '../graph/testing-recipe.ts';
+import { mergeLayers } from '../tree/merge.ts';
+import { dir, file, hardlink, makeElf, symlink, treeOf } from '../tree/testing.ts';
+import { type InitrdPlan, initrd } from './initrd.ts';
+
+const LIB = 'usr/lib/x86_64-linux-gnu';
+const MODULES = 'usr/lib/modules/6.1';
+
+const entries = [
+  file('usr/bin/tool', makeElf({ interpreter: '/lib64/ld.so', needed: ['liba.so.1'] }), { mode: 0o755 }),
+  hardlink('usr/bin/tool-too', 'usr/bin/tool', { mode: 0o755 }),
+  symlink('usr/bin/alias', 'tool'),
+  file('usr/bin/lost', makeElf({ needed: ['libnowhere.so'] })),
+  symlink('usr/lib64/ld.so', '../lib/x86_64-linux-gnu/ld.so'),
+  file(`${LIB}/ld.so`, makeElf({})),
+  symlink(`${LIB}/liba.so.1`, 'liba.so.1.2'),
+  file(`${LIB}/liba.so.1.2`, makeElf({ soname: 'liba.so.1' })),
+  file(`${LIB}/libopened.so`, makeElf({})),
+  file('usr/lib/systemd/system/one.service', '[Service]'),
+  file('usr/share/unwanted', 'x'),
+  file(`${MODULES}/modules.dep`, 'kernel/ext4.ko: kernel/jbd2.ko\nkernel/jbd2.ko:\nkernel/other.ko:\n'),
+  file(`${MODULES}/modules.dep.bin`, ''),
+  file(`${MODULES}/modules.builtin.bin`, ''),
+  ...['ext4', 'jbd2', 'other'].map((name) => file(`${MODULES}/kernel/${name}.ko`, name)),
+];
+const image = mergeLayers([{ packages: [{ name: 'all', entries }] }]);
+
+const empty: InitrdPlan = { binaries: [], libraries: [], files: [], units: [], links: {}, directories: [] };
+
+let folder = '';
+let tools = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'draisine-initrd-'));
+  // zstd -q -T2 -LEVEL -o OUT
+  tools = await fakeTree(join(folder, 'tools'), { zstd: 'cat >"$5"' });
+  await mkdir(join(folder, 'overlay/usr/lib'), { recursive: true });
+  await writeFile(join(folder, 'overlay/usr/lib/ours'), 'ours');
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Builds an uncompressed initrd; the names in it, in order. */
+async function build(
+  plan: Partial<InitrdPlan>,
+  { modules = [] as readonly string[], tree = image, overlay = join(folder, 'overlay') } = {},
+): Promise<{ readonly bytes: Buffer; readonly names: readonly string[] }> {
+  const own = await mkdtemp(join(folder, 'run-'));
+  await writeFile(join(own, 'tree'), canonicalJson(tree));
+  const target = initrd('initrd', {
+    tree: await given(join(own, 'tree')),
+    plan: { ...empty, ...plan },
+    modules,
+    overlay: source(overlay),
+    sdk: await given(tools),
+    level: 3,
+    epoch: 1_700_000_000,
+  });
+  const bytes = await readFile((await runRecipe(target, own)).out);
+  const names = [...bytes.toString('latin1').matchAll(/070701[0-9a-f]{104}([^\0]+)\0/g)].map(
+    ([, name]) => name ?? '',
+  );
+  return { bytes, names: names.slice(0, -1) };
+}
+
+async function fails(run: Promise<unknown>, what: RegExp): Promise<void> {
+  await assert.rejects(run, (error) => error instanceof Failure && what.test(error.message));
+}
+
+test('what is named, and what that needs, is in; nothing else', async () => {
+  const { names } = await build({ binaries: ['usr/bin/tool'] }, { modules: ['ext4'] });
+  for (const path of [
+    'usr/bin/tool',
+    'usr/lib64/ld.so', // the interpreter /lib64/ld.so, by the alias and the links on the way
+    `${LIB}/ld.so`,
+    `${LIB}/liba.so.1`,
+    `${LIB}/liba.so.1.2`,
+    `${MODULES}/kernel/ext4.ko`,
+    `${MODULES}/kernel/jbd2.ko`,
+    `${MODULES}/modules.dep.bin`,
+    'lib64',
+    'usr/lib/ours',
+  ])
+    assert.ok(names.includes(path), path);
+  for (const path of ['usr/share/unwanted', `${MODULES}/kernel/other.ko`, `${LIB}/libopened.so`])
+    assert.ok(!names.includes(path), path);
+  assert.deepEqual(names, [...new Set(names)]);
+});
+
+test('libraries opened with dlopen, units, links and folders of the plan', async () => {
+  const { names } = await build({
+    libraries: ['libopened.so'],
+    units: ['one.service'],
+    links: { init: 'usr/bin/tool' },
+    directories: ['sysroot'],
+  });
+  for (const path of [`${LIB}/libopened.so`, 'usr/lib/systemd/system/one.service', 'init', 'sysroot'])
+    assert.ok(names.includes(path), path);
+});
+
+test('a hard link alone is the file, a symlink brings what it leads to', async () => {
+  const { names, bytes } = await build({ files: ['usr/bin/tool-too', 'usr/bin/alias'] });
+  assert.ok(names.includes('usr/bin/tool-too') && names.includes('usr/bin/tool'));
+  assert.equal(bytes.toString('latin1').split('\x7fELF').length - 1, 2);
+});
+
+test('the same bytes each time', async () => {
+  const plan = { binaries: ['usr/bin/tool'], units: ['one.service'] };
+  assert.deepEqual((await build(plan)).bytes, (await build(plan)).bytes);
+});
+
+test('each fault of a plan is an error that names it', async () => {
+  await fails(build({ binaries: ['usr/bin/gone'] }), /\/usr\/bin\/gone is not in the tree/);
+  await fails(build({ files: ['usr/share/gone'] }), /\/usr\/share\/gone is not in the image/);
+  await fails(build({ units: ['gone.service'] }), /system\/gone\.service is not in the image/);
+  await fails(build({ libraries: ['libgone.so'] }), /libgone\.so is not in the tree/);
+  await fails(build({ binaries: ['usr/bin/lost'] }), /needs libnowhere\.so/);
+  await fails(build({}, { modules: ['ext4', 'zfs', 'xfs'] }), /modules not in the image: zfs, xfs/);
+  await fails(build({}, { tree: treeOf(dir('usr')) }), /no kernel modules/);
+});
+
+test('a plan and an overlay that make the same path are an error', async () => {
+  await fails(build({ links: { 'usr/lib/ours': 'x' } }), /shadows without saying so/);
+  const overlay = join(folder, 'shadow');
+  await mkdir(join(overlay, 'usr/bin'), { recursive: true });
+  await writeFile(join(overlay, 'usr/bin/tool'), 'x');
+  await fails(build({ binaries: ['usr/bin/tool'] }, { overlay }), /shadows without saying so/);
+});

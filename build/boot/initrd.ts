@@ -1,0 +1,145 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import { runTool } from '../../sdk/tool.ts';
+import { type Plain, recipe, type Source, type Target } from '../graph/target.ts';
+import { type ContentReader, openContents } from '../tree/content.ts';
+import { treeToCpio } from '../tree/cpio.ts';
+import type { Entry, Tree } from '../tree/entry.ts';
+import { libraryClosure } from '../tree/libraries.ts';
+import { indexTree, lookUp } from '../tree/lookup.ts';
+import { mergeLayers } from '../tree/merge.ts';
+import { readOverlay } from '../tree/overlay.ts';
+import { MERGED_USR } from '../tree/paths.ts';
+import { moduleName } from './modinfo.ts';
+
+/** What of the image's tree goes into the initrd. All paths as in `Entry.path`. */
+export interface InitrdPlan {
+  /** Programs; the libraries they need come with them. */
+  readonly binaries: readonly string[];
+  /** Sonames that are opened with dlopen(3) and that no program names. */
+  readonly libraries: readonly string[];
+  /** Further files and symlinks. */
+  readonly files: readonly string[];
+  /** systemd units of the image, by name. */
+  readonly units: readonly string[];
+  readonly links: Readonly<Record<string, string>>;
+  readonly directories: readonly string[];
+}
+
+const LIBRARIES = 'usr/lib/x86_64-linux-gnu';
+const UNITS = 'usr/lib/systemd/system';
+
+/**
+ * The initrd: a zstd-compressed cpio archive of a part of the image's tree, modules by name with what they depend
+ * on, and an overlay. No dracut, no initramfs-tools, no run of anything on the building machine.
+ */
+export const initrd = recipe<{
+  /** `Tree` of the image. */
+  tree: Target;
+  plan: Plain<InitrdPlan>;
+  modules: readonly string[];
+  overlay: Source;
+  sdk: Target;
+  level: number;
+  epoch: number;
+}>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, signal, blob }) {
+    const { plan } = inputs;
+    const usr = JSON.parse(await readFile(inputs.tree.path, 'utf8')) as Tree;
+    const common = { uid: 0, gid: 0, origin: 'initrd plan' };
+    const aliases = MERGED_USR.map(
+      (path): Entry => ({ ...common, type: 'symlink', path, target: `usr/${path}`, mode: 0o777 }),
+    );
+    // The image's tree is /usr alone; program headers say /lib64/….
+    const tree: Tree = { entries: [...aliases, ...usr.entries].sort((a, b) => byteOrder(a.path, b.path)) };
+    const contents = await openContents(tree, blob);
+    try {
+      const programs = [...plan.binaries, ...plan.libraries.map((soname) => `${LIBRARIES}/${soname}`)];
+      const paths = new Set([
+        ...programs,
+        ...plan.files,
+        ...plan.units.map((unit) => `${UNITS}/${unit}`),
+        ...libraryClosure(tree, programs, (content) => contents.read(content)),
+        ...modulePaths(tree, inputs.modules, contents),
+      ]);
+      const index = indexTree(tree);
+      const picked = new Map<string, Entry>();
+      for (const path of paths) {
+        if (!path.startsWith('usr/')) continue; // an alias, added below
+        const entry = index.get(path);
+        const found = lookUp(index, path);
+        if (!found)
+          throw badInput(`/${path} is not in the image`, {
+            where: 'plan of the initrd',
+            mend: 'correct the plan, or include its package',
+          });
+        if (entry) picked.set(path, standalone(entry, index));
+        for (const link of found.links) if (link.path.startsWith('usr/')) picked.set(link.path, link);
+        picked.set(found.entry.path, standalone(found.entry, index));
+      }
+      const made: Entry[] = [
+        ...Object.entries(plan.links).map(
+          ([path, target]): Entry => ({ ...common, type: 'symlink', path, target, mode: 0o777 }),
+        ),
+        ...plan.directories.map((path): Entry => ({ ...common, type: 'dir', path, mode: 0o755 })),
+      ];
+      const merged = mergeLayers([
+        { packages: [{ name: 'image', entries: [...picked.values()] }] },
+        { overlay: 'initrd', entries: await readOverlay(inputs.overlay.path, 'initrd') },
+        { overlay: 'initrd plan', entries: made },
+      ]);
+      const whole: Tree = {
+        entries: [...merged.entries, ...aliases].sort((a, b) => byteOrder(a.path, b.path)),
+      };
+      await runTool(inputs.sdk.path, 'zstd', ['-q', '-T2', `-${inputs.level}`, '-o', out], {
+        stdin: treeToCpio(whole, { blobPath: blob, mtime: inputs.epoch }),
+        signal,
+      });
+    } finally {
+      contents.close();
+    }
+  },
+});
+
+/** A hard link taken alone is the file itself. */
+function standalone(entry: Entry, index: ReadonlyMap<string, Entry>): Entry {
+  if (entry.type !== 'hardlink') return entry;
+  const file = index.get(entry.target);
+  return file?.type === 'file' ? { ...file, path: entry.path } : entry;
+}
+
+/** Paths of the named modules, of all they depend on (modules.dep), and of depmod's indexes. */
+function modulePaths(tree: Tree, names: readonly string[], contents: ContentReader): string[] {
+  const files = tree.entries.filter(
+    ({ path, type }) => type === 'file' && path.startsWith('usr/lib/modules/'),
+  );
+  const dep = files.find(({ path }) => basename(path) === 'modules.dep');
+  const builtin = files.find(({ path }) => basename(path) === 'modules.builtin.bin');
+  if (dep?.type !== 'file' || !builtin)
+    throw badInput('the image has no kernel modules', { where: 'plan of the initrd' });
+  const root = dep.path.slice(0, -'/modules.dep'.length);
+  const dependencies = new Map<string, string[]>();
+  for (const line of contents.read(dep.content).toString().split('\n')) {
+    const [path, rest] = line.split(':');
+    if (path && rest !== undefined)
+      dependencies.set(
+        moduleName(path),
+        [path, ...rest.trim().split(' ')].filter((each) => each !== ''),
+      );
+  }
+  const unknown = names.filter((name) => !dependencies.has(moduleName(name)));
+  if (unknown.length > 0)
+    throw badInput(`modules not in the image: ${unknown.join(', ')}`, {
+      where: 'modules of the initrd',
+      mend: 'add them to the modules of the image, or remove them here',
+    });
+  const paths = new Set(
+    names.flatMap((name) => dependencies.get(moduleName(name)) ?? []).map((path) => `${root}/${path}`),
+  );
+  for (const { path } of files) if (path.startsWith(`${root}/modules.`)) paths.add(path);
+  return [...paths];
+}

@@ -1,0 +1,265 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { byteOrder, canonicalJson, sha256 } from '../../sdk/lib/files.ts';
+import { runTool } from '../../sdk/tool.ts';
+import { readPackage } from '../debian/package.ts';
+import { recipe, type Target } from '../graph/target.ts';
+import { openContents } from '../tree/content.ts';
+import type { Entry, Tree } from '../tree/entry.ts';
+import { type ModInfo, moduleName, modulesNeeded, readModInfo } from './modinfo.ts';
+
+/** Files of usr/lib/modules/RELEASE that the package ships and depmod reads. */
+const SHIPPED = ['modules.builtin', 'modules.builtin.modinfo', 'modules.order'];
+
+interface Module {
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: Buffer;
+  readonly info: ModInfo;
+  readonly origin: string;
+}
+
+/**
+ * The named modules of a kernel package and what they depend on, uncompressed (the file system compresses, and a
+ * machine then decompresses once, not twice), with the modules of `extra` and depmod's indexes. Output: `Tree`.
+ * Refuses extra modules that were built for another kernel.
+ */
+export const moduleSet = recipe<{
+  /** A `Package`: the kernel. */
+  kernel: Target;
+  /** `Tree`s with modules below usr/lib/modules/RELEASE, built by recipes: all of them are taken. */
+  extra: readonly Target[];
+  names: readonly string[];
+  sdk: Target;
+  sdkXz: Target;
+}>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, scratch, signal, blob, add }) {
+    const kernel = await readPackage(inputs.kernel.path);
+    const release = kernelRelease(kernel.entries, kernel.name);
+    const root = `usr/lib/modules/${release}`;
+    const shipped = kernel.entries.map((entry) => ({
+      ...entry,
+      path: entry.path.replace(/^lib\//, 'usr/lib/'),
+    }));
+    const contents = await openContents({ entries: shipped }, blob);
+    const chosen = new Map<string, Module>();
+    try {
+      const byName = new Map<string, Extract<Entry, { type: 'file' }>>();
+      for (const entry of shipped) {
+        if (entry.type === 'file' && /\.ko(\.xz)?$/.test(entry.path) && entry.path.startsWith(`${root}/`))
+          byName.set(moduleName(entry.path), entry);
+      }
+      const builtin = new Set<string>();
+      for (const entry of shipped) {
+        if (entry.type === 'file' && entry.path === `${root}/modules.builtin`) {
+          for (const line of contents.read(entry.content).toString().split('\n'))
+            builtin.add(moduleName(line));
+        }
+      }
+      for (const target of inputs.extra) {
+        for (const module of await extraModules(target.path, root, release, blob))
+          chosen.set(module.name, module);
+      }
+      const wanted = new Set(inputs.names.map(moduleName));
+      for (const module of chosen.values()) for (const name of needs(module.info)) wanted.add(name);
+      let round = [...wanted].filter((name) => !chosen.has(name));
+      const unknown: string[] = [];
+      while (round.length > 0) {
+        const batch: Extract<Entry, { type: 'file' }>[] = [];
+        for (const name of round) {
+          const entry = byName.get(name);
+          if (entry) batch.push(entry);
+          else if (!builtin.has(name)) unknown.push(name);
+        }
+        const next = new Set<string>();
+        for (const module of await decompress(
+          batch,
+          contents.read,
+          inputs.sdkXz.path,
+          join(scratch, 'xz'),
+          signal,
+        )) {
+          chosen.set(module.name, module);
+          for (const name of needs(module.info)) if (!chosen.has(name)) next.add(name);
+        }
+        round = [...next].filter((name) => !chosen.has(name));
+      }
+      // A soft dependency may name an algorithm, or a module this kernel does not have; a hard one may not.
+      const firm = new Set(inputs.names.map(moduleName));
+      for (const module of chosen.values())
+        for (const name of modulesNeeded(module.info).hard) firm.add(name);
+      const missing = unknown.filter((name) => firm.has(name));
+      if (missing.length > 0) {
+        throw badInput(`${kernel.name} has no module ${missing.sort(byteOrder).join(', ')}`, {
+          where: 'modules of the image',
+          mend: 'correct the names (modinfo), or remove them',
+        });
+      }
+      checkVermagic(chosen);
+
+      const folder = join(scratch, 'depmod');
+      const entries: Entry[] = [];
+      const common = { uid: 0, gid: 0, mode: 0o644, type: 'file' } as const;
+      for (const module of [...chosen.values()].sort((a, b) => byteOrder(a.path, b.path))) {
+        await write(join(folder, module.path), module.bytes);
+        const digest = sha256(module.bytes);
+        await add(module.bytes);
+        entries.push({
+          ...common,
+          path: module.path,
+          origin: module.origin,
+          content: { blob: digest, offset: 0, size: module.bytes.length, sha256: digest },
+        });
+      }
+      for (const name of SHIPPED) {
+        const entry = shipped.find(({ path }) => path === `${root}/${name}`);
+        if (entry?.type !== 'file') throw new Failure(`${kernel.name} ships no ${name}`, { where: root });
+        await write(join(folder, entry.path), contents.read(entry.content));
+      }
+      await runTool(inputs.sdk.path, 'depmod', ['-b', join(folder, 'usr'), release], { signal });
+      for (const name of [
+        'alias.bin',
+        'builtin.alias.bin',
+        'builtin.bin',
+        'dep',
+        'dep.bin',
+        'devname',
+        'softdep',
+        'symbols.bin',
+      ].map((each) => `modules.${each}`)) {
+        const path = `${root}/${name}`;
+        const bytes = await readFile(join(folder, path));
+        const digest = sha256(bytes);
+        await add(bytes);
+        entries.push({
+          ...common,
+          path,
+          origin: 'depmod',
+          content: { blob: digest, offset: 0, size: bytes.length, sha256: digest },
+        });
+      }
+      await writeFile(out, canonicalJson({ entries } satisfies Tree));
+    } finally {
+      contents.close();
+    }
+  },
+});
+
+/** The kernel image of a kernel package (boot/vmlinuz-RELEASE). */
+export const kernelImage = recipe<{ kernel: Target }>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, blob }) {
+    const kernel = await readPackage(inputs.kernel.path);
+    const entry = kernel.entries.find(
+      ({ path }) => path === `boot/vmlinuz-${kernelRelease(kernel.entries, kernel.name)}`,
+    );
+    if (entry?.type !== 'file') throw new Failure('no kernel image in the package', { where: kernel.name });
+    const contents = await openContents({ entries: [entry] }, blob);
+    try {
+      await writeFile(out, contents.read(entry.content));
+    } finally {
+      contents.close();
+    }
+  },
+});
+
+/** The one kernel release a kernel package is for: the name of its boot/vmlinuz-…. */
+export function kernelRelease(entries: readonly Entry[], where: string): string {
+  const releases = entries.flatMap(({ path }) => /^boot\/vmlinuz-(.+)$/.exec(path)?.[1] ?? []);
+  if (releases.length !== 1 || !releases[0])
+    throw new Failure(`expected one kernel, found ${releases.length}`, { where });
+  return releases[0];
+}
+
+function needs(info: ModInfo): string[] {
+  const { hard, soft } = modulesNeeded(info);
+  return [...hard, ...soft];
+}
+
+async function decompress(
+  entries: readonly Extract<Entry, { type: 'file' }>[],
+  read: (content: Extract<Entry, { type: 'file' }>['content']) => Buffer,
+  sdkXz: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Module[]> {
+  if (entries.length === 0) return [];
+  await mkdir(folder, { recursive: true });
+  const files = entries.map((entry) => ({ entry, file: join(folder, entry.path.split('/').at(-1) ?? '') }));
+  for (const { entry, file } of files) await writeFile(file, read(entry.content));
+  const compressed = files.filter(({ file }) => file.endsWith('.xz')).map(({ file }) => file);
+  if (compressed.length > 0) await runTool(sdkXz, 'xz', ['-d', '-T0', ...compressed], { signal });
+  const modules: Module[] = [];
+  for (const { entry, file } of files) {
+    const bytes = await readFile(file.replace(/\.xz$/, ''));
+    const path = entry.path.replace(/\.xz$/, '');
+    modules.push({
+      name: moduleName(path),
+      path,
+      bytes,
+      info: readModInfo(bytes, path),
+      origin: entry.origin,
+    });
+  }
+  return modules;
+}
+
+async function extraModules(
+  document: string,
+  root: string,
+  release: string,
+  blob: (digest: string) => Promise<string>,
+): Promise<Module[]> {
+  const tree = JSON.parse(await readFile(document, 'utf8')) as Tree;
+  const contents = await openContents(tree, blob);
+  try {
+    return tree.entries.flatMap((entry) => {
+      if (entry.type !== 'file') return [];
+      if (!entry.path.startsWith(`${root}/`)) {
+        throw badInput(`${entry.path} was built for another kernel than ${release}`, {
+          where: entry.origin,
+          mend: 'build the modules against the headers of this very kernel (same version in the lock: draisine lock --update)',
+        });
+      }
+      const bytes = contents.read(entry.content);
+      return [
+        {
+          name: moduleName(entry.path),
+          path: entry.path,
+          bytes,
+          info: readModInfo(bytes, entry.path),
+          origin: entry.origin,
+        },
+      ];
+    });
+  } finally {
+    contents.close();
+  }
+}
+
+/** All modules of a set must say the same vermagic, or the kernel refuses to load some of them. */
+function checkVermagic(modules: ReadonlyMap<string, Module>): void {
+  const counts = new Map<string, Module[]>();
+  for (const module of modules.values()) {
+    const magic = module.info.get('vermagic')?.[0] ?? '(none)';
+    counts.set(magic, [...(counts.get(magic) ?? []), module]);
+  }
+  if (counts.size <= 1) return;
+  const [, ...odd] = [...counts.entries()].sort(([, a], [, b]) => b.length - a.length);
+  throw badInput(
+    `modules of different kernels: ${odd.map(([magic, list]) => `${list.map(({ name }) => name).join(', ')} (vermagic ${magic.trim()})`).join('; ')}`,
+    {
+      where: 'modules of the image',
+      mend: 'build them against the headers of the image’s kernel, with its configuration',
+    },
+  );
+}
+
+async function write(path: string, bytes: Buffer): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, bytes);
+}

@@ -1,0 +1,97 @@
+import { describeFailure, Failure } from '../../sdk/lib/errors.ts';
+import { log } from '../../sdk/lib/log.ts';
+import { planBuild } from '../graph/plan.ts';
+import { formatSeconds } from '../graph/report.ts';
+import { type BuildResult, runBuild } from '../graph/run.ts';
+import { openStore, type Store } from '../graph/store.ts';
+import type { LoadedImage } from './images.ts';
+import { type Manifest, outFolder } from './manifest.ts';
+import { publishImage, publishSingle } from './publish-image.ts';
+import { resolveNames, type Wanted } from './wanted.ts';
+
+export interface BuildFlags {
+  readonly jobs?: number;
+  readonly dryRun?: boolean;
+  readonly keepGoing?: boolean;
+  readonly rebuild?: boolean;
+  readonly explain?: boolean;
+  readonly json?: boolean;
+  readonly dev?: boolean;
+}
+
+const DEFAULT_IMAGE = 'n100';
+
+/** `build [TARGET…]`: returns the exit code. */
+export async function build(names: readonly string[], flags: BuildFlags): Promise<number> {
+  const wanted = await resolveNames(names.length > 0 ? names : [DEFAULT_IMAGE], flags.dev ?? false);
+  const store = openStore();
+  if (flags.dryRun) return await dryRun(wanted, store, flags);
+  const result = await runBuild(wanted.targets, { ...flags, store });
+  const folderOf = (image: LoadedImage) => outFolder(image.name, flags.dev ?? false);
+  const manifests: { folder: string; manifest: Manifest }[] = [];
+  for (const image of wanted.whole) {
+    const manifest = await publishImage(store, image, result.outputs, folderOf(image));
+    if (manifest) manifests.push({ folder: folderOf(image), manifest });
+  }
+  for (const { image, artifact } of wanted.single) {
+    const file = await publishSingle(store, image, artifact, result.outputs, folderOf(image));
+    if (file) log(`${image.name}:${artifact}: ${file}`);
+  }
+  for (const { error } of result.failures) process.stderr.write(`${describeFailure(error)}\n`);
+  if (flags.json)
+    process.stdout.write(`${JSON.stringify(resultDocument(wanted, result, manifests), null, 2)}\n`);
+  summarize(wanted, result);
+  return exitCode(result);
+}
+
+async function dryRun(wanted: Wanted, store: Store, flags: BuildFlags): Promise<number> {
+  const plan = await planBuild(wanted.targets, { store, rebuild: flags.rebuild ?? false });
+  if (flags.json) process.stdout.write(`${JSON.stringify({ plan }, null, 2)}\n`);
+  else if (plan.length === 0) process.stdout.write('nothing to do\n');
+  else {
+    for (const { name, certain, reasons } of plan) {
+      process.stdout.write(
+        `${certain ? 'would run' : 'may run  '} ${name}${flags.explain ? `: ${reasons.join('; ')}` : ''}\n`,
+      );
+    }
+  }
+  return 0;
+}
+
+function resultDocument(
+  wanted: Wanted,
+  result: BuildResult,
+  images: readonly { folder: string; manifest: Manifest }[],
+): unknown {
+  const names = new Set(wanted.targets.map(({ name }) => name));
+  return {
+    targets: [...result.outputs]
+      .filter(([name]) => names.has(name))
+      .map(([name, output]) => ({ name, ...output })),
+    images: images.map(({ folder, manifest }) => ({ folder, ...manifest })),
+    ran: result.ran,
+    failures: result.failures.map(({ name, error }) => ({ name, error: describeFailure(error) })),
+    skipped: result.skipped,
+    total: result.total,
+    ms: Math.round(result.ms),
+  };
+}
+
+function summarize(wanted: Wanted, { ran, failures, skipped, total, ms }: BuildResult): void {
+  const what = [
+    ...wanted.whole.map(({ name }) => name),
+    ...wanted.single.map(({ image, artifact }) => `${image.name}:${artifact}`),
+  ];
+  const names = what.length > 0 ? what.join(', ') : wanted.targets.map(({ name }) => name).join(', ');
+  if (failures.length > 0 || skipped.length > 0) {
+    log(
+      `${names}: ${failures.length} failed, ${skipped.length} not built, ${ran.length} built (${formatSeconds(ms)})`,
+    );
+  } else if (ran.length === 0) log(`${names}: up to date (${total} targets, ${formatSeconds(ms)})`);
+  else log(`${names}: done (${ran.length} of ${total} targets built, ${formatSeconds(ms)})`);
+}
+
+function exitCode({ failures, skipped }: BuildResult): number {
+  if (failures.length === 0) return skipped.length > 0 ? 1 : 0;
+  return failures.every(({ error }) => error instanceof Failure && error.exitCode === 2) ? 2 : 1;
+}

@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { log } from '../../sdk/lib/log.ts';
+import { CHECKOUT } from '../graph/code.ts';
+import { collectGarbage, wipeStore } from '../graph/collect.ts';
+import { openStore, removeTreeAsync } from '../graph/store.ts';
+import { formatBytes } from './table.ts';
+
+export interface CleanFlags {
+  readonly store?: boolean;
+  /** Milliseconds. */
+  readonly olderThan?: number;
+  readonly json?: boolean;
+}
+
+/** `clean`: out/; with --store the store; with --older-than what of the store was not used since. */
+export async function clean(flags: CleanFlags): Promise<void> {
+  const said = await remove(flags);
+  if (flags.json) process.stdout.write(`${JSON.stringify(said)}\n`);
+}
+
+async function remove({ store: all, olderThan }: CleanFlags): Promise<object> {
+  if (olderThan !== undefined) {
+    const store = openStore();
+    const { removed, bytes } = await collectGarbage(store, olderThan);
+    log(`${store.root}: removed ${removed} things, ${formatBytes(bytes)}`);
+    return { store: store.root, removed, bytes };
+  }
+  if (all) {
+    const store = openStore();
+    await wipeStore(store);
+    log(`${store.root}: removed the store`);
+    return { store: store.root };
+  }
+  const out = join(CHECKOUT, 'out');
+  const existed = existsSync(out);
+  await removeTreeAsync(out);
+  log(existed ? 'removed out/' : 'there is no out/');
+  return { out, existed };
+}

@@ -1,0 +1,194 @@
+import { byteOrder, canonicalJson } from '../../sdk/lib/files.ts';
+import type { Content, Entry } from '../tree/entry.ts';
+import type { ImagePackage } from './images.ts';
+import type { Manifest } from './manifest.ts';
+import type { FileEntry, TreeDocument } from './tree-document.ts';
+
+/** What is in one and not the other, and what is in both but not the same; each sorted. */
+export interface Changes<T> {
+  readonly added: readonly T[];
+  readonly removed: readonly T[];
+  readonly changed: readonly { readonly name: string; readonly from: string; readonly to: string }[];
+}
+
+/** What changed from one image to another. Parts that only a tree document tells are absent without one. */
+export interface DiffReport {
+  readonly from: { readonly name: string; readonly version: string; readonly usrHash: string };
+  readonly to: { readonly name: string; readonly version: string; readonly usrHash: string };
+  /** By `name version`; changed: versions. */
+  readonly packages: Changes<string>;
+  /** Bytes; null where it does not exist. */
+  readonly artifacts: readonly {
+    readonly name: string;
+    readonly from: number | null;
+    readonly to: number | null;
+  }[];
+  readonly files?: Changes<string>;
+  /** Files with setuid or setgid bit or file capabilities; changed: mode, owner or capabilities. */
+  readonly privileged?: Changes<string>;
+  /** Unit files of systemd and the links that enable them. */
+  readonly units?: Changes<string>;
+  /** passwd(5) lines. */
+  readonly users?: Changes<string>;
+  /** CONFIG_ lines of the kernel's configuration. */
+  readonly kernelConfig?: Changes<string>;
+  /** What could not be compared: the path, and why. */
+  readonly unknown: readonly string[];
+}
+
+export interface Side {
+  readonly manifest: Manifest;
+  readonly tree?: TreeDocument;
+  /** Undefined when the bytes are not at hand. */
+  readonly read: (content: Content) => Promise<Buffer | undefined>;
+}
+
+export async function diffReport(from: Side, to: Side): Promise<DiffReport> {
+  const unknown: string[] = [];
+  const base = {
+    from: identity(from.manifest),
+    to: identity(to.manifest),
+    packages: packageChanges(from.manifest.packages, to.manifest.packages),
+    artifacts: artifactSizes(from.manifest, to.manifest),
+  };
+  for (const side of [from, to])
+    if (!side.tree)
+      unknown.push(`${side.manifest.name} ${side.manifest.version}: no tree.json beside the manifest`);
+  if (!from.tree || !to.tree) return { ...base, unknown };
+  const [a, b] = [from.tree, to.tree];
+  const files = changes(new Map(a.entries.map(describeEntry)), new Map(b.entries.map(describeEntry)));
+  return {
+    ...base,
+    files,
+    privileged: changes(privilegedOf(a), privilegedOf(b)),
+    units: changes(unitsOf(a), unitsOf(b)),
+    users: changes(
+      await linesOf(from, isPasswd, parsePasswd, unknown),
+      await linesOf(to, isPasswd, parsePasswd, unknown),
+    ),
+    kernelConfig: changes(
+      await linesOf(from, isKernelConfig, parseKernelConfig, unknown),
+      await linesOf(to, isKernelConfig, parseKernelConfig, unknown),
+    ),
+    unknown,
+  };
+}
+
+/** Compares two tables of name → description. */
+export function changes(from: ReadonlyMap<string, string>, to: ReadonlyMap<string, string>): Changes<string> {
+  const sorted = (names: Iterable<string>) => [...names].sort(byteOrder);
+  return {
+    added: sorted(to.keys()).filter((name) => !from.has(name)),
+    removed: sorted(from.keys()).filter((name) => !to.has(name)),
+    changed: sorted(from.keys()).flatMap((name) => {
+      const [before, after] = [from.get(name), to.get(name)];
+      return before === undefined || after === undefined || before === after
+        ? []
+        : [{ name, from: before, to: after }];
+    }),
+  };
+}
+
+function identity({ name, version, usrHash }: Manifest): { name: string; version: string; usrHash: string } {
+  return { name, version, usrHash };
+}
+
+function packageChanges(from: readonly ImagePackage[], to: readonly ImagePackage[]): Changes<string> {
+  const table = (packages: readonly ImagePackage[]) =>
+    new Map(packages.map(({ name, version }) => [name, version]));
+  const [before, after] = [table(from), table(to)];
+  const { added, removed, changed } = changes(before, after);
+  return {
+    added: added.map((name) => `${name} ${after.get(name)}`),
+    removed: removed.map((name) => `${name} ${before.get(name)}`),
+    changed,
+  };
+}
+
+function artifactSizes(from: Manifest, to: Manifest): DiffReport['artifacts'] {
+  const sizes = ({ artifacts }: Manifest) => new Map(artifacts.map(({ name, size }) => [name, size]));
+  const [before, after] = [sizes(from), sizes(to)];
+  const names = [...new Set([...before.keys(), ...after.keys()])].sort(byteOrder);
+  return names.map((name) => ({ name, from: before.get(name) ?? null, to: after.get(name) ?? null }));
+}
+
+/** One line for all that is kept of an entry, origin aside: who brings a file may change without changing the image. */
+function describeEntry(entry: Entry): [string, string] {
+  const rights = `${entry.mode.toString(8).padStart(4, '0')} ${entry.uid}:${entry.gid}`;
+  const xattrs =
+    entry.xattrs && Object.keys(entry.xattrs).length > 0 ? ` ${canonicalJson(entry.xattrs)}` : '';
+  switch (entry.type) {
+    case 'file':
+      return [
+        entry.path,
+        `file ${rights}${xattrs} ${entry.content.size} B ${entry.content.sha256.slice(0, 12)}`,
+      ];
+    case 'dir':
+      return [entry.path, `dir ${rights}${xattrs}`];
+    default:
+      return [entry.path, `${entry.type} ${entry.target}`];
+  }
+}
+
+const CAPABILITY = 'security.capability';
+
+function privilegedOf({ entries }: TreeDocument): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const entry of entries) {
+    const capability = entry.xattrs?.[CAPABILITY];
+    if (entry.type !== 'file' || ((entry.mode & 0o6000) === 0 && capability === undefined)) continue;
+    const rights = `${entry.mode.toString(8).padStart(4, '0')} ${entry.uid}:${entry.gid}`;
+    found.set(entry.path, capability === undefined ? rights : `${rights} capabilities ${capability}`);
+  }
+  return found;
+}
+
+/** Unit files and enabling links, named as systemctl would: the path below systemd/system/. */
+function unitsOf({ entries }: TreeDocument): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const entry of entries) {
+    const [, unit] =
+      /^(?:usr\/lib|usr\/share\/[^/]+\/etc|etc)\/systemd\/system\/(.+)$/.exec(entry.path) ?? [];
+    if (unit === undefined || entry.type === 'dir') continue;
+    found.set(unit, entry.type === 'file' ? entry.content.sha256.slice(0, 12) : `→ ${entry.target}`);
+  }
+  return found;
+}
+
+function isPasswd(path: string): boolean {
+  return /(^|\/)etc\/passwd$/.test(path);
+}
+
+function parsePasswd(text: string): [string, string][] {
+  return text.split('\n').flatMap((line): [string, string][] => {
+    const [name, , ...rest] = line.split(':');
+    return name ? [[name, rest.join(':')]] : [];
+  });
+}
+
+function isKernelConfig(path: string): boolean {
+  return /^(usr\/lib\/modules\/[^/]+\/config|(usr\/lib\/)?boot\/config-[^/]+)$/.test(path);
+}
+
+function parseKernelConfig(text: string): [string, string][] {
+  return text.split('\n').flatMap((line): [string, string][] => {
+    const [, option, value] = /^(CONFIG_\w+)=(.*)$/.exec(line) ?? [];
+    return option === undefined || value === undefined ? [] : [[option, value]];
+  });
+}
+
+async function linesOf(
+  side: Side,
+  matches: (path: string) => boolean,
+  parse: (text: string) => [string, string][],
+  unknown: string[],
+): Promise<Map<string, string>> {
+  const lines: [string, string][] = [];
+  for (const entry of side.tree?.entries ?? []) {
+    if (entry.type !== 'file' || !matches(entry.path)) continue;
+    const bytes = await side.read((entry as FileEntry).content);
+    if (bytes) lines.push(...parse(bytes.toString('utf8')));
+    else unknown.push(`${side.manifest.name} ${side.manifest.version}: ${entry.path} is not in this store`);
+  }
+  return new Map(lines);
+}

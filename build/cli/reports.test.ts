@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { sha256 } from '../../sdk/lib/files.ts';
+import type { Entry } from '../tree/entry.ts';
+import { parseAge } from './age.ts';
+import { formatDiff } from './diff.ts';
+import { diffReport, type Side } from './diff-report.ts';
+import type { Manifest } from './manifest.ts';
+import { editDistance, nearNames } from './near.ts';
+import { formatSize } from './size.ts';
+import { sizeHtml } from './size-html.ts';
+import { areasByFolder, areasByOrigin, sizeReport } from './size-report.ts';
+import { formatBytes, formatDelta, formatTable } from './table.ts';
+import { squarify } from './treemap.ts';
+
+const common = { mode: 0o755, uid: 0, gid: 0 };
+function file(path: string, text: string, more: Partial<Entry> = {}): Entry {
+  const content = {
+    inline: text,
+    encoding: 'utf8',
+    size: Buffer.byteLength(text),
+    sha256: sha256(text),
+  } as const;
+  return { ...common, mode: 0o644, origin: 'deb:a', path, type: 'file', content, ...more } as Entry;
+}
+const dir = (path: string): Entry => ({ ...common, origin: 'deb:a', path, type: 'dir' });
+const symlink = (path: string, target: string): Entry => ({
+  ...common,
+  mode: 0o777,
+  origin: 'deb:a',
+  path,
+  type: 'symlink',
+  target,
+});
+
+test('bytes, differences, tables, ages', () => {
+  assert.deepEqual([0, 999, 1000, 1_234_567, 999_960, -5_000_000, 2e15].map(formatBytes), [
+    '0 B',
+    '999 B',
+    '1.0 kB',
+    '1.2 MB',
+    '1.0 MB',
+    '-5.0 MB',
+    '2000.0 TB',
+  ]); // prettier-ignore
+  assert.deepEqual([0, 1500, -3].map(formatDelta), ['±0', '+1.5 kB', '-3 B']);
+  assert.equal(
+    formatTable(
+      [
+        ['a', '1'],
+        ['bbb', '22'],
+      ],
+      [1],
+    ),
+    'a     1\nbbb  22\n',
+  ); // prettier-ignore
+  assert.deepEqual(
+    ['30d', '12h', '4w', '5m', '0d'].map(parseAge),
+    [2_592_000_000, 43_200_000, 2_419_200_000, 300_000, 0],
+  );
+  for (const bad of ['', '3', 'd', '-1d', '1.5h', '1y', '1d ', '99999999d'])
+    assert.equal(parseAge(bad), undefined, bad);
+});
+
+test('near names', () => {
+  assert.equal(editDistance('kitten', 'sitting'), 3);
+  assert.equal(editDistance('', 'abc'), 3);
+  assert.equal(nearNames('n10', ['n100', 'n200', 'kernel']), 'did you mean n100, n200?');
+  assert.equal(nearNames('usr', ['n100:usr', 'n100:disk']), 'did you mean n100:usr?');
+  assert.equal(nearNames('qqqqqqqq', ['n100', 'kernel']), 'there are: n100, kernel');
+  assert.equal(nearNames('x', []), 'there are none yet');
+});
+
+test('squarify: covers the rectangle, in proportion, without overlap', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 1_000_000 }), { minLength: 1, maxLength: 60 }),
+      (numbers) => {
+        const sizes = numbers.sort((a, b) => b - a);
+        const total = sizes.reduce((sum, size) => sum + size, 0);
+        const rects = squarify(sizes, { x: 0, y: 0, width: 300, height: 200 });
+        assert.equal(rects.length, sizes.length);
+        for (const [index, { x, y, width, height }] of rects.entries()) {
+          assert.ok(Math.abs(width * height - (60_000 * (sizes[index] ?? 0)) / total) < 1e-3);
+          assert.ok(x >= -1e-6 && y >= -1e-6 && x + width <= 300 + 1e-6 && y + height <= 200 + 1e-6);
+        }
+        for (const [index, a] of rects.entries()) {
+          for (const b of rects.slice(index + 1)) {
+            const wide = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
+            const high = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+            assert.ok(wide < 1e-6 || high < 1e-6);
+          }
+        }
+      },
+    ),
+    { numRuns: 100 },
+  );
+  assert.deepEqual(squarify([], { x: 0, y: 0, width: 1, height: 1 }), []);
+});
+
+test('squarify: the example of the paper', () => {
+  const rects = squarify([6, 6, 4, 3, 2, 2, 1], { x: 0, y: 0, width: 6, height: 4 });
+  assert.deepEqual(
+    rects.slice(0, 4).map(({ width, height }) => [width, height].map((side) => Math.round(side * 100) / 100)),
+    [
+      [3, 2],
+      [3, 2],
+      [1.71, 2.33],
+      [1.29, 2.33],
+    ],
+  ); // prettier-ignore
+});
+
+const tree = {
+  entries: [
+    dir('usr'),
+    file('usr/bin/bash', 'x'.repeat(1000), { origin: 'deb:bash' }),
+    {
+      ...common,
+      origin: 'deb:bash',
+      path: 'usr/bin/rbash',
+      type: 'hardlink',
+      target: 'usr/bin/bash',
+    } as Entry,
+    file('usr/lib/a', 'y'.repeat(300)),
+    file('usr/lib/<b>', 'y'.repeat(200)),
+    file('usr/lib/empty', ''),
+  ],
+  trims: [{ reason: 'docs & <man>', count: 7, bytes: 5000 }],
+};
+const artifacts = [{ name: 'disk', path: 'disk.img', size: 2_000_000, sha256: sha256('d') }];
+
+test('size: every byte of the tree is somebody’s; hard links count once', () => {
+  const report = sizeReport(tree, artifacts);
+  assert.deepEqual(report, {
+    total: 1500,
+    origins: [
+      { origin: 'deb:bash', files: 1, bytes: 1000 },
+      { origin: 'deb:a', files: 3, bytes: 500 },
+    ],
+    trims: tree.trims,
+    artifacts,
+  });
+  assert.equal(areasByOrigin(tree).bytes, 1500);
+  const folders = areasByFolder(tree);
+  assert.equal(folders.name, 'usr');
+  assert.deepEqual(
+    folders.parts.map(({ name, bytes }) => [name, bytes]),
+    [
+      ['bin', 1000],
+      ['lib', 500],
+    ],
+  ); // prettier-ignore
+  assert.deepEqual(areasByFolder({ entries: [] }), { name: '', bytes: 0, parts: [] });
+  const text = formatSize('n100 1', report);
+  assert.match(text, /2\.0 MB {2}disk/);
+  assert.match(text, /1\.0 kB {2}1 files {2}deb:bash/);
+  assert.match(text, /removed: 5\.0 kB\n5\.0 kB {2}7 entries {2}docs/);
+});
+
+test('size: the page stands alone and shows names as text', () => {
+  const html = sizeHtml('n100 <1>', sizeReport(tree, artifacts), areasByOrigin(tree), areasByFolder(tree));
+  assert.ok(!/https?:|<script|<link|<img|@import|url\(/.test(html));
+  assert.ok(
+    html.includes('n100 &lt;1&gt;') &&
+      html.includes('docs &amp; &lt;man&gt;') &&
+      html.includes('usr/lib/&lt;b&gt;'),
+  );
+  assert.ok(!html.includes('<b>'));
+  assert.ok(html.includes('<title>deb:bash: 1.0 kB</title>'));
+  assert.equal(
+    html,
+    sizeHtml('n100 <1>', sizeReport(tree, artifacts), areasByOrigin(tree), areasByFolder(tree)),
+  );
+});
+
+const manifest = (version: string, packages: [string, string][], sizes: [string, number][]): Manifest => ({
+  name: 'n100',
+  version,
+  lock: sha256(version),
+  usrHash: sha256(`usr ${version}`),
+  packages: packages.map(([name, v]) => ({ name, version: v, architecture: 'amd64' })),
+  artifacts: sizes.map(([name, size]) => ({ name, path: name, size, sha256: sha256(name + size) })),
+});
+const side = (of: Manifest, entries?: Entry[]): Side => ({
+  manifest: of,
+  ...(entries ? { tree: { entries } } : {}),
+  read: async (content) => ('inline' in content ? Buffer.from(content.inline, content.encoding) : undefined),
+});
+const passwd = (text: string) => file('usr/share/draisine/etc/passwd', text);
+
+test('diff: packages, artifacts, files, setuid, units, users, kernel configuration', async () => {
+  const before = side(
+    manifest(
+      '1',
+      [
+        ['bash', '5.2'],
+        ['gone', '1'],
+        ['same', '1'],
+      ],
+      [
+        ['disk', 100],
+        ['iso', 5],
+      ],
+    ),
+    [
+      file('usr/bin/a', 'a'),
+      file('usr/bin/b', 'b'),
+      file('usr/bin/moved', 'm', { origin: 'deb:x' }),
+      file('usr/bin/sudo', 's', { mode: 0o4755 }),
+      file('usr/bin/ping', 'p'),
+      passwd('root:x:0:0::/root:/bin/sh\nold:x:9:9::/:/bin/false\n'),
+      file('usr/lib/modules/6.12/config', '# a comment\nCONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\n'),
+      file('usr/lib/systemd/system/x.service', 'one'),
+    ],
+  ); // prettier-ignore
+  const after = side(
+    manifest(
+      '2',
+      [
+        ['bash', '5.3'],
+        ['new', '3'],
+        ['same', '1'],
+      ],
+      [
+        ['disk', 1500],
+        ['uki', 7],
+      ],
+    ),
+    [
+      file('usr/bin/a', 'A'),
+      file('usr/bin/c', 'c'),
+      file('usr/bin/moved', 'm', { origin: 'deb:y' }),
+      file('usr/bin/sudo', 's', { mode: 0o755 }),
+      file('usr/bin/ping', 'p', { xattrs: { 'security.capability': 'AQ==' } }),
+      passwd('root:x:0:0::/root:/bin/bash\nnew:x:8:8::/:/bin/false\n'),
+      file('usr/lib/modules/6.13/config', 'CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=m\n'),
+      file('usr/lib/systemd/system/x.service', 'two'),
+      symlink('usr/lib/systemd/system/multi-user.target.wants/x.service', '../x.service'),
+    ],
+  ); // prettier-ignore
+  const report = await diffReport(before, after);
+  assert.deepEqual(report.packages, {
+    added: ['new 3'],
+    removed: ['gone 1'],
+    changed: [{ name: 'bash', from: '5.2', to: '5.3' }],
+  });
+  assert.deepEqual(report.artifacts, [
+    { name: 'disk', from: 100, to: 1500 },
+    { name: 'iso', from: 5, to: null },
+    { name: 'uki', from: null, to: 7 },
+  ]);
+  assert.deepEqual(report.files?.added, [
+    'usr/bin/c',
+    'usr/lib/modules/6.13/config',
+    'usr/lib/systemd/system/multi-user.target.wants/x.service',
+  ]);
+  assert.deepEqual(report.files?.removed, ['usr/bin/b', 'usr/lib/modules/6.12/config']);
+  assert.ok(!report.files?.changed.some(({ name }) => name === 'usr/bin/moved'));
+  assert.deepEqual(report.privileged, { added: ['usr/bin/ping'], removed: ['usr/bin/sudo'], changed: [] });
+  assert.deepEqual(report.units?.added, ['multi-user.target.wants/x.service']);
+  assert.deepEqual(
+    report.units?.changed.map(({ name }) => name),
+    ['x.service'],
+  ); // prettier-ignore
+  assert.deepEqual(report.users, {
+    added: ['new'],
+    removed: ['old'],
+    changed: [{ name: 'root', from: '0:0::/root:/bin/sh', to: '0:0::/root:/bin/bash' }],
+  });
+  assert.deepEqual(report.kernelConfig, {
+    added: ['CONFIG_C'],
+    removed: [],
+    changed: [{ name: 'CONFIG_B', from: 'm', to: 'y' }],
+  });
+  assert.deepEqual(report.unknown, []);
+  const text = formatDiff(report);
+  assert.match(text, /^n100 1 → n100 2\n/);
+  assert.match(
+    text,
+    /packages: 1 added, 1 removed, 1 changed\n {2}- gone 1\n {2}\+ new 3\n {2}~ bash: 5\.2 → 5\.3\n/,
+  );
+  assert.match(text, /disk {3}100 B {2}→ {2}1\.5 kB {2}\+1\.4 kB/);
+  assert.match(text, /~ CONFIG_B: m → y/);
+});
+
+test('diff: the same is nothing; what cannot be compared is said', async () => {
+  const same = manifest('1', [], []);
+  const report = await diffReport(side(same, [file('usr/a', 'a')]), side(same, [file('usr/a', 'a')]));
+  assert.equal(formatDiff(report), 'n100 1 → n100 1\n\n/usr is the same\nnothing changed\n');
+  const bare = await diffReport(side(same), side(same, []));
+  assert.equal(bare.files, undefined);
+  assert.deepEqual(bare.unknown, ['n100 1: no tree.json beside the manifest']);
+  const absent = { blob: sha256('far away'), offset: 0, size: 1, sha256: sha256('x') };
+  const hidden = await diffReport(
+    side(same, [file('usr/lib/modules/1/config', '', { content: absent })]),
+    side(same, []),
+  );
+  assert.deepEqual(hidden.unknown, ['n100 1: usr/lib/modules/1/config is not in this store']);
+});

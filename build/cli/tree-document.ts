@@ -1,0 +1,51 @@
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { blobPath, checkBlob } from '../graph/blobs.ts';
+import type { Store } from '../graph/store.ts';
+import type { Content, Entry, Tree } from '../tree/entry.ts';
+import { TREE } from './manifest.ts';
+
+/** The tree of an image as build/image writes it. */
+export interface TreeDocument extends Tree {
+  readonly trims?: readonly { readonly reason: string; readonly count: number; readonly bytes: number }[];
+}
+
+/** The tree document beside a manifest; undefined when there is none, as in a download. */
+export function readTreeDocument(folder: string): TreeDocument | undefined {
+  const path = join(folder, TREE);
+  if (!existsSync(path)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw badInput(`not a tree document: ${cause.message}`, { where: path, cause });
+  }
+  const entries =
+    typeof value === 'object' && value !== null && 'entries' in value ? value.entries : undefined;
+  if (!Array.isArray(entries))
+    throw badInput('not a tree document: .entries must be a list', { where: path });
+  return value as TreeDocument;
+}
+
+/** The bytes of a content; undefined when its blob is not in this store. */
+export async function readContent(store: Store, content: Content): Promise<Buffer | undefined> {
+  if ('inline' in content) return Buffer.from(content.inline, content.encoding);
+  if (!(await checkBlob(store, content.blob))) return undefined;
+  const bytes = Buffer.alloc(content.size);
+  const file = openSync(blobPath(store, content.blob), 'r');
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      const count = readSync(file, bytes, done, bytes.length - done, content.offset + done);
+      if (count === 0)
+        throw badInput('a blob of the store is shorter than the tree says', { where: content.blob });
+      done += count;
+    }
+  } finally {
+    closeSync(file);
+  }
+  return bytes;
+}
+
+export type FileEntry = Extract<Entry, { type: 'file' }>;

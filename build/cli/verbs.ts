@@ -1,0 +1,90 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseAge } from './age.ts';
+
+/** Registers `build`, `graph`, `clean`, `size`, `diff` and `sdk` (DESIGN section 4). Each loads its own module when it runs. */
+export function register(program: Command): void {
+  program
+    .command('build')
+    .description('build images (default: n100) or any target, only what changed')
+    .argument('[target...]', 'image (`n100`), artifact (`n100:uki`) or any other target (`kernel`)')
+    .option('-j, --jobs <n>', 'how many recipes at once (default: one a processor)', positive)
+    .option('-n, --dry-run', 'only say what would run')
+    .option('-k, --keep-going', 'after a failure, go on with what does not depend on it')
+    .option('-B, --rebuild', 'run the recipes although nothing changed (not the downloads)')
+    .option('--explain', 'say for each target that runs which input changed')
+    .option('--json', 'one JSON document on stdout')
+    .option('--dev', 'development compression: quick to make, larger; to out/IMAGE-dev/')
+    .action(async (targets: string[], flags: object) => {
+      const { build } = await import('./build.ts');
+      process.exitCode = await build(targets, flags);
+    });
+  program
+    .command('graph')
+    .description('the build graph, as a text tree')
+    .argument('[target...]', 'images or targets; default: all images')
+    .option('--svg <file>', 'write it as a picture')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (targets: string[], flags: object) => {
+      const { graph } = await import('./graph.ts');
+      await graph(targets, flags);
+    });
+  program
+    .command('clean')
+    .description('remove out/, or what the store no longer needs')
+    .option('--store', 'the store: everything in it, or with --older-than what was not used for so long')
+    .option('--older-than <age>', 'remove from the store what was not used for this long: 12h, 30d, 4w', age)
+    .option('--json', 'one JSON document on stdout')
+    .action(async (flags: object) => {
+      const { clean } = await import('./clean.ts');
+      await clean(flags);
+    });
+  program
+    .command('size')
+    .description('where the bytes of a built image go')
+    .argument('<image>', 'image name, folder with a manifest.json, or manifest')
+    .option('--html <file>', 'write a treemap page')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (image: string, flags: object) => {
+      const { size } = await import('./size.ts');
+      await size(image, flags);
+    });
+  program
+    .command('diff')
+    .description('what changed between two built images')
+    .argument('<a>', 'image name, folder with a manifest.json, or manifest')
+    .argument('<b>', 'the same, for the newer one')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (a: string, b: string, flags: object) => {
+      const { diff } = await import('./diff.ts');
+      await diff(a, b, flags);
+    });
+  const sdk = program.command('sdk').description('the pinned tool tree');
+  sdk
+    .command('run')
+    .description('run a tool of the SDK: sdk run -- mkfs.erofs --help')
+    .argument('[tool]')
+    .argument('[arg...]')
+    .passThroughOptions()
+    .action(async (tool: string | undefined, args: string[]) => {
+      const { sdkRun } = await import('./sdk.ts');
+      process.exitCode = await sdkRun(tool, args);
+    });
+  sdk
+    .command('shell')
+    .description('a shell in the compiler’s tree, with this folder at /build')
+    .action(async () => {
+      const { sdkShell } = await import('./sdk.ts');
+      process.exitCode = await sdkShell();
+    });
+}
+
+function positive(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('must be a number from 1 on.');
+  return Number(text);
+}
+
+function age(text: string): number {
+  const ms = parseAge(text);
+  if (ms === undefined) throw new InvalidArgumentError('must be a number and a unit: 90m, 12h, 30d, 4w.');
+  return ms;
+}

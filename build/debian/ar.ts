@@ -1,0 +1,42 @@
+import type { FileHandle } from 'node:fs/promises';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { readExactly } from '../fs/read.ts';
+
+/** A member of an ar archive: its bytes are `[offset, offset + size)` of the file. */
+export interface ArMember {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+const MAGIC = '!<arch>\n';
+const HEADER = 60;
+
+/**
+ * The members of a common-format ar archive as deb(5) restricts it: no symbol table, no long-name table,
+ * members padded to even offsets. `where` names the archive in errors.
+ */
+export async function readAr(file: FileHandle, where: string): Promise<ArMember[]> {
+  const { size: length } = await file.stat();
+  const magic = await readExactly(file, 0, Math.min(MAGIC.length, length));
+  if (magic.toString('latin1') !== MAGIC) throw new Failure('not a .deb: the ar magic is missing', { where });
+  const members: ArMember[] = [];
+  let at = MAGIC.length;
+  while (at < length) {
+    if (length - at < HEADER) throw new Failure(`truncated .deb: half an ar header at byte ${at}`, { where });
+    const header = (await readExactly(file, at, HEADER)).toString('latin1');
+    if (header.slice(58) !== '`\n') throw new Failure(`broken ar header at byte ${at}`, { where });
+    const name = header.slice(0, 16).trimEnd().replace(/\/$/, '');
+    const digits = header.slice(48, 58).trimEnd();
+    if (name === '' || !/^\d+$/.test(digits)) throw new Failure(`broken ar header at byte ${at}`, { where });
+    const size = Number(digits);
+    const offset = at + HEADER;
+    if (offset + size > length) {
+      const rest = length - offset;
+      throw new Failure(`truncated .deb: ${name} claims ${size} bytes, ${rest} are left`, { where });
+    }
+    members.push({ name, offset, size });
+    at = offset + size + (size % 2);
+  }
+  return members;
+}

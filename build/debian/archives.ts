@@ -1,0 +1,21 @@
+/** What Draisine is made from. The one place that names Debian's suites, components and architecture. */
+
+/** An archive: a tree of `dists/` and `pool/` under one base URL of a mirror. */
+export type ArchiveName = 'debian' | 'debian-security';
+
+export interface Suite {
+  readonly archive: ArchiveName;
+  /** Codename, as in `dists/SUITE`. */
+  readonly suite: string;
+  readonly components: readonly string[];
+  /** Only for roots that ask for it (`name/SUITE`), and for dependencies that nothing else satisfies. */
+  readonly onRequest: boolean;
+}
+
+export const architecture = 'amd64';
+
+export const suites: readonly Suite[] = [
+  { archive: 'debian', suite: 'trixie', components: ['main', 'contrib'], onRequest: false },
+  { archive: 'debian-security', suite: 'trixie-security', components: ['main', 'contrib'], onRequest: false },
+  { archive: 'debian', suite: 'trixie-backports', components: ['main', 'contrib'], onRequest: true },
+];

@@ -1,0 +1,119 @@
+import { spawn } from 'node:child_process';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import xzDecompress from 'xz-decompress';
+import { Failure } from '../../sdk/lib/errors.ts';
+import type { ToolCommand } from '../../sdk/tool.ts';
+
+export type Codec = 'none' | 'gz' | 'xz' | 'zst';
+
+/** Commands that decode stdin to stdout (`xz -dc -T0`, `zstd -dc`), from a tool tree, never from the host. */
+export interface Decoders {
+  readonly xz?: ToolCommand;
+  readonly zst?: ToolCommand;
+}
+
+/** Bytes `[offset, offset + size)` of the file at `path`. */
+export interface Section {
+  readonly path: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Starting a process costs more than decoding this much in WebAssembly. */
+const SMALL = 32 * 1024;
+const CHUNK = 1 << 20;
+
+/**
+ * Writes the decoded section to the new file `out`, which does not stay behind after an error.
+ * xz without a command is decoded in this thread by npm’s xz-decompress, at about two thirds of the native speed;
+ * zst needs its command.
+ * `where` names the input in errors.
+ */
+export async function decompress(
+  input: Section,
+  codec: Codec,
+  out: string,
+  { decoders = {}, where, signal }: { decoders?: Decoders; where: string; signal?: AbortSignal | undefined },
+): Promise<void> {
+  const small = codec === 'xz' && input.size <= SMALL;
+  const command = codec === 'none' || codec === 'gz' || small ? undefined : decoders[codec];
+  if (codec === 'zst' && !command) {
+    throw new Failure('no zstd decoder', { where, mend: 'give the SDK tree that has zstd' });
+  }
+  try {
+    if (command) await decodeByCommand(input, command, out, signal);
+    else await decodeHere(input, codec, out, signal);
+  } catch (error) {
+    await rm(out, { force: true });
+    if (signal?.aborted || isSystemError(error)) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Failure(`cannot decode the ${codec} data (truncated or damaged?): ${why}`, {
+      where,
+      cause: error,
+    });
+  }
+}
+
+async function decodeHere(input: Section, codec: Codec, out: string, signal?: AbortSignal): Promise<void> {
+  const encoded = readSection(input);
+  const write = createWriteStream(out, { flags: 'wx', highWaterMark: CHUNK });
+  if (codec === 'gz') await pipeline(encoded, createGunzip({ chunkSize: CHUNK }), write, { signal });
+  else if (codec === 'xz') await pipeline(decodeXz(encoded), write, { signal });
+  else await pipeline(encoded, write, { signal });
+}
+
+function readSection({ path, offset, size }: Section): Readable {
+  if (size === 0) return Readable.from([]);
+  return createReadStream(path, { start: offset, end: offset + size - 1, highWaterMark: CHUNK });
+}
+
+/** The command writes to the file itself, so that the decoded bytes never pass through this process. */
+async function decodeByCommand(
+  input: Section,
+  command: ToolCommand,
+  out: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const target = await open(out, 'wx');
+  try {
+    const child = spawn(command.file, command.args, {
+      env: command.env,
+      stdio: ['pipe', target.fd, 'pipe'],
+      ...(signal ? { signal } : {}),
+    });
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-4096);
+    });
+    const exit = new Promise<number | string>((resolve, reject) => {
+      child.once('error', (error) =>
+        reject(signal?.aborted ? error : new Error(`${command.file}: ${error.message}`)),
+      );
+      child.once('close', (code, killedBy) => resolve(code ?? killedBy ?? 1));
+    });
+    const fed = child.stdin ? pipeline(readSection(input), child.stdin) : Promise.resolve();
+    const [feeding, ending] = await Promise.allSettled([fed, exit]);
+    if (ending.status === 'rejected') throw ending.reason;
+    if (ending.value !== 0) throw new Error(stderr.trim() || `exit ${ending.value}`);
+    if (feeding.status === 'rejected') throw feeding.reason;
+  } finally {
+    await target.close();
+  }
+}
+
+/**
+ * xz-decompress decodes one stream at a time: each must be read to its end or cancelled, or the next waits for
+ * ever; leaving the loop below cancels.
+ */
+async function* decodeXz(encoded: Readable): AsyncGenerator<Uint8Array> {
+  const decoded = new xzDecompress.XzReadableStream(Readable.toWeb(encoded) as ReadableStream<Uint8Array>);
+  for await (const chunk of decoded) yield chunk;
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { deb, fetchDeb, fetchDebs, type PoolFile } from './fetch.ts';
+import { startMirror, temporaryCache } from './fixtures-mirror.ts';
+
+const content = Buffer.from('a package, really '.repeat(20_000));
+const file: PoolFile = {
+  archive: 'debian',
+  path: 'pool/main/p/pkg/pkg_1.0-1_amd64.deb',
+  size: content.length,
+  sha256: createHash('sha256').update(content).digest('hex'),
+};
+
+async function setUp(t: TestContext) {
+  const cache = await temporaryCache(t);
+  const [good, other] = [await startMirror(t), await startMirror(t)];
+  good.files.set(`/debian/${file.path}`, content);
+  return { cache, good, other, out: join(cache, 'out.deb') };
+}
+
+async function leftovers(cache: string): Promise<string[]> {
+  return (await readdir(join(cache, 'downloads'))).sort();
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<Failure> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof Failure, String(error));
+  return error;
+}
+
+test('downloads, checks, and leaves nothing else behind', async (t) => {
+  const { cache, good, out } = await setUp(t);
+  const seen: number[] = [];
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`], progress: (done) => seen.push(done) });
+  assert.deepEqual(await readFile(out), content);
+  assert.deepEqual(await leftovers(cache), []);
+  assert.equal(seen.at(-1), content.length);
+});
+
+test('goes on where a killed download stopped', async (t) => {
+  const { cache, good, out } = await setUp(t);
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] }); // makes the folder
+  await writeFile(join(cache, 'downloads', `${file.sha256}.part-999999999-abcd`), content.subarray(0, 1000));
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.deepEqual(await readFile(out), content);
+  assert.equal(good.requests.at(-1), `/debian/${file.path} bytes=1000-`);
+  assert.deepEqual(await leftovers(cache), []);
+});
+
+test('a part that was damaged costs one more download, not a wrong file', async (t) => {
+  const { cache, good, out } = await setUp(t);
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  await writeFile(join(cache, 'downloads', `${file.sha256}.part`), Buffer.alloc(1000));
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.deepEqual(await readFile(out), content);
+});
+
+test('a cut connection is resumed', async (t) => {
+  const { good, out } = await setUp(t);
+  let turn = 0;
+  good.files.set(`/debian/${file.path}`, (request, response) => {
+    if (turn++ === 0) {
+      response.writeHead(200, { 'content-length': content.length });
+      response.write(content.subarray(0, 5000), () => setTimeout(() => response.destroy(), 20));
+      return;
+    }
+    assert.equal(request.headers.range, 'bytes=5000-');
+    response.writeHead(206).end(content.subarray(5000));
+  });
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.deepEqual(await readFile(out), content);
+  assert.equal(turn, 2);
+});
+
+test('a server without ranges is read from the start', async (t) => {
+  const { cache, good, out } = await setUp(t);
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  await writeFile(join(cache, 'downloads', `${file.sha256}.part`), content.subarray(0, 1000));
+  good.files.set(`/debian/${file.path}`, (_request, response) => response.writeHead(200).end(content));
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.deepEqual(await readFile(out), content);
+});
+
+test('what is tampered with, too short or too long is never delivered; the next mirror is asked', async (t) => {
+  const { cache, good, other, out } = await setUp(t);
+  const wrong = Buffer.from(content);
+  wrong[7]! ^= 1;
+  for (const bad of [wrong, content.subarray(1), Buffer.concat([content, content])]) {
+    other.files.set(`/debian/${file.path}`, bad);
+    const error = await failureOf(fetchDeb(file, out, { mirrors: [`${other.url}/debian`] }));
+    assert.match(error.message, /cannot fetch pkg_1\.0-1_amd64\.deb/);
+    assert.ok(error.where?.includes(`${other.url}/debian/${file.path}`));
+    await assert.rejects(readFile(out), { code: 'ENOENT' });
+    await fetchDeb(file, join(cache, 'second.deb'), {
+      mirrors: [`${other.url}/debian`, `${good.url}/debian`],
+    });
+    assert.deepEqual(await readFile(join(cache, 'second.deb')), content);
+  }
+});
+
+test('404 everywhere: one error with the package, every URL, and lock --update', async (t) => {
+  const { good, other, out } = await setUp(t);
+  const gone = { ...file, path: 'pool/main/p/pkg/pkg_0.9-1_amd64.deb' };
+  const error = await failureOf(
+    fetchDeb(gone, out, { mirrors: [`${good.url}/debian`, `${other.url}/debian`] }),
+  );
+  assert.match(error.message, /no mirror has pkg_0\.9-1_amd64\.deb/);
+  assert.ok(error.where?.includes(good.url) && error.where.includes(other.url));
+  assert.match(error.mend ?? '', /lock --update/);
+});
+
+test('without a network the error says what is missing', async (t) => {
+  const { out } = await setUp(t);
+  const error = await failureOf(fetchDeb(file, out, { mirrors: ['http://127.0.0.1:9/debian'] }));
+  assert.match(error.message, /pkg_1\.0-1_amd64\.deb, which is not in the store/);
+  assert.match(error.where ?? '', /ECONNREFUSED/);
+});
+
+test('security packages come from beside the main archive', async (t) => {
+  const { good, out } = await setUp(t);
+  good.files.set(`/debian-security/${file.path}`, content);
+  await fetchDeb({ ...file, archive: 'debian-security' }, out, { mirrors: [`${good.url}/debian`] });
+  assert.deepEqual(good.requests, [`/debian-security/${file.path}`]);
+});
+
+test('two downloads of one file at once do not disturb each other', async (t) => {
+  const { cache, good } = await setUp(t);
+  const outs = ['1.deb', '2.deb', '3.deb'].map((name) => join(cache, name));
+  await Promise.all(outs.map((out) => fetchDeb(file, out, { mirrors: [`${good.url}/debian`] })));
+  for (const out of outs) assert.deepEqual(await readFile(out), content);
+});
+
+test('many files: bounded, and the first failure stops the rest', async (t) => {
+  const { cache, good } = await setUp(t);
+  let running = 0;
+  let most = 0;
+  const files = Array.from({ length: 12 }, (_, index) => {
+    const data = Buffer.from(`file ${index}`);
+    const path = `pool/main/f/f/f${index}_1_all.deb`;
+    good.files.set(`/debian/${path}`, (_request, response) => {
+      most = Math.max(most, ++running);
+      setTimeout(() => {
+        running--;
+        response.end(data);
+      }, 5);
+    });
+    const sha256 = createHash('sha256').update(data).digest('hex');
+    return {
+      file: { archive: 'debian' as const, path, size: data.length, sha256 },
+      out: join(cache, `${index}`),
+    };
+  });
+  const mirrors = [`${good.url}/debian`];
+  await fetchDebs(files, { mirrors, parallel: 3 });
+  assert.ok(most <= 3 && most > 1, `${most} at once`);
+  good.files.delete(`/debian/${files[5]!.file.path}`);
+  const error = await failureOf(fetchDebs(files, { mirrors, parallel: 3 }));
+  assert.match(error.message, /f5_1_all\.deb/);
+});
+
+test('the recipe makes a target whose output is the pinned file', async (t) => {
+  const { cache, good } = await setUp(t);
+  process.env.DRAISINE_MIRROR = `${good.url}/debian`;
+  t.after(() => delete process.env.DRAISINE_MIRROR);
+  const target = deb('deb:pkg', { ...file });
+  assert.equal(target.name, 'deb:pkg');
+  assert.equal(target.recipe.kind, 'file');
+  assert.equal(target.recipe.fetch, true);
+  const out = join(cache, 'store.deb');
+  await target.recipe.run({
+    inputs: target.inputs as never,
+    out,
+    scratch: cache,
+    jobs: 1,
+    signal: new AbortController().signal,
+    add: () => assert.fail(),
+    blob: () => assert.fail(),
+    progress: () => {},
+  });
+  assert.deepEqual(await readFile(out), content);
+});

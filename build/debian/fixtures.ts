@@ -1,0 +1,50 @@
+import { sha256 } from '../../sdk/lib/files.ts';
+import { compact, openCompact } from './compact.ts';
+import { type IndexLike, makeUniverse, type Pins, type Universe } from './universe.ts';
+
+/** For tests: Packages files in a few words, the indexes and universes made of them. */
+
+/** `Depends`, `Conflicts`, … of a package; `name version` before it. */
+export type Stanzas = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** The text of a Packages file. Keys of `stanzas` are `NAME VERSION`, or `NAME` for version 1. */
+export function packagesText(stanzas: Stanzas): string {
+  return Object.entries(stanzas)
+    .map(([key, fields]) => {
+      const [name, version = '1'] = key.split(' ');
+      const path = `pool/main/${name![0]}/${name}/${name}_${version.replace(/^\d+:/, '')}_amd64.deb`;
+      const all = {
+        Package: name!,
+        Version: version,
+        Architecture: 'amd64',
+        'Installed-Size': '10',
+        Size: '1000',
+        SHA256: sha256(key),
+        Filename: path,
+        Priority: 'optional',
+        Description: 'made up\n for a test',
+        ...fields,
+      };
+      return Object.entries(all)
+        .map(([field, value]) => `${field}: ${value}\n`)
+        .join('');
+    })
+    .join('\n');
+}
+
+export function testIndex(suite: string, stanzas: Stanzas): IndexLike {
+  const archive = suite.endsWith('-security') ? 'debian-security' : 'debian';
+  return {
+    id: `${archive}/${suite}/main`,
+    suite,
+    onRequest: suite.endsWith('-backports'),
+    packages: openCompact(compact(packagesText(stanzas), suite))!,
+  };
+}
+
+export function testUniverse(bySuite: Readonly<Record<string, Stanzas>>, pins?: Pins): Universe {
+  return makeUniverse(
+    Object.entries(bySuite).map(([suite, stanzas]) => testIndex(suite, stanzas)),
+    pins,
+  );
+}

@@ -1,0 +1,244 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PublicKey } from 'openpgp';
+import { cacheDir, cacheFailure } from '../../sdk/lib/cache.ts';
+import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { type Sha256, sha256, writeAtomic } from '../../sdk/lib/files.ts';
+import { log, startProgress, warn } from '../../sdk/lib/log.ts';
+import { type ArchiveName, architecture, type Suite } from './archives.ts';
+import { type CompactIndex, compact, openCompact } from './compact.ts';
+import { getBytes } from './http.ts';
+import { readArchiveKeys } from './keys.ts';
+import { archiveUrls } from './mirror.ts';
+import { type Release, type ReleaseChecks, verifyRelease } from './release.ts';
+import { compactSources, openSources, type SourceIndex } from './sources.ts';
+import { unxz } from './xz.ts';
+
+/** Packages of one component of one suite, at the end of the hash chain from a verified InRelease. */
+export interface Index {
+  /** `ARCHIVE/SUITE/COMPONENT`, as the lock names it. */
+  readonly id: string;
+  readonly archive: ArchiveName;
+  readonly suite: string;
+  readonly component: string;
+  readonly onRequest: boolean;
+  /** Of the uncompressed Packages file. */
+  readonly sha256: Sha256;
+  readonly packages: CompactIndex;
+}
+
+export interface SuiteIndexes {
+  readonly suite: Suite;
+  readonly release: Release;
+  readonly indexes: readonly Index[];
+}
+
+export interface FetchOptions {
+  /** Called when the network is needed; so that without a need no mirror has to be known. */
+  readonly bases: () => Promise<readonly string[]>;
+  /** `newest`: ask the mirror. `cached`: only when the InRelease in the cache is over a day old, and do without. */
+  readonly freshness: 'cached' | 'newest';
+  /** Date of a suite's index in the existing lock, seconds since the epoch. */
+  readonly notBefore?: (suite: string) => number | undefined;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  /** Keys to trust; default: Debian's, as pinned in keys.ts. */
+  readonly keys?: readonly PublicKey[];
+}
+
+const MAX_RELEASE_BYTES = 16 << 20;
+const CACHE_SECONDS = 86_400;
+
+function indexFolder(): string {
+  return join(cacheDir(), 'indexes');
+}
+
+async function readIfThere(path: string, encoding: 'utf8' | 'latin1'): Promise<string | undefined> {
+  return await readFile(path, encoding).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+}
+
+/** Tries `attempt` at each URL in order. The error at the end names every URL and what was wrong there. */
+async function firstOf<T>(
+  what: string,
+  urls: readonly string[],
+  attempt: (url: string) => Promise<T | undefined>,
+): Promise<T> {
+  const failures: { url: string; error: unknown }[] = [];
+  for (const url of urls) {
+    try {
+      const result = await attempt(url);
+      if (result !== undefined) return result;
+      failures.push({ url, error: new Error('not found (404)') });
+    } catch (error) {
+      failures.push({ url, error });
+    }
+  }
+  const [only] = failures;
+  if (failures.length === 1 && only?.error instanceof Failure) throw only.error;
+  const list = failures.map(
+    ({ url, error }) => `${url}: ${error instanceof Error ? error.message : String(error)}`,
+  );
+  throw new Failure(`cannot get ${what} from any mirror`, {
+    where: list.join('\n        '),
+    mend: 'check the network and the proxy; give a mirror with --mirror URL or DRAISINE_MIRROR',
+  });
+}
+
+/** The InRelease in the cache, if there is a good one, and its age in seconds. */
+async function cachedRelease(
+  path: string,
+  checks: ReleaseChecks,
+): Promise<{ release: Release; age: number } | undefined> {
+  const text = await readIfThere(path, 'utf8');
+  if (text === undefined) return undefined;
+  try {
+    const { mtimeMs } = await stat(path);
+    return {
+      release: await verifyRelease(text, { ...checks, where: path }),
+      age: checks.now - mtimeMs / 1000,
+    };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    log(`${checks.suite}: the index in the cache is no good (${error.message}), fetching another`);
+    return undefined;
+  }
+}
+
+/** The verified InRelease of a suite, out of the cache or from the first mirror that serves a good one. */
+async function fetchRelease(suite: Suite, options: FetchOptions): Promise<Release> {
+  const keys = options.keys ?? (await readArchiveKeys());
+  const path = join(indexFolder(), `${suite.suite}.InRelease`);
+  const checks = {
+    suite: suite.suite,
+    keys,
+    now: options.now,
+    notBefore: options.notBefore?.(suite.suite),
+    where: path,
+  };
+  const cached = options.freshness === 'cached' ? await cachedRelease(path, checks) : undefined;
+  if (cached !== undefined && cached.age < CACHE_SECONDS) return cached.release;
+  try {
+    const urls = archiveUrls(await options.bases(), suite.archive).map(
+      (base) => `${base}/dists/${suite.suite}/InRelease`,
+    );
+    return await firstOf(`the index of ${suite.suite}`, urls, async (url) => {
+      const bytes = await getBytes(url, MAX_RELEASE_BYTES);
+      if (bytes === undefined) return undefined;
+      const release = await verifyRelease(bytes.toString('utf8'), { ...checks, where: url });
+      await writeAtomic(path, bytes);
+      return release;
+    });
+  } catch (error) {
+    if (cached === undefined || !(error instanceof Failure)) throw error;
+    warn(`${suite.suite}: using the index in the cache, for ${error.message}`);
+    return cached.release;
+  }
+}
+
+/** Downloads, checks and decompresses `PATH.xz` of a suite: the SHA-256 of both forms are in its InRelease. */
+async function fetchListed(
+  suite: Suite,
+  release: Release,
+  path: string,
+  options: FetchOptions,
+): Promise<string> {
+  const plain = listed(release, path);
+  const packed = listed(release, `${path}.xz`);
+  const folder = path.slice(0, path.lastIndexOf('/'));
+  const names = [...(release.byHash ? [`${folder}/by-hash/SHA256/${packed.sha256}`] : []), `${path}.xz`];
+  const urls = archiveUrls(await options.bases(), suite.archive).flatMap((base) =>
+    names.map((name) => `${base}/dists/${suite.suite}/${name}`),
+  );
+  const progress = startProgress(`index ${suite.suite}/${path.split('/')[0]}`, packed.size);
+  try {
+    return await firstOf(`${path}.xz of ${suite.suite}`, urls, async (url) => {
+      const bytes = await getBytes(url, packed.size);
+      if (bytes === undefined) return undefined;
+      if (sha256(bytes) !== packed.sha256)
+        throw new Error(`its SHA-256 is ${sha256(bytes)}, InRelease says ${packed.sha256}`);
+      progress.update(packed.size, 'unpacking');
+      const text = await unxz(bytes);
+      if (sha256(text) !== plain.sha256)
+        throw new Error('what it decompresses to is not what InRelease says');
+      return text.toString('latin1');
+    });
+  } finally {
+    progress.done(`${(packed.size / 1e6).toFixed(1)} MB`);
+  }
+}
+
+function listed(release: Release, path: string): { sha256: Sha256; size: number } {
+  const file = release.files.get(path);
+  if (file !== undefined) return file;
+  throw new Failure(`the InRelease of ${release.suite} does not list ${path}`, {
+    mend: 'correct the components in archives.ts',
+  });
+}
+
+/** Opens the parsed form of an index from the cache, else makes it from the downloaded one. */
+async function openIndex<T>(
+  suite: Suite,
+  release: Release,
+  path: string,
+  form: {
+    suffix: string;
+    make: (text: string, where: string) => string;
+    open: (text: string) => T | undefined;
+  },
+  options: FetchOptions,
+): Promise<{ sha256: Sha256; index: T }> {
+  const { sha256: digest } = listed(release, path);
+  const cachePath = join(indexFolder(), `${digest}.${form.suffix}`);
+  const cached = await readIfThere(cachePath, 'latin1');
+  const ready = cached === undefined ? undefined : form.open(cached);
+  if (ready !== undefined) return { sha256: digest, index: ready };
+  const made = form.make(await fetchListed(suite, release, path, options), `${path} of ${suite.suite}`);
+  await writeAtomic(cachePath, Buffer.from(made, 'latin1'));
+  return { sha256: digest, index: form.open(made)! };
+}
+
+/** The Packages indexes of a suite, verified up to Debian's signature. */
+export async function openSuite(suite: Suite, options: FetchOptions): Promise<SuiteIndexes> {
+  try {
+    return await readSuite(suite, options);
+  } catch (error) {
+    throw cacheFailure(error) ?? error;
+  }
+}
+
+async function readSuite(suite: Suite, options: FetchOptions): Promise<SuiteIndexes> {
+  const release = await fetchRelease(suite, options);
+  const form = { suffix: 'packages', make: compact, open: openCompact };
+  const indexes: Index[] = [];
+  for (const component of suite.components) {
+    const path = `${component}/binary-${architecture}/Packages`;
+    const { sha256: digest, index } = await openIndex(suite, release, path, form, options);
+    const { archive, onRequest } = suite;
+    const id = `${archive}/${suite.suite}/${component}`;
+    indexes.push({ id, archive, suite: suite.suite, component, onRequest, sha256: digest, packages: index });
+  }
+  return { suite, release, indexes };
+}
+
+/** The Sources indexes of a suite whose release is already verified, in the order of its components. */
+export async function openSuiteSources(
+  { suite, release }: SuiteIndexes,
+  options: FetchOptions,
+): Promise<{ component: string; sha256: Sha256; sources: SourceIndex }[]> {
+  const form = { suffix: 'sources', make: compactSources, open: openSources };
+  const result: { component: string; sha256: Sha256; sources: SourceIndex }[] = [];
+  for (const component of suite.components) {
+    const { sha256: digest, index } = await openIndex(
+      suite,
+      release,
+      `${component}/source/Sources`,
+      form,
+      options,
+    );
+    result.push({ component, sha256: digest, sources: index });
+  }
+  return result;
+}

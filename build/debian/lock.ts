@@ -1,0 +1,171 @@
+import { readFile } from 'node:fs/promises';
+import { badInput, errorCode } from '../../sdk/lib/errors.ts';
+import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import type { ArchiveName } from './archives.ts';
+import { LOCK_FORMAT, parseLock } from './lock-parse.ts';
+import type { PackageSet } from './set.ts';
+import type { SourceRecord } from './sources.ts';
+
+/** A suite's signed index, as it was when the lock was made. */
+export interface LockedIndex {
+  readonly archive: ArchiveName;
+  readonly suite: string;
+  /** ISO 8601, UTC. */
+  readonly date: string;
+  /** Absent: valid until replaced. */
+  readonly validUntil?: string;
+  /** Of the InRelease file. */
+  readonly inRelease: Sha256;
+  /** Of the Packages file (and the Sources file, when a set wants sources) of each component. */
+  readonly packages: Readonly<Record<string, Sha256>>;
+  readonly sources?: Readonly<Record<string, Sha256>>;
+}
+
+/** A pinned .deb. */
+export interface PinnedPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+  /** Bytes of the .deb. */
+  readonly size: number;
+  /** KiB, after its maintainer. */
+  readonly installedSize: number;
+  readonly sha256: Sha256;
+  readonly archive: ArchiveName;
+  readonly suite: string;
+  readonly component: string;
+  /** Relative to the archive: `pool/…`. */
+  readonly path: string;
+}
+
+/** A package of a set: the pin and why it is in. */
+export interface LockedPackage extends PinnedPackage {
+  /** Named in the set's `include`. */
+  readonly root: boolean;
+  /** Package of the set → text of the dependency that it satisfies. */
+  readonly needs: Readonly<Record<string, string>>;
+  /** Dropped name → text of the dependency left open. */
+  readonly dropped: Readonly<Record<string, string>>;
+}
+
+export interface LockedSet {
+  /** Digest of the set's definition (`definitionDigest`). */
+  readonly definition: Sha256;
+  /** Sorted by name. */
+  readonly packages: readonly LockedPackage[];
+}
+
+export interface LockedSource extends SourceRecord {
+  readonly archive: ArchiveName;
+  readonly suite: string;
+  readonly component: string;
+}
+
+/** The committed file that pins every package of every set. */
+export interface Lock {
+  readonly indexes: readonly LockedIndex[];
+  readonly sets: ReadonlyMap<string, LockedSet>;
+  readonly sources: readonly LockedSource[];
+}
+
+const UPDATE_MEND = './draisine lock --update makes it anew (and git has the old one)';
+
+/** Digest of what decides about a set's closure: everything but the reasons. Order in the definition does not count. */
+export function definitionDigest(set: PackageSet): Sha256 {
+  const sorted = (list: readonly string[] = []) => [...new Set(list)].sort(byteOrder);
+  return sha256(
+    canonicalJson({
+      include: sorted(set.include),
+      drop: sorted(set.drop?.map((entry) => entry.package)),
+      replace: sorted(set.replace?.map((entry) => `${entry.package}=${entry.with}`)),
+      closure: set.closure ?? 'depends',
+      sources: sorted(set.sources),
+    }),
+  );
+}
+
+/** Reads a lock. Throws badInput, with the line or the JSON path, for anything that is not one. */
+export async function readLock(path: string): Promise<Lock> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    if (errorCode(cause) !== 'ENOENT') throw cause;
+    throw badInput('there is no lock', { where: path, mend: './draisine lock --update makes it', cause });
+  });
+  return parseLock(text, path, UPDATE_MEND);
+}
+
+/** The packages of one set. Throws badInput when the lock does not have the set. */
+export function lockedSet(lock: Lock, name: string): readonly LockedPackage[] {
+  const set = lock.sets.get(name);
+  if (set !== undefined) return set.packages;
+  throw badInput(`the lock has no package set ${name}`, {
+    where: `sets in the lock: ${[...lock.sets.keys()].join(', ')}`,
+    mend: './draisine lock --update',
+  });
+}
+
+/** The date of the newest signed index: SOURCE_DATE_EPOCH, in seconds. */
+export function lockDate(lock: Lock): number {
+  return Math.max(...lock.indexes.map(({ date }) => Date.parse(date) / 1000));
+}
+
+function pinOf({
+  name,
+  version,
+  architecture,
+  size,
+  installedSize,
+  sha256: digest,
+  path,
+  ...place
+}: PinnedPackage): object {
+  const index = `${place.archive}/${place.suite}/${place.component}`;
+  return { name, version, architecture, size, installedSize, sha256: digest, path, index };
+}
+
+function sourceOf({ name, version, directory, files, ...place }: LockedSource): object {
+  return { name, version, directory, files, index: `${place.archive}/${place.suite}/${place.component}` };
+}
+
+/**
+ * The text of a lock: canonical JSON with one line a package, so that a diff reads like a list of changes.
+ * A package stands once in `packages`, whatever number of sets has it; a set's line names its version only when
+ * there are several in the lock.
+ */
+export function formatLock(lock: Lock): string {
+  const pins = new Map<string, PinnedPackage>();
+  const versions = new Map<string, Set<string>>();
+  for (const { packages } of lock.sets.values()) {
+    for (const pinned of packages) {
+      pins.set(`${pinned.name} ${pinned.version}`, pinned);
+      versions.set(pinned.name, (versions.get(pinned.name) ?? new Set()).add(pinned.version));
+    }
+  }
+  const lines = (items: readonly object[], indent: string) =>
+    items.length === 0
+      ? '[]'
+      : `[\n${items.map((item) => `${indent}  ${canonicalJson(item)}`).join(',\n')}\n${indent}]`;
+  const setPackage = ({ name, version, root, needs, dropped }: LockedPackage) => ({
+    name,
+    ...(versions.get(name)!.size > 1 ? { version } : {}),
+    ...(root ? { root } : {}),
+    ...(Object.keys(needs).length > 0 ? { needs } : {}),
+    ...(Object.keys(dropped).length > 0 ? { dropped } : {}),
+  });
+  const sets = [...lock.sets]
+    .sort(([a], [b]) => byteOrder(a, b))
+    .map(([name, { definition, packages }]) => {
+      const list = lines(packages.map(setPackage), '      ');
+      return `    ${JSON.stringify(name)}: {\n      "definition": "${definition}",\n      "packages": ${list}\n    }`;
+    });
+  const sortedPins = [...pins].sort(([a], [b]) => byteOrder(a, b)).map(([, pinned]) => pinOf(pinned));
+  return [
+    '{',
+    `  "format": ${LOCK_FORMAT},`,
+    `  "indexes": ${lines(lock.indexes, '  ')},`,
+    `  "packages": ${lines(sortedPins, '  ')},`,
+    `  "sets": {\n${sets.join(',\n')}\n  },`,
+    `  "sources": ${lines(lock.sources.map(sourceOf), '  ')}`,
+    '}',
+    '',
+  ].join('\n');
+}

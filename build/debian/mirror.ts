@@ -1,0 +1,92 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import type { ArchiveName } from './archives.ts';
+import { parseStanzas } from './control.ts';
+
+/** Where the archives are. Any place will do: what they serve is checked by signature and hash. */
+
+export interface MirrorOptions {
+  /** Base URLs given on the command line; they come before everything else and replace it. */
+  readonly flags?: readonly string[];
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** The configuration of APT, `/etc/apt`. */
+  readonly aptDir?: string;
+}
+
+const NO_MIRROR_MEND =
+  'give one with --mirror URL or DRAISINE_MIRROR, for example http://mirror.example/debian';
+
+function checkBase(url: string, where: string): string {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw badInput(`a mirror must be an http or https URL, not "${url}"`, { where, mend: NO_MIRROR_MEND });
+  }
+  return url.replace(/\/+$/, '');
+}
+
+/** URLs of binary repositories in one-line style (sources.list(5)): `deb [options] URI suite component…`. */
+function fromList(text: string): string[] {
+  const uris: string[] = [];
+  for (const line of text.split('\n')) {
+    const match = /^\s*deb\s+(?:\[[^\]]*\]\s*)?(\S+)\s+\S/.exec(line);
+    if (match) uris.push(match[1]!);
+  }
+  return uris;
+}
+
+/** URLs of binary repositories in deb822 style (sources.list(5)). */
+function fromSources(text: string, where: string): string[] {
+  return parseStanzas(text, where)
+    .filter((stanza) => !/^(no|false|0|off|without|disable)$/i.test(stanza.get('enabled') ?? 'yes'))
+    .filter((stanza) => (stanza.get('types') ?? '').split(/\s+/).includes('deb'))
+    .flatMap((stanza) => (stanza.get('uris') ?? '').split(/\s+/));
+}
+
+/** The URLs in APT's configuration, in the order in which APT reads them: sources.list, then sources.list.d by name. */
+export async function aptMirrors(aptDir: string): Promise<string[]> {
+  const names = await readdir(join(aptDir, 'sources.list.d')).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  });
+  const files = ['sources.list', ...names.sort(byteOrder).map((name) => join('sources.list.d', name))];
+  const urls: string[] = [];
+  for (const file of files) {
+    if (!/\.(list|sources)$/.test(file)) continue;
+    const path = join(aptDir, file);
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return '';
+      throw error;
+    });
+    urls.push(...(file.endsWith('.list') ? fromList(text) : fromSources(text, path)));
+  }
+  return urls.filter((url) => /^https?:\/\//.test(url)).map((url) => url.replace(/\/+$/, ''));
+}
+
+/** Base URLs to try, in order: the flags, else `DRAISINE_MIRROR`, else what APT on this host is configured with. */
+export async function mirrorBases(options: MirrorOptions = {}): Promise<string[]> {
+  const { flags = [], environment = process.env, aptDir = '/etc/apt' } = options;
+  if (flags.length > 0) return flags.map((url) => checkBase(url, '--mirror'));
+  const fromEnvironment = (environment.DRAISINE_MIRROR ?? '').split(/\s+/).filter((url) => url !== '');
+  if (fromEnvironment.length > 0) return fromEnvironment.map((url) => checkBase(url, 'DRAISINE_MIRROR'));
+  const found = await aptMirrors(aptDir);
+  if (found.length === 0) {
+    throw new Failure('no Debian mirror is known', {
+      where: `DRAISINE_MIRROR is unset, ${aptDir} names none`,
+      mend: NO_MIRROR_MEND,
+    });
+  }
+  return [...new Set(found)];
+}
+
+/**
+ * The URLs at which an archive may be, likeliest first. By custom `debian-security` lies beside `debian`;
+ * a base of any other name is taken as it is.
+ */
+export function archiveUrls(bases: readonly string[], archive: ArchiveName): string[] {
+  const urls = bases.flatMap((base) => {
+    const sibling = base.replace(/\/debian(-security)?$/, `/${archive}`);
+    return sibling === base ? [base] : [sibling];
+  });
+  return [...new Set(urls)];
+}

@@ -1,0 +1,146 @@
+import type { PublicKey } from 'openpgp';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { parseStanzas, type Stanza } from './control.ts';
+
+/** A verified InRelease: the root of the hash chain of one suite. Times are seconds since the epoch. */
+export interface Release {
+  readonly suite: string;
+  readonly date: number;
+  /** Undefined: valid until replaced (Debian's stable suite has none). */
+  readonly validUntil: number | undefined;
+  readonly sha256: Sha256;
+  readonly byHash: boolean;
+  /** By path below `dists/SUITE/`. */
+  readonly files: ReadonlyMap<string, { readonly sha256: Sha256; readonly size: number }>;
+}
+
+export interface ReleaseChecks {
+  /** What was asked for; an InRelease of another suite is refused. */
+  readonly suite: string;
+  /** URL or path, for errors. */
+  readonly where: string;
+  readonly keys: readonly PublicKey[];
+  /** The time of the check, seconds since the epoch. */
+  readonly now: number;
+  /** `date` of the index in the existing lock: an older InRelease is refused. */
+  readonly notBefore?: number | undefined;
+}
+
+const DAY = 86_400;
+
+/** Checks the OpenPGP signature (RFC 9580, 7) and returns the signed text, never what stands around it. */
+async function signedText(raw: string, { where, keys, now }: ReleaseChecks): Promise<string> {
+  const { readCleartextMessage, verify } = await import('openpgp');
+  const message = await readCleartextMessage({ cleartextMessage: raw }).catch((cause: unknown) => {
+    throw new Failure('InRelease is not an OpenPGP cleartext message', {
+      where,
+      mend: 'try another mirror',
+      cause,
+    });
+  });
+  const { signatures } = await verify({
+    message,
+    verificationKeys: [...keys],
+    date: new Date(now * 1000),
+  });
+  const reasons: string[] = [];
+  for (const signature of signatures) {
+    try {
+      await signature.verified;
+      return message.getText();
+    } catch (error) {
+      reasons.push(
+        `key ${signature.keyID.toHex()}: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+  throw new Failure(
+    `no valid signature of a pinned Debian archive key (${reasons.join('; ') || 'no signature at all'})`,
+    {
+      where,
+      mend: 'try another mirror; if Debian has new keys, update keys.ts from package debian-archive-keyring',
+    },
+  );
+}
+
+function seconds(stanza: Stanza, field: string, where: string): number | undefined {
+  const text = stanza.get(field);
+  if (text === undefined) return undefined;
+  const value = Date.parse(text);
+  if (Number.isNaN(value))
+    throw new Failure(`cannot read ${field}: ${text}`, {
+      where,
+      mend: 'try another mirror',
+    });
+  return value / 1000;
+}
+
+function iso(time: number): string {
+  return new Date(time * 1000).toISOString();
+}
+
+/**
+ * Verifies an InRelease file: a valid signature by a pinned key, the suite that was asked for, a date that is neither
+ * in the future nor older than what the lock has seen, and `Valid-Until` not passed.
+ * Source: Debian wiki RepositoryFormat; APT's apt-secure(8). Throws a Failure for each.
+ */
+export async function verifyRelease(raw: string, checks: ReleaseChecks): Promise<Release> {
+  const { suite, where, now, notBefore } = checks;
+  const stanza = parseStanzas(await signedText(raw, checks), where)[0] ?? new Map<string, string>();
+
+  if (stanza.get('codename') !== suite) {
+    throw new Failure(
+      `InRelease is of suite ${stanza.get('codename') ?? '(unnamed)'}, asked for was ${suite}`,
+      {
+        where,
+        mend: 'correct the mirror',
+      },
+    );
+  }
+  const date = seconds(stanza, 'date', where);
+  const validUntil = seconds(stanza, 'valid-until', where);
+  if (date === undefined)
+    throw new Failure('InRelease has no Date', {
+      where,
+      mend: 'try another mirror',
+    });
+  if (date > now + DAY) {
+    throw new Failure(`InRelease is dated in the future: ${iso(date)}`, {
+      where,
+      mend: 'set the clock of this host',
+    });
+  }
+  if (validUntil !== undefined && validUntil < now) {
+    throw new Failure(`InRelease was valid until ${iso(validUntil)}; it is ${iso(now)}`, {
+      where,
+      mend: 'the mirror is out of date, use another (--mirror URL)',
+    });
+  }
+  if (notBefore !== undefined && date < notBefore) {
+    throw new Failure(`InRelease of ${iso(date)} is older than the one in the lock, of ${iso(notBefore)}`, {
+      where,
+      mend: 'the mirror is behind or replays old indexes, use another (--mirror URL)',
+    });
+  }
+
+  const files = new Map<string, { sha256: Sha256; size: number }>();
+  for (const line of (stanza.get('sha256') ?? '').split('\n')) {
+    const [hash, size, path] = line.trim().split(/\s+/);
+    if (hash && size && path && /^[0-9a-f]{64}$/.test(hash))
+      files.set(path, { sha256: hash, size: Number(size) });
+  }
+  if (files.size === 0)
+    throw new Failure('InRelease lists no SHA256 sums', {
+      where,
+      mend: 'try another mirror',
+    });
+  return {
+    suite,
+    date,
+    validUntil,
+    sha256: sha256(raw),
+    byHash: stanza.get('acquire-by-hash') === 'yes',
+    files,
+  };
+}

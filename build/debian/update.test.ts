@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, type TestContext, test } from 'node:test';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { setQuiet } from '../../sdk/lib/log.ts';
+import type { Stanzas } from './fixtures.ts';
+import {
+  makeKey,
+  publish,
+  startMirror,
+  TEST_TIME,
+  type TestKey,
+  type TestMirror,
+  temporaryCache,
+} from './fixtures-mirror.ts';
+import { formatLock, type Lock } from './lock.ts';
+import { parseLock } from './lock-parse.ts';
+import type { PackageSet } from './set.ts';
+import { type UpdateOptions, updateLock } from './update.ts';
+
+let key: TestKey;
+before(async () => {
+  setQuiet(true);
+  key = await makeKey();
+});
+
+const sets: PackageSet[] = [{ name: 'box', include: ['app'] }];
+const main: Stanzas = { 'app 1.0': { Depends: 'lib (>= 1)' }, 'lib 1.0': {}, 'spare 1': {} };
+
+async function archive(t: TestContext, components: Record<string, Stanzas> = { main }): Promise<TestMirror> {
+  const mirror = await startMirror(t);
+  await publish(mirror, '/debian', key, { suite: 'trixie' }, components);
+  await publish(mirror, '/debian-security', key, { suite: 'trixie-security' }, {});
+  return mirror;
+}
+
+async function update(
+  mirrors: readonly TestMirror[],
+  more: Partial<UpdateOptions> = {},
+  of = sets,
+): Promise<Lock> {
+  const options: UpdateOptions = {
+    bases: async () => mirrors.map(({ url }) => `${url}/debian`),
+    freshness: 'newest',
+    now: TEST_TIME,
+    keys: [key.publicKey],
+    ...more,
+  };
+  return (await updateLock(of, options)).lock;
+}
+
+const versions = (lock: Lock, set = 'box') =>
+  lock.sets.get(set)!.packages.map(({ name, version }) => `${name} ${version}`);
+
+async function failureOf(promise: Promise<unknown>): Promise<Failure> {
+  const error = await promise.then(
+    () => assert.fail('it should have failed'),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof Failure, String(error));
+  return error;
+}
+
+test('from a signed archive to a lock that reads back', async (t) => {
+  await temporaryCache(t);
+  const lock = await update([await archive(t)]);
+  assert.deepEqual(versions(lock), ['app 1.0', 'lib 1.0']);
+  const [app] = lock.sets.get('box')!.packages;
+  assert.equal(app!.root, true);
+  assert.deepEqual(app!.needs, { lib: 'lib (>= 1)' });
+  assert.equal(app!.path, 'pool/main/a/app/app_1.0_amd64.deb');
+  assert.deepEqual(
+    lock.indexes.map(({ suite, date }) => `${suite} ${date}`),
+    ['trixie 2026-01-10T10:00:00Z', 'trixie-security 2026-01-10T10:00:00Z'],
+  );
+  assert.deepEqual(parseLock(formatLock(lock), 'lock', ''), lock);
+});
+
+test('the same archive gives the same bytes, whatever the order of the sets', async (t) => {
+  await temporaryCache(t);
+  const mirror = await archive(t);
+  const more: PackageSet = { name: 'all', include: ['spare', 'app'] };
+  const once = formatLock(await update([mirror], {}, [...sets, more]));
+  assert.equal(
+    formatLock(await update([mirror], {}, [{ ...more, include: ['app', 'spare'] }, ...sets])),
+    once,
+  );
+});
+
+test('warm: nothing but InRelease is asked for; a damaged cache is made anew', async (t) => {
+  const cache = await temporaryCache(t);
+  const mirror = await archive(t);
+  const cold = formatLock(await update([mirror]));
+  mirror.requests.length = 0;
+  assert.equal(formatLock(await update([mirror])), cold);
+  assert.ok(
+    mirror.requests.every((path) => path.endsWith('/InRelease')),
+    mirror.requests.join(),
+  );
+  mirror.requests.length = 0;
+  assert.equal(formatLock(await update([mirror], { freshness: 'cached' })), cold);
+  assert.deepEqual(mirror.requests, []);
+  const noNetwork = async () => ['http://127.0.0.1:9/debian'];
+  const dayAfter = { freshness: 'cached' as const, now: Math.floor(Date.now() / 1000) + 86_401 };
+  assert.equal(
+    formatLock(await update([mirror], { ...dayAfter, bases: noNetwork })),
+    cold,
+    'old is better than none',
+  );
+  assert.match((await failureOf(update([mirror], { bases: noNetwork }))).where ?? '', /ECONNREFUSED/);
+  for (const name of await readdir(join(cache, 'indexes'))) {
+    if (name.endsWith('.packages'))
+      await writeFile(join(cache, 'indexes', name), 'draisine-index 1 0\nrubbish');
+  }
+  assert.equal(formatLock(await update([mirror])), cold);
+});
+
+test('an index that is not what InRelease says is refused, and the next mirror asked', async (t) => {
+  await temporaryCache(t);
+  const [bad, good] = [await archive(t), await archive(t)];
+  const path = '/debian/dists/trixie/main/binary-amd64/Packages.xz';
+  const wrong = Buffer.from(bad.files.get(path) as Buffer);
+  wrong[wrong.length >> 1]! ^= 1;
+  bad.files.set(path, wrong);
+  const error = await failureOf(update([bad]));
+  assert.match(error.message, /cannot get main\/binary-amd64\/Packages\.xz of trixie/);
+  assert.match(error.where ?? '', /SHA-256 is .*InRelease says/);
+  assert.deepEqual(versions(await update([bad, good])), ['app 1.0', 'lib 1.0']);
+});
+
+test('a mirror that is behind, foreign or absent is passed over; if all are, each is named', async (t) => {
+  await temporaryCache(t);
+  const good = await archive(t);
+  const old = await startMirror(t);
+  const expired = { suite: 'trixie', validUntil: 'Sat, 10 Jan 2026 11:00:00 UTC' };
+  await publish(old, '/debian', key, expired, { main });
+  const foreign = await startMirror(t);
+  await publish(foreign, '/debian', await makeKey(), { suite: 'trixie' }, { main });
+  const empty = await startMirror(t);
+  assert.deepEqual(versions(await update([old, foreign, empty, good])), ['app 1.0', 'lib 1.0']);
+  const error = await failureOf(update([old, foreign, empty]));
+  for (const part of [/valid until/, /no valid signature/, /not found/])
+    assert.match(error.where ?? '', part);
+});
+
+test('never goes back in time behind the lock', async (t) => {
+  await temporaryCache(t);
+  const old = await update([await archive(t)]);
+  const replay = await startMirror(t);
+  await publish(replay, '/debian', key, { suite: 'trixie', date: 'Fri, 09 Jan 2026 10:00:00 UTC' }, { main });
+  assert.match((await failureOf(update([replay], { old }))).message, /older than the one in the lock/);
+});
+
+test('updates single packages only, holds the others', async (t) => {
+  await temporaryCache(t);
+  const old = await update([await archive(t)]);
+  const mirror = await archive(t);
+  await publish(
+    mirror,
+    '/debian-security',
+    key,
+    { suite: 'trixie-security' },
+    { main: { 'app 1.1': { Depends: 'lib' }, 'lib 1.1': {} } },
+  );
+  assert.deepEqual(versions(await update([mirror], { old })), ['app 1.1', 'lib 1.1']);
+  assert.deepEqual(versions(await update([mirror], { old, only: ['app'] })), ['app 1.1', 'lib 1.0']);
+  assert.deepEqual(versions(await update([mirror], { old, only: ['lib'] })), ['app 1.0', 'lib 1.1']);
+});
+
+test('what cannot be held is told, with the command that updates it too', async (t) => {
+  await temporaryCache(t);
+  const old = await update([await archive(t)]);
+  const moved = await archive(t, { main: { 'app 1.1': { Depends: 'lib' }, 'lib 1.2': {} } });
+  const error = await failureOf(update([moved], { old, only: ['app'] }));
+  assert.match(error.message, /cannot hold lib 1\.0/);
+  assert.match(error.mend ?? '', /lock --update app lib/);
+  assert.equal((await failureOf(update([moved], { old, only: ['apq'] }))).exitCode, 2);
+  assert.equal((await failureOf(update([moved], { only: ['app'] }))).exitCode, 2);
+});
+
+test('a suite on request is only read, and only dates the lock, when a set asks for it', async (t) => {
+  await temporaryCache(t);
+  const mirror = await archive(t);
+  await publish(mirror, '/debian', key, { suite: 'trixie-backports' }, { main: { 'app 2~bpo13+1': {} } });
+  assert.equal((await update([mirror])).indexes.length, 2);
+  const lock = await update([mirror], {}, [{ name: 'box', include: ['app/trixie-backports'] }]);
+  assert.equal(lock.indexes.length, 3);
+  assert.deepEqual(versions(lock), ['app 2~bpo13+1']);
+  assert.equal(lock.sets.get('box')!.packages[0]!.suite, 'trixie-backports');
+});
+
+test('stale drops are warned of', async (t) => {
+  await temporaryCache(t);
+  const mirror = await archive(t);
+  const { warnings } = await updateLock([{ ...sets[0]!, drop: [{ package: 'gone', reason: 'x' }] }], {
+    bases: async () => [`${mirror.url}/debian`],
+    ...{ freshness: 'newest', now: TEST_TIME, keys: [key.publicKey] },
+  });
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0]!, /box.*gone/);
+});
+
+test('pins source packages with all their files', async (t) => {
+  await temporaryCache(t);
+  const mirror = await archive(t);
+  const source = (version: string) =>
+    [
+      ...[
+        'Package: zfs-linux',
+        `Version: ${version}`,
+        'Directory: pool/contrib/z/zfs-linux',
+        'Checksums-Sha256:',
+      ],
+      ...[` ${'b'.repeat(64)} 20 zfs_${version}.tar.xz`, ` ${'a'.repeat(64)} 10 zfs_${version}.dsc`, ''],
+    ].join('\n');
+  const sources = `${source('2.3.1')}\n${source('2.3.9')}\nPackage: kept-for-built-using\nExtra-Source-Only: yes\n`;
+  await publish(mirror, '/debian', key, { suite: 'trixie', sources }, { main });
+  const lock = await update([mirror], {}, [{ name: 'box', include: ['app'], sources: ['zfs-linux'] }]);
+  assert.deepEqual(lock.sources, [
+    {
+      ...{ name: 'zfs-linux', version: '2.3.9', archive: 'debian', suite: 'trixie', component: 'main' },
+      directory: 'pool/contrib/z/zfs-linux',
+      files: [
+        { name: 'zfs_2.3.9.dsc', size: 10, sha256: 'a'.repeat(64) },
+        { name: 'zfs_2.3.9.tar.xz', size: 20, sha256: 'b'.repeat(64) },
+      ],
+    },
+  ]);
+  assert.ok(lock.indexes[0]!.sources?.main, 'the Sources index is in the chain');
+  assert.deepEqual(parseLock(formatLock(lock), 'lock', ''), lock);
+  const error = await failureOf(
+    update([mirror], {}, [{ name: 'box', include: ['app'], sources: ['zfs-linus'] }]),
+  );
+  assert.match(error.mend ?? '', /zfs-linux/);
+});

@@ -1,0 +1,173 @@
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import { type Suite, suites } from './archives.ts';
+import { didYouMean } from './explain.ts';
+import { type FetchOptions, openSuite, openSuiteSources, type SuiteIndexes } from './index.ts';
+import {
+  definitionDigest,
+  type Lock,
+  type LockedIndex,
+  type LockedPackage,
+  type LockedSet,
+  type LockedSource,
+} from './lock.ts';
+import { type Resolved, resolve } from './resolve.ts';
+import type { PackageSet } from './set.ts';
+import { makeUniverse, type Pins } from './universe.ts';
+import { compareVersions } from './version.ts';
+
+export interface UpdateOptions extends Omit<FetchOptions, 'notBefore'> {
+  /** The existing lock: its dates are not gone back behind. */
+  readonly old?: Lock | undefined;
+  /** Update these packages only, hold the others at the version in `old`. Default: update all. */
+  readonly only?: readonly string[];
+}
+
+export interface Updated {
+  readonly lock: Lock;
+  /** Stale drops and replacements. */
+  readonly warnings: readonly string[];
+}
+
+/** Resolves every set against the newest verified indexes. Nothing is written. */
+export async function updateLock(sets: readonly PackageSet[], options: UpdateOptions): Promise<Updated> {
+  const { old, only } = options;
+  const notBefore = (suite: string) => {
+    const known = old?.indexes.find((index) => index.suite === suite);
+    return known === undefined ? undefined : Date.parse(known.date) / 1000;
+  };
+  const opened: SuiteIndexes[] = [];
+  for (const suite of wantedSuites(sets)) opened.push(await openSuite(suite, { ...options, notBefore }));
+  const indexes = opened.flatMap((suite) => suite.indexes);
+  const universeWith = (pins: Pins) => makeUniverse(indexes, pins);
+  if (only !== undefined) checkOnly(only, old, universeWith(new Map()).names());
+
+  const warnings: string[] = [];
+  const locked = new Map<string, LockedSet>();
+  const all = universeWith(new Map());
+  for (const set of sets) {
+    const pins = only === undefined ? new Map<string, string>() : pinsOf(set, old, only, all);
+    const { packages, stale } = resolve(pins.size === 0 ? all : universeWith(pins), set);
+    for (const name of stale)
+      warnings.push(`package set ${set.name}: nothing depends on ${name}, which it drops or replaces`);
+    locked.set(set.name, { definition: definitionDigest(set), packages: packages.map(lockPackage) });
+  }
+  const withSources: OpenedSuite[] = [];
+  const wantSources = sets.some(({ sources = [] }) => sources.length > 0);
+  for (const suite of opened) {
+    withSources.push({ ...suite, sources: wantSources ? await openSuiteSources(suite, options) : [] });
+  }
+  const sources = lockSources(sets, withSources);
+  return { lock: { indexes: withSources.map(lockIndex), sets: locked, sources }, warnings };
+}
+
+/** Suites on request only matter when a set asks for one: else their daily changes would change the lock's date. */
+function wantedSuites(sets: readonly PackageSet[]): Suite[] {
+  const asked = new Set(
+    sets.flatMap(({ include, sources = [] }) => [...include, ...sources]).map((name) => name.split('/')[1]),
+  );
+  return suites.filter(({ suite, onRequest }) => !onRequest || asked.has(suite));
+}
+
+function checkOnly(only: readonly string[], old: Lock | undefined, names: Iterable<string>): void {
+  if (old === undefined) {
+    throw badInput('single packages can only be updated in an existing lock', {
+      mend: './draisine lock --update',
+    });
+  }
+  const known = new Set([...old.sets.values()].flatMap(({ packages }) => packages.map(({ name }) => name)));
+  const all = new Set(names);
+  for (const name of only) {
+    if (known.has(name)) continue;
+    const otherwise = all.has(name) ? 'include it in a package set first' : 'correct the name';
+    throw badInput(`${name} is not in the lock`, { mend: didYouMean(name, known, otherwise) });
+  }
+}
+
+/** The versions that a set holds. A version that the indexes no longer have cannot be held. */
+function pinsOf(
+  set: PackageSet,
+  old: Lock | undefined,
+  only: readonly string[],
+  universe: ReturnType<typeof makeUniverse>,
+): Map<string, string> {
+  const pins = new Map<string, string>();
+  const gone: string[] = [];
+  for (const { name, version } of old?.sets.get(set.name)?.packages ?? []) {
+    if (only.includes(name)) continue;
+    if (universe.seen(name).some(({ record }) => record.version === version)) pins.set(name, version);
+    else gone.push(`${name} ${version}`);
+  }
+  if (gone.length > 0) {
+    const names = gone.map((entry) => entry.split(' ')[0]);
+    throw new Failure(
+      `cannot hold ${gone.join(', ')}: the archive no longer has ${gone.length === 1 ? 'it' : 'them'}`,
+      {
+        where: `package set ${set.name}`,
+        mend: `update them as well: ./draisine lock --update ${[...only, ...names].join(' ')}`,
+      },
+    );
+  }
+  return pins;
+}
+
+function lockPackage({ record, index, root, needs, dropped }: Resolved): LockedPackage {
+  const { name, version, architecture, size, installedSize, sha256, path } = record;
+  const [archive, suite, component] = index.id.split('/') as [LockedPackage['archive'], string, string];
+  const place = { archive, suite, component };
+  return {
+    ...{ name, version, architecture, size, installedSize, sha256, path, ...place, root },
+    needs: Object.fromEntries(needs),
+    dropped: Object.fromEntries(dropped),
+  };
+}
+
+/** ISO 8601 without the milliseconds that InRelease does not have. */
+function iso(time: number): string {
+  return new Date(time * 1000).toISOString().replace('.000Z', 'Z');
+}
+
+interface OpenedSuite extends SuiteIndexes {
+  /** Empty when no set wants sources. */
+  readonly sources: Awaited<ReturnType<typeof openSuiteSources>>;
+}
+
+function lockIndex({ suite, release, indexes, sources }: OpenedSuite): LockedIndex {
+  const digests = (list: readonly { component: string; sha256: string }[]) =>
+    Object.fromEntries(list.map(({ component, sha256 }) => [component, sha256]));
+  return {
+    archive: suite.archive,
+    suite: suite.suite,
+    date: iso(release.date),
+    ...(release.validUntil === undefined ? {} : { validUntil: iso(release.validUntil) }),
+    inRelease: release.sha256,
+    packages: digests(indexes),
+    ...(sources.length > 0 ? { sources: digests(sources) } : {}),
+  };
+}
+
+/** Pins each source package that a set names at its newest eligible version (`name/SUITE`: that suite's). */
+function lockSources(sets: readonly PackageSet[], opened: readonly OpenedSuite[]): LockedSource[] {
+  const wanted = new Map(sets.flatMap(({ name, sources = [] }) => sources.map((entry) => [entry, name])));
+  return [...wanted]
+    .sort(([a], [b]) => byteOrder(a, b))
+    .map(([entry, setName]) => {
+      const [name, from] = entry.split('/');
+      const eligible = opened.filter(({ suite }) =>
+        from === undefined ? !suite.onRequest : suite.suite === from,
+      );
+      const indexes = eligible.flatMap(({ suite, sources }) => sources.map((index) => ({ ...index, suite })));
+      const [found] = indexes
+        .flatMap((index) => index.sources.lookup(name!).map((record) => ({ ...index, record })))
+        .sort((a, b) => compareVersions(b.record.version, a.record.version));
+      if (found === undefined) {
+        const names = indexes.flatMap(({ sources }) => [...sources.names()]);
+        throw badInput(`there is no source package ${entry}`, {
+          where: `package set ${setName}`,
+          mend: didYouMean(name!, names),
+        });
+      }
+      const { suite, component, record } = found;
+      return { ...record, archive: suite.archive, suite: suite.suite, component };
+    });
+}

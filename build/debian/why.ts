@@ -1,0 +1,114 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import { didYouMean } from './explain.ts';
+import type { LockedPackage } from './lock.ts';
+import type { PackageSet } from './set.ts';
+
+export interface Why {
+  readonly image: string;
+  readonly package: string;
+  /** False: the package is not in; `askedBy` then tells who went without, `reason` why. */
+  readonly included: boolean;
+  readonly version?: string;
+  readonly root: boolean;
+  readonly reason?: string;
+  /** From a root to the package: the shortest chain. Each step satisfies `need` of the step before. */
+  readonly chain: readonly { readonly package: string; readonly need?: string }[];
+  /** Every package of the set with a dependency that this one satisfies, or that a drop left open. */
+  readonly askedBy: readonly { readonly package: string; readonly need: string }[];
+  /** The same for people. */
+  readonly lines: readonly string[];
+}
+
+/** Why a package is in a set (or is not: dropped), after the lock. Throws badInput for a package the set does not know. */
+export function whyPackage(
+  image: string,
+  packages: readonly LockedPackage[],
+  name: string,
+  set?: PackageSet,
+): Why {
+  const found = packages.find((entry) => entry.name === name);
+  if (found === undefined) return whyNot(image, packages, name, set);
+  const askedBy = packages.flatMap(({ name: asker, needs }) => {
+    const need = needs[name];
+    return need === undefined ? [] : [{ package: asker, need }];
+  });
+  const chain = shortestChain(packages, name);
+  const steps = chain.map(({ package: step, need }, depth) =>
+    need === undefined
+      ? `${step} (root)`
+      : `${'  '.repeat(depth)}needs ${need}${need === step ? '' : `: ${step}`}`,
+  );
+  const others = askedBy
+    .filter(({ package: asker }) => asker !== chain.at(-2)?.package)
+    .map((asker) => asker.package);
+  const also = others.length === 0 ? [] : [`also needed by ${others.join(', ')}`];
+  const lines = [
+    `${name} ${found.version} is in ${image}:`,
+    ...[...steps, ...also].map((line) => `  ${line}`),
+  ];
+  return {
+    image,
+    package: name,
+    included: true,
+    version: found.version,
+    root: found.root,
+    chain,
+    askedBy,
+    lines,
+  };
+}
+
+/** Breadth first from the roots, names in order, so that the same lock always tells the same chain. */
+function shortestChain(
+  packages: readonly LockedPackage[],
+  name: string,
+): { package: string; need?: string }[] {
+  const byName = new Map(packages.map((entry) => [entry.name, entry]));
+  const from = new Map<string, string | undefined>();
+  const queue = packages.filter(({ root }) => root).map((entry) => entry.name);
+  for (const root of queue) from.set(root, undefined);
+  for (const current of queue) {
+    if (current === name) break;
+    for (const next of Object.keys(byName.get(current)!.needs).sort(byteOrder)) {
+      if (from.has(next)) continue;
+      from.set(next, current);
+      queue.push(next);
+    }
+  }
+  const chain: { package: string; need?: string }[] = [];
+  for (let step: string | undefined = name; step !== undefined; ) {
+    const before: string | undefined = from.get(step);
+    chain.unshift(
+      before === undefined ? { package: step } : { package: step, need: byName.get(before)!.needs[step]! },
+    );
+    step = before;
+  }
+  return chain;
+}
+
+function whyNot(
+  image: string,
+  packages: readonly LockedPackage[],
+  name: string,
+  set: PackageSet | undefined,
+): Why {
+  const askedBy = packages.flatMap(({ name: asker, dropped }) => {
+    const need = dropped[name];
+    return need === undefined ? [] : [{ package: asker, need }];
+  });
+  const entry = [...(set?.drop ?? []), ...(set?.replace ?? [])].find((other) => other.package === name);
+  if (askedBy.length === 0 && entry === undefined) {
+    const names = packages.map((other) => other.name);
+    throw badInput(`${name} is not in ${image}, and nothing there asks for it`, {
+      mend: didYouMean(name, names, `./draisine resolve ${name} tells what it would bring in`),
+    });
+  }
+  const reason = entry?.reason;
+  const lines = [
+    `${name} is not in ${image}${reason === undefined ? '' : `: dropped, for ${reason}`}`,
+    ...askedBy.map(({ package: asker, need }) => `  ${asker} goes without ${need}`),
+  ];
+  const base = { image, package: name, included: false, root: false, chain: [], askedBy, lines };
+  return reason === undefined ? base : { ...base, reason };
+}

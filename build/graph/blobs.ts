@@ -1,0 +1,133 @@
+import { lstatSync, readFileSync } from 'node:fs';
+import { chmod, open, rename, rm, stat } from 'node:fs/promises';
+import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { type Sha256, sha256, sha256File } from '../../sdk/lib/files.ts';
+import { warn } from '../../sdk/lib/log.ts';
+import { copySparse } from './copy.ts';
+import { type Stamp, stampOf } from './stamp.ts';
+import { moveInto, putFile, type Store, shard, storeFailure, temporaryPath } from './store.ts';
+
+export function blobPath(store: Store, digest: Sha256): string {
+  return shard(store, 'blobs', digest);
+}
+
+/**
+ * Is this blob in the store, with the right bytes? One stat(2) when its stamp agrees; else it is hashed again and,
+ * if the content is wrong, evicted with a warning.
+ */
+export async function checkBlob(store: Store, digest: Sha256): Promise<boolean> {
+  const path = blobPath(store, digest);
+  const now = stampOf(path);
+  if (now === undefined) return false;
+  if (now === readStamp(store, digest)) return true;
+  let found: Sha256;
+  try {
+    found = await sha256File(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw storeFailure(store.root, error);
+  }
+  if (found === digest) {
+    await stampBlob(store, digest);
+    return true;
+  }
+  // Another process may have put the right bytes there meanwhile: evict only what was hashed.
+  if (stampOf(path) !== now) return await checkBlob(store, digest);
+  warn(`store: blob ${digest.slice(0, 12)} holds other bytes than when it was written; evicted`);
+  const evicted = await temporaryPath(store);
+  await rename(path, evicted);
+  await rm(evicted, { force: true });
+  return false;
+}
+
+/** Puts bytes, or the file at a path (moved), in the store. */
+export async function addBlob(
+  store: Store,
+  content: Uint8Array | { readonly path: string },
+): Promise<{ digest: Sha256; size: number }> {
+  try {
+    return content instanceof Uint8Array
+      ? await addBytes(store, content)
+      : await addFile(store, content.path);
+  } catch (error) {
+    throw storeFailure(store.root, error);
+  }
+}
+
+/** Records what stat(2) says of a blob whose content is known to be right. */
+export async function stampBlob(store: Store, digest: Sha256): Promise<void> {
+  const stamp = stampOf(blobPath(store, digest));
+  if (stamp !== undefined) await putFile(store, shard(store, 'stamps', digest), stamp);
+}
+
+async function addBytes(store: Store, bytes: Uint8Array): Promise<{ digest: Sha256; size: number }> {
+  const digest = sha256(bytes);
+  if (!(await checkBlob(store, digest))) {
+    const temporary = await temporaryPath(store);
+    try {
+      const file = await open(temporary, 'wx', 0o444);
+      try {
+        await file.writeFile(bytes);
+      } finally {
+        await file.close();
+      }
+      await commit(store, temporary, digest);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+  return { digest, size: bytes.byteLength };
+}
+
+async function addFile(store: Store, path: string): Promise<{ digest: Sha256; size: number }> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found?.isFile()) {
+    throw new Failure(
+      found ? 'only a regular file can be put in the store' : 'the file to put in the store does not exist',
+      {
+        where: path,
+      },
+    );
+  }
+  const temporary = await temporaryPath(store);
+  try {
+    await moveOrCopy(path, temporary);
+    const digest = await sha256File(temporary);
+    const { size } = await stat(temporary);
+    if (!(await checkBlob(store, digest))) await commit(store, temporary, digest);
+    return { digest, size };
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function moveOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (errorCode(error) !== 'EXDEV') throw error;
+    await copySparse(from, to);
+    await rm(from);
+  }
+}
+
+async function commit(store: Store, temporary: string, digest: Sha256): Promise<void> {
+  const file = await open(temporary, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await chmod(temporary, 0o444);
+  await moveInto(temporary, blobPath(store, digest));
+  await stampBlob(store, digest);
+}
+
+function readStamp(store: Store, digest: Sha256): Stamp | undefined {
+  try {
+    return readFileSync(shard(store, 'stamps', digest), 'latin1');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw storeFailure(store.root, error);
+  }
+}

@@ -1,0 +1,131 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { type Facts, fileDigest, moduleFacts } from './facts.ts';
+import { type NpmLock, npmDigest, packageName, readNpmLock } from './npm.ts';
+
+/** The root of the checkout. */
+export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+/** All that decides what a recipe does: module (path from the checkout) or `npm:NAME@VERSION` → digest. */
+export interface Code {
+  readonly digest: Sha256;
+  readonly parts: Readonly<Record<string, Sha256>>;
+}
+
+/** What code digests share within one build. */
+export interface CodeReader {
+  readonly facts: Facts;
+  /** By `from`; an error for code that cannot be read, so that all its targets fail with the same one. */
+  readonly codes: Map<string, Code | Error>;
+  lock?: NpmLock;
+}
+
+/**
+ * Not part of any code digest, nor what only they import: what writes to the terminal, and the definition of the
+ * graph, whose own changes are covered by FORMAT in key.ts. No output can depend on them.
+ */
+const LEFT_OUT: ReadonlySet<string> = new Set(['sdk/lib/log.ts', 'build/graph/target.ts']);
+
+const SCANNED = /\.[cm]?[jt]s$/;
+
+/** The code behind a recipe: the module at `from` (a file URL) and all it loads, directly or not. */
+export function codeOf(reader: CodeReader, from: string): Code {
+  let code = reader.codes.get(from);
+  if (code === undefined) {
+    try {
+      code = readCode(reader, from);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      code = error;
+    }
+    reader.codes.set(from, code);
+  }
+  if (code instanceof Error) throw code;
+  return code;
+}
+
+function readCode(reader: CodeReader, from: string): Code {
+  const entry = fileURLToPath(from.replace(/[?#].*$/, ''));
+  const nameOf = (path: string): string => {
+    // Modules outside the checkout are named from the recipe's folder, so that no path of this machine gets in the key.
+    return relative(path.startsWith(`${CHECKOUT}/`) ? CHECKOUT : dirname(entry), path);
+  };
+  const parts = new Map<string, Sha256>();
+  const queue = [entry];
+  const seen = new Set(queue);
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    const name = nameOf(path);
+    if (LEFT_OUT.has(name)) continue;
+    for (const next of readPart(reader, path, name, parts)) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      queue.push(next);
+    }
+  }
+  const sorted = Object.fromEntries([...parts].sort(([a], [b]) => byteOrder(a, b)));
+  return { digest: sha256(canonicalJson(sorted)), parts: sorted };
+}
+
+/** Adds one module, and the npm packages it imports, to `parts`; returns the files it loads. */
+function readPart(reader: CodeReader, path: string, name: string, parts: Map<string, Sha256>): string[] {
+  if (!SCANNED.test(path)) {
+    parts.set(name, fileDigest(reader.facts, path));
+    return [];
+  }
+  const { digest, imports } = moduleFacts(reader.facts, path);
+  parts.set(name, digest);
+  if (imports.unknown.length > 0) {
+    throw badInput('a recipe loads a module whose name is only known when it runs', {
+      where: `${name}:${imports.unknown[0]}`,
+      mend: 'import it by a string literal: its code decides whether the output must be made again',
+    });
+  }
+  const next: string[] = [];
+  for (const specifier of imports.modules) {
+    if (isBuiltin(specifier)) continue;
+    if (/^(\.|\/|file:)/.test(specifier)) next.push(resolveModule(specifier, path, name));
+    else addNpm(reader, specifier, name, parts);
+  }
+  for (const url of imports.urls) {
+    const target = new URL(url, pathToFileURL(path));
+    if (target.protocol !== 'file:') continue;
+    const file = fileURLToPath(target);
+    if (statSync(file, { throwIfNoEntry: false })?.isFile()) next.push(file);
+  }
+  return next;
+}
+
+function resolveModule(specifier: string, path: string, name: string): string {
+  const file = fileURLToPath(new URL(specifier, pathToFileURL(path)));
+  const found = [file, file.replace(/js$/, 'ts'), `${file}.ts`].find((candidate) => existsSync(candidate));
+  if (found === undefined) {
+    throw badInput(`${name} imports ${specifier}, which does not exist`, {
+      where: whereIs(path, specifier, name),
+    });
+  }
+  return found;
+}
+
+function addNpm(reader: CodeReader, specifier: string, name: string, parts: Map<string, Sha256>): void {
+  reader.lock ??= readNpmLock(CHECKOUT);
+  const packaged = packageName(specifier);
+  const found = npmDigest(reader.lock, packaged);
+  if (!found) {
+    throw badInput(`${name} imports the npm package ${packaged}, which package-lock.json does not have`, {
+      where: join(CHECKOUT, 'package-lock.json'),
+      mend: `npm install ${packaged}`,
+    });
+  }
+  parts.set(`npm:${packaged}@${found.version}`, found.digest);
+}
+
+function whereIs(path: string, specifier: string, name: string): string {
+  const line = readFileSync(path, 'utf8')
+    .split('\n')
+    .findIndex((text) => text.includes(specifier));
+  return `${name}:${line + 1}`;
+}

@@ -1,0 +1,104 @@
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../sdk/lib/errors.ts';
+import type { Sha256 } from '../../sdk/lib/files.ts';
+import { liveness, parseOwnedName } from './owner.ts';
+import { parseRecord } from './record.ts';
+import { FACTS, FOLDERS, removeTreeAsync, type Store, storeFailure } from './store.ts';
+
+export interface Collected {
+  /** How many records, blobs and folders went. */
+  readonly removed: number;
+  /** Bytes of the blobs that went. */
+  readonly bytes: number;
+}
+
+/**
+ * Removes the records not used for `olderThanMs`, and then every blob and folder that no remaining record names and
+ * that is as old. 0 removes all. Fails while another process builds.
+ */
+export async function collectGarbage(store: Store, olderThanMs: number): Promise<Collected> {
+  assertIdle(store);
+  const before = Date.now() - olderThanMs;
+  try {
+    const { kept, removed } = await sweepRecords(store, before);
+    const blobs = await sweepBlobs(store, before, kept);
+    const folders = await sweepFolders(store, before, kept);
+    return { removed: removed + blobs.removed + folders, bytes: blobs.bytes };
+  } catch (error) {
+    throw storeFailure(store.root, error);
+  }
+}
+
+function assertIdle(store: Store): void {
+  for (const name of readdirSync(join(store.root, 'tmp'))) {
+    const owner = parseOwnedName(name);
+    if (owner && owner.pid !== process.pid && liveness(owner) === 'alive') {
+      throw new Failure(`process ${owner.pid} is building with this store`, {
+        where: store.root,
+        mend: 'wait for it, or stop it',
+      });
+    }
+  }
+}
+
+async function sweepRecords(store: Store, before: number): Promise<{ kept: Set<Sha256>; removed: number }> {
+  const kept = new Set<Sha256>();
+  let removed = 0;
+  for (const path of sharded(store, 'actions')) {
+    const record = parseRecord(readFileSync(path, 'utf8'));
+    if (record && statSync(path).mtimeMs > before) {
+      for (const digest of [record.digest, ...record.refs]) kept.add(digest);
+    } else {
+      await rm(path, { force: true });
+      removed++;
+    }
+  }
+  return { kept, removed };
+}
+
+async function sweepBlobs(store: Store, before: number, kept: ReadonlySet<Sha256>): Promise<Collected> {
+  let removed = 0;
+  let bytes = 0;
+  for (const path of sharded(store, 'blobs')) {
+    const digest = path.slice(-64);
+    const stat = lstatSync(path);
+    if (kept.has(digest) || stat.ctimeMs > before) continue;
+    await rm(path, { force: true });
+    await rm(join(store.root, 'stamps', digest.slice(0, 2), digest), { force: true });
+    removed++;
+    bytes += stat.blocks * 512;
+  }
+  return { removed, bytes };
+}
+
+async function sweepFolders(store: Store, before: number, kept: ReadonlySet<Sha256>): Promise<number> {
+  let removed = 0;
+  for (const key of readdirSync(join(store.root, 'dirs'))) {
+    const path = join(store.root, 'dirs', key);
+    if (kept.has(key) || lstatSync(path).ctimeMs > before) continue;
+    await removeTreeAsync(path);
+    await rm(join(store.root, 'listings', key), { force: true });
+    removed++;
+  }
+  return removed;
+}
+
+function sharded(store: Store, folder: 'actions' | 'blobs'): string[] {
+  const root = join(store.root, folder);
+  return readdirSync(root).flatMap((part) =>
+    readdirSync(join(root, part)).map((name) => join(root, part, name)),
+  );
+}
+
+/** Removes the whole store, but nothing else that may lie in the same folder. Fails while another process builds. */
+export async function wipeStore(store: Store): Promise<void> {
+  assertIdle(store);
+  try {
+    for (const folder of FOLDERS) await removeTreeAsync(join(store.root, folder));
+    await rm(join(store.root, FACTS), { force: true });
+  } catch (error) {
+    throw storeFailure(store.root, error);
+  }
+}

@@ -1,0 +1,102 @@
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode } from '../../sdk/lib/errors.ts';
+import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
+import { warn } from '../../sdk/lib/log.ts';
+import { moveInto, putFile, removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
+
+export function dirPath(store: Store, key: Sha256): string {
+  return join(store.root, 'dirs', key);
+}
+
+/** Moves a finished folder into the store. Unless `replace`, a good one already there is kept: tools may be running in it. */
+export async function commitDir(store: Store, key: Sha256, path: string): Promise<void> {
+  try {
+    store.checkedDirs.delete(key);
+    if (await checkDir(store, key)) {
+      await removeTreeAsync(path);
+      return;
+    }
+    await discard(store, key);
+    // The listing first: a folder without its listing would not be trusted, a listing without a folder is harmless.
+    await putFile(store, join(store.root, 'listings', key), listing(path));
+    await moveInto(path, dirPath(store, key));
+    store.checkedDirs.set(key, true);
+  } catch (error) {
+    throw storeFailure(store.root, error);
+  }
+}
+
+/** Is this folder in the store as it was when it was finished (names, types, sizes, modes, times)? Looked at once a process. */
+export async function checkDir(store: Store, key: Sha256): Promise<boolean> {
+  const known = store.checkedDirs.get(key);
+  if (known !== undefined) return known;
+  const good = await isIntact(store, key);
+  store.checkedDirs.set(key, good);
+  return good;
+}
+
+async function isIntact(store: Store, key: Sha256): Promise<boolean> {
+  const path = dirPath(store, key);
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return false;
+  const recorded = readListing(store, key);
+  const found = listing(path);
+  if (recorded === found) return true;
+  warn(
+    `store: folder ${key.slice(0, 12)} is not as it was made (${firstDifference(recorded ?? '', found)}); evicted`,
+  );
+  await discard(store, key);
+  return false;
+}
+
+/** Renamed away first, so that nobody meets a half-removed folder. */
+async function discard(store: Store, key: Sha256): Promise<void> {
+  const evicted = await temporaryPath(store);
+  try {
+    await rename(dirPath(store, key), evicted);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  await removeTreeAsync(evicted);
+}
+
+/** One line an entry, sorted by path: type and mode in octal, size, mtime in ns, path, target of a symbolic link. */
+function listing(root: string): string {
+  const lines: string[] = [];
+  const walk = (folder: string, prefix: string): void => {
+    for (const name of readdirSync(folder).sort(byteOrder)) {
+      const path = join(folder, name);
+      const stat = lstatSync(path, { bigint: true });
+      const mode = stat.mode.toString(8);
+      const shown = JSON.stringify(prefix + name);
+      if (stat.isDirectory()) {
+        lines.push(`${mode} ${shown}`);
+        walk(path, `${prefix}${name}/`);
+      } else {
+        const target = stat.isSymbolicLink() ? ` -> ${JSON.stringify(readlinkSync(path))}` : '';
+        lines.push(`${mode} ${stat.size} ${stat.mtimeNs} ${shown}${target}`);
+      }
+    }
+  };
+  walk(root, '');
+  return `${lines.join('\n')}\n`;
+}
+
+function readListing(store: Store, key: Sha256): string | undefined {
+  try {
+    return readFileSync(join(store.root, 'listings', key), 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function firstDifference(recorded: string, found: string): string {
+  if (recorded === '') return 'it has no listing';
+  const before = recorded.split('\n');
+  const after = found.split('\n');
+  const at = after.findIndex((line, index) => line !== before[index]);
+  return `first difference: ${after[at] || before[at] || before[after.length] || 'its end'}`;
+}

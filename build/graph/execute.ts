@@ -1,0 +1,127 @@
+import { lstatSync } from 'node:fs';
+import { mkdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import type { Sha256 } from '../../sdk/lib/files.ts';
+import { addBlob } from './blobs.ts';
+import { commitDir } from './dirs.ts';
+import type { Node } from './graph.ts';
+import type { Action } from './key.ts';
+import { type ActionRecord, writeRecord } from './record.ts';
+import { sourcePath } from './source.ts';
+import { removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
+import type { Context, Inputs, Output, Resolved } from './target.ts';
+
+export interface Surroundings {
+  readonly store: Store;
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+  outputOf(node: Node): Output;
+  /** Path of a blob that something `node` depends on made; made again when it is missing. */
+  blob(digest: Sha256): Promise<string>;
+  progress(done: number, total: number, note?: string): void;
+}
+
+/** Runs the recipe of a node and puts what it made, and the record of it, in the store. */
+export async function execute(node: Node, action: Action, around: Surroundings): Promise<ActionRecord> {
+  const { store, signal } = around;
+  const { recipe } = node.target;
+  const work = await temporaryPath(store);
+  const out = join(work, 'out');
+  const scratch = join(work, 'scratch');
+  const refs = new Set<Sha256>();
+  const began = performance.now();
+  try {
+    await mkdir(scratch, { recursive: true });
+    const context: Context<Inputs> = {
+      inputs: resolveInputs(node, action, around),
+      out,
+      scratch,
+      jobs: around.jobs,
+      signal,
+      add: async (content) => {
+        const { digest } = await addBlob(store, content);
+        refs.add(digest);
+        return digest;
+      },
+      blob: (digest) => around.blob(digest),
+      progress: around.progress,
+    };
+    await recipe.run(context);
+    signal.throwIfAborted();
+    const made = await commit(node, action, store, out);
+    const ms = Math.round(performance.now() - began);
+    const record: ActionRecord = { name: node.name, kind: recipe.kind, ...made, refs: [...refs], ms };
+    await writeRecord(store, action.key, record);
+    return record;
+  } catch (error) {
+    throw await explainFailure(store, node, error);
+  } finally {
+    await removeTreeAsync(work);
+  }
+}
+
+async function commit(
+  node: Node,
+  action: Action,
+  store: Store,
+  out: string,
+): Promise<{ digest: Sha256; size: number }> {
+  const { kind } = node.target.recipe;
+  const stat = lstatSync(out, { throwIfNoEntry: false });
+  if (kind === 'file' ? !stat?.isFile() : !stat?.isDirectory()) {
+    const found = stat === undefined ? 'nothing' : 'something else';
+    throw new Failure(
+      `the recipe had to leave a ${kind === 'file' ? 'file' : 'folder'} as its output, but left ${found}`,
+      {
+        where: node.target.recipe.from,
+      },
+    );
+  }
+  if (kind === 'file') return await addBlob(store, { path: out });
+  await commitDir(store, action.key, out);
+  return { digest: action.key, size: 0 };
+}
+
+function resolveInputs(node: Node, action: Action, around: Surroundings): Resolved<Inputs> {
+  const resolved: Record<string, unknown> = {};
+  for (const [name, input] of node.inputs) {
+    if (input.type === 'target') resolved[name] = around.outputOf(input.node);
+    else if (input.type === 'targets') resolved[name] = input.nodes.map((item) => around.outputOf(item));
+    else if (input.type === 'value') resolved[name] = input.value;
+    else {
+      const digest = action.inputs[name];
+      if (digest?.type !== 'source') throw new Error(`no digest for the source ${input.source}`);
+      resolved[name] = { path: sourcePath(input.source), digest: digest.digest };
+    }
+  }
+  return resolved as Resolved<Inputs>;
+}
+
+/** Less than this free counts as a full disk: a tool that failed for want of room may have said anything. */
+const FULL_BYTES = 1 << 20;
+
+/** The error the user reads: it begins with the target's name; a full disk is called by its name. */
+async function explainFailure(store: Store, node: Node, error: unknown): Promise<unknown> {
+  if (error instanceof Error && error.name === 'AbortError') return error;
+  const known =
+    errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT' ? storeFailure(store.root, error) : error;
+  if (!(known instanceof Failure)) {
+    // A defect of the recipe, shown with its stack: the stack is what the reader gets to see.
+    if (known instanceof Error) known.stack = `${node.name}: ${known.stack}`;
+    return known;
+  }
+  const { bavail, bsize } = await statfs(store.root);
+  const full = bavail * bsize < FULL_BYTES && known === error;
+  return new Failure(`${node.name}: ${known.message}`, {
+    ...(known.where === undefined ? {} : { where: known.where }),
+    ...(full
+      ? { mend: `free space in ${store.root}: its disk is full` }
+      : known.mend === undefined
+        ? {}
+        : { mend: known.mend }),
+    exitCode: known.exitCode,
+    cause: error,
+  });
+}

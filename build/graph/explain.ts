@@ -1,0 +1,138 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { errorCode } from '../../sdk/lib/errors.ts';
+import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import type { Code } from './code.ts';
+import type { Node, Sorted } from './graph.ts';
+import type { Action, InputDigest } from './key.ts';
+import { putFile, type Store } from './store.ts';
+
+/** What a target was last made from, kept to say later what changed since. */
+interface Last {
+  readonly key: Sha256;
+  readonly code: Sha256;
+  readonly inputs: Readonly<Record<string, LastInput>>;
+}
+
+interface LastInput {
+  readonly type: string;
+  readonly digest: string;
+  /** Of a list of targets: `[name, digest]`. */
+  readonly items?: readonly (readonly [string, string])[];
+  /** Of plain data that is short: the data. */
+  readonly text?: string;
+}
+
+const MAX_TEXT = 60;
+const MAX_NAMES = 4;
+
+export async function writeLast(store: Store, node: Node, action: Action, code: Code): Promise<void> {
+  const inputs: Record<string, LastInput> = {};
+  for (const [name, input] of node.inputs) inputs[name] = lastInput(input, action.inputs[name]);
+  const last: Last = { key: action.key, code: action.code, inputs };
+  const listing = join(store.root, 'codes', code.digest);
+  if (!existsSync(listing)) await putFile(store, listing, JSON.stringify(code.parts));
+  await putFile(store, lastPath(store, node.name), JSON.stringify(last));
+}
+
+/** Was a target of this name ever built with this store? */
+export function wasBuilt(store: Store, name: string): boolean {
+  return existsSync(lastPath(store, name));
+}
+
+/**
+ * Why a target runs, one reason a line: which inputs changed since it was last made here. `otherwise` is said when
+ * nothing changed.
+ */
+export function reasonsFor(
+  store: Store,
+  node: Node,
+  action: Action,
+  code: Code,
+  otherwise: string,
+): string[] {
+  const last = readJson<Last>(lastPath(store, node.name));
+  if (!last) return ['never built here'];
+  if (last.key === action.key) return [otherwise];
+  const reasons: string[] = [];
+  if (last.code !== action.code) reasons.push(codeReason(store, last.code, code));
+  for (const name of [...new Set([...Object.keys(last.inputs), ...node.inputs.keys()])].sort(byteOrder)) {
+    const before = last.inputs[name];
+    const sorted = node.inputs.get(name);
+    if (!sorted) reasons.push(`input "${name}" is gone`);
+    else if (!before) reasons.push(`input "${name}" is new${nameOf(sorted)}`);
+    else {
+      const after = lastInput(sorted, action.inputs[name]);
+      if (before.digest !== after.digest || before.type !== after.type)
+        reasons.push(inputReason(name, sorted, before, after));
+    }
+  }
+  return reasons.length > 0 ? reasons : ['the way keys are made changed'];
+}
+
+function inputReason(name: string, sorted: Sorted, before: LastInput, after: LastInput): string {
+  const said = `input "${name}" changed`;
+  if (before.items && after.items) return `${said} (${itemsReason(before.items, after.items)})`;
+  if (before.text !== undefined && after.text !== undefined) return `${said}: ${before.text} → ${after.text}`;
+  return `${said}${nameOf(sorted)}`;
+}
+
+function itemsReason(
+  before: readonly (readonly [string, string])[],
+  after: readonly (readonly [string, string])[],
+): string {
+  const old = new Map(before);
+  const now = new Map(after);
+  const changes = [
+    ...after.filter(([name]) => !old.has(name)).map(([name]) => `+${name}`),
+    ...before.filter(([name]) => !now.has(name)).map(([name]) => `-${name}`),
+    ...after.filter(([name, digest]) => old.has(name) && old.get(name) !== digest).map(([name]) => name),
+  ];
+  return changes.length === 0 ? 'their order' : shorten(changes);
+}
+
+function codeReason(store: Store, last: Sha256, code: Code): string {
+  const before = readJson<Record<string, Sha256>>(join(store.root, 'codes', last));
+  if (!before) return 'code changed';
+  const names = [...new Set([...Object.keys(before), ...Object.keys(code.parts)])].sort(byteOrder);
+  const changed = names.filter((name) => before[name] !== code.parts[name]);
+  return changed.length === 0
+    ? 'the recipe took another place in its module'
+    : `code changed: ${shorten(changed)}`;
+}
+
+function shorten(names: readonly string[]): string {
+  const more = names.length - MAX_NAMES;
+  return `${names.slice(0, MAX_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function nameOf(sorted: Sorted): string {
+  if (sorted.type === 'target') return ` (${sorted.node.name})`;
+  return sorted.type === 'source' ? ` (${sorted.source})` : '';
+}
+
+function lastInput(sorted: Sorted, digest: InputDigest | undefined): LastInput {
+  if (digest === undefined) throw new Error('an action without one of its inputs');
+  if (sorted.type === 'targets' && digest.type === 'targets') {
+    const items = sorted.nodes.map((node, index) => [node.name, digest.digests[index] ?? ''] as const);
+    return { type: 'targets', digest: sha256(digest.digests.join('\n')), items };
+  }
+  if (digest.type === 'targets') throw new Error('the digest of a list for an input that is none');
+  const text = sorted.type === 'value' ? canonicalJson(sorted.value) : undefined;
+  return text !== undefined && text.length <= MAX_TEXT ? { ...digest, text } : digest;
+}
+
+/** Target names may hold characters a file name cannot. */
+function lastPath(store: Store, name: string): string {
+  return join(store.root, 'last', sha256(name));
+}
+
+/** Undefined when missing or damaged: it only serves to explain. */
+function readJson<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { link, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode } from '../../sdk/lib/errors.ts';
+import type { Sha256 } from '../../sdk/lib/files.ts';
+import { log } from '../../sdk/lib/log.ts';
+import { liveness, type Owner, self } from './owner.ts';
+import { type Store, storeFailure, temporaryPath } from './store.ts';
+
+const POLL_MS = 100;
+
+/**
+ * Claims a key for this process; undefined while another one (or this one already) works on it. This only saves
+ * double work: the store stays right without it, so a lock whose holder is dead, or lives where this process
+ * cannot look, is simply taken over. Returns what gives it up again.
+ */
+export async function tryLock(
+  store: Store,
+  key: Sha256,
+  name: string,
+): Promise<(() => Promise<void>) | undefined> {
+  const path = lockPath(store, key);
+  const mine = await temporaryPath(store);
+  const content = JSON.stringify({ ...self(), name });
+  try {
+    await writeFile(mine, content);
+    while (!(await linkIfFree(mine, path))) {
+      const held = readLock(path);
+      if (held === undefined) continue;
+      if (holder(held)) return undefined;
+      await takeAway(store, path, held);
+    }
+  } catch (error) {
+    throw storeFailure(store.root, error);
+  } finally {
+    await rm(mine, { force: true });
+  }
+  return async () => {
+    // Whoever took it over believed this process dead; then the lock is theirs.
+    if (readLock(path) === content) await rm(path, { force: true });
+  };
+}
+
+/** Waits until nobody alive holds the lock. */
+export async function waitForLock(
+  store: Store,
+  key: Sha256,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  let told = false;
+  for (;;) {
+    const held = readLock(lockPath(store, key));
+    const owner = held === undefined ? undefined : holder(held);
+    if (!owner) return;
+    if (!told && owner.pid !== process.pid)
+      log(`${name}: waiting for process ${owner.pid}, which makes it right now`);
+    told = true;
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+function lockPath(store: Store, key: Sha256): string {
+  return join(store.root, 'locks', key);
+}
+
+function holder(content: string): Owner | undefined {
+  const owner = parseLock(content);
+  return owner && liveness(owner) === 'alive' ? owner : undefined;
+}
+
+/** link(2) is atomic with the content in place; open(O_EXCL) would show an empty lock for a moment. */
+async function linkIfFree(mine: string, path: string): Promise<boolean> {
+  try {
+    await link(mine, path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Removes a stale lock, but not a fresh one that someone else put in its place meanwhile. */
+async function takeAway(store: Store, path: string, stale: string): Promise<void> {
+  const aside = await temporaryPath(store);
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (readLock(aside) !== stale) await linkIfFree(aside, path);
+  await rm(aside, { force: true });
+}
+
+function readLock(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function parseLock(content: string): Owner | undefined {
+  try {
+    const value: unknown = JSON.parse(content);
+    if (typeof value !== 'object' || value === null) return undefined;
+    const { pid, start, world } = value as Partial<Record<keyof Owner, unknown>>;
+    if (typeof pid !== 'number' || typeof start !== 'string' || typeof world !== 'string') return undefined;
+    return { pid, start, world };
+  } catch {
+    return undefined; // not JSON: no process of ours wrote it
+  }
+}

@@ -1,0 +1,60 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
+
+/**
+ * A process as one that may meet its traces later can recognise it. A pid alone may have been given to another
+ * process since; with the start time (proc_pid_stat(5), field 22) it is unique within one boot and pid namespace.
+ */
+export interface Owner {
+  readonly pid: number;
+  /** Clock ticks after boot, decimal. */
+  readonly start: string;
+  /** Digest of the boot and the pid namespace in which `pid` means something: 8 hexadecimal digits. */
+  readonly world: string;
+}
+
+/** `foreign`: it lives or lived in another boot, container or machine, where this process cannot look. */
+export type Liveness = 'alive' | 'dead' | 'foreign';
+
+let own: Owner | undefined;
+
+export function self(): Owner {
+  own ??= { pid: process.pid, start: startTime(process.pid) ?? '0', world: currentWorld() };
+  return own;
+}
+
+export function liveness(owner: Owner): Liveness {
+  if (owner.world !== self().world) return 'foreign';
+  return startTime(owner.pid) === owner.start ? 'alive' : 'dead';
+}
+
+/** A file name that tells its owner; `random` keeps two of one process apart. */
+export function ownedName(): string {
+  const { pid, start, world } = self();
+  return `${pid}-${start}-${world}-${randomBytes(4).toString('hex')}`;
+}
+
+export function parseOwnedName(name: string): Owner | undefined {
+  const [, pid, start, world] = /^(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}$/.exec(name) ?? [];
+  if (pid === undefined || start === undefined || world === undefined) return undefined;
+  return { pid: Number(pid), start, world };
+}
+
+/** Undefined when there is no such process, or only its zombie. */
+function startTime(pid: number): string | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return undefined; // ENOENT, or ESRCH when it ended between open and read
+  }
+  // The second field, the command in parentheses, may itself hold blanks and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' ? undefined : fields[19];
+}
+
+function currentWorld(): string {
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
+  const namespace = readlinkSync('/proc/self/ns/pid');
+  return createHash('sha256').update(`${boot}${namespace}`).digest('hex').slice(0, 8);
+}

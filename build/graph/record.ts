@@ -1,0 +1,81 @@
+import { closeSync, fstatSync, futimesSync, openSync, readFileSync } from 'node:fs';
+import { errorCode } from '../../sdk/lib/errors.ts';
+import type { Sha256 } from '../../sdk/lib/files.ts';
+import { warn } from '../../sdk/lib/log.ts';
+import { blobPath, checkBlob } from './blobs.ts';
+import { checkDir, dirPath } from './dirs.ts';
+import { putFile, type Store, shard, storeFailure } from './store.ts';
+import type { Output, OutputKind } from './target.ts';
+
+/** What an action made: kept under the action's key. */
+export interface ActionRecord {
+  /** The target that was built first with this key. */
+  readonly name: string;
+  readonly kind: OutputKind;
+  /** SHA-256 of the file; of a folder, the key. */
+  readonly digest: Sha256;
+  /** Bytes; 0 for a folder. */
+  readonly size: number;
+  /** Blobs it added besides its output. */
+  readonly refs: readonly Sha256[];
+  /** How long it took, milliseconds. */
+  readonly ms: number;
+}
+
+/** A record's mtime says when it was last used; precise to a day, so that a build with nothing to do writes nothing. */
+const USED_PRECISION_MS = 24 * 3600 * 1000;
+
+/** Undefined when there is none, or it is damaged. */
+export function readRecord(store: Store, key: Sha256): ActionRecord | undefined {
+  let file: number;
+  try {
+    file = openSync(shard(store, 'actions', key), 'r');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw storeFailure(store.root, error);
+  }
+  try {
+    const record = parseRecord(readFileSync(file, 'utf8'));
+    if (record === undefined) warn(`store: the record of action ${key.slice(0, 12)} is damaged; ignored`);
+    else if (Date.now() - fstatSync(file).mtimeMs > USED_PRECISION_MS)
+      futimesSync(file, new Date(), new Date());
+    return record;
+  } catch (error) {
+    throw storeFailure(store.root, error);
+  } finally {
+    closeSync(file);
+  }
+}
+
+export async function writeRecord(store: Store, key: Sha256, record: ActionRecord): Promise<void> {
+  await putFile(store, shard(store, 'actions', key), JSON.stringify(record));
+}
+
+/** Is the output a record tells of in the store, intact? */
+export async function checkOutput(store: Store, key: Sha256, record: ActionRecord): Promise<boolean> {
+  return record.kind === 'file' ? await checkBlob(store, record.digest) : await checkDir(store, key);
+}
+
+export function outputOf(store: Store, record: ActionRecord): Output {
+  const { kind, digest, size } = record;
+  return { kind, digest, size, path: kind === 'file' ? blobPath(store, digest) : dirPath(store, digest) };
+}
+
+const HEX = /^[0-9a-f]{64}$/;
+
+export function parseRecord(text: string): ActionRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined; // cut short by a power failure: as good as not there
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { name, kind, digest, size, refs, ms } = value as Partial<Record<keyof ActionRecord, unknown>>;
+  if (typeof name !== 'string' || (kind !== 'file' && kind !== 'dir')) return undefined;
+  if (typeof digest !== 'string' || !HEX.test(digest)) return undefined;
+  if (typeof size !== 'number' || typeof ms !== 'number') return undefined;
+  if (!Array.isArray(refs) || !refs.every((ref): ref is string => typeof ref === 'string' && HEX.test(ref)))
+    return undefined;
+  return { name, kind, digest, size, refs, ms };
+}

@@ -1,0 +1,143 @@
+import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import { describeFailure, Failure } from '../../sdk/lib/errors.ts';
+import type { Sha256 } from '../../sdk/lib/files.ts';
+import { warn } from '../../sdk/lib/log.ts';
+import { loadFacts, saveFacts } from './facts.ts';
+import { type Graph, makeGraph, type Node } from './graph.ts';
+import { keyReader } from './key.ts';
+import { type Build, evaluate, present } from './make.ts';
+import { outputOf } from './record.ts';
+import { makeReport } from './report.ts';
+import { catchSignals } from './signals.ts';
+import { makeSlots } from './slots.ts';
+import { closeStore, openStore, type Store } from './store.ts';
+import type { Output, Target } from './target.ts';
+
+export interface BuildOptions {
+  /** How many recipes run at once, and how many processes they may use in all. Default: one a processor. */
+  readonly jobs?: number;
+  /** After a failure, go on with what does not depend on it. */
+  readonly keepGoing?: boolean;
+  /** Run the recipes of the asked targets and of all they need, but not downloads, although nothing changed. */
+  readonly rebuild?: boolean;
+  /** Say in the log why each target runs. */
+  readonly explain?: boolean;
+  readonly store?: Store;
+  /** Stops the build. Without it the build listens to SIGINT and SIGTERM itself and then ends the process. */
+  readonly signal?: AbortSignal;
+}
+
+/** A target whose recipe ran. */
+export interface Ran {
+  readonly name: string;
+  readonly ms: number;
+  readonly digest: Sha256;
+  readonly reasons: readonly string[];
+}
+
+export interface BuildResult {
+  /** The outputs of the asked targets that succeeded, by name. */
+  readonly outputs: ReadonlyMap<string, Output>;
+  /** In the order in which they ended. */
+  readonly ran: readonly Ran[];
+  readonly failures: readonly { readonly name: string; readonly error: unknown }[];
+  /** Targets not built because something they need failed, or the build stopped. */
+  readonly skipped: readonly string[];
+  /** How many targets the graph has. */
+  readonly total: number;
+  readonly ms: number;
+}
+
+/** At most this many downloads at once, besides what computes. */
+const DOWNLOADS = 8;
+
+/** Builds what is missing and returns the outputs of `targets` by name. Throws what went wrong. */
+export async function buildTargets(
+  targets: readonly Target[],
+  options: BuildOptions = {},
+): Promise<ReadonlyMap<string, Output>> {
+  const result = await runBuild(targets, options);
+  throwFailures(result);
+  return result.outputs;
+}
+
+/** As `buildTargets`, but failures of recipes are part of the result. Throws only for a graph that is wrong. */
+export async function runBuild(targets: readonly Target[], options: BuildOptions = {}): Promise<BuildResult> {
+  const began = performance.now();
+  const graph = makeGraph(targets);
+  const store = options.store ?? openStore();
+  const interruption = options.signal ? undefined : catchSignals(() => closeStore(store));
+  const signal = options.signal ?? interruption?.signal ?? new AbortController().signal;
+  let result: BuildResult;
+  try {
+    result = await runGraph(prepare(graph, store, signal, options), targets, began);
+  } finally {
+    closeStore(store);
+    interruption?.end();
+  }
+  signal.throwIfAborted();
+  return result;
+}
+
+async function runGraph(build: Build, targets: readonly Target[], began: number): Promise<BuildResult> {
+  const { graph, store, ran, failures } = build;
+  try {
+    await Promise.all(graph.nodes.map((node) => evaluate(build, node)));
+    const asked = [...new Set(targets.map(({ name }) => nodeOf(graph, name)))];
+    const outputs = new Map<string, Output>();
+    const made = await Promise.all(asked.map((node) => present(build, node)));
+    for (const [index, node] of asked.entries()) {
+      const record = made[index]?.record;
+      if (record) outputs.set(node.name, outputOf(store, record));
+    }
+    await saveFacts(build.keys.facts);
+    const failed = new Set(failures.map(({ name }) => name));
+    const skipped = [...build.skipped].filter((name) => !failed.has(name));
+    return { outputs, ran, failures, skipped, total: graph.nodes.length, ms: performance.now() - began };
+  } finally {
+    build.report.end();
+  }
+}
+
+/** One failure is thrown as it is; of several, all are in the message of the one thrown. */
+export function throwFailures({ failures, skipped }: BuildResult): void {
+  const [first, ...rest] = failures;
+  if (first === undefined) {
+    if (skipped.length > 0) throw new Failure(`not built: ${skipped.join(', ')}`);
+    return;
+  }
+  if (rest.length === 0) throw first.error;
+  const all = failures.map(({ error }) => describeFailure(error)).join('\n');
+  const exitCode = failures.every(({ error }) => error instanceof Failure && error.exitCode === 2) ? 2 : 1;
+  throw new Failure(`${failures.length} targets failed\n${all}`, { exitCode });
+}
+
+function prepare(graph: Graph, store: Store, signal: AbortSignal, options: BuildOptions): Build {
+  const jobs = options.jobs ?? availableParallelism();
+  return {
+    graph,
+    store,
+    signal,
+    jobs,
+    keepGoing: options.keepGoing ?? false,
+    rebuild: options.rebuild ?? false,
+    keys: keyReader(loadFacts(store)),
+    slots: makeSlots(jobs),
+    downloads: makeSlots(DOWNLOADS),
+    report: makeReport(graph.nodes.length, options.explain ?? false),
+    evaluated: new Map(),
+    presence: new Map(),
+    ran: [],
+    failures: [],
+    skipped: new Set(),
+    stopped: false,
+    warn,
+  };
+}
+
+function nodeOf(graph: Graph, name: string): Node {
+  const node = graph.byName.get(name);
+  if (!node) throw new Error(`${name} is not in its own graph`);
+  return node;
+}

@@ -1,0 +1,18 @@
+import { type BigIntStats, lstatSync } from 'node:fs';
+
+/**
+ * What stat(2) said about a file when its content was known: `size mtimeNs ctimeNs inode device`. The same stamp
+ * later means the same content: nobody without root can set ctime. Only a write in the very clock tick of the
+ * stamp escapes it.
+ */
+export type Stamp = string;
+
+/** Undefined when nothing is there or it is not a regular file. */
+export function stampOf(path: string): Stamp | undefined {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat?.isFile() ? formatStamp(stat) : undefined;
+}
+
+export function formatStamp(stat: BigIntStats): Stamp {
+  return `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino} ${stat.dev}`;
+}

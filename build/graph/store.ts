@@ -1,0 +1,192 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { cacheDir } from '../../sdk/lib/cache.ts';
+import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { liveness, ownedName, parseOwnedName } from './owner.ts';
+
+/**
+ * The content-addressed store, outside the checkout. Its folders:
+ *
+ *     blobs/AA/DIGEST     content by SHA-256, mode 0444          stamps/AA/DIGEST    what stat said when it was hashed
+ *     dirs/KEY/           unpacked folders by action key         listings/KEY        what is in them
+ *     actions/AA/KEY      record: what an action made            codes/DIGEST        the modules behind a code digest
+ *     last/NAME           each target's last inputs              locks/KEY           who makes it right now
+ *     published/PATH      what was put where in out/             tmp/OWNER/          work in progress
+ *     facts.json          digests and imports of source files
+ *
+ * Every name appears complete or not at all: all is written in tmp/ and renamed. Blobs are fsynced before; nothing
+ * else needs to be, because a name that a power cut lost, or a record or stamp it truncated, reads as "not there".
+ */
+export interface Store {
+  readonly root: string;
+  /** This process's folder in tmp/; made at first use, removed by `closeStore`. */
+  readonly tmp: string;
+  /** Folders found good (or not) in this process: by key. */
+  readonly checkedDirs: Map<string, boolean>;
+}
+
+export const FOLDERS: readonly string[] = [
+  'blobs',
+  'stamps',
+  'dirs',
+  'listings',
+  'actions',
+  'codes',
+  'last',
+  'locks',
+  'published',
+  'tmp',
+];
+
+/** The table of what is known about files of checkouts (facts.ts). */
+export const FACTS = 'facts.json';
+
+/** After this long, work in progress of a process this one cannot look at (another container) is swept too. */
+const FOREIGN_TMP_MS = 24 * 3600 * 1000;
+
+/** Opens the store, making it if missing, and sweeps what dead processes left in tmp/. */
+export function openStore(root: string = cacheDir()): Store {
+  try {
+    for (const folder of FOLDERS) makeFolder(join(root, folder));
+    sweep(join(root, 'tmp'));
+  } catch (error) {
+    throw storeFailure(root, error);
+  }
+  return { root, tmp: join(root, 'tmp', ownedName()), checkedDirs: new Map() };
+}
+
+/** Removes this process's work in progress; synchronous, so that it can run on the way out. */
+export function closeStore(store: Store): void {
+  removeTree(store.tmp);
+}
+
+/** A path in this process's tmp/ that does not exist. */
+export async function temporaryPath(store: Store): Promise<string> {
+  try {
+    makeFolder(store.tmp);
+  } catch (error) {
+    throw storeFailure(store.root, error);
+  }
+  return join(store.tmp, randomBytes(6).toString('hex'));
+}
+
+/** Writes a file of the store: complete or not at all. */
+export async function putFile(store: Store, path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = await temporaryPath(store);
+  try {
+    const file = await open(temporary, 'wx', 0o644);
+    try {
+      await file.writeFile(data);
+    } finally {
+      await file.close();
+    }
+    await moveInto(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw storeFailure(store.root, error);
+  }
+}
+
+/** rename(2), making the parent folder if need be. */
+export async function moveInto(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' || !existsSync(from)) throw error;
+    await mkdir(dirname(to), { recursive: true });
+    await rename(from, to);
+  }
+}
+
+/** `blobs/ab/abcd…`: 256 folders, so that none grows too long. */
+export function shard(store: Store, folder: 'blobs' | 'stamps' | 'actions', name: string): string {
+  return join(store.root, folder, name.slice(0, 2), name);
+}
+
+/** Removes a tree although folders in it may be read-only. Nothing there is fine. */
+export function removeTree(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    if (errorCode(error) !== 'EACCES' && errorCode(error) !== 'EPERM') throw error;
+    throw new Failure(`cannot remove ${path}`, {
+      mend: `chmod -R u+rwx ${path}, then remove it`,
+      cause: error,
+    });
+  }
+}
+
+/** As `removeTree`, without blocking, and making read-only folders writable first where that is what stops it. */
+export async function removeTreeAsync(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (errorCode(error) !== 'EACCES' && errorCode(error) !== 'EPERM') throw error;
+    await makeWritable(path);
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function makeWritable(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) await makeWritable(join(folder, entry.name));
+  }
+}
+
+/** As mkdir -p. Node's own `recursive` reports ENOENT where mkdir(2) says EROFS. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error; // another process was quicker
+  }
+}
+
+function sweep(tmp: string): void {
+  for (const name of readdirSync(tmp)) {
+    const owner = parseOwnedName(name);
+    const path = join(tmp, name);
+    const state = owner ? liveness(owner) : 'foreign';
+    if (state === 'alive') continue;
+    if (
+      state === 'foreign' &&
+      Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < FOREIGN_TMP_MS
+    )
+      continue;
+    removeTree(path);
+  }
+}
+
+const MENDS: Readonly<Record<string, readonly [what: string, mend: string]>> = {
+  ENOSPC: [
+    'no space left for the store',
+    'free space there, run `./draisine clean --older-than 7d`, or set DRAISINE_CACHE',
+  ],
+  EDQUOT: [
+    'the disk quota for the store is used up',
+    'free space there, or set DRAISINE_CACHE to another disk',
+  ],
+  EROFS: ['the store is on a read-only file system', 'set DRAISINE_CACHE to a writable folder'],
+  EACCES: ['the store is not writable', 'set DRAISINE_CACHE to a writable folder, or mend its owner'],
+  EPERM: ['the store is not writable', 'set DRAISINE_CACHE to a writable folder, or mend its owner'],
+  ENOTDIR: ['the path of the store leads through a file', 'set DRAISINE_CACHE to a folder'],
+  EEXIST: ['the path of the store leads through a file', 'set DRAISINE_CACHE to a folder'],
+  EIO: [
+    'the disk of the store reports an I/O error',
+    'look at the kernel log; set DRAISINE_CACHE to another disk',
+  ],
+};
+
+/** What a system error met in the store means to the user; any other error is returned as it is. */
+export function storeFailure(root: string, error: unknown): unknown {
+  if (error instanceof Failure) return error;
+  const [what, mend] = MENDS[errorCode(error) ?? ''] ?? [];
+  return what === undefined || mend === undefined
+    ? error
+    : new Failure(what, { where: root, mend, cause: error });
+}

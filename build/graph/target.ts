@@ -1,0 +1,131 @@
+import type { Sha256 } from '../../sdk/lib/files.ts';
+
+/** What an input may be besides a target or a source file: plain data, hashed as canonical JSON. */
+export type Value =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Value[]
+  | { readonly [key: string]: Value | undefined };
+
+/** An interface as plain data: interfaces have no index signature, so TypeScript does not take them for a `Value`. */
+export type Plain<T> = T extends readonly (infer E)[]
+  ? readonly Plain<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Plain<T[K]> }
+    : T;
+
+/** A file or folder of the checkout whose content (never its path, times or owner) is an input. */
+export interface Source {
+  readonly source: string;
+}
+
+export type Input = Target | readonly Target[] | Source | Value;
+export type Inputs = Readonly<Record<string, Input>>;
+
+/** `file`: one blob of the store. `dir`: an unpacked folder of the store (tool trees only). */
+export type OutputKind = 'file' | 'dir';
+
+/** A node of the build graph: named, typed inputs, one output. */
+export interface Target {
+  /** As the user names it: `n100:usr`, `deb:bash`. Unique in a graph. */
+  readonly name: string;
+  readonly recipe: Recipe;
+  readonly inputs: Inputs;
+}
+
+/** The output of a target as its users see it. */
+export interface Output {
+  readonly kind: OutputKind;
+  /** SHA-256 of the file; of a folder, the key of the action that made it. */
+  readonly digest: Sha256;
+  /** Bytes; 0 for a folder. */
+  readonly size: number;
+  /** Absolute path in the store. Read only. */
+  readonly path: string;
+}
+
+/** What `run` receives for each of its inputs. */
+export type Resolved<I> = {
+  readonly [K in keyof I]: I[K] extends Target
+    ? Output
+    : I[K] extends readonly Target[]
+      ? readonly Output[]
+      : I[K] extends Source
+        ? { readonly path: string; readonly digest: Sha256 }
+        : I[K];
+};
+
+export interface Context<I extends Inputs> {
+  readonly inputs: Resolved<I>;
+  /** Where `run` must leave the output: a file or a folder, by the recipe's kind. Does not exist yet. */
+  readonly out: string;
+  /** A private folder, removed afterwards whatever happens. Its path differs from run to run. */
+  readonly scratch: string;
+  /** How many processes this recipe may use. */
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+  /** Puts bytes, or the file at a path (moved, not copied), in the store as a blob the output refers to. */
+  add(content: Uint8Array | { readonly path: string }): Promise<Sha256>;
+  /**
+   * Path of a checked blob that some input refers to: `add`ed by, or the output of, any target this one depends on,
+   * directly or not. Made again when it is missing.
+   */
+  blob(digest: Sha256): Promise<string>;
+  /** Progress of this target, in any unit. */
+  progress(done: number, total: number, note?: string): void;
+}
+
+export interface Recipe {
+  readonly kind: OutputKind;
+  /** `import.meta.url` of the module that defines it: its source and that of all it imports is an input. */
+  readonly from: string;
+  /** Which recipe of its module, counted in order of definition: two recipes of one module never share a key. */
+  readonly index: number;
+  /** Downloads what its inputs pin by digest: `-B` never runs it again, and it takes no processor slot. */
+  readonly fetch: boolean;
+  /** Worth all processors (a kernel): `jobs` is the whole machine even while others run. */
+  readonly parallel: boolean;
+  readonly run: (context: Context<Inputs>) => Promise<void>;
+}
+
+const defined = new Map<string, number>();
+
+/**
+ * Defines a recipe and returns the function that makes targets of it. To be called at the top level of a module,
+ * a fixed number of times in a fixed order. `run` must get everything from its context: what it captured from
+ * elsewhere would not be part of the key.
+ */
+export function recipe<I extends Inputs>(definition: {
+  readonly from: string;
+  readonly kind: OutputKind;
+  readonly fetch?: boolean;
+  readonly parallel?: boolean;
+  run(context: Context<I>): Promise<void>;
+}): (name: string, inputs: I) => Target {
+  const index = defined.get(definition.from) ?? 0;
+  defined.set(definition.from, index + 1);
+  const made: Recipe = {
+    kind: definition.kind,
+    from: definition.from,
+    index,
+    fetch: definition.fetch ?? false,
+    parallel: definition.parallel ?? false,
+    run: (context) => definition.run(context as unknown as Context<I>),
+  };
+  return (name, inputs) => ({ name, recipe: made, inputs });
+}
+
+export function source(path: string): Source {
+  return { source: path };
+}
+
+export function isTarget(input: unknown): input is Target {
+  return typeof input === 'object' && input !== null && 'recipe' in input && 'inputs' in input;
+}
+
+export function isSource(input: unknown): input is Source {
+  if (typeof input !== 'object' || input === null || !('source' in input)) return false;
+  return typeof input.source === 'string' && Object.keys(input).length === 1;
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync as readdir, readFileSync, utimesSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { sha256 } from '../../sdk/lib/files.ts';
+import { addBlob, blobPath } from './blobs.ts';
+import { collectGarbage, wipeStore } from './collect.ts';
+import { readRecord } from './record.ts';
+import { recipe, type Target } from './target.ts';
+import { buildText, namesRun, neverAborted, reopen, temporaryStore } from './testing.ts';
+import { buildTwice } from './twice.ts';
+
+let downloads = 0;
+const download = recipe<{ text: string }>({
+  from: import.meta.url,
+  kind: 'file',
+  fetch: true,
+  run: ({ inputs, out }) => {
+    downloads++;
+    return writeFile(out, inputs.text);
+  },
+});
+const honest = recipe<{ of: Target }>({
+  from: import.meta.url,
+  kind: 'file',
+  run: async ({ inputs, out, add }) => {
+    await add(Buffer.from('a part'));
+    await writeFile(out, `${await readFile(inputs.of.path, 'utf8')}!`);
+  },
+});
+const leaky = recipe<{ of: Target }>({
+  from: import.meta.url,
+  kind: 'file',
+  run: ({ out, scratch }) => writeFile(out, scratch), // the path differs from run to run
+});
+
+test('building twice finds the recipe that is to blame, and downloads once', async (t) => {
+  const stores = [await temporaryStore(t), await temporaryStore(t)] as const;
+  const of = download('d', { text: 'x' });
+  downloads = 0;
+  assert.deepEqual(
+    await buildTwice([honest('top', { of: honest('h', { of }) })], stores, { signal: neverAborted() }),
+    [],
+  );
+  assert.equal(downloads, 1);
+  const differences = await buildTwice([honest('top', { of: leaky('leak', { of }) })], stores, {
+    signal: neverAborted(),
+  });
+  assert.deepEqual(
+    differences.map(({ name }) => name),
+    ['leak'],
+  ); // prettier-ignore
+  assert.notEqual(differences[0]?.digests[0], differences[0]?.digests[1]);
+});
+
+test('garbage: what was not used for long goes, with the blobs that nothing else names', async (t) => {
+  const store = await temporaryStore(t);
+  const old = honest('old', { of: download('d', { text: 'old' }) });
+  const fresh = honest('fresh', { of: download('d', { text: 'fresh' }) });
+  await buildText(old, store);
+  await buildText(fresh, store);
+  const { digest } = await addBlob(store, Buffer.from('orphan'));
+  assert.equal((await collectGarbage(store, 3600_000)).removed, 0);
+  for (const key of keys(store.root)) {
+    const record = readRecord(store, key);
+    if (record?.digest === sha256('old!') || record?.digest === sha256('old')) {
+      utimesSync(join(store.root, 'actions', key.slice(0, 2), key), 0, 0);
+    }
+  }
+  // Blobs are as young as ever: their records go, they stay until they are old too.
+  assert.equal((await collectGarbage(store, 3600_000)).removed, 2);
+  assert.ok(existsSync(blobPath(store, sha256('old!'))));
+  assert.deepEqual(await namesRun(fresh, store), []);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.ok((await collectGarbage(store, 0)).removed > 0);
+  assert.ok(!existsSync(blobPath(store, digest)));
+  assert.deepEqual((await namesRun(fresh, store)).sort(), ['d', 'fresh']);
+});
+
+function keys(root: string): string[] {
+  return readdir(join(root, 'actions')).flatMap((part) => readdir(join(root, 'actions', part)));
+}
+
+test('using a record keeps it', async (t) => {
+  const store = await temporaryStore(t);
+  const top = download('d', { text: 'kept' });
+  await buildText(top, store);
+  const [key = ''] = keys(store.root);
+  utimesSync(join(store.root, 'actions', key.slice(0, 2), key), 0, 0);
+  assert.deepEqual(await namesRun(top, store), []);
+  await collectGarbage(store, 3600_000);
+  assert.deepEqual(await namesRun(top, store), []);
+});
+
+test('wiping the store leaves what is not of it', async (t) => {
+  const store = await temporaryStore(t);
+  await buildText(download('d', { text: 'x' }), store);
+  await writeFile(join(store.root, 'mine'), 'mine');
+  await wipeStore(store);
+  assert.deepEqual(readdir(store.root), ['mine']);
+  assert.equal(readFileSync(join(store.root, 'mine'), 'utf8'), 'mine');
+  assert.equal(await buildText(download('d', { text: 'x' }), reopen(store)), 'x');
+});

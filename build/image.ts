@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badInput } from '../sdk/lib/errors.ts';
+import { sha256 } from '../sdk/lib/files.ts';
+import type { ImageContext, ImageTargets } from './cli/images.ts';
+import { lockDate, lockedSet, readLock } from './debian/lock.ts';
+import { CHECKOUT } from './graph/code.ts';
+import type { Image } from './image/image.ts';
+import { imageTargets as graphOf } from './image/targets.ts';
+
+const LOCK = 'packages/lock.json';
+
+/** File names of artifacts in out/IMAGE/; any other artifact is its own name. */
+const FILES: Readonly<Record<string, string>> = {
+  disk: 'disk.img',
+  'disk.zst': 'disk.img.zst',
+  uki: 'uki.efi',
+  kernel: 'vmlinuz',
+  initrd: 'initrd.img',
+  usr: 'usr.erofs',
+  'usr-verity': 'usr.verity',
+  'oci-busybox': 'oci-busybox.tar',
+};
+
+/** The targets of an image out of the committed lock. */
+export async function imageTargets(image: Image, { dev }: ImageContext): Promise<ImageTargets> {
+  const lockPath = join(CHECKOUT, LOCK);
+  const lock = await readLock(lockPath);
+  const { version } = JSON.parse(await readFile(join(CHECKOUT, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  const epoch = sourceDateEpoch() ?? lockDate(lock);
+  const graph = graphOf(image, { root: CHECKOUT, lock, version, dev, epoch });
+  return {
+    artifacts: Object.fromEntries(
+      Object.entries(graph.artifacts).map(([name, target]) => [
+        name,
+        { target, file: FILES[name] ?? name, byDefault: !(dev && name === 'disk.zst') },
+      ]),
+    ),
+    targets: {},
+    version,
+    lock: sha256(await readFile(lockPath)),
+    packages: lockedSet(lock, image.set).map(({ name, version, architecture }) => ({
+      name,
+      version,
+      architecture,
+    })),
+    usrHash: graph.rootHash,
+    tree: graph.tree,
+  };
+}
+
+function sourceDateEpoch(): number | undefined {
+  const text = process.env.SOURCE_DATE_EPOCH;
+  if (text === undefined || text === '') return undefined;
+  if (!/^\d{1,11}$/.test(text))
+    throw badInput(`SOURCE_DATE_EPOCH is no number of seconds: ${text}`, {
+      mend: 'unset it, or set it to seconds since 1970',
+    });
+  return Number(text);
+}

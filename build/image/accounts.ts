@@ -1,0 +1,78 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import type { Tree } from '../tree/entry.ts';
+import { type Generated, generatedFile } from './generated.ts';
+
+export interface Group {
+  readonly name: string;
+  readonly gid: number;
+}
+
+export interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly comment: string;
+  readonly home: string;
+  readonly shell: string;
+}
+
+export interface Accounts {
+  readonly users: readonly User[];
+  readonly groups: readonly Group[];
+  /** Accounts that some package's sysusers.d names and the image goes without. */
+  readonly unused: readonly string[];
+}
+
+/** passwd(5), group(5), shadow(5) and gshadow(5). Every password is locked: keys only. */
+export function accountFiles({ users, groups }: Accounts): Generated[] {
+  const lines = (rows: readonly string[]) => rows.map((row) => `${row}\n`).join('');
+  return [
+    generatedFile(
+      'etc/passwd',
+      lines(users.map((u) => `${u.name}:x:${u.uid}:${u.gid}:${u.comment}:${u.home}:${u.shell}`)),
+      'accounts',
+    ),
+    generatedFile('etc/group', lines(groups.map((g) => `${g.name}:x:${g.gid}:`)), 'accounts'),
+    generatedFile('etc/shadow', lines(users.map((u) => `${u.name}:!*:::::::`)), 'accounts', {
+      mode: 0o640,
+      gid: gidOf(groups, 'shadow'),
+    }),
+    generatedFile('etc/gshadow', lines(groups.map((g) => `${g.name}:!*::`)), 'accounts', {
+      mode: 0o640,
+      gid: gidOf(groups, 'shadow'),
+    }),
+    generatedFile('etc/subuid', '', 'accounts'),
+    generatedFile('etc/subgid', '', 'accounts'),
+  ];
+}
+
+/**
+ * Every user and group that a package declares (sysusers.d(5)) must be pinned or said to be unused, or its number
+ * would depend on the order in which packages came.
+ */
+export function checkAccounts(tree: Tree, accounts: Accounts, read: (path: string) => string): void {
+  const known = new Set(
+    [...accounts.users, ...accounts.groups].map(({ name }) => name).concat(accounts.unused),
+  );
+  const unknown = new Map<string, string>();
+  for (const { path, type } of tree.entries) {
+    if (type !== 'file' || !/^usr\/lib\/sysusers\.d\/[^/]+\.conf$/.test(path)) continue;
+    for (const line of read(path).split('\n')) {
+      const [kind, name] = line.trim().split(/\s+/);
+      if (kind && name && /^[ug]!?$/.test(kind) && !known.has(name)) unknown.set(name, `/${path}`);
+    }
+  }
+  if (unknown.size === 0) return;
+  const names = [...unknown].sort(([a], [b]) => byteOrder(a, b)).map(([name, path]) => `${name} (${path})`);
+  throw badInput(`accounts without a pinned number: ${names.join(', ')}`, {
+    where: 'packages/system/users.ts',
+    mend: 'give each a number there, or list it as unused',
+  });
+}
+
+function gidOf(groups: readonly Group[], name: string): number {
+  const group = groups.find((each) => each.name === name);
+  if (!group) throw badInput(`no group ${name}`, { where: 'packages/system/users.ts' });
+  return group.gid;
+}

@@ -1,0 +1,45 @@
+import type { InitrdPlan } from '../boot/initrd.ts';
+import type { Compression } from '../fs/erofs.ts';
+import type { Target } from '../graph/target.ts';
+import type { PartitionPlan } from '../media/partitions.ts';
+import type { Settled } from '../tree/merge.ts';
+import type { Trim } from '../tree/trim.ts';
+import type { Accounts } from './accounts.ts';
+import type { Fixups } from './fixups.ts';
+import type { LockedPackages } from './packages.ts';
+import type { Overlay } from './tree.ts';
+
+/** A kernel as an image sees it: a value. */
+export interface Kernel {
+  /** Name of the Debian package that holds boot/vmlinuz-RELEASE and the modules; one package of the set matches. */
+  readonly package: RegExp;
+  /** Modules that recipes build against it; each a `Tree` below usr/lib/modules/RELEASE. */
+  readonly extraModules: (packages: LockedPackages) => readonly Target[];
+  /** Module names; what they depend on comes with them. */
+  readonly modules: readonly string[];
+}
+
+/** One product: everything that decides about its bytes, and nothing else. */
+export interface Image {
+  readonly name: string;
+  /** Package set of the lock. */
+  readonly set: string;
+  readonly kernel: Kernel;
+  readonly overlays: readonly Overlay[];
+  readonly trims: readonly Trim[];
+  readonly settled: readonly Settled[];
+  readonly accounts: Accounts;
+  readonly fixups: Fixups;
+  readonly initrd: { readonly plan: InitrdPlan; readonly modules: readonly string[] };
+  /** Kernel command line besides usrhash=. */
+  readonly cmdline: readonly string[];
+  readonly partitions: PartitionPlan;
+  /** Of a release build; `build --dev` takes lz4. */
+  readonly compression: Compression;
+  /** Sets whose packages become container images for the tests. */
+  readonly testImages: readonly {
+    readonly name: string;
+    readonly set: string;
+    readonly entrypoint: readonly string[];
+  }[];
+}

@@ -1,0 +1,142 @@
+import { join } from 'node:path';
+import { sha256 } from '../../sdk/lib/files.ts';
+import { initrd } from '../boot/initrd.ts';
+import { kernelImage, moduleSet } from '../boot/modules.ts';
+import { uki } from '../boot/uki.ts';
+import type { Lock } from '../debian/lock.ts';
+import { erofs } from '../fs/erofs.ts';
+import { verity, verityRoot } from '../fs/verity.ts';
+import { source, type Target } from '../graph/target.ts';
+import { zstd } from '../media/compress.ts';
+import { disk } from '../media/disk.ts';
+import { esp } from '../media/esp.ts';
+import { uuidFrom } from '../media/partitions.ts';
+import { osRelease } from './fixups.ts';
+import type { Image } from './image.ts';
+import { ociArchive } from './oci.ts';
+import { lockedPackages } from './packages.ts';
+import { imageTree } from './tree.ts';
+
+export interface ImageContext {
+  /** Folder of the checkout; sources are relative to it. */
+  readonly root: string;
+  readonly lock: Lock;
+  readonly version: string;
+  /** Development build: lz4 instead of the release's compression. */
+  readonly dev: boolean;
+  /** SOURCE_DATE_EPOCH, seconds since 1970. */
+  readonly epoch: number;
+}
+
+export interface ImageTargets {
+  /** By the artifact names of DESIGN section 4, each a target `IMAGE:NAME`. */
+  readonly artifacts: Readonly<Record<string, Target>>;
+  /** Output: `ImageTree`. */
+  readonly tree: Target;
+  /** Output: 64 hexadecimal digits. */
+  readonly rootHash: Target;
+}
+
+/** The graph of one image: from the lock to everything a user takes away. */
+export function imageTargets(image: Image, context: ImageContext): ImageTargets {
+  const { root, lock, version, dev, epoch } = context;
+  const name = dev ? `${image.name}-dev` : image.name;
+  const at = (path: string) => source(join(root, path));
+  const packages = lockedPackages(lock);
+  const sdk = packages.tools('sdk-image');
+  const seed = `draisine ${image.name} ${version}`;
+
+  const kernelName = packages.nameOf(image.set, image.kernel.package);
+  const kernelPackage = packages.package(image.set, kernelName);
+  const modules = moduleSet(`${name}:modules`, {
+    kernel: kernelPackage,
+    extra: image.kernel.extraModules(packages),
+    names: image.kernel.modules,
+    sdk,
+    sdkXz: packages.tools('sdk-xz'),
+  });
+  const identity = { name: 'draisine', version, image: image.name };
+  const tree = imageTree(`${name}:tree`, {
+    packages: packages.packages(image.set),
+    modules,
+    overlays: image.overlays,
+    overlayRoot: at('packages/overlays'),
+    scripts: at('packages/scripts.json'),
+    trims: image.trims,
+    settled: image.settled,
+    accounts: image.accounts,
+    fixups: image.fixups,
+    identity,
+  });
+  const usr = erofs(`${name}:usr`, {
+    tree,
+    root: 'usr',
+    sdk,
+    compression: dev ? 'lz4' : image.compression,
+    uuid: uuidFrom(`${seed} usr`),
+    epoch,
+  });
+  const hashTree = verity(`${name}:usr-verity`, {
+    image: usr,
+    sdk,
+    salt: sha256(`${seed} salt`),
+    uuid: uuidFrom(`${seed} verity`),
+  });
+  const rootHash = verityRoot(`${name}:usr-hash`, { hashTree });
+  const kernel = kernelImage(`${name}:kernel`, { kernel: kernelPackage });
+  const initrdTarget = initrd(`${name}:initrd`, {
+    tree,
+    plan: image.initrd.plan,
+    modules: image.initrd.modules,
+    overlay: at('packages/overlays/initrd'),
+    sdk,
+    level: dev ? 1 : 19,
+    epoch,
+  });
+  const ukiTarget = uki(`${name}:uki`, {
+    sdk,
+    kernel,
+    initrd: initrdTarget,
+    rootHash,
+    cmdline: image.cmdline,
+    osRelease: osRelease(identity),
+    uname: kernelName.replace(/^linux-image-/, ''),
+    epoch,
+  });
+  const espTarget = esp(`${name}:esp`, {
+    sdk,
+    uki: ukiTarget,
+    ukiName: `draisine_${version}.efi`,
+    size: image.partitions.esp,
+    volumeId: sha256(`${seed} esp`).slice(0, 8),
+    epoch,
+  });
+  const diskTarget = disk(`${name}:disk`, {
+    sdk,
+    esp: espTarget,
+    usr,
+    hashTree,
+    rootHash,
+    plan: image.partitions,
+    version,
+    seed: sha256(`${seed} disk`).slice(0, 32),
+  });
+  const artifacts: Record<string, Target> = {
+    disk: diskTarget,
+    'disk.zst': zstd(`${name}:disk.zst`, { sdk, file: diskTarget, level: dev ? 1 : 3 }),
+    uki: ukiTarget,
+    kernel,
+    initrd: initrdTarget,
+    usr,
+    'usr-verity': hashTree,
+  };
+  for (const test of image.testImages) {
+    artifacts[test.name] = ociArchive(`${name}:${test.name}`, {
+      packages: packages.packages(test.set),
+      name: test.name,
+      entrypoint: test.entrypoint,
+      epoch,
+    });
+  }
+  return { artifacts, tree, rootHash };
+}

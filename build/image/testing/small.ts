@@ -1,0 +1,55 @@
+import type { Image } from '../image.ts';
+
+const MiB = 1 << 20;
+const nologin = '/usr/sbin/nologin';
+
+/** An image with one of everything, small enough to build it twice in a test. */
+export const small: Image = {
+  name: 'small',
+  set: 'small',
+  kernel: {
+    package: /^linux-image-\d.*-amd64$/,
+    modules: ['erofs', 'dm_verity', 'virtio_blk'],
+    extraModules: () => [],
+  },
+  overlays: [{ name: 'system', replaces: ['etc/issue'] }],
+  trims: [
+    { reason: 'documentation', paths: ['usr/share/{doc,man,info,lintian,locale,bug}'] },
+    { reason: 'not for /usr', paths: ['boot', 'usr/lib/modules', 'var'] },
+  ],
+  settled: [],
+  accounts: {
+    users: [{ name: 'root', uid: 0, gid: 0, comment: 'root', home: '/root', shell: nologin }],
+    groups: [
+      { name: 'root', gid: 0 },
+      { name: 'shadow', gid: 42 },
+    ],
+    unused: [
+      'adm', 'tty', 'disk', 'man', 'kmem', 'dialout', 'fax', 'voice', 'cdrom', 'floppy', 'tape', 'sudo', 'audio', 'dip', 'operator', 'src',
+      'utmp', 'video', 'sasl', 'plugdev', 'staff', 'games', 'users', 'nogroup', 'daemon', 'bin', 'sys', 'sync', 'lp', 'mail', 'news', 'uucp',
+      'proxy', 'www-data', 'backup', 'list', 'irc', '_apt', 'nobody', 'input', 'sgx', 'clock', 'kvm', 'render', 'systemd-journal', 'systemd-network',
+    ], // biome-ignore format: a word list
+  },
+  fixups: {
+    enabledUnits: [{ unit: 'getty@tty1.service', wantedBy: 'getty.target' }],
+    unitAliases: {},
+    links: {},
+    modes: [],
+    moves: {},
+  },
+  initrd: {
+    plan: {
+      binaries: ['usr/bin/dash', 'usr/bin/kmod', 'usr/lib/systemd/systemd'],
+      libraries: [],
+      files: [],
+      units: ['initrd.target'],
+      links: { init: 'usr/lib/systemd/systemd' },
+      directories: ['proc', 'sys'],
+    },
+    modules: ['erofs'],
+  },
+  cmdline: ['quiet'],
+  partitions: { esp: 256 * MiB, usr: 256 * MiB, verity: 8 * MiB },
+  compression: 'zstd',
+  testImages: [],
+};

@@ -1,0 +1,135 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { canonicalJson } from '../../sdk/lib/files.ts';
+import { warn } from '../../sdk/lib/log.ts';
+import { readPackage } from '../debian/package.ts';
+import { type Plain, recipe, type Source, type Target } from '../graph/target.ts';
+import { type BlobPath, openContents } from '../tree/content.ts';
+import type { Entry, Tree } from '../tree/entry.ts';
+import { mergeLayers, type Settled } from '../tree/merge.ts';
+import { readOverlay } from '../tree/overlay.ts';
+import { checkScripts, parsePolicy } from '../tree/scripts.ts';
+import { type Trim, type TrimCount, trimTree } from '../tree/trim.ts';
+import { type Accounts, accountFiles, checkAccounts } from './accounts.ts';
+import {
+  adjust,
+  caBundle,
+  type Fixups,
+  links,
+  onlyUsr,
+  osRelease,
+  unitLinks,
+  varAsTmpfiles,
+} from './fixups.ts';
+import { generatedFile } from './generated.ts';
+
+const SCRIPTS = 'packages/scripts.json';
+
+/** The tree of an image and what was trimmed on the way. Paths are those of the running system: `usr/…`. */
+export interface ImageTree extends Tree {
+  readonly trims: readonly TrimCount[];
+}
+
+/** A folder laid over the packages, and which of their paths it replaces. */
+export interface Overlay {
+  readonly name: string;
+  readonly replaces: readonly string[];
+}
+
+/**
+ * Packages, trims, overlays, fix-ups and modules become the tree of /usr, in this order. Output: `ImageTree`.
+ * An unknown maintainer script, an account without a number, a path of two owners end it.
+ */
+export const imageTree = recipe<{
+  packages: readonly Target[];
+  /** `Tree`: the kernel's modules. */
+  modules: Target;
+  overlays: readonly Plain<Overlay>[];
+  /** The folders of `overlays`, in the same order, below one folder each. */
+  overlayRoot: Source;
+  scripts: Source;
+  trims: readonly Plain<Trim>[];
+  settled: readonly Plain<Settled>[];
+  accounts: Plain<Accounts>;
+  fixups: Plain<Fixups>;
+  identity: { readonly name: string; readonly version: string; readonly image: string };
+}>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, blob }) {
+    const { trims, fixups, identity, accounts } = inputs;
+    const packages = await Promise.all(inputs.packages.map(({ path }) => readPackage(path)));
+    checkScripts(
+      packages,
+      parsePolicy(JSON.parse(await readFile(inputs.scripts.path, 'utf8')), SCRIPTS),
+      SCRIPTS,
+    );
+
+    const packaged = mergeLayers([{ packages, settled: inputs.settled }]);
+    await checkDeclared(packaged, accounts, blob);
+    const trimmed = trimTree(packaged, trims);
+    for (const warning of trimmed.warnings) warn(warning);
+
+    const overlays: { overlay: string; entries: Entry[]; replaces: readonly string[] }[] = [];
+    for (const { name, replaces } of inputs.overlays) {
+      overlays.push({
+        overlay: name,
+        entries: await readOverlay(`${inputs.overlayRoot.path}/${name}`, name),
+        replaces,
+      });
+    }
+    const modules = JSON.parse(await readFile(inputs.modules.path, 'utf8')) as Tree;
+    const system = mergeLayers([
+      { packages: [{ name: 'packages', entries: adjust(trimmed.tree, fixups).entries }] },
+      ...overlays,
+      { overlay: 'modules', entries: modules.entries },
+    ]);
+
+    const contents = await openContents(system, blob);
+    let generated: Entry[];
+    try {
+      const files = new Map(system.entries.map((entry) => [entry.path, entry]));
+      const read = (path: string) => {
+        const entry = files.get(path);
+        return entry?.type === 'file' ? contents.read(entry.content).toString('utf8') : '';
+      };
+      const release = osRelease(identity);
+      generated = [
+        ...accountFiles(accounts),
+        ...links(fixups.links),
+        ...unitLinks(system, fixups),
+        caBundle(system, read),
+        varAsTmpfiles(system),
+        generatedFile('usr/lib/os-release', release, 'os-release'),
+      ];
+    } finally {
+      contents.close();
+    }
+    const whole = mergeLayers([
+      { packages: [{ name: 'system', entries: system.entries }] },
+      {
+        overlay: 'fix-ups',
+        entries: generated,
+        replaces: generated.map(({ path }) => path).filter((path) => path === 'usr/lib/os-release'),
+      },
+    ]);
+    const { entries } = mergeLayers([{ packages: [{ name: 'image', entries: onlyUsr(whole).entries }] }]);
+    await writeFile(out, canonicalJson({ entries, trims: trimmed.counts } satisfies ImageTree));
+  },
+});
+
+/** Before anything is trimmed: the accounts that packages declare count, whether their files stay or not. */
+async function checkDeclared(packaged: Tree, accounts: Accounts, blob: BlobPath): Promise<void> {
+  const declared = {
+    entries: packaged.entries.filter(({ path }) => path.startsWith('usr/lib/sysusers.d/')),
+  };
+  const contents = await openContents(declared, blob);
+  try {
+    const files = new Map(declared.entries.map((entry) => [entry.path, entry]));
+    checkAccounts(declared, accounts, (path) => {
+      const entry = files.get(path);
+      return entry?.type === 'file' ? contents.read(entry.content).toString('utf8') : '';
+    });
+  } finally {
+    contents.close();
+  }
+}

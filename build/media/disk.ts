@@ -1,0 +1,104 @@
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { runTool } from '../../sdk/tool.ts';
+import { type Output, type Plain, recipe, type Target } from '../graph/target.ts';
+import { type PartitionPlan, uuidFromHash } from './partitions.ts';
+import { copySparse } from './sparse.ts';
+
+/**
+ * A GPT disk image with the partitions of a fresh disk: ESP, usr A, verity A. The rest of the plan (slot B, state)
+ * is made on first boot by systemd-repart from repart.d of the image itself. systemd-repart writes the table,
+ * offline and as any user; the contents are copied to the offsets it reports.
+ */
+export const disk = recipe<{
+  sdk: Target;
+  esp: Target;
+  usr: Target;
+  hashTree: Target;
+  /** The root hash in text. */
+  rootHash: Target;
+  plan: Plain<PartitionPlan>;
+  version: string;
+  /** Seed of the disk's and the ESP's UUID. */
+  seed: string;
+}>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, scratch, signal, progress }) {
+    const { sdk, esp, usr, hashTree, rootHash: rootHashFile, plan, version, seed } = inputs;
+    const rootHash = (await readFile(rootHashFile.path, 'utf8')).trim();
+    fits(usr, plan.usr, 'partitions.usr of the image');
+    fits(hashTree, plan.verity, 'partitions.verity of the image');
+    const partitions = [
+      { type: 'esp', label: 'draisine-esp', size: plan.esp, content: esp },
+      {
+        type: 'usr',
+        label: `draisine_usr_${version}`,
+        size: plan.usr,
+        content: usr,
+        uuid: uuidFromHash(rootHash, 'first'),
+      },
+      {
+        type: 'usr-verity',
+        label: `draisine_usr_verity_${version}`.slice(0, 36),
+        size: plan.verity,
+        content: hashTree,
+        uuid: uuidFromHash(rootHash, 'last'),
+      },
+    ];
+    const definitions = join(scratch, 'repart.d');
+    await mkdir(definitions);
+    for (const [index, { type, label, size, uuid }] of partitions.entries()) {
+      const lines = [
+        '[Partition]',
+        `Type=${type}`,
+        `Label=${label}`,
+        `SizeMinBytes=${size}`,
+        `SizeMaxBytes=${size}`,
+      ];
+      if (uuid) lines.push(`UUID=${uuid}`, 'ReadOnly=yes');
+      await writeFile(join(definitions, `${index}0.conf`), `${lines.join('\n')}\n`);
+    }
+    const report = await runTool(
+      sdk.path,
+      'systemd-repart',
+      [
+        '--offline=yes',
+        '--empty=create',
+        '--size=auto',
+        '--dry-run=no',
+        `--seed=${seed}`,
+        `--definitions=${definitions}`,
+        '--no-pager',
+        '--json=short',
+        out,
+      ],
+      { cwd: scratch, signal },
+    );
+    const table = JSON.parse(report.toString()) as { offset: number; raw_size: number }[];
+    const image = await open(out, 'r+');
+    try {
+      for (const [index, { content, label }] of partitions.entries()) {
+        const row = table[index];
+        if (!row)
+          throw new Failure(`systemd-repart reported ${table.length} partitions for ${partitions.length}`, {
+            where: label,
+          });
+        await copySparse(content.path, image, row.offset);
+        progress(index + 1, partitions.length, label);
+      }
+      await image.sync();
+    } finally {
+      await image.close();
+    }
+  },
+});
+
+function fits(content: Output, room: number, where: string): void {
+  if (content.size <= room) return;
+  throw badInput(`${content.size} bytes do not fit into a slot of ${room} bytes`, {
+    where,
+    mend: 'enlarge the slot, or trim the image (draisine size says where the bytes are)',
+  });
+}

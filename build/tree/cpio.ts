@@ -1,0 +1,95 @@
+import { Readable } from 'node:stream';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { gatherChunks } from './chunks.ts';
+import { openContents } from './content.ts';
+import type { Entry, Tree } from './entry.ts';
+import type { TarOptions } from './tar.ts';
+
+const ALIGNMENT = 4;
+const FILE_TYPES = { file: 0o100000, hardlink: 0o100000, dir: 0o040000, symlink: 0o120000 } as const;
+
+/**
+ * A tree as an initramfs: a cpio archive in "newc" format (kernel documentation, driver-api/early-userspace,
+ * buffer format), not compressed, its length a multiple of 512. Inode numbers are positions; equal trees give
+ * equal bytes. Files with several names come last, the content with the last name, as cpio(1) does.
+ * The format has no extended attributes: an entry with some is a Failure.
+ */
+export function treeToCpio(tree: Tree, options: TarOptions): Readable {
+  return Readable.from(cpioChunks(tree, options), { objectMode: false, highWaterMark: 4 << 20 });
+}
+
+async function* cpioChunks(tree: Tree, { blobPath, mtime }: TarOptions): AsyncGenerator<Buffer> {
+  const contents = await openContents(tree, blobPath);
+  const chunks = gatherChunks();
+  const links = namesByFile(tree);
+  let inode = 0;
+  function* member(entry: Entry, data: Entry | undefined, nlink: number): Generator<Buffer> {
+    const size =
+      data?.type === 'file'
+        ? data.content.size
+        : data?.type === 'symlink'
+          ? Buffer.byteLength(data.target)
+          : 0;
+    yield* chunks.bytes(header(entry, inode, nlink, size, mtime));
+    yield* chunks.pad(ALIGNMENT);
+    if (data?.type === 'file') yield* chunks.content(data.content, contents);
+    else if (data?.type === 'symlink') yield* chunks.bytes(Buffer.from(data.target));
+    yield* chunks.pad(ALIGNMENT);
+  }
+  try {
+    for (const entry of tree.entries) {
+      if (entry.type === 'hardlink' || links.has(entry.path)) continue;
+      inode += 1;
+      yield* member(entry, entry, entry.type === 'dir' ? 2 : 1);
+    }
+    for (const entry of tree.entries) {
+      const names = links.get(entry.path);
+      if (!names) continue;
+      inode += 1;
+      for (const name of names) yield* member({ ...entry, path: name.path }, undefined, names.length + 1);
+      yield* member(entry, entry, names.length + 1);
+    }
+    yield* chunks.bytes(newc('TRAILER!!!', [0, 0, 0, 0, 1, 0, 0]));
+    yield* chunks.pad(512);
+    yield* chunks.rest();
+  } finally {
+    contents.close();
+  }
+}
+
+/** The hard links to each file that has some. */
+function namesByFile(tree: Tree): Map<string, Entry[]> {
+  const names = new Map<string, Entry[]>();
+  for (const entry of tree.entries) {
+    if (entry.type !== 'hardlink') continue;
+    const known = names.get(entry.target);
+    if (known) known.push(entry);
+    else names.set(entry.target, [entry]);
+  }
+  return names;
+}
+
+function header(entry: Entry, inode: number, nlink: number, size: number, mtime: number): Buffer {
+  if (entry.xattrs)
+    throw new Failure(`/${entry.path} has extended attributes, which an initramfs cannot hold`, {
+      where: entry.origin,
+    });
+  if (size > 0xffffffff)
+    throw new Failure(`/${entry.path} is too large for an initramfs`, { where: entry.origin });
+  return newc(entry.path, [
+    inode,
+    FILE_TYPES[entry.type] | entry.mode,
+    entry.uid,
+    entry.gid,
+    nlink,
+    mtime,
+    size,
+  ]);
+}
+
+/** `fields`: inode, mode, uid, gid, nlink, mtime, size. Device numbers and checksum are 0. */
+function newc(name: string, fields: readonly number[]): Buffer {
+  const nameSize = Buffer.byteLength(name) + 1;
+  const hex = [...fields, 0, 0, 0, 0, nameSize, 0].map((value) => value.toString(16).padStart(8, '0'));
+  return Buffer.from(`070701${hex.join('')}${name}\0`);
+}

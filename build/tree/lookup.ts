@@ -1,0 +1,48 @@
+import type { Entry, Tree } from './entry.ts';
+import { linkTarget, parentOf } from './paths.ts';
+
+/** Entries by path. */
+export type Index = ReadonlyMap<string, Entry>;
+
+export function indexTree(tree: Tree): Index {
+  return new Map(tree.entries.map((entry) => [entry.path, entry]));
+}
+
+export interface Found {
+  /** Never a symlink. */
+  readonly entry: Entry;
+  /** The symlinks followed, in the order they were met, also those in the place of a folder (`lib64`). */
+  readonly links: readonly Entry[];
+}
+
+/** As Linux: path_resolution(7). */
+const MAX_LINKS = 40;
+
+/**
+ * What `path` (with or without leading slash) means inside the tree, following symlinks in every component.
+ * Undefined if it does not exist or the symlinks go round in circles.
+ */
+export function lookUp(index: Index, path: string): Found | undefined {
+  const links: Entry[] = [];
+  let rest = path.split('/').filter(Boolean);
+  let at = '';
+  while (rest.length > 0) {
+    const [part = '', ...after] = rest;
+    rest = after;
+    if (part === '.') continue;
+    if (part === '..') {
+      at = parentOf(at);
+      continue;
+    }
+    const next = at === '' ? part : `${at}/${part}`;
+    const entry = index.get(next);
+    if (!entry) return undefined;
+    if (entry.type === 'symlink') {
+      if (links.push(entry) > MAX_LINKS) return undefined;
+      rest = [...linkTarget(entry.path, entry.target).split('/').filter(Boolean), ...rest];
+      at = '';
+    } else at = next;
+  }
+  const entry = index.get(at);
+  return entry && { entry, links };
+}

@@ -1,0 +1,146 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { type Package, type ScriptKind, scriptKinds } from '../debian/package.ts';
+
+/**
+ * What somebody who read a maintainer script found: `covered` by a general mechanism (sysusers, tmpfiles,
+ * presets, …), `emulated` by a named entry of ours, or `irrelevant` for an image.
+ */
+export interface ScriptVerdict {
+  readonly sha256: Sha256;
+  readonly package: string;
+  readonly script: ScriptKind;
+  readonly verdict: 'covered' | 'emulated' | 'irrelevant';
+  /** The mechanism, the entry's name, or the reason's keyword: `sysusers`, `dbus-launch-helper-mode`, `debconf`. */
+  readonly by: string;
+  readonly note?: string;
+}
+
+/** A script met without a verdict. */
+export interface UnknownScript {
+  readonly sha256: Sha256;
+  readonly package: string;
+  readonly version: string;
+  readonly script: ScriptKind;
+  readonly text: string;
+}
+
+/** What `checkScripts` reads of a package. */
+export type Scripted = Pick<Package, 'name' | 'version' | 'scripts'>;
+
+/** An image never removes a package, so what runs on removal needs a verdict only if the policy has one. */
+const ON_REMOVAL: ReadonlySet<ScriptKind> = new Set(['prerm', 'postrm']);
+
+/**
+ * Every script that needs a verdict and has none, by package and kind. Scripts of removal need none; nor does a
+ * `triggers` file that only activates triggers of others (deb-triggers(5)): whoever is interested is classified.
+ */
+export function unknownScripts(
+  packages: readonly Scripted[],
+  policy: readonly ScriptVerdict[],
+): UnknownScript[] {
+  const known = new Set(policy.map(verdictKey));
+  const unknown: UnknownScript[] = [];
+  for (const { name, version, scripts } of [...packages].sort((a, b) => byteOrder(a.name, b.name))) {
+    for (const script of scriptKinds) {
+      const text = scripts[script];
+      if (text === undefined || ON_REMOVAL.has(script)) continue;
+      if (script === 'triggers' && !/^[ \t]*interest/m.test(text)) continue;
+      const item = { sha256: sha256(text), package: name, script };
+      if (!known.has(verdictKey(item))) unknown.push({ ...item, version, text });
+    }
+  }
+  return unknown;
+}
+
+/** Characters of a script that an error shows, and scripts that it names. */
+const SHOWN = 8000;
+const NAMED = 40;
+
+/**
+ * Throws unless each script of the packages has a verdict. The error names all that have none and shows the first
+ * one whole. Returns the verdicts that apply, so that emulations can be checked against what exists.
+ * `where` is the policy's file.
+ */
+export function checkScripts(
+  packages: readonly Scripted[],
+  policy: readonly ScriptVerdict[],
+  where: string,
+): ScriptVerdict[] {
+  const unknown = unknownScripts(packages, policy);
+  const [first] = unknown;
+  if (first) {
+    const lines = unknown
+      .slice(0, NAMED)
+      .map((item) => `  ${item.package} ${item.version} ${item.script} ${item.sha256}`);
+    if (unknown.length > NAMED) lines.push(`  … and ${unknown.length - NAMED} more`);
+    const text =
+      first.text.length > SHOWN
+        ? `${first.text.slice(0, SHOWN)}\n… (${first.text.length} characters)`
+        : first.text;
+    const what =
+      unknown.length === 1 ? 'a maintainer script has' : `${unknown.length} maintainer scripts have`;
+    throw badInput(
+      `${what} no verdict\n${lines.join('\n')}\n--- ${first.package} ${first.script} ---\n${text.trimEnd()}\n---`,
+      {
+        where,
+        mend: 'read each script; add {sha256, package, script, verdict, by, note} for what it does, and the data that stands in for it',
+      },
+    );
+  }
+  const met = new Set<string>();
+  for (const { name, scripts } of packages) {
+    for (const script of scriptKinds) {
+      const text = scripts[script];
+      if (text !== undefined) met.add(verdictKey({ sha256: sha256(text), package: name, script }));
+    }
+  }
+  return policy.filter((item) => met.has(verdictKey(item)));
+}
+
+/** The package counts too: the same boilerplate may matter for one package and not for another. */
+function verdictKey(item: Pick<ScriptVerdict, 'sha256' | 'package' | 'script'>): string {
+  return `${item.package} ${item.script} ${item.sha256}`;
+}
+
+/** Checks a parsed policy file; a bad item is named by its position. */
+export function parsePolicy(value: unknown, where: string): ScriptVerdict[] {
+  if (!Array.isArray(value)) throw badInput('not a list of verdicts', { where });
+  const seen = new Map<string, number>();
+  return value.map((item: Partial<Record<keyof ScriptVerdict, unknown>>, index) => {
+    const at = `${where}: $[${index}]`;
+    const wrong = (what: string) => badInput(what, { where: at });
+    if (item === null || typeof item !== 'object') throw wrong('not an object');
+    const { sha256: digest, package: owner, script, verdict, by, note } = item;
+    if (typeof digest !== 'string' || !/^[0-9a-f]{64}$/.test(digest))
+      throw wrong('sha256 is not 64 hexadecimal digits');
+    if (typeof owner !== 'string' || owner === '') throw wrong('package is missing');
+    if (!scriptKinds.some((kind) => kind === script))
+      throw wrong(`script is none of ${scriptKinds.join(', ')}`);
+    if (verdict !== 'covered' && verdict !== 'emulated' && verdict !== 'irrelevant') {
+      throw wrong('verdict is none of covered, emulated, irrelevant');
+    }
+    if (typeof by !== 'string' || by === '') throw wrong('by is missing');
+    if (note !== undefined && typeof note !== 'string') throw wrong('note is not a text');
+    const checked: ScriptVerdict = {
+      sha256: digest,
+      package: owner,
+      script: script as ScriptKind,
+      verdict,
+      by,
+    };
+    const before = seen.get(verdictKey(checked));
+    if (before !== undefined) throw wrong(`a second verdict on the script of $[${before}]`);
+    seen.set(verdictKey(checked), index);
+    return note === undefined ? checked : { ...checked, note };
+  });
+}
+
+/** The unknown scripts as verdicts to be filled in, one JSON object a line, for whoever writes the policy. */
+export function verdictTemplates(unknown: readonly UnknownScript[]): string {
+  return unknown
+    .map(({ sha256: digest, package: owner, script }) =>
+      JSON.stringify({ sha256: digest, package: owner, script, verdict: '', by: '', note: '' }),
+    )
+    .join('\n');
+}
