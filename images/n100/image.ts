@@ -1,0 +1,40 @@
+import type { Image } from '../../build/image/image.ts';
+import { initrdPlan } from '../../packages/initrd/plan.ts';
+import { debianKernel } from '../../packages/kernel/debian.ts';
+import { n100, ociBusybox } from '../../packages/sets/n100.ts';
+import { fixups, replaces } from '../../packages/system/fixups.ts';
+import { initrdModules, n100Modules } from '../../packages/system/modules.ts';
+import { trims } from '../../packages/system/trims.ts';
+import { groups, unusedAccounts, users } from '../../packages/system/users.ts';
+
+const MiB = 1 << 20;
+
+/** Intel N100 mini PCs and home NAS boxes: containers, ZFS, four ports. */
+const image: Image = {
+  name: 'n100',
+  set: n100.name,
+  kernel: debianKernel(n100Modules),
+  overlays: [{ name: 'system', replaces }],
+  trims,
+  settled: [],
+  accounts: { users, groups, unused: unusedAccounts },
+  fixups,
+  initrd: { plan: initrdPlan, modules: initrdModules },
+  cmdline: [
+    'root=/dev/disk/by-partlabel/draisine-state',
+    'rootfstype=ext4',
+    'rw',
+    'mount.usr=/dev/mapper/usr',
+    'mount.usrfstype=erofs',
+    'mount.usrflags=ro',
+    'console=tty0',
+    'console=ttyS0,115200n8',
+    'quiet',
+    'panic=10',
+  ],
+  partitions: { esp: 512 * MiB, usr: 512 * MiB, verity: 16 * MiB },
+  compression: 'zstd',
+  testImages: [{ name: 'oci-busybox', set: ociBusybox.name, entrypoint: ['/bin/sh'] }],
+};
+
+export default image;

@@ -1,0 +1,142 @@
+import type { InitrdPlan } from '../../build/boot/initrd.ts';
+
+/**
+ * The initrd: systemd, udev, dm-verity and nothing else. Everything more (Ignition, mkfs, repart, tmpfiles) runs
+ * from the verified /usr, which is mounted on /sysusr/usr long before the root file system is needed. So the
+ * initrd stays small, and what partitions a disk is what was verified.
+ */
+export const initrdPlan: InitrdPlan = {
+  binaries: [
+    'usr/bin/dash',
+    'usr/bin/kmod',
+    'usr/bin/mount',
+    'usr/bin/umount',
+    'usr/bin/cat',
+    'usr/bin/sed',
+    'usr/bin/cp',
+    'usr/bin/mkdir',
+    'usr/bin/systemctl',
+    'usr/bin/journalctl',
+    'usr/bin/udevadm',
+    'usr/sbin/dmsetup',
+    'usr/sbin/sulogin',
+    'usr/sbin/e2fsck',
+    'usr/sbin/fsck',
+    'usr/lib/systemd/systemd',
+    'usr/lib/systemd/systemd-executor',
+    'usr/lib/systemd/systemd-fsck',
+    'usr/lib/systemd/systemd-journald',
+    'usr/lib/systemd/systemd-shutdown',
+    'usr/lib/systemd/systemd-sulogin-shell',
+    'usr/lib/systemd/systemd-veritysetup',
+    'usr/lib/systemd/system-generators/systemd-debug-generator',
+    'usr/lib/systemd/system-generators/systemd-fstab-generator',
+    'usr/lib/systemd/system-generators/systemd-veritysetup-generator',
+    'usr/lib/udev/ata_id',
+    'usr/lib/udev/scsi_id',
+  ],
+  libraries: [
+    // Opened with dlopen(3), so that no ELF header names them.
+    'libcryptsetup.so.12',
+    'libkmod.so.2',
+    'libmount.so.1',
+    'libblkid.so.1',
+  ],
+  files: [
+    'usr/sbin/modprobe',
+    'usr/sbin/insmod',
+    'usr/sbin/fsck.ext4',
+    'usr/lib/os-release',
+    'usr/lib/systemd/systemd-udevd',
+    'usr/lib/udev/rules.d/50-udev-default.rules',
+    'usr/lib/udev/rules.d/55-dm.rules',
+    'usr/lib/udev/rules.d/60-block.rules',
+    'usr/lib/udev/rules.d/60-persistent-storage.rules',
+    'usr/lib/udev/rules.d/60-persistent-storage-dm.rules',
+    'usr/lib/udev/rules.d/80-drivers.rules',
+    'usr/lib/udev/rules.d/95-dm-notify.rules',
+    'usr/lib/udev/rules.d/99-systemd.rules',
+  ],
+  units: [
+    'basic.target',
+    'final.target',
+    'initrd-cleanup.service',
+    'initrd-fs.target',
+    'initrd-root-device.target',
+    'initrd-root-fs.target',
+    'initrd-switch-root.service',
+    'initrd-switch-root.target',
+    'initrd-usr-fs.target',
+    'initrd-udevadm-cleanup-db.service',
+    'initrd.target',
+    'kmod-static-nodes.service',
+    'local-fs-pre.target',
+    'local-fs.target',
+    'modprobe@.service',
+    'paths.target',
+    'poweroff.target',
+    'reboot.target',
+    'rescue.service',
+    'rescue.target',
+    'shutdown.target',
+    'slices.target',
+    'sockets.target',
+    'swap.target',
+    'sysinit.target',
+    'system-systemd\\x2dveritysetup.slice',
+    'systemd-fsck-root.service',
+    'systemd-fsck@.service',
+    'systemd-journald-dev-log.socket',
+    'systemd-journald.service',
+    'systemd-journald.socket',
+    'systemd-poweroff.service',
+    'systemd-reboot.service',
+    'systemd-udev-settle.service',
+    'systemd-udev-trigger.service',
+    'systemd-udevd-control.socket',
+    'systemd-udevd-kernel.socket',
+    'systemd-udevd.service',
+    'timers.target',
+    'umount.target',
+    'veritysetup-pre.target',
+    'veritysetup.target',
+  ],
+  links: {
+    init: 'usr/lib/systemd/systemd',
+    'usr/bin/sh': 'dash',
+    'usr/lib/systemd/system/default.target': 'initrd.target',
+    'usr/lib/systemd/system/sockets.target.wants/systemd-journald-dev-log.socket':
+      '../systemd-journald-dev-log.socket',
+    'usr/lib/systemd/system/sockets.target.wants/systemd-journald.socket': '../systemd-journald.socket',
+    'usr/lib/systemd/system/sockets.target.wants/systemd-udevd-control.socket':
+      '../systemd-udevd-control.socket',
+    'usr/lib/systemd/system/sockets.target.wants/systemd-udevd-kernel.socket':
+      '../systemd-udevd-kernel.socket',
+    'usr/lib/systemd/system/sysinit.target.wants/systemd-journald.service': '../systemd-journald.service',
+    'usr/lib/systemd/system/sysinit.target.wants/systemd-udevd.service': '../systemd-udevd.service',
+    'usr/lib/systemd/system/sysinit.target.wants/systemd-udev-trigger.service':
+      '../systemd-udev-trigger.service',
+    'usr/lib/systemd/system/sysinit.target.wants/veritysetup.target': '../veritysetup.target',
+    'usr/lib/systemd/system/initrd.target.wants/initrd-cleanup.service': '../initrd-cleanup.service',
+    'usr/lib/systemd/system/initrd-root-fs.target.requires/draisine-repart.service':
+      '../draisine-repart.service',
+    'usr/lib/systemd/system/initrd-root-fs.target.requires/draisine-first-boot.service':
+      '../draisine-first-boot.service',
+    'usr/lib/systemd/system/initrd-root-fs.target.requires/ignition-fetch-offline.service':
+      '../ignition-fetch-offline.service',
+    'usr/lib/systemd/system/initrd-root-fs.target.requires/draisine-network-online.service':
+      '../draisine-network-online.service',
+    'usr/lib/systemd/system/initrd-root-fs.target.requires/ignition-fetch.service':
+      '../ignition-fetch.service',
+    'usr/lib/systemd/system/initrd-root-fs.target.requires/ignition-kargs.service':
+      '../ignition-kargs.service',
+    'usr/lib/systemd/system/initrd-root-fs.target.requires/ignition-disks.service':
+      '../ignition-disks.service',
+    'usr/lib/systemd/system/initrd-fs.target.requires/draisine-root.service': '../draisine-root.service',
+    'usr/lib/systemd/system/initrd-fs.target.requires/ignition-mount.service': '../ignition-mount.service',
+    'usr/lib/systemd/system/initrd-fs.target.requires/ignition-files.service': '../ignition-files.service',
+    'usr/lib/systemd/system/initrd-fs.target.requires/draisine-provisioned.service':
+      '../draisine-provisioned.service',
+  },
+  directories: ['dev', 'proc', 'sys', 'run', 'tmp', 'var', 'sysroot', 'sysusr', 'root'],
+};

@@ -1,0 +1,17 @@
+import type { PackageSet } from '../../build/debian/set.ts';
+import { ignitionOracle } from './ignition.ts';
+import { n100, ociBusybox, small, zfsBuild } from './n100.ts';
+import { sdkCompile, sdkImage, sdkQemu, sdkXz } from './sdk.ts';
+
+/** Every set the lock pins. */
+export const sets: readonly PackageSet[] = [
+  ignitionOracle,
+  n100,
+  ociBusybox,
+  sdkCompile,
+  sdkImage,
+  sdkQemu,
+  sdkXz,
+  small,
+  zfsBuild,
+];

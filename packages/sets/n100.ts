@@ -1,0 +1,120 @@
+import type { PackageSet } from '../../build/debian/set.ts';
+
+const essential = [
+  // What Debian calls Essential and therefore nobody depends on.
+  'base-files',
+  'bash',
+  'coreutils',
+  'dash',
+  'findutils',
+  'grep',
+  'gzip',
+  'hostname',
+  'libc-bin',
+  'ncurses-base',
+  'sed',
+  'tar',
+  'util-linux',
+];
+
+const system = [
+  'systemd',
+  'systemd-sysv',
+  'systemd-boot-efi',
+  'systemd-resolved',
+  'systemd-repart',
+  'systemd-cryptsetup',
+  'udev',
+  'dbus',
+  'libnss-systemd',
+  'libpam-systemd',
+  'libnss-myhostname',
+  'systemd-timesyncd',
+  'login',
+  'passwd',
+  'openssh-server',
+  'kmod',
+  'e2fsprogs',
+  'dosfstools',
+  'cryptsetup-bin',
+  'ca-certificates',
+  'netbase',
+  'tzdata',
+  'less',
+  'ignition',
+];
+
+const network = ['iproute2', 'nftables', 'iputils-ping'];
+const containers = ['podman', 'crun', 'netavark', 'aardvark-dns', 'catatonit', 'passt', 'uidmap'];
+const zfs = ['zfsutils-linux'];
+const kernel = ['linux-image-amd64'];
+
+/** Debian's own kernel, containers, ZFS, networking: the closure of the `n100` image. */
+export const n100: PackageSet = {
+  name: 'n100',
+  include: [...essential, ...system, ...network, ...containers, ...zfs, ...kernel],
+  drop: [
+    { package: 'python3', reason: 'only arc_summary, arcstat and zilstat of zfsutils-linux use it' },
+    { package: 'gpg', reason: 'wanted by libgpgme; see gnupg' },
+    {
+      package: 'gnupg',
+      reason: 'wanted by libgpgme for signing; images are verified by digest and policy.json',
+    },
+    { package: 'ucf', reason: 'conffile prompting; maintainer scripts never run' },
+    { package: 'debconf', reason: 'maintainer scripts never run' },
+    { package: 'debconf-2.0', reason: 'maintainer scripts never run' },
+    { package: 'cdebconf', reason: 'the other debconf' },
+    { package: 'adduser', reason: 'users are data (sysusers)' },
+    { package: 'openssl', reason: 'the CA bundle is made at build time; libssl stays' },
+    { package: 'openssl-provider-legacy', reason: 'RC4, DES and MD4 have no user here' },
+    { package: 'init-system-helpers', reason: 'units are enabled by presets, not by deb-systemd-helper' },
+    { package: 'sysvinit-utils', reason: 'no init scripts' },
+    { package: 'lsb-base', reason: 'no init scripts' },
+    { package: 'runit-helper', reason: 'no runit' },
+    { package: 'gcc-14-base', reason: 'an empty documentation package' },
+    { package: 'initramfs-tools', reason: 'the initrd is made by us from the same tree' },
+    { package: 'linux-initramfs-tool', reason: 'the initrd is made by us from the same tree' },
+    { package: 'linux-base', reason: 'kernel symlink scripts; the kernel is in the UKI' },
+  ],
+};
+
+/** What the zfs recipe compiles, and the headers of the kernel it compiles against. Unpacked, never resolved. */
+export const zfsBuild: PackageSet = {
+  name: 'zfs-build',
+  include: ['zfs-dkms', 'linux-headers-amd64'],
+  drop: [
+    { package: 'initramfs-tools', reason: 'no initrd is made here' },
+    { package: 'linux-initramfs-tool', reason: 'no initrd is made here' },
+    { package: 'linux-base', reason: 'kernel symlink scripts' },
+    { package: 'dkms', reason: 'the recipe runs configure and make itself' },
+    { package: 'debconf', reason: 'maintainer scripts never run' },
+    { package: 'debconf-2.0', reason: 'maintainer scripts never run' },
+    { package: 'cdebconf', reason: 'the other debconf' },
+    { package: 'gcc-14', reason: 'the compiler is the SDK’s' },
+    { package: 'lsb-release', reason: 'dkms only' },
+    { package: 'libpython3-stdlib', reason: 'ZFS userland only' },
+    { package: 'file', reason: 'in the SDK' },
+    { package: 'libc6-dev', reason: 'in the SDK' },
+    { package: 'libc-dev', reason: 'in the SDK' },
+    { package: 'pahole', reason: 'no BTF is made for ZFS' },
+  ],
+};
+
+/** The container image of the tests: one static binary. */
+export const ociBusybox: PackageSet = { name: 'oci-busybox', include: ['busybox-static'] };
+
+/** The smallest image that has every kind of artifact: the reproducibility test builds it twice. */
+export const small: PackageSet = {
+  name: 'small',
+  include: ['base-files', 'dash', 'kmod', 'ca-certificates', 'systemd', 'udev', 'linux-image-amd64'],
+  drop: [
+    { package: 'openssl', reason: 'the CA bundle is made at build time' },
+    { package: 'debconf', reason: 'maintainer scripts never run' },
+    { package: 'debconf-2.0', reason: 'maintainer scripts never run' },
+    { package: 'cdebconf', reason: 'the other debconf' },
+    { package: 'initramfs-tools', reason: 'the initrd is made by us' },
+    { package: 'linux-initramfs-tool', reason: 'the initrd is made by us' },
+    { package: 'linux-base', reason: 'the kernel is in the UKI' },
+    { package: 'gcc-14-base', reason: 'an empty documentation package' },
+  ],
+};

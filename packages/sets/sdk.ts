@@ -1,0 +1,93 @@
+import type { PackageSet } from '../../build/debian/set.ts';
+
+/** Unpacks everything else; itself unpacked with the wasm decoder of npm's xz-decompress. */
+export const sdkXz: PackageSet = { name: 'sdk-xz', include: ['xz-utils'] };
+
+const noScripts = 'maintainer scripts never run, not in the SDK either';
+
+/** What turns packages into artifacts. */
+export const sdkImage: PackageSet = {
+  name: 'sdk-image',
+  include: [
+    'base-files',
+    'bubblewrap',
+    'coreutils',
+    'bash',
+    'dash',
+    'cryptsetup-bin',
+    'dosfstools',
+    'erofs-utils',
+    'fdisk',
+    'kmod',
+    'mtools',
+    'systemd',
+    'systemd-repart',
+    'systemd-ukify',
+    'systemd-boot-efi',
+    'util-linux',
+    'zstd',
+  ],
+  drop: [
+    { package: 'debconf', reason: noScripts },
+    { package: 'debconf-2.0', reason: noScripts },
+    { package: 'cdebconf', reason: 'the other debconf' },
+    { package: 'dpkg', reason: noScripts },
+    { package: 'media-types', reason: 'python3 depends on it for a MIME table that ukify never reads' },
+  ],
+};
+
+/** The emulator and its firmware: what the harness and `run` boot artifacts with. */
+export const sdkQemu: PackageSet = {
+  name: 'sdk-qemu',
+  include: ['qemu-system-x86', 'qemu-utils', 'ovmf', 'openssh-client'],
+  drop: [
+    { package: 'passwd', reason: noScripts },
+    { package: 'adduser', reason: noScripts },
+  ],
+};
+
+/** The compiler for recipes (kernel modules, later the kernel). Runs in a namespace of its own. */
+export const sdkCompile: PackageSet = {
+  name: 'sdk-compile',
+  include: [
+    'base-files',
+    'bash',
+    'bc',
+    'binutils',
+    'bison',
+    'coreutils',
+    'dash',
+    'diffutils',
+    'findutils',
+    'flex',
+    'gawk',
+    'gcc-14',
+    'gcc',
+    'cpp',
+    'grep',
+    'gzip',
+    'kmod',
+    'libc6-dev',
+    'libelf-dev',
+    'libssl-dev',
+    'make',
+    'perl',
+    'sed',
+    'tar',
+    'xz-utils',
+    'zstd',
+    'python3-minimal',
+    'rsync',
+    'file',
+    'autoconf',
+    'automake',
+    'libtool',
+  ],
+  drop: [
+    { package: 'debconf', reason: noScripts },
+    { package: 'debconf-2.0', reason: noScripts },
+    { package: 'cdebconf', reason: 'the other debconf' },
+    { package: 'dpkg', reason: noScripts },
+    { package: 'init-system-helpers', reason: noScripts },
+  ],
+};

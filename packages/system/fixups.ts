@@ -1,0 +1,27 @@
+import type { Fixups } from '../../build/image/fixups.ts';
+import { enabledUnits, unitAliases } from './units.ts';
+
+/** What maintainer scripts would have done (packages/scripts.md says which script wants what). */
+export const fixups: Fixups = {
+  enabledUnits,
+  unitAliases,
+  links: {
+    'usr/bin/awk': 'mawk',
+    'usr/bin/nawk': 'mawk',
+    'usr/bin/pager': 'less',
+    // dash ships sh itself
+    // where libssl looks by default
+    'usr/lib/ssl/cert.pem': '/etc/ssl/certs/ca-certificates.crt',
+    'usr/lib/ssl/certs': '/etc/ssl/certs',
+  },
+  modes: [
+    // group messagebus; setuid so that dbus-daemon can start system services as their user
+    { path: 'usr/lib/dbus-1.0/dbus-daemon-launch-helper', mode: 0o4754, uid: 0, gid: 999 },
+    // group _ssh: keeps ptrace(2) away from the agent's memory
+    { path: 'usr/bin/ssh-agent', mode: 0o2755, uid: 0, gid: 988 },
+  ],
+  moves: { 'usr/lib/dracut/modules.d/30ignition/ignition': 'usr/libexec/ignition' },
+};
+
+/** Paths of packages that our overlay replaces. */
+export const replaces: readonly string[] = ['etc/issue'];

@@ -1,0 +1,45 @@
+/**
+ * Kernel modules an image carries, by name; what they depend on comes with them (modules.dep).
+ * The Debian kernel has some 4000. Grouped by what they are for.
+ */
+const boot = [
+  'erofs', 'dm_mod', 'dm_verity', 'ext4', 'overlay', 'loop', 'vfat', 'nls_ascii', 'nls_cp437', 'nls_iso8859_1', 'nls_utf8',
+  'qemu_fw_cfg', 'efivarfs', 'autofs4', 'efi_pstore',
+  // asked for by algorithm name, which no dependency shows
+  'crc32c_generic', 'crc32c_intel', 'sha256_ssse3',
+]; // biome-ignore format: a word list
+
+const storage = [
+  'nvme', 'ahci', 'sd_mod', 'sr_mod', 'isofs', 'usb_storage', 'uas', 'xhci_pci', 'ehci_pci', 'sdhci_pci', 'sdhci_acpi', 'mmc_block',
+  'virtio_blk', 'virtio_scsi', 'virtio_mmio',
+]; // biome-ignore format: a word list
+
+// xfs, btrfs, NFS, SMB and iSCSI come with the programs that use them.
+const filesystems = [
+  'squashfs', 'exfat', '9p', '9pnet_virtio', 'dm_crypt', 'raid0', 'raid1', 'raid456', 'raid10',
+]; // biome-ignore format: a word list
+
+const network = [
+  'igc', 'e1000', 'e1000e', 'igb', 'r8169', 'realtek', 'r8152', 'ax88179_178a', 'cdc_ether', 'cdc_ncm', 'virtio_net',
+  'bonding', '8021q', 'bridge', 'br_netfilter', 'veth', 'tun', 'dummy', 'macvlan', 'macvtap', 'ipvlan', 'vxlan', 'wireguard',
+  'nf_tables', 'nft_ct', 'nft_nat', 'nft_masq', 'nft_chain_nat', 'nft_reject', 'nft_reject_inet', 'nft_reject_ipv4', 'nft_reject_ipv6',
+  'nft_fib', 'nft_fib_inet', 'nft_fib_ipv4', 'nft_fib_ipv6', 'nft_compat', 'nft_log', 'nft_limit', 'nft_redir', 'nft_quota', 'nft_socket',
+  'nft_tproxy', 'nft_numgen', 'nft_hash', 'nft_connlimit', 'nf_log_syslog', 'nf_conntrack', 'nf_conntrack_netlink', 'nf_nat',
+  'nf_conntrack_ftp', 'nf_nat_ftp', 'xt_MASQUERADE', 'xt_comment', 'xt_addrtype', 'xt_conntrack', 'xt_mark', 'xt_multiport', 'xt_nat',
+  'sch_fq', 'sch_cake', 'sch_ingress', 'sch_htb', 'cls_u32', 'cls_bpf', 'act_mirred', 'tcp_bbr', 'tcp_diag', 'udp_diag', 'inet_diag',
+  'unix_diag', 'netlink_diag', 'vsock', 'vmw_vsock_virtio_transport',
+]; // biome-ignore format: a word list
+
+const machine = [
+  'virtio_rng', 'virtio_balloon', 'i6300esb', 'iTCO_wdt', 'softdog', 'intel_rapl_msr', 'intel_rapl_common',
+  'coretemp', 'x86_pkg_temp_thermal', 'intel_powerclamp', 'processor_thermal_device_pci', 'i2c_i801', 
+  'pinctrl_alderlake', 'hid_generic', 'usbhid', 'evdev', 'cdc_acm',
+  'drivetemp', 'zram', 'configfs', 'intel_lpss_pci',
+  'aesni_intel', 'xts', 'ecb', 'cts', 'essiv', 'blake2b_generic', 'xxhash_generic', 'crc32_pclmul', 'cmac', 'gcm', 'ccm', 'sha1_ssse3', 'ghash_clmulni_intel', 'crct10dif_pclmul', 'af_alg', 'algif_skcipher', 'algif_hash',
+  'nvme_auth', 'ses', 'sg', 'nbd',
+]; // biome-ignore format: a word list
+
+export const n100Modules: readonly string[] = [...boot, ...storage, ...filesystems, ...network, ...machine];
+
+/** What the initrd loads before /usr is there. */
+export const initrdModules: readonly string[] = [...boot, ...storage, 'hid_generic', 'usbhid'];

@@ -1,0 +1,192 @@
+import type { Trim } from '../../build/tree/trim.ts';
+
+/** What leaves the packages' files, each with its reason. `size` counts every line of it. */
+export const trims: readonly Trim[] = [
+  {
+    reason: 'documentation is read elsewhere',
+    paths: [
+      'usr/share/{doc,man,info,lintian,bug,doc-base,groff,common-licenses,gtk-doc}/**',
+      'usr/share/{doc,man,info,lintian,bug,doc-base,common-licenses}',
+    ],
+  },
+  {
+    reason: 'one locale: C.UTF-8, in libc',
+    paths: ['usr/share/locale/**', 'usr/share/{i18n,locale}', 'usr/share/i18n/**', 'usr/share/tabset/**'],
+  },
+  {
+    reason: 'shell completion of shells nobody logs in with',
+    paths: ['usr/share/{zsh,fish}/**', 'usr/share/{zsh,fish}'],
+  },
+  { reason: 'character sets other than UTF-8', paths: ['usr/lib/x86_64-linux-gnu/gconv/**'] },
+  {
+    reason: 'static libraries and headers',
+    paths: ['usr/lib/**/*.a', 'usr/include/**', 'usr/lib/x86_64-linux-gnu/pkgconfig/**'],
+  },
+  { reason: 'test programs of podman', paths: ['usr/libexec/podman/podman-testing'] },
+  {
+    reason: 'no macvlan by DHCP',
+    paths: ['usr/lib/podman/netavark-dhcp-proxy-client', 'usr/lib/systemd/system/netavark-dhcp-proxy.*'],
+  },
+  {
+    reason: 'needs python3',
+    paths: [
+      'usr/{bin,sbin}/{arc_summary,arcstat,zarcsummary,zarcstat,dbufstat,zilstat}',
+      'usr/share/python3/**',
+      'usr/lib/python3/**',
+    ],
+  },
+  {
+    reason: 'a test suite for storage developers',
+    paths: ['usr/share/zfs/{zfs-tests,test-runner,runfiles}/**', 'usr/lib/zfs-linux/{scrub,trim}'],
+  },
+  {
+    reason: 'hardware names, 10 MB of them; lspci does without',
+    paths: [
+      'usr/lib/udev/hwdb.d/**',
+      'usr/lib/systemd/system/systemd-hwdb-update.service',
+      'usr/lib/systemd/system/sysinit.target.wants/systemd-hwdb-update.service',
+    ],
+  },
+  {
+    reason: 'journal explanations, 1 MB per language',
+    paths: [
+      'usr/lib/systemd/catalog/**',
+      'usr/lib/systemd/system/systemd-journal-catalog-update.service',
+      'usr/lib/systemd/system/sysinit.target.wants/systemd-journal-catalog-update.service',
+    ],
+  },
+  {
+    reason: 'the initrd is made by us',
+    paths: ['usr/share/initramfs-tools/**', 'usr/lib/dracut/**', 'etc/kernel/**', 'usr/lib/kernel/**'],
+    except: ['usr/lib/dracut/modules.d/30ignition/ignition'],
+  },
+  { reason: 'validation happens before the image is built', paths: ['usr/bin/ignition-validate'] },
+  {
+    reason: 'System V, runit, cron, ufw, logrotate, dpkg: not in this system',
+    paths: [
+      'etc/{init.d,runit,sv,cron.d,cron.daily,cron.weekly,ufw,logrotate.d,dpkg,sudoers.d,update-motd.d,rc*.d,perl,emacs}/**',
+      'etc/{init.d,runit,sv,cron.d,cron.daily,cron.weekly,ufw,logrotate.d,dpkg,sudoers.d,update-motd.d}',
+      'usr/share/runit/**',
+      'usr/lib/sysvinit/**',
+      'usr/lib/init/**',
+      'var/log/runit/**',
+      'var/log/runit',
+      'var/lib/dpkg/**',
+      'var/lib/dpkg',
+      'var/lib/pam',
+      'var/backups',
+    ],
+  },
+  { reason: 'netavark, not CNI', paths: ['etc/cni/**', 'usr/lib/cni/**'] },
+  {
+    reason: 'presets of the packages: what ships enabled is ours to say',
+    paths: ['usr/lib/systemd/system-preset/{50-zfs,90-systemd}.preset'],
+  },
+  {
+    reason: 'the machine is described by Ignition, not asked on its console',
+    paths: [
+      'usr/lib/systemd/system/{systemd-firstboot.service,sysinit.target.wants/systemd-firstboot.service}',
+      'usr/lib/tmpfiles.d/provision.conf',
+    ],
+  },
+  {
+    reason:
+      'generators that find nothing here, or take what is not theirs (gpt-auto mounts partitions of the owner)',
+    paths: [
+      'usr/lib/systemd/system-generators/systemd-{gpt-auto,hibernate-resume,integritysetup,rc-local,ssh,system-update,sysv,tpm2}-generator',
+      'usr/lib/tmpfiles.d/20-systemd-ssh-generator.conf',
+      'usr/lib/systemd/user-generators/systemd-xdg-autostart-generator',
+    ],
+  },
+  {
+    reason: 'ld.so.cache is not used: every library is in a default path',
+    paths: [
+      'usr/lib/systemd/system/{ldconfig.service,sysinit.target.wants/ldconfig.service}',
+      'var/cache/ldconfig',
+    ],
+  },
+  {
+    reason: 'repart runs once, in the initrd, on our definitions',
+    paths: ['usr/lib/systemd/system/sysinit.target.wants/systemd-repart.service'],
+  },
+  {
+    reason: 'accounts are pinned data; /etc is writable and made whole by us',
+    paths: [
+      'usr/lib/sysusers.d/{basic,dbus,debian-udev,openssh-server,systemd-journal,systemd-network,systemd-resolve,systemd-timesync}.conf',
+    ],
+  },
+  {
+    reason: 'pools are imported by draisine-zpool-import.service, without waiting for all devices',
+    paths: ['usr/lib/systemd/system/{zfs-import-cache,zfs-import-scan,zfs-load-module}.service'],
+  },
+  {
+    reason: 'mounts and jobs at boot that nothing here uses',
+    paths: [
+      'usr/lib/systemd/system/sysinit.target.wants/{dev-hugepages.mount,sys-kernel-debug.mount,sys-kernel-tracing.mount,proc-sys-fs-binfmt_misc.automount,systemd-binfmt.service,integritysetup.target}',
+      'usr/lib/systemd/system/getty.target.wants/getty-static.service',
+      'usr/lib/systemd/system/sockets.target.wants/systemd-initctl.socket',
+    ],
+  },
+  {
+    reason: 'systemd makes /var/run and /var/lock links into /run; as folders they would outlive a boot',
+    paths: ['var/run', 'var/lock', 'usr/lib/tmpfiles.d/debian.conf'],
+  },
+  {
+    reason: 'links to files that no package here has',
+    paths: ['etc/rmt', 'etc/modules-load.d/modules.conf', 'usr/lib/environment.d/99-environment.conf'],
+  },
+  {
+    reason: 'setuid programs for changing passwords and groups: there are no passwords',
+    paths: ['usr/bin/{chfn,chsh,gpasswd,newgrp,sg,expiry,chage}', 'etc/pam.d/{chfn,chsh}'],
+  },
+  {
+    reason: 'PCR measurements without a signed policy say nothing',
+    paths: [
+      'usr/lib/systemd/system/{sysinit.target.wants,initrd.target.wants,sockets.target.wants}/systemd-{pcr*,tpm2-setup*}',
+    ],
+  },
+  {
+    reason: 'no battery, no hibernation, no blue screen, no portable home, no X11',
+    paths: [
+      'usr/lib/systemd/system/{sysinit.target.wants/systemd-hibernate-clear.service,initrd.target.wants/systemd-battery-check.service,initrd.target.wants/systemd-bsod.service}',
+      'usr/lib/tmpfiles.d/x11.conf',
+      'etc/X11/**',
+      'usr/lib/udev/rules.d/{60-sensor,70-camera,70-joystick,70-touchpad,78-sound-card,60-persistent-alsa,60-persistent-v4l,60-infiniband,60-fido-id,90-iocost,60-autosuspend}.rules',
+    ],
+  },
+  {
+    reason: 'e2scrub needs LVM',
+    paths: [
+      'usr/lib/systemd/system/e2scrub*',
+      'usr/{bin,sbin}/e2scrub*',
+      'etc/e2scrub.conf',
+      'usr/lib/udev/rules.d/96-e2scrub.rules',
+      'usr/lib/x86_64-linux-gnu/e2fsprogs/**',
+    ],
+  },
+  {
+    reason: 'modules come from the kernel’s own set',
+    paths: ['usr/lib/modules/**', 'boot/**', 'usr/lib/linux-image-*/**', 'usr/lib/linux-image-*'],
+  },
+  { reason: 'UEFI parts go into the UKI and the ESP', paths: ['usr/lib/systemd/boot/efi/**'] },
+  {
+    reason: 'programs for making a system, not for running it',
+    paths: [
+      'usr/sbin/{ldconfig,iconvconfig,zic}',
+      'usr/bin/{localedef,iconv,gencat,locale,getconf,pldd,zdump,mtrace,sprof}',
+      'usr/bin/ssh-keyscan',
+      'usr/lib/openssh/ssh-{pkcs11,sk}-helper',
+      'usr/lib/x86_64-linux-gnu/audit/**',
+    ],
+  },
+  {
+    reason: 'source code and debugging',
+    paths: [
+      'usr/src/**',
+      'usr/share/gdb/**',
+      'usr/share/{perl5,pam-configs,debconf,base-files,polkit-1}/**',
+      'usr/games',
+      'usr/local/**',
+    ],
+  },
+];

@@ -1,0 +1,27 @@
+/**
+ * What ships enabled, as links below /usr/lib/systemd/system: a machine can mask or override it in /etc, and a
+ * new release can change it, since nothing of it was ever copied to /etc.
+ */
+export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: string }[] = [
+  { unit: 'systemd-networkd.service', wantedBy: 'multi-user.target' },
+  { unit: 'systemd-resolved.service', wantedBy: 'multi-user.target' },
+  { unit: 'systemd-timesyncd.service', wantedBy: 'multi-user.target' },
+  { unit: 'systemd-networkd-wait-online.service', wantedBy: 'network-online.target' },
+  { unit: 'ssh.service', wantedBy: 'multi-user.target' },
+  { unit: 'draisine-zpool-import.service', wantedBy: 'zfs-import.target' },
+  { unit: 'zfs-import.target', wantedBy: 'zfs.target' },
+  { unit: 'zfs-mount.service', wantedBy: 'zfs.target' },
+  { unit: 'zfs.target', wantedBy: 'multi-user.target' },
+  { unit: 'systemd-pstore.service', wantedBy: 'sysinit.target' },
+  { unit: 'remote-fs.target', wantedBy: 'multi-user.target' },
+  { unit: 'getty@tty1.service', wantedBy: 'getty.target' },
+  { unit: 'fstrim.timer', wantedBy: 'timers.target' },
+];
+
+/** Alias= of the [Install] sections of the units above, which `systemctl enable` would have linked. */
+export const unitAliases: Readonly<Record<string, string>> = {
+  'dbus-org.freedesktop.network1.service': 'systemd-networkd.service',
+  'dbus-org.freedesktop.resolve1.service': 'systemd-resolved.service',
+  'dbus-org.freedesktop.timesync1.service': 'systemd-timesyncd.service',
+  'sshd.service': 'ssh.service',
+};

@@ -1,0 +1,62 @@
+import { type Command, Option } from 'commander';
+import { checkLock, diffLock, printResolve, printWhy, printWhyPath, updateCommand } from './commands.ts';
+
+interface LockOptions {
+  readonly update?: true | string[];
+  readonly diff?: boolean;
+  readonly mirror?: string[];
+  readonly json?: boolean;
+}
+
+const collect = (value: string, previous: string[] = []) => [...previous, value];
+
+/** The verbs of packages/: `lock`, `resolve`, `why`. */
+export function register(program: Command): void {
+  program
+    .command('lock')
+    .description('resolve all package sets into packages/lock.json')
+    .option(
+      '--update [package...]',
+      'resolve against the newest indexes and write the lock; only these packages, if any are named',
+    )
+    .addOption(
+      new Option(
+        '--check',
+        'fail if the lock is stale or unsatisfied; needs no network (the default)',
+      ).conflicts(['update', 'diff']),
+    )
+    .option('--diff', 'show what --update would change, or changes')
+    .option(
+      '--mirror <url>',
+      'a Debian mirror, repeatable; else DRAISINE_MIRROR, else the one of the host’s APT',
+      collect,
+    )
+    .option('--json', 'one JSON document on stdout')
+    .action(async ({ update, diff = false, mirror = [], json = false }: LockOptions) => {
+      const request = { only: Array.isArray(update) ? update : undefined, mirrors: mirror, json, diff };
+      if (update !== undefined) await updateCommand(request);
+      else if (diff) await diffLock(request);
+      else await checkLock({ json });
+    });
+
+  program
+    .command('resolve')
+    .description('what these packages would bring in')
+    .argument('<package...>', 'binary packages: NAME or NAME/SUITE')
+    .option('--mirror <url>', 'a Debian mirror, repeatable', collect)
+    .option('--json', 'one JSON document on stdout')
+    .action(async (names: string[], { mirror = [], json = false }: LockOptions) => {
+      await printResolve(names, { mirrors: mirror, json });
+    });
+
+  program
+    .command('why')
+    .description('why a package or a file is in an image')
+    .argument('<image>', 'an image, or a package set')
+    .argument('<what>', 'a package, or the absolute path of a file')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (image: string, what: string, { json = false }: LockOptions) => {
+      if (what.startsWith('/')) await printWhyPath(image, what, { json });
+      else await printWhy(image, what, { json });
+    });
+}
