@@ -1,0 +1,166 @@
+import { dataUrl } from '../data-url.ts';
+import { isObject, type Json, type JsonObject } from '../json/value.ts';
+import { LocalFault, readLocal, readTree, type TreeNode } from '../local-files.ts';
+import { mergeConfigs } from '../merge.ts';
+import { cleanPath } from '../rules/path.ts';
+import type { Step } from '../spec/shape.ts';
+import { type MountedFilesystem, mountUnit } from '../sugar/mount-unit.ts';
+
+/** Turns Butane's own keys into plain Ignition. */
+export interface Context {
+  /** Folder that local files are relative to. */
+  readonly folder: string;
+  /** Reports at the YAML place of a path. */
+  error(path: readonly Step[], message: string): void;
+}
+
+function attempt<T>(context: Context, path: readonly Step[], read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof LocalFault)) throw error;
+    context.error(path, error.message);
+    return undefined;
+  }
+}
+
+/** Text of a local file; empty when it cannot be read, which is reported. */
+export function embedText(name: string, path: readonly Step[], context: Context): string {
+  return attempt(context, path, () => readLocal(context.folder, name))?.toString('utf8') ?? '';
+}
+
+/** A resource with inline text or a local file gets it as a data URL. */
+function embed(resource: JsonObject, path: readonly Step[], context: Context): JsonObject {
+  const { inline, local, ...rest } = resource;
+  if (inline === undefined && local === undefined) return rest;
+  if ([inline, local, rest.source].filter((source) => source !== undefined).length > 1) {
+    context.error(
+      [...path, local === undefined ? 'inline' : 'local'],
+      'only one of inline, local, source can be set',
+    );
+    return rest;
+  }
+  const content =
+    inline === undefined
+      ? attempt(context, [...path, 'local'], () => readLocal(context.folder, String(local)))
+      : String(inline);
+  return content === undefined
+    ? rest
+    : { ...rest, source: dataUrl(content), compression: rest.compression ?? '' };
+}
+
+/** Visits every object of a config, innermost first. */
+function mapObjects(
+  value: Json,
+  path: readonly Step[],
+  visit: (object: JsonObject, path: readonly Step[]) => JsonObject,
+): Json {
+  if (Array.isArray(value)) return value.map((item, index) => mapObjects(item, [...path, index], visit));
+  if (!isObject(value)) return value;
+  const mapped = Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, mapObjects(member, [...path, key], visit)]),
+  );
+  return visit(mapped, path);
+}
+
+export function embedResources(config: JsonObject, context: Context): JsonObject {
+  const { storage, ...others } = config;
+  const trees = isObject(storage) ? storage.trees : undefined;
+  const plain = isObject(storage) ? { ...others, storage: { ...storage, trees: [] } } : config;
+  const embedded = mapObjects(plain, [], (object, path) => embed(object, path, context)) as JsonObject;
+  if (trees === undefined) return embedded;
+  return { ...embedded, storage: { ...(embedded.storage as JsonObject), trees } };
+}
+
+type Nodes = {
+  readonly files: JsonObject[];
+  readonly directories: JsonObject[];
+  readonly links: JsonObject[];
+};
+
+const listOf = (value: Json | undefined): JsonObject[] =>
+  Array.isArray(value) ? value.filter(isObject) : [];
+
+function placeFile(node: Extract<TreeNode, { kind: 'file' }>, path: string, nodes: Nodes): boolean {
+  const existing = nodes.files.find((file) => file.path === path);
+  const contents = isObject(existing?.contents) ? existing.contents : {};
+  if (contents.source) return false;
+  const filled = {
+    path,
+    mode: node.executable ? 0o755 : 0o644,
+    ...existing,
+    contents: { ...contents, source: dataUrl(node.contents), compression: contents.compression ?? '' },
+  };
+  if (existing) nodes.files[nodes.files.indexOf(existing)] = filled;
+  else nodes.files.push(filled);
+  return true;
+}
+
+function placeLink(node: Extract<TreeNode, { kind: 'link' }>, path: string, nodes: Nodes): boolean {
+  const existing = nodes.links.find((link) => link.path === path);
+  if (existing?.target) return false;
+  if (existing) nodes.links[nodes.links.indexOf(existing)] = { ...existing, target: node.target };
+  else nodes.links.push({ path, target: node.target });
+  return true;
+}
+
+/** A folder of the config's folder becomes files and links. */
+export function addTrees(config: JsonObject, context: Context): JsonObject {
+  if (!isObject(config.storage)) return config;
+  const { trees, ...storage } = config.storage;
+  const nodes: Nodes = {
+    files: listOf(storage.files),
+    directories: listOf(storage.directories),
+    links: listOf(storage.links),
+  };
+  const kinds = { file: nodes.files, link: nodes.links };
+  for (const [index, tree] of listOf(trees).entries()) {
+    const at = ['storage', 'trees', index];
+    if (!tree.local) context.error(at, 'local is required');
+    const found = tree.local
+      ? attempt(context, at, () => readTree(context.folder, String(tree.local)))
+      : undefined;
+    for (const node of found ?? []) {
+      const path = cleanPath(`${tree.path || '/'}/${node.path}`);
+      const others = [...nodes.files, ...nodes.directories, ...nodes.links].filter(
+        (other) => other.path === path,
+      );
+      const fits = others.every((other) => kinds[node.kind].includes(other));
+      const placed =
+        fits && (node.kind === 'file' ? placeFile(node, path, nodes) : placeLink(node, path, nodes));
+      if (!placed) context.error(at, `${path} has contents or another type in the config already`);
+    }
+  }
+  const lists = Object.entries(nodes).filter(([, list]) => list.length > 0);
+  return { ...config, storage: { ...storage, ...Object.fromEntries(lists) } };
+}
+
+/** Whether the key of a filesystem's LUKS volume comes over the network. */
+function isRemote(device: string, config: JsonObject): boolean {
+  const volumes = listOf(isObject(config.storage) ? config.storage.luks : undefined);
+  return volumes.some(({ name, clevis }) => {
+    const named =
+      device === `/dev/mapper/${String(name)}` || device === `/dev/disk/by-id/dm-name-${String(name)}`;
+    return named && isObject(clevis) && Array.isArray(clevis.tang) && clevis.tang.length > 0;
+  });
+}
+
+export function addMountUnits(config: JsonObject, context: Context): JsonObject {
+  if (!isObject(config.storage) || config.storage.filesystems === undefined) return config;
+  const units: Json[] = [];
+  const filesystems = listOf(config.storage.filesystems).map(({ withMountUnit, ...filesystem }, index) => {
+    if (withMountUnit !== true) return filesystem;
+    const at = ['storage', 'filesystems', index];
+    const { device, format, path } = filesystem;
+    if (!format) context.error(at, 'format is required if with_mount_unit is true');
+    if (!path && format !== 'swap') {
+      context.error(at, 'path is required if with_mount_unit is true and format is not swap');
+    } else if (format) {
+      const unit = mountUnit(filesystem as unknown as MountedFilesystem, isRemote(String(device), config));
+      units.push({ name: unit.name, enabled: unit.enabled, contents: unit.contents });
+    }
+    return filesystem;
+  });
+  const plain = { ...config, storage: { ...config.storage, filesystems } };
+  return units.length === 0 ? plain : mergeConfigs({ systemd: { units } }, plain);
+}

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { dataOf, dataUrl } from './data-url.ts';
+import { checkDataUrl } from './rules/data-url.ts';
+
+test('text stays readable, binary is base64', () => {
+  assert.equal(dataUrl('a b\n'), 'data:,a%20b%0A');
+  assert.equal(dataUrl(''), 'data:,');
+  assert.match(dataUrl(new Uint8Array(64)), /^data:;base64,A+==$/);
+});
+
+test('what is written is read back, and Ignition accepts it', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      const url = dataUrl(bytes);
+      assert.equal(checkDataUrl(url), undefined);
+      assert.deepEqual([...(dataOf(url) ?? [])], [...bytes]);
+    }),
+    { seed: 1 },
+  );
+});
+
+test('no data URL, no data', () => assert.equal(dataOf('https://a/b,c'), undefined));

@@ -1,0 +1,15 @@
+/** Everything a machine config needs: `machine` and the functions that make its parts. */
+export { type Machine, type MachineOptions, machine } from './machine.ts';
+export { type Secret, secret, type Text } from './secret.ts';
+export { type ContainerOptions, container, type PodOptions, pod, type Volume } from './sugar/container.ts';
+export { type DatasetOptions, dataset } from './sugar/dataset.ts';
+export { dir, type FileOptions, file, link } from './sugar/file.ts';
+export { type FirewallOptions, firewall } from './sugar/firewall.ts';
+export { type Fragment, mergeFragments } from './sugar/fragment.ts';
+export { type NetworkOptions, network } from './sugar/network.ts';
+export { hostname, kernelArguments, time } from './sugar/system.ts';
+export { type UnitOptions, unit } from './sugar/unit.ts';
+export { type SnapshotPolicy, scrub, snapshotPolicy } from './sugar/upkeep.ts';
+export { group, sshKey, type UserOptions, user } from './sugar/user.ts';
+export { type LuksOptions, luks, swap, zram } from './sugar/volumes.ts';
+export { type PoolOptions, type Vdev, zpool } from './sugar/zpool.ts';

@@ -1,0 +1,21 @@
+/** Plain JSON. Absent members are left out, never `undefined`. */
+export type Json = null | boolean | number | string | Json[] | JsonObject;
+export interface JsonObject {
+  [key: string]: Json;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Without the members that are undefined, empty lists and empty objects: the shortest equal config. */
+export function compact(members: { readonly [key: string]: Json | undefined }): JsonObject {
+  const out: JsonObject = {};
+  for (const [key, value] of Object.entries(members)) {
+    if (value === undefined) continue;
+    if (Array.isArray(value) && value.length === 0) continue;
+    if (isObject(value) && Object.keys(value).length === 0) continue;
+    out[key] = value;
+  }
+  return out;
+}

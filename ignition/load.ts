@@ -1,0 +1,112 @@
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
+import { isObject, type JsonObject } from './json/value.ts';
+import type { Entry } from './report.ts';
+import { MAX_BYTES, tooLarge, type Verdict, validate } from './validate.ts';
+
+/** A config as its author wrote it. */
+export type Kind = 'json' | 'butane' | 'typescript';
+
+export function kindOf(file: string): Kind {
+  const suffix = extname(file).toLowerCase();
+  if (suffix === '.ts' || suffix === '.mts') return 'typescript';
+  return suffix === '.bu' || suffix === '.yaml' || suffix === '.yml' ? 'butane' : 'json';
+}
+
+/** Bytes of a config file, or its size when it is larger than any config may be. `-` is standard input. */
+export function readConfig(file: string): Buffer | number {
+  if (file === '-') return readFileSync(0);
+  try {
+    const stat = statSync(file);
+    if (stat.isDirectory()) throw badInput('a folder, not a config', { where: file });
+    if (stat.isFile() && stat.size > MAX_BYTES) return stat.size;
+    return readFileSync(file);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    const what = code === 'ENOENT' ? 'no such config' : `cannot read the config (${code})`;
+    throw badInput(what, { where: file, mend: 'name a .json, .ign, .bu or .ts file' });
+  }
+}
+
+export interface Loaded {
+  /** Absent when an entry is an error. */
+  readonly config?: JsonObject;
+  readonly entries: readonly Entry[];
+  /** The config holds secrets: the result is for its owner's eyes. */
+  readonly secret: boolean;
+}
+
+/** The default export of a TypeScript machine config: a config, a promise of one, or a function that returns one. */
+async function importConfig(file: string): Promise<unknown> {
+  let exported: unknown;
+  try {
+    const module = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
+    exported = module.default;
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw badInput(`config does not load: ${error instanceof Error ? error.message : String(error)}`, {
+      where: file,
+      cause: error,
+    });
+  }
+  // A file outside of an ES module package arrives wrapped once more.
+  if (isObject(exported) && 'default' in exported) exported = exported.default;
+  return typeof exported === 'function' ? await (exported as () => unknown)() : await exported;
+}
+
+async function loadTypescript(file: string): Promise<Loaded> {
+  readConfig(file);
+  const exported = await importConfig(file);
+  if (!isObject(exported) || !isObject(exported.ignition)) {
+    throw badInput('config exports no machine', {
+      where: file,
+      mend: 'write: export default machine({ … })',
+    });
+  }
+  const { resolveSecrets } = await import('./secret.ts');
+  const { value, count } = resolveSecrets(exported, dirname(resolve(file)));
+  const { valid, entries } = validate(Buffer.from(JSON.stringify(value)));
+  const places = entries.map((entry) => ({ ...entry, line: 0, column: 0 }));
+  return { ...(valid ? { config: value as JsonObject } : {}), entries: places, secret: count > 0 };
+}
+
+async function loadButane(file: string): Promise<Loaded> {
+  const bytes = readConfig(file);
+  if (typeof bytes === 'number') return { entries: tooLarge(bytes).entries, secret: false };
+  const { compileButane } = await import('./butane/compile.ts');
+  return { ...compileButane(bytes, dirname(resolve(file))), secret: false };
+}
+
+/** Compiles TypeScript or Butane to plain Ignition. */
+export async function compileConfig(file: string): Promise<Loaded> {
+  switch (kindOf(file)) {
+    case 'typescript':
+      return loadTypescript(file);
+    case 'butane':
+      return loadButane(file);
+    default:
+      throw badInput('nothing to compile: not a .ts, .bu or .yaml file', {
+        where: file,
+        mend: 'JSON is what Ignition takes; check it with: draisine ignition validate',
+      });
+  }
+}
+
+/** A verdict, and the plain config it is about when that is valid. */
+export interface Checked extends Verdict {
+  readonly config?: () => JsonObject;
+}
+
+/** Ignition's verdict of a config in any of its forms. */
+export async function validateFile(file: string): Promise<Checked> {
+  if (kindOf(file) !== 'json') {
+    const { config, entries } = await compileConfig(file);
+    return config === undefined ? { valid: false, entries } : { valid: true, entries, config: () => config };
+  }
+  const bytes = readConfig(file);
+  if (typeof bytes === 'number') return tooLarge(bytes);
+  return { ...validate(bytes), config: () => JSON.parse(bytes.toString('utf8')) as JsonObject };
+}

@@ -1,0 +1,76 @@
+import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { errorCode } from '../sdk/lib/errors.ts';
+import { byteOrder } from '../sdk/lib/files.ts';
+
+/** Files a config embeds. All lie in the folder of the config, links included. */
+
+/** Why a local file cannot be embedded. */
+export class LocalFault extends Error {}
+
+/** A local file may fill this much of a config; larger ones are fetched by URL. */
+const MAX_LOCAL = 32 * 1024 * 1024;
+
+function readable<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    const why = code === 'ENOENT' ? 'does not exist' : code === 'EACCES' ? 'is not readable' : code;
+    throw new LocalFault(`local file ${path} ${why}`);
+  }
+}
+
+const isInside = (folder: string, path: string): boolean => {
+  const below = relative(folder, path);
+  return below === '' || (!below.startsWith('..') && !isAbsolute(below));
+};
+
+/** Absolute path of a file named in a config, links resolved. @throws LocalFault outside the folder or missing */
+export function localPath(folder: string, name: string): string {
+  const path = resolve(folder, name);
+  if (!isInside(resolve(folder), path))
+    throw new LocalFault(`local file ${name} lies outside the config's folder`);
+  const real = readable(name, () => realpathSync(path));
+  if (!isInside(realpathSync(folder), real)) {
+    throw new LocalFault(`local file ${name} is a link to outside the config's folder`);
+  }
+  return real;
+}
+
+/** @throws LocalFault */
+export function readLocal(folder: string, name: string): Buffer {
+  const path = localPath(folder, name);
+  const stat = lstatSync(path);
+  if (!stat.isFile()) throw new LocalFault(`local file ${name} is not a regular file`);
+  if (stat.size > MAX_LOCAL)
+    throw new LocalFault(`local file ${name} has ${stat.size} bytes, the limit is ${MAX_LOCAL}`);
+  return readable(name, () => readFileSync(path));
+}
+
+export type TreeNode =
+  | { readonly path: string; readonly kind: 'file'; readonly contents: Buffer; readonly executable: boolean }
+  | { readonly path: string; readonly kind: 'link'; readonly target: string };
+
+/** Files and links below a folder, in byte order of their paths relative to it. @throws LocalFault */
+export function readTree(folder: string, name: string): TreeNode[] {
+  const root = localPath(folder, name);
+  if (!lstatSync(root).isDirectory()) throw new LocalFault(`${name} is not a folder`);
+  const nodes: TreeNode[] = [];
+  const visit = (below: string): void => {
+    for (const child of readdirSync(join(root, below)).sort(byteOrder)) {
+      const path = below === '' ? child : `${below}/${child}`;
+      const full = join(root, path);
+      const stat = lstatSync(full);
+      if (stat.isDirectory()) visit(path);
+      else if (stat.isSymbolicLink()) nodes.push({ path, kind: 'link', target: readlinkSync(full) });
+      else if (stat.isFile()) {
+        const contents = readLocal(root, path);
+        nodes.push({ path, kind: 'file', contents, executable: (stat.mode & 0o111) !== 0 });
+      } else throw new LocalFault(`${name}/${path} is neither a file, a folder nor a link`);
+    }
+  };
+  visit('');
+  return nodes;
+}

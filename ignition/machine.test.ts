@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { machine } from './machine.ts';
+import { secret } from './secret.ts';
+import { validate } from './validate.ts';
+
+const POOLS = { tank: { vdevs: [{ mirror: ['/dev/disk/by-id/a', '/dev/disk/by-id/b'] }] } } as const;
+const image = 'docker.io/library/x:1';
+
+test('the smallest machine is the smallest config', () => {
+  assert.deepEqual(machine({}), { ignition: { version: '3.3.0' } });
+});
+
+test('plain Ignition wins over the sugar', () => {
+  const made = machine({
+    hostname: 'a',
+    ignition: { storage: { files: [{ path: '/etc/hostname', contents: { source: 'data:,b' } }] } },
+  }) as { storage?: { files?: { contents: { source: string } }[] } };
+  assert.equal(made.storage?.files?.[0]?.contents.source, 'data:,b');
+});
+
+test('a dataset is mounted where its pool or parent says', () => {
+  const made = machine({
+    pools: { tank: { ...POOLS.tank, mountpoint: '/srv/tank' } },
+    datasets: { 'tank/a': {}, 'tank/b': { mountpoint: '/b' } },
+    containers: {
+      c: {
+        image,
+        volumes: [
+          { dataset: 'tank/a', at: '/a' },
+          { dataset: 'tank/b', at: '/b' },
+        ],
+      },
+    },
+  });
+  assert.match(decodeURIComponent(JSON.stringify(made)), /Volume=\/srv\/tank\/a:\/a\\?\n?.*Volume=\/b:\/b/s);
+});
+
+test('an app user that cannot read or write what it is given is an error', () => {
+  const give = (owner: object, readOnly: boolean) => () =>
+    machine({
+      pools: POOLS,
+      datasets: { 'tank/a': { owner: { user: 0, ...owner } } },
+      containers: {
+        app: { image, user: 1000, group: 1000, volumes: [{ dataset: 'tank/a', at: '/a', readOnly }] },
+      },
+    });
+  assert.throws(give({ mode: 0o700 }, true), /user 1000 and cannot read dataset tank\/a/);
+  assert.throws(give({ mode: 0o755 }, false), /cannot write dataset tank\/a/);
+  assert.doesNotThrow(give({ mode: 0o755 }, true));
+  assert.doesNotThrow(give({ user: 1000, mode: 0o700 }, false));
+  assert.doesNotThrow(give({ group: 1000, mode: 0o770 }, false));
+});
+
+test('two services on one port are an error', () => {
+  const ports = [{ host: 80 }] as const;
+  assert.throws(
+    () => machine({ containers: { a: { image, ports }, b: { image, ports: [80] } } }),
+    /port tcp 80 is claimed twice/,
+  );
+  assert.doesNotThrow(() =>
+    machine({ containers: { a: { image, ports }, b: { image, ports: [{ host: 80, protocol: 'udp' }] } } }),
+  );
+});
+
+test('what the types cannot stop is stopped at run time', () => {
+  assert.throws(() => machine({ datasets: { 'gone/a': {} as never } }), /no declared pool/);
+  const volumes = [{ dataset: 'tank/x' as never, at: '/a' }];
+  assert.throws(() => machine({ pools: POOLS, containers: { c: { image, volumes } } }), /not declared/);
+});
+
+test('a secret stands as a mark until it is compiled', () => {
+  const made = machine({ files: { '/k': { contents: secret({ file: 'k' }) } } });
+  assert.deepEqual((made as { storage?: object }).storage, {
+    files: [
+      {
+        path: '/k',
+        mode: 0o600,
+        overwrite: true,
+        contents: { source: { secret: { file: 'k' }, as: 'data-url' } },
+      },
+    ],
+  });
+});
+
+for (const name of ['container-host', 'nas']) {
+  test(`the example ${name} is valid`, async () => {
+    const url = new URL(`../images/n100/examples/${name}.ts`, import.meta.url);
+    assert.ok(readFileSync(url).length > 0);
+    const { default: config } = (await import(url.href)) as { default: object };
+    assert.deepEqual(validate(Buffer.from(JSON.stringify(config))), { valid: true, entries: [] });
+  });
+}

@@ -1,0 +1,110 @@
+import type { SpecConfig } from './spec.ts';
+import { checkAccess, checkPorts, mountpoints } from './sugar/checks.ts';
+import { type ContainerOptions, container, type PodOptions, pod } from './sugar/container.ts';
+import { type DatasetOptions, dataset } from './sugar/dataset.ts';
+import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
+import { type FirewallOptions, firewall } from './sugar/firewall.ts';
+import { type Fragment, mergeAll } from './sugar/fragment.ts';
+import { type NetworkOptions, network } from './sugar/network.ts';
+import {
+  hostname,
+  type KernelArgumentOptions,
+  kernelArguments,
+  type TimeOptions,
+  time,
+} from './sugar/system.ts';
+import { type UnitOptions, unit } from './sugar/unit.ts';
+import { type SnapshotPolicy, scrub, snapshotPolicy } from './sugar/upkeep.ts';
+import { type UserOptions, user } from './sugar/user.ts';
+import { type LuksOptions, luks } from './sugar/volumes.ts';
+import { type PoolOptions, zpool } from './sugar/zpool.ts';
+
+type Named<Value> = { readonly [name: string]: Value };
+
+/** A dataset key that begins with the name of a declared pool; otherwise a type that says what is wrong. */
+type DatasetOf<Key, Pool extends string> = Key extends `${Pool}/${string}`
+  ? DatasetOptions
+  : { readonly 'error: no pool of that name is declared in pools': never };
+
+/**
+ * What a machine shall be. `Pool`, `Dataset` and `Pod` are the names declared in `pools`, `datasets` and `pods`:
+ * what refers to others is an error of the type checker.
+ */
+export interface MachineOptions<Pool extends string, Dataset extends string, Pod extends string> {
+  readonly hostname?: string;
+  readonly time?: TimeOptions;
+  readonly users?: Named<UserOptions>;
+  readonly network?: NetworkOptions;
+  readonly firewall?: FirewallOptions;
+  readonly files?: Named<FileOptions>;
+  readonly directories?: Named<DirOptions>;
+  readonly links?: Named<LinkOptions>;
+  readonly units?: Named<UnitOptions>;
+  readonly luks?: Named<LuksOptions>;
+  readonly kernelArguments?: KernelArgumentOptions;
+  readonly pools?: { readonly [Name in Pool]: PoolOptions };
+  readonly datasets?: { readonly [Name in Dataset]: DatasetOf<Name, NoInfer<Pool>> };
+  readonly snapshots?: { readonly [Name in NoInfer<Dataset | Pool>]?: SnapshotPolicy };
+  readonly scrubs?: { readonly [Name in NoInfer<Pool>]?: { readonly schedule?: string } };
+  readonly pods?: { readonly [Name in Pod]: PodOptions };
+  readonly containers?: Named<
+    ContainerOptions<NoInfer<Dataset>, NoInfer<Pool>> & { readonly pod?: NoInfer<Pod> }
+  >;
+  /** Parts made by the functions of the sugar, or by your own. They win over the sections above. */
+  readonly include?: readonly Fragment[];
+  /** Plain Ignition. It wins over everything. */
+  readonly ignition?: Omit<SpecConfig, 'ignition'> & {
+    readonly ignition?: Omit<SpecConfig['ignition'], 'version'>;
+  };
+}
+
+/** A machine's whole configuration: plain Ignition of spec 3.3, secrets not yet read. */
+export interface Machine extends Fragment {
+  readonly ignition: { readonly version: '3.3.0' };
+}
+
+function each<Value>(named: object | undefined, make: (name: string, value: Value) => Fragment): Fragment[] {
+  return Object.entries(named ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => make(name, value as Value));
+}
+
+/**
+ * Composes a machine's configuration. Export the result as the default export of a file and compile that:
+ * `draisine ignition compile machine.ts`.
+ * @throws Failure when the parts contradict each other
+ */
+export function machine<
+  const Pool extends string = never,
+  const Dataset extends string = never,
+  const Pod extends string = never,
+>(options: MachineOptions<Pool, Dataset, Pod>): Machine {
+  const pools = (options.pools ?? {}) as Named<PoolOptions>;
+  const datasets = (options.datasets ?? {}) as Named<DatasetOptions>;
+  const containers = (options.containers ?? {}) as Named<ContainerOptions>;
+  const mountpointOf = mountpoints(pools, datasets);
+  checkAccess(containers, datasets);
+  checkPorts(containers, options.pods ?? {});
+  const sections = [
+    ...(options.hostname === undefined ? [] : [hostname(options.hostname)]),
+    ...(options.time ? [time(options.time)] : []),
+    ...each(options.users, user),
+    ...(options.network ? [network(options.network)] : []),
+    ...(options.firewall ? [firewall(options.firewall)] : []),
+    ...each(options.files, file),
+    ...each(options.directories, dir),
+    ...each(options.links, link),
+    ...each(options.units, unit),
+    ...each(options.luks, luks),
+    ...(options.kernelArguments ? [kernelArguments(options.kernelArguments)] : []),
+    ...each(pools, zpool),
+    ...each(datasets, dataset),
+    ...each(options.snapshots, snapshotPolicy),
+    ...each(options.scrubs, scrub),
+    ...each(options.pods, pod),
+    ...each(containers, (name, one: ContainerOptions) => container(name, one, { mountpointOf })),
+  ];
+  const merged = mergeAll([...sections, ...(options.include ?? []), (options.ignition ?? {}) as Fragment]);
+  const { ignition = {}, ...rest } = merged;
+  return { ignition: { version: '3.3.0', ...ignition }, ...rest } as Machine;
+}

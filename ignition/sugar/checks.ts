@@ -1,0 +1,97 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { type ContainerOptions, defaultMountpoint, type PodOptions, publishedPorts } from './container.ts';
+import type { DatasetOptions } from './dataset.ts';
+import type { PoolOptions } from './zpool.ts';
+
+/** Contradictions between the parts of one machine. */
+
+type Named<Value> = { readonly [name: string]: Value };
+
+/** Where each dataset is mounted: its own mount point, or below its parent's. Undeclared ones are refused. */
+export function mountpoints(
+  pools: Named<PoolOptions>,
+  datasets: Named<DatasetOptions>,
+): (dataset: string) => string {
+  const where = (dataset: string): string => {
+    const own = datasets[dataset]?.mountpoint;
+    if (own !== undefined) return own;
+    const slash = dataset.lastIndexOf('/');
+    if (slash < 0) return pools[dataset]?.mountpoint ?? defaultMountpoint(dataset);
+    return `${where(dataset.slice(0, slash))}${dataset.slice(slash)}`;
+  };
+  for (const dataset of Object.keys(datasets)) {
+    const pool = dataset.split('/')[0] ?? '';
+    if (!Object.hasOwn(pools, pool)) {
+      throw badInput(`dataset ${dataset} lies on no declared pool`, {
+        where: `datasets.${dataset}`,
+        mend: 'declare it in pools',
+      });
+    }
+  }
+  return (dataset) => {
+    if (Object.hasOwn(datasets, dataset)) return where(dataset);
+    throw badInput(`dataset ${dataset} is not declared`, {
+      where: 'containers',
+      mend: 'declare it in datasets',
+    });
+  };
+}
+
+const READ = 0o4;
+const WRITE = 0o2;
+const SEARCH = 0o1;
+
+/** The bits of a dataset's root directory that hold for an account, or undefined when that cannot be told. */
+function bitsFor({ owner }: DatasetOptions, uid: number, gid: number | undefined): number | undefined {
+  const mode = owner?.mode ?? 0o755;
+  const user = owner?.user ?? 0;
+  const group = owner?.group ?? (typeof user === 'number' ? user : undefined);
+  if (typeof user !== 'number') return undefined;
+  if (user === uid) return mode >> 6;
+  if (typeof group !== 'number' && gid !== undefined) return undefined;
+  return group === gid && gid !== undefined ? mode >> 3 : mode;
+}
+
+/** A container that runs as its own user must be able to read, and unless read-only to write, what it is given. */
+export function checkAccess(containers: Named<ContainerOptions>, datasets: Named<DatasetOptions>): void {
+  for (const [name, { user, group, volumes = [] }] of Object.entries(containers)) {
+    if (user === undefined || user === 0) continue;
+    for (const volume of volumes) {
+      const options = 'dataset' in volume ? datasets[volume.dataset] : undefined;
+      if (!('dataset' in volume) || options === undefined) continue;
+      const bits = bitsFor(options, user, group);
+      const wanted = READ | SEARCH | (volume.readOnly ? 0 : WRITE);
+      if (bits === undefined || (bits & wanted) === wanted) continue;
+      const verb = (bits & (READ | SEARCH)) === (READ | SEARCH) ? 'write' : 'read';
+      throw badInput(`container ${name} runs as user ${user} and cannot ${verb} dataset ${volume.dataset}`, {
+        where: `containers.${name}.volumes`,
+        mend: `set datasets['${volume.dataset}'].owner to { user: ${user} }${verb === 'write' ? ', or mount it readOnly' : ''}`,
+      });
+    }
+  }
+}
+
+/** Two services that claim one port of the host. */
+export function checkPorts(containers: Named<ContainerOptions>, pods: Named<PodOptions> | object): void {
+  const owners = new Map<string, string>();
+  const services = [
+    ...Object.entries(containers).map(([name, one]) => [`containers.${name}`, one.ports] as const),
+    ...Object.entries(pods as Named<PodOptions>).map(([name, one]) => [`pods.${name}`, one.ports] as const),
+  ];
+  for (const [owner, ports = []] of services) {
+    for (const [index, port] of ports.entries()) {
+      const host = typeof port === 'number' ? port : port.host;
+      const protocol = (typeof port === 'number' ? undefined : port.protocol) ?? 'tcp';
+      const key = `${protocol} ${host}`;
+      publishedPorts([port]);
+      const other = owners.get(key);
+      if (other !== undefined) {
+        throw badInput(`port ${key} is claimed twice`, {
+          where: `${other} and ${owner}.ports[${index}]`,
+          mend: 'take another host port',
+        });
+      }
+      owners.set(key, owner);
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import type { Secret } from '../secret.ts';
+import { type Account, file } from './file.ts';
+import { type Fragment, matching, mergeFragments } from './fragment.ts';
+import { shellQuote } from './ini.ts';
+import { unit } from './unit.ts';
+import { unitEscape } from './unit-name.ts';
+import { encryptionWords, keyPath, poolService } from './zpool.ts';
+
+/** Bytes with a unit, or none. */
+export type Size = `${number}${'' | 'K' | 'M' | 'G' | 'T'}` | 'none';
+
+export interface DatasetOptions {
+  readonly quota?: Size;
+  readonly reservation?: Size;
+  /** Default: below its parent. */
+  readonly mountpoint?: string;
+  /** Who owns its root directory, and with which mode; default root:root 0o755. */
+  readonly owner?: { readonly user: Account; readonly group?: Account; readonly mode?: number };
+  readonly encryption?: { readonly key: Secret };
+  /** Any property (zfsprops(7)). */
+  readonly properties?: { readonly [property: string]: string };
+}
+
+/** systemd unit that makes and mounts a dataset. */
+export function datasetService(name: string): string {
+  return `zfs-dataset-${unitEscape(name)}.service`;
+}
+
+/** Properties that can only be given at creation. */
+const FIXED = [
+  'encryption',
+  'keyformat',
+  'keylocation',
+  'casesensitivity',
+  'normalization',
+  'utf8only',
+  'volblocksize',
+];
+
+const words = (list: readonly string[]): string => list.map(shellQuote).join(' ');
+
+function declared({ quota, reservation, mountpoint, properties = {} }: DatasetOptions): [string, string][] {
+  const given = { quota, reservation, mountpoint, ...properties };
+  return Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined);
+}
+
+/** The shell script that makes sure of the dataset: made once, its properties set at each boot, mounted, owned. */
+export function datasetScript(name: string, options: DatasetOptions): string {
+  const properties = declared(options);
+  const create = [
+    ...['zfs', 'create', '-p', '-u'],
+    ...properties.flatMap(([property, value]) => ['-o', `${property}=${value}`]),
+    ...(options.encryption ? encryptionWords('-o', name) : []),
+    name,
+  ];
+  const changeable = properties.filter(([property]) => !FIXED.includes(property));
+  const set = changeable.map(([property, value]) => `${property}=${value}`);
+  const { owner } = options;
+  const account = owner && `${owner.user}${owner.group === undefined ? '' : `:${owner.group}`}`;
+  const own = owner
+    ? [
+        `chown ${shellQuote(account ?? '')} "$where"`,
+        `chmod ${(owner.mode ?? 0o755).toString(8).padStart(4, '0')} "$where"`,
+      ]
+    : [];
+  return [
+    'set -eu',
+    `dataset=${shellQuote(name)}`,
+    `zfs list -H -o name "$dataset" >/dev/null 2>&1 || ${words(create)}`,
+    ...(set.length > 0 ? [`zfs set ${words(set)} "$dataset"`] : []),
+    '[ "$(zfs get -H -o value keystatus "$dataset")" != unavailable ] || zfs load-key "$(zfs get -H -o value encryptionroot "$dataset")"',
+    'where=$(zfs get -H -o value mountpoint "$dataset")',
+    'case "$where" in /*) ;; *) exit 0 ;; esac',
+    '[ "$(zfs get -H -o value mounted "$dataset")" = yes ] || zfs mount "$dataset"',
+    ...own,
+    '',
+  ].join('\n');
+}
+
+/** The datasets above a name, outermost first, without the pool. */
+function ancestors(name: string): string[] {
+  const parts = name.split('/');
+  return parts.slice(2).map((_, index) => parts.slice(0, index + 2).join('/'));
+}
+
+/** A ZFS dataset of a pool: `tank/media`. */
+export function dataset(name: string, options: DatasetOptions = {}): Fragment {
+  const shape = /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)+$/;
+  matching(name, shape, 'dataset name', 'write POOL/NAME');
+  const script = `/etc/draisine/datasets/${name}.sh`;
+  const pool = poolService(name.split('/')[0] ?? '');
+  const key = options.encryption
+    ? [file(keyPath(name), { contents: options.encryption.key, mode: 0o400 })]
+    : [];
+  return mergeFragments(
+    ...key,
+    file(script, { contents: datasetScript(name, options), mode: 0o755 }),
+    unit(datasetService(name), {
+      enabled: true,
+      contents: {
+        Unit: {
+          Description: `ZFS dataset ${name}`,
+          Requires: pool,
+          After: [pool, ...ancestors(name).map(datasetService)].join(' '),
+        },
+        Service: { Type: 'oneshot', RemainAfterExit: true, ExecStart: `/bin/sh ${script}` },
+        Install: { WantedBy: 'multi-user.target' },
+      },
+    }),
+  );
+}

@@ -1,0 +1,61 @@
+import { dataUrl } from '../data-url.ts';
+import { compact } from '../json/value.ts';
+import { isSecret, type Text } from '../secret.ts';
+import type { Fragment } from './fragment.ts';
+
+/** A user or group, by number or by name. */
+export type Account = number | string;
+
+export interface NodeOptions {
+  readonly user?: Account;
+  readonly group?: Account;
+}
+
+export interface FileOptions extends NodeOptions {
+  /** The content; a secret is read when the config is compiled. */
+  readonly contents: Text | Uint8Array;
+  /** Permission bits; default 0o644, of a secret 0o600. */
+  readonly mode?: number;
+  /** Replace what is there; default true. */
+  readonly overwrite?: boolean;
+}
+
+export interface DirOptions extends NodeOptions {
+  /** Permission bits; default 0o755. */
+  readonly mode?: number;
+}
+
+export interface LinkOptions extends NodeOptions {
+  readonly target: string;
+  readonly hard?: boolean;
+}
+
+function owner(account: Account | undefined): { id: number } | { name: string } | undefined {
+  if (account === undefined) return undefined;
+  return typeof account === 'number' ? { id: account } : { name: account };
+}
+
+/** A file with its content in the config (spec 3.3, storage.files). */
+export function file(path: string, { contents, mode, overwrite = true, user, group }: FileOptions): Fragment {
+  const hidden = isSecret(contents);
+  const source = hidden ? { ...contents, as: 'data-url' } : dataUrl(contents);
+  const entry = compact({
+    path,
+    mode: mode ?? (hidden ? 0o600 : 0o644),
+    overwrite,
+    user: owner(user),
+    group: owner(group),
+  });
+  return { storage: { files: [{ ...entry, contents: { source } }] } };
+}
+
+/** A directory (spec 3.3, storage.directories). */
+export function dir(path: string, { mode = 0o755, user, group }: DirOptions = {}): Fragment {
+  return { storage: { directories: [compact({ path, mode, user: owner(user), group: owner(group) })] } };
+}
+
+/** A symbolic or hard link (spec 3.3, storage.links); it replaces what is there. */
+export function link(path: string, { target, hard, user, group }: LinkOptions): Fragment {
+  const entry = compact({ path, target, hard, overwrite: true, user: owner(user), group: owner(group) });
+  return { storage: { links: [entry] } };
+}

@@ -1,0 +1,111 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { file } from './file.ts';
+import { type Fragment, matching, mergeFragments } from './fragment.ts';
+import { unit } from './unit.ts';
+
+/** Well-known services and their ports (IANA service names). */
+const SERVICES = {
+  ssh: { tcp: [22] },
+  dns: { tcp: [53], udp: [53] },
+  http: { tcp: [80] },
+  https: { tcp: [443], udp: [443] },
+  ntp: { udp: [123] },
+  nfs: { tcp: [2049] },
+  smb: { tcp: [445] },
+  iscsi: { tcp: [3260] },
+  rsync: { tcp: [873] },
+  mdns: { udp: [5353] },
+  wireguard: { udp: [51820] },
+} as const satisfies Record<string, Ports>;
+
+interface Ports {
+  readonly tcp?: readonly number[];
+  readonly udp?: readonly number[];
+}
+
+export type ServiceName = keyof typeof SERVICES;
+
+/** A service of your own, or a known one let in from some networks only. */
+export type Service =
+  | ServiceName
+  | ({ readonly name: string; readonly from?: readonly string[]; readonly interface?: string } & Ports);
+
+export interface FirewallOptions {
+  /** What is let in. Everything else is dropped; replies, loopback, ping and neighbour discovery pass. */
+  readonly allow: readonly Service[];
+}
+
+function portsOf(service: Exclude<Service, string>): Ports {
+  if (service.tcp || service.udp) return service;
+  const known = (SERVICES as Record<string, Ports>)[service.name];
+  if (known) return known;
+  throw badInput(`unknown service ${service.name}`, {
+    where: 'firewall.allow',
+    mend: `give its tcp or udp ports, or use one of ${Object.keys(SERVICES).join(', ')}`,
+  });
+}
+
+function sources(from: readonly string[]): string[] {
+  for (const net of from) matching(net, /^[0-9a-fA-F.:]+(\/[0-9]{1,3})?$/, 'network', 'write 192.0.2.0/24');
+  const six = from.filter((net) => net.includes(':'));
+  const four = from.filter((net) => !net.includes(':'));
+  return [
+    ...(four.length > 0 ? [`ip saddr { ${four.join(', ')} } `] : []),
+    ...(six.length > 0 ? [`ip6 saddr { ${six.join(', ')} } `] : []),
+  ];
+}
+
+function rules(service: Service): string[] {
+  const one = typeof service === 'string' ? { name: service } : service;
+  const ports = portsOf(one);
+  const name = matching(
+    one.name,
+    /^[A-Za-z0-9 ._-]{1,64}$/,
+    'service name',
+    'use letters, digits, . - and _',
+  );
+  const input =
+    'interface' in one && one.interface
+      ? `iifname ${JSON.stringify(matching(one.interface, /^[A-Za-z0-9_.-]{1,15}$/, 'interface name', 'as `networkctl` shows it'))} `
+      : '';
+  const from = 'from' in one && one.from ? sources(one.from) : [''];
+  return from.flatMap((source) =>
+    (['tcp', 'udp'] as const).flatMap((protocol) => {
+      const list = ports[protocol] ?? [];
+      for (const port of list) {
+        if (!Number.isInteger(port) || port < 1 || port > 65535)
+          throw badInput(`${port} is no port`, { where: name });
+      }
+      return list.length === 0
+        ? []
+        : [`${input}${source}${protocol} dport { ${list.join(', ')} } accept comment "${name}"`];
+    }),
+  );
+}
+
+/** The ruleset (nft(8)). It replaces its own table only: those of podman stay. */
+export function ruleset({ allow }: FirewallOptions): string {
+  const accepted = [...new Set(allow.flatMap(rules))];
+  return `#!/usr/sbin/nft -f
+table inet draisine
+delete table inet draisine
+table inet draisine {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    ct state established,related accept
+    ct state invalid drop
+    iif lo accept
+    meta l4proto { icmp, ipv6-icmp } accept
+    udp dport { 68, 546 } accept comment "DHCP replies"
+${accepted.map((rule) => `    ${rule}\n`).join('')}  }
+}
+`;
+}
+
+/** What may reach the machine. Ports that containers publish are forwarded, not received, and stay open. */
+export function firewall(options: FirewallOptions): Fragment {
+  return mergeFragments(
+    file('/etc/nftables.conf', { contents: ruleset(options), mode: 0o644 }),
+    unit('nftables.service', { enabled: true }),
+  );
+}

@@ -1,0 +1,42 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import type { JsonObject } from '../json/value.ts';
+import { mergeConfigs } from '../merge.ts';
+
+/**
+ * A part of a config: any of the sections of plain Ignition, without a version. Every function of the sugar returns
+ * one; parts compose by Ignition's own merge. Where a text is a secret, the secret stands in its place.
+ */
+export interface Fragment {
+  readonly ignition?: object;
+  readonly kernelArguments?: object;
+  readonly passwd?: object;
+  readonly storage?: object;
+  readonly systemd?: object;
+}
+
+/** Merges a list of parts; a later one wins over an earlier one. Halves first: n parts take n log n time. */
+export function mergeAll(fragments: readonly Fragment[]): Fragment {
+  const [only = {}] = fragments;
+  if (fragments.length <= 1) return only;
+  const middle = fragments.length >> 1;
+  const first = mergeAll(fragments.slice(0, middle)) as JsonObject;
+  return mergeConfigs(first, mergeAll(fragments.slice(middle)) as JsonObject) as Fragment;
+}
+
+/** Merges parts; a later one wins over an earlier one. */
+export function mergeFragments(...fragments: readonly Fragment[]): Fragment {
+  return mergeAll(fragments);
+}
+
+/** Refuses a text that would break out of the line it is written on. */
+export function oneLine(text: string, what: string): string {
+  if (/[\n\r\0]/.test(text))
+    throw badInput(`${what} has a line break`, { where: JSON.stringify(text.slice(0, 80)) });
+  return text;
+}
+
+/** Refuses what does not match, naming what was expected. */
+export function matching(text: string, pattern: RegExp, what: string, mend: string): string {
+  if (pattern.test(text)) return text;
+  throw badInput(`not a ${what}: ${JSON.stringify(text.slice(0, 80))}`, { mend });
+}

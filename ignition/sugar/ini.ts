@@ -1,0 +1,42 @@
+import { oneLine } from './fragment.ts';
+
+/** A value of a setting; undefined leaves the setting out, a list repeats it. */
+export type Setting = undefined | string | number | boolean | readonly (string | number)[];
+export interface Section {
+  readonly name: string;
+  readonly settings: { readonly [setting: string]: Setting };
+}
+
+function lines(setting: string, value: Setting): string[] {
+  if (value === undefined) return [];
+  if (Array.isArray(value)) return value.flatMap((item: string | number) => lines(setting, item));
+  const text = typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
+  return [`${setting}=${oneLine(text, setting)}`];
+}
+
+/** A section of a unit file, a quadlet or a networkd file; none of its settings can start another line. */
+export function section(name: string, settings: Section['settings']): Section {
+  return { name, settings };
+}
+
+/** The text of a unit file; sections without settings are left out. */
+export function unitText(sections: readonly Section[]): string {
+  return sections
+    .map(({ name, settings }) => ({
+      name,
+      body: Object.entries(settings).flatMap(([key, value]) => lines(key, value)),
+    }))
+    .filter(({ body }) => body.length > 0)
+    .map(({ name, body }) => `[${name}]\n${body.join('\n')}\n`)
+    .join('\n');
+}
+
+/** A word of a systemd command line or assignment list (systemd.service(5), "Command lines"). */
+export function systemdQuote(text: string): string {
+  return `"${oneLine(text, 'value').replace(/[\\"]/g, '\\$&').replaceAll('%', '%%')}"`;
+}
+
+/** A word of a shell command (POSIX, 2.2.2). */
+export function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

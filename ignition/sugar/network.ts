@@ -1,0 +1,147 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { file } from './file.ts';
+import { type Fragment, matching, mergeFragments } from './fragment.ts';
+import { type Section, section, unitText } from './ini.ts';
+
+/** A port: by its hardware address, by its place on the bus (`ID_PATH` of udev) or by its name. */
+export type Port = { readonly mac: string } | { readonly path: string } | { readonly name: string };
+
+/** How an interface gets its addresses. `static` wants at least one address with its prefix length. */
+export type Addressing =
+  | { readonly dhcp: true | 'ipv4' | 'ipv6'; readonly dns?: readonly string[] }
+  | {
+      readonly addresses: readonly [string, ...string[]];
+      readonly gateway?: string;
+      readonly dns?: readonly string[];
+    }
+  | { readonly none: true };
+
+export type Interface = Addressing & { readonly port: Port; readonly vlans?: readonly string[] };
+export type Vlan = Addressing & { readonly id: number };
+export type Bond = Addressing & {
+  readonly ports: readonly [Port, ...Port[]];
+  readonly mode?: 'active-backup' | '802.3ad' | 'balance-alb' | 'balance-rr' | 'balance-tlb' | 'balance-xor';
+  readonly vlans?: readonly string[];
+};
+export type Bridge = Addressing & {
+  readonly ports: readonly [Port, ...Port[]];
+  readonly vlans?: readonly string[];
+};
+
+export interface NetworkOptions {
+  /** Ports used as they are, by a name of your choice for the file. */
+  readonly interfaces?: { readonly [name: string]: Interface };
+  readonly bonds?: { readonly [name: string]: Bond };
+  readonly bridges?: { readonly [name: string]: Bridge };
+  /** VLANs by interface name; the interface, bond or bridge they lie on names them in its `vlans`. */
+  readonly vlans?: { readonly [name: string]: Vlan };
+}
+
+const FOLDER = '/etc/systemd/network';
+
+function match(port: Port): Section {
+  if ('mac' in port) {
+    const mac = matching(
+      port.mac,
+      /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/,
+      'MAC address',
+      'write 00:11:22:33:44:55',
+    );
+    return section('Match', { PermanentMACAddress: mac.toLowerCase(), Kind: '!*' });
+  }
+  if ('path' in port) return section('Match', { Path: port.path, Kind: '!*' });
+  return section('Match', { Name: port.name });
+}
+
+function addressing(interfaceOptions: Addressing): {
+  readonly [setting: string]: string | readonly string[] | undefined;
+} {
+  if ('none' in interfaceOptions) return { LinkLocalAddressing: 'no' };
+  const dns = interfaceOptions.dns && [...interfaceOptions.dns];
+  if ('dhcp' in interfaceOptions) {
+    const { dhcp } = interfaceOptions;
+    return { DHCP: dhcp === true ? 'yes' : dhcp, DNS: dns };
+  }
+  for (const address of interfaceOptions.addresses) {
+    matching(address, /^[0-9a-fA-F.:]+\/[0-9]{1,3}$/, 'address with prefix length', 'write 192.0.2.2/24');
+  }
+  return { Address: interfaceOptions.addresses, Gateway: interfaceOptions.gateway, DNS: dns };
+}
+
+function interfaceName(name: string): string {
+  return matching(
+    name,
+    /^[A-Za-z0-9_.-]{1,15}$/,
+    'interface name',
+    'use at most 15 letters, digits, . - and _',
+  );
+}
+
+const networkFile = (name: string, sections: readonly Section[]): Fragment =>
+  file(`${FOLDER}/${name}`, { contents: unitText(sections) });
+
+/** A device of its own (bond, bridge, VLAN) and the network on it. */
+function device(name: string, netdev: readonly Section[], network: Section): Fragment {
+  return mergeFragments(
+    networkFile(`10-${name}.netdev`, netdev),
+    networkFile(`30-${name}.network`, [section('Match', { Name: name }), network]),
+  );
+}
+
+function members(name: string, kind: 'Bond' | 'Bridge', ports: readonly Port[]): Fragment[] {
+  return ports.map((port, index) =>
+    networkFile(`20-${name}-${index}.network`, [match(port), section('Network', { [kind]: name })]),
+  );
+}
+
+function checkVlans({ interfaces = {}, bonds = {}, bridges = {}, vlans = {} }: NetworkOptions): void {
+  const used = [...Object.values(interfaces), ...Object.values(bonds), ...Object.values(bridges)].flatMap(
+    (parent) => parent.vlans ?? [],
+  );
+  for (const name of used) {
+    if (!(name in vlans))
+      throw badInput(`VLAN ${name} is not declared`, { where: 'network.vlans', mend: 'declare its id' });
+  }
+  for (const name of Object.keys(vlans)) {
+    const times = used.filter((one) => one === name).length;
+    if (times !== 1) {
+      throw badInput(`VLAN ${name} lies on ${times} interfaces`, {
+        where: `network.vlans.${name}`,
+        mend: 'name it in the vlans of exactly one interface, bond or bridge',
+      });
+    }
+  }
+}
+
+/** Addresses, VLANs, bonds and bridges as systemd-networkd files (systemd.network(5), systemd.netdev(5)). */
+export function network(options: NetworkOptions): Fragment {
+  checkVlans(options);
+  const { interfaces = {}, bonds = {}, bridges = {}, vlans = {} } = options;
+  const parts: Fragment[] = [];
+  for (const [name, one] of Object.entries(interfaces)) {
+    const lines = section('Network', { ...addressing(one), VLAN: one.vlans });
+    parts.push(networkFile(`30-${interfaceName(name)}.network`, [match(one.port), lines]));
+  }
+  for (const [name, bond] of Object.entries(bonds)) {
+    const mode = section('Bond', { Mode: bond.mode ?? 'active-backup', MIIMonitorSec: '100ms' });
+    const netdev = [section('NetDev', { Name: interfaceName(name), Kind: 'bond' }), mode];
+    const lines = section('Network', { ...addressing(bond), VLAN: bond.vlans });
+    parts.push(device(name, netdev, lines), ...members(name, 'Bond', bond.ports));
+  }
+  for (const [name, bridge] of Object.entries(bridges)) {
+    const netdev = [section('NetDev', { Name: interfaceName(name), Kind: 'bridge' })];
+    const lines = section('Network', { ...addressing(bridge), VLAN: bridge.vlans });
+    parts.push(device(name, netdev, lines), ...members(name, 'Bridge', bridge.ports));
+  }
+  for (const [name, vlan] of Object.entries(vlans)) {
+    if (!Number.isInteger(vlan.id) || vlan.id < 1 || vlan.id > 4094) {
+      throw badInput(`VLAN id ${vlan.id} is not 1 to 4094`, { where: `network.vlans.${name}` });
+    }
+    const netdev = [
+      section('NetDev', { Name: interfaceName(name), Kind: 'vlan' }),
+      section('VLAN', { Id: vlan.id }),
+    ];
+    parts.push(device(name, netdev, section('Network', addressing(vlan))));
+  }
+  return mergeFragments(...parts);
+}

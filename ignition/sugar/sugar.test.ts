@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { secret } from '../secret.ts';
+import { validate } from '../validate.ts';
+import { quadlet } from './container.ts';
+import { dataset, datasetScript, datasetService } from './dataset.ts';
+import { dir, file, link } from './file.ts';
+import { firewall, ruleset } from './firewall.ts';
+import { type Fragment, mergeFragments } from './fragment.ts';
+import { section, shellQuote, systemdQuote, unitText } from './ini.ts';
+import { network } from './network.ts';
+import { hostname, kernelArguments, time } from './system.ts';
+import { unit } from './unit.ts';
+import { unitEscape, unitPath } from './unit-name.ts';
+import { scrub, snapshotPolicy } from './upkeep.ts';
+import { group, sshKey, user } from './user.ts';
+import { luks, swap, zram } from './volumes.ts';
+import { type PoolOptions, poolLayout, poolScript, zpool } from './zpool.ts';
+
+const disk = (name: string): `/dev/disk/by-id/${string}` => `/dev/disk/by-id/${name}`;
+const MIRROR: PoolOptions = { vdevs: [{ mirror: [disk('a'), disk('b')] }] };
+
+/** Text of a file of a fragment, by its path. */
+function textOf(fragment: Fragment, path: string): string {
+  const { files = [] } = (fragment.storage ?? {}) as {
+    files?: { path: string; contents: { source: string } }[];
+  };
+  const source = files.find((one) => one.path === path)?.contents.source;
+  assert.ok(source, `${path} is not among ${files.map((one) => one.path).join(' ')}`);
+  return source.startsWith('data:,')
+    ? decodeURIComponent(source.slice(6))
+    : Buffer.from(source.slice(13), 'base64').toString();
+}
+
+function isShell(script: string): void {
+  const { status, stderr } = spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+}
+
+test('every function gives what Ignition accepts', () => {
+  const parts = [
+    file('/a', { contents: 'x', user: 'core', group: 5 }),
+    dir('/b', { mode: 0o700 }),
+    link('/c', { target: '/a' }),
+    user('core', { uid: 5, sshKeys: ['ssh-ed25519 AAAA me'], groups: ['wheel'] }),
+    group('media', { gid: 1500 }),
+    sshKey('core', 'ecdsa-sha2-nistp256 BBBB'),
+    unit('a.service', {
+      enabled: true,
+      contents: { Service: { ExecStart: '/bin/true' }, Install: { WantedBy: 'x.target' } },
+    }),
+    unit('b.service', { mask: true, dropins: { '10-x': '[Unit]\nA=b\n' } }),
+    hostname('box'),
+    time({ zone: 'Europe/Berlin', servers: ['a', 'b'] }),
+    kernelArguments({ present: ['quiet'] }),
+    network({ interfaces: { lan: { port: { name: 'en*' }, dhcp: true } } }),
+    firewall({ allow: ['ssh'] }),
+    swap('/dev/disk/by-partlabel/swap'),
+    zram({ size: '2G' }),
+    luks('data', {
+      device: '/dev/sdb',
+      unlock: { tpm2: true },
+      filesystem: { format: 'xfs', path: '/var/d' },
+    }),
+    zpool('tank', MIRROR),
+    dataset('tank/a', { quota: '1T' }),
+    snapshotPolicy('tank/a', { keep: { daily: 3 } }),
+    scrub('tank'),
+  ];
+  const config = { ...mergeFragments(...parts), ignition: { version: '3.3.0' } };
+  assert.deepEqual(validate(Buffer.from(JSON.stringify(config))).entries, []);
+});
+
+describe('unit names and texts', () => {
+  test('are escaped as systemd-escape does', () => {
+    assert.equal(unitEscape('tank/my-data.v1'), 'tank-my\\x2ddata.v1');
+    assert.equal(unitEscape('.a é'), '\\x2ea\\x20\\xc3\\xa9');
+    assert.equal(unitPath('/'), '-');
+    assert.equal(unitPath('/dev//disk/by-id/'), 'dev-disk-by\\x2did');
+  });
+
+  test('a value cannot start another line', () => {
+    assert.throws(() => unitText([section('A', { B: 'c\n[Install]' })]), /line break/);
+    assert.equal(systemdQuote('a"b\\c%n'), '"a\\"b\\\\c%%n"');
+    assert.equal(
+      spawnSync('sh', ['-c', `printf %s ${shellQuote("a'b$c`d")}`], { encoding: 'utf8' }).stdout,
+      "a'b$c`d",
+    );
+  });
+});
+
+describe('network', () => {
+  test('a VLAN on a bond over two ports', () => {
+    const made = network({
+      bonds: {
+        bond0: { ports: [{ mac: '00:11:22:33:44:AA' }, { path: 'pci-1' }], none: true, vlans: ['vlan5'] },
+      },
+      vlans: { vlan5: { id: 5, addresses: ['192.0.2.2/24'], gateway: '192.0.2.1' } },
+    });
+    const folder = '/etc/systemd/network';
+    assert.match(
+      textOf(made, `${folder}/20-bond0-0.network`),
+      /PermanentMACAddress=00:11:22:33:44:aa\n.*\n\n\[Network\]\nBond=bond0/s,
+    );
+    assert.match(textOf(made, `${folder}/30-bond0.network`), /LinkLocalAddressing=no\nVLAN=vlan5/);
+    assert.match(textOf(made, `${folder}/10-vlan5.netdev`), /Kind=vlan\n\n\[VLAN\]\nId=5/);
+    assert.match(
+      textOf(made, `${folder}/30-vlan5.network`),
+      /Address=192\.0\.2\.2\/24\nGateway=192\.0\.2\.1/,
+    );
+  });
+
+  test('refuses a VLAN nobody carries, bad ids, addresses without prefix, bad MACs', () => {
+    assert.throws(() => network({ vlans: { v: { id: 5, dhcp: true } } }), /lies on 0 interfaces/);
+    const port = { name: 'a' };
+    assert.throws(
+      () =>
+        network({
+          interfaces: { a: { port, none: true, vlans: ['v'] } },
+          vlans: { v: { id: 0, dhcp: true } },
+        }),
+      /not 1 to 4094/,
+    );
+    assert.throws(() => network({ interfaces: { a: { port, addresses: ['192.0.2.2'] } } }), /prefix length/);
+    assert.throws(() => network({ interfaces: { a: { port: { mac: 'x' }, dhcp: true } } }), /MAC address/);
+  });
+});
+
+describe('firewall', () => {
+  test('named services, own ports, sources of both families', () => {
+    const rules = ruleset({
+      allow: [
+        'ssh',
+        { name: 'smb', from: ['10.0.0.0/8', 'fd00::/8'] },
+        { name: 'x', udp: [1, 2], interface: 'lan0' },
+      ],
+    });
+    assert.match(rules, /policy drop/);
+    assert.match(rules, /^ {4}tcp dport \{ 22 \} accept comment "ssh"$/m);
+    assert.match(rules, /^ {4}ip saddr \{ 10\.0\.0\.0\/8 \} tcp dport \{ 445 \}/m);
+    assert.match(rules, /^ {4}ip6 saddr \{ fd00::\/8 \} tcp dport \{ 445 \}/m);
+    assert.match(rules, /^ {4}iifname "lan0" udp dport \{ 1, 2 \}/m);
+  });
+  test('refuses what could break out of a rule', () => {
+    assert.throws(() => ruleset({ allow: [{ name: 'a" drop', tcp: [1] }] }), /service name/);
+    assert.throws(() => ruleset({ allow: [{ name: 'a', tcp: [0] }] }), /no port/);
+    assert.throws(() => ruleset({ allow: [{ name: 'gopher' }] }), /unknown service/);
+    assert.throws(() => ruleset({ allow: [{ name: 'ssh', from: ['any }'] }] }), /not a network/);
+  });
+});
+
+describe('pools', () => {
+  const everything: PoolOptions = {
+    vdevs: [
+      { raidz2: [disk('a'), disk('b'), disk('c')] },
+      { draid: [disk('d'), disk('e')], parity: 1, data: 1, spares: 0 },
+    ],
+    log: { mirror: [disk('f'), disk('g')] },
+    cache: [disk('h')],
+    special: { mirror: [disk('i'), disk('j')] },
+    encryption: { key: secret({ file: 'k' }) },
+  };
+
+  test('the layout is what zpool create takes', () => {
+    assert.deepEqual(
+      poolLayout(everything).map((word) => word.replace('/dev/disk/by-id/', '')),
+      'raidz2 a b c draid1:1d:2c:0s d e special mirror i j log mirror f g cache h'.split(' '),
+    );
+  });
+
+  test('never force, import before create, only blank disks', () => {
+    const script = poolScript('tank', everything);
+    isShell(script);
+    assert.doesNotMatch(script, /(?:^|\s)'?-f'?(?:\s|$)/);
+    assert.ok(script.indexOf('zpool import') < script.indexOf("'create'"));
+    assert.ok(script.indexOf('blkid') < script.indexOf("'create'"));
+    assert.match(script, /'-O' 'keylocation=file:\/\/\/etc\/draisine\/keys\/tank'/);
+    assert.doesNotMatch(poolScript('tank', { ...MIRROR, create: 'never' }), /'create'/);
+  });
+
+  test('refuse names of zpool and disks named twice or loosely', () => {
+    assert.throws(() => zpool('mirror', MIRROR), /word of zpool/);
+    assert.throws(() => zpool('tank', { vdevs: [{ mirror: [disk('a'), disk('a')] }] }), /stands twice/);
+    assert.throws(() => zpool('tank', { vdevs: [{ disk: '/dev/sda' as never }] }), /not a disk of a pool/);
+  });
+
+  test('a key is written for root alone', () => {
+    const { files } = zpool('tank', everything).storage as { files: { path: string; mode: number }[] };
+    assert.equal(files.find(({ path }) => path === '/etc/draisine/keys/tank')?.mode, 0o400);
+  });
+});
+
+describe('datasets', () => {
+  test('are made once, set at each boot, mounted and owned', () => {
+    const script = datasetScript('tank/a', {
+      quota: '1T',
+      owner: { user: 1000, mode: 0o750 },
+      properties: { utf8only: 'on' },
+    });
+    isShell(script);
+    assert.match(script, /'create' '-p' '-u' '-o' 'quota=1T' '-o' 'utf8only=on' 'tank\/a'/);
+    assert.match(script, /^zfs set 'quota=1T' "\$dataset"$/m);
+    assert.match(script, /^chown '1000' "\$where"\nchmod 0750/m);
+  });
+
+  test('wait for the pool and the datasets above', () => {
+    const { units } = dataset('tank/a/b').systemd as { units: { contents: string }[] };
+    assert.match(
+      units[0]?.contents ?? '',
+      new RegExp(`Requires=zpool-tank.service\nAfter=zpool-tank.service ${datasetService('tank/a')}\n`),
+    );
+  });
+
+  test('snapshots remove only their own', () => {
+    const made = snapshotPolicy('tank/a', { keep: { hourly: 2 } });
+    const script = textOf(made, '/etc/draisine/snapshots/tank/a.hourly.sh');
+    isShell(script);
+    assert.match(script, /grep -F 'tank\/a@auto-hourly-' \| tail -n \+3/);
+  });
+});
+
+describe('containers', () => {
+  test('a quadlet with everything', () => {
+    const text = quadlet('web', {
+      image: 'docker.io/library/caddy:2',
+      volumes: [
+        { dataset: 'tank/a', at: '/a', readOnly: true, below: 'x' },
+        { path: '/srv', at: '/srv' },
+        { volume: 'v', at: '/v' },
+      ],
+      ports: [80, { host: 53, container: 5353, protocol: 'udp', address: '::1' }],
+      environment: { A: 'b "c" 50%' },
+      command: ['run', '--x=y z'],
+      limits: { memory: '1G', cpu: '150%', processes: 10 },
+      health: { command: 'test "50%"' },
+      pools: ['scratch'],
+    });
+    assert.match(text, /Requires=zfs-dataset-tank-a\.service zpool-scratch\.service\n/);
+    assert.match(text, /Volume=\/mnt\/tank\/a\/x:\/a:ro\nVolume=\/srv:\/srv\nVolume=v:\/v\n/);
+    assert.match(text, /PublishPort=80:80\nPublishPort=\[::1\]:53:5353\/udp\n/);
+    assert.match(text, /Environment="A=b \\"c\\" 50%%"\n/);
+    assert.match(text, /Exec="run" "--x=y z"\n/);
+    assert.match(text, /HealthCmd=\{ test "50%%"; \}\n/);
+    assert.match(text, /MemoryMax=1G\nCPUQuota=150%\n/);
+    assert.doesNotMatch(text, /AutoUpdate/);
+  });
+  test('refuse short image names, ports in a pod, relative mounts', () => {
+    assert.throws(() => quadlet('a', { image: 'caddy' }), /fully qualified/);
+    assert.throws(
+      () => quadlet('a', { image: 'a.b/c', pod: 'p', ports: [1] }),
+      /publish them on the pod|publishes ports/,
+    );
+    assert.throws(() => quadlet('a', { image: 'a.b/c', volumes: [{ path: 'x', at: '/y' }] }), /host path/);
+  });
+});
+
+test('host names, users and keys are checked', () => {
+  assert.throws(() => hostname('a_b'), /host name/);
+  assert.throws(() => user('Core'), /user name/);
+  assert.throws(() => sshKey('core', 'secret key'), /public SSH key/);
+  assert.throws(() => time({ zone: '../x' }), /time zone/);
+});

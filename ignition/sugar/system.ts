@@ -1,0 +1,47 @@
+import { file, link } from './file.ts';
+import { type Fragment, matching, mergeFragments } from './fragment.ts';
+import { section, unitText } from './ini.ts';
+
+/** The host name (hostname(5)). */
+export function hostname(name: string): Fragment {
+  const shape =
+    /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+  matching(name, shape, 'host name', 'use letters, digits and inner hyphens, at most 64 characters');
+  return file('/etc/hostname', { contents: `${name}\n` });
+}
+
+export interface TimeOptions {
+  /** As in /usr/share/zoneinfo: `Europe/Berlin`. */
+  readonly zone?: string;
+  /** Time servers; default: those of the network or of the vendor. */
+  readonly servers?: readonly string[];
+}
+
+/** Time zone (localtime(5)) and time servers (timesyncd.conf(5)). */
+export function time({ zone, servers = [] }: TimeOptions): Fragment {
+  const parts: Fragment[] = [];
+  if (zone !== undefined) {
+    matching(
+      zone,
+      /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/,
+      'time zone',
+      'write AREA/CITY, e.g. Europe/Berlin',
+    );
+    parts.push(link('/etc/localtime', { target: `../usr/share/zoneinfo/${zone}` }));
+  }
+  if (servers.length > 0) {
+    const contents = unitText([section('Time', { NTP: servers.join(' ') })]);
+    parts.push(file('/etc/systemd/timesyncd.conf.d/50-servers.conf', { contents }));
+  }
+  return mergeFragments(...parts);
+}
+
+export interface KernelArgumentOptions {
+  readonly present?: readonly string[];
+  readonly absent?: readonly string[];
+}
+
+/** Kernel arguments that must or must not be there (spec 3.3, kernelArguments). */
+export function kernelArguments({ present = [], absent = [] }: KernelArgumentOptions): Fragment {
+  return { kernelArguments: { shouldExist: [...present], shouldNotExist: [...absent] } };
+}

@@ -1,0 +1,106 @@
+import { compact, type Json, type JsonObject } from '../json/value.ts';
+import { problem, type Report } from '../report.ts';
+import type { V2Config, V2Dropin, V2Unit, V2User } from './model.ts';
+import { eachAt } from './storage.ts';
+
+function union(...lists: (readonly string[] | undefined)[]): string[] {
+  return [...new Set(lists.flatMap((list) => list ?? []))];
+}
+
+/** Empty strings and false mean nothing in spec 2. */
+function said(members: { readonly [key: string]: Json | undefined }): JsonObject {
+  return compact(
+    Object.fromEntries(Object.entries(members).filter(([, value]) => value !== '' && value !== false)),
+  );
+}
+
+function translateUser(user: V2User, report: Report): JsonObject {
+  const { create, name, passwordHash, sshAuthorizedKeys, groups, ...account } = user;
+  const { groups: createGroups, ...created } = create ?? {};
+  for (const [field, value] of Object.entries(created)) {
+    const own = (account as Record<string, unknown>)[field];
+    if (own !== undefined && own !== value) {
+      report.error(
+        problem(`user ${name} has two values of ${field}`, 'remove create, which later versions replaced'),
+        'create',
+      );
+    }
+  }
+  return {
+    name,
+    ...said({ ...created, ...account }),
+    ...compact({
+      passwordHash,
+      groups: union(createGroups, groups),
+      sshAuthorizedKeys: union(sshAuthorizedKeys),
+    }),
+  };
+}
+
+/** Users of one name are one user: later values win, lists are joined. */
+export function translateUsers(users: NonNullable<V2Config['passwd']>['users'], report: Report): Json[] {
+  const byName = new Map<string, JsonObject>();
+  eachAt(report, 'users', users, (user) => {
+    const translated = translateUser(user, report);
+    const before = byName.get(user.name);
+    const lists = compact({
+      groups: union(before?.groups as string[] | undefined, translated.groups as string[] | undefined),
+      sshAuthorizedKeys: union(
+        before?.sshAuthorizedKeys as string[] | undefined,
+        translated.sshAuthorizedKeys as string[] | undefined,
+      ),
+    });
+    byName.set(user.name, { ...before, ...translated, ...lists });
+  });
+  return [...byName.values()];
+}
+
+export function translateGroups(groups: NonNullable<V2Config['passwd']>['groups'] = []): Json[] {
+  const byName = new Map<string, JsonObject>();
+  for (const { name, ...rest } of groups)
+    byName.set(name, { ...byName.get(name), name, ...said({ ...rest }) });
+  return [...byName.values()];
+}
+
+function joinDropins(...lists: (readonly V2Dropin[] | undefined)[]): Json[] {
+  const byName = new Map<string, JsonObject>();
+  for (const { name, contents } of lists.flatMap((list) => list ?? [])) {
+    byName.set(name, { name, ...compact({ contents: contents || undefined }) });
+  }
+  return [...byName.values()];
+}
+
+/** Units of one name are one unit: later values win, drop-ins are joined. */
+export function translateUnits(units: readonly V2Unit[] = []): Json[] {
+  const byName = new Map<string, V2Unit>();
+  for (const unit of units) {
+    const before = byName.get(unit.name);
+    const dropins = [...(before?.dropins ?? []), ...(unit.dropins ?? [])];
+    const contents = unit.contents || before?.contents;
+    byName.set(unit.name, { ...before, ...unit, dropins, ...(contents === undefined ? {} : { contents }) });
+  }
+  return [...byName.values()].map(({ name, enable, enabled, mask, contents, dropins }) => ({
+    name,
+    ...compact({
+      enabled: enabled ?? (enable || undefined),
+      mask: mask || undefined,
+      contents: contents || undefined,
+      dropins: joinDropins(dropins),
+    }),
+  }));
+}
+
+const NETWORKD = '/etc/systemd/network';
+
+/** networkd units are files of spec 3. */
+export function networkdFiles(
+  units: readonly V2Unit[] = [],
+): { readonly path: string; readonly contents: string }[] {
+  return units.flatMap(({ name, contents, dropins = [] }) => [
+    ...(contents ? [{ path: `${NETWORKD}/${name}`, contents }] : []),
+    ...dropins.map((dropin) => ({
+      path: `${NETWORKD}/${name}.d/${dropin.name}`,
+      contents: dropin.contents ?? '',
+    })),
+  ]);
+}

@@ -1,0 +1,152 @@
+import {
+  bag,
+  inner,
+  int,
+  optionalBool,
+  optionalInner,
+  optionalInt,
+  optionalString,
+  type StructShape,
+  string,
+  struct,
+  text,
+} from '../spec/shape.ts';
+
+/** The spec 2 versions that can be translated. */
+export const V2_VERSIONS = ['2.0.0', '2.1.0', '2.2.0', '2.3.0', '2.4.0'] as const;
+
+function resources(minor: number): { reference: StructShape; contents: StructShape } {
+  const verification = inner('verification', struct([optionalString('hash')]));
+  const headers = minor >= 4 && bag('httpHeaders', struct([string('name'), string('value')]));
+  return {
+    reference: struct([string('source'), verification, headers]),
+    contents: struct([optionalString('compression'), optionalString('source'), verification, headers]),
+  };
+}
+
+function ignitionSection(minor: number): StructShape {
+  const { reference } = resources(minor);
+  return struct([
+    string('version'),
+    inner('config', struct([bag('append', reference), optionalInner('replace', reference)])),
+    minor >= 1 && inner('timeouts', struct([optionalInt('httpResponseHeaders'), optionalInt('httpTotal')])),
+    minor >= 2 &&
+      inner('security', struct([inner('tls', struct([bag('certificateAuthorities', reference)]))])),
+    minor >= 4 &&
+      inner(
+        'proxy',
+        struct([optionalString('httpProxy'), optionalString('httpsProxy'), bag('noProxy', text())]),
+      ),
+  ]);
+}
+
+function storageSection(minor: number): StructShape {
+  const partition = struct([
+    optionalString('label'),
+    int('number'),
+    optionalInt('size'),
+    optionalInt('start'),
+    minor >= 3 && optionalInt('sizeMiB'),
+    minor >= 3 && optionalInt('startMiB'),
+    optionalString('typeGuid'),
+    minor >= 1 && optionalString('guid'),
+    minor >= 3 && optionalBool('shouldExist'),
+    minor >= 3 && optionalBool('wipePartitionEntry'),
+  ]);
+  const disk = struct([string('device'), optionalBool('wipeTable'), bag('partitions', partition)]);
+  const raid = struct([
+    string('name'),
+    string('level'),
+    bag('devices', text()),
+    optionalInt('spares'),
+    minor >= 1 && bag('options', text()),
+  ]);
+  const mount = struct([
+    string('device'),
+    string('format'),
+    optionalInner('create', struct([optionalBool('force'), bag('options', text())])),
+    minor >= 1 && optionalBool('wipeFilesystem'),
+    minor >= 1 && optionalString('label'),
+    minor >= 1 && optionalString('uuid'),
+    minor >= 1 && bag('options', text()),
+  ]);
+  const filesystem = struct([string('name'), optionalInner('mount', mount), optionalString('path')]);
+  const owner = struct([optionalInt('id'), minor >= 1 && optionalString('name')]);
+  const node = [
+    string('filesystem'),
+    string('path'),
+    inner('user', owner),
+    inner('group', owner),
+    minor >= 2 && optionalBool('overwrite'),
+  ];
+  const { contents } = resources(minor);
+  const file = struct([
+    ...node,
+    inner('contents', contents),
+    optionalInt('mode'),
+    minor >= 2 && optionalBool('append'),
+  ]);
+  return struct([
+    bag('disks', disk),
+    bag('raid', raid),
+    bag('filesystems', filesystem),
+    bag('files', file),
+    minor >= 1 && bag('directories', struct([...node, optionalInt('mode')])),
+    minor >= 1 && bag('links', struct([...node, optionalBool('hard'), string('target')])),
+  ]);
+}
+
+function passwdSection(): StructShape {
+  const account = [
+    optionalInt('uid'),
+    optionalString('gecos'),
+    optionalString('homeDir'),
+    optionalBool('noCreateHome'),
+    optionalString('primaryGroup'),
+    bag('groups', text()),
+    optionalBool('noUserGroup'),
+    optionalBool('system'),
+    optionalBool('noLogInit'),
+    optionalString('shell'),
+  ];
+  const user = struct([
+    string('name'),
+    optionalString('passwordHash'),
+    bag('sshAuthorizedKeys', text()),
+    optionalInner('create', struct(account)),
+    ...account,
+  ]);
+  const group = struct([
+    string('name'),
+    optionalInt('gid'),
+    optionalString('passwordHash'),
+    optionalBool('system'),
+  ]);
+  return struct([bag('users', user), bag('groups', group)]);
+}
+
+function unitSections(minor: number): { systemd: StructShape; networkd: StructShape } {
+  const dropins = bag('dropins', struct([string('name'), optionalString('contents')]));
+  const unit = struct([
+    string('name'),
+    optionalBool('enable'),
+    minor >= 1 && optionalBool('enabled'),
+    optionalBool('mask'),
+    optionalString('contents'),
+    dropins,
+  ]);
+  const network = struct([string('name'), optionalString('contents'), minor >= 1 && dropins]);
+  return { systemd: struct([bag('units', unit)]), networkd: struct([bag('units', network)]) };
+}
+
+/** A config of spec 2.`minor` as its decoder sees it. */
+export function v2Shape(minor: number): StructShape {
+  const { systemd, networkd } = unitSections(minor);
+  return struct([
+    inner('ignition', ignitionSection(minor)),
+    inner('storage', storageSection(minor)),
+    inner('systemd', systemd),
+    inner('networkd', networkd),
+    inner('passwd', passwdSection()),
+  ]);
+}

@@ -1,0 +1,163 @@
+import { compact, type Json, type JsonObject } from '../json/value.ts';
+import { problem, type Report } from '../report.ts';
+import { cleanPath } from '../rules/path.ts';
+import type { V2Config, V2Filesystem, V2Partition, V2Unit } from './model.ts';
+
+const SECTORS_PER_MIB = 2048;
+
+function toMiB(sectors: number | undefined, field: string, report: Report): number | undefined {
+  if (sectors === undefined) return undefined;
+  if (sectors % SECTORS_PER_MIB === 0) return sectors / SECTORS_PER_MIB;
+  report.error(
+    problem(`${field} of ${sectors} sectors is no whole number of MiB`, 'spec 3 counts in MiB: round it'),
+    field,
+  );
+  return undefined;
+}
+
+function translatePartition(partition: V2Partition, report: Report): JsonObject {
+  const { size, start, sizeMiB, startMiB, number, typeGuid, guid, ...same } = partition;
+  return compact({
+    ...same,
+    number: number === 0 ? undefined : number,
+    typeGuid: typeGuid || undefined,
+    guid: guid || undefined,
+    sizeMiB: sizeMiB ?? toMiB(size, 'size', report),
+    startMiB: startMiB ?? toMiB(start, 'start', report),
+  });
+}
+
+/** Runs `each` on every item with the report's path at that item. */
+export function eachAt<T>(
+  report: Report,
+  list: string,
+  items: readonly T[] | undefined,
+  each: (item: T) => void,
+): void {
+  report.path.push(list);
+  for (const [index, item] of (items ?? []).entries()) {
+    report.path.push(index);
+    each(item);
+    report.path.pop();
+  }
+  report.path.pop();
+}
+
+export function translateDisks(disks: NonNullable<V2Config['storage']>['disks'], report: Report): Json[] {
+  const out: Json[] = [];
+  eachAt(report, 'disks', disks, ({ device, wipeTable, partitions }) => {
+    const translated: Json[] = [];
+    eachAt(report, 'partitions', partitions, (partition) => {
+      translated.push(translatePartition(partition, report));
+    });
+    out.push(compact({ device, wipeTable, partitions: translated }));
+  });
+  return out;
+}
+
+export function translateRaid(arrays: NonNullable<V2Config['storage']>['raid']): Json[] {
+  return (arrays ?? []).map(({ name, level, devices = [], spares, options = [] }) =>
+    compact({ name, level, devices: [...devices], spares, options: [...options] }),
+  );
+}
+
+/** Where each mount unit mounts what: device to path. */
+function mountUnits(units: readonly V2Unit[] = []): Map<string, string> {
+  const mounts = new Map<string, string>();
+  for (const { name, contents = '' } of units) {
+    const what = /^What=(.*)$/m.exec(contents)?.[1]?.trim();
+    const where = /^Where=(.*)$/m.exec(contents)?.[1]?.trim();
+    if (name.endsWith('.mount') && what && where) mounts.set(what, where);
+  }
+  return mounts;
+}
+
+/** Names by which a mount unit may call the device of a filesystem. */
+function deviceNames({ device, label, uuid }: NonNullable<V2Filesystem['mount']>): string[] {
+  return [
+    device,
+    ...(label ? [`/dev/disk/by-label/${label}`, `LABEL=${label}`] : []),
+    ...(uuid ? [`/dev/disk/by-uuid/${uuid}`, `UUID=${uuid}`] : []),
+  ];
+}
+
+/** The path in the running system of a path in the initramfs, where the root is at /sysroot. */
+function fromInitramfs(path: string): string | undefined {
+  const clean = cleanPath(path);
+  if (clean === '/sysroot' || clean === '/') return '/';
+  return clean.startsWith('/sysroot/') ? clean.slice('/sysroot'.length) : undefined;
+}
+
+export interface Filesystems {
+  readonly list: Json[];
+  /** Name to path; a name with no known path is absent. */
+  readonly paths: ReadonlyMap<string, string>;
+}
+
+/**
+ * Filesystems of spec 2 have names, those of spec 3 have paths. A path comes, in this order, from `given`, from the
+ * initramfs path of the filesystem, from a mount unit of the same config.
+ */
+export function translateFilesystems(
+  config: V2Config,
+  given: ReadonlyMap<string, string>,
+  report: Report,
+): Filesystems {
+  const paths = new Map<string, string>([['root', '/'], ...given]);
+  const mounts = mountUnits(config.systemd?.units);
+  const list: Json[] = [];
+  const seen = new Set<string>();
+  eachAt(report, 'filesystems', config.storage?.filesystems, (filesystem) => {
+    const { name, mount, path } = filesystem;
+    if (seen.has(name) && name !== '')
+      report.error(problem(`two filesystems named ${name}`, 'rename one'), 'name');
+    seen.add(name);
+    const mounted =
+      mount &&
+      deviceNames(mount)
+        .map((device) => mounts.get(device))
+        .find((where) => where !== undefined);
+    const where = given.get(name) ?? (path === undefined ? mounted : fromInitramfs(path));
+    if (where !== undefined) paths.set(name, where);
+    if (path !== undefined && where === undefined) {
+      report.error(
+        problem(
+          `${path} is a path of the initramfs and has no equivalent`,
+          `say where it is: --filesystem ${name}=/PATH`,
+        ),
+        'path',
+      );
+    }
+    if (mount !== undefined && path !== undefined) {
+      report.error(problem('filesystem has both mount and path', 'keep one of them'));
+    } else if (mount !== undefined) list.push(translateMount(mount, where, report));
+  });
+  return { list, paths };
+}
+
+function translateMount(
+  mount: NonNullable<V2Filesystem['mount']>,
+  path: string | undefined,
+  report: Report,
+): JsonObject {
+  const { device, format, create, wipeFilesystem, label, uuid, options = [] } = mount;
+  if (create !== undefined && create.force !== true) {
+    report.error(
+      problem(
+        'mount.create without force fails if the device is not empty, which spec 3 cannot say',
+        'use wipeFilesystem: true to format it always, or drop create to reuse what fits',
+      ),
+      'mount',
+      'create',
+    );
+  }
+  return compact({
+    device,
+    format,
+    path,
+    label,
+    uuid,
+    wipeFilesystem: create?.force ?? wipeFilesystem,
+    options: [...options, ...(create?.options ?? [])],
+  });
+}

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const CLI = fileURLToPath(new URL('../draisine.ts', import.meta.url));
+const INDEX = new URL('index.ts', import.meta.url).href;
+const TSX = import.meta.resolve('tsx');
+
+let folder = '';
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'draisine-verbs-'));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function place(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+function ignition(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', TSX, CLI, 'ignition', ...args],
+    {
+      encoding: 'utf8',
+      cwd: folder,
+    },
+  );
+  return { status, stdout, stderr };
+}
+
+describe('validate', () => {
+  test('exit 0 and a verdict of a valid config', () => {
+    const { status, stdout } = ignition(
+      'validate',
+      '--json',
+      place('a.ign', '{"ignition":{"version":"3.3.0"}}'),
+    );
+    assert.deepEqual([status, JSON.parse(stdout)], [0, { valid: true, entries: [] }]);
+  });
+  test('exit 1 and places of an invalid one', () => {
+    const { status, stdout } = ignition(
+      'validate',
+      place('b.ign', '{"ignition":{"version":"3.3.0"},\n"storage":{"files":[{"path":"a"}]}}'),
+    );
+    assert.equal(status, 1);
+    assert.match(
+      stdout,
+      /b\.ign:2:29: error: path not absolute; .*\(\$\.storage\.files\.0\.path\)\n.*invalid, 1 error, 0 warnings\n$/,
+    );
+  });
+  test('exit 2 for a missing file, a folder, no file', () => {
+    assert.equal(ignition('validate', join(folder, 'none')).status, 2);
+    assert.equal(ignition('validate', folder).status, 2);
+    assert.equal(ignition('validate').status, 2);
+  });
+  test('Butane, at its own lines', () => {
+    const { status, stdout } = ignition(
+      'validate',
+      '--json',
+      place('a.bu', 'variant: fcos\nversion: 1.4.0\nstorage:\n  files: [{path: a}]\n'),
+    );
+    const { valid, entries } = JSON.parse(stdout) as { valid: boolean; entries: { line: number }[] };
+    assert.deepEqual([status, valid, entries[0]?.line], [1, false, 4]);
+  });
+});
+
+describe('compile', () => {
+  const source = `import { machine, secret } from '${INDEX}';\nexport default machine({ hostname: 'a', files: { '/k': { contents: secret({ command: ['printf', 'hunter2'] }) } } });\n`;
+
+  test('TypeScript, with a secret: only its owner may read the result', () => {
+    const output = join(folder, 'out.ign');
+    const { status, stdout, stderr } = ignition('compile', place('m.mts', source), '-o', output);
+    assert.deepEqual([status, stdout, stderr], [0, '', '']);
+    assert.match(readFileSync(output, 'utf8'), /"data:,hunter2"/);
+    assert.equal(statSync(output).mode & 0o777, 0o600);
+  });
+  test('twice gives the same bytes', () => {
+    const file = place('m.mts', source);
+    assert.equal(ignition('compile', file).stdout, ignition('compile', file).stdout);
+  });
+  test('one clear error and nothing written', () => {
+    const cases: [string, string, RegExp][] = [
+      [
+        'fail.mts',
+        source.replace("'printf', 'hunter2'", "'false'"),
+        /^error: secret command failed \(exit status 1\)\n {2}at: {3}secret command false\n$/,
+      ],
+      [
+        'bad.mts',
+        source.replace("hostname: 'a'", "hostname: 'a_'"),
+        /^error: not a host name: "a_"\n {2}mend: /,
+      ],
+      ['none.mts', 'export const x = 1;\n', /^error: config exports no machine\n/],
+      ['syntax.mts', 'export default {', /^error: config does not load: /],
+      ['x.json', '{}', /^error: nothing to compile/],
+    ];
+    for (const [name, text, pattern] of cases) {
+      const output = join(folder, `${name}.out`);
+      const { status, stdout, stderr } = ignition('compile', place(name, text), '-o', output);
+      assert.match(stderr, pattern);
+      assert.ok(status === 1 || status === 2);
+      assert.equal(stdout, '');
+      assert.equal(existsSync(output), false);
+    }
+  });
+});
+
+describe('translate', () => {
+  const v2 = '{"ignition":{"version":"2.3.0"},"storage":{"files":[{"filesystem":"d","path":"/a"}]}}';
+  test('with the path of a filesystem', () => {
+    const { status, stdout } = ignition('translate', place('v2.json', v2), '--filesystem', 'd=/srv');
+    assert.equal(status, 0);
+    assert.match(stdout, /"path": "\/srv\/a"/);
+  });
+  test('refuses without it, and bad options', () => {
+    assert.equal(ignition('translate', place('v2.json', v2)).status, 1);
+    assert.equal(ignition('translate', place('v2.json', v2), '--filesystem', 'd').status, 2);
+  });
+});

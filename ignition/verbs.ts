@@ -1,0 +1,124 @@
+import type { Command } from 'commander';
+import { badInput, Failure } from '../sdk/lib/errors.ts';
+import { writeAtomic } from '../sdk/lib/files.ts';
+import type { Entry } from './report.ts';
+
+const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+
+/** `config.bu:3:5: error: path not absolute ($.storage.files.0.path)` */
+function entryLine(file: string, { kind, path, line, column, message }: Entry): string {
+  const place = line > 0 ? `${file}:${line}:${column}` : file;
+  return `${place}: ${kind}: ${message}${path === '$' ? '' : ` (${path})`}`;
+}
+
+function summary(entries: readonly Entry[]): string {
+  const errors = entries.filter(({ kind }) => kind === 'error').length;
+  const warnings = plural(entries.length - errors, 'warning');
+  return errors > 0 ? `${plural(errors, 'error')}, ${warnings}` : warnings;
+}
+
+function printEntries(file: string, entries: readonly Entry[]): void {
+  for (const entry of entries) process.stderr.write(`${entryLine(file, entry)}\n`);
+}
+
+async function validateCommand(
+  file: string,
+  { json, strict }: { json?: boolean; strict?: boolean },
+): Promise<void> {
+  const { validateFile } = await import('./load.ts');
+  const { valid, entries: found, config } = await validateFile(file);
+  const strictly = strict && valid && config ? (await import('./strict.ts')).checkStrictly(config()) : [];
+  const entries = [...found, ...strictly];
+  if (json) process.stdout.write(`${JSON.stringify({ valid, entries }, null, 2)}\n`);
+  else {
+    const lines = entries.map((entry) => `${entryLine(file, entry)}\n`);
+    process.stdout.write(`${lines.join('')}${file}: ${valid ? 'valid' : 'invalid'}, ${summary(entries)}\n`);
+  }
+  if (!valid) process.exitCode = 1;
+}
+
+/** Writes a config, or the reason why there is none. Nothing is written on failure. */
+async function deliver(
+  file: string,
+  { config, entries, secret }: { config?: unknown; entries: readonly Entry[]; secret: boolean },
+  output: string | undefined,
+): Promise<void> {
+  printEntries(file, entries);
+  if (config === undefined) throw new Failure(`no config made: ${summary(entries)}`, { where: file });
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  if (output === undefined) process.stdout.write(text);
+  else await writeAtomic(output, text, secret ? 0o600 : 0o644);
+}
+
+async function compileCommand(file: string, { output }: { output?: string }): Promise<void> {
+  const { compileConfig } = await import('./load.ts');
+  await deliver(file, await compileConfig(file), output);
+}
+
+function parseFilesystems(given: readonly string[]): Map<string, string> {
+  return new Map(
+    given.map((text) => {
+      const equals = text.indexOf('=');
+      const path = text.slice(equals + 1);
+      if (equals < 1 || !path.startsWith('/')) {
+        throw badInput('--filesystem wants NAME=/PATH', {
+          where: text,
+          mend: 'for instance --filesystem data=/var/data',
+        });
+      }
+      return [text.slice(0, equals), path];
+    }),
+  );
+}
+
+async function translateCommand(
+  file: string,
+  { output, filesystem }: { output?: string; filesystem: string[] },
+): Promise<void> {
+  const filesystems = parseFilesystems(filesystem);
+  const [{ readConfig }, { translateV2 }] = await Promise.all([
+    import('./load.ts'),
+    import('./v2/translate.ts'),
+  ]);
+  const bytes = readConfig(file);
+  if (typeof bytes === 'number') throw badInput(`config of ${bytes} bytes is too large`, { where: file });
+  await deliver(file, { ...translateV2(bytes, { filesystems }), secret: false }, output);
+}
+
+async function typesCommand({ source, output }: { source: string; output?: string }): Promise<void> {
+  const { declarationsPath, writeDeclarations } = await import('./generate.ts');
+  await writeDeclarations(source, output ?? declarationsPath);
+}
+
+const collect = (value: string, list: string[]): string[] => [...list, value];
+
+/** Registers `ignition validate | compile | translate | types` (DESIGN section 4). */
+export function register(program: Command): void {
+  const ignition = program.command('ignition').description('checks, compiles and translates machine configs');
+  ignition
+    .command('validate')
+    .argument('<file>', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - reads JSON from standard input')
+    .option('--json', 'one JSON document on stdout')
+    .option('--strict', 'also what Ignition itself does not look at, as warnings')
+    .description('says what the shipped Ignition would say: exit 0 valid, 1 invalid')
+    .action(validateCommand);
+  ignition
+    .command('compile')
+    .argument('<file>', 'TypeScript (.ts) or Butane (.bu, .yaml)')
+    .option('-o, --output <file>', 'where to write the JSON (default: stdout)')
+    .description('turns TypeScript or Butane into the JSON that Ignition takes')
+    .action(compileCommand);
+  ignition
+    .command('translate')
+    .argument('<file>', 'JSON of spec 2.0 to 2.4')
+    .option('-o, --output <file>', 'where to write the JSON (default: stdout)')
+    .option('--filesystem <name=path>', 'where a named filesystem is mounted; may repeat', collect, [])
+    .description('translates spec 2 to spec 3')
+    .action(translateCommand);
+  ignition
+    .command('types')
+    .requiredOption('--source <folder>', 'unpacked source package ignition')
+    .option('-o, --output <file>', 'where to write the declarations')
+    .description('generates the types of configs from the schemas of the source package')
+    .action(typesCommand);
+}
