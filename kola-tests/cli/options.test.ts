@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseCount, parseMebibytes, parseShard } from './options.ts';
+
+test('sizes, counts and shards; what is none is refused', () => {
+  assert.deepEqual(['512', '512M', '2G', '1T', '10GiB', '3g'].map(parseMebibytes), [
+    512,
+    512,
+    2048,
+    1 << 20,
+    10240,
+    3072,
+  ]);
+  for (const bad of ['', 'M', '-1G', '1.5G', 'lots', '0', '1P'])
+    assert.throws(() => parseMebibytes(bad), { exitCode: 2 }, bad);
+  assert.deepEqual(parseShard('2/5'), { index: 2, count: 5 });
+  for (const bad of ['0/5', '6/5', '1', 'a/b', '1/0', '1/2/3'])
+    assert.throws(() => parseShard(bad), { exitCode: 2 }, bad);
+  assert.equal(parseCount('3'), 3);
+  for (const bad of ['0', '-1', '1.5', 'x', '']) assert.throws(() => parseCount(bad), { exitCode: 2 }, bad);
+});

@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { badInput } from '../../sdk/lib/errors.ts';
+
+/** The checkout, and where builds leave artifacts. */
+export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+export const OUT = join(CHECKOUT, 'out');
+
+/** `2/5` → part 2 of 5. */
+export function parseShard(text: string): { index: number; count: number } {
+  const [, index, count] = /^(\d+)\/(\d+)$/.exec(text)?.map(Number) ?? [];
+  if (index === undefined || count === undefined || index < 1 || index > count) {
+    throw badInput(`--shard takes I/N with 1 ≤ I ≤ N: ${text}`);
+  }
+  return { index, count };
+}
+
+/** A size in MiB from `512M`, `10G`, `1T` or plain MiB. */
+export function parseMebibytes(text: string): number {
+  const [, digits, unit = 'M'] = /^(\d+)([MGT]?)$/i.exec(text.replace(/iB$/i, '')) ?? [];
+  const factor = { M: 1, G: 1024, T: 1024 * 1024 }[unit.toUpperCase() || 'M'];
+  const size = Number(digits) * (factor ?? 1);
+  if (digits === undefined || !Number.isSafeInteger(size) || size < 1)
+    throw badInput(`not a size: ${text}`, { mend: 'write e.g. 512M or 10G' });
+  return size;
+}
+
+export function parseCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw badInput(`not a whole number from 1: ${text}`);
+  return value;
+}

@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { badInput, errorCode } from '../../sdk/lib/errors.ts';
+import { runCommand } from '../../sdk/tool.ts';
+import { probeAcceleration } from '../harness/accel.ts';
+import { readArtifacts } from '../harness/artifacts.ts';
+import { type Device, type DiskFile, diskDevice, macAddress, nicDevice } from '../harness/devices.ts';
+import { createBlank, createOverlay } from '../harness/disks.ts';
+import { emulatorOf } from '../harness/emulator.ts';
+import { forwardPort } from '../harness/forward.ts';
+import { FIRST_HOTPLUG_SLOT, type Hardware, qemuArguments } from '../harness/qemu-args.ts';
+import { connectQmp } from '../harness/qmp.ts';
+import { qemuTree } from '../harness/tree.ts';
+import { buildIfMissing } from './build.ts';
+import { CHECKOUT, OUT, parseMebibytes } from './options.ts';
+
+/** MiB: the image, and room for what the machine makes on first boot. */
+const SYSTEM_SIZE = 8192;
+
+export interface RunOptions {
+  readonly ignition?: string;
+  readonly memory: string;
+  readonly cpus: number;
+  readonly disk: readonly string[];
+  readonly boot: string;
+}
+
+/** `./draisine run`: boots an image on this terminal. What it writes is gone afterwards; the artifact stays as it is. */
+export async function runImage(name: string, options: RunOptions): Promise<number> {
+  if (options.boot !== 'disk' && options.boot !== 'usb')
+    throw badInput(`--boot takes disk or usb: ${options.boot}`);
+  const memory = parseMebibytes(options.memory);
+  const sizes = options.disk.map(parseMebibytes);
+  const text = options.ignition === undefined ? undefined : await readConfig(options.ignition);
+  await buildIfMissing(name);
+  const image = await readArtifacts(OUT, name);
+  const disk = await image.get('disk');
+  const emulator = await emulatorOf(await qemuTree());
+  const accel = await probeAcceleration(emulator, await image.get('kernel'));
+  const dir = await mkdtemp(join(tmpdir(), 'draisine-run-'));
+  try {
+    const config =
+      options.ignition === undefined || text === undefined
+        ? undefined
+        : await machineConfig(options.ignition, text, dir);
+    const system = await createOverlay(
+      emulator,
+      join(dir, 'system.qcow2'),
+      { path: disk.path, format: 'raw' },
+      SYSTEM_SIZE,
+    );
+    const vars = join(dir, 'vars.fd');
+    await writeFile(vars, await readFile(emulator.ovmfVars));
+    const bus = options.boot === 'usb' ? 'usb' : 'virtio';
+    const devices = [
+      diskDevice({ name: 'system', bus, serial: 'system', blockSize: 512 }, system, 0, 0),
+      userNic(),
+    ];
+    for (const [index, size] of sizes.entries()) {
+      const file = await createBlank(emulator, join(dir, `disk${index}.qcow2`), size);
+      devices.push(dataDisk(index, file));
+    }
+    const hardware: Hardware = {
+      ...{ name, memory, cpus: options.cpus, accel, devices, usb: bus === 'usb', display: false },
+      ...{
+        ram: { kind: 'private' },
+        firmwareVars: vars,
+        incoming: false,
+        terminal: true,
+        ...(config ? { config } : {}),
+      },
+    };
+    const command = emulator.system(qemuArguments(hardware, dir, emulator));
+    process.stderr.write(`${accel.why}\n`);
+    const child = spawn(command.file, command.args, { env: command.env, stdio: 'inherit' });
+    const ended = new Promise<number>((done, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => done(code ?? 1));
+    });
+    // Ctrl-C belongs to the guest; Ctrl-A X ends QEMU. However this process ends, QEMU does not outlive it.
+    process.on('SIGINT', () => {});
+    process.once('exit', () => child.kill('SIGKILL'));
+    try {
+      const qmp = await connectQmp(join(dir, 'qmp.sock'), { timeoutMs: 10_000 });
+      const ssh = await forwardPort(qmp, 22);
+      process.stderr.write(
+        `ssh -p ${ssh} root@127.0.0.1 (with a key from the machine config) · Ctrl-A X ends it · what it writes is not kept\n`,
+      );
+      await qmp.execute('cont');
+      qmp.close();
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
+    return (await ended) === 0 ? 0 : 1;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function userNic(): Device {
+  return nicDevice({ model: 'virtio', network: 'user' }, 0, 1, macAddress(0, 0));
+}
+
+function dataDisk(index: number, file: DiskFile): Device {
+  const name = `disk${index + 1}`;
+  return diskDevice({ name, bus: 'virtio', serial: name, blockSize: 512 }, file, FIRST_HOTPLUG_SLOT + index);
+}
+
+async function readConfig(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'EISDIR') throw error;
+    throw badInput('there is no such machine config', {
+      where: resolve(path),
+      mend: 'give --ignition a file',
+    });
+  }
+}
+
+/** JSON goes in as it is; TypeScript and Butane through `./draisine ignition compile`. Returns the file for QEMU. */
+async function machineConfig(path: string, text: string, dir: string): Promise<string> {
+  const config = join(dir, 'ignition.json');
+  if (/\.(m?ts|bu|ya?ml)$/.test(path)) {
+    const args = ['ignition', 'compile', resolve(path), '-o', config];
+    await runCommand({ file: join(CHECKOUT, 'draisine'), args, env: process.env }, 'ignition compile');
+    return config;
+  }
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw badInput(`the machine config is not JSON: ${error.message}`, {
+      where: resolve(path),
+      mend: `./draisine ignition validate ${path}`,
+    });
+  }
+  await writeFile(config, text);
+  return config;
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { reportStages, type Stage } from './stages.ts';
+
+/** Inside a test process, node:test's run() takes itself for a nested one and does nothing. */
+delete process.env.NODE_TEST_CONTEXT;
+
+async function report(
+  stages: (dir: string) => Promise<Stage[]>,
+): Promise<{ tap: string; failed: number; names: string[] }> {
+  const dir = await mkdtemp(join(tmpdir(), 'stages-test-'));
+  try {
+    const out = new PassThrough();
+    const said = text(out);
+    const { failed, tests } = await reportStages(await stages(dir), out as unknown as NodeJS.WriteStream);
+    out.end();
+    return { tap: await said, failed, names: tests.map(({ name }) => name) };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const testFile = async (dir: string, name: string, code: string): Promise<string> => {
+  await writeFile(join(dir, name), `import { describe, test } from 'node:test';\n${code}`);
+  return join(dir, name);
+};
+
+test('several stages give one plan, one count and one numbering', async () => {
+  const { tap, failed, names } = await report(async (dir) => [
+    {
+      files: [await testFile(dir, 'a.mjs', "test('one', () => {}); test('two', () => {});")],
+      concurrency: 1,
+    },
+    {
+      files: [
+        await testFile(
+          dir,
+          'b.mjs',
+          "describe('s', () => { test('three ' + process.env.STAGE, () => {}); });",
+        ),
+      ],
+      concurrency: 1,
+      before: { name: 'prepare', run: async () => ({ STAGE: 'b' }) },
+    },
+  ]);
+  assert.equal(failed, 0);
+  assert.deepEqual(names, ['one', 'two', 'three b']);
+  assert.match(tap, /^ok 3 - s$/m);
+  assert.match(tap, /^1\.\.3$/m);
+  assert.match(
+    tap,
+    /# tests 3\n# suites 1\n# pass 3\n# fail 0\n# cancelled 0\n# skipped 0\n# todo 0\n# duration_ms [\d.]+\n$/,
+  );
+  assert.equal(tap.match(/^# tests/gm)?.length, 1);
+  assert.equal(process.env.STAGE, undefined);
+});
+
+test('a failed test fails the run; so does a failed preparation, whose tests are not run', async () => {
+  const { tap, failed, names } = await report(async (dir) => [
+    {
+      files: [await testFile(dir, 'a.mjs', "test('bad', () => { throw new Error('why'); });")],
+      concurrency: 1,
+    },
+    {
+      files: [await testFile(dir, 'b.mjs', "test('never', () => {});")],
+      concurrency: 1,
+      before: { name: 'build n100', run: () => Promise.reject(new Error('no mirror')) },
+    },
+  ]);
+  assert.equal(failed, 2);
+  assert.deepEqual(names, ['bad', 'build n100']);
+  assert.match(tap, /^not ok 2 - build n100$/m);
+  assert.match(tap, /no mirror/);
+  assert.match(tap, /# tests 2\n# suites 0\n# pass 0\n# fail 2\n/);
+});

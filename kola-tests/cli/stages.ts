@@ -1,0 +1,173 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { run as runNodeTests } from 'node:test';
+import { spec, tap } from 'node:test/reporters';
+
+/** An event of node:test's stream, as reporters get it. */
+export interface TestEvent {
+  readonly type: string;
+  readonly data: {
+    readonly nesting?: number;
+    readonly testNumber?: number;
+    readonly name?: string;
+    readonly message?: string;
+    readonly count?: number;
+    readonly file?: string;
+    readonly details?: { readonly duration_ms?: number; readonly type?: string; readonly error?: unknown };
+    readonly [key: string]: unknown;
+  };
+}
+
+/** A part of a run: test files, or something that has to be done before the next files can run. */
+export interface Stage {
+  readonly files: readonly string[];
+  readonly concurrency: number;
+  /**
+   * Done first; returns environment variables of the test processes, beside the inherited ones. When it throws, that
+   * is a failed test of this name, and the stage's files are not run.
+   */
+  readonly before?: { readonly name: string; run(): Promise<Readonly<Record<string, string>>> };
+}
+
+/** Sums of node:test's closing lines, in its order. */
+const COUNTERS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo', 'duration_ms'] as const;
+type Counts = Record<(typeof COUNTERS)[number], number>;
+
+/**
+ * Runs stages one after the other as one node:test run: one stream of events, whose plan, numbers and summary are
+ * those of the whole. `onEvent` sees every event.
+ */
+export async function* runStages(
+  stages: readonly Stage[],
+  onEvent: (event: TestEvent) => void,
+): AsyncGenerator<TestEvent> {
+  const counts: Counts = {
+    tests: 0,
+    suites: 0,
+    pass: 0,
+    fail: 0,
+    cancelled: 0,
+    skipped: 0,
+    todo: 0,
+    duration_ms: 0,
+  };
+  let planned = 0;
+  const emit = (event: TestEvent): TestEvent => {
+    onEvent(event);
+    return event;
+  };
+  for (const stage of stages) {
+    const prepared = await prepare(stage);
+    if ('failed' in prepared) {
+      planned += 1;
+      counts.tests += 1;
+      counts.fail += 1;
+      yield emit({ ...prepared.failed, data: { ...prepared.failed.data, testNumber: planned } });
+      continue;
+    }
+    if (stage.files.length === 0) continue;
+    const before = planned;
+    for await (const event of nodeTests(stage, prepared.env)) {
+      const { type, data } = event;
+      if (data.nesting === 0 && type === 'test:plan') planned += data.count ?? 0;
+      else if (type === 'test:summary' && data.file === undefined) continue;
+      else if (data.nesting === 0 && type === 'test:diagnostic' && addCount(counts, data.message ?? ''))
+        continue;
+      else if (data.nesting === 0 && data.testNumber !== undefined) {
+        yield emit({ type, data: { ...data, testNumber: before + data.testNumber } });
+      } else yield emit(event);
+    }
+  }
+  yield emit({ type: 'test:plan', data: { nesting: 0, count: planned } });
+  for (const counter of COUNTERS)
+    yield emit({ type: 'test:diagnostic', data: { nesting: 0, message: `${counter} ${counts[counter]}` } });
+  yield emit({
+    type: 'test:summary',
+    data: {
+      success: counts.fail + counts.cancelled === 0,
+      counts: { ...counts },
+      duration_ms: counts.duration_ms,
+    },
+  });
+}
+
+type Prepared = { readonly env: Readonly<Record<string, string>> } | { readonly failed: TestEvent };
+
+async function prepare({ before }: Stage): Promise<Prepared> {
+  if (!before) return { env: {} };
+  const start = performance.now();
+  try {
+    return { env: await before.run() };
+  } catch (error) {
+    // In the form of node:test's own failures, of which the reporters show the cause.
+    const wrapped = { code: 'ERR_TEST_FAILURE', failureType: 'testCodeFailure', cause: error };
+    const details = {
+      duration_ms: performance.now() - start,
+      error: Object.assign(new Error(before.name), wrapped),
+    };
+    return { failed: { type: 'test:fail', data: { nesting: 0, name: before.name, details } } };
+  }
+}
+
+/** The environment is read when the test processes start: it is set for as long as the stage runs. */
+async function* nodeTests(
+  { files, concurrency }: Stage,
+  env: Readonly<Record<string, string>>,
+): AsyncGenerator<TestEvent> {
+  const saved = new Map(Object.keys(env).map((key) => [key, process.env[key]]));
+  Object.assign(process.env, env);
+  try {
+    for await (const event of runNodeTests({ files: [...files], concurrency })) yield event as TestEvent;
+  } finally {
+    for (const [key, value] of saved) {
+      if (value === undefined) delete process.env[key];
+      else process.env[key] = value;
+    }
+  }
+}
+
+function addCount(counts: Counts, message: string): boolean {
+  const [, name, value] = /^(\w+) ([\d.]+)$/.exec(message) ?? [];
+  const counter = COUNTERS.find((candidate) => candidate === name);
+  if (!counter) return false;
+  counts[counter] += Number(value);
+  return true;
+}
+
+export interface Outcome {
+  readonly failed: number;
+  /** Tests without subtests, as they ended. */
+  readonly tests: readonly {
+    readonly name: string;
+    readonly passed: boolean;
+    readonly ms: number;
+    readonly error?: string;
+  }[];
+}
+
+/** Runs the stages and prints them: node:test's `spec` format on a terminal, TAP in a log. */
+export async function reportStages(stages: readonly Stage[], out: NodeJS.WriteStream): Promise<Outcome> {
+  const tests: { name: string; passed: boolean; ms: number; error?: string }[] = [];
+  let failed = 0;
+  const events = runStages(stages, ({ type, data }) => {
+    if (type !== 'test:pass' && type !== 'test:fail') return;
+    if (type === 'test:fail' && data.todo === undefined && data.skip === undefined) failed += 1;
+    if (data.details?.type === 'suite' || data.name === undefined) return;
+    const error = type === 'test:fail' ? messageOf(data.details?.error) : undefined;
+    tests.push({
+      name: data.name,
+      passed: type === 'test:pass',
+      ms: Math.round(data.details?.duration_ms ?? 0),
+      ...(error === undefined ? {} : { error }),
+    });
+  });
+  const reporter = out.isTTY ? new spec() : tap;
+  await pipeline(Readable.from(events).compose(reporter as never), out, { end: false });
+  return { failed, tests };
+}
+
+/** What node:test reports is a wrapper: the cause is what the test threw. */
+function messageOf(error: unknown): string {
+  const inner = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return inner instanceof Error ? inner.message : String(inner);
+}

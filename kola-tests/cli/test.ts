@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ignitionOracle } from '../../packages/ignition/source.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import { log } from '../../sdk/lib/log.ts';
+import { loadTests } from '../harness/register.ts';
+import { matchesAny } from '../harness/select.ts';
+import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from '../harness/suite-options.ts';
+import { qemuTree } from '../harness/tree.ts';
+import { writeReport } from '../report/write.ts';
+import { buildImage } from './build.ts';
+import { CHECKOUT, OUT } from './options.ts';
+import { type Outcome, reportStages, type Stage } from './stages.ts';
+
+const ROOMS = ['bench', 'build', 'ignition', 'images', 'kola-tests', 'packages', 'sdk'];
+
+/** All `*.test.ts` of the checkout, absolute, sorted. */
+export async function unitTestFiles(): Promise<string[]> {
+  const lists = await Promise.all(
+    ROOMS.filter((room) => existsSync(join(CHECKOUT, room))).map(async (room) => {
+      const names = await readdir(join(CHECKOUT, room), { recursive: true });
+      return names.filter((name) => name.endsWith('.test.ts')).map((name) => join(CHECKOUT, room, name));
+    }),
+  );
+  return lists.flat().sort(byteOrder);
+}
+
+export interface TestOptions {
+  readonly unit?: boolean;
+  readonly vm?: boolean;
+}
+
+/** `./draisine test`: unit tests, then builds what is missing, then VM tests, as one run of node:test. */
+export async function testEverything(
+  patterns: readonly string[],
+  { unit, vm }: TestOptions,
+): Promise<number> {
+  if (unit && vm)
+    throw badInput('--unit and --vm exclude each other', { mend: 'leave both out to run everything' });
+  const stages: Stage[] = [];
+  if (!vm) {
+    const files = (await unitTestFiles()).filter((file) => matchesFile(relative(CHECKOUT, file), patterns));
+    const before = { name: 'fetch the oracle of ignition/', run: oracleEnvironment };
+    if (files.length > 0) stages.push({ files, concurrency: availableParallelism(), before });
+  }
+  if (!unit && (await someVmTest(patterns))) {
+    const build = { name: 'build n100', run: () => buildImage('n100') };
+    stages.push(vmStage({ image: 'n100', patterns }, build));
+  }
+  if (stages.length === 0) {
+    throw badInput(`no test matches ${patterns.join(' ')}`, {
+      mend: 'a pattern is part of the path of a unit test, or a glob on names of VM tests',
+    });
+  }
+  const { failed, tests } = await reportStages(stages, process.stdout);
+  if (!unit) await reportVmTests('n100', join(OUT, 'report'), tests, patterns.length === 0);
+  return failed === 0 ? 0 : 1;
+}
+
+/** Where the tests of ignition/ find the real validator and the schemas. */
+async function oracleEnvironment(): Promise<Record<string, string>> {
+  const { tools, source } = await ignitionOracle();
+  return { DRAISINE_IGNITION_TOOLS: tools, DRAISINE_IGNITION_SOURCE: source };
+}
+
+async function someVmTest(patterns: readonly string[]): Promise<boolean> {
+  if (patterns.length === 0) return true;
+  const { tests, broken } = await loadTests(await testModules());
+  return broken.length > 0 || tests.some(({ definition }) => matchesAny(patterns, definition));
+}
+
+function matchesFile(path: string, patterns: readonly string[]): boolean {
+  return patterns.length === 0 || patterns.some((pattern) => path.includes(pattern));
+}
+
+type VmOptions = Omit<SuiteOptions, 'out' | 'toolTree' | 'reportDir'> & { readonly reportDir?: string };
+
+/** The stage that runs VM tests. When it begins, `build` is done and the tool tree made ready. */
+export function vmStage(options: VmOptions, build?: { readonly name: string; run(): Promise<void> }): Stage {
+  const run = async (): Promise<Record<string, string>> => {
+    await build?.run();
+    const reportDir = options.reportDir ?? join(OUT, 'report');
+    const suite: SuiteOptions = { ...options, out: OUT, toolTree: await qemuTree(), reportDir };
+    return { [OPTIONS_VARIABLE]: JSON.stringify(suite) };
+  };
+  return {
+    files: [fileURLToPath(new URL('../harness/suite.ts', import.meta.url))],
+    concurrency: 1,
+    before: { name: build?.name ?? 'fetch QEMU', run },
+  };
+}
+
+/** Writes the report of the VM tests among `tests`, if there were any. */
+export async function reportVmTests(
+  image: string,
+  dir: string,
+  tests: Outcome['tests'],
+  complete: boolean,
+): Promise<void> {
+  const { tests: known } = await loadTests(await testModules());
+  const names = new Set(known.map(({ definition }) => definition.name));
+  const ran = tests.map(({ name }) => name).filter((name) => names.has(name));
+  if (ran.length === 0) return;
+  await writeReport(dir, { image, manifest: join(OUT, image, 'manifest.json'), tests: ran, complete });
+  log(`kola: report in ${join(dir, 'index.html')}`);
+}

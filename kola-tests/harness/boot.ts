@@ -1,0 +1,161 @@
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { withAgent } from './agent.ts';
+import { indent } from './console.ts';
+import { type Device, type DiskFile, diskDevice, macAddress, nicDevice } from './devices.ts';
+import { createBlank, createOverlay } from './disks.ts';
+import type { Lab } from './lab.ts';
+import { FIRST_HOTPLUG_SLOT, type Hardware, type Ram } from './qemu-args.ts';
+import { type Disk, isHotPluggable, type Plan } from './spec.ts';
+import type { Vm } from './vm.ts';
+
+/** The files of a machine, in its folder. */
+export interface MachineFiles {
+  readonly system: DiskFile;
+  readonly disks: ReadonlyMap<string, DiskFile>;
+  readonly firmwareVars: string;
+  readonly config: string;
+}
+
+/** What a new machine starts from: the artifact, or a snapshot's files. */
+export interface Origin {
+  readonly system: DiskFile;
+  /** Whether the system disk has its size already. */
+  readonly sized: boolean;
+  readonly disks: ReadonlyMap<string, DiskFile>;
+  readonly firmwareVars: string;
+}
+
+export function artifactOrigin(lab: Lab): Origin {
+  return {
+    system: { path: lab.disk.path, format: 'raw' },
+    sized: false,
+    disks: new Map(),
+    firmwareVars: lab.emulator.ovmfVars,
+  };
+}
+
+/** Lays out `dir`: overlays, blank disks, a copy of the firmware's variables, the Ignition config with the agent. */
+export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Origin): Promise<MachineFiles> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const firmwareVars = join(dir, 'vars.fd');
+  const config = join(dir, 'ignition.json');
+  const disks = new Map<string, DiskFile>();
+  const [system] = await Promise.all([
+    createOverlay(
+      lab.emulator,
+      join(dir, 'system.qcow2'),
+      origin.system,
+      origin.sized ? undefined : plan.systemSize,
+    ),
+    copyFile(origin.firmwareVars, firmwareVars),
+    writeFile(config, `${JSON.stringify(withAgent(plan.config), undefined, 2)}\n`),
+    ...plan.disks.map(async (disk) => {
+      disks.set(
+        disk.name,
+        await createDisk(lab, disk, join(dir, `disk-${disk.name}.qcow2`), origin.disks.get(disk.name)),
+      );
+    }),
+  ]);
+  return { system, disks, firmwareVars, config };
+}
+
+async function createDisk(
+  lab: Lab,
+  disk: Disk,
+  path: string,
+  backing: DiskFile | undefined,
+): Promise<DiskFile> {
+  if (disk.artifact !== undefined)
+    return { path: (await lab.image.get(disk.artifact)).path, format: 'raw', readOnly: true };
+  if (disk.file !== undefined) return { path: disk.file, format: 'raw', readOnly: true };
+  if (backing) return await createOverlay(lab.emulator, path, backing);
+  return await createBlank(lab.emulator, path, disk.size ?? 0);
+}
+
+/** A machine's devices in order: the system disk, its disks, its NICs. Slots depend on the whole plan only. */
+export interface Devices {
+  /** Present when the machine is powered on, whatever its start. */
+  readonly cold: readonly Device[];
+  /** Plugged into a fork; present from the start otherwise. */
+  readonly hot: readonly Device[];
+}
+
+/** `machine` is the machine's number in its test, from 1. `networks` gives the sockets of layer-2 networks. */
+export function devicesOf(
+  plan: Plan,
+  files: MachineFiles,
+  machine: number,
+  networks: (name: string) => string,
+): Devices {
+  const system = { name: 'system', bus: plan.systemBus, serial: 'system', blockSize: 512 } as const;
+  const cold: Device[] = [diskDevice(system, files.system, 0, 0)];
+  const hot: Device[] = [];
+  let slot = FIRST_HOTPLUG_SLOT;
+  let sata = 1;
+  for (const disk of plan.disks) {
+    const file = files.disks.get(disk.name);
+    if (!file) throw new Failure(`disk ${disk.name} has no file`);
+    if (isHotPluggable(disk)) hot.push(diskDevice(disk, file, slot++));
+    else cold.push(diskDevice(disk, file, sata++));
+  }
+  plan.nics.forEach((nic, index) => {
+    const user = nic.network === 'user';
+    const first = index === 0 && user;
+    // The first machine's address for all: forks of one snapshot have it already, and user networks never meet.
+    const mac = macAddress(first ? 0 : machine, index);
+    const device = nicDevice(nic, index, first ? 1 : slot++, mac, user ? undefined : networks(nic.network));
+    if (first) cold.push(device);
+    else hot.push(device);
+  });
+  return { cold, hot };
+}
+
+/** The part of a plan that is there before the fork: machines that agree in it share a snapshot. */
+export function coldPlan(plan: Plan): Plan {
+  return {
+    ...plan,
+    disks: plan.disks.filter((disk) => !isHotPluggable(disk)),
+    nics: plan.nics.slice(0, 1).filter(({ network }) => network === 'user'),
+  };
+}
+
+export function hardwareOf(
+  lab: Lab,
+  plan: Plan,
+  files: MachineFiles,
+  { name, devices, ram, incoming }: { name: string; devices: readonly Device[]; ram: Ram; incoming: boolean },
+): Hardware {
+  const { memory, cpus, display, usb } = plan;
+  const { firmwareVars, config } = files;
+  return { name, memory, cpus, display, usb, ram, accel: lab.accel, firmwareVars, config, devices, incoming };
+}
+
+/** Waits until the guest answers from a boot other than `notBoot` and has started what it starts. Returns its boot id. */
+export async function waitReady(lab: Lab, vm: Vm, notBoot?: string): Promise<string> {
+  const limits = { timeoutMs: 60_000 * lab.accel.slowness, signal: vm.lost };
+  let boot: string;
+  try {
+    boot = await vm.agent.hello({ ...limits, ...(notBoot === undefined ? {} : { notBoot }) });
+  } catch (error) {
+    if (vm.lost.aborted) throw error;
+    throw new Failure(
+      `the guest did not come up in ${limits.timeoutMs / 1000} s\n${indent(vm.console.tail(25))}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  // It exits non-zero when a unit failed. That is for the test, or the checks after it, to judge.
+  await vm.agent.run('systemctl is-system-running --wait >/dev/null', limits);
+  return boot;
+}
+
+/** Greets a guest that was restored and sets its clock, which stopped with the snapshot. Returns its boot id. */
+export async function wake(lab: Lab, vm: Vm): Promise<string> {
+  const limits = { timeoutMs: 10_000 * lab.accel.slowness, signal: vm.lost };
+  const boot = await vm.agent.hello(limits);
+  await vm.agent.run(`date --utc --set=@${(Date.now() / 1000).toFixed(3)} >/dev/null`, limits);
+  return boot;
+}

@@ -1,0 +1,108 @@
+import { Failure } from '../../sdk/lib/errors.ts';
+import type { Acceleration } from './accel.ts';
+import type { Machine } from './machine.ts';
+
+/*
+ * What is looked at on every machine after every test, without asking. Each finding is one line:
+ *   failed unit: NAME · kernel: MESSAGE · core dump: FILE · listener: PROTOCOL ADDRESS:PORT PROCESS · zfs: STATUS
+ *   boots: … · guest: …
+ */
+
+/** Kernel messages that are never all right. */
+const KERNEL_FAULTS = new RegExp(
+  [
+    '\\bBUG: ',
+    'kernel BUG at ',
+    '\\bWARNING: CPU: ',
+    '\\bOops: ',
+    'general protection fault',
+    'segfault at ',
+    'Out of memory: Killed process',
+    'Memory cgroup out of memory: Killed process',
+    'blocked for more than \\d+ seconds',
+    'device-mapper: verity: .*corrupted',
+    'EXT4-fs error',
+    'Buffer I/O error',
+    'I/O error, dev ',
+    '\\bPANIC: ',
+  ].join('|'),
+);
+
+/** An emulated processor that the host does not run for a while looks stuck to its guest. */
+const STARVED = /soft lockup|rcu_\w+ detected|blocked for more than/;
+
+/** Few processes: under emulation each costs. Opening /dev/zfs would load the module, so pools are looked for first. */
+const SCRIPT = `
+systemctl list-units --state=failed --plain --no-legend --no-pager | while read -r unit; do echo "unit $unit"; done
+dmesg --notime | grep -E 'BUG|WARNING: CPU|Oops|general protection|segfault|Killed process|blocked for more|verity|EXT4-fs error|I/O error|PANIC|rcu' |
+  while read -r line; do echo "kernel $line"; done
+shopt -s nullglob
+for core in /var/lib/systemd/coredump/*; do echo "core $core"; done
+ss -H -l -n -t -u -p | while read -r socket; do echo "socket $socket"; done
+for pool in /proc/spl/kstat/zfs/*/; do
+  zpool status -x | while read -r line; do echo "zfs $line"; done
+  break
+done
+`;
+
+/** Looks a machine over. Returns findings; an unreachable guest is one, a machine that is off has none. */
+export async function findings(machine: Machine, accel: Acceleration): Promise<string[]> {
+  if (!machine.isOn()) return [];
+  let report: string;
+  try {
+    report = (await machine.execute(SCRIPT)).stdout;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return [`guest: cannot be looked at: ${error.message}`];
+  }
+  const found = report.split('\n').flatMap((line) => judge(line, accel.kind === 'tcg'));
+  const boots = machine.vm().agent.boots();
+  const expected = machine.expectedBoots();
+  if (boots > expected)
+    found.push(`boots: the guest booted ${boots} times where the test asked for ${expected}`);
+  return [...new Set(found)];
+}
+
+/** What one line of the guest's report amounts to. Exported for its test. */
+export function judge(line: string, emulated: boolean): string[] {
+  const at = line.indexOf(' ');
+  const text = line.slice(at + 1).trim();
+  switch (line.slice(0, at)) {
+    case 'unit':
+      return [`failed unit: ${text.split(/\s+/)[0]}`];
+    case 'kernel':
+      return KERNEL_FAULTS.test(text) && !(emulated && STARVED.test(text)) ? [`kernel: ${text}`] : [];
+    case 'core':
+      return [`core dump: ${text}`];
+    case 'socket':
+      return listener(text);
+    case 'zfs':
+      return text === '' || text === 'all pools are healthy' || text === 'no pools available'
+        ? []
+        : [`zfs: ${text}`];
+    default:
+      return [];
+  }
+}
+
+/** `udp UNCONN 0 0 10.0.2.15%eth0:68 0.0.0.0:* users:(("systemd-network",…))`: the columns of ss(8). */
+function listener(text: string): string[] {
+  const [protocol = '', , , , local = '', , process = ''] = text.split(/\s+/);
+  const colon = local.lastIndexOf(':');
+  const address = local.slice(0, colon);
+  const port = local.slice(colon + 1);
+  const loopback = /^127\.|^\[?::1\]?$|^\[::ffff:127\.|%lo$/.test(address);
+  const ssh = protocol === 'tcp' && port === '22';
+  // Not services: the answers of DHCP and DHCPv6 servers come to these (RFC 2131, RFC 8415). ss looks the owners up
+  // before the sockets: one that was opened in between, when a lease is renewed, has none.
+  const owner = process === '' || process.includes('systemd-network');
+  const dhcpClient = protocol === 'udp' && (port === '68' || port === '546') && owner;
+  if (loopback || ssh || dhcpClient) return [];
+  const name = /"([^"]+)"/.exec(process)?.[1] ?? '?';
+  return [`listener: ${protocol} ${local} ${name}`];
+}
+
+/** The findings that the test did not announce. */
+export function unexpected(found: readonly string[], expect: readonly RegExp[]): string[] {
+  return found.filter((finding) => !expect.some((pattern) => pattern.test(finding)));
+}

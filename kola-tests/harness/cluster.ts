@@ -1,0 +1,68 @@
+import { Failure } from '../../sdk/lib/errors.ts';
+import type { Lab } from './lab.ts';
+import { createMachine, type Machine } from './machine.ts';
+import { type Network, openNetwork } from './network.ts';
+import type { TestDefinition } from './register.ts';
+import { newMachineDir } from './rundir.ts';
+import { type Plan, planMachine } from './spec.ts';
+
+/** The plans of a test's machines, checked. */
+export function planCluster({ name, machines, config }: TestDefinition): ReadonlyMap<string, Plan> {
+  const specs = Object.entries(machines ?? { box: {} });
+  return new Map(
+    specs.map(([machine, spec]) => [
+      machine,
+      planMachine(
+        { ...spec, ...(spec.config === undefined && config !== undefined ? { config } : {}) },
+        `${name}, machine ${machine}`,
+      ),
+    ]),
+  );
+}
+
+export interface RunningCluster {
+  readonly machines: Readonly<Record<string, Machine>>;
+  dispose(): Promise<void>;
+}
+
+/** Makes the machines of a test and their networks. `start` powers all of them on, at once. */
+export async function createCluster(
+  lab: Lab,
+  plans: ReadonlyMap<string, Plan>,
+): Promise<RunningCluster & { start(): Promise<void> }> {
+  const networks = new Map<string, Network>();
+  const machines: Record<string, Machine> = {};
+  const names = [...new Set([...plans.values()].flatMap(({ nics }) => nics.map(({ network }) => network)))];
+  for (const name of names.filter((network) => network !== 'user'))
+    networks.set(name, await openNetwork(await newMachineDir(), name));
+  const socketOf = (name: string): string => {
+    const network = networks.get(name);
+    if (!network) throw new Failure(`there is no network ${name}`);
+    return network.socket;
+  };
+  let number = 0;
+  for (const [name, plan] of plans) {
+    number += 1;
+    machines[name] = await createMachine(lab, { name, number, plan, networks: socketOf });
+  }
+  return {
+    machines,
+    start: async () => {
+      const started = await Promise.allSettled(Object.values(machines).map((machine) => machine.start()));
+      for (const result of started) if (result.status === 'rejected') throw result.reason;
+      if (plans.size > 1) await Promise.all(Object.values(machines).map(individualize));
+    },
+    dispose: async () => {
+      await Promise.all(Object.values(machines).map((machine) => machine.dispose()));
+      await Promise.all([...networks.values()].map((network) => network.close()));
+    },
+  };
+}
+
+/** Forks of one snapshot are twins: machines that meet need a name and a machine-id (machine-id(5)) of their own. */
+async function individualize(machine: Machine): Promise<void> {
+  await machine.succeed(`
+    echo ${machine.name} >/etc/hostname && hostname ${machine.name}
+    : >/etc/machine-id && systemd-machine-id-setup >/dev/null 2>&1
+    systemctl restart systemd-journald.service systemd-networkd.service`);
+}

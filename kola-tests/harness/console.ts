@@ -1,0 +1,111 @@
+import type { Socket } from 'node:net';
+import { StringDecoder } from 'node:string_decoder';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { type Patience, poll } from './wait.ts';
+
+/** The guest's serial console. */
+export interface GuestConsole {
+  /** The last 256 KiB, without escape sequences. */
+  text(): string;
+  /** The last `count` lines that are not empty. */
+  tail(count: number): string;
+  /** Types on the console. */
+  write(input: string | Uint8Array): void;
+  /** Passes on what is printed, as it comes, until the returned function is called. */
+  onOutput(listener: (bytes: Buffer) => void): () => void;
+  /** The first match in what was printed after `since` (a value of `position()`), default: everything kept. */
+  waitFor(pattern: RegExp, patience: Patience & { readonly since?: number }): Promise<RegExpExecArray>;
+  /** Characters printed so far. */
+  position(): number;
+}
+
+const RING = 256 * 1024;
+/** A guest that says more than this has a fault, and its log would fill the disk. */
+const FLOOD = 64 * 1024 * 1024;
+
+/** What on a console means that nothing good will come any more. */
+const DOOMED: readonly { readonly pattern: RegExp; readonly what: string }[] = [
+  { pattern: /\*\*\* Boot stops here.*/, what: 'the machine could not start' },
+  { pattern: /Kernel panic - not syncing: .*/, what: 'the kernel panicked' },
+  {
+    pattern: /You are in (?:emergency|rescue) mode|Entering emergency mode|Reached target .*Emergency Mode/,
+    what: 'the guest is in emergency mode',
+  },
+  { pattern: /Ignition failed: .*/, what: 'Ignition failed' },
+  { pattern: /BdsDxe: No bootable option or device was found/, what: 'the firmware found nothing to boot' },
+];
+
+/** Reads a console; `onDoom` is told, once, when it shows that the guest is lost. */
+export function openConsole(socket: Socket, onDoom: (failure: Failure) => void): GuestConsole {
+  const decoder = new StringDecoder('utf8');
+  let kept = '';
+  let dropped = 0;
+  let doomed = false;
+
+  socket.on('data', (chunk: Buffer) => {
+    const fresh = plainText(decoder.write(chunk));
+    // A pattern may straddle two chunks: look again at the line that was open.
+    const from = kept.lastIndexOf('\n') + 1;
+    kept += fresh;
+    if (!doomed) lookForDoom(kept.slice(from));
+    if (!doomed && dropped > FLOOD) {
+      doomed = true;
+      onDoom(new Failure(`the guest floods its console\n${indent(tail(5))}`));
+    }
+    if (kept.length > 2 * RING) {
+      dropped += kept.length - RING;
+      kept = kept.slice(-RING);
+    }
+  });
+  socket.on('error', () => {}); // QEMU's end is noticed where QEMU is watched
+
+  function lookForDoom(text: string): void {
+    for (const { pattern, what } of DOOMED) {
+      const found = pattern.exec(text);
+      if (!found) continue;
+      doomed = true;
+      // The rest of the line and what follows at once (a stack trace, the reason) belong to the report.
+      const said = (): string => pattern.exec(kept.slice(-RING))?.[0].trim() ?? found[0];
+      setTimeout(() => onDoom(new Failure(`${what}: ${said()}\n${indent(tail(25))}`)), 300).unref();
+      return;
+    }
+  }
+
+  function tail(count: number): string {
+    return kept
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(-count)
+      .join('\n');
+  }
+
+  return {
+    text: () => kept,
+    tail,
+    write: (input) => void socket.write(input),
+    onOutput: (listener) => {
+      socket.on('data', listener);
+      return () => socket.off('data', listener);
+    },
+    position: () => dropped + kept.length,
+    waitFor: async (pattern, { since = 0, ...patience }) =>
+      await poll(
+        `${pattern} on the console`,
+        async () =>
+          new RegExp(pattern.source, pattern.flags.replace('g', '')).exec(
+            kept.slice(Math.max(0, since - dropped)),
+          ) ?? undefined,
+        patience,
+      ),
+  };
+}
+
+/** As a quotation in a report: marked, long lines cut. */
+export function indent(text: string): string {
+  return text.replace(/^.*$/gm, (line) => `  | ${line.length > 240 ? `${line.slice(0, 240)}…` : line}`);
+}
+
+/** Without escape sequences (ECMA-48: CSI with its parameters, OSC up to its end, two-character ones) and carriage returns. */
+export function plainText(text: string): string {
+  return text.replace(/\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\r/g, '');
+}

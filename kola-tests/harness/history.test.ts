@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readHistory, record } from './history.ts';
+
+test('durations, last result and flakes are remembered per image; a torn line is passed over', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'history-test-'));
+  const path = join(dir, 'sub/history.jsonl');
+  try {
+    assert.equal((await readHistory('n100', path)).size, 0);
+    const run = { test: 'zfs.mirror', image: 'n100', artifact: 'a', passed: true, ms: 100 };
+    await record(run, path);
+    await record({ ...run, passed: false, ms: 7 }, path); // the same artifact: a flake
+    await record({ ...run, artifact: 'b', passed: false, ms: 8 }, path); // another one: a regression
+    await record({ ...run, image: 'other' }, path);
+    await appendFile(path, '{"test":"zfs.mir');
+    assert.deepEqual((await readHistory('n100', path)).get('zfs.mirror'), {
+      runs: 3,
+      lastMs: 100,
+      lastPassed: false,
+      flakes: 1,
+    });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});

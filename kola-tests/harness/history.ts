@@ -1,0 +1,76 @@
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { cacheDir } from '../../sdk/lib/cache.ts';
+import { errorCode } from '../../sdk/lib/errors.ts';
+
+/** One run of one test, as a line of JSON in the history. */
+export interface Run {
+  readonly test: string;
+  readonly image: string;
+  /** SHA-256 of the disk artifact it ran on: the same artifact passing and failing is a flake. */
+  readonly artifact: string;
+  readonly passed: boolean;
+  /** Without the wait for a slot. */
+  readonly ms: number;
+}
+
+export interface TestHistory {
+  readonly runs: number;
+  /** Of the last run that passed. */
+  readonly lastMs: number | undefined;
+  readonly lastPassed: boolean;
+  /** Artifacts on which it both passed and failed. */
+  readonly flakes: number;
+}
+
+export function historyFile(): string {
+  return join(cacheDir(), 'kola', 'history.jsonl');
+}
+
+export async function record(run: Run, path = historyFile()): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await appendFile(path, `${JSON.stringify(run)}\n`); // O_APPEND: runs at once do not mix their lines
+}
+
+/** History of the tests of one image, by test name. A line that is not whole (a full disk) is passed over. */
+export async function readHistory(
+  image: string,
+  path = historyFile(),
+): Promise<ReadonlyMap<string, TestHistory>> {
+  const byTest = new Map<string, Run[]>();
+  for (const line of (await readOrEmpty(path)).split('\n')) {
+    const run = parse(line);
+    if (run?.image !== image) continue;
+    byTest.set(run.test, [...(byTest.get(run.test) ?? []), run]);
+  }
+  return new Map([...byTest].map(([test, runs]) => [test, summarize(runs)]));
+}
+
+function summarize(runs: readonly Run[]): TestHistory {
+  const passedOn = new Set(runs.filter(({ passed }) => passed).map(({ artifact }) => artifact));
+  const failedOn = new Set(runs.filter(({ passed }) => !passed).map(({ artifact }) => artifact));
+  return {
+    runs: runs.length,
+    lastMs: runs.findLast(({ passed }) => passed)?.ms,
+    lastPassed: runs.at(-1)?.passed ?? false,
+    flakes: [...passedOn].filter((artifact) => failedOn.has(artifact)).length,
+  };
+}
+
+function parse(line: string): Run | undefined {
+  try {
+    return JSON.parse(line) as Run;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+async function readOrEmpty(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,19 @@
+import { StringDecoder } from 'node:string_decoder';
+
+/**
+ * Cuts a byte stream into lines without their `\n`. A line longer than `limit` characters is delivered in pieces,
+ * so that a peer that never sends a newline cannot fill the memory.
+ */
+export function lineSplitter(onLine: (line: string) => void, limit = 1 << 20): (chunk: Buffer) => void {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  return (chunk) => {
+    const parts = (rest + decoder.write(chunk)).split('\n');
+    rest = parts.pop() ?? '';
+    for (const line of parts) onLine(line);
+    while (rest.length > limit) {
+      onLine(rest.slice(0, limit));
+      rest = rest.slice(limit);
+    }
+  };
+}

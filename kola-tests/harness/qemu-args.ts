@@ -1,0 +1,154 @@
+import { join } from 'node:path';
+import type { Acceleration } from './accel.ts';
+import { type Device, portName } from './devices.ts';
+import type { Emulator } from './emulator.ts';
+import { HOTPLUG_SLOTS } from './spec.ts';
+
+/** Guest memory: private to the process, or a file, of which a fork maps a private copy. */
+export type Ram =
+  | { readonly kind: 'private' }
+  | { readonly kind: 'file'; readonly path: string; readonly share: boolean };
+
+/** Everything QEMU's command line depends on. */
+export interface Hardware {
+  readonly name: string;
+  readonly memory: number;
+  readonly cpus: number;
+  readonly display: boolean;
+  readonly usb: boolean;
+  readonly ram: Ram;
+  readonly accel: Acceleration;
+  /** The machine's own copy of OVMF's variables. */
+  readonly firmwareVars: string;
+  /** Ignition config file. */
+  readonly config?: string;
+  /** Plugged from the start. */
+  readonly devices: readonly Device[];
+  /** Wait for `migrate-incoming` instead of booting. */
+  readonly incoming: boolean;
+  /** The serial console is this process's terminal, and the guest waits for `cont`. Without the harness's channels. */
+  readonly terminal?: boolean;
+}
+
+/** Root port 0 holds the system disk, 1 the first NIC; those from here on are free for plugging. */
+export const FIRST_HOTPLUG_SLOT = 2;
+
+export const sockets = (dir: string): { qmp: string; console: string; agent: string } => ({
+  qmp: join(dir, 'qmp.sock'),
+  console: join(dir, 'console.sock'),
+  agent: join(dir, 'agent.sock'),
+});
+
+/** QEMU's arguments for one machine, whose sockets and console log are in `dir`. Pure: equal input, equal arguments. */
+export function qemuArguments(
+  hardware: Hardware,
+  dir: string,
+  { ovmfCode }: Pick<Emulator, 'ovmfCode'>,
+): string[] {
+  return [
+    ['-name', `${hardware.name},debug-threads=on`],
+    ['-nodefaults'],
+    ['-no-user-config'],
+    ['-machine', 'q35,memory-backend=ram,pflash0=firmware-code,pflash1=firmware-vars,vmport=off'],
+    ['-accel', hardware.accel.args],
+    ['-cpu', hardware.accel.cpu],
+    ['-smp', `${hardware.cpus}`],
+    ['-m', `${hardware.memory}M`],
+    ['-object', json(ramBackend(hardware))],
+    ['-rtc', 'base=utc'],
+    // Emulated, a busy host can starve the guest's timer check and the kernel gives up: "IO-APIC + timer doesn't work!".
+    // systemd-stub takes this word from SMBIOS (systemd-stub(7)); the image stays as shipped. KVM guests set it themselves.
+    ...(hardware.accel.kind === 'tcg'
+      ? [['-smbios', 'type=11,value=io.systemd.stub.kernel-cmdline-extra=no_timer_check']]
+      : []),
+    ['-display', 'none'],
+    ...(hardware.display ? [['-device', 'VGA,vgamem_mb=8']] : []),
+    [
+      '-blockdev',
+      json({
+        'node-name': 'firmware-code',
+        driver: 'raw',
+        'read-only': true,
+        file: { driver: 'file', filename: ovmfCode, 'read-only': true },
+      }),
+    ],
+    [
+      '-blockdev',
+      json({
+        'node-name': 'firmware-vars',
+        driver: 'raw',
+        file: { driver: 'file', filename: hardware.firmwareVars },
+      }),
+    ],
+    ['-chardev', `socket,id=qmp,path=${comma(sockets(dir).qmp)},server=on,wait=off`],
+    ['-mon', 'chardev=qmp,mode=control'],
+    ...(hardware.terminal ? terminal() : channels(dir)),
+    ['-device', 'virtio-rng-pci'],
+    ['-device', 'vmgenid,guid=auto'],
+    ...(hardware.config === undefined
+      ? []
+      : [['-fw_cfg', `name=opt/com.coreos/config,file=${comma(hardware.config)}`]]),
+    ...rootPorts(),
+    ...(hardware.usb ? [['-device', 'qemu-xhci,id=usb']] : []),
+    ...hardware.devices.flatMap((device) => [
+      ...device.blockdevs.map((node) => ['-blockdev', json(node)]),
+      ...(device.netdev ? [['-netdev', json(device.netdev)]] : []),
+      ['-device', json(device.device)],
+    ]),
+    ...(hardware.incoming ? [['-incoming', 'defer']] : []),
+  ].flat();
+}
+
+/** QEMU itself keeps the console's log: it is complete even when nobody listens, and outlives a killed harness. */
+function channels(dir: string): string[][] {
+  const { console, agent } = sockets(dir);
+  const log = `logfile=${comma(consoleLog(dir))},logappend=on`;
+  return [
+    ['-chardev', `socket,id=console,path=${comma(console)},server=on,wait=off,${log}`],
+    ['-serial', 'chardev:console'],
+    ['-device', 'virtio-serial-pci'],
+    ['-chardev', `socket,id=agent,path=${comma(agent)},server=on,wait=off`],
+    ['-device', 'virtserialport,chardev=agent,name=draisine.kola'],
+  ];
+}
+
+/** As `-nographic` has it: monitor and serial port share the terminal, Ctrl-A switches; signals go to the guest. */
+function terminal(): string[][] {
+  return [
+    ['-chardev', 'stdio,id=console,mux=on,signal=off'],
+    ['-serial', 'chardev:console'],
+    ['-mon', 'chardev=console,mode=readline'],
+    ['-S'],
+  ];
+}
+
+export function consoleLog(dir: string): string {
+  return join(dir, 'console.txt');
+}
+
+function ramBackend({ ram, memory }: Hardware): object {
+  const size = memory * 1024 * 1024;
+  return ram.kind === 'private'
+    ? { 'qom-type': 'memory-backend-ram', id: 'ram', size }
+    : { 'qom-type': 'memory-backend-file', id: 'ram', size, 'mem-path': ram.path, share: ram.share };
+}
+
+/** Devices plug into PCIe only behind a root port. Ports without I/O space: 64 KiB would not do for all (QEMU's docs/pcie.txt). */
+function rootPorts(): string[][] {
+  return Array.from({ length: FIRST_HOTPLUG_SLOT + HOTPLUG_SLOTS }, (_, slot) => {
+    const address = `${(16 + Math.floor(slot / 8)).toString(16)}.${slot % 8}`;
+    return [
+      '-device',
+      `pcie-root-port,id=${portName(slot)},bus=pcie.0,chassis=${slot + 1},addr=${address},multifunction=on,io-reserve=0`,
+    ];
+  });
+}
+
+function json(value: object): string {
+  return JSON.stringify(value);
+}
+
+/** A comma inside an option's value is doubled. */
+function comma(path: string): string {
+  return path.replaceAll(',', ',,');
+}

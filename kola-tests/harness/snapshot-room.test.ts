@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { makeRoom } from './snapshot-room.ts';
+
+test('the least recently used snapshots go first, until the rest fits', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'snapshot-test-'));
+  try {
+    for (const [index, name] of ['newest', 'middle', 'oldest'].entries()) {
+      await mkdir(join(root, name));
+      await writeFile(join(root, name, 'ram'), Buffer.alloc(1 << 20, 1));
+      const used = new Date(Date.now() - index * 60_000);
+      await utimes(join(root, name), used, used);
+    }
+    const left = (): boolean[] => ['newest', 'middle', 'oldest'].map((name) => existsSync(join(root, name)));
+    await makeRoom(root, 4 << 20);
+    assert.deepEqual(left(), [true, true, true]);
+    await makeRoom(root, (2 << 20) + (64 << 10));
+    assert.deepEqual(left(), [true, true, false]);
+    await makeRoom(root, 0);
+    assert.deepEqual(left(), [false, false, false]);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+});
+
+test('what a killed run left half made goes, what a living one is making stays', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'snapshot-test-'));
+  try {
+    const dead = join(root, 'abc.tmp-999999-00000000');
+    const living = join(root, `abc.tmp-${process.pid}-00000000`);
+    await mkdir(dead);
+    await mkdir(living);
+    await makeRoom(root, 1 << 30);
+    assert.deepEqual([existsSync(dead), existsSync(living)], [false, true]);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,77 @@
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { hostBudget } from './budget.ts';
+import { type Denial, denialOf, readDenylist } from './denylist.ts';
+import { readHistory } from './history.ts';
+import { openLab } from './lab.ts';
+import { loadTests } from './register.ts';
+import { runTest } from './runtest.ts';
+import { selectTests } from './select.ts';
+import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from './suite-options.ts';
+
+/*
+ * Entry of node:test: makes one node:test test of each VM test that is asked for. All run in this one process,
+ * which schedules them by memory. The options come in the environment: a test file has no arguments.
+ */
+
+async function main(options: SuiteOptions): Promise<void> {
+  const { tests, broken } = await loadTests(await testModules());
+  const history = await readHistory(options.image);
+  const durations = new Map(
+    [...history].flatMap(([name, { lastMs }]) => (lastMs === undefined ? [] : [[name, lastMs] as const])),
+  );
+  const { image, patterns, shard, only } = options;
+  const selection = {
+    image,
+    patterns,
+    ...(shard ? { shard } : {}),
+    ...(only ? { only: new Set(only) } : {}),
+  };
+  const selected = selectTests(tests, selection, durations);
+
+  for (const { file, error } of broken) failedTest(`load ${fileURLToPath(file)}`, error);
+  if (selected.length === 0) return;
+  const denials = await readDenylist(fileURLToPath(new URL('../denylist.json', import.meta.url)));
+  const lab = await openLab(options);
+  const budget = await hostBudget(options.parallel);
+  lab.log(`kola: ${selected.length} tests, ${budget.slots} at once, in ${budget.memory} MiB`);
+  const run = { lab, budget, reportDir: options.reportDir };
+  void describe(`kola ${image}`, { concurrency: budget.slots }, () => {
+    for (const wanted of selected) {
+      const { name } = wanted.definition;
+      const held = denialOf(name, denials, new Date());
+      if (held?.expired) failedTest(name, expired(held.denial));
+      else if (held) test(name, { skip: `${held.denial.reason} (${held.denial.tracker})` });
+      else test(name, (t) => runTest(wanted, t, run));
+    }
+  });
+}
+
+function failedTest(name: string, error: unknown): void {
+  test(name, () => {
+    throw error;
+  });
+}
+
+function expired({ reason, tracker, expires }: Denial): Failure {
+  return new Failure(`its entry in the denylist expired on ${expires}: ${reason} (${tracker})`, {
+    mend: 'mend what it is about and take the entry out, or give it a new date',
+  });
+}
+
+/** Whoever started this run may be killed without a word to its children: then nobody wants the rest of it. */
+function endWithParent(): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.exit(1);
+  }, 1000).unref();
+}
+
+const given = process.env[OPTIONS_VARIABLE];
+if (given !== undefined) {
+  endWithParent();
+  const options = JSON.parse(given) as SuiteOptions;
+  // What keeps all tests from running is one failed test, told in one place.
+  await main(options).catch((error: unknown) => failedTest(`kola ${options.image}`, error));
+}

@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import { doctor } from './cli/doctor.ts';
+import { type KolaOptions, listTests, runTests } from './cli/kola.ts';
+import { parseCount } from './cli/options.ts';
+import { type RunOptions, runImage } from './cli/run.ts';
+import { spawnMachine } from './cli/spawn.ts';
+import { type TestOptions, testEverything } from './cli/test.ts';
+
+/** The verbs of this room: run, test, kola, doctor. */
+export function register(program: Command): void {
+  program
+    .command('run')
+    .description('boot an image in QEMU on this terminal')
+    .argument('<image>')
+    .option('--ignition <file>', 'machine config: Ignition JSON, or what `ignition compile` takes')
+    .option('--memory <size>', 'guest memory, e.g. 512M or 2G', '1G')
+    .option('--cpus <n>', 'processors', parseCount, 2)
+    .option('--disk <size>', 'add a blank disk, e.g. 10G; may be given several times', collect, [])
+    .option('--boot <from>', 'where the image is: disk or usb', 'disk')
+    .action(async (image: string, options: RunOptions) => exit(await runImage(image, options)));
+
+  program
+    .command('test')
+    .description('unit tests, then builds what is missing, then VM tests')
+    .argument('[pattern...]', 'part of the path of a unit test, or a glob on names of VM tests')
+    .option('--unit', 'unit tests only')
+    .option('--vm', 'VM tests only')
+    .action(async (patterns: string[], options: TestOptions) =>
+      exit(await testEverything(patterns, options)),
+    );
+
+  program
+    .command('doctor')
+    .description('what this host can do, and how to mend what it cannot')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }) => exit(await doctor(options)));
+
+  const kola = program.command('kola').description('the VM test harness');
+  const common = (command: Command): Command =>
+    command
+      .argument('[glob...]', 'names, areas or tag:TAG; default all')
+      .option('--image <image>', 'which image', 'n100');
+  common(kola.command('list').description('list tests: tags, machines, last durations, flakes'))
+    .option('--json', 'as JSON')
+    .action(async (globs: string[], options: KolaOptions) => exit(await listTests(globs, options)));
+  common(kola.command('run').description('run VM tests'))
+    .option(
+      '--parallel <n>',
+      'tests at once; default: the number of processors, memory permitting',
+      parseCount,
+    )
+    .option('--shard <i/n>', 'only part I of N, balanced by recorded durations')
+    .option('--rerun-failed', 'only those that failed last time')
+    .option('--report <dir>', 'where failed tests leave their evidence; default out/report')
+    .option('--json', 'result as JSON on stdout')
+    .action(async (globs: string[], options: KolaOptions) => exit(await runTests(globs, options)));
+  kola
+    .command('spawn')
+    .description('a root shell on a fresh fork; with the name of a test, on a machine like its first one')
+    .argument('[test]')
+    .option('--image <image>', 'which image', 'n100')
+    .action(async (test: string | undefined, options: { image: string }) =>
+      exit(await spawnMachine(test, options)),
+    );
+}
+
+function exit(code: number): void {
+  process.exitCode = code;
+}
+
+function collect(value: string, all: string[]): string[] {
+  return [...all, value];
+}
