@@ -1,0 +1,39 @@
+import { Command, CommanderError } from 'commander';
+import { describeFailure, Failure } from './sdk/lib/errors.ts';
+import { setQuiet } from './sdk/lib/log.ts';
+
+/**
+ * Each room owns its verbs and registers them here. A room is only loaded when one of its verbs is asked for,
+ * so that `build` with nothing to do starts in a fraction of a second.
+ */
+const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program: Command): void }> }[] = [
+  { verbs: ['build', 'graph', 'size', 'diff', 'clean', 'sdk'], load: () => import('./build/cli/verbs.ts') },
+  { verbs: ['lock', 'resolve', 'why'], load: () => import('./packages/verbs.ts') },
+  { verbs: ['ignition'], load: () => import('./ignition/verbs.ts') },
+  { verbs: ['run', 'test', 'kola', 'doctor'], load: () => import('./kola-tests/verbs.ts') },
+];
+
+const QUIET = ['-q, --quiet', 'no progress, only errors and results'] as const;
+
+async function main(args: string[]): Promise<number> {
+  const program = new Command('draisine')
+    .description('Builds, boots and proves a small immutable container-first Linux')
+    .option(...QUIET)
+    .exitOverride()
+    .enablePositionalOptions()
+    .hook('preAction', (_root, verb) => setQuiet(verb.optsWithGlobals<{ quiet?: boolean }>().quiet === true));
+  const wanted = args.find((arg) => !arg.startsWith('-'));
+  const asked = rooms.filter((room) => wanted === undefined || room.verbs.includes(wanted));
+  for (const room of asked.length > 0 ? asked : rooms) (await room.load()).register(program);
+  for (const verb of program.commands) verb.option(...QUIET); // before the verb or behind it
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(`${describeFailure(error)}\n`);
+    return error instanceof Failure ? error.exitCode : 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
