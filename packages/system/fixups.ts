@@ -6,6 +6,10 @@ export const fixups: Fixups = {
   enabledUnits,
   unitAliases,
   links: {
+    // The stub of systemd-resolved(8); UTC until a machine's config says otherwise.
+    'etc/resolv.conf': '../run/systemd/resolve/stub-resolv.conf',
+    'etc/localtime': '../usr/share/zoneinfo/UTC',
+    'etc/mtab': '../proc/self/mounts',
     'usr/bin/awk': 'mawk',
     'usr/bin/nawk': 'mawk',
     'usr/bin/pager': 'less',
