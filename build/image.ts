@@ -20,6 +20,7 @@ const FILES: Readonly<Record<string, string>> = {
   usr: 'usr.erofs',
   'usr-verity': 'usr.verity',
   'oci-busybox': 'oci-busybox.tar',
+  sbom: 'sbom.spdx.json',
 };
 
 /** The targets of an image out of the committed lock. */
@@ -38,7 +39,7 @@ export async function imageTargets(image: Image, { dev }: ImageContext): Promise
         { target, file: FILES[name] ?? name, byDefault: !(dev && name === 'disk.zst') },
       ]),
     ),
-    targets: {},
+    targets: { [graph.root.name]: graph.root },
     version,
     lock: sha256(await readFile(lockPath)),
     packages: lockedSet(lock, image.set).map(({ name, version, architecture }) => ({

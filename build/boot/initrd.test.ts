@@ -29,7 +29,9 @@ const entries = [
   file('usr/share/unwanted', 'x'),
   file(`${MODULES}/modules.dep`, 'kernel/ext4.ko: kernel/jbd2.ko\nkernel/jbd2.ko:\nkernel/other.ko:\n'),
   file(`${MODULES}/modules.dep.bin`, ''),
+  file(`${MODULES}/modules.alias.bin`, 'aliases of all modules of the image'),
   file(`${MODULES}/modules.builtin.bin`, ''),
+  file(`${MODULES}/modules.builtin.alias.bin`, ''),
   ...['ext4', 'jbd2', 'other'].map((name) => file(`${MODULES}/kernel/${name}.ko`, name)),
 ];
 const image = mergeLayers([{ packages: [{ name: 'all', entries }] }]);
@@ -40,8 +42,14 @@ let folder = '';
 let tools = '';
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'draisine-initrd-'));
-  // zstd -q -T2 -LEVEL -o OUT
-  tools = await fakeTree(join(folder, 'tools'), { zstd: 'cat >"$5"' });
+  // zstd -q -T2 -LEVEL -o OUT; depmod -b FOLDER RELEASE, whose indexes here are what it was given, in its order
+  tools = await fakeTree(join(folder, 'tools'), {
+    zstd: 'cat >"$5"',
+    depmod: `cd "$2/lib/modules/$3"
+for name in alias.bin dep dep.bin devname softdep symbols.bin; do
+  echo "$name of $(echo $(cat modules.order)): $(cd kernel && echo *)" >"modules.$name"
+done`,
+  });
   await mkdir(join(folder, 'overlay/usr/lib'), { recursive: true });
   await writeFile(join(folder, 'overlay/usr/lib/ours'), 'ours');
 });
@@ -92,6 +100,16 @@ test('what is named, and what that needs, is in; nothing else', async () => {
   for (const path of ['usr/share/unwanted', `${MODULES}/kernel/other.ko`, `${LIB}/libopened.so`])
     assert.ok(!names.includes(path), path);
   assert.deepEqual(names, [...new Set(names)]);
+});
+
+test('the module indexes speak of its own modules only, in the order of the image', async () => {
+  const { names, bytes } = await build({}, { modules: ['ext4'] });
+  assert.equal(names.filter((name) => name.endsWith('/modules.alias.bin')).length, 1);
+  const text = bytes.toString('latin1');
+  assert.ok(text.includes('alias.bin of kernel/ext4.ko kernel/jbd2.ko: ext4.ko jbd2.ko\n'));
+  assert.ok(!text.includes('aliases of all modules'));
+  assert.ok(!text.includes('kernel/other.ko'));
+  assert.ok(names.includes(`${MODULES}/modules.builtin.alias.bin`), 'what is in the kernel stays known');
 });
 
 test('libraries opened with dlopen, units, links and folders of the plan', async () => {

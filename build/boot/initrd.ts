@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { badInput } from '../../sdk/lib/errors.ts';
+import { join } from 'node:path';
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { runTool } from '../../sdk/tool.ts';
 import { type Plain, recipe, type Source, type Target } from '../graph/target.ts';
@@ -10,8 +10,9 @@ import type { Entry, Tree } from '../tree/entry.ts';
 import { libraryClosure } from '../tree/libraries.ts';
 import { indexTree, lookUp } from '../tree/lookup.ts';
 import { mergeLayers } from '../tree/merge.ts';
-import { readOverlay } from '../tree/overlay.ts';
-import { MERGED_USR } from '../tree/paths.ts';
+import { inlineContent, readOverlay } from '../tree/overlay.ts';
+import { baseOf, MERGED_USR, parentOf } from '../tree/paths.ts';
+import { BUILTIN_INDEXES, MODULE_INDEXES, runDepmod } from './depmod.ts';
 import { moduleName } from './modinfo.ts';
 
 /** What of the image's tree goes into the initrd. All paths as in `Entry.path`. */
@@ -47,7 +48,7 @@ export const initrd = recipe<{
 }>({
   from: import.meta.url,
   kind: 'file',
-  async run({ inputs, out, signal, blob }) {
+  async run({ inputs, out, scratch, signal, blob }) {
     const { plan } = inputs;
     const usr = JSON.parse(await readFile(inputs.tree.path, 'utf8')) as Tree;
     const common = { uid: 0, gid: 0, origin: 'initrd plan' };
@@ -58,13 +59,15 @@ export const initrd = recipe<{
     const tree: Tree = { entries: [...aliases, ...usr.entries].sort((a, b) => byteOrder(a.path, b.path)) };
     const contents = await openContents(tree, blob);
     try {
+      const modules = pickModules(tree, inputs.modules, contents);
       const programs = [...plan.binaries, ...plan.libraries.map((soname) => `${LIBRARIES}/${soname}`)];
       const paths = new Set([
         ...programs,
         ...plan.files,
         ...plan.units.map((unit) => `${UNITS}/${unit}`),
         ...libraryClosure(tree, programs, (content) => contents.read(content)),
-        ...modulePaths(tree, inputs.modules, contents),
+        ...modules.paths.map((path) => `${modules.root}/${path}`),
+        ...BUILTIN_INDEXES.map((name) => `${modules.root}/${name}`),
       ]);
       const index = indexTree(tree);
       const picked = new Map<string, Entry>();
@@ -89,6 +92,10 @@ export const initrd = recipe<{
       ];
       const merged = mergeLayers([
         { packages: [{ name: 'image', entries: [...picked.values()] }] },
+        {
+          overlay: 'depmod',
+          entries: await ownIndexes(modules, picked, contents, { sdk: inputs.sdk.path, scratch, signal }),
+        },
         { overlay: 'initrd', entries: await readOverlay(inputs.overlay.path, 'initrd') },
         { overlay: 'initrd plan', entries: made },
       ]);
@@ -112,24 +119,25 @@ function standalone(entry: Entry, index: ReadonlyMap<string, Entry>): Entry {
   return file?.type === 'file' ? { ...file, path: entry.path } : entry;
 }
 
-/** Paths of the named modules, of all they depend on (modules.dep), and of depmod's indexes. */
-function modulePaths(tree: Tree, names: readonly string[], contents: ContentReader): string[] {
-  const files = tree.entries.filter(
-    ({ path, type }) => type === 'file' && path.startsWith('usr/lib/modules/'),
-  );
-  const dep = files.find(({ path }) => basename(path) === 'modules.dep');
-  const builtin = files.find(({ path }) => basename(path) === 'modules.builtin.bin');
-  if (dep?.type !== 'file' || !builtin)
+interface PickedModules {
+  /** usr/lib/modules/RELEASE. */
+  readonly root: string;
+  /** Below `root`, in the order of the image's modules.dep. */
+  readonly paths: readonly string[];
+}
+
+/** The named modules and all they depend on, after modules.dep. */
+function pickModules(tree: Tree, names: readonly string[], contents: ContentReader): PickedModules {
+  const dep = tree.entries.find(({ path }) => /^usr\/lib\/modules\/[^/]+\/modules\.dep$/.test(path));
+  if (dep?.type !== 'file')
     throw badInput('the image has no kernel modules', { where: 'plan of the initrd' });
-  const root = dep.path.slice(0, -'/modules.dep'.length);
   const dependencies = new Map<string, string[]>();
+  const order: string[] = [];
   for (const line of contents.read(dep.content).toString().split('\n')) {
     const [path, rest] = line.split(':');
-    if (path && rest !== undefined)
-      dependencies.set(
-        moduleName(path),
-        [path, ...rest.trim().split(' ')].filter((each) => each !== ''),
-      );
+    if (!path || rest === undefined) continue;
+    order.push(path);
+    dependencies.set(moduleName(path), [path, ...rest.split(' ').filter((each) => each !== '')]);
   }
   const unknown = names.filter((name) => !dependencies.has(moduleName(name)));
   if (unknown.length > 0)
@@ -137,9 +145,38 @@ function modulePaths(tree: Tree, names: readonly string[], contents: ContentRead
       where: 'modules of the initrd',
       mend: 'add them to the modules of the image, or remove them here',
     });
-  const paths = new Set(
-    names.flatMap((name) => dependencies.get(moduleName(name)) ?? []).map((path) => `${root}/${path}`),
+  const wanted = new Set(names.flatMap((name) => dependencies.get(moduleName(name)) ?? []));
+  return { root: parentOf(dep.path), paths: order.filter((path) => wanted.has(path)) };
+}
+
+/**
+ * depmod's indexes over the modules of the initrd alone. With those of the image udev would ask for a driver of
+ * every device it finds, and complain of each one whose file is only in /usr.
+ */
+async function ownIndexes(
+  { root, paths }: PickedModules,
+  picked: ReadonlyMap<string, Entry>,
+  contents: ContentReader,
+  { sdk, scratch, signal }: { sdk: string; scratch: string; signal: AbortSignal },
+): Promise<Entry[]> {
+  const files = paths.map((path) => {
+    const entry = picked.get(`${root}/${path}`);
+    if (entry?.type !== 'file') throw new Failure(`${path} is no file`, { where: root });
+    return [path, contents.read(entry.content)] as const;
+  });
+  const folder = join(scratch, 'depmod');
+  const read = await runDepmod({ sdk, release: baseOf(root), files, order: paths, folder, signal });
+  return await Promise.all(
+    MODULE_INDEXES.map(
+      async (name): Promise<Entry> => ({
+        path: `${root}/${name}`,
+        type: 'file',
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        origin: 'depmod',
+        content: inlineContent(await read(name)),
+      }),
+    ),
   );
-  for (const { path } of files) if (path.startsWith(`${root}/modules.`)) paths.add(path);
-  return [...paths];
 }

@@ -39,6 +39,23 @@ test('what is no module is refused by name', () => {
   refuses(makeModule([['a', 'b']], { section: '.comment' }), /no \.modinfo section/);
 });
 
+test('a module cut short anywhere is refused by name', () => {
+  const whole = makeModule([
+    ['license', 'GPL'],
+    ['depends', 'spl'],
+  ]);
+  for (let length = 0; length < whole.length; length++) {
+    assert.throws(
+      () => readModInfo(whole.subarray(0, length), 'kernel/odd.ko'),
+      (error) => error instanceof Failure && error.where === 'kernel/odd.ko',
+      `${length} of ${whole.length} bytes`,
+    );
+  }
+  const far = Buffer.from(whole);
+  far.writeBigUInt64LE(2n ** 63n, 0x28); // a section table beyond any file
+  assert.throws(() => readModInfo(far, 'kernel/odd.ko'), { name: 'Failure', where: 'kernel/odd.ko' });
+});
+
 test('a module needs what it depends on and what its soft dependencies want before it', () => {
   const needs = (...info: [string, string][]) => modulesNeeded(readModInfo(makeModule(info), 'x'));
   assert.deepEqual(needs(['depends', 'spl,zlib-deflate']), { hard: ['spl', 'zlib_deflate'], soft: [] });

@@ -18,17 +18,23 @@ export function readModInfo(module: Buffer, name: string): ModInfo {
   return info;
 }
 
+const SECTION_HEADER = 64;
+
 function findSection(elf: Buffer, wanted: string, name: string): Buffer {
   if (elf.length < 64 || elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2)
     throw new Failure('not an ELF64 kernel module', { where: name });
-  const table = Number(elf.readBigUInt64LE(0x28));
-  const size = elf.readUInt16LE(0x3a);
-  const count = elf.readUInt16LE(0x3c);
-  const header = (index: number) => elf.subarray(table + index * size, table + (index + 1) * size);
-  const body = (of: Buffer) => {
-    const offset = Number(of.readBigUInt64LE(0x18));
-    return elf.subarray(offset, offset + Number(of.readBigUInt64LE(0x20)));
+  const part = (offset: number, length: number) => {
+    if (offset + length <= elf.length) return elf.subarray(offset, offset + length);
+    throw new Failure(`a kernel module cut short: it ends after ${elf.length} bytes`, {
+      where: name,
+      mend: 'its package or recipe is damaged: fetch or build it again',
+    });
   };
+  const table = Number(elf.readBigUInt64LE(0x28));
+  const size = Math.max(elf.readUInt16LE(0x3a), SECTION_HEADER);
+  const count = elf.readUInt16LE(0x3c);
+  const header = (index: number) => part(table + index * size, size);
+  const body = (of: Buffer) => part(Number(of.readBigUInt64LE(0x18)), Number(of.readBigUInt64LE(0x20)));
   const names = body(header(elf.readUInt16LE(0x3e)));
   for (let index = 0; index < count; index++) {
     const start = header(index).readUInt32LE(0);

@@ -18,7 +18,7 @@ const EXTRA = `usr/lib/modules/${RELEASE}/extra`;
 
 /** Writes what the real one would, so that these tests need no tool. */
 const DEPMOD = `for name in alias.bin builtin.alias.bin builtin.bin dep dep.bin devname softdep symbols.bin; do
-  echo "$name of $3" >"$2/lib/modules/$3/modules.$name"
+  { echo "$name of $3"; cat "$2/lib/modules/$3/modules.order"; } >"$2/lib/modules/$3/modules.$name"
 done`;
 
 let folder = '';
@@ -37,10 +37,15 @@ function ko(depends = '', { magic = MAGIC, softdep }: { magic?: string; softdep?
   ]);
 }
 
+const SHIPPED: Readonly<Record<string, string>> = {
+  'modules.builtin': 'kernel/lib/built-in-one.ko\n',
+  'modules.order': 'kernel/fs/ext4.ko\nkernel/fs/jbd2.ko\n',
+};
+
 const kernelEntries: readonly Entry[] = [
   file(`boot/vmlinuz-${RELEASE}`, 'the kernel'),
   ...['modules.builtin', 'modules.builtin.modinfo', 'modules.order'].map((name) =>
-    file(`lib/modules/${RELEASE}/${name}`, name === 'modules.builtin' ? 'kernel/lib/built-in-one.ko\n' : ''),
+    file(`lib/modules/${RELEASE}/${name}`, SHIPPED[name] ?? ''),
   ),
   ...Object.entries({
     'fs/erofs': ko('lz4-decompress,built_in_one'),
@@ -58,8 +63,12 @@ interface Wanted {
   readonly kernel?: readonly Entry[];
 }
 
-async function build({ names, extra = [], kernel = kernelEntries }: Wanted): Promise<Tree> {
+async function build(wanted: Wanted): Promise<Tree> {
   const own = await mkdtemp(join(folder, 'run-'));
+  return JSON.parse(await readFile((await run(wanted, own)).out, 'utf8')) as Tree;
+}
+
+async function run({ names, extra = [], kernel = kernelEntries }: Wanted, own: string) {
   const document = async (name: string, value: unknown) => {
     await writeFile(join(own, name), canonicalJson(value));
     return await given(join(own, name));
@@ -71,7 +80,7 @@ async function build({ names, extra = [], kernel = kernelEntries }: Wanted): Pro
     sdk: await given(tree),
     sdkXz: await given(tree),
   });
-  return JSON.parse(await readFile((await runRecipe(target, own)).out, 'utf8')) as Tree;
+  return await runRecipe(target, own);
 }
 
 async function fails(wanted: Wanted, what: RegExp): Promise<void> {
@@ -97,6 +106,13 @@ test('modules of recipes are all taken, with what they need', async () => {
   const { entries } = await build({ names: [], extra });
   const names = entries.flatMap(({ path }) => (path.endsWith('.ko') ? [path.split('/').at(-1)] : []));
   assert.deepEqual(names, ['spl.ko', 'zfs.ko', 'jbd2.ko']);
+});
+
+test('depmod is told the order of the kernel: it decides which of two drivers is tried first', async () => {
+  const own = await mkdtemp(join(folder, 'order-'));
+  const { blobs } = await run({ names: ['ext4'] }, own);
+  const told = [...blobs.values()].map(String).find((text) => text.startsWith('dep of'));
+  assert.equal(told, `dep of ${RELEASE}\nkernel/fs/ext4.ko\nkernel/fs/jbd2.ko\n`);
 });
 
 test('an extra module built for another release is refused: that kernel would never load it', async () => {

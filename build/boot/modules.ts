@@ -1,16 +1,17 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
-import { byteOrder, canonicalJson, sha256 } from '../../sdk/lib/files.ts';
+import { byteOrder, canonicalJson } from '../../sdk/lib/files.ts';
 import { runTool } from '../../sdk/tool.ts';
 import { readPackage } from '../debian/package.ts';
 import { recipe, type Target } from '../graph/target.ts';
 import { openContents } from '../tree/content.ts';
 import type { Entry, Tree } from '../tree/entry.ts';
+import { BUILTIN_INDEXES, MODULE_INDEXES, runDepmod } from './depmod.ts';
 import { type ModInfo, moduleName, modulesNeeded, readModInfo } from './modinfo.ts';
 
-/** Files of usr/lib/modules/RELEASE that the package ships and depmod reads. */
-const SHIPPED = ['modules.builtin', 'modules.builtin.modinfo', 'modules.order'];
+/** What the package says of modules that are in the kernel. */
+const BUILTIN = ['modules.builtin', 'modules.builtin.modinfo'];
 
 interface Module {
   readonly name: string;
@@ -100,47 +101,34 @@ export const moduleSet = recipe<{
       }
       checkVermagic(chosen);
 
-      const folder = join(scratch, 'depmod');
-      const entries: Entry[] = [];
-      const common = { uid: 0, gid: 0, mode: 0o644, type: 'file' } as const;
-      for (const module of [...chosen.values()].sort((a, b) => byteOrder(a.path, b.path))) {
-        await write(join(folder, module.path), module.bytes);
-        const digest = sha256(module.bytes);
-        await add(module.bytes);
-        entries.push({
-          ...common,
-          path: module.path,
-          origin: module.origin,
-          content: { blob: digest, offset: 0, size: module.bytes.length, sha256: digest },
-        });
-      }
-      for (const name of SHIPPED) {
+      const modules = [...chosen.values()].sort((a, b) => byteOrder(a.path, b.path));
+      const below = (path: string) => path.slice(root.length + 1);
+      const read = (name: string) => {
         const entry = shipped.find(({ path }) => path === `${root}/${name}`);
         if (entry?.type !== 'file') throw new Failure(`${kernel.name} ships no ${name}`, { where: root });
-        await write(join(folder, entry.path), contents.read(entry.content));
-      }
-      await runTool(inputs.sdk.path, 'depmod', ['-b', join(folder, 'usr'), release], { signal });
-      for (const name of [
-        'alias.bin',
-        'builtin.alias.bin',
-        'builtin.bin',
-        'dep',
-        'dep.bin',
-        'devname',
-        'softdep',
-        'symbols.bin',
-      ].map((each) => `modules.${each}`)) {
-        const path = `${root}/${name}`;
-        const bytes = await readFile(join(folder, path));
-        const digest = sha256(bytes);
-        await add(bytes);
-        entries.push({
-          ...common,
-          path,
-          origin: 'depmod',
-          content: { blob: digest, offset: 0, size: bytes.length, sha256: digest },
-        });
-      }
+        return contents.read(entry.content);
+      };
+      const indexes = await runDepmod({
+        sdk: inputs.sdk.path,
+        release,
+        files: [
+          ...modules.map(({ path, bytes }) => [below(path), bytes] as const),
+          ...BUILTIN.map((name) => [name, read(name)] as const),
+        ],
+        order: read('modules.order').toString().split('\n').filter(Boolean),
+        folder: join(scratch, 'depmod'),
+        signal,
+      });
+
+      const entries: Entry[] = [];
+      const put = async (path: string, bytes: Buffer, origin: string) => {
+        const digest = await add(bytes);
+        const content = { blob: digest, offset: 0, size: bytes.length, sha256: digest };
+        entries.push({ path, type: 'file', mode: 0o644, uid: 0, gid: 0, origin, content });
+      };
+      for (const { path, bytes, origin } of modules) await put(path, bytes, origin);
+      for (const name of [...BUILTIN_INDEXES, ...MODULE_INDEXES].sort(byteOrder))
+        await put(`${root}/${name}`, await indexes(name), 'depmod');
       await writeFile(out, canonicalJson({ entries } satisfies Tree));
     } finally {
       contents.close();
@@ -257,9 +245,4 @@ function checkVermagic(modules: ReadonlyMap<string, Module>): void {
       mend: 'build them against the headers of the image’s kernel, with its configuration',
     },
   );
-}
-
-async function write(path: string, bytes: Buffer): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, bytes);
 }

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runTool } from '../../sdk/tool.ts';
 import { recipe, type Target } from '../graph/target.ts';
+import { runUkify } from './ukify.ts';
 
 /**
  * A unified kernel image (UAPI.5): systemd-stub, kernel, initrd, os-release and a command line that carries the
@@ -26,12 +26,9 @@ export const uki = recipe<{
     const rootHash = (await readFile(rootHashFile.path, 'utf8')).trim();
     const osReleasePath = join(scratch, 'os-release');
     await writeFile(osReleasePath, osRelease);
-    // ukify is a Python program: its interpreter runs through the tree's linker, told where its library is.
-    await runTool(
+    await runUkify(
       sdk.path,
-      'python3',
       [
-        join(sdk.path, 'usr/bin/ukify'),
         'build',
         `--linux=${kernel.path}`,
         `--initrd=${initrd.path}`,
@@ -41,15 +38,7 @@ export const uki = recipe<{
         `--stub=${join(sdk.path, 'usr/lib/systemd/boot/efi/linuxx64.efi.stub')}`,
         `--output=${out}`,
       ],
-      {
-        cwd: scratch,
-        signal,
-        env: {
-          PYTHONHOME: join(sdk.path, 'usr'),
-          PYTHONDONTWRITEBYTECODE: '1',
-          SOURCE_DATE_EPOCH: String(epoch),
-        },
-      },
+      { scratch, signal, epoch },
     );
   },
 });

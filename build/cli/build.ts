@@ -3,7 +3,7 @@ import { log } from '../../sdk/lib/log.ts';
 import { planBuild } from '../graph/plan.ts';
 import { formatSeconds } from '../graph/report.ts';
 import { type BuildResult, runBuild } from '../graph/run.ts';
-import { openStore, type Store } from '../graph/store.ts';
+import { closeStore, openStore, type Store } from '../graph/store.ts';
 import type { LoadedImage } from './images.ts';
 import { type Manifest, outFolder } from './manifest.ts';
 import { publishImage, publishSingle } from './publish-image.ts';
@@ -29,13 +29,17 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   const result = await runBuild(wanted.targets, { ...flags, store });
   const folderOf = (image: LoadedImage) => outFolder(image.name, flags.dev ?? false);
   const manifests: { folder: string; manifest: Manifest }[] = [];
-  for (const image of wanted.whole) {
-    const manifest = await publishImage(store, image, result.outputs, folderOf(image));
-    if (manifest) manifests.push({ folder: folderOf(image), manifest });
-  }
-  for (const { image, artifact } of wanted.single) {
-    const file = await publishSingle(store, image, artifact, result.outputs, folderOf(image));
-    if (file) log(`${image.name}:${artifact}: ${file}`);
+  try {
+    for (const image of wanted.whole) {
+      const manifest = await publishImage(store, image, result.outputs, folderOf(image));
+      if (manifest) manifests.push({ folder: folderOf(image), manifest });
+    }
+    for (const { image, artifact } of wanted.single) {
+      const file = await publishSingle(store, image, artifact, result.outputs, folderOf(image));
+      if (file) log(`${image.name}:${artifact}: ${file}`);
+    }
+  } finally {
+    closeStore(store); // what publishing left in tmp/: the build closed it before
   }
   for (const { error } of result.failures) process.stderr.write(`${describeFailure(error)}\n`);
   if (flags.json)

@@ -22,6 +22,7 @@ export interface DiffReport {
     readonly name: string;
     readonly from: number | null;
     readonly to: number | null;
+    readonly same: boolean;
   }[];
   readonly files?: Changes<string>;
   /** Files with setuid or setgid bit or file capabilities; changed: mode, owner or capabilities. */
@@ -106,10 +107,13 @@ function packageChanges(from: readonly ImagePackage[], to: readonly ImagePackage
 }
 
 function artifactSizes(from: Manifest, to: Manifest): DiffReport['artifacts'] {
-  const sizes = ({ artifacts }: Manifest) => new Map(artifacts.map(({ name, size }) => [name, size]));
-  const [before, after] = [sizes(from), sizes(to)];
+  const table = ({ artifacts }: Manifest) => new Map(artifacts.map((each) => [each.name, each]));
+  const [before, after] = [table(from), table(to)];
   const names = [...new Set([...before.keys(), ...after.keys()])].sort(byteOrder);
-  return names.map((name) => ({ name, from: before.get(name) ?? null, to: after.get(name) ?? null }));
+  return names.map((name) => {
+    const [a, b] = [before.get(name), after.get(name)];
+    return { name, from: a?.size ?? null, to: b?.size ?? null, same: a?.sha256 === b?.sha256 };
+  });
 }
 
 /** One line for all that is kept of an entry, origin aside: who brings a file may change without changing the image. */

@@ -52,7 +52,7 @@ function changeSection(title: string, changes: Changes<string> | undefined, deta
 }
 
 function artifactSection(artifacts: DiffReport['artifacts']): string {
-  const moved = artifacts.filter(({ from, to }) => from !== to);
+  const moved = artifacts.filter(({ same }) => !same);
   if (moved.length === 0) return '';
   const size = (bytes: number | null) => (bytes === null ? 'absent' : formatBytes(bytes));
   const rows = moved.map(({ name, from, to }) => [
@@ -60,7 +60,7 @@ function artifactSection(artifacts: DiffReport['artifacts']): string {
     size(from),
     '→',
     size(to),
-    formatDelta((to ?? 0) - (from ?? 0)),
+    from === to ? 'other content' : formatDelta((to ?? 0) - (from ?? 0)),
   ]);
   return `\nartifacts\n${formatTable(rows, [1, 3, 4])}`;
 }

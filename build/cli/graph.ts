@@ -1,9 +1,8 @@
-import { writeAtomic } from '../../sdk/lib/files.ts';
-import { log } from '../../sdk/lib/log.ts';
 import { graphSvg } from '../graph/svg.ts';
 import type { Target } from '../graph/target.ts';
 import { graphDocument, textTree } from '../graph/view.ts';
 import { loadTargets } from './images.ts';
+import { writeReport } from './report-file.ts';
 import { resolveNames } from './wanted.ts';
 
 export interface GraphFlags {
@@ -15,8 +14,7 @@ export interface GraphFlags {
 export async function graph(names: readonly string[], flags: GraphFlags): Promise<void> {
   const targets = await askedTargets(names);
   if (flags.svg !== undefined) {
-    await writeAtomic(flags.svg, graphSvg(targets));
-    log(`wrote ${flags.svg}`);
+    await writeReport('--svg', flags.svg, graphSvg(targets));
   }
   if (flags.json) process.stdout.write(`${JSON.stringify(graphDocument(targets), null, 2)}\n`);
   else if (flags.svg === undefined) process.stdout.write(textTree(targets));

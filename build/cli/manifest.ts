@@ -54,8 +54,9 @@ export interface LocatedManifest {
 
 /** Finds a manifest by its path, its folder, or the name of an image (or `IMAGE-dev`) that was built here. */
 export function findManifest(where: string): LocatedManifest {
+  if (where === '') throw badInput('the name of an image is empty', { mend: nearNames('', imageNames()) });
   const candidates = [where, join(where, MANIFEST), join(CHECKOUT, 'out', where, MANIFEST)];
-  const path = candidates.find((candidate) => statSync(candidate, { throwIfNoEntry: false })?.isFile());
+  const path = candidates.find((candidate) => existsSync(candidate) && statSync(candidate).isFile());
   if (path === undefined) {
     if (imageNames().includes(where.replace(/-dev$/, ''))) {
       const dev = where.endsWith('-dev') ? ' --dev' : '';
@@ -64,7 +65,9 @@ export function findManifest(where: string): LocatedManifest {
         mend: `./draisine build ${where.replace(/-dev$/, '')}${dev}`,
       });
     }
-    const mend = existsSync(where) ? `the folder has no ${MANIFEST}` : nearNames(where, imageNames());
+    const mend = existsSync(where)
+      ? `it has no ${MANIFEST}: ./draisine build leaves one beside the artifacts`
+      : nearNames(where, imageNames());
     throw badInput(`${where} is no manifest, folder with one, or image`, { where, mend });
   }
   return { manifest: readManifest(path), path, folder: dirname(path) };

@@ -247,9 +247,9 @@ test('diff: packages, artifacts, files, setuid, units, users, kernel configurati
     changed: [{ name: 'bash', from: '5.2', to: '5.3' }],
   });
   assert.deepEqual(report.artifacts, [
-    { name: 'disk', from: 100, to: 1500 },
-    { name: 'iso', from: 5, to: null },
-    { name: 'uki', from: null, to: 7 },
+    { name: 'disk', from: 100, to: 1500, same: false },
+    { name: 'iso', from: 5, to: null, same: false },
+    { name: 'uki', from: null, to: 7, same: false },
   ]);
   assert.deepEqual(report.files?.added, [
     'usr/bin/c',
@@ -289,6 +289,10 @@ test('diff: the same is nothing; what cannot be compared is said', async () => {
   const same = manifest('1', [], []);
   const report = await diffReport(side(same, [file('usr/a', 'a')]), side(same, [file('usr/a', 'a')]));
   assert.equal(formatDiff(report), 'n100 1 → n100 1\n\n/usr is the same\nnothing changed\n');
+  const other = { ...same, artifacts: [{ name: 'uki', path: 'uki.efi', size: 5, sha256: sha256('a') }] };
+  const rebuilt = { ...same, artifacts: [{ name: 'uki', path: 'uki.efi', size: 5, sha256: sha256('b') }] };
+  const changed = formatDiff(await diffReport(side(other, []), side(rebuilt, [])));
+  assert.match(changed, /uki {2}5 B {2}→ {2}5 B {2}other content/, 'the same size is not the same bytes');
   const bare = await diffReport(side(same), side(same, []));
   assert.equal(bare.files, undefined);
   assert.deepEqual(bare.unknown, ['n100 1: no tree.json beside the manifest']);

@@ -1,7 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import { writeAtomic } from '../../sdk/lib/files.ts';
-import { log } from '../../sdk/lib/log.ts';
 import { findManifest } from './manifest.ts';
+import { writeReport } from './report-file.ts';
 import { sizeHtml } from './size-html.ts';
 import { areasByFolder, areasByOrigin, type SizeReport, sizeReport } from './size-report.ts';
 import { formatBytes, formatTable } from './table.ts';
@@ -25,8 +24,11 @@ export async function size(image: string, flags: SizeFlags): Promise<void> {
   const report = sizeReport(tree, manifest.artifacts);
   const title = `${manifest.name} ${manifest.version}`;
   if (flags.html !== undefined) {
-    await writeAtomic(flags.html, sizeHtml(title, report, areasByOrigin(tree), areasByFolder(tree)));
-    log(`wrote ${flags.html}`);
+    await writeReport(
+      '--html',
+      flags.html,
+      sizeHtml(title, report, areasByOrigin(tree), areasByFolder(tree)),
+    );
   }
   if (flags.json)
     process.stdout.write(

@@ -26,7 +26,28 @@ export function readTreeDocument(folder: string): TreeDocument | undefined {
     typeof value === 'object' && value !== null && 'entries' in value ? value.entries : undefined;
   if (!Array.isArray(entries))
     throw badInput('not a tree document: .entries must be a list', { where: path });
+  const odd = entries.findIndex((entry) => !isEntry(entry));
+  if (odd >= 0) throw badInput(`not a tree document: .entries[${odd}] is no entry`, { where: path });
+  const { trims } = value as { trims?: unknown };
+  if (trims !== undefined && !(Array.isArray(trims) && trims.every(isTrim)))
+    throw badInput('not a tree document: .trims must be a list of {reason, count, bytes}', { where: path });
   return value as TreeDocument;
+}
+
+/** Checks of the shape what reports rely on: the file may come from anywhere. */
+function isEntry(value: unknown): boolean {
+  const { path, type, mode, uid, gid, origin, target, content } = (value ?? {}) as Record<string, unknown>;
+  if (![path, type, origin].every((each) => typeof each === 'string')) return false;
+  if (![mode, uid, gid].every((each) => typeof each === 'number')) return false;
+  if (type === 'symlink' || type === 'hardlink') return typeof target === 'string';
+  if (type !== 'file') return type === 'dir';
+  const { size, sha256 } = (content ?? {}) as Record<string, unknown>;
+  return typeof size === 'number' && typeof sha256 === 'string';
+}
+
+function isTrim(value: unknown): boolean {
+  const { reason, count, bytes } = (value ?? {}) as Record<string, unknown>;
+  return typeof reason === 'string' && typeof count === 'number' && typeof bytes === 'number';
 }
 
 /** The bytes of a content; undefined when its blob is not in this store. */

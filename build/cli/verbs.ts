@@ -6,7 +6,7 @@ export function register(program: Command): void {
   program
     .command('build')
     .description('build images (default: n100) or any target, only what changed')
-    .argument('[target...]', 'image (`n100`), artifact (`n100:uki`) or any other target (`kernel`)')
+    .argument('[target...]', 'image (`n100`), artifact (`n100:uki`) or any other target (`zfs`)')
     .option('-j, --jobs <n>', 'how many recipes at once (default: one a processor)', positive)
     .option('-n, --dry-run', 'only say what would run')
     .option('-k, --keep-going', 'after a failure, go on with what does not depend on it')

@@ -14,6 +14,9 @@ export interface Suite {
 
 export const architecture = 'amd64';
 
+/** As package URLs name it (purl-spec, qualifier `distro`). */
+export const distribution = 'debian-13';
+
 export const suites: readonly Suite[] = [
   { archive: 'debian', suite: 'trixie', components: ['main', 'contrib'], onRequest: false },
   { archive: 'debian-security', suite: 'trixie-security', components: ['main', 'contrib'], onRequest: false },

@@ -225,4 +225,11 @@ test('why not: a drop with its reason, else bad input with near names', () => {
       return error.exitCode === 2 && /deep/.test(error.mend ?? '');
     },
   );
+  const odd: [name: string, mend: RegExp][] = [
+    ['', /name a package/],
+    ['*', /name a package/],
+    ['usr/bin/app', /: \/usr\/bin\/app$/],
+  ];
+  for (const [name, mend] of odd)
+    assert.throws(() => whyPackage('first', packages, name, first), { exitCode: 2, mend });
 });

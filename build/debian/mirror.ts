@@ -16,7 +16,7 @@ export interface MirrorOptions {
 }
 
 const NO_MIRROR_MEND =
-  'give one with --mirror URL or DRAISINE_MIRROR, for example http://mirror.example/debian';
+  'set DRAISINE_MIRROR (`lock` and `resolve` also take --mirror URL), for example http://mirror.example/debian';
 
 function checkBase(url: string, where: string): string {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {

@@ -168,12 +168,49 @@ test('updates single packages only, holds the others', async (t) => {
   assert.deepEqual(versions(await update([mirror], { old, only: ['lib'] })), ['app 1.0', 'lib 1.1']);
 });
 
+test('a package new to a set comes in, with what it needs; what was there stays', async (t) => {
+  await temporaryCache(t);
+  const old = await update([await archive(t)]);
+  const mirror = await archive(t);
+  const newer = { 'app 1.1': {}, 'lib 1.1': {}, 'extra 2': { Depends: 'lib, help' }, 'help 3': {} };
+  await publish(mirror, '/debian-security', key, { suite: 'trixie-security' }, { main: newer });
+  const grown: PackageSet[] = [
+    { name: 'box', include: ['app', 'extra'] },
+    { name: 'other', include: ['lib'] },
+  ];
+  const lock = await update([mirror], { old, only: ['extra'] }, grown);
+  assert.deepEqual(versions(lock), ['app 1.0', 'extra 2', 'help 3', 'lib 1.0']);
+  assert.deepEqual(versions(lock, 'other'), ['lib 1.0'], 'new to the set, held as in the others');
+  const error = await failureOf(update([mirror], { old, only: ['extra'] }));
+  assert.match(error.message, /extra is in no package set/);
+  assert.equal(error.exitCode, 2);
+  assert.match((await failureOf(update([mirror], { old, only: ['extrq'] }))).mend ?? '', /extra/);
+});
+
+test('when what is held stands in the way, exactly that is named', async (t) => {
+  await temporaryCache(t);
+  const old = await update([await archive(t)]);
+  const mirror = await archive(t);
+  const newer = { 'app 1.1': { Depends: 'lib' }, 'lib 1.1': {}, 'extra 2': { Depends: 'lib (>= 1.1)' } };
+  await publish(mirror, '/debian-security', key, { suite: 'trixie-security' }, { main: newer });
+  const grown: PackageSet[] = [{ name: 'box', include: ['app', 'extra'] }];
+  const error = await failureOf(update([mirror], { old, only: ['extra'] }, grown));
+  assert.match(error.message, /cannot be satisfied: .*, while lib may not move$/);
+  assert.match(error.mend ?? '', /lock --update extra lib$/);
+  const lock = await update([mirror], { old, only: ['extra', 'lib'] }, grown);
+  assert.deepEqual(versions(lock), ['app 1.0', 'extra 2', 'lib 1.1']);
+});
+
 test('what cannot be held is told, with the command that updates it too', async (t) => {
   await temporaryCache(t);
   const old = await update([await archive(t)]);
   const moved = await archive(t, { main: { 'app 1.1': { Depends: 'lib' }, 'lib 1.2': {} } });
   const error = await failureOf(update([moved], { old, only: ['app'] }));
   assert.match(error.message, /cannot hold lib 1\.0/);
+  const more: PackageSet = { name: 'more', include: ['spare', 'lib'] };
+  const two = await update([await archive(t)], {}, [...sets, more]);
+  const all = await failureOf(update([moved], { old: two, only: ['app'] }, [...sets, more]));
+  assert.match(all.mend ?? '', /lock --update app lib spare$/, 'of all sets, each once');
   assert.match(error.mend ?? '', /lock --update app lib/);
   assert.equal((await failureOf(update([moved], { old, only: ['apq'] }))).exitCode, 2);
   assert.equal((await failureOf(update([moved], { only: ['app'] }))).exitCode, 2);
@@ -229,6 +266,14 @@ test('pins source packages with all their files', async (t) => {
   ]);
   assert.ok(lock.indexes[0]!.sources?.main, 'the Sources index is in the chain');
   assert.deepEqual(parseLock(formatLock(lock), 'lock', ''), lock);
+  const wanted: PackageSet[] = [{ name: 'box', include: ['app'], sources: ['zfs-linux'] }];
+  const later = await archive(t);
+  const both = { suite: 'trixie', sources: `${sources}\n${source('2.4.0')}` };
+  await publish(later, '/debian', key, both, { main });
+  const sourcesAfter = async (only: readonly string[]) =>
+    (await update([later], { old: lock, only }, wanted)).sources.map(({ version }) => version);
+  assert.deepEqual(await sourcesAfter(['app']), ['2.3.9'], 'held like any package');
+  assert.deepEqual(await sourcesAfter(['zfs-linux']), ['2.4.0']);
   const error = await failureOf(
     update([mirror], {}, [{ name: 'box', include: ['app'], sources: ['zfs-linus'] }]),
   );

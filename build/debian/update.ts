@@ -1,7 +1,8 @@
-import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { type Suite, suites } from './archives.ts';
 import { didYouMean } from './explain.ts';
+import { cannotHold, checkLocked, checkOnly, holdSets, resolveHeld } from './hold.ts';
 import { type FetchOptions, openSuite, openSuiteSources, type SuiteIndexes } from './index.ts';
 import {
   definitionDigest,
@@ -11,7 +12,7 @@ import {
   type LockedSet,
   type LockedSource,
 } from './lock.ts';
-import { type Resolved, resolve } from './resolve.ts';
+import type { Resolved } from './resolve.ts';
 import type { PackageSet } from './set.ts';
 import { makeUniverse, type Pins } from './universe.ts';
 import { compareVersions } from './version.ts';
@@ -19,7 +20,10 @@ import { compareVersions } from './version.ts';
 export interface UpdateOptions extends Omit<FetchOptions, 'notBefore'> {
   /** The existing lock: its dates are not gone back behind. */
   readonly old?: Lock | undefined;
-  /** Update these packages only, hold the others at the version in `old`. Default: update all. */
+  /**
+   * Only these packages may move; all others in `old` are held at their version there. What is new to the lock comes
+   * in at its newest version. Default: everything moves.
+   */
   readonly only?: readonly string[];
 }
 
@@ -44,20 +48,21 @@ export async function updateLock(sets: readonly PackageSet[], options: UpdateOpt
 
   const warnings: string[] = [];
   const locked = new Map<string, LockedSet>();
-  const all = universeWith(new Map());
+  const pins =
+    only === undefined ? new Map<string, Pins>() : holdSets(sets, old, only, universeWith(new Map()));
   for (const set of sets) {
-    const pins = only === undefined ? new Map<string, string>() : pinsOf(set, old, only, all);
-    const { packages, stale } = resolve(pins.size === 0 ? all : universeWith(pins), set);
+    const { packages, stale } = resolveHeld(set, pins.get(set.name) ?? new Map(), only ?? [], universeWith);
     for (const name of stale)
       warnings.push(`package set ${set.name}: nothing depends on ${name}, which it drops or replaces`);
     locked.set(set.name, { definition: definitionDigest(set), packages: packages.map(lockPackage) });
   }
+  if (only !== undefined) checkLocked(only, locked, old);
   const withSources: OpenedSuite[] = [];
   const wantSources = sets.some(({ sources = [] }) => sources.length > 0);
   for (const suite of opened) {
     withSources.push({ ...suite, sources: wantSources ? await openSuiteSources(suite, options) : [] });
   }
-  const sources = lockSources(sets, withSources);
+  const sources = lockSources(sets, withSources, old, only);
   return { lock: { indexes: withSources.map(lockIndex), sets: locked, sources }, warnings };
 }
 
@@ -67,48 +72,6 @@ function wantedSuites(sets: readonly PackageSet[]): Suite[] {
     sets.flatMap(({ include, sources = [] }) => [...include, ...sources]).map((name) => name.split('/')[1]),
   );
   return suites.filter(({ suite, onRequest }) => !onRequest || asked.has(suite));
-}
-
-function checkOnly(only: readonly string[], old: Lock | undefined, names: Iterable<string>): void {
-  if (old === undefined) {
-    throw badInput('single packages can only be updated in an existing lock', {
-      mend: './draisine lock --update',
-    });
-  }
-  const known = new Set([...old.sets.values()].flatMap(({ packages }) => packages.map(({ name }) => name)));
-  const all = new Set(names);
-  for (const name of only) {
-    if (known.has(name)) continue;
-    const otherwise = all.has(name) ? 'include it in a package set first' : 'correct the name';
-    throw badInput(`${name} is not in the lock`, { mend: didYouMean(name, known, otherwise) });
-  }
-}
-
-/** The versions that a set holds. A version that the indexes no longer have cannot be held. */
-function pinsOf(
-  set: PackageSet,
-  old: Lock | undefined,
-  only: readonly string[],
-  universe: ReturnType<typeof makeUniverse>,
-): Map<string, string> {
-  const pins = new Map<string, string>();
-  const gone: string[] = [];
-  for (const { name, version } of old?.sets.get(set.name)?.packages ?? []) {
-    if (only.includes(name)) continue;
-    if (universe.seen(name).some(({ record }) => record.version === version)) pins.set(name, version);
-    else gone.push(`${name} ${version}`);
-  }
-  if (gone.length > 0) {
-    const names = gone.map((entry) => entry.split(' ')[0]);
-    throw new Failure(
-      `cannot hold ${gone.join(', ')}: the archive no longer has ${gone.length === 1 ? 'it' : 'them'}`,
-      {
-        where: `package set ${set.name}`,
-        mend: `update them as well: ./draisine lock --update ${[...only, ...names].join(' ')}`,
-      },
-    );
-  }
-  return pins;
 }
 
 function lockPackage({ record, index, root, needs, dropped }: Resolved): LockedPackage {
@@ -146,8 +109,16 @@ function lockIndex({ suite, release, indexes, sources }: OpenedSuite): LockedInd
   };
 }
 
-/** Pins each source package that a set names at its newest eligible version (`name/SUITE`: that suite's). */
-function lockSources(sets: readonly PackageSet[], opened: readonly OpenedSuite[]): LockedSource[] {
+/**
+ * Pins each source package that a set names at its newest eligible version (`name/SUITE`: that suite's), or at the
+ * version in `old` unless `only` names it.
+ */
+function lockSources(
+  sets: readonly PackageSet[],
+  opened: readonly OpenedSuite[],
+  old: Lock | undefined,
+  only: readonly string[] | undefined,
+): LockedSource[] {
   const wanted = new Map(sets.flatMap(({ name, sources = [] }) => sources.map((entry) => [entry, name])));
   return [...wanted]
     .sort(([a], [b]) => byteOrder(a, b))
@@ -157,9 +128,14 @@ function lockSources(sets: readonly PackageSet[], opened: readonly OpenedSuite[]
         from === undefined ? !suite.onRequest : suite.suite === from,
       );
       const indexes = eligible.flatMap(({ suite, sources }) => sources.map((index) => ({ ...index, suite })));
-      const [found] = indexes
+      const seen = indexes
         .flatMap((index) => index.sources.lookup(name!).map((record) => ({ ...index, record })))
         .sort((a, b) => compareVersions(b.record.version, a.record.version));
+      const pin =
+        only?.includes(name!) === false ? old?.sources.find((each) => each.name === name) : undefined;
+      const found = pin ? seen.find(({ record }) => record.version === pin.version) : seen[0];
+      if (pin !== undefined && found === undefined && seen.length > 0)
+        throw cannotHold([`${pin.name} ${pin.version}`], `sources of package set ${setName}`, only ?? []);
       if (found === undefined) {
         const names = indexes.flatMap(({ sources }) => [...sources.names()]);
         throw badInput(`there is no source package ${entry}`, {

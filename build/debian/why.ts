@@ -99,6 +99,13 @@ function whyNot(
   });
   const entry = [...(set?.drop ?? []), ...(set?.replace ?? [])].find((other) => other.package === name);
   if (askedBy.length === 0 && entry === undefined) {
+    if (!/^[a-z0-9][a-z0-9+.-]*$/.test(name)) {
+      throw badInput(`${JSON.stringify(name)} is no package name`, {
+        mend: name.includes('/')
+          ? `a path is absolute: /${name}`
+          : 'name a package, or the absolute path of a file',
+      });
+    }
     const names = packages.map((other) => other.name);
     throw badInput(`${name} is not in ${image}, and nothing there asks for it`, {
       mend: didYouMean(name, names, `./draisine resolve ${name} tells what it would bring in`),

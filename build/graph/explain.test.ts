@@ -55,6 +55,7 @@ async function planOf(target: Target, store: Store, rebuild = false): Promise<[s
 test('each run is explained by the inputs that changed', async (t) => {
   const store = await temporaryStore(t);
   const overlay = await temporaryFolder(t);
+  writeFileSync(join(overlay, 'other'), 'old');
   const usr = (tree: string, debs: readonly string[], level: number) =>
     join2('n100:usr', {
       tree: write('n100:tree', { text: tree }),

@@ -338,6 +338,9 @@ test('sources: content, names, executable bit and links count; times, owner righ
     message: /top: input "from": the source does not exist/,
     exitCode: 2,
   });
+  const empty = join(root, 'sub/empty');
+  await mkdir(empty);
+  await assert.rejects(namesRun(top, store), { message: /git does not keep it/, where: empty, exitCode: 2 });
 });
 const useSource = recipe<{ from: Source }>({
   from: import.meta.url,

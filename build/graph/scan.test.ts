@@ -91,6 +91,7 @@ test('an import whose name is computed is told by its line', () => {
 
 test('files named by new URL', () => {
   const { urls } = scanImports(
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a module
     "new Worker(new URL('./w.ts', import.meta.url)); new URL('https://x'); new URL('../d.json', import.meta.url).href; new URL(`${a}`, import.meta.url)",
   );
   assert.deepEqual(urls, ['./w.ts', '../d.json']);

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { CHECKOUT } from './code.ts';
+import { emptyFolder } from './empty-folder.ts';
 import { type Facts, fileDigest } from './facts.ts';
 
 /** Absolute path of a source; relative ones start at the root of the checkout. */
@@ -12,7 +13,8 @@ export function sourcePath(source: string): string {
 
 /**
  * Digest of a file: its SHA-256. Of a folder: of a sorted listing with, for each entry, its path, type, executable
- * bit, and content or link target; owner, umask, times and the order of readdir(3) do not count.
+ * bit, and content or link target; owner, umask, times and the order of readdir(3) do not count. An empty folder
+ * is an error, for a clone would not have it.
  * `user` names target and input in errors.
  */
 export function sourceDigest(facts: Facts, source: string, user: string): Sha256 {
@@ -27,7 +29,9 @@ export function sourceDigest(facts: Facts, source: string, user: string): Sha256
 }
 
 function list(facts: Facts, folder: string, prefix: string, user: string, lines: string[]): void {
-  for (const name of readdirSync(folder).sort(byteOrder)) {
+  const names = readdirSync(folder).sort(byteOrder);
+  if (names.length === 0) throw emptyFolder(folder);
+  for (const name of names) {
     const path = join(folder, name);
     const stat = lstatSync(path);
     const shown = JSON.stringify(prefix + name);

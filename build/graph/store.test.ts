@@ -51,6 +51,16 @@ test('only files can be added', async (t) => {
   await assert.rejects(addBlob(store, { path: store.root }), /only a regular file/);
 });
 
+test('a folder in the place of a blob is told as what it is', async (t) => {
+  const store = await temporaryStore(t);
+  mkdirSync(blobPath(store, sha256('hello')), { recursive: true });
+  await assert.rejects(addBlob(store, Buffer.from('hello')), (error) => {
+    assert.ok(error instanceof Failure);
+    assert.match(error.message, /a folder lies where the store has a file/);
+    return error.where === store.root;
+  });
+});
+
 test('a changed blob is found out, whatever the change, and evicted', async (t) => {
   const store = await temporaryStore(t);
   const changes = [

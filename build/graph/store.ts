@@ -176,6 +176,10 @@ const MENDS: Readonly<Record<string, readonly [what: string, mend: string]>> = {
   EPERM: ['the store is not writable', 'set DRAISINE_CACHE to a writable folder, or mend its owner'],
   ENOTDIR: ['the path of the store leads through a file', 'set DRAISINE_CACHE to a folder'],
   EEXIST: ['the path of the store leads through a file', 'set DRAISINE_CACHE to a folder'],
+  EISDIR: [
+    'a folder lies where the store has a file',
+    'remove what is not of the store, or ./draisine clean --store',
+  ],
   EIO: [
     'the disk of the store reports an I/O error',
     'look at the kernel log; set DRAISINE_CACHE to another disk',

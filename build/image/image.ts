@@ -15,6 +15,8 @@ export interface Kernel {
   readonly package: RegExp;
   /** Modules that recipes build against it; each a `Tree` below usr/lib/modules/RELEASE. */
   readonly extraModules: (packages: LockedPackages) => readonly Target[];
+  /** What those recipes build, for the bill of materials: a name, and the package of a set that has the source. */
+  readonly built: readonly { readonly name: string; readonly set: string; readonly package: string }[];
   /** Module names; what they depend on comes with them. */
   readonly modules: readonly string[];
 }

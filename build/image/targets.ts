@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { initrd } from '../boot/initrd.ts';
+import { kargsAddon } from '../boot/kargs-addon.ts';
 import { kernelImage, moduleSet } from '../boot/modules.ts';
 import { uki } from '../boot/uki.ts';
-import type { Lock } from '../debian/lock.ts';
+import { type Lock, lockedSet } from '../debian/lock.ts';
 import { erofs } from '../fs/erofs.ts';
 import { verity, verityRoot } from '../fs/verity.ts';
 import { source, type Target } from '../graph/target.ts';
@@ -15,6 +16,8 @@ import { osRelease } from './fixups.ts';
 import type { Image } from './image.ts';
 import { ociArchive } from './oci.ts';
 import { lockedPackages } from './packages.ts';
+import { builtinList, treeFolder } from './root.ts';
+import { pinOf, sbom } from './sbom.ts';
 import { imageTree } from './tree.ts';
 
 export interface ImageContext {
@@ -35,6 +38,8 @@ export interface ImageTargets {
   readonly tree: Target;
   /** Output: 64 hexadecimal digits. */
   readonly rootHash: Target;
+  /** Output: a folder with the image's /usr, without kernel modules: what machine configs are checked against. */
+  readonly root: Target;
 }
 
 /** The graph of one image: from the lock to everything a user takes away. */
@@ -56,9 +61,8 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     sdkXz: packages.tools('sdk-xz'),
   });
   const identity = { name: 'draisine', version, image: image.name };
-  const tree = imageTree(`${name}:tree`, {
+  const parts = {
     packages: packages.packages(image.set),
-    modules,
     overlays: image.overlays,
     overlayRoot: at('packages/overlays'),
     scripts: at('packages/scripts.json'),
@@ -67,6 +71,11 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     accounts: image.accounts,
     fixups: image.fixups,
     identity,
+  };
+  const tree = imageTree(`${name}:tree`, { ...parts, modules });
+  const plainTree = imageTree(`${name}:plain-tree`, {
+    ...parts,
+    modules: builtinList(`${name}:builtin-modules`, { kernel: kernelPackage }),
   });
   const usr = erofs(`${name}:usr`, {
     tree,
@@ -107,6 +116,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     sdk,
     uki: ukiTarget,
     ukiName: `draisine_${version}.efi`,
+    kargs: kargsAddon(`${name}:kargs-addon`, { sdk, epoch }),
     size: image.partitions.esp,
     volumeId: sha256(`${seed} esp`).slice(0, 8),
     epoch,
@@ -129,6 +139,20 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     initrd: initrdTarget,
     usr,
     'usr-verity': hashTree,
+    sbom: sbom(`${name}:sbom`, {
+      name: image.name,
+      version,
+      epoch,
+      packages: packages.packages(image.set),
+      pins: lockedSet(lock, image.set).map(pinOf),
+      built: image.kernel.built.map((each) => each.name),
+      builtFrom: image.kernel.built.map((each) => packages.package(each.set, each.package)),
+      builtPins: image.kernel.built.flatMap((each) =>
+        lockedSet(lock, each.set)
+          .filter((locked) => locked.name === each.package)
+          .map(pinOf),
+      ),
+    }),
   };
   for (const test of image.testImages) {
     artifacts[test.name] = ociArchive(`${name}:${test.name}`, {
@@ -138,5 +162,5 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
       epoch,
     });
   }
-  return { artifacts, tree, rootHash };
+  return { artifacts, tree, rootHash, root: treeFolder(`${name}:root`, { tree: plainTree }) };
 }

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, stat, utimes } from 'node:fs/promises';
+import { copyFile, mkdir, open, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { runTool } from '../../sdk/tool.ts';
@@ -17,6 +17,8 @@ export const esp = recipe<{
   sdk: Target;
   uki: Target;
   ukiName: string;
+  /** Template of the addon with a machine's kernel arguments; not loaded from where it lies. */
+  kargs: Target;
   size: number;
   volumeId: string;
   epoch: number;
@@ -24,7 +26,7 @@ export const esp = recipe<{
   from: import.meta.url,
   kind: 'file',
   async run({ inputs, out, scratch, signal }) {
-    const { sdk, uki, ukiName, size, volumeId, epoch } = inputs;
+    const { sdk, uki, ukiName, kargs, size, volumeId, epoch } = inputs;
     const needed = UKIS * uki.size + OVERHEAD;
     if (needed > size) {
       throw badInput(
@@ -49,6 +51,7 @@ export const esp = recipe<{
     const put = async (from: string, to: string) => {
       // mcopy -m takes the file's time; a copy of ours gives it the build's.
       const copy = join(staged, 'file');
+      await rm(copy, { force: true }); // a copy of a blob is read-only
       await copyFile(from, copy);
       await utimes(copy, epoch, epoch);
       await run('mcopy', ['-m', '-o', '-i', out, copy, `::/${to}`]);
@@ -58,6 +61,7 @@ export const esp = recipe<{
     await put(boot, 'EFI/BOOT/BOOTX64.EFI');
     await put(boot, 'EFI/systemd/systemd-bootx64.efi');
     await put(uki.path, `EFI/Linux/${ukiName}`);
+    await put(kargs.path, 'loader/draisine-kargs.efi');
   },
 });
 

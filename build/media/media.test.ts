@@ -100,6 +100,7 @@ describe('esp', () => {
       sdk: await given(await fakeTree(join(where, 'sdk'), {})),
       uki: await given(await put(where, 'uki', 'uki'), ukiSize),
       ukiName: 'draisine_1.efi',
+      kargs: await given(await put(where, 'kargs', 'kargs')),
       size,
       volumeId: '01234567',
       epoch: 0,

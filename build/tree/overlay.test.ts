@@ -50,3 +50,13 @@ test('a FIFO is refused by name', async () => {
   await assert.rejects(readOverlay(folder, 'o'), { name: 'Failure', where: fifo });
   await rm(fifo);
 });
+
+test('an empty folder is refused by name: a clone would not have it', async () => {
+  const empty = join(folder, 'etc/deep/empty');
+  await mkdir(empty);
+  await assert.rejects(readOverlay(folder, 'o'), { name: 'Failure', exitCode: 2, where: empty });
+  await rm(empty, { recursive: true });
+  const whole = await mkdtemp(join(tmpdir(), 'overlay-test-'));
+  await assert.rejects(readOverlay(whole, 'o'), { name: 'Failure', where: whole });
+  await rm(whole, { recursive: true });
+});

@@ -2,12 +2,14 @@ import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, sha256 } from '../../sdk/lib/files.ts';
+import { emptyFolder } from '../graph/empty-folder.ts';
 import type { Content, Entry } from './entry.ts';
 
 /**
  * A folder of the checkout as entries at the root of the tree: files 0644, or 0755 when their owner may execute
  * them; folders 0755; all of root; symlinks as they are. Neither umask, owner, times nor readdir order of the
- * checkout matter. `name` is the origin's: `n100/etc`. Contents are inline, overlays being small.
+ * checkout matter. `name` is the origin's: `n100/etc`. Contents are inline, overlays being small. An empty folder,
+ * which git would not keep, is refused.
  */
 export async function readOverlay(folder: string, name: string): Promise<Entry[]> {
   const entries: Entry[] = [];
@@ -17,6 +19,7 @@ export async function readOverlay(folder: string, name: string): Promise<Entry[]
 
 async function walk(folder: string, prefix: string, origin: string, into: Entry[]): Promise<void> {
   const names = (await readdir(folder)).sort(byteOrder);
+  if (names.length === 0) throw emptyFolder(folder);
   for (const name of names) {
     const source = join(folder, name);
     const path = `${prefix}${name}`;

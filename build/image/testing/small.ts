@@ -11,6 +11,7 @@ export const small: Image = {
     package: /^linux-image-\d.*-amd64$/,
     modules: ['erofs', 'dm_verity', 'virtio_blk'],
     extraModules: () => [],
+    built: [],
   },
   overlays: [{ name: 'system', replaces: ['etc/issue'] }],
   trims: [

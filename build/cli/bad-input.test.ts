@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setQuiet } from '../../sdk/lib/log.ts';
+import { findManifest } from './manifest.ts';
+import { writeReport } from './report-file.ts';
+import { readTreeDocument } from './tree-document.ts';
+
+setQuiet(true);
+const folder = mkdtempSync(join(tmpdir(), 'draisine-reports-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('a report goes where it can be written, else it is bad input and nothing is left behind', async () => {
+  const path = join(folder, 'page.html');
+  await writeReport('--html', path, 'page');
+  assert.equal(readFileSync(path, 'utf8'), 'page');
+  const before = readdirSync(folder);
+  for (const wrong of ['', folder, join(path, 'below'), '/proc/page.html']) {
+    await assert.rejects(writeReport('--html', wrong, 'x'), {
+      name: 'Failure',
+      exitCode: 2,
+      message: /^--html: cannot write /,
+    });
+  }
+  assert.deepEqual(readdirSync(folder), before);
+});
+
+test('a tree document that is damaged names the entry', () => {
+  const dir = { path: 'usr', type: 'dir', mode: 0o755, uid: 0, gid: 0, origin: 'deb:a' };
+  const content = { inline: '', encoding: 'utf8', size: 0, sha256: '' };
+  const read = (document: unknown) => {
+    writeFileSync(join(folder, 'tree.json'), JSON.stringify(document));
+    return readTreeDocument(folder);
+  };
+  const good = [dir, { ...dir, type: 'symlink', target: 'x' }, { ...dir, type: 'file', content }];
+  assert.equal(read({ entries: good })?.entries.length, 3);
+  const odd: unknown[] = [null, 3, {}, { path: 3 }, { ...dir, type: 'fifo' }, { ...dir, type: 'file' }];
+  for (const entry of [...odd, { ...dir, type: 'symlink' }, { ...dir, mode: '755' }]) {
+    assert.throws(() => read({ entries: [dir, entry] }), {
+      exitCode: 2,
+      message: /\.entries\[1\] is no entry/,
+    });
+  }
+  assert.throws(() => read({ entries: [], trims: [{}] }), { exitCode: 2, message: /\.trims must be/ });
+});
+
+test('neither an empty name nor a path below a file is an image', () => {
+  assert.throws(() => findManifest(join(folder, 'page.html/below')), {
+    exitCode: 2,
+    message: /is no manifest/,
+  });
+  assert.throws(() => findManifest(''), { exitCode: 2, message: /name of an image is empty/ });
+});

@@ -1,0 +1,145 @@
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import { didYouMean } from './explain.ts';
+import type { Lock, LockedSet } from './lock.ts';
+import { type Resolution, resolve } from './resolve.ts';
+import type { PackageSet } from './set.ts';
+import type { Pins, Universe } from './universe.ts';
+import { compareVersions } from './version.ts';
+
+/** `lock --update PACKAGE…`: those may move, all others in the lock are held. */
+
+/** Refuses names that nothing knows. What is in the indexes may be new to the lock. */
+export function checkOnly(only: readonly string[], old: Lock | undefined, names: Iterable<string>): void {
+  if (old === undefined) {
+    throw badInput('single packages can only be updated in an existing lock', {
+      mend: './draisine lock --update',
+    });
+  }
+  const known = new Set([...lockedNames(old.sets), ...names, ...old.sources.map(({ name }) => name)]);
+  for (const name of only) {
+    if (known.has(name)) continue;
+    throw badInput(`there is no package ${name}`, { mend: didYouMean(name, known, 'correct the name') });
+  }
+}
+
+function lockedNames(sets: ReadonlyMap<string, LockedSet>): string[] {
+  return [...sets.values()].flatMap(({ packages }) => packages.map(({ name }) => name));
+}
+
+/** Refuses a name that was not in the lock and is not in the new one: nothing of what was asked for would happen. */
+export function checkLocked(
+  only: readonly string[],
+  locked: ReadonlyMap<string, LockedSet>,
+  old: Lock | undefined,
+): void {
+  const known = new Set([...lockedNames(locked), ...lockedNames(old?.sets ?? new Map())]);
+  for (const { name } of old?.sources ?? []) known.add(name);
+  for (const name of only) {
+    if (known.has(name)) continue;
+    throw badInput(`${name} is in no package set, and nothing there depends on it`, {
+      mend: 'include it in a package set first (packages/sets/)',
+    });
+  }
+}
+
+/** `gone`: `NAME VERSION` of what the archive no longer has. */
+export function cannotHold(gone: readonly string[], where: string, only: readonly string[]): Failure {
+  const names = gone.map((entry) => entry.split(' ')[0]);
+  return new Failure(
+    `cannot hold ${gone.join(', ')}: the archive no longer has ${gone.length === 1 ? 'it' : 'them'}`,
+    {
+      where,
+      mend: `update them as well: ./draisine lock --update ${[...only, ...names].join(' ')}`,
+    },
+  );
+}
+
+/** The versions that a set holds; `gone` are those of its own that the indexes no longer have, as `NAME VERSION`. */
+function pinsOf(
+  set: PackageSet,
+  old: Lock | undefined,
+  only: readonly string[],
+  universe: Universe,
+): { readonly pins: Pins; readonly gone: readonly string[] } {
+  const pins = new Map<string, string>();
+  const gone: string[] = [];
+  for (const { name, version } of old?.sets.get(set.name)?.packages ?? []) {
+    if (only.includes(name)) continue;
+    if (universe.seen(name).some(({ record }) => record.version === version)) pins.set(name, version);
+    else gone.push(`${name} ${version}`);
+  }
+  // New to this set but locked by another: the same version, so that one update does not leave two of it.
+  const own = new Set(pins.keys());
+  for (const { name, version } of [...(old?.sets.values() ?? [])].flatMap(({ packages }) => packages)) {
+    if (own.has(name) || only.includes(name)) continue;
+    const before = pins.get(name);
+    if (before !== undefined && compareVersions(before, version) >= 0) continue;
+    const usual = universe.seen(name).filter(({ index }) => !index.onRequest);
+    if (usual.some(({ record }) => record.version === version)) pins.set(name, version);
+  }
+  return { pins, gone };
+}
+
+/** What each set holds, by its name. Throws for all that cannot be held at once, so that one more try is enough. */
+export function holdSets(
+  sets: readonly PackageSet[],
+  old: Lock | undefined,
+  only: readonly string[],
+  universe: Universe,
+): ReadonlyMap<string, Pins> {
+  const held = sets.map((set) => ({ name: set.name, ...pinsOf(set, old, only, universe) }));
+  const short = held.filter(({ gone }) => gone.length > 0);
+  if (short.length > 0) {
+    const names = short.map(({ name }) => name);
+    const gone = new Set(short.flatMap((each) => each.gone));
+    throw cannotHold([...gone].sort(byteOrder), `package set ${names.join(', ')}`, only);
+  }
+  return new Map(held.map(({ name, pins }) => [name, pins]));
+}
+
+/** Resolves a set with versions held. When it is those that make it impossible, the error names the ones to let go. */
+export function resolveHeld(
+  set: PackageSet,
+  pins: Pins,
+  only: readonly string[],
+  universeWith: (pins: Pins) => Universe,
+): Resolution {
+  try {
+    return resolve(universeWith(pins), set);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const blocking = blockingPins(set, pins, universeWith);
+    if (blocking.length === 0) throw error;
+    throw new Failure(`${error.message}, while ${blocking.join(', ')} may not move`, {
+      ...(error.where === undefined ? {} : { where: error.where }),
+      mend: `update them as well: ./draisine lock --update ${[...only, ...blocking].join(' ')}`,
+      exitCode: error.exitCode,
+      cause: error,
+    });
+  }
+}
+
+/** A smallest list of held packages without which the set resolves; empty when it resolves with none held neither. */
+function blockingPins(set: PackageSet, pins: Pins, universeWith: (pins: Pins) => Universe): string[] {
+  const tried = (held: Pins): Resolution | undefined => {
+    try {
+      return resolve(universeWith(held), set);
+    } catch (error) {
+      if (error instanceof Failure) return undefined;
+      throw error;
+    }
+  };
+  const free = tried(new Map());
+  if (free === undefined) return [];
+  const moved = free.packages.flatMap(({ record: { name, version } }) =>
+    pins.has(name) && pins.get(name) !== version ? [name] : [],
+  );
+  const held = new Map([...pins].filter(([name]) => !moved.includes(name)));
+  return moved.filter((name) => {
+    const more = new Map([...held, [name, pins.get(name)!]]);
+    if (tried(more) === undefined) return true;
+    held.set(name, pins.get(name)!);
+    return false;
+  });
+}

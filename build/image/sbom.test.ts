@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Ajv } from 'ajv';
+import { canonicalJson } from '../../sdk/lib/files.ts';
+import type { Package } from '../debian/package.ts';
+import { given, runRecipe } from '../graph/testing-recipe.ts';
+import { dir, file, symlink } from '../tree/testing.ts';
+import { declaredLicence } from './licence.ts';
+import { sbom } from './sbom.ts';
+
+/** Of SPDX 2.3's schema what a document like ours must keep to; nothing else is allowed in. */
+const id = { type: 'string', pattern: '^SPDXRef-[a-zA-Z0-9.-]+$' };
+const text = { type: 'string', minLength: 1 };
+const strict = (required: readonly string[], properties: object, optional: readonly string[] = []) => ({
+  type: 'object',
+  required,
+  properties: Object.fromEntries(
+    [...required, ...optional].map((key) => [key, (properties as Record<string, object>)[key] ?? text]),
+  ),
+  additionalProperties: false,
+});
+const spdx = new Ajv().compile(
+  strict(
+    ['spdxVersion', 'dataLicense', 'SPDXID', 'name', 'documentNamespace', 'creationInfo'].concat([
+      'documentDescribes',
+      'packages',
+      'relationships',
+    ]),
+    {
+      spdxVersion: { const: 'SPDX-2.3' },
+      dataLicense: { const: 'CC0-1.0' },
+      SPDXID: { const: 'SPDXRef-DOCUMENT' },
+      documentNamespace: { type: 'string', pattern: '^https://[^#]+$' },
+      creationInfo: strict(['created', 'creators'], {
+        created: { type: 'string', pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ$' },
+        creators: { type: 'array', minItems: 1, items: { type: 'string', pattern: '^Tool: ' } },
+      }),
+      documentDescribes: { type: 'array', items: id },
+      packages: {
+        type: 'array',
+        items: strict(
+          [
+            ...['SPDXID', 'name', 'versionInfo', 'supplier', 'downloadLocation', 'filesAnalyzed'],
+            ...['licenseConcluded', 'licenseDeclared', 'copyrightText'],
+          ],
+          {
+            SPDXID: id,
+            filesAnalyzed: { const: false },
+            supplier: { type: 'string', pattern: '^(NOASSERTION|Organization: .+)$' },
+            primaryPackagePurpose: { enum: ['OPERATING_SYSTEM', 'SOURCE'] },
+            checksums: {
+              type: 'array',
+              items: strict(['algorithm', 'checksumValue'], {
+                algorithm: { const: 'SHA256' },
+                checksumValue: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+              }),
+            },
+            externalRefs: {
+              type: 'array',
+              items: strict(['referenceCategory', 'referenceType', 'referenceLocator'], {
+                referenceCategory: { const: 'PACKAGE-MANAGER' },
+                referenceType: { const: 'purl' },
+                referenceLocator: { type: 'string', pattern: '^pkg:deb/debian/[^@]+@[^?]+\\?arch=' },
+              }),
+            },
+          },
+          [
+            ...['packageFileName', 'checksums', 'sourceInfo', 'homepage'],
+            ...['primaryPackagePurpose', 'externalRefs'],
+          ],
+        ),
+      },
+      relationships: {
+        type: 'array',
+        items: strict(['spdxElementId', 'relationshipType', 'relatedSpdxElement'], {
+          spdxElementId: id,
+          relationshipType: { enum: ['DESCRIBES', 'CONTAINS', 'GENERATED_FROM'] },
+          relatedSpdxElement: id,
+        }),
+      },
+    },
+  ),
+);
+
+interface Document {
+  readonly documentNamespace: string;
+  readonly creationInfo: { readonly created: string };
+  readonly packages: readonly {
+    readonly SPDXID: string;
+    readonly name: string;
+    readonly licenseDeclared: string;
+    readonly sourceInfo?: string;
+    readonly checksums?: readonly { readonly checksumValue: string }[];
+    readonly externalRefs?: readonly { readonly referenceLocator: string }[];
+  }[];
+  readonly relationships: readonly {
+    readonly spdxElementId: string;
+    readonly relationshipType: string;
+    readonly relatedSpdxElement: string;
+  }[];
+}
+
+const FORMAT = 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n';
+const copyright = (licence: string) =>
+  `${FORMAT}Files: *\nCopyright: them\nLicense: ${licence}\n text\n\nFiles: debian/*\nLicense: GPL-9\n`;
+
+function made(name: string, version: string, more: Partial<Package> = {}): Package {
+  return {
+    ...{ name, version, architecture: 'amd64', fields: {}, scripts: {}, conffiles: [] },
+    entries: [dir('usr'), dir('usr/share'), dir('usr/share/doc'), dir(`usr/share/doc/${name}`)],
+    ...more,
+  };
+}
+
+const packages: readonly Package[] = [
+  made('libstdc++6', '1:14.2+x~1-19', {
+    fields: { source: 'gcc-14 (14.2.0-19)', homepage: 'https://gcc.example/' },
+    entries: [
+      ...made('libstdc++6', '').entries,
+      file('usr/share/doc/libstdc++6/copyright', copyright('GPL-2+ or Expat')),
+    ],
+  }),
+  made('bash', '5.2-2+b1', {
+    fields: {
+      'built-using': 'glibc (= 2.41-1), gcc-14 (= 14.2.0-19)',
+      'static-built-using': 'glibc (= 2.41-1)',
+    },
+    entries: [...made('bash', '').entries.slice(0, 3), symlink('usr/share/doc/bash', 'libstdc++6')],
+  }),
+];
+const zfs = made('zfs-dkms', '2.3.9-1', { architecture: 'all', fields: { source: 'zfs-linux' } });
+
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'draisine-sbom-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+async function build({
+  of = packages,
+  version = '1',
+  epoch = 1_700_000_000,
+  pins = {},
+} = {}): Promise<string> {
+  const own = await mkdtemp(join(folder, 'run-'));
+  const document = async (each: Package) => {
+    await writeFile(join(own, each.name), canonicalJson(each));
+    return await given(join(own, each.name));
+  };
+  const pin = (each: Package, digit: string) => ({
+    ...{ name: each.name, version: each.version, architecture: each.architecture, sha256: digit.repeat(64) },
+    path: `pool/main/x/${each.name}_1_amd64.deb`,
+    ...pins,
+  });
+  const target = sbom('sbom', {
+    ...{ name: 'box', version, epoch },
+    packages: await Promise.all(of.map(document)),
+    pins: of.map((each) => pin(each, 'a')),
+    built: ['zfs-modules'],
+    builtFrom: [await document(zfs)],
+    builtPins: [pin(zfs, 'b')],
+  });
+  return await readFile((await runRecipe(target, own)).out, 'utf8');
+}
+
+test('a document of SPDX 2.3 in which every reference leads somewhere', async () => {
+  const document = JSON.parse(await build()) as Document;
+  assert.ok(spdx(document), JSON.stringify(spdx.errors));
+  assert.equal(document.creationInfo.created, '2023-11-14T22:13:20Z');
+  const ids = document.packages.map(({ SPDXID }) => SPDXID);
+  assert.deepEqual(ids, [...new Set(ids)]);
+  for (const { spdxElementId, relatedSpdxElement } of document.relationships) {
+    assert.ok(['SPDXRef-DOCUMENT', ...ids].includes(spdxElementId), spdxElementId);
+    assert.ok(ids.includes(relatedSpdxElement), relatedSpdxElement);
+  }
+});
+
+test('the image contains each package and what recipes built, each with its sources', async () => {
+  const { packages: listed, relationships } = JSON.parse(await build()) as Document;
+  const names = new Map(listed.map(({ SPDXID, name }) => [SPDXID, name]));
+  assert.deepEqual(
+    relationships.map((each) =>
+      [names.get(each.spdxElementId), each.relationshipType, names.get(each.relatedSpdxElement)].join(' '),
+    ),
+    [
+      ' DESCRIBES box',
+      'box CONTAINS bash',
+      'bash GENERATED_FROM bash',
+      'bash GENERATED_FROM gcc-14',
+      'bash GENERATED_FROM glibc',
+      'box CONTAINS libstdc++6',
+      'libstdc++6 GENERATED_FROM gcc-14',
+      'box CONTAINS zfs-modules',
+      'zfs-modules GENERATED_FROM zfs-linux',
+    ],
+  );
+  const [library] = listed.filter(({ name }) => name === 'libstdc++6');
+  assert.equal(
+    library?.externalRefs?.[0]?.referenceLocator,
+    'pkg:deb/debian/libstdc%2B%2B6@1:14.2%2Bx~1-19?arch=amd64&distro=debian-13',
+  );
+  assert.equal(library?.checksums?.[0]?.checksumValue, 'a'.repeat(64));
+  assert.equal(library?.sourceInfo, 'built from source package gcc-14 14.2.0-19');
+  assert.equal(library?.licenseDeclared, 'GPL-2.0-or-later OR MIT');
+  const [, bash] = listed;
+  assert.equal(bash?.licenseDeclared, 'GPL-2.0-or-later OR MIT', 'of the package that its folder links to');
+  const [modules] = listed.filter(({ name }) => name === 'zfs-modules');
+  assert.match(modules?.sourceInfo ?? '', /zfs-dkms_1_amd64\.deb, SHA-256 b{64}/);
+});
+
+test('the same bytes each time, in any order of packages; another image is another namespace', async () => {
+  const once = await build();
+  assert.equal(await build({ of: [...packages].reverse() }), once);
+  const namespace = async (of: Promise<string>) => (JSON.parse(await of) as Document).documentNamespace;
+  const spaces = [once, await build({ version: '2' }), await build({ epoch: 1 }), await build({ of: [] })];
+  const unlike = new Set(await Promise.all(spaces.map((each) => namespace(Promise.resolve(each)))));
+  assert.equal(unlike.size, spaces.length);
+});
+
+test('a pin that is not of its package is refused', async () => {
+  await assert.rejects(build({ pins: { version: '0' } }), /the lock has libstdc\+\+6 0, its \.deb is/);
+});
+
+test('licences: all of them, or none', () => {
+  const of = (...licences: string[]) =>
+    declaredLicence(`${FORMAT}${licences.map((each) => `Files: ${each}x\nLicense: ${each}\n`).join('\n')}`);
+  assert.equal(of('GPL-2'), 'GPL-2.0-only');
+  assert.equal(of('LGPL-2.1+', 'expat', 'LGPL-2.1+'), 'LGPL-2.1-or-later AND MIT');
+  assert.equal(of('Expat or GPL-3+ and ISC', 'Zlib'), '(MIT OR GPL-3.0-or-later AND ISC) AND Zlib');
+  assert.equal(of('GPL-2+', 'public-domain'), undefined);
+  assert.equal(of('GPL-2+ with OpenSSL exception'), undefined);
+  assert.equal(of('GPL-2.7'), undefined);
+  assert.equal(of(), undefined);
+  assert.equal(declaredLicence('This package is free: GPL-2'), undefined);
+  assert.equal(
+    declaredLicence(`${FORMAT}Files: *\nFiles: *\nLicense: GPL-2\n`),
+    undefined,
+    'not well-formed',
+  );
+});
