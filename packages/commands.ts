@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { imageNames, readImage } from '../build/cli/images.ts';
+import { nearNames } from '../build/cli/near.ts';
 import { suites } from '../build/debian/archives.ts';
 import { checkAgainst } from '../build/debian/check.ts';
 import { compareLocks, type LockDiff } from '../build/debian/diff.ts';
@@ -9,7 +11,7 @@ import { resolve } from '../build/debian/resolve.ts';
 import { makeUniverse } from '../build/debian/universe.ts';
 import { updateLock } from '../build/debian/update.ts';
 import { whyPackage } from '../build/debian/why.ts';
-import { errorCode, Failure } from '../sdk/lib/errors.ts';
+import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
 import { writeAtomic } from '../sdk/lib/files.ts';
 import { log, warn } from '../sdk/lib/log.ts';
 import { lockPath } from './lock-path.ts';
@@ -138,8 +140,16 @@ export async function printResolve(
 /** `why IMAGE PACKAGE`: the chains from the roots, out of the lock alone. */
 export async function printWhy(image: string, what: string, { json }: { json: boolean }): Promise<void> {
   const lock = await readLock(lockPath);
-  const set = sets.find(({ name }) => name === image);
-  const why = whyPackage(image, lockedSet(lock, image), what, set);
+  const images = imageNames();
+  // An image may be named otherwise than its set.
+  const setName = images.includes(image) ? (await readImage(image)).set : image;
+  const set = sets.find(({ name }) => name === setName);
+  if (set === undefined && !lock.sets.has(setName)) {
+    throw badInput(`there is no image or package set ${JSON.stringify(image)}`, {
+      mend: nearNames(image, [...images, ...sets.map(({ name }) => name)]),
+    });
+  }
+  const why = whyPackage(image, lockedSet(lock, setName), what, set);
   if (json) printJson(why);
   else print(why.lines.join('\n'));
 }

@@ -17,7 +17,7 @@ export function register(program: Command): void {
     .description('resolve all package sets into packages/lock.json')
     .option(
       '--update [package...]',
-      'resolve against the newest indexes and write the lock; only these packages, if any are named',
+      'resolve against the newest indexes and write the lock; if any are named, only they move, and what is new comes in',
     )
     .addOption(
       new Option(

@@ -23,10 +23,12 @@ const image: Image = {
   cmdline: [
     'root=/dev/disk/by-partlabel/draisine-state',
     'rootfstype=ext4',
+    // The first boot makes the partition; systemd's own 90 s begin before that, and are short for a busy host.
+    'rootflags=x-systemd.device-timeout=5min',
     'rw',
     'mount.usr=/dev/mapper/usr',
     'mount.usrfstype=erofs',
-    'mount.usrflags=ro',
+    'mount.usrflags=ro,x-systemd.device-timeout=5min',
     'console=tty0',
     'console=ttyS0,115200n8',
     'quiet',

@@ -48,11 +48,13 @@ export const initrdPlan: InitrdPlan = {
     'usr/sbin/fsck.ext4',
     'usr/lib/os-release',
     'usr/lib/systemd/systemd-udevd',
+    'usr/lib/udev/rules.d/01-md-raid-creating.rules',
     'usr/lib/udev/rules.d/50-udev-default.rules',
     'usr/lib/udev/rules.d/55-dm.rules',
     'usr/lib/udev/rules.d/60-block.rules',
     'usr/lib/udev/rules.d/60-persistent-storage.rules',
     'usr/lib/udev/rules.d/60-persistent-storage-dm.rules',
+    'usr/lib/udev/rules.d/63-md-raid-arrays.rules',
     'usr/lib/udev/rules.d/80-drivers.rules',
     'usr/lib/udev/rules.d/95-dm-notify.rules',
     'usr/lib/udev/rules.d/99-systemd.rules',
@@ -104,6 +106,8 @@ export const initrdPlan: InitrdPlan = {
   links: {
     init: 'usr/lib/systemd/systemd',
     'usr/bin/sh': 'dash',
+    // What the rules above call, once Ignition has made an array: from /usr, as all of its tools.
+    'usr/sbin/mdadm': '/sysusr/usr/sbin/mdadm',
     'usr/lib/systemd/system/default.target': 'initrd.target',
     'usr/lib/systemd/system/sockets.target.wants/systemd-journald-dev-log.socket':
       '../systemd-journald-dev-log.socket',

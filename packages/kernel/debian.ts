@@ -7,6 +7,7 @@ export function debianKernel(modules: readonly string[]): Kernel {
   return {
     package: /^linux-image-\d.*-amd64$/,
     modules: [...modules, 'zfs', 'spl'],
+    built: [{ name: 'zfs-modules', set: 'zfs-build', package: 'zfs-dkms' }],
     extraModules: (packages) => [
       zfsModules('zfs', {
         compiler: packages.tools('sdk-compile', 'zfs-build'),

@@ -14,9 +14,9 @@ const storage = [
   'virtio_blk', 'virtio_scsi', 'virtio_mmio',
 ]; // biome-ignore format: a word list
 
-// xfs, btrfs, NFS, SMB and iSCSI come with the programs that use them.
+// NFS, SMB and iSCSI come with the programs that use them.
 const filesystems = [
-  'squashfs', 'exfat', '9p', '9pnet_virtio', 'dm_crypt', 'raid0', 'raid1', 'raid456', 'raid10',
+  'xfs', 'btrfs', 'squashfs', 'exfat', '9p', '9pnet_virtio', 'dm_crypt', 'raid0', 'raid1', 'raid456', 'raid10',
 ]; // biome-ignore format: a word list
 
 const network = [

@@ -165,6 +165,85 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
+    reason: 'for debugging file systems; made, checked, repaired and grown is what a machine does with them',
+    paths: [
+      'usr/bin/btrfs-{convert,find-root,image,map-logical,select-super}',
+      'usr/bin/btrfstune',
+      'usr/sbin/xfs_{admin,bmap,copy,db,estimate,freeze,fsr,info,io,logprint,mdrestore,metadump,mkfile,ncheck,property,protofile,quota,rtcp,scrub,scrub_all,spaceman}',
+      'usr/lib/systemd/system/{xfs_scrub*,system-xfs_scrub.slice}',
+      'usr/libexec/xfsprogs/**',
+      'usr/share/xfsprogs/xfs_scrub_all.cron',
+      'usr/lib/x86_64-linux-gnu/libhandle.so*',
+      'var/lib/xfsprogs',
+    ],
+  },
+  {
+    reason: 'partitioning by hand is fdisk’s; Ignition calls sgdisk',
+    paths: ['usr/sbin/{cgdisk,fixparts,gdisk}'],
+  },
+  {
+    reason: 'arrays with Intel’s or DDF’s metadata, clusters; hibernation',
+    paths: [
+      'usr/sbin/mdmon',
+      'usr/lib/systemd/system/mdmon@.service',
+      'usr/lib/systemd/system-shutdown/mdadm.shutdown',
+      'usr/lib/udev/rules.d/69-md-clustered-confirm-device.rules',
+      'etc/modprobe.d/mdadm.conf',
+    ],
+  },
+  {
+    reason: 'Debian’s way to configure mdadm, log filters and crash reports',
+    paths: ['usr/share/mdadm/{checkarray,mkconf}', 'etc/logcheck/**', 'etc/logcheck', 'usr/share/apport/**'],
+  },
+  {
+    reason:
+      'libraries that nothing here loads: vector mathematics; GObject and GIO (conmon takes GLib alone)',
+    paths: [
+      'usr/lib/x86_64-linux-gnu/libmvec.so*',
+      'usr/lib/x86_64-linux-gnu/lib{gio,gobject,gmodule,gthread}-2.0.so*',
+      'usr/lib/x86_64-linux-gnu/{glib-2.0,gio}/**',
+    ],
+  },
+  {
+    reason: 'Berkeley DB, and the two that use it: passwords in a database, an ARP daemon of 1999',
+    paths: [
+      'usr/lib/x86_64-linux-gnu/libdb-5.3.so',
+      'usr/lib/x86_64-linux-gnu/security/pam_userdb.so',
+      'usr/sbin/arpd',
+    ],
+  },
+  {
+    reason: 'Diffie-Hellman groups of a day before curves: sshd has three built in; login by host’s key',
+    paths: ['etc/ssh/moduli', 'usr/lib/openssh/ssh-keysign'],
+  },
+  {
+    reason: 'network cards of data centres, two more names for ls, a character set nobody parses XML in',
+    paths: [
+      'usr/sbin/{dcb,devlink,rtacct,tipc,vdpa}',
+      'usr/bin/{rdma,dir,vdir}',
+      'usr/lib/x86_64-linux-gnu/libexpatw.so*',
+    ],
+  },
+  {
+    reason: 'nobody stands before the machine at boot with a FIDO2 key; volumes open by key file or TPM',
+    paths: [
+      'usr/lib/x86_64-linux-gnu/{libfido2,libcbor}.so*',
+      'usr/lib/x86_64-linux-gnu/cryptsetup/libcryptsetup-token-systemd-fido2.so',
+      'usr/lib/udev/fido_id',
+    ],
+  },
+  {
+    reason: 'menus and forms of ncurses, and a debugger of ext4',
+    paths: [
+      'usr/lib/x86_64-linux-gnu/lib{form,menu,panel}{,w}.so*',
+      'usr/sbin/{debugfs,e2image,e2undo,e4crypt,e4defrag,e2freefrag,e2mmpstatus}',
+    ],
+  },
+  {
+    reason: 'gdb’s and python’s view of libstdc++',
+    paths: ['usr/share/gcc/**', 'usr/share/gcc'],
+  },
+  {
     reason: 'modules come from the kernel’s own set',
     paths: ['usr/lib/modules/**', 'boot/**', 'usr/lib/linux-image-*/**', 'usr/lib/linux-image-*'],
   },

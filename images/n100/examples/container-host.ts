@@ -5,9 +5,8 @@ export default machine({
   hostname: 'box',
   time: { zone: 'Europe/Berlin' },
   users: {
-    core: {
-      groups: ['sudo'],
-      // Put your own key here: it is the only way in.
+    root: {
+      // Put your own key here: it is the only way in. The image has no sudo.
       sshKeys: [
         'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1p1Lq2Pp6m0p2m1zKq3l9mW1mJ0y0o7x0mYb1r2s3t you@example',
       ],

@@ -10,11 +10,16 @@ export default machine({
   hostname: 'nas',
   time: { zone: 'Europe/Berlin' },
   users: {
-    core: {
-      groups: ['sudo'],
-      // Put your own key here: it is the only way in.
+    root: {
+      // Put your own key here: it is the only way in. The image has no sudo.
       sshKeys: [
         'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1p1Lq2Pp6m0p2m1zKq3l9mW1mJ0y0o7x0mYb1r2s3t you@example',
+      ],
+    },
+    // Its backups come by SSH; it has no other rights.
+    laptop: {
+      sshKeys: [
+        'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1p1Lq2Pp6m0p2m1zKq3l9mW1mJ0y0o7x0mYb1r2s4t laptop@example',
       ],
     },
   },
@@ -48,7 +53,7 @@ export default machine({
     'tank/media': { owner: { user: MEDIA_USER, group: MEDIA_USER }, properties: { recordsize: '1M' } },
     'tank/backup': {
       quota: '500G',
-      owner: { user: 'core', mode: 0o700 },
+      owner: { user: 'laptop', mode: 0o700 },
       properties: { compression: 'zstd' },
     },
   },
@@ -65,7 +70,6 @@ export default machine({
         { volume: 'jellyfin-config', at: '/config' },
         { volume: 'jellyfin-cache', at: '/cache' },
       ],
-      devices: ['/dev/dri/renderD128'],
       limits: { memory: '4G', processes: 1000 },
     },
   },
