@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { PIECE_TEXTS } from './oracle/values.ts';
 import { translateV2 } from './v2/translate.ts';
 import { validate } from './validate.ts';
 
@@ -21,25 +22,7 @@ const SEED = Buffer.from(
     systemd: { units: [{ name: 'a.service', enabled: true, contents: '[Unit]\nA=b\\\nc\n[Install]\nB=c' }] },
   }),
 );
-const PIECES = [
-  '"',
-  '{',
-  '}',
-  '[',
-  ']',
-  ',',
-  ':',
-  'null',
-  '-1',
-  '1e999',
-  '\\',
-  '\\ud800',
-  '"a":1,',
-  '\n',
-  '\xff',
-  '/../',
-  '%',
-].map((piece) => Buffer.from(piece, 'latin1'));
+const PIECES = PIECE_TEXTS.map((piece) => Buffer.from(piece, 'latin1'));
 
 function mutate(seed: Buffer, numbers: readonly number[]): Buffer {
   let bytes = seed;

@@ -2,9 +2,11 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
+import type { LineColumn } from './json/lines.ts';
 import { isObject, type JsonObject } from './json/value.ts';
 import type { Entry } from './report.ts';
-import { MAX_BYTES, tooLarge, type Verdict, validate } from './validate.ts';
+import type { Step } from './spec/shape.ts';
+import { MAX_BYTES, type Readable, readValid, tooLarge, type Verdict, validate } from './validate.ts';
 
 /** A config as its author wrote it. */
 export type Kind = 'json' | 'butane' | 'typescript';
@@ -37,6 +39,8 @@ export interface Loaded {
   readonly entries: readonly Entry[];
   /** The config holds secrets: the result is for its owner's eyes. */
   readonly secret: boolean;
+  /** Where a value of the config comes from in the file; absent when that is a program. */
+  readonly place?: (path: readonly Step[]) => LineColumn;
 }
 
 /** The default export of a TypeScript machine config: a config, a promise of one, or a function that returns one. */
@@ -95,18 +99,26 @@ export async function compileConfig(file: string): Promise<Loaded> {
   }
 }
 
-/** A verdict, and the plain config it is about when that is valid. */
+/** A verdict, and the config it is about when that is valid. */
 export interface Checked extends Verdict {
-  readonly config?: () => JsonObject;
+  readonly read?: () => Readable;
 }
+
+const NOWHERE: LineColumn = { line: 0, column: 0 };
 
 /** Ignition's verdict of a config in any of its forms. */
 export async function validateFile(file: string): Promise<Checked> {
   if (kindOf(file) !== 'json') {
-    const { config, entries } = await compileConfig(file);
-    return config === undefined ? { valid: false, entries } : { valid: true, entries, config: () => config };
+    const { config, entries, place = () => NOWHERE } = await compileConfig(file);
+    if (config === undefined) return { valid: false, entries };
+    const read = (): Readable => ({
+      value: readValid(Buffer.from(JSON.stringify(config))).value,
+      places: (paths) => paths.map(place),
+    });
+    return { valid: true, entries, read };
   }
   const bytes = readConfig(file);
   if (typeof bytes === 'number') return tooLarge(bytes);
-  return { ...validate(bytes), config: () => JSON.parse(bytes.toString('utf8')) as JsonObject };
+  const verdict = validate(bytes);
+  return verdict.valid ? { ...verdict, read: () => readValid(bytes) } : verdict;
 }

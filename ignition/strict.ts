@@ -1,97 +1,102 @@
-import { dataOf } from './data-url.ts';
-import { isObject, type Json, type JsonObject } from './json/value.ts';
-import type { Entry } from './report.ts';
+import { Failure } from '../sdk/lib/errors.ts';
+import { type Entry, pathText } from './report.ts';
+import type { Step, Struct } from './spec/shape.ts';
+import { type ConfigFile, member, otherConfigs, readFiles, structs, textOf } from './strict/contents.ts';
+import { checkDevices, checkMounts } from './strict/devices.ts';
+import type { Finding } from './strict/finding.ts';
+import { type ImageView, imageText, namedImage, viewImage } from './strict/image.ts';
+import { checkPorts } from './strict/ports.ts';
+import { checkRoom } from './strict/room.ts';
+import { withStage } from './strict/stage.ts';
+import { type ConfigUnit, readUnits } from './strict/units.ts';
+import { checkUnits, placePrograms } from './strict/verify.ts';
+import { checkGroups, checkVolumes } from './strict/volumes.ts';
+import type { Readable } from './validate.ts';
 
-/** Checks beyond Ignition's own. They never change the verdict: each finding is a warning. */
-
-/** A quarter of the default state partition (DESIGN section 6): more than that is probably a mistake. */
-const LARGE_TOTAL = 1024 * 1024 * 1024;
-
-interface Finding {
+interface Program {
   readonly path: string;
-  readonly message: string;
+  readonly at: readonly Step[];
 }
 
-const listOf = (value: Json | undefined): JsonObject[] =>
-  Array.isArray(value) ? value.filter(isObject) : [];
-const section = (config: JsonObject, name: string): JsonObject =>
-  isObject(config[name]) ? config[name] : {};
-
-interface TextFile {
-  readonly path: string;
-  readonly at: string;
-  readonly text: string;
-  readonly size: number;
+/** What runs when a unit says so: files with an executable bit, and links, which may lead to one. */
+function programs(config: Struct, files: readonly ConfigFile[]): readonly Program[] {
+  const links = structs(member(config.storage, 'links')).map(
+    ({ path }, index): Program => ({ path: textOf(path), at: ['storage', 'links', index, 'path'] }),
+  );
+  const own = /^\/etc\/(systemd|containers)(\/|$)/;
+  return [...files.filter(({ executable }) => executable), ...links].filter(({ path }) => !own.test(path));
 }
 
-/** Files whose contents stand in the config. */
-function textFiles(config: JsonObject): TextFile[] {
-  return listOf(section(config, 'storage').files).flatMap((file, index) => {
-    const contents = isObject(file.contents) ? file.contents : {};
-    const source = typeof contents.source === 'string' ? contents.source : '';
-    const data = contents.compression ? undefined : dataOf(source);
-    if (data === undefined) return [];
-    return [
-      {
-        path: String(file.path),
-        at: `$.storage.files.${index}`,
-        text: data.toString('utf8'),
-        size: data.length,
-      },
-    ];
-  });
+interface Subject {
+  readonly config: Struct;
+  readonly files: readonly ConfigFile[];
+  readonly units: readonly ConfigUnit[];
 }
 
-/** Host ports a quadlet publishes: `udp/53`. */
-function publishedPorts(text: string): string[] {
-  return [...text.matchAll(/^PublishPort=(.*)$/gm)].flatMap(([, value = '']) => {
-    const [address = '', protocol = 'tcp'] = value.trim().split('/');
-    const host = address.split(':').at(-2);
-    return host && /^[0-9]+$/.test(host) ? [`${protocol}/${host}`] : [];
-  });
+/** What could not be checked is a finding too: without a mirror or a sandbox the other checks still count. */
+function unchecked(what: string, error: unknown): Finding {
+  if (!(error instanceof Failure)) throw error;
+  // Of several targets that failed the first one tells: they mostly fail for one reason.
+  const [first = '', second = ''] = error.message.split('\n');
+  const why = /targets failed$/.test(first) ? second.replace(/^error: /, '') : first;
+  const mend = error.mend === undefined ? '' : `; ${error.mend}`;
+  return { path: [], message: `${what} not checked: ${why}${mend}` };
 }
 
-/** Two services that claim one port of the host. */
-function portConflicts(files: readonly TextFile[]): Finding[] {
-  const owners = new Map<string, string>();
+/** Units and quadlets, shown to the image's systemd and podman. */
+async function shown({ config, files, units }: Subject, image: ImageView): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const { path, at, text } of files) {
-    if (!/\/containers\/systemd\/.*\.(container|pod|kube)$/.test(path)) continue;
-    for (const port of publishedPorts(text)) {
-      const owner = owners.get(port);
-      if (owner === undefined) owners.set(port, path);
-      else
-        findings.push({
-          path: at,
-          message: `port ${port} is published by ${owner} already; take another one`,
-        });
-    }
+  try {
+    const said = await withStage(image, findings, async (stage) => {
+      placePrograms(stage, programs(config, files));
+      return await checkUnits(stage, image, units, files);
+    });
+    return [...findings, ...said];
+  } catch (error) {
+    return [...findings, unchecked('units and quadlets were', error)];
   }
-  return findings;
 }
 
-function quadletFaults(files: readonly TextFile[]): Finding[] {
-  return files.flatMap(({ path, at, text }) => {
-    const kind = /\/containers\/systemd\/.*\.(container|pod|volume|network)$/.exec(path)?.[1];
-    if (kind === undefined) return [];
-    const name = `[${kind.charAt(0).toUpperCase()}${kind.slice(1)}]`;
-    if (!text.includes(name))
-      return [{ path: at, message: `quadlet without ${name}: podman generates no service of it` }];
-    if (kind !== 'container' || /^(Image|Rootfs)=./m.test(text)) return [];
-    return [{ path: at, message: 'container quadlet without Image=: podman generates no service of it' }];
+/** All checks against an image. */
+export async function againstImage(subject: Subject, image: ImageView): Promise<Finding[]> {
+  const { config, files, units } = subject;
+  return [
+    ...(await shown(subject, image)),
+    ...checkRoom(config, files, image),
+    ...checkDevices(config, units, files, image),
+    ...checkVolumes(config, image),
+    ...checkMounts(units, image),
+    ...checkGroups(config, imageText(image, '/etc/group') ?? ''),
+    ...checkPorts(units, files, image),
+  ];
+}
+
+/** All findings about a config that Ignition found valid; `name` names the image it is for. */
+async function strictFindings(config: Struct, name: string): Promise<Finding[]> {
+  const described = await namedImage(name);
+  const findings = otherConfigs(config);
+  const files = await readFiles(config, findings);
+  const units = readUnits(config, files);
+  let image: ImageView;
+  try {
+    image = await viewImage(described);
+  } catch (error) {
+    const missed = unchecked(`units, quadlets, devices and room on the image ${name} were`, error);
+    return [...findings, missed, ...checkPorts(units, files, undefined)];
+  }
+  return [...findings, ...(await againstImage({ config, files, units }, image))];
+}
+
+/**
+ * What a config that Ignition takes will stumble over on the machine: each finding is a warning, none changes the
+ * verdict. Units and quadlets are shown to the image's own systemd and podman.
+ */
+export async function checkStrictly({ value, places }: Readable, image: string): Promise<Entry[]> {
+  const findings = await strictFindings(value, image);
+  const where = places(findings.map(({ path }) => path));
+  const entries = findings.map(({ path, message }, index): Entry => {
+    const { line, column } = where[index] ?? { line: 0, column: 0 };
+    return { kind: 'warning', path: pathText(path), line, column, message };
   });
-}
-
-function largeContents(files: readonly TextFile[]): Finding[] {
-  const total = files.reduce((sum, { size }) => sum + size, 0);
-  return total > LARGE_TOTAL
-    ? [{ path: '$.storage.files', message: `contents of ${total} bytes fill the state partition` }]
-    : [];
-}
-
-/** What the config's quadlets will stumble over on the machine, as warnings without a place in the text. */
-export function checkStrictly(config: JsonObject): Entry[] {
-  const files = textFiles(config);
-  const findings = [...portConflicts(files), ...quadletFaults(files), ...largeContents(files)];
-  return findings.map((finding) => ({ kind: 'warning', ...finding, line: 0, column: 0 }));
+  return entries.sort((a, b) => a.line - b.line || a.column - b.column);
 }

@@ -1,5 +1,5 @@
 import { decode, type Position } from './json/decode.ts';
-import { lineColumns } from './json/lines.ts';
+import { type LineColumn, lineColumns } from './json/lines.ts';
 import { checkSyntax } from './json/syntax.ts';
 import {
   type Entry,
@@ -10,7 +10,7 @@ import {
   problemText,
   type Report,
 } from './report.ts';
-import { inner, type Step, string, struct } from './spec/shape.ts';
+import { inner, type Step, type Struct, string, struct } from './spec/shape.ts';
 import { configShape } from './spec/v3.ts';
 import { canonicalVersion, specMinor } from './version.ts';
 import { checkDuplicates, checkRules, checkUnknownKeys } from './walk.ts';
@@ -153,4 +153,25 @@ function validateVersion(bytes: Buffer, minor: number, hugeNumber: boolean): Ver
     });
   }
   return toVerdict(report, bytes, position);
+}
+
+/** A valid config as Ignition decodes it. */
+export interface Readable {
+  readonly value: Struct;
+  /** Where values of the config stand in what its author wrote; zeros where that is no text. */
+  places(paths: readonly (readonly Step[])[]): readonly LineColumn[];
+}
+
+/** Reads a config that `validate` found valid. */
+export function readValid(bytes: Buffer): Readable {
+  const minor = readVersion(bytes);
+  if (typeof minor !== 'number') throw new Error('not a valid config');
+  const { value, position } = decode(bytes, configShape(minor));
+  return {
+    value,
+    places: (paths) => {
+      const offsets = paths.map((path) => locate(position, path));
+      return lineColumns(bytes, offsets);
+    },
+  };
 }

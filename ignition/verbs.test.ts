@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Entry } from './report.ts';
 
 const CLI = fileURLToPath(new URL('../draisine.ts', import.meta.url));
 const INDEX = new URL('index.ts', import.meta.url).href;
@@ -57,6 +58,28 @@ describe('validate', () => {
     assert.equal(ignition('validate', join(folder, 'none')).status, 2);
     assert.equal(ignition('validate', folder).status, 2);
     assert.equal(ignition('validate').status, 2);
+  });
+  test('--strict: warnings at their places, the verdict unchanged', () => {
+    const text =
+      '{"ignition":{"version":"3.3.0"},"systemd":{"units":[{"name":"a.service",\n"contents":"[Service]\\nExecStart=/usr/bin/true\\nFoo=1\\n"}]}}';
+    const { status, stdout } = ignition('validate', '--strict', '--json', place('s.ign', text));
+    const { valid, entries } = JSON.parse(stdout) as { valid: boolean; entries: Entry[] };
+    assert.deepEqual([status, valid, entries.length], [0, true, 1]);
+    const [{ kind, path, line, column, message } = {}] = entries as [Partial<Entry>?];
+    assert.deepEqual([kind, path, line, column], ['warning', '$.systemd.units.0.contents', 2, 12]);
+    assert.match(message ?? '', /^systemd, line 3: Unknown key 'Foo'/);
+    assert.equal(ignition('validate', '--strict', '--image', 'none', join(folder, 's.ign')).status, 2);
+  });
+  test('the examples of the images, strictly', () => {
+    const images = join(dirname(CLI), 'images');
+    const examples = readdirSync(images, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      /\/examples\/[^/]+\.ts$/.test(name),
+    );
+    assert.ok(examples.length >= 2);
+    for (const example of examples) {
+      const { status, stdout } = ignition('validate', '--strict', '--json', join(images, example));
+      assert.deepEqual([status, JSON.parse(stdout)], [0, { valid: true, entries: [] }], example);
+    }
   });
   test('Butane, at its own lines', () => {
     const { status, stdout } = ignition(

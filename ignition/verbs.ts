@@ -23,11 +23,11 @@ function printEntries(file: string, entries: readonly Entry[]): void {
 
 async function validateCommand(
   file: string,
-  { json, strict }: { json?: boolean; strict?: boolean },
+  { json, strict, image }: { json?: boolean; strict?: boolean; image: string },
 ): Promise<void> {
   const { validateFile } = await import('./load.ts');
-  const { valid, entries: found, config } = await validateFile(file);
-  const strictly = strict && valid && config ? (await import('./strict.ts')).checkStrictly(config()) : [];
+  const { valid, entries: found, read } = await validateFile(file);
+  const strictly = strict && read ? await (await import('./strict.ts')).checkStrictly(read(), image) : [];
   const entries = [...found, ...strictly];
   if (json) process.stdout.write(`${JSON.stringify({ valid, entries }, null, 2)}\n`);
   else {
@@ -100,6 +100,7 @@ export function register(program: Command): void {
     .argument('<file>', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - reads JSON from standard input')
     .option('--json', 'one JSON document on stdout')
     .option('--strict', 'also what Ignition itself does not look at, as warnings')
+    .option('--image <name>', 'with --strict: the image the machine runs', 'n100')
     .description('says what the shipped Ignition would say: exit 0 valid, 1 invalid')
     .action(validateCommand);
   ignition

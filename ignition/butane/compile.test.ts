@@ -96,6 +96,20 @@ describe('sugar', () => {
     assert.match(systemd.units[0]?.contents ?? '', /Requires=systemd-fsck@dev-disk-by\\x2dlabel-d\.service/);
   });
 
+  test('mount units before the units of the config do not shift their places', () => {
+    const body =
+      'storage:\n  filesystems:\n    - {device: /dev/a, format: ext4, path: /var/d, with_mount_unit: true}\n' +
+      'systemd:\n  units:\n    - name: a.service\n      contents: |\n        [Unit]\n' +
+      '    - name: b.service\n      enabled: true\n      contents: "[Unit]\\nA=b"\n';
+    const { entries, place } = compileButane(Buffer.from(HEAD + body), folder);
+    assert.deepEqual(
+      entries.map(({ path, line }) => [path, line]),
+      [['$.systemd.units.2.contents', 13]],
+    );
+    assert.deepEqual(place?.(['systemd', 'units', 1, 'name']), { line: 8, column: 13 });
+    assert.equal(place?.(['systemd', 'units', 0, 'contents']).line, 5);
+  });
+
   test('newer Butane is translated down where spec 3.3 can say it', () => {
     const head = 'variant: flatcar\nversion: 1.1.0\n';
     const body = 'passwd:\n  users: [{name: a, ssh_authorized_keys_local: [motd]}]\n';

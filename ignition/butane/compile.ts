@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { isObject, type JsonObject } from '../json/value.ts';
+import type { LineColumn } from '../json/lines.ts';
+import { isObject, type Json, type JsonObject } from '../json/value.ts';
 import { type Entry, pathText } from '../report.ts';
 import type { Step } from '../spec/shape.ts';
 import { validate } from '../validate.ts';
@@ -14,6 +15,8 @@ export interface ButaneResult {
   readonly config?: JsonObject;
   /** Findings, with their places in the YAML. */
   readonly entries: readonly Entry[];
+  /** Where a value of the config comes from in the YAML. */
+  readonly place?: (path: readonly Step[]) => LineColumn;
 }
 
 /** What is read of each variant. */
@@ -81,13 +84,34 @@ function refuseVariantLimits(variant: string, config: JsonObject, context: Conte
   }
 }
 
+const unitsOf = (config: JsonObject): readonly Json[] =>
+  isObject(config.systemd) && Array.isArray(config.systemd.units) ? config.systemd.units : [];
+
+const nameOf = (unit: Json | undefined): string => (isObject(unit) ? String(unit.name) : '');
+
+/** Where units of the result stand in what was read: mount units come first, and are said of their filesystems. */
+function unitOrigins(read: JsonObject, config: JsonObject): (path: readonly Step[]) => readonly Step[] {
+  const indices = new Map(unitsOf(read).map((unit, index) => [nameOf(unit), index]));
+  return (path) => {
+    const [section, list, index, ...below] = path;
+    if (section !== 'systemd' || list !== 'units' || index === undefined) return path;
+    const origin = indices.get(nameOf(unitsOf(config)[Number(index)]));
+    return origin === undefined ? ['storage', 'filesystems'] : [section, list, origin, ...below];
+  };
+}
+
+interface Desugared {
+  readonly config: JsonObject;
+  readonly readPath: (path: readonly Step[]) => readonly Step[];
+}
+
 function desugar(
   map: Extract<Yaml, { kind: 'map' }>,
   variant: string,
   dialect: Dialect,
   folder: string,
   reading: Reading,
-): JsonObject {
+): Desugared {
   const { notes, add } = reading;
   const context: Context = {
     folder,
@@ -104,14 +128,17 @@ function desugar(
   const embedded = embedResources(body, context);
   const config = addMountUnits(addTrees(embedded, context), context);
   const { ignition, ...sections } = config;
-  return { ignition: { version: '3.3.0', ...(isObject(ignition) ? ignition : {}) }, ...sections };
+  return {
+    config: { ignition: { version: '3.3.0', ...(isObject(ignition) ? ignition : {}) }, ...sections },
+    readPath: unitOrigins(read, config),
+  };
 }
 
 /** Ignition's verdict of the result, at the places of the YAML it came from. */
-function addVerdict(config: JsonObject, reading: Reading): void {
+function addVerdict({ config, readPath }: Desugared, reading: Reading): void {
   for (const { kind, path, message } of validate(Buffer.from(JSON.stringify(config))).entries) {
     const steps = path.split('.').slice(1);
-    reading.add(kind, originOf(reading.notes.origins, steps), steps, message);
+    reading.add(kind, originOf(reading.notes.origins, readPath(steps)), steps, message);
   }
 }
 
@@ -140,7 +167,11 @@ export function compileButane(bytes: Buffer, folder: string): ButaneResult {
       `unknown variant "${variant}" version "${headerText(parsed.value, 'version')}"; known: ${known}`,
     );
   }
-  const config = desugar(parsed.value, variant, dialect, folder, reading);
-  if (!reading.failed()) addVerdict(config, reading);
-  return reading.failed() ? { entries: reading.entries } : { config, entries: reading.entries };
+  const desugared = desugar(parsed.value, variant, dialect, folder, reading);
+  if (!reading.failed()) addVerdict(desugared, reading);
+  if (reading.failed()) return { entries: reading.entries };
+  const { config, readPath } = desugared;
+  const place = (path: readonly Step[]): LineColumn =>
+    parsed.place(originOf(reading.notes.origins, readPath(path)));
+  return { config, entries: reading.entries, place };
 }

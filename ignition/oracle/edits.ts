@@ -9,6 +9,7 @@ import {
   NAMES,
   NUMBERS,
   PATHS,
+  PIECE_TEXTS,
   Raw,
   TEXTS,
   UNITS,
@@ -193,29 +194,7 @@ export function damage(text: string, count: number, seed: number): Buffer[] {
     length: fc.nat({ max: 12 }),
     bytes: fc.oneof(
       fc.uint8Array({ maxLength: 4 }),
-      fc
-        .constantFrom(
-          '"',
-          '{',
-          '}',
-          '[',
-          ']',
-          ',',
-          ':',
-          'null',
-          '0',
-          '-',
-          '\\',
-          '\\u',
-          '"a":1,',
-          ' ',
-          '\n',
-          '/',
-          'e5',
-          '[]',
-          '{}',
-        )
-        .map((s) => Buffer.from(s)),
+      fc.constantFrom(...PIECE_TEXTS).map((s) => Buffer.from(s, 'latin1')),
     ),
   });
   const original = Buffer.from(text);

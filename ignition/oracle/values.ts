@@ -147,3 +147,9 @@ export const ANY: unknown[] = [
   ...[null, true, false, 0, 'x', [], {}, [null], [{}], [[]], ['x'], { x: 1 }],
   new Raw('1e400'),
 ];
+
+/** What damages JSON most when it is put somewhere into it; as Latin-1, for one of them is no UTF-8. */
+export const PIECE_TEXTS = [
+  ...['"', '{', '}', '[', ']', ',', ':', ' ', '\n', '/', '%', '[]', '{}', '"a":1,', '/../'],
+  ...['null', '0', '-', '-1', 'e5', '1e999', '\\', '\\u', '\\ud800', '\xff'],
+] as const;

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { dataUrl } from '../data-url.ts';
+import type { JsonObject } from '../json/value.ts';
+import { checkDevices, checkMounts } from './devices.ts';
+import type { ImageView } from './image.ts';
+import { checkPorts } from './ports.ts';
+import { checkRoom } from './room.ts';
+import { CONTAINER, file, INSTALL, lines, quadlets, subject, unit, units } from './testing.ts';
+import { checkGroups, checkVolumes } from './volumes.ts';
+
+/** A folder that stands for an image: what is asked of it is whether files are there. */
+let made: ImageView;
+before(() => {
+  const root = mkdtempSync(join(tmpdir(), 'draisine-image-'));
+  const files = {
+    'usr/sbin/mkfs.ext4': '',
+    'usr/bin/sgdisk': '',
+    'usr/lib/systemd/system/ssh.service': '',
+    'usr/lib/systemd/system/ssh.socket': '[Socket]\nListenStream=22\n',
+    'usr/lib/systemd/system/systemd-resolved.service': '',
+    'usr/lib/repart.d/40-state.conf': '[Partition]\nSizeMinBytes=16M\nSizeMaxBytes=16M\n',
+  };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  made = { name: 'test', root, sandbox: '', modules: new Set(['ext4', 'ahci', 'sd_mod', 'raid1', 'nvme']) };
+});
+after(() => rmSync(made.root, { recursive: true, force: true }));
+
+describe('ports', () => {
+  async function conflicts(...sections: JsonObject[]): Promise<string[]> {
+    const all = Object.assign({}, ...sections) as JsonObject;
+    const { units: found, files } = await subject(all);
+    return lines(checkPorts(found, files, made));
+  }
+
+  test('two quadlets that publish one port', async () => {
+    const found = await conflicts(
+      quadlets({
+        'a.container': `${CONTAINER}PublishPort=80:80\n`,
+        'b.container': `${CONTAINER}PublishPort=127.0.0.1:80:8080\n`,
+        'c.container': `${CONTAINER}PublishPort=80:80/udp\nPublishPort=8080\n#PublishPort=80:80\n`,
+      }),
+    );
+    assert.deepEqual(found, [
+      'storage.files.1.contents.source port tcp/80 is taken by /etc/containers/systemd/a.container already; take another one',
+    ]);
+  });
+  test('ranges meet, addresses of their own do not', async () => {
+    const range = `${CONTAINER}PublishPort=8000-8010:1-11\n`;
+    const inside = `${CONTAINER}PublishPort=8010:1\n`;
+    assert.equal((await conflicts(quadlets({ 'a.container': range, 'b.pod': inside }))).length, 1);
+    assert.equal((await conflicts(quadlets({ 'a.container': inside, 'b.pod': range }))).length, 1);
+    const apart = ['192.0.2.1:80:80', '192.0.2.2:80:80', '[2001:db8::1]:80:80'];
+    const text = `${CONTAINER}${apart.map((port) => `PublishPort=${port}\n`).join('')}`;
+    assert.deepEqual(await conflicts(quadlets({ 'a.container': text })), []);
+    assert.equal((await conflicts(quadlets({ 'a.container': `${text}PublishPort=80:80\n` }))).length, 1);
+  });
+  test('a socket against a quadlet, and against sshd', async () => {
+    const socket = units(
+      unit('my.socket', `[Socket]\nListenStream=0.0.0.0:80\nListenStream=/run/x\n${INSTALL}`),
+    );
+    const [found = '', ...others] = await conflicts(
+      socket,
+      quadlets({ 'a.container': `${CONTAINER}PublishPort=80:80\n` }),
+    );
+    assert.match(found, /^storage\.files\.0\S* port tcp\/80 is taken by my\.socket already/);
+    assert.deepEqual(others, []);
+    const ssh = units(unit('my.socket', '[Socket]\nListenStream=22\n'));
+    assert.match(
+      (await conflicts(ssh))[0] ?? '',
+      /^systemd\.units\.0\.contents .*22 is taken by sshd of the image/,
+    );
+    assert.deepEqual(await conflicts(units(unit('ssh.socket', undefined, { enabled: true }))), []);
+  });
+  test('sshd and the resolver where the config moves them', async () => {
+    const dns = file('/etc/containers/systemd/a.container', `${CONTAINER}PublishPort=53:53/udp\n`);
+    const web = file(
+      '/etc/containers/systemd/b.container',
+      `${CONTAINER}PublishPort=2222:22\nPublishPort=22:22\n`,
+    );
+    const both = { storage: { files: [dns, web] } };
+    assert.equal((await conflicts(both)).length, 2);
+    const ssh = file('/etc/ssh/sshd_config.d/port.conf', 'Port 2222\n');
+    const stub = file('/etc/systemd/resolved.conf.d/no.conf', '[Resolve]\nDNSStubListener=no\n');
+    const [moved = '', ...others] = await conflicts({ storage: { files: [dns, web, ssh, stub] } });
+    assert.match(moved, /tcp\/2222 is taken by sshd/);
+    assert.deepEqual(others, []);
+    const off = units(
+      unit('ssh.service', undefined, { mask: true }),
+      unit('systemd-resolved.service', undefined, { enabled: false }),
+    );
+    assert.deepEqual(await conflicts(both, off), []);
+  });
+});
+
+describe('room', () => {
+  async function room(storage: JsonObject): Promise<string[]> {
+    const { config, files } = await subject({ storage });
+    return lines(checkRoom(config, files, made));
+  }
+  const packed = (path: string, size: number): JsonObject => ({
+    path,
+    contents: { source: dataUrl(gzipSync(Buffer.alloc(size))), compression: 'gzip' },
+  });
+
+  test('contents larger than the state partition, unpacked', async () => {
+    const [found = '', ...others] = await room({
+      files: [packed('/var/a', 1 << 24), packed('/var/b', 1000)],
+    });
+    assert.match(
+      found,
+      /^storage\.files\.0\S* contents of 16\.0 MiB do not fit on the state partition \(16\.0 MiB\)/,
+    );
+    assert.deepEqual(others, []);
+  });
+  test('files that only together are too much', async () => {
+    const found = await room({ files: ['/a', '/b'].map((path) => packed(path, 8_000_000)) });
+    assert.match(found.join(), /^storage\.files\.1\S* 2 files of 15\.3 MiB together do not fit/);
+    assert.deepEqual(await room({ files: [packed('/a', 8_000_000)] }), []);
+  });
+  test('a file goes to the file system it is on', async () => {
+    const disks = [{ device: '/dev/sda', partitions: [{ number: 1, label: 'd', sizeMiB: 1 }] }];
+    const filesystems = [{ device: '/dev/disk/by-partlabel/d', format: 'ext4', path: '/var/d' }];
+    const found = await room({
+      disks,
+      filesystems,
+      files: [packed('/var/d/a', 1 << 20), packed('/var/da', 1 << 20)],
+    });
+    assert.match(
+      found.join(),
+      /^storage\.files\.0\S* .*do not fit on the file system on \S+partlabel\/d \(1\.0 MiB\)/,
+    );
+    assert.equal(found.length, 1);
+  });
+  test('/usr cannot be written', async () => {
+    const found = await room({ files: [file('/usr/local/bin/x', 'a'), file('/etc/usr/x', 'a')] });
+    assert.deepEqual(found, [
+      'storage.files.0.path /usr/local/bin/x is on the read-only /usr; put it below /etc, /opt or /var',
+    ]);
+  });
+});
+
+describe('devices and volumes', () => {
+  async function devices(sections: JsonObject): Promise<string[]> {
+    const { config, files, units: found } = await subject(sections);
+    return lines([
+      ...checkDevices(config, found, files, made),
+      ...checkVolumes(config, made),
+      ...checkMounts(found, made),
+    ]);
+  }
+
+  test('disks without a driver, in the storage section and in units', async () => {
+    const disks = ['/dev/xvda', '/dev/nvme0n1', '/dev/disk/by-id/ata-A', '/dev/disk/by-id/usb-A'];
+    const found = await devices({
+      storage: {
+        luks: disks.map((device, index) => ({ name: `l${index}`, device })),
+        files: [
+          file('/etc/pool.sh', 'zpool create b /dev/disk/by-id/virtio-C', { mode: 0o755 }),
+          file('/etc/notes', '/dev/disk/by-id/virtio-D'),
+        ],
+      },
+      ...units(
+        unit(
+          'p.service',
+          '[Service]\nExecStart=zpool create a /dev/disk/by-id/mmc-A /dev/disk/by-id/nvme-B\n',
+        ),
+      ),
+    });
+    assert.deepEqual(
+      found.filter((line) => line.includes('driver')).map((line) => line.replace(/;.*/, '')),
+      [
+        'storage.luks.0.device the image test has no driver for /dev/xvda: xen_blkfront',
+        'storage.luks.3.device the image test has no driver for /dev/disk/by-id/usb-A: usb_storage or uas',
+        'systemd.units.0.contents line 2: the image test has no driver for /dev/disk/by-id/mmc-A: mmc_block',
+        'storage.files.0.contents.source line 1: the image test has no driver for /dev/disk/by-id/virtio-C: virtio_blk',
+      ],
+    );
+  });
+  test('what it cannot make or mount is named', async () => {
+    const found = await devices({
+      storage: {
+        disks: [{ device: '/dev/sda', wipeTable: true }],
+        raid: [{ name: 'r', level: 'raid1', devices: ['/dev/sda', '/dev/sdb'] }],
+        filesystems: [
+          { device: '/dev/sda1', format: 'ext4', path: '/a' },
+          { device: '/dev/sda2', format: 'xfs', path: '/b' },
+        ],
+      },
+      ...units(
+        unit('b.mount', '[Mount]\nWhat=/dev/sda2\nWhere=/b\nType=btrfs\n'),
+        unit('c.mount', '[Mount]\nType=tmpfs\n'),
+      ),
+    });
+    assert.deepEqual(
+      found.map((line) => line.replace(/;.*/, '')),
+      [
+        'storage.raid.0.level the image test cannot make raid1: it has no mdadm',
+        'storage.filesystems.1.format the image test cannot make xfs: it has no mkfs.xfs',
+        'storage.filesystems.1.format the image test cannot mount xfs: its kernel has no module xfs',
+        'systemd.units.0.contents line 4: the image test cannot mount btrfs: its kernel has no such module',
+      ],
+    );
+  });
+  test('groups nobody has', async () => {
+    const users = [
+      { name: 'a', groups: ['own', 'disk', '27', 'b', 'docker'] },
+      { name: 'b', primaryGroup: 'none' },
+    ];
+    const { config } = await subject({ passwd: { users, groups: [{ name: 'own' }] } });
+    assert.deepEqual(
+      checkGroups(config, 'root:x:0:\ndisk:x:6:\n').map(({ path, message }) => [
+        path.join('.'),
+        message.split(':')[0],
+      ]),
+      [
+        ['passwd.users.0.groups.4', 'no group docker'],
+        ['passwd.users.1.primaryGroup', 'no group none'],
+      ],
+    );
+  });
+});
+
+test('what is out of reach is said, without the secrets of its address', async () => {
+  const { findings } = await subject({
+    ignition: { version: '3.3.0', config: { merge: [{ source: 'https://a/c' }] } },
+    storage: {
+      files: [
+        { path: '/a', contents: { source: 'https://a/b?token=hunter2' } },
+        { path: '/b', contents: { source: 'data:,no', compression: 'gzip' } },
+        { path: '/c' },
+      ],
+    },
+  });
+  const [merge = '', remote = '', broken = '', ...others] = lines(findings);
+  assert.match(merge, /^ignition\.config\.merge\.0\.source .*not looked at/);
+  assert.match(remote, /^storage\.files\.0\.contents\.source contents at https:\/\/a\/b are out of reach/);
+  assert.match(
+    broken,
+    /^storage\.files\.1\.contents\.source contents do not unpack \(incorrect header check\)/,
+  );
+  assert.deepEqual(others, []);
+});

@@ -1,0 +1,118 @@
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { dataOf } from '../data-url.ts';
+import type { Step, Struct, Value } from '../spec/shape.ts';
+import type { Finding } from './finding.ts';
+
+/** Text kept of a file; unit files and quadlets are far smaller. */
+const TEXT_MAX = 1024 * 1024;
+/** Contents are unpacked up to here and no further: more fits nowhere. */
+const UNPACKED_MAX = 8 * 1024 ** 3;
+
+/** Items, members and scalars of a decoded config that Ignition found valid: types are as its shape says. */
+export const structs = (value: Value): readonly Struct[] =>
+  Array.isArray(value) ? (value as readonly Struct[]) : [];
+export const member = (value: Value, name: string): Value => (value as Struct | undefined)?.[name];
+export const textOf = (value: Value): string => (typeof value === 'string' ? value : '');
+export const numberOf = (value: Value): number => (value === undefined ? 0 : Number(value));
+
+/** A text the config puts on the machine. */
+export interface PlacedText {
+  /** Absolute, on the machine. */
+  readonly path: string;
+  readonly at: readonly Step[];
+  readonly text: string;
+}
+
+export interface ConfigFile extends PlacedText {
+  /** Bytes; of contents out of reach only what is known of them. */
+  readonly size: number;
+  readonly executable: boolean;
+  /** Some of the contents are fetched by the machine. */
+  readonly remote: boolean;
+}
+
+interface Contents {
+  readonly text: string;
+  readonly size: number;
+}
+
+async function unpack(data: Buffer): Promise<Contents> {
+  const head: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of Readable.from([data]).pipe(createGunzip()) as AsyncIterable<Buffer>) {
+    if (size < TEXT_MAX) head.push(chunk);
+    size += chunk.length;
+    if (size > UNPACKED_MAX) break;
+  }
+  return { text: Buffer.concat(head).toString('utf8'), size };
+}
+
+/** The contents at `source`, unless they are somewhere else or do not unpack: then a finding says so. */
+async function contentsOf(
+  resource: Value,
+  at: readonly Step[],
+  findings: Finding[],
+): Promise<Contents | undefined> {
+  const source = textOf(member(resource, 'source'));
+  if (source === '') return { text: '', size: 0 };
+  const path = [...at, 'source'];
+  const data = dataOf(source);
+  if (data === undefined) {
+    const where = source.replace(/[?#].*$/s, '').slice(0, 200); // a query may hold a secret
+    findings.push({ path, message: `contents at ${where} are out of reach and were not looked at` });
+    return undefined;
+  }
+  if (textOf(member(resource, 'compression')) !== 'gzip') {
+    return { text: data.subarray(0, TEXT_MAX).toString('utf8'), size: data.length };
+  }
+  try {
+    return await unpack(data);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    findings.push({ path, message: `contents do not unpack (${why}); compress them with gzip` });
+    return undefined;
+  }
+}
+
+async function readFile(file: Struct, index: number, findings: Finding[]): Promise<ConfigFile> {
+  const at = ['storage', 'files', index];
+  const parts = [await contentsOf(file.contents, [...at, 'contents'], findings)];
+  for (const [number, more] of structs(file.append).entries()) {
+    parts.push(await contentsOf(more, [...at, 'append', number], findings));
+  }
+  return {
+    path: textOf(file.path),
+    at: [...at, 'contents', 'source'],
+    text: parts.map((part) => part?.text ?? '').join(''),
+    size: parts.reduce((sum, part) => sum + (part?.size ?? 0), 0),
+    executable: (numberOf(file.mode) & 0o111) !== 0,
+    remote: parts.includes(undefined),
+  };
+}
+
+/** The files of a config. Contents out of reach are told as findings. */
+export async function readFiles(config: Struct, findings: Finding[]): Promise<ConfigFile[]> {
+  const files: ConfigFile[] = [];
+  for (const [index, file] of structs(member(config.storage, 'files')).entries()) {
+    files.push(await readFile(file, index, findings));
+  }
+  return files;
+}
+
+/** Configs that the machine merges with or takes instead of this one. */
+export function otherConfigs(config: Struct): Finding[] {
+  const other = member(config.ignition, 'config');
+  const merged = structs(member(other, 'merge')).map((each, index) => ({ each, steps: ['merge', index] }));
+  const replaced = [{ each: member(other, 'replace'), steps: ['replace'] }];
+  return [...merged, ...replaced].flatMap(({ each, steps }) =>
+    textOf(member(each, 'source')) === ''
+      ? []
+      : [
+          {
+            path: ['ignition', 'config', ...steps, 'source'],
+            message: 'a config of its own, not looked at; validate it by itself',
+          },
+        ],
+  );
+}

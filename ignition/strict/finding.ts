@@ -1,0 +1,9 @@
+import type { Step } from '../spec/shape.ts';
+
+/** What a check beyond Ignition's own found. It never changes the verdict: it becomes a warning. */
+export interface Finding {
+  /** Where in the config. */
+  readonly path: readonly Step[];
+  /** What is wrong; how to mend it. */
+  readonly message: string;
+}

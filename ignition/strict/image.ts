@@ -1,0 +1,63 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Image } from '../../build/image/image.ts';
+
+/** What checks may ask of the image that a machine runs. */
+export interface ImageView {
+  readonly name: string;
+  /** Folder with the image's usr/, without its kernel modules. */
+  readonly root: string;
+  /** Tool tree with bubblewrap. */
+  readonly sandbox: string;
+  /** Names of the kernel's modules and of what is compiled in, with `_` for `-`. */
+  readonly modules: ReadonlySet<string>;
+}
+
+const moduleName = (name: string): string => name.replaceAll('-', '_');
+
+function builtinModules(root: string): string[] {
+  const folder = join(root, 'usr/lib/modules');
+  const releases = existsSync(folder) ? readdirSync(folder) : [];
+  return releases.flatMap((release) =>
+    readFileSync(join(folder, release, 'modules.builtin'), 'utf8')
+      .split('\n')
+      .flatMap((line) => /([^/]+)\.ko$/.exec(line)?.[1] ?? []),
+  );
+}
+
+/** The description of an image. @throws Failure for one that is not there */
+export async function namedImage(name: string): Promise<Image> {
+  return await (await import('../../build/cli/images.ts')).readImage(name);
+}
+
+/** The image out of the lock, made first when it is not in the store: packages are fetched, nothing is compiled. */
+export async function viewImage({ name, kernel }: Image): Promise<ImageView> {
+  const [{ loadImage }, { buildTargets }, { sdkTree }] = await Promise.all([
+    import('../../build/cli/images.ts'),
+    import('../../build/graph/run.ts'),
+    import('../../build/image/sdk.ts'),
+  ]);
+  const target = (await loadImage(name, { dev: false })).targets[`${name}:root`];
+  if (target === undefined) throw new Error(`the image ${name} has no target ${name}:root`);
+  const root = (await buildTargets([target])).get(target.name)?.path ?? '';
+  const modules = new Set([...kernel.modules, ...builtinModules(root)].map(moduleName));
+  return { name, root, sandbox: await sdkTree('sdk-image'), modules };
+}
+
+export const hasModule = ({ modules }: ImageView, name: string): boolean => modules.has(moduleName(name));
+
+export const hasProgram = ({ root }: ImageView, name: string): boolean =>
+  ['usr/sbin', 'usr/bin'].some((folder) => existsSync(join(root, folder, name)));
+
+/** Text of a file of the image, below /usr or a default of /etc; undefined when it has none. */
+export function imageText({ root }: ImageView, path: string): string | undefined {
+  const file = join(root, path.startsWith('/etc/') ? `/usr/share/draisine${path}` : path);
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}
+
+export const UNIT_FOLDER = '/usr/lib/systemd/system';
+
+/** Names of the units the image ships. */
+export function imageUnits({ root }: ImageView): ReadonlySet<string> {
+  return new Set(readdirSync(join(root, UNIT_FOLDER)));
+}

@@ -1,0 +1,159 @@
+import type { Step } from '../spec/shape.ts';
+import type { ConfigFile } from './contents.ts';
+import type { Finding } from './finding.ts';
+import { type ImageView, imageText, imageUnits, UNIT_FOLDER } from './image.ts';
+import { isQuadlet } from './quadlets.ts';
+import { type ConfigUnit, settings } from './units.ts';
+
+/** A port of the host that something listens on. */
+interface Claim {
+  readonly protocol: string;
+  /** Both ends are in. */
+  readonly from: number;
+  readonly to: number;
+  /** Empty: every address; 0.0.0.0 and [::] every one of their kind. */
+  readonly address: string;
+  /** As shown: a path of the config, or what the image runs. */
+  readonly owner: string;
+  /** Absent of the image's own. */
+  readonly at?: readonly Step[];
+  /** A unit and the socket it is started by share a port: the name without its type. */
+  readonly service: string;
+}
+
+type Listener = Pick<Claim, 'owner' | 'at' | 'service'>;
+
+/** `[[ADDRESS:]PORT[-PORT]:]PORT[/PROTOCOL]`, as podman takes it; nothing of what leaves the host's port open. */
+function published(value: string, listener: Listener): Claim[] {
+  const [, address = '', from = '', to = from, protocol = 'tcp'] =
+    /^(?:(\[[^\]]*\]|[0-9.]*):)?([0-9]+)(?:-([0-9]+))?:[0-9-]+(?:\/([a-z]+))?$/.exec(value) ?? [];
+  if (from === '') return [];
+  const range = { from: Number(from), to: Number(to) };
+  return [{ ...listener, ...range, protocol, address }];
+}
+
+/** `PORT` or `ADDRESS:PORT` of ListenStream= (tcp) and ListenDatagram= (udp); paths, pipes and vsock are no ports. */
+function listens(text: string, listener: Listener): Claim[] {
+  const of = (setting: string, protocol: string): Claim[] => {
+    const values = settings(text, setting);
+    const kept = values.slice(values.lastIndexOf('') + 1); // an empty one resets what stood before
+    return kept.flatMap((value) => {
+      const [, address = '', port] = /^(?:(\[[^\]]*\]|[0-9.]+):)?([0-9]+)$/.exec(value) ?? [];
+      if (port === undefined) return [];
+      const [from, to] = [Number(port), Number(port)];
+      return [{ ...listener, from, to, protocol, address }];
+    });
+  };
+  return [...of('ListenStream', 'tcp'), ...of('ListenDatagram', 'udp')];
+}
+
+function ofQuadlets(files: readonly ConfigFile[]): Claim[] {
+  const owners = files.filter((file) => isQuadlet(file) && /\.(container|pod|kube)$/.test(file.path));
+  return owners.flatMap(({ path, at, text }) =>
+    settings(text, 'PublishPort').flatMap((value) => published(value, { owner: path, at, service: path })),
+  );
+}
+
+const stem = (name: string): string => name.replace(/\.(socket|service)$/, '');
+
+/** Sockets that the config writes, amends or enables. */
+function ofSockets(units: readonly ConfigUnit[], image: ImageView | undefined): Claim[] {
+  const names = new Set(units.flatMap(({ name }) => (name.endsWith('.socket') ? [name] : [])));
+  return [...names].flatMap((name) => {
+    const parts = units.filter((unit) => unit.name === name);
+    const file = parts.find((unit) => unit.file)?.file;
+    const started = file
+      ? !parts.some(({ enabled }) => enabled === false)
+      : parts.some(({ enabled }) => enabled);
+    if (!started || parts.some(({ masked }) => masked)) return [];
+    const base = file?.text ?? (image ? imageText(image, `${UNIT_FOLDER}/${name}`) : undefined) ?? '';
+    const text = [base, ...parts.flatMap(({ dropins }) => dropins.map((dropin) => dropin.text))].join('\n');
+    const at = file?.at ?? parts[0]?.at ?? [];
+    return listens(text, { owner: name, at, service: stem(name) });
+  });
+}
+
+const stopped = (units: readonly ConfigUnit[], name: string): boolean =>
+  units.some((unit) => unit.name === name && (unit.masked || unit.enabled === false));
+
+/** What `keyword` is set to by the files of a config in `folder`, or in the whole configuration at `main`. */
+function configured(files: readonly ConfigFile[], folder: string, main: string, pattern: RegExp): string[] {
+  return files
+    .filter(({ path }) => path === main || (path.startsWith(`${folder}/`) && path.endsWith('.conf')))
+    .flatMap(({ text }) => [...text.matchAll(pattern)].map(([, value = '']) => value));
+}
+
+/** The image's own: sshd, the resolver, sockets that are enabled in it. */
+function ofImage(image: ImageView, units: readonly ConfigUnit[], files: readonly ConfigFile[]): Claim[] {
+  const claims: Claim[] = [];
+  const shipped = imageUnits(image);
+  if (shipped.has('ssh.service') && !stopped(units, 'ssh.service')) {
+    const pattern = /^[ \t]*Port[ \t=]+([0-9]+)/gim;
+    const own = configured(files, '/etc/ssh/sshd_config.d', '/etc/ssh/sshd_config', pattern);
+    const listener = { owner: 'sshd of the image', service: 'ssh', protocol: 'tcp', address: '' };
+    for (const port of own.length > 0 ? own : ['22']) {
+      claims.push({ ...listener, from: Number(port), to: Number(port) });
+    }
+  }
+  if (shipped.has('systemd-resolved.service') && !stopped(units, 'systemd-resolved.service')) {
+    const pattern = /^[ \t]*DNSStubListener[ \t]*=[ \t]*([a-z]+)/gim;
+    const shippedText = imageText(image, '/usr/lib/systemd/resolved.conf.d/10-draisine.conf') ?? '';
+    const shippedValue = [...shippedText.matchAll(pattern)].at(-1)?.[1] ?? 'yes';
+    const own = configured(files, '/etc/systemd/resolved.conf.d', '/etc/systemd/resolved.conf', pattern);
+    const stub = (own.at(-1) ?? shippedValue).toLowerCase();
+    for (const protocol of /^(no|0|off|false)$/.test(stub) ? [] : ['tcp', 'udp']) {
+      if (stub !== 'yes' && stub !== 'true' && stub !== protocol) continue;
+      const listener = { owner: 'systemd-resolved of the image', service: 'systemd-resolved' };
+      claims.push({ ...listener, protocol, from: 53, to: 53, address: '127.0.0.53' });
+    }
+  }
+  return claims;
+}
+
+const isV6 = (address: string): boolean => address.startsWith('[');
+
+function meet(one: string, other: string): boolean {
+  if (one === '' || other === '' || one === other) return true;
+  return isV6(one) === isV6(other) && [one, other].some((each) => each === '0.0.0.0' || each === '[::]');
+}
+
+const overlaps = (one: Claim, other: Claim): boolean =>
+  one.protocol === other.protocol &&
+  one.from <= other.to &&
+  other.from <= one.to &&
+  meet(one.address, other.address) &&
+  (one.service !== other.service || one.owner === other.owner);
+
+/** Ports that two services claim: quadlets, sockets, and what the image itself listens on. */
+export function checkPorts(
+  units: readonly ConfigUnit[],
+  files: readonly ConfigFile[],
+  image: ImageView | undefined,
+): Finding[] {
+  const claims = [
+    ...(image ? ofImage(image, units, files) : []),
+    ...ofSockets(units, image),
+    ...ofQuadlets(files),
+  ];
+  return findConflicts(claims);
+}
+
+/** Each claim against those before it; many share no port, so they are looked up by port. */
+function findConflicts(claims: readonly Claim[]): Finding[] {
+  const single = new Map<number, Claim[]>();
+  const ranges: Claim[] = [];
+  const findings: Finding[] = [];
+  for (const claim of claims) {
+    const isRange = claim.to > claim.from;
+    const near = isRange ? [...single.values()].flat() : (single.get(claim.from) ?? []);
+    const other = [...near, ...ranges].find((each) => overlaps(each, claim));
+    if (other && claim.at) {
+      const port = Math.max(claim.from, other.from);
+      const message = `port ${claim.protocol}/${port} is taken by ${other.owner} already; take another one`;
+      findings.push({ path: claim.at, message });
+    }
+    if (isRange) ranges.push(claim);
+    else single.set(claim.from, [...(single.get(claim.from) ?? []), claim]);
+  }
+  return findings;
+}

@@ -1,0 +1,169 @@
+import { basename } from 'node:path';
+import { goQuote } from '../json/text.ts';
+import type { Step } from '../spec/shape.ts';
+import type { ConfigFile, PlacedText } from './contents.ts';
+import type { Finding } from './finding.ts';
+import { type ImageView, imageUnits, UNIT_FOLDER } from './image.ts';
+import { checkQuadlets, type GeneratedUnit, serviceName } from './quadlets.ts';
+import { GENERATED, type Stage } from './stage.ts';
+import { CONFIG_FOLDER, type ConfigUnit, isUnitName, lineWith, templateOf } from './units.ts';
+
+/** Units a machine makes on its own: nobody can say beforehand that there is none of a name. */
+const MADE_BY_SYSTEMD = /\.(device|scope|slice|mount|automount|swap)$/;
+
+const MENDS: readonly (readonly [RegExp, string])[] = [
+  [/^Unknown key/, 'misspelt, or it belongs to another section; see systemd.directives(7)'],
+  [/^Unknown section/, 'misspelt, or not of this kind of unit'],
+  [/is not executable/, 'correct the path, or write that file with mode 0755'],
+  [/not found\.$/, 'neither the image nor this config has it; correct the name'],
+  [/has no ExecStart=/, 'write ExecStart= into [Service]'],
+  [/is masked\.$/, 'this config masks it'],
+  [/not loaded, socket cannot be started/, 'mend that service first'],
+  [/^Assignment outside of section/, 'begin with a [Section] line'],
+];
+
+function systemdFinding({ at, text }: PlacedText, what: string, line: number): Finding {
+  const mend = MENDS.find(([pattern]) => pattern.test(what))?.[1] ?? 'see systemd.directives(7)';
+  // Of what has no line: that of the word in question.
+  const word = /^(?:Command|Unit) (\S+) /.exec(what)?.[1];
+  const shown = line > 0 ? line : word === undefined ? 0 : lineWith(text, word);
+  const said = what.trim().replace(/\.$/, '');
+  return { path: at, message: `systemd${shown > 0 ? `, line ${shown}` : ''}: ${said}; ${mend}` };
+}
+
+/** Who wrote a unit: by path of a file, and by name of the unit. */
+interface Owners {
+  readonly byPath: Map<string, PlacedText>;
+  readonly byUnit: Map<string, PlacedText>;
+  readonly generated: Map<string, GeneratedUnit>;
+}
+
+/** The line of a quadlet that podman copied to a line of the unit it made. */
+function sourceLine({ text, quadlet }: GeneratedUnit, line: number): number {
+  const copied = text.split('\n')[line - 1]?.trim() ?? '';
+  return copied === '' ? 0 : quadlet.text.split('\n').findIndex((each) => each.trim() === copied) + 1;
+}
+
+/** `PATH:LINE: what`, `UNIT: what` or `Unit UNIT what`, as systemd-analyze prints them. */
+function attribute(line: string, { byPath, byUnit, generated }: Owners): Finding | undefined {
+  const [, path = '', number = '', what = ''] = /^(\/\S+?):(\d+): (.*)$/.exec(line) ?? [];
+  const made = path.startsWith(`${GENERATED}/`) ? generated.get(path.slice(GENERATED.length + 1)) : undefined;
+  if (made) return systemdFinding(made.quadlet, what, sourceLine(made, Number(number)));
+  const file = byPath.get(path);
+  if (file) return systemdFinding(file, what, Number(number));
+  const [, name = '', said = ''] =
+    /^(\S+\.[a-z]+): (.*)$/.exec(line) ?? /^Unit (\S+) ((?:has|is|not) .*)$/.exec(line) ?? [];
+  const owner = byUnit.get(name) ?? byUnit.get(templateOf(name) ?? '');
+  const reason = said.replace(/^Failed to create \S+\/start: /, '');
+  return owner ? systemdFinding(owner, reason, 0) : undefined;
+}
+
+/** The same thing said of a unit twice: that it is bad once it was said why, or once for each drop-in. */
+function withoutEchoes(findings: readonly Finding[]): Finding[] {
+  const key = ({ path, message }: Finding): string => `${path.join('.')} ${message}`;
+  const unique = [...new Map(findings.map((each) => [key(each), each])).values()];
+  const echo = /: has a bad unit file setting;/;
+  return unique.filter(
+    ({ path, message }) =>
+      !echo.test(message) ||
+      !unique.some((other) => !echo.test(other.message) && other.path.join('.') === path.join('.')),
+  );
+}
+
+interface Known {
+  readonly image: ReadonlySet<string>;
+  /** Units of the config: those with a file, those of quadlets, refused or not, and those it fetches. */
+  readonly own: ReadonlySet<string>;
+}
+
+function knownUnits(image: ImageView, units: readonly ConfigUnit[], files: readonly ConfigFile[]): Known {
+  const written = units.flatMap(({ name, file }) => (file ? [name] : []));
+  const promised = files.flatMap(({ path, remote }) => {
+    const fetched = remote && path.startsWith(CONFIG_FOLDER) ? basename(path) : undefined;
+    return serviceName(path) ?? fetched ?? [];
+  });
+  return { image: imageUnits(image), own: new Set([...written, ...promised]) };
+}
+
+const isKnown = ({ image, own }: Known, name: string): boolean =>
+  [name, templateOf(name) ?? name].some((each) => image.has(each) || own.has(each));
+
+/** Units that the config enables or amends and that nobody has. */
+function absentUnits(units: readonly ConfigUnit[], known: Known): Finding[] {
+  return units.flatMap(({ name, at, dropins, enabled, file, masked }) => {
+    const missing = !file && !masked && (enabled === true || dropins.length > 0);
+    if (!missing || MADE_BY_SYSTEMD.test(name) || /-\.[a-z]+$/.test(name) || isKnown(known, name)) return [];
+    const message = `no unit ${name}: neither the image nor this config has it; write its contents, or correct the name`;
+    return [{ path: at, message }];
+  });
+}
+
+/** Paths for systemd-analyze: each unit the config writes or amends. */
+function toVerify(units: readonly ConfigUnit[], made: readonly GeneratedUnit[], known: Known): string[] {
+  const masked = new Set(units.flatMap(({ name, masked }) => (masked ? [name] : [])));
+  const generated = new Set(made.map(({ name }) => name));
+  const paths = units.flatMap(({ name, file, dropins }) => {
+    if (masked.has(name) || !isUnitName(name)) return [];
+    if (file) return file.text === '' ? [] : [file.path];
+    if (dropins.length === 0 || generated.has(name)) return [];
+    const base = known.image.has(name) ? name : (templateOf(name) ?? '');
+    return known.image.has(base) ? [`${UNIT_FOLDER}/${base}`] : [];
+  });
+  return [...new Set([...paths, ...made.map(({ name }) => `${GENERATED}/${name}`)])].sort();
+}
+
+function placeUnits(stage: Stage, units: readonly ConfigUnit[], findings: Finding[]): Owners {
+  const owners: Owners = { byPath: new Map(), byUnit: new Map(), generated: new Map() };
+  for (const { name, at, file, dropins, masked } of units) {
+    if (!isUnitName(name)) {
+      findings.push({
+        path: at,
+        message: `systemd knows no unit of the name ${goQuote(name.slice(0, 80))}; correct it`,
+      });
+      continue;
+    }
+    if (masked) stage.place(`${CONFIG_FOLDER}${name}`, '', at); // an empty unit file masks
+    const texts = [...(file ? [file] : []), ...dropins];
+    for (const text of texts) {
+      stage.place(text.path, text.text, text.at);
+      owners.byPath.set(text.path, text);
+    }
+    const [first] = texts;
+    if (first && !owners.byUnit.has(name)) owners.byUnit.set(name, first);
+  }
+  return owners;
+}
+
+/** Programs that come with the config, as far as systemd looks at them: that they are there. */
+export function placePrograms(
+  stage: Stage,
+  programs: readonly { readonly path: string; readonly at: readonly Step[] }[],
+): void {
+  for (const { path, at } of programs) stage.place(path, '', at, 0o755);
+}
+
+/** What the image's systemd and podman say of the units and quadlets of a config. */
+export async function checkUnits(
+  stage: Stage,
+  image: ImageView,
+  units: readonly ConfigUnit[],
+  files: readonly ConfigFile[],
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const owners = placeUnits(stage, units, findings);
+  const made = await checkQuadlets(stage, files, findings);
+  for (const unit of made) {
+    owners.generated.set(unit.name, unit);
+    owners.byUnit.set(unit.name, unit.quadlet);
+  }
+  const { image: shipped, own: written } = knownUnits(image, units, files);
+  const known: Known = { image: shipped, own: new Set([...written, ...owners.generated.keys()]) };
+  findings.push(...absentUnits(units, known));
+  const paths = toVerify(units, made, known);
+  if (paths.length === 0) return findings;
+  const lines = await stage.run(['/usr/bin/systemd-analyze', 'verify', '--man=no', ...paths]);
+  // Of a unit that is on its way, or was refused for a reason told already, it is no news that there is none.
+  const news = lines.filter((line) => !known.own.has(/Unit (\S+) not found\.$/.exec(line)?.[1] ?? ''));
+  const said = news.flatMap((line) => attribute(line, owners) ?? []);
+  return [...findings, ...withoutEchoes(said)];
+}

@@ -1,0 +1,125 @@
+import type { Step, Struct } from '../spec/shape.ts';
+import { member, structs, textOf } from './contents.ts';
+import type { Finding } from './finding.ts';
+import { hasModule, hasProgram, type ImageView } from './image.ts';
+
+/** What Ignition runs to make a file system of a format, and what the kernel needs to mount it. */
+const FORMATS: Readonly<Record<string, { readonly program: string; readonly module?: string }>> = {
+  ext4: { program: 'mkfs.ext4', module: 'ext4' },
+  xfs: { program: 'mkfs.xfs', module: 'xfs' },
+  btrfs: { program: 'mkfs.btrfs', module: 'btrfs' },
+  vfat: { program: 'mkfs.fat', module: 'vfat' },
+  swap: { program: 'mkswap' },
+};
+
+const RAID_MODULES: Readonly<Record<string, string>> = {
+  raid4: 'raid456',
+  raid5: 'raid456',
+  raid6: 'raid456',
+};
+
+interface Need {
+  readonly at: readonly Step[];
+  /** `make xfs` */
+  readonly to: string;
+  readonly program?: string;
+  readonly module?: string;
+  readonly mend: string;
+}
+
+function ofFilesystems(storage: Struct | undefined): Need[] {
+  return structs(storage?.filesystems).flatMap(({ format, path }, index): Need[] => {
+    const name = textOf(format);
+    const known = FORMATS[name];
+    if (known === undefined) return [];
+    const at = ['storage', 'filesystems', index, 'format'];
+    const mend = 'take ext4';
+    const mounted = textOf(path) !== '' && known.module !== undefined;
+    return [
+      { at, to: `make ${name}`, program: known.program, mend },
+      ...(mounted ? [{ at, to: `mount ${name}`, module: known.module ?? '', mend }] : []),
+    ];
+  });
+}
+
+function ofRaids(storage: Struct | undefined): Need[] {
+  return structs(storage?.raid).flatMap(({ level }, index): Need[] => {
+    const name = textOf(level);
+    const at = ['storage', 'raid', index, 'level'];
+    const module = RAID_MODULES[name] ?? name;
+    const mend = 'take a ZFS mirror or raidz';
+    return [
+      { at, to: `make ${name}`, program: 'mdadm', mend },
+      ...(/^(linear|raid\d+)$/.test(module) ? [{ at, to: `run ${name}`, module, mend }] : []),
+    ];
+  });
+}
+
+function ofLuks(storage: Struct | undefined): Need[] {
+  return structs(storage?.luks).flatMap(({ clevis }, index): Need[] => {
+    const at = ['storage', 'luks', index];
+    const mend = 'take an encrypted dataset';
+    const bound =
+      structs(member(clevis, 'tang')).length > 0 ||
+      member(clevis, 'tpm2') === true ||
+      member(clevis, 'custom') !== undefined;
+    return [
+      { at, to: 'make LUKS volumes', program: 'cryptsetup', mend },
+      { at, to: 'open LUKS volumes', module: 'dm_crypt', mend },
+      ...(bound
+        ? [{ at: [...at, 'clevis'], to: 'bind keys', program: 'clevis', mend: 'take a key file' }]
+        : []),
+    ];
+  });
+}
+
+function ofDisks(storage: Struct | undefined): Need[] {
+  return structs(storage?.disks).flatMap((disk, index): Need[] => {
+    if (structs(disk.partitions).length === 0 && disk.wipeTable !== true) return [];
+    const at = ['storage', 'disks', index];
+    return [
+      { at, to: 'partition disks', program: 'sgdisk', mend: 'give whole disks to pools or file systems' },
+    ];
+  });
+}
+
+/** File systems, arrays, encrypted volumes and partitions that the image cannot make or use. */
+export function checkVolumes(config: Struct, image: ImageView): Finding[] {
+  const storage = config.storage as Struct | undefined;
+  const needs = [...ofDisks(storage), ...ofRaids(storage), ...ofLuks(storage), ...ofFilesystems(storage)];
+  return needs.flatMap(({ at, to, program, module, mend }): Finding[] => {
+    const lacks =
+      program !== undefined && !hasProgram(image, program)
+        ? `it has no ${program}`
+        : module !== undefined && !hasModule(image, module)
+          ? `its kernel has no module ${module}`
+          : undefined;
+    return lacks ? [{ path: at, message: `the image ${image.name} cannot ${to}: ${lacks}; ${mend}` }] : [];
+  });
+}
+
+/** Accounts in groups that are neither in the image nor in the config: useradd(8) fails, and with it the boot. */
+export function checkGroups(config: Struct, groupFile: string): Finding[] {
+  const users = structs(member(config.passwd, 'users'));
+  const groups = new Set([
+    ...groupFile.split('\n').map((line) => line.split(':')[0] ?? ''),
+    ...[...structs(member(config.passwd, 'groups')), ...users].map(({ name }) => textOf(name)),
+  ]);
+  return users.flatMap((user, index) => {
+    const named = (Array.isArray(user.groups) ? user.groups : []).map((group, number) => ({
+      group: textOf(group),
+      path: ['passwd', 'users', index, 'groups', number],
+    }));
+    const primary = { group: textOf(user.primaryGroup), path: ['passwd', 'users', index, 'primaryGroup'] };
+    return [primary, ...named].flatMap(({ group, path }): Finding[] =>
+      group === '' || groups.has(group) || /^[0-9]+$/.test(group)
+        ? []
+        : [
+            {
+              path,
+              message: `no group ${group}: neither the image nor this config has it; add it to passwd.groups`,
+            },
+          ],
+    );
+  });
+}
