@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { attach } from './cli/attach.ts';
 import { doctor } from './cli/doctor.ts';
 import { type KolaOptions, listTests, runTests } from './cli/kola.ts';
-import { parseCount } from './cli/options.ts';
+import { parseCount, parseTime } from './cli/options.ts';
 import { type RunOptions, runImage } from './cli/run.ts';
-import { spawnMachine } from './cli/spawn.ts';
+import { runSabotages, type SabotageOptions } from './cli/sabotage.ts';
+import { type SpawnOptions, spawnMachine } from './cli/spawn.ts';
 import { type TestOptions, testEverything } from './cli/test.ts';
 
 /** The verbs of this room: run, test, kola, doctor. */
@@ -53,15 +55,41 @@ export function register(program: Command): void {
     .option('--rerun-failed', 'only those that failed last time')
     .option('--report <dir>', 'where failed tests leave their evidence; default out/report')
     .option('--json', 'result as JSON on stdout')
+    .option('--keep [when]', 'leave the machines of a failed test running (--keep=always: of any test)')
+    .option(
+      '--keep-for <time>',
+      'end kept machines after e.g. 10m; without, Enter on the terminal does',
+      parseTime,
+    )
+    .option('--bisect', 'build first; exit codes for `git bisect run`: 0 good, 1 bad, 125 cannot be tested')
     .action(async (globs: string[], options: KolaOptions) => exit(await runTests(globs, options)));
+  common(
+    kola.command('sabotage').description('break things on purpose: the tests that look for it must fail'),
+  )
+    .option('--list', 'only say what would be broken, and which tests have to notice')
+    .option('--parallel <n>', 'at once; default: the number of processors, memory permitting', parseCount)
+    .option('--report <dir>', 'where the evidence goes; default out/report')
+    .option('--json', 'result as JSON on stdout')
+    .action(async (globs: string[], options: SabotageOptions) => exit(await runSabotages(globs, options)));
   kola
     .command('spawn')
     .description('a root shell on a fresh fork; with the name of a test, on a machine like its first one')
     .argument('[test]')
     .option('--image <image>', 'which image', 'n100')
-    .action(async (test: string | undefined, options: { image: string }) =>
+    .option(
+      '--repl',
+      'instead of a shell JavaScript, with the machines as variables; takes a script as input',
+    )
+    .action(async (test: string | undefined, options: SpawnOptions) =>
       exit(await spawnMachine(test, options)),
     );
+  kola
+    .command('attach')
+    .description('a root shell on a machine that `kola run --keep` holds, or a command run there')
+    .argument('<folder>', 'of the machine, as printed')
+    .argument('[command...]')
+    .passThroughOptions()
+    .action(async (folder: string, command: string[]) => exit(await attach(folder, command)));
 }
 
 function exit(code: number): void {

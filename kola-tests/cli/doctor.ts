@@ -144,9 +144,9 @@ async function memory(): Promise<Finding> {
 
 async function mirror(): Promise<Finding> {
   const need = 'Debian mirror';
-  const { mirrorBases } = await import('../../build/debian/mirror.ts');
+  const { archiveUrls, mirrorBases } = await import('../../build/debian/mirror.ts');
   try {
-    const bases = await mirrorBases();
+    const bases = archiveUrls(await mirrorBases(), 'debian');
     const answers = await Promise.all(bases.map(answersFor));
     const good = answers.find(({ ok }) => ok);
     if (good) return { need, verdict: 'good', found: `${good.base} serves trixie` };
@@ -168,16 +168,18 @@ async function mirror(): Promise<Finding> {
   }
 }
 
-async function answersFor(base: string): Promise<{ base: string; ok: boolean; why: string }> {
+/** Asks as the fetcher asks: through the same proxies. */
+export async function answersFor(base: string): Promise<{ base: string; ok: boolean; why: string }> {
+  const { get } = await import('../../build/debian/http.ts');
   try {
-    const response = await fetch(`${base}/dists/trixie/InRelease`, {
-      method: 'HEAD',
+    const { status, body } = await get(`${base}/dists/trixie/InRelease`, {
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    return { base, ok: response.ok, why: `HTTP ${response.status}` };
+    body.destroy();
+    return { base, ok: status === 200, why: `HTTP ${status}` };
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return { base, ok: false, why: cause instanceof Error ? cause.message : String(cause) };
+    const why = (error instanceof Error ? error.message : String(error)) || errorCode(error);
+    return { base, ok: false, why: why ?? 'no answer' };
   }
 }
 

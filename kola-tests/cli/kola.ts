@@ -1,12 +1,18 @@
 import { join } from 'node:path';
-import { badInput } from '../../sdk/lib/errors.ts';
+import { badInput, describeFailure } from '../../sdk/lib/errors.ts';
 import { readArtifacts } from '../harness/artifacts.ts';
 import { readHistory } from '../harness/history.ts';
 import { loadTests, type RegisteredTest } from '../harness/register.ts';
+import type { TestResult } from '../harness/result.ts';
 import { matchesAny } from '../harness/select.ts';
 import { testModules } from '../harness/suite-options.ts';
+import { bisectVerdict } from '../report/results.ts';
+import { buildImage } from './build.ts';
+import { keepOption } from './keep.ts';
+import { liveLine } from './live.ts';
 import { OUT, parseShard } from './options.ts';
-import { reportStages } from './stages.ts';
+import { reportStages } from './outcome.ts';
+import { recap } from './recap.ts';
 import { reportVmTests, vmStage } from './test.ts';
 
 export interface KolaOptions {
@@ -16,6 +22,9 @@ export interface KolaOptions {
   readonly rerunFailed?: boolean;
   readonly report?: string;
   readonly json?: boolean;
+  readonly bisect?: boolean;
+  readonly keep?: string | true;
+  readonly keepFor?: number;
 }
 
 /** `kola list`: the tests, what they use, how long they took and whether they are known to flake. */
@@ -53,9 +62,34 @@ export async function listTests(patterns: readonly string[], { image, json }: Ko
   return 0;
 }
 
-/** `kola run`. Exit code 0 all passed, 1 some failed, 2 nothing could be run. */
+/** What `git bisect run` takes for: this commit cannot be tested. */
+const CANNOT_TEST = 125;
+
+/**
+ * `kola run`. Exit code 0 all passed, 1 some failed, 2 nothing could be run. With `--bisect` the image is built first,
+ * and whatever keeps its tests from being run is 125.
+ */
 export async function runTests(patterns: readonly string[], options: KolaOptions): Promise<number> {
-  const { image, parallel, shard, rerunFailed, report, json } = options;
+  if (!options.bisect) {
+    const { failed } = await run(patterns, options);
+    return failed === 0 ? 0 : 1;
+  }
+  try {
+    await buildImage(options.image);
+    return bisectVerdict((await run(patterns, options)).results);
+  } catch (error) {
+    process.stderr.write(`${describeFailure(error)}\n`);
+    return CANNOT_TEST;
+  }
+}
+
+async function run(
+  globs: readonly string[],
+  options: KolaOptions,
+): Promise<{ failed: number; results: readonly TestResult[] }> {
+  const { image, shard, rerunFailed, report, json } = options;
+  const { keep, patterns } = keepOption(globs, options);
+  const parallel = keep ? 1 : options.parallel;
   await readArtifacts(OUT, image).then((artifacts) => artifacts.get('disk'));
   await selected(patterns, image);
   const only = rerunFailed
@@ -68,15 +102,28 @@ export async function runTests(patterns: readonly string[], options: KolaOptions
     ...(shard === undefined ? {} : { shard: parseShard(shard) }),
     ...(only ? { only } : {}),
     ...(report === undefined ? {} : { reportDir: report }),
+    ...(keep ? { keep } : {}),
   });
-  const { failed, tests } = await reportStages([stage], json ? process.stderr : process.stdout);
   const complete = patterns.length === 0 && shard === undefined && !rerunFailed;
-  await reportVmTests(image, report ?? join(OUT, 'report'), tests, complete);
-  if (json) process.stdout.write(`${JSON.stringify({ image, failed, tests }, undefined, 2)}\n`);
-  return failed === 0 ? 0 : 1;
+  let results: readonly TestResult[] = [];
+  const { failed, tests } = await reportStages([stage], json ? process.stderr : process.stdout, {
+    live: liveLine(process.stderr),
+    whenRun: async (outcome) => {
+      process.stderr.write(recap(outcome));
+      results = await reportVmTests(image, report ?? join(OUT, 'report'), outcome, complete);
+    },
+  });
+  if (json) {
+    const told = tests.map(({ file: _, ...test }) => test);
+    process.stdout.write(`${JSON.stringify({ image, failed, tests: told }, undefined, 2)}\n`);
+  }
+  return { failed, results };
 }
 
-async function selected(patterns: readonly string[], image: string): Promise<readonly RegisteredTest[]> {
+export async function selected(
+  patterns: readonly string[],
+  image: string,
+): Promise<readonly RegisteredTest[]> {
   const { tests, broken } = await loadTests(await testModules());
   for (const { file, error } of broken) {
     throw badInput(

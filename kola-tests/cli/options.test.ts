@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseCount, parseMebibytes, parseShard } from './options.ts';
+import { parseCount, parseMebibytes, parseShard, parseTime } from './options.ts';
 
-test('sizes, counts and shards; what is none is refused', () => {
+test('sizes, counts, times and shards; what is none is refused', () => {
   assert.deepEqual(['512', '512M', '2G', '1T', '10GiB', '3g'].map(parseMebibytes), [
     512,
     512,
@@ -18,4 +18,7 @@ test('sizes, counts and shards; what is none is refused', () => {
     assert.throws(() => parseShard(bad), { exitCode: 2 }, bad);
   assert.equal(parseCount('3'), 3);
   for (const bad of ['0', '-1', '1.5', 'x', '']) assert.throws(() => parseCount(bad), { exitCode: 2 }, bad);
+  assert.deepEqual(['90s', '10m', '2h', '3'].map(parseTime), [90_000, 600_000, 7_200_000, 180_000]);
+  for (const bad of ['', '0', '25h', '-1m', '1.5h', 'soon', '1d'])
+    assert.throws(() => parseTime(bad), { exitCode: 2 }, bad);
 });

@@ -30,3 +30,14 @@ export function parseCount(text: string): number {
   if (!Number.isSafeInteger(value) || value < 1) throw badInput(`not a whole number from 1: ${text}`);
   return value;
 }
+
+const UNITS = { s: 1, m: 60, h: 3600 } as const;
+
+/** A time in milliseconds from e.g. `90s`, `10m`, `2h`; without a unit, minutes. */
+export function parseTime(text: string): number {
+  const [, digits, unit = 'm'] = /^(\d+)([smh]?)$/.exec(text) ?? [];
+  const seconds = Number(digits) * UNITS[(unit || 'm') as keyof typeof UNITS];
+  if (digits === undefined || seconds < 1 || seconds > 24 * 3600)
+    throw badInput(`not a time from one second to a day: ${text}`, { mend: 'write e.g. 90s, 10m or 2h' });
+  return seconds * 1000;
+}

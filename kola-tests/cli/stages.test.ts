@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { reportStages, type Stage } from './stages.ts';
+import { type Outcome, reportStages } from './outcome.ts';
+import type { Stage } from './stages.ts';
 
 /** Inside a test process, node:test's run() takes itself for a nested one and does nothing. */
 delete process.env.NODE_TEST_CONTEXT;
@@ -77,4 +78,43 @@ test('a failed test fails the run; so does a failed preparation, whose tests are
   assert.match(tap, /^not ok 2 - build n100$/m);
   assert.match(tap, /no mirror/);
   assert.match(tap, /# tests 2\n# suites 0\n# pass 0\n# fail 2\n/);
+});
+
+test('what is said when all has run comes before the summary, which is due even when that goes wrong', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'stages-test-'));
+  try {
+    const code =
+      "describe('suite', () => { test('good', () => {}); test('held', { skip: 'why' }, () => {}); test('bad', () => { throw 1; }); });";
+    const stage = { files: [await testFile(dir, 'a.mjs', code)], concurrency: 1 };
+    const out = new PassThrough();
+    const said = text(out);
+    let told: Outcome | undefined;
+    const hidden: number[] = [];
+    const live = { see: () => {}, hide: () => hidden.push(1), end: () => hidden.push(2) };
+    await assert.rejects(
+      reportStages([stage], out as unknown as NodeJS.WriteStream, {
+        live,
+        whenRun: async (outcome) => {
+          told = { ...outcome, tests: [...outcome.tests] };
+          throw new Error('the disk is full');
+        },
+      }),
+      /the disk is full/,
+    );
+    out.end();
+    assert.equal(told?.failed, 1, 'the suite was counted too');
+    assert.deepEqual(
+      told?.tests.map(({ name, passed, skipped, file }) => [name, passed, skipped, file?.endsWith('/a.mjs')]),
+      [
+        ['good', true, undefined, true],
+        ['held', true, 'why', true],
+        ['bad', false, undefined, true],
+      ],
+    );
+    assert.match(await said, /# tests 3\n# suites 1\n# pass 1\n# fail 1\n[\s\S]*# duration_ms [\d.]+\n$/);
+    assert.equal(hidden.filter((what) => what === 2).length, 1);
+    assert.ok(hidden.includes(1));
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 });

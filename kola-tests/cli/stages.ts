@@ -1,7 +1,4 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { run as runNodeTests } from 'node:test';
-import { spec, tap } from 'node:test/reporters';
 
 /** An event of node:test's stream, as reporters get it. */
 export interface TestEvent {
@@ -35,11 +32,12 @@ type Counts = Record<(typeof COUNTERS)[number], number>;
 
 /**
  * Runs stages one after the other as one node:test run: one stream of events, whose plan, numbers and summary are
- * those of the whole. `onEvent` sees every event.
+ * those of the whole. `onEvent` sees every event; `beforeSummary` is called when all tests have run.
  */
 export async function* runStages(
   stages: readonly Stage[],
   onEvent: (event: TestEvent) => void,
+  beforeSummary: () => Promise<void> = async () => {},
 ): AsyncGenerator<TestEvent> {
   const counts: Counts = {
     tests: 0,
@@ -78,6 +76,7 @@ export async function* runStages(
       } else yield emit(event);
     }
   }
+  await beforeSummary();
   yield emit({ type: 'test:plan', data: { nesting: 0, count: planned } });
   for (const counter of COUNTERS)
     yield emit({ type: 'test:diagnostic', data: { nesting: 0, message: `${counter} ${counts[counter]}` } });
@@ -132,42 +131,4 @@ function addCount(counts: Counts, message: string): boolean {
   if (!counter) return false;
   counts[counter] += Number(value);
   return true;
-}
-
-export interface Outcome {
-  readonly failed: number;
-  /** Tests without subtests, as they ended. */
-  readonly tests: readonly {
-    readonly name: string;
-    readonly passed: boolean;
-    readonly ms: number;
-    readonly error?: string;
-  }[];
-}
-
-/** Runs the stages and prints them: node:test's `spec` format on a terminal, TAP in a log. */
-export async function reportStages(stages: readonly Stage[], out: NodeJS.WriteStream): Promise<Outcome> {
-  const tests: { name: string; passed: boolean; ms: number; error?: string }[] = [];
-  let failed = 0;
-  const events = runStages(stages, ({ type, data }) => {
-    if (type !== 'test:pass' && type !== 'test:fail') return;
-    if (type === 'test:fail' && data.todo === undefined && data.skip === undefined) failed += 1;
-    if (data.details?.type === 'suite' || data.name === undefined) return;
-    const error = type === 'test:fail' ? messageOf(data.details?.error) : undefined;
-    tests.push({
-      name: data.name,
-      passed: type === 'test:pass',
-      ms: Math.round(data.details?.duration_ms ?? 0),
-      ...(error === undefined ? {} : { error }),
-    });
-  });
-  const reporter = out.isTTY ? new spec() : tap;
-  await pipeline(Readable.from(events).compose(reporter as never), out, { end: false });
-  return { failed, tests };
-}
-
-/** What node:test reports is a wrapper: the cause is what the test threw. */
-function messageOf(error: unknown): string {
-  const inner = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return inner instanceof Error ? inner.message : String(inner);
 }

@@ -7,14 +7,20 @@ import { ignitionOracle } from '../../packages/ignition/source.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { log } from '../../sdk/lib/log.ts';
+import { type Artifact, readArtifacts } from '../harness/artifacts.ts';
+import { bootChartFile } from '../harness/bootchart.ts';
 import { loadTests } from '../harness/register.ts';
+import type { TestResult } from '../harness/result.ts';
 import { matchesAny } from '../harness/select.ts';
 import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from '../harness/suite-options.ts';
 import { qemuTree } from '../harness/tree.ts';
 import { writeReport } from '../report/write.ts';
 import { buildImage } from './build.ts';
+import { liveLine } from './live.ts';
 import { CHECKOUT, OUT } from './options.ts';
-import { type Outcome, reportStages, type Stage } from './stages.ts';
+import { type Outcome, reportStages } from './outcome.ts';
+import { recap } from './recap.ts';
+import type { Stage } from './stages.ts';
 
 const ROOMS = ['bench', 'build', 'ignition', 'images', 'kola-tests', 'packages', 'sdk'];
 
@@ -56,8 +62,13 @@ export async function testEverything(
       mend: 'a pattern is part of the path of a unit test, or a glob on names of VM tests',
     });
   }
-  const { failed, tests } = await reportStages(stages, process.stdout);
-  if (!unit) await reportVmTests('n100', join(OUT, 'report'), tests, patterns.length === 0);
+  const { failed } = await reportStages(stages, process.stdout, {
+    live: liveLine(process.stderr),
+    whenRun: async (outcome) => {
+      process.stderr.write(recap(outcome));
+      if (!unit) await reportVmTests('n100', join(OUT, 'report'), outcome, patterns.length === 0);
+    },
+  });
   return failed === 0 ? 0 : 1;
 }
 
@@ -77,6 +88,9 @@ function matchesFile(path: string, patterns: readonly string[]): boolean {
   return patterns.length === 0 || patterns.some((pattern) => path.includes(pattern));
 }
 
+/** The test file that all VM tests are in, as node:test sees it. */
+const SUITE = fileURLToPath(new URL('../harness/suite.ts', import.meta.url));
+
 type VmOptions = Omit<SuiteOptions, 'out' | 'toolTree' | 'reportDir'> & { readonly reportDir?: string };
 
 /** The stage that runs VM tests. When it begins, `build` is done and the tool tree made ready. */
@@ -88,23 +102,35 @@ export function vmStage(options: VmOptions, build?: { readonly name: string; run
     return { [OPTIONS_VARIABLE]: JSON.stringify(suite) };
   };
   return {
-    files: [fileURLToPath(new URL('../harness/suite.ts', import.meta.url))],
+    files: [SUITE],
     concurrency: 1,
     before: { name: build?.name ?? 'fetch QEMU', run },
   };
 }
 
-/** Writes the report of the VM tests among `tests`, if there were any. */
+/** Writes the report of the VM tests of a run, if there were any. Returns their results. */
 export async function reportVmTests(
   image: string,
   dir: string,
-  tests: Outcome['tests'],
+  { tests }: Outcome,
   complete: boolean,
-): Promise<void> {
-  const { tests: known } = await loadTests(await testModules());
-  const names = new Set(known.map(({ definition }) => definition.name));
-  const ran = tests.map(({ name }) => name).filter((name) => names.has(name));
-  if (ran.length === 0) return;
-  await writeReport(dir, { image, manifest: join(OUT, image, 'manifest.json'), tests: ran, complete });
+): Promise<readonly TestResult[]> {
+  const ran = tests.filter(({ file }) => file === SUITE);
+  if (ran.length === 0) return [];
+  const { disk, manifest } = await built(image);
+  const bootChart = (['kvm', 'tcg'] as const).map((kind) => bootChartFile(disk, kind)).find(existsSync);
+  const results = await writeReport(dir, {
+    image,
+    manifest,
+    tests: ran,
+    complete,
+    ...(bootChart === undefined ? {} : { bootChart }),
+  });
   log(`kola: report in ${join(dir, 'index.html')}`);
+  return results;
+}
+
+async function built(image: string): Promise<{ disk: Artifact; manifest: string }> {
+  const artifacts = await readArtifacts(OUT, image);
+  return { disk: await artifacts.get('disk'), manifest: join(OUT, image, 'manifest.json') };
 }

@@ -125,9 +125,17 @@ async function withRealAgent(use: (agent: Agent, child: ChildProcess) => Promise
   const socket = await connectUnix(join(dir, 's'), limit);
   const far = await accepted;
   // A socket is one descriptor for both directions, as the port is.
-  const child = spawn('/bin/bash', ['-c', script], { stdio: [far, 'ignore', 'inherit'], detached: true });
+  const child = spawn('/bin/bash', ['-c', script], { stdio: [far, 'ignore', 'pipe'], detached: true });
+  // bash tells of commands that a signal ended. Where that is what is tested, a log of the run must not show it.
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
   try {
     await use(openAgent(socket), child);
+  } catch (error) {
+    process.stderr.write(said);
+    throw error;
   } finally {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     socket.destroy();

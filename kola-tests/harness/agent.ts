@@ -34,11 +34,14 @@ export interface RunOptions {
 export interface Agent {
   /** Runs a bash script as root. Several may run at once. Rejects when the guest reboots under it, or time is up. */
   run(script: string, options: RunOptions): Promise<Output>;
-  /** Waits until the guest answers, from a boot other than `notBoot` if given. Returns its boot id. */
-  hello(patience: Patience & { readonly notBoot?: string }): Promise<string>;
+  /** Waits until the guest answers. Returns its boot id. */
+  hello(patience: Patience): Promise<string>;
   /** How many boots have said hello. */
   boots(): number;
 }
+
+/** What calls are told when the other end is gone. */
+export const CHANNEL_CLOSED = 'the guest channel is closed';
 
 /** A script travels in bash's argument list, whose single strings are limited (MAX_ARG_STRLEN, 128 KiB). */
 const LONGEST_SCRIPT = 100 * 1024;
@@ -92,18 +95,17 @@ export function openAgent(socket: Socket): Agent {
 
   socket.on('data', lineSplitter(onLine));
   socket.on('error', () => {}); // QEMU's end is noticed where QEMU is watched
-  socket.on('close', () => fail('the guest channel is closed'));
+  socket.on('close', () => fail(CHANNEL_CLOSED));
 
   return {
     boots: () => boots.size,
-    hello: async ({ notBoot, ...patience }) => {
+    hello: async (patience) => {
       const before = helloes;
       socket.write('hello?\n');
-      return await poll(
-        'an answer from the guest',
-        async () => (helloes > before && boot !== undefined && boot !== notBoot ? boot : undefined),
-        { ...patience, intervalMs: 10 },
-      );
+      return await poll('an answer from the guest', async () => (helloes > before ? boot : undefined), {
+        ...patience,
+        intervalMs: 10,
+      });
     },
     run: async (script, { timeoutMs, stdin = '', signal }) => {
       const code = Buffer.from(script);

@@ -7,7 +7,7 @@ import { type Device, type DiskFile, diskDevice, macAddress, nicDevice } from '.
 import { createBlank, createOverlay } from './disks.ts';
 import type { Lab } from './lab.ts';
 import { FIRST_HOTPLUG_SLOT, type Hardware, type Ram } from './qemu-args.ts';
-import { type Disk, isHotPluggable, type Plan } from './spec.ts';
+import { type Disk, type IgnitionConfig, isHotPluggable, type Plan } from './spec.ts';
 import type { Vm } from './vm.ts';
 
 /** The files of a machine, in its folder. */
@@ -15,7 +15,8 @@ export interface MachineFiles {
   readonly system: DiskFile;
   readonly disks: ReadonlyMap<string, DiskFile>;
   readonly firmwareVars: string;
-  readonly config: string;
+  /** None: a machine that is given no config by QEMU. */
+  readonly config?: string;
 }
 
 /** What a new machine starts from: the artifact, or a snapshot's files. */
@@ -36,6 +37,11 @@ export function artifactOrigin(lab: Lab): Origin {
   };
 }
 
+/** What a machine is given: a config with the harness's agent added. */
+export function ignitionText(config: IgnitionConfig): string {
+  return `${JSON.stringify(withAgent(config), undefined, 2)}\n`;
+}
+
 /** Lays out `dir`: overlays, blank disks, a copy of the firmware's variables, the Ignition config with the agent. */
 export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Origin): Promise<MachineFiles> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -50,7 +56,7 @@ export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Ori
       origin.sized ? undefined : plan.systemSize,
     ),
     copyFile(origin.firmwareVars, firmwareVars),
-    writeFile(config, `${JSON.stringify(withAgent(plan.config), undefined, 2)}\n`),
+    writeFile(config, ignitionText(plan.config)),
     ...plan.disks.map(async (disk) => {
       disks.set(
         disk.name,
@@ -127,17 +133,19 @@ export function hardwareOf(
   files: MachineFiles,
   { name, devices, ram, incoming }: { name: string; devices: readonly Device[]; ram: Ram; incoming: boolean },
 ): Hardware {
-  const { memory, cpus, display, usb } = plan;
+  const { memory, cpus = lab.accel.cpus, display, usb, kernelArguments } = plan;
   const { firmwareVars, config } = files;
-  return { name, memory, cpus, display, usb, ram, accel: lab.accel, firmwareVars, config, devices, incoming };
+  return {
+    ...{ name, memory, cpus, display, usb, kernelArguments, ram, devices, incoming },
+    ...{ accel: lab.accel, firmwareVars, ...(config === undefined ? {} : { config }) },
+  };
 }
 
-/** Waits until the guest answers from a boot other than `notBoot` and has started what it starts. Returns its boot id. */
-export async function waitReady(lab: Lab, vm: Vm, notBoot?: string): Promise<string> {
+/** Waits until the guest answers and has started what it starts. */
+export async function waitReady(lab: Lab, vm: Vm): Promise<void> {
   const limits = { timeoutMs: 60_000 * lab.accel.slowness, signal: vm.lost };
-  let boot: string;
   try {
-    boot = await vm.agent.hello({ ...limits, ...(notBoot === undefined ? {} : { notBoot }) });
+    await vm.agent.hello(limits);
   } catch (error) {
     if (vm.lost.aborted) throw error;
     throw new Failure(
@@ -149,13 +157,11 @@ export async function waitReady(lab: Lab, vm: Vm, notBoot?: string): Promise<str
   }
   // It exits non-zero when a unit failed. That is for the test, or the checks after it, to judge.
   await vm.agent.run('systemctl is-system-running --wait >/dev/null', limits);
-  return boot;
 }
 
-/** Greets a guest that was restored and sets its clock, which stopped with the snapshot. Returns its boot id. */
-export async function wake(lab: Lab, vm: Vm): Promise<string> {
+/** Greets a guest that was restored and sets its clock, which stopped with the snapshot. */
+export async function wake(lab: Lab, vm: Vm): Promise<void> {
   const limits = { timeoutMs: 10_000 * lab.accel.slowness, signal: vm.lost };
-  const boot = await vm.agent.hello(limits);
+  await vm.agent.hello(limits);
   await vm.agent.run(`date --utc --set=@${(Date.now() / 1000).toFixed(3)} >/dev/null`, limits);
-  return boot;
 }

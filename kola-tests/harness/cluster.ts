@@ -48,9 +48,10 @@ export async function createCluster(
   return {
     machines,
     start: async () => {
-      const started = await Promise.allSettled(Object.values(machines).map((machine) => machine.start()));
+      const wanted = Object.values(machines).filter(({ plan }) => plan.start !== 'off');
+      const started = await Promise.allSettled(wanted.map((machine) => machine.start()));
       for (const result of started) if (result.status === 'rejected') throw result.reason;
-      if (plans.size > 1) await Promise.all(Object.values(machines).map(individualize));
+      if (plans.size > 1) await Promise.all(wanted.map(individualize));
     },
     dispose: async () => {
       await Promise.all(Object.values(machines).map((machine) => machine.dispose()));

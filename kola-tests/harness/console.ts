@@ -32,6 +32,7 @@ const DOOMED: readonly { readonly pattern: RegExp; readonly what: string }[] = [
     what: 'the guest is in emergency mode',
   },
   { pattern: /Ignition failed: .*/, what: 'Ignition failed' },
+  { pattern: /UEFI Interactive Shell v/, what: 'the firmware found nothing to boot' },
   { pattern: /BdsDxe: No bootable option or device was found/, what: 'the firmware found nothing to boot' },
 ];
 

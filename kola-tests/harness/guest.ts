@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../sdk/lib/errors.ts';
-import { firstLine, type Output } from './agent.ts';
+import { CHANNEL_CLOSED, firstLine, type Output } from './agent.ts';
 import { indent } from './console.ts';
 import type { Lab } from './lab.ts';
 import type { Vm } from './vm.ts';
@@ -56,6 +58,7 @@ export interface GuestVerbs {
 
 const DEFAULT_SECONDS = 60;
 const CHUNK = 1 << 20;
+const CLOSING_MS = 2_000;
 
 export function guestVerbs(lab: Lab, name: string, vm: () => Vm): GuestVerbs {
   const limitMs = ({ seconds = DEFAULT_SECONDS }: Limit = {}): number => seconds * 1000 * lab.accel.slowness;
@@ -63,11 +66,15 @@ export function guestVerbs(lab: Lab, name: string, vm: () => Vm): GuestVerbs {
   async function raw(script: string, options: ExecuteOptions = {}): Promise<Output> {
     const { agent, lost } = vm();
     const { stdin } = options;
-    return await agent.run(script, {
-      timeoutMs: limitMs(options),
-      signal: lost,
-      ...(stdin === undefined ? {} : { stdin }),
-    });
+    try {
+      return await agent.run(script, {
+        timeoutMs: limitMs(options),
+        signal: lost,
+        ...(stdin === undefined ? {} : { stdin }),
+      });
+    } catch (error) {
+      throw await reasonOfClosing(error, lost);
+    }
   }
 
   async function execute(script: string, options: ExecuteOptions = {}): Promise<Result> {
@@ -228,6 +235,13 @@ export function guestVerbs(lab: Lab, name: string, vm: () => Vm): GuestVerbs {
       return bytes;
     },
   };
+}
+
+/** The channel closes a moment before QEMU's end is known, which is what one wants to read. */
+async function reasonOfClosing(error: unknown, lost: AbortSignal): Promise<unknown> {
+  if (!(error instanceof Failure) || error.message !== CHANNEL_CLOSED) return error;
+  if (!lost.aborted) await Promise.race([once(lost, 'abort'), sleep(CLOSING_MS, undefined, { ref: false })]);
+  return lost.aborted ? lost.reason : error;
 }
 
 function* slices(bytes: Uint8Array): Generator<Uint8Array> {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
 import {
   artifactOrigin,
@@ -7,21 +8,25 @@ import {
   type Devices,
   devicesOf,
   hardwareOf,
+  ignitionText,
   type MachineFiles,
   waitReady,
   wake,
 } from './boot.ts';
-import type { Device } from './devices.ts';
+import { type Device, type DiskFile, diskDevice, portName } from './devices.ts';
 import { type FaultVerbs, faultVerbs } from './faults.ts';
 import { forwardPort } from './forward.ts';
-import { type GuestVerbs, guestVerbs } from './guest.ts';
+import { type GuestVerbs, guestVerbs, type Limit } from './guest.ts';
 import type { Lab } from './lab.ts';
-import { consoleLog, type Ram } from './qemu-args.ts';
+import { consoleLog, FIRST_HOTPLUG_SLOT, type Ram } from './qemu-args.ts';
 import { newMachineDir } from './rundir.ts';
 import { discardSnapshot, type Snapshot, snapshotFor } from './snapshot.ts';
-import { devicePath, type Plan } from './spec.ts';
+import { type Disk, devicePath, type IgnitionConfig, type Plan } from './spec.ts';
 import { startVm, type Vm } from './vm.ts';
-import { poll } from './wait.ts';
+import { within } from './wait.ts';
+
+/** How long a boot may take on native speed. */
+const BOOT_SECONDS = 120;
 
 /** A machine of a test. */
 export interface Machine extends GuestVerbs, FaultVerbs {
@@ -32,12 +37,14 @@ export interface Machine extends GuestVerbs, FaultVerbs {
   /** The running QEMU; throws when the machine is off. */
   vm(): Vm;
   isOn(): boolean;
-  /** How often it should have booted since it was last powered on, by what the test asked for. */
-  expectedBoots(): number;
   /** Why it could not be forked and was booted instead. */
   readonly fallback: () => string | undefined;
   /** Powers on. The first time by its spec: a fork or a boot; later always a boot, from the disks as they are. */
   start(): Promise<void>;
+  /** Powers on and waits for nothing. */
+  powerOn(): Promise<void>;
+  /** Powers on a machine that must not come up, until its console says why, then off. Returns the console's text. */
+  bootFails(options?: Limit): Promise<string>;
   /** Orderly reboot by the guest; returns when it is up again. */
   reboot(): Promise<void>;
   /** Orderly shutdown by the guest; returns when it is off. */
@@ -46,12 +53,20 @@ export interface Machine extends GuestVerbs, FaultVerbs {
   crash(): Promise<void>;
   /** Where this host has an artifact of the image, for `copyTo`. */
   artifact(name: string): Promise<string>;
+  /** What QEMU's fw_cfg holds from the next start on: a config (the harness adds its agent), or nothing. */
+  configure(config: IgnitionConfig | undefined): Promise<void>;
   /** The stable path of a disk in the guest. */
   disk(name: string): string;
   /** Takes a disk (by name) or NIC (`nic0`) out of the running machine. */
   unplug(name: string): Promise<void>;
   /** Puts it back. */
   plug(name: string): Promise<void>;
+  /** Takes a disk out and plugs it into another machine, which has it from then on. */
+  give(name: string, to: Machine): Promise<void>;
+  /** The other side of `give`. */
+  take(disk: Disk, file: DiskFile): Promise<void>;
+  /** The hardware address of NIC number `nic`. */
+  mac(nic: number): string;
   /** A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest. */
   forward(guestPort: number): Promise<number>;
   /** QEMU's arguments of the last start, and what the serial console has said since the beginning. */
@@ -78,9 +93,8 @@ export async function createMachine(
   let files: MachineFiles | undefined;
   let devices: Devices = { cold: [], hot: [] };
   let plugged: Device[] = [];
+  let disks = plan.disks;
   let ram: Ram = { kind: 'private' };
-  let boot: string | undefined;
-  let boots = 0;
   let fallback: string | undefined;
   let args: readonly string[] = [];
 
@@ -101,16 +115,10 @@ export async function createMachine(
     const started = await startVm(lab.emulator, hardware, dir, incoming);
     vm = started;
     args = started.args;
-    boots = 0;
     void started.ended.then(() => {
       if (vm === started) vm = undefined;
     });
     return started;
-  }
-
-  async function booted(notBoot?: string): Promise<void> {
-    boots += 1;
-    boot = await waitReady(lab, running(), notBoot);
   }
 
   async function fork(snapshot: Snapshot): Promise<void> {
@@ -120,27 +128,36 @@ export async function createMachine(
     ram = { kind: 'file', path: snapshot.ram, share: false };
     await copyFile(snapshot.console, consoleLog(dir));
     const started = await power(snapshot.state);
-    boots = 1;
-    boot = await wake(lab, started);
-    for (const device of devices.hot) await plugDevice(device);
+    await wake(lab, started);
+    for (const device of devices.hot) {
+      await plugDevice(device);
+      plugged.push(device);
+    }
+  }
+
+  /** Powers on what has disks already from those, any other machine from the artifact. */
+  async function powerOn(): Promise<void> {
+    if (!files) {
+      files = await createFiles(lab, plan, dir, artifactOrigin(lab));
+      devices = devicesOf(plan, files, number, networks);
+      plugged = [...devices.cold, ...devices.hot];
+    }
+    ram = { kind: 'private' };
+    await power();
   }
 
   async function bootFresh(): Promise<void> {
-    files = await createFiles(lab, plan, dir, artifactOrigin(lab));
-    devices = devicesOf(plan, files, number, networks);
-    plugged = [...devices.cold, ...devices.hot];
-    await power();
-    await booted();
+    await powerOn();
+    await waitReady(lab, running());
     await plan.prepare?.run(machine);
   }
 
   async function start(): Promise<void> {
     if (files) {
-      ram = { kind: 'private' };
-      await power();
-      return await booted();
+      await powerOn();
+      return await waitReady(lab, running());
     }
-    if (plan.start === 'fresh' || !lab.forks) return await bootFresh();
+    if (plan.start !== 'fork' || !lab.forks) return await bootFresh();
     let snapshot = await snapshotFor(lab, plan);
     for (let attempt = 1; !(snapshot instanceof Failure); attempt += 1) {
       try {
@@ -165,8 +182,27 @@ export async function createMachine(
     for (const node of blockdevs) await qmp.execute('blockdev-add', node);
     if (netdev) await qmp.execute('netdev_add', netdev);
     await qmp.execute('device_add', device);
-    const disk = plan.disks.find((candidate) => `disk-${candidate.name}` === id);
+    const disk = disks.find((candidate) => `disk-${candidate.name}` === id);
     if (disk) await machine.waitForFile(devicePath(disk));
+  }
+
+  /** Has the guest shut down, in order; returns when QEMU has ended (see `reboot=shutdown` in qemu-args.ts). */
+  async function down(verb: 'reboot' | 'poweroff'): Promise<void> {
+    const { agent, ended, lost } = running();
+    // The answer may or may not come before the channel goes.
+    await agent
+      .run(`systemctl ${verb}`, { timeoutMs: 20_000 * lab.accel.slowness, signal: lost })
+      .catch((error: unknown) => {
+        if (!lost.aborted && !isReboot(error)) throw error;
+      });
+    await within(ended, `${name} off`, { timeoutMs: 60_000 * lab.accel.slowness });
+    vm = undefined;
+  }
+
+  function diskNamed(wanted: string): Disk {
+    const disk = disks.find((candidate) => candidate.name === wanted);
+    if (!disk) throw new Failure(`${name} has no disk ${wanted}`);
+    return disk;
   }
 
   function deviceNamed(which: string): Device {
@@ -183,36 +219,65 @@ export async function createMachine(
     dir,
     vm: running,
     isOn: () => vm !== undefined,
-    expectedBoots: () => boots,
     fallback: () => fallback,
     start,
+    powerOn,
+    bootFails: async (options) => {
+      await powerOn();
+      const { agent, lost, kill } = running();
+      const timeoutMs = (options?.seconds ?? BOOT_SECONDS) * 1000 * lab.accel.slowness;
+      try {
+        await agent.hello({ timeoutMs, signal: lost });
+      } catch (error) {
+        if (!lost.aborted) throw error;
+        return await lifecycle.consoleText();
+      } finally {
+        await kill();
+        vm = undefined;
+      }
+      throw new Failure(`${name} came up, but should not have`);
+    },
     reboot: async () => {
-      const before = boot;
-      // The answer may or may not come before the channel goes.
-      await running()
-        .agent.run('systemctl reboot', { timeoutMs: 20_000 * lab.accel.slowness, signal: running().lost })
-        .catch(ignoreReboot);
-      await booted(before);
+      await down('reboot');
+      await power();
+      await waitReady(lab, running());
     },
-    poweroff: async () => {
-      const { agent, ended, lost } = running();
-      await agent
-        .run('systemctl poweroff', { timeoutMs: 20_000 * lab.accel.slowness, signal: lost })
-        .catch(ignoreReboot);
-      await poll(`${name} off`, async () => (vm === undefined ? true : undefined), {
-        timeoutMs: 60_000 * lab.accel.slowness,
-      });
-      await ended;
-    },
+    poweroff: async () => await down('poweroff'),
     crash: async () => {
       await running().kill();
       vm = undefined;
     },
+    configure: async (config) => {
+      if (!files) throw new Failure(`${name} has its config in its spec until it was powered on`);
+      const { config: path = join(dir, 'ignition.json'), ...others } = files;
+      if (config) await writeFile(path, ignitionText(config));
+      files = config ? { ...others, config: path } : others;
+    },
     artifact: async (wanted) => (await lab.image.get(wanted)).path,
     disk: (wanted) => {
-      const disk = plan.disks.find((candidate) => candidate.name === wanted);
-      if (!disk) throw new Failure(`${name} has no disk ${wanted}`);
-      return devicePath(disk);
+      return devicePath(diskNamed(wanted));
+    },
+    mac: (nic) => {
+      const { device } = deviceNamed(`nic${nic}`);
+      return String(device.mac);
+    },
+    give: async (which, to) => {
+      const disk = diskNamed(which);
+      const file = files?.disks.get(which);
+      if (!file) throw new Failure(`${name} has no file of disk ${which}`);
+      await lifecycle.unplug(which);
+      disks = disks.filter((other) => other !== disk);
+      await to.take(disk, file);
+    },
+    take: async (disk, file) => {
+      const used = new Set([...devices.cold, ...devices.hot].map(({ device }) => device.bus));
+      let slot = FIRST_HOTPLUG_SLOT;
+      while (used.has(portName(slot))) slot += 1;
+      const device = diskDevice(disk, file, slot);
+      disks = [...disks, disk];
+      devices = { ...devices, hot: [...devices.hot, device] };
+      await plugDevice(device);
+      plugged.push(device);
     },
     unplug: async (which) => {
       const device = deviceNamed(which);
@@ -254,7 +319,6 @@ export async function createMachine(
   return machine;
 }
 
-function ignoreReboot(error: unknown): void {
-  if (!(error instanceof Failure) || !/rebooted|the machine is off|channel is closed/.test(error.message))
-    throw error;
+function isReboot(error: unknown): boolean {
+  return error instanceof Failure && /the machine is off|channel is closed/.test(error.message);
 }

@@ -26,6 +26,8 @@ export interface Hardware {
   readonly devices: readonly Device[];
   /** Wait for `migrate-incoming` instead of booting. */
   readonly incoming: boolean;
+  /** Words added to the kernel's command line. */
+  readonly kernelArguments?: string;
   /** The serial console is this process's terminal, and the guest waits for `cont`. Without the harness's channels. */
   readonly terminal?: boolean;
 }
@@ -56,11 +58,7 @@ export function qemuArguments(
     ['-m', `${hardware.memory}M`],
     ['-object', json(ramBackend(hardware))],
     ['-rtc', 'base=utc'],
-    // Emulated, a busy host can starve the guest's timer check and the kernel gives up: "IO-APIC + timer doesn't work!".
-    // systemd-stub takes this word from SMBIOS (systemd-stub(7)); the image stays as shipped. KVM guests set it themselves.
-    ...(hardware.accel.kind === 'tcg'
-      ? [['-smbios', 'type=11,value=io.systemd.stub.kernel-cmdline-extra=no_timer_check']]
-      : []),
+    ...commandLineExtra(hardware),
     ['-display', 'none'],
     ...(hardware.display ? [['-device', 'VGA,vgamem_mb=8']] : []),
     [
@@ -95,8 +93,19 @@ export function qemuArguments(
       ...(device.netdev ? [['-netdev', json(device.netdev)]] : []),
       ['-device', json(device.device)],
     ]),
+    // A reset ends QEMU, and the harness starts it anew on the same disks: a fork's memory, a copy of its snapshot's,
+    // is not what a machine comes up with after a reset, and the devices plugged meanwhile are there from the start.
+    ...(hardware.terminal ? [] : [['-action', 'reboot=shutdown']]),
     ...(hardware.incoming ? [['-incoming', 'defer']] : []),
   ].flat();
+}
+
+/** Words for the kernel's command line, which systemd-stub takes from SMBIOS (systemd-stub(7)): the image stays as shipped. */
+function commandLineExtra({ accel, kernelArguments = '' }: Hardware): string[][] {
+  const words = `${accel.kernelArguments} ${kernelArguments}`.trim();
+  return words === ''
+    ? []
+    : [['-smbios', `type=11,value=io.systemd.stub.kernel-cmdline-extra=${comma(words)}`]];
 }
 
 /** QEMU itself keeps the console's log: it is complete even when nobody listens, and outlives a killed harness. */

@@ -29,6 +29,9 @@ export interface RegisteredTest {
   readonly body: (t: TestContext, cluster: Cluster<string>) => Promise<void>;
 }
 
+/** `area.what`; it names a folder of the report too. */
+export const TEST_NAME = /^[a-z0-9]+(\.[a-z0-9-]+)+$/;
+
 const registered = new Map<string, RegisteredTest>();
 let loading = '';
 
@@ -38,7 +41,7 @@ export function register<Name extends string = 'box'>(
   body: (t: TestContext, cluster: Cluster<Name>) => Promise<void>,
 ): void {
   const { name } = definition;
-  if (!/^[a-z0-9]+(\.[a-z0-9-]+)+$/.test(name)) {
+  if (!TEST_NAME.test(name)) {
     throw badInput(`a test's name is area.what in lower case: ${name}`, { where: loading });
   }
   const other = registered.get(name);

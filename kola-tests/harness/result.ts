@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../../sdk/lib/errors.ts';
-import { byteOrder, writeAtomic } from '../../sdk/lib/files.ts';
+import { writeAtomic } from '../../sdk/lib/files.ts';
 
 /** How one test went, as `REPORT/TEST/result.json`. Times in milliseconds. */
 export interface TestResult {
@@ -14,6 +14,10 @@ export interface TestResult {
   readonly totalMs: number;
   /** Why it failed, with the evidence's last lines. */
   readonly error?: string;
+  /** It failed before its machines were powered on: what is under test had no part in it. */
+  readonly trouble?: true;
+  /** Why it was not run; `passed` says nothing then. */
+  readonly skipped?: string;
   /** Machines that had to be booted instead of forked, and why. */
   readonly fallbacks: readonly string[];
 }
@@ -23,22 +27,22 @@ export async function writeResult(reportDir: string, result: TestResult): Promis
   await writeAtomic(join(reportDir, result.test, 'result.json'), `${JSON.stringify(result, undefined, 2)}\n`);
 }
 
-/** The results in a report, of these tests only, sorted by name. */
-export async function readResults(reportDir: string, tests: ReadonlySet<string>): Promise<TestResult[]> {
-  const results: TestResult[] = [];
-  for (const name of (await readdirOrNone(reportDir)).sort(byteOrder)) {
-    if (!tests.has(name)) continue;
-    const text = await readFile(join(reportDir, name, 'result.json'), 'utf8');
-    results.push(JSON.parse(text) as TestResult);
-  }
-  return results;
-}
-
-async function readdirOrNone(dir: string): Promise<string[]> {
+/** What a test left in the report, if it came that far. */
+export async function readResult(reportDir: string, test: string): Promise<TestResult | undefined> {
   try {
-    return await readdir(dir);
+    return JSON.parse(await readFile(join(reportDir, test, 'result.json'), 'utf8')) as TestResult;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+const HEAD = 12_000;
+const TAIL = 6_000;
+
+/** A text for a report: of one that is very long, its beginning and its end. */
+export function shortened(text: string): string {
+  if (text.length <= HEAD + TAIL) return text;
+  const left = text.length - HEAD - TAIL;
+  return `${text.slice(0, HEAD)}\n… ${left} characters left out …\n${text.slice(-TAIL)}`;
 }

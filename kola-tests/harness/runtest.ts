@@ -6,11 +6,12 @@ import { type Budget, memoryNeed } from './budget.ts';
 import { findings, unexpected } from './checks.ts';
 import { createCluster, planCluster } from './cluster.ts';
 import { record } from './history.ts';
+import { type Keep, keepMachines } from './keep.ts';
 import type { Lab } from './lab.ts';
 import type { Machine } from './machine.ts';
 import type { RegisteredTest, TestDefinition } from './register.ts';
 import { leaveEvidence } from './report.ts';
-import { type TestResult, writeResult } from './result.ts';
+import { shortened, type TestResult, writeResult } from './result.ts';
 import { seconds, within } from './wait.ts';
 
 const DEFAULT_TIMEOUT = 120;
@@ -22,51 +23,72 @@ export interface TestRun {
   readonly lab: Lab;
   readonly budget: Budget;
   readonly reportDir: string;
+  /** Whose machines stay, so that one can look into them. */
+  readonly keep?: Keep;
+}
+
+/** How a test went: what goes into the report, and what node:test is told. */
+export interface Attempt {
+  readonly result: TestResult;
+  readonly error?: Error;
+  /** Why it failed, without the evidence. */
+  readonly reason?: string;
 }
 
 /** Runs one test when there is room for it, and records how it went. */
-export async function runTest(
+export async function runTest(test: RegisteredTest, t: TestContext, run: TestRun): Promise<void> {
+  const { lab } = run;
+  const { result, error } = await attemptTest(test, t, run);
+  const { test: name, passed, totalMs, fallbacks } = result;
+  lab.log(`kola: ${passed ? 'passed' : 'FAILED'} ${name} in ${seconds(totalMs)}`);
+  await record({ test: name, image: lab.image.image, artifact: lab.disk.sha256, passed, ms: totalMs });
+  for (const why of fallbacks) t.diagnostic(`booted, not forked: ${why}`);
+  if (error) throw error;
+}
+
+/** Runs one test when there is room for it, and leaves its result in the report. A test that fails is an answer too. */
+export async function attemptTest(
   test: RegisteredTest,
   t: TestContext,
-  { lab, budget, reportDir }: TestRun,
-): Promise<void> {
+  { lab, budget, reportDir, keep }: TestRun,
+): Promise<Attempt> {
   const { name } = test.definition;
+  await rm(join(reportDir, name), { recursive: true, force: true });
   const plans = planCluster(test.definition);
   const release = await budget.acquire(memoryNeed([...plans.values()], lab.accel));
   const start = performance.now();
   const times: Times = {};
   let fallbacks: readonly string[] = [];
-  let error: Error | undefined;
+  let failure: { readonly thrown: unknown; readonly error: Error } | undefined;
   try {
-    await rm(join(reportDir, name), { recursive: true, force: true });
     const cluster = await createCluster(lab, plans);
     const machines = Object.values(cluster.machines);
     try {
       await runOn(machines, cluster, test, t, lab, times);
     } catch (thrown) {
-      error = readable(thrown, await leaveEvidence(machines, join(reportDir, name), thrown));
+      const evidence = await leaveEvidence(machines, join(reportDir, name), thrown);
+      failure = { thrown, error: readable(thrown, evidence) };
     } finally {
+      if (keep && (failure || keep.when === 'always')) {
+        if (failure) lab.log(`kola: FAILED ${name}: ${failure.error.message}`);
+        await keepMachines(name, machines, keep, lab.log);
+      }
       fallbacks = machines.flatMap((machine) => machine.fallback() ?? []);
       await cluster.dispose();
     }
   } finally {
     release();
   }
-  const totalMs = Math.round(performance.now() - start);
-  const passed = error === undefined;
-  lab.log(`kola: ${passed ? 'passed' : 'FAILED'} ${name} in ${seconds(totalMs)}`);
   const result: TestResult = {
     test: name,
-    passed,
+    passed: failure === undefined,
     ...times,
-    totalMs,
+    totalMs: Math.round(performance.now() - start),
     fallbacks,
-    ...(error ? { error: error.message } : {}),
+    ...(failure ? { error: failure.error.message } : {}),
   };
   await writeResult(reportDir, result);
-  await record({ test: name, image: lab.image.image, artifact: lab.disk.sha256, passed, ms: totalMs });
-  for (const why of fallbacks) t.diagnostic(`booted, not forked: ${why}`);
-  if (error) throw error;
+  return { result, ...(failure ? { error: failure.error, reason: reasonOf(failure.thrown) } : {}) };
 }
 
 type Times = { -readonly [Part in 'upMs' | 'bodyMs' | 'checkMs']?: number };
@@ -111,10 +133,14 @@ async function check({ expect = [] }: TestDefinition, machines: readonly Machine
 
 /** What node:test's reporters show of an error differs, but all show its message: everything goes there. */
 function readable(error: unknown, evidence: string): Error {
-  const what = error instanceof Failure ? describeFailure(error).replace(/^error: /, '') : String(error);
-  const shown = new Error(`${what}${error instanceof Error ? callSite(error) : ''}\n${evidence}`);
+  const site = error instanceof Error ? callSite(error) : '';
+  const shown = new Error(`${shortened(reasonOf(error))}${site}\n${evidence}`);
   shown.stack = '';
   return shown;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Failure ? describeFailure(error).replace(/^error: /, '') : String(error);
 }
 
 /** The line of the test that led to a failure. */

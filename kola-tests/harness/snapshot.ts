@@ -165,9 +165,7 @@ async function make(lab: Lab, plan: Plan, dir: string): Promise<Failure | undefi
     await copyFile(consoleLog(run), consoleLog(files));
     await publish(files, dir);
     const what = plan.prepare ? `prepared ${plan.prepare.name}` : `booted ${lab.image.image}`;
-    lab.log(
-      `kola: ${what} (${plan.memory} MiB, ${plan.cpus} CPUs) for forks in ${seconds(performance.now() - start)}`,
-    );
+    lab.log(`kola: ${what} (${plan.memory} MiB) for forks in ${seconds(performance.now() - start)}`);
     return undefined;
   } finally {
     await rm(files, { recursive: true, force: true });

@@ -8,10 +8,10 @@ import { devicePath, type MachineSpec, planMachine } from './spec.ts';
 const plan = (spec: MachineSpec) => planMachine(spec, 'a.test, machine box');
 
 test('what is left out is the machine nearly every test wants', () => {
-  const { memory, cpus, disks, nics, start } = plan({});
+  const { memory, disks, nics, start } = plan({});
   assert.deepEqual(
-    { memory, cpus, disks, nics, start },
-    { memory: 512, cpus: 2, disks: [], nics: [{ model: 'virtio', network: 'user' }], start: 'fork' },
+    { memory, disks, nics, start },
+    { memory: 512, disks: [], nics: [{ model: 'virtio', network: 'user' }], start: 'fork' },
   );
 });
 
@@ -56,7 +56,7 @@ test('machines that differ in what is plugged later share a snapshot; others do 
   assert.deepEqual(coldPlan(plan({ nics: [{ network: 'user' }, { network: 'lan' }] })), common);
   for (const other of [
     { memory: 1024 },
-    { cpus: 1 },
+    { cpus: 4 },
     { disks: [{ name: 'a', size: 1, bus: 'ahci' }] },
     { nics: [] },
     { systemBus: 'ahci' },
@@ -91,8 +91,9 @@ test('devices keep their places: a fork has the device layout of its snapshot, a
       {
         ...plan({}),
         name: 'x',
+        cpus: 2,
         usb: false,
-        accel: acceleration({ kind: 'tcg', why: '' }),
+        accel: acceleration({ kind: 'tcg', why: '', tscMHz: 2600 }),
         firmwareVars: '/v',
         config: '/c',
         devices: fork.cold,
@@ -113,8 +114,9 @@ test('a comma in a path does not end an option', () => {
     {
       ...plan({}),
       name: 'x',
+      cpus: 2,
       usb: false,
-      accel: acceleration({ kind: 'tcg', why: '' }),
+      accel: acceleration({ kind: 'tcg', why: '', tscMHz: 2600 }),
       firmwareVars: '/v',
       config: '/a,b',
       devices: [],

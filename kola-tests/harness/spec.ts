@@ -36,7 +36,7 @@ export interface NicSpec {
 export interface MachineSpec {
   /** MiB, default 512. */
   readonly memory?: number;
-  /** Default 2. */
+  /** Default 2; under emulation 1 (see `Acceleration.cpus`). */
   readonly cpus?: number;
   readonly disks?: readonly DiskSpec[];
   /** Default one virtio NIC on `user`. */
@@ -45,14 +45,17 @@ export interface MachineSpec {
   /**
    * `fork` (default): a copy of a machine of this kind that has booted already; disks beside the system disk and
    * NICs beside the first are plugged after the fork. `fresh`: boots for this test, with everything plugged.
+   * `off`: as `fresh`, but the test itself powers it on.
    */
-  readonly start?: 'fork' | 'fresh';
+  readonly start?: 'fork' | 'fresh' | 'off';
   /** Size of the system disk in MiB, default 8192: the image, and room for what the machine makes on first boot. */
   readonly systemSize?: number;
   /** Where the system disk is plugged. Default virtio. */
   readonly systemBus?: 'virtio' | 'ahci' | 'nvme' | 'usb';
   /** A graphics adapter, for `screenshot`. Default true. */
   readonly display?: boolean;
+  /** Words added to the kernel's command line, as a person would in the boot menu. */
+  readonly kernelArguments?: string;
   /** Done once on a machine of this kind, which is then what is forked. */
   readonly prepare?: Preparation;
 }
@@ -75,7 +78,8 @@ export type Disk = Required<Pick<DiskSpec, 'name' | 'bus' | 'serial' | 'blockSiz
 export type Nic = Required<NicSpec>;
 
 /** A machine spec with every default filled in and checked. */
-export interface Plan extends Required<Omit<MachineSpec, 'disks' | 'nics' | 'config' | 'prepare'>> {
+export interface Plan extends Required<Omit<MachineSpec, 'cpus' | 'disks' | 'nics' | 'config' | 'prepare'>> {
+  readonly cpus?: number;
   readonly disks: readonly Disk[];
   readonly nics: readonly Nic[];
   readonly config: IgnitionConfig;
@@ -104,20 +108,26 @@ export function planMachine(spec: MachineSpec, where: string): Plan {
     throw fault('at most 5 disks fit the AHCI controller');
   const {
     memory = 512,
-    cpus = 2,
+    cpus,
     start = 'fork',
     systemBus = 'virtio',
     systemSize = 8192,
     display = true,
+    kernelArguments = '',
   } = spec;
   if (!Number.isSafeInteger(memory) || memory < 64)
     throw fault(`memory must be a whole number of MiB, at least 64: ${memory}`);
-  if (!Number.isSafeInteger(cpus) || cpus < 1)
+  if (cpus !== undefined && (!Number.isSafeInteger(cpus) || cpus < 1))
     throw fault(`cpus must be a whole number, at least 1: ${cpus}`);
   const usb = systemBus === 'usb' || disks.some(({ bus }) => bus === 'usb');
   const config = spec.config ?? EMPTY_CONFIG;
   const prepare = spec.prepare === undefined ? {} : { prepare: spec.prepare };
-  return { memory, cpus, disks, nics, config, start, systemBus, systemSize, display, usb, ...prepare };
+  if (prepare.prepare && start !== 'fork') throw fault('only a fork can be prepared');
+  return {
+    ...{ memory, disks, nics, config, start, systemBus, systemSize, display, usb, kernelArguments },
+    ...(cpus === undefined ? {} : { cpus }),
+    ...prepare,
+  };
 }
 
 function planDisk(disk: DiskSpec, fault: (what: string) => Error): Disk {

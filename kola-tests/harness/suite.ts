@@ -1,12 +1,14 @@
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
+import { keepBootChart } from './bootchart.ts';
 import { hostBudget } from './budget.ts';
 import { type Denial, denialOf, readDenylist } from './denylist.ts';
 import { readHistory } from './history.ts';
 import { openLab } from './lab.ts';
 import { loadTests } from './register.ts';
 import { runTest } from './runtest.ts';
+import { sabotageSuite } from './sabotage-suite.ts';
 import { selectTests } from './select.ts';
 import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from './suite-options.ts';
 
@@ -36,14 +38,24 @@ async function main(options: SuiteOptions): Promise<void> {
   const lab = await openLab(options);
   const budget = await hostBudget(options.parallel);
   lab.log(`kola: ${selected.length} tests, ${budget.slots} at once, in ${budget.memory} MiB`);
-  const run = { lab, budget, reportDir: options.reportDir };
+  const { reportDir, keep } = options;
+  const run = { lab, budget, reportDir, ...(keep ? { keep } : {}) };
+  let forked = false;
   void describe(`kola ${image}`, { concurrency: budget.slots }, () => {
+    // An image that no machine came up from has no chart, and asking for one would take minutes.
+    after(async () => {
+      if (forked) await keepBootChart(lab, budget);
+    });
     for (const wanted of selected) {
       const { name } = wanted.definition;
       const held = denialOf(name, denials, new Date());
       if (held?.expired) failedTest(name, expired(held.denial));
       else if (held) test(name, { skip: `${held.denial.reason} (${held.denial.tracker})` });
-      else test(name, (t) => runTest(wanted, t, run));
+      else
+        test(name, async (t) => {
+          await runTest(wanted, t, run);
+          forked = true;
+        });
     }
   });
 }
@@ -72,6 +84,8 @@ const given = process.env[OPTIONS_VARIABLE];
 if (given !== undefined) {
   endWithParent();
   const options = JSON.parse(given) as SuiteOptions;
+  const { sabotages } = options;
+  const suite = sabotages ? sabotageSuite(options, sabotages) : main(options);
   // What keeps all tests from running is one failed test, told in one place.
-  await main(options).catch((error: unknown) => failedTest(`kola ${options.image}`, error));
+  await suite.catch((error: unknown) => failedTest(`kola ${options.image}`, error));
 }

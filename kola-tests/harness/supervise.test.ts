@@ -85,6 +85,31 @@ test('kill -9 of the harness ends its machines and removes their folder', async 
   });
 });
 
+test('a harness that removes the folder and exits ends its machines all the same', async () => {
+  await withDir(async (base) => {
+    const dir = join(base, 'machine');
+    await mkdir(dir);
+    // As process.exit() has it: the folder goes in the exit hook (rundir.ts), the pipe after it.
+    const code = `import { rmSync } from 'node:fs';
+      import { supervise } from ${JSON.stringify(new URL('supervise.ts', import.meta.url).href)};
+      process.once('exit', () => rmSync(${JSON.stringify(dir)}, { recursive: true, force: true }));
+      await supervise(${JSON.stringify(sleeper)}, ${JSON.stringify(dir)});
+      process.stdin.once('data', () => process.exit(1));`;
+    const harness = spawn(process.execPath, [...process.execArgv, '--input-type=module', '-e', code], {
+      stdio: ['pipe', 'inherit', 'inherit'],
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+    });
+    const pid = await pidIn(dir);
+    harness.stdin.write('exit\n');
+    try {
+      await gone(pid);
+      assert.ok(!existsSync(dir));
+    } finally {
+      if (alive(pid)) process.kill(pid, 'SIGKILL');
+    }
+  });
+});
+
 test('the next run sweeps what both a killed harness and a killed supervisor left, and nothing else', async () => {
   await withDir(async (base) => {
     const dead = join(base, '999999-1');

@@ -31,7 +31,8 @@ qemu=$!
 echo "$qemu" >"$dir/qemu.pid"
 (
   read -r word <&3
-  [ "$word" = stop ] || : >"$dir/orphaned"
+  # Not with \`:\`: its failed redirection would end the shell (POSIX, 2.8.1), and the folder may be gone by now.
+  [ "$word" = stop ] || true 2>/dev/null >"$dir/orphaned"
   kill -KILL "$qemu" 2>/dev/null
 ) &
 watch=$!

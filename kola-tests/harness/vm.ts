@@ -35,14 +35,14 @@ export async function startVm(
   const args = qemuArguments(hardware, dir, emulator);
   const lost = new AbortController();
   const qemu = await supervise(emulator.system(args), dir);
-  let meant = false;
+  let meant: string | undefined;
   void qemu.ended.then(({ code, signal, output }) => {
     const how = signal ?? `exit ${code}`;
     const said = output.trim();
-    lost.abort(new Failure(meant ? 'the machine is off' : `QEMU ended (${how})${said ? `: ${said}` : ''}`));
+    lost.abort(new Failure(meant ?? `QEMU ended (${how})${said ? `: ${said}` : ''}`));
   });
   const kill = async (): Promise<void> => {
-    meant = true;
+    meant ??= 'the machine is off';
     await qemu.kill();
   };
   try {
@@ -51,7 +51,9 @@ export async function startVm(
     const qmp = await connectQmp(paths.qmp, patience);
     qmp.onEvent(({ event, data }) => {
       // What the guest or the harness asked for; QEMU's own end otherwise speaks for itself.
-      if (event === 'SHUTDOWN' && (data?.guest === true || data?.reason === 'host-qmp-quit')) meant = true;
+      if (event !== 'SHUTDOWN') return;
+      if (data?.reason === 'guest-reset') meant = 'the guest rebooted';
+      else if (data?.guest === true || data?.reason === 'host-qmp-quit') meant = 'the machine is off';
     });
     const console = openConsole(await connectUnix(paths.console, patience), (failure) => lost.abort(failure));
     const agent = openAgent(await connectUnix(paths.agent, patience));
@@ -65,7 +67,7 @@ export async function startVm(
       ended: qemu.ended,
       kill,
       quit: async () => {
-        meant = true;
+        meant = 'the machine is off';
         await qmp.execute('quit').catch((error: unknown) => {
           if (!qmp.closed.aborted) throw error; // closing the connection is how it answers
         });

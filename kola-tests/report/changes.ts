@@ -3,13 +3,19 @@ import { join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
 import { errorCode } from '../../sdk/lib/errors.ts';
 import { byteOrder, writeAtomic } from '../../sdk/lib/files.ts';
+import { seconds } from '../harness/wait.ts';
 
 /** What of a manifest tells one build from another. */
 export interface Build {
   readonly version: string;
   readonly usrHash: string;
   readonly packages: readonly { readonly name: string; readonly version: string }[];
+  /** The tests that passed on it, with their durations in milliseconds. */
+  readonly tests?: Readonly<Record<string, number>>;
 }
+
+/** A test is told to have become slower when it takes this many times as long, and this much longer in all. */
+const SLOWER = { times: 2, ms: 3000 };
 
 function greenFile(image: string): string {
   return join(cacheDir(), 'kola', `green-${image}.json`);
@@ -46,6 +52,11 @@ export function changes(before: Build, now: Build): string[] {
   for (const name of [...new Set([...old.keys(), ...fresh.keys()])].sort(byteOrder)) {
     const [from, to] = [old.get(name), fresh.get(name)];
     if (from !== to) lines.push(`package ${name}: ${from ?? 'not there'} → ${to ?? 'gone'}`);
+  }
+  for (const [test, ms] of Object.entries(now.tests ?? {})) {
+    const earlier = before.tests?.[test];
+    if (earlier !== undefined && ms > SLOWER.times * earlier && ms > earlier + SLOWER.ms)
+      lines.push(`test ${test} is slower: ${seconds(earlier)} → ${seconds(ms)}`);
   }
   return lines;
 }

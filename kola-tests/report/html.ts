@@ -1,4 +1,4 @@
-import type { TestResult } from '../harness/result.ts';
+import { shortened, type TestResult } from '../harness/result.ts';
 import { xml } from './junit.ts';
 
 /** What a failed test left, as text; screenshots as PNG. */
@@ -16,6 +16,8 @@ export interface ReportPage {
   readonly evidence: readonly Evidence[];
   /** Since the last build on which everything passed; undefined when there was none. */
   readonly changes: readonly string[] | undefined;
+  /** SVG of `systemd-analyze plot`. */
+  readonly bootChart?: Uint8Array;
 }
 
 const STYLE = `
@@ -26,11 +28,12 @@ td.time { text-align: right; font-variant-numeric: tabular-nums; white-space: no
 .bar span { display: inline-block; height: .7rem } .up { background: #8fb4e8 } .body { background: #3f7fd6 } .check { background: #b9c3d3 }
 .passed { color: #1a7f43 } .failed { color: #b3261e; font-weight: 600 }
 pre { background: #f5f6f9; padding: .8rem; overflow: auto; max-height: 30rem; font-size: 12.5px } img { max-width: 100% }
+.chart { overflow: auto; background: #fff } .chart img { max-width: none } .skipped { color: #8a6d00 }
 @media (prefers-color-scheme: dark) { body { background: #14171d; color: #dfe3ea } td, th { border-color: #2a303a } pre { background: #1c2028 } .passed { color: #5cc98a } .failed { color: #ff8a80 } }
 `;
 
 /** One page that holds everything: no script, no other file. */
-export function htmlReport({ image, version, results, evidence, changes }: ReportPage): string {
+export function htmlReport({ image, version, results, evidence, changes, bootChart }: ReportPage): string {
   const failed = results.filter(({ passed }) => !passed);
   const longest = Math.max(1, ...results.map(({ totalMs }) => totalMs));
   const verdict = failed.length === 0 ? 'all passed' : `${failed.length} failed`;
@@ -42,6 +45,8 @@ export function htmlReport({ image, version, results, evidence, changes }: Repor
 ${rows.join('\n')}
 </table>
 ${changesSection(changes)}
+${fallbackSection(results)}
+${chartSection(bootChart)}
 ${failed
   .map((result) =>
     failure(
@@ -55,7 +60,7 @@ ${failed
 }
 
 function row(
-  { test, passed, totalMs, upMs = 0, bodyMs = 0, checkMs = 0 }: TestResult,
+  { test, passed, skipped, totalMs, upMs = 0, bodyMs = 0, checkMs = 0 }: TestResult,
   longest: number,
 ): string {
   const bar = (
@@ -69,13 +74,27 @@ function row(
     .join('');
   const name = passed ? xml(test) : `<a href="#${xml(test)}">${xml(test)}</a>`;
   const verdict = passed ? 'passed' : 'failed';
-  return `<tr><td>${name}</td><td class="${verdict}">${verdict}</td><td class="time">${(totalMs / 1000).toFixed(1)}</td><td class="bar">${bar}</td></tr>`;
+  const said = skipped === undefined ? verdict : `skipped: ${xml(skipped)}`;
+  return `<tr><td>${name}</td><td class="${skipped === undefined ? verdict : 'skipped'}">${said}</td><td class="time">${(totalMs / 1000).toFixed(1)}</td><td class="bar">${bar}</td></tr>`;
 }
 
 function changesSection(changes: readonly string[] | undefined): string {
   if (changes === undefined) return '<h2>Changed since the last green run</h2><p>There was none.</p>';
   if (changes.length === 0) return '<h2>Changed since the last green run</h2><p>Nothing: the same build.</p>';
   return `<h2>Changed since the last green run</h2><pre>${changes.map(xml).join('\n')}</pre>`;
+}
+
+function fallbackSection(results: readonly TestResult[]): string {
+  const lines = results.flatMap(({ test, fallbacks }) => fallbacks.map((why) => `${test}: ${why}`));
+  if (lines.length === 0) return '';
+  return `<h2>Booted instead of forked</h2><pre>${lines.map(xml).join('\n')}</pre>`;
+}
+
+/** As a picture: a browser runs no script in one and fetches nothing for it. */
+function chartSection(chart: Uint8Array | undefined): string {
+  if (!chart) return '';
+  const data = Buffer.from(chart).toString('base64');
+  return `<details><summary>Boot chart (systemd-analyze plot)</summary><div class="chart"><img alt="boot chart" src="data:image/svg+xml;base64,${data}"></div></details>`;
 }
 
 function failure({ test, error = '' }: TestResult, evidence: readonly Evidence[]): string {
@@ -89,5 +108,5 @@ function failure({ test, error = '' }: TestResult, evidence: readonly Evidence[]
       : '';
     return `${shown.join('\n')}\n${picture}`;
   });
-  return `<h2 id="${xml(test)}" class="failed">${xml(test)}</h2><pre>${xml(error)}</pre>\n${parts.join('\n')}`;
+  return `<h2 id="${xml(test)}" class="failed">${xml(test)}</h2><pre>${xml(shortened(error))}</pre>\n${parts.join('\n')}`;
 }

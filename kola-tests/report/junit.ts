@@ -1,18 +1,37 @@
-import type { TestResult } from '../harness/result.ts';
+import { shortened, type TestResult } from '../harness/result.ts';
 
-/** JUnit XML as CI systems read it (the Ant JUnit task's format, with one testsuite). Times in seconds. */
+/**
+ * JUnit XML as CI systems read it (the Ant JUnit task's format, with one testsuite). Times in seconds. What failed
+ * before its machines were powered on is an `error`, as that format has it, not a `failure`.
+ */
 export function junitXml(suite: string, results: readonly TestResult[]): string {
-  const failures = results.filter(({ passed }) => !passed).length;
+  const count = (matches: (result: TestResult) => boolean): number => results.filter(matches).length;
+  const counts = [
+    `tests="${results.length}"`,
+    `failures="${count((result) => verdict(result) === 'failure')}"`,
+    `errors="${count((result) => verdict(result) === 'error')}"`,
+    `skipped="${count((result) => verdict(result) === 'skipped')}"`,
+  ];
   const time = results.reduce((sum, { totalMs }) => sum + totalMs, 0);
-  const head = `<testsuite name="${xml(suite)}" tests="${results.length}" failures="${failures}" errors="0" skipped="0" time="${inSeconds(time)}">`;
+  const head = `<testsuite name="${xml(suite)}" ${counts.join(' ')} time="${inSeconds(time)}">`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${head}\n${results.map(testCase).join('\n')}\n</testsuite>\n</testsuites>\n`;
 }
 
-function testCase({ test, passed, totalMs, error = '' }: TestResult): string {
+function verdict({ passed, trouble, skipped }: TestResult): 'passed' | 'failure' | 'error' | 'skipped' {
+  if (skipped !== undefined) return 'skipped';
+  if (passed) return 'passed';
+  return trouble ? 'error' : 'failure';
+}
+
+function testCase(result: TestResult): string {
+  const { test, totalMs, error = '', skipped = '' } = result;
   const [area = ''] = test.split('.');
   const head = `<testcase classname="${xml(area)}" name="${xml(test)}" time="${inSeconds(totalMs)}"`;
-  if (passed) return `${head}/>`;
-  return `${head}><failure message="${xml(error.split('\n')[0] ?? '')}">${xml(error)}</failure></testcase>`;
+  const kind = verdict(result);
+  if (kind === 'passed') return `${head}/>`;
+  if (kind === 'skipped') return `${head}><skipped message="${xml(skipped)}"/></testcase>`;
+  const message = shortened(error.split('\n')[0] ?? '');
+  return `${head}><${kind} message="${xml(message)}">${xml(shortened(error))}</${kind}></testcase>`;
 }
 
 function inSeconds(ms: number): string {

@@ -62,6 +62,49 @@ test('the page is whole: evidence inside, nothing from elsewhere, nothing execut
   assert.match(page, /package zfs: 1 → 2/);
 });
 
+test('JUnit: what never ran is skipped or an error, not a failure', () => {
+  const text = junitXml('kola', [
+    { ...bad, trouble: true },
+    { ...good, skipped: 'a "bug"' },
+  ]);
+  assert.match(text, /tests="2" failures="0" errors="1" skipped="1"/);
+  assert.match(text, /<error message="&lt;b&gt;/);
+  assert.match(text, /<skipped message="a &quot;bug&quot;"\/>/);
+});
+
+test('hostile output: an end of a CDATA section, NULs, ten megabytes', async () => {
+  const hostile = `]]></failure><script>x</script>\x00\x1b[2J\ud800 ${'<'.repeat(10 << 20)} the end`;
+  const results = [{ ...bad, error: hostile, fallbacks: ['<i>why</i>'] }];
+  const text = junitXml('kola <&>', results);
+  const page = htmlReport({ image: 'n100', version: '<v>', results, evidence: [], changes: ['<c>'] });
+  for (const [name, document] of Object.entries({ text, page })) {
+    assert.ok(document.length < 1 << 20, `${name} has ${document.length} characters`);
+    assert.doesNotMatch(document, /<script|<i>|<c>|<v>|<&>|[\x00-\x08\x0b\x0c\x0e-\x1f]/, name);
+    assert.match(document, /characters left out[\s\S]*the end/, name);
+  }
+  // Every element that is opened is closed: what a parser of XML would stumble over first.
+  const open: string[] = [];
+  for (const [, slash, name = '', alone] of text.matchAll(/<(\/?)([a-z]+)[^>]*?(\/?)>/g)) {
+    if (slash) assert.equal(open.pop(), name);
+    else if (!alone) open.push(name);
+  }
+  assert.deepEqual(open, []);
+});
+
+test('the boot chart is a picture inside the page: nothing in it is run', () => {
+  const chart = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
+  const page = htmlReport({
+    image: 'n100',
+    version: '1',
+    results: [good],
+    evidence: [],
+    changes: [],
+    bootChart: chart,
+  });
+  assert.match(page, /<img alt="boot chart" src="data:image\/svg\+xml;base64,PHN2Zy/);
+  assert.doesNotMatch(page, /<script/);
+});
+
 test('what changed between two builds: version, /usr, packages that came, went and moved', () => {
   const build = (packages: Record<string, string>, usrHash = 'a'.repeat(64)) => ({
     version: '1',
@@ -78,6 +121,15 @@ test('what changed between two builds: version, /usr, packages that came, went a
     ],
   );
   assert.deepEqual(changes(build({ a: '1' }), build({ a: '1' })), []);
+  // Tests: twice as long and three seconds more.
+  const timed = (tests: Record<string, number>) => ({ ...build({}), tests });
+  assert.deepEqual(
+    changes(
+      timed({ 'a.b': 2000, 'a.c': 1000, 'a.d': 9000 }),
+      timed({ 'a.b': 6000, 'a.c': 3500, 'a.d': 13_000 }),
+    ),
+    ['test a.b is slower: 2.0 s → 6.0 s'],
+  );
 });
 
 test('a report holds the tests of this run only, and a green complete run is what the next is compared with', async () => {
@@ -92,16 +144,25 @@ test('a report holds the tests of this run only, and a green complete run is wha
     await writeResult(report, bad);
     await mkdir(join(report, 'zfs.mirror/box'));
     await writeFile(join(report, 'zfs.mirror/box/console.txt'), 'last words');
-    const write = (tests: string[]): Promise<void> =>
-      writeReport(report, { image: 'n100', manifest, tests, complete: true });
+    const ended = ({ test: name, passed, totalMs: ms }: TestResult) => ({ name, passed, ms });
+    const write = (...results: TestResult[]) =>
+      writeReport(report, { image: 'n100', manifest, tests: results.map(ended), complete: true });
 
-    await write([bad.test]);
+    await write(bad);
     assert.match(await readFile(join(report, 'index.html'), 'utf8'), /last words[\s\S]*/);
     assert.doesNotMatch(await readFile(join(report, 'junit.xml'), 'utf8'), /multi-user/);
 
-    await write([good.test]);
+    // The console of a guest that says much: the end is in the page, all of it in the file.
+    const flood = Buffer.concat([Buffer.alloc(10 << 20, 'flood\0\x1b[1m '), Buffer.from('very last words')]);
+    await writeFile(join(report, 'zfs.mirror/box/console.txt'), flood);
+    await write(bad);
+    const page = await readFile(join(report, 'index.html'), 'utf8');
+    assert.ok(page.length < 1 << 20 && page.includes('very last words'));
+    assert.match(page, /the first \d+ bytes are in .*console\.txt/);
+
+    await write(good);
     assert.match(await readFile(join(report, 'index.html'), 'utf8'), /There was none/);
-    await write([good.test]);
+    await write(good);
     assert.match(await readFile(join(report, 'index.html'), 'utf8'), /Nothing: the same build/);
     assert.equal(JSON.parse(await readFile(join(report, 'results.json'), 'utf8')).results.length, 1);
   } finally {

@@ -12,7 +12,6 @@ const SETUID = `
 4755 root root /usr/bin/passwd
 4755 root root /usr/bin/su
 4755 root root /usr/bin/umount
-4755 root root /usr/lib/openssh/ssh-keysign
 `.trim();
 
 register({ name: 'system.setuid-list', tags: ['quick'] }, async (_t, { box }) => {

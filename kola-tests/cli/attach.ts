@@ -1,0 +1,66 @@
+import { connect, type Socket } from 'node:net';
+import { resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { type Answer, attachSocket, type Request } from '../harness/keep.ts';
+import { onTerminal } from './terminal.ts';
+
+/**
+ * `kola attach`: into a machine that `kola run --keep` holds, by its folder. Without a command a root shell on this
+ * terminal; with one, that is run as root: its output is printed, its exit code is this one's.
+ */
+export async function attach(dir: string, command: readonly string[]): Promise<number> {
+  if (command.length === 0 && !process.stdin.isTTY)
+    throw badInput('kola attach without a command is a shell: it needs a terminal', {
+      mend: `./draisine kola attach ${dir} COMMAND`,
+    });
+  const socket = await connectTo(dir);
+  const send = (request: Request): void => void socket.write(`${JSON.stringify(request)}\n`);
+  if (command.length > 0) {
+    send({ run: command.join(' ') });
+    return await printed(socket);
+  }
+  const { columns = 80, rows = 24 } = process.stdout;
+  send({ shell: { columns, rows, terminal: process.env.TERM ?? 'vt220' } });
+  process.stderr.write('root shell · exit or Ctrl-A X leaves the machine as it is\n');
+  socket.on('data', (bytes: Buffer) => process.stdout.write(bytes));
+  const ended = new Promise<void>((done) => socket.once('close', () => done()));
+  await onTerminal((bytes) => void socket.write(bytes), ended);
+  socket.destroy();
+  return 0;
+}
+
+async function printed(socket: Socket): Promise<number> {
+  const line = await text(socket);
+  if (line === '') throw new Failure('the machine went away: its run has ended');
+  const answer = JSON.parse(line) as Answer;
+  if ('error' in answer) throw new Failure(answer.error.replace(/^error: /, ''));
+  const plain = (base64: string): string => {
+    const said = Buffer.from(base64, 'base64').toString();
+    return said === '' ? '' : `${said}\n`;
+  };
+  process.stdout.write(plain(answer.stdout));
+  process.stderr.write(plain(answer.stderr));
+  return answer.code;
+}
+
+async function connectTo(dir: string): Promise<Socket> {
+  const path = attachSocket(resolve(dir));
+  return await new Promise((done, reject) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.removeAllListeners('error');
+      socket.on('error', () => {}); // 'close' follows
+      done(socket);
+    });
+    socket.once('error', (error) => {
+      if (!['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes(errorCode(error) ?? '')) return reject(error);
+      reject(
+        badInput('no machine is kept there', {
+          where: path,
+          mend: './draisine kola run --keep TEST prints the folders of its machines',
+        }),
+      );
+    });
+  });
+}

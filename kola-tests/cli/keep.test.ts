@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { keepOption } from './keep.ts';
+
+test('--keep: when, for how long, and a word behind it that was meant as a test', () => {
+  assert.deepEqual(keepOption(['zfs'], {}, false), { patterns: ['zfs'] });
+  assert.deepEqual(keepOption(['zfs'], { keep: true }, true), {
+    keep: { when: 'failed' },
+    patterns: ['zfs'],
+  });
+  assert.deepEqual(keepOption([], { keep: 'always', keepFor: 5000 }, false), {
+    keep: { when: 'always', limitMs: 5000 },
+    patterns: [],
+  });
+  assert.deepEqual(keepOption(['boot'], { keep: 'zfs.mirror' }, true).patterns, ['zfs.mirror', 'boot']);
+});
+
+test('--keep is refused where nobody can end it, and with several tests at once', () => {
+  assert.throws(() => keepOption([], { keep: true }, false), { exitCode: 2, mend: /--keep-for 10m/ });
+  assert.throws(() => keepOption([], { keep: true, parallel: 2 }, true), { exitCode: 2 });
+  assert.throws(() => keepOption([], { keepFor: 1000 }, true), { exitCode: 2 });
+  keepOption([], { keep: true, parallel: 1 }, true);
+});

@@ -1,0 +1,32 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import type { Keep } from '../harness/keep.ts';
+
+/**
+ * What `--keep` asks for. Its value may be left out: then a word behind it was meant as a glob on tests, which the
+ * parser of the command line cannot know. `terminal`: whether somebody is there to press Enter.
+ */
+export function keepOption(
+  globs: readonly string[],
+  options: { readonly keep?: string | true; readonly keepFor?: number; readonly parallel?: number },
+  terminal = process.stdin.isTTY === true,
+): { readonly keep?: Keep; readonly patterns: readonly string[] } {
+  const { keep, keepFor, parallel } = options;
+  if (keep === undefined) {
+    if (keepFor !== undefined) throw badInput('--keep-for says how long --keep lasts: give that too');
+    return { patterns: globs };
+  }
+  if (parallel !== undefined && parallel > 1)
+    throw badInput('--keep runs one test at a time', { mend: 'leave --parallel out' });
+  if (!terminal && keepFor === undefined)
+    throw badInput('--keep waits for Enter on a terminal, and there is none', {
+      mend: 'say when it shall end: --keep-for 10m',
+    });
+  const word = keep === true || keep === 'failed' || keep === 'always' ? undefined : keep;
+  return {
+    keep: {
+      when: keep === 'always' ? 'always' : 'failed',
+      ...(keepFor === undefined ? {} : { limitMs: keepFor }),
+    },
+    patterns: word === undefined ? globs : [word, ...globs],
+  };
+}

@@ -1,0 +1,95 @@
+import { PassThrough, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { spec, tap } from 'node:test/reporters';
+import { runStages, type Stage, type TestEvent } from './stages.ts';
+
+export interface Outcome {
+  readonly failed: number;
+  /** Tests without subtests, as they ended. */
+  readonly tests: readonly EndedTest[];
+}
+
+export interface EndedTest {
+  readonly name: string;
+  /** The test file; none for what is done before a stage. */
+  readonly file?: string;
+  readonly passed: boolean;
+  /** Why it was not run. Then it counts as passed, as node:test has it. */
+  readonly skipped?: string;
+  readonly ms: number;
+  readonly error?: string;
+}
+
+export interface ReportOptions {
+  /** Called when all tests have run, before the summary: that stays the last lines. */
+  readonly whenRun?: (outcome: Outcome) => Promise<void>;
+  readonly live?: Live | undefined;
+}
+
+/** Shows on a terminal what is going on, below the output. */
+export interface Live {
+  see(event: TestEvent): void;
+  /** Called before each piece of output is written. */
+  hide(): void;
+  end(): void;
+}
+
+/** Runs the stages and prints them: node:test's `spec` format on a terminal, TAP in a log. */
+export async function reportStages(
+  stages: readonly Stage[],
+  out: NodeJS.WriteStream,
+  { whenRun, live }: ReportOptions = {},
+): Promise<Outcome> {
+  const tests: EndedTest[] = [];
+  let failed = 0;
+  // The summary is due even when the report cannot be written.
+  let trouble: { readonly error: unknown } | undefined;
+  const see = (event: TestEvent): void => {
+    live?.see(event);
+    if (isFailure(event)) failed += 1;
+    const ended = endedTest(event);
+    if (ended) tests.push(ended);
+  };
+  const events = runStages(stages, see, async () => {
+    live?.end();
+    await whenRun?.({ failed, tests }).catch((error: unknown) => {
+      trouble = { error };
+    });
+  });
+  const reporter = out.isTTY ? new spec() : tap;
+  const hide = new PassThrough({
+    transform: (chunk, _encoding, done) => {
+      live?.hide();
+      done(null, chunk);
+    },
+  });
+  await pipeline(Readable.from(events).compose(reporter as never), hide, out, { end: false });
+  if (trouble) throw trouble.error;
+  return { failed, tests };
+}
+
+/** A suite fails with its tests, which are counted already; a hook of it may fail too. */
+function isFailure({ type, data }: TestEvent): boolean {
+  if (type !== 'test:fail' || data.todo !== undefined || data.skip !== undefined) return false;
+  const { error } = data.details ?? {};
+  return !(error instanceof Error && 'failureType' in error && error.failureType === 'subtestsFailed');
+}
+
+function endedTest({ type, data }: TestEvent): EndedTest | undefined {
+  if ((type !== 'test:pass' && type !== 'test:fail') || data.details?.type === 'suite') return undefined;
+  if (data.name === undefined) return undefined;
+  return {
+    name: data.name,
+    ...(data.file === undefined ? {} : { file: data.file }),
+    passed: type === 'test:pass',
+    ...(data.skip === undefined || data.skip === false ? {} : { skipped: String(data.skip) }),
+    ms: Math.round(data.details?.duration_ms ?? 0),
+    ...(type === 'test:fail' ? { error: messageOf(data.details?.error) } : {}),
+  };
+}
+
+/** What node:test reports is a wrapper: the cause is what the test threw. */
+function messageOf(error: unknown): string {
+  const inner = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return inner instanceof Error ? inner.message : String(inner);
+}

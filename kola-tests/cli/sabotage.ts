@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import { readArtifacts } from '../harness/artifacts.ts';
+import { loadTests } from '../harness/register.ts';
+import { type Sabotage, selectSabotages } from '../harness/sabotage.ts';
+import { loadSabotages, sabotageTitle } from '../harness/sabotage-suite.ts';
+import { testModules } from '../harness/suite-options.ts';
+import { liveLine } from './live.ts';
+import { OUT } from './options.ts';
+import { type Outcome, reportStages } from './outcome.ts';
+import { recap } from './recap.ts';
+import { vmStage } from './test.ts';
+
+export interface SabotageOptions {
+  readonly image: string;
+  readonly list?: boolean;
+  readonly parallel?: number;
+  readonly report?: string;
+  readonly json?: boolean;
+}
+
+/** `kola sabotage`. Exit code 0 every sabotage was noticed, 1 one was not or could not be done, 2 bad input. */
+export async function runSabotages(patterns: readonly string[], options: SabotageOptions): Promise<number> {
+  const { image, list, parallel, report, json } = options;
+  const { tests, broken } = await loadTests(await testModules());
+  for (const { error } of broken) throw error;
+  const chosen = selectSabotages(await loadSabotages(), tests, patterns);
+  if (list) {
+    process.stdout.write(json ? asJson({ sabotages: chosen.map(described) }) : chosen.map(asLine).join(''));
+    return 0;
+  }
+  await readArtifacts(OUT, image).then((artifacts) => artifacts.get('disk'));
+  const stage = vmStage({
+    image,
+    patterns: [],
+    sabotages: patterns,
+    ...(parallel === undefined ? {} : { parallel }),
+    reportDir: report ?? join(OUT, 'report'),
+  });
+  const outcome = await reportStages([stage], json ? process.stderr : process.stdout, {
+    live: liveLine(process.stderr),
+    whenRun: async (ended) => void process.stderr.write(recap(ended)),
+  });
+  if (json)
+    process.stdout.write(
+      asJson({ image, failed: outcome.failed, sabotages: chosen.map((each) => verdicts(each, outcome)) }),
+    );
+  return outcome.failed === 0 ? 0 : 1;
+}
+
+function described({ name, what, tests }: Sabotage): object {
+  return { name, what, tests };
+}
+
+function verdicts({ name, what, tests }: Sabotage, { tests: ended }: Outcome): object {
+  return {
+    name,
+    what,
+    tests: tests.map((test) => {
+      const end = ended.find((candidate) => candidate.name === sabotageTitle(name, test));
+      return {
+        name: test,
+        noticed: end?.passed ?? false,
+        ms: end?.ms ?? null,
+        ...(end?.passed === false ? { error: end.error } : {}),
+      };
+    }),
+  };
+}
+
+function asLine({ name, what, tests }: Sabotage): string {
+  return `${name}: ${what}\n    must be noticed by ${tests.join(', ')}\n`;
+}
+
+function asJson(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

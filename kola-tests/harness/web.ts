@@ -1,0 +1,50 @@
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+
+/** An HTTP(S) server of the test, for guests on the user network. */
+export interface Web {
+  /** Without a slash at its end: what a guest calls this host. */
+  readonly url: string;
+  /** Requests so far, e.g. `GET /path`. */
+  readonly requests: readonly string[];
+  close(): Promise<void>;
+}
+
+export interface WebOptions {
+  /** By path. What is not there is answered with 404. */
+  readonly files: Readonly<Record<string, string | Uint8Array>>;
+  /** Certificate and key in PEM: HTTPS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** 401 for requests that this says no to. */
+  readonly allowed?: (request: IncomingMessage) => boolean;
+  /** Default: one that is free. */
+  readonly port?: number;
+}
+
+/** QEMU's user network has the host's 127.0.0.1 at this address. */
+const HOST = '10.0.2.2';
+
+export async function serve({ files, tls, allowed = () => true, port = 0 }: WebOptions): Promise<Web> {
+  const requests: string[] = [];
+  const answer: RequestListener = (request, response) => {
+    const { method, url = '' } = request;
+    requests.push(`${method} ${url}`);
+    const content = Object.hasOwn(files, url) ? files[url] : undefined;
+    const status = allowed(request) ? (content === undefined ? 404 : 200) : 401;
+    response.writeHead(status).end(status === 200 ? content : undefined);
+  };
+  const server = tls ? createTlsServer(tls, answer) : createServer(answer);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http${tls ? 's' : ''}://${HOST}:${(server.address() as AddressInfo).port}`,
+    requests,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

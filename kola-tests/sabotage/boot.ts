@@ -1,0 +1,100 @@
+import type { Sabotage } from '../harness/sabotage.ts';
+
+/** An overlay over /usr, as an intruder would like one: what is below it is still verified. */
+const WRITABLE_USR = `mkdir -p /run/sabotage/upper /run/sabotage/work
+  mount -t overlay -o lowerdir=/usr,upperdir=/run/sabotage/upper,workdir=/run/sabotage/work overlay /usr`;
+
+/** The image itself: what is verified, what is not, and who notices. */
+const sabotages: readonly Sabotage[] = [
+  {
+    name: 'verity.data-block',
+    what: 'a block of /usr that each boot reads is spoilt',
+    tests: ['boot.multi-user'],
+    because: /could not start|emergency|did not come up|panicked/,
+    disk: async (disk) => {
+      const { offset } = await disk.partition('usr');
+      await disk.flip(offset + 1024 + 20); // in the superblock of erofs
+    },
+  },
+  {
+    name: 'verity.hash-tree',
+    what: 'the root of the hash tree is spoilt',
+    tests: ['boot.multi-user'],
+    because: /could not start|emergency|did not come up|panicked/,
+    disk: async (disk) => {
+      const { offset } = await disk.partition('usr-verity');
+      await disk.flip(offset + 4096 + 20); // the block behind verity's superblock
+    },
+  },
+  {
+    name: 'esp.unreadable',
+    what: 'the EFI system partition has no file system',
+    tests: ['boot.multi-user'],
+    // The firmware ends in its shell.
+    because: /firmware found nothing to boot|did not come up/,
+    patience: 0.2,
+    disk: async (disk) => {
+      const { offset } = await disk.partition('esp');
+      await disk.zero(offset, 64 * 1024);
+    },
+  },
+  {
+    name: 'uki.command-line',
+    what: 'the kernel does not lay out memory at random, because its command line says so',
+    tests: ['system.sysctl'],
+    because: /'?kernel\.randomize_va_space'?: '0'/,
+    disk: async (disk) => await disk.replace(await disk.partition('esp'), 'console=tty0 ', 'norandmaps '),
+  },
+  {
+    name: 'verity.ignored',
+    what: 'dm-verity lets corrupt blocks through',
+    tests: ['verity.corrupt-block'],
+    because: /should have failed: dd/,
+    guest: `dmsetup reload --readonly usr --table "$(dmsetup table usr) 1 ignore_corruption"
+      dmsetup suspend --noflush usr && dmsetup resume usr`,
+  },
+  {
+    name: 'usr.writable',
+    what: '/usr can be written to',
+    tests: ['boot.multi-user'],
+    because: /overlay/,
+    guest: WRITABLE_USR,
+  },
+  {
+    name: 'usr.dead-link',
+    what: 'a link in /usr leads nowhere',
+    tests: ['system.no-dead-links'],
+    because: /\/usr\/lib\/sabotage -> nowhere/,
+    guest: `${WRITABLE_USR} && ln -s nowhere /usr/lib/sabotage`,
+  },
+  {
+    name: 'usr.setuid',
+    what: 'bash is setuid',
+    tests: ['system.setuid-list'],
+    because: /4755 root root \/usr\/bin\/bash/,
+    guest: `${WRITABLE_USR} && chmod u+s /usr/bin/bash`,
+  },
+  {
+    name: 'usr.interpreter',
+    what: 'the image has an interpreter',
+    tests: ['system.no-package-manager'],
+    because: /\/usr\/bin\/python3/,
+    guest: `${WRITABLE_USR} && cp /usr/bin/bash /usr/bin/python3`,
+  },
+  {
+    name: 'usr.identity',
+    what: 'the image has an SSH host key in it',
+    tests: ['system.no-shipped-identity'],
+    because: /ssh_host_ed25519_key/,
+    guest: `${WRITABLE_USR} && cp /etc/ssh/ssh_host_ed25519_key /usr/share/`,
+  },
+  {
+    name: 'ignition.twice',
+    what: 'the first boot is taken for one that has not been',
+    tests: ['boot.second'],
+    because: /Ignition|could not start|boot/,
+    guest: 'rm /.draisine-provisioned && sync',
+  },
+];
+
+export default sabotages;

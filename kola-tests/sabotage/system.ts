@@ -1,0 +1,139 @@
+import { dataUrl } from '../harness/ignition.ts';
+import type { Sabotage } from '../harness/sabotage.ts';
+
+const sabotages: readonly Sabotage[] = [
+  {
+    name: 'files.setuid',
+    what: 'somebody left a setuid shell in /var',
+    tests: ['system.setuid-list'],
+    because: /setuid or setgid outside \/usr/,
+    guest: 'cp /usr/bin/bash /var/lib/sabotage && chmod 4755 /var/lib/sabotage',
+  },
+  {
+    name: 'files.world-writable',
+    what: 'anybody may write to a file of /etc',
+    tests: ['system.file-owners'],
+    because: /anybody may write there/,
+    guest: 'chmod o+w /etc/hosts',
+  },
+  {
+    name: 'files.nobody',
+    what: 'a file belongs to a user that does not exist',
+    tests: ['system.file-owners'],
+    because: /owned by nobody/,
+    guest: 'touch /var/lib/sabotage && chown 4242:4242 /var/lib/sabotage',
+  },
+  {
+    name: 'users.moved',
+    what: 'a system user has another number',
+    tests: ['system.users-pinned'],
+    because: /messagebus:1999/,
+    guest: "sed -i 's/^messagebus:x:999:/messagebus:x:1999:/' /etc/group",
+  },
+  {
+    name: 'users.password',
+    what: 'root has a password',
+    tests: ['system.users-pinned'],
+    because: /\$6\$sabotage/,
+    guest: "sed -i 's|^root:[^:]*:|root:$6$sabotage$x:|' /etc/shadow",
+  },
+  {
+    name: 'ssh.passwords',
+    what: 'sshd takes passwords, because the machine config says so',
+    tests: ['system.ssh-keys-only'],
+    because: /sshd does not say: passwordauthentication no/,
+    config: {
+      files: [
+        {
+          path: '/etc/ssh/sshd_config.d/00-sabotage.conf',
+          mode: 0o644,
+          contents: { source: dataUrl('PasswordAuthentication yes\n') },
+        },
+      ],
+    },
+  },
+  {
+    name: 'ssh.no-keys',
+    what: 'sshd does not take keys',
+    tests: ['ignition.user-ssh-key'],
+    because: /Permission denied/,
+    guest:
+      "mkdir -p /etc/ssh/sshd_config.d && echo 'PubkeyAuthentication no' >/etc/ssh/sshd_config.d/00-sabotage.conf",
+  },
+  {
+    name: 'sysctl.weak',
+    what: 'users may read the log of the kernel',
+    tests: ['system.sysctl'],
+    because: /'kernel\.dmesg_restrict': '0'/,
+    guest: 'sysctl --quiet --write kernel.dmesg_restrict=0',
+  },
+  {
+    name: 'mounts.suid',
+    what: 'setuid programs work in /tmp',
+    tests: ['system.mounts'],
+    because: /^AssertionError.*\/tmp: /,
+    guest: 'mount -o remount,suid /tmp',
+  },
+  {
+    name: 'time.not-set',
+    what: 'nothing sets the clock',
+    tests: ['system.time'],
+    because: /unit systemd-timesyncd\.service is inactive|systemd-timesyncd\.service active: not so|NTP=no/,
+    patience: 0.1,
+    guest: 'timedatectl set-ntp false',
+  },
+  {
+    name: 'timers.gone',
+    what: 'old files are never cleaned up',
+    tests: ['system.timers'],
+    because: /systemd-tmpfiles-clean\.timer never elapses|which timers a machine has/,
+    guest: 'systemctl mask --now --quiet systemd-tmpfiles-clean.timer',
+  },
+  {
+    name: 'journal.volatile',
+    what: 'the journal is lost with the power',
+    tests: ['system.journal'],
+    because: /^AssertionError|journalctl|findmnt/,
+    guest: `mkdir -p /etc/systemd/journald.conf.d
+      printf '[Journal]\\nStorage=volatile\\n' >/etc/systemd/journald.conf.d/99-sabotage.conf
+      systemctl restart systemd-journald && rm -rf /var/log/journal/*`,
+  },
+  {
+    name: 'etc.copied',
+    what: '/etc is no overlay but a copy that gets no new defaults',
+    tests: ['system.etc-overlay'],
+    because: /AssertionError.*overlay/s,
+    guest: 'mkdir /run/sabotage && cp -a /etc/. /run/sabotage && mount --bind /run/sabotage /etc',
+  },
+  {
+    name: 'modules.tainted',
+    what: 'a module is not one of the image',
+    tests: ['system.modules'],
+    because: /4096/,
+    // By hand what a foreign module would do (tainted-kernels.rst: bit 12, out of tree).
+    guest: 'echo 4096 >/proc/sys/kernel/tainted',
+  },
+  {
+    name: 'modules.missing',
+    what: 'a module cannot be loaded',
+    tests: ['system.modules'],
+    because: /modprobe --all/,
+    guest: "echo 'install wireguard /usr/bin/false' >/etc/modprobe.d/sabotage.conf",
+  },
+  {
+    name: 'ignition.dropin-lost',
+    what: 'a drop-in of the machine config is not there',
+    tests: ['ignition.units'],
+    because: /WORDS=ours/,
+    guest: 'rm /etc/systemd/system/ssh.service.d/20-words.conf && systemctl daemon-reload',
+  },
+  {
+    name: 'ignition.wrong-mode',
+    what: 'a secret of the machine config can be read by all',
+    tests: ['ignition.files'],
+    because: /644 root:root/,
+    guest: 'chmod 644 /etc/secret',
+  },
+];
+
+export default sabotages;

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { join2, pingOnLan } from '../harness/lan.ts';
+import type { Machine } from '../harness/machine.ts';
+import { register } from '../harness/register.ts';
+
+/* The image on other controllers than the virtio of the other tests: what an N100 box has. */
+
+/** First boot has added slot B and the state partition to the disk it booted from. */
+async function provisioned(box: Machine, disk: RegExp): Promise<void> {
+  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+  assert.match(await box.succeed('findmnt --noheadings --output SOURCE /'), disk);
+  const labels = await box.succeed('lsblk --noheadings --list --output PARTLABEL | grep . | sort');
+  assert.equal(labels.split('\n').length, 6, labels);
+  assert.match(await box.succeed('dmsetup status usr'), /verity V/);
+}
+
+for (const [bus, disk] of [
+  ['nvme', /^\/dev\/nvme0n1p\d+$/],
+  ['ahci', /^\/dev\/sda\d+$/],
+  ['usb', /^\/dev\/sda\d+$/],
+] as const) {
+  register(
+    { name: `boot.${bus}`, machines: { box: { systemBus: bus, start: 'fresh' } } },
+    async (_t, { box }) => await provisioned(box, disk),
+  );
+}
+
+register(
+  {
+    name: 'hardware.disks',
+    machines: {
+      box: {
+        start: 'fresh',
+        disks: [
+          { name: 'large-sectors', size: 256, blockSize: 4096 },
+          { name: 'stick', size: 64, bus: 'nvme' },
+          { name: 'spinning', size: 256, bus: 'ahci' },
+          { name: 'thumb', size: 64, bus: 'usb' },
+        ],
+      },
+    },
+  },
+  async (_t, { box }) => {
+    for (const name of ['large-sectors', 'stick', 'spinning', 'thumb']) await box.waitForFile(box.disk(name));
+    const sectors = `lsblk --noheadings --nodeps --output LOG-SEC,PHY-SEC ${box.disk('large-sectors')}`;
+    assert.equal((await box.succeed(sectors)).trim().replace(/\s+/, ' '), '4096 4096');
+    // The pool on it writes no less than a sector at once.
+    await box.succeed(`zpool create tank ${box.disk('large-sectors')} ${box.disk('spinning')}`);
+    assert.match(await box.succeed('zdb -C tank | grep ashift | sort -u'), /ashift: 12/);
+    await box.succeed(`mkfs.vfat ${box.disk('thumb')} >/dev/null && mount ${box.disk('thumb')} /mnt`);
+    await box.succeed('echo x >/mnt/file && umount /mnt');
+  },
+);
+
+register(
+  {
+    name: 'hardware.nics',
+    machines: {
+      box: {
+        nics: [{ network: 'user' }, { network: 'lan', model: 'igb' }, { network: 'far', model: 'e1000e' }],
+      },
+      peer: { nics: [{ network: 'user' }, { network: 'lan', model: 'e1000e' }] },
+    },
+  },
+  async (_t, { box, peer }) => {
+    // Names come from where a port sits, not from the order of discovery.
+    await box.waitUntilSucceeds("[ $(ls /sys/class/net | grep -c '^enp') = 3 ]");
+    assert.equal(
+      await box.succeed(
+        'for nic in /sys/class/net/enp*; do basename $(readlink -f $nic/device/driver); done | sort',
+      ),
+      'e1000e\nigb\nvirtio_net',
+    );
+    await join2(box, peer);
+    // The cable is pulled and put back: the address stays, and so does who is at the other end.
+    const ping = await pingOnLan(box, '10.9.0.2');
+    await box.cable('nic1', false);
+    await box.waitUntilSucceeds(`ip link show | grep -B 0 'NO-CARRIER'`);
+    await box.fail(ping);
+    await box.cable('nic1', true);
+    await box.waitUntilSucceeds(ping);
+  },
+);

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { ignitionText } from '../harness/boot.ts';
+import type { Machine } from '../harness/machine.ts';
+import { unprovision } from '../harness/provision.ts';
+import { register } from '../harness/register.ts';
+import type { IgnitionConfig } from '../harness/spec.ts';
+
+const named = (name: string): IgnitionConfig => ({
+  ignition: { version: '3.3.0' },
+  storage: {
+    files: [{ path: '/etc/hostname', overwrite: true, contents: { source: `data:,${name}` } }],
+  },
+});
+
+/** Puts a file into the root of a file system. */
+async function put(box: Machine, device: string, text: string): Promise<void> {
+  await box.copyTo(Buffer.from(text), '/root/ignition.ign');
+  await box.succeed(`mount ${device} /mnt && cp /root/ignition.ign /mnt/ && umount /mnt`);
+}
+
+const ESP = '/dev/disk/by-partlabel/draisine-esp';
+
+/** What first-boot says of the config it took, in this boot's journal. */
+async function source(box: Machine): Promise<string> {
+  return /machine config: (.*)/.exec(await box.journal('draisine-first-boot'))?.[1] ?? 'none';
+}
+
+// Every route but the command line (ignition.url-replace), each put above the one before: so their order shows, too.
+register(
+  {
+    name: 'ignition.delivery',
+    machines: { box: { disks: [{ name: 'stick', size: 64, bus: 'usb' }] } },
+    timeout: 480,
+  },
+  async (_t, { box }) => {
+    await put(box, ESP, ignitionText(named('from-esp')));
+    await unprovision(box, undefined);
+    await box.start();
+    assert.equal(await box.succeed('hostname'), 'from-esp');
+    assert.equal(await source(box), `ignition.ign on ${ESP}`);
+
+    await box.succeed(`mkfs.vfat -n IGNITION ${box.disk('stick')}`);
+    await put(box, box.disk('stick'), ignitionText(named('from-stick')));
+    await unprovision(box, undefined);
+    await box.start();
+    assert.equal(await box.succeed('hostname'), 'from-stick');
+    assert.equal(await source(box), 'ignition.ign on /dev/disk/by-label/IGNITION');
+
+    await unprovision(box, named('from-fw-cfg'));
+    await box.start();
+    assert.equal(await box.succeed('hostname'), 'from-fw-cfg');
+    assert.equal(await source(box), 'QEMU fw_cfg opt/com.coreos/config');
+  },
+);
+
+/** Boots a machine that lets nobody in, the harness included: what it says on its console, up to the login prompt. */
+async function bootAlone(box: Machine): Promise<string> {
+  await unprovision(box, undefined);
+  await box.powerOn();
+  await box.waitForConsole(/ login: /, { seconds: 120 });
+  await box.crash();
+  return (await box.consoleText()).replaceAll('\r', '');
+}
+
+register({ name: 'ignition.none', timeout: 240 }, async (_t, { box }) => {
+  assert.match(
+    await bootAlone(box),
+    /machine config: none\nGive one: put ignition\.ign on the ESP .*\n.*Without it nobody can log in/,
+  );
+});
+
+// An empty config is a config, and nothing to be talked about.
+register({ name: 'ignition.empty', timeout: 240 }, async (_t, { box }) => {
+  await put(box, ESP, '{"ignition": {"version": "3.3.0"}}');
+  assert.doesNotMatch(await bootAlone(box), /machine config|\*\*\*|\[FAILED\]/);
+});
+
+// An image with a config in it is this image with one more file in /usr. Made in the guest, and booted without verity:
+// the initrd and all it does are those that ship.
+register(
+  {
+    name: 'ignition.baked',
+    machines: { box: { disks: [{ name: 'usr', size: 512 }] } },
+    timeout: 300,
+  },
+  async (_t, { box }) => {
+    await box.copyTo(Buffer.from(ignitionText(named('from-image'))), '/root/ignition.ign');
+    await box.succeed(
+      `mkfs.ext4 -q -O ^has_journal -L other-usr ${box.disk('usr')} && mount ${box.disk('usr')} /mnt &&
+       cp -a /usr/. /mnt/ && cp /root/ignition.ign /mnt/lib/draisine/ && umount /mnt`,
+      { seconds: 120 },
+    );
+    const words = 'mount.usr=/dev/disk/by-label/other-usr mount.usrfstype=ext4';
+    await addKernelArguments(box, words);
+    await unprovision(box, undefined);
+    await box.start();
+    assert.equal(await box.succeed('hostname'), 'from-image');
+    assert.equal(await source(box), '/sysusr/usr/lib/draisine/ignition.ign, baked into the image');
+    assert.equal(await box.succeed('findmnt --noheadings --output FSTYPE /usr'), 'ext4');
+  },
+);
+
+/** As ignition-kargs-helper does it. */
+async function addKernelArguments(box: Machine, words: string): Promise<void> {
+  await box.succeed(`
+    set -e
+    mount ${ESP} /mnt
+    mkdir -p /mnt/loader/addons
+    addon=/mnt/loader/addons/draisine-kargs.addon.efi
+    cp /mnt/loader/draisine-kargs.efi $addon
+    offset=$(grep -abo draisine.kargs $addon | cut -d: -f1)
+    printf '%s' 'draisine.kargs ${words}' | dd of=$addon bs=1 seek=$offset conv=notrunc status=none
+    umount /mnt`);
+}

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import type { Machine } from '../harness/machine.ts';
+import { unprovision } from '../harness/provision.ts';
+import { register } from '../harness/register.ts';
+import type { IgnitionConfig } from '../harness/spec.ts';
+import { serve } from '../harness/web.ts';
+
+const V = { version: '3.3.0' };
+
+/** The emergency's own lines: from the blank line before them to their last. */
+function message(console: string): string[] {
+  const found = /\*\*\* This machine could not start\.[\s\S]*\*\*\* Boot stops here\.[^\n]*/.exec(
+    console.slice(console.lastIndexOf('*** This machine could not start.')),
+  );
+  return found ? found[0].split(/\r?\n/) : [];
+}
+
+/** Has a machine fail; what it says must be short, name the stage, and match. */
+async function fails(box: Machine, stage: string, cause: RegExp): Promise<void> {
+  const lines = message(await box.bootFails({ seconds: 60 }));
+  const text = lines.join('\n');
+  assert.ok(lines.length > 0 && lines.length <= 10, `${lines.length} lines:\n${text}`);
+  assert.match(text, new RegExp(`\\*\\*\\* failed: ${stage}$`, 'm'));
+  assert.match(text, cause);
+  assert.match(text, /\*\*\* Full log: boot-failure\.log on the EFI system partition of the boot disk\./);
+}
+
+// Each failure leaves a machine that starts over: the same one has them all, and then comes up.
+register({ name: 'ignition.failures', timeout: 600 }, async (t, { box }) => {
+  const web = await serve({ files: { '/file': 'not what was expected' } });
+  t.after(() => web.close());
+  const hash = `sha512-${'0'.repeat(128)}`;
+  const file = (path: string, contents: object): IgnitionConfig => ({
+    ignition: V,
+    storage: { files: [{ path, contents }] },
+  });
+
+  await unprovision(box, file('/etc/file', { source: `${web.url}/file`, verification: { hash } }));
+  await fails(
+    box,
+    'Ignition, stage files',
+    new RegExp(`/etc/file.*hash verification failed[\\s\\S]*\\nfrom: ${web.url}/file$`, 'm'),
+  );
+  assert.deepEqual(web.requests, ['GET /file']);
+
+  await box.configure(file('etc/file', { source: 'data:,x' }));
+  await fails(
+    box,
+    'Ignition, stage fetch-offline',
+    /error at \$\.storage\.files\.0\.path.*: path not absolute/,
+  );
+
+  await box.configure({ ignition: V, passwd: { users: [{ name: 'core', groups: ['nosuch'] }] } });
+  await fails(box, 'Ignition, stage files', /group 'nosuch' does not exist/);
+
+  await box.configure({
+    ...file('/etc/file', { source: 'data:,a%20secret%20of%20the%20config' }),
+    kernelArguments: { shouldNotExist: ['quiet'] },
+  });
+  await fails(
+    box,
+    'Ignition, stage kargs',
+    /cannot be removed, it is part of the unified kernel image: quiet/,
+  );
+
+  await box.configure(file('/etc/file', { source: 'data:,mended' }));
+  await box.start();
+  assert.equal(await box.succeed('cat /etc/file'), 'mended');
+  const log = await box.succeed(
+    'mount -o ro /dev/disk/by-partlabel/draisine-esp /mnt && cat /mnt/boot-failure.log && umount /mnt',
+  );
+  assert.match(log, /ignition-kargs\.service: Failed with result/);
+  // Ignition ends its log with the config. The ESP is no place for keys.
+  assert.match(log, /Ignition failed: /);
+  assert.doesNotMatch(log, /a%20secret/);
+});
+
+// What is missing is waited for, as a disk may be slow.
+register({ name: 'ignition.disk-missing', timeout: 300 }, async (_t, { box }) => {
+  const device = '/dev/disk/by-id/virtio-nowhere';
+  await unprovision(box, {
+    ignition: V,
+    storage: { filesystems: [{ device, format: 'ext4', path: '/var/data' }] },
+  });
+  await fails(box, 'Ignition, stage disks', /virtio-nowhere/);
+});
+
+register(
+  {
+    name: 'ignition.disk-too-small',
+    machines: { box: { start: 'off', systemSize: 3072 } },
+    timeout: 120,
+  },
+  async (_t, { box }) => {
+    await fails(
+      box,
+      'draisine-repart.service',
+      /the boot disk is too small for slot B and the state partition: it must have 6 GiB/,
+    );
+  },
+);
+
+/** Files enough for a power cut to fall among them. */
+const MANY: IgnitionConfig = {
+  ignition: V,
+  storage: {
+    files: Array.from({ length: 200 }, (_, index) => ({
+      path: `/etc/many/${index}`,
+      contents: { source: `data:,${index}` },
+    })),
+  },
+  systemd: {
+    units: [
+      {
+        name: 'counted.service',
+        enabled: true,
+        contents:
+          '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c "echo once >>/var/lib/counted"\n[Install]\nWantedBy=multi-user.target\n',
+      },
+    ],
+  },
+};
+
+/** Where the power goes: what the initrd's systemd says at the time, its lines cut to the console's width. */
+const MOMENTS = [
+  /Starting .*draisine-rep/,
+  /Finished .*draisine-rep/,
+  /Starting .*ignition-disks/,
+  /Starting .*ignition-files/,
+  /Starting .*draisine-pro/,
+];
+
+register(
+  {
+    name: 'ignition.power-cut',
+    machines: { box: { start: 'off', kernelArguments: 'systemd.show_status=yes' } },
+    config: MANY,
+    timeout: 600,
+  },
+  async (_t, { box }) => {
+    for (const moment of MOMENTS) {
+      await box.powerOn();
+      await box.waitForConsole(moment, { seconds: 60 });
+      await box.crash();
+    }
+    await box.start();
+    assert.equal(
+      await box.succeed('cat /etc/many/* | sort -n | sha256sum; ls /etc/many | wc -l; cat /var/lib/counted'),
+      `${await box.succeed('seq 0 199 | tr -d "\\n" | sha256sum')}\n200\nonce`,
+    );
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+  },
+);

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { ignitionText } from '../harness/boot.ts';
+import { dataUrl } from '../harness/ignition.ts';
+import { fixture, provision } from '../harness/provision.ts';
+import { register } from '../harness/register.ts';
+import type { IgnitionConfig } from '../harness/spec.ts';
+import { serve } from '../harness/web.ts';
+
+const sha512 = (text: string): string => `sha512-${createHash('sha512').update(text).digest('hex')}`;
+const pem = (name: string): string => readFileSync(fixture(`tls/${name}`), 'utf8');
+/** A config that writes one file. */
+const writes = (path: string, text: string): IgnitionConfig => ({
+  ignition: { version: '3.3.0' },
+  storage: { files: [{ path, contents: { source: dataUrl(text) } }] },
+});
+
+const PLAIN = 'over HTTP\n';
+const SECRET = 'over HTTPS, from a server that only this config trusts\n';
+
+register({ name: 'ignition.remote', timeout: 240 }, async (t, { box }) => {
+  const merged = JSON.stringify(writes('/etc/merged', 'merged'));
+  const packed = JSON.stringify(writes('/etc/packed', 'merged, compressed'));
+  const http = await serve({
+    files: {
+      '/plain': PLAIN,
+      '/packed': gzipSync(PLAIN),
+      '/more.ign': merged,
+      '/packed.ign.gz': gzipSync(packed),
+    },
+    allowed: ({ url, headers }) => url !== '/plain' || headers['x-machine'] === 'box',
+  });
+  t.after(() => http.close());
+  const https = await serve({
+    files: { '/secret': SECRET },
+    tls: { cert: pem('server.pem'), key: pem('server.key') },
+  });
+  t.after(() => https.close());
+
+  await provision(box, {
+    ignition: {
+      version: '3.3.0',
+      security: { tls: { certificateAuthorities: [{ source: dataUrl(pem('ca.pem')) }] } },
+      config: {
+        merge: [
+          { source: `${http.url}/more.ign`, verification: { hash: sha512(merged) } },
+          { source: `${http.url}/packed.ign.gz`, compression: 'gzip' },
+        ],
+      },
+    },
+    storage: {
+      files: [
+        {
+          path: '/etc/plain',
+          mode: 0o640,
+          contents: {
+            source: `${http.url}/plain`,
+            httpHeaders: [{ name: 'X-Machine', value: 'box' }],
+            verification: { hash: sha512(PLAIN) },
+          },
+        },
+        {
+          path: '/etc/unpacked',
+          contents: {
+            source: `${http.url}/packed`,
+            compression: 'gzip',
+            verification: { hash: sha512(PLAIN) },
+          },
+        },
+        {
+          path: '/etc/secret',
+          contents: { source: `${https.url}/secret`, verification: { hash: sha512(SECRET) } },
+        },
+      ],
+    },
+  });
+  assert.equal(
+    await box.succeed('cat /etc/plain /etc/unpacked /etc/secret /etc/merged; echo; cat /etc/packed'),
+    `${PLAIN}${PLAIN}${SECRET}merged\nmerged, compressed`,
+  );
+  assert.equal(await box.succeed('stat -c %a /etc/plain'), '640');
+  assert.deepEqual(https.requests, ['GET /secret']);
+
+  // The network of the first boot's initrd left nothing behind: the system asked for its own address.
+  await box.waitForUnit('systemd-networkd.service');
+  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+});
+
+/** The command line of a machine is part of its spec, which is made before any test runs. */
+const PORT = 30_000 + (process.pid % 10_000);
+
+// The command line wins over fw_cfg, and what it names is replaced by what that names: compressed.
+register(
+  {
+    name: 'ignition.url-replace',
+    timeout: 240,
+    machines: {
+      box: { start: 'off', kernelArguments: `ignition.config.url=http://10.0.2.2:${PORT}/first.ign` },
+    },
+    config: writes('/etc/from-fw-cfg', 'not this one'),
+  },
+  async (t, { box }) => {
+    const last = ignitionText(writes('/etc/last', 'replaced'));
+    const first: IgnitionConfig = {
+      ...writes('/etc/first', 'replaced, so not this one'),
+      ignition: {
+        version: '3.3.0',
+        config: {
+          replace: {
+            source: `http://10.0.2.2:${PORT}/last.ign.gz`,
+            compression: 'gzip',
+            verification: { hash: sha512(last) },
+          },
+        },
+      },
+    };
+    const web = await serve({
+      port: PORT,
+      files: { '/first.ign': JSON.stringify(first), '/last.ign.gz': gzipSync(last) },
+    });
+    t.after(() => web.close());
+
+    await box.start();
+
+    assert.deepEqual(web.requests, ['GET /first.ign', 'GET /last.ign.gz']);
+    assert.equal(await box.succeed('cat /etc/last'), 'replaced');
+    await box.fail('ls /etc/first || ls /etc/from-fw-cfg');
+    assert.match(await box.journal('draisine-first-boot'), /machine config: ignition\.config\.url= on the/);
+  },
+);

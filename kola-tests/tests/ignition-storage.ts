@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { fixture, ignitionVerb, provision } from '../harness/provision.ts';
+import { register } from '../harness/register.ts';
+
+const compiled = (name: string) => ignitionVerb('compile', fixture(`machines/${name}`));
+/** Device, type and mount point of what is mounted below /var, and swap areas. */
+const MOUNTED =
+  "findmnt --list --noheadings --real --output TARGET,FSTYPE | grep '^/var/' | sort | tr -s ' '";
+
+// Partitions and every file system, in Butane; what holds data is used again by a machine that is made anew.
+register(
+  {
+    name: 'ignition.filesystems',
+    machines: { box: { disks: [{ name: 'data', size: 1536 }] } },
+    timeout: 400,
+  },
+  async (_t, { box }) => {
+    const config = await compiled('disks.bu');
+    await provision(box, config);
+
+    const expected = '/var/foreign vfat\n/var/large xfs\n/var/mine ext4\n/var/plain ext4\n/var/tree btrfs';
+    assert.equal(await box.succeed(MOUNTED), expected);
+    assert.equal(
+      await box.succeed(`lsblk --noheadings --list --output PARTLABEL,SIZE ${box.disk('data')} | tr -s ' '`),
+      '1.5G\nplain 128M\nlarge 400M\ntree 256M\nforeign 64M\npages 64M\nrest 622M',
+    );
+    assert.match(await box.succeed('swapon --show=NAME,SIZE --noheadings'), /^\/dev\/vd\w+ 64M$/);
+    assert.equal(await box.succeed('cat /var/plain/from-ignition'), 'on its own file system');
+    assert.equal(await box.succeed('stat -c %a /var/large/below'), '750');
+    assert.match(await box.succeed('findmnt --noheadings --output OPTIONS /var/large'), /noatime/);
+    assert.equal(await box.succeed('blkid -s LABEL -o value /dev/disk/by-partlabel/large'), 'large');
+    await box.succeed(
+      'for each in plain large mine tree foreign; do echo "kept on $each" >/var/$each/mine; done; sync',
+    );
+    const before = await box.succeed(`blkid -s UUID -o value ${box.disk('data')}-part*`);
+
+    // The table must be as the config says, or Ignition would stop; wiping it is what the first config asked for.
+    const disks = (config.storage?.disks ?? []) as object[];
+    const again = disks.map((disk) => ({ ...disk, wipeTable: false }));
+    await provision(box, { ...config, storage: { ...config.storage, disks: again } });
+
+    assert.equal(await box.succeed(MOUNTED), expected);
+    assert.equal(
+      await box.succeed('cat /var/{plain,large,mine,tree,foreign}/mine /var/plain/from-ignition'),
+      'kept on plain\nkept on large\nkept on mine\nkept on tree\nkept on foreign\non its own file system',
+    );
+    assert.equal(await box.succeed(`blkid -s UUID -o value ${box.disk('data')}-part*`), before);
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+  },
+);
+
+register(
+  {
+    name: 'ignition.raid-luks',
+    machines: {
+      box: {
+        disks: [
+          { name: 'left', size: 128 },
+          { name: 'right', size: 128 },
+          { name: 'vault', size: 400 },
+        ],
+      },
+    },
+    timeout: 400,
+  },
+  async (_t, { box }) => {
+    await provision(box, await compiled('raid-luks.bu'));
+
+    const look = async (): Promise<void> => {
+      assert.equal(await box.succeed(MOUNTED), '/var/mirror ext4\n/var/vault xfs');
+      assert.match(
+        await box.succeed('mdadm --detail /dev/md/mirror'),
+        /Raid Level : raid1\n[\s\S]*Active Devices : 2/,
+      );
+      assert.match(
+        await box.succeed('cryptsetup status vault'),
+        /is active and is in use\.\n[\s\S]*LUKS2\n[\s\S]*aes-xts/,
+      );
+      assert.equal(await box.succeed('cat /var/vault/secret'), 'behind the key');
+    };
+    await look();
+    assert.match(await box.succeed("stat -c '%a %n' /etc/luks/*"), /^[46]00 /);
+    await box.succeed('echo mirrored >/var/mirror/file && sync');
+    assert.equal(
+      await box
+        .execute(`head -c 64M ${box.disk('vault')} | grep -c 'behind the key'`)
+        .then(({ stdout }) => stdout),
+      '0',
+    );
+
+    await box.reboot();
+
+    await look();
+    assert.equal(await box.succeed('cat /var/mirror/file'), 'mirrored');
+    assert.equal(
+      await box.succeed('systemctl is-active mdmonitor.service systemd-cryptsetup@vault.service'),
+      'active\nactive',
+    );
+
+    // One of the mirror's disks dies: the data stay, and the journal says it.
+    await box.succeed('mdadm --fail /dev/md/mirror $(readlink -f /dev/disk/by-id/virtio-left)');
+    assert.equal(await box.succeed('cat /var/mirror/file'), 'mirrored');
+    await box.retry(async () => {
+      assert.match(await box.journal('mdmonitor.service'), /Fail \/dev\/md/);
+    });
+  },
+);

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { register } from '../harness/register.ts';
+
+/** What a service behind a forwarded port says first; undefined when nothing comes in `ms`. */
+async function greeting(port: number, ms: number): Promise<string | undefined> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    return await new Promise<string | undefined>((resolve) => {
+      socket.once('data', (bytes) => resolve(bytes.toString()));
+      socket.once('close', () => resolve(undefined));
+      socket.once('error', () => resolve(undefined));
+      setTimeout(() => resolve(undefined), ms);
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+register({ name: 'net.firewall', expect: [/^listener: tcp \S+:8080 /] }, async (_t, { box }) => {
+  await box.copyTo(
+    Buffer.from('[Socket]\nListenStream=8080\nAccept=yes\n'),
+    '/etc/systemd/system/greeter.socket',
+  );
+  await box.copyTo(
+    Buffer.from('[Service]\nExecStart=/bin/echo hello\nStandardInput=socket\n'),
+    '/etc/systemd/system/greeter@.service',
+  );
+  await box.succeed('systemctl daemon-reload && systemctl start greeter.socket');
+  await box.waitForPort(8080);
+  const port = await box.forward(8080);
+  assert.equal(
+    await box.retry(async () => (await greeting(port, 5000)) ?? assert.fail('no greeting')),
+    'hello\n',
+  );
+
+  // The owner's rules are a file that nftables.service loads.
+  await box.copyTo(
+    Buffer.from(`#!/usr/sbin/nft -f
+flush ruleset
+table inet filter {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    ct state established,related accept
+    iif lo accept
+    meta l4proto { icmp, ipv6-icmp } accept
+    tcp dport 22 accept
+  }
+}
+`),
+    '/etc/nftables.conf',
+  );
+  await box.succeed('systemctl enable --now nftables.service');
+  assert.equal(await greeting(port, 5000), undefined, 'a closed port answers');
+  assert.match(
+    await box.retry(async () => (await greeting(await box.forward(22), 10_000)) ?? assert.fail('no SSH')),
+    /^SSH-2\.0-/,
+  );
+  await box.succeed('nft add rule inet filter input tcp dport 8080 accept');
+  assert.equal(
+    await box.retry(async () => (await greeting(port, 5000)) ?? assert.fail('no greeting')),
+    'hello\n',
+  );
+});
+
+register({ name: 'net.dns-failure', tags: ['quick'] }, async (_t, { box }) => {
+  const link = await box.waitUntilSucceeds("ip -4 route show default | awk '{print $5}' | grep .");
+  await box.succeed(`resolvectl dns ${link} 10.0.2.99 && resolvectl flush-caches`);
+  // Nobody there: an answer in bounded time, and it says what it is.
+  const start = Date.now();
+  assert.match(
+    await box.fail('timeout 120 resolvectl query unreachable.example 2>&1'),
+    /timed out|failed|All attempts|No route/i,
+  );
+  assert.ok(Date.now() - start < 110_000, 'resolved took its time');
+  // What needs no server still resolves, and nothing has fallen over.
+  assert.match(await box.succeed('getent hosts localhost'), /localhost/);
+  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+  await box.succeed(`resolvectl revert ${link} && networkctl reconfigure ${link}`);
+  await box.waitUntilSucceeds(`resolvectl dns ${link} | grep 10.0.2.3`);
+});

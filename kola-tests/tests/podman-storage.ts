@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { BUSYBOX, busybox } from '../harness/busybox.ts';
+import { register } from '../harness/register.ts';
+
+const machines = { box: { prepare: busybox } };
+
+register({ name: 'podman.health', machines }, async (_t, { box }) => {
+  await box.succeed(`
+    podman run --detach --name=web --network=none --entrypoint=/bin/busybox \\
+      --health-cmd='test -e /tmp/well' --health-interval=disable --health-retries=1 ${BUSYBOX} sleep 10000`);
+  await box.fail('podman healthcheck run web');
+  const health = "podman inspect --format='{{.State.Health.Status}}' web";
+  assert.equal(await box.succeed(health), 'unhealthy');
+  await box.succeed('podman exec web touch /tmp/well && podman healthcheck run web');
+  assert.equal(await box.succeed(health), 'healthy');
+});
+
+register({ name: 'podman.rootless', machines, timeout: 240 }, async (_t, { box }) => {
+  await box.succeed(`
+    useradd --create-home --shell=/bin/bash alice && loginctl enable-linger alice
+    podman save --output=/var/tmp/busybox.tar ${BUSYBOX} && chmod 644 /var/tmp/busybox.tar`);
+  assert.match(await box.succeed('grep alice /etc/subuid /etc/subgid'), /subuid:alice:\d+:65536/);
+  const uid = await box.succeed('id -u alice');
+  await box.waitForUnit(`user@${uid}.service`);
+  const asAlice = (script: string): string =>
+    `systemd-run --quiet --pipe --wait --uid=alice --property=PAMName=login --setenv=XDG_RUNTIME_DIR=/run/user/${uid} --working-directory=/home/alice bash -c '${script}'`;
+  await box.succeed(asAlice('podman load --quiet --input=/var/tmp/busybox.tar'));
+  // Root inside, alice outside; what it serves is reached through pasta(1).
+  const run = `podman run --rm --entrypoint=/bin/busybox ${BUSYBOX}`;
+  assert.equal(
+    await box.succeed(asAlice(`podman run --rm --network=none --entrypoint=/bin/busybox ${BUSYBOX} id -u`)),
+    '0',
+  );
+  assert.match(await box.succeed(asAlice(`${run} ip -4 -o address`)), /inet 10\.0\.2\.15/);
+  assert.match(
+    await box.succeed(asAlice('podman info --format "{{.Host.Security.Rootless}} {{.Store.GraphRoot}}"')),
+    /^true \/home\/alice\//,
+  );
+  // Another user's containers are none of root's.
+  assert.equal(await box.succeed('podman ps --all --quiet'), '');
+});
+
+register(
+  { name: 'podman.on-zfs', machines: { box: { disks: [{ name: 'disk', size: 512 }], prepare: busybox } } },
+  async (_t, { box }) => {
+    await box.succeed(`
+      podman save --output=/var/tmp/busybox.tar ${BUSYBOX}
+      zpool create tank ${box.disk('disk')} && podman system reset --force
+      rm -rf /var/lib/containers/* && zfs create -o mountpoint=/var/lib/containers -o acltype=posix tank/containers
+      podman load --quiet --input=/var/tmp/busybox.tar`);
+    assert.equal(
+      await box.succeed(
+        `podman run --name=one --network=none --entrypoint=/bin/busybox ${BUSYBOX} sh -c 'echo written >/file; cat /file'`,
+      ),
+      'written',
+    );
+    assert.match(await box.succeed('podman info --format "{{.Store.GraphDriverName}}"'), /^overlay$/);
+    assert.equal(
+      await box.succeed('findmnt --noheadings --output FSTYPE --target /var/lib/containers/storage'),
+      'zfs',
+    );
+    assert.match(await box.succeed('podman diff one'), /^A \/file$/m);
+  },
+);
+
+register({ name: 'podman.fifty', machines, tags: ['slow'], timeout: 360 }, async (_t, { box }) => {
+  await box.succeed(
+    `seq 50 | xargs -P 2 -I N podman run --quiet --detach --name=cN --network=none --cgroups=no-conmon --entrypoint=/bin/busybox ${BUSYBOX} sleep 10000`,
+    { seconds: 240 },
+  );
+  assert.equal(await box.succeed('podman ps --quiet | wc -l'), '50');
+  assert.equal(await box.succeed('podman exec c37 hostname | wc -l'), '1');
+  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+  await box.succeed('podman rm --all --force --time=0', { seconds: 240 });
+  assert.equal(await box.succeed('podman ps --all --quiet; pgrep -c conmon || true'), '0');
+});

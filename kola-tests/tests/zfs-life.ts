@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { join2 } from '../harness/lan.ts';
+import type { Machine } from '../harness/machine.ts';
+import { register } from '../harness/register.ts';
+
+/* What happens to pools: crashes, moves, years. */
+
+const disks = (size: number, ...names: string[]) => ({ disks: names.map((name) => ({ name, size })) });
+
+register({ name: 'zfs.raidz2', machines: { box: disks(128, 'a', 'b', 'c', 'd') } }, async (_t, { box }) => {
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => box.disk(name));
+  await box.succeed(`zpool create tank raidz2 ${a} ${b} ${c} ${d} && head -c 8M /dev/urandom >/tank/blob`);
+  const sum = await box.succeed('sha256sum </tank/blob');
+  // Any two of four are enough.
+  await box.succeed(
+    `zpool offline tank ${a} && zpool offline tank ${c} && zpool export tank && zpool import tank`,
+  );
+  assert.equal(await box.succeed('zpool list -H -o health tank'), 'DEGRADED');
+  assert.equal(await box.succeed('sha256sum </tank/blob'), sum);
+  assert.match(await box.fail(`zpool offline tank ${b}`), /no valid replicas/);
+  await box.succeed(`zpool online tank ${a} ${c} && zpool wait -t resilver tank`);
+  await box.waitUntilSucceeds('zpool status -x tank | grep healthy');
+});
+
+register(
+  { name: 'zfs.import-after-crash', machines: { box: disks(256, 'left', 'right') }, timeout: 240 },
+  async (t, { box }) => {
+    await box.succeed(`
+      zpool create tank mirror ${box.disk('left')} ${box.disk('right')} && zfs create tank/data
+      echo 'what was synced stays' >/tank/data/before && sync /tank/data/before
+      systemd-run --quiet --unit=writer sh -c 'while :; do head -c 300K /dev/urandom >/tank/data/busy && sync /tank/data/busy; done'`);
+    const moment = Math.round(Math.random() * 4000);
+    t.diagnostic(`power cut after ${moment} ms`);
+    await new Promise((resolve) => setTimeout(resolve, moment));
+
+    await box.crash();
+    await box.start();
+
+    // The machine's own pool comes back by itself: nobody forces anything.
+    await box.waitForUnit('zfs.target');
+    assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
+    assert.equal(await box.succeed('cat /tank/data/before'), 'what was synced stays');
+    await box.succeed('zpool scrub -w tank');
+    assert.match(await box.succeed('zpool status tank'), /errors: No known data errors/);
+  },
+);
+
+register(
+  { name: 'zfs.moves', machines: { old: disks(128, 'left', 'right'), young: {} } },
+  async (_t, { old, young }) => {
+    await old.succeed(`
+      zpool create tank mirror ${old.disk('left')} ${old.disk('right')}
+      echo 'from the old machine' >/tank/file && zpool export tank`);
+    await old.give('left', young);
+    await old.give('right', young);
+    const found = await young.succeed('zpool import');
+    assert.match(found, /pool: tank[\s\S]*state: ONLINE/);
+    assert.doesNotMatch(found, /-f/);
+    await young.succeed('zpool import tank');
+    assert.equal(await young.succeed('cat /tank/file'), 'from the old machine');
+  },
+);
+
+register({ name: 'zfs.old-features', machines: { box: disks(128, 'disk') } }, async (_t, { box }) => {
+  // -d: none of the features that came after pool version 28.
+  await box.succeed(`zpool create -d tank ${box.disk('disk')} && echo old >/tank/file`);
+  assert.equal(await box.succeed('zpool get -H -o value feature@async_destroy tank'), 'disabled');
+  await box.succeed('zpool export tank && zpool import tank && zfs snapshot tank@before');
+  // An import brings nothing that an older system could not read.
+  assert.equal(await box.succeed('zpool get -H -o value feature@lz4_compress tank'), 'disabled');
+  assert.match(await box.succeed('zpool status tank'), /features are not enabled/);
+
+  await box.succeed('zpool upgrade tank && zpool export tank && zpool import tank');
+  assert.equal(await box.succeed('cat /tank/file /tank/.zfs/snapshot/before/file'), 'old\nold');
+  assert.match(await box.succeed('zpool get -H -o value feature@lz4_compress tank'), /enabled|active/);
+});
+
+register({ name: 'zfs.idle', machines: { box: disks(128, 'disk') }, timeout: 240 }, async (_t, { box }) => {
+  // A disk that could sleep is not woken: nothing is written to an idle pool for two minutes.
+  await box.succeed(`zpool create tank ${box.disk('disk')} && echo x >/tank/file && zpool sync tank`);
+  const written = `awk -v disk="$(basename "$(readlink -f ${box.disk('disk')})")" '$3 == disk {print $8, $10}' /proc/diskstats`;
+  await box.succeed('sleep 12'); // two transaction groups (zfs_txg_timeout): what was left to say has been said
+  const before = await box.succeed(written);
+  await box.succeed('sleep 120');
+  assert.equal(await box.succeed(written), before);
+});
+
+register({ name: 'zfs.arc-gives-way', machines: { box: disks(512, 'disk') } }, async (_t, { box }) => {
+  const arc = async (): Promise<number> =>
+    Number(await box.succeed('awk \'$1 == "size" {print int($3 / 1048576)}\' /proc/spl/kstat/zfs/arcstats'));
+  await box.succeed(
+    `zpool create -O compression=off tank ${box.disk('disk')} && head -c 200M /dev/urandom >/tank/blob && cat /tank/blob >/dev/null`,
+  );
+  const full = await arc();
+  assert.ok(full >= 60, `the ARC holds ${full} MiB of a file that was read`);
+  // A process that wants the memory gets it: nobody is killed (the checks after the test look for that too).
+  assert.equal(await box.succeed('head -c 220M /dev/zero | tail -c 220M | wc -c'), String(220 << 20));
+  const rest = await arc();
+  assert.ok(rest < full, `the ARC keeps its ${full} MiB`);
+});
+
+register(
+  {
+    name: 'zfs.send-to-machine',
+    machines: {
+      from: { ...disks(128, 'disk'), nics: [{ network: 'user' }, { network: 'lan' }] },
+      to: { ...disks(128, 'disk'), nics: [{ network: 'user' }, { network: 'lan' }] },
+    },
+  },
+  async (_t, { from, to }) => {
+    await join2(from, to);
+    for (const box of [from, to]) await box.succeed(`zpool create tank ${box.disk('disk')}`);
+    await from.succeed(
+      'zfs create tank/data && head -c 4M /dev/urandom >/tank/data/blob && zfs snapshot tank/data@one',
+    );
+    await trust(from, to);
+    const ssh = 'ssh -o StrictHostKeyChecking=accept-new -o BatchMode=yes root@10.9.0.2';
+    await from.succeed(`zfs send tank/data@one | ${ssh} zfs receive tank/copy`);
+    await from.succeed(`echo more >/tank/data/more && zfs snapshot tank/data@two`);
+    await from.succeed(`zfs send -i @one tank/data@two | ${ssh} zfs receive tank/copy`);
+    const sums = 'cd "$0" && sha256sum blob more';
+    assert.equal(
+      await to.succeed(sums.replace('"$0"', '/tank/copy')),
+      await from.succeed(sums.replace('"$0"', '/tank/data')),
+    );
+  },
+);
+
+/** Lets root of `from` log in to `to`: keys only. */
+async function trust(from: Machine, to: Machine): Promise<void> {
+  const key = await from.succeed(
+    'mkdir -p -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id_ed25519 && cat /root/.ssh/id_ed25519.pub',
+  );
+  await to.succeed('mkdir -p -m 700 /root/.ssh');
+  await to.copyTo(Buffer.from(`${key}\n`), '/root/.ssh/authorized_keys', { mode: 0o600 });
+}
