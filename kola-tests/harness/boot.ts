@@ -22,8 +22,6 @@ export interface MachineFiles {
 /** What a new machine starts from: the artifact, or a snapshot's files. */
 export interface Origin {
   readonly system: DiskFile;
-  /** Whether the system disk has its size already. */
-  readonly sized: boolean;
   readonly disks: ReadonlyMap<string, DiskFile>;
   readonly firmwareVars: string;
 }
@@ -31,7 +29,6 @@ export interface Origin {
 export function artifactOrigin(lab: Lab): Origin {
   return {
     system: { path: lab.disk.path, format: 'raw' },
-    sized: false,
     disks: new Map(),
     firmwareVars: lab.emulator.ovmfVars,
   };
@@ -49,12 +46,7 @@ export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Ori
   const config = join(dir, 'ignition.json');
   const disks = new Map<string, DiskFile>();
   const [system] = await Promise.all([
-    createOverlay(
-      lab.emulator,
-      join(dir, 'system.qcow2'),
-      origin.system,
-      origin.sized ? undefined : plan.systemSize,
-    ),
+    createOverlay(lab.emulator, join(dir, 'system.qcow2'), origin.system, plan.systemSize),
     copyFile(origin.firmwareVars, firmwareVars),
     writeFile(config, ignitionText(plan.config)),
     ...plan.disks.map(async (disk) => {
@@ -76,7 +68,7 @@ async function createDisk(
   if (disk.artifact !== undefined)
     return { path: (await lab.image.get(disk.artifact)).path, format: 'raw', readOnly: true };
   if (disk.file !== undefined) return { path: disk.file, format: 'raw', readOnly: true };
-  if (backing) return await createOverlay(lab.emulator, path, backing);
+  if (backing) return await createOverlay(lab.emulator, path, backing, disk.size ?? 0);
   return await createBlank(lab.emulator, path, disk.size ?? 0);
 }
 

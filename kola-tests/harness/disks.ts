@@ -2,18 +2,20 @@ import { runCommand } from '../../sdk/tool.ts';
 import type { DiskFile } from './devices.ts';
 import type { Emulator } from './emulator.ts';
 
-/** Makes an empty qcow2 over `backing`, which is never written to; `size` in MiB, default that of `backing`. */
+/** Makes an empty qcow2 of `size` MiB over `backing`, which is never written to. */
 export async function createOverlay(
   emulator: Emulator,
   path: string,
   backing: DiskFile,
-  size?: number,
+  size: number,
 ): Promise<DiskFile> {
   await runCommand(
-    // The chain is spelled out on QEMU's command line; what the header says is for people with qemu-img.
+    // The chain is spelled out on QEMU's command line; what the header says is for people with qemu-img, and may be out
+    // of date: a snapshot serves every checkout that has the artifact. Hence -u, which does not open it.
     emulator.img([
       'create',
       '-q',
+      '-u',
       '-f',
       'qcow2',
       '-b',
@@ -21,7 +23,7 @@ export async function createOverlay(
       '-F',
       backing.format,
       path,
-      ...(size === undefined ? [] : [`${size}M`]),
+      `${size}M`,
     ]),
     'qemu-img',
   );

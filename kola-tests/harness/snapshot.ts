@@ -127,7 +127,6 @@ function snapshotAt(lab: Lab, plan: Plan, dir: string, key: string): Snapshot {
     console: consoleLog(dir),
     firmwareVars: join(dir, 'vars.fd'),
     system: overlay('system.qcow2', artifactOrigin(lab).system),
-    sized: true,
     disks: new Map(
       plan.disks
         .filter(({ size }) => size !== undefined)
