@@ -17,8 +17,11 @@ export const architecture = 'amd64';
 /** As package URLs name it (purl-spec, qualifier `distro`). */
 export const distribution = 'debian-13';
 
+/** contrib has OpenZFS, non-free-firmware what processors and devices are given at boot. */
+const COMPONENTS = ['main', 'contrib', 'non-free-firmware'];
+
 export const suites: readonly Suite[] = [
-  { archive: 'debian', suite: 'trixie', components: ['main', 'contrib'], onRequest: false },
-  { archive: 'debian-security', suite: 'trixie-security', components: ['main', 'contrib'], onRequest: false },
-  { archive: 'debian', suite: 'trixie-backports', components: ['main', 'contrib'], onRequest: true },
+  { archive: 'debian', suite: 'trixie', components: COMPONENTS, onRequest: false },
+  { archive: 'debian-security', suite: 'trixie-security', components: COMPONENTS, onRequest: false },
+  { archive: 'debian', suite: 'trixie-backports', components: COMPONENTS, onRequest: true },
 ];

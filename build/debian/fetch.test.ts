@@ -182,6 +182,7 @@ test('the recipe makes a target whose output is the pinned file', async (t) => {
     signal: new AbortController().signal,
     add: () => assert.fail(),
     blob: () => assert.fail(),
+    workspace: () => assert.fail(),
     progress: () => {},
   });
   assert.deepEqual(await readFile(out), content);

@@ -25,7 +25,8 @@ export async function collectGarbage(store: Store, olderThanMs: number): Promise
     const { kept, removed } = await sweepRecords(store, before);
     const blobs = await sweepBlobs(store, before, kept);
     const folders = await sweepFolders(store, before, kept);
-    return { removed: removed + blobs.removed + folders, bytes: blobs.bytes };
+    const workspaces = await sweepWorkspaces(store, before);
+    return { removed: removed + blobs.removed + folders + workspaces, bytes: blobs.bytes };
   } catch (error) {
     throw storeFailure(store.root, error);
   }
@@ -83,6 +84,13 @@ async function sweepFolders(store: Store, before: number, kept: ReadonlySet<Sha2
     removed++;
   }
   return removed;
+}
+
+async function sweepWorkspaces(store: Store, before: number): Promise<number> {
+  const root = join(store.root, 'workspaces');
+  const old = readdirSync(root).filter((key) => lstatSync(join(root, key)).ctimeMs <= before);
+  for (const key of old) await removeTreeAsync(join(root, key));
+  return old.length;
 }
 
 function sharded(store: Store, folder: 'actions' | 'blobs'): string[] {

@@ -12,11 +12,14 @@ import { type ActionRecord, writeRecord } from './record.ts';
 import { sourcePath } from './source.ts';
 import { removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
 import type { Context, Inputs, Output, Resolved } from './target.ts';
+import { openWorkspace, type Workspace } from './workspace.ts';
 
 export interface Surroundings {
   readonly store: Store;
   readonly jobs: number;
   readonly signal: AbortSignal;
+  /** The recipe runs although nothing changed: it shall find nothing of earlier runs. */
+  readonly fresh: boolean;
   outputOf(node: Node): Output;
   /** Path of a blob that something `node` depends on made; made again when it is missing. */
   blob(digest: Sha256): Promise<string>;
@@ -31,6 +34,7 @@ export async function execute(node: Node, action: Action, around: Surroundings):
   const out = join(work, 'out');
   const scratch = join(work, 'scratch');
   const refs = new Set<Sha256>();
+  const workspaces: Workspace[] = [];
   const began = performance.now();
   try {
     await mkdir(scratch, { recursive: true });
@@ -46,6 +50,11 @@ export async function execute(node: Node, action: Action, around: Surroundings):
         return digest;
       },
       blob: (digest) => around.blob(digest),
+      workspace: async (name) => {
+        const opened = await openWorkspace(store, name, { fresh: around.fresh, label: node.name, signal });
+        workspaces.push(opened);
+        return opened.path;
+      },
       progress: around.progress,
     };
     await recipe.run(context);
@@ -58,6 +67,8 @@ export async function execute(node: Node, action: Action, around: Surroundings):
   } catch (error) {
     throw await explainFailure(store, node, error);
   } finally {
+    // What an interruption left behind nobody can vouch for.
+    await Promise.all(workspaces.map((workspace) => workspace.close(!signal.aborted)));
     await removeTreeAsync(work);
   }
 }

@@ -163,6 +163,7 @@ async function runRecipe(
   const record = await execute(node, action, {
     store,
     signal: build.signal,
+    fresh: build.rebuild,
     jobs: parallel ? build.jobs : Math.max(1, Math.floor(build.jobs / build.slots.load())),
     outputOf: (need) => {
       const input = inputs.get(need);

@@ -14,7 +14,7 @@ import { liveness, ownedName, parseOwnedName } from './owner.ts';
  *     actions/AA/KEY      record: what an action made            codes/DIGEST        the modules behind a code digest
  *     last/NAME           each target's last inputs              locks/KEY           who makes it right now
  *     published/PATH      what was put where in out/             tmp/OWNER/          work in progress
- *     facts.json          digests and imports of source files
+ *     facts.json          digests and imports of source files    workspaces/KEY/     what long recipes go on from
  *
  * Every name appears complete or not at all: all is written in tmp/ and renamed. Blobs are fsynced before; nothing
  * else needs to be, because a name that a power cut lost, or a record or stamp it truncated, reads as "not there".
@@ -38,6 +38,7 @@ export const FOLDERS: readonly string[] = [
   'locks',
   'published',
   'tmp',
+  'workspaces',
 ];
 
 /** The table of what is known about files of checkouts (facts.ts). */

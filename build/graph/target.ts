@@ -73,6 +73,11 @@ export interface Context<I extends Inputs> {
    * directly or not. Made again when it is missing.
    */
   blob(digest: Sha256): Promise<string>;
+  /**
+   * A folder that is as the last run left it that asked for this name; empty the first time, and after an interruption.
+   * For tools that know by themselves what is up to date (make): it must not change what comes out, only how soon.
+   */
+  workspace(name: string): Promise<string>;
   /** Progress of this target, in any unit. */
   progress(done: number, total: number, note?: string): void;
 }

@@ -56,6 +56,11 @@ export async function runRecipe(
     blob: async (digest) => {
       throw new Error(`no blob ${digest}: tests have their contents inline`);
     },
+    workspace: async (name) => {
+      const path = join(folder, 'workspace', name);
+      await mkdir(path, { recursive: true });
+      return path;
+    },
     progress: () => {},
   };
   await target.recipe.run(context);

@@ -67,7 +67,7 @@ export interface Machine extends GuestVerbs, FaultVerbs {
   take(disk: Disk, file: DiskFile): Promise<void>;
   /** The hardware address of NIC number `nic`. */
   mac(nic: number): string;
-  /** A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest. */
+  /** A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest, now and after each restart. */
   forward(guestPort: number): Promise<number>;
   /** QEMU's arguments of the last start, and what the serial console has said since the beginning. */
   lastArgs(): readonly string[];
@@ -97,6 +97,8 @@ export async function createMachine(
   let ram: Ram = { kind: 'private' };
   let fallback: string | undefined;
   let args: readonly string[] = [];
+  /** Ports of the host by those of the guest. */
+  const forwards = new Map<number, number>();
 
   function running(): Vm {
     if (!vm) throw new Failure(`${name} is off`);
@@ -118,6 +120,7 @@ export async function createMachine(
     void started.ended.then(() => {
       if (vm === started) vm = undefined;
     });
+    for (const [guestPort, hostPort] of forwards) await forwardPort(started.qmp, guestPort, hostPort);
     return started;
   }
 
@@ -303,7 +306,11 @@ export async function createMachine(
       await plugDevice(device);
       plugged.push(device);
     },
-    forward: async (guestPort) => await forwardPort(running().qmp, guestPort),
+    forward: async (guestPort) => {
+      const port = forwards.get(guestPort) ?? (await forwardPort(running().qmp, guestPort));
+      forwards.set(guestPort, port);
+      return port;
+    },
     lastArgs: () => args,
     consoleText: async () => (existsSync(consoleLog(dir)) ? await readFile(consoleLog(dir), 'utf8') : ''),
     dispose: async () => {

@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256 } from '../../sdk/lib/files.ts';
+import { tryLock, waitForLock } from './lock.ts';
+import { moveInto, removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
+
+/** A folder that a recipe finds again as its last run left it: see `Context.workspace`. */
+export interface Workspace {
+  readonly path: string;
+  /** Gives it back, to be kept or not. */
+  close(keep: boolean): Promise<void>;
+}
+
+/**
+ * Takes the workspace `name` for this process alone, waiting for whoever has it. Meanwhile it lies in tmp/: when this
+ * process is killed it is swept like all work in progress, so that nobody goes on with what was cut short.
+ */
+export async function openWorkspace(
+  store: Store,
+  name: string,
+  { fresh, label, signal }: { readonly fresh: boolean; readonly label: string; readonly signal: AbortSignal },
+): Promise<Workspace> {
+  const key = sha256(`workspace ${name}`);
+  const kept = join(store.root, 'workspaces', key);
+  let unlock: (() => Promise<void>) | undefined;
+  while (!unlock) {
+    unlock = await tryLock(store, key, label);
+    if (!unlock) await waitForLock(store, key, label, signal);
+  }
+  const release = unlock;
+  try {
+    const path = await temporaryPath(store);
+    if (existsSync(kept)) await rename(kept, path);
+    if (fresh) await removeTreeAsync(path);
+    await mkdir(path, { recursive: true });
+    return {
+      path,
+      close: async (keep) => {
+        try {
+          if (keep) await moveInto(path, kept);
+          else await removeTreeAsync(path);
+        } catch (error) {
+          throw storeFailure(store.root, error);
+        } finally {
+          await release();
+        }
+      },
+    };
+  } catch (error) {
+    await release();
+    throw storeFailure(store.root, error);
+  }
+}
