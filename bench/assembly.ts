@@ -20,18 +20,22 @@ import { archiveUrls, mirrorBases } from '../build/debian/mirror.ts';
 import { buildTargets } from '../build/graph/run.ts';
 import { closeStore, openStore } from '../build/graph/store.ts';
 import type { Target } from '../build/graph/target.ts';
-import { lockedPackages } from '../build/image/packages.ts';
+import { type LockedPackages, lockedPackages } from '../build/image/packages.ts';
 import { imageTargets } from '../build/image/targets.ts';
-import n100 from '../images/n100/image.ts';
+import generic from '../images/generic/image.ts';
+import { modules } from '../packages/system/modules.ts';
 import { setQuiet } from '../sdk/lib/log.ts';
 
-/** Without ZFS's modules: mmdebstrap compiles none either. */
+/** The image with Debian's kernel, without ZFS's modules: mmdebstrap compiles none either. */
 const image = {
-  ...n100,
+  ...generic,
   kernel: {
-    ...n100.kernel,
-    extraModules: () => [],
-    modules: n100.kernel.modules.filter((name) => name !== 'zfs' && name !== 'spl'),
+    ...generic.kernel,
+    modules,
+    from: (packages: LockedPackages, certificate: string) => ({
+      ...generic.kernel.from(packages, certificate),
+      extraModules: [],
+    }),
   },
 };
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -43,7 +47,7 @@ setQuiet(true);
 
 /** The graph with a version of its own, so that everything made of the image as a whole is new. */
 const graph = (version: string) =>
-  imageTargets(image, { root, lock, version, dev: true, epoch: lockDate(lock) });
+  imageTargets(image, { root, lock, version, dev: true, epoch: lockDate(lock), certificate: '' });
 const usrOf = (version: string): Target[] => [
   graph(version).artifacts['usr-verity']!,
   graph(version).rootHash,

@@ -7,6 +7,7 @@ import { lockDate, lockedSet, readLock } from './debian/lock.ts';
 import { CHECKOUT } from './graph/code.ts';
 import type { Image } from './image/image.ts';
 import { imageTargets as graphOf } from './image/targets.ts';
+import { moduleCertificate } from './keys/keys.ts';
 
 const LOCK = 'packages/lock.json';
 
@@ -19,6 +20,7 @@ const FILES: Readonly<Record<string, string>> = {
   initrd: 'initrd.img',
   usr: 'usr.erofs',
   'usr-verity': 'usr.verity',
+  config: 'kernel.config',
   'oci-busybox': 'oci-busybox.tar',
   sbom: 'sbom.spdx.json',
 };
@@ -31,7 +33,8 @@ export async function imageTargets(image: Image, { dev }: ImageContext): Promise
     version: string;
   };
   const epoch = sourceDateEpoch() ?? lockDate(lock);
-  const graph = graphOf(image, { root: CHECKOUT, lock, version, dev, epoch });
+  const certificate = image.kernel.signed ? ((await moduleCertificate()) ?? '') : '';
+  const graph = graphOf(image, { root: CHECKOUT, lock, version, dev, epoch, certificate });
   return {
     artifacts: Object.fromEntries(
       Object.entries(graph.artifacts).map(([name, target]) => [

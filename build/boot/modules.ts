@@ -5,7 +5,7 @@ import { byteOrder, canonicalJson } from '../../sdk/lib/files.ts';
 import { runTool } from '../../sdk/tool.ts';
 import { readPackage } from '../debian/package.ts';
 import { recipe, type Target } from '../graph/target.ts';
-import { openContents } from '../tree/content.ts';
+import { type BlobPath, openContents } from '../tree/content.ts';
 import type { Entry, Tree } from '../tree/entry.ts';
 import { BUILTIN_INDEXES, MODULE_INDEXES, runDepmod } from './depmod.ts';
 import { type ModInfo, moduleName, modulesNeeded, readModInfo } from './modinfo.ts';
@@ -31,7 +31,8 @@ export const moduleSet = recipe<{
   kernel: Target;
   /** `Tree`s with modules below usr/lib/modules/RELEASE, built by recipes: all of them are taken. */
   extra: readonly Target[];
-  names: readonly string[];
+  /** Modules by name; or all that the kernel has. */
+  names: readonly string[] | 'all';
   sdk: Target;
   sdkXz: Target;
 }>({
@@ -64,7 +65,8 @@ export const moduleSet = recipe<{
         for (const module of await extraModules(target.path, root, release, blob))
           chosen.set(module.name, module);
       }
-      const wanted = new Set(inputs.names.map(moduleName));
+      const named = inputs.names === 'all' ? [...byName.keys()] : inputs.names.map(moduleName);
+      const wanted = new Set(named);
       for (const module of chosen.values()) for (const name of needs(module.info)) wanted.add(name);
       let round = [...wanted].filter((name) => !chosen.has(name));
       const unknown: string[] = [];
@@ -89,7 +91,7 @@ export const moduleSet = recipe<{
         round = [...next].filter((name) => !chosen.has(name));
       }
       // A soft dependency may name an algorithm, or a module this kernel does not have; a hard one may not.
-      const firm = new Set(inputs.names.map(moduleName));
+      const firm = new Set(named);
       for (const module of chosen.values())
         for (const name of modulesNeeded(module.info).hard) firm.add(name);
       const missing = unknown.filter((name) => firm.has(name));
@@ -141,19 +143,31 @@ export const kernelImage = recipe<{ kernel: Target }>({
   from: import.meta.url,
   kind: 'file',
   async run({ inputs, out, blob }) {
-    const kernel = await readPackage(inputs.kernel.path);
-    const entry = kernel.entries.find(
-      ({ path }) => path === `boot/vmlinuz-${kernelRelease(kernel.entries, kernel.name)}`,
-    );
-    if (entry?.type !== 'file') throw new Failure('no kernel image in the package', { where: kernel.name });
-    const contents = await openContents({ entries: [entry] }, blob);
-    try {
-      await writeFile(out, contents.read(entry.content));
-    } finally {
-      contents.close();
-    }
+    await writeFile(out, await bootFile(inputs.kernel.path, 'vmlinuz', blob));
   },
 });
+
+/** Its configuration (boot/config-RELEASE). */
+export const kernelConfiguration = recipe<{ kernel: Target }>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, blob }) {
+    await writeFile(out, await bootFile(inputs.kernel.path, 'config', blob));
+  },
+});
+
+async function bootFile(document: string, kind: string, blob: BlobPath): Promise<Buffer> {
+  const kernel = await readPackage(document);
+  const wanted = `boot/${kind}-${kernelRelease(kernel.entries, kernel.name)}`;
+  const entry = kernel.entries.find(({ path }) => path === wanted);
+  if (entry?.type !== 'file') throw new Failure(`no /${wanted} in the package`, { where: kernel.name });
+  const contents = await openContents({ entries: [entry] }, blob);
+  try {
+    return contents.read(entry.content);
+  } finally {
+    contents.close();
+  }
+}
 
 /** The one kernel release a kernel package is for: the name of its boot/vmlinuz-…. */
 export function kernelRelease(entries: readonly Entry[], where: string): string {

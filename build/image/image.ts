@@ -11,14 +11,27 @@ import type { Overlay } from './tree.ts';
 
 /** A kernel as an image sees it: a value. */
 export interface Kernel {
-  /** Name of the Debian package that holds boot/vmlinuz-RELEASE and the modules; one package of the set matches. */
-  readonly package: RegExp;
-  /** Modules that recipes build against it; each a `Tree` below usr/lib/modules/RELEASE. */
-  readonly extraModules: (packages: LockedPackages) => readonly Target[];
-  /** What those recipes build, for the bill of materials: a name, and the package of a set that has the source. */
+  /** What of the lock and the key it is made from. */
+  readonly from: (packages: LockedPackages, certificate: string) => KernelTargets;
+  /** What recipes build for it, for the bill of materials: a name, and the package of a set that has the source. */
   readonly built: readonly { readonly name: string; readonly set: string; readonly package: string }[];
-  /** Module names; what they depend on comes with them. */
-  readonly modules: readonly string[];
+  /** Module names, what they depend on comes with them; or all that it has. */
+  readonly modules: readonly string[] | 'all';
+  /** Whether it loads only modules that our key has signed: then `from` is given a certificate and names a signer. */
+  readonly signed: boolean;
+}
+
+export interface KernelTargets {
+  /** A `Package` with boot/vmlinuz-RELEASE, boot/config-RELEASE and the modules. */
+  readonly kernel: Target;
+  /** A `Tree` with modules.builtin of that kernel, made without compiling anything. */
+  readonly drivers: Target;
+  /** RELEASE, as uname(1) says it. */
+  readonly release: string;
+  /** Modules that recipes build against it; each a `Tree` below usr/lib/modules/RELEASE. */
+  readonly extraModules: readonly Target[];
+  /** What signs all modules, when they are to be signed by us. */
+  readonly signer?: { readonly headers: Target; readonly compiler: Target; readonly sandbox: Target };
 }
 
 /** One product: everything that decides about its bytes, and nothing else. */

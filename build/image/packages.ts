@@ -17,6 +17,8 @@ export interface LockedPackages {
   tools(...sets: readonly string[]): Target;
   /** The one package of a set whose name matches. */
   nameOf(set: string, pattern: RegExp): string;
+  /** Its version there. */
+  version(set: string, name: string): string;
 }
 
 const XZ_SET = 'sdk-xz';
@@ -70,6 +72,7 @@ export function lockedPackages(lock: Lock): LockedPackages {
       const name = `sdk:${sets.map((set) => set.replace(/^sdk-/, '')).join('+')}`;
       return once(name, () => toolTree(name, { debs: debs(sets), sdkXz: xz() }));
     },
+    version: (set, name) => find(set, name).version,
     nameOf: (set, pattern) => {
       const names = lockedSet(lock, set).flatMap(({ name }) => (pattern.test(name) ? [name] : []));
       if (names.length === 1 && names[0]) return names[0];

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { initrd } from '../boot/initrd.ts';
 import { kargsAddon } from '../boot/kargs-addon.ts';
-import { kernelImage, moduleSet } from '../boot/modules.ts';
+import { kernelConfiguration, kernelImage, moduleSet } from '../boot/modules.ts';
+import { signModules } from '../boot/sign-modules.ts';
 import { uki } from '../boot/uki.ts';
 import { type Lock, lockedSet } from '../debian/lock.ts';
 import { erofs } from '../fs/erofs.ts';
@@ -16,7 +17,7 @@ import { osRelease } from './fixups.ts';
 import type { Image } from './image.ts';
 import { ociArchive } from './oci.ts';
 import { lockedPackages } from './packages.ts';
-import { builtinList, treeFolder } from './root.ts';
+import { treeFolder } from './root.ts';
 import { pinOf, sbom } from './sbom.ts';
 import { imageTree } from './tree.ts';
 
@@ -29,6 +30,8 @@ export interface ImageContext {
   readonly dev: boolean;
   /** SOURCE_DATE_EPOCH, seconds since 1970. */
   readonly epoch: number;
+  /** PEM, of the key that signs kernel modules; none: what needs one fails when it is made. */
+  readonly certificate: string;
 }
 
 export interface ImageTargets {
@@ -51,15 +54,17 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
   const sdk = packages.tools('sdk-image');
   const seed = `draisine ${image.name} ${version}`;
 
-  const kernelName = packages.nameOf(image.set, image.kernel.package);
-  const kernelPackage = packages.package(image.set, kernelName);
-  const modules = moduleSet(`${name}:modules`, {
-    kernel: kernelPackage,
-    extra: image.kernel.extraModules(packages),
+  const from = image.kernel.from(packages, context.certificate);
+  const unsigned = moduleSet(`${name}:modules`, {
+    kernel: from.kernel,
+    extra: from.extraModules,
     names: image.kernel.modules,
     sdk,
     sdkXz: packages.tools('sdk-xz'),
   });
+  const modules = from.signer
+    ? signModules(`${name}:signed-modules`, { modules: unsigned, certificate: context.certificate, ...from.signer })
+    : unsigned;
   const identity = { name: 'draisine', version, image: image.name };
   const parts = {
     packages: packages.packages(image.set),
@@ -75,7 +80,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
   const tree = imageTree(`${name}:tree`, { ...parts, modules });
   const plainTree = imageTree(`${name}:plain-tree`, {
     ...parts,
-    modules: builtinList(`${name}:builtin-modules`, { kernel: kernelPackage }),
+    modules: from.drivers,
   });
   const usr = erofs(`${name}:usr`, {
     tree,
@@ -92,7 +97,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     uuid: uuidFrom(`${seed} verity`),
   });
   const rootHash = verityRoot(`${name}:usr-hash`, { hashTree });
-  const kernel = kernelImage(`${name}:kernel`, { kernel: kernelPackage });
+  const kernel = kernelImage(`${name}:kernel`, { kernel: from.kernel });
   const initrdTarget = initrd(`${name}:initrd`, {
     tree,
     plan: image.initrd.plan,
@@ -109,7 +114,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     rootHash,
     cmdline: image.cmdline,
     osRelease: osRelease(identity),
-    uname: kernelName.replace(/^linux-image-/, ''),
+    uname: from.release,
     epoch,
   });
   const espTarget = esp(`${name}:esp`, {
@@ -136,6 +141,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     'disk.zst': zstd(`${name}:disk.zst`, { sdk, file: diskTarget, level: dev ? 1 : 3 }),
     uki: ukiTarget,
     kernel,
+    config: kernelConfiguration(`${name}:config`, { kernel: from.kernel }),
     initrd: initrdTarget,
     usr,
     'usr-verity': hashTree,

@@ -1,9 +1,9 @@
 import type { Image } from '../../build/image/image.ts';
 import { initrdPlan } from '../../packages/initrd/plan.ts';
-import { debianKernel } from '../../packages/kernel/debian.ts';
+import { n100Config } from '../../packages/kernel/config/index.ts';
+import { ownKernel } from '../../packages/kernel/n100.ts';
 import { n100, ociBusybox } from '../../packages/sets/n100.ts';
 import { fixups, replaces } from '../../packages/system/fixups.ts';
-import { initrdModules, n100Modules } from '../../packages/system/modules.ts';
 import { trims } from '../../packages/system/trims.ts';
 import { groups, unusedAccounts, users } from '../../packages/system/users.ts';
 
@@ -13,13 +13,14 @@ const MiB = 1 << 20;
 const image: Image = {
   name: 'n100',
   set: n100.name,
-  kernel: debianKernel(n100Modules),
+  kernel: ownKernel('n100', n100Config),
   overlays: [{ name: 'system', replaces }],
   trims,
   settled: [],
   accounts: { users, groups, unused: unusedAccounts },
   fixups,
-  initrd: { plan: initrdPlan, modules: initrdModules },
+  // What it boots from is in the kernel.
+  initrd: { plan: initrdPlan, modules: [] },
   cmdline: [
     'root=/dev/disk/by-partlabel/draisine-state',
     'rootfstype=ext4',

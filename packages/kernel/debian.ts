@@ -1,19 +1,31 @@
+import { builtinList } from '../../build/image/root.ts';
 import { source } from '../../build/graph/target.ts';
 import type { Kernel } from '../../build/image/image.ts';
 import { zfsModules } from '../zfs/recipe.ts';
 
-/** Debian's own signed kernel, with ZFS built against its headers. */
-export function debianKernel(modules: readonly string[]): Kernel {
+const PACKAGE = /^linux-image-\d.*-amd64$/;
+
+/** Debian's own signed kernel, as it is in the set `set`, with ZFS built against its headers. */
+export function debianKernel(set: string, modules: readonly string[]): Kernel {
   return {
-    package: /^linux-image-\d.*-amd64$/,
     modules: [...modules, 'zfs', 'spl'],
-    built: [{ name: 'zfs-modules', set: 'zfs-build', package: 'zfs-dkms' }],
-    extraModules: (packages) => [
-      zfsModules('zfs', {
-        compiler: packages.tools('sdk-compile', 'zfs-build'),
+    signed: false,
+    built: [{ name: 'zfs-modules', set: 'zfs-source', package: 'zfs-dkms' }],
+    from: (packages) => {
+      const name = packages.nameOf(set, PACKAGE);
+      const zfs = zfsModules('zfs-debian', {
+        compiler: packages.tools('sdk-compile', 'zfs-source', 'debian-headers'),
         sandbox: packages.tools('sdk-image'),
+        headers: [],
         script: source('packages/zfs/build.sh'),
-      }),
-    ],
+      });
+      const kernel = packages.package(set, name);
+      return {
+        kernel,
+        drivers: builtinList('builtin-modules-debian', { kernel }),
+        release: name.replace(/^linux-image-/, ''),
+        extraModules: [zfs],
+      };
+    },
   };
 }

@@ -1,12 +1,14 @@
 import type { PackageSet } from '../../build/debian/set.ts';
 import { ignitionOracle } from './ignition.ts';
-import { firmware, kernelSource } from './kernel.ts';
-import { n100, ociBusybox, small, zfsBuild } from './n100.ts';
+import { debianHeaders, firmware, kernelSource, zfsSource } from './kernel.ts';
+import { generic, n100, ociBusybox, small } from './n100.ts';
 import { sdkCompile, sdkImage, sdkQemu, sdkXz } from './sdk.ts';
 
 /** Every set the lock pins. */
 export const sets: readonly PackageSet[] = [
+  debianHeaders,
   firmware,
+  generic,
   ignitionOracle,
   kernelSource,
   n100,
@@ -16,5 +18,5 @@ export const sets: readonly PackageSet[] = [
   sdkQemu,
   sdkXz,
   small,
-  zfsBuild,
+  zfsSource,
 ];

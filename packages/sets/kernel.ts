@@ -13,3 +13,20 @@ export const firmware: PackageSet = {
   include: ['intel-microcode', 'firmware-realtek', 'firmware-intel-graphics'],
   closure: 'roots',
 };
+
+/** What the zfs recipe compiles. Unpacked, never resolved. */
+export const zfsSource: PackageSet = { name: 'zfs-source', include: ['zfs-dkms'], closure: 'roots' };
+
+/** The headers of Debian's kernel, to compile ZFS against. */
+export const debianHeaders: PackageSet = {
+  name: 'debian-headers',
+  include: ['linux-headers-amd64'],
+  drop: [
+    { package: 'initramfs-tools', reason: 'no initrd is made here' },
+    { package: 'linux-initramfs-tool', reason: 'no initrd is made here' },
+    { package: 'linux-base', reason: 'kernel symlink scripts' },
+    { package: 'gcc-14', reason: 'the compiler is the SDK’s' },
+    { package: 'linux-image-amd64', reason: 'only its headers are needed' },
+    { package: 'pahole', reason: 'no BTF is made for ZFS' },
+  ],
+};

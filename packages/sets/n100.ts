@@ -52,12 +52,10 @@ const system = [
 const network = ['iproute2', 'nftables', 'iputils-ping'];
 const containers = ['podman', 'crun', 'netavark', 'aardvark-dns', 'catatonit', 'passt', 'uidmap'];
 const zfs = ['zfsutils-linux'];
-const kernel = ['linux-image-amd64'];
-
-/** Debian's own kernel, containers, ZFS, networking: the closure of the `n100` image. */
+/** Containers, ZFS, networking: the closure of the `n100` image. The kernel is not a package of it. */
 export const n100: PackageSet = {
   name: 'n100',
-  include: [...essential, ...system, ...network, ...containers, ...zfs, ...kernel],
+  include: [...essential, ...system, ...network, ...containers, ...zfs],
   drop: [
     { package: 'python3', reason: 'only arc_summary, arcstat and zilstat of zfsutils-linux use it' },
     { package: 'gpg', reason: 'wanted by libgpgme; see gnupg' },
@@ -80,32 +78,20 @@ export const n100: PackageSet = {
     { package: 'libicu76', reason: '38 MB, for xfs_scrub alone, which is trimmed' },
     { package: 'python3-dbus', reason: 'for xfs_scrub_all, which is trimmed' },
     { package: 'libreiserfscore0t64', reason: 'for btrfs-convert, which is trimmed' },
-    { package: 'initramfs-tools', reason: 'the initrd is made by us from the same tree' },
-    { package: 'linux-initramfs-tool', reason: 'the initrd is made by us from the same tree' },
-    { package: 'linux-base', reason: 'kernel symlink scripts; the kernel is in the UKI' },
   ],
 };
 
-/** What the zfs recipe compiles, and the headers of the kernel it compiles against. Unpacked, never resolved. */
-export const zfsBuild: PackageSet = {
-  name: 'zfs-build',
-  include: ['zfs-dkms', 'linux-headers-amd64'],
-  drop: [
-    { package: 'initramfs-tools', reason: 'no initrd is made here' },
-    { package: 'linux-initramfs-tool', reason: 'no initrd is made here' },
-    { package: 'linux-base', reason: 'kernel symlink scripts' },
-    { package: 'dkms', reason: 'the recipe runs configure and make itself' },
-    { package: 'debconf', reason: 'maintainer scripts never run' },
-    { package: 'debconf-2.0', reason: 'maintainer scripts never run' },
-    { package: 'cdebconf', reason: 'the other debconf' },
-    { package: 'gcc-14', reason: 'the compiler is the SDK’s' },
-    { package: 'lsb-release', reason: 'dkms only' },
-    { package: 'libpython3-stdlib', reason: 'ZFS userland only' },
-    { package: 'file', reason: 'in the SDK' },
-    { package: 'libc6-dev', reason: 'in the SDK' },
-    { package: 'libc-dev', reason: 'in the SDK' },
-    { package: 'pahole', reason: 'no BTF is made for ZFS' },
-  ],
+const noInitramfs = [
+  { package: 'initramfs-tools', reason: 'the initrd is made by us from the same tree' },
+  { package: 'linux-initramfs-tool', reason: 'the initrd is made by us from the same tree' },
+  { package: 'linux-base', reason: 'kernel symlink scripts; the kernel is in the UKI' },
+];
+
+/** The same with Debian's own kernel. */
+export const generic: PackageSet = {
+  name: 'generic',
+  include: [...n100.include, 'linux-image-amd64'],
+  drop: [...(n100.drop ?? []), ...noInitramfs],
 };
 
 /** The container image of the tests: one static binary. */
@@ -120,9 +106,7 @@ export const small: PackageSet = {
     { package: 'debconf', reason: 'maintainer scripts never run' },
     { package: 'debconf-2.0', reason: 'maintainer scripts never run' },
     { package: 'cdebconf', reason: 'the other debconf' },
-    { package: 'initramfs-tools', reason: 'the initrd is made by us' },
-    { package: 'linux-initramfs-tool', reason: 'the initrd is made by us' },
-    { package: 'linux-base', reason: 'the kernel is in the UKI' },
     { package: 'gcc-14-base', reason: 'an empty documentation package' },
+    ...noInitramfs,
   ],
 };

@@ -1,6 +1,6 @@
 /**
- * Kernel modules an image carries, by name; what they depend on comes with them (modules.dep).
- * The Debian kernel has some 4000. Grouped by what they are for.
+ * What an image takes of the modules of Debian's kernel, which has some 4000, by name; what they depend on comes with
+ * them (modules.dep). Grouped by what they are for.
  */
 const boot = [
   'erofs', 'dm_mod', 'dm_verity', 'ext4', 'overlay', 'loop', 'vfat', 'nls_ascii', 'nls_cp437', 'nls_iso8859_1', 'nls_utf8',
@@ -39,7 +39,7 @@ const machine = [
   'nvme_auth', 'ses', 'sg', 'nbd',
 ]; // biome-ignore format: a word list
 
-export const n100Modules: readonly string[] = [...boot, ...storage, ...filesystems, ...network, ...machine];
+export const modules: readonly string[] = [...boot, ...storage, ...filesystems, ...network, ...machine];
 
 /** What the initrd loads before /usr is there. */
 export const initrdModules: readonly string[] = [...boot, ...storage, 'hid_generic', 'usbhid'];

@@ -243,10 +243,6 @@ export const trims: readonly Trim[] = [
     reason: 'gdb’s and python’s view of libstdc++',
     paths: ['usr/share/gcc/**', 'usr/share/gcc'],
   },
-  {
-    reason: 'modules come from the kernel’s own set',
-    paths: ['usr/lib/modules/**', 'boot/**', 'usr/lib/linux-image-*/**', 'usr/lib/linux-image-*'],
-  },
   { reason: 'UEFI parts go into the UKI and the ESP', paths: ['usr/lib/systemd/boot/efi/**'] },
   {
     reason: 'programs for making a system, not for running it',
@@ -267,5 +263,13 @@ export const trims: readonly Trim[] = [
       'usr/games',
       'usr/local/**',
     ],
+  },
+];
+
+/** Where the kernel is a package of the set. */
+export const kernelTrims: readonly Trim[] = [
+  {
+    reason: 'the kernel is in the UKI, its modules come from the image’s list',
+    paths: ['usr/lib/modules/**', 'boot/**', 'usr/lib/linux-image-*/**', 'usr/lib/linux-image-*'],
   },
 ];

@@ -3,19 +3,24 @@
 # dkms. Runs in the SDK's sandbox: / is the tool tree, /build is ours. Usage: build.sh JOBS
 set -eu
 jobs=$1
-headers=$(echo /usr/src/linux-headers-*-amd64)
-common=$(echo /usr/src/linux-headers-*-common)
-if [ ! -d "$headers" ] || [ ! -d "$common" ]; then
-  echo "expected the headers of exactly one kernel in /usr/src, found: $(echo /usr/src/linux-headers-*)" >&2
-  exit 1
-fi
-
-# A copy of the object tree, because its auto.conf asks for debug information and BTF, which would be stripped
-# again and cost half of the time (and pahole).
 mkdir -p /build/src
-cp -a "$headers" /build/src/obj
-ln -s /usr/lib /build/lib # where the links of obj/ lead
-sed -i -E '/^CONFIG_DEBUG_INFO/d' /build/src/obj/include/config/auto.conf
+if [ -d /headers ]; then
+  # A kernel of ours: one folder, without debug information.
+  cp -a /headers /build/src/obj
+  common=/build/src/obj
+else
+  headers=$(echo /usr/src/linux-headers-*-amd64)
+  common=$(echo /usr/src/linux-headers-*-common)
+  if [ ! -d "$headers" ] || [ ! -d "$common" ]; then
+    echo "expected the headers of exactly one kernel in /usr/src, found: $(echo /usr/src/linux-headers-*)" >&2
+    exit 1
+  fi
+  # A copy of the object tree, because its auto.conf asks for debug information and BTF, which would be stripped
+  # again and cost half of the time (and pahole).
+  cp -a "$headers" /build/src/obj
+  ln -s /usr/lib /build/lib # where the links of obj/ lead
+  sed -i -E '/^CONFIG_DEBUG_INFO/d' /build/src/obj/include/config/auto.conf
+fi
 
 cp -a /usr/src/zfs-* /build/zfs
 cd /build/zfs

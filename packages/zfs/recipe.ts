@@ -7,9 +7,15 @@ import { runSandboxed } from '../../sdk/sandbox.ts';
 
 /**
  * spl.ko and zfs.ko for one kernel, as a tree fragment `{entries}` below usr/lib/modules/RELEASE/extra.
- * `compiler` is the tool tree with gcc, zfs-dkms' source and the kernel's headers; `sandbox` the one with bwrap.
+ * `compiler` is the tool tree with gcc and zfs-dkms' source; `sandbox` the one with bwrap.
  */
-export const zfsModules = recipe<{ compiler: Target; sandbox: Target; script: Source }>({
+export const zfsModules = recipe<{
+  compiler: Target;
+  sandbox: Target;
+  /** A folder with the kernel's headers; none: the compiler's tree has those of Debian's kernel. */
+  headers: readonly Target[];
+  script: Source;
+}>({
   from: import.meta.url,
   kind: 'file',
   parallel: true,
@@ -24,6 +30,7 @@ export const zfsModules = recipe<{ compiler: Target; sandbox: Target; script: So
       [
         { from: build, to: '/build', writable: true },
         { from: inputs.script.path, to: '/build.sh' },
+        ...inputs.headers.map(({ path }) => ({ from: path, to: '/headers' })),
       ],
       { signal, onStderr: (text) => progress(++steps, 3, text.trim()) },
     );

@@ -16,6 +16,7 @@ const { artifacts, tree, rootHash } = imageTargets(small, {
   version: '1',
   dev: false,
   epoch: lockDate(lock),
+  certificate: '',
 });
 const jobs = Number(process.env.TEST_JOBS);
 const outputs = await buildTargets([...Object.values(artifacts), tree, rootHash], { jobs });

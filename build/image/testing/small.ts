@@ -1,4 +1,5 @@
 import type { Image } from '../image.ts';
+import { builtinList } from '../root.ts';
 
 const MiB = 1 << 20;
 const nologin = '/usr/sbin/nologin';
@@ -8,10 +9,15 @@ export const small: Image = {
   name: 'small',
   set: 'small',
   kernel: {
-    package: /^linux-image-\d.*-amd64$/,
     modules: ['erofs', 'dm_verity', 'virtio_blk'],
-    extraModules: () => [],
     built: [],
+    signed: false,
+    from: (packages) => {
+      const name = packages.nameOf('small', /^linux-image-\d.*-amd64$/);
+      const kernel = packages.package('small', name);
+      const drivers = builtinList('small:drivers', { kernel });
+      return { kernel, drivers, release: name.replace('linux-image-', ''), extraModules: [] };
+    },
   },
   overlays: [{ name: 'system', replaces: ['etc/issue'] }],
   trims: [

@@ -1,0 +1,93 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { canonicalJson } from '../../sdk/lib/files.ts';
+import { type Bind, runSandboxed } from '../../sdk/sandbox.ts';
+import { recipe, type Target } from '../graph/target.ts';
+import { type ModuleKey, signingKey } from '../keys/keys.ts';
+import { openContents } from '../tree/content.ts';
+import type { Entry, Tree } from '../tree/entry.ts';
+
+/** How a signed module ends (Documentation/admin-guide/module-signing.rst). */
+const MAGIC = '~Module signature appended~\n';
+
+const SIGN = `
+set -eu
+key=$1
+while read -r module; do
+  /headers/scripts/sign-file sha512 "$key" /keys/certificate.pem "/modules/$module"
+done </modules/list
+`;
+
+/**
+ * The modules of a tree with a signature appended, made by the kernel's own sign-file. Signatures are PKCS#1 v1.5 without
+ * a time: the same for the same key. The key itself is no input: its certificate stands for it.
+ */
+export const signModules = recipe<{
+  /** `Tree` */
+  modules: Target;
+  /** PEM */
+  certificate: string;
+  /** Headers of the kernel, with scripts/sign-file. */
+  headers: Target;
+  /** Tool tree with libcrypto. */
+  compiler: Target;
+  /** Tool tree with bwrap. */
+  sandbox: Target;
+}>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, scratch, signal, blob, add }) {
+    const key = await signingKey(inputs.certificate);
+    const tree = JSON.parse(await readFile(inputs.modules.path, 'utf8')) as Tree;
+    const folder = join(scratch, 'modules');
+    const certificate = join(scratch, 'certificate.pem');
+    await writeFile(certificate, inputs.certificate);
+    const contents = await openContents(tree, blob);
+    const files: Extract<Entry, { type: 'file' }>[] = [];
+    try {
+      for (const entry of tree.entries) {
+        if (entry.type !== 'file' || !entry.path.endsWith('.ko')) continue;
+        const bytes = contents.read(entry.content);
+        if (bytes.subarray(-MAGIC.length).toString('latin1') === MAGIC) {
+          throw badInput(`${basename(entry.path)} is signed already, by somebody else`, { where: entry.origin });
+        }
+        await mkdir(dirname(join(folder, entry.path)), { recursive: true });
+        await writeFile(join(folder, entry.path), bytes);
+        files.push(entry);
+      }
+    } finally {
+      contents.close();
+    }
+    await writeFile(join(folder, 'list'), files.map(({ path }) => `${path}\n`).join(''));
+    const { argument, binds } = keyBinds(key);
+    await runSandboxed(
+      inputs.sandbox.path,
+      inputs.compiler.path,
+      ['/bin/bash', '-c', SIGN, 'sign', argument],
+      [
+        { from: folder, to: '/modules', writable: true },
+        { from: inputs.headers.path, to: '/headers' },
+        { from: certificate, to: '/keys/certificate.pem' },
+        ...binds,
+      ],
+      { signal },
+    );
+    const signed = new Map<string, Entry>();
+    for (const entry of files) {
+      const bytes = await readFile(join(folder, entry.path));
+      const digest = await add(bytes);
+      signed.set(entry.path, {
+        ...entry,
+        content: { blob: digest, offset: 0, size: bytes.length, sha256: digest },
+      });
+    }
+    const entries = tree.entries.map((entry) => signed.get(entry.path) ?? entry);
+    await writeFile(out, canonicalJson({ entries } satisfies Tree));
+  },
+});
+
+function keyBinds({ key }: ModuleKey): { argument: string; binds: Bind[] } {
+  if ('file' in key) return { argument: '/keys/key.pem', binds: [{ from: key.file, to: '/keys/key.pem' }] };
+  return { argument: key.pkcs11, binds: [] };
+}

@@ -1,0 +1,43 @@
+import type { ConfigGroup } from './group.ts';
+
+/** After the Kernel Self-Protection Project's recommended settings; deviations stand in deviations.ts. */
+export const hardening: readonly ConfigGroup[] = [
+  {
+    name: 'memory protection',
+    reason: 'write xor execute, guarded stacks, checked copies, randomized and zeroed memory',
+    builtin: `STRICT_KERNEL_RWX STRICT_MODULE_RWX VMAP_STACK STACKPROTECTOR STACKPROTECTOR_STRONG FORTIFY_SOURCE HARDENED_USERCOPY
+      SLAB_FREELIST_RANDOM SLAB_FREELIST_HARDENED RANDOM_KMALLOC_CACHES SLAB_BUCKETS SHUFFLE_PAGE_ALLOCATOR INIT_ON_ALLOC_DEFAULT_ON
+      INIT_STACK_ALL_ZERO RANDOMIZE_BASE RANDOMIZE_MEMORY RANDOMIZE_KSTACK_OFFSET RANDOMIZE_KSTACK_OFFSET_DEFAULT LIST_HARDENED
+      BUG_ON_DATA_CORRUPTION SCHED_STACK_END_CHECK RELOCATABLE RESET_ATTACK_MITIGATION EFI_DISABLE_PCI_DMA`,
+    off: 'SLAB_MERGE_DEFAULT',
+  },
+  {
+    name: 'less to attack',
+    reason: 'old and rarely used ways into the kernel are not there',
+    off: `IO_URING MODIFY_LDT_SYSCALL X86_VSYSCALL_EMULATION X86_16BIT DEVMEM DEVPORT KEXEC KEXEC_FILE HIBERNATION LEGACY_TIOCSTI
+      IA32_EMULATION X86_X32_ABI USERFAULTFD LEGACY_PTYS PROC_KCORE COMPAT_VDSO BINFMT_MISC KPROBES
+      DEBUG_FS BLOCK_LEGACY_AUTOLOAD`,
+    builtin: 'LEGACY_VSYSCALL_NONE SECURITY_DMESG_RESTRICT',
+  },
+  {
+    name: 'security modules',
+    reason: 'AppArmor for containers, Landlock and Yama for programs, lockdown where Secure Boot is on. No bpf: it costs 8 s of boot under emulation',
+    builtin: `SECURITY SECURITYFS SECURITY_NETWORK SECURITY_PATH SECURITY_YAMA SECURITY_LANDLOCK SECURITY_APPARMOR
+      SECURITY_LOCKDOWN_LSM SECURITY_LOCKDOWN_LSM_EARLY LOCK_DOWN_IN_EFI_SECURE_BOOT LOCK_DOWN_KERNEL_FORCE_NONE SECCOMP
+      SECCOMP_FILTER DEFAULT_SECURITY_APPARMOR AUDIT`,
+    values: { LSM: 'landlock,lockdown,yama,apparmor' },
+  },
+  {
+    name: 'signed modules',
+    reason: 'only modules signed with our key load; the key is made outside of any build (draisine keys)',
+    builtin: 'MODULE_SIG MODULE_SIG_FORCE MODULE_SIG_SHA512 CRYPTO_RSA',
+    off: 'MODULE_SIG_ALL',
+    values: { MODULE_SIG_KEY: '', SYSTEM_TRUSTED_KEYS: '/build/certificate.pem' },
+  },
+  {
+    name: 'faults',
+    reason: 'a kernel that found itself broken stops and starts again instead of going on',
+    builtin: 'PANIC_ON_OOPS MAGIC_SYSRQ',
+    values: { PANIC_TIMEOUT: 10, MAGIC_SYSRQ_DEFAULT_ENABLE: '0x10' },
+  },
+];

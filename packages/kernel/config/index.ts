@@ -1,0 +1,8 @@
+import { core } from './core.ts';
+import type { ConfigGroup } from './group.ts';
+import { hardening } from './hardening.ts';
+import { hardware } from './hardware.ts';
+import { services } from './services.ts';
+
+/** The kernel of an N100 box. */
+export const n100Config: readonly ConfigGroup[] = [...core, ...hardware, ...services, ...hardening];

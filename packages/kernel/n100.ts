@@ -1,0 +1,57 @@
+import { source } from '../../build/graph/target.ts';
+import type { Kernel } from '../../build/image/image.ts';
+import { zfsModules } from '../zfs/recipe.ts';
+import type { ConfigGroup } from './config/group.ts';
+import { kernelHeaders } from './headers.ts';
+import { kernelBuild, kernelConfig, kernelDrivers } from './recipe.ts';
+
+const SET = 'kernel-source';
+const PACKAGE = 'linux-source-6.12';
+
+/**
+ * A kernel of our own out of Debian's source: what `groups` name and nothing else, with ZFS. `name` is part of its
+ * targets' names, and what `LOCALVERSION` adds to its release.
+ */
+export function ownKernel(name: string, groups: readonly ConfigGroup[]): Kernel {
+  return {
+    modules: 'all',
+    signed: true,
+    built: [
+      { name: `linux-${name}`, set: SET, package: PACKAGE },
+      { name: 'zfs-modules', set: 'zfs-source', package: 'zfs-dkms' },
+    ],
+    from: (packages, certificate) => {
+      const version = packages.version(SET, PACKAGE);
+      // Debian's revision is not part of what uname(1) says.
+      const release = `${version.replace(/-[^-]*$/, '')}-${name}`;
+      const tools = {
+        compiler: packages.tools('sdk-compile'),
+        sandbox: packages.tools('sdk-image'),
+        source: packages.tools(SET),
+        script: source('packages/kernel/build.sh'),
+      };
+      const config = kernelConfig(`kernel-config-${name}`, { ...tools, groups });
+      const kernel = kernelBuild(`kernel-${name}`, {
+        ...tools,
+        config,
+        certificate,
+        name: `linux-${name}`,
+        version,
+      });
+      const headers = kernelHeaders(`kernel-headers-${name}`, { kernel });
+      const zfs = zfsModules(`zfs-${name}`, {
+        compiler: packages.tools('sdk-compile', 'zfs-source'),
+        sandbox: packages.tools('sdk-image'),
+        headers: [headers],
+        script: source('packages/zfs/build.sh'),
+      });
+      return {
+        kernel,
+        drivers: kernelDrivers(`kernel-drivers-${name}`, { ...tools, config, release }),
+        release,
+        extraModules: [zfs],
+        signer: { headers, compiler: tools.compiler, sandbox: tools.sandbox },
+      };
+    },
+  };
+}
