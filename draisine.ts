@@ -7,7 +7,10 @@ import { setQuiet } from './sdk/lib/log.ts';
  * so that `build` with nothing to do starts in a fraction of a second.
  */
 const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program: Command): void }> }[] = [
-  { verbs: ['build', 'graph', 'size', 'diff', 'clean', 'sdk'], load: () => import('./build/cli/verbs.ts') },
+  {
+    verbs: ['build', 'graph', 'size', 'diff', 'clean', 'keys', 'sdk'],
+    load: () => import('./build/cli/verbs.ts'),
+  },
   { verbs: ['lock', 'resolve', 'why'], load: () => import('./packages/verbs.ts') },
   { verbs: ['ignition'], load: () => import('./ignition/verbs.ts') },
   { verbs: ['run', 'test', 'kola', 'doctor'], load: () => import('./kola-tests/verbs.ts') },

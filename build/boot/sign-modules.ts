@@ -50,7 +50,9 @@ export const signModules = recipe<{
         if (entry.type !== 'file' || !entry.path.endsWith('.ko')) continue;
         const bytes = contents.read(entry.content);
         if (bytes.subarray(-MAGIC.length).toString('latin1') === MAGIC) {
-          throw badInput(`${basename(entry.path)} is signed already, by somebody else`, { where: entry.origin });
+          throw badInput(`${basename(entry.path)} is signed already, by somebody else`, {
+            where: entry.origin,
+          });
         }
         await mkdir(dirname(join(folder, entry.path)), { recursive: true });
         await writeFile(join(folder, entry.path), bytes);

@@ -11,6 +11,8 @@ export const uki = recipe<{
   sdk: Target;
   kernel: Target;
   initrd: Target;
+  /** An initrd with microcode; none, or one. */
+  microcode: readonly Target[];
   /** The root hash of /usr in text: goes on the command line as usrhash=. */
   rootHash: Target;
   cmdline: readonly string[];
@@ -22,7 +24,17 @@ export const uki = recipe<{
   from: import.meta.url,
   kind: 'file',
   async run({ inputs, scratch, out, signal }) {
-    const { sdk, kernel, initrd, rootHash: rootHashFile, cmdline, osRelease, uname, epoch } = inputs;
+    const {
+      sdk,
+      kernel,
+      initrd,
+      microcode,
+      rootHash: rootHashFile,
+      cmdline,
+      osRelease,
+      uname,
+      epoch,
+    } = inputs;
     const rootHash = (await readFile(rootHashFile.path, 'utf8')).trim();
     const osReleasePath = join(scratch, 'os-release');
     await writeFile(osReleasePath, osRelease);
@@ -32,6 +44,7 @@ export const uki = recipe<{
         'build',
         `--linux=${kernel.path}`,
         `--initrd=${initrd.path}`,
+        ...microcode.map(({ path }) => `--microcode=${path}`),
         `--cmdline=${[`usrhash=${rootHash}`, ...cmdline].join(' ')}`,
         `--os-release=@${osReleasePath}`,
         `--uname=${uname}`,

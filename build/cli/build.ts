@@ -1,10 +1,12 @@
 import { describeFailure, Failure } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
+import { makeGraph } from '../graph/graph.ts';
 import { planBuild } from '../graph/plan.ts';
 import { formatSeconds } from '../graph/report.ts';
 import { type BuildResult, runBuild } from '../graph/run.ts';
 import { closeStore, openStore, type Store } from '../graph/store.ts';
 import type { LoadedImage } from './images.ts';
+import { ensureKeys } from './keys.ts';
 import { type Manifest, outFolder } from './manifest.ts';
 import { publishImage, publishSingle } from './publish-image.ts';
 import { resolveNames, type Wanted } from './wanted.ts';
@@ -23,7 +25,12 @@ const DEFAULT_IMAGE = 'n100';
 
 /** `build [TARGET…]`: returns the exit code. */
 export async function build(names: readonly string[], flags: BuildFlags): Promise<number> {
-  const wanted = await resolveNames(names.length > 0 ? names : [DEFAULT_IMAGE], flags.dev ?? false);
+  const asked = names.length > 0 ? names : [DEFAULT_IMAGE];
+  let wanted = await resolveNames(asked, flags.dev ?? false);
+  if (!flags.dryRun && lacksKey(wanted)) {
+    await ensureKeys();
+    wanted = await resolveNames(asked, flags.dev ?? false);
+  }
   const store = openStore();
   if (flags.dryRun) return await dryRun(wanted, store, flags);
   const result = await runBuild(wanted.targets, { ...flags, store });
@@ -46,6 +53,11 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
     process.stdout.write(`${JSON.stringify(resultDocument(wanted, result, manifests), null, 2)}\n`);
   summarize(wanted, result);
   return exitCode(result);
+}
+
+/** Whether something asked for is given the certificate of a key, and there is none (build/image.ts). */
+function lacksKey({ targets }: Wanted): boolean {
+  return makeGraph(targets).nodes.some(({ target }) => target.inputs.certificate === '');
 }
 
 async function dryRun(wanted: Wanted, store: Store, flags: BuildFlags): Promise<number> {

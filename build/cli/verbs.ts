@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseAge } from './age.ts';
 
-/** Registers `build`, `graph`, `clean`, `size`, `diff` and `sdk` (DESIGN section 4). Each loads its own module when it runs. */
+/** Registers `build`, `graph`, `clean`, `size`, `diff`, `keys` and `sdk` (DESIGN section 4). Each loads its own module when it runs. */
 export function register(program: Command): void {
   program
     .command('build')
@@ -57,6 +57,22 @@ export function register(program: Command): void {
     .action(async (a: string, b: string, flags: object) => {
       const { diff } = await import('./diff.ts');
       await diff(a, b, flags);
+    });
+  const keys = program.command('keys').description('the key that signs kernel modules');
+  keys
+    .command('init')
+    .description('make it, with its certificate; once, outside of the checkout (DRAISINE_KEYS)')
+    .action(async () => {
+      const { keysInit } = await import('./keys.ts');
+      await keysInit();
+    });
+  keys
+    .command('show')
+    .description('where it is, and its certificate')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (flags: object) => {
+      const { keysShow } = await import('./keys.ts');
+      await keysShow(flags);
     });
   const sdk = program.command('sdk').description('the pinned tool tree');
   sdk

@@ -1,3 +1,4 @@
+import type { Microcode } from '../boot/firmware.ts';
 import type { InitrdPlan } from '../boot/initrd.ts';
 import type { Compression } from '../fs/erofs.ts';
 import type { Target } from '../graph/target.ts';
@@ -34,12 +35,23 @@ export interface KernelTargets {
   readonly signer?: { readonly headers: Target; readonly compiler: Target; readonly sandbox: Target };
 }
 
+/** What processors and devices are given at boot, out of packages of one set. */
+export interface Firmware {
+  readonly set: string;
+  /** Packages with firmware: the image carries what its modules ask for and one of the globs `only` matches. */
+  readonly packages: readonly string[];
+  /** Globs below /usr/lib/firmware. */
+  readonly only: readonly string[];
+  readonly microcode: readonly (Microcode & { readonly package: string })[];
+}
+
 /** One product: everything that decides about its bytes, and nothing else. */
 export interface Image {
   readonly name: string;
   /** Package set of the lock. */
   readonly set: string;
   readonly kernel: Kernel;
+  readonly firmware: Firmware;
   readonly overlays: readonly Overlay[];
   readonly trims: readonly Trim[];
   readonly settled: readonly Settled[];

@@ -32,7 +32,14 @@ after(async () => {
 /** Serves the .debs of this machine's store, so that a build with an empty store needs no network. */
 async function localMirror(): Promise<{ url: string; close(): void }> {
   const lock = await readLock(join(root, 'packages/lock.json'));
-  const { artifacts } = imageTargets(small, { root, lock, version: '1', dev: false, epoch: lockDate(lock), certificate: '' });
+  const { artifacts } = imageTargets(small, {
+    root,
+    lock,
+    version: '1',
+    dev: false,
+    epoch: lockDate(lock),
+    certificate: '',
+  });
   const debs = makeGraph(Object.values(artifacts)).nodes.flatMap(({ target }) =>
     target.recipe.fetch ? [target] : [],
   );

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { sha256 } from '../../sdk/lib/files.ts';
+import { firmwareFiles, microcodeInitrd } from '../boot/firmware.ts';
 import { initrd } from '../boot/initrd.ts';
 import { kargsAddon } from '../boot/kargs-addon.ts';
 import { kernelConfiguration, kernelImage, moduleSet } from '../boot/modules.ts';
@@ -63,8 +64,37 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     sdkXz: packages.tools('sdk-xz'),
   });
   const modules = from.signer
-    ? signModules(`${name}:signed-modules`, { modules: unsigned, certificate: context.certificate, ...from.signer })
+    ? signModules(`${name}:signed-modules`, {
+        modules: unsigned,
+        certificate: context.certificate,
+        ...from.signer,
+      })
     : unsigned;
+  const { firmware } = image;
+  const firmwareOf = (names: readonly string[]) => names.map((each) => packages.package(firmware.set, each));
+  const firmwarePackages = [
+    ...new Set([...firmware.packages, ...firmware.microcode.map((each) => each.package)]),
+  ];
+  const files =
+    firmware.packages.length > 0
+      ? [
+          firmwareFiles(`${name}:firmware`, {
+            modules,
+            packages: firmwareOf(firmware.packages),
+            only: firmware.only,
+          }),
+        ]
+      : [];
+  const microcode =
+    firmware.microcode.length > 0
+      ? [
+          microcodeInitrd(`${name}:microcode`, {
+            packages: firmwareOf(firmware.microcode.map((each) => each.package)),
+            microcode: firmware.microcode.map(({ vendor, files }) => ({ vendor, files })),
+            epoch,
+          }),
+        ]
+      : [];
   const identity = { name: 'draisine', version, image: image.name };
   const parts = {
     packages: packages.packages(image.set),
@@ -77,10 +107,11 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     fixups: image.fixups,
     identity,
   };
-  const tree = imageTree(`${name}:tree`, { ...parts, modules });
+  const tree = imageTree(`${name}:tree`, { ...parts, modules, firmware: files });
   const plainTree = imageTree(`${name}:plain-tree`, {
     ...parts,
     modules: from.drivers,
+    firmware: [],
   });
   const usr = erofs(`${name}:usr`, {
     tree,
@@ -111,6 +142,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     sdk,
     kernel,
     initrd: initrdTarget,
+    microcode,
     rootHash,
     cmdline: image.cmdline,
     osRelease: osRelease(identity),
@@ -149,8 +181,13 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
       name: image.name,
       version,
       epoch,
-      packages: packages.packages(image.set),
-      pins: lockedSet(lock, image.set).map(pinOf),
+      packages: [...packages.packages(image.set), ...firmwareOf(firmwarePackages)],
+      pins: [
+        ...lockedSet(lock, image.set),
+        ...firmwarePackages.flatMap((each) =>
+          lockedSet(lock, firmware.set).filter(({ name }) => name === each),
+        ),
+      ].map(pinOf),
       built: image.kernel.built.map((each) => each.name),
       builtFrom: image.kernel.built.map((each) => packages.package(each.set, each.package)),
       builtPins: image.kernel.built.flatMap((each) =>

@@ -43,6 +43,8 @@ export const imageTree = recipe<{
   packages: readonly Target[];
   /** `Tree`: the kernel's modules. */
   modules: Target;
+  /** `Tree`: the firmware they ask for; none, or one. */
+  firmware: readonly Target[];
   overlays: readonly Plain<Overlay>[];
   /** The folders of `overlays`, in the same order, below one folder each. */
   overlayRoot: Source;
@@ -77,11 +79,12 @@ export const imageTree = recipe<{
         replaces,
       });
     }
-    const modules = JSON.parse(await readFile(inputs.modules.path, 'utf8')) as Tree;
+    const [modules = { entries: [] }] = await readTrees([inputs.modules]);
     const system = mergeLayers([
       { packages: [{ name: 'packages', entries: adjust(trimmed.tree, fixups).entries }] },
       ...overlays,
       { overlay: 'modules', entries: modules.entries },
+      ...(await readTrees(inputs.firmware)).map(({ entries }) => ({ overlay: 'firmware', entries })),
     ]);
 
     const contents = await openContents(system, blob);
@@ -116,6 +119,10 @@ export const imageTree = recipe<{
     await writeFile(out, canonicalJson({ entries, trims: trimmed.counts } satisfies ImageTree));
   },
 });
+
+async function readTrees(trees: readonly { readonly path: string }[]): Promise<Tree[]> {
+  return await Promise.all(trees.map(async ({ path }) => JSON.parse(await readFile(path, 'utf8')) as Tree));
+}
 
 /** Before anything is trimmed: the accounts that packages declare count, whether their files stay or not. */
 async function checkDeclared(packaged: Tree, accounts: Accounts, blob: BlobPath): Promise<void> {

@@ -46,7 +46,10 @@ export async function signingKey(
   const file = join(folder, KEY);
   const certificateFile = join(folder, CERTIFICATE);
   if ((await moduleCertificate(folder)) !== certificate) {
-    throw new Failure('the certificate changed while the build ran', { where: certificateFile, mend: 'build again' });
+    throw new Failure('the certificate changed while the build ran', {
+      where: certificateFile,
+      mend: 'build again',
+    });
   }
   let parsed: X509Certificate;
   try {
@@ -140,7 +143,19 @@ export async function makeKeys(sdk: string, folder = keysFolder()): Promise<void
     await writeFile(key, '', { mode: 0o600 });
     const certificate = join(made, CERTIFICATE);
     await runTool(sdk, 'openssl', [
-      ...['req', '-new', '-x509', '-nodes', '-utf8', '-sha512', '-days', '36500', '-batch', '-config', request],
+      ...[
+        'req',
+        '-new',
+        '-x509',
+        '-nodes',
+        '-utf8',
+        '-sha512',
+        '-days',
+        '36500',
+        '-batch',
+        '-config',
+        request,
+      ],
       ...['-keyout', key, '-out', certificate],
     ]);
     await chmod(key, 0o600);

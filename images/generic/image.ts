@@ -1,4 +1,5 @@
 import type { Image } from '../../build/image/image.ts';
+import { genericFirmware } from '../../packages/firmware.ts';
 import { initrdPlan } from '../../packages/initrd/plan.ts';
 import { debianKernel } from '../../packages/kernel/debian.ts';
 import { generic } from '../../packages/sets/n100.ts';
@@ -12,6 +13,7 @@ const image: Image = {
   name: 'generic',
   set: generic.name,
   kernel: debianKernel(generic.name, modules),
+  firmware: genericFirmware,
   trims: [...trims, ...kernelTrims],
   initrd: { plan: initrdPlan, modules: initrdModules },
 };

@@ -1,4 +1,5 @@
 import type { Image } from '../../build/image/image.ts';
+import { n100Firmware } from '../../packages/firmware.ts';
 import { initrdPlan } from '../../packages/initrd/plan.ts';
 import { n100Config } from '../../packages/kernel/config/index.ts';
 import { ownKernel } from '../../packages/kernel/n100.ts';
@@ -14,6 +15,7 @@ const image: Image = {
   name: 'n100',
   set: n100.name,
   kernel: ownKernel('n100', n100Config),
+  firmware: n100Firmware,
   overlays: [{ name: 'system', replaces }],
   trims,
   settled: [],

@@ -10,7 +10,9 @@ async function provisioned(box: Machine, disk: RegExp): Promise<void> {
   assert.equal(await box.succeed('systemctl is-system-running'), 'running');
   assert.match(await box.succeed('findmnt --noheadings --output SOURCE /'), disk);
   // lsblk asks udev, which starts anew after the initrd: multi-user.target does not wait for it.
-  const labels = await box.succeed('udevadm settle && lsblk --noheadings --list --output PARTLABEL | grep . | sort');
+  const labels = await box.succeed(
+    'udevadm settle && lsblk --noheadings --list --output PARTLABEL | grep . | sort',
+  );
   assert.equal(labels.split('\n').length, 6, `partition labels: ${labels}`);
   assert.match(await box.succeed('dmsetup status usr'), /verity V/);
 }

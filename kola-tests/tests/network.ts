@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
 import type { Machine } from '../harness/machine.ts';
 import { register } from '../harness/register.ts';
+import { type Key, wireguardKey } from '../harness/wireguard.ts';
 
 /*
  * The other end of the cable is a network name space of the same machine: `peer`, with `far` as its interface. The
@@ -128,21 +128,6 @@ register(
     await box.fail(ping('10.9.0.1'));
   },
 );
-
-interface Key {
-  readonly secret: string;
-  readonly open: string;
-}
-
-/** A key pair as wg(8) writes it: the 32 bytes at the end of the DER forms (RFC 8410), in base64. */
-function wireguardKey(): Key {
-  const { privateKey, publicKey } = generateKeyPairSync('x25519');
-  const last32 = (der: Buffer): string => der.subarray(-32).toString('base64');
-  return {
-    secret: last32(privateKey.export({ type: 'pkcs8', format: 'der' })),
-    open: last32(publicKey.export({ type: 'spki', format: 'der' })),
-  };
-}
 
 register({ name: 'net.ipv6', tags: ['quick'] }, async (_t, { box }) => {
   // QEMU's router announces fec0::/64: the address is made of it and the card's own (SLAAC, RFC 4862).

@@ -1,6 +1,6 @@
-import { builtinList } from '../../build/image/root.ts';
 import { source } from '../../build/graph/target.ts';
 import type { Kernel } from '../../build/image/image.ts';
+import { builtinList } from '../../build/image/root.ts';
 import { zfsModules } from '../zfs/recipe.ts';
 
 const PACKAGE = /^linux-image-\d.*-amd64$/;

@@ -25,9 +25,7 @@ export function settings(groups: readonly ConfigGroup[]): ReadonlyMap<string, Se
       const other = all.get(option);
       if (!NAME.test(option)) faults.push(`${option}: no name of an option (group ${group})`);
       else if (other && other.value !== value)
-        faults.push(
-          `${option}: ${other.value} in the group ${other.group}, ${value} in the group ${group}`,
-        );
+        faults.push(`${option}: ${other.value} in the group ${other.group}, ${value} in the group ${group}`);
       else if (other) faults.push(`${option}: twice, in the groups ${other.group} and ${group}`);
       else all.set(option, { value, group });
     }
@@ -75,10 +73,13 @@ export function checkSurvived(
     return [`${option}=${value} (group ${group}): came out as ${got}${reason}`];
   });
   if (faults.length === 0) return;
-  throw badInput(`${faults.length} options did not survive into the kernel's configuration\n  ${faults.join('\n  ')}`, {
-    where: 'packages/kernel/config',
-    mend: 'correct the name, name what it depends on too, or take the option out',
-  });
+  throw badInput(
+    `${faults.length} options did not survive into the kernel's configuration\n  ${faults.join('\n  ')}`,
+    {
+      where: 'packages/kernel/config',
+      mend: 'correct the name, name what it depends on too, or take the option out',
+    },
+  );
 }
 
 /** The output of build.sh's `declared`: `OPTION<tab>depends on …`, one line each; an option without has an empty one. */

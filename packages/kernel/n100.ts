@@ -10,7 +10,7 @@ const PACKAGE = 'linux-source-6.12';
 
 /**
  * A kernel of our own out of Debian's source: what `groups` name and nothing else, with ZFS. `name` is part of its
- * targets' names, and what `LOCALVERSION` adds to its release.
+ * targets' names, and of its release: 6.12.118-NAME.
  */
 export function ownKernel(name: string, groups: readonly ConfigGroup[]): Kernel {
   return {
@@ -30,7 +30,13 @@ export function ownKernel(name: string, groups: readonly ConfigGroup[]): Kernel 
         source: packages.tools(SET),
         script: source('packages/kernel/build.sh'),
       };
-      const config = kernelConfig(`kernel-config-${name}`, { ...tools, groups });
+      const config = kernelConfig(`kernel-config-${name}`, {
+        ...tools,
+        groups: [
+          ...groups,
+          { name: 'release', reason: 'RELEASE-NAME', values: { LOCALVERSION: `-${name}` } },
+        ],
+      });
       const kernel = kernelBuild(`kernel-${name}`, {
         ...tools,
         config,

@@ -4,12 +4,13 @@ import { entriesOf } from '../../build/debian/entries.ts';
 import type { Package } from '../../build/debian/package.ts';
 import { readTar } from '../../build/debian/tar.ts';
 import { type Context, type Plain, recipe, type Source, type Target } from '../../build/graph/target.ts';
-import { badInput } from '../../sdk/lib/errors.ts';
 import type { Tree } from '../../build/tree/entry.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
 import { canonicalJson, sha256 } from '../../sdk/lib/files.ts';
 import { type Bind, runSandboxed } from '../../sdk/sandbox.ts';
 import type { ConfigGroup } from './config/group.ts';
 import { checkSurvived, fragmentText, parseDeclared } from './kconfig.ts';
+import { checkHardening } from './kspp.ts';
 
 /** Objects of a kernel, roughly: for the progress bar. */
 const OBJECTS = 3200;
@@ -27,7 +28,8 @@ type Tools = {
 
 /**
  * A kernel's whole configuration (.config) out of the groups. Fails, naming each, when a wanted option did not survive
- * Kconfig: long before anything is compiled.
+ * Kconfig, or when it deviates from the hardening that is recommended without saying why: long before anything is
+ * compiled.
  */
 export const kernelConfig = recipe<Tools & { groups: readonly Plain<ConfigGroup>[] }>({
   from: import.meta.url,
@@ -40,6 +42,7 @@ export const kernelConfig = recipe<Tools & { groups: readonly Plain<ConfigGroup>
     const config = await readFile(join(scratch, 'out/config'), 'utf8');
     const declared = parseDeclared(await readFile(join(scratch, 'out/declared'), 'utf8'));
     checkSurvived(inputs.groups, config, declared);
+    checkHardening(config);
     await writeFile(out, config);
   },
 });
@@ -56,9 +59,22 @@ export const kernelDrivers = recipe<Tools & { config: Target; release: string }>
     await runBuild(context, ['drivers', '/config'], [{ from: inputs.config.path, to: '/config' }]);
     const names = (await readFile(join(scratch, 'out/drivers'), 'utf8')).trimEnd().split('\n');
     const list = names.map((name) => `kernel/${name}.ko\n`).join('');
-    const content = { inline: list, encoding: 'utf8', size: Buffer.byteLength(list), sha256: sha256(list) } as const;
+    const content = {
+      inline: list,
+      encoding: 'utf8',
+      size: Buffer.byteLength(list),
+      sha256: sha256(list),
+    } as const;
     const path = `usr/lib/modules/${inputs.release}/modules.builtin`;
-    const entry = { path, type: 'file', mode: 0o644, uid: 0, gid: 0, origin: 'recipe:kernel', content } as const;
+    const entry = {
+      path,
+      type: 'file',
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      origin: 'recipe:kernel',
+      content,
+    } as const;
     await writeFile(out, canonicalJson({ entries: [entry] } satisfies Tree));
   },
 });
@@ -78,7 +94,9 @@ export const kernelBuild = recipe<
     const { inputs, scratch, out, jobs, add } = context;
     const { name, version } = inputs;
     if (inputs.certificate === '') {
-      throw badInput('there is no key to sign kernel modules with', { mend: 'make one: ./draisine keys init' });
+      throw badInput('there is no key to sign kernel modules with', {
+        mend: 'make one: ./draisine keys init',
+      });
     }
     const certificate = join(scratch, 'certificate.pem');
     await writeFile(certificate, inputs.certificate);

@@ -10,7 +10,7 @@ export const kernelSource: PackageSet = {
 /** What processors and devices are given at boot; of each, images take what they name or what their modules ask for. */
 export const firmware: PackageSet = {
   name: 'firmware',
-  include: ['intel-microcode', 'firmware-realtek', 'firmware-intel-graphics'],
+  include: ['intel-microcode', 'amd64-microcode', 'firmware-realtek', 'firmware-intel-graphics'],
   closure: 'roots',
 };
 
@@ -26,7 +26,6 @@ export const debianHeaders: PackageSet = {
     { package: 'linux-initramfs-tool', reason: 'no initrd is made here' },
     { package: 'linux-base', reason: 'kernel symlink scripts' },
     { package: 'gcc-14', reason: 'the compiler is the SDK’s' },
-    { package: 'linux-image-amd64', reason: 'only its headers are needed' },
     { package: 'pahole', reason: 'no BTF is made for ZFS' },
   ],
 };

@@ -19,6 +19,7 @@ export const small: Image = {
       return { kernel, drivers, release: name.replace('linux-image-', ''), extraModules: [] };
     },
   },
+  firmware: { set: 'small', packages: [], only: [], microcode: [] },
   overlays: [{ name: 'system', replaces: ['etc/issue'] }],
   trims: [
     { reason: 'documentation', paths: ['usr/share/{doc,man,info,lintian,locale,bug}'] },

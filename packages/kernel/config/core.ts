@@ -4,13 +4,14 @@ import type { ConfigGroup } from './group.ts';
 export const core: readonly ConfigGroup[] = [
   {
     name: 'identity',
-    reason: 'the release is VERSION-n100; nothing of the building machine is in it',
+    reason: '64 bits, compressed with zstd; nothing of the building machine is in it',
     builtin: '64BIT KERNEL_ZSTD CC_OPTIMIZE_FOR_PERFORMANCE',
-    values: { LOCALVERSION: '-n100', DEFAULT_HOSTNAME: 'draisine' },
+    values: { DEFAULT_HOSTNAME: 'draisine' },
   },
   {
     name: 'expert',
-    reason: 'io_uring and other defaults can only be turned off so; what EXPERT would hide is then named here',
+    reason:
+      'io_uring and other defaults can only be turned off so; what EXPERT would hide is then named here',
     builtin: `EXPERT MULTIUSER POSIX_TIMERS PRINTK BUG ELF_CORE FUTEX EPOLL SIGNALFD TIMERFD EVENTFD SHMEM AIO
       ADVISE_SYSCALLS MEMBARRIER KCMP RSEQ FHANDLE MEMFD_CREATE VM_EVENT_COUNTERS FILE_LOCKING COREDUMP
       TTY VT VT_CONSOLE UNIX98_PTYS CONSOLE_TRANSLATIONS BLOCK PCI_QUIRKS DMI DMIID MTRR X86_PAT X86_UMIP
@@ -18,19 +19,22 @@ export const core: readonly ConfigGroup[] = [
   },
   {
     name: 'processes',
-    reason: 'System V IPC and message queues for programs in containers, accounting for systemd-oomd and cgroups',
+    reason:
+      'System V IPC and message queues for programs in containers, accounting for systemd-oomd and cgroups',
     builtin: `SYSVIPC POSIX_MQUEUE CROSS_MEMORY_ATTACH BINFMT_ELF BINFMT_SCRIPT PSI TASKSTATS TASK_DELAY_ACCT TASK_XACCT
       TASK_IO_ACCOUNTING SCHED_CORE SCHED_MC`,
   },
   {
     name: 'time and scheduling',
-    reason: 'a tickless idle for a box that mostly waits; PREEMPT_VOLUNTARY, since RCU of a preemptible kernel is GPL-only and ZFS could not use it',
+    reason:
+      'a tickless idle for a box that mostly waits; PREEMPT_VOLUNTARY, since RCU of a preemptible kernel is GPL-only and ZFS could not use it',
     builtin: 'NO_HZ_IDLE HIGH_RES_TIMERS PREEMPT_VOLUNTARY HZ_250 SMP RTC_CLASS RTC_DRV_CMOS',
     values: { NR_CPUS: 16 },
   },
   {
     name: 'memory',
-    reason: 'reclaim under pressure; huge pages where a program asks for them; swap to zram or disk, compressed in memory first',
+    reason:
+      'reclaim under pressure; huge pages where a program asks for them; swap to zram or disk, compressed in memory first',
     builtin: `SWAP ZSWAP ZSWAP_COMPRESSOR_DEFAULT_ZSTD ZSMALLOC ZSWAP_ZPOOL_DEFAULT_ZSMALLOC COMPACTION TRANSPARENT_HUGEPAGE TRANSPARENT_HUGEPAGE_MADVISE
       HUGETLBFS SPARSEMEM_VMEMMAP KSM ZRAM_BACKEND_ZSTD ZRAM_DEF_COMP_ZSTD`,
     modules: 'ZRAM',
@@ -49,7 +53,8 @@ export const core: readonly ConfigGroup[] = [
   },
   {
     name: 'introspection',
-    reason: 'the running kernel says how it was configured (kernel.config compares it with the artifact); symbols for stack traces',
+    reason:
+      'the running kernel says how it was configured (kernel.config compares it with the artifact); symbols for stack traces',
     builtin: 'IKCONFIG IKCONFIG_PROC KALLSYMS UNWINDER_ORC',
   },
   {
@@ -66,7 +71,8 @@ export const core: readonly ConfigGroup[] = [
   },
   {
     name: 'BPF',
-    reason: 'cgroup device filters need it; always compiled, for root only. No BTF: nothing in the image reads it (see kernel.md for its size)',
+    reason:
+      'cgroup device filters need it; always compiled, for root only. No BTF: nothing in the image reads it (see kernel.md for its size)',
     builtin: 'BPF_SYSCALL BPF_JIT BPF_JIT_ALWAYS_ON BPF_UNPRIV_DEFAULT_OFF',
   },
   {
@@ -93,7 +99,8 @@ export const core: readonly ConfigGroup[] = [
   },
   {
     name: 'cryptography',
-    reason: 'what dm-verity, ext4, erofs, signatures and dm-crypt call, with the processor’s instructions for it',
+    reason:
+      'what dm-verity, ext4, erofs, signatures and dm-crypt call, with the processor’s instructions for it',
     builtin: `CRYPTO CRYPTO_AES CRYPTO_AES_NI_INTEL CRYPTO_XTS CRYPTO_CBC CRYPTO_ECB CRYPTO_GCM CRYPTO_HMAC CRYPTO_SHA256
       CRYPTO_SHA512 CRYPTO_SHA256_SSSE3 CRYPTO_SHA512_SSSE3 CRYPTO_CRC32C_INTEL CRYPTO_CRC32_PCLMUL CRYPTO_GHASH_CLMUL_NI_INTEL
       CRYPTO_ZSTD CRYPTO_DEFLATE ZLIB_DEFLATE ZLIB_INFLATE KEYS ASYMMETRIC_KEY_TYPE ASYMMETRIC_PUBLIC_KEY_SUBTYPE

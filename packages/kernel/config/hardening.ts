@@ -1,6 +1,6 @@
 import type { ConfigGroup } from './group.ts';
 
-/** After the Kernel Self-Protection Project's recommended settings; deviations stand in deviations.ts. */
+/** After the Kernel Self-Protection Project's recommended settings; deviations stand in kspp.ts. */
 export const hardening: readonly ConfigGroup[] = [
   {
     name: 'memory protection',
@@ -12,16 +12,23 @@ export const hardening: readonly ConfigGroup[] = [
     off: 'SLAB_MERGE_DEFAULT',
   },
   {
+    name: 'self-checks',
+    reason: 'cheap checks that stop the kernel, or the task, instead of letting a fault be used',
+    builtin: 'DEBUG_WX DEBUG_NOTIFIERS DEBUG_SG UBSAN UBSAN_TRAP UBSAN_BOUNDS',
+    off: 'UBSAN_SHIFT UBSAN_BOOL UBSAN_ENUM',
+  },
+  {
     name: 'less to attack',
     reason: 'old and rarely used ways into the kernel are not there',
-    off: `IO_URING MODIFY_LDT_SYSCALL X86_VSYSCALL_EMULATION X86_16BIT DEVMEM DEVPORT KEXEC KEXEC_FILE HIBERNATION LEGACY_TIOCSTI
+    off: `IO_URING MODIFY_LDT_SYSCALL X86_VSYSCALL_EMULATION X86_16BIT DEVMEM DEVPORT KEXEC KEXEC_FILE HIBERNATION LEGACY_TIOCSTI LDISC_AUTOLOAD
       IA32_EMULATION X86_X32_ABI USERFAULTFD LEGACY_PTYS PROC_KCORE COMPAT_VDSO BINFMT_MISC KPROBES
-      DEBUG_FS BLOCK_LEGACY_AUTOLOAD`,
+      DEBUG_FS`,
     builtin: 'LEGACY_VSYSCALL_NONE SECURITY_DMESG_RESTRICT',
   },
   {
     name: 'security modules',
-    reason: 'AppArmor for containers, Landlock and Yama for programs, lockdown where Secure Boot is on. No bpf: it costs 8 s of boot under emulation',
+    reason:
+      'AppArmor for containers, Landlock and Yama for programs, lockdown where Secure Boot is on. No bpf: it costs 8 s of boot under emulation',
     builtin: `SECURITY SECURITYFS SECURITY_NETWORK SECURITY_PATH SECURITY_YAMA SECURITY_LANDLOCK SECURITY_APPARMOR
       SECURITY_LOCKDOWN_LSM SECURITY_LOCKDOWN_LSM_EARLY LOCK_DOWN_IN_EFI_SECURE_BOOT LOCK_DOWN_KERNEL_FORCE_NONE SECCOMP
       SECCOMP_FILTER DEFAULT_SECURITY_APPARMOR AUDIT`,

@@ -9,7 +9,6 @@ export const hardware: readonly ConfigGroup[] = [
       MITIGATION_RETPOLINE MITIGATION_RETHUNK MITIGATION_GDS MITIGATION_RFDS MITIGATION_SPECTRE_BHI MITIGATION_SRSO
       MITIGATION_UNRET_ENTRY MITIGATION_IBPB_ENTRY MITIGATION_IBRS_ENTRY MITIGATION_SLS MITIGATION_ITS MITIGATION_TSA
       MITIGATION_VMSCAPE X86_KERNEL_IBT X86_INTEL_MEMORY_PROTECTION_KEYS X86_USER_SHADOW_STACK`,
-    modules: 'X86_MSR X86_CPUID',
   },
   {
     name: 'guest',
@@ -45,7 +44,8 @@ export const hardware: readonly ConfigGroup[] = [
   {
     name: 'chipset',
     reason: 'I2C, GPIO and low-power subsystem of the SoC; watchdogs, which systemd feeds; TPM 2 for keys',
-    builtin: 'I2C GPIOLIB PINCTRL WATCHDOG TCG_TPM TCG_TIS TCG_CRB HW_RANDOM HW_RANDOM_TPM HPET HPET_TIMER NVMEM',
+    builtin:
+      'I2C GPIOLIB PINCTRL WATCHDOG TCG_TPM TCG_TIS TCG_CRB HW_RANDOM HW_RANDOM_TPM HPET HPET_TIMER NVMEM',
     modules: `I2C_CHARDEV I2C_I801 MFD_INTEL_LPSS_PCI MFD_INTEL_LPSS_ACPI LPC_ICH PINCTRL_ALDERLAKE ITCO_WDT
       I6300ESB_WDT SOFT_WATCHDOG`,
   },
@@ -60,7 +60,8 @@ export const hardware: readonly ConfigGroup[] = [
   },
   {
     name: 'USB',
-    reason: 'sticks to boot from, disks, keyboards; serial adapters of UPSes and home automation, network adapters',
+    reason:
+      'sticks to boot from, disks, keyboards; serial adapters of UPSes and home automation, network adapters',
     builtin: `USB_SUPPORT USB USB_PCI USB_XHCI_HCD USB_EHCI_HCD USB_STORAGE USB_UAS`,
     modules: `USB_SERIAL USB_SERIAL_FTDI_SIO USB_SERIAL_CP210X USB_SERIAL_CH341 USB_SERIAL_PL2303 USB_ACM USB_NET_DRIVERS
       USB_RTL8152 USB_USBNET USB_NET_AX88179_178A USB_NET_CDCETHER USB_NET_CDC_NCM`,
@@ -83,7 +84,8 @@ export const hardware: readonly ConfigGroup[] = [
   {
     name: 'virtio',
     reason: 'QEMU, and machines run on a box',
-    builtin: 'VIRTIO_MENU VIRTIO_PCI VIRTIO_BLK VIRTIO_NET VIRTIO_CONSOLE HW_RANDOM_VIRTIO SCSI_LOWLEVEL SCSI_VIRTIO VIRT_DRIVERS VMGENID',
+    builtin:
+      'VIRTIO_MENU VIRTIO_PCI VIRTIO_BLK VIRTIO_NET VIRTIO_CONSOLE HW_RANDOM_VIRTIO SCSI_LOWLEVEL SCSI_VIRTIO VIRT_DRIVERS VMGENID',
     modules: 'VIRTIO_BALLOON VIRTIO_INPUT FW_CFG_SYSFS',
   },
 ];

@@ -17,7 +17,8 @@ export const services: readonly ConfigGroup[] = [
   },
   {
     name: 'links',
-    reason: 'bridges and pairs are every container’s; the rest on request: four ports in a bond, VLANs, tunnels',
+    reason:
+      'bridges and pairs are every container’s; the rest on request: four ports in a bond, VLANs, tunnels',
     builtin: 'BRIDGE BRIDGE_VLAN_FILTERING BRIDGE_IGMP_SNOOPING VETH TUN',
     modules: 'VLAN_8021Q BONDING DUMMY MACVLAN MACVTAP IPVLAN VXLAN WIREGUARD NET_VRF',
   },
@@ -34,7 +35,8 @@ export const services: readonly ConfigGroup[] = [
   },
   {
     name: 'iptables in containers',
-    reason: 'iptables-nft, which many images bring, asks for these matches and targets; the legacy tables are not there',
+    reason:
+      'iptables-nft, which many images bring, asks for these matches and targets; the legacy tables are not there',
     modules: `NETFILTER_XTABLES NFT_COMPAT NETFILTER_XT_MARK NETFILTER_XT_NAT NETFILTER_XT_TARGET_MASQUERADE
       NETFILTER_XT_TARGET_REDIRECT NETFILTER_XT_TARGET_TCPMSS NETFILTER_XT_MATCH_ADDRTYPE NETFILTER_XT_MATCH_COMMENT
       NETFILTER_XT_MATCH_CONNTRACK NETFILTER_XT_MATCH_LIMIT NETFILTER_XT_MATCH_MULTIPORT NETFILTER_XT_MATCH_STATE`,
@@ -59,7 +61,8 @@ export const services: readonly ConfigGroup[] = [
   },
   {
     name: 'iSCSI target',
-    reason: 'zvols and files as disks of other machines. (SMB is Samba’s: it needs leases, ACLs and xattrs, which are here.)',
+    reason:
+      'zvols and files as disks of other machines. (SMB is Samba’s: it needs leases, ACLs and xattrs, which are here.)',
     modules: 'TARGET_CORE TCM_IBLOCK TCM_FILEIO ISCSI_TARGET',
   },
   {

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
+import { BUSYBOX, busybox } from '../harness/busybox.ts';
+import { foreignModule, unsignedModule } from '../harness/foreign-module.ts';
+import { join2 } from '../harness/lan.ts';
+import { register } from '../harness/register.ts';
+import { endpoint, type Key, wireguardKey } from '../harness/wireguard.ts';
+
+/* The kernel of our own. What holds for Debian's too has no `image`. */
+
+const image = 'n100';
+const tags = ['quick', 'kernel'];
+
+register({ name: 'kernel.config', image, tags }, async (_t, { box }) => {
+  const running = gunzipSync(await box.copyFrom('/proc/config.gz')).toString();
+  assert.equal(running, await readFile(await box.artifact('config'), 'utf8'));
+  assert.match(await box.succeed('uname -r'), /^6\.\d+\.\d+-n100$/);
+  // Who built it, where and when is no part of it.
+  assert.match(await box.succeed('cat /proc/version'), /^Linux version \S+ \(draisine@draisine\) .* #1 SMP /);
+});
+
+register({ name: 'kernel.modules-signed', image, tags }, async (_t, { box }) => {
+  assert.equal(await box.succeed('cat /sys/module/module/parameters/sig_enforce'), 'Y');
+  // Every module of the image, by one key; modinfo names it by its serial number.
+  const keys = await box.succeed(
+    'find /usr/lib/modules -name "*.ko" | while read -r path; do modinfo -F sig_key $path | grep . || echo "none: $path"; done | sort -u',
+    { seconds: 120 },
+  );
+  assert.match(keys, /^[0-9A-F:]+$/);
+
+  const module = await box.copyFrom(`${await box.succeed('modinfo -n dummy')}`);
+  const plain = unsignedModule(module);
+  const turned = Buffer.from(module);
+  turned.writeUInt8(turned.readUInt8(plain.length - 1) ^ 1, plain.length - 1);
+  for (const [name, bytes] of Object.entries({
+    unsigned: plain,
+    foreign: await foreignModule(plain),
+    changed: turned,
+  })) {
+    await box.copyTo(bytes, `/run/${name}.ko`);
+    assert.match(
+      await box.fail(`insmod /run/${name}.ko`),
+      /Key was rejected by service|Required key not available/,
+      name,
+    );
+  }
+  // What was refused was the signature: the module as it came loads.
+  await box.copyTo(module, '/run/own.ko');
+  await box.succeed('insmod /run/own.ko && rmmod dummy');
+});
+
+register({ name: 'kernel.no-unneeded', image, tags }, async (_t, { box }) => {
+  // What udev and services of a box at rest load, and why. Anything else came by itself.
+  const known = new Set([
+    'sch_fq_codel',
+    'virtio_balloon', // QEMU's
+    'qemu_fw_cfg', // the machine config
+    'i2c_i801', // the chipset's
+    'i2c_smbus',
+    'lpc_ich',
+    'iTCO_wdt', // its watchdog
+    'zram',
+    'vmgenid',
+    'virtio_input',
+    'i6300esb',
+    'mfd_core',
+    'intel_rapl_msr',
+    'intel_rapl_common',
+    'intel_powerclamp',
+    'coretemp',
+  ]);
+  const loaded = (await box.succeed('cut -d" " -f1 /proc/modules')).split('\n').filter(Boolean);
+  assert.deepEqual(
+    loaded.filter((name) => !known.has(name)),
+    [],
+  );
+  // Without Secure Boot nothing is locked down; what would get round a lockdown is not there at all.
+  assert.match(
+    await box.succeed('cat /sys/kernel/security/lockdown'),
+    /^\[none\] integrity confidentiality$/,
+  );
+  await box.fail('test -e /dev/mem -o -e /dev/port -o -e /proc/kcore -o -e /sys/kernel/debug/tracing');
+  for (const gone of ['kexec_load_disabled', 'io_uring_disabled'])
+    await box.fail(`test -e /proc/sys/kernel/${gone}`);
+  assert.match(await box.succeed('cat /sys/kernel/security/lsm'), /landlock.*yama.*apparmor/);
+});
+
+register(
+  { name: 'kernel.containers', tags, machines: { box: { prepare: busybox } } },
+  async (_t, { box }) => {
+    const controllers = (await box.succeed('cat /sys/fs/cgroup/cgroup.controllers')).split(' ');
+    for (const wanted of ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'misc'])
+      assert.ok(controllers.includes(wanted), `${wanted} is not among ${controllers.join()}`);
+    assert.match(await box.succeed('grep overlay /proc/filesystems'), /overlay/);
+    assert.match(await box.succeed('cat /proc/sys/kernel/seccomp/actions_avail'), /errno.*trace.*log.*allow/);
+    for (const space of ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts'])
+      await box.succeed(`test -e /proc/self/ns/${space}`);
+    assert.ok(Number(await box.succeed('cat /proc/sys/user/max_user_namespaces')) > 0);
+    const info = JSON.parse(await box.succeed('podman info --format=json')) as {
+      host: { cgroupVersion: string; ociRuntime: { name: string }; security: { seccompEnabled: boolean } };
+      store: { graphDriverName: string };
+    };
+    assert.equal(info.host.cgroupVersion, 'v2');
+    assert.equal(info.host.ociRuntime.name, 'crun');
+    assert.equal(info.host.security.seccompEnabled, true);
+    assert.equal(info.store.graphDriverName, 'overlay');
+    // All at once: limits of each controller, a user name space, a seccomp filter.
+    const run =
+      `podman run --rm --network=none --entrypoint=/bin/busybox --memory=64m --cpus=0.5 --pids-limit=50
+    --cpuset-cpus=0 --userns=auto ${BUSYBOX}`.replaceAll('\n', ' ');
+    assert.equal(await box.succeed(`${run} grep Seccomp: /proc/self/status`), 'Seccomp:\t2');
+  },
+);
+
+/** Each expression of nft(8) that netavark's rules (src/firewall/nft.rs) and our firewall (ignition/sugar/firewall.ts) use. */
+const RULES = `
+table inet kola {
+  map ports { type inet_proto . inet_service : verdict; }
+  set banned { type ipv4_addr; flags interval; elements = { 192.0.2.0/24 } }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    ct state established,related accept
+    ct state invalid drop
+    iif lo accept
+    iifname "podman*" meta l4proto { tcp, udp } th dport 53 accept
+    meta l4proto { icmp, ipv6-icmp } limit rate 10/second accept
+    ip saddr @banned counter reject with icmpx admin-prohibited
+    fib daddr type local counter
+    tcp dport { 22, 80 } ct state new accept
+  }
+  chain forward {
+    type filter hook forward priority filter;
+    ct mark and 0x1 == 0x1 accept
+    meta mark set mark or 0x2
+  }
+  chain dnat { tcp dport 8080 dnat ip to 10.88.0.2:80 }
+  chain prerouting { type nat hook prerouting priority dstnat; fib daddr type local jump dnat; }
+  chain output { type nat hook output priority dstnat; ip daddr 127.0.0.1 jump dnat; }
+  chain postrouting {
+    type nat hook postrouting priority srcnat;
+    ip saddr 10.88.0.0/16 ip daddr != 224.0.0.0/4 masquerade
+    ip6 saddr fd00::/64 masquerade fully-random
+  }
+  chain log { log prefix "kola " level info; numgen random mod 2 vmap { 0 : accept, 1 : drop }; }
+}
+`;
+
+register({ name: 'kernel.netfilter', tags }, async (_t, { box }) => {
+  await box.copyTo(Buffer.from(RULES), '/run/rules.nft');
+  await box.succeed('nft --file /run/rules.nft');
+  await box.succeed('nft add chain inet kola redirected "{ type nat hook prerouting priority dstnat + 1; }"');
+  await box.succeed('nft add rule inet kola redirected tcp dport 443 redirect to :8443');
+  // They act: what is banned gets an answer that says so.
+  await box.succeed(
+    'ip address add 192.0.2.1/32 dev lo && nft delete rule inet kola input handle $(nft -a list chain inet kola input | sed -n "s/.*iif .*lo.* handle //p")',
+  );
+  assert.match(
+    await box.fail('exec 9<>/dev/tcp/192.0.2.1/22'),
+    /No route to host|Connection refused|prohibited/,
+  );
+  assert.match(await box.succeed('nft list chain inet kola input'), /counter packets [1-9]/);
+});
+
+register(
+  {
+    name: 'kernel.crypto',
+    tags: ['kernel'],
+    machines: {
+      box: { disks: [{ name: 'vault', size: 128 }], nics: [{ network: 'user' }, { network: 'lan' }] },
+      peer: { nics: [{ network: 'user' }, { network: 'lan' }] },
+    },
+    expect: [/^listener: udp \S+:51820 /],
+  },
+  async (_t, { box, peer }) => {
+    const disk = box.disk('vault');
+    await box.succeed(`
+      echo -n secret >/run/key
+      cryptsetup luksFormat --batch-mode --pbkdf=pbkdf2 --pbkdf-force-iterations=1000 --key-file=/run/key ${disk}
+      cryptsetup open --key-file=/run/key ${disk} vault
+      mkfs.ext4 -q /dev/mapper/vault && mount /dev/mapper/vault /mnt
+      echo 'in the open' >/mnt/file && umount /mnt && cryptsetup close vault`);
+    assert.equal(await box.succeed(`grep -c 'in the open' ${disk} || true`), '0');
+    await box.succeed(`cryptsetup open --key-file=/run/key ${disk} vault && mount /dev/mapper/vault /mnt`);
+    assert.equal(await box.succeed('cat /mnt/file'), 'in the open');
+    await box.succeed('umount /mnt && cryptsetup close vault');
+
+    await join2(box, peer);
+    const keys: [Key, Key] = [wireguardKey(), wireguardKey()];
+    await endpoint(box, { own: keys[0], peer: keys[1], address: '10.99.0.1', at: '10.9.0.2' });
+    await endpoint(peer, { own: keys[1], peer: keys[0], address: '10.99.0.2', at: '10.9.0.1' });
+    await box.waitUntilSucceeds('ping -c 1 -W 2 10.99.0.2');
+    // Through the tunnel: its counters moved on both sides.
+    for (const machine of [box, peer])
+      assert.ok(Number(await machine.succeed('cat /sys/class/net/wg0/statistics/rx_bytes')) > 100);
+  },
+);
