@@ -3,6 +3,7 @@ import { genericFirmware } from '../../packages/firmware.ts';
 import { initrdPlan } from '../../packages/initrd/plan.ts';
 import { debianKernel } from '../../packages/kernel/debian.ts';
 import { generic } from '../../packages/sets/n100.ts';
+import { fixups } from '../../packages/system/fixups.ts';
 import { initrdModules, modules } from '../../packages/system/modules.ts';
 import { kernelTrims, trims } from '../../packages/system/trims.ts';
 import n100 from '../n100/image.ts';
@@ -15,6 +16,7 @@ const image: Image = {
   kernel: debianKernel(generic.name, modules),
   firmware: genericFirmware,
   trims: [...trims, ...kernelTrims],
+  fixups,
   initrd: { plan: initrdPlan, modules: initrdModules },
 };
 

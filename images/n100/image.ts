@@ -4,7 +4,7 @@ import { initrdPlan } from '../../packages/initrd/plan.ts';
 import { n100Config } from '../../packages/kernel/config/index.ts';
 import { ownKernel } from '../../packages/kernel/n100.ts';
 import { n100, ociBusybox } from '../../packages/sets/n100.ts';
-import { fixups, replaces } from '../../packages/system/fixups.ts';
+import { builtinModules, fixups, replaces } from '../../packages/system/fixups.ts';
 import { trims } from '../../packages/system/trims.ts';
 import { groups, unusedAccounts, users } from '../../packages/system/users.ts';
 
@@ -20,7 +20,7 @@ const image: Image = {
   trims,
   settled: [],
   accounts: { users, groups, unused: unusedAccounts },
-  fixups,
+  fixups: { ...fixups, links: { ...fixups.links, ...builtinModules } },
   // What it boots from is in the kernel.
   initrd: { plan: initrdPlan, modules: [] },
   cmdline: [

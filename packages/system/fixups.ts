@@ -28,4 +28,15 @@ export const fixups: Fixups = {
 };
 
 /** Paths of packages that our overlay replaces. */
-export const replaces: readonly string[] = ['etc/issue'];
+export const replaces: readonly string[] = [
+  'etc/issue',
+  'usr/lib/systemd/system-generators/podman-system-generator',
+];
+
+/** Where the kernel has these built in: units that would call modprobe for them at each start, to find nothing to do. */
+export const builtinModules: Fixups['links'] = Object.fromEntries(
+  ['configfs', 'drm', 'efi_pstore', 'fuse'].map((name) => [
+    `usr/lib/systemd/system/modprobe@${name}.service`,
+    '/dev/null',
+  ]),
+);

@@ -120,8 +120,10 @@ export const trims: readonly Trim[] = [
     paths: ['usr/lib/systemd/system/{zfs-import-cache,zfs-import-scan,zfs-load-module}.service'],
   },
   {
-    reason: 'mounts and jobs at boot that nothing here uses',
+    reason: 'mounts and jobs at boot that nothing here uses; device nodes are made once, when all accounts are there',
     paths: [
+      'usr/lib/modules-load.d/zfs.conf',
+      'usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup-dev-early.service',
       'usr/lib/systemd/system/sysinit.target.wants/{dev-hugepages.mount,sys-kernel-debug.mount,sys-kernel-tracing.mount,proc-sys-fs-binfmt_misc.automount,systemd-binfmt.service,integritysetup.target}',
       'usr/lib/systemd/system/getty.target.wants/getty-static.service',
       'usr/lib/systemd/system/sockets.target.wants/systemd-initctl.socket',
@@ -146,12 +148,12 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'no battery, no hibernation, no blue screen, no portable home, no X11',
+    reason: 'no battery, no hibernation, no blue screen, no X11; no tapes, flash chips or mice for udev to look at',
     paths: [
       'usr/lib/systemd/system/{sysinit.target.wants/systemd-hibernate-clear.service,initrd.target.wants/systemd-battery-check.service,initrd.target.wants/systemd-bsod.service}',
       'usr/lib/tmpfiles.d/x11.conf',
       'etc/X11/**',
-      'usr/lib/udev/rules.d/{60-sensor,70-camera,70-joystick,70-touchpad,78-sound-card,60-persistent-alsa,60-persistent-v4l,60-infiniband,60-fido-id,90-iocost,60-autosuspend}.rules',
+      'usr/lib/udev/rules.d/{60-sensor,70-camera,70-joystick,70-touchpad,78-sound-card,60-persistent-alsa,60-persistent-v4l,60-infiniband,60-fido-id,90-iocost,60-autosuspend,60-persistent-storage-mtd,60-persistent-storage-tape,75-probe_mtd,70-mouse,60-persistent-input,60-evdev,70-memory}.rules',
     ],
   },
   {
