@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
@@ -13,6 +14,7 @@ const MAGIC = '~Module signature appended~\n';
 
 const SIGN = `
 set -eu
+. /keys/environment
 key=$1
 while read -r module; do
   /headers/scripts/sign-file sha512 "$key" /keys/certificate.pem "/modules/$module"
@@ -62,7 +64,13 @@ export const signModules = recipe<{
       contents.close();
     }
     await writeFile(join(folder, 'list'), files.map(({ path }) => `${path}\n`).join(''));
-    const { argument, binds } = keyBinds(key);
+    const { argument, binds, env } = keyAccess(key);
+    // In a file, since a PIN must not stand on a command line.
+    const environment = join(scratch, 'environment');
+    const lines = Object.entries(env).map(
+      ([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`,
+    );
+    await writeFile(environment, lines.join(''), { mode: 0o600 });
     await runSandboxed(
       inputs.sandbox.path,
       inputs.compiler.path,
@@ -71,6 +79,7 @@ export const signModules = recipe<{
         { from: folder, to: '/modules', writable: true },
         { from: inputs.headers.path, to: '/headers' },
         { from: certificate, to: '/keys/certificate.pem' },
+        { from: environment, to: '/keys/environment' },
         ...binds,
       ],
       { signal },
@@ -89,7 +98,33 @@ export const signModules = recipe<{
   },
 });
 
-function keyBinds({ key }: ModuleKey): { argument: string; binds: Bind[] } {
-  if ('file' in key) return { argument: '/keys/key.pem', binds: [{ from: key.file, to: '/keys/key.pem' }] };
-  return { argument: key.pkcs11, binds: [] };
+/** How the sandbox gets at the key: the file, or the library of a token with what it may need to reach it. */
+function keyAccess({ key }: ModuleKey): { argument: string; binds: Bind[]; env: Record<string, string> } {
+  if ('file' in key) {
+    return { argument: '/keys/key.pem', binds: [{ from: key.file, to: '/keys/key.pem' }], env: {} };
+  }
+  const library = process.env.DRAISINE_PKCS11_MODULE;
+  if (!library) {
+    throw badInput('the key is on a PKCS#11 token, whose library is not known', {
+      where: key.pkcs11,
+      mend: 'set DRAISINE_PKCS11_MODULE to it: /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so, say',
+    });
+  }
+  const folder = dirname(library);
+  const tokens = ['/run/pcscd', '/etc/softhsm', '/var/lib/softhsm', process.env.SOFTHSM2_CONF ?? ''];
+  return {
+    argument: key.pkcs11,
+    binds: [
+      { from: folder, to: '/token' },
+      ...tokens.filter((path) => path !== '' && existsSync(path)).map((path) => ({ from: path, to: path })),
+    ],
+    env: {
+      PKCS11_PROVIDER_MODULE: `/token/${basename(library)}`,
+      ...pick(process.env, ['KBUILD_SIGN_PIN', 'SOFTHSM2_CONF']),
+    },
+  };
+}
+
+function pick(from: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
 }

@@ -114,7 +114,7 @@ export async function publish(
     files[`${path}.xz`] = storeXz(files[path]);
     mirror.files.set(`${base}/dists/${parts.suite}/${path}.xz`, Buffer.from(files[`${path}.xz`]!));
   };
-  for (const component of ['main', 'contrib']) {
+  for (const component of ['main', 'contrib', 'non-free-firmware']) {
     add(`${component}/binary-amd64/Packages`, packagesText(components[component] ?? {}));
     add(`${component}/source/Sources`, component === 'main' ? sources : '');
   }

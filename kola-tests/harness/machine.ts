@@ -17,9 +17,11 @@ import { type Device, type DiskFile, diskDevice, portName } from './devices.ts';
 import { type FaultVerbs, faultVerbs } from './faults.ts';
 import { forwardPort } from './forward.ts';
 import { type GuestVerbs, guestVerbs, type Limit } from './guest.ts';
+import { type HardshipVerbs, hardshipVerbs } from './hardships.ts';
 import type { Lab } from './lab.ts';
 import { consoleLog, FIRST_HOTPLUG_SLOT, type Ram } from './qemu-args.ts';
 import { newMachineDir } from './rundir.ts';
+import { type SavedVerbs, savedVerbs } from './saved.ts';
 import { discardSnapshot, type Snapshot, snapshotFor } from './snapshot.ts';
 import { type Disk, devicePath, type IgnitionConfig, type Plan } from './spec.ts';
 import { startVm, type Vm } from './vm.ts';
@@ -29,7 +31,7 @@ import { within } from './wait.ts';
 const BOOT_SECONDS = 120;
 
 /** A machine of a test. */
-export interface Machine extends GuestVerbs, FaultVerbs {
+export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVerbs {
   readonly name: string;
   readonly plan: Plan;
   /** Its sockets, overlays and logs. */
@@ -216,7 +218,7 @@ export async function createMachine(
     return found;
   }
 
-  const lifecycle: Omit<Machine, keyof GuestVerbs | keyof FaultVerbs> = {
+  const lifecycle: Omit<Machine, keyof (GuestVerbs & FaultVerbs & HardshipVerbs & SavedVerbs)> = {
     name,
     plan,
     dir,
@@ -318,10 +320,14 @@ export async function createMachine(
       await rm(dir, { recursive: true, force: true });
     },
   };
+  const guest = guestVerbs(lab, name, running);
+  const faults = faultVerbs(running, deviceNamed);
   const machine: Machine = {
     ...lifecycle,
-    ...guestVerbs(lab, name, running),
-    ...faultVerbs(running, deviceNamed),
+    ...guest,
+    ...faults,
+    ...hardshipVerbs(guest, { crash: lifecycle.crash, corrupt: faults.corrupt }),
+    ...savedVerbs(running, { disks: () => plugged, awake: () => wake(lab, running()) }),
   };
   return machine;
 }

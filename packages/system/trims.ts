@@ -120,7 +120,8 @@ export const trims: readonly Trim[] = [
     paths: ['usr/lib/systemd/system/{zfs-import-cache,zfs-import-scan,zfs-load-module}.service'],
   },
   {
-    reason: 'mounts and jobs at boot that nothing here uses; device nodes are made once, when all accounts are there',
+    reason:
+      'mounts and jobs at boot that nothing here uses; device nodes are made once, when all accounts are there',
     paths: [
       'usr/lib/modules-load.d/zfs.conf',
       'usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup-dev-early.service',
@@ -148,7 +149,8 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'no battery, no hibernation, no blue screen, no X11; no tapes, flash chips or mice for udev to look at',
+    reason:
+      'no battery, no hibernation, no blue screen, no X11; no tapes, flash chips or mice for udev to look at',
     paths: [
       'usr/lib/systemd/system/{sysinit.target.wants/systemd-hibernate-clear.service,initrd.target.wants/systemd-battery-check.service,initrd.target.wants/systemd-bsod.service}',
       'usr/lib/tmpfiles.d/x11.conf',

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { register } from '../harness/register.ts';
+
+/* The harness's own verbs, on a real machine: a test that uses one must be able to rely on it. */
+
+const tags = ['harness'];
+
+register({ name: 'harness.snapshot', tags }, async (_t, { box }) => {
+  await box.succeed(
+    'echo before >/var/lib/state; echo before >/run/state; sleep infinity >/dev/null 2>&1 & disown',
+  );
+  const saved = await box.snapshot();
+  await box.succeed('echo after >/var/lib/state; echo after >/run/state; sync; pkill -x sleep || true');
+  await box.restore(saved);
+  assert.equal(await box.succeed('cat /var/lib/state /run/state'), 'before\nbefore');
+  await box.succeed('pgrep -x sleep');
+  const behind = Date.now() / 1000 - Number(await box.succeed('date +%s'));
+  assert.ok(Math.abs(behind) < 60, `the clock is ${behind} s behind`);
+});
+
+register({ name: 'harness.hardships', tags, timeout: 240 }, async (_t, { box }) => {
+  const free = await box.fillDisk('/var', 1024);
+  assert.ok(Number(await box.succeed('df --output=avail -k /var | tail -n 1')) <= 1024);
+  await free();
+  assert.ok(Number(await box.succeed('df --output=avail -k /var | tail -n 1')) > 100 * 1024);
+
+  const before = Number(await box.succeed('date +%s'));
+  await box.jumpClock(3600);
+  assert.ok(Number(await box.succeed('date +%s')) >= before + 3600);
+  await box.jumpClock(-3600);
+
+  const available = "awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo";
+  const release = await box.pressMemory(100);
+  assert.ok(Number(await box.succeed(available)) <= 124);
+  await release();
+  await box.waitUntilSucceeds(`(($(${available}) > 200))`);
+
+  const moment = await box.crashWithin(2);
+  assert.ok(moment <= 2000 && !box.isOn());
+  await box.start();
+  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+});
