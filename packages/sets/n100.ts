@@ -42,6 +42,10 @@ const system = [
   'xfsprogs',
   'btrfs-progs',
   'cryptsetup-bin',
+  // What installs onto a disk, fetches `/usr` over the network, and shows an address as a picture.
+  'systemd-boot-tools',
+  'wget',
+  'qrencode',
   'ca-certificates',
   'netbase',
   'tzdata',

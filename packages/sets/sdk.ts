@@ -26,6 +26,7 @@ export const sdkImage: PackageSet = {
     'systemd-ukify',
     'systemd-boot-efi',
     'util-linux',
+    'xorriso',
     'zstd',
   ],
   drop: [
@@ -44,6 +45,15 @@ export const sdkQemu: PackageSet = {
   drop: [
     { package: 'passwd', reason: noScripts },
     { package: 'adduser', reason: noScripts },
+  ],
+};
+
+/** What `draisine serve` runs: DHCP and TFTP, and the boot programs it hands out. */
+export const sdkServe: PackageSet = {
+  name: 'sdk-serve',
+  include: ['dnsmasq-base', 'ipxe'],
+  drop: [
+    { package: 'passwd', reason: noScripts },
   ],
 };
 
