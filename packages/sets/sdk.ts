@@ -52,9 +52,7 @@ export const sdkQemu: PackageSet = {
 export const sdkServe: PackageSet = {
   name: 'sdk-serve',
   include: ['dnsmasq-base', 'ipxe'],
-  drop: [
-    { package: 'passwd', reason: noScripts },
-  ],
+  drop: [{ package: 'passwd', reason: noScripts }],
 };
 
 /** The compiler for recipes (kernel modules, later the kernel). Runs in a namespace of its own. */
