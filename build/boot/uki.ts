@@ -1,11 +1,23 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { recipe, type Target } from '../graph/target.ts';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { type Plain, recipe, type Target } from '../graph/target.ts';
 import { runUkify } from './ukify.ts';
+
+/** One way to boot a kernel and its initrd, and an entry of the boot menu: a profile of the UKI (UAPI.5). */
+export interface BootProfile {
+  /** Of the entry: FILE@ID, but FILE alone for the first one. */
+  readonly id: string;
+  /** Shown in the menu in brackets, after the name of the system. */
+  readonly title: string;
+  /** Follows what all profiles have on the kernel's command line. */
+  readonly cmdline: readonly string[];
+}
 
 /**
  * A unified kernel image (UAPI.5): systemd-stub, kernel, initrd, os-release and a command line that carries the
- * root hash of /usr, so that what one signs is what boots.
+ * root hash of /usr, so that what one signs is what boots. A further profile is two small sections: title and
+ * command line.
  */
 export const uki = recipe<{
   sdk: Target;
@@ -15,7 +27,10 @@ export const uki = recipe<{
   microcode: readonly Target[];
   /** The root hash of /usr in text: goes on the command line as usrhash=. */
   rootHash: Target;
+  /** What all profiles have in common. */
   cmdline: readonly string[];
+  /** At least one; the first is what boots unless somebody chooses. */
+  profiles: readonly Plain<BootProfile>[];
   osRelease: string;
   /** Kernel release, for the .uname section. */
   uname: string;
@@ -24,34 +39,35 @@ export const uki = recipe<{
   from: import.meta.url,
   kind: 'file',
   async run({ inputs, scratch, out, signal }) {
-    const {
-      sdk,
-      kernel,
-      initrd,
-      microcode,
-      rootHash: rootHashFile,
-      cmdline,
-      osRelease,
-      uname,
-      epoch,
-    } = inputs;
-    const rootHash = (await readFile(rootHashFile.path, 'utf8')).trim();
+    const { sdk, kernel, initrd, microcode, cmdline, profiles, osRelease, uname, epoch } = inputs;
+    const rootHash = (await readFile(inputs.rootHash.path, 'utf8')).trim();
+    const stub = (name: string) => `--stub=${join(sdk.path, 'usr/lib/systemd/boot/efi', name)}`;
+    const words = (profile: BootProfile) =>
+      `--cmdline=${[`usrhash=${rootHash}`, ...cmdline, ...profile.cmdline].join(' ')}`;
+    const about = ({ id, title }: BootProfile) => `--profile=ID=${id}\nTITLE=${title}\n`;
+    const run = (args: readonly string[]) => runUkify(sdk.path, ['build', ...args], { scratch, signal, epoch });
+
+    const [first, ...others] = profiles;
+    if (!first) throw new Failure('a UKI must have a profile', { where: 'profiles of the image' });
+    const joined: string[] = [];
+    for (const profile of others) {
+      const file = join(scratch, `${profile.id}.efi`);
+      await run([about(profile), words(profile), stub('addonx64.efi.stub'), `--output=${file}`]);
+      joined.push(`--join-profile=${file}`);
+    }
     const osReleasePath = join(scratch, 'os-release');
     await writeFile(osReleasePath, osRelease);
-    await runUkify(
-      sdk.path,
-      [
-        'build',
-        `--linux=${kernel.path}`,
-        `--initrd=${initrd.path}`,
-        ...microcode.map(({ path }) => `--microcode=${path}`),
-        `--cmdline=${[`usrhash=${rootHash}`, ...cmdline].join(' ')}`,
-        `--os-release=@${osReleasePath}`,
-        `--uname=${uname}`,
-        `--stub=${join(sdk.path, 'usr/lib/systemd/boot/efi/linuxx64.efi.stub')}`,
-        `--output=${out}`,
-      ],
-      { scratch, signal, epoch },
-    );
+    await run([
+      `--linux=${kernel.path}`,
+      `--initrd=${initrd.path}`,
+      ...microcode.map(({ path }) => `--microcode=${path}`),
+      words(first),
+      // ukify takes a file with a profile and nothing joined to it for a profile to be joined to another.
+      ...(joined.length > 0 ? [about(first), ...joined] : []),
+      `--os-release=@${osReleasePath}`,
+      `--uname=${uname}`,
+      stub('linuxx64.efi.stub'),
+      `--output=${out}`,
+    ]);
   },
 });

@@ -1,5 +1,6 @@
 import type { Microcode } from '../boot/firmware.ts';
 import type { InitrdPlan } from '../boot/initrd.ts';
+import type { BootProfile } from '../boot/uki.ts';
 import type { Compression } from '../fs/erofs.ts';
 import type { Target } from '../graph/target.ts';
 import type { PartitionPlan } from '../media/partitions.ts';
@@ -58,8 +59,15 @@ export interface Image {
   readonly accounts: Accounts;
   readonly fixups: Fixups;
   readonly initrd: { readonly plan: InitrdPlan; readonly modules: readonly string[] };
-  /** Kernel command line besides usrhash=. */
+  /** Kernel command line besides usrhash=, on every medium and in every profile. */
   readonly cmdline: readonly string[];
+  /**
+   * Entries of the boot menu, the first boots by itself. Media that have no place for the state partition offer those
+   * with root=tmpfs only.
+   */
+  readonly profiles: readonly BootProfile[];
+  /** How long the boot menu is shown. */
+  readonly menuSeconds: number;
   readonly partitions: PartitionPlan;
   /** Of a release build; `build --dev` takes lz4. */
   readonly compression: Compression;

@@ -145,6 +145,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     microcode,
     rootHash,
     cmdline: image.cmdline,
+    profiles: image.profiles,
     osRelease: osRelease(identity),
     uname: from.release,
     epoch,
@@ -155,6 +156,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     ukiName: `draisine_${version}.efi`,
     kargs: kargsAddon(`${name}:kargs-addon`, { sdk, epoch }),
     size: image.partitions.esp,
+    menuSeconds: image.menuSeconds,
     volumeId: sha256(`${seed} esp`).slice(0, 8),
     epoch,
   });

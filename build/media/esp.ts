@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, rm, stat, utimes } from 'node:fs/promises';
+import { copyFile, mkdir, open, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { runTool } from '../../sdk/tool.ts';
@@ -20,13 +20,15 @@ export const esp = recipe<{
   /** Template of the addon with a machine's kernel arguments; not loaded from where it lies. */
   kargs: Target;
   size: number;
+  /** How long systemd-boot shows its menu (loader.conf(5)). */
+  menuSeconds: number;
   volumeId: string;
   epoch: number;
 }>({
   from: import.meta.url,
   kind: 'file',
   async run({ inputs, out, scratch, signal }) {
-    const { sdk, uki, ukiName, kargs, size, volumeId, epoch } = inputs;
+    const { sdk, uki, ukiName, kargs, size, menuSeconds, volumeId, epoch } = inputs;
     const needed = UKIS * uki.size + OVERHEAD;
     if (needed > size) {
       throw badInput(
@@ -62,6 +64,9 @@ export const esp = recipe<{
     await put(boot, 'EFI/systemd/systemd-bootx64.efi');
     await put(uki.path, `EFI/Linux/${ukiName}`);
     await put(kargs.path, 'loader/draisine-kargs.efi');
+    const settings = join(scratch, 'loader.conf');
+    await writeFile(settings, `timeout ${menuSeconds}\n`);
+    await put(settings, 'loader/loader.conf');
   },
 });
 

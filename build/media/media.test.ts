@@ -102,6 +102,7 @@ describe('esp', () => {
       ukiName: 'draisine_1.efi',
       kargs: await given(await put(where, 'kargs', 'kargs')),
       size,
+      menuSeconds: 0,
       volumeId: '01234567',
       epoch: 0,
     });

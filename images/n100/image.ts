@@ -24,11 +24,6 @@ const image: Image = {
   // What it boots from is in the kernel.
   initrd: { plan: initrdPlan, modules: [] },
   cmdline: [
-    'root=/dev/disk/by-partlabel/draisine-state',
-    'rootfstype=ext4',
-    // The first boot makes the partition; systemd's own 90 s begin before that, and are short for a busy host.
-    'rootflags=x-systemd.device-timeout=5min',
-    'rw',
     'mount.usr=/dev/mapper/usr',
     'mount.usrfstype=erofs',
     'mount.usrflags=ro,x-systemd.device-timeout=5min',
@@ -37,6 +32,22 @@ const image: Image = {
     'quiet',
     'panic=10',
   ],
+  profiles: [
+    {
+      id: 'disk',
+      title: 'state on this disk',
+      cmdline: [
+        'root=/dev/disk/by-partlabel/draisine-state',
+        'rootfstype=ext4',
+        // The first boot makes the partition; systemd's own 90 s begin before that, and are short for a busy host.
+        'rootflags=x-systemd.device-timeout=5min',
+        'rw',
+      ],
+    },
+    { id: 'live', title: 'live, state in RAM', cmdline: ['root=tmpfs'] },
+    { id: 'install', title: 'install on a disk', cmdline: ['root=tmpfs', 'draisine.install'] },
+  ],
+  menuSeconds: 2,
   partitions: { esp: 512 * MiB, usr: 512 * MiB, verity: 16 * MiB },
   compression: 'zstd',
   testImages: [{ name: 'oci-busybox', set: ociBusybox.name, entrypoint: ['/bin/sh'] }],

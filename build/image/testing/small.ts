@@ -57,6 +57,11 @@ export const small: Image = {
     modules: ['erofs'],
   },
   cmdline: ['quiet'],
+  profiles: [
+    { id: 'disk', title: 'disk', cmdline: ['root=/dev/vda'] },
+    { id: 'live', title: 'live', cmdline: ['root=tmpfs'] },
+  ],
+  menuSeconds: 0,
   partitions: { esp: 256 * MiB, usr: 256 * MiB, verity: 8 * MiB },
   compression: 'zstd',
   testImages: [],
