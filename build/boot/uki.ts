@@ -45,7 +45,8 @@ export const uki = recipe<{
     const words = (profile: BootProfile) =>
       `--cmdline=${[`usrhash=${rootHash}`, ...cmdline, ...profile.cmdline].join(' ')}`;
     const about = ({ id, title }: BootProfile) => `--profile=ID=${id}\nTITLE=${title}\n`;
-    const run = (args: readonly string[]) => runUkify(sdk.path, ['build', ...args], { scratch, signal, epoch });
+    const run = (args: readonly string[]) =>
+      runUkify(sdk.path, ['build', ...args], { scratch, signal, epoch });
 
     const [first, ...others] = profiles;
     if (!first) throw new Failure('a UKI must have a profile', { where: 'profiles of the image' });

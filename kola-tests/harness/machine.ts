@@ -45,6 +45,8 @@ export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVer
   start(): Promise<void>;
   /** Powers on and waits for nothing. */
   powerOn(): Promise<void>;
+  /** After `powerOn`: waits until the machine answers and has started what it starts. */
+  ready(): Promise<void>;
   /** Powers on a machine that must not come up, until its console says why, then off. Returns the console's text. */
   bootFails(options?: Limit): Promise<string>;
   /** Orderly reboot by the guest; returns when it is up again. */
@@ -227,6 +229,7 @@ export async function createMachine(
     fallback: () => fallback,
     start,
     powerOn,
+    ready: async () => await waitReady(lab, running()),
     bootFails: async (options) => {
       await powerOn();
       const { agent, lost, kill } = running();

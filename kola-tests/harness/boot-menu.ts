@@ -1,0 +1,10 @@
+import type { Machine } from './machine.ts';
+
+/** Powers a machine on and takes the entry of the boot menu that is `down` below the first one, as a person would. */
+export async function bootEntry(box: Machine, down: number): Promise<void> {
+  await box.powerOn();
+  // systemd-boot draws it on the serial port as well, and a key pressed stops the clock.
+  await box.waitForConsole(/state in RAM/, { seconds: 30 });
+  for (let i = 0; i < down; i += 1) await box.sendKeys('down');
+  await box.sendKeys('ret');
+}
