@@ -15,6 +15,7 @@ const LOCK = 'packages/lock.json';
 const FILES: Readonly<Record<string, string>> = {
   disk: 'disk.img',
   'disk.zst': 'disk.img.zst',
+  iso: 'draisine.iso',
   uki: 'uki.efi',
   kernel: 'vmlinuz',
   initrd: 'initrd.img',
@@ -24,6 +25,9 @@ const FILES: Readonly<Record<string, string>> = {
   'oci-busybox': 'oci-busybox.tar',
   sbom: 'sbom.spdx.json',
 };
+
+/** Artifacts that a development build makes only when they are asked for. */
+const NOT_FOR_DEVELOPMENT = ['disk.zst', 'iso'];
 
 /** The targets of an image out of the committed lock. */
 export async function imageTargets(image: Image, { dev }: ImageContext): Promise<ImageTargets> {
@@ -39,7 +43,7 @@ export async function imageTargets(image: Image, { dev }: ImageContext): Promise
     artifacts: Object.fromEntries(
       Object.entries(graph.artifacts).map(([name, target]) => [
         name,
-        { target, file: FILES[name] ?? name, byDefault: !(dev && name === 'disk.zst') },
+        { target, file: FILES[name] ?? name, byDefault: !(dev && NOT_FOR_DEVELOPMENT.includes(name)) },
       ]),
     ),
     targets: { [graph.root.name]: graph.root },

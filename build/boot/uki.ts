@@ -14,6 +14,16 @@ export interface BootProfile {
   readonly cmdline: readonly string[];
 }
 
+/** The kernel command line of a profile. `rootHash`: file with the root hash of /usr in text. */
+export async function profileArguments(
+  rootHash: string,
+  common: readonly string[],
+  { cmdline }: BootProfile,
+): Promise<string> {
+  const hash = (await readFile(rootHash, 'utf8')).trim();
+  return [`usrhash=${hash}`, ...common, ...cmdline].join(' ');
+}
+
 /**
  * A unified kernel image (UAPI.5): systemd-stub, kernel, initrd, os-release and a command line that carries the
  * root hash of /usr, so that what one signs is what boots. A further profile is two small sections: title and
@@ -40,10 +50,9 @@ export const uki = recipe<{
   kind: 'file',
   async run({ inputs, scratch, out, signal }) {
     const { sdk, kernel, initrd, microcode, cmdline, profiles, osRelease, uname, epoch } = inputs;
-    const rootHash = (await readFile(inputs.rootHash.path, 'utf8')).trim();
     const stub = (name: string) => `--stub=${join(sdk.path, 'usr/lib/systemd/boot/efi', name)}`;
-    const words = (profile: BootProfile) =>
-      `--cmdline=${[`usrhash=${rootHash}`, ...cmdline, ...profile.cmdline].join(' ')}`;
+    const words = async (profile: BootProfile) =>
+      `--cmdline=${await profileArguments(inputs.rootHash.path, cmdline, profile)}`;
     const about = ({ id, title }: BootProfile) => `--profile=ID=${id}\nTITLE=${title}\n`;
     const run = (args: readonly string[]) =>
       runUkify(sdk.path, ['build', ...args], { scratch, signal, epoch });
@@ -53,7 +62,7 @@ export const uki = recipe<{
     const joined: string[] = [];
     for (const profile of others) {
       const file = join(scratch, `${profile.id}.efi`);
-      await run([about(profile), words(profile), stub('addonx64.efi.stub'), `--output=${file}`]);
+      await run([about(profile), await words(profile), stub('addonx64.efi.stub'), `--output=${file}`]);
       joined.push(`--join-profile=${file}`);
     }
     const osReleasePath = join(scratch, 'os-release');
@@ -62,7 +71,7 @@ export const uki = recipe<{
       `--linux=${kernel.path}`,
       `--initrd=${initrd.path}`,
       ...microcode.map(({ path }) => `--microcode=${path}`),
-      words(first),
+      await words(first),
       // ukify takes a file with a profile and nothing joined to it for a profile to be joined to another.
       ...(joined.length > 0 ? [about(first), ...joined] : []),
       `--os-release=@${osReleasePath}`,

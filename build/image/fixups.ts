@@ -81,13 +81,18 @@ export function caBundle(tree: Tree, read: (path: string) => string): Generated 
   return generatedFile('etc/ssl/certs/ca-certificates.crt', bundle, 'ca-bundle');
 }
 
+/** The system's name for people. */
+export function prettyName({ version, image }: { version: string; image: string }): string {
+  return `Draisine ${version} (${image})`;
+}
+
 /** os-release(5). */
 export function osRelease(identity: { name: string; version: string; image: string }): string {
   return [
     'NAME="Draisine"',
     'ID=draisine',
     'ID_LIKE="debian flatcar"',
-    `PRETTY_NAME="Draisine ${identity.version} (${identity.image})"`,
+    `PRETTY_NAME="${prettyName(identity)}"`,
     `VERSION_ID=${identity.version}`,
     `IMAGE_ID=${identity.image}`,
     `IMAGE_VERSION=${identity.version}`,

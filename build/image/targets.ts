@@ -8,13 +8,16 @@ import { signModules } from '../boot/sign-modules.ts';
 import { uki } from '../boot/uki.ts';
 import { type Lock, lockedSet } from '../debian/lock.ts';
 import { erofs } from '../fs/erofs.ts';
+import { usrImage } from '../fs/usr-image.ts';
 import { verity, verityRoot } from '../fs/verity.ts';
 import { source, type Target } from '../graph/target.ts';
 import { zstd } from '../media/compress.ts';
 import { disk } from '../media/disk.ts';
 import { esp } from '../media/esp.ts';
+import { iso } from '../media/iso.ts';
+import { isoEsp } from '../media/iso-esp.ts';
 import { uuidFrom } from '../media/partitions.ts';
-import { osRelease } from './fixups.ts';
+import { osRelease, prettyName } from './fixups.ts';
 import type { Image } from './image.ts';
 import { ociArchive } from './oci.ts';
 import { lockedPackages } from './packages.ts';
@@ -170,9 +173,31 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     version,
     seed: sha256(`${seed} disk`).slice(0, 32),
   });
+  const usrFile = usrImage(`${name}:usr-image`, { usr, hashTree });
+  const isoTarget = iso(`${name}:iso`, {
+    sdk,
+    esp: isoEsp(`${name}:iso-esp`, {
+      sdk,
+      uki: ukiTarget,
+      ukiName: `draisine_${version}.efi`,
+      title: prettyName(identity),
+      rootHash,
+      cmdline: image.cmdline,
+      profiles: image.profiles,
+      usr,
+      menuSeconds: image.menuSeconds,
+      volumeId: sha256(`${seed} iso-esp`).slice(0, 8),
+      epoch,
+    }),
+    usrImage: usrFile,
+    rootHash,
+    diskUuid: uuidFrom(`${seed} iso`),
+    epoch,
+  });
   const artifacts: Record<string, Target> = {
     disk: diskTarget,
     'disk.zst': zstd(`${name}:disk.zst`, { sdk, file: diskTarget, level: dev ? 1 : 3 }),
+    iso: isoTarget,
     uki: ukiTarget,
     kernel,
     config: kernelConfiguration(`${name}:config`, { kernel: from.kernel }),

@@ -1,18 +1,18 @@
-import { copyFile, mkdir, open, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
-import { runTool } from '../../sdk/tool.ts';
 import { recipe, type Target } from '../graph/target.ts';
+import { makeFat } from './fat.ts';
 
 /** UKIs the ESP must be able to hold at once: the running one, the one before, the one being written. */
 const UKIS = 3;
 /** FAT tables, directories and cluster slack, in bytes; generous. */
 const OVERHEAD = 8 << 20;
 
-/**
- * The EFI system partition: systemd-boot at the fallback path, the UKI under EFI/Linux (Boot Loader Specification,
- * type 2). Written with mkfs.fat --invariant and mtools: no loop device, no root, no clock.
- */
+/** In the tool tree. */
+export const SYSTEMD_BOOT = 'usr/lib/systemd/boot/efi/systemd-bootx64.efi';
+
+/** The EFI system partition: systemd-boot at the fallback path, the UKI under EFI/Linux (Boot Loader Specification, type 2). */
 export const esp = recipe<{
   sdk: Target;
   uki: Target;
@@ -39,34 +39,20 @@ export const esp = recipe<{
         },
       );
     }
-    const image = await open(out, 'wx');
-    await image.truncate(size);
-    await image.close();
-    const env = { SOURCE_DATE_EPOCH: String(epoch), MTOOLS_SKIP_CHECK: '1' };
-    const run = async (tool: string, args: string[]) =>
-      await runTool(sdk.path, tool, args, { signal, env, cwd: scratch });
-    await run('mkfs.fat', ['--invariant', '-F', '32', '-S', '512', '-i', volumeId, '-n', 'DRAISINE', out]);
-    await run('mmd', ['-i', out, '::/EFI', '::/EFI/BOOT', '::/EFI/Linux', '::/EFI/systemd', '::/loader']);
-
-    const staged = join(scratch, 'staged');
-    await mkdir(staged);
-    const put = async (from: string, to: string) => {
-      // mcopy -m takes the file's time; a copy of ours gives it the build's.
-      const copy = join(staged, 'file');
-      await rm(copy, { force: true }); // a copy of a blob is read-only
-      await copyFile(from, copy);
-      await utimes(copy, epoch, epoch);
-      await run('mcopy', ['-m', '-o', '-i', out, copy, `::/${to}`]);
-    };
-    const boot = join(sdk.path, 'usr/lib/systemd/boot/efi/systemd-bootx64.efi');
-    await stat(boot);
-    await put(boot, 'EFI/BOOT/BOOTX64.EFI');
-    await put(boot, 'EFI/systemd/systemd-bootx64.efi');
-    await put(uki.path, `EFI/Linux/${ukiName}`);
-    await put(kargs.path, 'loader/draisine-kargs.efi');
     const settings = join(scratch, 'loader.conf');
     await writeFile(settings, `timeout ${menuSeconds}\n`);
-    await put(settings, 'loader/loader.conf');
+    const boot = join(sdk.path, SYSTEMD_BOOT);
+    await makeFat({
+      ...{ sdk: sdk.path, out, size, bits: 32, volumeId, label: 'DRAISINE', epoch, scratch, signal },
+      folders: ['EFI', 'EFI/BOOT', 'EFI/Linux', 'EFI/systemd', 'loader'],
+      files: [
+        [boot, 'EFI/BOOT/BOOTX64.EFI'],
+        [boot, 'EFI/systemd/systemd-bootx64.efi'],
+        [uki.path, `EFI/Linux/${ukiName}`],
+        [kargs.path, 'loader/draisine-kargs.efi'],
+        [settings, 'loader/loader.conf'],
+      ],
+    });
   },
 });
 

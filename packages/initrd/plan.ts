@@ -19,6 +19,7 @@ export const initrdPlan: InitrdPlan = {
     'usr/bin/journalctl',
     'usr/bin/udevadm',
     'usr/sbin/dmsetup',
+    'usr/sbin/losetup',
     'usr/sbin/sulogin',
     'usr/sbin/e2fsck',
     'usr/sbin/fsck',
@@ -54,6 +55,7 @@ export const initrdPlan: InitrdPlan = {
     'usr/lib/udev/rules.d/60-block.rules',
     'usr/lib/udev/rules.d/60-persistent-storage.rules',
     'usr/lib/udev/rules.d/60-persistent-storage-dm.rules',
+    'usr/lib/udev/rules.d/61-draisine-usr.rules',
     'usr/lib/udev/rules.d/63-md-raid-arrays.rules',
     'usr/lib/udev/rules.d/80-drivers.rules',
     'usr/lib/udev/rules.d/95-dm-notify.rules',
@@ -122,6 +124,7 @@ export const initrdPlan: InitrdPlan = {
       '../systemd-udev-trigger.service',
     'usr/lib/systemd/system/sysinit.target.wants/veritysetup.target': '../veritysetup.target',
     'usr/lib/systemd/system/initrd.target.wants/initrd-cleanup.service': '../initrd-cleanup.service',
+    'usr/lib/systemd/system/initrd-usr-fs.target.requires/draisine-usr.service': '../draisine-usr.service',
     'usr/lib/systemd/system/initrd-root-fs.target.requires/draisine-repart.service':
       '../draisine-repart.service',
     'usr/lib/systemd/system/initrd-root-fs.target.requires/draisine-first-boot.service':

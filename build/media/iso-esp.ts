@@ -1,0 +1,84 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { type BootProfile, profileArguments } from '../boot/uki.ts';
+import { runUkify } from '../boot/ukify.ts';
+import { usrImageArguments } from '../fs/usr-image.ts';
+import { type Plain, recipe, type Target } from '../graph/target.ts';
+import { SYSTEMD_BOOT } from './esp.ts';
+import { makeFat } from './fat.ts';
+
+const KiB = 1 << 10;
+/** FAT16 of this many bytes a cluster holds 4085 to 65524 of them: 8 to 128 MiB. */
+const CLUSTER = 2 * KiB;
+const SMALLEST = 9 * KiB * KiB;
+/** systemd-boot, tables, folders, slack. */
+const OVERHEAD = 1024 * KiB;
+
+/**
+ * The EFI system partition of an ISO: the same UKI as on a disk, byte for byte. It does not lie in EFI/Linux, where
+ * systemd-boot would offer all its profiles, but is named by an entry for each of those that go without a disk. Where
+ * /usr is to be found stands in an addon (systemd-stub(7)), which holds whatever somebody edits in the menu.
+ */
+export const isoEsp = recipe<{
+  sdk: Target;
+  uki: Target;
+  ukiName: string;
+  /** The system's name in the menu. */
+  title: string;
+  /** What the UKI was made with. */
+  rootHash: Target;
+  cmdline: readonly string[];
+  profiles: readonly Plain<BootProfile>[];
+  /** The erofs of /usr, the front of the file on the ISO. */
+  usr: Target;
+  menuSeconds: number;
+  volumeId: string;
+  epoch: number;
+}>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, scratch, signal }) {
+    const { sdk, uki, ukiName, title, cmdline, profiles, usr, menuSeconds, volumeId, epoch } = inputs;
+    const addon = join(scratch, 'addon.efi');
+    const words = ['draisine.usr=iso', ...usrImageArguments(usr.size)].join(' ');
+    const stub = join(sdk.path, 'usr/lib/systemd/boot/efi/addonx64.efi.stub');
+    await runUkify(sdk.path, ['build', `--cmdline=${words}`, `--stub=${stub}`, `--output=${addon}`], {
+      ...{ scratch, signal, epoch },
+    });
+    const files: [from: string, to: string][] = [
+      [join(sdk.path, SYSTEMD_BOOT), 'EFI/BOOT/BOOTX64.EFI'],
+      [uki.path, `EFI/draisine/${ukiName}`],
+      [addon, 'loader/addons/draisine-iso.addon.efi'],
+    ];
+    const write = async (name: string, to: string, lines: readonly string[]) => {
+      await writeFile(join(scratch, name), `${lines.join('\n')}\n`);
+      files.push([join(scratch, name), to]);
+    };
+    await write('loader.conf', 'loader/loader.conf', [`timeout ${menuSeconds}`]);
+    for (const [index, profile] of profiles.entries()) {
+      if (!profile.cmdline.includes('root=tmpfs')) continue;
+      // @N chooses the profile. The rest is what that has anyway: there to be edited, and ignored under Secure Boot.
+      const options = `@${index} ${await profileArguments(inputs.rootHash.path, cmdline, profile)}`;
+      await write(`${profile.id}.conf`, `loader/entries/${profile.id}.conf`, [
+        `title ${title} (${profile.title})`,
+        `sort-key ${index}`,
+        `efi /EFI/draisine/${ukiName}`,
+        `options ${options}`,
+      ]);
+    }
+    if (files.length === 4) {
+      throw badInput('no profile goes without a disk: an ISO would have nothing to boot', {
+        where: 'profiles of the image',
+        mend: 'add one with root=tmpfs',
+      });
+    }
+    const needed = uki.size + OVERHEAD;
+    await makeFat({
+      ...{ sdk: sdk.path, out, bits: 16, volumeId, label: 'DRAISINE', epoch, scratch, signal },
+      size: Math.max(SMALLEST, Math.ceil(needed / CLUSTER) * CLUSTER),
+      folders: ['EFI', 'EFI/BOOT', 'EFI/draisine', 'loader', 'loader/addons', 'loader/entries'],
+      files,
+    });
+  },
+});
