@@ -12,7 +12,7 @@ const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program:
     load: () => import('./build/cli/verbs.ts'),
   },
   { verbs: ['lock', 'resolve', 'why'], load: () => import('./packages/verbs.ts') },
-  { verbs: ['ignition'], load: () => import('./ignition/verbs.ts') },
+  { verbs: ['ignition', 'iso'], load: () => import('./ignition/verbs.ts') },
   { verbs: ['run', 'test', 'kola', 'doctor'], load: () => import('./kola-tests/verbs.ts') },
 ];
 

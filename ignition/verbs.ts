@@ -55,6 +55,29 @@ async function compileCommand(file: string, { output }: { output?: string }): Pr
   await deliver(file, await compileConfig(file), output);
 }
 
+async function embedCommand(
+  image: string,
+  file: string | undefined,
+  { output = image, remove }: { output?: string; remove?: boolean },
+): Promise<void> {
+  if ((file === undefined) === (remove !== true)) {
+    throw badInput(remove ? 'a config and --remove' : 'which config?', {
+      where: file ?? image,
+      mend: './draisine iso embed IMAGE.iso my.ign, or ./draisine iso embed IMAGE.iso --remove',
+    });
+  }
+  const { configText, embedConfig } = await import('./embed.ts');
+  let text: string | undefined = '';
+  let secret = false;
+  if (file !== undefined) {
+    const read = await configText(file);
+    printEntries(file, read.entries);
+    ({ text, secret } = { text: undefined, ...read });
+    if (text === undefined) throw new Failure(`nothing embedded: ${summary(read.entries)}`, { where: file });
+  }
+  await embedConfig({ image, output, config: text, from: file ?? image, mode: secret ? 0o600 : 0o644 });
+}
+
 function parseFilesystems(given: readonly string[]): Map<string, string> {
   return new Map(
     given.map((text) => {
@@ -92,7 +115,7 @@ async function typesCommand({ source, output }: { source: string; output?: strin
 
 const collect = (value: string, list: string[]): string[] => [...list, value];
 
-/** Registers `ignition validate | compile | translate | types` (DESIGN section 4). */
+/** Registers `ignition validate | compile | translate | types` (DESIGN section 4) and `iso embed`. */
 export function register(program: Command): void {
   const ignition = program.command('ignition').description('checks, compiles and translates machine configs');
   ignition
@@ -122,4 +145,13 @@ export function register(program: Command): void {
     .option('-o, --output <file>', 'where to write the declarations')
     .description('generates the types of configs from the schemas of the source package')
     .action(typesCommand);
+  const iso = program.command('iso').description('machine configs in ISO images');
+  iso
+    .command('embed')
+    .argument('<image>', 'ISO image that draisine build has made')
+    .argument('[config]', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - reads JSON from standard input')
+    .option('-o, --output <file>', 'where to write the image (default: over it)')
+    .option('--remove', 'take the config out again')
+    .description('puts a machine config into an ISO image, in place of one that is there')
+    .action(embedCommand);
 }

@@ -45,6 +45,7 @@ export const iso = recipe<{
       'xorriso',
       [
         ...['-no_rc', '-as', 'mkisofs', '-quiet', '-no-pad', '-iso-level', '3', '-r'],
+        ...['--set_all_file_dates', `=${epoch}`],
         ...['-V', isoLabel((await readFile(rootHash.path, 'utf8')).trim()), '-A', APPLICATION],
         ...['-G', bios, `--gpt_disk_guid`, diskUuid],
         ...['-append_partition', '2', ESP_TYPE, esp.path, '-appended_part_as_gpt'],

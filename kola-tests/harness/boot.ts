@@ -88,15 +88,16 @@ export function devicesOf(
   networks: (name: string) => string,
 ): Devices {
   const system = { name: 'system', bus: plan.systemBus, serial: 'system', blockSize: 512 } as const;
-  const cold: Device[] = [diskDevice(system, files.system, 0, 0)];
+  const cold: Device[] = [diskDevice(system, files.system, 0, 1)];
   const hot: Device[] = [];
   let slot = FIRST_HOTPLUG_SLOT;
   let sata = 1;
   for (const disk of plan.disks) {
     const file = files.disks.get(disk.name);
     if (!file) throw new Failure(`disk ${disk.name} has no file`);
-    if (isHotPluggable(disk)) hot.push(diskDevice(disk, file, slot++));
-    else cold.push(diskDevice(disk, file, sata++));
+    const index = disk.bootFirst ? 0 : undefined;
+    if (isHotPluggable(disk)) hot.push(diskDevice(disk, file, slot++, index));
+    else cold.push(diskDevice(disk, file, sata++, index));
   }
   plan.nics.forEach((nic, index) => {
     const user = nic.network === 'user';

@@ -29,7 +29,7 @@ export function portName(slot: number): string {
   return `port${slot}`;
 }
 
-/** `bootIndex` 0 is tried first by the firmware. `slot` is the root port of virtio and NVMe disks, the SATA port of AHCI ones. */
+/** `bootIndex` 0 is tried first by the firmware, the system disk has 1. `slot` is the root port of virtio and NVMe disks, the SATA port of AHCI ones and CDs. */
 export function diskDevice(
   disk: Pick<Disk, 'name' | 'bus' | 'serial' | 'blockSize'>,
   file: DiskFile,
@@ -50,6 +50,7 @@ export function diskDevice(
     virtio: { driver: 'virtio-blk-pci', drive: node, bus: portName(slot), ...common },
     nvme: { driver: 'nvme', drive: node, bus: portName(slot), ...common },
     ahci: { driver: 'ide-hd', drive: node, bus: `ide.${slot}`, ...common },
+    cd: { driver: 'ide-cd', drive: node, bus: `ide.${slot}`, ...common },
     usb: { driver: 'usb-storage', drive: node, bus: 'usb.0', ...common },
   }[disk.bus];
   return { id, device, blockdevs: blockNodes(node, file) };

@@ -18,11 +18,13 @@ export interface DiskSpec {
   readonly file?: string;
   /** As `file`, an artifact of the image under test. */
   readonly artifact?: string;
-  /** Default virtio. */
-  readonly bus?: 'virtio' | 'ahci' | 'nvme' | 'usb';
+  /** Default virtio. `cd`: a CD drive, at the AHCI controller. */
+  readonly bus?: 'virtio' | 'ahci' | 'nvme' | 'usb' | 'cd';
   readonly serial?: string;
   /** Logical and physical sector size in bytes, default 512. */
   readonly blockSize?: 512 | 4096;
+  /** The firmware tries it before the system disk, as it does with an internal disk and a stick. */
+  readonly bootFirst?: boolean;
 }
 
 export interface NicSpec {
@@ -73,7 +75,7 @@ export interface PreparedGuest extends GuestVerbs {
   artifact(name: string): Promise<string>;
 }
 
-export type Disk = Required<Pick<DiskSpec, 'name' | 'bus' | 'serial' | 'blockSize'>> &
+export type Disk = Required<Pick<DiskSpec, 'name' | 'bus' | 'serial' | 'blockSize' | 'bootFirst'>> &
   Pick<DiskSpec, 'size' | 'file' | 'artifact'>;
 export type Nic = Required<NicSpec>;
 
@@ -100,11 +102,13 @@ export function planMachine(spec: MachineSpec, where: string): Plan {
   const nics = (spec.nics ?? [DEFAULT_NIC]).map((nic) => ({ ...DEFAULT_NIC, ...nic }));
   const twice = disks.find((disk, index) => disks.findIndex(({ name }) => name === disk.name) !== index);
   if (twice) throw fault(`two disks are named ${twice.name}`);
+  if (disks.filter(({ bootFirst }) => bootFirst).length > 1)
+    throw fault('only one disk can be the first that the firmware tries');
   const hotplugged =
-    disks.filter((disk) => disk.bus !== 'ahci' && disk.bus !== 'usb').length + nics.length - 1;
+    disks.filter((disk) => isHotPluggable(disk) && disk.bus !== 'usb').length + nics.length - 1;
   if (hotplugged > HOTPLUG_SLOTS)
     throw fault(`at most ${HOTPLUG_SLOTS} disks and further NICs fit a machine`);
-  if (disks.filter((disk) => disk.bus === 'ahci').length > 5)
+  if (disks.filter((disk) => !isHotPluggable(disk)).length > 5)
     throw fault('at most 5 disks fit the AHCI controller');
   const {
     memory = 512,
@@ -131,19 +135,30 @@ export function planMachine(spec: MachineSpec, where: string): Plan {
 }
 
 function planDisk(disk: DiskSpec, fault: (what: string) => Error): Disk {
-  const { name, size, file, artifact, bus = 'virtio', serial = name, blockSize = 512 } = disk;
+  const {
+    name,
+    size,
+    file,
+    artifact,
+    bus = 'virtio',
+    serial = name,
+    blockSize = 512,
+    bootFirst = false,
+  } = disk;
   if (!/^[A-Za-z0-9_-]{1,20}$/.test(serial) || !/^[A-Za-z0-9_-]{1,20}$/.test(name)) {
     throw fault(`a disk's name and serial are 1 – 20 characters of [A-Za-z0-9_-]: ${name}, ${serial}`);
   }
   if (name === 'system') throw fault('the name system belongs to the disk with the image on it');
   const sources = Object.entries({ size, file, artifact }).filter(([, value]) => value !== undefined);
   if (sources.length !== 1) throw fault(`disk ${name} must have one of size, file and artifact`);
-  return { name, bus, serial, blockSize, ...Object.fromEntries(sources) };
+  if (bus === 'cd' && (size !== undefined || blockSize !== 512))
+    throw fault(`disk ${name} is a CD: it is a file or an artifact, and has the blocks of a CD`);
+  return { name, bus, serial, blockSize, bootFirst, ...Object.fromEntries(sources) };
 }
 
-/** Whether QEMU can plug this disk into a running machine: AHCI disks it cannot. */
+/** Whether QEMU can plug this disk into a running machine: what is at the AHCI controller it cannot. */
 export function isHotPluggable(disk: Disk): boolean {
-  return disk.bus !== 'ahci';
+  return disk.bus !== 'ahci' && disk.bus !== 'cd';
 }
 
 /** The stable name udev gives a disk (60-persistent-storage.rules of systemd, with QEMU's model names). */
@@ -152,6 +167,7 @@ export function devicePath({ bus, serial }: Pick<Disk, 'bus' | 'serial'>): strin
     virtio: `virtio-${serial}`,
     nvme: `nvme-QEMU_NVMe_Ctrl_${serial}`,
     ahci: `ata-QEMU_HARDDISK_${serial}`,
+    cd: `ata-QEMU_DVD-ROM_${serial}`,
     usb: `usb-QEMU_QEMU_HARDDISK_${serial}-0:0`,
   }[bus];
   return `/dev/disk/by-id/${id}`;

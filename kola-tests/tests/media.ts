@@ -1,4 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { ignitionText } from '../harness/boot.ts';
 import { bootEntry } from '../harness/boot-menu.ts';
 import { BUSYBOX } from '../harness/busybox.ts';
 import type { Machine } from '../harness/machine.ts';
@@ -59,5 +66,89 @@ register(
     await box.fail('test -e /root/kept');
     assert.notEqual(await box.succeed('cat /etc/machine-id'), machineId);
     assert.equal(await written(box), 0);
+  },
+);
+
+/** As `isLive`, from an ISO: a disk with an image on it, as the system disk here, is left alone. */
+async function isFromIso(box: Machine, device: RegExp): Promise<void> {
+  await isLive(box);
+  assert.match(await box.succeed('findmnt --noheadings --output SOURCE,FSTYPE /run/initramfs/iso'), device);
+  assert.match(
+    await box.succeed('losetup --noheadings --output BACK-FILE /dev/disk/draisine/usr'),
+    /usr\.img$/,
+  );
+  await box.succeed('grep -aq "usrhash=$(dmsetup table usr | cut -d" " -f9)" /run/draisine/uki.efi');
+  await box.succeed('test -e /dev/disk/by-partlabel/draisine-esp');
+  assert.equal(await written(box), 0);
+}
+
+// By itself: the first entry of the menu.
+register(
+  {
+    name: 'media.iso-cd',
+    machines: {
+      box: {
+        start: 'off',
+        disks: [
+          { name: 'iso', artifact: 'iso', bus: 'cd', bootFirst: true },
+          { name: 'oci', artifact: 'oci-busybox' },
+        ],
+      },
+    },
+    timeout: 240,
+  },
+  async (_t, { box }) => {
+    await box.start();
+    await isFromIso(box, /^\/dev\/sr0\s+iso9660$/);
+    await containerRuns(box);
+    await box.poweroff();
+    assert.doesNotMatch(await box.consoleText(), /\[FAILED\]|Failed/);
+  },
+);
+
+const EMBEDDED = join(tmpdir(), `draisine-embedded-${process.pid}.iso`);
+const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
+
+// The image after dd to a stick, with a config that the verb has put into it.
+register(
+  {
+    name: 'media.iso-stick',
+    machines: {
+      box: { start: 'off', disks: [{ name: 'iso', file: EMBEDDED, bus: 'usb', bootFirst: true }] },
+    },
+    timeout: 240,
+  },
+  async (_t, { box }) => {
+    const config = `${EMBEDDED}.ign`;
+    try {
+      await writeFile(
+        config,
+        ignitionText({
+          ignition: { version: '3.3.0' },
+          storage: {
+            files: [{ path: '/etc/hostname', overwrite: true, contents: { source: 'data:,embedded' } }],
+          },
+        }),
+      );
+      await promisify(execFile)(draisine, [
+        'iso',
+        'embed',
+        await box.artifact('iso'),
+        config,
+        '-o',
+        EMBEDDED,
+      ]);
+      // Files of the machine, its config for QEMU's fw_cfg among them, are there once it was on.
+      await box.powerOn();
+      await box.crash();
+      await box.configure(undefined);
+      await box.start();
+      await isFromIso(box, /^\/dev\/sd[a-z]\s+iso9660$/);
+      assert.equal(await box.succeed('hostname'), 'embedded');
+      assert.match(await box.journal('draisine-first-boot'), /machine config: embedded in the ISO/);
+    } finally {
+      await rm(config, { force: true });
+      await rm(EMBEDDED, { force: true });
+    }
   },
 );

@@ -1,0 +1,83 @@
+import { chmod, copyFile, open, rename, rm, stat } from 'node:fs/promises';
+import { configArea, findConfigArea } from '../build/media/iso-config.ts';
+import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
+import { temporaryName } from '../sdk/lib/files.ts';
+import { compileConfig, kindOf, readConfig } from './load.ts';
+import type { Entry } from './report.ts';
+import { tooLarge, validate } from './validate.ts';
+
+/** A machine config as Ignition takes it; none when an entry is an error. */
+interface ConfigText {
+  readonly text?: string;
+  readonly entries: readonly Entry[];
+  readonly secret: boolean;
+}
+
+/** Reads, compiles (TypeScript, Butane) and validates a machine config. */
+export async function configText(file: string): Promise<ConfigText> {
+  if (kindOf(file) !== 'json') {
+    const { config, entries, secret } = await compileConfig(file);
+    return { entries, secret, ...(config === undefined ? {} : { text: JSON.stringify(config) }) };
+  }
+  const bytes = readConfig(file);
+  if (typeof bytes === 'number') return { entries: tooLarge(bytes).entries, secret: false };
+  const { valid, entries } = validate(bytes);
+  return { entries, secret: false, ...(valid ? { text: bytes.toString() } : {}) };
+}
+
+/**
+ * Writes `config` over the area for one in the ISO `image`, or blanks that, and leaves the result at `output`, which
+ * may be `image`: under a temporary name first, so that there is the old file or the new one. `from` is what errors
+ * call the config.
+ */
+export async function embedConfig(options: {
+  readonly image: string;
+  readonly output: string;
+  readonly config: string;
+  readonly from: string;
+  /** Of the result. */
+  readonly mode: number;
+}): Promise<void> {
+  const { image, output, config, from, mode } = options;
+  const area = configArea(config, from);
+  const offset = await areaOf(image);
+  const temporary = temporaryName(output);
+  try {
+    await copyFile(image, temporary);
+    await chmod(temporary, 0o600); // what was built is read-only
+    const file = await open(temporary, 'r+');
+    try {
+      await file.write(area, 0, area.length, offset);
+      await file.chmod(mode);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, output);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    const code = errorCode(error);
+    if (code === undefined || error instanceof Failure) throw error;
+    throw new Failure(`cannot be written (${code})`, { where: output, cause: error });
+  }
+}
+
+async function areaOf(image: string): Promise<number> {
+  try {
+    if (!(await stat(image)).isFile())
+      throw badInput('not a file', {
+        where: image,
+        mend: 'embed into the ISO image, then write it to the stick',
+      });
+    const file = await open(image, 'r');
+    try {
+      return await findConfigArea(file, image);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined || error instanceof Failure) throw error;
+    throw badInput(code === 'ENOENT' ? 'no such ISO image' : `cannot be read (${code})`, { where: image });
+  }
+}
