@@ -18,7 +18,7 @@ export function register(program: Command): void {
     .option('--memory <size>', 'guest memory, e.g. 512M or 2G', '1G')
     .option('--cpus <n>', 'processors', parseCount, 2)
     .option('--disk <size>', 'add a blank disk, e.g. 10G; may be given several times', collect, [])
-    .option('--boot <from>', 'where the image is: disk or usb', 'disk')
+    .option('--boot <from>', 'where the image is: disk, usb (a stick) or iso (a CD)', 'disk')
     .action(async (image: string, options: RunOptions) => exit(await runImage(image, options)));
 
   program

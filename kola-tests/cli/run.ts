@@ -29,14 +29,15 @@ export interface RunOptions {
 
 /** `./draisine run`: boots an image on this terminal. What it writes is gone afterwards; the artifact stays as it is. */
 export async function runImage(name: string, options: RunOptions): Promise<number> {
-  if (options.boot !== 'disk' && options.boot !== 'usb')
-    throw badInput(`--boot takes disk or usb: ${options.boot}`);
+  const { boot } = options;
+  if (boot !== 'disk' && boot !== 'usb' && boot !== 'iso')
+    throw badInput(`--boot takes disk, usb or iso: ${boot}`);
   const memory = parseMebibytes(options.memory);
   const sizes = options.disk.map(parseMebibytes);
   const text = options.ignition === undefined ? undefined : await readConfig(options.ignition);
   await buildIfMissing(name);
   const image = await readArtifacts(OUT, name);
-  const disk = await image.get('disk');
+  const artifact = await image.get(boot === 'iso' ? 'iso' : 'disk');
   const emulator = await emulatorOf(await qemuTree());
   const accel = await probeAcceleration(emulator, await image.get('kernel'));
   const dir = await mkdtemp(join(tmpdir(), 'draisine-run-'));
@@ -45,15 +46,14 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
       options.ignition === undefined || text === undefined
         ? undefined
         : await machineConfig(options.ignition, text, dir);
-    const system = await createOverlay(
-      emulator,
-      join(dir, 'system.qcow2'),
-      { path: disk.path, format: 'raw' },
-      SYSTEM_SIZE,
-    );
+    const raw = { path: artifact.path, format: 'raw' } as const;
+    const system =
+      boot === 'iso'
+        ? { ...raw, readOnly: true }
+        : await createOverlay(emulator, join(dir, 'system.qcow2'), raw, SYSTEM_SIZE);
     const vars = join(dir, 'vars.fd');
     await writeFile(vars, await readFile(emulator.ovmfVars));
-    const bus = options.boot === 'usb' ? 'usb' : 'virtio';
+    const bus = ({ disk: 'virtio', usb: 'usb', iso: 'cd' } as const)[boot];
     const devices = [
       diskDevice({ name: 'system', bus, serial: 'system', blockSize: 512 }, system, 0, 0),
       userNic(),

@@ -77,7 +77,7 @@ async function isFromIso(box: Machine, device: RegExp): Promise<void> {
     await box.succeed('losetup --noheadings --output BACK-FILE /dev/disk/draisine/usr'),
     /usr\.img$/,
   );
-  await box.succeed('grep -aq "usrhash=$(dmsetup table usr | cut -d" " -f9)" /run/draisine/uki.efi');
+  await box.succeed('grep -aq "usrhash=$(dmsetup table usr | cut -d" " -f12)" /run/draisine/uki.efi');
   await box.succeed('test -e /dev/disk/by-partlabel/draisine-esp');
   assert.equal(await written(box), 0);
 }
