@@ -14,7 +14,7 @@ test('the frequency of the time-stamp counter, from logs of kernels that timed i
 test('an emulated guest is told what it cannot time; others are told nothing', () => {
   const words = (kind: 'kvm' | 'tcg', tscMHz: number) =>
     acceleration({ kind, why: '', tscMHz }).kernelArguments;
-  assert.equal(words('tcg', 2596), 'no_timer_check tsc_early_khz=2596000');
-  assert.equal(words('tcg', 0), 'no_timer_check');
+  assert.equal(words('tcg', 2596), 'no_timer_check tsc_early_khz=2596000 init_on_alloc=0');
+  assert.equal(words('tcg', 0), 'no_timer_check init_on_alloc=0');
   assert.equal(words('kvm', 0), '');
 });

@@ -4,6 +4,7 @@ import { Failure } from '../../sdk/lib/errors.ts';
 import { withAgent } from './agent.ts';
 import { indent } from './console.ts';
 import { type Device, type DiskFile, diskDevice, macAddress, nicDevice } from './devices.ts';
+import { type DirectBoot, directBoot } from './direct.ts';
 import { createBlank, createOverlay } from './disks.ts';
 import type { Lab } from './lab.ts';
 import { FIRST_HOTPLUG_SLOT, type Hardware, type Ram } from './qemu-args.ts';
@@ -15,6 +16,8 @@ export interface MachineFiles {
   readonly system: DiskFile;
   readonly disks: ReadonlyMap<string, DiskFile>;
   readonly firmwareVars: string;
+  /** Of a machine without firmware. */
+  readonly direct?: DirectBoot;
   /** None: a machine that is given no config by QEMU. */
   readonly config?: string;
 }
@@ -56,7 +59,8 @@ export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Ori
       );
     }),
   ]);
-  return { system, disks, firmwareVars, config };
+  const direct = plan.firmware === 'none' ? { direct: await directBoot(lab.image) } : {};
+  return { system, disks, firmwareVars, config, ...direct };
 }
 
 async function createDisk(
@@ -115,6 +119,7 @@ export function devicesOf(
 export function coldPlan(plan: Plan): Plan {
   return {
     ...plan,
+    firmware: 'uefi',
     disks: plan.disks.filter((disk) => !isHotPluggable(disk)),
     nics: plan.nics.slice(0, 1).filter(({ network }) => network === 'user'),
   };
@@ -127,10 +132,12 @@ export function hardwareOf(
   { name, devices, ram, incoming }: { name: string; devices: readonly Device[]; ram: Ram; incoming: boolean },
 ): Hardware {
   const { memory, cpus = lab.accel.cpus, display, usb, kernelArguments } = plan;
-  const { firmwareVars, config } = files;
+  const { firmwareVars, direct, config } = files;
   return {
     ...{ name, memory, cpus, display, usb, kernelArguments, ram, devices, incoming },
-    ...{ accel: lab.accel, firmwareVars, ...(config === undefined ? {} : { config }) },
+    ...{ accel: lab.accel, firmwareVars },
+    ...(direct === undefined || incoming ? {} : { direct }),
+    ...(config === undefined ? {} : { config }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Acceleration } from './accel.ts';
 import { type Device, portName } from './devices.ts';
+import type { DirectBoot } from './direct.ts';
 import type { Emulator } from './emulator.ts';
 import { HOTPLUG_SLOTS } from './spec.ts';
 
@@ -20,6 +21,8 @@ export interface Hardware {
   readonly accel: Acceleration;
   /** The machine's own copy of OVMF's variables. */
   readonly firmwareVars: string;
+  /** What is loaded without firmware; then neither it nor its variables are there. */
+  readonly direct?: DirectBoot;
   /** Ignition config file. */
   readonly config?: string;
   /** Plugged from the start. */
@@ -51,33 +54,15 @@ export function qemuArguments(
     ['-name', `${hardware.name},debug-threads=on`],
     ['-nodefaults'],
     ['-no-user-config'],
-    ['-machine', 'q35,memory-backend=ram,pflash0=firmware-code,pflash1=firmware-vars,vmport=off'],
+    ...(hardware.direct ? direct(hardware, hardware.direct) : uefi(hardware, ovmfCode)),
     ['-accel', hardware.accel.args],
     ['-cpu', hardware.accel.cpu],
     ['-smp', `${hardware.cpus}`],
     ['-m', `${hardware.memory}M`],
     ['-object', json(ramBackend(hardware))],
     ['-rtc', 'base=utc'],
-    ...commandLineExtra(hardware),
     ['-display', 'none'],
     ...(hardware.display ? [['-device', 'VGA,vgamem_mb=8']] : []),
-    [
-      '-blockdev',
-      json({
-        'node-name': 'firmware-code',
-        driver: 'raw',
-        'read-only': true,
-        file: { driver: 'file', filename: ovmfCode, 'read-only': true },
-      }),
-    ],
-    [
-      '-blockdev',
-      json({
-        'node-name': 'firmware-vars',
-        driver: 'raw',
-        file: { driver: 'file', filename: hardware.firmwareVars },
-      }),
-    ],
     ['-chardev', `socket,id=qmp,path=${comma(sockets(dir).qmp)},server=on,wait=off`],
     ['-mon', 'chardev=qmp,mode=control'],
     ...(hardware.terminal ? terminal() : channels(dir)),
@@ -100,12 +85,39 @@ export function qemuArguments(
   ].flat();
 }
 
-/** Words for the kernel's command line, which systemd-stub takes from SMBIOS (systemd-stub(7)): the image stays as shipped. */
-function commandLineExtra({ accel, kernelArguments = '' }: Hardware): string[][] {
-  const words = `${accel.kernelArguments} ${kernelArguments}`.trim();
-  return words === ''
-    ? []
-    : [['-smbios', `type=11,value=io.systemd.stub.kernel-cmdline-extra=${comma(words)}`]];
+const MACHINE = 'q35,memory-backend=ram,vmport=off';
+
+/** OVMF. Words for the kernel's command line systemd-stub takes from SMBIOS (systemd-stub(7)): the image stays as shipped. */
+function uefi(hardware: Hardware, ovmfCode: string): string[][] {
+  const words = extraWords(hardware);
+  const flash = (name: string, file: object): string[] => [
+    '-blockdev',
+    json({ 'node-name': name, driver: 'raw', ...file }),
+  ];
+  return [
+    ['-machine', `${MACHINE},pflash0=firmware-code,pflash1=firmware-vars`],
+    ...(words === ''
+      ? []
+      : [['-smbios', `type=11,value=io.systemd.stub.kernel-cmdline-extra=${comma(words)}`]]),
+    flash('firmware-code', {
+      'read-only': true,
+      file: { driver: 'file', filename: ovmfCode, 'read-only': true },
+    }),
+    flash('firmware-vars', { file: { driver: 'file', filename: hardware.firmwareVars } }),
+  ];
+}
+
+function direct(hardware: Hardware, { kernel, initrd, commandLine }: DirectBoot): string[][] {
+  return [
+    ['-machine', MACHINE],
+    ['-kernel', kernel],
+    ['-initrd', initrd],
+    ['-append', `${commandLine} ${extraWords(hardware)}`.trim()],
+  ];
+}
+
+function extraWords({ accel, kernelArguments = '' }: Hardware): string {
+  return `${accel.kernelArguments} ${kernelArguments}`.trim();
 }
 
 /** QEMU itself keeps the console's log: it is complete even when nobody listens, and outlives a killed harness. */

@@ -54,6 +54,11 @@ export interface MachineSpec {
   readonly systemSize?: number;
   /** Where the system disk is plugged. Default virtio. */
   readonly systemBus?: 'virtio' | 'ahci' | 'nvme' | 'usb';
+  /**
+   * What it goes through when it is powered on; default `uefi`. `none`: QEMU loads kernel and initrd itself, which
+   * saves what OVMF and the boot loader take. What is forked has booted through UEFI in any case.
+   */
+  readonly firmware?: 'uefi' | 'none';
   /** A graphics adapter, for `screenshot`. Default true. */
   readonly display?: boolean;
   /** Words added to the kernel's command line, as a person would in the boot menu. */
@@ -93,7 +98,7 @@ export interface Plan extends Required<Omit<MachineSpec, 'cpus' | 'disks' | 'nic
 export const EMPTY_CONFIG: IgnitionConfig = { ignition: { version: '3.3.0' } };
 const DEFAULT_NIC: Nic = { model: 'virtio', network: 'user' };
 /** Devices that can be plugged while the machine runs: as many as it has PCIe root ports to spare. */
-export const HOTPLUG_SLOTS = 10;
+export const HOTPLUG_SLOTS = 6;
 
 /** Fills in the defaults of a spec; `where` names the machine in errors. */
 export function planMachine(spec: MachineSpec, where: string): Plan {
@@ -116,6 +121,7 @@ export function planMachine(spec: MachineSpec, where: string): Plan {
     start = 'fork',
     systemBus = 'virtio',
     systemSize = 8192,
+    firmware = 'uefi',
     display = true,
     kernelArguments = '',
   } = spec;
@@ -128,7 +134,7 @@ export function planMachine(spec: MachineSpec, where: string): Plan {
   const prepare = spec.prepare === undefined ? {} : { prepare: spec.prepare };
   if (prepare.prepare && start !== 'fork') throw fault('only a fork can be prepared');
   return {
-    ...{ memory, disks, nics, config, start, systemBus, systemSize, display, usb, kernelArguments },
+    ...{ memory, disks, nics, config, start, systemBus, systemSize, firmware, display, usb, kernelArguments },
     ...(cpus === undefined ? {} : { cpus }),
     ...prepare,
   };

@@ -69,7 +69,9 @@ ExecStart=/usr/bin/touch /var/lib/busybox-loaded
 register(
   {
     name: 'container.quadlet',
-    machines: { box: { start: 'fresh', disks: [{ name: 'busybox', artifact: 'oci-busybox' }] } },
+    machines: {
+      box: { firmware: 'none', start: 'fresh', disks: [{ name: 'busybox', artifact: 'oci-busybox' }] },
+    },
     config: {
       ignition: { version: '3.3.0' },
       storage: {

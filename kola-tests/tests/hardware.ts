@@ -33,6 +33,7 @@ register(
     name: 'hardware.disks',
     machines: {
       box: {
+        firmware: 'none',
         start: 'fresh',
         disks: [
           { name: 'large-sectors', size: 256, blockSize: 4096 },

@@ -29,7 +29,7 @@ async function source(box: Machine): Promise<string> {
 register(
   {
     name: 'ignition.delivery',
-    machines: { box: { disks: [{ name: 'stick', size: 64, bus: 'usb' }] } },
+    machines: { box: { firmware: 'none', disks: [{ name: 'stick', size: 64, bus: 'usb' }] } },
     timeout: 480,
   },
   async (_t, { box }) => {
@@ -62,18 +62,24 @@ async function bootAlone(box: Machine): Promise<string> {
   return (await box.consoleText()).replaceAll('\r', '');
 }
 
-register({ name: 'ignition.none', timeout: 240 }, async (_t, { box }) => {
-  assert.match(
-    await bootAlone(box),
-    /machine config: none\nGive one: put ignition\.ign on the ESP .*\n.*Without it nobody can log in/,
-  );
-});
+register(
+  { name: 'ignition.none', machines: { box: { firmware: 'none' } }, timeout: 240 },
+  async (_t, { box }) => {
+    assert.match(
+      await bootAlone(box),
+      /machine config: none\nGive one: put ignition\.ign on the ESP .*\n.*Without it nobody can log in/,
+    );
+  },
+);
 
 // An empty config is a config, and nothing to be talked about.
-register({ name: 'ignition.empty', timeout: 240 }, async (_t, { box }) => {
-  await put(box, ESP, '{"ignition": {"version": "3.3.0"}}');
-  assert.doesNotMatch(await bootAlone(box), /machine config|\*\*\*|\[FAILED\]/);
-});
+register(
+  { name: 'ignition.empty', machines: { box: { firmware: 'none' } }, timeout: 240 },
+  async (_t, { box }) => {
+    await put(box, ESP, '{"ignition": {"version": "3.3.0"}}');
+    assert.doesNotMatch(await bootAlone(box), /machine config|\*\*\*|\[FAILED\]/);
+  },
+);
 
 // An image with a config in it is this image with one more file in /usr. Made in the guest, and booted without verity:
 // the initrd and all it does are those that ship.

@@ -26,69 +26,75 @@ async function fails(box: Machine, stage: string, cause: RegExp): Promise<void> 
 }
 
 // Each failure leaves a machine that starts over: the same one has them all, and then comes up.
-register({ name: 'ignition.failures', timeout: 600 }, async (t, { box }) => {
-  const web = await serve({ files: { '/file': 'not what was expected' } });
-  t.after(() => web.close());
-  const hash = `sha512-${'0'.repeat(128)}`;
-  const file = (path: string, contents: object): IgnitionConfig => ({
-    ignition: V,
-    storage: { files: [{ path, contents }] },
-  });
+register(
+  { name: 'ignition.failures', machines: { box: { firmware: 'none' } }, timeout: 600 },
+  async (t, { box }) => {
+    const web = await serve({ files: { '/file': 'not what was expected' } });
+    t.after(() => web.close());
+    const hash = `sha512-${'0'.repeat(128)}`;
+    const file = (path: string, contents: object): IgnitionConfig => ({
+      ignition: V,
+      storage: { files: [{ path, contents }] },
+    });
 
-  await unprovision(box, file('/etc/file', { source: `${web.url}/file`, verification: { hash } }));
-  await fails(
-    box,
-    'Ignition, stage files',
-    new RegExp(`/etc/file.*hash verification failed[\\s\\S]*\\nfrom: ${web.url}/file$`, 'm'),
-  );
-  assert.deepEqual(web.requests, ['GET /file']);
+    await unprovision(box, file('/etc/file', { source: `${web.url}/file`, verification: { hash } }));
+    await fails(
+      box,
+      'Ignition, stage files',
+      new RegExp(`/etc/file.*hash verification failed[\\s\\S]*\\nfrom: ${web.url}/file$`, 'm'),
+    );
+    assert.deepEqual(web.requests, ['GET /file']);
 
-  await box.configure(file('etc/file', { source: 'data:,x' }));
-  await fails(
-    box,
-    'Ignition, stage fetch-offline',
-    /error at \$\.storage\.files\.0\.path.*: path not absolute/,
-  );
+    await box.configure(file('etc/file', { source: 'data:,x' }));
+    await fails(
+      box,
+      'Ignition, stage fetch-offline',
+      /error at \$\.storage\.files\.0\.path.*: path not absolute/,
+    );
 
-  await box.configure({ ignition: V, passwd: { users: [{ name: 'core', groups: ['nosuch'] }] } });
-  await fails(box, 'Ignition, stage files', /group 'nosuch' does not exist/);
+    await box.configure({ ignition: V, passwd: { users: [{ name: 'core', groups: ['nosuch'] }] } });
+    await fails(box, 'Ignition, stage files', /group 'nosuch' does not exist/);
 
-  await box.configure({
-    ...file('/etc/file', { source: 'data:,a%20secret%20of%20the%20config' }),
-    kernelArguments: { shouldNotExist: ['quiet'] },
-  });
-  await fails(
-    box,
-    'Ignition, stage kargs',
-    /cannot be removed, it is part of the unified kernel image: quiet/,
-  );
+    await box.configure({
+      ...file('/etc/file', { source: 'data:,a%20secret%20of%20the%20config' }),
+      kernelArguments: { shouldNotExist: ['quiet'] },
+    });
+    await fails(
+      box,
+      'Ignition, stage kargs',
+      /cannot be removed, it is part of the unified kernel image: quiet/,
+    );
 
-  await box.configure(file('/etc/file', { source: 'data:,mended' }));
-  await box.start();
-  assert.equal(await box.succeed('cat /etc/file'), 'mended');
-  const log = await box.succeed(
-    'mount -o ro /dev/disk/by-partlabel/draisine-esp /mnt && cat /mnt/boot-failure.log && umount /mnt',
-  );
-  assert.match(log, /ignition-kargs\.service: Failed with result/);
-  // Ignition ends its log with the config. The ESP is no place for keys.
-  assert.match(log, /Ignition failed: /);
-  assert.doesNotMatch(log, /a%20secret/);
-});
+    await box.configure(file('/etc/file', { source: 'data:,mended' }));
+    await box.start();
+    assert.equal(await box.succeed('cat /etc/file'), 'mended');
+    const log = await box.succeed(
+      'mount -o ro /dev/disk/by-partlabel/draisine-esp /mnt && cat /mnt/boot-failure.log && umount /mnt',
+    );
+    assert.match(log, /ignition-kargs\.service: Failed with result/);
+    // Ignition ends its log with the config. The ESP is no place for keys.
+    assert.match(log, /Ignition failed: /);
+    assert.doesNotMatch(log, /a%20secret/);
+  },
+);
 
 // What is missing is waited for, as a disk may be slow.
-register({ name: 'ignition.disk-missing', timeout: 300 }, async (_t, { box }) => {
-  const device = '/dev/disk/by-id/virtio-nowhere';
-  await unprovision(box, {
-    ignition: V,
-    storage: { filesystems: [{ device, format: 'ext4', path: '/var/data' }] },
-  });
-  await fails(box, 'Ignition, stage disks', /virtio-nowhere/);
-});
+register(
+  { name: 'ignition.disk-missing', machines: { box: { firmware: 'none' } }, timeout: 300 },
+  async (_t, { box }) => {
+    const device = '/dev/disk/by-id/virtio-nowhere';
+    await unprovision(box, {
+      ignition: V,
+      storage: { filesystems: [{ device, format: 'ext4', path: '/var/data' }] },
+    });
+    await fails(box, 'Ignition, stage disks', /virtio-nowhere/);
+  },
+);
 
 register(
   {
     name: 'ignition.disk-too-small',
-    machines: { box: { start: 'off', systemSize: 3072 } },
+    machines: { box: { firmware: 'none', start: 'off', systemSize: 3072 } },
     timeout: 120,
   },
   async (_t, { box }) => {
@@ -133,7 +139,7 @@ const MOMENTS = [
 register(
   {
     name: 'ignition.power-cut',
-    machines: { box: { start: 'off', kernelArguments: 'systemd.show_status=yes' } },
+    machines: { box: { firmware: 'none', start: 'off', kernelArguments: 'systemd.show_status=yes' } },
     config: MANY,
     timeout: 600,
   },

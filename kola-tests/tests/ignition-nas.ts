@@ -9,6 +9,7 @@ register(
     name: 'ignition.nas',
     machines: {
       box: {
+        firmware: 'none',
         memory: 1024,
         disks: ['one', 'two', 'three'].map((name) => ({ name, size: 256 })),
       },

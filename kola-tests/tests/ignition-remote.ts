@@ -20,73 +20,76 @@ const writes = (path: string, text: string): IgnitionConfig => ({
 const PLAIN = 'over HTTP\n';
 const SECRET = 'over HTTPS, from a server that only this config trusts\n';
 
-register({ name: 'ignition.remote', timeout: 240 }, async (t, { box }) => {
-  const merged = JSON.stringify(writes('/etc/merged', 'merged'));
-  const packed = JSON.stringify(writes('/etc/packed', 'merged, compressed'));
-  const http = await serve({
-    files: {
-      '/plain': PLAIN,
-      '/packed': gzipSync(PLAIN),
-      '/more.ign': merged,
-      '/packed.ign.gz': gzipSync(packed),
-    },
-    allowed: ({ url, headers }) => url !== '/plain' || headers['x-machine'] === 'box',
-  });
-  t.after(() => http.close());
-  const https = await serve({
-    files: { '/secret': SECRET },
-    tls: { cert: pem('server.pem'), key: pem('server.key') },
-  });
-  t.after(() => https.close());
+register(
+  { name: 'ignition.remote', machines: { box: { firmware: 'none' } }, timeout: 240 },
+  async (t, { box }) => {
+    const merged = JSON.stringify(writes('/etc/merged', 'merged'));
+    const packed = JSON.stringify(writes('/etc/packed', 'merged, compressed'));
+    const http = await serve({
+      files: {
+        '/plain': PLAIN,
+        '/packed': gzipSync(PLAIN),
+        '/more.ign': merged,
+        '/packed.ign.gz': gzipSync(packed),
+      },
+      allowed: ({ url, headers }) => url !== '/plain' || headers['x-machine'] === 'box',
+    });
+    t.after(() => http.close());
+    const https = await serve({
+      files: { '/secret': SECRET },
+      tls: { cert: pem('server.pem'), key: pem('server.key') },
+    });
+    t.after(() => https.close());
 
-  await provision(box, {
-    ignition: {
-      version: '3.3.0',
-      security: { tls: { certificateAuthorities: [{ source: dataUrl(pem('ca.pem')) }] } },
-      config: {
-        merge: [
-          { source: `${http.url}/more.ign`, verification: { hash: sha512(merged) } },
-          { source: `${http.url}/packed.ign.gz`, compression: 'gzip' },
+    await provision(box, {
+      ignition: {
+        version: '3.3.0',
+        security: { tls: { certificateAuthorities: [{ source: dataUrl(pem('ca.pem')) }] } },
+        config: {
+          merge: [
+            { source: `${http.url}/more.ign`, verification: { hash: sha512(merged) } },
+            { source: `${http.url}/packed.ign.gz`, compression: 'gzip' },
+          ],
+        },
+      },
+      storage: {
+        files: [
+          {
+            path: '/etc/plain',
+            mode: 0o640,
+            contents: {
+              source: `${http.url}/plain`,
+              httpHeaders: [{ name: 'X-Machine', value: 'box' }],
+              verification: { hash: sha512(PLAIN) },
+            },
+          },
+          {
+            path: '/etc/unpacked',
+            contents: {
+              source: `${http.url}/packed`,
+              compression: 'gzip',
+              verification: { hash: sha512(PLAIN) },
+            },
+          },
+          {
+            path: '/etc/secret',
+            contents: { source: `${https.url}/secret`, verification: { hash: sha512(SECRET) } },
+          },
         ],
       },
-    },
-    storage: {
-      files: [
-        {
-          path: '/etc/plain',
-          mode: 0o640,
-          contents: {
-            source: `${http.url}/plain`,
-            httpHeaders: [{ name: 'X-Machine', value: 'box' }],
-            verification: { hash: sha512(PLAIN) },
-          },
-        },
-        {
-          path: '/etc/unpacked',
-          contents: {
-            source: `${http.url}/packed`,
-            compression: 'gzip',
-            verification: { hash: sha512(PLAIN) },
-          },
-        },
-        {
-          path: '/etc/secret',
-          contents: { source: `${https.url}/secret`, verification: { hash: sha512(SECRET) } },
-        },
-      ],
-    },
-  });
-  assert.equal(
-    await box.succeed('cat /etc/plain /etc/unpacked /etc/secret /etc/merged; echo; cat /etc/packed'),
-    `${PLAIN}${PLAIN}${SECRET}merged\nmerged, compressed`,
-  );
-  assert.equal(await box.succeed('stat -c %a /etc/plain'), '640');
-  assert.deepEqual(https.requests, ['GET /secret']);
+    });
+    assert.equal(
+      await box.succeed('cat /etc/plain /etc/unpacked /etc/secret /etc/merged; echo; cat /etc/packed'),
+      `${PLAIN}${PLAIN}${SECRET}merged\nmerged, compressed`,
+    );
+    assert.equal(await box.succeed('stat -c %a /etc/plain'), '640');
+    assert.deepEqual(https.requests, ['GET /secret']);
 
-  // The network of the first boot's initrd left nothing behind: the system asked for its own address.
-  await box.waitForUnit('systemd-networkd.service');
-  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
-});
+    // The network of the first boot's initrd left nothing behind: the system asked for its own address.
+    await box.waitForUnit('systemd-networkd.service');
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+  },
+);
 
 /** The command line of a machine is part of its spec, which is made before any test runs. */
 const PORT = 30_000 + (process.pid % 10_000);
@@ -97,7 +100,11 @@ register(
     name: 'ignition.url-replace',
     timeout: 240,
     machines: {
-      box: { start: 'off', kernelArguments: `ignition.config.url=http://10.0.2.2:${PORT}/first.ign` },
+      box: {
+        firmware: 'none',
+        start: 'off',
+        kernelArguments: `ignition.config.url=http://10.0.2.2:${PORT}/first.ign`,
+      },
     },
     config: writes('/etc/from-fw-cfg', 'not this one'),
   },

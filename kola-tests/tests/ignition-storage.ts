@@ -11,7 +11,7 @@ const MOUNTED =
 register(
   {
     name: 'ignition.filesystems',
-    machines: { box: { disks: [{ name: 'data', size: 1536 }] } },
+    machines: { box: { firmware: 'none', disks: [{ name: 'data', size: 1536 }] } },
     timeout: 400,
   },
   async (_t, { box }) => {
@@ -54,6 +54,7 @@ register(
     name: 'ignition.raid-luks',
     machines: {
       box: {
+        firmware: 'none',
         disks: [
           { name: 'left', size: 128 },
           { name: 'right', size: 128 },

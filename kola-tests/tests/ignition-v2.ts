@@ -6,7 +6,7 @@ import { register } from '../harness/register.ts';
 register(
   {
     name: 'ignition.translated',
-    machines: { box: { disks: [{ name: 'data', size: 64 }] } },
+    machines: { box: { firmware: 'none', disks: [{ name: 'data', size: 64 }] } },
     timeout: 240,
   },
   async (_t, { box }) => {

@@ -23,7 +23,11 @@ register({ name: 'zfs.raidz2', machines: { box: disks(128, 'a', 'b', 'c', 'd') }
 });
 
 register(
-  { name: 'zfs.import-after-crash', machines: { box: disks(256, 'left', 'right') }, timeout: 240 },
+  {
+    name: 'zfs.import-after-crash',
+    machines: { box: { firmware: 'none', ...disks(256, 'left', 'right') } },
+    timeout: 240,
+  },
   async (t, { box }) => {
     await box.succeed(`
       zpool create tank mirror ${box.disk('left')} ${box.disk('right')} && zfs create tank/data

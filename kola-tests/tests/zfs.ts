@@ -6,6 +6,7 @@ register(
     name: 'zfs.mirror',
     machines: {
       box: {
+        firmware: 'none',
         disks: [
           { name: 'left', size: 512 },
           { name: 'right', size: 512 },
@@ -47,7 +48,7 @@ register({ name: 'zfs.arc-cap' }, async (_t, { box }) => {
 register(
   {
     name: 'zfs.import-at-boot',
-    machines: { box: { disks: [{ name: 'left', size: 512 }] } },
+    machines: { box: { firmware: 'none', disks: [{ name: 'left', size: 512 }] } },
     timeout: 240,
   },
   async (_t, { box }) => {
