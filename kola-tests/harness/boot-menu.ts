@@ -8,3 +8,12 @@ export async function bootEntry(box: Machine, down: number): Promise<void> {
   for (let i = 0; i < down; i += 1) await box.sendKeys('down');
   await box.sendKeys('ret');
 }
+
+/** Powers a machine on, adds words to the command line of the first entry (`e` in the menu), and boots that. */
+export async function editEntry(box: Machine, words: string): Promise<void> {
+  await box.powerOn();
+  await box.waitForConsole(/state in RAM/, { seconds: 30 });
+  await box.sendKeys('e', 'end');
+  await box.waitForConsole(/root=tmpfs/, { seconds: 30 }); // the end of the line
+  box.vm().console.write(` ${words}\r`);
+}

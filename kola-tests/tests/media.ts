@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ignitionText } from '../harness/boot.ts';
-import { bootEntry } from '../harness/boot-menu.ts';
+import { bootEntry, editEntry } from '../harness/boot-menu.ts';
 import { BUSYBOX } from '../harness/busybox.ts';
 import type { Machine } from '../harness/machine.ts';
 import { register } from '../harness/register.ts';
@@ -82,7 +82,7 @@ async function isFromIso(box: Machine, device: RegExp): Promise<void> {
   assert.equal(await written(box), 0);
 }
 
-// By itself: the first entry of the menu.
+// With a word added in the menu, as ignition.config.url= would be.
 register(
   {
     name: 'media.iso-cd',
@@ -98,7 +98,9 @@ register(
     timeout: 240,
   },
   async (_t, { box }) => {
-    await box.start();
+    await editEntry(box, 'draisine.edited');
+    await box.ready();
+    assert.match(await box.succeed('cat /proc/cmdline'), / root=tmpfs draisine\.edited .*draisine\.usr=iso /);
     await isFromIso(box, /^\/dev\/sr0\s+iso9660$/);
     await containerRuns(box);
     await box.poweroff();
@@ -109,7 +111,7 @@ register(
 const EMBEDDED = join(tmpdir(), `draisine-embedded-${process.pid}.iso`);
 const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
 
-// The image after dd to a stick, with a config that the verb has put into it.
+// The image after dd to a stick, with a config that the verb has put into it. It boots by itself.
 register(
   {
     name: 'media.iso-stick',
