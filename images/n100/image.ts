@@ -37,7 +37,7 @@ const image: Image = {
       id: 'disk',
       title: 'state on this disk',
       cmdline: [
-        'root=/dev/disk/by-partlabel/draisine-state',
+        'root=/dev/disk/draisine/state',
         'rootfstype=ext4',
         // The first boot makes the partition; systemd's own 90 s begin before that, and are short for a busy host.
         'rootflags=x-systemd.device-timeout=5min',

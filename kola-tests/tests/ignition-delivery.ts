@@ -18,7 +18,7 @@ async function put(box: Machine, device: string, text: string): Promise<void> {
   await box.succeed(`mount ${device} /mnt && cp /root/ignition.ign /mnt/ && umount /mnt`);
 }
 
-const ESP = '/dev/disk/by-partlabel/draisine-esp';
+const ESP = '/dev/disk/draisine/esp';
 
 /** What first-boot says of the config it took, in this boot's journal. */
 async function source(box: Machine): Promise<string> {

@@ -56,6 +56,7 @@ export const initrdPlan: InitrdPlan = {
     'usr/lib/udev/rules.d/60-persistent-storage.rules',
     'usr/lib/udev/rules.d/60-persistent-storage-dm.rules',
     'usr/lib/udev/rules.d/61-draisine-usr.rules',
+    'usr/lib/udev/rules.d/62-draisine-disk.rules',
     'usr/lib/udev/rules.d/63-md-raid-arrays.rules',
     'usr/lib/udev/rules.d/80-drivers.rules',
     'usr/lib/udev/rules.d/95-dm-notify.rules',
