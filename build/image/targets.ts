@@ -110,11 +110,13 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     fixups: image.fixups,
     identity,
   };
-  const tree = imageTree(`${name}:tree`, { ...parts, modules, firmware: files });
+  const kargs = kargsAddon(`${name}:kargs-addon`, { sdk, epoch });
+  const tree = imageTree(`${name}:tree`, { ...parts, modules, firmware: files, kargs: [kargs] });
   const plainTree = imageTree(`${name}:plain-tree`, {
     ...parts,
     modules: from.drivers,
     firmware: [],
+    kargs: [],
   });
   const usr = erofs(`${name}:usr`, {
     tree,
@@ -157,7 +159,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     sdk,
     uki: ukiTarget,
     ukiName: `draisine_${version}.efi`,
-    kargs: kargsAddon(`${name}:kargs-addon`, { sdk, epoch }),
+    kargs,
     size: image.partitions.esp,
     menuSeconds: image.menuSeconds,
     volumeId: sha256(`${seed} esp`).slice(0, 8),

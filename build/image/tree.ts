@@ -45,6 +45,8 @@ export const imageTree = recipe<{
   modules: Target;
   /** `Tree`: the firmware they ask for; none, or one. */
   firmware: readonly Target[];
+  /** The template of the kernel-argument addon, for installing on a disk; none, or one. */
+  kargs: readonly Target[];
   overlays: readonly Plain<Overlay>[];
   /** The folders of `overlays`, in the same order, below one folder each. */
   overlayRoot: Source;
@@ -103,6 +105,9 @@ export const imageTree = recipe<{
         caBundle(system, read),
         varAsTmpfiles(system),
         generatedFile('usr/lib/os-release', release, 'os-release'),
+        ...(await Promise.all(inputs.kargs.map(({ path }) => readFile(path)))).map((addon) =>
+          generatedFile('usr/lib/draisine/kargs.efi', addon, 'kargs'),
+        ),
       ];
     } finally {
       contents.close();

@@ -61,7 +61,7 @@ export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVer
   configure(config: IgnitionConfig | undefined): Promise<void>;
   /** The stable path of a disk in the guest. */
   disk(name: string): string;
-  /** Takes a disk (by name) or NIC (`nic0`) out of the running machine. */
+  /** Takes a disk (by name) or NIC (`nic0`) out, whether the machine runs or is off. */
   unplug(name: string): Promise<void>;
   /** Puts it back. */
   plug(name: string): Promise<void>;
@@ -184,6 +184,20 @@ export async function createMachine(
     await bootFresh();
   }
 
+  async function unplugDevice({ id, blockdevs, netdev }: Device, { qmp, lost }: Vm): Promise<void> {
+    const gone = qmp.nextEvent(
+      ({ event, data }) => event === 'DEVICE_DELETED' && data?.device === id,
+      `${id} unplugged`,
+      { timeoutMs: 20_000 * lab.accel.slowness, signal: lost },
+    );
+    gone.catch(() => {}); // read below, unless device_del fails
+    await qmp.execute('device_del', { id });
+    await gone;
+    for (const node of [...blockdevs].reverse())
+      await qmp.execute('blockdev-del', { 'node-name': node['node-name'] });
+    if (netdev) await qmp.execute('netdev_del', { id: netdev.id });
+  }
+
   async function plugDevice({ device, blockdevs, netdev, id }: Device): Promise<void> {
     const { qmp } = running();
     for (const node of blockdevs) await qmp.execute('blockdev-add', node);
@@ -289,26 +303,12 @@ export async function createMachine(
     },
     unplug: async (which) => {
       const device = deviceNamed(which);
-      const { qmp, lost } = running();
-      const gone = qmp.nextEvent(
-        ({ event, data }) => event === 'DEVICE_DELETED' && data?.device === device.id,
-        `${which} unplugged`,
-        {
-          timeoutMs: 20_000 * lab.accel.slowness,
-          signal: lost,
-        },
-      );
-      gone.catch(() => {}); // read below, unless device_del fails
-      await qmp.execute('device_del', { id: device.id });
-      await gone;
-      for (const node of [...device.blockdevs].reverse())
-        await qmp.execute('blockdev-del', { 'node-name': node['node-name'] });
-      if (device.netdev) await qmp.execute('netdev_del', { id: device.netdev.id });
+      if (vm) await unplugDevice(device, vm);
       plugged = plugged.filter(({ id }) => id !== device.id);
     },
     plug: async (which) => {
       const device = deviceNamed(which);
-      await plugDevice(device);
+      if (vm) await plugDevice(device);
       plugged.push(device);
     },
     forward: async (guestPort) => {

@@ -247,7 +247,11 @@ export const trims: readonly Trim[] = [
     reason: 'gdb’s and python’s view of libstdc++',
     paths: ['usr/share/gcc/**', 'usr/share/gcc'],
   },
-  { reason: 'UEFI parts go into the UKI and the ESP', paths: ['usr/lib/systemd/boot/efi/**'] },
+  {
+    reason: 'UEFI parts go into the UKI and the ESP; what installs on a disk puts the boot loader there',
+    paths: ['usr/lib/systemd/boot/efi/**'],
+    except: ['usr/lib/systemd/boot/efi/systemd-bootx64.efi'],
+  },
   {
     reason: 'programs for making a system, not for running it',
     paths: [

@@ -15,6 +15,7 @@ export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: 
   { unit: 'systemd-pstore.service', wantedBy: 'sysinit.target' },
   { unit: 'remote-fs.target', wantedBy: 'multi-user.target' },
   { unit: 'getty@tty1.service', wantedBy: 'getty.target' },
+  { unit: 'draisine-install.service', wantedBy: 'multi-user.target' },
   { unit: 'fstrim.timer', wantedBy: 'timers.target' },
 ];
 

@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict';
+import { ignitionText } from '../harness/boot.ts';
+import { bootEntry } from '../harness/boot-menu.ts';
+import type { Machine } from '../harness/machine.ts';
+import { register } from '../harness/register.ts';
+import { softly } from '../harness/soft.ts';
+import type { IgnitionConfig } from '../harness/spec.ts';
+
+/* draisine-install: onto which disk, and whether what it made boots. */
+
+/** Room for the plan, and a bit of the owner's. */
+const TARGET = 8192;
+/** How often power fails in `install.power-cut`. Each time costs a boot. */
+const CUTS = Number(process.env.DRAISINE_POWER_CUTS ?? 2);
+/** Seconds the work may take on native speed, besides reboots. */
+const WORK_SECONDS = 30;
+
+const named = (name: string, files: readonly object[] = []): IgnitionConfig => ({
+  ignition: { version: '3.3.0' },
+  storage: {
+    files: [{ path: '/etc/hostname', overwrite: true, contents: { source: `data:,${name}` } }, ...files],
+  },
+});
+
+/** Installs without a question. Returns what was printed. */
+async function install(box: Machine, words: string): Promise<string> {
+  return await box.succeed(`draisine-install --yes ${words} 2>&1`, { seconds: 60 });
+}
+
+/** The disk of a running system's root file system and of its /usr. */
+async function runsFrom(box: Machine): Promise<{ root: string; usr: string }> {
+  const disk = (device: string) =>
+    `lsblk --inverse --noheadings --raw --output NAME,TYPE ${device} | sed -n 's/ disk$//p' | sort -u`;
+  return {
+    root: await box.succeed(disk('$(findmnt --noheadings --output SOURCE /)')),
+    usr: await box.succeed(disk('/dev/mapper/usr')),
+  };
+}
+
+/** /usr of the installed disk under dm-verity, read through, beside the one that runs. */
+async function usrIsWhole(box: Machine, disk: string): Promise<void> {
+  await box.succeed(
+    `root=$(dmsetup table usr | cut -d ' ' -f 12)
+     node() { lsblk --noheadings --list --paths --output NAME,PARTUUID ${disk} | tr -d - | sed -n "s/ *$1.*//p"; }
+     veritysetup verify "$(node "$(printf %.32s "$root")")" "$(node "\${root#????????????????????????????????}")" "$root"`,
+    { seconds: 60 },
+  );
+}
+
+register(
+  {
+    name: 'install.refused',
+    machines: {
+      box: {
+        disks: [
+          { name: 'small', size: 4096 },
+          { name: 'read-only', artifact: 'oci-busybox' },
+          { name: 'mounted', size: TARGET },
+          { name: 'held', size: TARGET },
+          { name: 'pooled', size: TARGET },
+          { name: 'free', size: TARGET, serial: 'free-disk' },
+        ],
+      },
+    },
+    timeout: 240,
+  },
+  async (_t, { box }) => {
+    const at = (name: string) => box.disk(name);
+    await box.succeed(`
+      mkfs.ext4 -q -F ${at('mounted')} && mount ${at('mounted')} /mnt
+      echo "0 2048 linear ${at('held')} 0" | dmsetup create keeper
+      zpool create tank ${at('pooled')}
+      echo '{"ignition": {"version": "3.3.0"}, "storage": {"files": [{"path": "relative"}]}}' >/root/bad.ign`);
+    const before = await box.succeed(`head -c 4M ${at('free')} | sha256sum`);
+    const refused =
+      (words: string, why: RegExp, code = 1) =>
+      async () => {
+        const { code: got, stderr } = await box.execute(`draisine-install ${words} </dev/null`);
+        assert.match(stderr, why);
+        assert.equal(got, code, stderr);
+      };
+    const system = '/dev/disk/by-id/virtio-system';
+    await softly(box, {
+      'the disk it booted from': refused(system, /vda is the disk this system was booted from$/m),
+      small: refused(at('small'), /is too small: it must have 6 GiB$/m),
+      'read-only': refused(at('read-only'), /is read-only$/m),
+      mounted: refused(at('mounted'), /is in use at \/mnt$/m),
+      'held by a device': refused(at('held'), /is part of keeper \(\w+\), which is in use$/m),
+      'an imported pool': refused(`--yes --erase-pool ${at('pooled')}`, /ZFS pool that is imported/),
+      'no such disk': refused('/dev/disk/by-id/ata-nothing', /there is no disk .*ata-nothing\. There are:\n/),
+      'a partition': refused(`${system}-part1`, /is a partition: name the disk$/m),
+      'no disk': refused('/dev/null', /there is no disk \/dev\/null/),
+      'two fit': refused('--size ">=8G"', /more than one disk fits\. Say which:\n(.*\n)*.*free-disk/),
+      'none fits': refused('--serial nobody', /no disk fits\. There are:\n/),
+      'not what the conditions say': refused(`--size '<1G' ${at('free')}`, /not what the conditions say/),
+      'not a condition': refused('--size 7G', /--size: a comparison such as >=200G/, 2),
+      'not a size': refused('--size ">=7Q"', /not a size: '7Q'/, 2),
+      'unknown option': refused('--force', /unknown option --force/, 2),
+      'no state to keep': refused(
+        `--yes --keep-state ${at('free')}`,
+        /no Draisine on vd[a-z] whose state could be kept/,
+      ),
+      'a config that is not valid': refused(
+        `--yes --config /root/bad.ign ${at('free')}`,
+        /bad\.ign is not valid:\n.*error at \$\.storage\.files\.0\.path/,
+      ),
+      'no config': refused(
+        `--yes --config /root/none.ign ${at('free')}`,
+        /there is no machine config \/root\/none\.ign/,
+      ),
+      'not confirmed': refused('--serial free-disk', /not confirmed, nothing done/),
+      'nobody answers': refused('', /no answer/),
+      'a pool that is not imported': async () => {
+        await box.succeed('zpool export tank');
+        await refused(`--yes ${at('pooled')}`, /belongs to the ZFS pool tank: --erase-pool gives it up/)();
+        await box.succeed('zpool import tank && zpool status -x tank');
+      },
+    });
+    assert.equal(await box.succeed(`head -c 4M ${at('free')} | sha256sum`), before, 'the disk was touched');
+    await box.succeed('umount /mnt && dmsetup remove keeper && zpool destroy tank');
+  },
+);
+
+// One test, since what it needs takes long to come by: an installed disk and the medium in one machine.
+register(
+  {
+    name: 'install.boot',
+    machines: {
+      box: { disks: [{ name: 'target', size: TARGET, bus: 'nvme', blockSize: 4096, bootFirst: true }] },
+    },
+    config: named('medium'),
+    timeout: 480,
+  },
+  async (t, { box }) => {
+    const target = box.disk('target');
+    await box.copyTo(Buffer.from(ignitionText(named('installed'))), '/root/machine.ign');
+    await box.succeed('cat /usr/bin/* >/dev/null'); // warm
+    const seconds = Number(
+      await box.succeed(
+        `before=$(date +%s)
+         printf '%s\\n' nvme0n1 | draisine-install --config /root/machine.ign --serial target >/root/said 2>&1 || { cat /root/said >&2; exit 1; }
+         echo $(($(date +%s) - before))`,
+        { seconds: 60 },
+      ),
+    );
+    t.diagnostic(`installed in ${seconds} s`);
+    assert.match(await box.succeed('cat /root/said'), /Draisine .* is on nvme0n1\.\nTake the medium out/);
+    assert.match(
+      await box.succeed(
+        'bootctl --no-pager list 2>/dev/null; efi=/sys/firmware/efi/efivars; tr -d "\\0" <$efi/Boot$(tr -d "\\0" <$efi/BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c | od -An -t x1 -j 1 -N 1 | sed "s/ /00/")-8be4df61-93ca-11d2-aa0d-00e098032b8c || :',
+      ),
+      /Draisine|draisine/,
+    );
+    await usrIsWhole(box, target);
+
+    // With the medium still in, and no config but that on the disk's own ESP.
+    await box.configure(undefined);
+    await box.reboot();
+    assert.equal(await box.succeed('hostname'), 'installed');
+    assert.deepEqual(await runsFrom(box), { root: 'nvme0n1', usr: 'nvme0n1' });
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+    assert.equal(
+      await box.succeed('lsblk --noheadings --raw --output PARTLABEL /dev/nvme0n1 | grep -c .'),
+      '6',
+    );
+    assert.match(
+      await box.succeed('readlink /dev/disk/draisine/esp /dev/disk/draisine/state'),
+      /nvme0n1p1\n.*nvme0n1p6/,
+    );
+    assert.match(await box.fail(`draisine-install ${target}`), /was booted from/);
+    await box.succeed('echo kept >/var/lib/kept && sync');
+    await box.unplug('system');
+    await box.succeed('sha256sum /usr/bin/* >/dev/null && echo more >>/var/lib/kept && sync');
+
+    // The other way about: the medium boots with its own state, whatever the disk has.
+    await box.crash();
+    await box.unplug('target');
+    await box.plug('system');
+    await box.start();
+    await box.plug('target');
+    assert.equal(await box.succeed('hostname'), 'medium');
+    assert.deepEqual(await runsFrom(box), { root: 'vda', usr: 'vda' });
+
+    // The release again, into the slot that has it; a broken UKI is mended, the state stays.
+    await box.succeed(`mount ${target}-part1 /mnt && truncate -s 1M /mnt/EFI/Linux/*.efi && umount /mnt`);
+    assert.match(await install(box, `--keep-state ${target}`), /Draisine .* is on nvme0n1/);
+    await usrIsWhole(box, target);
+    await box.succeed(`mount -o ro ${target}-part6 /mnt && grep -qx more /mnt/var/lib/kept && umount /mnt`);
+    await box.succeed(
+      `mount -o ro ${target}-part1 /mnt && cmp /mnt/EFI/Linux/*.efi <(mount /dev/disk/draisine/esp /media 2>/dev/null || mkdir -p /run/m && mount -o ro /dev/disk/draisine/esp /run/m; cat /run/m/EFI/Linux/*.efi) && umount /mnt /run/m`,
+    );
+
+    // A disk with another release: the slot it boots from is not touched.
+    await box.succeed(`
+      set -e
+      node=$(readlink -f ${target})
+      sgdisk --partition-guid=2:R --partition-guid=3:R --change-name=2:draisine_usr_0.0.1 $node >/dev/null
+      udevadm settle
+      old=$(lsblk --noheadings --output PARTUUID \${node}p2 | tr -d -)
+      head -c 16M /dev/urandom | dd of=\${node}p2 conv=notrunc status=none
+      head -c 1M \${node}p2 | sha256sum >/root/slot
+      mount \${node}p1 /mnt
+      rm /mnt/EFI/Linux/*.efi
+      echo "usrhash=\${old}00000000000000000000000000000000 " >/mnt/EFI/Linux/draisine_0.0.1.efi
+      umount /mnt`);
+    await install(box, `--keep-state ${target}`);
+    await usrIsWhole(box, target);
+    await box.succeed(`
+      set -e
+      node=$(readlink -f ${target})
+      head -c 1M \${node}p2 | sha256sum | cmp - /root/slot
+      lsblk --noheadings --output PARTLABEL \${node}p4 | grep -x 'draisine_usr_[0-9].*'
+      mount -o ro \${node}p1 /mnt && ls /mnt/EFI/Linux | grep -c . | grep -qx 2 && umount /mnt`);
+  },
+);
+
+// Live from a stick, as the menu offers it, by the machine config alone, onto a SATA disk.
+register(
+  {
+    name: 'install.unattended',
+    machines: {
+      box: {
+        systemBus: 'usb',
+        start: 'off',
+        disks: [{ name: 'target', size: TARGET, bus: 'ahci' }],
+        config: named('box', [
+          {
+            path: '/etc/draisine/install.conf',
+            contents: { source: `data:,${encodeURIComponent('device=auto\nafter=poweroff\n')}` },
+          },
+        ]),
+      },
+    },
+    timeout: 400,
+  },
+  async (_t, { box }) => {
+    await bootEntry(box, 1);
+    await box.waitForConsole(/Draisine \S+ is on sd[a-z]\./, { seconds: 200 });
+    await box.vm().ended;
+    await box.unplug('system');
+    // The same machine config: of a system that is not live, install.conf wants nothing.
+    await box.start();
+    assert.deepEqual(await runsFrom(box), { root: 'sda', usr: 'sda' });
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+  },
+);
+
+register(
+  {
+    name: 'install.power-cut',
+    machines: { box: { disks: [{ name: 'target', size: TARGET, bootFirst: true }] } },
+    timeout: 150 + CUTS * 150,
+  },
+  async (t, { box }) => {
+    for (let cut = 1; cut <= CUTS; cut += 1) {
+      if ((await runsFrom(box)).root !== 'vda') break; // the installation was through, and the new system came
+      await box.succeed(
+        `systemd-run --quiet --unit=install sh -c 'draisine-install --yes ${box.disk('target')}; sleep infinity'`,
+      );
+      t.diagnostic(`power cut ${cut} after ${await box.crashWithin(WORK_SECONDS / 2)} ms`);
+      await box.start();
+      assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+      const { root, usr } = await runsFrom(box);
+      assert.equal(root, usr);
+      t.diagnostic(root === 'vda' ? 'the medium again' : 'the new system');
+    }
+    if ((await runsFrom(box)).root === 'vda') {
+      await install(box, box.disk('target'));
+      await usrIsWhole(box, box.disk('target'));
+    }
+  },
+);
