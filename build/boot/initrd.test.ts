@@ -11,6 +11,7 @@ import { given, runRecipe } from '../graph/testing-recipe.ts';
 import { mergeLayers } from '../tree/merge.ts';
 import { dir, file, hardlink, makeElf, symlink, treeOf } from '../tree/testing.ts';
 import { type InitrdPlan, initrd } from './initrd.ts';
+import { makeModule } from './testing.ts';
 
 const LIB = 'usr/lib/x86_64-linux-gnu';
 const MODULES = 'usr/lib/modules/6.1';
@@ -32,7 +33,15 @@ const entries = [
   file(`${MODULES}/modules.alias.bin`, 'aliases of all modules of the image'),
   file(`${MODULES}/modules.builtin.bin`, ''),
   file(`${MODULES}/modules.builtin.alias.bin`, ''),
-  ...['ext4', 'jbd2', 'other'].map((name) => file(`${MODULES}/kernel/${name}.ko`, name)),
+  ...['ext4', 'jbd2'].map((name) => file(`${MODULES}/kernel/${name}.ko`, makeModule([['license', name]]))),
+  file(
+    `${MODULES}/kernel/other.ko`,
+    makeModule([
+      ['firmware', 'card/one.fw'],
+      ['firmware', 'card/not-shipped.fw'],
+    ]),
+  ),
+  file('usr/lib/firmware/card/one.fw', 'firmware'),
 ];
 const image = mergeLayers([{ packages: [{ name: 'all', entries }] }]);
 
@@ -58,7 +67,12 @@ after(() => rm(folder, { recursive: true, force: true }));
 /** Builds an uncompressed initrd; the names in it, in order. */
 async function build(
   plan: Partial<InitrdPlan>,
-  { modules = [] as readonly string[], tree = image, overlay = join(folder, 'overlay') } = {},
+  {
+    modules = [] as readonly string[],
+    tree = image,
+    overlay = join(folder, 'overlay'),
+    after = null as { plan: InitrdPlan; modules: readonly string[] } | null,
+  } = {},
 ): Promise<{ readonly bytes: Buffer; readonly names: readonly string[] }> {
   const own = await mkdtemp(join(folder, 'run-'));
   await writeFile(join(own, 'tree'), canonicalJson(tree));
@@ -66,6 +80,7 @@ async function build(
     tree: await given(join(own, 'tree')),
     plan: { ...empty, ...plan },
     modules,
+    after,
     overlay: source(overlay),
     sdk: await given(tools),
     level: 3,
@@ -123,6 +138,14 @@ test('libraries opened with dlopen, units, links and folders of the plan', async
     assert.ok(names.includes(path), path);
 });
 
+test('the firmware a module asks for comes with it, as far as the image has it', async () => {
+  const { names } = await build({}, { modules: ['other'] });
+  assert.deepEqual(
+    names.filter((name) => name.endsWith('.fw')),
+    ['usr/lib/firmware/card/one.fw'],
+  );
+});
+
 test('a hard link alone is the file, a symlink brings what it leads to', async () => {
   const { names, bytes } = await build({ files: ['usr/bin/tool-too', 'usr/bin/alias'] });
   assert.ok(names.includes('usr/bin/tool-too') && names.includes('usr/bin/tool'));
@@ -150,4 +173,17 @@ test('a plan and an overlay that make the same path are an error', async () => {
   await mkdir(join(overlay, 'usr/bin'), { recursive: true });
   await writeFile(join(overlay, 'usr/bin/tool'), 'x');
   await fails(build({ binaries: ['usr/bin/tool'] }, { overlay }), /shadows without saying so/);
+});
+
+test('an initrd after another one has what that lacks, and indexes over the modules of both', async () => {
+  const first = { plan: { ...empty, binaries: ['usr/bin/tool'] }, modules: ['ext4'] };
+  const { names, bytes } = await build(
+    { binaries: ['usr/bin/tool'], libraries: ['libopened.so'] },
+    { modules: ['other'], after: first },
+  );
+  for (const path of [`${LIB}/libopened.so`, `${MODULES}/kernel/other.ko`, `${MODULES}/modules.dep.bin`])
+    assert.ok(names.includes(path), path);
+  for (const path of ['usr/bin/tool', `${LIB}/liba.so.1`, `${MODULES}/kernel/ext4.ko`])
+    assert.ok(!names.includes(path), path);
+  assert.match(bytes.toString('latin1'), /alias\.bin of [^\n]*: ext4\.ko jbd2\.ko other\.ko\n/);
 });

@@ -8,12 +8,12 @@ import { type ContentReader, openContents } from '../tree/content.ts';
 import { treeToCpio } from '../tree/cpio.ts';
 import type { Entry, Tree } from '../tree/entry.ts';
 import { libraryClosure } from '../tree/libraries.ts';
-import { indexTree, lookUp } from '../tree/lookup.ts';
+import { type Index, indexTree, lookUp } from '../tree/lookup.ts';
 import { mergeLayers } from '../tree/merge.ts';
 import { inlineContent, readOverlay } from '../tree/overlay.ts';
 import { baseOf, MERGED_USR, parentOf } from '../tree/paths.ts';
 import { BUILTIN_INDEXES, MODULE_INDEXES, runDepmod } from './depmod.ts';
-import { moduleName } from './modinfo.ts';
+import { moduleName, readModInfo } from './modinfo.ts';
 
 /** What of the image's tree goes into the initrd. All paths as in `Entry.path`. */
 export interface InitrdPlan {
@@ -41,6 +41,11 @@ export const initrd = recipe<{
   tree: Target;
   plan: Plain<InitrdPlan>;
   modules: readonly string[];
+  /**
+   * What the initrd has that is loaded before this one: left out here, and its modules are in the indexes of this one,
+   * which take the place of its own. Null: this one stands alone.
+   */
+  after: { readonly plan: Plain<InitrdPlan>; readonly modules: readonly string[] } | null;
   overlay: Source;
   sdk: Target;
   level: number;
@@ -59,30 +64,13 @@ export const initrd = recipe<{
     const tree: Tree = { entries: [...aliases, ...usr.entries].sort((a, b) => byteOrder(a.path, b.path)) };
     const contents = await openContents(tree, blob);
     try {
-      const modules = pickModules(tree, inputs.modules, contents);
-      const programs = [...plan.binaries, ...plan.libraries.map((soname) => `${LIBRARIES}/${soname}`)];
-      const paths = new Set([
-        ...programs,
-        ...plan.files,
-        ...plan.units.map((unit) => `${UNITS}/${unit}`),
-        ...libraryClosure(tree, programs, (content) => contents.read(content)),
-        ...modules.paths.map((path) => `${modules.root}/${path}`),
-        ...BUILTIN_INDEXES.map((name) => `${modules.root}/${name}`),
-      ]);
-      const index = indexTree(tree);
-      const picked = new Map<string, Entry>();
-      for (const path of paths) {
-        if (!path.startsWith('usr/')) continue; // an alias, added below
-        const entry = index.get(path);
-        const found = lookUp(index, path);
-        if (!found)
-          throw badInput(`/${path} is not in the image`, {
-            where: 'plan of the initrd',
-            mend: 'correct the plan, or include its package',
-          });
-        if (entry) picked.set(path, standalone(entry, index));
-        for (const link of found.links) if (link.path.startsWith('usr/')) picked.set(link.path, link);
-        picked.set(found.entry.path, standalone(found.entry, index));
+      const named = [...(inputs.after?.modules ?? []), ...inputs.modules];
+      const modules = pickModules(tree, named, contents);
+      const picked = pickFiles(tree, plan, modules, contents);
+      const indexes = await ownIndexes(modules, picked, contents, { sdk: inputs.sdk.path, scratch, signal });
+      if (inputs.after) {
+        const there = pickModules(tree, inputs.after.modules, contents);
+        for (const path of pickFiles(tree, inputs.after.plan, there, contents).keys()) picked.delete(path);
       }
       const made: Entry[] = [
         ...Object.entries(plan.links).map(
@@ -92,10 +80,7 @@ export const initrd = recipe<{
       ];
       const merged = mergeLayers([
         { packages: [{ name: 'image', entries: [...picked.values()] }] },
-        {
-          overlay: 'depmod',
-          entries: await ownIndexes(modules, picked, contents, { sdk: inputs.sdk.path, scratch, signal }),
-        },
+        { overlay: 'depmod', entries: indexes },
         { overlay: 'initrd', entries: await readOverlay(inputs.overlay.path, 'initrd') },
         { overlay: 'initrd plan', entries: made },
       ]);
@@ -111,6 +96,52 @@ export const initrd = recipe<{
     }
   },
 });
+
+/** The files of a plan, with the libraries of its programs and all links on the way, by path. */
+function pickFiles(
+  tree: Tree,
+  plan: Plain<InitrdPlan>,
+  modules: PickedModules,
+  contents: ContentReader,
+): Map<string, Entry> {
+  const programs = [...plan.binaries, ...plan.libraries.map((soname) => `${LIBRARIES}/${soname}`)];
+  const paths = new Set([
+    ...programs,
+    ...plan.files,
+    ...plan.units.map((unit) => `${UNITS}/${unit}`),
+    ...libraryClosure(tree, programs, (content) => contents.read(content)),
+    ...modules.paths.map((path) => `${modules.root}/${path}`),
+    ...BUILTIN_INDEXES.map((name) => `${modules.root}/${name}`),
+  ]);
+  const index = indexTree(tree);
+  const picked = new Map<string, Entry>();
+  for (const path of paths) {
+    if (!path.startsWith('usr/')) continue; // an alias, added below
+    const entry = index.get(path);
+    const found = lookUp(index, path);
+    if (!found)
+      throw badInput(`/${path} is not in the image`, {
+        where: 'plan of the initrd',
+        mend: 'correct the plan, or include its package',
+      });
+    if (entry) picked.set(path, standalone(entry, index));
+    for (const link of found.links) if (link.path.startsWith('usr/')) picked.set(link.path, link);
+    picked.set(found.entry.path, standalone(found.entry, index));
+  }
+  for (const path of firmwareOf(index, picked, contents)) picked.set(path, index.get(path) as Entry);
+  return picked;
+}
+
+/** The firmware that picked modules ask for, as far as the image carries it. */
+function firmwareOf(index: Index, picked: ReadonlyMap<string, Entry>, contents: ContentReader): string[] {
+  const names = new Set<string>();
+  for (const { path, ...entry } of picked.values()) {
+    if (entry.type !== 'file' || !path.endsWith('.ko')) continue;
+    const bytes = contents.read(entry.content);
+    for (const name of readModInfo(bytes, path).get('firmware') ?? []) names.add(name);
+  }
+  return [...names].map((name) => `usr/lib/firmware/${name}`).filter((path) => index.get(path)?.type === 'file');
+}
 
 /** A hard link taken alone is the file itself. */
 function standalone(entry: Entry, index: ReadonlyMap<string, Entry>): Entry {

@@ -138,6 +138,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     tree,
     plan: image.initrd.plan,
     modules: image.initrd.modules,
+    after: null,
     overlay: at('packages/overlays/initrd'),
     sdk,
     level: dev ? 1 : 19,
