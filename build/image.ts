@@ -23,6 +23,7 @@ const FILES: Readonly<Record<string, string>> = {
   'usr-verity': 'usr.verity',
   config: 'kernel.config',
   'oci-busybox': 'oci-busybox.tar',
+  microcode: 'microcode.img',
   sbom: 'sbom.spdx.json',
 };
 

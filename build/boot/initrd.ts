@@ -140,7 +140,9 @@ function firmwareOf(index: Index, picked: ReadonlyMap<string, Entry>, contents: 
     const bytes = contents.read(entry.content);
     for (const name of readModInfo(bytes, path).get('firmware') ?? []) names.add(name);
   }
-  return [...names].map((name) => `usr/lib/firmware/${name}`).filter((path) => index.get(path)?.type === 'file');
+  return [...names]
+    .map((name) => `usr/lib/firmware/${name}`)
+    .filter((path) => index.get(path)?.type === 'file');
 }
 
 /** A hard link taken alone is the file itself. */

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
+import { usrImageArguments } from '../fs/usr-image.ts';
 import { type Plain, recipe, type Target } from '../graph/target.ts';
 import { runUkify } from './ukify.ts';
 
@@ -18,7 +19,7 @@ export interface BootProfile {
 export async function profileArguments(
   rootHash: string,
   common: readonly string[],
-  { cmdline }: BootProfile,
+  { cmdline }: Pick<BootProfile, 'cmdline'>,
 ): Promise<string> {
   const hash = (await readFile(rootHash, 'utf8')).trim();
   return [`usrhash=${hash}`, ...common, ...cmdline].join(' ');
@@ -33,12 +34,16 @@ export const uki = recipe<{
   sdk: Target;
   kernel: Target;
   initrd: Target;
+  /** Initrds that follow it. */
+  moreInitrds: readonly Target[];
   /** An initrd with microcode; none, or one. */
   microcode: readonly Target[];
   /** The root hash of /usr in text: goes on the command line as usrhash=. */
   rootHash: Target;
   /** What all profiles have in common. */
   cmdline: readonly string[];
+  /** The file system of /usr, when that comes as one file (`usrImage`); none, or one. */
+  usrFile: readonly Target[];
   /** At least one; the first is what boots unless somebody chooses. */
   profiles: readonly Plain<BootProfile>[];
   osRelease: string;
@@ -49,10 +54,11 @@ export const uki = recipe<{
   from: import.meta.url,
   kind: 'file',
   async run({ inputs, scratch, out, signal }) {
-    const { sdk, kernel, initrd, microcode, cmdline, profiles, osRelease, uname, epoch } = inputs;
+    const { sdk, kernel, initrd, microcode, cmdline, usrFile, profiles, osRelease, uname, epoch } = inputs;
+    const common = [...usrFile.flatMap(({ size }) => usrImageArguments(size)), ...cmdline];
     const stub = (name: string) => `--stub=${join(sdk.path, 'usr/lib/systemd/boot/efi', name)}`;
     const words = async (profile: BootProfile) =>
-      `--cmdline=${await profileArguments(inputs.rootHash.path, cmdline, profile)}`;
+      `--cmdline=${await profileArguments(inputs.rootHash.path, common, profile)}`;
     const about = ({ id, title }: BootProfile) => `--profile=ID=${id}\nTITLE=${title}\n`;
     const run = (args: readonly string[]) =>
       runUkify(sdk.path, ['build', ...args], { scratch, signal, epoch });
@@ -69,7 +75,7 @@ export const uki = recipe<{
     await writeFile(osReleasePath, osRelease);
     await run([
       `--linux=${kernel.path}`,
-      `--initrd=${initrd.path}`,
+      ...[initrd, ...inputs.moreInitrds].map(({ path }) => `--initrd=${path}`),
       ...microcode.map(({ path }) => `--microcode=${path}`),
       await words(first),
       // ukify takes a file with a profile and nothing joined to it for a profile to be joined to another.

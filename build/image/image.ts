@@ -59,6 +59,8 @@ export interface Image {
   readonly accounts: Accounts;
   readonly fixups: Fixups;
   readonly initrd: { readonly plan: InitrdPlan; readonly modules: readonly string[] };
+  /** What the initrd needs besides when /usr comes over the network: an initrd of its own, loaded after that one. */
+  readonly netboot: { readonly plan: InitrdPlan; readonly modules: readonly string[] };
   /** Kernel command line besides usrhash=, on every medium and in every profile. */
   readonly cmdline: readonly string[];
   /**

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { sha256 } from '../../sdk/lib/files.ts';
+import { filesInitrd } from '../boot/files-initrd.ts';
 import { firmwareFiles, microcodeInitrd } from '../boot/firmware.ts';
 import { initrd } from '../boot/initrd.ts';
 import { kargsAddon } from '../boot/kargs-addon.ts';
@@ -14,6 +15,7 @@ import { source, type Target } from '../graph/target.ts';
 import { zstd } from '../media/compress.ts';
 import { disk } from '../media/disk.ts';
 import { esp } from '../media/esp.ts';
+import { bootScript } from '../media/ipxe.ts';
 import { iso } from '../media/iso.ts';
 import { isoEsp } from '../media/iso-esp.ts';
 import { uuidFrom } from '../media/partitions.ts';
@@ -136,25 +138,29 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
   const kernel = kernelImage(`${name}:kernel`, { kernel: from.kernel });
   const initrdTarget = initrd(`${name}:initrd`, {
     tree,
-    plan: image.initrd.plan,
-    modules: image.initrd.modules,
+    ...image.initrd,
     after: null,
     overlay: at('packages/overlays/initrd'),
     sdk,
     level: dev ? 1 : 19,
     epoch,
   });
-  const ukiTarget = uki(`${name}:uki`, {
+  const kernelAndMore = {
     sdk,
     kernel,
     initrd: initrdTarget,
     microcode,
     rootHash,
-    cmdline: image.cmdline,
-    profiles: image.profiles,
     osRelease: osRelease(identity),
     uname: from.release,
     epoch,
+  };
+  const ukiTarget = uki(`${name}:uki`, {
+    ...kernelAndMore,
+    moreInitrds: [],
+    cmdline: image.cmdline,
+    usrFile: [],
+    profiles: image.profiles,
   });
   const espTarget = esp(`${name}:esp`, {
     sdk,
@@ -176,7 +182,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     version,
     seed: sha256(`${seed} disk`).slice(0, 32),
   });
-  const usrFile = usrImage(`${name}:usr-image`, { usr, hashTree });
+  const usrFile = usrImage(`${name}:usr.img`, { usr, hashTree });
   const isoTarget = iso(`${name}:iso`, {
     sdk,
     esp: isoEsp(`${name}:iso-esp`, {
@@ -197,6 +203,41 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     diskUuid: uuidFrom(`${seed} iso`),
     epoch,
   });
+  const netInitrd = initrd(`${name}:pxe.initrd`, {
+    tree,
+    ...image.netboot,
+    after: image.initrd,
+    overlay: at('packages/overlays/netboot'),
+    sdk,
+    level: dev ? 1 : 19,
+    epoch,
+  });
+  const httpUki = uki(`${name}:http.efi`, {
+    ...kernelAndMore,
+    moreInitrds: [
+      filesInitrd(`${name}:http-files`, {
+        files: [ukiTarget, usrFile],
+        names: ['uki.efi', 'usr.img'],
+        epoch,
+      }),
+    ],
+    cmdline: [...image.cmdline, 'draisine.usr=initrd'],
+    usrFile: [usr],
+    profiles: image.profiles.filter(({ cmdline }) => cmdline.includes('root=tmpfs')),
+  });
+  const boot = bootScript(`${name}:boot.ipxe`, {
+    files: {
+      kernel: 'vmlinuz',
+      initrds: [...(microcode.length > 0 ? ['microcode.img'] : []), 'initrd.img', 'pxe.initrd'],
+      usr: 'usr.img',
+      uki: 'uki.efi',
+    },
+    rootHash,
+    usr,
+    cmdline: image.cmdline,
+    uki: ukiTarget,
+    title: prettyName(identity),
+  });
   const artifacts: Record<string, Target> = {
     disk: diskTarget,
     'disk.zst': zstd(`${name}:disk.zst`, { sdk, file: diskTarget, level: dev ? 1 : 3 }),
@@ -207,6 +248,11 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     initrd: initrdTarget,
     usr,
     'usr-verity': hashTree,
+    'usr.img': usrFile,
+    'pxe.initrd': netInitrd,
+    'boot.ipxe': boot,
+    'http.efi': httpUki,
+    ...Object.fromEntries(microcode.map((target) => ['microcode', target])),
     sbom: sbom(`${name}:sbom`, {
       name: image.name,
       version,

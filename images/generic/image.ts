@@ -1,5 +1,6 @@
 import type { Image } from '../../build/image/image.ts';
 import { genericFirmware } from '../../packages/firmware.ts';
+import { netbootPlan, nicModules } from '../../packages/initrd/netboot.ts';
 import { initrdPlan } from '../../packages/initrd/plan.ts';
 import { debianKernel } from '../../packages/kernel/debian.ts';
 import { generic } from '../../packages/sets/n100.ts';
@@ -18,6 +19,7 @@ const image: Image = {
   trims: [...trims, ...kernelTrims],
   fixups,
   initrd: { plan: initrdPlan, modules: initrdModules },
+  netboot: { plan: netbootPlan, modules: [...nicModules, 'virtio_net'] },
 };
 
 export default image;

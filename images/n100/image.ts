@@ -1,5 +1,6 @@
 import type { Image } from '../../build/image/image.ts';
 import { n100Firmware } from '../../packages/firmware.ts';
+import { netbootPlan, nicModules } from '../../packages/initrd/netboot.ts';
 import { initrdPlan } from '../../packages/initrd/plan.ts';
 import { n100Config } from '../../packages/kernel/config/index.ts';
 import { ownKernel } from '../../packages/kernel/n100.ts';
@@ -23,6 +24,7 @@ const image: Image = {
   fixups: { ...fixups, links: { ...fixups.links, ...builtinModules } },
   // What it boots from is in the kernel.
   initrd: { plan: initrdPlan, modules: [] },
+  netboot: { plan: netbootPlan, modules: nicModules },
   cmdline: [
     'mount.usr=/dev/mapper/usr',
     'mount.usrfstype=erofs',

@@ -9,7 +9,7 @@ export const small: Image = {
   name: 'small',
   set: 'small',
   kernel: {
-    modules: ['erofs', 'dm_verity', 'virtio_blk'],
+    modules: ['erofs', 'dm_verity', 'virtio_blk', 'virtio_net'],
     built: [],
     signed: false,
     from: (packages) => {
@@ -55,6 +55,10 @@ export const small: Image = {
       directories: ['proc', 'sys'],
     },
     modules: ['erofs'],
+  },
+  netboot: {
+    plan: { binaries: ['usr/bin/sed'], libraries: [], files: [], units: [], links: {}, directories: [] },
+    modules: ['virtio_net'],
   },
   cmdline: ['quiet'],
   profiles: [
