@@ -6,7 +6,7 @@ import type { Entry } from './report.ts';
 const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
 /** `config.bu:3:5: error: path not absolute ($.storage.files.0.path)` */
-function entryLine(file: string, { kind, path, line, column, message }: Entry): string {
+export function entryLine(file: string, { kind, path, line, column, message }: Entry): string {
   const place = line > 0 ? `${file}:${line}:${column}` : file;
   return `${place}: ${kind}: ${message}${path === '$' ? '' : ` (${path})`}`;
 }

@@ -1,0 +1,148 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../sdk/lib/errors.ts';
+import { toolCommand } from '../sdk/tool.ts';
+import type { Port } from './address.ts';
+import { BOOT_PROGRAMS } from './files.ts';
+
+export interface DhcpOptions {
+  readonly port: Port;
+  /** Addresses to give, first and last; without, another server gives them, and this one adds what to boot. */
+  readonly range?: readonly [string, string];
+  /** Folder that TFTP gives files from, and where leases are written. */
+  readonly folder: string;
+  /** What iPXE goes on with. */
+  readonly script: string;
+  /** What UEFI's own HTTP boot takes. */
+  readonly httpBoot: string;
+}
+
+/**
+ * Configuration of dnsmasq(8): no DNS; TFTP with iPXE for firmware that knows nothing better; the script for iPXE,
+ * which says of itself that it is (option 175). Client architectures: RFC 4578, and 16 is UEFI HTTP boot.
+ */
+export function dnsmasqConfig({ port, range, folder, script, httpBoot }: DhcpOptions): string {
+  const common = [
+    'port=0',
+    `interface=${port.name}`,
+    'bind-interfaces',
+    'no-hosts',
+    'no-resolv',
+    'no-ping',
+    'log-facility=-',
+    `dhcp-leasefile=${join(folder, 'leases')}`,
+    'enable-tftp',
+    `tftp-root=${join(folder, 'tftp')}`,
+    'dhcp-match=set:ipxe,175',
+    'dhcp-match=set:bios,option:client-arch,0',
+    'dhcp-match=set:uefi,option:client-arch,7',
+    'dhcp-match=set:uefi,option:client-arch,9',
+    'dhcp-match=set:http,option:client-arch,16',
+  ];
+  const given = [
+    `dhcp-range=${range?.join(',')},${port.netmask},1h`,
+    'dhcp-authoritative',
+    // No way out and no names to ask for, as far as this server knows.
+    'dhcp-option=option:router',
+    'dhcp-option=option:dns-server',
+    `dhcp-boot=tag:ipxe,${script}`,
+    `dhcp-boot=tag:!ipxe,tag:bios,${BOOT_PROGRAMS.bios}`,
+    `dhcp-boot=tag:!ipxe,tag:uefi,${BOOT_PROGRAMS.uefi}`,
+    `dhcp-boot=tag:!ipxe,tag:http,${httpBoot}`,
+    'dhcp-option-force=tag:http,60,HTTPClient',
+  ];
+  const added = [
+    `dhcp-range=${port.address},proxy,${port.netmask}`,
+    ...['x86PC', 'BC_EFI', 'x86-64_EFI'].flatMap((kind) => [
+      `pxe-service=tag:ipxe,${kind},"Draisine",${script}`,
+      `pxe-service=tag:!ipxe,${kind},"Draisine",${kind === 'x86PC' ? BOOT_PROGRAMS.bios : BOOT_PROGRAMS.uefi}`,
+    ]),
+  ];
+  return `${[...common, ...(range ? given : added)].join('\n')}\n`;
+}
+
+export interface Dnsmasq {
+  /** Rejects when it ends without having been stopped. */
+  readonly ended: Promise<never>;
+  stop(): Promise<void>;
+}
+
+/** Starts dnsmasq of the tool tree and waits until it serves. `log` gets a line for each thing a client asked for. */
+export async function startDnsmasq(
+  tools: string,
+  options: DhcpOptions,
+  log: (line: string) => void,
+): Promise<Dnsmasq> {
+  const file = join(options.folder, 'dnsmasq.conf');
+  await writeFile(file, dnsmasqConfig(options));
+  const command = toolCommand(tools, 'dnsmasq', [
+    '--keep-in-foreground',
+    `--conf-file=${file}`,
+    ...userOptions(),
+  ]);
+  const child = spawn(command.file, command.args, { env: command.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const die = (): void => void child.kill('SIGKILL');
+  process.once('exit', die);
+  let stopped = false;
+  let said = '';
+  const exit = endOf(child);
+  const ended = exit.then((how): never => {
+    throw new Failure(`dnsmasq ended (${how})${said ? `: ${said.trim()}` : ''}`, {
+      where: options.port.name,
+      ...(/in use/.test(said)
+        ? { mend: 'another DHCP or TFTP server runs on this host: stop it, or use --http-only' }
+        : {}),
+    });
+  });
+  ended.catch(() => {}); // awaited below, and by who serves
+  const ready = new Promise<void>((resolve) => {
+    const onLine = (line: string): void => {
+      // `dnsmasq-tftp[123]: ` or, in the foreground, without the number.
+      const text = line.replace(/^dnsmasq[a-z-]*(\[\d+\])?: /, '');
+      if (/TFTP (root|single|multi)|^TFTP/.test(text)) resolve();
+      if (/^(DHCP[A-Z]+|PXE|BOOTP)\(|^(sent|file|failed sending|error)\b/.test(text))
+        log(readable(text, options.folder));
+      else said = `${said}${text}\n`.slice(-2000);
+    };
+    for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
+      stream.setEncoding('utf8').on('data', (chunk: string) => {
+        const lines = `${rest}${chunk}`.split('\n');
+        rest = lines.pop() ?? '';
+        lines.forEach(onLine);
+      });
+    }
+  });
+  await Promise.race([ready, ended]);
+  return {
+    ended: ended.catch((error: unknown) => {
+      if (stopped) return new Promise<never>(() => {});
+      throw error;
+    }),
+    stop: async () => {
+      stopped = true;
+      process.off('exit', die);
+      child.kill('SIGTERM');
+      await exit;
+    },
+  };
+}
+
+function readable(text: string, folder: string): string {
+  return text.replace(`${join(folder, 'tftp')}/`, 'TFTP ');
+}
+
+/** It gives up root for nobody, unless there is no such user to become: in a user namespace of one. */
+function userOptions(): string[] {
+  const map = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/).map(Number);
+  return (map[2] ?? 0) > 1 ? [] : ['--user=root', '--group=root'];
+}
+
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(signal ?? `exit ${code}`));
+  });
+}

@@ -1,0 +1,89 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { findManifest } from '../build/cli/manifest.ts';
+import { badInput, errorCode } from '../sdk/lib/errors.ts';
+import { type Configs, configFor } from './configs.ts';
+import type { Answer } from './http.ts';
+
+/** Artifacts a machine may ask for; `microcode` is there only for images that have some. */
+const ARTIFACTS = ['kernel', 'initrd', 'microcode', 'pxe.initrd', 'usr.img', 'uki', 'boot.ipxe', 'http.efi'];
+const OPTIONAL = new Set(['microcode']);
+/** Boot programs of the package ipxe, by what machine takes them: BIOS, UEFI. */
+export const BOOT_PROGRAMS = { bios: 'undionly.kpxe', uefi: 'snponly.efi' } as const;
+
+export interface Served {
+  readonly image: string;
+  /** By URL path. */
+  readonly files: ReadonlyMap<string, string>;
+  /** The script, without the settings made before. */
+  readonly script: string;
+}
+
+/** The built artifacts of an image and iPXE's programs of the tool tree `tools`; all must be there, and whole. */
+export function findFiles(image: string, tools: string): Served {
+  const { manifest, folder, path } = findManifest(image);
+  const mend = `./draisine build ${manifest.name}`;
+  const files = new Map<string, string>();
+  for (const name of ARTIFACTS) {
+    const artifact = manifest.artifacts.find((each) => each.name === name);
+    if (!artifact) {
+      if (OPTIONAL.has(name)) continue;
+      throw badInput(`${manifest.name} has no artifact ${name}: nothing to boot over the network`, {
+        where: path,
+        mend,
+      });
+    }
+    const file = join(folder, artifact.path);
+    if (sizeOf(file) !== artifact.size)
+      throw badInput(`the artifact ${name} is missing, or not the one that was built`, { where: file, mend });
+    files.set(`/${artifact.path}`, file);
+  }
+  for (const name of Object.values(BOOT_PROGRAMS)) files.set(`/${name}`, join(tools, 'usr/lib/ipxe', name));
+  return { image: manifest.name, files, script: readFileSync(files.get('/boot.ipxe') ?? '', 'utf8') };
+}
+
+function sizeOf(file: string): number | undefined {
+  try {
+    return statSync(file).size;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export interface Settings {
+  readonly configs?: Configs;
+  /** PEM. */
+  readonly ca?: Buffer;
+  readonly args?: string;
+}
+
+/** boot.ipxe with what this server knows: its own address, as the client calls it, and what a machine is given. */
+export function settledScript(script: string, host: string, { configs, ca, args }: Settings): string {
+  const base = `http://${host}/`;
+  const lines = [
+    `set base ${base}`,
+    ...(configs ? [`set config ${base}config/\${netX/mac:hexhyp}`] : []),
+    ...(ca ? [`set ca ${base}ca.crt`] : []),
+    ...(args ? [`set args ${args}`] : []),
+  ];
+  return script.replace(/^#!ipxe\n/, `#!ipxe\n${lines.join('\n')}\n`);
+}
+
+/** What is at a path. */
+export function answerTo(served: Served, settings: Settings, path: string, host: string): Answer | undefined {
+  const { configs, ca } = settings;
+  if (path === '/boot.ipxe')
+    return { body: settledScript(served.script, host, settings), type: 'text/plain' };
+  if (path === '/ca.crt' && ca) return { body: ca, type: 'application/x-pem-file' };
+  const machine = /^\/config\/([^/]+)$/.exec(path)?.[1];
+  if (machine !== undefined && configs) {
+    const config = configFor(configs, machine);
+    if (config) return { body: config, type: 'application/json' };
+    const body = `no config for ${machine}: put ${machine}.ign or default.ign into the folder of --config, start serve again\n`;
+    return { body, type: 'text/plain', status: 404, note: body.trim() };
+  }
+  const file = served.files.get(path);
+  if (file === undefined) return undefined;
+  return file.endsWith('.efi') ? { file, type: 'application/efi' } : { file };
+}
