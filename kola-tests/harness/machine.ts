@@ -19,6 +19,7 @@ import { forwardPort } from './forward.ts';
 import { type GuestVerbs, guestVerbs, type Limit } from './guest.ts';
 import { type HardshipVerbs, hardshipVerbs } from './hardships.ts';
 import type { Lab } from './lab.ts';
+import { type Netboot, netbootDevices, withHttpBoot } from './netboot.ts';
 import { consoleLog, FIRST_HOTPLUG_SLOT, type Ram } from './qemu-args.ts';
 import { newMachineDir } from './rundir.ts';
 import { type SavedVerbs, savedVerbs } from './saved.ts';
@@ -43,6 +44,10 @@ export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVer
   readonly fallback: () => string | undefined;
   /** Powers on. The first time by its spec: a fork or a boot; later always a boot, from the disks as they are. */
   start(): Promise<void>;
+  /** From the next start on it has no system disk, and its firmware boots from the network. */
+  netboot(how: Netboot): void;
+  /** Words for the kernel's command line that this host needs (see `Acceleration`), where no harness puts them. */
+  readonly kernelArguments: string;
   /** Powers on and waits for nothing. */
   powerOn(): Promise<void>;
   /** After `powerOn`: waits until the machine answers and has started what it starts. */
@@ -101,6 +106,7 @@ export async function createMachine(
   let ram: Ram = { kind: 'private' };
   let fallback: string | undefined;
   let args: readonly string[] = [];
+  let network: Netboot | undefined;
   /** Ports of the host by those of the guest. */
   const forwards = new Map<number, number>();
 
@@ -112,12 +118,17 @@ export async function createMachine(
   async function power(incoming?: string): Promise<Vm> {
     if (vm) throw new Failure(`${name} is on already`);
     if (!files) throw new Failure(`${name} has no files`);
-    const hardware = hardwareOf(lab, plan, files, {
-      name,
-      devices: plugged,
-      ram,
-      incoming: incoming !== undefined,
-    });
+    const hardware = {
+      ...hardwareOf(lab, plan, files, {
+        name,
+        devices: network ? netbootDevices(plugged, network) : plugged,
+        ram,
+        incoming: incoming !== undefined,
+      }),
+      bios: network?.by === 'ipxe',
+    };
+    if (network?.by === 'http')
+      await writeFile(files.firmwareVars, withHttpBoot(await readFile(lab.emulator.ovmfVars), network.url));
     const started = await startVm(lab.emulator, hardware, dir, incoming);
     vm = started;
     args = started.args;
@@ -242,6 +253,10 @@ export async function createMachine(
     isOn: () => vm !== undefined,
     fallback: () => fallback,
     start,
+    netboot: (how) => {
+      network = how;
+    },
+    kernelArguments: lab.accel.kernelArguments,
     powerOn,
     ready: async () => await waitReady(lab, running()),
     bootFails: async (options) => {

@@ -33,6 +33,8 @@ export interface Hardware {
   readonly kernelArguments?: string;
   /** The serial console is this process's terminal, and the guest waits for `cont`. Without the harness's channels. */
   readonly terminal?: boolean;
+  /** SeaBIOS instead of OVMF. */
+  readonly bios?: boolean;
 }
 
 /** Root port 0 holds the system disk, 1 the first NIC; those from here on are free for plugging. */
@@ -54,7 +56,7 @@ export function qemuArguments(
     ['-name', `${hardware.name},debug-threads=on`],
     ['-nodefaults'],
     ['-no-user-config'],
-    ...(hardware.direct ? direct(hardware, hardware.direct) : uefi(hardware, ovmfCode)),
+    ...firmware(hardware, ovmfCode),
     ['-accel', hardware.accel.args],
     ['-cpu', hardware.accel.cpu],
     ['-smp', `${hardware.cpus}`],
@@ -86,6 +88,11 @@ export function qemuArguments(
 }
 
 const MACHINE = 'q35,memory-backend=ram,vmport=off';
+
+function firmware(hardware: Hardware, ovmfCode: string): string[][] {
+  if (hardware.direct) return direct(hardware, hardware.direct);
+  return hardware.bios ? [['-machine', MACHINE]] : uefi(hardware, ovmfCode);
+}
 
 /** OVMF. Words for the kernel's command line systemd-stub takes from SMBIOS (systemd-stub(7)): the image stays as shipped. */
 function uefi(hardware: Hardware, ovmfCode: string): string[][] {
