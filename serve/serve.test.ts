@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { sdkTree } from '../build/image/sdk.ts';
+import { Failure } from '../sdk/lib/errors.ts';
+import { runTool } from '../sdk/tool.ts';
+import { type Port, parseRange } from './address.ts';
+import { configFor, readConfigs } from './configs.ts';
+import { dnsmasqConfig } from './dnsmasq.ts';
+import { answerTo, settledScript } from './files.ts';
+import { parseRange as parseByteRange, serveHttp } from './http.ts';
+
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'draisine-serve-test-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+const port: Port = { name: 'lan0', address: '192.168.7.1', netmask: '255.255.255.0' };
+const badInput = (what: RegExp) => (error: unknown) =>
+  error instanceof Failure && error.exitCode === 2 && what.test(`${error.message} ${error.mend}`);
+
+test('the range of DHCP: addresses of the interface’s network, without its own', () => {
+  assert.deepEqual(parseRange('192.168.7.10, 192.168.7.20', port), ['192.168.7.10', '192.168.7.20']);
+  for (const [text, what] of [
+    ['192.168.7.10', /FROM,TO/],
+    ['192.168.7.10,192.168.7.300', /FROM,TO/],
+    ['192.168.8.10,192.168.8.20', /not of the interface/],
+    ['192.168.7.20,192.168.7.10', /ends before/],
+    ['192.168.7.1,192.168.7.10', /own address/],
+  ] as const)
+    assert.throws(() => parseRange(text, port), badInput(what), text);
+});
+
+test('one range of bytes', () => {
+  assert.deepEqual(parseByteRange('bytes=0-3', 10), { from: 0, to: 3 });
+  assert.deepEqual(parseByteRange('bytes=4-', 10), { from: 4, to: 9 });
+  assert.deepEqual(parseByteRange('bytes=-3', 10), { from: 7, to: 9 });
+  assert.deepEqual(parseByteRange('bytes=8-99', 10), { from: 8, to: 9 });
+  assert.equal(parseByteRange('bytes=10-', 10), 'outside');
+  for (const odd of [undefined, 'bytes=-', 'bytes=3-1', 'bytes=0-1,4-5', 'lines=1-2'])
+    assert.equal(parseByteRange(odd, 10), undefined);
+});
+
+describe('machine configs', () => {
+  const at = async (name: string, files: Record<string, string>) => {
+    const where = join(folder, name);
+    await mkdir(where);
+    for (const [file, text] of Object.entries(files)) await writeFile(join(where, file), text);
+    return where;
+  };
+  const ign = '{"ignition":{"version":"3.3.0"}}';
+
+  test('by hardware address, in any notation, else the default; Butane is compiled', async () => {
+    const configs = await readConfigs(
+      await at('good', {
+        'AA-bb-cc-dd-ee-01.ign': ign,
+        'default.bu': 'variant: fcos\nversion: 1.4.0\n',
+        'notes.txt': 'not a config',
+      }),
+    );
+    assert.equal(configFor(configs, 'aa:BB:cc:dd:ee:01')?.toString(), ign);
+    assert.equal(
+      JSON.parse(configFor(configs, '52-54-00-00-00-00')?.toString() ?? '').ignition.version,
+      '3.3.0',
+    );
+  });
+
+  test('what no machine takes is an error with its place, before anything is served', async () => {
+    const wrong = await at('wrong', {
+      'default.ign': '{"ignition":{"version":"3.3.0"},"storage":{"files":[{"path":"x"}]}}',
+    });
+    await assert.rejects(
+      readConfigs(wrong),
+      badInput(/default\.ign:1:\d+: error: .*storage\.files\.0\.path/s),
+    );
+    await assert.rejects(
+      readConfigs(await at('name', { 'box.ign': ign })),
+      badInput(/aa-bb-cc-dd-ee-ff\.ign/),
+    );
+    await assert.rejects(readConfigs(await at('none', {})), badInput(/no machine config/));
+    await assert.rejects(readConfigs(join(folder, 'gone')), badInput(/no such folder/));
+    const two = await at('two', { 'default.ign': ign, 'default.json': ign });
+    await assert.rejects(readConfigs(two), badInput(/two configs for default/));
+  });
+});
+
+test('the script names the server as its client does, and what a machine is given', () => {
+  const script = '#!ipxe\nboot\n';
+  assert.equal(settledScript(script, 'box:81', {}), '#!ipxe\nset base http://box:81/\nboot\n');
+  const all = settledScript(script, 'h', { configs: new Map(), ca: Buffer.from('x'), args: 'a=b c' });
+  assert.ok(
+    all.includes(
+      `\nset config http://h/config/\${netX/mac:hexhyp}\nset ca http://h/ca.crt\nset args a=b c\nboot\n`,
+    ),
+  );
+});
+
+test('HTTP: whole files, parts, heads; a machine without a config is told what to do', async () => {
+  const file = join(folder, 'usr.img');
+  await writeFile(file, '0123456789');
+  const served = { image: 'n100', files: new Map([['/usr.img', file]]), script: '#!ipxe\n' };
+  const lines: string[] = [];
+  const server = await serveHttp({
+    address: '127.0.0.1',
+    port: 0,
+    answer: (path, host) => answerTo(served, { configs: new Map() }, path, host),
+    log: (line) => void lines.push(line),
+  });
+  const base = `http://127.0.0.1:${server.port}`;
+  try {
+    assert.equal(await (await fetch(`${base}/usr.img`)).text(), '0123456789');
+    const part = await fetch(`${base}/usr.img`, { headers: { range: 'bytes=2-4' } });
+    assert.deepEqual(
+      [part.status, part.headers.get('content-range'), await part.text()],
+      [206, 'bytes 2-4/10', '234'],
+    );
+    assert.equal((await fetch(`${base}/usr.img`, { headers: { range: 'bytes=10-' } })).status, 416);
+    const head = await fetch(`${base}/usr.img`, { method: 'HEAD' });
+    assert.deepEqual([head.headers.get('content-length'), await head.text()], ['10', '']);
+    assert.equal((await fetch(`${base}/usr.img`, { method: 'PUT', body: 'x' })).status, 405);
+    assert.equal((await fetch(`${base}/%2e%2e/etc/passwd`)).status, 404);
+    const none = await fetch(`${base}/config/52-54-00-00-00-00`);
+    assert.deepEqual(
+      [none.status, /put 52-54-00-00-00-00\.ign or default\.ign/.test(await none.text())],
+      [404, true],
+    );
+    assert.ok(
+      lines.some((line) => /127\.0\.0\.1 {2}GET \/usr\.img {2}206 3 bytes/.test(line)),
+      lines.join('\n'),
+    );
+    const again = serveHttp({
+      address: '127.0.0.1',
+      port: server.port,
+      answer: () => undefined,
+      log: () => {},
+    });
+    await assert.rejects(again, badInput(/in use.*--port/s));
+  } finally {
+    await server.close();
+  }
+});
+
+test('dnsmasq takes both configurations', async () => {
+  const tools = await sdkTree('sdk-serve');
+  const options = {
+    port,
+    folder,
+    script: 'http://192.168.7.1/boot.ipxe',
+    httpBoot: 'http://192.168.7.1/http.efi',
+  };
+  for (const range of [undefined, ['192.168.7.10', '192.168.7.20'] as const]) {
+    const file = join(folder, 'dnsmasq.conf');
+    await writeFile(file, dnsmasqConfig({ ...options, ...(range ? { range } : {}) }));
+    await runTool(tools, 'dnsmasq', ['--test', `--conf-file=${file}`]);
+  }
+});
+
+describe('wrong usage', () => {
+  const draisine = fileURLToPath(new URL('../draisine', import.meta.url));
+  const run = (...args: string[]) =>
+    new Promise<{ code: number | null; said: string }>((resolve, reject) => {
+      const child = spawn(draisine, ['serve', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      let said = '';
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
+      child.once('error', reject);
+      child.once('close', (code) => resolve({ code, said }));
+    });
+  for (const [args, what] of [
+    [[], /on which interface\?.*--http-only/s],
+    [['--interface', 'nosuch0'], /there is no interface nosuch0.*there are: .*lo/s],
+    [['--http-only', '--port', '99999'], /not a port: 99999/],
+    [['--http-only', '--dhcp', '10.0.0.1,10.0.0.2'], /exclude each other/],
+    [['--http-only', '--args', 'a && reboot'], /not kernel arguments/],
+    [['--http-only', '--ca', '/nonexistent'], /cannot read the certificate/],
+    [['nosuch', '--http-only'], /nosuch is no manifest/],
+  ] as const)
+    test(args.join(' ') || 'nothing', async () => {
+      const { code, said } = await run(...args);
+      assert.equal(code, 2, said);
+      assert.match(said, what);
+    });
+});
