@@ -8,7 +8,7 @@ import { setQuiet } from './sdk/lib/log.ts';
  */
 const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program: Command): void }> }[] = [
   {
-    verbs: ['build', 'graph', 'size', 'diff', 'clean', 'keys', 'sdk'],
+    verbs: ['build', 'graph', 'size', 'diff', 'flash', 'clean', 'keys', 'sdk'],
     load: () => import('./build/cli/verbs.ts'),
   },
   { verbs: ['lock', 'resolve', 'why'], load: () => import('./packages/verbs.ts') },

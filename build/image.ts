@@ -15,6 +15,7 @@ const LOCK = 'packages/lock.json';
 const FILES: Readonly<Record<string, string>> = {
   disk: 'disk.img',
   'disk.zst': 'disk.img.zst',
+  'disk.bmap': 'disk.bmap',
   iso: 'draisine.iso',
   uki: 'uki.efi',
   kernel: 'vmlinuz',
@@ -28,7 +29,7 @@ const FILES: Readonly<Record<string, string>> = {
 };
 
 /** Artifacts that a development build makes only when they are asked for. */
-const NOT_FOR_DEVELOPMENT = ['disk.zst', 'iso'];
+const NOT_FOR_DEVELOPMENT = ['disk.zst', 'iso', 'disk.bmap'];
 
 /** The targets of an image out of the committed lock. */
 export async function imageTargets(image: Image, { dev }: ImageContext): Promise<ImageTargets> {

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseAge } from './age.ts';
 
-/** Registers `build`, `graph`, `clean`, `size`, `diff`, `keys` and `sdk` (DESIGN section 4). Each loads its own module when it runs. */
+/** Registers `build`, `graph`, `clean`, `size`, `diff`, `flash`, `keys` and `sdk` (DESIGN section 4). Each loads its own module when it runs. */
 export function register(program: Command): void {
   program
     .command('build')
@@ -57,6 +57,19 @@ export function register(program: Command): void {
     .action(async (a: string, b: string, flags: object) => {
       const { diff } = await import('./diff.ts');
       await diff(a, b, flags);
+    });
+  program
+    .command('flash')
+    .description('write an image to a stick, a card or a disk, which it erases, and read it back')
+    .argument('<image>', 'image name (built if it is not there), disk.img, disk.img.zst, or an ISO')
+    .argument('<device>', 'the whole disk: /dev/sdb, /dev/disk/by-id/…')
+    .option('--serial <number>', 'its serial number: a must for disks that are not removable')
+    .option('--yes', 'do not ask')
+    .option('--file', 'the device may be a regular file or a loop device')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (image: string, device: string, flags: object) => {
+      const { flash } = await import('./flash.ts');
+      await flash(image, device, flags);
     });
   const keys = program.command('keys').description('the key that signs kernel modules');
   keys

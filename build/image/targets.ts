@@ -12,6 +12,7 @@ import { erofs } from '../fs/erofs.ts';
 import { usrImage } from '../fs/usr-image.ts';
 import { verity, verityRoot } from '../fs/verity.ts';
 import { source, type Target } from '../graph/target.ts';
+import { bmap } from '../media/bmap.ts';
 import { zstd } from '../media/compress.ts';
 import { disk } from '../media/disk.ts';
 import { esp } from '../media/esp.ts';
@@ -241,6 +242,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
   });
   const artifacts: Record<string, Target> = {
     disk: diskTarget,
+    'disk.bmap': bmap(`${name}:disk.bmap`, { disk: diskTarget }),
     'disk.zst': zstd(`${name}:disk.zst`, { sdk, file: diskTarget, level: dev ? 1 : 3 }),
     iso: isoTarget,
     uki: ukiTarget,

@@ -93,7 +93,9 @@ function kindOf(folder: string, partition: boolean): BlockDevice['kind'] {
 function transportOf(folder: string, type: string): { transport: string; removable: boolean } {
   if (/\/usb\d+\//.test(folder)) return { transport: 'USB', removable: true };
   if (/\/mmc_host\//.test(folder))
-    return type === 'SD' ? { transport: 'SD card', removable: true } : { transport: 'eMMC', removable: false };
+    return type === 'SD'
+      ? { transport: 'SD card', removable: true }
+      : { transport: 'eMMC', removable: false };
   const known: readonly (readonly [RegExp, string])[] = [
     [/\/nvme(\d+|-subsystem)\//, 'NVMe'],
     [/\/ata\d+\//, 'SATA'],

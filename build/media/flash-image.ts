@@ -57,11 +57,10 @@ async function known(handle: FileHandle, path: string): Promise<OpenImage> {
     });
   if (!bootable)
     throw badInput('this ISO is for optical discs only: nothing boots it from a stick', { where: path });
-  if (size % 512 !== 0)
-    throw badInput(`it was cut off: ${size} bytes, not a multiple of 512`, {
-      where: path,
-      mend: 'get it again',
-    });
+  // The table knows where its spare copy is: in the last sector (UEFI specification 2.10, table 5.5).
+  const wanted = iso ? size : (Number(start.readBigUInt64LE(512 + 32)) + 1) * 512;
+  if (size % 512 !== 0 || size < wanted)
+    throw badInput(`the image was cut off: it has ${size} bytes`, { where: path, mend: 'get it again' });
   return { handle, size, kind: iso ? 'iso' : 'disk' };
 }
 

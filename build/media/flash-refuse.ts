@@ -117,7 +117,8 @@ async function mountsOf({ proc }: Roots): Promise<readonly Mount[]> {
     const [before = '', after = ''] = line.split(' - ');
     const [, , numbers = '', , on = ''] = before.split(' ');
     const source = after.split(' ')[1] ?? '';
-    if (numbers !== '') mounts.push({ numbers, source: await deviceName(unescape(source)), on: unescape(on) });
+    if (numbers !== '')
+      mounts.push({ numbers, source: await deviceName(unescaped(source)), on: unescaped(on) });
   }
   return mounts;
 }
@@ -127,7 +128,7 @@ async function swapsOf({ proc }: Roots): Promise<ReadonlySet<string>> {
   const [, ...lines] = (await readFile(`${proc}/swaps`, 'utf8')).split('\n');
   for (const line of lines) {
     const [path = ''] = line.split(/\s/);
-    if (path !== '') found.add(await deviceName(unescape(path)));
+    if (path !== '') found.add(await deviceName(unescaped(path)));
   }
   return found;
 }
@@ -144,6 +145,8 @@ async function deviceName(path: string): Promise<string> {
 }
 
 /** `\040` → blank, as the kernel writes names in these tables. */
-function unescape(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_all, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+function unescaped(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_all, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
 }

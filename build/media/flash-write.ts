@@ -51,7 +51,8 @@ export async function writeImage(writing: Writing): Promise<number> {
   };
   const copy = async (ranges: readonly Range[]): Promise<Piece[]> => {
     const pieces: Piece[] = [];
-    for (const range of ranges) pieces.push(await put(range, await readAt(image, range.offset, range.length)));
+    for (const range of ranges)
+      pieces.push(await put(range, await readAt(image, range.offset, range.length)));
     return pieces;
   };
   let verified = 0;
@@ -86,7 +87,8 @@ async function written(target: FileHandle, { offset, length }: Range, data: Buff
     await target.sync();
   } catch (error) {
     const code = errorCode(error);
-    if (code === undefined || !/^E(IO|NXIO|NODEV|NOSPC|REMOTEIO|ROFS|PERM|ACCES|FBIG)$/.test(code)) throw error;
+    if (code === undefined || !/^E(IO|NXIO|NODEV|NOSPC|REMOTEIO|ROFS|PERM|ACCES|FBIG)$/.test(code))
+      throw error;
     throw new Failure(`cannot write to the medium at byte ${offset} (${code})`, {
       mend: 'was it pulled out? else it is worn out: take another one',
       cause: error,

@@ -1,0 +1,189 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { createInterface } from 'node:readline/promises';
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { sha256File } from '../../sdk/lib/files.ts';
+import { log, type Progress, startProgress, warn } from '../../sdk/lib/log.ts';
+import { formatSeconds } from '../graph/report.ts';
+import { catchSignals } from '../graph/signals.ts';
+import { sdkTree } from '../image/sdk.ts';
+import { HOST } from '../media/flash-device.ts';
+import { openImage } from '../media/flash-image.ts';
+import { describeDevice } from '../media/flash-refuse.ts';
+import {
+  contentsOf,
+  type FlashTarget,
+  findTarget,
+  openTarget,
+  readerOf,
+  rereadTable,
+} from '../media/flash-target.ts';
+import { writeImage } from '../media/flash-write.ts';
+import { mappedRanges } from '../media/image-map.ts';
+import { build } from './build.ts';
+import { imageNames } from './images.ts';
+import { findManifest, MANIFEST, outFolder } from './manifest.ts';
+import { nearNames } from './near.ts';
+import { formatBytes } from './table.ts';
+
+export interface FlashFlags {
+  /** Of the disk to be erased, exactly. */
+  readonly serial?: string;
+  /** Do not ask. */
+  readonly yes?: boolean;
+  /** The target may be a regular file or a loop device. */
+  readonly file?: boolean;
+  readonly json?: boolean;
+}
+
+/** `flash IMAGE DEVICE`: writes an image to a stick, a card or a disk, and reads it back. */
+export async function flash(image: string, device: string, flags: FlashFlags): Promise<void> {
+  const { serial, file = false } = flags;
+  const asked = { path: device, imageSize: 0, serial, file };
+  await findTarget(asked, HOST); // what can be refused at once is not worth a build
+  const { path, sha256 } = await imageFile(image);
+  const sdk = await sdkTree('sdk-image');
+  const scratch = await mkdtemp(join(tmpdir(), 'draisine-flash-'));
+  let state: 'untouched' | 'half' | 'whole' = 'untouched';
+  const confess = (): void => {
+    if (state !== 'half') return;
+    state = 'untouched'; // said once
+    warn(`${device} is half written: nothing boots from it, what was on it is gone; flash it again`);
+  };
+  const interruption = catchSignals(confess);
+  try {
+    const opened = await openImage(path, scratch, sdk, interruption.signal);
+    try {
+      if (sha256 !== undefined && (await sha256File(path)) !== sha256)
+        throw new Failure('the image is not the one that was built: its SHA-256 is another', {
+          where: path,
+          mend: `./draisine build ${image}`,
+        });
+      const imageSector = opened.kind === 'disk' ? 512 : undefined;
+      const target = await findTarget({ ...asked, imageSize: opened.size, imageSector }, HOST);
+      const handle = await openTarget(target);
+      const began = performance.now();
+      let written: number;
+      try {
+        await describe(target, sdk);
+        if (!flags.yes) await ask(device, interruption.signal);
+        const ranges = await mappedRanges(opened.handle, opened.size);
+        const progress = meter(device);
+        state = 'half';
+        try {
+          written = await writeImage({
+            image: opened.handle,
+            imageSize: opened.size,
+            ranges,
+            target: handle,
+            targetSize: target.size,
+            readBack: readerOf(target, sdk),
+            signal: interruption.signal,
+            onProgress: progress.update,
+          });
+        } catch (error) {
+          progress.end('stopped');
+          throw error;
+        }
+        progress.end(`written and verified, ${formatBytes(written)} of ${formatBytes(opened.size)}`);
+        state = 'whole';
+      } finally {
+        await handle.close();
+      }
+      const seconds = (performance.now() - began) / 1000;
+      if (target.device && !(await rereadTable(target, sdk)))
+        log('the kernel did not read the new partition table: pull the medium out and put it in again');
+      if (flags.json)
+        process.stdout.write(
+          `${JSON.stringify({ image: path, device, size: opened.size, written, seconds: Number(seconds.toFixed(1)) })}\n`,
+        );
+    } finally {
+      await opened.handle.close();
+    }
+  } catch (error) {
+    confess();
+    if (!interruption.signal.aborted) throw error;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+    interruption.end();
+  }
+}
+
+/** An image of this checkout, built first when it is not there, with the digest its manifest promises; else a file. */
+async function imageFile(image: string): Promise<{ path: string; sha256?: string }> {
+  const name = image.replace(/-dev$/, '');
+  if (!imageNames().includes(name)) {
+    if (existsSync(image)) return { path: resolve(image) };
+    throw badInput(`${image} is neither an image nor a file`, { mend: nearNames(image, imageNames()) });
+  }
+  const dev = name !== image;
+  if (!existsSync(join(outFolder(name, dev), MANIFEST))) {
+    const code = await build([name], { dev });
+    if (code !== 0)
+      throw new Failure(`${image} could not be built: see above`, { exitCode: code === 2 ? 2 : 1 });
+  }
+  const { manifest, folder, path } = findManifest(outFolder(name, dev));
+  const disk = manifest.artifacts.find((artifact) => artifact.name === 'disk');
+  if (!disk) throw badInput(`${image} has no disk image`, { where: path, mend: `./draisine build ${name}` });
+  return { path: join(folder, disk.path), sha256: disk.sha256 };
+}
+
+/** What is about to be erased. */
+async function describe({ path, size, device }: FlashTarget, sdk: string): Promise<void> {
+  if (!device) return log(`${path}: a regular file, ${formatBytes(size)}`);
+  log(`${path}: ${describeDevice(device)}, ${formatBytes(size)}; on it:`);
+  for (const line of await contentsOf(device, sdk, formatBytes)) log(`  ${line}`);
+}
+
+async function ask(device: string, signal: AbortSignal): Promise<void> {
+  if (!process.stdin.isTTY)
+    throw badInput(`nobody is there to say whether ${device} may be erased`, { mend: 'if it may: --yes' });
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // In raw mode Ctrl-C is a character, not a signal.
+  terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  try {
+    const answer = await terminal.question(`Erase all of ${device}? Type yes: `, { signal });
+    if (answer.trim() !== 'yes') throw new Failure('nothing was written');
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Progress with the rate of the stage and what is left of both. */
+function meter(label: string): {
+  update(stage: 'writing' | 'verifying', done: number, total: number): void;
+  end(note: string): void;
+} {
+  let progress: Progress | undefined;
+  const began = performance.now();
+  const at = { writing: 0, verifying: 0 };
+  const spent = { writing: 0, verifying: 0 };
+  let last = began;
+  return {
+    update: (stage, done, total) => {
+      const now = performance.now();
+      spent[stage] += now - last;
+      last = now;
+      at[stage] = done;
+      progress ??= startProgress(label, 2 * total);
+      progress.update(
+        at.writing + at.verifying,
+        `${stage}, ${pace(at[stage], spent[stage])}, ${left(total)}`,
+      );
+    },
+    end: (note) => progress?.done(note),
+  };
+
+  function left(total: number): string {
+    const slowest = at.writing / spent.writing;
+    const reading = at.verifying > 0 ? at.verifying / spent.verifying : slowest;
+    return `${formatSeconds((total - at.writing) / slowest + (total - at.verifying) / reading)} left`;
+  }
+}
+
+function pace(bytes: number, ms: number): string {
+  return `${formatBytes((1000 * bytes) / Math.max(1, ms))}/s`;
+}

@@ -1,0 +1,157 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { runTool } from '../../sdk/tool.ts';
+import { type BlockDevice, type Roots, readDevice } from './flash-device.ts';
+import { type Asked, refusal, usesOf } from './flash-refuse.ts';
+import type { Range } from './image-map.ts';
+
+/** What an image is written to: a disk that may be erased, or a regular file. */
+export interface FlashTarget {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Undefined for a regular file. */
+  readonly device: BlockDevice | undefined;
+}
+
+/** Looks at what the user named. Throws, with the reason, unless it may be written to. */
+export async function findTarget(asked: Asked, roots: Roots): Promise<FlashTarget> {
+  const { path } = asked;
+  const found = await statOf(path);
+  if (found.isFile()) {
+    if (!asked.file)
+      throw badInput(`${path} is a regular file, no disk`, {
+        where: path,
+        mend: 'name a disk (/dev/…); to write into a file say --file',
+      });
+    if (found.size < asked.imageSize)
+      throw badInput(`${path} is too small: ${found.size} bytes, the image has ${asked.imageSize}`, {
+        where: path,
+        mend: `truncate -s ${asked.imageSize} ${path}`,
+      });
+    return { path, size: found.size, device: undefined };
+  }
+  if (!found.isBlockDevice()) throw badInput(`${path} is no disk`, { where: path, mend: 'see lsblk' });
+  const device = await readDevice(numbers(found.rdev), roots);
+  if (!device) throw badInput(`the kernel knows no disk ${path}`, { where: path, mend: 'see lsblk' });
+  const no = refusal(device, await usesOf(device, roots), asked);
+  if (no) throw no;
+  return { path, size: device.size, device };
+}
+
+/** Opens it for writing; a disk so that nobody else has it, or can take it, meanwhile (O_EXCL, open(2)). */
+export async function openTarget({ path, device }: FlashTarget): Promise<FileHandle> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, constants.O_RDWR | (device ? constants.O_EXCL : 0));
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EBUSY')
+      throw badInput(`${path} is in use`, {
+        where: path,
+        mend: 'end what has it: a mount, an array, a pool, a virtual machine',
+        cause: error,
+      });
+    if (code === 'EACCES' || code === 'EPERM')
+      throw badInput(`${path} may not be written to by this user`, {
+        where: path,
+        mend: `sudo chown "$USER" ${path} (lasts until it is pulled out), or run this as root`,
+        cause: error,
+      });
+    if (code === 'EROFS') throw badInput(`${path} is write-protected`, { where: path, cause: error });
+    if (code === 'ENOMEDIUM') throw badInput(`there is no medium in ${path}`, { where: path, cause: error });
+    throw error;
+  }
+  const { rdev } = await handle.stat();
+  if (device && numbers(rdev) !== device.numbers) {
+    await handle.close();
+    throw new Failure(`${path} became another disk a moment ago`, { where: path, mend: 'once more' });
+  }
+  return handle;
+}
+
+/** One line for what is on the disk, or for each of its partitions, as blkid(8) sees it. */
+export async function contentsOf(device: BlockDevice, sdk: string, format: (bytes: number) => string) {
+  const lines: string[] = [];
+  for (const { name, size } of device.partitions)
+    lines.push([name, format(size), await probe(sdk, name)].join('  ').trimEnd());
+  if (lines.length > 0) return lines;
+  const whole = await probe(sdk, device.name);
+  return [whole === '' ? 'nothing that blkid knows' : whole];
+}
+
+/** `vfat "DRAISINE", draisine-esp`; empty when nothing is known. */
+async function probe(sdk: string, name: string): Promise<string> {
+  let text: string;
+  try {
+    text = (await runTool(sdk, 'blkid', ['-p', '-o', 'export', `/dev/${name}`])).toString();
+  } catch (error) {
+    // 2: nothing found, or it cannot be read; 8: several things at once (blkid(8)). It is only shown.
+    if (error instanceof Failure) return '';
+    throw error;
+  }
+  const value = (key: string): string =>
+    (new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1] ?? '').replace(/\\(.)/g, '$1');
+  const label = value('LABEL');
+  return [
+    [value('TYPE') || value('PTTYPE'), label === '' ? '' : `"${label}"`]
+      .filter((word) => word !== '')
+      .join(' '),
+    value('PART_ENTRY_NAME'),
+  ]
+    .filter((word) => word !== '')
+    .join(', ');
+}
+
+/**
+ * Reads what is on the medium: of a disk with dd's O_DIRECT, past the page cache; Node's buffers are not aligned for
+ * that. A regular file is read as it is.
+ */
+export function readerOf({ path, device }: FlashTarget, sdk: string): (range: Range) => Promise<Buffer> {
+  const flags = device ? 'fullblock,skip_bytes,direct' : 'fullblock,skip_bytes';
+  return async ({ offset, length }) =>
+    await runTool(sdk, 'dd', [
+      `if=${path}`,
+      `iflag=${flags}`,
+      `bs=${length}`,
+      `skip=${offset}`,
+      'count=1',
+      'status=none',
+    ]);
+}
+
+/**
+ * Has the kernel read the new partition table, when nobody has the disk open. False when it did not: without root, or
+ * a loop device without partitions; udev, where it runs, sees to it as well.
+ */
+export async function rereadTable({ path }: FlashTarget, sdk: string): Promise<boolean> {
+  try {
+    await runTool(sdk, 'blockdev', ['--rereadpt', path]);
+    return true;
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
+}
+
+async function statOf(path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (!/^E(NOENT|NOTDIR|ACCES|LOOP)$/.test(errorCode(error) ?? '')) throw error;
+    throw badInput(`there is no ${path}`, {
+      where: path,
+      mend: 'see lsblk; by-id names are in /dev/disk/by-id',
+      cause: error,
+    });
+  }
+}
+
+/** `MAJOR:MINOR` of a device number, as makedev(3) of Linux packs it. */
+function numbers(rdev: number): string {
+  const device = BigInt(rdev);
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
+  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
+  return `${major}:${minor}`;
+}
