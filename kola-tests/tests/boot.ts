@@ -14,6 +14,15 @@ register({ name: 'boot.multi-user', tags: ['quick'] }, async (_t, { box }) => {
   await box.fail('touch /usr/x');
   await box.fail('mount -o remount,rw /usr');
   assert.match(await box.succeed('findmnt --noheadings --output OPTIONS /usr'), /(^|,)ro(,|$)/);
+
+  // The serial console says where the machine is and by which key to know it.
+  const [, key = ''] =
+    /(SHA256:\S+)/.exec(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub')) ?? [];
+  await box.retry(async () => {
+    const said = await box.consoleText();
+    assert.match(said, / {2}\S+ {2}10\.0\.2\.15 {2}/);
+    assert.ok(said.includes(`SSH host key  ${key} (ED25519)`), key);
+  });
 });
 
 register(

@@ -62,12 +62,29 @@ async function bootAlone(box: Machine): Promise<string> {
   return (await box.consoleText()).replaceAll('\r', '');
 }
 
+// A person in front of a box without a keyboard: reads how to give a config, gives it, and starts the machine again.
 register(
-  { name: 'ignition.none', machines: { box: { firmware: 'none' } }, timeout: 240 },
+  { name: 'ignition.none', machines: { box: { firmware: 'none' } }, timeout: 480 },
   async (_t, { box }) => {
+    await unprovision(box, undefined);
+    await box.powerOn();
+    const { index } = await box.waitForConsole(/ login: /, { seconds: 120 });
+    await box.waitForConsole(/Without it nobody can log in[\s\S]* login: /, {
+      seconds: 120,
+      since: index,
+    });
+    await box.waitForConsole(/ {2}\S+ {2}10\.0\.2\.15 {2}/, { seconds: 60, since: index });
+    await box.waitForConsole(/SSH host key {2}SHA256:[\w+/]{43} \(ED25519\)/, { since: index });
+    await box.crash();
     assert.match(
-      await bootAlone(box),
+      (await box.consoleText()).replaceAll('\r', ''),
       /machine config: none\nGive one: put ignition\.ign on the ESP .*\n.*Without it nobody can log in/,
+    );
+    await box.configure(named('given-later'));
+    await box.start();
+    assert.equal(
+      await box.succeed('hostname; ls /.draisine-provisioned'),
+      'given-later\n/.draisine-provisioned',
     );
   },
 );

@@ -126,6 +126,13 @@ register({ name: 'ignition.user-ssh-key', config: CONFIG }, async (_t, { box }) 
     'core\n/home/core\nnot a tty',
   );
   assert.match(await box.fail(`${ssh('/root/other')} true 2>&1`), /Permission denied \(publickey\)/);
+  // On the screen, for a phone: how to log in. core is the only user with a key.
+  await box.retry(
+    async () =>
+      await box.succeed(
+        'qrencode -t ANSIUTF8 -m 2 -l L ssh://core@10.0.2.15 | cmp - /run/draisine/screen.issue',
+      ),
+  );
   // A user that is not root: no rights, and none to be had.
   await box.fail(`${ssh('/root/key')} 'cat /etc/shadow || su -c true </dev/null'`);
 });

@@ -10,6 +10,8 @@ export const fixups: Fixups = {
     'etc/resolv.conf': '../run/systemd/resolve/stub-resolv.conf',
     'etc/localtime': '../usr/share/zoneinfo/UTC',
     'etc/mtab': '../proc/self/mounts',
+    // What /usr/lib/draisine/console writes.
+    'etc/issue.d/draisine.issue': '/run/draisine/console.issue',
     'usr/bin/awk': 'mawk',
     'usr/bin/nawk': 'mawk',
     'usr/bin/pager': 'less',

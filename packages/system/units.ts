@@ -16,6 +16,7 @@ export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: 
   { unit: 'remote-fs.target', wantedBy: 'multi-user.target' },
   { unit: 'getty@tty1.service', wantedBy: 'getty.target' },
   { unit: 'draisine-install.service', wantedBy: 'multi-user.target' },
+  { unit: 'draisine-console.service', wantedBy: 'multi-user.target' },
   { unit: 'fstrim.timer', wantedBy: 'timers.target' },
 ];
 
