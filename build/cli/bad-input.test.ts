@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setQuiet } from '../../sdk/lib/log.ts';
+import { flash } from './flash.ts';
 import { findManifest } from './manifest.ts';
 import { writeReport } from './report-file.ts';
 import { readTreeDocument } from './tree-document.ts';
@@ -52,4 +53,21 @@ test('neither an empty name nor a path below a file is an image', () => {
     message: /is no manifest/,
   });
   assert.throws(() => findManifest(''), { exitCode: 2, message: /name of an image is empty/ });
+});
+
+test('flash: what is no disk, and what is no image, is refused before anything is built or written', async () => {
+  const path = join(folder, 'medium');
+  writeFileSync(path, 'old');
+  await assert.rejects(flash('n100', path, { yes: true }), { exitCode: 2, message: /is a regular file/ });
+  await assert.rejects(flash('n100', '/dev/null', { yes: true }), { exitCode: 2, message: /is no disk/ });
+  await assert.rejects(flash('n100', join(folder, 'none'), { yes: true }), {
+    exitCode: 2,
+    message: /there is no/,
+  });
+  await assert.rejects(flash('n10', path, { yes: true, file: true }), {
+    exitCode: 2,
+    message: /neither an image nor a file/,
+    mend: /did you mean n100/,
+  });
+  assert.equal(readFileSync(path, 'utf8'), 'old');
 });
