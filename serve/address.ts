@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { badInput } from '../sdk/lib/errors.ts';
 
@@ -12,9 +13,15 @@ export function findPort(name: string): Port {
   const all = networkInterfaces();
   const found = all[name];
   if (!found) {
-    // Only those with an address are listed.
-    throw badInput(`there is no interface ${name} with an address`, {
-      where: '--interface',
+    // Only those that are up, with a link and an address, are listed.
+    const where = '--interface';
+    if (existsSync(`/sys/class/net/${name}`))
+      throw badInput(`${name} is down, without a link or without an address`, {
+        where,
+        mend: `is a cable in? ip link set ${name} up; ip address add 192.168.77.1/24 dev ${name}`,
+      });
+    throw badInput(`there is no interface ${name}`, {
+      where,
       mend: `there are: ${Object.keys(all).join(', ')}`,
     });
   }

@@ -77,11 +77,7 @@ export async function startDnsmasq(
 ): Promise<Dnsmasq> {
   const file = join(options.folder, 'dnsmasq.conf');
   await writeFile(file, dnsmasqConfig(options));
-  const command = toolCommand(tools, 'dnsmasq', [
-    '--keep-in-foreground',
-    `--conf-file=${file}`,
-    ...userOptions(),
-  ]);
+  const command = toolCommand(tools, 'dnsmasq', [modeOption(), `--conf-file=${file}`]);
   const child = spawn(command.file, command.args, { env: command.env, stdio: ['ignore', 'pipe', 'pipe'] });
   const die = (): void => void child.kill('SIGKILL');
   process.once('exit', die);
@@ -99,8 +95,8 @@ export async function startDnsmasq(
   ended.catch(() => {}); // awaited below, and by who serves
   const ready = new Promise<void>((resolve) => {
     const onLine = (line: string): void => {
-      // `dnsmasq-tftp[123]: ` or, in the foreground, without the number.
-      const text = line.replace(/^dnsmasq[a-z-]*(\[\d+\])?: /, '');
+      // `Nov 25 22:23:44 dnsmasq-tftp[123]: `
+      const text = line.replace(/^.*?dnsmasq[a-z-]*(\[\d+\])?: /, '');
       if (/TFTP (root|single|multi)|^TFTP/.test(text)) resolve();
       if (/^(DHCP[A-Z]+|PXE|BOOTP)\(|^(sent|file|failed sending|error)\b/.test(text))
         log(readable(text, options.folder));
@@ -134,10 +130,10 @@ function readable(text: string, folder: string): string {
   return text.replace(`${join(folder, 'tftp')}/`, 'TFTP ');
 }
 
-/** It gives up root for nobody, unless there is no such user to become: in a user namespace of one. */
-function userOptions(): string[] {
+/** It gives up root for nobody, unless there is nobody to become: in a user namespace of one. Then it stays what it is. */
+function modeOption(): string {
   const map = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/).map(Number);
-  return (map[2] ?? 0) > 1 ? [] : ['--user=root', '--group=root'];
+  return (map[2] ?? 0) > 1 ? '--keep-in-foreground' : '--no-daemon';
 }
 
 function endOf(child: ChildProcess): Promise<string> {
