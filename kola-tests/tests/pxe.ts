@@ -55,6 +55,8 @@ register(
     try {
       box.netboot({ by: 'ipxe', url: `${server.url}boot.ipxe` });
       await box.powerOn();
+      // Firmware, download and verification come on top of what a boot may take.
+      await box.waitForConsole(/ login: /, { seconds: 200 });
       await box.ready();
       await isLive(box);
       assert.equal(await box.succeed('hostname'), 'by-its-address');
@@ -133,6 +135,8 @@ register(
     try {
       box.netboot({ by: 'http', url: `${server.url}http.efi` });
       await box.powerOn();
+      // Firmware, download and verification come on top of what a boot may take.
+      await box.waitForConsole(/ login: /, { seconds: 200 });
       await box.ready();
       await isLive(box);
       assert.match(server.said(), /GET \/http\.efi {2}200/);
