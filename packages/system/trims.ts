@@ -36,6 +36,10 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
+    reason: 'debuggers of pools, with a second ZFS that runs in user space for them',
+    paths: ['usr/sbin/{zdb,zhack,zstream,zstreamdump}', 'usr/lib/x86_64-linux-gnu/libzpool.so.*'],
+  },
+  {
     reason: 'a test suite for storage developers',
     paths: ['usr/share/zfs/{zfs-tests,test-runner,runfiles}/**', 'usr/lib/zfs-linux/{scrub,trim}'],
   },
