@@ -57,7 +57,7 @@ export const small: Image = {
     modules: ['erofs'],
   },
   netboot: {
-    plan: { binaries: ['usr/bin/sed'], libraries: [], files: [], units: [], links: {}, directories: [] },
+    plan: { binaries: ['usr/bin/udevadm'], libraries: [], files: [], units: [], links: {}, directories: [] },
     modules: ['virtio_net'],
   },
   cmdline: ['quiet'],
