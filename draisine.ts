@@ -13,7 +13,7 @@ const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program:
   },
   { verbs: ['lock', 'resolve', 'why'], load: () => import('./packages/verbs.ts') },
   { verbs: ['ignition', 'iso'], load: () => import('./ignition/verbs.ts') },
-  { verbs: ['serve'], load: () => import('./serve/verbs.ts') },
+  { verbs: ['serve'], load: () => import('./ignition/serve/verbs.ts') },
   { verbs: ['run', 'test', 'kola', 'doctor'], load: () => import('./kola-tests/verbs.ts') },
 ];
 

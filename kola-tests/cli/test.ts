@@ -22,7 +22,7 @@ import { type Outcome, reportStages } from './outcome.ts';
 import { recap } from './recap.ts';
 import type { Stage } from './stages.ts';
 
-const ROOMS = ['bench', 'build', 'ignition', 'images', 'kola-tests', 'packages', 'sdk', 'serve'];
+const ROOMS = ['bench', 'build', 'ignition', 'images', 'kola-tests', 'packages', 'sdk'];
 
 /** All `*.test.ts` of the checkout, absolute, sorted. */
 export async function unitTestFiles(): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { badInput, errorCode } from '../sdk/lib/errors.ts';
+import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 
 /** What is at a path: a file of this host, or a text made for the request. */
 export type Answer =

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { sdkTree } from '../build/image/sdk.ts';
-import { Failure } from '../sdk/lib/errors.ts';
-import { runTool } from '../sdk/tool.ts';
+import { sdkTree } from '../../build/image/sdk.ts';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { runTool } from '../../sdk/tool.ts';
 import { type Port, parseRange } from './address.ts';
 import { configFor, readConfigs } from './configs.ts';
 import { dnsmasqConfig } from './dnsmasq.ts';
@@ -161,7 +161,7 @@ test('dnsmasq takes both configurations', async () => {
 });
 
 describe('wrong usage', () => {
-  const draisine = fileURLToPath(new URL('../draisine', import.meta.url));
+  const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
   const run = (...args: string[]) =>
     new Promise<{ code: number | null; said: string }>((resolve, reject) => {
       const child = spawn(draisine, ['serve', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });

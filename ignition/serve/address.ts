@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { badInput } from '../sdk/lib/errors.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
 
 /** A network port of this host and its first IPv4 address. */
 export interface Port {

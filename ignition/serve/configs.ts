@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
-import { compileConfig, kindOf, readConfig, validateFile } from '../ignition/load.ts';
-import { entryLine } from '../ignition/verbs.ts';
-import { badInput, errorCode } from '../sdk/lib/errors.ts';
+import { badInput, errorCode } from '../../sdk/lib/errors.ts';
+import { compileConfig, kindOf, readConfig, validateFile } from '../load.ts';
+import { entryLine } from '../verbs.ts';
 
 /** Machine configs in the form machines take, by hardware address (`aa-bb-cc-dd-ee-ff`) or `default`. */
 export type Configs = ReadonlyMap<string, Buffer>;

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { sdkTree } from '../build/image/sdk.ts';
-import { sha256 } from '../sdk/lib/files.ts';
-import { toolCommand } from '../sdk/tool.ts';
+import { sdkTree } from '../../build/image/sdk.ts';
+import { sha256 } from '../../sdk/lib/files.ts';
+import { toolCommand } from '../../sdk/tool.ts';
 
-const draisine = fileURLToPath(new URL('../draisine', import.meta.url));
+const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
 
 /** A network of our own needs user name spaces and a TAP device. */
 async function lacks(): Promise<string | false> {

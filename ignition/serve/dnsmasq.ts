@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure } from '../sdk/lib/errors.ts';
-import { toolCommand } from '../sdk/tool.ts';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { toolCommand } from '../../sdk/tool.ts';
 import type { Port } from './address.ts';
 import { BOOT_PROGRAMS } from './files.ts';
 
