@@ -130,7 +130,7 @@ register({ name: 'ignition.user-ssh-key', config: CONFIG }, async (_t, { box }) 
   await box.retry(
     async () =>
       await box.succeed(
-        'qrencode -t ANSIUTF8 -m 2 -l L ssh://core@10.0.2.15 | cmp - /run/draisine/screen.issue',
+        '[ "$(qrencode -t ANSIUTF8 -m 2 -l L ssh://core@10.0.2.15)" = "$(cat /run/draisine/screen.issue)" ]',
       ),
   );
   // A user that is not root: no rights, and none to be had.
