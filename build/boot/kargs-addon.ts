@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { recipe, type Target } from '../graph/target.ts';
-import { runUkify } from './ukify.ts';
+import { runUkifyAddon } from './ukify.ts';
 
 /**
  * What a machine's own kernel arguments are written into: an EFI addon (systemd-stub(7)) whose .cmdline section is
@@ -20,11 +20,6 @@ export const kargsAddon = recipe<{ sdk: Target; epoch: number }>({
     // From a file: ukify takes the blanks of an argument together.
     const cmdline = join(scratch, 'cmdline');
     await writeFile(cmdline, KARGS_MARK.padEnd(KARGS_SIZE));
-    const stub = join(sdk.path, 'usr/lib/systemd/boot/efi/addonx64.efi.stub');
-    await runUkify(sdk.path, ['build', `--cmdline=@${cmdline}`, `--stub=${stub}`, `--output=${out}`], {
-      scratch,
-      signal,
-      epoch,
-    });
+    await runUkifyAddon(sdk.path, `@${cmdline}`, out, { scratch, signal, epoch });
   },
 });

@@ -1,15 +1,23 @@
 import { join } from 'node:path';
 import { runTool } from '../../sdk/tool.ts';
 
+interface UkifyRun {
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+  readonly epoch: number;
+}
+
+/** An EFI addon (systemd-stub(7)) with words for the kernel's command line: `cmdline` as ukify(1) takes it, or `@FILE`. */
+export async function runUkifyAddon(sdk: string, cmdline: string, out: string, run: UkifyRun): Promise<void> {
+  const stub = join(sdk, 'usr/lib/systemd/boot/efi/addonx64.efi.stub');
+  await runUkify(sdk, ['build', `--cmdline=${cmdline}`, `--stub=${stub}`, `--output=${out}`], run);
+}
+
 /** Runs ukify of the tool tree: a Python program, whose interpreter is told where its library is. */
 export async function runUkify(
   sdk: string,
   args: readonly string[],
-  {
-    scratch,
-    signal,
-    epoch,
-  }: { readonly scratch: string; readonly signal: AbortSignal; readonly epoch: number },
+  { scratch, signal, epoch }: UkifyRun,
 ): Promise<void> {
   await runTool(sdk, 'python3', [join(sdk, 'usr/bin/ukify'), ...args], {
     cwd: scratch,

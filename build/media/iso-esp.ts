@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { type BootProfile, profileArguments } from '../boot/uki.ts';
-import { runUkify } from '../boot/ukify.ts';
+import { runUkifyAddon } from '../boot/ukify.ts';
 import { usrImageArguments } from '../fs/usr-image.ts';
 import { type Plain, recipe, type Target } from '../graph/target.ts';
 import { SYSTEMD_BOOT } from './esp.ts';
@@ -40,12 +40,16 @@ export const isoEsp = recipe<{
   kind: 'file',
   async run({ inputs, out, scratch, signal }) {
     const { sdk, uki, ukiName, title, cmdline, profiles, usr, menuSeconds, volumeId, epoch } = inputs;
+    const live = [...profiles.entries()].filter(([, { cmdline }]) => cmdline.includes('root=tmpfs'));
+    if (live.length === 0) {
+      throw badInput('no profile goes without a disk: an ISO would have nothing to boot', {
+        where: 'profiles of the image',
+        mend: 'add one with root=tmpfs',
+      });
+    }
     const addon = join(scratch, 'addon.efi');
     const words = ['draisine.usr=iso', ...usrImageArguments(usr.size)].join(' ');
-    const stub = join(sdk.path, 'usr/lib/systemd/boot/efi/addonx64.efi.stub');
-    await runUkify(sdk.path, ['build', `--cmdline=${words}`, `--stub=${stub}`, `--output=${addon}`], {
-      ...{ scratch, signal, epoch },
-    });
+    await runUkifyAddon(sdk.path, words, addon, { scratch, signal, epoch });
     const files: [from: string, to: string][] = [
       [join(sdk.path, SYSTEMD_BOOT), 'EFI/BOOT/BOOTX64.EFI'],
       [uki.path, `EFI/draisine/${ukiName}`],
@@ -56,8 +60,7 @@ export const isoEsp = recipe<{
       files.push([join(scratch, name), to]);
     };
     await write('loader.conf', 'loader/loader.conf', [`timeout ${menuSeconds}`]);
-    for (const [index, profile] of profiles.entries()) {
-      if (!profile.cmdline.includes('root=tmpfs')) continue;
+    for (const [index, profile] of live) {
       // @N chooses the profile. The rest is what that has anyway: there to be edited, and ignored under Secure Boot.
       const options = `@${index} ${await profileArguments(inputs.rootHash.path, cmdline, profile)}`;
       await write(`${profile.id}.conf`, `loader/entries/${profile.id}.conf`, [
@@ -66,12 +69,6 @@ export const isoEsp = recipe<{
         `efi /EFI/draisine/${ukiName}`,
         `options ${options}`,
       ]);
-    }
-    if (files.length === 4) {
-      throw badInput('no profile goes without a disk: an ISO would have nothing to boot', {
-        where: 'profiles of the image',
-        mend: 'add one with root=tmpfs',
-      });
     }
     const needed = uki.size + OVERHEAD;
     await makeFat({

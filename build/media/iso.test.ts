@@ -10,6 +10,7 @@ import { sdkTree } from '../image/sdk.ts';
 import { biosNotice } from './bios-notice.ts';
 import { iso, isoLabel } from './iso.ts';
 import { CONFIG_AREA, configArea, findConfigArea } from './iso-config.ts';
+import { isoEsp } from './iso-esp.ts';
 
 const SECTOR = 2048;
 let folder = '';
@@ -61,6 +62,23 @@ describe('iso', () => {
     } finally {
       await file.close();
     }
+  });
+});
+
+test('an image that cannot go without a disk has no ISO: refused before anything is made', async () => {
+  const where = await own();
+  const empty = await given(await put(where, 'empty', ''));
+  const target = isoEsp('iso-esp', {
+    ...{ sdk: empty, uki: empty, rootHash: empty, usr: empty },
+    ...{ ukiName: 'a.efi', title: 'A', cmdline: [], menuSeconds: 0, volumeId: '01234567', epoch: 0 },
+    profiles: [{ id: 'disk', title: 'state on this disk', cmdline: ['root=/dev/disk/draisine/state'] }],
+  });
+  await assert.rejects(runRecipe(target, where), (error) => {
+    assert.ok(error instanceof Failure);
+    assert.equal(error.exitCode, 2);
+    assert.match(error.message, /no profile goes without a disk/);
+    assert.equal(error.where, 'profiles of the image');
+    return true;
   });
 });
 
