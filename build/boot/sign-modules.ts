@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
@@ -12,9 +12,25 @@ import type { Entry, Tree } from '../tree/entry.ts';
 /** How a signed module ends (Documentation/admin-guide/module-signing.rst). */
 const MAGIC = '~Module signature appended~\n';
 
+/** In the sandbox. */
+const PIN = '/keys/pin';
+
+/**
+ * For openssl(1)'s provider of PKCS#11, whose library the environment names: the token signs, and digests are made here.
+ * SoftHSM, which makes them with the same OpenSSL, would wait for itself forever.
+ */
+const OPENSSL = `openssl_conf = init
+[init]
+providers = providers
+[providers]
+pkcs11 = pkcs11
+[pkcs11]
+pkcs11-module-block-operations = digest
+pkcs11-module-quirks = no-deinit
+`;
+
 const SIGN = `
 set -eu
-. /keys/environment
 key=$1
 while read -r module; do
   /headers/scripts/sign-file sha512 "$key" /keys/certificate.pem "/modules/$module"
@@ -64,22 +80,23 @@ export const signModules = recipe<{
       contents.close();
     }
     await writeFile(join(folder, 'list'), files.map(({ path }) => `${path}\n`).join(''));
-    const { argument, binds, env } = keyAccess(key);
+    const { argument, binds, env, pin } = keyAccess(key);
     // In a file, since a PIN must not stand on a command line.
-    const environment = join(scratch, 'environment');
-    const lines = Object.entries(env).map(
-      ([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`,
-    );
-    await writeFile(environment, lines.join(''), { mode: 0o600 });
+    const pinFile = join(scratch, 'pin');
+    await writeFile(pinFile, pin, { mode: 0o600 });
+    const settings = join(scratch, 'openssl.cnf');
+    await writeFile(settings, OPENSSL);
+    const environment = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     await runSandboxed(
       inputs.sandbox.path,
       inputs.compiler.path,
-      ['/bin/bash', '-c', SIGN, 'sign', argument],
+      ['/usr/bin/env', ...environment, '/bin/bash', '-c', SIGN, 'sign', argument],
       [
         { from: folder, to: '/modules', writable: true },
         { from: inputs.headers.path, to: '/headers' },
         { from: certificate, to: '/keys/certificate.pem' },
-        { from: environment, to: '/keys/environment' },
+        { from: settings, to: '/keys/openssl.cnf' },
+        { from: pinFile, to: PIN },
         ...binds,
       ],
       { signal },
@@ -98,10 +115,18 @@ export const signModules = recipe<{
   },
 });
 
+interface KeyAccess {
+  /** Of sign-file: a path, or a PKCS#11 URI. */
+  readonly argument: string;
+  readonly binds: readonly Bind[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly pin: string;
+}
+
 /** How the sandbox gets at the key: the file, or the library of a token with what it may need to reach it. */
-function keyAccess({ key }: ModuleKey): { argument: string; binds: Bind[]; env: Record<string, string> } {
+function keyAccess({ key }: ModuleKey): KeyAccess {
   if ('file' in key) {
-    return { argument: '/keys/key.pem', binds: [{ from: key.file, to: '/keys/key.pem' }], env: {} };
+    return { argument: '/keys/key.pem', binds: [{ from: key.file, to: '/keys/key.pem' }], env: {}, pin: '' };
   }
   const library = process.env.DRAISINE_PKCS11_MODULE;
   if (!library) {
@@ -110,21 +135,25 @@ function keyAccess({ key }: ModuleKey): { argument: string; binds: Bind[]; env: 
       mend: 'set DRAISINE_PKCS11_MODULE to it: /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so, say',
     });
   }
-  const folder = dirname(library);
+  if (!existsSync(library)) {
+    throw badInput('there is no such PKCS#11 library', { where: `DRAISINE_PKCS11_MODULE=${library}` });
+  }
+  const path = realpathSync(library);
   const tokens = ['/run/pcscd', '/etc/softhsm', '/var/lib/softhsm', process.env.SOFTHSM2_CONF ?? ''];
+  const pin = process.env.KBUILD_SIGN_PIN ?? '';
   return {
-    argument: key.pkcs11,
+    // sign-file hands its PIN to OpenSSL's engines only; a provider reads it where the URI says (RFC 7512, 2.4).
+    argument:
+      pin === '' ? key.pkcs11 : `${key.pkcs11}${key.pkcs11.includes('?') ? '&' : '?'}pin-source=file:${PIN}`,
+    pin,
     binds: [
-      { from: folder, to: '/token' },
-      ...tokens.filter((path) => path !== '' && existsSync(path)).map((path) => ({ from: path, to: path })),
+      { from: dirname(path), to: '/token' },
+      ...tokens.filter((from) => from !== '' && existsSync(from)).map((from) => ({ from, to: from })),
     ],
     env: {
-      PKCS11_PROVIDER_MODULE: `/token/${basename(library)}`,
-      ...pick(process.env, ['KBUILD_SIGN_PIN', 'SOFTHSM2_CONF']),
+      OPENSSL_CONF: '/keys/openssl.cnf',
+      PKCS11_PROVIDER_MODULE: `/token/${basename(path)}`,
+      ...(process.env.SOFTHSM2_CONF ? { SOFTHSM2_CONF: process.env.SOFTHSM2_CONF } : {}),
     },
   };
-}
-
-function pick(from: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
 }

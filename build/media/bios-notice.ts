@@ -1,7 +1,7 @@
 const MESSAGE = 'This machine must boot in UEFI mode: change that in the firmware setup.\r\n';
 
-/** Where the partition table of an MBR begins: code and message must end before it. */
-const CODE_END = 440;
+/** Bytes of an MBR before the disk's signature and the partition table: code and message. */
+export const NOTICE_SIZE = 440;
 
 /**
  * 512 bytes that a BIOS runs, from an MBR or as El Torito boot image, and that only say why nothing else happens. For
@@ -30,7 +30,7 @@ export function biosNotice(): Buffer {
   ]);
   const sector = Buffer.alloc(512);
   const end = code.copy(sector) + sector.write(`${MESSAGE}\0`, code.length, 'latin1');
-  if (end > CODE_END) throw new Error(`the notice has ${end} bytes, ${CODE_END} are there`);
+  if (end > NOTICE_SIZE) throw new Error(`the notice has ${end} bytes, ${NOTICE_SIZE} are there`);
   sector.writeUInt16LE(0xaa55, 510);
   return sector;
 }

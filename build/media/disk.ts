@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { runTool } from '../../sdk/tool.ts';
 import { type Output, type Plain, recipe, type Target } from '../graph/target.ts';
+import { biosNotice, NOTICE_SIZE } from './bios-notice.ts';
 import { type PartitionPlan, uuidFromHash } from './partitions.ts';
 import { copySparse } from './sparse.ts';
 
 /**
  * A GPT disk image with the partitions of a fresh disk: ESP, usr A, verity A. The rest of the plan (slot B, state)
  * is made on first boot by systemd-repart from repart.d of the image itself. systemd-repart writes the table,
- * offline and as any user; the contents are copied to the offsets it reports.
+ * offline and as any user; the contents are copied to the offsets it reports. A BIOS, which runs what stands before the
+ * table of the protective MBR (UEFI 2.10, 5.2.3), is told what is wrong.
  */
 export const disk = recipe<{
   sdk: Target;
@@ -79,6 +81,7 @@ export const disk = recipe<{
     const table = JSON.parse(report.toString()) as { offset: number; raw_size: number }[];
     const image = await open(out, 'r+');
     try {
+      await image.write(biosNotice(), 0, NOTICE_SIZE, 0);
       for (const [index, { content, label }] of partitions.entries()) {
         const row = table[index];
         if (!row)

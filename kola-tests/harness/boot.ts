@@ -4,7 +4,7 @@ import { Failure } from '../../sdk/lib/errors.ts';
 import { withAgent } from './agent.ts';
 import { indent } from './console.ts';
 import { type Device, type DiskFile, diskDevice, macAddress, nicDevice } from './devices.ts';
-import { type DirectBoot, directBoot } from './direct.ts';
+import type { DirectBoot } from './direct.ts';
 import { createBlank, createOverlay } from './disks.ts';
 import type { Lab } from './lab.ts';
 import { FIRST_HOTPLUG_SLOT, type Hardware, type Ram } from './qemu-args.ts';
@@ -16,8 +16,6 @@ export interface MachineFiles {
   readonly system: DiskFile;
   readonly disks: ReadonlyMap<string, DiskFile>;
   readonly firmwareVars: string;
-  /** Of a machine without firmware. */
-  readonly direct?: DirectBoot;
   /** None: a machine that is given no config by QEMU. */
   readonly config?: string;
 }
@@ -59,8 +57,7 @@ export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Ori
       );
     }),
   ]);
-  const direct = plan.firmware === 'none' ? { direct: await directBoot(lab.image) } : {};
-  return { system, disks, firmwareVars, config, ...direct };
+  return { system, disks, firmwareVars, config };
 }
 
 async function createDisk(
@@ -129,14 +126,24 @@ export function hardwareOf(
   lab: Lab,
   plan: Plan,
   files: MachineFiles,
-  { name, devices, ram, incoming }: { name: string; devices: readonly Device[]; ram: Ram; incoming: boolean },
+  {
+    direct,
+    ...start
+  }: {
+    readonly name: string;
+    readonly devices: readonly Device[];
+    readonly ram: Ram;
+    readonly incoming: boolean;
+    /** Of a machine without firmware. */
+    readonly direct?: DirectBoot;
+  },
 ): Hardware {
   const { memory, cpus = lab.accel.cpus, display, usb, kernelArguments } = plan;
-  const { firmwareVars, direct, config } = files;
+  const { firmwareVars, config } = files;
   return {
-    ...{ name, memory, cpus, display, usb, kernelArguments, ram, devices, incoming },
-    ...{ accel: lab.accel, firmwareVars },
-    ...(direct === undefined || incoming ? {} : { direct }),
+    ...{ memory, cpus, display, usb, kernelArguments, ...start },
+    ...{ accel: lab.accel, firmwareVars, bios: plan.firmware === 'bios' },
+    ...(direct === undefined ? {} : { direct }),
     ...(config === undefined ? {} : { config }),
   };
 }

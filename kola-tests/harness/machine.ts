@@ -14,6 +14,7 @@ import {
   wake,
 } from './boot.ts';
 import { type Device, type DiskFile, diskDevice, portName } from './devices.ts';
+import { directBoot } from './direct.ts';
 import { type FaultVerbs, faultVerbs } from './faults.ts';
 import { forwardPort } from './forward.ts';
 import { type GuestVerbs, guestVerbs, type Limit } from './guest.ts';
@@ -46,6 +47,8 @@ export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVer
   start(): Promise<void>;
   /** From the next start on it has no system disk, and its firmware boots from the network. */
   netboot(how: Netboot): void;
+  /** From the next start on, whatever its spec says: the disks are there again after `netboot`. */
+  useFirmware(kind: Plan['firmware']): void;
   /** Words for the kernel's command line that this host needs (see `Acceleration`), where no harness puts them. */
   readonly kernelArguments: string;
   /** Powers on and waits for nothing. */
@@ -107,6 +110,7 @@ export async function createMachine(
   let fallback: string | undefined;
   let args: readonly string[] = [];
   let network: Netboot | undefined;
+  let { firmware } = plan;
   /** Ports of the host by those of the guest. */
   const forwards = new Map<number, number>();
 
@@ -119,13 +123,14 @@ export async function createMachine(
     if (vm) throw new Failure(`${name} is on already`);
     if (!files) throw new Failure(`${name} has no files`);
     const hardware = {
-      ...hardwareOf(lab, plan, files, {
+      ...hardwareOf(lab, { ...plan, firmware }, files, {
         name,
         devices: network ? netbootDevices(plugged, network) : plugged,
         ram,
         incoming: incoming !== undefined,
+        ...(firmware === 'none' && incoming === undefined ? { direct: await directBoot(lab.image) } : {}),
       }),
-      bios: network?.by === 'ipxe',
+      ...(network ? { bios: network.by === 'ipxe' } : {}),
     };
     if (network?.by === 'http')
       await writeFile(files.firmwareVars, withHttpBoot(await readFile(lab.emulator.ovmfVars), network.url));
@@ -255,6 +260,10 @@ export async function createMachine(
     start,
     netboot: (how) => {
       network = how;
+    },
+    useFirmware: (kind) => {
+      network = undefined;
+      firmware = kind;
     },
     kernelArguments: lab.accel.kernelArguments,
     powerOn,

@@ -91,7 +91,7 @@ const MACHINE = 'q35,memory-backend=ram,vmport=off';
 
 function firmware(hardware: Hardware, ovmfCode: string): string[][] {
   if (hardware.direct) return direct(hardware, hardware.direct);
-  return hardware.bios ? [['-machine', MACHINE]] : uefi(hardware, ovmfCode);
+  return hardware.bios ? bios() : uefi(hardware, ovmfCode);
 }
 
 /** OVMF. Words for the kernel's command line systemd-stub takes from SMBIOS (systemd-stub(7)): the image stays as shipped. */
@@ -112,6 +112,11 @@ function uefi(hardware: Hardware, ovmfCode: string): string[][] {
     }),
     flash('firmware-vars', { file: { driver: 'file', filename: hardware.firmwareVars } }),
   ];
+}
+
+/** SeaBIOS, which without graphics writes to the serial port what it has for a screen. */
+function bios(): string[][] {
+  return [['-machine', `${MACHINE},graphics=off`]];
 }
 
 function direct(hardware: Hardware, { kernel, initrd, commandLine }: DirectBoot): string[][] {

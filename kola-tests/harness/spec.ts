@@ -56,9 +56,9 @@ export interface MachineSpec {
   readonly systemBus?: 'virtio' | 'ahci' | 'nvme' | 'usb';
   /**
    * What it goes through when it is powered on; default `uefi`. `none`: QEMU loads kernel and initrd itself, which
-   * saves what OVMF and the boot loader take. What is forked has booted through UEFI in any case.
+   * saves what OVMF and the boot loader take. What is forked has booted through UEFI in any case. `bios`: SeaBIOS.
    */
-  readonly firmware?: 'uefi' | 'none';
+  readonly firmware?: 'uefi' | 'none' | 'bios';
   /** A graphics adapter, for `screenshot`. Default true. */
   readonly display?: boolean;
   /** Words added to the kernel's command line, as a person would in the boot menu. */
@@ -163,8 +163,8 @@ function planDisk(disk: DiskSpec, fault: (what: string) => Error): Disk {
 }
 
 /** Whether QEMU can plug this disk into a running machine: what is at the AHCI controller it cannot. */
-export function isHotPluggable(disk: Disk): boolean {
-  return disk.bus !== 'ahci' && disk.bus !== 'cd';
+export function isHotPluggable({ bus }: Disk): boolean {
+  return bus !== 'ahci' && bus !== 'cd';
 }
 
 /** The stable name udev gives a disk (60-persistent-storage.rules of systemd, with QEMU's model names). */

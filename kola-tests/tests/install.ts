@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
 import { ignitionText } from '../harness/boot.ts';
-import { bootEntry } from '../harness/boot-menu.ts';
+import { bootEntry, editEntry } from '../harness/boot-menu.ts';
 import type { Machine } from '../harness/machine.ts';
+import { startServe } from '../harness/netboot.ts';
 import { register } from '../harness/register.ts';
 import { softly } from '../harness/soft.ts';
-import type { IgnitionConfig } from '../harness/spec.ts';
+import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/spec.ts';
 
 /* draisine-install: onto which disk, and whether what it made boots. */
 
@@ -210,6 +212,16 @@ register(
       [ "$(head -c 1M \${node}p2 | sha256sum)" = "$(cat /root/slot)" ]
       lsblk --noheadings --output PARTLABEL \${node}p4 | grep -x 'draisine_usr_[0-9].*'
       mount -o ro \${node}p1 /mnt && ls /mnt/EFI/Linux | grep -c . | grep -qx 2 && umount /mnt`);
+
+    // Power fails while the release is installed once more: it comes up, with its state.
+    await box.succeed(
+      `systemd-run --quiet --unit=install sh -c 'draisine-install --yes --keep-state ${target}; sleep infinity'`,
+    );
+    t.diagnostic(`power cut after ${await box.crashWithin(WORK_SECONDS / 2)} ms`);
+    await box.configure(undefined);
+    await box.start();
+    assert.deepEqual(await runsFrom(box), { root: 'nvme0n1', usr: 'nvme0n1' });
+    assert.equal(await box.succeed('systemctl is-system-running; cat /var/lib/kept'), 'running\nkept\nmore');
   },
 );
 
@@ -234,12 +246,76 @@ register(
   },
   async (_t, { box }) => {
     await bootEntry(box, 1);
-    await box.waitForConsole(/Draisine \S+ is on sd[a-z]\./, { seconds: 200 });
-    await box.vm().ended;
+    await installed(box, /Draisine \S+ is on sd[a-z]\./);
     await box.unplug('system');
     // The same machine config: of a system that is not live, install.conf wants nothing.
     await box.start();
     assert.deepEqual(await runsFrom(box), { root: 'sda', usr: 'sda' });
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+  },
+);
+
+/** Unattended, up to the end: the console says so, and the machine is off. */
+async function installed(box: Machine, on: RegExp): Promise<void> {
+  await box.waitForConsole(on, { seconds: 200 });
+  await box.vm().ended;
+}
+
+// By a word added in the boot menu, from a CD onto one of two disks that differ in nothing else.
+register(
+  {
+    name: 'install.from-iso',
+    machines: {
+      box: {
+        start: 'off',
+        disks: [
+          { name: 'iso', artifact: 'iso', bus: 'cd', bootFirst: true },
+          { name: 'other', size: TARGET, bus: 'ahci' },
+          { name: 'target', size: TARGET, bus: 'ahci' },
+        ],
+      },
+    },
+    timeout: 400,
+  },
+  async (_t, { box }) => {
+    await editEntry(box, 'draisine.install=serial=target,poweroff');
+    await installed(box, /Draisine \S+ is on sd[a-z]\./);
+    for (const medium of ['iso', 'system']) await box.unplug(medium);
+    await box.start();
+    const target = (await box.succeed(`readlink -f ${box.disk('target')}`)).replace('/dev/', '');
+    assert.deepEqual(await runsFrom(box), { root: target, usr: target });
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+    assert.equal(
+      await box.succeed(`lsblk --noheadings --output PARTLABEL ${box.disk('other')} | grep -c . || true`),
+      '0',
+    );
+  },
+);
+
+// A machine without any medium: the server's command line has it install itself onto its only disk.
+register(
+  {
+    name: 'install.from-pxe',
+    machines: { box: { memory: 768, start: 'off', disks: [{ name: 'target', size: TARGET }] } },
+    config: EMPTY_CONFIG,
+    timeout: 400,
+  },
+  async (_t, { box }) => {
+    const server = await startServe(
+      dirname(await box.artifact('boot.ipxe')),
+      ...['--args', `${box.kernelArguments} draisine.install=auto,poweroff`],
+    );
+    try {
+      box.netboot({ by: 'ipxe', url: `${server.url}boot.ipxe` });
+      await box.powerOn();
+      await installed(box, /Draisine \S+ is on vda\./);
+    } finally {
+      await server.close();
+    }
+    await box.unplug('system');
+    box.useFirmware('uefi');
+    await box.start();
+    assert.deepEqual(await runsFrom(box), { root: 'vda', usr: 'vda' });
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
   },
 );

@@ -154,3 +154,27 @@ register(
     }
   },
 );
+
+// A firmware without UEFI, or one that is set to do without: the screen says what to change.
+register(
+  {
+    name: 'media.bios',
+    machines: {
+      box: {
+        firmware: 'bios',
+        start: 'off',
+        disks: [{ name: 'iso', artifact: 'iso', bus: 'cd', bootFirst: true }],
+      },
+    },
+  },
+  async (_t, { box }) => {
+    for (const medium of ['iso', 'system']) {
+      await box.powerOn();
+      await box.waitForConsole(/This machine must boot in UEFI mode: change that in the firmware setup\./, {
+        seconds: 20,
+      });
+      await box.crash();
+      await box.unplug(medium);
+    }
+  },
+);

@@ -34,6 +34,9 @@ async function published(box: Machine): Promise<string> {
   return dirname(await box.artifact('boot.ipxe'));
 }
 
+/** A static address in QEMU's user network; its DHCP server gives 10.0.2.15. */
+const STATIC = 'ip=10.0.2.77::10.0.2.2:255.255.255.0:::none nameserver=10.0.2.3';
+
 // 768 MiB: what is fetched into RAM, what runs from it, and a container.
 register(
   {
@@ -50,7 +53,7 @@ register(
     await writeFile(join(configs, 'default.ign'), JSON.stringify(named('anybody')));
     const server = await startServe(
       await published(box),
-      ...['--config', configs, '--args', `${box.kernelArguments} draisine.test=1`],
+      ...['--config', configs, '--args', `${box.kernelArguments} ${STATIC} draisine.test=1`],
     );
     try {
       box.netboot({ by: 'ipxe', url: `${server.url}boot.ipxe` });
@@ -61,6 +64,8 @@ register(
       await isLive(box);
       assert.equal(await box.succeed('hostname'), 'by-its-address');
       await box.succeed('grep -w draisine.test=1 /proc/cmdline');
+      // As the kernel command line said, in the initrd and after it.
+      assert.equal(await box.succeed("ip -4 -o addr show scope global | awk '{ print $4 }'"), '10.0.2.77/24');
       // The installer's kernel.
       await box.succeed('wget -q -O /dev/null "$(sed "s/.*draisine.uki=//; s/ .*//" /proc/cmdline)"');
       t.diagnostic(await box.succeed('free -m | awk \'/^Mem/ { print $3 + $5 " MiB used of " $2 }\''));

@@ -31,7 +31,7 @@ const network = [
 ]; // biome-ignore format: a word list
 
 const machine = [
-  'virtio_rng', 'virtio_balloon', 'i6300esb', 'iTCO_wdt', 'softdog', 'intel_rapl_msr', 'intel_rapl_common',
+  'button', 'thermal', 'fan', 'virtio_rng', 'virtio_balloon', 'i6300esb', 'iTCO_wdt', 'softdog', 'intel_rapl_msr', 'intel_rapl_common',
   'coretemp', 'x86_pkg_temp_thermal', 'intel_powerclamp', 'processor_thermal_device_pci', 'i2c_i801', 
   'pinctrl_alderlake', 'hid_generic', 'usbhid', 'evdev', 'cdc_acm',
   'drivetemp', 'zram', 'configfs', 'intel_lpss_pci',
