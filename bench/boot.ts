@@ -41,7 +41,7 @@ DefaultDependencies=no
 After=multi-user.target
 
 [Service]
-ExecStart=/bin/sh -c 'echo bench: up >/dev/ttyS0; systemctl is-system-running --wait >/dev/null; \\
+ExecStart=/bin/sh -c 'echo bench: up >/dev/ttyS0; udevadm settle; systemctl is-system-running --wait >/dev/null; \\
  echo "bench: $(systemd-analyze time | sed 1q), $(sed -n "s/^MemAvailable: *//p" /proc/meminfo) available" >/dev/ttyS0'
 
 [Install]
@@ -74,9 +74,7 @@ async function bootOnce(box: Machine): Promise<Boot> {
   await box.waitForConsole(report, { seconds: 60 });
   const [, kernel = '', initrd = '', free = ''] =
     [...(await box.consoleText()).matchAll(new RegExp(report, 'g'))].at(-1) ?? [];
-  const { ended, qmp } = box.vm();
-  await qmp.execute('system_powerdown');
-  await ended;
+  await box.powerButton();
   return {
     up,
     kernel: duration(kernel),

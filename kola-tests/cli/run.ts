@@ -65,7 +65,6 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
     const hardware: Hardware = {
       ...{ name, memory, cpus: options.cpus, accel, devices, usb: bus === 'usb', display: false },
       ...{
-        ram: { kind: 'private' },
         firmwareVars: vars,
         incoming: false,
         terminal: true,

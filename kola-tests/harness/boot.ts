@@ -7,7 +7,7 @@ import { type Device, type DiskFile, diskDevice, macAddress, nicDevice } from '.
 import type { DirectBoot } from './direct.ts';
 import { createBlank, createOverlay } from './disks.ts';
 import type { Lab } from './lab.ts';
-import { FIRST_HOTPLUG_SLOT, type Hardware, type Ram } from './qemu-args.ts';
+import { FIRST_HOTPLUG_SLOT, type Hardware } from './qemu-args.ts';
 import { type Disk, type IgnitionConfig, isHotPluggable, type Plan } from './spec.ts';
 import type { Vm } from './vm.ts';
 
@@ -132,7 +132,6 @@ export function hardwareOf(
   }: {
     readonly name: string;
     readonly devices: readonly Device[];
-    readonly ram: Ram;
     readonly incoming: boolean;
     /** Of a machine without firmware. */
     readonly direct?: DirectBoot;

@@ -21,7 +21,7 @@ import { type GuestVerbs, guestVerbs, type Limit } from './guest.ts';
 import { type HardshipVerbs, hardshipVerbs } from './hardships.ts';
 import type { Lab } from './lab.ts';
 import { type Netboot, netbootDevices, withHttpBoot } from './netboot.ts';
-import { consoleLog, FIRST_HOTPLUG_SLOT, type Ram } from './qemu-args.ts';
+import { consoleLog, FIRST_HOTPLUG_SLOT } from './qemu-args.ts';
 import { newMachineDir } from './rundir.ts';
 import { type SavedVerbs, savedVerbs } from './saved.ts';
 import { discardSnapshot, type Snapshot, snapshotFor } from './snapshot.ts';
@@ -61,6 +61,8 @@ export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVer
   reboot(): Promise<void>;
   /** Orderly shutdown by the guest; returns when it is off. */
   poweroff(): Promise<void>;
+  /** Somebody presses the power button; returns when the machine is off. */
+  powerButton(): Promise<void>;
   /** Power cut: off at once, whatever it was doing. */
   crash(): Promise<void>;
   /** Where this host has an artifact of the image, for `copyTo`. */
@@ -106,7 +108,6 @@ export async function createMachine(
   let devices: Devices = { cold: [], hot: [] };
   let plugged: Device[] = [];
   let disks = plan.disks;
-  let ram: Ram = { kind: 'private' };
   let fallback: string | undefined;
   let args: readonly string[] = [];
   let network: Netboot | undefined;
@@ -126,7 +127,6 @@ export async function createMachine(
       ...hardwareOf(lab, { ...plan, firmware }, files, {
         name,
         devices: network ? netbootDevices(plugged, network) : plugged,
-        ram,
         incoming: incoming !== undefined,
         ...(firmware === 'none' && incoming === undefined ? { direct: await directBoot(lab.image) } : {}),
       }),
@@ -148,7 +148,6 @@ export async function createMachine(
     files = await createFiles(lab, plan, dir, snapshot);
     devices = devicesOf(plan, files, number, networks);
     plugged = [...devices.cold];
-    ram = { kind: 'file', path: snapshot.ram, share: false };
     await copyFile(snapshot.console, consoleLog(dir));
     const started = await power(snapshot.state);
     await wake(lab, started);
@@ -165,7 +164,6 @@ export async function createMachine(
       devices = devicesOf(plan, files, number, networks);
       plugged = [...devices.cold, ...devices.hot];
     }
-    ram = { kind: 'private' };
     await power();
   }
 
@@ -232,6 +230,10 @@ export async function createMachine(
       .catch((error: unknown) => {
         if (!lost.aborted && !isReboot(error)) throw error;
       });
+    await off(ended);
+  }
+
+  async function off(ended: Vm['ended']): Promise<void> {
     await within(ended, `${name} off`, { timeoutMs: 60_000 * lab.accel.slowness });
     vm = undefined;
   }
@@ -289,6 +291,11 @@ export async function createMachine(
       await waitReady(lab, running());
     },
     poweroff: async () => await down('poweroff'),
+    powerButton: async () => {
+      const { qmp, ended } = running();
+      await qmp.execute('system_powerdown');
+      await off(ended);
+    },
     crash: async () => {
       await running().kill();
       vm = undefined;

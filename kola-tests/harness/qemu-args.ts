@@ -5,11 +5,6 @@ import type { DirectBoot } from './direct.ts';
 import type { Emulator } from './emulator.ts';
 import { HOTPLUG_SLOTS } from './spec.ts';
 
-/** Guest memory: private to the process, or a file, of which a fork maps a private copy. */
-export type Ram =
-  | { readonly kind: 'private' }
-  | { readonly kind: 'file'; readonly path: string; readonly share: boolean };
-
 /** Everything QEMU's command line depends on. */
 export interface Hardware {
   readonly name: string;
@@ -17,7 +12,6 @@ export interface Hardware {
   readonly cpus: number;
   readonly display: boolean;
   readonly usb: boolean;
-  readonly ram: Ram;
   readonly accel: Acceleration;
   /** The machine's own copy of OVMF's variables. */
   readonly firmwareVars: string;
@@ -61,7 +55,7 @@ export function qemuArguments(
     ['-cpu', hardware.accel.cpu],
     ['-smp', `${hardware.cpus}`],
     ['-m', `${hardware.memory}M`],
-    ['-object', json(ramBackend(hardware))],
+    ['-object', json(ramBackend(hardware.memory))],
     ['-rtc', 'base=utc'],
     ['-display', 'none'],
     ...(hardware.display ? [['-device', 'VGA,vgamem_mb=8']] : []),
@@ -159,11 +153,9 @@ export function consoleLog(dir: string): string {
   return join(dir, 'console.txt');
 }
 
-function ramBackend({ ram, memory }: Hardware): object {
-  const size = memory * 1024 * 1024;
-  return ram.kind === 'private'
-    ? { 'qom-type': 'memory-backend-ram', id: 'ram', size }
-    : { 'qom-type': 'memory-backend-file', id: 'ram', size, 'mem-path': ram.path, share: ram.share };
+/** Memory that the kernel gives in huge pages: emulation is slowed down by every miss of the processor's TLB. */
+function ramBackend(memory: number): object {
+  return { 'qom-type': 'memory-backend-ram', id: 'ram', size: memory * 1024 * 1024 };
 }
 
 /** Devices plug into PCIe only behind a root port. Ports without I/O space: 64 KiB would not do for all (QEMU's docs/pcie.txt). */

@@ -30,9 +30,7 @@ import { seconds } from './wait.ts';
 export interface Snapshot extends Origin {
   readonly key: string;
   readonly dir: string;
-  /** Guest memory, to be mapped copy-on-write. */
-  readonly ram: string;
-  /** Device state, for `migrate-incoming`. */
+  /** Memory and devices, for `migrate-incoming`. */
   readonly state: string;
   readonly console: string;
 }
@@ -65,6 +63,7 @@ async function snapshotKey(lab: Lab, plan: Plan): Promise<string> {
     prepare: await preparationKey(lab, plan),
     config: withAgent(plan.config),
     disk: lab.disk.sha256,
+    format: 'mapped-ram',
     qemu: lab.emulator.version,
     accel: lab.accel.identity,
     // The command line itself, so that a change of ours in it cannot meet an old snapshot.
@@ -76,7 +75,6 @@ async function snapshotKey(lab: Lab, plan: Plan): Promise<string> {
         {
           name: '',
           devices: [],
-          ram: { kind: 'private' },
           incoming: false,
         },
       ),
@@ -103,7 +101,6 @@ async function findOrMake(lab: Lab, plan: Plan, key: string): Promise<Snapshot |
     await makeRoom(root, CAP);
     const { bavail, bsize } = await statfs(root);
     const wanted = (plan.memory + DISK_ROOM) * 1024 ** 2;
-    // A memory file that cannot grow kills QEMU with SIGBUS: better not begun.
     if (bavail * bsize < wanted) return new Failure(`too little room for a snapshot in ${root}`);
     const made = await make(lab, plan, dir);
     if (made) return made;
@@ -122,7 +119,6 @@ function snapshotAt(lab: Lab, plan: Plan, dir: string, key: string): Snapshot {
   return {
     key,
     dir,
-    ram: join(dir, 'ram'),
     state: join(dir, 'state'),
     console: consoleLog(dir),
     firmwareVars: join(dir, 'vars.fd'),
@@ -150,7 +146,8 @@ async function make(lab: Lab, plan: Plan, dir: string): Promise<Failure | undefi
         const verbs = guestVerbs(lab, plan.prepare.name, () => vm);
         await plan.prepare.run({ ...verbs, artifact: async (name) => (await lab.image.get(name)).path });
       } else await waitReady(lab, vm);
-      await vm.agent.run('sync', { timeoutMs: 60_000, signal: vm.lost });
+      // What udev has not done yet, every fork would have to do.
+      await vm.agent.run('udevadm settle; sync', { timeoutMs: 120_000, signal: vm.lost });
       try {
         await saveState(vm.qmp, join(files, 'state'));
       } catch (error) {
@@ -177,7 +174,7 @@ function withoutPreparation({ prepare: _, ...plan }: Plan): Plan {
 }
 
 async function startFirst(lab: Lab, plan: Plan, files: string, run: string): Promise<Vm> {
-  return await startOn(lab, plan, await createFiles(lab, plan, files, artifactOrigin(lab)), files, run);
+  return await startOn(lab, plan, await createFiles(lab, plan, files, artifactOrigin(lab)), run);
 }
 
 /** Continues a snapshot on a copy of its files: the new snapshot then needs nothing of the old one. */
@@ -189,24 +186,21 @@ async function startCopy(lab: Lab, plan: Plan, files: string, run: string, base:
   await copyFile(base.console, consoleLog(run));
   const { system, disks, firmwareVars } = snapshotAt(lab, plan, files, '');
   const layout = { system, disks, firmwareVars, config: join(files, 'ignition.json') };
-  return await startOn(lab, plan, layout, files, run, base.state);
+  return await startOn(lab, plan, layout, run, base.state);
 }
 
 async function startOn(
   lab: Lab,
   plan: Plan,
   layout: MachineFiles,
-  files: string,
   run: string,
   incoming?: string,
 ): Promise<Vm> {
-  const ram = { kind: 'file', path: join(files, 'ram'), share: true } as const;
   const { cold } = devicesOf(plan, layout, 0, () => '');
   const name = 'snapshot';
   const hardware = hardwareOf(lab, plan, layout, {
     name,
     devices: cold,
-    ram,
     incoming: incoming !== undefined,
   });
   return await startVm(lab.emulator, hardware, run, incoming);
