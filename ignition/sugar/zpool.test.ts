@@ -17,12 +17,14 @@ interface World {
   /** Pools and datasets that are there already. */
   readonly present?: string;
   readonly missing?: boolean;
+  /** What `zpool create` says, once or always. */
+  readonly refused?: { readonly because: string; readonly always?: boolean };
 }
 
 function run(
   script: string,
   disk: string,
-  { blkid = 2, importable = '', present = '', missing = false }: World,
+  { blkid = 2, importable = '', present = '', missing = false, refused }: World,
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'draisine-zpool-'));
   try {
@@ -32,16 +34,19 @@ function run(
         mode: 0o755,
       });
     const listed = `case " ${present} " in *" $last "*) exit 0 ;; *) exit 1 ;; esac`;
+    const refuses = refused
+      ? `[ -e ${folder}/refused ] || { ${refused.always ? '' : `: >${folder}/refused; `}echo "${refused.because}" >&2; exit 1; }`
+      : '';
     tool(
       'zpool',
-      `for last; do :; done\ncase "$1 $#" in "list "*) ${listed} ;; "import 3") printf '   pool: %s\\n' ${importable} ;; esac`,
+      `for last; do :; done\ncase "$1 $#" in "create "*) ${refuses} ;; "list "*) ${listed} ;; "import 3") printf '   pool: %s\\n' ${importable} ;; esac`,
     );
     tool(
       'zfs',
       `for last; do :; done\ncase "$1 $5" in "list "*) ${listed} ;; "get keystatus") echo - ;; "get mounted") echo no ;; "get canmount") echo on ;; "get mountpoint") echo "${folder}/where" ;; esac`,
     );
     tool('blkid', `exit ${blkid}`);
-    for (const name of ['modprobe', 'udevadm', 'chown', 'chmod']) tool(name, '');
+    for (const name of ['modprobe', 'udevadm', 'wipefs', 'sleep', 'chown', 'chmod']) tool(name, '');
     if (!missing) writeFileSync(join(folder, 'disk'), '');
     // No test can make a block device; a file stands in for it.
     const adapted = script.replaceAll(disk, join(folder, 'disk')).replace('[ -b ', '[ -e ');
@@ -90,6 +95,26 @@ describe('the script of a pool', () => {
       assert.match(stderr, /^pool tank: disk \/disk is not blank: .*wipefs -a \/disk\n$/);
       assert.doesNotMatch(calls, /create/);
     }
+  });
+
+  test('tries again when a partition it has just made is not there yet', () => {
+    const because = "cannot create 'tank': one or more devices is currently unavailable";
+    const { status, stderr, calls } = pool({ refused: { because } });
+    assert.equal(status, 0);
+    assert.equal(stderr, `${because}\n`);
+    assert.equal(calls.match(/^zpool create/gm)?.length, 2);
+    assert.doesNotMatch(calls, /wipefs/);
+    const never = pool({ refused: { because, always: true } });
+    assert.equal(never.status, 1);
+    assert.equal(never.calls.match(/^zpool create/gm)?.length, 4);
+  });
+
+  test('leaves disks blank on which it could not be made', () => {
+    const { status, stderr, calls } = pool({ refused: { because: 'device is too small', always: true } });
+    assert.equal(status, 1);
+    assert.equal(stderr, 'device is too small\npool tank: not created\n');
+    assert.equal(calls.match(/^zpool create/gm)?.length, 1);
+    assert.match(calls, /^wipefs --all --quiet \/disk$/m);
   });
 
   test('refuses when a disk is missing or creation is not wanted', () => {

@@ -133,7 +133,17 @@ export function poolScript(name: string, options: PoolOptions): string {
   code=0; signature=$(blkid -p -o export "$disk" 2>&1) || code=$?
   [ "$code" -eq 2 ] || fail "disk $disk is not blank: $(echo "$signature" | tr '\\n' ' '); wipe it yourself if you mean it: wipefs -a $disk"
 done
-${words(command)}`;
+tries=0
+until said=$(${words(command)} 2>&1); do
+  echo "$said" >&2
+  tries=$((tries + 1))
+  case "$tries $said" in
+  [1-3]*unavailable*) sleep "$tries" ;; # udev reads a new table once more, and for a moment its partitions are gone
+  *) wipefs --all --quiet ${words(disks)} || : # they were blank, and are to be so at the next boot
+    fail 'not created' ;;
+  esac
+  udevadm settle --timeout=30 || :
+done`;
   return `set -eu
 pool=${shellQuote(name)}
 fail() { echo "pool $pool: $*" >&2; exit 1; }

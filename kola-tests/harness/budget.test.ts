@@ -4,7 +4,11 @@ import * as fc from 'fast-check';
 import { createBudget } from './budget.ts';
 
 test('never more memory or slots than there are, and everybody gets a turn', async () => {
-  const job = fc.record({ memory: fc.integer({ min: 1, max: 100 }), ticks: fc.integer({ min: 0, max: 3 }) });
+  const job = fc.record({
+    memory: fc.integer({ min: 1, max: 100 }),
+    slots: fc.constantFrom(0, 1),
+    ticks: fc.integer({ min: 0, max: 3 }),
+  });
   await fc.assert(
     fc.asyncProperty(
       fc.array(job, { maxLength: 30 }),
@@ -15,14 +19,14 @@ test('never more memory or slots than there are, and everybody gets a turn', asy
         let running = 0;
         let done = 0;
         await Promise.all(
-          jobs.map(async ({ memory, ticks }) => {
-            const release = await budget.acquire(memory);
+          jobs.map(async ({ memory, slots: taken, ticks }) => {
+            const release = await budget.acquire(memory, taken);
             used += memory;
-            running += 1;
+            running += taken;
             assert.ok(used <= 100 && running <= slots);
             for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
             used -= memory;
-            running -= 1;
+            running -= taken;
             done += 1;
             release();
             release(); // twice is once

@@ -8,20 +8,23 @@ export interface Budget {
   /** MiB in all, and how many tests at once. */
   readonly memory: number;
   readonly slots: number;
-  /** Waits for a slot and `memory` MiB. Call what it returns to give them back. First come, first served. */
-  acquire(memory: number): Promise<() => void>;
+  /**
+   * Waits for `memory` MiB and a slot, or none for what mostly waits. Call what it returns to give them back. First
+   * come, first served.
+   */
+  acquire(memory: number, slots?: 0 | 1): Promise<() => void>;
 }
 
 export function createBudget(memory: number, slots: number): Budget {
   let free = memory;
   let freeSlots = slots;
-  const queue: { readonly memory: number; admit(): void }[] = [];
+  const queue: { readonly memory: number; readonly slots: number; admit(): void }[] = [];
 
   function admit(): void {
-    for (let head = queue[0]; head && freeSlots > 0 && head.memory <= free; head = queue[0]) {
+    for (let head = queue[0]; head && freeSlots >= head.slots && head.memory <= free; head = queue[0]) {
       queue.shift();
       free -= head.memory;
-      freeSlots -= 1;
+      freeSlots -= head.slots;
       head.admit();
     }
   }
@@ -29,14 +32,14 @@ export function createBudget(memory: number, slots: number): Budget {
   return {
     memory,
     slots,
-    acquire: async (wanted) => {
+    acquire: async (wanted, wantedSlots = 1) => {
       if (wanted > memory) {
         throw new Failure(`too little memory: this test needs ${wanted} MiB, ${memory} MiB are available`, {
           mend: 'end other programs, or give the machines of the test less memory',
         });
       }
       await new Promise<void>((resolve) => {
-        queue.push({ memory: wanted, admit: resolve });
+        queue.push({ memory: wanted, slots: wantedSlots, admit: resolve });
         admit();
       });
       let given = false;
@@ -44,7 +47,7 @@ export function createBudget(memory: number, slots: number): Budget {
         if (given) return;
         given = true;
         free += wanted;
-        freeSlots += 1;
+        freeSlots += wantedSlots;
         admit();
       };
     },

@@ -123,12 +123,14 @@ export async function createMachine(
   async function power(incoming?: string): Promise<Vm> {
     if (vm) throw new Failure(`${name} is on already`);
     if (!files) throw new Failure(`${name} has no files`);
+    // What is forked has booted through UEFI.
+    const kind = incoming === undefined ? firmware : 'uefi';
     const hardware = {
-      ...hardwareOf(lab, { ...plan, firmware }, files, {
+      ...hardwareOf(lab, { ...plan, firmware: kind }, files, {
         name,
         devices: network ? netbootDevices(plugged, network) : plugged,
         incoming: incoming !== undefined,
-        ...(firmware === 'none' && incoming === undefined ? { direct: await directBoot(lab.image) } : {}),
+        ...(kind === 'none' ? { direct: await directBoot(lab.image) } : {}),
       }),
       ...(network ? { bios: network.by === 'ipxe' } : {}),
     };

@@ -18,6 +18,8 @@ export interface TestDefinition<Name extends string = string> {
   /** Seconds on native speed for the body, default 120; under emulation it gets them multiplied. */
   readonly timeout?: number;
   readonly tags?: readonly string[];
+  /** It waits most of its time: other tests run beside it as if it were not there. */
+  readonly waits?: boolean;
   /** What the checks after the test may find without failing it: matched against each finding (see checks.ts). */
   readonly expect?: readonly RegExp[];
 }

@@ -55,7 +55,8 @@ export async function attemptTest(
   const { name } = test.definition;
   await rm(join(reportDir, name), { recursive: true, force: true });
   const plans = planCluster(test.definition);
-  const release = await budget.acquire(memoryNeed([...plans.values()], lab.accel));
+  const slots = test.definition.waits ? 0 : 1;
+  const release = await budget.acquire(memoryNeed([...plans.values()], lab.accel), slots);
   const start = performance.now();
   const times: Times = {};
   let fallbacks: readonly string[] = [];

@@ -41,7 +41,9 @@ async function main(options: SuiteOptions): Promise<void> {
   const { reportDir, keep } = options;
   const run = { lab, budget, reportDir, ...(keep ? { keep } : {}) };
   let forked = false;
-  void describe(`kola ${image}`, { concurrency: budget.slots }, () => {
+  // The budget lets them in; node:test must only have offered it enough.
+  const concurrency = budget.slots + selected.filter(({ definition }) => definition.waits).length;
+  void describe(`kola ${image}`, { concurrency }, () => {
     // An image that no machine came up from has no chart, and asking for one would take minutes.
     after(async () => {
       if (forked) await keepBootChart(lab, budget);

@@ -80,7 +80,7 @@ register(
 
 // What is missing is waited for, as a disk may be slow.
 register(
-  { name: 'ignition.disk-missing', machines: { box: { firmware: 'none' } }, timeout: 300 },
+  { name: 'ignition.disk-missing', machines: { box: { firmware: 'none' } }, timeout: 300, waits: true },
   async (_t, { box }) => {
     const device = '/dev/disk/by-id/virtio-nowhere';
     await unprovision(box, {

@@ -79,15 +79,18 @@ register({ name: 'zfs.old-features', machines: { box: disks(128, 'disk') } }, as
   assert.match(await box.succeed('zpool get -H -o value feature@lz4_compress tank'), /enabled|active/);
 });
 
-register({ name: 'zfs.idle', machines: { box: disks(128, 'disk') }, timeout: 240 }, async (_t, { box }) => {
-  // A disk that could sleep is not woken: nothing is written to an idle pool for two minutes.
-  await box.succeed(`zpool create tank ${box.disk('disk')} && echo x >/tank/file && zpool sync tank`);
-  const written = `awk -v disk="$(basename "$(readlink -f ${box.disk('disk')})")" '$3 == disk {print $8, $10}' /proc/diskstats`;
-  await box.succeed('sleep 12'); // two transaction groups (zfs_txg_timeout): what was left to say has been said
-  const before = await box.succeed(written);
-  await box.succeed('sleep 120');
-  assert.equal(await box.succeed(written), before);
-});
+register(
+  { name: 'zfs.idle', machines: { box: disks(128, 'disk') }, timeout: 240, waits: true },
+  async (_t, { box }) => {
+    // A disk that could sleep is not woken: nothing is written to an idle pool for two minutes.
+    await box.succeed(`zpool create tank ${box.disk('disk')} && echo x >/tank/file && zpool sync tank`);
+    const written = `awk -v disk="$(basename "$(readlink -f ${box.disk('disk')})")" '$3 == disk {print $8, $10}' /proc/diskstats`;
+    await box.succeed('sleep 12'); // two transaction groups (zfs_txg_timeout): what was left to say has been said
+    const before = await box.succeed(written);
+    await box.succeed('sleep 120');
+    assert.equal(await box.succeed(written), before);
+  },
+);
 
 register({ name: 'zfs.arc-gives-way', machines: { box: disks(512, 'disk') } }, async (_t, { box }) => {
   const arc = async (): Promise<number> =>
