@@ -11,10 +11,11 @@ test('the frequency of the time-stamp counter, from logs of kernels that timed i
   assert.equal(tscFrequency('nothing'), 0);
 });
 
-test('an emulated guest is told what it cannot time; others are told nothing', () => {
+test('an emulated guest is told what it cannot time, and to be patient; others are told nothing', () => {
   const words = (kind: 'kvm' | 'tcg', tscMHz: number) =>
     acceleration({ kind, why: '', tscMHz }).kernelArguments;
-  assert.equal(words('tcg', 2596), 'no_timer_check tsc_early_khz=2596000 init_on_alloc=0');
-  assert.equal(words('tcg', 0), 'no_timer_check init_on_alloc=0');
+  const others = 'init_on_alloc=0 zfs.zfs_vdev_open_timeout_ms=10000';
+  assert.equal(words('tcg', 2596), `no_timer_check tsc_early_khz=2596000 ${others}`);
+  assert.equal(words('tcg', 0), `no_timer_check ${others}`);
   assert.equal(words('kvm', 0), '');
 });

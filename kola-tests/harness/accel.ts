@@ -94,12 +94,18 @@ export function acceleration({ kind, why, tscMHz }: Verdict): Acceleration {
     slowness: 5,
     overhead: 350,
     cpus: 1,
-    kernelArguments: `${timekeeping(tscMHz)} ${WITHOUT_WIPING}`,
+    kernelArguments: `${timekeeping(tscMHz)} ${WITHOUT_WIPING} ${PATIENT_ZFS}`,
   };
 }
 
 /** A sixth of an emulated boot's time goes into wiping memory when it is handed out, which tests nothing here. */
 const WITHOUT_WIPING = 'init_on_alloc=0';
+
+/**
+ * After `zpool create` has partitioned a disk, udev has its table read again, and the partition is gone until udev is
+ * through. OpenZFS waits a second for that (zfs(4)), which an emulated udev may exceed.
+ */
+const PATIENT_ZFS = 'zfs.zfs_vdev_open_timeout_ms=10000';
 
 /**
  * On a busy host an emulated guest that times its clocks against a timer chip gets them wrong: the counter of a
