@@ -81,10 +81,10 @@ export async function startVm(
 }
 
 /** Every page of memory has its place in the file, so that it is written and read once: docs/devel/migration/mapped-ram of QEMU. */
-async function mappedRam(qmp: Qmp): Promise<void> {
+async function mappedRam(qmp: Qmp, state: boolean): Promise<void> {
   await qmp.execute('migrate-set-capabilities', {
     capabilities: [
-      { capability: 'mapped-ram', state: true },
+      { capability: 'mapped-ram', state },
       { capability: 'events', state: true },
     ],
   });
@@ -96,14 +96,15 @@ const UNLIMITED = 2 ** 40;
 /** Stops the guest and saves its memory and devices to a file. */
 export async function saveState(qmp: Qmp, path: string): Promise<void> {
   await qmp.execute('stop');
-  await mappedRam(qmp);
+  await mappedRam(qmp, true);
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': UNLIMITED });
   await migrated(qmp, () => qmp.execute('migrate', { uri: `file:${path}` }), undefined);
 }
 
 async function restore(qmp: Qmp, path: string, signal: AbortSignal): Promise<void> {
-  await mappedRam(qmp);
+  await mappedRam(qmp, true);
   await migrated(qmp, () => qmp.execute('migrate-incoming', { uri: `file:${path}` }), signal);
+  await mappedRam(qmp, false); // snapshots inside a disk (saved.ts) have no such places
   await qmp.execute('cont');
 }
 
