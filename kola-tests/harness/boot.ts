@@ -126,10 +126,7 @@ export function hardwareOf(
   lab: Lab,
   plan: Plan,
   files: MachineFiles,
-  {
-    direct,
-    ...start
-  }: {
+  start: {
     readonly name: string;
     readonly devices: readonly Device[];
     readonly incoming: boolean;
@@ -142,7 +139,6 @@ export function hardwareOf(
   return {
     ...{ memory, cpus, display, usb, kernelArguments, ...start },
     ...{ accel: lab.accel, firmwareVars, bios: plan.firmware === 'bios' },
-    ...(direct === undefined ? {} : { direct }),
     ...(config === undefined ? {} : { config }),
   };
 }

@@ -29,6 +29,13 @@ async function install(box: Machine, words: string): Promise<string> {
   return await box.succeed(`draisine-install --yes ${words} 2>&1`, { seconds: 60 });
 }
 
+/** As `install`, but returns while it goes on. */
+async function beginInstall(box: Machine, words: string): Promise<void> {
+  await box.succeed(
+    `systemd-run --quiet --unit=install sh -c 'draisine-install --yes ${words}; sleep infinity'`,
+  );
+}
+
 /** The disk of a running system's root file system and of its /usr. */
 async function runsFrom(box: Machine): Promise<{ root: string; usr: string }> {
   const disk = (device: string) =>
@@ -214,9 +221,7 @@ register(
       mount -o ro \${node}p1 /mnt && ls /mnt/EFI/Linux | grep -c . | grep -qx 2 && umount /mnt`);
 
     // Power fails while the release is installed once more: it comes up, with its state.
-    await box.succeed(
-      `systemd-run --quiet --unit=install sh -c 'draisine-install --yes --keep-state ${target}; sleep infinity'`,
-    );
+    await beginInstall(box, `--keep-state ${target}`);
     t.diagnostic(`power cut after ${await box.crashWithin(WORK_SECONDS / 2)} ms`);
     await box.configure(undefined);
     await box.start();
@@ -329,9 +334,7 @@ register(
   async (t, { box }) => {
     for (let cut = 1; cut <= CUTS; cut += 1) {
       if ((await runsFrom(box)).root !== 'vda') break; // the installation was through, and the new system came
-      await box.succeed(
-        `systemd-run --quiet --unit=install sh -c 'draisine-install --yes ${box.disk('target')}; sleep infinity'`,
-      );
+      await beginInstall(box, box.disk('target'));
       // In turn while the disk is made, and while it is made bootable, which is short.
       const late = cut % 2 === 0;
       if (late)
