@@ -5,7 +5,7 @@ import { type ToolCommand, toolCommand } from '../../sdk/tool.ts';
 import { sdkTree } from '../image/sdk.ts';
 
 /** Sets whose tools `sdk run` looks for, in this order. */
-const TOOL_SETS = ['sdk-image', 'sdk-qemu', 'sdk-serve', 'sdk-compile'];
+const TOOL_SETS = ['sdk-image', 'sdk-qemu', 'sdk-serve', 'sdk-registry', 'sdk-compile'];
 
 /** `sdk run -- TOOL…`: the tool of the first tree that has it, on this terminal. Resolves to its exit code. */
 export async function sdkRun(tool: string | undefined, args: readonly string[]): Promise<number> {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Device } from './devices.ts';
 import { poll } from './wait.ts';
+import { HOST } from './web.ts';
 
 /** How a machine's firmware is told to boot from the network. */
 export type Netboot =
@@ -85,9 +86,6 @@ function guid(text: string): Buffer {
 }
 
 const DRAISINE = fileURLToPath(new URL('../../draisine', import.meta.url));
-/** QEMU's user network has the host's 127.0.0.1 at this address. */
-const HOST = '10.0.2.2';
-
 /** `draisine serve IMAGE --http-only`, as its user starts it. */
 export interface Served {
   /** As guests of the user network call it, with a slash at its end. */

@@ -12,6 +12,8 @@ export interface ProcessEnd {
 export interface Supervised {
   /** Settles when the process has ended, whatever ended it. Never rejects once started. */
   readonly ended: Promise<ProcessEnd>;
+  /** The last 16 KiB of what it has printed so far. */
+  said(): string;
   /** Ends it with SIGKILL. Settles when it is gone. */
   kill(): Promise<ProcessEnd>;
 }
@@ -76,6 +78,7 @@ export async function supervise(command: ToolCommand, dir: string): Promise<Supe
   });
   return {
     ended,
+    said: () => output,
     kill: () => {
       child.stdin.end('stop\n');
       return ended;

@@ -23,7 +23,7 @@ export interface WebOptions {
 }
 
 /** QEMU's user network has the host's 127.0.0.1 at this address. */
-const HOST = '10.0.2.2';
+export const HOST = '10.0.2.2';
 
 export async function serve({ files, tls, allowed = () => true, port = 0 }: WebOptions): Promise<Web> {
   const requests: string[] = [];

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BUSYBOX, busybox } from '../harness/busybox.ts';
+import { fixture } from '../harness/provision.ts';
 import { register } from '../harness/register.ts';
+import { startRegistry } from '../harness/registry.ts';
 
 const machines = { box: { prepare: busybox } };
 
@@ -73,4 +77,51 @@ register({ name: 'podman.fifty', machines, tags: ['slow'], timeout: 360 }, async
   assert.equal(await box.succeed('systemctl is-system-running'), 'running');
   await box.succeed('podman rm --all --force --time=0', { seconds: 240 });
   assert.equal(await box.succeed('podman ps --all --quiet; pgrep -c conmon || true'), '0');
+});
+
+/** The largest of the files below a folder. */
+function largest(dir: string): string {
+  const sizes = readdirSync(dir, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(dir, name))
+    .map((path) => ({ path, stat: statSync(path) }))
+    .filter(({ stat }) => stat.isFile())
+    .sort((a, b) => b.stat.size - a.stat.size);
+  assert.ok(sizes[0], `nothing in ${dir}`);
+  return sizes[0].path;
+}
+
+// An image goes to a registry of the house, with a certificate of the house, and comes back.
+register({ name: 'podman.registry', machines }, async (t, { box }) => {
+  const registry = await startRegistry({
+    cert: fixture('tls/server.pem'),
+    key: fixture('tls/server.key'),
+  });
+  t.after(() => registry.close());
+  const name = `${registry.host}/house/busybox`;
+  const untrusted = await box.fail(`podman push --quiet ${BUSYBOX} ${name} 2>&1`);
+  assert.match(untrusted, /certificate signed by unknown authority/);
+
+  const trusted = `/etc/containers/certs.d/${registry.host}`;
+  await box.succeed(`mkdir -p ${trusted}`);
+  await box.copyTo(readFileSync(fixture('tls/ca.pem')), `${trusted}/ca.crt`);
+  await box.succeed(`podman push --quiet --digestfile=/tmp/digest ${BUSYBOX} ${name}`);
+  const digest = await box.succeed('cat /tmp/digest');
+  await box.succeed('podman rmi --all --force');
+
+  assert.equal(
+    await box.succeed(
+      `podman run --rm --network=none --entrypoint=/bin/busybox ${name}@${digest} echo pulled 2>/dev/null`,
+    ),
+    'pulled',
+  );
+  assert.match(await box.fail(`podman pull --quiet --retry=0 ${name}:other 2>&1`), /manifest unknown/);
+
+  // What does not hash to what was asked for is not run.
+  await box.succeed('podman rmi --all --force');
+  const layer = largest(registry.storage);
+  const bytes = readFileSync(layer);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+  writeFileSync(layer, bytes);
+  await box.fail(`podman pull --quiet --retry=0 ${name}@${digest}`);
+  assert.equal(await box.succeed('podman images --quiet'), '');
 });

@@ -2,7 +2,7 @@ import type { PackageSet } from '../../build/debian/set.ts';
 import { ignitionOracle } from './ignition.ts';
 import { debianHeaders, firmware, kernelSource, zfsSource } from './kernel.ts';
 import { generic, n100, ociBusybox, small } from './n100.ts';
-import { sdkCompile, sdkImage, sdkQemu, sdkServe, sdkXz } from './sdk.ts';
+import { sdkCompile, sdkImage, sdkQemu, sdkRegistry, sdkServe, sdkXz } from './sdk.ts';
 
 /** Every set the lock pins. */
 export const sets: readonly PackageSet[] = [
@@ -16,6 +16,7 @@ export const sets: readonly PackageSet[] = [
   sdkCompile,
   sdkImage,
   sdkQemu,
+  sdkRegistry,
   sdkServe,
   sdkXz,
   small,

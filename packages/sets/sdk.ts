@@ -55,6 +55,13 @@ export const sdkServe: PackageSet = {
   drop: [{ package: 'passwd', reason: noScripts }],
 };
 
+/** What tests of containers pull from. */
+export const sdkRegistry: PackageSet = {
+  name: 'sdk-registry',
+  include: ['docker-registry'],
+  drop: [{ package: 'adduser', reason: noScripts }],
+};
+
 /** The compiler for recipes (kernel modules, later the kernel). Runs in a namespace of its own. */
 export const sdkCompile: PackageSet = {
   name: 'sdk-compile',
