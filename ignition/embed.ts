@@ -1,7 +1,7 @@
-import { chmod, copyFile, open, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, open, stat } from 'node:fs/promises';
 import { configArea, findConfigArea } from '../build/media/iso-config.ts';
 import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
-import { temporaryName } from '../sdk/lib/files.ts';
+import { replaceFile } from '../sdk/lib/files.ts';
 import { compileConfig, kindOf, readConfig } from './load.ts';
 import type { Entry } from './report.ts';
 import { tooLarge, validate } from './validate.ts';
@@ -41,21 +41,18 @@ export async function embedConfig(options: {
   const { image, output, config, from, mode } = options;
   const area = configArea(config, from);
   const offset = await areaOf(image);
-  const temporary = temporaryName(output);
   try {
-    await copyFile(image, temporary);
-    await chmod(temporary, 0o600); // what was built is read-only
-    const file = await open(temporary, 'r+');
-    try {
-      await file.write(area, 0, area.length, offset);
-      await file.chmod(mode);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, output);
+    await replaceFile(output, mode, async (temporary) => {
+      await copyFile(image, temporary);
+      await chmod(temporary, 0o600); // what was built is read-only
+      const file = await open(temporary, 'r+');
+      try {
+        await file.write(area, 0, area.length, offset);
+      } finally {
+        await file.close();
+      }
+    });
   } catch (error) {
-    await rm(temporary, { force: true });
     const code = errorCode(error);
     if (code === undefined || error instanceof Failure) throw error;
     throw new Failure(`cannot be written (${code})`, { where: output, cause: error });

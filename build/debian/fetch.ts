@@ -4,7 +4,7 @@ import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path';
 import { cacheDir, cacheFailure } from '../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
-import { type Sha256, temporaryName } from '../../sdk/lib/files.ts';
+import { replaceFile, type Sha256, temporaryName } from '../../sdk/lib/files.ts';
 import { recipe } from '../graph/target.ts';
 import type { ArchiveName } from './archives.ts';
 import { get } from './http.ts';
@@ -133,9 +133,7 @@ async function moveTo(part: string, out: string): Promise<void> {
     await rename(part, out);
   } catch (error) {
     if (errorCode(error) !== 'EXDEV') throw error;
-    const temporary = temporaryName(out);
-    await copyFile(part, temporary);
-    await rename(temporary, out);
+    await replaceFile(out, 0o644, (temporary) => copyFile(part, temporary));
     await rm(part);
   }
 }

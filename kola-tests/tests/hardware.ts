@@ -23,7 +23,7 @@ for (const [bus, disk] of [
   ['usb', /^\/dev\/sda\d+$/],
 ] as const) {
   register(
-    { name: `boot.${bus}`, machines: { box: { systemBus: bus, start: 'fresh' } } },
+    { name: `boot.${bus}`, machines: { box: { systemBus: bus } } },
     async (_t, { box }) => await provisioned(box, disk),
   );
 }
@@ -33,8 +33,6 @@ register(
     name: 'hardware.disks',
     machines: {
       box: {
-        firmware: 'none',
-        start: 'fresh',
         disks: [
           { name: 'large-sectors', size: 256, blockSize: 4096 },
           { name: 'stick', size: 64, bus: 'nvme' },

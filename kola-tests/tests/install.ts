@@ -130,6 +130,45 @@ register(
   },
 );
 
+// Whoever sits at the console of a live medium, without a word on the command line: every answer but the right one leaves
+// the disk as it is.
+register(
+  {
+    name: 'install.asked',
+    machines: { box: { disks: [{ name: 'free', size: TARGET, serial: 'free-disk' }] } },
+  },
+  async (_t, { box }) => {
+    const { console } = box.vm();
+    const answer = async (question: RegExp, line: string): Promise<void> => {
+      const since = console.position();
+      console.write(`${line}\n`);
+      await box.waitForConsole(question, { seconds: 30, since });
+    };
+    const before = await box.succeed(`head -c 4M ${box.disk('free')} | sha256sum`);
+    const name = await box.succeed(`basename "$(readlink -f ${box.disk('free')})"`);
+    const which = /free-disk[\s\S]*Install Draisine on which disk\? $/;
+
+    await box.succeed('systemctl start --no-block draisine-install@ttyS0.service');
+    await box.waitForConsole(which, { seconds: 30 });
+    await answer(/no disk named, nothing done[\s\S]*on which disk\? $/, '');
+    await answer(/there is no disk nonsense\. There are:[\s\S]*on which disk\? $/, 'nonsense');
+    await answer(
+      new RegExp(`All of this is erased:[\\s\\S]*Type the name of the disk, ${name}, to go on: $`),
+      name,
+    );
+    await answer(/not confirmed, nothing done[\s\S]*on which disk\? $/, 'yes');
+    assert.equal(
+      await box.succeed(`head -c 4M ${box.disk('free')} | sha256sum`),
+      before,
+      'the disk was touched',
+    );
+
+    await answer(/to go on: $/, name);
+    await answer(/writing \/usr to /, name);
+    await box.crash();
+  },
+);
+
 // One test, since what it needs takes long to come by: an installed disk and the medium in one machine.
 register(
   {

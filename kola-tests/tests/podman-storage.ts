@@ -69,7 +69,8 @@ register(
 
 register({ name: 'podman.fifty', machines, tags: ['slow'], timeout: 360 }, async (_t, { box }) => {
   await box.succeed(
-    `seq 50 | xargs -P 2 -I N podman run --quiet --detach --name=cN --network=none --cgroups=no-conmon --entrypoint=/bin/busybox ${BUSYBOX} sleep 10000`,
+    `seq 50 | xargs -P 2 -I N podman create --quiet --name=cN --network=none --cgroups=no-conmon --entrypoint=/bin/busybox ${BUSYBOX} sleep 10000 &&
+     podman start --all`,
     { seconds: 240 },
   );
   assert.equal(await box.succeed('podman ps --quiet | wc -l'), '50');

@@ -163,6 +163,19 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
+    reason:
+      'units for what is not here, which systemd would read on every first boot to see whether they are to be enabled: no battery, screen, sound or Bluetooth, no hibernation, no SysV, no updates by packages, no quotas of ext4, no PCR policy',
+    paths: [
+      'usr/lib/systemd/system/{bluetooth,printer,smartcard,sound,usb-gadget,rpcbind,sigpwr,factory-reset,integritysetup,integritysetup-pre,hibernate,hybrid-sleep,suspend-then-hibernate,storage-target-mode,system-update,system-update-pre,runlevel?}.target',
+      'usr/lib/systemd/system/{x11-common,pam_namespace,procps,hwclock,kmod,rc-local,cryptdisks,cryptdisks-early,getty-static,console-getty,container-getty@,capsule@,quotaon@,quotaon-root,netavark-firewalld-reload,system-update-cleanup}.service',
+      'usr/lib/systemd/system/rc-local.service.d/**',
+      'usr/lib/systemd/system/capsule.slice',
+      'usr/lib/systemd/system/systemd-{backlight@,battery-check,binfmt,boot-check-no-failures,bsod,hibernate,hibernate-clear,hibernate-resume,hybrid-sleep,initctl,pcrextend@,pcrfs-root,pcrfs@,pcrlock@,pcrlock-*,pcrmachine,pcrphase,pcrphase-initrd,pcrphase-sysinit,quotacheck-root,quotacheck@,rfkill,storagetm,suspend-then-hibernate,tpm2-setup,tpm2-setup-early,volatile-root}.service',
+      'usr/lib/systemd/system/systemd-{initctl,pcrextend,pcrlock,rfkill}.socket',
+      'usr/lib/systemd/system/proc-sys-fs-binfmt_misc.*',
+    ],
+  },
+  {
     reason: 'e2scrub needs LVM',
     paths: [
       'usr/lib/systemd/system/e2scrub*',

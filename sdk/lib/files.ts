@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
@@ -22,15 +22,21 @@ export function temporaryName(path: string): string {
   return `${path}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Writes a file so that readers see the old content or the new, never a part: temporary name, fsync, rename. */
-export async function writeAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+/**
+ * Makes a file that readers see as it was or complete, never a part: `fill` writes under a temporary name beside it,
+ * then comes fsync and rename. `mode` is the file's whatever the umask.
+ */
+export async function replaceFile(
+  path: string,
+  mode: number,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    const file = await open(temporary, 'wx', mode);
+    await fill(temporary);
+    const file = await open(temporary, 'r+');
     try {
-      await file.writeFile(data);
-      await file.chmod(mode); // open() applied the umask
+      await file.chmod(mode);
       await file.sync();
     } finally {
       await file.close();
@@ -40,6 +46,12 @@ export async function writeAtomic(path: string, data: string | Uint8Array, mode 
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** Writes a file as `replaceFile` makes one, and the folders above it. */
+export async function writeAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await replaceFile(path, mode, (temporary) => writeFile(temporary, data, { flag: 'wx', mode: 0o600 }));
 }
 
 /** Order by code unit: the same on every machine, unlike localeCompare. */

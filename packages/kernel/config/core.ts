@@ -108,4 +108,10 @@ export const core: readonly ConfigGroup[] = [
     modules: `CRYPTO_SHA1_SSSE3 CRYPTO_SHA3 CRYPTO_BLAKE2B CRYPTO_XXHASH CRYPTO_CTS CRYPTO_CMAC CRYPTO_CCM
       CRYPTO_USER_API_HASH CRYPTO_USER_API_SKCIPHER CRYPTO_ADIANTUM`,
   },
+  {
+    name: 'no self-tests of cryptography',
+    reason:
+      'a fifth of the kernel’s start on an emulated machine; they look for faulty drivers of crypto accelerators, and here are none',
+    builtin: 'CRYPTO_MANAGER_DISABLE_TESTS',
+  },
 ];
