@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { CONFIG } from '../fixtures/provisioned.ts';
 import { register } from '../harness/register.ts';
 
 register({ name: 'boot.multi-user', tags: ['quick'] }, async (_t, { box }) => {
@@ -28,37 +29,24 @@ register({ name: 'boot.multi-user', tags: ['quick'] }, async (_t, { box }) => {
 register(
   {
     name: 'boot.second',
-    config: {
-      ignition: { version: '3.3.0' },
-      storage: {
-        files: [
-          {
-            path: '/etc/hostname',
-            overwrite: true,
-            mode: 0o644,
-            contents: { source: 'data:,from-ignition' },
-          },
-          { path: '/etc/seen', mode: 0o600, contents: { source: 'data:,first' } },
-        ],
-      },
-    },
+    config: CONFIG,
     timeout: 240,
   },
   async (_t, { box }) => {
-    assert.equal(await box.succeed('cat /proc/sys/kernel/hostname /etc/seen'), 'from-ignition\nfirst');
+    assert.equal(await box.succeed('cat /proc/sys/kernel/hostname /etc/secret'), 'provisioned\na secret');
     const machineId = await box.succeed('cat /etc/machine-id');
     const hostKey = await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub');
     await box.succeed(
-      'echo changed >/etc/seen; echo kept >/var/lib/kept; echo the last words of this boot | systemd-cat --identifier=before',
+      'echo changed >/etc/secret; echo kept >/var/lib/kept; echo the last words of this boot | systemd-cat --identifier=before',
     );
 
     // Switched off by its button, as most who have such a box do it.
     await box.powerButton();
     await box.start();
 
-    assert.equal(await box.succeed('cat /etc/seen'), 'changed', 'Ignition ran a second time');
+    assert.equal(await box.succeed('cat /etc/secret'), 'changed', 'Ignition ran a second time');
     assert.equal(await box.succeed('cat /var/lib/kept'), 'kept');
-    assert.equal(await box.succeed('cat /proc/sys/kernel/hostname'), 'from-ignition');
+    assert.equal(await box.succeed('cat /proc/sys/kernel/hostname'), 'provisioned');
     assert.equal(await box.succeed('cat /etc/machine-id'), machineId);
     assert.equal(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub'), hostKey);
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');

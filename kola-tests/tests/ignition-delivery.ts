@@ -29,7 +29,7 @@ async function source(box: Machine): Promise<string> {
 register(
   {
     name: 'ignition.delivery',
-    machines: { box: { firmware: 'none', disks: [{ name: 'stick', size: 64, bus: 'usb' }] } },
+    machines: { box: { firmware: 'none', disks: [{ name: 'stick', size: 64 }] } },
     timeout: 480,
   },
   async (_t, { box }) => {

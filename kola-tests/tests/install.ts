@@ -176,13 +176,12 @@ register(
     machines: {
       box: { disks: [{ name: 'target', size: TARGET, bus: 'nvme', blockSize: 4096, bootFirst: true }] },
     },
-    config: named('medium'),
     timeout: 480,
   },
   async (t, { box }) => {
     const target = box.disk('target');
     await box.copyTo(Buffer.from(ignitionText(named('installed'))), '/root/machine.ign');
-    await box.succeed('cat /usr/bin/* >/dev/null'); // warm
+    await box.succeed('echo medium >/etc/hostname && cat /usr/bin/* >/dev/null'); // warm
     const seconds = Number(
       await box.succeed(
         `before=$(date +%s)
