@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { errorCode } from '../../sdk/lib/errors.ts';
 import { startTimeOf, sweep } from './rundir.ts';
 import { supervise } from './supervise.ts';
 import { poll } from './wait.ts';
@@ -20,8 +21,16 @@ async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
   }
 }
 
-const alive = (pid: number): boolean =>
-  startTimeOf(pid) !== undefined && !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+/** It may end between two looks at it: one only. */
+const alive = (pid: number): boolean => {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch (error) {
+    // ESRCH: it ended after the file was opened.
+    if (['ENOENT', 'ESRCH'].includes(errorCode(error) ?? '')) return false;
+    throw error;
+  }
+};
 const pidIn = async (dir: string): Promise<number> =>
   await poll(
     'a process id',
