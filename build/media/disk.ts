@@ -10,7 +10,7 @@ import { copySparse } from './sparse.ts';
 /**
  * A GPT disk image with the partitions of a fresh disk: ESP, usr A, verity A. The rest of the plan (slot B, state)
  * is made on first boot by systemd-repart from repart.d of the image itself. systemd-repart writes the table,
- * offline and as any user; the contents are copied to the offsets it reports.
+ * offline and without root; the contents are copied to the offsets it reports.
  * In the protective MBR (UEFI 2.10, 5.2.3) is code that says to whoever boots by BIOS that this is no way.
  */
 export const disk = recipe<{

@@ -86,6 +86,7 @@ function guid(text: string): Buffer {
 }
 
 const DRAISINE = fileURLToPath(new URL('../../draisine', import.meta.url));
+
 /** `draisine serve IMAGE --http-only`, as its user starts it. */
 export interface Served {
   /** As guests of the user network call it, with a slash at its end. */

@@ -69,8 +69,7 @@ register(
 
 register({ name: 'podman.fifty', machines, tags: ['slow'], timeout: 360 }, async (_t, { box }) => {
   await box.succeed(
-    `seq 50 | xargs -P 2 -I N podman create --quiet --name=cN --network=none --cgroups=no-conmon --entrypoint=/bin/busybox ${BUSYBOX} sleep 10000 &&
-     podman start --all`,
+    `seq 50 | xargs -P 2 -I N podman run --quiet --detach --name=cN --network=none --cgroups=no-conmon --entrypoint=/bin/busybox ${BUSYBOX} sleep 10000`,
     { seconds: 240 },
   );
   assert.equal(await box.succeed('podman ps --quiet | wc -l'), '50');
@@ -123,6 +122,7 @@ register({ name: 'podman.registry', machines }, async (t, { box }) => {
   const bytes = readFileSync(layer);
   bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
   writeFileSync(layer, bytes);
-  await box.fail(`podman pull --quiet --retry=0 ${name}@${digest}`);
+  const spoiled = await box.fail(`podman pull --quiet --retry=0 ${name}@${digest} 2>&1`);
+  assert.match(spoiled, /Digest did not match/);
   assert.equal(await box.succeed('podman images --quiet'), '');
 });
