@@ -41,7 +41,7 @@ export const sdkImage: PackageSet = {
 /** The emulator and its firmware: what the harness and `run` boot artifacts with. */
 export const sdkQemu: PackageSet = {
   name: 'sdk-qemu',
-  include: ['qemu-system-x86', 'qemu-utils', 'ovmf', 'openssh-client'],
+  include: ['qemu-system-x86/trixie-backports', 'qemu-utils/trixie-backports', 'ovmf', 'openssh-client'],
   drop: [
     { package: 'passwd', reason: noScripts },
     { package: 'adduser', reason: noScripts },
