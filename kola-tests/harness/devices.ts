@@ -52,6 +52,8 @@ export function diskDevice(
     ahci: { driver: 'ide-hd', drive: node, bus: `ide.${slot}`, ...common },
     cd: { driver: 'ide-cd', drive: node, bus: `ide.${slot}`, ...common },
     usb: { driver: 'usb-storage', drive: node, bus: 'usb.0', ...common },
+    // Its boot partitions are the file's first two MiB.
+    emmc: { driver: 'emmc', id, drive: node, bus: 'sd-bus', 'boot-partition-size': 1 << 20 },
   }[disk.bus];
   return { id, device, blockdevs: blockNodes(node, file) };
 }

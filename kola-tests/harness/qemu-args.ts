@@ -69,6 +69,7 @@ export function qemuArguments(
       : [['-fw_cfg', `name=opt/com.coreos/config,file=${comma(hardware.config)}`]]),
     ...rootPorts(),
     ...(hardware.usb ? [['-device', 'qemu-xhci,id=usb']] : []),
+    ...(hardware.devices.some(({ device }) => device.driver === 'emmc') ? [['-device', 'sdhci-pci']] : []),
     ...hardware.devices.flatMap((device) => [
       ...device.blockdevs.map((node) => ['-blockdev', json(node)]),
       ...(device.netdev ? [['-netdev', json(device.netdev)]] : []),

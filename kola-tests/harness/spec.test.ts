@@ -132,3 +132,36 @@ test('the names udev gives disks', () => {
   assert.equal(path('virtio'), '/dev/disk/by-id/virtio-tank0');
   assert.equal(path('ahci'), '/dev/disk/by-id/ata-QEMU_HARDDISK_tank0');
 });
+
+test('an eMMC brings its controller, and is there from the start', () => {
+  const emmc = plan({ disks: [{ name: 'flash', size: 64, bus: 'emmc' }] });
+  const files: MachineFiles = {
+    system: { path: '/s', format: 'qcow2' },
+    disks: new Map([['flash', { path: '/flash', format: 'qcow2' }]]),
+    firmwareVars: '/v',
+    config: '/c',
+  };
+  const { cold, hot } = devicesOf(emmc, files, 1, () => '');
+  assert.deepEqual(hot, []);
+  const words = (devices: typeof cold): string =>
+    qemuArguments(
+      {
+        ...emmc,
+        ...{ name: 'x', cpus: 1, firmwareVars: '/v', config: '/c', devices, incoming: false },
+        accel: acceleration({ kind: 'tcg', why: '', tscMHz: 2600 }),
+      },
+      '/d',
+      { ovmfCode: '/o' },
+    ).join(' ');
+  assert.match(words(cold), /-device sdhci-pci .*"driver":"emmc"/);
+  assert.doesNotMatch(words([]), /sdhci/);
+  for (const disk of [
+    { name: 'a', size: 1, bus: 'emmc', bootFirst: true },
+    { name: 'a', size: 1, bus: 'emmc', serial: 's' },
+  ] as const)
+    assert.throws(() => plan({ disks: [disk] }), /is an eMMC/);
+  assert.throws(
+    () => plan({ disks: ['a', 'b'].map((name) => ({ name, size: 1, bus: 'emmc' })) }),
+    /only one eMMC/,
+  );
+});

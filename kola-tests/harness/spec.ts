@@ -18,8 +18,8 @@ export interface DiskSpec {
   readonly file?: string;
   /** As `file`, an artifact of the image under test. */
   readonly artifact?: string;
-  /** Default virtio. `cd`: a CD drive, at the AHCI controller. */
-  readonly bus?: 'virtio' | 'ahci' | 'nvme' | 'usb' | 'cd';
+  /** Default virtio. `cd`: a CD drive, at the AHCI controller. `emmc`: soldered flash at an SDHCI controller, which OVMF does not know. */
+  readonly bus?: 'virtio' | 'ahci' | 'nvme' | 'usb' | 'cd' | 'emmc';
   readonly serial?: string;
   /** Logical and physical sector size in bytes, default 512. */
   readonly blockSize?: 512 | 4096;
@@ -113,8 +113,9 @@ export function planMachine(spec: MachineSpec, where: string): Plan {
     disks.filter((disk) => isHotPluggable(disk) && disk.bus !== 'usb').length + nics.length - 1;
   if (hotplugged > HOTPLUG_SLOTS)
     throw fault(`at most ${HOTPLUG_SLOTS} disks and further NICs fit a machine`);
-  if (disks.filter((disk) => !isHotPluggable(disk)).length > 5)
+  if (disks.filter(({ bus }) => bus === 'ahci' || bus === 'cd').length > 5)
     throw fault('at most 5 disks fit the AHCI controller');
+  if (disks.filter(({ bus }) => bus === 'emmc').length > 1) throw fault('only one eMMC fits a machine');
   const {
     memory = 512,
     cpus,
@@ -159,12 +160,16 @@ function planDisk(disk: DiskSpec, fault: (what: string) => Error): Disk {
   if (sources.length !== 1) throw fault(`disk ${name} must have one of size, file and artifact`);
   if (bus === 'cd' && (size !== undefined || blockSize !== 512))
     throw fault(`disk ${name} is a CD: it is a file or an artifact, and has the blocks of a CD`);
+  if (bus === 'emmc' && (disk.serial !== undefined || blockSize !== 512 || bootFirst))
+    throw fault(
+      `disk ${name} is an eMMC: QEMU gives it its serial number and its blocks, OVMF does not boot it`,
+    );
   return { name, bus, serial, blockSize, bootFirst, ...Object.fromEntries(sources) };
 }
 
-/** Whether QEMU can plug this disk into a running machine: what is at the AHCI controller it cannot. */
+/** Whether QEMU can plug this disk into a running machine: what is at the AHCI or the SDHCI controller it cannot. */
 export function isHotPluggable({ bus }: Disk): boolean {
-  return bus !== 'ahci' && bus !== 'cd';
+  return bus !== 'ahci' && bus !== 'cd' && bus !== 'emmc';
 }
 
 /** The stable name udev gives a disk (60-persistent-storage.rules of systemd, with QEMU's model names). */
@@ -175,6 +180,7 @@ export function devicePath({ bus, serial }: Pick<Disk, 'bus' | 'serial'>): strin
     ahci: `ata-QEMU_HARDDISK_${serial}`,
     cd: `ata-QEMU_DVD-ROM_${serial}`,
     usb: `usb-QEMU_QEMU_HARDDISK_${serial}-0:0`,
+    emmc: 'mmc-QEMU___0xdeadbeef',
   }[bus];
   return `/dev/disk/by-id/${id}`;
 }
