@@ -10,7 +10,6 @@ register(
     machines: {
       box: {
         firmware: 'none',
-        memory: 1024,
         disks: ['one', 'two', 'three'].map((name) => ({ name, size: 256 })),
       },
     },
