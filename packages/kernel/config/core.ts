@@ -27,8 +27,8 @@ export const core: readonly ConfigGroup[] = [
   {
     name: 'time and scheduling',
     reason:
-      'a tickless idle for a box that mostly waits; PREEMPT_VOLUNTARY, since RCU of a preemptible kernel is GPL-only and ZFS could not use it',
-    builtin: 'NO_HZ_IDLE HIGH_RES_TIMERS PREEMPT_VOLUNTARY HZ_250 SMP RTC_CLASS RTC_DRV_CMOS',
+      'a tickless idle for a box that mostly waits, and a server’s rate of ticks otherwise (timers do not depend on it); PREEMPT_VOLUNTARY, since RCU of a preemptible kernel is GPL-only and ZFS could not use it',
+    builtin: 'NO_HZ_IDLE HIGH_RES_TIMERS PREEMPT_VOLUNTARY HZ_100 SMP RTC_CLASS RTC_DRV_CMOS',
     values: { NR_CPUS: 16 },
   },
   {
