@@ -34,17 +34,24 @@ const SCANNED = /\.[cm]?[jt]s$/;
 
 /** The code behind a recipe: the module at `from` (a file URL) and all it loads, directly or not. */
 export function codeOf(reader: CodeReader, from: string): Code {
-  let code = reader.codes.get(from);
-  if (code === undefined) {
-    try {
-      code = readCode(reader, from);
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      code = error;
-    }
-    reader.codes.set(from, code);
-  }
+  const code = reader.codes.get(from) ?? rememberCode(reader, from);
   if (code instanceof Error) throw code;
+  return code;
+}
+
+/**
+ * To be called before the first recipe runs: what this process has loaded is the code as it is now, and an edit while
+ * the build runs must not give later targets the digest of other code.
+ */
+export function rememberCode(reader: CodeReader, from: string): Code | Error {
+  let code: Code | Error;
+  try {
+    code = readCode(reader, from);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    code = error;
+  }
+  reader.codes.set(from, code);
   return code;
 }
 

@@ -21,6 +21,8 @@ export interface Surroundings {
   /** The recipe runs although nothing changed: it shall find nothing of earlier runs. */
   readonly fresh: boolean;
   outputOf(node: Node): Output;
+  /** As the source is now. */
+  sourceDigest(source: string, user: string): Sha256;
   /** Path of a blob that something `node` depends on made; made again when it is missing. */
   blob(digest: Sha256): Promise<string>;
   progress(done: number, total: number, note?: string): void;
@@ -59,6 +61,7 @@ export async function execute(node: Node, action: Action, around: Surroundings):
     };
     await recipe.run(context);
     signal.throwIfAborted();
+    checkSources(node, action, around);
     const made = await commit(node, action, store, out);
     const ms = Math.round(performance.now() - began);
     const record: ActionRecord = { name: node.name, kind: recipe.kind, ...made, refs: [...refs], ms };
@@ -93,6 +96,19 @@ async function commit(
   if (kind === 'file') return await addBlob(store, { path: out });
   await commitDir(store, action.key, out);
   return { digest: action.key, size: 0 };
+}
+
+/** What a recipe read while its source was edited must not get into the store under the digest of what it was. */
+function checkSources(node: Node, action: Action, around: Surroundings): void {
+  for (const [name, input] of node.inputs) {
+    const known = action.inputs[name];
+    if (input.type !== 'source' || known?.type !== 'source') continue;
+    if (around.sourceDigest(input.source, `input "${name}"`) === known.digest) continue;
+    throw new Failure(`the input "${name}" changed while the target was built`, {
+      where: sourcePath(input.source),
+      mend: 'build again',
+    });
+  }
 }
 
 function resolveInputs(node: Node, action: Action, around: Surroundings): Resolved<Inputs> {

@@ -10,6 +10,7 @@ import { tryLock, waitForLock } from './lock.ts';
 import { type ActionRecord, checkOutput, outputOf, readRecord } from './record.ts';
 import type { Report } from './report.ts';
 import type { Slots } from './slots.ts';
+import { sourceDigest } from './source.ts';
 import type { Store } from './store.ts';
 
 /** A node whose output is known. That it is known does not say that its blob is in the store: see `present`. */
@@ -170,6 +171,7 @@ async function runRecipe(
       if (!input) throw new Error(`${node.name} does not need ${need.name}`);
       return outputOf(store, input);
     },
+    sourceDigest: (source, user) => sourceDigest(build.keys.facts, source, user),
     blob: (digest) => nestedBlob(build, node, digest, producers, slots),
     progress: (done, total, note) => build.report.progress(node.name, done, total, note),
   });

@@ -12,6 +12,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { blobPath } from './blobs.ts';
@@ -342,6 +343,48 @@ test('sources: content, names, executable bit and links count; times, owner righ
   await mkdir(empty);
   await assert.rejects(namesRun(top, store), { message: /git does not keep it/, where: empty, exitCode: 2 });
 });
+
+/** As someone with an editor: writes to a file while it runs. */
+const editing = recipe<{ from: Source; edits: string; text: string }>({
+  from: import.meta.url,
+  kind: 'file',
+  run: async ({ inputs, out }) => {
+    await writeFile(inputs.edits, inputs.text);
+    await writeFile(out, await readFile(inputs.from.path));
+  },
+});
+
+test('a source edited while it is used fails its target; nothing of it is in the store', async (t) => {
+  const store = await temporaryStore(t);
+  const file = join(await temporaryFolder(t), 'file');
+  writeFileSync(file, 'one');
+  const target = editing('top', { from: { source: file }, edits: file, text: 'another' });
+  await assert.rejects(buildText(target, store), {
+    message: 'top: the input "from" changed while the target was built',
+    where: file,
+    mend: 'build again',
+  });
+  assert.equal(await buildText(target, store), 'another');
+  writeFileSync(file, 'one');
+  await assert.rejects(buildText(target, store), /changed while/, 'taken from the store');
+});
+
+test('code edited while something else is built counts from the next build on', async (t) => {
+  const store = await temporaryStore(t);
+  const folder = await temporaryFolder(t);
+  const [file, code] = [join(folder, 'file'), join(folder, 'code.ts')];
+  writeFileSync(file, 'one');
+  writeFileSync(code, 'export const version = 1;');
+  const first = editing('first', { from: { source: file }, edits: code, text: 'export const version = 2;' });
+  const second = recipe<{ of: Target }>({
+    from: pathToFileURL(code).href,
+    kind: 'file',
+    run: ({ out }) => writeFile(out, 'by the code as it was loaded'),
+  })('second', { of: first });
+  assert.deepEqual(await namesRun(second, store), ['first', 'second']);
+  assert.deepEqual(await namesRun(second, store), ['second']);
+});
+
 const useSource = recipe<{ from: Source }>({
   from: import.meta.url,
   kind: 'file',

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { describeFailure, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
+import { rememberCode } from './code.ts';
 import { loadFacts, saveFacts } from './facts.ts';
 import { type Graph, makeGraph, type Node } from './graph.ts';
 import { keyReader } from './key.ts';
@@ -83,6 +84,8 @@ export async function runBuild(targets: readonly Target[], options: BuildOptions
 async function runGraph(build: Build, targets: readonly Target[], began: number): Promise<BuildResult> {
   const { graph, store, ran, failures } = build;
   try {
+    const recipes = graph.nodes.map(({ target }) => target.recipe).filter(({ fetch }) => !fetch);
+    for (const from of new Set(recipes.map((recipe) => recipe.from))) rememberCode(build.keys.code, from);
     await Promise.all(graph.nodes.map((node) => evaluate(build, node)));
     const asked = [...new Set(targets.map(({ name }) => nodeOf(graph, name)))];
     const outputs = new Map<string, Output>();
