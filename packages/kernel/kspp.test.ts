@@ -26,6 +26,14 @@ test('a deviation counts while it is one: afterwards its reason is out of date',
   assert.throws(() => checkHardening(asRecommended({ WERROR: 'n' }), known), /KFENCE is as recommended/);
 });
 
+test('a mitigation that an update brings is not left off unseen', () => {
+  const mitigations = '# CONFIG_MITIGATION_NEXT is not set\nCONFIG_MITIGATION_LAST=y\n';
+  assert.throws(
+    () => checkHardening(asRecommended() + mitigations, []),
+    /says\n {2}MITIGATION_NEXT is n, recommended is y$/,
+  );
+});
+
 test('each deviation has a reason and a cost', () => {
   for (const { options, reason, cost } of deviations) {
     assert.ok(reason.length > 15, options);

@@ -28,8 +28,15 @@ export const core: readonly ConfigGroup[] = [
     name: 'time and scheduling',
     reason:
       'a tickless idle for a box that mostly waits, and a server’s rate of ticks otherwise (timers do not depend on it); PREEMPT_VOLUNTARY, since RCU of a preemptible kernel is GPL-only and ZFS could not use it',
-    builtin: 'NO_HZ_IDLE HIGH_RES_TIMERS PREEMPT_VOLUNTARY HZ_100 SMP RTC_CLASS RTC_DRV_CMOS',
+    builtin:
+      'NO_HZ_IDLE HIGH_RES_TIMERS PREEMPT_VOLUNTARY HZ_100 SMP RTC_CLASS RTC_DRV_CMOS RTC_INTF_DEV RTC_INTF_SYSFS',
     values: { NR_CPUS: 16 },
+  },
+  {
+    name: 'fast paths',
+    reason:
+      'on by default, and off in allnoconfig: branches that are patched instead of tested, slabs a processor keeps, queues of network cards that are bounded in bytes, packets of a card with one queue for all processors',
+    builtin: 'JUMP_LABEL SLUB_CPU_PARTIAL PCPU_DEV_REFCNT BQL RPS',
   },
   {
     name: 'memory',
@@ -54,8 +61,8 @@ export const core: readonly ConfigGroup[] = [
   {
     name: 'introspection',
     reason:
-      'the running kernel says how it was configured (kernel.config compares it with the artifact); symbols for stack traces',
-    builtin: 'IKCONFIG IKCONFIG_PROC KALLSYMS UNWINDER_ORC',
+      'the running kernel says how it was configured (kernel.config compares it with the artifact); symbols for stack traces, file and line of a warning',
+    builtin: 'IKCONFIG IKCONFIG_PROC KALLSYMS UNWINDER_ORC DEBUG_BUGVERBOSE',
   },
   {
     name: 'control groups',

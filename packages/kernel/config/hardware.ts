@@ -26,13 +26,14 @@ export const hardware: readonly ConfigGroup[] = [
   },
   {
     name: 'UEFI',
-    reason: 'the only way this image boots; variables for systemd-boot, crashes kept in them (pstore)',
-    builtin: 'EFI EFI_STUB EFIVAR_FS EFI_ESRT PSTORE EFI_VARS_PSTORE FW_LOADER',
+    reason:
+      'the only way this image boots, strict memory attributes included; variables for systemd-boot, crashes kept in them (pstore)',
+    builtin: 'EFI EFI_STUB EFI_DXE_MEM_ATTRIBUTES EFIVAR_FS EFI_ESRT PSTORE EFI_VARS_PSTORE FW_LOADER',
   },
   {
     name: 'ACPI and power',
     reason: 'power button, fans, sleep states of the processor, frequency by load',
-    builtin: `ACPI ACPI_BUTTON ACPI_FAN ACPI_PROCESSOR ACPI_THERMAL PM CPU_FREQ CPU_FREQ_DEFAULT_GOV_SCHEDUTIL
+    builtin: `ACPI ACPI_PRMT ACPI_I2C_OPREGION ACPI_BUTTON ACPI_FAN ACPI_PROCESSOR ACPI_THERMAL PM CPU_FREQ CPU_FREQ_DEFAULT_GOV_SCHEDUTIL
       CPU_FREQ_GOV_SCHEDUTIL CPU_FREQ_GOV_PERFORMANCE CPU_FREQ_GOV_POWERSAVE X86_INTEL_PSTATE CPU_IDLE CPU_IDLE_GOV_MENU
       CPU_IDLE_GOV_TEO INTEL_IDLE`,
     modules: 'X86_ACPI_CPUFREQ',
@@ -52,9 +53,10 @@ export const hardware: readonly ConfigGroup[] = [
   },
   {
     name: 'chipset',
-    reason: 'I2C, GPIO and low-power subsystem of the SoC; watchdogs, which systemd feeds; TPM 2 for keys',
+    reason:
+      'I2C, GPIO and low-power subsystem of the SoC; watchdogs, which systemd feeds, and the kernel until then where the firmware has started one; TPM 2 for keys',
     builtin:
-      'I2C GPIOLIB PINCTRL WATCHDOG TCG_TPM TCG_TIS TCG_CRB HW_RANDOM HW_RANDOM_TPM HPET HPET_TIMER NVMEM',
+      'I2C GPIOLIB PINCTRL WATCHDOG WATCHDOG_HANDLE_BOOT_ENABLED TCG_TPM TCG_TIS TCG_CRB HW_RANDOM HW_RANDOM_TPM HPET HPET_TIMER NVMEM',
     modules: `I2C_CHARDEV I2C_I801 MFD_INTEL_LPSS_PCI MFD_INTEL_LPSS_ACPI LPC_ICH PINCTRL_ALDERLAKE ITCO_WDT
       I6300ESB_WDT SOFT_WATCHDOG`,
   },
@@ -78,7 +80,7 @@ export const hardware: readonly ConfigGroup[] = [
   {
     name: 'disks',
     reason: 'NVMe, SATA, eMMC and SD, CD for the installer; schedulers and throttling that cgroups use',
-    builtin: `BLK_DEV BLK_DEV_NVME NVME_HWMON SCSI BLK_DEV_SD BLK_DEV_SR SCSI_SCAN_ASYNC ATA ATA_ACPI SATA_PMP SATA_AHCI MMC
+    builtin: `BLK_DEV BLK_DEV_NVME NVME_HWMON SCSI BLK_DEV_SD BLK_DEV_SR SCSI_SCAN_ASYNC ATA ATA_ACPI ATA_VERBOSE_ERROR SATA_PMP SATA_AHCI MMC
       MMC_BLOCK MMC_SDHCI MMC_SDHCI_PCI MMC_SDHCI_ACPI BLK_DEV_THROTTLING BLK_CGROUP_IOLATENCY BLK_CGROUP_IOCOST BLK_WBT
       BLK_WBT_MQ BLK_DEV_INTEGRITY BLK_DEV_BSG BLK_SED_OPAL MQ_IOSCHED_DEADLINE`,
     modules: 'CHR_DEV_SG ENCLOSURE_SERVICES SCSI_ENCLOSURE IOSCHED_BFQ BLK_DEV_NBD',
