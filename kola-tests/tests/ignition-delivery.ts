@@ -25,11 +25,19 @@ async function source(box: Machine): Promise<string> {
   return /machine config: (.*)/.exec(await box.journal('draisine-first-boot'))?.[1] ?? 'none';
 }
 
-// A stick wins over the ESP, and QEMU over both. (The ESP alone is ignition.empty's, the command line ignition.url-replace's.)
+// A stick wins over the ESP, two that disagree stop the boot, and QEMU wins over all. (The ESP alone is ignition.empty's, the command line ignition.url-replace's.)
 register(
   {
     name: 'ignition.delivery',
-    machines: { box: { firmware: 'none', disks: [{ name: 'stick', size: 64 }] } },
+    machines: {
+      box: {
+        firmware: 'none',
+        disks: [
+          { name: 'stick', size: 64 },
+          { name: 'other', size: 64 },
+        ],
+      },
+    },
     timeout: 480,
   },
   async (_t, { box }) => {
@@ -39,9 +47,20 @@ register(
     await unprovision(box, undefined);
     await box.start();
     assert.equal(await box.succeed('hostname'), 'from-stick');
-    assert.equal(await source(box), 'ignition.ign on /dev/disk/by-label/IGNITION');
+    assert.match(await source(box), /^ignition\.ign on \/dev\/vd[a-z]$/);
 
-    await unprovision(box, named('from-fw-cfg'));
+    // The other one by its partition's label, which a person may give as well.
+    await box.succeed(
+      `sgdisk --new=1:0:0 --change-name=1:IGNITION ${box.disk('other')} && udevadm settle && mkfs.ext4 -q ${box.disk('other')}-part1`,
+    );
+    await put(box, `${box.disk('other')}-part1`, ignitionText(named('from-other')));
+    await unprovision(box, undefined);
+    assert.match(
+      await box.bootFails({ seconds: 60 }),
+      /there are two machine configs on partitions labelled IGNITION: \/dev\/vd[a-z]1? and \/dev\/vd[a-z]1?\s+Take out the one/,
+    );
+
+    await box.configure(named('from-fw-cfg'));
     await box.start();
     assert.equal(await box.succeed('hostname'), 'from-fw-cfg');
     assert.equal(await source(box), 'QEMU fw_cfg opt/com.coreos/config');
