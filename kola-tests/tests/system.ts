@@ -204,6 +204,7 @@ register({ name: 'system.time', tags: ['quick'] }, async (_t, { box }) => {
     await box.succeed('timedatectl show --property=Timezone --property=LocalRTC --property=NTP'),
     'Timezone=UTC\nLocalRTC=no\nNTP=yes',
   );
+  assert.match(await box.succeed('timedatectl show --property=RTCTimeUSec'), /=\w{3} 20\d\d-/);
   await box.succeed('timedatectl set-timezone Europe/Berlin');
   assert.equal(await box.succeed('date --date=@0 +%H:%M:%S'), '01:00:00');
 });
