@@ -405,7 +405,14 @@ register(
   },
   async (t, { box }) => {
     for (let cut = 1; cut <= CUTS; cut += 1) {
-      if ((await runsFrom(box)).root !== 'vda') break; // the installation was through, and the new system came
+      if ((await runsFrom(box)).root !== 'vda') {
+        // The installation was through, and the new system came: without its partition table the medium is next.
+        await box.succeed(
+          `dd if=/dev/zero of=${box.disk('target')} bs=1M count=4 oflag=direct conv=notrunc 2>&1`,
+        );
+        await box.crash();
+        await box.start();
+      }
       await beginInstall(box, box.disk('target'));
       // In turn while the disk is made, and while it is made bootable, which is short.
       const late = cut % 2 === 0;
