@@ -157,6 +157,10 @@ register({ name: 'kernel.netfilter', tags }, async (_t, { box }) => {
   await box.succeed('nft --file /run/rules.nft');
   await box.succeed('nft add chain inet kola redirected "{ type nat hook prerouting priority dstnat + 1; }"');
   await box.succeed('nft add rule inet kola redirected tcp dport 443 redirect to :8443');
+  // What iptables-nft in a container asks for.
+  await box.succeed(
+    'modprobe --all ipt_REJECT ip6t_REJECT xt_connmark xt_LOG xt_owner xt_recent xt_statistic xt_physdev xt_set ip_set_hash_ip ip_set_hash_net',
+  );
   // They act: what is banned gets an answer that says so.
   await box.succeed(
     'ip address add 192.0.2.1/32 dev lo && nft delete rule inet kola input handle $(nft -a list chain inet kola input | sed -n "s/.*iif .*lo.* handle //p")',

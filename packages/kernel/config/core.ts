@@ -35,7 +35,7 @@ export const core: readonly ConfigGroup[] = [
   {
     name: 'fast paths',
     reason:
-      'on by default, and off in allnoconfig: branches that are patched instead of tested, slabs a processor keeps, queues of network cards that are bounded in bytes, packets of a card with one queue for all processors',
+      'on wherever else Linux runs, and off in allnoconfig: branches that are patched instead of tested, slabs a processor keeps, queues of network cards that are bounded in bytes, packets of a card with one queue for all processors',
     builtin: 'JUMP_LABEL SLUB_CPU_PARTIAL PCPU_DEV_REFCNT BQL RPS',
   },
   {

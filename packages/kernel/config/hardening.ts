@@ -23,7 +23,7 @@ export const hardening: readonly ConfigGroup[] = [
     off: `IO_URING MODIFY_LDT_SYSCALL X86_VSYSCALL_EMULATION X86_16BIT DEVMEM DEVPORT KEXEC KEXEC_FILE HIBERNATION LEGACY_TIOCSTI LDISC_AUTOLOAD
       IA32_EMULATION X86_X32_ABI USERFAULTFD LEGACY_PTYS PROC_KCORE COMPAT_VDSO BINFMT_MISC KPROBES
       DEBUG_FS`,
-    builtin: 'LEGACY_VSYSCALL_NONE SECURITY_DMESG_RESTRICT',
+    builtin: 'LEGACY_VSYSCALL_NONE SECURITY_DMESG_RESTRICT SECURITY_PERF_EVENTS_RESTRICT',
   },
   {
     name: 'security modules',
@@ -43,8 +43,9 @@ export const hardening: readonly ConfigGroup[] = [
   },
   {
     name: 'faults',
-    reason: 'a kernel that found itself broken stops and starts again instead of going on',
-    builtin: 'PANIC_ON_OOPS MAGIC_SYSRQ',
+    reason:
+      'a kernel that found itself broken stops and starts again instead of going on; one that is stuck says where',
+    builtin: 'PANIC_ON_OOPS MAGIC_SYSRQ SOFTLOCKUP_DETECTOR DETECT_HUNG_TASK',
     values: { PANIC_TIMEOUT: 10, MAGIC_SYSRQ_DEFAULT_ENABLE: '0x10' },
   },
 ];
