@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { dir, file, symlink, treeOf } from '../tree/testing.ts';
-import { type Accounts, accountFiles, checkAccounts } from './accounts.ts';
+import { type Accounts, accountFiles, checkAccounts, sysusersFile } from './accounts.ts';
 
 const accounts: Accounts = {
   users: [
@@ -32,6 +32,14 @@ describe('accountFiles', () => {
     assert.equal(text('etc/group'), 'root:x:0:\nshadow:x:42:\nkvm:x:991:\n');
     assert.equal(text('etc/shadow'), 'root:!*:::::::\nsshd:!*:::::::\n');
     assert.equal(text('etc/gshadow'), 'root:!*::\nshadow:!*::\nkvm:!*::\n');
+  });
+
+  test('says the same in sysusers.d(5)', () => {
+    const { content } = sysusersFile(accounts) as { content: { inline?: string } };
+    assert.equal(
+      content.inline,
+      'g root 0\ng shadow 42\ng kvm 991\nu root 0:0 "root" /root /bin/sh\nu sshd 994:65534 "sshd" /run/sshd /usr/sbin/nologin\n',
+    );
   });
 
   test('only group shadow reads the shadow files', () => {

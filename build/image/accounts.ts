@@ -48,6 +48,18 @@ export function accountFiles({ users, groups }: Accounts): Generated[] {
 }
 
 /**
+ * The same as sysusers.d(5), for machines with users of their own: those have lists of their own, in front of the
+ * release's, and get added what a release brings.
+ */
+export function sysusersFile({ users, groups }: Accounts): Generated {
+  const rows = [
+    ...groups.map(({ name, gid }) => `g ${name} ${gid}`),
+    ...users.map((u) => `u ${u.name} ${u.uid}:${u.gid} "${u.comment}" ${u.home} ${u.shell}`),
+  ];
+  return generatedFile('usr/lib/sysusers.d/draisine.conf', `${rows.join('\n')}\n`, 'accounts');
+}
+
+/**
  * Every user and group that a package declares (sysusers.d(5)) must be pinned or said to be unused, or its number
  * would depend on the order in which packages came.
  */

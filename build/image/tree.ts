@@ -9,7 +9,7 @@ import { mergeLayers, type Settled } from '../tree/merge.ts';
 import { readOverlay } from '../tree/overlay.ts';
 import { checkScripts, parsePolicy } from '../tree/scripts.ts';
 import { type Trim, type TrimCount, trimTree } from '../tree/trim.ts';
-import { type Accounts, accountFiles, checkAccounts } from './accounts.ts';
+import { type Accounts, accountFiles, checkAccounts, sysusersFile } from './accounts.ts';
 import {
   adjust,
   caBundle,
@@ -100,6 +100,7 @@ export const imageTree = recipe<{
       const release = osRelease(identity);
       generated = [
         ...accountFiles(accounts),
+        sysusersFile(accounts),
         ...links(fixups.links),
         ...unitLinks(system, fixups),
         caBundle(system, read),

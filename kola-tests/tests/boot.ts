@@ -40,6 +40,9 @@ register(
       'echo changed >/etc/secret; echo kept >/var/lib/kept; echo the last words of this boot | systemd-cat --identifier=before',
     );
 
+    // As if this release had brought an account: a machine with users of its own has lists of its own, which lack it.
+    await box.succeed('sed -i /^systemd-timesync:/d /etc/passwd /etc/group /etc/shadow /etc/gshadow');
+
     // Switched off by its button, as most who have such a box do it.
     await box.powerButton();
     await box.start();
@@ -50,6 +53,11 @@ register(
     assert.equal(await box.succeed('cat /etc/machine-id'), machineId);
     assert.equal(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub'), hostKey);
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+    assert.equal(
+      await box.succeed('id systemd-timesync'),
+      'uid=987(systemd-timesync) gid=987(systemd-timesync) groups=987(systemd-timesync)',
+    );
+    assert.match(await box.succeed('id core'), /^uid=1000\(core\)/);
     await box.fail('touch /usr/x');
     // It went down in order: the journal is there to the end, the file system was unmounted.
     assert.equal(
@@ -69,6 +77,7 @@ register(
   async (t, { box }) => {
     await box.succeed(`
     echo kept >/var/lib/kept && sync /var/lib/kept
+    : >/etc/ssh/ssh_host_ed25519_key # as a cut leaves what was written and not synchronized
     systemd-run --quiet --unit=writer sh -c 'while :; do head -c 1M /dev/urandom >/var/lib/busy; mv /var/lib/busy /var/lib/done; done'`);
     const moment = Math.round(Math.random() * 4000);
     t.diagnostic(`power cut after ${moment} ms`);
@@ -78,5 +87,29 @@ register(
     assert.equal(await box.succeed('cat /var/lib/kept'), 'kept');
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
     assert.match(await box.succeed('dmsetup status usr'), /verity V/);
+    assert.match(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub'), /^256 SHA256:/);
+  },
+);
+
+// What empties a state partition, and what never does.
+register(
+  { name: 'boot.reset', machines: { box: { firmware: 'none' } }, timeout: 360 },
+  async (_t, { box }) => {
+    const machineId = await box.succeed('echo kept >/var/lib/kept && cat /etc/machine-id');
+    await box.succeed('touch /.draisine-reset');
+    await box.reboot();
+    await box.fail('test -e /var/lib/kept');
+    assert.notEqual(await box.succeed('cat /etc/machine-id'), machineId);
+    assert.equal(
+      await box.succeed('ls -A / | grep draisine; systemctl is-system-running'),
+      '.draisine-provisioned\nrunning',
+    );
+
+    await box.succeed('echo kept >/var/lib/kept; rm /.draisine-provisioned; sync');
+    await box.crash();
+    assert.match(
+      await box.bootFails(),
+      /the state partition has been in use, but its mark, \.draisine-provisioned, is gone; it was not touched/,
+    );
   },
 );
