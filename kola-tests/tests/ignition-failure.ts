@@ -101,7 +101,7 @@ register(
     await fails(
       box,
       'draisine-repart.service',
-      /the boot disk is too small for slot B and the state partition: it must have 6 GiB/,
+      /the boot disk is too small for slot B and a state partition of 4G: it must have 2 GiB more than that/,
     );
   },
 );

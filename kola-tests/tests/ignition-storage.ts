@@ -11,7 +11,13 @@ const MOUNTED =
 register(
   {
     name: 'ignition.filesystems',
-    machines: { box: { firmware: 'none', disks: [{ name: 'data', size: 1536 }] } },
+    machines: {
+      box: {
+        firmware: 'none',
+        disks: [{ name: 'data', size: 1536 }],
+        kernelArguments: 'draisine.state=5G',
+      },
+    },
     timeout: 400,
   },
   async (_t, { box }) => {
@@ -32,6 +38,7 @@ register(
     await box.succeed(
       'for each in plain large mine tree foreign; do echo "kept on $each" >/var/$each/mine; done; sync',
     );
+    assert.equal(await box.succeed('blockdev --getsize64 /dev/disk/draisine/state'), `${5 * 2 ** 30}`);
     const before = await box.succeed(`blkid -s UUID -o value ${box.disk('data')}-part*`);
 
     // The table must be as the config says, or Ignition would stop; wiping it is what the first config asked for.

@@ -103,6 +103,15 @@ register(
       'none fits': refused('--serial nobody', /no disk fits\. There are:\n/),
       'not what the conditions say': refused(`--size '<1G' ${at('free')}`, /not what the conditions say/),
       'not a condition': refused('--size 7G', /--size: a comparison such as >=200G/, 2),
+      'too small for that state': refused(
+        `--state-size 7Gi ${at('free')}`,
+        /is too small: it must have 9 GiB$/m,
+      ),
+      'no size of a state': refused(
+        '--state-size 7G --keep-state',
+        /keeps the size of the state partition/,
+        2,
+      ),
       'not a size': refused('--size ">=7Q"', /not a size: '7Q'/, 2),
       'unknown option': refused('--force', /unknown option --force/, 2),
       'no state to keep': refused(
@@ -322,13 +331,14 @@ register(
   async (_t, { box }) => {
     await box.succeed(`${NEVER_ERASED} && test -b /dev/mmcblk0boot0`);
     await box.waitForFile(box.disk('target'));
-    assert.match(await install(box, '--size ">=7G"'), /Draisine \S+ is on mmcblk0\./);
+    assert.match(await install(box, '--size ">=7G" --state-size 5Gi'), /Draisine \S+ is on mmcblk0\./);
     await box.poweroff();
     await box.unplug('system');
     await box.start();
     assert.deepEqual(await runsFrom(box), { root: 'mmcblk0', usr: 'mmcblk0' });
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
     assert.match(await box.succeed('readlink -f /dev/disk/draisine/state'), /mmcblk0p6/);
+    assert.equal(await box.succeed('blockdev --getsize64 /dev/disk/draisine/state'), `${5 * 2 ** 30}`);
   },
 );
 
