@@ -49,6 +49,8 @@ test('an image carries the firmware that its modules ask for and that it allows,
         ),
         ...['nic/a.fw', 'nic/real.fw', 'nic/unasked.fw', 'gpu/x.bin'].map(fw),
         symlink('usr/lib/firmware/nic/link.fw', 'real.fw'),
+        file('usr/share/doc/fw/changelog', 'c'),
+        file('usr/share/doc/fw/copyright', 'c'),
       ],
     }),
   ];
@@ -57,7 +59,10 @@ test('an image carries the firmware that its modules ask for and that it allows,
   ) as Tree;
   assert.deepEqual(
     tree.entries.map(({ path }) => path),
-    ['a.fw', 'link.fw', 'real.fw'].map((name) => `usr/lib/firmware/nic/${name}`),
+    [
+      ...['a.fw', 'link.fw', 'real.fw'].map((name) => `usr/lib/firmware/nic/${name}`),
+      'usr/share/doc/fw/copyright',
+    ],
   );
 });
 

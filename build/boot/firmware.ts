@@ -15,7 +15,8 @@ const WHERE = 'firmware of the image';
 
 /**
  * Of packages with firmware what the modules of an image ask for (`firmware` in their .modinfo), as far as it matches
- * one of the globs `only`, below /usr/lib/firmware. What no package has is optional to its driver. Output: `Tree`.
+ * one of the globs `only`, below /usr/lib/firmware, and the licence of each package, which binaries must not go without.
+ * What no package has is optional to its driver. Output: `Tree`.
  */
 export const firmwareFiles = recipe<{
   modules: Target;
@@ -43,7 +44,10 @@ export const firmwareFiles = recipe<{
     } finally {
       contents.close();
     }
-    const entries = [...found.values()].sort((a, b) => byteOrder(a.path, b.path));
+    const licences = packages.flatMap(({ name, entries }) =>
+      entries.filter(({ path }) => path === `usr/share/doc/${name}/copyright`),
+    );
+    const entries = [...licences, ...found.values()].sort((a, b) => byteOrder(a.path, b.path));
     await writeFile(out, canonicalJson({ entries } satisfies Tree));
   },
 });

@@ -86,7 +86,8 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
       ? [
           firmwareFiles(`${name}:firmware`, {
             modules,
-            packages: firmwareOf(firmware.packages),
+            // Microcode is a file of its own; its licence is here.
+            packages: firmwareOf([...firmware.packages, ...firmware.microcode.map((each) => each.package)]),
             only: firmware.only,
           }),
         ]

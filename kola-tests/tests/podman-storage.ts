@@ -40,6 +40,14 @@ register({ name: 'podman.rootless', machines, timeout: 240 }, async (_t, { box }
     await box.succeed(asAlice('podman info --format "{{.Host.Security.Rootless}} {{.Store.GraphRoot}}"')),
     /^true \/home\/alice\//,
   );
+  assert.equal(
+    await box.succeed(
+      asAlice(
+        `podman run --rm --network=none --memory=48m --entrypoint=/bin/busybox ${BUSYBOX} cat /sys/fs/cgroup/memory.max`,
+      ),
+    ),
+    `${48 * 2 ** 20}`,
+  );
   // Another user's containers are none of root's.
   assert.equal(await box.succeed('podman ps --all --quiet'), '');
 });

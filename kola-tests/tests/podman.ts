@@ -106,6 +106,7 @@ register({ name: 'podman.confinement', machines }, async (_t, { box }) => {
       '--rm',
       `sh -c '
         grep -E "^(CapEff|CapBnd|Seccomp):" /proc/self/status
+        echo "AppArmor: $(cat /proc/self/attr/current)"
         for file in /proc/sys/kernel/panic /sys/kernel/uevent_helper /proc/sysrq-trigger; do
           echo 1 2>/dev/null >$file && echo "$file is writable"
         done
@@ -119,6 +120,7 @@ register({ name: 'podman.confinement', machines }, async (_t, { box }) => {
   assert.match(status, /^CapEff:\t00000000800405fb$/m);
   assert.match(status, /^CapBnd:\t00000000800405fb$/m);
   assert.match(status, /^Seccomp:\t2$/m);
+  assert.match(status, /^AppArmor: containers-default-[\d.]+ \(enforce\)$/m);
   assert.doesNotMatch(status, /is writable|mounted|renamed|^(vda|kmsg|mem|kvm|zfs)$/m);
   // A process of the host's root is not in reach either: other name spaces than the host's.
   const names = 'cgroup ipc mnt net pid uts';

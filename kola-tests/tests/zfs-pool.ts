@@ -40,6 +40,21 @@ register({ name: 'zfs.scrub-heals', machines: disks('left', 'right') }, async (_
   assert.match(await box.succeed('zpool status tank'), /scrub repaired 0B in .* with 0 errors/);
 });
 
+// zed(8): a disk that goes is replaced by the spare; one that comes back takes its place again.
+register({ name: 'zfs.spare', machines: disks('left', 'right', 'spare') }, async (_t, { box }) => {
+  await box.succeed(
+    `zpool create tank mirror ${box.disk('left')} ${box.disk('right')} spare ${box.disk('spare')} && head -c 4M /dev/urandom >/tank/data`,
+  );
+  await box.waitForUnit('zfs-zed.service');
+  await box.unplug('right');
+  await box.waitUntilSucceeds('zpool status tank | grep -E "spare.* INUSE"', { seconds: 60 });
+  await box.succeed('zpool wait -t resilver tank && zpool scrub -w tank');
+  assert.match(await box.succeed('zpool status tank'), /scrub repaired 0B .* with 0 errors/);
+  await box.plug('right');
+  await box.waitUntilSucceeds('zpool status tank | grep -E "spare.* AVAIL"', { seconds: 60 });
+  assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
+});
+
 register({ name: 'zfs.degraded', machines: disks('left', 'right', 'spare') }, async (_t, { box }) => {
   await box.succeed(`zpool create tank mirror ${box.disk('left')} ${box.disk('right')}`);
   await box.succeed(`zpool offline tank ${box.disk('right')}`);

@@ -28,6 +28,8 @@ const system = [
   'dbus',
   'libnss-systemd',
   'libpam-systemd',
+  // The bus of a user's own systemd: without it rootless podman cannot limit what a container takes.
+  'dbus-user-session',
   'libnss-myhostname',
   'systemd-timesyncd',
   'login',
@@ -54,8 +56,20 @@ const system = [
 ];
 
 const network = ['iproute2', 'nftables', 'iputils-ping'];
-const containers = ['podman', 'crun', 'netavark', 'aardvark-dns', 'catatonit', 'passt', 'uidmap'];
-const zfs = ['zfsutils-linux'];
+const containers = [
+  'podman',
+  'crun',
+  'netavark',
+  'aardvark-dns',
+  'catatonit',
+  'passt',
+  'uidmap',
+  // apparmor_parser: what loads podman's profile of a container.
+  'apparmor',
+];
+// zed: spares that step in, disks that are given up, or taken back.
+const zfs = ['zfsutils-linux', 'zfs-zed'];
+
 /** Containers, ZFS, networking: the closure of the `n100` image. The kernel is not a package of it. */
 export const n100: PackageSet = {
   name: 'n100',
@@ -65,8 +79,10 @@ export const n100: PackageSet = {
     { package: 'gpg', reason: 'wanted by libgpgme; see gnupg' },
     {
       package: 'gnupg',
-      reason: 'wanted by libgpgme for signing; images are verified by digest and policy.json',
+      reason:
+        'wanted by libgpgme for signatures of images; podman checks digests, and sigstore keys by itself',
     },
+    { package: 'zfs-dkms', reason: 'wanted by zfs-zed; the modules are built for the kernel of the image' },
     { package: 'ucf', reason: 'conffile prompting; maintainer scripts never run' },
     { package: 'debconf', reason: 'maintainer scripts never run' },
     { package: 'debconf-2.0', reason: 'maintainer scripts never run' },

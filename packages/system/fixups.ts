@@ -1,6 +1,23 @@
 import type { Fixups } from '../../build/image/fixups.ts';
 import { enabledUnits, unitAliases } from './units.ts';
 
+/** Those of /usr/lib/zfs-linux/zed.d/DEFAULT-ENABLED. */
+const zedlets = [
+  'all-syslog.sh',
+  'data-notify.sh',
+  'deadman-slot_off.sh',
+  'history_event-zfs-list-cacher.sh',
+  'pool_import-led.sh',
+  'resilver_finish-notify.sh',
+  'resilver_finish-start-scrub.sh',
+  'scrub_finish-notify.sh',
+  'statechange-led.sh',
+  'statechange-notify.sh',
+  'statechange-slot_off.sh',
+  'vdev_attach-led.sh',
+  'vdev_clear-led.sh',
+];
+
 /** What maintainer scripts would have done (packages/scripts.md says which script wants what). */
 export const fixups: Fixups = {
   enabledUnits,
@@ -16,6 +33,10 @@ export const fixups: Fixups = {
     'usr/bin/nawk': 'mawk',
     'usr/bin/pager': 'less',
     // dash ships sh itself
+    // What zed runs, as zfs-zed's postinst links it.
+    ...Object.fromEntries(
+      zedlets.map((name) => [`etc/zfs/zed.d/${name}`, `/usr/lib/zfs-linux/zed.d/${name}`]),
+    ),
     // where libssl looks by default
     'usr/lib/ssl/cert.pem': '/etc/ssl/certs/ca-certificates.crt',
     'usr/lib/ssl/certs': '/etc/ssl/certs',
@@ -32,6 +53,7 @@ export const fixups: Fixups = {
 /** Paths of packages that our overlay replaces. */
 export const replaces: readonly string[] = [
   'etc/issue',
+  'usr/lib/systemd/system/local-fs.target',
   'usr/lib/systemd/system-generators/podman-system-generator',
 ];
 

@@ -3,11 +3,12 @@ import type { Trim } from '../../build/tree/trim.ts';
 /** What leaves the packages' files, each with its reason. `size` counts every line of it. */
 export const trims: readonly Trim[] = [
   {
-    reason: 'documentation is read elsewhere',
+    reason: 'documentation is read elsewhere; the licences stay, as they ask for',
     paths: [
-      'usr/share/{doc,man,info,lintian,bug,doc-base,groff,common-licenses,gtk-doc}/**',
-      'usr/share/{doc,man,info,lintian,bug,doc-base,common-licenses}',
+      'usr/share/{doc,man,info,lintian,bug,doc-base,groff,gtk-doc}/**',
+      'usr/share/{doc,man,info,lintian,bug,doc-base}',
     ],
+    except: ['usr/share/doc/*/copyright'],
   },
   {
     reason: 'one locale: C.UTF-8, in libc',
@@ -79,6 +80,17 @@ export const trims: readonly Trim[] = [
       'var/lib/dpkg',
       'var/lib/pam',
       'var/backups',
+    ],
+  },
+  {
+    reason:
+      'AppArmor’s profiles, of desktop programs for the most part; podman has its own and needs the parser alone',
+    paths: [
+      'etc/apparmor.d/**',
+      'etc/apparmor.d',
+      'usr/{bin,sbin}/{aa-enabled,aa-features-abi,aa-load,aa-remove-unknown,aa-teardown,apparmor_status}',
+      'usr/lib/{apparmor/**,apparmor}',
+      'usr/lib/systemd/system/apparmor.service',
     ],
   },
   { reason: 'netavark, not CNI', paths: ['etc/cni/**', 'usr/lib/cni/**'] },
@@ -246,7 +258,7 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'nobody stands before the machine at boot with a FIDO2 key; volumes open by key file or TPM',
+    reason: 'nobody stands before the machine at boot with a FIDO2 key; volumes open by key file',
     paths: [
       'usr/lib/x86_64-linux-gnu/{libfido2,libcbor}.so*',
       'usr/lib/x86_64-linux-gnu/cryptsetup/libcryptsetup-token-systemd-fido2.so',
