@@ -12,6 +12,8 @@ const boot = [
 const storage = [
   'nvme', 'ahci', 'sd_mod', 'sr_mod', 'isofs', 'usb_storage', 'uas', 'xhci_pci', 'ehci_pci', 'sdhci_pci', 'sdhci_acpi', 'mmc_block',
   'virtio_blk', 'virtio_scsi', 'virtio_mmio',
+  'ata_piix', 'ata_generic', 'vmd', 'mpt3sas', 'megaraid_sas', 'aacraid', 'smartpqi', 'hpsa', 'vmw_pvscsi', 'hv_storvsc',
+  'xen_blkfront',
 ]; // biome-ignore format: a word list
 
 // NFS, SMB and iSCSI come with the programs that use them.
@@ -28,6 +30,10 @@ const network = [
   'nf_conntrack_ftp', 'nf_nat_ftp', 'xt_MASQUERADE', 'xt_comment', 'xt_addrtype', 'xt_conntrack', 'xt_mark', 'xt_multiport', 'xt_nat',
   'sch_fq', 'sch_cake', 'sch_ingress', 'sch_htb', 'cls_u32', 'cls_bpf', 'act_mirred', 'tcp_bbr', 'tcp_diag', 'udp_diag', 'inet_diag',
   'unix_diag', 'netlink_diag', 'vsock', 'vmw_vsock_virtio_transport',
+  'tg3', 'bnxt_en', 'ixgbe', 'ixgbevf', 'i40e', 'iavf', 'ice', 'igbvf', 'mlx4_en', 'mlx5_core', 'atlantic', 'alx', 'be2net',
+  'vmxnet3', 'hv_netvsc', 'xen_netfront', 'ena', 'gve',
+  'ipt_REJECT', 'ip6t_REJECT', 'xt_connmark', 'xt_LOG', 'xt_owner', 'xt_recent', 'xt_statistic', 'xt_physdev', 'xt_set',
+  'ip_set_hash_ip', 'ip_set_hash_net',
 ]; // biome-ignore format: a word list
 
 const machine = [
@@ -37,6 +43,7 @@ const machine = [
   'drivetemp', 'zram', 'configfs', 'intel_lpss_pci',
   'aesni_intel', 'xts', 'ecb', 'cts', 'essiv', 'blake2b_generic', 'xxhash_generic', 'crc32_pclmul', 'cmac', 'gcm', 'ccm', 'sha1_ssse3', 'ghash_clmulni_intel', 'crct10dif_pclmul', 'af_alg', 'algif_skcipher', 'algif_hash',
   'nvme_auth', 'ses', 'sg', 'nbd',
+  'kvm_intel', 'kvm_amd', 'vhost_net', 'vhost_vsock', 'k10temp', 'sp5100_tco', 'i2c_piix4', 'hv_utils', 'hv_balloon', 'hid_hyperv',
 ]; // biome-ignore format: a word list
 
 export const modules: readonly string[] = [...boot, ...storage, ...filesystems, ...network, ...machine];
