@@ -68,6 +68,16 @@ function addressing(interfaceOptions: Addressing): {
   return { Address: interfaceOptions.addresses, Gateway: interfaceOptions.gateway, DNS: dns };
 }
 
+/** The machine-id, which networkd would make it of, is another one after a reset: leases and reservations go by the card. */
+function identity(options: Addressing): readonly Section[] {
+  if (!('dhcp' in options)) return [];
+  return [section('DHCPv4', { ClientIdentifier: 'mac' }), section('DHCPv6', { DUIDType: 'link-layer' })];
+}
+
+function addressed(options: Addressing & { readonly vlans?: readonly string[] }): readonly Section[] {
+  return [section('Network', { ...addressing(options), VLAN: options.vlans }), ...identity(options)];
+}
+
 function interfaceName(name: string): string {
   return matching(
     name,
@@ -81,10 +91,14 @@ const networkFile = (name: string, sections: readonly Section[]): Fragment =>
   file(`${FOLDER}/${name}`, { contents: unitText(sections) });
 
 /** A device of its own (bond, bridge, VLAN) and the network on it. */
-function device(name: string, netdev: readonly Section[], network: Section): Fragment {
+function device(
+  name: string,
+  netdev: readonly Section[],
+  options: Addressing & { readonly vlans?: readonly string[] },
+): Fragment {
   return mergeFragments(
     networkFile(`10-${name}.netdev`, netdev),
-    networkFile(`30-${name}.network`, [section('Match', { Name: name }), network]),
+    networkFile(`30-${name}.network`, [section('Match', { Name: name }), ...addressed(options)]),
   );
 }
 
@@ -119,19 +133,16 @@ export function network(options: NetworkOptions): Fragment {
   const { interfaces = {}, bonds = {}, bridges = {}, vlans = {} } = options;
   const parts: Fragment[] = [];
   for (const [name, one] of Object.entries(interfaces)) {
-    const lines = section('Network', { ...addressing(one), VLAN: one.vlans });
-    parts.push(networkFile(`30-${interfaceName(name)}.network`, [match(one.port), lines]));
+    parts.push(networkFile(`30-${interfaceName(name)}.network`, [match(one.port), ...addressed(one)]));
   }
   for (const [name, bond] of Object.entries(bonds)) {
     const mode = section('Bond', { Mode: bond.mode ?? 'active-backup', MIIMonitorSec: '100ms' });
     const netdev = [section('NetDev', { Name: interfaceName(name), Kind: 'bond' }), mode];
-    const lines = section('Network', { ...addressing(bond), VLAN: bond.vlans });
-    parts.push(device(name, netdev, lines), ...members(name, 'Bond', bond.ports));
+    parts.push(device(name, netdev, bond), ...members(name, 'Bond', bond.ports));
   }
   for (const [name, bridge] of Object.entries(bridges)) {
     const netdev = [section('NetDev', { Name: interfaceName(name), Kind: 'bridge' })];
-    const lines = section('Network', { ...addressing(bridge), VLAN: bridge.vlans });
-    parts.push(device(name, netdev, lines), ...members(name, 'Bridge', bridge.ports));
+    parts.push(device(name, netdev, bridge), ...members(name, 'Bridge', bridge.ports));
   }
   for (const [name, vlan] of Object.entries(vlans)) {
     if (!Number.isInteger(vlan.id) || vlan.id < 1 || vlan.id > 4094) {
@@ -141,7 +152,7 @@ export function network(options: NetworkOptions): Fragment {
       section('NetDev', { Name: interfaceName(name), Kind: 'vlan' }),
       section('VLAN', { Id: vlan.id }),
     ];
-    parts.push(device(name, netdev, section('Network', addressing(vlan))));
+    parts.push(device(name, netdev, vlan));
   }
   return mergeFragments(...parts);
 }

@@ -33,6 +33,8 @@ const image: Image = {
     'console=ttyS0,115200n8',
     'quiet',
     'panic=10',
+    // What a power cut left of a file system is mended without a question: nobody is there to answer it.
+    'fsck.repair=yes',
   ],
   profiles: [
     {
@@ -42,7 +44,7 @@ const image: Image = {
         'root=/dev/disk/draisine/state',
         'rootfstype=ext4',
         // The first boot makes the partition; systemd's own 90 s begin before that, and are short for a busy host.
-        'rootflags=x-systemd.device-timeout=5min',
+        'rootflags=x-systemd.device-timeout=5min,errors=remount-ro',
         'rw',
       ],
     },

@@ -61,6 +61,14 @@ table inet filter {
     await box.retry(async () => (await greeting(port, 5000)) ?? assert.fail('no greeting')),
     'hello\n',
   );
+
+  // Whose rules are not ours stays: podman's.
+  await box.succeed(
+    'nft add table inet draisine && nft add table inet netavark && systemctl stop nftables.service',
+  );
+  const tables = await box.succeed('nft list tables');
+  assert.match(tables, /^table inet netavark$/m);
+  assert.doesNotMatch(tables, /draisine/);
 });
 
 register({ name: 'net.dns-failure', tags: ['quick'] }, async (_t, { box }) => {

@@ -195,7 +195,10 @@ register({ name: 'system.mounts', tags: ['quick'] }, async (_t, { box }) => {
   // The first boot made the state partition, which the image does not have.
   const size = Number(await box.succeed('blockdev --getsize64 /dev/disk/draisine/state'));
   assert.ok(size >= 4 * 1024 ** 3, `the state partition has ${size} bytes`);
-  assert.equal(await box.succeed('findmnt --noheadings --output FSTYPE /'), 'ext4');
+  const root = await box.succeed('findmnt --noheadings --output FSTYPE,OPTIONS /');
+  assert.match(root, /^ext4\s.*errors=remount-ro/);
+  // A data disk that fails takes down what needs it, not the machine.
+  assert.equal(await box.succeed('systemctl show --property=OnFailure --value local-fs.target'), '');
 });
 
 register({ name: 'system.time', tags: ['quick'] }, async (_t, { box }) => {
