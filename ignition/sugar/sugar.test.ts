@@ -60,7 +60,7 @@ test('every function gives what Ignition accepts', () => {
     zram({ size: '2G' }),
     luks('data', {
       device: '/dev/sdb',
-      unlock: { tpm2: true },
+      unlock: { key: secret({ file: 'k' }) },
       filesystem: { format: 'xfs', path: '/var/d' },
     }),
     zpool('tank', MIRROR),

@@ -34,16 +34,10 @@ export function zram({ size }: { readonly size: `${number}${'K' | 'M' | 'G'}` })
   });
 }
 
-/** How a LUKS volume is unlocked: a key of yours, the machine's TPM, or Tang servers. */
-export type Unlock =
-  | { readonly key: Secret }
-  | { readonly tpm2: true }
-  | {
-      readonly tang: readonly [
-        { readonly url: string; readonly thumbprint: string },
-        ...{ readonly url: string; readonly thumbprint: string }[],
-      ];
-    };
+/** How a LUKS volume is unlocked: by a key of yours. (TPM and Tang need Clevis, which no image has.) */
+export interface Unlock {
+  readonly key: Secret;
+}
 
 export interface LuksOptions {
   readonly device: string;
@@ -56,23 +50,11 @@ export interface LuksOptions {
 /** An encrypted volume `/dev/mapper/NAME` (spec 3.3, storage.luks), with a filesystem mounted on it. */
 export function luks(name: string, { device, unlock, filesystem, wipe = false }: LuksOptions): Fragment {
   if (name.includes('/')) throw badInput('a LUKS name has no slash', { where: name });
-  const clevis =
-    'tpm2' in unlock
-      ? { tpm2: true }
-      : 'tang' in unlock
-        ? { tang: unlock.tang.map((one) => ({ ...one })) }
-        : undefined;
-  const key = 'key' in unlock ? { source: { ...unlock.key, as: 'data-url' } } : undefined;
-  const volume = {
-    name,
-    device,
-    ...(clevis && { clevis }),
-    ...(key && { keyFile: key }),
-    ...(wipe && { wipeVolume: true }),
-  };
+  const keyFile = { source: { ...unlock.key, as: 'data-url' } };
+  const volume = { name, device, keyFile, ...(wipe && { wipeVolume: true }) };
   const mapped = `/dev/mapper/${name}`;
   const mounted = filesystem && { device: mapped, format: filesystem.format, path: filesystem.path };
-  const unitOf = mounted && mountUnit(mounted, 'tang' in unlock);
+  const unitOf = mounted && mountUnit(mounted, false);
   return {
     storage: { luks: [volume], ...(mounted && { filesystems: [mounted] }) },
     ...(unitOf && { systemd: { units: [{ ...unitOf }] } }),
