@@ -63,7 +63,7 @@ export async function flash(image: string, device: string, flags: FlashFlags): P
           mend: `./draisine build ${image}`,
         });
       const imageSector = opened.kind === 'disk' ? 512 : undefined;
-      const target = await findTarget({ ...asked, imageSize: opened.size, imageSector }, HOST);
+      const target = await findTarget({ ...asked, image: path, imageSize: opened.size, imageSector }, HOST);
       const handle = await openTarget(target);
       const began = performance.now();
       let written: number;
@@ -88,7 +88,9 @@ export async function flash(image: string, device: string, flags: FlashFlags): P
           progress.end('stopped');
           throw error;
         }
-        progress.end(`written and verified, ${formatBytes(written)} of ${formatBytes(opened.size)}`);
+        progress.end(
+          `written and verified, ${formatBytes(written)} for an image of ${formatBytes(opened.size)}`,
+        );
         state = 'whole';
       } finally {
         await handle.close();

@@ -16,6 +16,8 @@ export interface Use {
 export interface Asked {
   /** As the user wrote it. */
   readonly path: string;
+  /** The file that the image is in; undefined while it is not known. */
+  readonly image?: string | undefined;
   /** Bytes that the image has. */
   readonly imageSize: number;
   /** Size of a sector of the image's partition table; undefined: any will do. */

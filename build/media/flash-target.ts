@@ -25,6 +25,17 @@ export async function findTarget(asked: Asked, roots: Roots): Promise<FlashTarge
         where: path,
         mend: 'name a disk (/dev/…); to write into a file say --file',
       });
+    if (asked.image !== undefined && (await sameFile(asked.image, path)))
+      throw badInput(`${path} is the image itself`, {
+        where: path,
+        mend: `name another file: truncate -s ${asked.imageSize} NEW`,
+      });
+    // What is built is a hard link of the store's blob: writing here would change the store.
+    if (found.nlink > 1)
+      throw badInput(`${path} has other names (${found.nlink} hard links): they would all be overwritten`, {
+        where: path,
+        mend: `name another file, or part it from them: cp ${path} ${path}.new && mv -f ${path}.new ${path}`,
+      });
     if (found.size < asked.imageSize)
       throw badInput(`${path} is too small: ${found.size} bytes, the image has ${asked.imageSize}`, {
         where: path,
@@ -146,6 +157,13 @@ async function statOf(path: string) {
       cause: error,
     });
   }
+}
+
+/** Do both paths lead to one file, by whatever name? */
+async function sameFile(a: string, b: string): Promise<boolean> {
+  // As integers of any size: an inode number above 2^53 has neighbours that a Number takes for it.
+  const [one, other] = await Promise.all([stat(a, { bigint: true }), stat(b, { bigint: true })]);
+  return one.dev === other.dev && one.ino === other.ino;
 }
 
 /** `MAJOR:MINOR` of a device number, as makedev(3) of Linux packs it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, open, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, open, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -10,7 +10,7 @@ import { sha256 } from '../../sdk/lib/files.ts';
 import { fakeTree } from '../../sdk/testing.ts';
 import { given, runRecipe } from '../graph/testing-recipe.ts';
 import { bmap } from './bmap.ts';
-import { type Roots, readDevice } from './flash-device.ts';
+import { HOST, type Roots, readDevice } from './flash-device.ts';
 import { openImage } from './flash-image.ts';
 import { type Asked, refusal, usesOf } from './flash-refuse.ts';
 import { findTarget, openTarget, readerOf } from './flash-target.ts';
@@ -393,6 +393,24 @@ describe('device', () => {
       exitCode: 2,
       message: /there is no/,
     });
+  });
+
+  test('neither the image itself, by whatever name, nor a file that has other names, is written over', async () => {
+    const where = await own();
+    const [image, alias, target] = ['image', 'alias', 'target'].map((name) => join(where, name));
+    assert.ok(image && alias && target);
+    await writeFile(image, Buffer.alloc(100));
+    await symlink(image, alias);
+    await writeFile(target, Buffer.alloc(100));
+    const asked = { path: target, image, imageSize: 100, file: true };
+    assert.equal((await findTarget(asked, HOST)).path, target);
+    for (const path of [image, alias])
+      await assert.rejects(findTarget({ ...asked, path }, HOST), {
+        exitCode: 2,
+        message: /is the image itself/,
+      });
+    await link(target, join(where, 'other'));
+    await assert.rejects(findTarget(asked, HOST), { exitCode: 2, message: /2 hard links/ });
   });
 });
 
