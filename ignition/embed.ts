@@ -1,7 +1,7 @@
 import { chmod, copyFile, open, stat } from 'node:fs/promises';
 import { configArea, findConfigArea } from '../build/media/iso-config.ts';
 import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
-import { replaceFile } from '../sdk/lib/files.ts';
+import { fillOutput } from '../sdk/lib/output.ts';
 import { compileConfig, kindOf, readConfig } from './load.ts';
 import type { Entry } from './report.ts';
 import { tooLarge, validate } from './validate.ts';
@@ -27,36 +27,29 @@ export async function configText(file: string): Promise<ConfigText> {
 
 /**
  * Writes `config` over the area for one in the ISO `image`, or blanks that, and leaves the result at `output`, which
- * may be `image`: under a temporary name first, so that there is the old file or the new one. `from` is what errors
- * call the config.
+ * may be `image`. `from` is what errors call the config.
  */
 export async function embedConfig(options: {
   readonly image: string;
   readonly output: string;
   readonly config: string;
   readonly from: string;
-  /** Of the result. */
-  readonly mode: number;
+  /** The config holds secrets. */
+  readonly secret: boolean;
 }): Promise<void> {
-  const { image, output, config, from, mode } = options;
+  const { image, output, config, from, secret } = options;
   const area = configArea(config, from);
   const offset = await areaOf(image);
-  try {
-    await replaceFile(output, mode, async (temporary) => {
-      await copyFile(image, temporary);
-      await chmod(temporary, 0o600); // what was built is read-only
-      const file = await open(temporary, 'r+');
-      try {
-        await file.write(area, 0, area.length, offset);
-      } finally {
-        await file.close();
-      }
-    });
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === undefined || error instanceof Failure) throw error;
-    throw new Failure(`cannot be written (${code})`, { where: output, cause: error });
-  }
+  await fillOutput(output, { secret }, async (temporary) => {
+    await copyFile(image, temporary);
+    await chmod(temporary, 0o600); // what was built is read-only
+    const file = await open(temporary, 'r+');
+    try {
+      await file.write(area, 0, area.length, offset);
+    } finally {
+      await file.close();
+    }
+  });
 }
 
 async function areaOf(image: string): Promise<number> {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { badInput, Failure } from '../sdk/lib/errors.ts';
-import { writeAtomic } from '../sdk/lib/files.ts';
+import { writeOutput } from '../sdk/lib/output.ts';
 import type { Entry } from './report.ts';
 
 const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
@@ -47,7 +47,7 @@ async function deliver(
   if (config === undefined) throw new Failure(`no config made: ${summary(entries)}`, { where: file });
   const text = `${JSON.stringify(config, null, 2)}\n`;
   if (output === undefined) process.stdout.write(text);
-  else await writeAtomic(output, text, secret ? 0o600 : 0o644);
+  else await writeOutput(output, text, { secret });
 }
 
 async function compileCommand(file: string, { output }: { output?: string }): Promise<void> {
@@ -75,7 +75,7 @@ async function embedCommand(
     ({ text, secret } = { text: undefined, ...read });
     if (text === undefined) throw new Failure(`nothing embedded: ${summary(read.entries)}`, { where: file });
   }
-  await embedConfig({ image, output, config: text, from: file ?? image, mode: secret ? 0o600 : 0o644 });
+  await embedConfig({ image, output, config: text, from: file ?? image, secret });
 }
 
 function parseFilesystems(given: readonly string[]): Map<string, string> {
@@ -109,8 +109,8 @@ async function translateCommand(
 }
 
 async function typesCommand({ source, output }: { source: string; output?: string }): Promise<void> {
-  const { declarationsPath, writeDeclarations } = await import('./generate.ts');
-  await writeDeclarations(source, output ?? declarationsPath);
+  const { writeDeclarations } = await import('./generate.ts');
+  await writeDeclarations(source, output);
 }
 
 const collect = (value: string, list: string[]): string[] => [...list, value];

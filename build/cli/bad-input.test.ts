@@ -15,14 +15,14 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 test('a report goes where it can be written, else it is bad input and nothing is left behind', async () => {
   const path = join(folder, 'page.html');
-  await writeReport('--html', path, 'page');
+  await writeReport(path, 'page');
   assert.equal(readFileSync(path, 'utf8'), 'page');
   const before = readdirSync(folder);
   for (const wrong of ['', folder, join(path, 'below'), '/proc/page.html']) {
-    await assert.rejects(writeReport('--html', wrong, 'x'), {
+    await assert.rejects(writeReport(wrong, 'x'), {
       name: 'Failure',
       exitCode: 2,
-      message: /^--html: cannot write /,
+      message: /^cannot write: /,
     });
   }
   assert.deepEqual(readdirSync(folder), before);

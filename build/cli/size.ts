@@ -24,11 +24,7 @@ export async function size(image: string, flags: SizeFlags): Promise<void> {
   const report = sizeReport(tree, manifest.artifacts);
   const title = `${manifest.name} ${manifest.version}`;
   if (flags.html !== undefined) {
-    await writeReport(
-      '--html',
-      flags.html,
-      sizeHtml(title, report, areasByOrigin(tree), areasByFolder(tree)),
-    );
+    await writeReport(flags.html, sizeHtml(title, report, areasByOrigin(tree), areasByFolder(tree)));
   }
   if (flags.json)
     process.stdout.write(

@@ -1,0 +1,105 @@
+import { createReadStream, createWriteStream, readFileSync, type Stats } from 'node:fs';
+import { mkdtemp, readlink, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { badInput, errorCode, Failure } from './errors.ts';
+import { replaceFile } from './files.ts';
+
+export interface OutputOptions {
+  /** For its owner's eyes only. */
+  readonly secret?: boolean;
+}
+
+/**
+ * Makes the file that a user named, as a shell's `>` would leave it: through symbolic links, with the mode that it has
+ * or the umask gives, into what is no regular file (/dev/stdout, a pipe) straight. A regular file is as it was or
+ * complete. A place that cannot be written is bad input; no folder is made for it.
+ */
+export async function fillOutput(
+  path: string,
+  { secret = false }: OutputOptions,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  if (path === '') throw refused(path, 'it has no name');
+  try {
+    const found = await statIfAny(path);
+    if (found?.isDirectory()) throw refused(path, 'it is a folder');
+    if (found?.isBlockDevice())
+      throw badInput('cannot write: it is a disk', { where: path, mend: './draisine flash writes to disks' });
+    if (found && !found.isFile()) return await pour(path, fill);
+    const mode = secret ? 0o600 : found ? found.mode & 0o777 : 0o666 & ~umask();
+    await replaceFile(found ? await realpath(path) : await endOfLinks(path), mode, fill);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined || error instanceof Failure) throw error;
+    if (code === 'EPIPE') throw error; // its reader left: no fault of the place
+    const why = REASONS[code] ?? `${code}`;
+    throw code === 'ENOSPC' || code === 'EDQUOT' || code === 'EIO'
+      ? new Failure(`cannot write: ${why}`, { where: path, mend: 'make room there', cause: error })
+      : refused(path, why, error);
+  }
+}
+
+/** Writes a text where the user wants it, as `fillOutput` does. */
+export async function writeOutput(path: string, text: string, options: OutputOptions = {}): Promise<void> {
+  await fillOutput(path, options, (temporary) => writeFile(temporary, text, { mode: 0o600 }));
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'its folder does not exist',
+  ENOTDIR: 'the path leads through a file',
+  EACCES: 'this user may not',
+  EPERM: 'this user may not',
+  EROFS: 'the file system is read-only',
+  ELOOP: 'the links lead in a circle',
+  ENXIO: 'it is a socket, or a device that is not there',
+  ENAMETOOLONG: 'the name is too long',
+  ENOSPC: 'no space left',
+  EDQUOT: 'the disk quota is used up',
+};
+
+function refused(path: string, why: string, cause?: unknown): Failure {
+  return badInput(`cannot write: ${why}`, {
+    where: path === '' ? '""' : path,
+    mend: 'name a file in a folder that is there and that you may write to',
+    cause,
+  });
+}
+
+async function statIfAny(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Where a path leads at whose end nothing is yet: realpath(3) knows only what is there. */
+async function endOfLinks(path: string): Promise<string> {
+  try {
+    return await endOfLinks(resolve(dirname(path), await readlink(path)));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return path;
+    throw error;
+  }
+}
+
+/** Into a device or a pipe, which cannot be replaced by what is made beside it. */
+async function pour(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'draisine-output-'));
+  try {
+    const made = join(scratch, 'output');
+    await fill(made);
+    await pipeline(createReadStream(made), createWriteStream(path));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Asked of the kernel: process.umask() would set it for a moment, for every thread. */
+function umask(): number {
+  const [, octal = '022'] = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
+  return Number.parseInt(octal, 8);
+}
