@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { describeFailure, Failure } from './sdk/lib/errors.ts';
 import { setQuiet } from './sdk/lib/log.ts';
+import { endWithOutput } from './sdk/lib/streams.ts';
 
 /**
  * Each room owns its verbs and registers them here. A room is only loaded when one of its verbs is asked for,
@@ -40,4 +41,5 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
+endWithOutput(process.stdout, process.stderr);
 process.exitCode = await main(process.argv.slice(2));
