@@ -12,6 +12,28 @@ test('the smallest machine is the smallest config', () => {
   assert.deepEqual(machine({}), { ignition: { version: '3.3.0' } });
 });
 
+test('an option of an unknown name is an error that names the nearest', () => {
+  const wrong = (options: object) => () => machine(options);
+  for (const [options, where, mend] of [
+    [{ firewal: { allow: [] } }, 'machine', 'did you mean firewall?'],
+    [{ firewall: { alow: [] } }, 'firewall', 'did you mean allow?'],
+    [{ users: { core: { sshkeys: [] } } }, 'users.core', 'did you mean sshKeys?'],
+    [
+      { containers: { c: { image, limits: { memry: '1G' } } } },
+      'containers.c.limits',
+      'did you mean memory?',
+    ],
+    [{ containers: { c: { image, toString: 1 } } }, 'containers.c', /^(there are|did you mean)/],
+  ] as const)
+    assert.throws(wrong(options), {
+      name: 'Failure',
+      exitCode: 2,
+      message: /^unknown option "/,
+      where,
+      mend,
+    });
+});
+
 test('plain Ignition wins over the sugar', () => {
   const made = machine({
     hostname: 'a',

@@ -5,6 +5,7 @@ import { type DatasetOptions, dataset } from './sugar/dataset.ts';
 import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
 import { type FirewallOptions, firewall } from './sugar/firewall.ts';
 import { type Fragment, mergeAll } from './sugar/fragment.ts';
+import { checkNames, checkSections, type Names } from './sugar/names.ts';
 import { type NetworkOptions, network } from './sugar/network.ts';
 import {
   hostname,
@@ -58,6 +59,28 @@ export interface MachineOptions<Pool extends string, Dataset extends string, Pod
   };
 }
 
+const SECTIONS: Names<MachineOptions<never, never, never>> = {
+  hostname: true,
+  time: true,
+  users: true,
+  network: true,
+  firewall: true,
+  files: true,
+  directories: true,
+  links: true,
+  units: true,
+  luks: true,
+  kernelArguments: true,
+  pools: true,
+  datasets: true,
+  snapshots: true,
+  scrubs: true,
+  pods: true,
+  containers: true,
+  include: true,
+  ignition: true,
+};
+
 /** A machine's whole configuration: plain Ignition of spec 3.3, secrets not yet read. */
 export interface Machine extends Fragment {
   readonly ignition: { readonly version: '3.3.0' };
@@ -72,13 +95,15 @@ function each<Value>(named: object | undefined, make: (name: string, value: Valu
 /**
  * Composes a machine's configuration. Export the result as the default export of a file and compile that:
  * `draisine ignition compile machine.ts`.
- * @throws Failure when the parts contradict each other
+ * @throws Failure when an option has an unknown name, or the parts contradict each other
  */
 export function machine<
   const Pool extends string = never,
   const Dataset extends string = never,
   const Pod extends string = never,
 >(options: MachineOptions<Pool, Dataset, Pod>): Machine {
+  checkNames(options, SECTIONS, 'machine');
+  checkSections(options);
   const pools = (options.pools ?? {}) as Named<PoolOptions>;
   const datasets = (options.datasets ?? {}) as Named<DatasetOptions>;
   const containers = (options.containers ?? {}) as Named<ContainerOptions>;

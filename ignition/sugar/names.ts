@@ -1,0 +1,134 @@
+import { nearNames } from '../../build/cli/near.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
+import type { ContainerOptions, Health, Limits, PodOptions } from './container.ts';
+import type { DatasetOptions } from './dataset.ts';
+import type { DirOptions, FileOptions, LinkOptions } from './file.ts';
+import type { FirewallOptions } from './firewall.ts';
+import type { NetworkOptions } from './network.ts';
+import type { KernelArgumentOptions, TimeOptions } from './system.ts';
+import type { UnitOptions } from './unit.ts';
+import type { SnapshotPolicy } from './upkeep.ts';
+import type { UserOptions } from './user.ts';
+import type { LuksOptions } from './volumes.ts';
+import type { PoolOptions } from './zpool.ts';
+
+/** Every option's name, as a value: one that is missing or too many does not pass the type checker. */
+export type Names<Options> = { readonly [Name in keyof Required<Options>]: true };
+
+/**
+ * Refuses an option of an unknown name. Configs are run, not type-checked, when they are compiled: a misspelt
+ * `firewal` would be a machine without one.
+ */
+export function checkNames(options: object, known: object, where: string): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    throw badInput(`unknown option ${JSON.stringify(name)}`, {
+      where,
+      mend: nearNames(name, Object.keys(known)),
+    });
+  }
+}
+
+/** Of sections that are one set of options. */
+const SINGLE = {
+  time: { zone: true, servers: true } satisfies Names<TimeOptions>,
+  network: { interfaces: true, bonds: true, bridges: true, vlans: true } satisfies Names<NetworkOptions>,
+  firewall: { allow: true } satisfies Names<FirewallOptions>,
+  kernelArguments: { present: true, absent: true } satisfies Names<KernelArgumentOptions>,
+};
+
+/** Of sections that hold things by name. */
+const BY_NAME = {
+  users: {
+    uid: true,
+    gecos: true,
+    home: true,
+    shell: true,
+    groups: true,
+    primaryGroup: true,
+    passwordHash: true,
+    sshKeys: true,
+    system: true,
+  } satisfies Names<UserOptions>,
+  files: {
+    user: true,
+    group: true,
+    contents: true,
+    mode: true,
+    overwrite: true,
+  } satisfies Names<FileOptions>,
+  directories: { user: true, group: true, mode: true } satisfies Names<DirOptions>,
+  links: { user: true, group: true, target: true, hard: true } satisfies Names<LinkOptions>,
+  units: { contents: true, dropins: true, enabled: true, mask: true } satisfies Names<UnitOptions>,
+  luks: { device: true, unlock: true, filesystem: true, wipe: true } satisfies Names<LuksOptions>,
+  pools: {
+    vdevs: true,
+    log: true,
+    cache: true,
+    special: true,
+    spares: true,
+    ashift: true,
+    encryption: true,
+    mountpoint: true,
+    create: true,
+    properties: true,
+  } satisfies Names<PoolOptions>,
+  datasets: {
+    quota: true,
+    reservation: true,
+    mountpoint: true,
+    owner: true,
+    encryption: true,
+    properties: true,
+  } satisfies Names<DatasetOptions>,
+  snapshots: { keep: true, recursive: true } satisfies Names<SnapshotPolicy>,
+  scrubs: { schedule: true },
+  pods: { ports: true, network: true } satisfies Names<PodOptions>,
+  containers: {
+    image: true,
+    volumes: true,
+    ports: true,
+    environment: true,
+    secretEnvironment: true,
+    command: true,
+    user: true,
+    group: true,
+    devices: true,
+    limits: true,
+    health: true,
+    autoUpdate: true,
+    pod: true,
+    pools: true,
+    network: true,
+    readOnlyRoot: true,
+  } satisfies Names<ContainerOptions>,
+};
+
+const LIMITS: Names<Limits> = { memory: true, cpu: true, processes: true };
+const HEALTH: Names<Health> = {
+  command: true,
+  interval: true,
+  timeout: true,
+  retries: true,
+  startPeriod: true,
+  onFailure: true,
+};
+
+/** Refuses unknown names in the sections of a machine, but not inside what is plain Ignition. */
+export function checkSections(
+  sections: {
+    readonly [Section in keyof typeof SINGLE | keyof typeof BY_NAME]?: object | undefined;
+  },
+): void {
+  for (const [section, known] of Object.entries(SINGLE))
+    checkNames(sections[section as keyof typeof SINGLE] ?? {}, known, section);
+  for (const [section, known] of Object.entries(BY_NAME)) {
+    const things = Object.entries(sections[section as keyof typeof BY_NAME] ?? {});
+    for (const [name, options] of things) checkNames(options ?? {}, known, `${section}.${name}`);
+  }
+  for (const [name, container] of Object.entries(sections.containers ?? {})) {
+    const { limits = {}, health = {} } = (container ?? {}) as Partial<ContainerOptions>;
+    checkNames(limits, LIMITS, `containers.${name}.limits`);
+    checkNames(health, HEALTH, `containers.${name}.health`);
+  }
+}
