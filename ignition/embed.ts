@@ -2,28 +2,6 @@ import { chmod, copyFile, open, stat } from 'node:fs/promises';
 import { configArea, findConfigArea } from '../build/media/iso-config.ts';
 import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
 import { fillOutput } from '../sdk/lib/output.ts';
-import { compileConfig, kindOf, readConfig } from './load.ts';
-import type { Entry } from './report.ts';
-import { tooLarge, validate } from './validate.ts';
-
-/** A machine config as Ignition takes it; none when an entry is an error. */
-interface ConfigText {
-  readonly text?: string;
-  readonly entries: readonly Entry[];
-  readonly secret: boolean;
-}
-
-/** Reads, compiles (TypeScript, Butane) and validates a machine config. */
-export async function configText(file: string): Promise<ConfigText> {
-  if (kindOf(file) !== 'json') {
-    const { config, entries, secret } = await compileConfig(file);
-    return { entries, secret, ...(config === undefined ? {} : { text: JSON.stringify(config) }) };
-  }
-  const bytes = readConfig(file);
-  if (typeof bytes === 'number') return { entries: tooLarge(bytes).entries, secret: false };
-  const { valid, entries } = validate(bytes);
-  return { entries, secret: false, ...(valid ? { text: bytes.toString() } : {}) };
-}
 
 /**
  * Writes `config` over the area for one in the ISO `image`, or blanks that, and leaves the result at `output`, which

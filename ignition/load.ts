@@ -19,8 +19,8 @@ export function kindOf(file: string): Kind {
 
 /** Bytes of a config file, or its size when it is larger than any config may be. `-` is standard input. */
 export function readConfig(file: string): Buffer | number {
-  if (file === '-') return readFileSync(0);
   try {
+    if (file === '-') return readFileSync(0);
     const stat = statSync(file);
     if (stat.isDirectory()) throw badInput('a folder, not a config', { where: file });
     if (stat.isFile() && stat.size > MAX_BYTES) return stat.size;
@@ -29,7 +29,10 @@ export function readConfig(file: string): Buffer | number {
     const code = errorCode(error);
     if (code === undefined) throw error;
     const what = code === 'ENOENT' ? 'no such config' : `cannot read the config (${code})`;
-    throw badInput(what, { where: file, mend: 'name a .json, .ign, .bu or .ts file' });
+    throw badInput(what, {
+      where: file === '-' ? 'standard input' : file,
+      mend: 'name a .json, .ign, .bu or .ts file',
+    });
   }
 }
 
@@ -45,36 +48,56 @@ export interface Loaded {
 
 /** The default export of a TypeScript machine config: a config, a promise of one, or a function that returns one. */
 async function importConfig(file: string): Promise<unknown> {
-  let exported: unknown;
-  try {
-    const module = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
-    exported = module.default;
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw badInput(`config does not load: ${error instanceof Error ? error.message : String(error)}`, {
-      where: file,
-      cause: error,
-    });
-  }
+  const module = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
+  let exported = module.default;
   // A file outside of an ES module package arrives wrapped once more.
   if (isObject(exported) && 'default' in exported) exported = exported.default;
   return typeof exported === 'function' ? await (exported as () => unknown)() : await exported;
 }
 
-async function loadTypescript(file: string): Promise<Loaded> {
-  readConfig(file);
-  const exported = await importConfig(file);
-  if (!isObject(exported) || !isObject(exported.ignition)) {
-    throw badInput('config exports no machine', {
-      where: file,
-      mend: 'write: export default machine({ … })',
+/** The machine that a program exports, as JSON. Whatever the program throws, or exports, is a fault of the config. */
+async function runConfig(file: string): Promise<{ text: string; secret: boolean }> {
+  let exported: unknown;
+  try {
+    exported = await importConfig(file);
+    if (isObject(exported) && isObject(exported.ignition)) {
+      const { resolveSecrets } = await import('./secret.ts');
+      const { value, count } = resolveSecrets(exported, dirname(resolve(file)));
+      return { text: JSON.stringify(value), secret: count > 0 };
+    }
+  } catch (error) {
+    if (error instanceof Failure) throw error.where === undefined ? located(error, file) : error;
+    throw badInput(`config does not load: ${error instanceof Error ? error.message : String(error)}`, {
+      where: placeIn(file, error),
+      cause: error,
     });
   }
-  const { resolveSecrets } = await import('./secret.ts');
-  const { value, count } = resolveSecrets(exported, dirname(resolve(file)));
-  const { valid, entries } = validate(Buffer.from(JSON.stringify(value)));
+  throw badInput('config exports no machine', {
+    where: file,
+    mend: 'write: export default machine({ … })',
+  });
+}
+
+function located(failure: Failure, file: string): Failure {
+  const { message, mend, exitCode } = failure;
+  const where = placeIn(file, failure);
+  return new Failure(message, { where, exitCode, cause: failure, ...(mend === undefined ? {} : { mend }) });
+}
+
+/** `FILE:LINE:COLUMN` where the error came from, when that is in the config; else the file. */
+function placeIn(file: string, error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const found = stack.split(pathToFileURL(resolve(file)).href)[1] ?? stack.split(resolve(file))[1] ?? '';
+  return `${file}${/^(?::\d+){1,2}/.exec(found)?.[0] ?? ''}`;
+}
+
+async function loadTypescript(file: string): Promise<Loaded> {
+  readConfig(file);
+  const { text, secret } = await runConfig(file);
+  const bytes = Buffer.from(text);
+  const { valid, entries } = validate(bytes);
   const places = entries.map((entry) => ({ ...entry, line: 0, column: 0 }));
-  return { ...(valid ? { config: value as JsonObject } : {}), entries: places, secret: count > 0 };
+  return { ...(valid ? { config: JSON.parse(text) as JsonObject } : {}), entries: places, secret };
 }
 
 async function loadButane(file: string): Promise<Loaded> {
@@ -97,6 +120,25 @@ export async function compileConfig(file: string): Promise<Loaded> {
         mend: 'JSON is what Ignition takes; check it with: draisine ignition validate',
       });
   }
+}
+
+/** A machine config as Ignition takes it; none when an entry is an error. */
+export interface ConfigText {
+  readonly text?: string;
+  readonly entries: readonly Entry[];
+  readonly secret: boolean;
+}
+
+/** Reads, compiles (TypeScript, Butane) and validates a machine config. */
+export async function configText(file: string): Promise<ConfigText> {
+  if (kindOf(file) !== 'json') {
+    const { config, entries, secret } = await compileConfig(file);
+    return { entries, secret, ...(config === undefined ? {} : { text: JSON.stringify(config) }) };
+  }
+  const bytes = readConfig(file);
+  if (typeof bytes === 'number') return { entries: tooLarge(bytes).entries, secret: false };
+  const { valid, entries } = validate(bytes);
+  return { entries, secret: false, ...(valid ? { text: bytes.toString() } : {}) };
 }
 
 /** A verdict, and the config it is about when that is valid. */

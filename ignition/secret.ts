@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { isAbsolute, resolve } from 'node:path';
-import { Failure } from '../sdk/lib/errors.ts';
+import { badInput, Failure } from '../sdk/lib/errors.ts';
 import { dataUrl } from './data-url.ts';
 import { LocalFault, readLocal } from './local-files.ts';
 
@@ -22,6 +22,11 @@ export type Text = string | Secret;
  * In a file it stands in `contents`; elsewhere (a password hash) as a text.
  */
 export function secret(source: SecretSource): Secret {
+  const { file, command }: { file?: unknown; command?: unknown } = source ?? {};
+  if (typeof file !== 'string' && !(Array.isArray(command) && typeof command[0] === 'string'))
+    throw badInput('a secret without a source', {
+      mend: "write secret({ file: 'NAME' }) or secret({ command: ['PROGRAM', 'ARGUMENT'] })",
+    });
   return { secret: source, as: 'text' };
 }
 
@@ -70,14 +75,16 @@ export function resolveSecrets(
   folder: string,
 ): { readonly value: unknown; readonly count: number } {
   let count = 0;
-  const walk = (node: unknown): unknown => {
+  const walk = (node: unknown, within: readonly unknown[]): unknown => {
     if (isSecret(node)) {
       count++;
       return resolveSecret(node, folder);
     }
-    if (Array.isArray(node)) return node.map(walk);
     if (typeof node !== 'object' || node === null) return node;
-    return Object.fromEntries(Object.entries(node).map(([key, member]) => [key, walk(member)]));
+    if (within.includes(node)) throw badInput('a part of the config contains itself');
+    const inside = [...within, node];
+    if (Array.isArray(node)) return node.map((member) => walk(member, inside));
+    return Object.fromEntries(Object.entries(node).map(([key, member]) => [key, walk(member, inside)]));
   };
-  return { value: walk(value), count };
+  return { value: walk(value, []), count };
 }

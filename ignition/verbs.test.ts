@@ -58,6 +58,13 @@ describe('validate', () => {
     assert.equal(ignition('validate', join(folder, 'none')).status, 2);
     assert.equal(ignition('validate', folder).status, 2);
     assert.equal(ignition('validate').status, 2);
+    const { status, stderr } = spawnSync(
+      'sh',
+      ['-c', `"$@" <${folder}`, 'sh', process.execPath, '--import', TSX, CLI, 'ignition', 'validate', '-'],
+      { encoding: 'utf8' },
+    );
+    assert.equal(status, 2);
+    assert.match(stderr, /^error: cannot read the config \(EISDIR\)\n {2}at: {3}standard input\n/);
   });
   test('--strict: warnings at their places, the verdict unchanged', () => {
     const text =
@@ -116,10 +123,35 @@ describe('compile', () => {
       [
         'bad.mts',
         source.replace("hostname: 'a'", "hostname: 'a_'"),
-        /^error: not a host name: "a_"\n {2}mend: /,
+        /^error: not a host name: "a_"\n {2}at: {3}\S+bad\.mts:2:\d+\n {2}mend: /,
       ],
       ['none.mts', 'export const x = 1;\n', /^error: config exports no machine\n/],
       ['syntax.mts', 'export default {', /^error: config does not load: /],
+      [
+        'throws.mts',
+        "\nexport default () => { throw new Error('no disk'); };\n",
+        /^error: config does not load: no disk\n {2}at: {3}\S+throws\.mts:2:\d+\n$/,
+      ],
+      [
+        'later.mts',
+        "export default Promise.reject('later');\n",
+        /^error: config does not load: later\n {2}at: {3}\S+later\.mts\n$/,
+      ],
+      [
+        'big.mts',
+        "export default { ignition: { version: '3.3.0' }, n: 1n };\n",
+        /^error: config does not load: .*BigInt\n {2}at: .*\n$/,
+      ],
+      [
+        'circle.mts',
+        "const a = { ignition: { version: '3.3.0' } };\na.a = [a];\nexport default a;\n",
+        /^error: a part of the config contains itself\n {2}at: {3}\S+circle\.mts\n$/,
+      ],
+      [
+        'source.mts',
+        source.replace(/secret\(\{.*?\}\)/, 'secret(undefined)'),
+        /^error: a secret without a source\n {2}at: {3}\S+source\.mts:2:\d+\n {2}mend: .*\n$/,
+      ],
       ['x.json', '{}', /^error: nothing to compile/],
     ];
     for (const [name, text, pattern] of cases) {

@@ -66,7 +66,7 @@ async function embedCommand(
       mend: './draisine iso embed IMAGE.iso my.ign, or ./draisine iso embed IMAGE.iso --remove',
     });
   }
-  const { configText, embedConfig } = await import('./embed.ts');
+  const [{ configText }, { embedConfig }] = await Promise.all([import('./load.ts'), import('./embed.ts')]);
   let text: string | undefined = '';
   let secret = false;
   if (file !== undefined) {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { badInput, errorCode } from '../../sdk/lib/errors.ts';
-import { compileConfig, kindOf, readConfig, validateFile } from '../load.ts';
+import { configText } from '../load.ts';
 import { entryLine } from '../verbs.ts';
 
 /** Machine configs in the form machines take, by hardware address (`aa-bb-cc-dd-ee-ff`) or `default`. */
@@ -52,15 +52,14 @@ function configFiles(folder: string): string[] {
 }
 
 async function readOne(file: string): Promise<Buffer> {
-  const { valid, entries } = await validateFile(file);
-  if (!valid) {
+  const { text, entries } = await configText(file);
+  if (text === undefined) {
     const lines = entries.filter(({ kind }) => kind === 'error').map((entry) => entryLine(file, entry));
     throw badInput(`a machine config that no machine takes:\n${lines.slice(0, 10).join('\n')}`, {
       where: file,
     });
   }
-  if (kindOf(file) === 'json') return readConfig(file) as Buffer; // not too large: it is valid
-  return Buffer.from(JSON.stringify((await compileConfig(file)).config));
+  return Buffer.from(text);
 }
 
 /** What a request for /config/NAME is answered with: by hardware address in any notation, else the default. */

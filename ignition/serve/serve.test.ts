@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -82,6 +82,14 @@ describe('machine configs', () => {
       readConfigs(await at('name', { 'box.ign': ign })),
       badInput(/aa-bb-cc-dd-ee-ff\.ign/),
     );
+    const once = await at('once', {
+      'default.mts': `export default {
+        ignition: { version: '3.3.0' },
+        passwd: { users: [{ name: 'a', passwordHash: { as: 'text', secret: { command: ['sh', '-c', 'echo x | tee -a ran'] } } }] },
+      };`,
+    });
+    await readConfigs(once);
+    assert.equal(await readFile(join(once, 'ran'), 'utf8'), 'x\n', 'a secret’s program runs once');
     await assert.rejects(readConfigs(await at('none', {})), badInput(/no machine config/));
     await assert.rejects(readConfigs(join(folder, 'gone')), badInput(/no such folder/));
     const two = await at('two', { 'default.ign': ign, 'default.json': ign });
