@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setQuiet } from '../../sdk/lib/log.ts';
+import { makeKeys } from '../keys/keys.ts';
 import { flash } from './flash.ts';
+import { keysShow } from './keys.ts';
 import { findManifest } from './manifest.ts';
 import { writeReport } from './report-file.ts';
 import { readTreeDocument } from './tree-document.ts';
@@ -53,6 +55,23 @@ test('neither an empty name nor a path below a file is an image', () => {
     message: /is no manifest/,
   });
   assert.throws(() => findManifest(''), { exitCode: 2, message: /name of an image is empty/ });
+});
+
+test('keys: a folder that cannot be used, or holds something else, is bad input', async (t) => {
+  const before = process.env.DRAISINE_KEYS;
+  t.after(() => {
+    if (before === undefined) delete process.env.DRAISINE_KEYS;
+    else process.env.DRAISINE_KEYS = before;
+  });
+  const file = join(folder, 'no-folder');
+  writeFileSync(file, '');
+  process.env.DRAISINE_KEYS = file;
+  const unusable = { name: 'Failure', exitCode: 2, message: /^cannot use the keys \(ENOTDIR\)/ };
+  await assert.rejects(keysShow({}), unusable);
+  await assert.rejects(makeKeys('/nonexistent', join(file, 'below/keys')), unusable);
+  process.env.DRAISINE_KEYS = folder;
+  writeFileSync(join(folder, 'modules.crt'), 'garbage');
+  await assert.rejects(keysShow({}), { exitCode: 2, message: /is no certificate/ });
 });
 
 test('flash: what is no disk, and what is no image, is refused before anything is built or written', async () => {

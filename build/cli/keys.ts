@@ -1,8 +1,7 @@
-import { X509Certificate } from 'node:crypto';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { sdkTree } from '../image/sdk.ts';
-import { keysFolder, makeKeys, moduleCertificate } from '../keys/keys.ts';
+import { keysFolder, makeKeys, moduleCertificate, parseCertificate } from '../keys/keys.ts';
 
 /** `keys init` */
 export async function keysInit(): Promise<void> {
@@ -35,7 +34,7 @@ export async function keysShow({ json }: { readonly json?: boolean }): Promise<v
   if (certificate === undefined) {
     throw badInput('there are no keys', { where: folder, mend: './draisine keys init' });
   }
-  const { subject, serialNumber, fingerprint256, validFrom, validTo } = new X509Certificate(certificate);
+  const { subject, serialNumber, fingerprint256, validFrom, validTo } = parseCertificate(certificate);
   const shown = { folder, subject, serialNumber, fingerprint256, validFrom, validTo };
   process.stdout.write(
     json

@@ -34,8 +34,32 @@ export async function moduleCertificate(folder = keysFolder()): Promise<string |
     return await readFile(join(folder, CERTIFICATE), 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
+    throw keysFailure(folder, error);
   }
+}
+
+/** Throws badInput for what is none. */
+export function parseCertificate(certificate: string, folder = keysFolder()): X509Certificate {
+  try {
+    return new X509Certificate(certificate);
+  } catch (error) {
+    throw badInput('this is no certificate', {
+      where: join(folder, CERTIFICATE),
+      mend: 'it must be X.509 in PEM: -----BEGIN CERTIFICATE-----',
+      cause: error,
+    });
+  }
+}
+
+/** What a system error met at a path of the keys means to the user; any other error is returned as it is. */
+function keysFailure(path: string, error: unknown): unknown {
+  const code = errorCode(error);
+  if (code === undefined || error instanceof Failure) return error;
+  return badInput(`cannot use the keys (${code})`, {
+    where: path,
+    mend: 'set DRAISINE_KEYS to a folder that you may use',
+    cause: error,
+  });
 }
 
 /** The private key of `certificate`, after a look at both. Throws badInput for what would not sign, or not load. */
@@ -51,16 +75,7 @@ export async function signingKey(
       mend: 'build again',
     });
   }
-  let parsed: X509Certificate;
-  try {
-    parsed = new X509Certificate(certificate);
-  } catch (error) {
-    throw badInput('this is no certificate', {
-      where: certificateFile,
-      mend: 'it must be X.509 in PEM: -----BEGIN CERTIFICATE-----',
-      cause: error,
-    });
-  }
+  const parsed = parseCertificate(certificate, folder);
   if (Date.parse(parsed.validTo) <= now || Date.parse(parsed.validFrom) > now) {
     throw badInput(`the certificate is valid from ${parsed.validFrom} to ${parsed.validTo}, not now`, {
       where: certificateFile,
@@ -94,7 +109,7 @@ async function privateKeyText(file: string): Promise<string> {
   try {
     mode = (await stat(file)).mode;
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (errorCode(error) !== 'ENOENT') throw keysFailure(file, error);
     throw badInput('there is a certificate, but no key to sign with', {
       where: file,
       mend: 'put the key of this certificate there, or make new keys: ./draisine keys init',
@@ -106,7 +121,11 @@ async function privateKeyText(file: string): Promise<string> {
       mend: `chmod 600 ${file}, if you are sure that nobody has`,
     });
   }
-  return await readFile(file, 'utf8');
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw keysFailure(file, error);
+  }
 }
 
 /** Extensions as in Documentation/admin-guide/module-signing.rst. */
@@ -133,8 +152,13 @@ export async function makeKeys(sdk: string, folder = keysFolder()): Promise<void
       mend: 'use them, or set DRAISINE_KEYS to another folder for new ones',
     });
   }
-  await mkdir(dirname(folder), { recursive: true });
-  const made = await mkdtemp(`${folder}.tmp-`);
+  let made: string;
+  try {
+    await mkdir(dirname(folder), { recursive: true });
+    made = await mkdtemp(`${folder}.tmp-`);
+  } catch (error) {
+    throw keysFailure(folder, error);
+  }
   try {
     await chmod(made, 0o700);
     const request = join(made, 'request');
@@ -164,6 +188,6 @@ export async function makeKeys(sdk: string, folder = keysFolder()): Promise<void
   } catch (error) {
     await rm(made, { recursive: true, force: true });
     // Somebody else was quicker: theirs are as good.
-    if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error;
+    if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw keysFailure(folder, error);
   }
 }
