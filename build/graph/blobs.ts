@@ -28,6 +28,13 @@ export async function checkBlob(store: Store, digest: Sha256): Promise<boolean> 
     throw storeFailure(store.root, error);
   }
   if (found === digest) {
+    try {
+      // A chmod of its name in out/ is one of the blob: whoever writes there must be stopped again.
+      if (((await stat(path)).mode & 0o777) !== 0o444) await chmod(path, 0o444);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return false;
+      throw storeFailure(store.root, error);
+    }
     await stampBlob(store, digest);
     return true;
   }

@@ -94,6 +94,18 @@ test('a missing or foreign stamp means: hash again; right content is kept', asyn
   assert.equal(await checkBlob(store, digest), true);
 });
 
+test('a blob that was made writable, through whatever name, is read-only after the next look', async (t) => {
+  const store = await temporaryStore(t);
+  const { digest } = await addBlob(store, Buffer.from('hello'));
+  linkSync(blobPath(store, digest), join(store.root, 'other-name'));
+  chmodSync(join(store.root, 'other-name'), 0o644);
+  assert.equal(await checkBlob(reopen(store), digest), true);
+  assert.equal(statSync(blobPath(store, digest)).mode & 0o777, 0o444);
+  const stamp = readFileSync(stampPath(store.root, digest), 'utf8');
+  assert.equal(await checkBlob(store, digest), true);
+  assert.equal(readFileSync(stampPath(store.root, digest), 'utf8'), stamp, 'once');
+});
+
 test('the stamp spares the hashing', async (t) => {
   const store = await temporaryStore(t);
   const { digest } = await addBlob(store, Buffer.from('hello'));
