@@ -30,7 +30,10 @@ export async function namedImage(name: string): Promise<Image> {
   return await (await import('../../build/cli/images.ts')).readImage(name);
 }
 
-/** The image out of the lock, made first when it is not in the store: packages are fetched, nothing is compiled. */
+/**
+ * The image out of the lock, made first when it is not in the store: packages are fetched, no kernel is compiled. Of a
+ * kernel of our own its configuration is made, with its source and compiler: that says what is built in.
+ */
 export async function viewImage({ name, kernel }: Image): Promise<ImageView> {
   const [{ loadImage }, { buildTargets }, { sdkTree }] = await Promise.all([
     import('../../build/cli/images.ts'),
