@@ -4,7 +4,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
-import { deb, fetchDeb, fetchDebs, type PoolFile } from './fetch.ts';
+import { deb, fetchDeb, type PoolFile } from './fetch.ts';
 import { startMirror, temporaryCache } from './fixtures-mirror.ts';
 
 const content = Buffer.from('a package, really '.repeat(20_000));
@@ -135,34 +135,6 @@ test('two downloads of one file at once do not disturb each other', async (t) =>
   const outs = ['1.deb', '2.deb', '3.deb'].map((name) => join(cache, name));
   await Promise.all(outs.map((out) => fetchDeb(file, out, { mirrors: [`${good.url}/debian`] })));
   for (const out of outs) assert.deepEqual(await readFile(out), content);
-});
-
-test('many files: bounded, and the first failure stops the rest', async (t) => {
-  const { cache, good } = await setUp(t);
-  let running = 0;
-  let most = 0;
-  const files = Array.from({ length: 12 }, (_, index) => {
-    const data = Buffer.from(`file ${index}`);
-    const path = `pool/main/f/f/f${index}_1_all.deb`;
-    good.files.set(`/debian/${path}`, (_request, response) => {
-      most = Math.max(most, ++running);
-      setTimeout(() => {
-        running--;
-        response.end(data);
-      }, 5);
-    });
-    const sha256 = createHash('sha256').update(data).digest('hex');
-    return {
-      file: { archive: 'debian' as const, path, size: data.length, sha256 },
-      out: join(cache, `${index}`),
-    };
-  });
-  const mirrors = [`${good.url}/debian`];
-  await fetchDebs(files, { mirrors, parallel: 3 });
-  assert.ok(most <= 3 && most > 1, `${most} at once`);
-  good.files.delete(`/debian/${files[5]!.file.path}`);
-  const error = await failureOf(fetchDebs(files, { mirrors, parallel: 3 }));
-  assert.match(error.message, /f5_1_all\.deb/);
 });
 
 test('the recipe makes a target whose output is the pinned file', async (t) => {

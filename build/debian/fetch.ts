@@ -27,7 +27,6 @@ export interface FetchDebOptions {
 }
 
 const ATTEMPTS_PER_URL = 2;
-const DEFAULT_PARALLEL = 8;
 
 function isAlive(pid: number): boolean {
   try {
@@ -210,40 +209,6 @@ export async function fetchDeb(file: PoolFile, out: string, options: FetchDebOpt
     where,
     mend: 'check the network and the proxy, or give another mirror in DRAISINE_MIRROR',
   });
-}
-
-/** Downloads several files, at most `parallel` at once; stops at the first failure. */
-export async function fetchDebs(
-  files: readonly { readonly file: PoolFile; readonly out: string }[],
-  { parallel = DEFAULT_PARALLEL, ...options }: FetchDebOptions & { readonly parallel?: number } = {},
-): Promise<void> {
-  const abort = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
-  const done = new Map<PoolFile, number>();
-  const total = files.reduce((sum, { file }) => sum + file.size, 0);
-  const queue = [...files];
-  const worker = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { file, out } = next;
-      const progress = (bytes: number) => {
-        done.set(file, bytes);
-        options.progress?.(
-          [...done.values()].reduce((sum, value) => sum + value, 0),
-          total,
-        );
-      };
-      await fetchDeb(file, out, { ...options, signal, progress });
-    }
-  };
-  let failure: { error: unknown } | undefined;
-  const workers = Array.from({ length: Math.min(parallel, files.length) }, () =>
-    worker().catch((error: unknown) => {
-      failure ??= { error };
-      abort.abort();
-    }),
-  );
-  await Promise.all(workers);
-  if (failure !== undefined) throw failure.error;
 }
 
 /**

@@ -8,18 +8,13 @@ import { addBlob, blobPath } from './blobs.ts';
 import { collectGarbage, wipeStore } from './collect.ts';
 import { readRecord } from './record.ts';
 import { recipe, type Target } from './target.ts';
-import { buildText, namesRun, neverAborted, reopen, temporaryStore } from './testing.ts';
-import { buildTwice } from './twice.ts';
+import { buildText, namesRun, reopen, temporaryStore } from './testing.ts';
 
-let downloads = 0;
 const download = recipe<{ text: string }>({
   from: import.meta.url,
   kind: 'file',
   fetch: true,
-  run: ({ inputs, out }) => {
-    downloads++;
-    return writeFile(out, inputs.text);
-  },
+  run: ({ inputs, out }) => writeFile(out, inputs.text),
 });
 const honest = recipe<{ of: Target }>({
   from: import.meta.url,
@@ -29,31 +24,6 @@ const honest = recipe<{ of: Target }>({
     await writeFile(out, `${await readFile(inputs.of.path, 'utf8')}!`);
   },
 });
-const leaky = recipe<{ of: Target }>({
-  from: import.meta.url,
-  kind: 'file',
-  run: ({ out, scratch }) => writeFile(out, scratch), // the path differs from run to run
-});
-
-test('building twice finds the recipe that is to blame, and downloads once', async (t) => {
-  const stores = [await temporaryStore(t), await temporaryStore(t)] as const;
-  const of = download('d', { text: 'x' });
-  downloads = 0;
-  assert.deepEqual(
-    await buildTwice([honest('top', { of: honest('h', { of }) })], stores, { signal: neverAborted() }),
-    [],
-  );
-  assert.equal(downloads, 1);
-  const differences = await buildTwice([honest('top', { of: leaky('leak', { of }) })], stores, {
-    signal: neverAborted(),
-  });
-  assert.deepEqual(
-    differences.map(({ name }) => name),
-    ['leak'],
-  ); // prettier-ignore
-  assert.notEqual(differences[0]?.digests[0], differences[0]?.digests[1]);
-});
-
 test('garbage: what was not used for long goes, with the blobs that nothing else names', async (t) => {
   const store = await temporaryStore(t);
   const old = honest('old', { of: download('d', { text: 'old' }) });

@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
-import {
-  checkScripts,
-  parsePolicy,
-  type ScriptVerdict,
-  unknownScripts,
-  verdictTemplates,
-} from './scripts.ts';
+import { checkScripts, parsePolicy, type ScriptVerdict, unknownScripts } from './scripts.ts';
 
 const scripted = (name: string, scripts: Record<string, string>) => ({ name, version: '1', scripts });
 const verdict = (owner: string, script: ScriptVerdict['script'], text: string): ScriptVerdict => ({
@@ -76,19 +70,6 @@ describe('checkScripts', () => {
         );
       },
     );
-  });
-
-  test('templates are one JSON object a line', () => {
-    const lines = verdictTemplates(unknownScripts(packages, [])).split('\n');
-    assert.equal(lines.length, 4);
-    assert.deepEqual(Object.keys(JSON.parse(lines[0] ?? '')), [
-      'sha256',
-      'package',
-      'script',
-      'verdict',
-      'by',
-      'note',
-    ]);
   });
 });
 

@@ -135,12 +135,3 @@ export function parsePolicy(value: unknown, where: string): ScriptVerdict[] {
     return note === undefined ? checked : { ...checked, note };
   });
 }
-
-/** The unknown scripts as verdicts to be filled in, one JSON object a line, for whoever writes the policy. */
-export function verdictTemplates(unknown: readonly UnknownScript[]): string {
-  return unknown
-    .map(({ sha256: digest, package: owner, script }) =>
-      JSON.stringify({ sha256: digest, package: owner, script, verdict: '', by: '', note: '' }),
-    )
-    .join('\n');
-}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { indexTree, lookUp } from './lookup.ts';
-import { findEntry, relocate, selectPaths, under } from './subtree.ts';
+import { findEntry, relocate, under } from './subtree.ts';
 import { dir, file, hardlink, listing, symlink, treeOf } from './testing.ts';
 
 const tree = treeOf(
@@ -51,26 +51,6 @@ describe('relocate', () => {
     assert.throws(() => relocate([file('etcetera/a')], 'etc', 'x'), /\/etcetera\/a is not below \/etc/);
     assert.throws(() => relocate([hardlink('etc/a', 'usr/a')], 'etc', 'x'), /\/usr\/a is not below/);
     assert.throws(() => relocate([file('etc/a')], 'etc', '../x'), /no plain path/);
-  });
-});
-
-describe('selectPaths', () => {
-  test('adds the folders above', () => {
-    assert.deepEqual(listing(selectPaths(tree, ['usr/bin/sh'])), [
-      'dir usr',
-      'dir usr/bin',
-      'symlink usr/bin/sh -> dash',
-    ]);
-  });
-  test('makes a file of a hard link chosen without its file', () => {
-    assert.deepEqual(listing(selectPaths(tree, ['usr/bin/dush', 'usr/bin/dish'])).slice(2), [
-      'file usr/bin/dish',
-      'hardlink usr/bin/dush -> usr/bin/dish',
-    ]);
-    assert.equal(selectPaths(tree, ['usr/bin/dish']).entries.at(-1)?.mode, 0o755);
-  });
-  test('names all that is missing', () => {
-    assert.throws(() => selectPaths(tree, ['usr/x', 'usr', 'y']), /not in the tree: \/usr\/x, \/y/);
   });
 });
 

@@ -1,9 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import { byteOrder } from '../../sdk/lib/files.ts';
 import type { Entry, Tree } from './entry.ts';
-import { promoteLinks } from './links.ts';
-import { indexTree } from './lookup.ts';
-import { checkPath, parentOf } from './paths.ts';
+import { checkPath } from './paths.ts';
 
 /** The entry at `path`, symlinks not followed. One binary search; for many look-ups use `indexTree`. */
 export function findEntry(tree: Tree, path: string): Entry | undefined {
@@ -56,36 +53,4 @@ export function relocate(entries: readonly Entry[], from: string, to: string): E
     );
   }
   return result;
-}
-
-/**
- * The tree of just these paths and the folders they lie in. A path that is not in the tree is an error. Of a file
- * chosen only by a hard link, the link becomes the file.
- */
-export function selectPaths(tree: Tree, paths: Iterable<string>): Tree {
-  const index = indexTree(tree);
-  const chosen = new Map<string, Entry>();
-  const missing: string[] = [];
-  for (const path of paths) {
-    const entry = index.get(path);
-    if (entry) chosen.set(path, entry);
-    else missing.push(path);
-    for (let up = parentOf(path); entry && up !== '' && !chosen.has(up); up = parentOf(up)) {
-      const parent = index.get(up);
-      if (parent) chosen.set(up, parent);
-    }
-  }
-  if (missing.length > 0) {
-    throw badInput(`not in the tree: ${missing.map((path) => `/${path}`).join(', ')}`, {
-      where: 'selected paths',
-    });
-  }
-  const left = new Map<string, Entry>();
-  for (const entry of chosen.values()) {
-    if (entry.type !== 'hardlink' || chosen.has(entry.target)) continue;
-    const file = index.get(entry.target);
-    if (file) left.set(entry.target, file);
-  }
-  promoteLinks(chosen, left);
-  return { entries: [...chosen.values()].sort((a, b) => byteOrder(a.path, b.path)) };
 }
