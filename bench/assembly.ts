@@ -10,11 +10,11 @@
  *             what the image drops in writing, since apt insists
  * mmdebstrap must be on PATH; without it the first two are printed alone.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { $ } from 'zx';
 import { lockDate, lockedSet, readLock } from '../build/debian/lock.ts';
 import { archiveUrls, mirrorBases } from '../build/debian/mirror.ts';
 import { buildTargets } from '../build/graph/run.ts';
@@ -68,13 +68,13 @@ try {
   const fetched = await buildTargets(debs);
   await buildTargets(usrOf('warm')); // the tool tree, ZFS, every unpacked package
 
-  const haveMmdebstrap = spawnSync('mmdebstrap', ['--version']).status === 0;
+  const haveMmdebstrap = (await $({ nothrow: true, quiet: true })`mmdebstrap --version`).exitCode === 0;
   const cache = join(scratch, 'archives');
   mkdirSync(cache);
   for (const target of debs)
     copyFileSync(fetched.get(target.name)!.path, join(cache, basename(String(target.inputs.path))));
   const sources = await mirrorLines();
-  if (haveMmdebstrap) mmdebstrap(); // not counted: fetches what the written drops leave out
+  if (haveMmdebstrap) await mmdebstrap(); // not counted: fetches what the written drops leave out
 
   const times = { debs: [] as number[], packages: [] as number[], mmdebstrap: [] as number[] };
   for (let round = 0; round < rounds; round++) {
@@ -98,26 +98,18 @@ try {
     process.stderr.write(`round ${round + 1} of ${rounds}\n`);
   }
 
-  function mmdebstrap(): void {
+  async function mmdebstrap(): Promise<void> {
     const out = join(scratch, 'mmdebstrap');
     const include = pinned.filter(({ name }) => !name.startsWith('linux-image')).map(({ name }) => name);
-    execFileSync(
-      'mmdebstrap',
-      [
-        '--quiet',
-        '--variant=minbase',
-        '--skip=download/empty',
-        '--skip=essential/unlink',
-        '--setup-hook=mkdir -p "$1"/var/cache/apt/archives',
-        `--setup-hook=cp ${cache}/*.deb "$1"/var/cache/apt/archives/`,
-        `--customize-hook=cp -n "$1"/var/cache/apt/archives/*.deb ${cache}/`,
-        `--include=${include.join(',')}`,
-        'trixie',
-        out,
-        ...sources,
-      ],
-      { stdio: ['ignore', 'inherit', 'inherit'] },
-    );
+    const hooks = [
+      '--setup-hook=mkdir -p "$1"/var/cache/apt/archives',
+      `--setup-hook=cp ${cache}/*.deb "$1"/var/cache/apt/archives/`,
+      `--customize-hook=cp -n "$1"/var/cache/apt/archives/*.deb ${cache}/`,
+    ];
+    const skip = ['--skip=download/empty', '--skip=essential/unlink'];
+    await $({
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })`mmdebstrap --quiet --variant=minbase ${skip} ${hooks} --include=${include.join(',')} trixie ${out} ${sources}`;
     rmSync(out, { recursive: true, force: true });
   }
 

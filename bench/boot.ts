@@ -11,11 +11,11 @@
  *   memory      MiB taken of 1024 once everything has started
  * Needs root, mmdebstrap and mkfs.ext4 on PATH for Debian; without, the other two are compared.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { $ } from 'zx';
 import { lockedSet, readLock } from '../build/debian/lock.ts';
 import { archiveUrls, mirrorBases } from '../build/debian/mirror.ts';
 import { buildTargets } from '../build/graph/run.ts';
@@ -99,18 +99,15 @@ async function debianLab(lab: Lab): Promise<Lab> {
     ...names.filter((name) => !name.startsWith('linux-image')),
     ...['linux-image-amd64', 'initramfs-tools', 'zstd'],
   ];
-  execFileSync(
-    'mmdebstrap',
-    [
-      ...['--quiet', '--variant=minbase', `--include=${include.join(',')}`],
-      `--customize-hook=copy-in ${unit} /etc/systemd/system`,
-      '--customize-hook=chroot "$1" systemctl enable bench.service',
-      '--customize-hook=echo "LABEL=debian / ext4 defaults 0 1" >"$1/etc/fstab"',
-      '--customize-hook=echo debian >"$1/etc/hostname"',
-      ...['trixie', system, ...sources],
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
-  );
+  const hooks = [
+    `--customize-hook=copy-in ${unit} /etc/systemd/system`,
+    '--customize-hook=chroot "$1" systemctl enable bench.service',
+    '--customize-hook=echo "LABEL=debian / ext4 defaults 0 1" >"$1/etc/fstab"',
+    '--customize-hook=echo debian >"$1/etc/hostname"',
+  ];
+  await $({
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })`mmdebstrap --quiet --variant=minbase --include=${include.join(',')} ${hooks} trixie ${system} ${sources}`;
   const file = (pattern: RegExp) => {
     const found = readdirSync(join(system, 'boot')).find((name) => pattern.test(name));
     if (!found) throw new Error(`${system}/boot has nothing that matches ${pattern}`);
@@ -147,7 +144,7 @@ async function debianLab(lab: Lab): Promise<Lab> {
     ],
   });
   const filesystem = join(scratch, 'root.img');
-  execFileSync('mkfs.ext4', ['-q', '-L', 'debian', '-d', system, filesystem, '4G']);
+  await $`mkfs.ext4 -q -L debian -d ${system} ${filesystem} 4G`;
   const definitions = join(scratch, 'repart.d');
   mkdirSync(definitions);
   for (const [type, path] of [
@@ -177,7 +174,10 @@ const labs = new Map<string, Lab>();
 for (const image of ['n100', 'generic']) labs.set(image, await openLab({ image, out, toolTree }));
 const clusters: Awaited<ReturnType<typeof createCluster>>[] = [];
 try {
-  if (process.getuid?.() === 0 && spawnSync('mmdebstrap', ['--version']).status === 0)
+  if (
+    process.getuid?.() === 0 &&
+    (await $({ nothrow: true, quiet: true })`mmdebstrap --version`).exitCode === 0
+  )
     labs.set('debian', await debianLab(labs.get('generic')!));
   const boots = new Map<string, Boot[]>();
   const boxes = new Map<string, Machine>();
