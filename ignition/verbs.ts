@@ -63,7 +63,7 @@ async function embedCommand(
   if ((file === undefined) === (remove !== true)) {
     throw badInput(remove ? 'a config and --remove' : 'which config?', {
       where: file ?? image,
-      mend: './draisine iso embed IMAGE.iso my.ign, or ./draisine iso embed IMAGE.iso --remove',
+      mend: './draisine iso embed ISO my.ign, or ./draisine iso embed ISO --remove',
     });
   }
   const [{ configText }, { embedConfig }] = await Promise.all([import('./load.ts'), import('./embed.ts')]);
@@ -115,7 +115,7 @@ async function typesCommand({ source, output }: { source: string; output?: strin
 
 const collect = (value: string, list: string[]): string[] => [...list, value];
 
-/** Registers `ignition validate | compile | translate | types` (DESIGN section 4) and `iso embed`. */
+/** Registers `ignition validate | compile | translate | types` and `iso embed`. */
 export function register(program: Command): void {
   const ignition = program.command('ignition').description('checks, compiles and translates machine configs');
   ignition
@@ -148,7 +148,7 @@ export function register(program: Command): void {
   const iso = program.command('iso').description('machine configs in ISO images');
   iso
     .command('embed')
-    .argument('<image>', 'ISO image that draisine build has made')
+    .argument('<iso>', 'ISO image that draisine build has made: a file')
     .argument('[config]', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - reads JSON from standard input')
     .option('-o, --output <file>', 'where to write the image (default: over it)')
     .option('--remove', 'take the config out again')

@@ -11,7 +11,7 @@ export const MANIFEST = 'manifest.json';
 export const TREE = 'tree.json';
 
 export interface Artifact {
-  /** `disk`, `uki`, … (DESIGN section 4). */
+  /** `disk`, `uki`, … as in docs/images.md. */
   readonly name: string;
   /** From the manifest's folder. */
   readonly path: string;

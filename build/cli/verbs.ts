@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseAge } from './age.ts';
 
-/** Registers `build`, `graph`, `clean`, `size`, `diff`, `flash`, `keys` and `sdk` (DESIGN section 4). Each loads its own module when it runs. */
+/** Registers `build`, `graph`, `clean`, `size`, `diff`, `flash`, `keys` and `sdk`. Each loads its own module when it runs. */
 export function register(program: Command): void {
   program
     .command('build')

@@ -20,7 +20,7 @@ export interface ErofsSettings {
 
 const COMPRESSORS: Readonly<Record<Compression, readonly string[]>> = {
   lz4: ['-zlz4'],
-  // Clusters of 64 KiB: DESIGN section 8 has the sizes and times measured.
+  // Measured on a tree of 171 MB: 73 MB in 5 s; level 9 with clusters of 128 KiB and fragments 65 MB, in 62 s.
   zstd: ['-zzstd,level=3', '-C65536'],
 };
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Sizes of the partition plan (DESIGN section 6), in bytes. */
+/** Sizes of the partition plan (docs/install.md), in bytes. */
 export interface PartitionPlan {
   readonly esp: number;
   readonly usr: number;
