@@ -20,7 +20,16 @@ const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program:
 
 const QUIET = ['-q, --quiet', 'no progress, only errors and results'] as const;
 
-async function main(args: string[]): Promise<number> {
+/** Before a verb or behind it, also behind the verb of a verb. */
+function addQuiet(verb: Command): void {
+  verb.option(...QUIET);
+  for (const below of verb.commands) addQuiet(below);
+}
+
+async function main(given: string[]): Promise<number> {
+  // `help kola run`: commander's own help looks at one word only.
+  const [first, ...behind] = given;
+  const args = first === 'help' && behind.length > 0 ? [...behind, '--help'] : given;
   const program = new Command('draisine')
     .description('Builds, boots and proves a small immutable container-first Linux')
     .option(...QUIET)
@@ -30,7 +39,7 @@ async function main(args: string[]): Promise<number> {
   const wanted = args.find((arg) => !arg.startsWith('-'));
   const asked = rooms.filter((room) => wanted === undefined || room.verbs.includes(wanted));
   for (const room of asked.length > 0 ? asked : rooms) (await room.load()).register(program);
-  for (const verb of program.commands) verb.option(...QUIET); // before the verb or behind it
+  for (const verb of program.commands) addQuiet(verb);
   try {
     await program.parseAsync(args, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
