@@ -7,7 +7,7 @@ export interface Entry {
   readonly path: string;
   /** 1-based; 0 when the config has no text to point at. */
   readonly line: number;
-  /** 1-based, in bytes; 0 when the config has no text to point at. */
+  /** 1-based, of JSON in bytes, as Ignition counts, of YAML in characters; 0 when the config has no text to point at. */
   readonly column: number;
   /** What is wrong, in Ignition's words, then how to mend it. */
   readonly message: string;

@@ -163,8 +163,21 @@ describe('errors stand at their place in the YAML', () => {
   });
   test('boot_device', () =>
     assert.match(refused('boot_device:\n  luks: {tpm2: true}\n'), /^4:3 boot_device rearranges/));
-  test('unknown variant', () =>
-    assert.match(refused('', 'variant: openshift\nversion: 4.9.0\n'), /unknown variant "openshift"/));
+  test('unknown variant, or version of it, where it stands', () => {
+    assert.match(
+      refused('', '# a\nvariant: openshift\nversion: 4.9.0\n'),
+      /^2:10 unknown variant "openshift"/,
+    );
+    assert.match(
+      refused('', 'variant: fcos\nversion: 9.9.9\n'),
+      /^2:10 unknown variant "fcos" version "9\.9\.9"/,
+    );
+    assert.match(refused('', 'version: 1.4.0\n'), /^1:1 unknown variant ""/);
+  });
+  test('a second document', () =>
+    assert.match(refused('---\nvariant: fcos\n'), /^3:1 a second document begins; /));
+  test('columns count characters, whatever their bytes', () =>
+    assert.match(refused('storage: {files: [{"path": "/ä€😀", "mode": x}]}\n'), /^3:44 /));
   test('unknown keys are warnings', () => {
     const { config, entries } = compileButane(Buffer.from(`${HEAD}storage:\n  wipeTable: true\n`), folder);
     assert.ok(config);

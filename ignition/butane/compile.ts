@@ -31,9 +31,15 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
   'fcos 1.5.0': { after33: true, bootDevice: true },
 };
 
-function headerText(map: Extract<Yaml, { kind: 'map' }>, name: string): string {
+interface Header {
+  readonly text: string;
+  /** Where it is said; of what is not there, where the map begins. */
+  readonly at: number;
+}
+
+function headerOf(map: Extract<Yaml, { kind: 'map' }>, name: string): Header {
   const value = map.members.find(({ key }) => key === name)?.value;
-  return value?.kind === 'scalar' ? value.text : '';
+  return { text: value?.kind === 'scalar' ? value.text : '', at: value?.at ?? map.at };
 }
 
 /** The place of the deepest value of the YAML along a path of the result. */
@@ -159,15 +165,18 @@ export function compileButane(bytes: Buffer, folder: string): ButaneResult {
   if (reading.failed() || parsed.value === undefined) return { entries: reading.entries };
   if (parsed.value.kind !== 'map')
     return fatal('not a Butane config: expected a map with variant and version');
-  const variant = headerText(parsed.value, 'variant');
-  const dialect = DIALECTS[`${variant} ${headerText(parsed.value, 'version')}`];
+  const variant = headerOf(parsed.value, 'variant');
+  const version = headerOf(parsed.value, 'version');
+  const dialect = DIALECTS[`${variant.text} ${version.text}`];
   if (dialect === undefined) {
-    const known = Object.keys(DIALECTS).join(', ');
+    const known = Object.keys(DIALECTS);
+    const wrong = known.some((name) => name.startsWith(`${variant.text} `)) ? version : variant;
     return fatal(
-      `unknown variant "${variant}" version "${headerText(parsed.value, 'version')}"; known: ${known}`,
+      `unknown variant "${variant.text}" version "${version.text}"; known: ${known.join(', ')}`,
+      parsed.place(wrong.at),
     );
   }
-  const desugared = desugar(parsed.value, variant, dialect, folder, reading);
+  const desugared = desugar(parsed.value, variant.text, dialect, folder, reading);
   if (!reading.failed()) addVerdict(desugared, reading);
   if (reading.failed()) return { entries: reading.entries };
   const { config, readPath } = desugared;

@@ -36,7 +36,7 @@ export interface YamlFault {
 export interface ParsedYaml {
   readonly value?: Yaml;
   readonly faults: readonly YamlFault[];
-  /** 1-based line and column of an offset. */
+  /** 1-based line and column of an offset; the column counts characters, as editors do. */
   readonly place: (at: number) => { readonly line: number; readonly column: number };
 }
 
@@ -135,12 +135,15 @@ export function parseYaml(text: string): ParsedYaml {
     version: '1.2',
   });
   const place = (at: number) => {
-    const { line, col } = lines.linePos(at);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+    const line = Math.max(lines.linePos(at).line, 1);
+    return { line, column: [...text.slice(lines.lineStarts[line - 1] ?? 0, at)].length + 1 };
   };
-  const faults: YamlFault[] = document.errors.map(({ pos, message }) => ({
+  const faults: YamlFault[] = document.errors.map(({ code, pos, message }) => ({
     at: pos[0],
-    message: message.split(/ at line \d+/)[0] ?? message,
+    message:
+      code === 'MULTIPLE_DOCS'
+        ? 'a second document begins; a config is one: remove it, or put it in a file of its own'
+        : (message.split(/ at line \d+/)[0] ?? message),
   }));
   if (faults.length > 0) return { faults, place };
   const resolve = anchors(document);

@@ -1,10 +1,10 @@
-/** 1-based line and column of a byte. The column counts bytes, as Ignition's does. */
+/** 1-based line and column of a place in a config. */
 export interface LineColumn {
   readonly line: number;
   readonly column: number;
 }
 
-/** Lines and columns of many offsets in one pass over the bytes. The result is in the order of `offsets`. */
+/** Lines and columns of many offsets in one pass over the bytes. Columns count bytes, as Ignition's do. The result is in the order of `offsets`. */
 export function lineColumns(bytes: Uint8Array, offsets: readonly number[]): LineColumn[] {
   const order = offsets.map((_, index) => index).sort((a, b) => (offsets[a] ?? 0) - (offsets[b] ?? 0));
   const result: LineColumn[] = new Array(offsets.length);
