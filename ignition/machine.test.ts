@@ -42,6 +42,21 @@ test('plain Ignition wins over the sugar', () => {
   assert.equal(made.storage?.files?.[0]?.contents.source, 'data:,b');
 });
 
+test('a pool is scrubbed every month, or as it says', () => {
+  const pool = { vdevs: [{ disk: '/dev/disk/by-id/a' }] } as const;
+  const made = machine({
+    pools: { tank: pool, fast: pool, scratch: pool },
+    scrubs: { fast: { schedule: 'weekly' }, scratch: 'never' },
+  });
+  const timers = JSON.stringify(made).match(/OnCalendar=\w+|"scrub-\w+\.timer"/g);
+  assert.deepEqual(timers?.sort(), [
+    '"scrub-fast.timer"',
+    '"scrub-tank.timer"',
+    'OnCalendar=monthly',
+    'OnCalendar=weekly',
+  ]);
+});
+
 test('a dataset is mounted where its pool or parent says', () => {
   const made = machine({
     pools: { tank: { ...POOLS.tank, mountpoint: '/srv/tank' } },

@@ -46,7 +46,8 @@ export interface MachineOptions<Pool extends string, Dataset extends string, Pod
   readonly pools?: { readonly [Name in Pool]: PoolOptions };
   readonly datasets?: { readonly [Name in Dataset]: DatasetOf<Name, NoInfer<Pool>> };
   readonly snapshots?: { readonly [Name in NoInfer<Dataset | Pool>]?: SnapshotPolicy };
-  readonly scrubs?: { readonly [Name in NoInfer<Pool>]?: { readonly schedule?: string } };
+  /** Of every pool, monthly unless it says otherwise here: what is never read through cannot be repaired in time. */
+  readonly scrubs?: { readonly [Name in NoInfer<Pool>]?: { readonly schedule?: string } | 'never' };
   readonly pods?: { readonly [Name in Pod]: PodOptions };
   readonly containers?: Named<
     ContainerOptions<NoInfer<Dataset>, NoInfer<Pool>> & { readonly pod?: NoInfer<Pod> }
@@ -92,6 +93,16 @@ function each<Value>(named: object | undefined, make: (name: string, value: Valu
     .map(([name, value]) => make(name, value as Value));
 }
 
+function scrubsOf(
+  pools: Named<PoolOptions>,
+  wanted: MachineOptions<string, never, never>['scrubs'] = {},
+): Named<{ readonly schedule?: string }> {
+  const all = { ...Object.fromEntries(Object.keys(pools).map((name) => [name, {}])), ...wanted };
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([name, how]) => (how === 'never' || !how ? [] : [[name, how]])),
+  );
+}
+
 /**
  * Composes a machine's configuration. Export the result as the default export of a file and compile that:
  * `draisine ignition compile machine.ts`.
@@ -125,7 +136,7 @@ export function machine<
     ...each(pools, zpool),
     ...each(datasets, dataset),
     ...each(options.snapshots, snapshotPolicy),
-    ...each(options.scrubs, scrub),
+    ...each(scrubsOf(pools, options.scrubs), scrub),
     ...each(options.pods, pod),
     ...each(containers, (name, one: ContainerOptions) => container(name, one, { mountpointOf })),
   ];

@@ -124,7 +124,8 @@ export function checkSections(
     checkNames(sections[section as keyof typeof SINGLE] ?? {}, known, section);
   for (const [section, known] of Object.entries(BY_NAME)) {
     const things = Object.entries(sections[section as keyof typeof BY_NAME] ?? {});
-    for (const [name, options] of things) checkNames(options ?? {}, known, `${section}.${name}`);
+    for (const [name, options] of things)
+      if (typeof options === 'object') checkNames(options ?? {}, known, `${section}.${name}`);
   }
   for (const [name, container] of Object.entries(sections.containers ?? {})) {
     const { limits = {}, health = {} } = (container ?? {}) as Partial<ContainerOptions>;

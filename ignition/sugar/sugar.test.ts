@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { secret } from '../secret.ts';
+import { resolveSecrets, secret } from '../secret.ts';
 import { validate } from '../validate.ts';
 import { quadlet } from './container.ts';
 import { dataset, datasetScript, datasetService } from './dataset.ts';
@@ -60,7 +60,7 @@ test('every function gives what Ignition accepts', () => {
     zram({ size: '2G' }),
     luks('data', {
       device: '/dev/sdb',
-      unlock: { key: secret({ file: 'k' }) },
+      unlock: { key: secret({ command: ['echo', 'k'] }) },
       filesystem: { format: 'xfs', path: '/var/d' },
     }),
     zpool('tank', MIRROR),
@@ -68,7 +68,8 @@ test('every function gives what Ignition accepts', () => {
     snapshotPolicy('tank/a', { keep: { daily: 3 } }),
     scrub('tank'),
   ];
-  const config = { ...mergeFragments(...parts), ignition: { version: '3.3.0' } };
+  const { value } = resolveSecrets(mergeFragments(...parts), '.');
+  const config = { ...(value as object), ignition: { version: '3.3.0' } };
   assert.deepEqual(validate(Buffer.from(JSON.stringify(config))).entries, []);
 });
 
