@@ -40,7 +40,18 @@ test('a tree document that is damaged names the entry', () => {
   const good = [dir, { ...dir, type: 'symlink', target: 'x' }, { ...dir, type: 'file', content }];
   assert.equal(read({ entries: good })?.entries.length, 3);
   const odd: unknown[] = [null, 3, {}, { path: 3 }, { ...dir, type: 'fifo' }, { ...dir, type: 'file' }];
-  for (const entry of [...odd, { ...dir, type: 'symlink' }, { ...dir, mode: '755' }]) {
+  const blob = { blob: 'a'.repeat(64), offset: 0, size: 0, sha256: '' };
+  assert.ok(read({ entries: [{ ...dir, type: 'file', content: blob }] }));
+  const contents = [
+    { ...blob, blob: '../../victim.txt' },
+    { ...blob, blob: 'A'.repeat(64) },
+    { ...blob, offset: -1 },
+    { ...blob, offset: '0' },
+    { ...blob, size: 1.5 },
+    { ...content, encoding: 'hex' },
+    { ...content, inline: 3 },
+  ].map((each) => ({ ...dir, type: 'file', content: each }));
+  for (const entry of [...odd, ...contents, { ...dir, type: 'symlink' }, { ...dir, mode: '755' }]) {
     assert.throws(() => read({ entries: [dir, entry] }), {
       exitCode: 2,
       message: /\.entries\[1\] is no entry/,

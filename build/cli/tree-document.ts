@@ -1,8 +1,8 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { blobPath, checkBlob } from '../graph/blobs.ts';
-import type { Store } from '../graph/store.ts';
+import { isDigest, type Store } from '../graph/store.ts';
 import type { Content, Entry, Tree } from '../tree/entry.ts';
 import { TREE } from './manifest.ts';
 
@@ -41,8 +41,19 @@ function isEntry(value: unknown): boolean {
   if (![mode, uid, gid].every((each) => typeof each === 'number')) return false;
   if (type === 'symlink' || type === 'hardlink') return typeof target === 'string';
   if (type !== 'file') return type === 'dir';
-  const { size, sha256 } = (content ?? {}) as Record<string, unknown>;
-  return typeof size === 'number' && typeof sha256 === 'string';
+  return isContent(content);
+}
+
+/** `blob` names a file of the store, which is evicted when its bytes are not what the name says. */
+function isContent(value: unknown): boolean {
+  const { size, sha256, blob, offset, inline, encoding } = (value ?? {}) as Record<string, unknown>;
+  if (!isCount(size) || typeof sha256 !== 'string') return false;
+  if (inline === undefined) return isDigest(blob) && isCount(offset);
+  return typeof inline === 'string' && (encoding === 'utf8' || encoding === 'base64');
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function isTrim(value: unknown): boolean {
@@ -54,19 +65,20 @@ function isTrim(value: unknown): boolean {
 export async function readContent(store: Store, content: Content): Promise<Buffer | undefined> {
   if ('inline' in content) return Buffer.from(content.inline, content.encoding);
   if (!(await checkBlob(store, content.blob))) return undefined;
-  const bytes = Buffer.alloc(content.size);
+  const short = badInput('a blob of the store is shorter than the tree says', { where: content.blob });
   const file = openSync(blobPath(store, content.blob), 'r');
   try {
+    if (content.offset + content.size > fstatSync(file).size) throw short; // before memory is taken for it
+    const bytes = Buffer.alloc(content.size);
     for (let done = 0; done < bytes.length; ) {
       const count = readSync(file, bytes, done, bytes.length - done, content.offset + done);
-      if (count === 0)
-        throw badInput('a blob of the store is shorter than the tree says', { where: content.blob });
+      if (count === 0) throw short;
       done += count;
     }
+    return bytes;
   } finally {
     closeSync(file);
   }
-  return bytes;
 }
 
 export type FileEntry = Extract<Entry, { type: 'file' }>;

@@ -4,7 +4,7 @@ import type { Sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { blobPath, checkBlob } from './blobs.ts';
 import { checkDir, dirPath } from './dirs.ts';
-import { putFile, type Store, shard, storeFailure } from './store.ts';
+import { isDigest, putFile, type Store, shard, storeFailure } from './store.ts';
 import type { Output, OutputKind } from './target.ts';
 
 /** What an action made: kept under the action's key. */
@@ -61,8 +61,6 @@ export function outputOf(store: Store, record: ActionRecord): Output {
   return { kind, digest, size, path: kind === 'file' ? blobPath(store, digest) : dirPath(store, digest) };
 }
 
-const HEX = /^[0-9a-f]{64}$/;
-
 export function parseRecord(text: string): ActionRecord | undefined {
   let value: unknown;
   try {
@@ -73,9 +71,8 @@ export function parseRecord(text: string): ActionRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { name, kind, digest, size, refs, ms } = value as Partial<Record<keyof ActionRecord, unknown>>;
   if (typeof name !== 'string' || (kind !== 'file' && kind !== 'dir')) return undefined;
-  if (typeof digest !== 'string' || !HEX.test(digest)) return undefined;
+  if (!isDigest(digest)) return undefined;
   if (typeof size !== 'number' || typeof ms !== 'number') return undefined;
-  if (!Array.isArray(refs) || !refs.every((ref): ref is string => typeof ref === 'string' && HEX.test(ref)))
-    return undefined;
+  if (!Array.isArray(refs) || !refs.every(isDigest)) return undefined;
   return { name, kind, digest, size, refs, ms };
 }

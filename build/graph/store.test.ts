@@ -51,6 +51,15 @@ test('only files can be added', async (t) => {
   await assert.rejects(addBlob(store, { path: store.root }), /only a regular file/);
 });
 
+test('what is no digest names nothing in the store, and nothing outside of it', async (t) => {
+  const store = await temporaryStore(t);
+  writeFileSync(join(store.root, 'victim.txt'), 'mine');
+  for (const name of ['../../victim.txt', '', 'A'.repeat(64), `${sha256('x')}/..`]) {
+    await assert.rejects(checkBlob(store, name), /is no digest/);
+  }
+  assert.equal(readFileSync(join(store.root, 'victim.txt'), 'utf8'), 'mine');
+});
+
 test('a folder in the place of a blob is told as what it is', async (t) => {
   const store = await temporaryStore(t);
   mkdirSync(blobPath(store, sha256('hello')), { recursive: true });

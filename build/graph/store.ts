@@ -4,6 +4,7 @@ import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import type { Sha256 } from '../../sdk/lib/files.ts';
 import { liveness, ownedName, parseOwnedName } from './owner.ts';
 
 /**
@@ -101,8 +102,15 @@ export async function moveInto(from: string, to: string): Promise<void> {
   }
 }
 
+/** SHA-256 as the store writes it. */
+export function isDigest(value: unknown): value is Sha256 {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+}
+
 /** `blobs/ab/abcd…`: 256 folders, so that none grows too long. */
-export function shard(store: Store, folder: 'blobs' | 'stamps' | 'actions', name: string): string {
+export function shard(store: Store, folder: 'blobs' | 'stamps' | 'actions', name: Sha256): string {
+  // What lies there may be renamed and removed: a name out of a document from elsewhere must not lead out of the store.
+  if (!isDigest(name)) throw new Error(`${JSON.stringify(name)} is no digest`);
   return join(store.root, folder, name.slice(0, 2), name);
 }
 
