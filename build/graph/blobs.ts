@@ -4,42 +4,42 @@ import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256, sha256File } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { copySparse } from './copy.ts';
-import { type Stamp, stampOf } from './stamp.ts';
+import { differInCtimeOnly, type Stamp, stampOf } from './stamp.ts';
 import { moveInto, putFile, type Store, shard, storeFailure, temporaryPath } from './store.ts';
 
 export function blobPath(store: Store, digest: Sha256): string {
   return shard(store, 'blobs', digest);
 }
 
+/** A blob that changes each time it is hashed is written to by somebody: not to be waited for. */
+const HASHINGS = 3;
+
 /**
  * Is this blob in the store, with the right bytes? One stat(2) when its stamp agrees; else it is hashed again and,
  * if the content is wrong, evicted with a warning.
  */
-export async function checkBlob(store: Store, digest: Sha256): Promise<boolean> {
+export async function checkBlob(store: Store, digest: Sha256, hashings = HASHINGS): Promise<boolean> {
   const path = blobPath(store, digest);
-  const now = stampOf(path);
+  let now = stampOf(path);
   if (now === undefined) return false;
   if (now === readStamp(store, digest)) return true;
   let found: Sha256;
   try {
+    // A chmod of its name in out/ is one of the blob: whoever writes there must be stopped again.
+    if (((await stat(path)).mode & 0o777) !== 0o444) await chmod(path, 0o444);
+    now = stampOf(path);
     found = await sha256File(path);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return false;
     throw storeFailure(store.root, error);
   }
-  if (found === digest) {
-    try {
-      // A chmod of its name in out/ is one of the blob: whoever writes there must be stopped again.
-      if (((await stat(path)).mode & 0o777) !== 0o444) await chmod(path, 0o444);
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return false;
-      throw storeFailure(store.root, error);
-    }
-    await stampBlob(store, digest);
+  // Written to, or put there anew, meanwhile: trust, and evict, only what was hashed.
+  const same = stampOf(path) === now;
+  if (!same && hashings > 1) return await checkBlob(store, digest, hashings - 1);
+  if (same && now !== undefined && found === digest) {
+    await stampBlob(store, digest, now);
     return true;
   }
-  // Another process may have put the right bytes there meanwhile: evict only what was hashed.
-  if (stampOf(path) !== now) return await checkBlob(store, digest);
   warn(`store: blob ${digest.slice(0, 12)} holds other bytes than when it was written; evicted`);
   const evicted = await temporaryPath(store);
   await rename(path, evicted);
@@ -61,10 +61,17 @@ export async function addBlob(
   }
 }
 
-/** Records what stat(2) says of a blob whose content is known to be right. */
-export async function stampBlob(store: Store, digest: Sha256): Promise<void> {
-  const stamp = stampOf(blobPath(store, digest));
-  if (stamp !== undefined) await putFile(store, shard(store, 'stamps', digest), stamp);
+/** Records what stat(2) said of a blob when its content was known to be right. */
+async function stampBlob(store: Store, digest: Sha256, stamp: Stamp): Promise<void> {
+  await putFile(store, shard(store, 'stamps', digest), stamp);
+}
+
+/** After link(2) and rename(2) changed the ctime of a trusted blob: trusted further, if nothing else of it changed. */
+export async function restampBlob(store: Store, digest: Sha256): Promise<void> {
+  const before = readStamp(store, digest);
+  const now = stampOf(blobPath(store, digest));
+  if (before === undefined || now === undefined || !differInCtimeOnly(before, now)) return;
+  await stampBlob(store, digest, now);
 }
 
 async function addBytes(store: Store, bytes: Uint8Array): Promise<{ digest: Sha256; size: number }> {
@@ -127,7 +134,8 @@ async function commit(store: Store, temporary: string, digest: Sha256): Promise<
   }
   await chmod(temporary, 0o444);
   await moveInto(temporary, blobPath(store, digest));
-  await stampBlob(store, digest);
+  const stamp = stampOf(blobPath(store, digest));
+  if (stamp !== undefined) await stampBlob(store, digest, stamp);
 }
 
 function readStamp(store: Store, digest: Sha256): Stamp | undefined {

@@ -3,7 +3,7 @@ import { chmod, copyFile, link, mkdir, readFile, rename, rm } from 'node:fs/prom
 import { dirname, join, resolve } from 'node:path';
 import { errorCode } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256, temporaryName } from '../../sdk/lib/files.ts';
-import { blobPath, checkBlob, stampBlob } from './blobs.ts';
+import { blobPath, checkBlob, restampBlob } from './blobs.ts';
 import { copySparse } from './copy.ts';
 import { stampOf } from './stamp.ts';
 import { putFile, type Store } from './store.ts';
@@ -23,7 +23,7 @@ export async function publishBlob(store: Store, digest: Sha256, path: string): P
   try {
     const linked = await place(blobPath(store, digest), temporary);
     await rename(temporary, path);
-    if (linked) await stampBlob(store, digest); // link(2) and rename(2) changed its ctime
+    if (linked) await restampBlob(store, digest); // link(2) and rename(2) changed its ctime
   } finally {
     await rm(temporary, { force: true });
   }

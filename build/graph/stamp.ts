@@ -13,6 +13,12 @@ export function stampOf(path: string): Stamp | undefined {
   return stat?.isFile() ? formatStamp(stat) : undefined;
 }
 
+/** As after link(2), rename(2), chmod(2): a write would have changed mtime too. */
+export function differInCtimeOnly(a: Stamp, b: Stamp): boolean {
+  const others = (stamp: Stamp) => stamp.split(' ').toSpliced(2, 1).join(' ');
+  return others(a) === others(b);
+}
+
 export function formatStamp(stat: BigIntStats): Stamp {
   return `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino} ${stat.dev}`;
 }

@@ -2,15 +2,18 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
   truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,12 +21,13 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
-import { addBlob, blobPath, checkBlob, stampBlob } from './blobs.ts';
+import { addBlob, blobPath, checkBlob, restampBlob } from './blobs.ts';
 import { copySparse } from './copy.ts';
 import { tryLock, waitForLock } from './lock.ts';
 import { liveness, ownedName, parseOwnedName, self } from './owner.ts';
 import { publishBlob } from './publish.ts';
 import { parseRecord, readRecord, writeRecord } from './record.ts';
+import { stampOf } from './stamp.ts';
 import { closeStore, openStore, temporaryPath } from './store.ts';
 import { neverAborted, reopen, temporaryFolder, temporaryStore } from './testing.ts';
 
@@ -121,8 +125,34 @@ test('the stamp spares the hashing', async (t) => {
   // Content replaced and stamped as good: only a stat is made, so nobody notices.
   chmodSync(blobPath(store, digest), 0o644);
   writeFileSync(blobPath(store, digest), 'HELLO');
-  await stampBlob(store, digest);
+  writeFileSync(stampPath(store.root, digest), stampOf(blobPath(store, digest)) ?? '');
   assert.equal(await checkBlob(store, digest), true);
+});
+
+test('a blob that is written to while it is hashed is not trusted afterwards', async (t) => {
+  const store = await temporaryStore(t);
+  const { digest } = await addBlob(store, Buffer.alloc(32 << 20));
+  const path = blobPath(store, digest);
+  chmodSync(path, 0o644); // as of a hard link in out/: the stamp no longer fits
+  const checking = checkBlob(store, digest);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const file = openSync(path, 'r+');
+  writeSync(file, 'X', 0); // behind what is hashed already
+  closeSync(file);
+  await checking;
+  assert.equal(await checkBlob(reopen(store), digest), false);
+});
+
+test('a written blob is not stamped anew because it was linked, too', async (t) => {
+  const store = await temporaryStore(t);
+  const { digest } = await addBlob(store, Buffer.from('hello'));
+  linkSync(blobPath(store, digest), join(store.root, 'other-name'));
+  await restampBlob(store, digest);
+  assert.equal(readFileSync(stampPath(store.root, digest), 'utf8'), stampOf(blobPath(store, digest)));
+  chmodSync(blobPath(store, digest), 0o644);
+  writeFileSync(blobPath(store, digest), 'HELLO');
+  await restampBlob(store, digest);
+  assert.equal(await checkBlob(store, digest), false);
 });
 
 test('a damaged record counts as none', async (t) => {
