@@ -66,9 +66,9 @@ test('using a record keeps it', async (t) => {
 test('wiping the store leaves what is not of it', async (t) => {
   const store = await temporaryStore(t);
   await buildText(download('d', { text: 'x' }), store);
-  await writeFile(join(store.root, 'mine'), 'mine');
+  for (const mine of ['mine', 'tmp/mine']) await writeFile(join(store.root, mine), 'mine');
   await wipeStore(store);
-  assert.deepEqual(readdir(store.root), ['mine']);
-  assert.equal(readFileSync(join(store.root, 'mine'), 'utf8'), 'mine');
+  assert.deepEqual(readdir(store.root).sort(), ['.draisine-store', 'mine', 'tmp']);
+  for (const mine of ['mine', 'tmp/mine']) assert.equal(readFileSync(join(store.root, mine), 'utf8'), 'mine');
   assert.equal(await buildText(download('d', { text: 'x' }), reopen(store)), 'x');
 });

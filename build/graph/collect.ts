@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
@@ -100,11 +100,19 @@ function sharded(store: Store, folder: 'actions' | 'blobs'): string[] {
   );
 }
 
-/** Removes the whole store, but nothing else that may lie in the same folder. Fails while another process builds. */
+/**
+ * Removes the whole store but for its mark, and nothing else that may lie in the same folder. Fails while another
+ * process builds.
+ */
 export async function wipeStore(store: Store): Promise<void> {
   assertIdle(store);
   try {
-    for (const folder of FOLDERS) await removeTreeAsync(join(store.root, folder));
+    for (const folder of FOLDERS.filter((name) => name !== 'tmp'))
+      await removeTreeAsync(join(store.root, folder));
+    // People, too, call a folder tmp/.
+    const tmp = join(store.root, 'tmp');
+    for (const name of readdirSync(tmp).filter(parseOwnedName)) await removeTreeAsync(join(tmp, name));
+    if (readdirSync(tmp).length === 0) await rmdir(tmp);
     await rm(join(store.root, FACTS), { force: true });
   } catch (error) {
     throw storeFailure(store.root, error);

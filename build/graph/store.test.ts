@@ -215,7 +215,7 @@ test('what dead processes left in tmp/ is swept, what the living or unknown have
   for (const name of [dead, foreign, old, alive, 'stranger'])
     mkdirSync(join(tmp, name, 'deep'), { recursive: true });
   chmodSync(join(tmp, dead, 'deep'), 0o755);
-  utimesSync(join(tmp, old), 0, 0);
+  for (const name of [old, 'stranger']) utimesSync(join(tmp, name), 0, 0);
   reopen(store);
   assert.deepEqual(readdirSync(tmp).sort(), [alive, foreign, 'stranger'].sort());
 });
@@ -321,6 +321,25 @@ test('a store that cannot be made says so in one error', async (t) => {
       /the path of the store leads through a file/.test(error.message) &&
       /DRAISINE_CACHE/.test(error.mend ?? ''),
   );
+});
+
+test('a folder with something else in it is not taken for a store', async (t) => {
+  const root = await temporaryFolder(t);
+  mkdirSync(join(root, 'tmp'));
+  writeFileSync(join(root, 'tmp/thesis'), 'mine');
+  assert.throws(() => openStore(root), { exitCode: 2, message: /not the store of Draisine.*\(tmp, …\)/ });
+  assert.deepEqual(readdirSync(root), ['tmp']);
+});
+
+test('a store of before there was a mark, or one that others of ours came before, is marked', async (t) => {
+  for (const folders of [['indexes'], ['actions', 'blobs', 'mine', 'stamps']]) {
+    const root = await temporaryFolder(t);
+    for (const name of folders) mkdirSync(join(root, name));
+    openStore(root);
+    writeFileSync(join(root, 'anything'), '');
+    openStore(root);
+    assert.ok(existsSync(join(root, '.draisine-store')));
+  }
 });
 
 /** Runs a script in its own user and mount namespaces: full disks and read-only folders without being root. */

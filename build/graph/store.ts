@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
-import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { liveness, ownedName, parseOwnedName } from './owner.ts';
 
@@ -16,6 +16,7 @@ import { liveness, ownedName, parseOwnedName } from './owner.ts';
  *     last/NAME           each target's last inputs              locks/KEY           who makes it right now
  *     published/PATH      what was put where in out/             tmp/OWNER/          work in progress
  *     facts.json          digests and imports of source files    workspaces/KEY/     what long recipes go on from
+ *     .draisine-store     says that all this is a store of ours
  *
  * Every name appears complete or not at all: all is written in tmp/ and renamed. Blobs are fsynced before; nothing
  * else needs to be, because a name that a power cut lost, or a record or stamp it truncated, reads as "not there".
@@ -45,12 +46,25 @@ export const FOLDERS: readonly string[] = [
 /** The table of what is known about files of checkouts (facts.ts). */
 export const FACTS = 'facts.json';
 
+/** Without it a folder that holds anything is not taken for a store: what has these names there is somebody else's. */
+export const MARK = '.draisine-store';
+const MARK_TEXT =
+  'The store of Draisine (docs/store.md). All beside this file may be made or fetched again.\n';
+
+/** What others of ours keep in the cache, which may be there before the store is. */
+const NEIGHBOURS: readonly string[] = ['indexes', 'downloads', 'snapshots', 'kola', 'probe'];
+
 /** After this long, work in progress of a process this one cannot look at (another container) is swept too. */
 const FOREIGN_TMP_MS = 24 * 3600 * 1000;
 
-/** Opens the store, making it if missing, and sweeps what dead processes left in tmp/. */
+/**
+ * Opens the store, making it if missing, and sweeps what dead processes left in tmp/. Throws badInput for a folder that
+ * holds something else.
+ */
 export function openStore(root: string = cacheDir()): Store {
   try {
+    makeFolder(root);
+    if (!existsSync(join(root, MARK))) mark(root);
     for (const folder of FOLDERS) makeFolder(join(root, folder));
     sweep(join(root, 'tmp'));
   } catch (error) {
@@ -156,11 +170,36 @@ function makeFolder(path: string): void {
   }
 }
 
+/** Makes an empty folder, or the store of a version that made no mark, known as a store. */
+function mark(root: string): void {
+  const names = readdirSync(root).filter((name) => !NEIGHBOURS.includes(name));
+  const old = ['blobs', 'actions', 'stamps'].every((name) => names.includes(name));
+  // Another process may have begun to make it since.
+  if (names.length > 0 && !old && !existsSync(join(root, MARK))) {
+    throw badInput(`not the store of Draisine, but a folder with something else (${names[0]}, …)`, {
+      where: root,
+      mend: 'set DRAISINE_CACHE to an empty folder, or to one that does not exist yet',
+    });
+  }
+  try {
+    writeFileSync(join(root, MARK), MARK_TEXT);
+  } catch (error) {
+    // All that is needed may be there already, on a medium that is not ours to write to.
+    if (!old || !isReadOnly(error)) throw error;
+  }
+}
+
+/** The error of an attempt to write where one may only read. */
+export function isReadOnly(error: unknown): boolean {
+  return ['EROFS', 'EACCES', 'EPERM'].includes(errorCode(error) ?? '');
+}
+
 function sweep(tmp: string): void {
   for (const name of readdirSync(tmp)) {
     const owner = parseOwnedName(name);
+    if (!owner) continue; // nothing that we put there
     const path = join(tmp, name);
-    const state = owner ? liveness(owner) : 'foreign';
+    const state = liveness(owner);
     if (state === 'alive') continue;
     if (
       state === 'foreign' &&
