@@ -33,7 +33,7 @@ test('garbage: what was not used for long goes, with the blobs that nothing else
   const { digest } = await addBlob(store, Buffer.from('orphan'));
   assert.equal((await collectGarbage(store, 3600_000)).removed, 0);
   for (const key of keys(store.root)) {
-    const record = readRecord(store, key);
+    const record = readRecord(store, { key });
     if (record?.digest === sha256('old!') || record?.digest === sha256('old')) {
       utimesSync(join(store.root, 'actions', key.slice(0, 2), key), 0, 0);
     }

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { liveness, parseOwnedName } from './owner.ts';
@@ -48,7 +48,7 @@ async function sweepRecords(store: Store, before: number): Promise<{ kept: Set<S
   const kept = new Set<Sha256>();
   let removed = 0;
   for (const path of sharded(store, 'actions')) {
-    const record = parseRecord(readFileSync(path, 'utf8'));
+    const record = parseRecord(readFileSync(path, 'utf8'), basename(path));
     if (record && statSync(path).mtimeMs > before) {
       for (const digest of [record.digest, ...record.refs]) kept.add(digest);
     } else {

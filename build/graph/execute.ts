@@ -63,6 +63,12 @@ export async function execute(node: Node, action: Action, around: Surroundings):
     signal.throwIfAborted();
     checkSources(node, action, around);
     const made = await commit(node, action, store, out);
+    if (action.pinned !== undefined && made.digest !== action.pinned) {
+      throw new Failure(`what was fetched has the SHA-256 ${made.digest}, pinned is ${action.pinned}`, {
+        where: recipe.from,
+        mend: 'build again; if it stays so, look for a disk that loses data',
+      });
+    }
     const ms = Math.round(performance.now() - began);
     const record: ActionRecord = { name: node.name, kind: recipe.kind, ...made, refs: [...refs], ms };
     await writeRecord(store, action.key, record);

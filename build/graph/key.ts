@@ -3,6 +3,7 @@ import { type CodeReader, codeOf } from './code.ts';
 import type { Facts } from './facts.ts';
 import type { Node, Sorted } from './graph.ts';
 import { sourceDigest } from './source.ts';
+import { isDigest } from './store.ts';
 import type { OutputKind } from './target.ts';
 
 /** Raised when the graph hands recipes something else for the same inputs: makes every key a new one. */
@@ -20,6 +21,8 @@ export interface Action {
   readonly key: Sha256;
   readonly code: Sha256;
   readonly inputs: Readonly<Record<string, InputDigest>>;
+  /** Of a download: the SHA-256 that its output must have. */
+  readonly pinned?: Sha256;
 }
 
 export interface KeyReader {
@@ -48,7 +51,8 @@ export function actionOf(
   // What is pinned by its digest is the same bytes whatever code fetched it.
   const code = recipe.fetch ? sha256('fetch') : codeOf(reader.code, recipe.from).digest;
   const key = sha256(canonicalJson({ format: FORMAT, kind: recipe.kind, code, index: recipe.index, inputs }));
-  return { key, code, inputs };
+  const { sha256: pinned } = node.target.inputs;
+  return { key, code, inputs, ...(recipe.fetch && isDigest(pinned) ? { pinned } : {}) };
 }
 
 function inputDigest(

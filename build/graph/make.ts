@@ -78,7 +78,7 @@ async function evaluateNow(build: Build, node: Node): Promise<Made | undefined> 
     const action = needs.includes(undefined) ? undefined : await currentAction(build, node);
     if (action === undefined) return undefined;
     const force = build.rebuild && !node.target.recipe.fetch;
-    const record = force ? undefined : readRecord(build.store, action.key);
+    const record = force ? undefined : readRecord(build.store, action);
     if (record) {
       build.report.settled();
       return { action, record };
@@ -126,7 +126,7 @@ async function make(build: Build, node: Node, order: Order): Promise<Made | unde
       const unlock = await tryLock(store, action.key, node.name);
       if (unlock) {
         try {
-          const record = order.force ? undefined : readRecord(store, action.key);
+          const record = order.force ? undefined : readRecord(store, action);
           if (record && (await order.enough(action, record))) return { action, record };
           return await runRecipe(build, node, action, order, slots);
         } finally {
@@ -156,7 +156,7 @@ async function runRecipe(
   const { parallel, from } = node.target.recipe;
   const code = codeOf(build.keys.code, from);
   const reasons = reasonsFor(store, node, action, code, order.otherwise);
-  const before = order.force ? readRecord(store, action.key) : undefined;
+  const before = order.force ? readRecord(store, action) : undefined;
   const inputs = new Map<Node, ActionRecord>();
   for (const need of node.needs) inputs.set(need, (await settled(build, need)).record);
   const producers = lazily(() => producersFor(build, node));

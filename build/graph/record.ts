@@ -25,8 +25,11 @@ export interface ActionRecord {
 /** A record's mtime says when it was last used; precise to a day, so that a build with nothing to do writes nothing. */
 const USED_PRECISION_MS = 24 * 3600 * 1000;
 
-/** Undefined when there is none, or it is damaged. */
-export function readRecord(store: Store, key: Sha256): ActionRecord | undefined {
+/** Undefined when there is none, or it is damaged, or not of this action, or of a download that is not what is pinned. */
+export function readRecord(
+  store: Store,
+  { key, pinned }: { readonly key: Sha256; readonly pinned?: Sha256 },
+): ActionRecord | undefined {
   let file: number;
   try {
     file = openSync(shard(store, 'actions', key), 'r');
@@ -35,10 +38,12 @@ export function readRecord(store: Store, key: Sha256): ActionRecord | undefined 
     throw storeFailure(store.root, error);
   }
   try {
-    const record = parseRecord(readFileSync(file, 'utf8'));
-    if (record === undefined) warn(`store: the record of action ${key.slice(0, 12)} is damaged; ignored`);
-    else if (Date.now() - fstatSync(file).mtimeMs > USED_PRECISION_MS)
-      futimesSync(file, new Date(), new Date());
+    const record = parseRecord(readFileSync(file, 'utf8'), key);
+    if (record === undefined || (pinned !== undefined && record.digest !== pinned)) {
+      warn(`store: the record of action ${key.slice(0, 12)} is damaged; ignored`);
+      return undefined;
+    }
+    if (Date.now() - fstatSync(file).mtimeMs > USED_PRECISION_MS) futimesSync(file, new Date(), new Date());
     return record;
   } catch (error) {
     throw storeFailure(store.root, error);
@@ -48,7 +53,7 @@ export function readRecord(store: Store, key: Sha256): ActionRecord | undefined 
 }
 
 export async function writeRecord(store: Store, key: Sha256, record: ActionRecord): Promise<void> {
-  await putFile(store, shard(store, 'actions', key), JSON.stringify(record));
+  await putFile(store, shard(store, 'actions', key), JSON.stringify({ ...record, key }));
 }
 
 /** Is the output a record tells of in the store, intact? */
@@ -61,7 +66,8 @@ export function outputOf(store: Store, record: ActionRecord): Output {
   return { kind, digest, size, path: kind === 'file' ? blobPath(store, digest) : dirPath(store, digest) };
 }
 
-export function parseRecord(text: string): ActionRecord | undefined {
+/** The record in the file of `key`; undefined for anything else. Versions before this one did not write the key. */
+export function parseRecord(text: string, key: Sha256): ActionRecord | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -70,8 +76,9 @@ export function parseRecord(text: string): ActionRecord | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const { name, kind, digest, size, refs, ms } = value as Partial<Record<keyof ActionRecord, unknown>>;
+  if ('key' in value && value.key !== key) return undefined;
   if (typeof name !== 'string' || (kind !== 'file' && kind !== 'dir')) return undefined;
-  if (!isDigest(digest)) return undefined;
+  if (!isDigest(digest) || (kind === 'dir' && digest !== key)) return undefined;
   if (typeof size !== 'number' || typeof ms !== 'number') return undefined;
   if (!Array.isArray(refs) || !refs.every(isDigest)) return undefined;
   return { name, kind, digest, size, refs, ms };

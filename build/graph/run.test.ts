@@ -15,7 +15,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
-import { blobPath } from './blobs.ts';
+import { addBlob, blobPath } from './blobs.ts';
+import { loadFacts } from './facts.ts';
+import { makeGraph } from './graph.ts';
+import { actionOf, keyReader } from './key.ts';
+import { writeRecord } from './record.ts';
 import { buildTargets, runBuild } from './run.ts';
 import { recipe, type Source, type Target } from './target.ts';
 import { buildText, namesRun, neverAborted, reopen, temporaryFolder, temporaryStore } from './testing.ts';
@@ -212,6 +216,25 @@ test('one clear error for each failure, with the name of the target', async (t) 
   });
   const both = buildTargets([bad, worse], { ...options, store: reopen(store) });
   await assert.rejects(both, /^Failure: 2 targets failed\nerror: n1:(bad|worse).*\n.*\n.*\nerror: n1:/);
+});
+
+test('a download that is not what is pinned is no output, and not believed when it is in the store', async (t) => {
+  const store = await temporaryStore(t);
+  const pinned = fetched('d', { text: 'right', sha256: sha256('right') });
+  assert.equal(await buildText(pinned, store), 'right');
+  const wrong = fetched('e', { text: 'short', sha256: sha256('whole') });
+  await assert.rejects(buildText(wrong, store), { name: 'Failure', message: /^e: .* pinned is / });
+  const [node] = makeGraph([wrong]).nodes;
+  const { key } = actionOf(keyReader(loadFacts(store)), node!, () => assert.fail());
+  const { digest, size } = await addBlob(store, Buffer.from('short'));
+  await writeRecord(store, key, { name: 'e', kind: 'file', digest, size, refs: [], ms: 1 });
+  await assert.rejects(buildText(wrong, store), { name: 'Failure', message: /^e: .* pinned is / });
+});
+const fetched = recipe<{ text: string; sha256: string }>({
+  from: import.meta.url,
+  kind: 'file',
+  fetch: true,
+  run: ({ inputs, out }) => writeFile(out, inputs.text),
 });
 
 test('a recipe that leaves nothing, or the wrong kind, fails and leaves nothing behind', async (t) => {

@@ -167,7 +167,7 @@ test('a damaged record counts as none', async (t) => {
   } as const;
   const key = sha256('key');
   await writeRecord(store, key, record);
-  assert.deepEqual(readRecord(store, key), record);
+  assert.deepEqual(readRecord(store, { key }), record);
   const path = join(store.root, 'actions', key.slice(0, 2), key);
   const good = readFileSync(path, 'utf8');
   for (const bad of [
@@ -178,11 +178,18 @@ test('a damaged record counts as none', async (t) => {
     '[]',
     good.replace('file', 'link'),
     good.replace(sha256('y'), '../../etc'),
+    good.replace('file', 'dir'),
+    good.replace(key, sha256('another key')),
   ]) {
-    assert.equal(parseRecord(bad), undefined, bad);
+    assert.equal(parseRecord(bad, key), undefined, bad);
     writeFileSync(path, bad);
-    assert.equal(readRecord(store, key), undefined);
+    assert.equal(readRecord(store, { key }), undefined);
   }
+  writeFileSync(path, good);
+  assert.equal(readRecord(store, { key, pinned: sha256('z') }), undefined, 'not what is pinned');
+  assert.deepEqual(readRecord(store, { key, pinned: sha256('x') }), record);
+  writeFileSync(path, JSON.stringify(record)); // as before the key was in it
+  assert.deepEqual(readRecord(store, { key }), record);
 });
 
 test('owners: this process is alive, an ended one is dead, another world is foreign', async () => {
