@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
+import { ownedName, self } from '../graph/owner.ts';
 import { deb, fetchDeb, type PoolFile } from './fetch.ts';
 import { startMirror, temporaryCache } from './fixtures-mirror.ts';
 
@@ -77,6 +78,87 @@ test('a cut connection is resumed', async (t) => {
   await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
   assert.deepEqual(await readFile(out), content);
   assert.equal(turn, 2);
+});
+
+test('a download that progresses goes on, however often the connection is cut', async (t) => {
+  const { good, out } = await setUp(t);
+  const step = Math.ceil(content.length / 7);
+  good.files.set(`/debian/${file.path}`, (request, response) => {
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    const range = { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` };
+    response.writeHead(from > 0 ? 206 : 200, {
+      'content-length': content.length - from,
+      ...(from > 0 ? range : {}),
+    });
+    response.write(content.subarray(from, from + step), () => setTimeout(() => response.destroy(), 20));
+  });
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.deepEqual(await readFile(out), content);
+});
+
+test('a busy server is asked again, but not for ever', async (t) => {
+  const { good, out } = await setUp(t);
+  let busy = 2;
+  good.files.set(`/debian/${file.path}`, (_request, response) =>
+    busy-- > 0
+      ? response.writeHead(busy === 1 ? 429 : 503, { 'retry-after': '0' }).end()
+      : response.writeHead(200).end(content),
+  );
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.deepEqual(await readFile(out), content);
+  busy = 3;
+  const error = await failureOf(fetchDeb(file, out, { mirrors: [`${good.url}/debian`] }));
+  assert.match(error.where ?? '', /HTTP 503/);
+});
+
+test('what cannot be the file is refused before it is read, and the part is kept', async (t) => {
+  const { cache, good, out } = await setUp(t);
+  const headers: Record<string, string>[] = [
+    { 'content-type': 'text/html; charset=utf-8' },
+    { 'content-length': String(content.length - 1) },
+  ];
+  for (const header of headers) {
+    await mkdir(join(cache, 'downloads'), { recursive: true });
+    await writeFile(join(cache, 'downloads', `${file.sha256}.part`), content.subarray(0, 1000));
+    good.files.set(`/debian/${file.path}`, (_request, response) =>
+      response.writeHead(200, header).end(content.subarray(1)),
+    );
+    const error = await failureOf(fetchDeb(file, out, { mirrors: [`${good.url}/debian`] }));
+    assert.match(error.where ?? '', /an HTML page|359999 bytes, the lock says 360000/);
+    assert.deepEqual(await leftovers(cache), [`${file.sha256}.part`]);
+  }
+});
+
+test('a range that was not asked for costs one more download, not a wrong file', async (t) => {
+  const { cache, good, out } = await setUp(t);
+  await mkdir(join(cache, 'downloads'));
+  await writeFile(join(cache, 'downloads', `${file.sha256}.part`), content.subarray(0, 1000));
+  good.files.set(`/debian/${file.path}`, (request, response) =>
+    request.headers.range === undefined
+      ? response.writeHead(200).end(content)
+      : response.writeHead(206, { 'content-range': 'bytes 0-99/360000' }).end(content),
+  );
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.deepEqual(await readFile(out), content);
+});
+
+test('a part is resumed when its pid lives as another process; not when its process lives', async (t) => {
+  const { cache, good, out } = await setUp(t);
+  await mkdir(join(cache, 'downloads'));
+  const stranger = `${process.pid}-1-${self().world}-00000000`;
+  await writeFile(join(cache, 'downloads', `${file.sha256}.part-${stranger}`), content.subarray(0, 1000));
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.equal(good.requests.at(-1), `/debian/${file.path} bytes=1000-`);
+  const held = `${file.sha256}.part-${ownedName()}`;
+  const foreign = `${file.sha256}.part-1-1-00000000-00000000`;
+  for (const name of [held, foreign])
+    await writeFile(join(cache, 'downloads', name), content.subarray(0, 1000));
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.equal(good.requests.at(-1), `/debian/${file.path}`);
+  assert.deepEqual(await leftovers(cache), [held, foreign].sort());
+  await utimes(join(cache, 'downloads', foreign), 0, 0);
+  await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
+  assert.equal(good.requests.at(-1), `/debian/${file.path} bytes=1000-`);
 });
 
 test('a server without ranges is read from the start', async (t) => {

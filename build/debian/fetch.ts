@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheDir, cacheFailure } from '../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
-import { replaceFile, type Sha256, temporaryName } from '../../sdk/lib/files.ts';
+import { replaceFile, type Sha256, sha256File } from '../../sdk/lib/files.ts';
+import { liveness, ownedName, parseOwnedName } from '../graph/owner.ts';
 import { recipe } from '../graph/target.ts';
 import type { ArchiveName } from './archives.ts';
-import { get } from './http.ts';
+import { get, type Response } from './http.ts';
 import { archiveUrls, mirrorBases } from './mirror.ts';
 
 /** A file of an archive's pool, as the lock pins it. */
@@ -26,30 +26,27 @@ export interface FetchDebOptions {
   readonly progress?: (done: number, total: number) => void;
 }
 
+/** Of one URL in a row without a byte of progress. */
 const ATTEMPTS_PER_URL = 2;
+/** Before a server that is busy (429) or out of order (5xx) is asked again, unless its Retry-After says otherwise. */
+const PAUSES_MS: readonly number[] = [1000, 5000];
+const LONGEST_PAUSE_MS = 30_000;
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
-  }
-}
+/** A part of a process this one cannot look at is taken over when nobody wrote to it for so long: no download idles so. */
+const FOREIGN_PART_MS = 2 * 60_000;
 
 /**
- * The partial download of a file, claimed for this process by its name: `SHA256.part-PID-…`. A part whose process is
+ * The partial download of a file, claimed for this process by its name: `SHA256.part-OWNER`. A part whose process is
  * gone is taken over, so that a killed download goes on where it was; two processes never write to one part.
  */
 async function claimPart(digest: Sha256): Promise<string> {
   const folder = join(cacheDir(), 'downloads');
   await mkdir(folder, { recursive: true });
-  const mine = temporaryName(join(folder, `${digest}.part`)).replace('.part.tmp-', '.part-');
+  const mine = join(folder, `${digest}.part-${ownedName()}`);
   const parts = (await readdir(folder)).filter((name) => name.startsWith(`${digest}.part`)).sort();
   for (const name of parts) {
-    const pid = Number(/\.part-(\d+)-/.exec(name)?.[1] ?? Number.NaN);
-    if (!Number.isNaN(pid) && isAlive(pid)) continue;
     try {
+      if (await isHeld(join(folder, name))) continue;
       await rename(join(folder, name), mine);
       return mine;
     } catch (error) {
@@ -57,6 +54,13 @@ async function claimPart(digest: Sha256): Promise<string> {
     }
   }
   return mine;
+}
+
+async function isHeld(part: string): Promise<boolean> {
+  const owner = parseOwnedName(part.replace(/^.*\.part-?/, ''));
+  if (owner === undefined) return false; // given back, or named by a version before this one
+  const state = liveness(owner);
+  return state === 'foreign' ? Date.now() - (await stat(part)).mtimeMs < FOREIGN_PART_MS : state === 'alive';
 }
 
 async function releasePart(part: string): Promise<void> {
@@ -76,10 +80,14 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /**
- * What one attempt came to. `absent`: the server does not have it. `bad`: it served something else; `again` when
- * that may be the fault of the part it was appended to.
+ * What one attempt came to. `absent`: the server does not have it. `busy`: it may be asked again, after what it said.
+ * `bad`: it served something else; `again` when that may be the fault of the part it was appended to.
  */
-type Outcome = 'complete' | 'absent' | { readonly bad: string; readonly again: boolean };
+type Outcome =
+  | 'complete'
+  | 'absent'
+  | { readonly busy: string; readonly retryAfter: string | undefined }
+  | { readonly bad: string; readonly again: boolean };
 
 /** Appends what is missing to the part and checks the whole. Connection errors throw; the part stays for the next. */
 async function attempt(
@@ -89,24 +97,79 @@ async function attempt(
   options: FetchDebOptions,
 ): Promise<Outcome> {
   const have = await sizeOf(part);
-  let from = have < file.size ? have : 0;
-  const { status, body } = await get(url, { from, ...(options.signal ? { signal: options.signal } : {}) });
-  if (status !== 200 && status !== 206) {
-    body.destroy();
-    if (status === 404 || status === 410) return 'absent';
-    if (status === 416) await rm(part, { force: true });
-    return { bad: `HTTP ${status}`, again: status === 416 };
+  const asked = have < file.size ? have : 0;
+  const response = await get(url, {
+    from: asked,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  const refused = await judge(response, part, file, asked);
+  if (refused !== undefined) {
+    response.body.destroy();
+    return refused;
   }
-  if (status === 200) from = 0; // no ranges here: from the start
-  const hash = createHash('sha256');
-  if (from > 0)
-    for await (const chunk of createReadStream(part, { end: from - 1 })) hash.update(chunk as Buffer);
+  const from = response.status === 206 ? asked : 0; // 200: no ranges here, from the start
+  const done = await receive(response, part, from, file, options);
+  if (done < file.size) {
+    // Without a length, and without chunks that end, a body that was cut looks as one that is complete.
+    if (response.headers['content-length'] === undefined && !response.headers['transfer-encoding'])
+      throw new Error(`the connection ended after ${done} of ${file.size} bytes`);
+    await rm(part, { force: true });
+    return { bad: `${done} bytes, the lock says ${file.size}`, again: from > 0 };
+  }
+  const digest = await sha256File(part); // of what is on the disk, not of what was sent
+  if (done === file.size && digest === file.sha256) return 'complete';
+  await rm(part, { force: true });
+  const bad =
+    done > file.size
+      ? `longer than the ${file.size} bytes in the lock`
+      : `SHA-256 is ${digest}, the lock says ${file.sha256}`;
+  return { bad, again: from > 0 };
+}
+
+/** What is wrong with an answer before anything of its body is read; undefined when it may be what was asked for. */
+async function judge(
+  { status, headers }: Response,
+  part: string,
+  file: PoolFile,
+  asked: number,
+): Promise<Outcome | undefined> {
+  if (status === 404 || status === 410) return 'absent';
+  if (status === 429 || status >= 500) return { busy: `HTTP ${status}`, retryAfter: headers['retry-after'] };
+  const range = headers['content-range'];
+  const start = status === 206 && range !== undefined ? /^bytes (\d+)-/.exec(range)?.[1] : String(asked);
+  if (status === 416 || start !== String(asked)) {
+    await rm(part, { force: true });
+    return {
+      bad: status === 416 ? 'HTTP 416' : `a range that was not asked for: ${range}`,
+      again: asked > 0,
+    };
+  }
+  if (status !== 200 && status !== 206) return { bad: `HTTP ${status}`, again: false };
+  // A portal or an error page that calls itself a success.
+  if (/^text\/html\b/.test(headers['content-type'] ?? ''))
+    return { bad: 'an HTML page instead of the file', again: false };
+  const whole = Number(headers['content-length'] ?? Number.NaN) + (status === 206 ? asked : 0);
+  if (Number.isNaN(whole) || whole === file.size) return undefined;
+  return { bad: `${whole} bytes, the lock says ${file.size}`, again: false };
+}
+
+/** Writes a body to the part from an offset on. Returns where it ended; at most one chunk behind the file's size. */
+async function receive(
+  { body }: Response,
+  part: string,
+  from: number,
+  file: PoolFile,
+  options: FetchDebOptions,
+): Promise<number> {
   const handle = await open(part, from > 0 ? 'r+' : 'w');
   let done = from;
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
-      hash.update(chunk);
-      await handle.write(chunk, 0, chunk.length, done);
+      // On a disk that is nearly full, write(2) takes a part and only the next one says why.
+      for (let at = 0; at < chunk.length; ) {
+        const { bytesWritten } = await handle.write(chunk, at, chunk.length - at, done + at);
+        at += bytesWritten;
+      }
       done += chunk.length;
       if (done > file.size) break;
       options.progress?.(done, file.size);
@@ -115,15 +178,7 @@ async function attempt(
     body.destroy();
     await handle.close();
   }
-  if (done < file.size) throw new Error(`the connection ended after ${done} of ${file.size} bytes`);
-  const digest = hash.digest('hex');
-  if (done === file.size && digest === file.sha256) return 'complete';
-  await rm(part, { force: true });
-  const bad =
-    done > file.size
-      ? `longer than the ${file.size} bytes in the lock`
-      : `SHA-256 is ${digest}, the lock says ${file.sha256}`;
-  return { bad, again: from > 0 };
+  return done;
 }
 
 async function moveTo(part: string, out: string): Promise<void> {
@@ -137,27 +192,39 @@ async function moveTo(part: string, out: string): Promise<void> {
   }
 }
 
-/** Attempts one URL, a second time where that may help. Returns undefined when the part is complete, else what is wrong. */
+/** Attempts one URL, again where that may help. Returns undefined when the part is complete, else what is wrong. */
 async function tryUrl(
   url: string,
   part: string,
   file: PoolFile,
   options: FetchDebOptions,
 ): Promise<{ absent: boolean; note: string } | undefined> {
-  for (let turn = 1; ; turn++) {
+  let idle = 0;
+  let pauses = 0;
+  let doubted = false;
+  for (;;) {
     options.signal?.throwIfAborted();
+    const before = await sizeOf(part);
     try {
       const outcome = await attempt(url, part, file, options);
       if (outcome === 'complete') return undefined;
       if (outcome === 'absent') return { absent: true, note: `${url}: not found (404)` };
-      if (!outcome.again || turn === ATTEMPTS_PER_URL)
-        return { absent: false, note: `${url}: ${outcome.bad}` };
+      if ('busy' in outcome) {
+        const pause = PAUSES_MS[pauses++];
+        if (pause === undefined) return { absent: false, note: `${url}: ${outcome.busy}` };
+        const said = /^\d+$/.test(outcome.retryAfter ?? '') ? Number(outcome.retryAfter) * 1000 : pause;
+        const { signal } = options;
+        await sleep(Math.min(said, LONGEST_PAUSE_MS), undefined, signal ? { signal } : {});
+        continue;
+      }
+      if (!outcome.again || doubted) return { absent: false, note: `${url}: ${outcome.bad}` };
+      doubted = true;
     } catch (error) {
       if (options.signal?.aborted) throw error;
-      const ofDisk = cacheFailure(error);
-      if (ofDisk !== undefined) throw ofDisk;
+      if (cacheFailure(error) !== undefined) throw error; // not the mirror's fault
       const reason = (error instanceof Error ? error.message : String(error)) || errorCode(error);
-      if (turn === ATTEMPTS_PER_URL) return { absent: false, note: `${url}: ${reason}` };
+      idle = (await sizeOf(part)) > before ? 0 : idle + 1;
+      if (idle === ATTEMPTS_PER_URL) return { absent: false, note: `${url}: ${reason}` };
     }
   }
 }
@@ -185,18 +252,20 @@ async function mirrorsFor(label: string): Promise<string[]> {
 export async function fetchDeb(file: PoolFile, out: string, options: FetchDebOptions = {}): Promise<void> {
   const label = basename(file.path);
   const bases = options.mirrors ?? (await mirrorsFor(label));
-  const part = await claimPart(file.sha256).catch((error: unknown) => {
-    throw cacheFailure(error) ?? error;
-  });
   const tried: { absent: boolean; note: string }[] = [];
   try {
-    for (const base of archiveUrls(bases, file.archive)) {
-      const fault = await tryUrl(`${base}/${file.path}`, part, file, options);
-      if (fault === undefined) return await moveTo(part, out);
-      tried.push(fault);
+    const part = await claimPart(file.sha256);
+    try {
+      for (const base of archiveUrls(bases, file.archive)) {
+        const fault = await tryUrl(`${base}/${file.path}`, part, file, options);
+        if (fault === undefined) return await moveTo(part, out);
+        tried.push(fault);
+      }
+    } finally {
+      await releasePart(part);
     }
-  } finally {
-    await releasePart(part);
+  } catch (error) {
+    throw cacheFailure(error) ?? error;
   }
   const where = tried.map(({ note }) => note).join('\n        ');
   if (tried.every(({ absent }) => absent)) {
