@@ -57,6 +57,29 @@ test('TLS goes through a CONNECT tunnel, and a refusal says so', async (t) => {
   ]);
 });
 
+test('a tunnel that leads nowhere ends with the signal', async (t) => {
+  const server = createServer();
+  const sockets: { destroy(): unknown }[] = [];
+  const tunnelled = new Promise<void>((resolve) =>
+    server.on('connect', (_request, socket) => {
+      sockets.push(socket);
+      socket.write('HTTP/1.1 200 OK\r\n\r\n', () => resolve());
+    }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  process.env.https_proxy = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  t.after(() => delete process.env.https_proxy);
+  const controller = new AbortController();
+  const asked = get('https://upstream.example/x', { signal: controller.signal });
+  await tunnelled;
+  setTimeout(() => controller.abort(), 50);
+  await assert.rejects(asked, { name: 'AbortError' });
+});
+
 test('follows redirects, but not for ever', async (t) => {
   const mirror = await startMirror(t);
   mirror.files.set('/a', (_request, response) => response.writeHead(302, { location: 'b' }).end());

@@ -88,9 +88,19 @@ function tunnel(proxy: URL, url: URL, signal: AbortSignal | undefined): Promise<
         reject(new Error(`the proxy ${proxy.host} refused the tunnel: HTTP ${response.statusCode}`));
         return;
       }
+      // From here on neither the request's timeout nor its signal watch over the socket.
       const secure = tlsConnect({ socket, servername: url.hostname });
-      secure.once('secureConnect', () => resolve(secure));
+      const late = () => secure.destroy(new Error(`no TLS with ${url.host} through the proxy ${proxy.host}`));
+      const stop = () => secure.destroy(signal?.reason);
+      secure.setTimeout(IDLE_MS, late);
+      signal?.addEventListener('abort', stop, { once: true });
+      secure.once('close', () => signal?.removeEventListener('abort', stop));
       secure.once('error', reject);
+      secure.once('secureConnect', () => {
+        secure.setTimeout(0);
+        secure.off('timeout', late);
+        resolve(secure);
+      });
     });
     connect.once('timeout', () => connect.destroy(new Error(`the proxy ${proxy.host} does not answer`)));
     connect.once('error', reject);
