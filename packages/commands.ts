@@ -37,8 +37,11 @@ function now(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-/** The lock as it is, or undefined where there is none yet. */
-async function existingLock(): Promise<Lock | undefined> {
+/**
+ * The lock as it is, or undefined where there is none yet, or where a damaged one is replaced: making it anew must not
+ * need what it is to mend.
+ */
+async function existingLock(replaced: boolean): Promise<Lock | undefined> {
   const there = await readFile(lockPath).then(
     () => true,
     (error: unknown) => {
@@ -46,11 +49,23 @@ async function existingLock(): Promise<Lock | undefined> {
       throw error;
     },
   );
-  return there ? await readLock(lockPath) : undefined;
+  if (!there) return undefined;
+  try {
+    return await readLock(lockPath);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const { message, where = lockPath, exitCode } = error;
+    if (!replaced) {
+      const mend = 'restore it: git checkout packages/lock.json; or make it anew: ./draisine lock --update';
+      throw new Failure(message, { where, mend, exitCode, cause: error });
+    }
+    warn(`${message} (${where}); going on without it, and without a look at how old the indexes may be`);
+    return undefined;
+  }
 }
 
-async function resolveAll({ only, mirrors }: LockRequest) {
-  const old = await existingLock();
+async function resolveAll({ only, mirrors }: LockRequest, replaced: boolean) {
+  const old = await existingLock(replaced);
   const bases = () => mirrorBases({ flags: mirrors });
   const updated = await updateLock(sets, {
     old,
@@ -65,7 +80,7 @@ async function resolveAll({ only, mirrors }: LockRequest) {
 
 /** `lock --update`: resolves and writes. */
 export async function updateCommand(request: LockRequest): Promise<void> {
-  const { old, lock, warnings } = await resolveAll(request);
+  const { old, lock, warnings } = await resolveAll(request, request.only === undefined);
   await writeAtomic(lockPath, formatLock(lock));
   const diff = compareLocks(old, lock);
   const summary = [...lock.sets].map(([name, { packages }]) => ({ name, packages: packages.length }));
@@ -80,7 +95,7 @@ export async function updateCommand(request: LockRequest): Promise<void> {
 
 /** `lock --diff`: resolves, writes nothing. */
 export async function diffLock(request: LockRequest): Promise<void> {
-  const { old, lock } = await resolveAll(request);
+  const { old, lock } = await resolveAll(request, false);
   const diff = compareLocks(old, lock);
   if (request.json) printJson({ changes: diff });
   else printDiff(diff);

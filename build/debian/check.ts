@@ -1,4 +1,4 @@
-import { definitionDigest, formatLock, type Lock } from './lock.ts';
+import { definitionDigest, formatLock, type Lock, type LockedSet } from './lock.ts';
 import type { PackageSet } from './set.ts';
 
 /** What is wrong with a lock for these sets, a sentence each; empty when nothing is. `text` is the file. Offline. */
@@ -11,6 +11,7 @@ export function checkAgainst(lock: Lock, sets: readonly PackageSet[], text: stri
     if (locked === undefined) problems.push(`package set ${set.name} is not in the lock`);
     else if (locked.definition !== definitionDigest(set))
       problems.push(`package set ${set.name} has changed since it was locked`);
+    else problems.push(...checkClosure(locked, set));
   }
   for (const name of lock.sets.keys())
     if (!wanted.has(name)) problems.push(`the lock has package set ${name}, which is no more`);
@@ -18,4 +19,26 @@ export function checkAgainst(lock: Lock, sets: readonly PackageSet[], text: stri
     problems.push('the lock was edited by hand: it is not as lock --update writes it');
   }
   return problems;
+}
+
+/** What the packages of a locked set cannot be: it has all that the definition names, and nothing that nobody asked for. */
+function checkClosure({ packages }: LockedSet, { name: set, include }: PackageSet): string[] {
+  const roots = new Set(packages.flatMap(({ name, root }) => (root ? [name] : [])));
+  const named = new Set(include.map((entry) => entry.replace(/\/.*$/, '')));
+  const missing = [...named].filter((name) => !roots.has(name));
+  const extra = [...roots].filter((name) => !named.has(name));
+  // A virtual name has another package as its root: which one, only the indexes tell.
+  const lacking = missing.slice(extra.length);
+  const surplus = extra.slice(missing.length);
+  const needs = new Map(packages.map((entry) => [entry.name, Object.keys(entry.needs)]));
+  const reached = new Set(roots);
+  for (const name of reached) for (const need of needs.get(name) ?? []) reached.add(need);
+  const idle = packages.flatMap(({ name }) => (reached.has(name) ? [] : [name]));
+  const problem = (names: readonly string[], what: string) =>
+    names.length === 0 ? [] : [`package set ${set} ${what}: ${names.join(', ')}`];
+  return [
+    ...problem(lacking, 'is locked without what it includes'),
+    ...problem(surplus, 'is locked with roots that it does not include'),
+    ...problem(idle, 'is locked with packages that nothing there needs'),
+  ];
 }

@@ -59,6 +59,13 @@ const INDEX = /^(debian|debian-security)\/([a-z0-9-]+)\/([a-z0-9-]+)$/;
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 const digest = (node: Reader) => text(node, SHA256);
+function date(node: Reader): string {
+  const value = text(node, DATE);
+  const time = Date.parse(value); // February 30 is March 2 to some engines, no date to others
+  if (!Number.isNaN(time) && new Date(time).toISOString() === value.replace('Z', '.000Z')) return value;
+  throw node.fail(`there is no such date: ${value}`);
+}
+
 const archive = (node: Reader) => text(node, /^(debian|debian-security)$/) as ArchiveName;
 
 function place(node: Reader): Pick<PinnedPackage, 'archive' | 'suite' | 'component'> {
@@ -67,12 +74,12 @@ function place(node: Reader): Pick<PinnedPackage, 'archive' | 'suite' | 'compone
 }
 
 function readIndex(node: Reader): LockedIndex {
-  const validUntil = optional(node.at('validUntil'), (item) => text(item, DATE));
+  const validUntil = optional(node.at('validUntil'), date);
   const sources = optional(node.at('sources'), (item) => record(item, digest));
   return {
     archive: archive(node.at('archive')),
     suite: text(node.at('suite')),
-    date: text(node.at('date'), DATE),
+    date: date(node.at('date')),
     inRelease: digest(node.at('inRelease')),
     packages: record(node.at('packages'), digest),
     ...(validUntil === undefined ? {} : { validUntil }),

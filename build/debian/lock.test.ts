@@ -185,7 +185,28 @@ test('check: fresh, stale, missing, surplus, edited', () => {
   assert.match(check([{ ...first, include: ['app'] }, second]), /first has changed/);
   assert.match(check([first, second, { name: 'third', include: [] }]), /third is not in the lock/);
   assert.match(check([first]), /second, which is no more/);
+  const packages = lockedSet(lock, 'first');
+  const closure = (changed: readonly LockedPackage[]) => {
+    const sets = new Map(lock.sets).set('first', { ...lock.sets.get('first')!, packages: changed });
+    return checkAgainst({ ...lock, sets }, [first, second], '').join('; ');
+  };
+  const without = packages.filter(({ name }) => name !== 'tool');
+  const idle = packages.map((entry) => (entry.name === 'lib' ? { ...entry, needs: {} } : entry));
+  const rooted = packages.map((entry) => (entry.name === 'deep' ? { ...entry, root: true } : entry));
+  assert.match(closure(without), /first is locked without what it includes: tool/);
+  assert.match(closure(idle), /first is locked with packages that nothing there needs: deep/);
+  assert.match(closure(rooted), /first is locked with roots that it does not include: deep/);
   assert.match(check([first, second], text.replace('"size":1000', '"size": 1000')), /edited by hand/);
+});
+
+test('a date that no calendar has is damage', () => {
+  const { date } = lock.indexes[0]!;
+  for (const wrong of ['2026-02-30T10:00:00Z', '2026-13-01T10:00:00Z', '2026-01-01T25:00:00Z']) {
+    assert.throws(() => parse(text.replace(date, wrong)), {
+      exitCode: 2,
+      message: /date: there is no such date/,
+    });
+  }
 });
 
 test('diff lists what came, went and changed', () => {
@@ -206,6 +227,9 @@ test('why: the shortest chain from a root, and everybody who asks', () => {
     { package: 'deep', need: 'deep' },
   ]);
   assert.deepEqual(why.askedBy, [{ package: 'lib', need: 'deep' }]);
+  for (const name of ['constructor', 'toString', '__proto__']) {
+    assert.throws(() => whyPackage('first', packages, name, first), { name: 'Failure', exitCode: 2 });
+  }
   const root = whyPackage('first', packages, 'tool', first);
   assert.equal(root.root, true);
   assert.deepEqual(root.chain, [{ package: 'tool' }]);

@@ -29,10 +29,7 @@ export function whyPackage(
 ): Why {
   const found = packages.find((entry) => entry.name === name);
   if (found === undefined) return whyNot(image, packages, name, set);
-  const askedBy = packages.flatMap(({ name: asker, needs }) => {
-    const need = needs[name];
-    return need === undefined ? [] : [{ package: asker, need }];
-  });
+  const askedBy = askers(packages, name, ({ needs }) => needs);
   const chain = shortestChain(packages, name);
   const steps = chain.map(({ package: step, need }, depth) =>
     need === undefined
@@ -57,6 +54,18 @@ export function whyPackage(
     askedBy,
     lines,
   };
+}
+
+/** Every package with a dependency on `name` among those that `of` tells. */
+function askers(
+  packages: readonly LockedPackage[],
+  name: string,
+  of: (entry: LockedPackage) => Readonly<Record<string, string>>,
+): Why['askedBy'] {
+  return packages.flatMap((entry) => {
+    const needs = of(entry);
+    return Object.hasOwn(needs, name) ? [{ package: entry.name, need: needs[name]! }] : [];
+  });
 }
 
 /** Breadth first from the roots, names in order, so that the same lock always tells the same chain. */
@@ -93,10 +102,7 @@ function whyNot(
   name: string,
   set: PackageSet | undefined,
 ): Why {
-  const askedBy = packages.flatMap(({ name: asker, dropped }) => {
-    const need = dropped[name];
-    return need === undefined ? [] : [{ package: asker, need }];
-  });
+  const askedBy = askers(packages, name, ({ dropped }) => dropped);
   const entry = [...(set?.drop ?? []), ...(set?.replace ?? [])].find((other) => other.package === name);
   if (askedBy.length === 0 && entry === undefined) {
     if (!/^[a-z0-9][a-z0-9+.-]*$/.test(name)) {
