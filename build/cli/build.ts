@@ -3,7 +3,7 @@ import { log } from '../../sdk/lib/log.ts';
 import { makeGraph } from '../graph/graph.ts';
 import { planBuild } from '../graph/plan.ts';
 import { formatSeconds } from '../graph/report.ts';
-import { type BuildResult, runBuild } from '../graph/run.ts';
+import { type BuildResult, describeFailures, runBuild } from '../graph/run.ts';
 import { closeStore, openStore, type Store } from '../graph/store.ts';
 import type { LoadedImage } from './images.ts';
 import { ensureKeys } from './keys.ts';
@@ -48,7 +48,7 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   } finally {
     closeStore(store); // what publishing left in tmp/: the build closed it before
   }
-  for (const { error } of result.failures) process.stderr.write(`${describeFailure(error)}\n`);
+  for (const text of describeFailures(result.failures)) process.stderr.write(`${text}\n`);
   if (flags.json)
     process.stdout.write(`${JSON.stringify(resultDocument(wanted, result, manifests), null, 2)}\n`);
   summarize(wanted, result);

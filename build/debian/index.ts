@@ -73,6 +73,8 @@ async function firstOf<T>(
       if (result !== undefined) return result;
       failures.push({ url, error: new Error('not found (404)') });
     } catch (error) {
+      const ofDisk = cacheFailure(error);
+      if (ofDisk !== undefined) throw ofDisk; // another mirror would not help
       failures.push({ url, error });
     }
   }

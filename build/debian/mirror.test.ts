@@ -27,6 +27,17 @@ test('flags come first, then the environment, then APT', async (t) => {
   assert.deepEqual(await mirrorBases({ environment: {}, aptDir: dir }), ['http://apt.example/debian']);
 });
 
+test('sources that cannot be read are told as what they are', async (t) => {
+  const dir = await aptDir(t, {});
+  await mkdir(join(dir, 'sources.list.d', 'debian.sources'));
+  await assert.rejects(mirrorBases({ environment: {}, aptDir: dir }), {
+    name: 'Failure',
+    message: /cannot read where APT finds its packages: EISDIR/,
+    where: join(dir, 'sources.list.d', 'debian.sources'),
+    mend: /DRAISINE_MIRROR/,
+  });
+});
+
 test('reads both forms of APT sources, in APT’s order, without what is off, source-only or no web address', async (t) => {
   const dir = await aptDir(t, {
     'sources.list': [

@@ -43,21 +43,30 @@ function fromSources(text: string, where: string): string[] {
     .flatMap((stanza) => (stanza.get('uris') ?? '').split(/\s+/));
 }
 
+/** What of APT's configuration is there; undefined for what is not. What may not be read is no fault of the cache. */
+async function ofApt<T>(path: string, read: (path: string) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read(path);
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return undefined;
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw badInput(`cannot read where APT finds its packages: ${what}`, {
+      where: path,
+      mend: NO_MIRROR_MEND,
+      cause,
+    });
+  }
+}
+
 /** The URLs in APT's configuration, in the order in which APT reads them: sources.list, then sources.list.d by name. */
 export async function aptMirrors(aptDir: string): Promise<string[]> {
-  const names = await readdir(join(aptDir, 'sources.list.d')).catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const names = (await ofApt(join(aptDir, 'sources.list.d'), (path) => readdir(path))) ?? [];
   const files = ['sources.list', ...names.sort(byteOrder).map((name) => join('sources.list.d', name))];
   const urls: string[] = [];
   for (const file of files) {
     if (!/\.(list|sources)$/.test(file)) continue;
     const path = join(aptDir, file);
-    const text = await readFile(path, 'utf8').catch((error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return '';
-      throw error;
-    });
+    const text = (await ofApt(path, (file) => readFile(file, 'utf8'))) ?? '';
     urls.push(...(file.endsWith('.list') ? fromList(text) : fromSources(text, path)));
   }
   return urls.filter((url) => /^https?:\/\//.test(url)).map((url) => url.replace(/\/+$/, ''));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
@@ -127,6 +127,14 @@ test('an index that is not what InRelease says is refused, and the next mirror a
   assert.match(error.message, /cannot get main\/binary-amd64\/Packages\.xz of trixie/);
   assert.match(error.where ?? '', /SHA-256 is .*InRelease says/);
   assert.deepEqual(versions(await update([bad, good])), ['app 1.0', 'lib 1.0']);
+});
+
+test('a cache that cannot be written to is not the fault of a mirror', async (t) => {
+  const cache = await temporaryCache(t);
+  await symlink('/sys', join(cache, 'indexes'));
+  const error = await failureOf(update([await archive(t)]));
+  assert.match(error.message, /cannot use the cache: E(ACCES|PERM|ROFS)/);
+  assert.match(error.mend ?? '', /DRAISINE_CACHE/);
 });
 
 test('a mirror that is behind, foreign or absent is passed over; if all are, each is named', async (t) => {

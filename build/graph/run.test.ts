@@ -20,7 +20,7 @@ import { loadFacts } from './facts.ts';
 import { makeGraph } from './graph.ts';
 import { actionOf, keyReader } from './key.ts';
 import { writeRecord } from './record.ts';
-import { buildTargets, runBuild } from './run.ts';
+import { buildTargets, describeFailures, runBuild } from './run.ts';
 import { recipe, type Source, type Target } from './target.ts';
 import { buildText, namesRun, neverAborted, reopen, temporaryFolder, temporaryStore } from './testing.ts';
 
@@ -216,6 +216,14 @@ test('one clear error for each failure, with the name of the target', async (t) 
   });
   const both = buildTargets([bad, worse], { ...options, store: reopen(store) });
   await assert.rejects(both, /^Failure: 2 targets failed\nerror: n1:(bad|worse).*\n.*\n.*\nerror: n1:/);
+  const full = (name: string) => ({
+    name,
+    error: new Failure(`${name}: no space left`, { where: '/store' }),
+  });
+  assert.deepEqual(describeFailures([full('a'), full('b'), { name: 'c', error: new Failure('c: other') }]), [
+    'error: a: no space left\n  at:   /store',
+    'error: c: other',
+  ]);
 });
 
 test('a download that is not what is pinned is no output, and not believed when it is in the store', async (t) => {

@@ -110,10 +110,25 @@ export function throwFailures({ failures, skipped }: BuildResult): void {
     if (skipped.length > 0) throw new Failure(`not built: ${skipped.join(', ')}`);
     return;
   }
-  if (rest.length === 0) throw first.error;
-  const all = failures.map(({ error }) => describeFailure(error)).join('\n');
+  const described = describeFailures(failures);
+  if (rest.length === 0 || described.length === 1) throw first.error;
+  const all = described.join('\n');
   const exitCode = failures.every(({ error }) => error instanceof Failure && error.exitCode === 2) ? 2 : 1;
   throw new Failure(`${failures.length} targets failed\n${all}`, { exitCode });
+}
+
+/**
+ * What the user reads of failures. What stopped many targets the same way, a full disk, is said once: with the name of
+ * the first of them.
+ */
+export function describeFailures(failures: BuildResult['failures']): string[] {
+  const said = new Map<string, string>();
+  for (const { name, error } of failures) {
+    const text = describeFailure(error);
+    const common = text.replace(`${name}: `, '');
+    if (!said.has(common)) said.set(common, text);
+  }
+  return [...said.values()];
 }
 
 function prepare(graph: Graph, store: Store, signal: AbortSignal, options: BuildOptions): Build {
