@@ -1,11 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { badInput } from '../../sdk/lib/errors.ts';
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
 import { CHECKOUT } from '../graph/code.ts';
 import { makeGraph } from '../graph/graph.ts';
 import type { Target } from '../graph/target.ts';
+import { checkImage } from '../image/check-image.ts';
 import type { Image } from '../image/image.ts';
 import { nearNames } from './near.ts';
 
@@ -64,15 +65,32 @@ export async function readImage(name: string): Promise<Image> {
   if (!imageNames().includes(name)) {
     throw badInput(`there is no image ${name}`, { where: 'images/', mend: nearNames(name, imageNames()) });
   }
-  const url = pathToFileURL(join(CHECKOUT, 'images', name, 'image.ts')).href;
-  const { default: image } = (await import(url)) as { default?: Image };
-  if (image === undefined) {
-    throw badInput('the module does not export an image', {
-      where: `images/${name}/image.ts`,
-      mend: 'export it as default',
+  const path = join(CHECKOUT, 'images', name, 'image.ts');
+  let module: { readonly default?: unknown };
+  try {
+    module = (await import(pathToFileURL(path).href)) as typeof module;
+  } catch (cause) {
+    if (cause instanceof Failure || !(cause instanceof Error)) throw cause;
+    const { what, where } = placeOf(cause, path);
+    throw badInput(`the definition of the image ${name} cannot be loaded: ${what}`, {
+      where: relative(CHECKOUT, where),
+      mend: 'correct it; npx tsc --noEmit tells more',
+      cause,
     });
   }
-  return image;
+  return checkImage(module.default, name);
+}
+
+/** What went wrong when a module was loaded, and in which line: of a syntax error esbuild says it, else the stack. */
+function placeOf(error: Error, module: string): { what: string; where: string } {
+  const syntax = /^(.+:\d+):\d+: ERROR: (.*)$/m.exec(error.message);
+  if (syntax) return { where: syntax[1] ?? module, what: syntax[2] ?? '' };
+  const [what = ''] = error.message.split('\n', 1);
+  const frames = (error.stack ?? '').split('\n');
+  const loader = frames.findIndex((frame) => frame.includes(import.meta.filename));
+  const places = frames.slice(0, loader).flatMap((frame) => /(\/[^()]+:\d+):\d+\)?$/.exec(frame)?.[1] ?? []);
+  const ours = places.find((place) => place.startsWith(`${CHECKOUT}/`) && !place.includes('/node_modules/'));
+  return { where: ours ?? module, what };
 }
 
 export async function loadImage(name: string, context: ImageContext): Promise<LoadedImage> {

@@ -1,4 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { parseJson } from '../../sdk/lib/json.ts';
 import type { ArchiveName } from './archives.ts';
 import type { Lock, LockedIndex, LockedPackage, LockedSet, LockedSource, PinnedPackage } from './lock.ts';
 
@@ -137,26 +138,9 @@ function readSource(node: Reader): LockedSource {
   };
 }
 
-/** The line of a JSON syntax error, when the engine tells the position. */
-function lineOf(source: string, error: unknown): number | undefined {
-  const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
-  if (position !== undefined) return source.slice(0, Number(position)).split('\n').length;
-  return /Unexpected end/.test(String(error)) ? source.split('\n').length : undefined;
-}
-
 /** Parses the text of a lock. Throws badInput with `where` and the line or JSON path. */
 export function parseLock(source: string, where: string, mend: string): Lock {
-  const conflict = source.split('\n').findIndex((line) => /^(<{7}|={7}|>{7})/.test(line));
-  if (conflict >= 0)
-    throw badInput('the lock has a merge conflict', { where: `${where}:${conflict + 1}`, mend });
-  let value: unknown;
-  try {
-    value = JSON.parse(source);
-  } catch (cause) {
-    const line = lineOf(source, cause);
-    const what = `the lock is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw badInput(what, { where: line === undefined ? where : `${where}:${line}`, mend, cause });
-  }
+  const value = parseJson(source, 'the lock', where, mend);
   const root = reader(value, '$', (what) => badInput(`the lock is damaged: ${what}`, { where, mend }));
   if (root.at('format').value !== LOCK_FORMAT) {
     throw root

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { badInput } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { filesInitrd } from '../boot/files-initrd.ts';
 import { firmwareFiles, microcodeInitrd } from '../boot/firmware.ts';
@@ -278,6 +279,12 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     }),
   };
   for (const test of image.testImages) {
+    if (Object.hasOwn(artifacts, test.name)) {
+      throw badInput(`two artifacts are called ${test.name}`, {
+        where: `testImages of the image ${image.name}`,
+        mend: 'give one another name',
+      });
+    }
     artifacts[test.name] = ociArchive(`${name}:${test.name}`, {
       packages: packages.packages(test.set),
       name: test.name,

@@ -7,7 +7,7 @@ import { type BlobPath, openContents } from '../tree/content.ts';
 import type { Entry, Tree } from '../tree/entry.ts';
 import { mergeLayers, type Settled } from '../tree/merge.ts';
 import { readOverlay } from '../tree/overlay.ts';
-import { checkScripts, parsePolicy } from '../tree/scripts.ts';
+import { checkScripts, readPolicy } from '../tree/scripts.ts';
 import { type Trim, type TrimCount, trimTree } from '../tree/trim.ts';
 import { type Accounts, accountFiles, checkAccounts, sysusersFile } from './accounts.ts';
 import {
@@ -62,11 +62,7 @@ export const imageTree = recipe<{
   async run({ inputs, out, blob }) {
     const { trims, fixups, identity, accounts } = inputs;
     const packages = await Promise.all(inputs.packages.map(({ path }) => readPackage(path)));
-    checkScripts(
-      packages,
-      parsePolicy(JSON.parse(await readFile(inputs.scripts.path, 'utf8')), SCRIPTS),
-      SCRIPTS,
-    );
+    checkScripts(packages, readPolicy(await readFile(inputs.scripts.path, 'utf8'), SCRIPTS), SCRIPTS);
 
     const packaged = mergeLayers([{ packages, settled: inputs.settled }]);
     await checkDeclared(packaged, accounts, blob);

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
-import { checkScripts, parsePolicy, type ScriptVerdict, unknownScripts } from './scripts.ts';
+import {
+  checkScripts,
+  parsePolicy,
+  readPolicy,
+  type ScriptVerdict,
+  unknownScripts,
+} from './scripts.ts';
 
 const scripted = (name: string, scripts: Record<string, string>) => ({ name, version: '1', scripts });
 const verdict = (owner: string, script: ScriptVerdict['script'], text: string): ScriptVerdict => ({
@@ -71,6 +77,17 @@ describe('checkScripts', () => {
       },
     );
   });
+});
+
+test('a policy with a merge conflict, or cut short, names the line', () => {
+  const text = `[\n${JSON.stringify(policy[0])}\n]\n`;
+  assert.equal(readPolicy(text, 'p').length, 1);
+  assert.throws(() => readPolicy(text.replace('[\n', '[\n<<<<<<< ours\n'), 'p'), {
+    exitCode: 2,
+    message: /merge conflict/,
+    where: 'p:2',
+  });
+  assert.throws(() => readPolicy(text.slice(0, -3), 'p'), { exitCode: 2, message: /is not JSON/ });
 });
 
 describe('parsePolicy', () => {

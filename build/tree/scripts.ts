@@ -1,5 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { parseJson } from '../../sdk/lib/json.ts';
 import { type Package, type ScriptKind, scriptKinds } from '../debian/package.ts';
 
 /**
@@ -101,6 +102,12 @@ export function checkScripts(
 /** The package counts too: the same boilerplate may matter for one package and not for another. */
 function verdictKey(item: Pick<ScriptVerdict, 'sha256' | 'package' | 'script'>): string {
   return `${item.package} ${item.script} ${item.sha256}`;
+}
+
+/** Reads the text of a policy file. */
+export function readPolicy(text: string, where: string): ScriptVerdict[] {
+  const mend = 'it is a list of verdicts, one a line (docs/packages.md); git has the old one';
+  return parsePolicy(parseJson(text, 'the list of verdicts', where, mend), where);
 }
 
 /** Checks a parsed policy file; a bad item is named by its position. */

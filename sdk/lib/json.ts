@@ -1,0 +1,26 @@
+import { badInput } from './errors.ts';
+
+/** The line of a JSON syntax error, when the engine tells the position. */
+function lineOf(source: string, error: unknown): number | undefined {
+  const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
+  if (position !== undefined) return source.slice(0, Number(position)).split('\n').length;
+  return /Unexpected end/.test(String(error)) ? source.split('\n').length : undefined;
+}
+
+/** Parses a JSON file of the checkout. `what` is what errors call it. Throws badInput with the line. */
+export function parseJson(source: string, what: string, where: string, mend: string): unknown {
+  const conflict = source.split('\n').findIndex((line) => /^(<{7}|={7}|>{7})/.test(line));
+  if (conflict >= 0)
+    throw badInput(`${what} has a merge conflict`, { where: `${where}:${conflict + 1}`, mend });
+  try {
+    return JSON.parse(source);
+  } catch (cause) {
+    const line = lineOf(source, cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw badInput(`${what} is not JSON: ${reason}`, {
+      where: line === undefined ? where : `${where}:${line}`,
+      mend,
+      cause,
+    });
+  }
+}
