@@ -4,6 +4,7 @@ import { makeGraph } from '../graph/graph.ts';
 import { planBuild } from '../graph/plan.ts';
 import { formatSeconds } from '../graph/report.ts';
 import { type BuildResult, describeFailures, runBuild } from '../graph/run.ts';
+import { catchSignals } from '../graph/signals.ts';
 import { closeStore, openStore, type Store } from '../graph/store.ts';
 import type { LoadedImage } from './images.ts';
 import { ensureKeys } from './keys.ts';
@@ -35,18 +36,21 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   if (flags.dryRun) return await dryRun(wanted, store, flags);
   const result = await runBuild(wanted.targets, { ...flags, store });
   const folderOf = (image: LoadedImage) => outFolder(image.name, flags.dev ?? false);
+  const interruption = catchSignals(() => closeStore(store));
+  const { signal } = interruption;
   const manifests: { folder: string; manifest: Manifest }[] = [];
   try {
     for (const image of wanted.whole) {
-      const manifest = await publishImage(store, image, result.outputs, folderOf(image));
+      const manifest = await publishImage(store, image, result.outputs, folderOf(image), signal);
       if (manifest) manifests.push({ folder: folderOf(image), manifest });
     }
     for (const { image, artifact } of wanted.single) {
-      const file = await publishSingle(store, image, artifact, result.outputs, folderOf(image));
+      const file = await publishSingle(store, image, artifact, result.outputs, folderOf(image), signal);
       if (file) log(`${image.name}:${artifact}: ${file}`);
     }
   } finally {
     closeStore(store); // what publishing left in tmp/: the build closed it before
+    interruption.end();
   }
   for (const text of describeFailures(result.failures)) process.stderr.write(`${text}\n`);
   if (flags.json)

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { writeAtomic } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
-import { publishBlob } from '../graph/publish.ts';
+import { outFailure, publishBlob } from '../graph/publish.ts';
 import type { Store } from '../graph/store.ts';
 import type { Output } from '../graph/target.ts';
 import type { LoadedImage } from './images.ts';
@@ -22,6 +22,7 @@ export async function publishImage(
   image: LoadedImage,
   outputs: Outputs,
   folder: string,
+  signal?: AbortSignal,
 ): Promise<Manifest | undefined> {
   const usrHash = outputs.get(image.usrHash.name);
   const tree = outputs.get(image.tree.name);
@@ -32,10 +33,10 @@ export async function publishImage(
   for (const [name, { target, file, byDefault }] of Object.entries(image.artifacts)) {
     const output = outputs.get(target.name);
     if (!output || !byDefault) continue;
-    await publishBlob(store, output.digest, join(folder, file));
+    await publishBlob(store, output.digest, join(folder, file), signal);
     artifacts.push({ name, path: file, size: output.size, sha256: output.digest });
   }
-  await publishBlob(store, tree.digest, join(folder, TREE));
+  await publishBlob(store, tree.digest, join(folder, TREE), signal);
   const { name, version, lock, packages } = image;
   const fresh: Manifest = {
     name,
@@ -47,12 +48,20 @@ export async function publishImage(
   };
   const manifest = { ...fresh, artifacts: [...artifacts, ...stillGood(older, fresh)] };
   const text = formatManifest(manifest);
-  if (!existsSync(path) || (await readFile(path, 'utf8')) !== text) await writeAtomic(path, text);
+  if (!existsSync(path) || (await readFile(path, 'utf8')) !== text) await writeManifest(path, text);
   const kept = new Set(manifest.artifacts.map((artifact) => artifact.path));
   for (const artifact of older?.artifacts ?? []) {
     if (!kept.has(artifact.path)) await rm(join(folder, basename(artifact.path)), { force: true });
   }
   return manifest;
+}
+
+async function writeManifest(path: string, text: string): Promise<void> {
+  try {
+    await writeAtomic(path, text);
+  } catch (error) {
+    throw outFailure(path, error);
+  }
 }
 
 /** Artifacts that were asked for by name earlier and belong to the very same image. */
@@ -69,7 +78,7 @@ function olderManifest(path: string): Manifest | undefined {
   try {
     return readManifest(path);
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof Failure)) throw outFailure(path, error);
     warn(`${error.message} (${path}); written anew`);
     return undefined;
   }
@@ -82,18 +91,19 @@ export async function publishSingle(
   name: string,
   outputs: Outputs,
   folder: string,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   const artifact = image.artifacts[name];
   const output = artifact && outputs.get(artifact.target.name);
   if (!artifact || !output) return undefined;
   const file = join(folder, artifact.file);
-  await publishBlob(store, output.digest, file);
+  await publishBlob(store, output.digest, file, signal);
   const path = join(folder, MANIFEST);
   const manifest = olderManifest(path);
   if (manifest) {
     const others = manifest.artifacts.filter((item) => item.name !== name);
     const entry: Artifact = { name, path: artifact.file, size: output.size, sha256: output.digest };
-    await writeAtomic(path, formatManifest({ ...manifest, artifacts: [...others, entry] }));
+    await writeManifest(path, formatManifest({ ...manifest, artifacts: [...others, entry] }));
   }
   return file;
 }

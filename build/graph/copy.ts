@@ -3,8 +3,11 @@ import { open, rm } from 'node:fs/promises';
 const CHUNK = 1 << 20;
 const zeros = Buffer.alloc(CHUNK);
 
-/** Copies a file; runs of zeros become holes, so that a disk image takes no more room than it needs. */
-export async function copySparse(from: string, to: string): Promise<void> {
+/**
+ * Copies a file; runs of zeros become holes, so that a disk image takes no more room than it needs. Nothing is left of
+ * a copy that failed or was stopped.
+ */
+export async function copySparse(from: string, to: string, signal?: AbortSignal): Promise<void> {
   const input = await open(from, 'r');
   try {
     const output = await open(to, 'wx', 0o644);
@@ -12,6 +15,7 @@ export async function copySparse(from: string, to: string): Promise<void> {
       const buffer = Buffer.allocUnsafe(CHUNK);
       let position = 0;
       for (;;) {
+        signal?.throwIfAborted();
         const { bytesRead } = await input.read(buffer, 0, CHUNK, position);
         if (bytesRead === 0) break;
         const chunk = buffer.subarray(0, bytesRead);

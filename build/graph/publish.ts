@@ -1,10 +1,11 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, link, mkdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { errorCode } from '../../sdk/lib/errors.ts';
-import { type Sha256, sha256, temporaryName } from '../../sdk/lib/files.ts';
+import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { blobPath, checkBlob, restampBlob } from './blobs.ts';
 import { copySparse } from './copy.ts';
+import { liveness, ownedName, parseOwnedName } from './owner.ts';
 import { stampOf } from './stamp.ts';
 import { putFile, type Store } from './store.ts';
 
@@ -13,15 +14,34 @@ import { putFile, type Store } from './store.ts';
  * the file system can, else as a hard link, on another file system as a copy. Nothing is done, and false returned,
  * when the path still holds what was put there before. The file is read-only, for it may be the store's own.
  */
-export async function publishBlob(store: Store, digest: Sha256, path: string): Promise<boolean> {
+export async function publishBlob(
+  store: Store,
+  digest: Sha256,
+  path: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  try {
+    return await publish(store, digest, path, signal);
+  } catch (error) {
+    throw outFailure(path, error);
+  }
+}
+
+async function publish(
+  store: Store,
+  digest: Sha256,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const note = join(store.root, 'published', sha256(resolve(path)));
   const stamp = stampOf(path);
   if (stamp !== undefined && (await readNote(note)) === `${digest} ${stamp}`) return false;
   if (!(await checkBlob(store, digest))) throw new Error(`blob ${digest} is not in the store`);
   await mkdir(dirname(path), { recursive: true });
-  const temporary = temporaryName(path);
+  await sweep(path);
+  const temporary = `${path}.tmp-${ownedName()}`;
   try {
-    const linked = await place(blobPath(store, digest), temporary);
+    const linked = await place(blobPath(store, digest), temporary, signal);
     await rename(temporary, path);
     if (linked) await restampBlob(store, digest); // link(2) and rename(2) changed its ctime
   } finally {
@@ -31,8 +51,42 @@ export async function publishBlob(store: Store, digest: Sha256, path: string): P
   return true;
 }
 
+const NO_ROOM = 'free space there and build again: nothing is made twice';
+const NO_WAY = 'remove what lies there, or make it a folder that you may write to, and build again';
+const MENDS: Readonly<Record<string, string>> = {
+  ENOSPC: NO_ROOM,
+  EDQUOT: NO_ROOM,
+  ENOTDIR: NO_WAY,
+  EISDIR: NO_WAY,
+  EEXIST: NO_WAY,
+  EROFS: NO_WAY,
+  EACCES: NO_WAY,
+  EPERM: NO_WAY,
+  EIO: 'look at the kernel log',
+};
+
+/** What a system error met where artifacts are put means to the user; any other error is returned as it is. */
+export function outFailure(path: string, error: unknown): unknown {
+  const mend = MENDS[errorCode(error) ?? ''];
+  if (error instanceof Failure || !(error instanceof Error) || mend === undefined) return error;
+  return new Failure(`cannot put what was built in its place: ${error.message}`, {
+    where: path,
+    mend,
+    cause: error,
+  });
+}
+
+/** Removes what killed processes left of copies to this path. */
+async function sweep(path: string): Promise<void> {
+  const begun = `${basename(path)}.tmp-`;
+  for (const name of await readdir(dirname(path))) {
+    const owner = name.startsWith(begun) ? parseOwnedName(name.slice(begun.length)) : undefined;
+    if (owner && liveness(owner) === 'dead') await rm(join(dirname(path), name), { force: true });
+  }
+}
+
 /** True when `to` is a hard link to `from`. */
-async function place(from: string, to: string): Promise<boolean> {
+async function place(from: string, to: string, signal?: AbortSignal): Promise<boolean> {
   try {
     await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     await chmod(to, 0o444);
@@ -50,7 +104,7 @@ async function place(from: string, to: string): Promise<boolean> {
     // EPERM: protected_hardlinks, or a file system without links; EMLINK: too many.
     if (!['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP'].includes(errorCode(error) ?? '')) throw error;
   }
-  await copySparse(from, to);
+  await copySparse(from, to, signal);
   await chmod(to, 0o444);
   return false;
 }

@@ -292,6 +292,36 @@ test('publishing: a hard link that the store still trusts; replaced at once; aga
   assert.equal(await checkBlob(store, one.digest), true);
 });
 
+test('publishing: what is in the way is told; what a killed process left is removed', async (t) => {
+  const store = await temporaryStore(t);
+  const { digest } = await addBlob(store, Buffer.from('one'));
+  const folder = await temporaryFolder(t);
+  writeFileSync(join(folder, 'file'), '');
+  mkdirSync(join(folder, 'disk'));
+  for (const path of ['file/disk', 'disk']) {
+    await assert.rejects(publishBlob(store, digest, join(folder, path)), {
+      name: 'Failure',
+      message: /cannot put what was built in its place: E(NOTDIR|EXIST|ISDIR)/,
+      where: join(folder, path),
+    });
+  }
+  const { pid } = spawnSync('true');
+  const { start, world } = self();
+  writeFileSync(join(folder, `uki.tmp-${pid}-${start}-${world}-00000000`), '');
+  await publishBlob(store, digest, join(folder, 'uki'));
+  assert.deepEqual(readdirSync(folder).sort(), ['disk', 'file', 'uki']);
+});
+
+test('a copy that is stopped leaves nothing', async (t) => {
+  const root = await temporaryFolder(t);
+  writeFileSync(join(root, 'from'), Buffer.alloc(8 << 20, 1));
+  const controller = new AbortController();
+  const copying = copySparse(join(root, 'from'), join(root, 'to'), controller.signal);
+  controller.abort();
+  await assert.rejects(copying, { name: 'AbortError' });
+  assert.deepEqual(readdirSync(root), ['from']);
+});
+
 test('what is done to a published file never reaches a build', async (t) => {
   const store = await temporaryStore(t);
   const out = join(store.root, 'out/disk');
