@@ -6,6 +6,7 @@ import { formatSeconds } from '../graph/report.ts';
 import { type BuildResult, describeFailures, runBuild } from '../graph/run.ts';
 import { catchSignals } from '../graph/signals.ts';
 import { closeStore, openStore, type Store } from '../graph/store.ts';
+import { checkKey } from './check-key.ts';
 import type { LoadedImage } from './images.ts';
 import { ensureKeys } from './keys.ts';
 import { type Manifest, outFolder } from './manifest.ts';
@@ -34,6 +35,7 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   }
   const store = openStore();
   if (flags.dryRun) return await dryRun(wanted, store, flags);
+  await checkKey(wanted.targets, store, flags.rebuild ?? false);
   const result = await runBuild(wanted.targets, { ...flags, store });
   const folderOf = (image: LoadedImage) => outFolder(image.name, flags.dev ?? false);
   const interruption = catchSignals(() => closeStore(store));

@@ -1,0 +1,25 @@
+import { Failure } from '../../sdk/lib/errors.ts';
+import { makeGraph } from '../graph/graph.ts';
+import { planBuild } from '../graph/plan.ts';
+import type { Store } from '../graph/store.ts';
+import type { Target } from '../graph/target.ts';
+import { signingKey } from '../keys/keys.ts';
+
+/**
+ * Throws now for a key that cannot sign, rather than after the kernel is compiled. Nothing is wrong with it as long as
+ * nothing that needs it runs: whoever has the store of others needs no key.
+ */
+export async function checkKey(targets: readonly Target[], store: Store, rebuild: boolean): Promise<void> {
+  const certified = new Map<string, string>();
+  for (const { name, target } of makeGraph(targets).nodes) {
+    const { certificate } = target.inputs;
+    if (typeof certificate === 'string') certified.set(name, certificate);
+  }
+  try {
+    for (const certificate of new Set(certified.values())) await signingKey(certificate);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const plan = await planBuild(targets, { store, rebuild });
+    if (plan.some(({ name, certain }) => certain && certified.has(name))) throw error;
+  }
+}
