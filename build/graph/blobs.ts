@@ -5,7 +5,7 @@ import { type Sha256, sha256, sha256File } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { copySparse } from './copy.ts';
 import { differInCtimeOnly, type Stamp, stampOf } from './stamp.ts';
-import { moveInto, putFile, type Store, shard, storeFailure, temporaryPath } from './store.ts';
+import { moveInto, putNote, type Store, shard, storeFailure, temporaryPath } from './store.ts';
 
 export function blobPath(store: Store, digest: Sha256): string {
   return shard(store, 'blobs', digest);
@@ -63,7 +63,7 @@ export async function addBlob(
 
 /** Records what stat(2) said of a blob when its content was known to be right. */
 async function stampBlob(store: Store, digest: Sha256, stamp: Stamp): Promise<void> {
-  await putFile(store, shard(store, 'stamps', digest), stamp);
+  await putNote(store, shard(store, 'stamps', digest), stamp);
 }
 
 /** After link(2) and rename(2) changed the ctime of a trusted blob: trusted further, if nothing else of it changed. */

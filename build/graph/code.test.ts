@@ -125,8 +125,16 @@ test('remembered facts are used only while stat agrees, and a damaged table is i
   };
   assert.equal(digestWith(stampOf(file) ?? ''), remembered);
   assert.equal(digestWith('7 1 1 1 1'), sha256('content'));
-  writeFileSync(table, '{"cut of');
-  assert.equal(fileDigest(loadFacts(reopen(store)), file), sha256('content'));
+  for (const damage of [
+    '{"cut of',
+    'null',
+    '3',
+    JSON.stringify({ [file]: null }),
+    JSON.stringify({ [file]: {} }),
+  ]) {
+    writeFileSync(table, damage);
+    assert.equal(fileDigest(loadFacts(reopen(store)), file), sha256('content'));
+  }
 });
 
 test('a file that changed just now is not remembered: its stamp may not tell the next change', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -94,6 +94,20 @@ test('changed code is explained by the modules, new and gone inputs by their nam
   });
   const before = code({ 'build/fs/erofs.ts': 'a', 'sdk/tool.ts': 'b', 'npm:yaml@1.0.0': 'c' });
   await writeLast(store, node({ x: 1 }), action('1', before.digest, ['x']), before);
+  const path = join(store.root, 'last', sha256('t'));
+  const good = readFileSync(path, 'utf8');
+  for (const damage of [
+    '{}',
+    'null',
+    '{"inputs":{"x":null}}',
+    '{"inputs":{"x":{"digest":"","items":[3]}}}',
+  ]) {
+    writeFileSync(path, damage);
+    assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('2', before.digest, ['x']), before, ''), [
+      'never built here',
+    ]);
+  }
+  writeFileSync(path, good);
   const after = code({ 'build/fs/erofs.ts': 'A', 'sdk/tool.ts': 'b', 'npm:yaml@2.0.0': 'd' });
   const reasons = reasonsFor(store, node({ y: 1 }), action('2', after.digest, ['y']), after, '');
   assert.deepEqual(reasons, [

@@ -51,8 +51,8 @@ export function reasonsFor(
   code: Code,
   otherwise: string,
 ): string[] {
-  const last = readJson<Last>(lastPath(store, node.name));
-  if (!last) return ['never built here'];
+  const last = readJson(lastPath(store, node.name));
+  if (!isLast(last)) return ['never built here'];
   if (last.key === action.key) return [otherwise];
   const reasons: string[] = [];
   if (last.code !== action.code) reasons.push(codeReason(store, last.code, code));
@@ -92,8 +92,8 @@ function itemsReason(
 }
 
 function codeReason(store: Store, last: Sha256, code: Code): string {
-  const before = readJson<Record<string, Sha256>>(join(store.root, 'codes', last));
-  if (!before) return 'code changed';
+  const before = readJson(join(store.root, 'codes', last));
+  if (!isObject(before)) return 'code changed';
   const names = [...new Set([...Object.keys(before), ...Object.keys(code.parts)])].sort(byteOrder);
   const changed = names.filter((name) => before[name] !== code.parts[name]);
   return changed.length === 0
@@ -128,11 +128,24 @@ function lastPath(store: Store, name: string): string {
 }
 
 /** Undefined when missing or damaged: it only serves to explain. */
-function readJson<T>(path: string): T | undefined {
+function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isLast(value: unknown): value is Last {
+  if (!isObject(value) || !isObject(value.inputs)) return false;
+  return Object.values(value.inputs).every((input) => {
+    if (!isObject(input) || typeof input.digest !== 'string') return false;
+    const { items = [] } = input;
+    return Array.isArray(items) && items.every((item) => Array.isArray(item));
+  });
 }

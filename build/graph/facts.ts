@@ -4,7 +4,7 @@ import { errorCode } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { type Imports, scanImports } from './scan.ts';
 import { type Stamp, stampOf } from './stamp.ts';
-import { FACTS, putFile, type Store } from './store.ts';
+import { FACTS, isDigest, putNote, type Store } from './store.ts';
 
 interface Fact {
   readonly stamp: Stamp;
@@ -42,7 +42,7 @@ export function moduleFacts(
   return { digest, imports };
 }
 
-/** Writes the table if there is anything new in it. */
+/** Writes the table if there is anything new in it, and it may be written. */
 export async function saveFacts(facts: Facts): Promise<void> {
   if (!facts.changed) return;
   facts.changed = false;
@@ -51,7 +51,7 @@ export async function saveFacts(facts: Facts): Promise<void> {
   const kept = [...facts.known].filter(
     ([path, fact]) => isSettled(fact.stamp, now) && (keepAll || facts.used.has(path)),
   );
-  await putFile(facts.store, tablePath(facts.store), JSON.stringify(Object.fromEntries(kept)));
+  await putNote(facts.store, tablePath(facts.store), JSON.stringify(Object.fromEntries(kept)));
 }
 
 function lookUp(facts: Facts, path: string, withImports: boolean): Fact {
@@ -82,10 +82,18 @@ function tablePath(store: Store): string {
 
 function readTable(path: string): Map<string, Fact> {
   try {
-    return new Map(Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Record<string, Fact>));
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof value !== 'object' || value === null) return new Map();
+    return new Map(Object.entries(value).filter((entry): entry is [string, Fact] => isFact(entry[1])));
   } catch (error) {
     // Only a saving of time: when damaged, everything is simply read again.
     if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return new Map();
     throw error;
   }
+}
+
+function isFact(value: unknown): value is Fact {
+  const { stamp, digest, imports } = (value ?? {}) as Record<string, unknown>;
+  if (typeof stamp !== 'string' || !isDigest(digest)) return false;
+  return imports === undefined || (typeof imports === 'object' && imports !== null);
 }

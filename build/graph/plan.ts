@@ -71,7 +71,7 @@ function judge(
     if (!state?.known) throw new Error(`${need.name} is not known yet`);
     return state.record;
   });
-  const record = readRecord(store, action);
+  const record = readRecord(store, action, false);
   if (record && !force) return { state: { known: true, action, record } };
   const code = codeOf(keys.code, node.target.recipe.from);
   const otherwise = force ? 'asked for by --rebuild' : 'its record is missing from the store';

@@ -7,7 +7,7 @@ import { blobPath, checkBlob, restampBlob } from './blobs.ts';
 import { copySparse } from './copy.ts';
 import { liveness, ownedName, parseOwnedName } from './owner.ts';
 import { stampOf } from './stamp.ts';
-import { putFile, type Store } from './store.ts';
+import { putNote, type Store } from './store.ts';
 
 /**
  * Puts a blob at a path outside the store, replacing what is there at once: as a copy that shares its blocks where
@@ -47,7 +47,7 @@ async function publish(
   } finally {
     await rm(temporary, { force: true });
   }
-  await putFile(store, note, `${digest} ${stampOf(path)}`);
+  await putNote(store, note, `${digest} ${stampOf(path)}`);
   return true;
 }
 

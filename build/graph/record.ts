@@ -4,7 +4,7 @@ import type { Sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { blobPath, checkBlob } from './blobs.ts';
 import { checkDir, dirPath } from './dirs.ts';
-import { isDigest, putFile, type Store, shard, storeFailure } from './store.ts';
+import { isDigest, isReadOnly, putFile, type Store, shard, storeFailure } from './store.ts';
 import type { Output, OutputKind } from './target.ts';
 
 /** What an action made: kept under the action's key. */
@@ -25,10 +25,11 @@ export interface ActionRecord {
 /** A record's mtime says when it was last used; precise to a day, so that a build with nothing to do writes nothing. */
 const USED_PRECISION_MS = 24 * 3600 * 1000;
 
-/** Undefined when there is none, or it is damaged, or not of this action, or of a download that is not what is pinned. */
+/** The record of an action, noted as used unless it is only looked at. Undefined when there is none, or it is damaged, or not of this action, or of a download that is not what is pinned. */
 export function readRecord(
   store: Store,
   { key, pinned }: { readonly key: Sha256; readonly pinned?: Sha256 },
+  use = true,
 ): ActionRecord | undefined {
   let file: number;
   try {
@@ -43,12 +44,20 @@ export function readRecord(
       warn(`store: the record of action ${key.slice(0, 12)} is damaged; ignored`);
       return undefined;
     }
-    if (Date.now() - fstatSync(file).mtimeMs > USED_PRECISION_MS) futimesSync(file, new Date(), new Date());
+    if (use && Date.now() - fstatSync(file).mtimeMs > USED_PRECISION_MS) noteUse(file);
     return record;
   } catch (error) {
     throw storeFailure(store.root, error);
   } finally {
     closeSync(file);
+  }
+}
+
+function noteUse(file: number): void {
+  try {
+    futimesSync(file, new Date(), new Date());
+  } catch (error) {
+    if (!isReadOnly(error)) throw error; // nobody collects garbage there either
   }
 }
 

@@ -420,6 +420,17 @@ test('a read-only store is one clear error', { skip: whyNoNamespaces() }, () => 
   assert.match(errors[0] ?? '', /the store is on a read-only file system/);
 });
 
+test('a complete store may be read-only, however old it is', { skip: whyNoNamespaces() }, () => {
+  const child = '"$0" --import "$1" "$2/crash-child.ts" /mnt/store 0';
+  const age = 'find /mnt/store/actions -type f -exec touch -d 2000-01-01 {} +';
+  const { stdout, stderr } = inNamespace(
+    `mount -t tmpfs none /mnt && mkdir /mnt/store && ${child} >/dev/null && ${age} && rm -r /mnt/store/stamps/* /mnt/store/facts.json && mount -o remount,ro,bind /mnt && exec ${child}`,
+  );
+  assert.equal(stderr, '');
+  const { ran, errors } = JSON.parse(stdout) as { ran: string[]; errors: string[] };
+  assert.deepEqual([ran, errors], [[], []]);
+});
+
 test('temporary paths are private to the process', async (t) => {
   const store = await temporaryStore(t);
   const path = await temporaryPath(store);

@@ -105,6 +105,15 @@ export async function putFile(store: Store, path: string, data: string | Uint8Ar
   }
 }
 
+/** As `putFile`, for what only saves time: a complete store on a read-only medium does without. */
+export async function putNote(store: Store, path: string, data: string): Promise<void> {
+  try {
+    await putFile(store, path, data);
+  } catch (error) {
+    if (!isReadOnly(error)) throw error;
+  }
+}
+
 /** rename(2), making the parent folder if need be. */
 export async function moveInto(from: string, to: string): Promise<void> {
   try {
@@ -189,9 +198,10 @@ function mark(root: string): void {
   }
 }
 
-/** The error of an attempt to write where one may only read. */
+/** The error of an attempt to write where one may only read, as it came or as `storeFailure` tells it. */
 export function isReadOnly(error: unknown): boolean {
-  return ['EROFS', 'EACCES', 'EPERM'].includes(errorCode(error) ?? '');
+  const code = errorCode(error instanceof Failure ? error.cause : error);
+  return ['EROFS', 'EACCES', 'EPERM'].includes(code ?? '');
 }
 
 function sweep(tmp: string): void {
@@ -206,7 +216,11 @@ function sweep(tmp: string): void {
       Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < FOREIGN_TMP_MS
     )
       continue;
-    removeTree(path);
+    try {
+      removeTree(path);
+    } catch (error) {
+      if (!isReadOnly(error)) throw error; // it only takes room
+    }
   }
 }
 
