@@ -61,12 +61,17 @@ export async function imageTargets(image: Image, { dev }: ImageContext): Promise
   };
 }
 
+/** The ESP is a FAT, whose times begin in 1980; a cpio archive has eight hexadecimal digits for them. */
+const EARLIEST = 315_532_800;
+const LATEST = 2 ** 32 - 1;
+
 function sourceDateEpoch(): number | undefined {
   const text = process.env.SOURCE_DATE_EPOCH;
   if (text === undefined || text === '') return undefined;
-  if (!/^\d{1,11}$/.test(text))
-    throw badInput(`SOURCE_DATE_EPOCH is no number of seconds: ${text}`, {
-      mend: 'unset it, or set it to seconds since 1970',
+  const seconds = /^\d{1,11}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds >= EARLIEST && seconds <= LATEST))
+    throw badInput(`SOURCE_DATE_EPOCH is no time that an image can have: ${text}`, {
+      mend: `unset it, or set it to seconds since 1970, from ${EARLIEST} (1980) to ${LATEST} (2106)`,
     });
-  return Number(text);
+  return seconds;
 }

@@ -1,7 +1,11 @@
 import { spawn } from 'node:child_process';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
+import { basename, join } from 'node:path';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { sandboxCommand } from '../../sdk/sandbox.ts';
 import { type ToolCommand, toolCommand } from '../../sdk/tool.ts';
+import { closeStore, openStore, temporaryPath } from '../graph/store.ts';
 import { sdkTree } from '../image/sdk.ts';
 
 /** Sets whose tools `sdk run` looks for, in this order. */
@@ -10,28 +14,75 @@ const TOOL_SETS = ['sdk-image', 'sdk-qemu', 'sdk-serve', 'sdk-registry', 'sdk-co
 /** `sdk run -- TOOL…`: the tool of the first tree that has it, on this terminal. Resolves to its exit code. */
 export async function sdkRun(tool: string | undefined, args: readonly string[]): Promise<number> {
   if (tool === undefined) throw badInput('which tool?', { mend: './draisine sdk run -- mkfs.erofs --help' });
-  for (const set of TOOL_SETS) {
-    let command: ToolCommand;
-    try {
-      command = toolCommand(await sdkTree(set), tool, args);
-    } catch (error) {
-      if (error instanceof Failure && /has no/.test(error.message)) continue;
-      throw error;
-    }
-    return await onTerminal(command);
+  if (/^(\.{0,2}|.*\/.*)$/s.test(tool)) {
+    throw badInput(`${JSON.stringify(tool)} is no name of a tool`, {
+      mend: 'name it without its folder: mkfs.erofs',
+    });
   }
-  throw badInput(`no tool ${tool} in ${TOOL_SETS.join(', ')}`, {
-    mend: 'add its package to packages/sets/sdk.ts, then ./draisine lock --update',
+  return await holdingStore(async () => {
+    for (const set of TOOL_SETS) {
+      const command = findTool(await sdkTree(set), tool, args);
+      if (command !== undefined) return await onTerminal(command);
+    }
+    throw badInput(`no tool ${tool} in ${TOOL_SETS.join(', ')}`, {
+      mend: 'add its package to packages/sets/sdk.ts, then ./draisine lock --update',
+    });
   });
 }
 
 /** `sdk shell`: a shell in the compiler's tree, as recipes see it; the working directory is /build. */
 export async function sdkShell(): Promise<number> {
-  const compiler = await sdkTree('sdk-compile');
-  const here = { from: process.cwd(), to: '/build', writable: true };
-  return await onTerminal(
-    sandboxCommand(await sdkTree('sdk-image'), compiler, ['/bin/bash', '-i'], [here], '/build'),
-  );
+  return await holdingStore(async () => {
+    const compiler = await sdkTree('sdk-compile');
+    const here = { from: process.cwd(), to: '/build', writable: true };
+    return await onTerminal(
+      sandboxCommand(await sdkTree('sdk-image'), compiler, ['/bin/bash', '-i'], [here], '/build'),
+    );
+  });
+}
+
+/** Keeps `clean` from removing the trees of the store while something of them runs. */
+async function holdingStore<T>(work: () => Promise<T>): Promise<T> {
+  const store = openStore();
+  await temporaryPath(store); // makes the folder that tells that this process lives
+  try {
+    return await work();
+  } finally {
+    closeStore(store);
+  }
+}
+
+/** How to run a tool of a tree, by its interpreter where it is a script; undefined when the tree has none of this name. */
+export function findTool(root: string, tool: string, args: readonly string[]): ToolCommand | undefined {
+  let command: ToolCommand;
+  try {
+    command = toolCommand(root, tool, args);
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+  const binary = command.args[2] ?? '';
+  if (!statSync(binary).isFile()) return undefined;
+  const interpreter = interpreterOf(binary);
+  if (interpreter === undefined) return command;
+  const program = toolCommand(root, interpreter, [binary, ...args]);
+  // Python looks for its library below the folder of its own program, which is the dynamic linker here.
+  const python = interpreter.startsWith('python') ? { PYTHONHOME: join(root, 'usr') } : {};
+  return { ...program, env: { ...program.env, ...python } };
+}
+
+/** The name of the program that a script's first line asks for; undefined for a binary. */
+function interpreterOf(path: string): string | undefined {
+  const head = Buffer.alloc(256);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, head, 0, head.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  const [, program = '', argument = ''] =
+    /^#![ \t]*(\S+)[ \t]*(\S*)/.exec(head.toString('latin1').split('\n', 1)[0] ?? '') ?? [];
+  return basename(program) === 'env' ? argument : basename(program) || undefined;
 }
 
 function onTerminal(command: ToolCommand): Promise<number> {
@@ -40,7 +91,16 @@ function onTerminal(command: ToolCommand): Promise<number> {
       stdio: 'inherit',
       env: { ...command.env, TERM: process.env.TERM ?? 'dumb' },
     });
+    // A terminal tells Ctrl-C to the tool as well, and what to do then is the tool's to decide.
+    const interrupted = () => {
+      if (!process.stdin.isTTY) child.kill('SIGINT');
+    };
+    const ended = (signal: NodeJS.Signals) => child.kill(signal);
+    process.on('SIGINT', interrupted).on('SIGTERM', ended).on('SIGHUP', ended);
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve(code ?? (signal ? 130 : 1)));
+    child.once('close', (code, signal) => {
+      process.off('SIGINT', interrupted).off('SIGTERM', ended).off('SIGHUP', ended);
+      resolve(code ?? (signal ? 128 + constants.signals[signal] : 1));
+    });
   });
 }

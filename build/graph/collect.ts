@@ -36,7 +36,7 @@ function assertIdle(store: Store): void {
   for (const name of readdirSync(join(store.root, 'tmp'))) {
     const owner = parseOwnedName(name);
     if (owner && owner.pid !== process.pid && liveness(owner) === 'alive') {
-      throw new Failure(`process ${owner.pid} is building with this store`, {
+      throw new Failure(`process ${owner.pid} is using this store`, {
         where: store.root,
         mend: 'wait for it, or stop it',
       });

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { errorCode, Failure } from './errors.ts';
+import { isAbsolute, join, resolve } from 'node:path';
+import { badInput, errorCode, Failure } from './errors.ts';
 
 /**
  * Where everything that can be made or fetched again lives: `$DRAISINE_CACHE`, else `$XDG_CACHE_HOME/draisine`, else
@@ -9,7 +9,16 @@ import { errorCode, Failure } from './errors.ts';
 export function cacheDir(): string {
   const { DRAISINE_CACHE: own, XDG_CACHE_HOME: xdg } = process.env;
   if (own) return resolve(own);
-  return join(xdg ? resolve(xdg) : join(homedir(), '.cache'), 'draisine');
+  // The XDG Base Directory specification: a relative path is to be ignored.
+  return join(xdg && isAbsolute(xdg) ? xdg : join(home(), '.cache'), 'draisine');
+}
+
+function home(): string {
+  const folder = homedir();
+  if (isAbsolute(folder)) return folder;
+  throw badInput(`HOME is no absolute path: ${JSON.stringify(folder)}`, {
+    mend: 'set HOME to your home, or DRAISINE_CACHE to a folder for the cache',
+  });
 }
 
 /** An error of the disk below the cache, as the user should read it; undefined for any other error. */
