@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
-import {
-  checkScripts,
-  parsePolicy,
-  readPolicy,
-  type ScriptVerdict,
-  unknownScripts,
-} from './scripts.ts';
+import { checkScripts, parsePolicy, readPolicy, type ScriptVerdict, unknownScripts } from './scripts.ts';
 
 const scripted = (name: string, scripts: Record<string, string>) => ({ name, version: '1', scripts });
 const verdict = (owner: string, script: ScriptVerdict['script'], text: string): ScriptVerdict => ({
