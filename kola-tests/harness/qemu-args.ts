@@ -60,7 +60,7 @@ export function qemuArguments(
     ['-display', 'none'],
     ...(hardware.display ? [['-device', 'VGA,vgamem_mb=8']] : []),
     ['-chardev', `socket,id=qmp,path=${comma(sockets(dir).qmp)},server=on,wait=off`],
-    ['-mon', 'chardev=qmp,mode=control'],
+    ['-object', 'monitor-qmp,id=control,chardev=qmp'],
     ...(hardware.terminal ? terminal() : channels(dir)),
     ['-device', 'virtio-rng-pci'],
     ['-device', 'vmgenid,guid=auto'],
@@ -145,7 +145,7 @@ function terminal(): string[][] {
   return [
     ['-chardev', 'stdio,id=console,mux=on,signal=off'],
     ['-serial', 'chardev:console'],
-    ['-mon', 'chardev=console,mode=readline'],
+    ['-object', 'monitor-hmp,id=monitor,chardev=console,readline=on'],
     ['-S'],
   ];
 }
