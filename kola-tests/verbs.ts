@@ -51,7 +51,8 @@ export function register(program: Command): void {
       'tests at once; default: the number of processors, memory permitting',
       parseCount,
     )
-    .option('--shard <i/n>', 'only part I of N, balanced by recorded durations')
+    .option('--shard <i/n>', 'only part I of N')
+    .option('--durations <file>', 'a history.jsonl, the same for all parts, to balance them by')
     .option('--rerun-failed', 'only those that failed last time')
     .option('--report <dir>', 'where failed tests leave their evidence; default out/report')
     .option('--json', 'result as JSON on stdout')

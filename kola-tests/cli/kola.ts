@@ -1,10 +1,10 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { badInput, describeFailure } from '../../sdk/lib/errors.ts';
 import { readArtifacts } from '../harness/artifacts.ts';
-import { readHistory } from '../harness/history.ts';
+import { readDurations, readHistory } from '../harness/history.ts';
 import { loadTests, type RegisteredTest } from '../harness/register.ts';
 import type { TestResult } from '../harness/result.ts';
-import { matchesAny } from '../harness/select.ts';
+import { matchesAny, type Shard } from '../harness/select.ts';
 import { testModules } from '../harness/suite-options.ts';
 import { bisectVerdict } from '../report/results.ts';
 import { buildImage } from './build.ts';
@@ -19,6 +19,7 @@ export interface KolaOptions {
   readonly image: string;
   readonly parallel?: number;
   readonly shard?: string;
+  readonly durations?: string;
   readonly rerunFailed?: boolean;
   readonly report?: string;
   readonly json?: boolean;
@@ -87,7 +88,8 @@ async function run(
   globs: readonly string[],
   options: KolaOptions,
 ): Promise<{ failed: number; results: readonly TestResult[] }> {
-  const { image, shard, rerunFailed, report, json } = options;
+  const { image, rerunFailed, report, json } = options;
+  const shard = await shardOption(options);
   const { keep, patterns } = keepOption(globs, options);
   const parallel = keep ? 1 : options.parallel;
   await readArtifacts(OUT, image).then((artifacts) => artifacts.get('disk'));
@@ -99,7 +101,7 @@ async function run(
     image,
     patterns,
     ...(parallel === undefined ? {} : { parallel }),
-    ...(shard === undefined ? {} : { shard: parseShard(shard) }),
+    ...(shard ? { shard } : {}),
     ...(only ? { only } : {}),
     ...(report === undefined ? {} : { reportDir: report }),
     ...(keep ? { keep } : {}),
@@ -118,6 +120,18 @@ async function run(
     process.stdout.write(`${JSON.stringify({ image, failed, tests: told }, undefined, 2)}\n`);
   }
   return { failed, results };
+}
+
+async function shardOption({ image, shard, durations }: KolaOptions): Promise<Shard | undefined> {
+  if (shard === undefined) {
+    if (durations !== undefined)
+      throw badInput('--durations says how to balance --shard: give that too', { mend: '--shard I/N' });
+    return undefined;
+  }
+  return {
+    ...parseShard(shard),
+    ...(durations === undefined ? {} : { durations: await readDurations(image, resolve(durations)) }),
+  };
 }
 
 export async function selected(

@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readHistory, record } from './history.ts';
+import { readDurations, readHistory, record } from './history.ts';
 
 test('durations, last result and flakes are remembered per image; a torn line is passed over', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'history-test-'));
@@ -22,6 +22,13 @@ test('durations, last result and flakes are remembered per image; a torn line is
       lastPassed: false,
       flakes: 1,
     });
+    assert.deepEqual(await readDurations('n100', path), { 'zfs.mirror': 100 });
+    await assert.rejects(readDurations('nas', path), {
+      exitCode: 2,
+      where: path,
+      message: /no durations of nas/,
+    });
+    await assert.rejects(readDurations('n100', join(dir, 'missing')), { exitCode: 2 });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -1,7 +1,7 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
-import { errorCode } from '../../sdk/lib/errors.ts';
+import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 
 /** One run of one test, as a line of JSON in the history. */
 export interface Run {
@@ -44,6 +44,21 @@ export async function readHistory(
     byTest.set(run.test, [...(byTest.get(run.test) ?? []), run]);
   }
   return new Map([...byTest].map(([test, runs]) => [test, summarize(runs)]));
+}
+
+/** Milliseconds of the last passed run of each test of `image`, of a file in the history's form. */
+export async function readDurations(image: string, path: string): Promise<Readonly<Record<string, number>>> {
+  const durations = Object.fromEntries(
+    [...(await readHistory(image, path))].flatMap(([test, { lastMs }]) =>
+      lastMs === undefined ? [] : [[test, lastMs]],
+    ),
+  );
+  if (Object.keys(durations).length === 0)
+    throw badInput(`no durations of ${image} there`, {
+      where: path,
+      mend: `give all shards a copy of one host's ${historyFile()}`,
+    });
+  return durations;
 }
 
 function summarize(runs: readonly Run[]): TestHistory {

@@ -43,18 +43,35 @@ test('the longest runs first, an unknown one counts as typical', () => {
   ]);
 });
 
-test('shards are disjoint, complete and balanced', () => {
-  const many = Array.from({ length: 20 }, (_, index) => registered({ name: `a.t${index}` }));
-  const durations = new Map(many.map(({ definition }, index) => [definition.name, (index + 1) * 1000]));
+const many = Array.from({ length: 20 }, (_, index) => registered({ name: `a.t${index}` }));
+const lengths = Object.fromEntries(
+  many.map(({ definition }, index) => [definition.name, (index + 1) * 1000]),
+);
+
+test('shards are disjoint, complete and balanced by the durations that all of them are given', () => {
   const shards = [1, 2, 3].map((index) =>
-    selectTests(many, { patterns: [], image: 'n100', shard: { index, count: 3 } }, durations),
+    selectTests(many, { patterns: [], image: 'n100', shard: { index, count: 3, durations: lengths } }, none),
   );
   assert.deepEqual(new Set(shards.flatMap(names)).size, 20);
   assert.equal(shards.flat().length, 20);
-  const totals = shards.map((shard) =>
-    names(shard).reduce((sum, name) => sum + (durations.get(name) ?? 0), 0),
-  );
+  const totals = shards.map((shard) => names(shard).reduce((sum, name) => sum + (lengths[name] ?? 0), 0));
   assert.ok(Math.max(...totals) - Math.min(...totals) <= 20_000, `${totals}`);
+});
+
+test('what a host remembers moves no test to another shard', () => {
+  const memories = [none, new Map(Object.entries(lengths)), new Map([['a.t7', 1e6]])];
+  const shards = memories.map((memory, index) =>
+    names(selectTests(many, { patterns: [], image: 'n100', shard: { index: index + 1, count: 3 } }, memory)),
+  );
+  assert.deepEqual(shards.flat().sort(), names(many).sort());
+  assert.deepEqual(shards[0]?.slice(0, 3), ['a.t0', 'a.t3', 'a.t6'], 'dealt out in declared order');
+  assert.equal(shards[1]?.[0], 'a.t19', 'within a part the longest is first');
+  // What failed here is looked for in this host's part, not dealt out anew.
+  const only = new Set(['a.t1', 'a.t4']);
+  assert.deepEqual(
+    names(selectTests(many, { patterns: [], image: 'n100', shard: { index: 2, count: 3 }, only }, none)),
+    ['a.t1', 'a.t4'],
+  );
 });
 
 test('only: what failed last time, of what the patterns select', () => {

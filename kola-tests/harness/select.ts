@@ -4,10 +4,17 @@ export interface Selection {
   /** Globs on names (`zfs.*`) or tags (`tag:slow`); none means all. */
   readonly patterns: readonly string[];
   readonly image: string;
-  /** Part `index` (from 1) of `count`. */
-  readonly shard?: { readonly index: number; readonly count: number };
+  readonly shard?: Shard;
   /** Only these names, of what the patterns select. */
   readonly only?: ReadonlySet<string>;
+}
+
+/** Part `index` (from 1) of `count`. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
+  /** Milliseconds by test, to balance the parts. The same for all parts, as is the rest of what they are split by. */
+  readonly durations?: Readonly<Record<string, number>>;
 }
 
 /** Whether a test's name, area (`zfs` for `zfs.mirror`) or tag (`tag:quick`) is among the patterns. */
@@ -22,17 +29,32 @@ export function selectTests(
   durations: ReadonlyMap<string, number>,
 ): readonly RegisteredTest[] {
   const matchers = patterns.map(matcher);
-  const wanted = tests.filter(
+  const matching = tests.filter(
     ({ definition }) =>
       (definition.image === undefined || definition.image === image) &&
-      (matchers.length === 0 || matchers.some((matches) => matches(definition))) &&
-      (only === undefined || only.has(definition.name)),
+      (matchers.length === 0 || matchers.some((matches) => matches(definition))),
   );
+  // Before `only` and the order, which go by what this host remembers: another host has another part of the same whole.
+  const part = shard ? shardOf(matching, shard) : matching;
+  return longestFirst(
+    part.filter(({ definition }) => only === undefined || only.has(definition.name)),
+    durations,
+  );
+}
+
+/** A test without a duration counts as a typical one. */
+function longestFirst(
+  tests: readonly RegisteredTest[],
+  durations: ReadonlyMap<string, number>,
+): readonly RegisteredTest[] {
+  const length = lengths(durations);
+  return [...tests].sort((a, b) => length(b) - length(a));
+}
+
+function lengths(durations: ReadonlyMap<string, number>): (test: RegisteredTest) => number {
   const known = [...durations.values()].sort((a, b) => a - b);
   const typical = known[Math.floor(known.length / 2)] ?? 1;
-  const length = (test: RegisteredTest): number => durations.get(test.definition.name) ?? typical;
-  const sorted = [...wanted].sort((a, b) => length(b) - length(a));
-  return shard ? shardOf(sorted, length, shard) : sorted;
+  return ({ definition }) => durations.get(definition.name) ?? typical;
 }
 
 function matcher(pattern: string): (definition: RegisteredTest['definition']) => boolean {
@@ -49,14 +71,15 @@ function matcher(pattern: string): (definition: RegisteredTest['definition']) =>
   return ({ name }) => whole.test(name) || name.startsWith(`${pattern}.`);
 }
 
-/** Longest first to the emptiest shard: the same split on every machine that has the same durations. */
-function shardOf<T>(
-  sorted: readonly T[],
-  length: (test: T) => number,
-  { index, count }: { index: number; count: number },
-): readonly T[] {
-  const shards = Array.from({ length: count }, () => ({ total: 0, tests: [] as T[] }));
-  for (const test of sorted) {
+/** Longest first to the emptiest shard; without durations, one after the other in the order they are declared in. */
+function shardOf(
+  tests: readonly RegisteredTest[],
+  { index, count, durations = {} }: Shard,
+): readonly RegisteredTest[] {
+  const shared = new Map(Object.entries(durations));
+  const length = lengths(shared);
+  const shards = Array.from({ length: count }, () => ({ total: 0, tests: [] as RegisteredTest[] }));
+  for (const test of longestFirst(tests, shared)) {
     const emptiest = shards.reduce((best, shard) => (shard.total < best.total ? shard : best));
     emptiest.total += length(test);
     emptiest.tests.push(test);
