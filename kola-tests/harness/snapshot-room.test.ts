@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -36,6 +36,27 @@ test('what a killed run left half made goes, what a living one is making stays',
     await mkdir(living);
     await makeRoom(root, 1 << 30);
     assert.deepEqual([existsSync(dead), existsSync(living)], [false, true]);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+});
+
+test('a snapshot that is published or evicted by another run meanwhile is passed over', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'snapshot-test-'));
+  try {
+    let over = false;
+    const other = (async () => {
+      for (let index = 0; !over; index += 1) {
+        const made = join(root, `${index}.tmp-${process.pid}-0`);
+        await mkdir(made);
+        for (const name of ['state', 'vars.fd']) await writeFile(join(made, name), 'x');
+        await rename(made, join(root, String(index)));
+        await rm(join(root, String(index - 2)), { recursive: true, force: true });
+      }
+    })();
+    for (let round = 0; round < 200; round += 1) await makeRoom(root, 1 << 30);
+    over = true;
+    await other;
   } finally {
     await rm(root, { recursive: true, force: true });
   }

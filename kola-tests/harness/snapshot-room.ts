@@ -1,5 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { startTimeOf } from './rundir.ts';
 
@@ -13,17 +14,25 @@ export async function makeRoom(root: string, cap: number): Promise<void> {
     if (maker !== undefined && startTimeOf(Number(maker)) === undefined)
       await rm(join(root, name), { recursive: true, force: true });
   }
-  const all = await Promise.all(
-    (await readdir(root)).sort(byteOrder).map(async (name) => {
-      const path = join(root, name);
-      return { path, used: (await stat(path)).mtimeMs, size: await sizeOf(path) };
-    }),
+  const found = await Promise.all(
+    (await readdir(root)).sort(byteOrder).map((name) => look(join(root, name))),
   );
+  const all = found.filter((snapshot) => snapshot !== undefined);
   let total = all.reduce((sum, { size }) => sum + size, 0);
   for (const { path, size } of all.sort((a, b) => a.used - b.used)) {
     if (total <= cap) return;
     await rm(path, { recursive: true, force: true });
     total -= size;
+  }
+}
+
+/** Undefined when it has gone meanwhile: another run publishes what it made, or makes room too. */
+async function look(path: string): Promise<{ path: string; used: number; size: number } | undefined> {
+  try {
+    return { path, used: (await stat(path)).mtimeMs, size: await sizeOf(path) };
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    return undefined;
   }
 }
 

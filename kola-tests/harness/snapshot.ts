@@ -50,10 +50,29 @@ const inProgress = new Map<string, Promise<Snapshot | Failure>>();
 export async function snapshotFor(lab: Lab, plan: Plan): Promise<Snapshot | Failure> {
   const cold = coldPlan(plan);
   const key = await snapshotKey(lab, cold);
-  const known = inProgress.get(key) ?? findOrMake(lab, cold, key);
-  inProgress.set(key, known);
-  known.catch(() => inProgress.delete(key)); // it did not boot: the caller is told, the next one may try again
-  return await known;
+  for (;;) {
+    const known = inProgress.get(key) ?? findOrMake(lab, cold, key);
+    inProgress.set(key, known);
+    const forget = (): void => {
+      if (inProgress.get(key) === known) inProgress.delete(key);
+    };
+    known.catch(forget); // it did not boot: the caller is told, the next one may try again
+    const snapshot = await known;
+    if (snapshot instanceof Failure || (await stillThere(snapshot))) return snapshot;
+    forget(); // another run made room
+  }
+}
+
+/** Each use is noted: it is what makeRoom goes by. */
+async function stillThere({ dir }: Snapshot): Promise<boolean> {
+  const now = new Date();
+  try {
+    await utimes(dir, now, now);
+    return true;
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    return false;
+  }
 }
 
 /** All that the saved state depends on. Paths are left out: they differ from fork to fork. */
@@ -105,8 +124,6 @@ async function findOrMake(lab: Lab, plan: Plan, key: string): Promise<Snapshot |
     const made = await make(lab, plan, dir);
     if (made) return made;
   }
-  const now = new Date();
-  await utimes(dir, now, now); // what makeRoom goes by
   return snapshotAt(lab, plan, dir, key);
 }
 
@@ -203,7 +220,7 @@ async function startOn(
     devices: cold,
     incoming: incoming !== undefined,
   });
-  return await startVm(lab.emulator, hardware, run, incoming);
+  return await startVm(lab.emulator, hardware, run, { incoming });
 }
 
 /** Forgets a snapshot that turned out not to be usable (cut short by a full disk, say), so that it is made anew. */
