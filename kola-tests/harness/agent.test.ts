@@ -73,7 +73,6 @@ test('a guest that dies in the middle of an answer and comes back fails the call
     async (agent) => {
       await assert.rejects(agent.run('true', limit), /the guest rebooted/);
       assert.equal((await agent.run('true', limit)).stdout.toString(), 'fine');
-      assert.equal(agent.boots(), 2);
     },
   );
 });

@@ -36,8 +36,6 @@ export interface Agent {
   run(script: string, options: RunOptions): Promise<Output>;
   /** Waits until the guest answers. Returns its boot id. */
   hello(patience: Patience): Promise<string>;
-  /** How many boots have said hello. */
-  boots(): number;
 }
 
 /** What calls are told when the other end is gone. */
@@ -56,7 +54,6 @@ interface Call {
 /** Speaks the protocol over a connected socket. */
 export function openAgent(socket: Socket): Agent {
   const calls = new Map<number, Call>();
-  const boots = new Set<string>();
   let boot: string | undefined;
   let helloes = 0;
   let lastId = 0;
@@ -83,7 +80,6 @@ export function openAgent(socket: Socket): Agent {
   function onHello(id: string): void {
     answer = undefined;
     helloes += 1;
-    boots.add(id);
     if (boot !== undefined && boot !== id) fail('the guest rebooted');
     boot = id;
   }
@@ -98,7 +94,6 @@ export function openAgent(socket: Socket): Agent {
   socket.on('close', () => fail(CHANNEL_CLOSED));
 
   return {
-    boots: () => boots.size,
     hello: async (patience) => {
       const before = helloes;
       socket.write('hello?\n');

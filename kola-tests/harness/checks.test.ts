@@ -33,12 +33,7 @@ test('each kind of fault is a finding', () => {
   const found = [
     'unit web.service loaded failed failed A web server',
     'kernel BUG: unable to handle page fault for address: 0000000000000010',
-    'kernel WARNING: CPU: 1 PID: 77 at mm/slub.c:100 foo+0x1/0x2',
-    'kernel Oops: 0000 [#1] PREEMPT SMP PTI',
-    'kernel app[123]: segfault at 0 ip 0000 sp 0000 error 4 in app[1000+2000]',
-    'kernel device-mapper: verity: 254:2: data block 77 is corrupted',
-    'kernel EXT4-fs error (device vda5): ext4_lookup:1815: inode #2',
-    'core /var/lib/systemd/coredump/core.sleep.0.zst',
+    'guest cannot be looked at: exit 1: dmesg: not permitted',
     'socket tcp LISTEN 0 4096 0.0.0.0:5355 0.0.0.0:* users:(("systemd-resolve",pid=301,fd=11))',
     'socket udp UNCONN 0 0 0.0.0.0:68 0.0.0.0:* users:(("rogue",pid=5,fd=1))',
     'zfs  state: DEGRADED',
@@ -48,13 +43,7 @@ test('each kind of fault is a finding', () => {
     JSON.stringify(found),
   );
   assert.deepEqual(found[0], ['failed unit: web.service']);
-  assert.deepEqual(found[8], ['listener: tcp 0.0.0.0:5355 systemd-resolve']);
-});
-
-test('a starved emulated processor is no fault of the guest; on real hardware it is', () => {
-  const line = 'kernel watchdog: BUG: soft lockup - CPU#1 stuck for 23s! [kworker/1:1:33]';
-  assert.deepEqual(judge(line, true), []);
-  assert.equal(judge(line, false).length, 1);
+  assert.deepEqual(found[3], ['listener: tcp 0.0.0.0:5355 systemd-resolve']);
 });
 
 test('a test can announce what it provokes, and nothing more', () => {

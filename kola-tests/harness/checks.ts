@@ -1,64 +1,46 @@
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Acceleration } from './accel.ts';
+import { isKernelFault, KERNEL_SCRIPT } from './kernel-log.ts';
 import type { Machine } from './machine.ts';
 
 /*
  * What is looked at on every machine after every test, without asking. Each finding is one line:
- *   failed unit: NAME · kernel: MESSAGE · core dump: FILE · listener: PROTOCOL ADDRESS:PORT PROCESS · zfs: STATUS
- *   boots: … · guest: …
+ *   failed unit: NAME · kernel: MESSAGE · listener: PROTOCOL ADDRESS:PORT PROCESS · zfs: STATUS · guest: …
  */
 
-/** Kernel messages that are never all right. */
-const KERNEL_FAULTS = new RegExp(
-  [
-    '\\bBUG: ',
-    'kernel BUG at ',
-    '\\bWARNING: CPU: ',
-    '\\bOops: ',
-    'general protection fault',
-    'segfault at ',
-    'Out of memory: Killed process',
-    'Memory cgroup out of memory: Killed process',
-    'blocked for more than \\d+ seconds',
-    'device-mapper: verity: .*corrupted',
-    'EXT4-fs error',
-    'Buffer I/O error',
-    'I/O error, dev ',
-    '\\bPANIC: ',
-  ].join('|'),
-);
-
-/** An emulated processor that the host does not run for a while looks stuck to its guest. */
-const STARVED = /soft lockup|rcu_\w+ detected|blocked for more than/;
-
 /** Few processes: under emulation each costs. Opening /dev/zfs would load the module, so pools are looked for first. */
-const SCRIPT = `
+export const SCRIPT = `${KERNEL_SCRIPT}
 systemctl list-units --state=failed --plain --no-legend --no-pager | while read -r unit; do echo "unit $unit"; done
-dmesg --notime | grep -E 'BUG|WARNING: CPU|Oops|general protection|segfault|Killed process|blocked for more|verity|EXT4-fs error|I/O error|PANIC|rcu' |
-  while read -r line; do echo "kernel $line"; done
-shopt -s nullglob
-for core in /var/lib/systemd/coredump/*; do echo "core $core"; done
 ss -H -l -n -t -u -p | while read -r socket; do echo "socket $socket"; done
+shopt -s nullglob
 for pool in /proc/spl/kstat/zfs/*/; do
   zpool status -x | while read -r line; do echo "zfs $line"; done
   break
 done
 `;
 
-/** Looks a machine over. Returns findings; an unreachable guest is one, a machine that is off has none. */
-export async function findings(machine: Machine, accel: Acceleration): Promise<string[]> {
-  if (!machine.isOn()) return [];
-  let report: string;
+/** Looks a machine over. Returns findings; an unreachable guest is one, a machine that the test turned off has none. */
+export async function findings(
+  machine: Pick<Machine, 'execute' | 'isOn' | 'gone' | 'kernelLog'>,
+  accel: Pick<Acceleration, 'kind'>,
+): Promise<string[]> {
+  const report = [...machine.kernelLog(), ...(await look(machine))];
+  return [...new Set(report.flatMap((line) => judge(line, accel.kind === 'tcg')))];
+}
+
+async function look(machine: Pick<Machine, 'execute' | 'isOn' | 'gone'>): Promise<string[]> {
+  if (!machine.isOn()) {
+    const gone = machine.gone();
+    return gone ? [`guest went without being asked: ${gone.message}`] : [];
+  }
   try {
-    report = (await machine.execute(SCRIPT)).stdout;
+    const { code, stdout, stderr } = await machine.execute(SCRIPT);
+    const whole = code === 0 ? [] : [`guest cannot be looked at: exit ${code}: ${stderr}`];
+    return [...stdout.split('\n'), ...whole];
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return [`guest: cannot be looked at: ${error.message}`];
+    return [`guest cannot be looked at: ${error.message}`];
   }
-  const found = report.split('\n').flatMap((line) => judge(line, accel.kind === 'tcg'));
-  const boots = machine.vm().agent.boots();
-  if (boots > 1) found.push(`boots: the guest started ${boots} times without being asked`);
-  return [...new Set(found)];
 }
 
 /** What one line of the guest's report amounts to. Exported for its test. */
@@ -69,9 +51,9 @@ export function judge(line: string, emulated: boolean): string[] {
     case 'unit':
       return [`failed unit: ${text.split(/\s+/)[0]}`];
     case 'kernel':
-      return KERNEL_FAULTS.test(text) && !(emulated && STARVED.test(text)) ? [`kernel: ${text}`] : [];
-    case 'core':
-      return [`core dump: ${text}`];
+      return isKernelFault(text, emulated) ? [`kernel: ${text}`] : [];
+    case 'guest':
+      return [`guest: ${text}`];
     case 'socket':
       return listener(text);
     case 'zfs':

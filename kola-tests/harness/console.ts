@@ -17,6 +17,8 @@ export interface GuestConsole {
   waitFor(pattern: RegExp, patience: Patience & { readonly since?: number }): Promise<RegExpExecArray>;
   /** Characters printed so far. */
   position(): number;
+  /** What shows that the guest is lost, if it has shown, also before `onDoom` is told. */
+  doom(): Failure | undefined;
 }
 
 const RING = 256 * 1024;
@@ -41,17 +43,17 @@ export function openConsole(socket: Socket, onDoom: (failure: Failure) => void):
   const decoder = new StringDecoder('utf8');
   let kept = '';
   let dropped = 0;
-  let doomed = false;
+  let doom: (() => Failure) | undefined;
 
   socket.on('data', (chunk: Buffer) => {
     const fresh = plainText(decoder.write(chunk));
     // A pattern may straddle two chunks: look again at the line that was open.
     const from = kept.lastIndexOf('\n') + 1;
     kept += fresh;
-    if (!doomed) lookForDoom(kept.slice(from));
-    if (!doomed && dropped > FLOOD) {
-      doomed = true;
-      onDoom(new Failure(`the guest floods its console\n${indent(tail(5))}`));
+    if (!doom) lookForDoom(kept.slice(from));
+    if (!doom && dropped > FLOOD) {
+      doom = () => new Failure(`the guest floods its console\n${indent(tail(5))}`);
+      onDoom(doom());
     }
     if (kept.length > 2 * RING) {
       dropped += kept.length - RING;
@@ -64,10 +66,11 @@ export function openConsole(socket: Socket, onDoom: (failure: Failure) => void):
     for (const { pattern, what } of DOOMED) {
       const found = pattern.exec(text);
       if (!found) continue;
-      doomed = true;
-      // The rest of the line and what follows at once (a stack trace, the reason) belong to the report.
       const said = (): string => pattern.exec(kept.slice(-RING))?.[0].trim() ?? found[0];
-      setTimeout(() => onDoom(new Failure(`${what}: ${said()}\n${indent(tail(25))}`)), 300).unref();
+      const told = (): Failure => new Failure(`${what}: ${said()}\n${indent(tail(25))}`);
+      doom = told;
+      // The rest of the line and what follows at once (a stack trace, the reason) belong to the report.
+      setTimeout(() => onDoom(told()), 300).unref();
       return;
     }
   }
@@ -89,6 +92,7 @@ export function openConsole(socket: Socket, onDoom: (failure: Failure) => void):
       return () => socket.off('data', listener);
     },
     position: () => dropped + kept.length,
+    doom: () => doom?.(),
     waitFor: async (pattern, { since = 0, ...patience }) =>
       await poll(
         `${pattern} on the console`,

@@ -183,6 +183,7 @@ export function guestVerbs(lab: Lab, name: string, vm: () => Vm): GuestVerbs {
     },
     journal,
     retry: async (attempt, options) => {
+      const { lost } = vm();
       let last: unknown;
       try {
         return await waitFor(
@@ -198,7 +199,7 @@ export function guestVerbs(lab: Lab, name: string, vm: () => Vm): GuestVerbs {
           options,
         ).then(({ value }) => value);
       } catch (error) {
-        throw vm().lost.aborted ? error : (last ?? error);
+        throw lost.aborted ? error : (last ?? error);
       }
     },
     screenshot: async (path) => {

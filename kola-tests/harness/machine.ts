@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure } from '../../sdk/lib/errors.ts';
+import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import {
   artifactOrigin,
   createFiles,
@@ -19,6 +20,7 @@ import { type FaultVerbs, faultVerbs } from './faults.ts';
 import { forwardPort } from './forward.ts';
 import { type GuestVerbs, guestVerbs, type Limit } from './guest.ts';
 import { type HardshipVerbs, hardshipVerbs } from './hardships.ts';
+import { KERNEL_SCRIPT } from './kernel-log.ts';
 import type { Lab } from './lab.ts';
 import { type Netboot, netbootDevices, withHttpBoot } from './netboot.ts';
 import { consoleLog, FIRST_HOTPLUG_SLOT } from './qemu-args.ts';
@@ -26,11 +28,13 @@ import { newMachineDir } from './rundir.ts';
 import { type SavedVerbs, savedVerbs } from './saved.ts';
 import { discardSnapshot, type Snapshot, snapshotFor } from './snapshot.ts';
 import { type Disk, devicePath, type IgnitionConfig, type Plan } from './spec.ts';
-import { startVm, type Vm } from './vm.ts';
-import { within } from './wait.ts';
+import { type Down, startVm, type Vm } from './vm.ts';
+import { type Patience, within } from './wait.ts';
 
 /** How long a boot may take on native speed. */
 const BOOT_SECONDS = 120;
+/** How long it may take to go down. */
+const DOWN_SECONDS = 60;
 
 /** A machine of a test. */
 export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVerbs {
@@ -41,6 +45,10 @@ export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVer
   /** The running QEMU; throws when the machine is off. */
   vm(): Vm;
   isOn(): boolean;
+  /** Why it is off although no verb turned it off. */
+  gone(): Failure | undefined;
+  /** What its kernel had said before each orderly end, as lines of `KERNEL_SCRIPT`: a boot's log goes with it. */
+  kernelLog(): readonly string[];
   /** Why it could not be forked and was booted instead. */
   readonly fallback: () => string | undefined;
   /** Powers on. The first time by its spec: a fork or a boot; later always a boot, from the disks as they are. */
@@ -63,6 +71,8 @@ export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVer
   poweroff(): Promise<void>;
   /** Somebody presses the power button; returns when the machine is off. */
   powerButton(): Promise<void>;
+  /** Until the guest has ended as it was told to otherwise: by its config, a word on its command line, a program of its own. */
+  goesDown(how: Down, options?: Limit): Promise<void>;
   /** Power cut: off at once, whatever it was doing. */
   crash(): Promise<void>;
   /** Where this host has an artifact of the image, for `copyTo`. */
@@ -109,18 +119,41 @@ export async function createMachine(
   let plugged: Device[] = [];
   let disks = plan.disks;
   let fallback: string | undefined;
-  let args: readonly string[] = [];
+  let latest: Vm | undefined;
   let network: Netboot | undefined;
   let { firmware } = plan;
   /** Ports of the host by those of the guest. */
   const forwards = new Map<number, number>();
 
+  let gone: Failure | undefined;
+  const log: string[] = [];
+  const over = new AbortController();
+  /** What must have come to its end before the folder can go. */
+  const underWay = new Set<Promise<unknown>>();
+
   function running(): Vm {
-    if (!vm) throw new Failure(`${name} is off`);
+    if (!vm) throw gone ?? new Failure(`${name} is off`);
     return vm;
   }
 
+  /** Work in the machine's folder, or on a QEMU that `vm` does not know of yet. A test that was given up may go on for a while. */
+  async function whileThere<T>(work: () => Promise<T>): Promise<T> {
+    over.signal.throwIfAborted();
+    const working = work();
+    underWay.add(working);
+    try {
+      return await working;
+    } finally {
+      underWay.delete(working);
+    }
+  }
+
   async function power(incoming?: string): Promise<Vm> {
+    return await whileThere(() => powerNow(incoming));
+  }
+
+  async function powerNow(incoming?: string): Promise<Vm> {
+    if (gone) throw gone;
     if (vm) throw new Failure(`${name} is on already`);
     if (!files) throw new Failure(`${name} has no files`);
     // What is forked has booted through UEFI.
@@ -136,18 +169,21 @@ export async function createMachine(
     };
     if (network?.by === 'http')
       await writeFile(files.firmwareVars, withHttpBoot(await readFile(lab.emulator.ovmfVars), network.url));
-    const started = await startVm(lab.emulator, hardware, dir, incoming);
+    const started = await startVm(lab.emulator, hardware, dir, { incoming, signal: over.signal });
     vm = started;
-    args = started.args;
+    latest = started;
     void started.ended.then(() => {
-      if (vm === started) vm = undefined;
+      // A verb that turns it off forgets it first.
+      if (vm !== started) return;
+      vm = undefined;
+      gone = started.lost.reason as Failure;
     });
     for (const [guestPort, hostPort] of forwards) await forwardPort(started.qmp, guestPort, hostPort);
     return started;
   }
 
   async function fork(snapshot: Snapshot): Promise<void> {
-    files = await createFiles(lab, plan, dir, snapshot);
+    files = await whileThere(() => createFiles(lab, plan, dir, snapshot));
     devices = devicesOf(plan, files, number, networks);
     plugged = [...devices.cold];
     await copyFile(snapshot.console, consoleLog(dir));
@@ -162,7 +198,7 @@ export async function createMachine(
   /** Powers on what has disks already from those, any other machine from the artifact. */
   async function powerOn(): Promise<void> {
     if (!files) {
-      files = await createFiles(lab, plan, dir, artifactOrigin(lab));
+      files = await whileThere(() => createFiles(lab, plan, dir, artifactOrigin(lab)));
       devices = devicesOf(plan, files, number, networks);
       plugged = [...devices.cold, ...devices.hot];
     }
@@ -186,11 +222,17 @@ export async function createMachine(
       try {
         return await fork(snapshot);
       } catch (error) {
-        if (!(error instanceof Failure) || attempt === 2) throw error;
-        lab.log(`kola: the snapshot ${snapshot.key} cannot be forked, it is made anew: ${error.message}`);
-        await vm?.kill();
-        await rm(dir, { recursive: true, force: true });
-        await mkdir(dir, { mode: 0o700 });
+        // ENOENT: another run made room meanwhile.
+        const unusable = error instanceof Failure || errorCode(error) === 'ENOENT';
+        if (!unusable || attempt === 2) throw error;
+        over.signal.throwIfAborted();
+        lab.log(`kola: the snapshot ${snapshot.key} cannot be forked, it is made anew: ${String(error)}`);
+        await cut();
+        gone = undefined;
+        await whileThere(async () => {
+          await rm(dir, { recursive: true, force: true });
+          await mkdir(dir, { mode: 0o700 });
+        });
         await discardSnapshot(snapshot);
         snapshot = await snapshotFor(lab, plan);
       }
@@ -224,20 +266,43 @@ export async function createMachine(
   }
 
   /** Has the guest shut down, in order; returns when QEMU has ended (see `reboot=shutdown` in qemu-args.ts). */
-  async function down(verb: 'reboot' | 'poweroff'): Promise<void> {
-    const { agent, ended, lost } = running();
-    // The answer may or may not come before the channel goes.
-    await agent
-      .run(`systemctl ${verb}`, { timeoutMs: 20_000 * lab.accel.slowness, signal: lost })
-      .catch((error: unknown) => {
-        if (!lost.aborted && !isReboot(error)) throw error;
-      });
-    await off(ended);
+  async function down(how: Down, ask: (vm: Vm) => Promise<unknown>): Promise<void> {
+    const asked = running();
+    const { stdout } = await asked.agent.run(KERNEL_SCRIPT, limited(20, asked.lost));
+    log.push(...stdout.toString().split('\n'));
+    await ask(asked);
+    await went(asked, how, limited(DOWN_SECONDS));
   }
 
-  async function off(ended: Vm['ended']): Promise<void> {
-    await within(ended, `${name} off`, { timeoutMs: 60_000 * lab.accel.slowness });
+  /** The answer may or may not come before the channel goes. */
+  const systemctl =
+    (verb: Down) =>
+    async ({ agent, lost }: Vm): Promise<void> => {
+      await agent.run(`systemctl ${verb}`, limited(20, lost)).catch((error: unknown) => {
+        if (!lost.aborted && !isReboot(error)) throw error;
+      });
+    };
+
+  /** Until the guest has ended, as it was asked to. What else ended it, a panic on the way down, is thrown. */
+  async function went(asked: Vm, how: Down, patience: Patience): Promise<void> {
+    const { lost, ended } = asked;
+    if (!lost.aborted) await within(once(lost, 'abort'), `${name} off`, patience);
+    // It is said before QEMU's end when the console shows it.
+    if (asked.wentDown() !== how) throw lost.reason;
+    await ended;
+    if (vm === asked) vm = undefined;
+    gone = undefined;
+  }
+
+  /** Ends QEMU at once. */
+  async function cut(): Promise<void> {
+    const last = vm;
     vm = undefined;
+    await last?.kill();
+  }
+
+  function limited(seconds: number, signal?: AbortSignal): Patience {
+    return { timeoutMs: seconds * 1000 * lab.accel.slowness, signal };
   }
 
   function diskNamed(wanted: string): Disk {
@@ -260,6 +325,8 @@ export async function createMachine(
     dir,
     vm: running,
     isOn: () => vm !== undefined,
+    gone: () => gone,
+    kernelLog: () => log,
     fallback: () => fallback,
     start,
     netboot: (how) => {
@@ -274,33 +341,33 @@ export async function createMachine(
     ready: async () => await waitReady(lab, running()),
     bootFails: async (options) => {
       await powerOn();
-      const { agent, lost, kill } = running();
-      const timeoutMs = (options?.seconds ?? BOOT_SECONDS) * 1000 * lab.accel.slowness;
+      const { agent, lost } = running();
       try {
-        await agent.hello({ timeoutMs, signal: lost });
+        await agent.hello(limited(options?.seconds ?? BOOT_SECONDS, lost));
       } catch (error) {
         if (!lost.aborted) throw error;
         return await lifecycle.consoleText();
       } finally {
-        await kill();
-        vm = undefined;
+        await cut();
+        gone = undefined;
       }
       throw new Failure(`${name} came up, but should not have`);
     },
     reboot: async () => {
-      await down('reboot');
+      await down('reboot', systemctl('reboot'));
       await power();
       await waitReady(lab, running());
     },
-    poweroff: async () => await down('poweroff'),
-    powerButton: async () => {
-      const { qmp, ended } = running();
-      await qmp.execute('system_powerdown');
-      await off(ended);
+    poweroff: async () => await down('poweroff', systemctl('poweroff')),
+    powerButton: async () => await down('poweroff', ({ qmp }) => qmp.execute('system_powerdown')),
+    goesDown: async (how, options) => {
+      // It may have ended already.
+      if (!latest) throw new Failure(`${name} was never on`);
+      await went(latest, how, limited(options?.seconds ?? DOWN_SECONDS));
     },
     crash: async () => {
-      await running().kill();
-      vm = undefined;
+      running();
+      await cut();
     },
     configure: async (config) => {
       if (!files) throw new Failure(`${name} has its config in its spec until it was powered on`);
@@ -349,10 +416,12 @@ export async function createMachine(
       forwards.set(guestPort, port);
       return port;
     },
-    lastArgs: () => args,
+    lastArgs: () => latest?.args ?? [],
     consoleText: async () => (existsSync(consoleLog(dir)) ? await readFile(consoleLog(dir), 'utf8') : ''),
     dispose: async () => {
-      await vm?.kill();
+      over.abort(new Failure(`${name} is gone: its test is over`));
+      await Promise.allSettled(underWay);
+      await cut();
       await rm(dir, { recursive: true, force: true });
     },
   };

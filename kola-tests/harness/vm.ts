@@ -18,56 +18,67 @@ export interface Vm {
   /** Aborted with a Failure as soon as nothing can be expected of the guest: QEMU ended, kernel panic, emergency mode. */
   readonly lost: AbortSignal;
   readonly ended: Promise<ProcessEnd>;
+  /** How the guest itself ended it, once it has; undefined when anything else did, a panic on the way down included. */
+  wentDown(): Down | undefined;
   /** Ends QEMU in good order (its disk files are complete), at once (`kill`: like a power cut). */
   quit(): Promise<void>;
   kill(): Promise<void>;
 }
 
+/** What a guest asks of its machine at its end. Either ends QEMU (see `reboot=shutdown` in qemu-args.ts). */
+export type Down = 'reboot' | 'poweroff';
+
 const CONNECT_MS = 30_000;
 
-/** Starts QEMU. With `incoming`, restores that saved state and lets the guest run. */
+/** Starts QEMU. With `incoming`, restores that saved state and lets the guest run. `signal` ends what has not started yet. */
 export async function startVm(
   emulator: Emulator,
   hardware: Hardware,
   dir: string,
-  incoming?: string,
+  { incoming, signal }: { readonly incoming?: string | undefined; readonly signal?: AbortSignal } = {},
 ): Promise<Vm> {
   const args = qemuArguments(hardware, dir, emulator);
   const lost = new AbortController();
+  signal?.throwIfAborted();
   const qemu = await supervise(emulator.system(args), dir);
-  let meant: string | undefined;
-  void qemu.ended.then(({ code, signal, output }) => {
-    const how = signal ?? `exit ${code}`;
-    const said = output.trim();
-    lost.abort(new Failure(meant ?? `QEMU ended (${how})${said ? `: ${said}` : ''}`));
+  let console: GuestConsole | undefined;
+  let killed = false;
+  let asked: Down | undefined;
+  let down: Down | undefined;
+  void qemu.ended.then((end) => {
+    // A panic that is not told yet: the reset that it leads to was not what anybody asked for.
+    const doom = console?.doom();
+    if (!lost.signal.aborted && !doom && !killed) down = asked;
+    lost.abort(doom ?? new Failure(meaning(end, killed, asked)));
   });
   const kill = async (): Promise<void> => {
-    meant ??= 'the machine is off';
+    killed = true;
     await qemu.kill();
   };
   try {
-    const patience = { timeoutMs: CONNECT_MS, signal: lost.signal };
+    const patience = { timeoutMs: CONNECT_MS, signal: anySignal(lost.signal, signal) };
     const paths = sockets(dir);
     const qmp = await connectQmp(paths.qmp, patience);
     qmp.onEvent(({ event, data }) => {
-      // What the guest or the harness asked for; QEMU's own end otherwise speaks for itself.
-      if (event !== 'SHUTDOWN') return;
-      if (data?.reason === 'guest-reset') meant = 'the guest rebooted';
-      else if (data?.guest === true || data?.reason === 'host-qmp-quit') meant = 'the machine is off';
+      if (event === 'SHUTDOWN' && data?.guest === true)
+        asked = data.reason === 'guest-reset' ? 'reboot' : 'poweroff';
+      if (event === 'BLOCK_IO_ERROR' && data?.action === 'stop') lost.abort(stopped(data));
     });
-    const console = openConsole(await connectUnix(paths.console, patience), (failure) => lost.abort(failure));
+    const opened = openConsole(await connectUnix(paths.console, patience), (failure) => lost.abort(failure));
+    console = opened;
     const agent = openAgent(await connectUnix(paths.agent, patience));
-    if (incoming !== undefined) await restore(qmp, incoming, lost.signal);
+    if (incoming !== undefined) await restore(qmp, incoming, patience.signal);
     return {
       qmp,
-      console,
+      console: opened,
       agent,
       args,
       lost: lost.signal,
       ended: qemu.ended,
+      wentDown: () => down,
       kill,
       quit: async () => {
-        meant = 'the machine is off';
+        killed = true;
         await qmp.execute('quit').catch((error: unknown) => {
           if (!qmp.closed.aborted) throw error; // closing the connection is how it answers
         });
@@ -78,6 +89,24 @@ export async function startVm(
     await kill();
     throw error;
   }
+}
+
+function meaning({ code, signal, output }: ProcessEnd, killed: boolean, asked: Down | undefined): string {
+  if (killed || asked === 'poweroff') return 'the machine is off';
+  if (asked === 'reboot') return 'the guest rebooted';
+  const said = output.trim();
+  return `QEMU ended (${signal ?? `exit ${code}`})${said ? `: ${said}` : ''}`;
+}
+
+/** QEMU stops a guest whose disk it cannot write to for want of room (`werror=enospc`): it would wait for ever. */
+function stopped(data: Readonly<Record<string, unknown>>): Failure {
+  const where = String(data['node-name'] || data.device);
+  return new Failure(
+    `QEMU stopped the machine, its disk ${where} cannot be written to: ${String(data.reason)}`,
+    {
+      mend: 'make room where TMPDIR is on this host',
+    },
+  );
 }
 
 /** Every page of memory has its place in the file, so that it is written and read once: docs/devel/migration/mapped-ram of QEMU. */

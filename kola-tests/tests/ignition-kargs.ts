@@ -19,7 +19,7 @@ register(
   async (_t, { box }) => {
     await box.powerOn();
     await box.waitForConsole(/kernel arguments changed: restarting/, { seconds: 60 });
-    await box.vm().ended;
+    await box.goesDown('reboot');
     await box.start();
 
     const words = (await box.succeed('cat /proc/cmdline')).split(' ');

@@ -345,7 +345,7 @@ register(
 /** Unattended, up to the end: the console says so, and the machine is off. */
 async function installed(box: Machine, on: RegExp): Promise<void> {
   await box.waitForConsole(on, { seconds: 200 });
-  await box.vm().ended;
+  await box.goesDown('poweroff');
 }
 
 // By a word added in the boot menu, from a CD onto one of two disks that differ in nothing else.
