@@ -32,18 +32,31 @@ export async function createCluster(
 ): Promise<RunningCluster & { start(): Promise<void> }> {
   const networks = new Map<string, Network>();
   const machines: Record<string, Machine> = {};
-  const names = [...new Set([...plans.values()].flatMap(({ nics }) => nics.map(({ network }) => network)))];
-  for (const name of names.filter((network) => network !== 'user'))
-    networks.set(name, await openNetwork(await newMachineDir(), name));
+  const dispose = async (): Promise<void> => {
+    // All of them, whatever one says: what listens holds the process.
+    const ends = [
+      ...(await Promise.allSettled(Object.values(machines).map((machine) => machine.dispose()))),
+      ...(await Promise.allSettled([...networks.values()].map((network) => network.close()))),
+    ];
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  };
   const socketOf = (name: string): string => {
     const network = networks.get(name);
     if (!network) throw new Failure(`there is no network ${name}`);
     return network.socket;
   };
-  let number = 0;
-  for (const [name, plan] of plans) {
-    number += 1;
-    machines[name] = await createMachine(lab, { name, number, plan, networks: socketOf });
+  try {
+    const names = [...new Set([...plans.values()].flatMap(({ nics }) => nics.map(({ network }) => network)))];
+    for (const name of names.filter((network) => network !== 'user'))
+      networks.set(name, await openNetwork(await newMachineDir(), name));
+    let number = 0;
+    for (const [name, plan] of plans) {
+      number += 1;
+      machines[name] = await createMachine(lab, { name, number, plan, networks: socketOf });
+    }
+  } catch (error) {
+    await dispose();
+    throw error;
   }
   return {
     machines,
@@ -53,17 +66,17 @@ export async function createCluster(
       for (const result of started) if (result.status === 'rejected') throw result.reason;
       if (plans.size > 1) await Promise.all(wanted.map(individualize));
     },
-    dispose: async () => {
-      await Promise.all(Object.values(machines).map((machine) => machine.dispose()));
-      await Promise.all([...networks.values()].map((network) => network.close()));
-    },
+    dispose,
   };
 }
 
 /** Forks of one snapshot are twins: machines that meet need a name and a machine-id (machine-id(5)) of their own. */
 async function individualize(machine: Machine): Promise<void> {
   await machine.succeed(`
-    echo ${machine.name} >/etc/hostname && hostname ${machine.name}
-    : >/etc/machine-id && systemd-machine-id-setup >/dev/null 2>&1
+    set -e
+    echo ${machine.name} >/etc/hostname
+    hostname ${machine.name}
+    : >/etc/machine-id
+    systemd-machine-id-setup
     systemctl restart systemd-journald.service systemd-networkd.service`);
 }

@@ -5,6 +5,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { hostBudget } from './budget.ts';
 import { withSpoiltDisk } from './disk-copy.ts';
 import { type Lab, openLab } from './lab.ts';
+import { leaveWhenDone } from './leave.ts';
 import { loadTests, type RegisteredTest } from './register.ts';
 import { newMachineDir } from './rundir.ts';
 import { attemptTest, type TestRun } from './runtest.ts';
@@ -33,6 +34,7 @@ export async function sabotageSuite(options: SuiteOptions, patterns: readonly st
   const budget = await hostBudget(options.parallel);
   lab.log(`kola: ${chosen.length} sabotages, ${budget.slots} at once`);
   void describe(`kola sabotage ${options.image}`, { concurrency: budget.slots }, () => {
+    leaveWhenDone();
     for (const sabotage of chosen) {
       for (const name of sabotage.tests) {
         const wanted = tests.find(({ definition }) => definition.name === name);

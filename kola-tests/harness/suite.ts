@@ -6,6 +6,7 @@ import { hostBudget } from './budget.ts';
 import { type Denial, denialOf, readDenylist } from './denylist.ts';
 import { readHistory } from './history.ts';
 import { openLab } from './lab.ts';
+import { leaveWhenDone } from './leave.ts';
 import { loadTests } from './register.ts';
 import { runTest } from './runtest.ts';
 import { sabotageSuite } from './sabotage-suite.ts';
@@ -48,6 +49,7 @@ async function main(options: SuiteOptions): Promise<void> {
     after(async () => {
       if (forked) await keepBootChart(lab, budget);
     });
+    leaveWhenDone();
     for (const wanted of selected) {
       const { name } = wanted.definition;
       const held = denialOf(name, denials, new Date());

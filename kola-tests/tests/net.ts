@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { register } from '../harness/register.ts';
+import { within } from '../harness/wait.ts';
 
 register({ name: 'net.dhcp-dns' }, async (_t, { box }) => {
   await box.waitForUnit('systemd-networkd.service');
@@ -29,7 +30,7 @@ register({ name: 'net.dhcp-dns' }, async (_t, { box }) => {
       socket.once('message', (message) => resolve(message.toString())),
     );
     await box.succeed(`echo hello >/dev/udp/10.0.2.2/${socket.address().port}`);
-    assert.equal(await heard, 'hello\n');
+    assert.equal(await within(heard, 'the datagram', { timeoutMs: 60_000 }), 'hello\n');
   } finally {
     socket.close();
   }
