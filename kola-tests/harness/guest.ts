@@ -32,7 +32,7 @@ export interface GuestVerbs {
   execute(script: string, options?: ExecuteOptions): Promise<Result>;
   /** Runs a script that must exit 0; returns its stdout. */
   succeed(script: string, options?: ExecuteOptions): Promise<string>;
-  /** Runs a script that must not exit 0; returns its stdout and stderr. */
+  /** Runs a script that must not exit 0, nor 126 or 127 for a command that is not there; returns its stdout and stderr. */
   fail(script: string, options?: ExecuteOptions): Promise<string>;
   /** Runs the script again until it exits 0; returns its stdout. */
   waitUntilSucceeds(script: string, options?: Limit): Promise<string>;
@@ -60,8 +60,15 @@ const DEFAULT_SECONDS = 60;
 const CHUNK = 1 << 20;
 const CLOSING_MS = 2_000;
 
-export function guestVerbs(lab: Lab, name: string, vm: () => Vm): GuestVerbs {
-  const limitMs = ({ seconds = DEFAULT_SECONDS }: Limit = {}): number => seconds * 1000 * lab.accel.slowness;
+/** `patience` multiplies all limits. */
+export function guestVerbs(
+  lab: Lab,
+  name: string,
+  vm: () => Vm,
+  patience: () => number = () => 1,
+): GuestVerbs {
+  const limitMs = ({ seconds = DEFAULT_SECONDS }: Limit = {}): number =>
+    seconds * 1000 * lab.accel.slowness * patience();
 
   async function raw(script: string, options: ExecuteOptions = {}): Promise<Output> {
     const { agent, lost } = vm();
@@ -135,6 +142,11 @@ export function guestVerbs(lab: Lab, name: string, vm: () => Vm): GuestVerbs {
       const result = await execute(script, options);
       if (result.code === 0)
         throw new Failure(`${name}: should have failed: ${firstLine(script)}${said(result)}`);
+      // The shell's own: what was meant to fail was not run at all.
+      if (result.code === 126 || result.code === 127)
+        throw new Failure(
+          `${name}: could not be run (exit ${result.code}): ${firstLine(script)}${said(result)}`,
+        );
       return `${result.stdout}${result.stderr}`;
     },
     waitUntilSucceeds: async (script, options) => {

@@ -27,7 +27,7 @@ const sabotages: readonly Sabotage[] = [
     name: 'nftables.forward-dropped',
     what: 'nothing may pass through to containers or from them',
     tests: ['podman.way-out'],
-    because: /wget/,
+    because: /(still running after|can't connect to remote host).*(wget|10\.0\.2\.2)/,
     patience: 0.25,
     guest:
       "nft 'add table inet sabotage; add chain inet sabotage forward { type filter hook forward priority -200; policy drop; }'",
@@ -57,14 +57,14 @@ const sabotages: readonly Sabotage[] = [
     name: 'podman.log-elsewhere',
     what: 'logs of containers are not in the journal',
     tests: ['podman.exec-logs'],
-    because: /to-stdout/,
+    because: /regular expression \/\^to-stdout\$\/m|exit 1 of: journalctl --output=cat CONTAINER_NAME=one/,
     guest: containers('log_driver = "k8s-file"'),
   },
   {
     name: 'podman.no-name-server',
     what: 'aardvark-dns is missing',
     tests: ['podman.dns-between-containers'],
-    because: /podman run|bad address|wget/,
+    because: /bad address 'web'|netavark.*aardvark|exit 1 of: pgrep -x aardvark-dns/,
     guest: 'mount --bind /usr/bin/true /usr/lib/podman/aardvark-dns',
   },
   {

@@ -169,7 +169,7 @@ register({ name: 'kernel.netfilter', tags }, async (_t, { box }) => {
     await box.fail('exec 9<>/dev/tcp/192.0.2.1/22'),
     /No route to host|Connection refused|prohibited/,
   );
-  assert.match(await box.succeed('nft list chain inet kola input'), /counter packets [1-9]/);
+  assert.match(await box.succeed('nft list chain inet kola input'), /ip saddr @banned counter packets [1-9]/);
 });
 
 register(

@@ -18,8 +18,9 @@ register({ name: 'podman.dns-between-containers', machines }, async (_t, { box }
     `podman run --rm --network=shop ${CLIENT} sh -c 'wget -q -O - http://web/hostname && ! nslookup nobody >/dev/null 2>&1'`,
   );
   assert.equal(said, 'web');
+  await box.succeed('pgrep -x aardvark-dns');
   await box.succeed('podman rm --force --time=0 web && podman network rm shop');
-  await box.fail('pidof aardvark-dns');
+  await box.fail('pgrep -x aardvark-dns');
 });
 
 register({ name: 'podman.isolated-network', machines }, async (_t, { box }) => {

@@ -133,11 +133,15 @@ register({ name: 'system.timers', tags: ['quick'] }, async (_t, { box }) => {
     assert.ok(next > 0, `${unit} never elapses`);
     await box.succeed(`systemctl start ${activates}`);
   }
-  // The clean-up takes what is old (tmpfiles.d/tmp.conf) and leaves what is not.
-  await box.succeed(`
-    touch /var/tmp/new && touch --date=2020-01-01 /var/tmp/old
-    systemctl start systemd-tmpfiles-clean.service`);
+  // The clean-up takes what is old (tmpfiles.d/tmp.conf) and leaves what is not. All times of a file count, and its
+  // ctime only the clock sets.
+  const age = 60 * 24 * 3600;
+  await box.jumpClock(-age);
+  await box.succeed('touch /var/tmp/old');
+  await box.jumpClock(age);
+  await box.succeed('touch /var/tmp/new && systemctl start systemd-tmpfiles-clean.service');
   await box.succeed('test -e /var/tmp/new');
+  await box.fail('test -e /var/tmp/old');
 });
 
 register({ name: 'system.sysctl', tags: ['quick'] }, async (_t, { box }) => {

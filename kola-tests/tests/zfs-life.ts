@@ -50,7 +50,7 @@ register(
 );
 
 register(
-  { name: 'zfs.moves', machines: { old: disks(128, 'left', 'right'), young: {} } },
+  { name: 'zfs.moves', machines: { old: disks(128, 'left', 'right', 'kept'), young: {} } },
   async (_t, { old, young }) => {
     await old.succeed(`
       zpool create tank mirror ${old.disk('left')} ${old.disk('right')}
@@ -62,6 +62,17 @@ register(
     assert.doesNotMatch(found, /-f/);
     await young.succeed('zpool import tank');
     assert.equal(await young.succeed('cat /tank/file'), 'from the old machine');
+
+    // Switched off in good order is not handed back: the old machine may come up again and write to it.
+    await old.succeed(`zpool create kept ${old.disk('kept')} && echo 'not handed back' >/kept/file`);
+    await old.poweroff();
+    await old.give('kept', young);
+    assert.match(await young.succeed('zpool import'), /pool: kept[\s\S]*last accessed by another system/);
+    const refused = await young.fail('zpool import kept');
+    assert.match(refused, /cannot import 'kept': pool was previously in use from another system/);
+    assert.match(refused, /zpool import -f/);
+    await young.succeed('zpool import -f kept');
+    assert.equal(await young.succeed('cat /kept/file'), 'not handed back');
   },
 );
 
@@ -87,7 +98,8 @@ register(
     const written = `awk -v disk="$(basename "$(readlink -f ${box.disk('disk')})")" '$3 == disk {print $8, $10}' /proc/diskstats`;
     await box.succeed('sleep 12'); // two transaction groups (zfs_txg_timeout): what was left to say has been said
     const before = await box.succeed(written);
-    await box.succeed('sleep 120');
+    assert.match(before, /^\d+ \d+$/);
+    await box.succeed('sleep 120', { seconds: 180 });
     assert.equal(await box.succeed(written), before);
   },
 );
