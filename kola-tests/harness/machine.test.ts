@@ -134,3 +134,26 @@ test('a snapshot that another run evicted is made anew', async () => {
     assert.equal(await reasonOf(fake, nothing), undefined);
   });
 });
+
+test('an impatient body leaves the snapshot its time', async () => {
+  await withFakeLab(async (fake) => {
+    fake.env.FAKE_HELLO = '1500';
+    const { reason } = await fake.attempt(
+      async (_t, { box }) => await box?.waitUntilSucceeds('false', { seconds: 100 }).then(() => {}),
+      {},
+      0.01,
+    );
+    assert.match(reason ?? '', /success of: false: not so after 1\.0 s/);
+    assert.equal((await readdir(fake.snapshots)).length, 1);
+  });
+});
+
+test('a command that is not there has not failed as it should', async () => {
+  await withFakeLab(async (fake) => {
+    assert.equal(await reasonOf(fake, async (box) => void (await box.fail('false'))), undefined);
+    assert.match(
+      (await reasonOf(fake, async (box) => void (await box.fail('no-such-command')))) ?? '',
+      /^box: could not be run \(exit 127\): no-such-command/,
+    );
+  });
+});

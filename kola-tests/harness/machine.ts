@@ -51,6 +51,8 @@ export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVer
   kernelLog(): readonly string[];
   /** Why it could not be forked and was booted instead. */
   readonly fallback: () => string | undefined;
+  /** Multiplies the limits of the guest's verbs from now on; those of starts stay. */
+  hurry(factor: number): void;
   /** Powers on. The first time by its spec: a fork or a boot; later always a boot, from the disks as they are. */
   start(): Promise<void>;
   /** From the next start on it has no system disk, and its firmware boots from the network. */
@@ -126,6 +128,7 @@ export async function createMachine(
   const forwards = new Map<number, number>();
 
   let gone: Failure | undefined;
+  let patience = 1;
   const log: string[] = [];
   const over = new AbortController();
   /** What must have come to its end before the folder can go. */
@@ -328,6 +331,9 @@ export async function createMachine(
     gone: () => gone,
     kernelLog: () => log,
     fallback: () => fallback,
+    hurry: (factor) => {
+      patience = factor;
+    },
     start,
     netboot: (how) => {
       network = how;
@@ -425,7 +431,7 @@ export async function createMachine(
       await rm(dir, { recursive: true, force: true });
     },
   };
-  const guest = guestVerbs(lab, name, running);
+  const guest = guestVerbs(lab, name, running, () => patience);
   const faults = faultVerbs(running, deviceNamed);
   const machine: Machine = {
     ...lifecycle,

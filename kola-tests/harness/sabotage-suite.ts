@@ -4,7 +4,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { hostBudget } from './budget.ts';
 import { withSpoiltDisk } from './disk-copy.ts';
-import { type Lab, openLab } from './lab.ts';
+import { openLab } from './lab.ts';
 import { leaveWhenDone } from './leave.ts';
 import { loadTests, type RegisteredTest } from './register.ts';
 import { newMachineDir } from './rundir.ts';
@@ -63,15 +63,14 @@ async function runSabotaged(
   run: TestRun,
 ): Promise<void> {
   const { patience = 1 } = sabotage;
-  const { accel } = run.lab;
-  let lab: Lab = { ...run.lab, accel: { ...accel, slowness: accel.slowness * patience } };
+  let { lab } = run;
   const dir = await newMachineDir();
   try {
     if ('disk' in sabotage) lab = await withSpoiltDisk(lab, dir, sabotage.name, sabotage.disk);
     // A snapshot pays off when it is forked more than once.
     else if ('config' in sabotage && sabotage.tests.length === 1) lab = { ...lab, forks: false };
     const { test: broken, trouble } = sabotaged(wanted, sabotage);
-    const { result, reason } = await attemptTest(broken, t, { ...run, lab });
+    const { result, reason } = await attemptTest(broken, t, { ...run, lab, patience });
     const because = trouble();
     const red = mustBeRed(sabotage, wanted.definition.name, {
       passed: result.passed,

@@ -18,7 +18,7 @@ interface Named {
   readonly tests: readonly string[];
   /** What they must say, without the evidence: a test that fails for another reason has noticed nothing. */
   readonly because: RegExp;
-  /** Multiplies all time limits, for tests that notice by waiting in vain. Default 1. */
+  /** Multiplies the time limits of the test's body and what it does, for tests that notice by waiting in vain. Default 1. */
   readonly patience?: number;
 }
 
