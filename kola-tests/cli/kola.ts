@@ -116,7 +116,8 @@ async function run(
     },
   });
   if (json) {
-    const told = tests.map(({ file: _, ...test }) => test);
+    const own = new Map(results.map(({ test, totalMs }) => [test, totalMs]));
+    const told = tests.map(({ file: _, ms, ...test }) => ({ ...test, ms: own.get(test.name) ?? ms }));
     process.stdout.write(`${JSON.stringify({ image, failed, tests: told }, undefined, 2)}\n`);
   }
   return { failed, results };

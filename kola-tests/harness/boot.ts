@@ -9,6 +9,7 @@ import { createBlank, createOverlay } from './disks.ts';
 import type { Lab } from './lab.ts';
 import { FIRST_HOTPLUG_SLOT, type Hardware } from './qemu-args.ts';
 import { type Disk, type IgnitionConfig, isHotPluggable, type Plan } from './spec.ts';
+import { Trouble } from './trouble.ts';
 import type { Vm } from './vm.ts';
 
 /** The files of a machine, in its folder. */
@@ -42,6 +43,18 @@ export function ignitionText(config: IgnitionConfig): string {
 
 /** Lays out `dir`: overlays, blank disks, a copy of the firmware's variables, the Ignition config with the agent. */
 export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Origin): Promise<MachineFiles> {
+  try {
+    return await layOut(lab, plan, dir, origin);
+  } catch (error) {
+    throw new Trouble(`the files of a machine cannot be made: ${messageOf(error)}`, {
+      where: dir,
+      mend: 'see that there is room, and that the cache was not cleared meanwhile',
+      cause: error,
+    });
+  }
+}
+
+async function layOut(lab: Lab, plan: Plan, dir: string, origin: Origin): Promise<MachineFiles> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const firmwareVars = join(dir, 'vars.fd');
   const config = join(dir, 'ignition.json');
@@ -166,4 +179,8 @@ export async function wake(lab: Lab, vm: Vm): Promise<void> {
   const limits = { timeoutMs: 10_000 * lab.accel.slowness, signal: vm.lost };
   await vm.agent.hello(limits);
   await vm.agent.run(`date --utc --set=@${(Date.now() / 1000).toFixed(3)} >/dev/null`, limits);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
 import type { Acceleration } from './accel.ts';
+import { Trouble } from './trouble.ts';
 
 /** Lets in as many tests as memory and processors allow. */
 export interface Budget {
@@ -34,7 +35,7 @@ export function createBudget(memory: number, slots: number): Budget {
     slots,
     acquire: async (wanted, wantedSlots = 1) => {
       if (wanted > memory) {
-        throw new Failure(`too little memory: this test needs ${wanted} MiB, ${memory} MiB are available`, {
+        throw new Trouble(`too little memory: this test needs ${wanted} MiB, ${memory} MiB are available`, {
           mend: 'end other programs, or give the machines of the test less memory',
         });
       }
@@ -61,8 +62,11 @@ export async function hostBudget(parallel: number | undefined): Promise<Budget> 
   }
   const info = await readFile('/proc/meminfo', 'utf8');
   const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(info)?.[1] ?? 0) / 1024;
+  // Of a container, whose own limit /proc/meminfo does not know; 0 or more than there is: none.
+  const allowed = (process.constrainedMemory() ?? 0) / 1024 ** 2;
+  const usable = allowed > 0 ? Math.min(available, allowed) : available;
   // A tenth stays for the page cache, which holds the snapshots' memory.
-  return createBudget(Math.floor(available * 0.9), parallel ?? availableParallelism());
+  return createBudget(Math.floor(usable * 0.9), parallel ?? availableParallelism());
 }
 
 /** MiB that machines take of this host. */

@@ -25,11 +25,11 @@ export interface RunningCluster {
   dispose(): Promise<void>;
 }
 
-/** Makes the machines of a test and their networks. `start` powers all of them on, at once. */
+/** Makes the machines of a test and their networks. `start` powers all of them on, at once; `prepare` makes what it forks. */
 export async function createCluster(
   lab: Lab,
   plans: ReadonlyMap<string, Plan>,
-): Promise<RunningCluster & { start(): Promise<void> }> {
+): Promise<RunningCluster & { prepare(): Promise<void>; start(): Promise<void> }> {
   const networks = new Map<string, Network>();
   const machines: Record<string, Machine> = {};
   const dispose = async (): Promise<void> => {
@@ -60,6 +60,9 @@ export async function createCluster(
   }
   return {
     machines,
+    prepare: async () => {
+      await Promise.all(Object.values(machines).map((machine) => machine.prepare()));
+    },
     start: async () => {
       const wanted = Object.values(machines).filter(({ plan }) => plan.start !== 'off');
       const started = await Promise.allSettled(wanted.map((machine) => machine.start()));

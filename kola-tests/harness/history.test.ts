@@ -15,6 +15,8 @@ test('durations, last result and flakes are remembered per image; a torn line is
     await record({ ...run, passed: false, ms: 7 }, path); // the same artifact: a flake
     await record({ ...run, artifact: 'b', passed: false, ms: 8 }, path); // another one: a regression
     await record({ ...run, image: 'other' }, path);
+    await record({ ...run, test: 'zfs.idle' }, path);
+    await record({ ...run, test: 'zfs.idle', passed: false, trouble: true }, path);
     await appendFile(path, '{"test":"zfs.mir');
     assert.deepEqual((await readHistory('n100', path)).get('zfs.mirror'), {
       runs: 3,
@@ -22,7 +24,9 @@ test('durations, last result and flakes are remembered per image; a torn line is
       lastPassed: false,
       flakes: 1,
     });
-    assert.deepEqual(await readDurations('n100', path), { 'zfs.mirror': 100 });
+    const { lastPassed, flakes } = (await readHistory('n100', path)).get('zfs.idle') ?? {};
+    assert.deepEqual([lastPassed, flakes], [false, 0], 'to be run again, but no flake');
+    assert.deepEqual(await readDurations('n100', path), { 'zfs.mirror': 100, 'zfs.idle': 100 });
     await assert.rejects(readDurations('nas', path), {
       exitCode: 2,
       where: path,

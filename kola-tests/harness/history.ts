@@ -10,7 +10,9 @@ export interface Run {
   /** SHA-256 of the disk artifact it ran on: the same artifact passing and failing is a flake. */
   readonly artifact: string;
   readonly passed: boolean;
-  /** Without the wait for a slot. */
+  /** It could not be run: that says nothing of the artifact. */
+  readonly trouble?: true;
+  /** Of the fork, the body and the checks: without waiting for a slot, or for the machine that was forked. */
   readonly ms: number;
 }
 
@@ -63,7 +65,9 @@ export async function readDurations(image: string, path: string): Promise<Readon
 
 function summarize(runs: readonly Run[]): TestHistory {
   const passedOn = new Set(runs.filter(({ passed }) => passed).map(({ artifact }) => artifact));
-  const failedOn = new Set(runs.filter(({ passed }) => !passed).map(({ artifact }) => artifact));
+  const failedOn = new Set(
+    runs.filter(({ passed, trouble }) => !passed && !trouble).map(({ artifact }) => artifact),
+  );
   return {
     runs: runs.length,
     lastMs: runs.findLast(({ passed }) => passed)?.ms,

@@ -157,3 +157,37 @@ test('a command that is not there has not failed as it should', async () => {
     );
   });
 });
+
+test('trouble of the host is told from a failure, and is a result too; a shared snapshot’s time is no test’s', async () => {
+  await withFakeLab(async (fake) => {
+    fake.env.FAKE_HELLO = '2500';
+    const body = async (): Promise<void> => {};
+    const { result } = await fake.attempt(body);
+    assert.ok(result.passed && result.totalMs < 5000, `${result.totalMs}: the fork's time, and not both`);
+    delete fake.env.FAKE_HELLO;
+
+    const memory = await fake.attempt(body, { machines: { box: { memory: 100_000 } } });
+    assert.match(memory.reason ?? '', /^too little memory/);
+    const { system, img } = fake.lab.emulator;
+    const refuse = (words: string) => () => ({
+      ...{ file: '/bin/sh', args: ['-c', `echo ${words} >&2; exit 1`], env: {} },
+    });
+    Object.assign(fake.lab.emulator, { img: refuse('No space left on device') });
+    const disk = await fake.attempt(body);
+    assert.match(disk.reason ?? '', /the files of a machine cannot be made: .*No space left on device/s);
+    Object.assign(fake.lab.emulator, { img, system: refuse('cannot set up guest memory') });
+    const start = await fake.attempt(body);
+    assert.match(start.reason ?? '', /QEMU does not start: .*cannot set up guest memory/s);
+    Object.assign(fake.lab.emulator, { system });
+    const guest = await fake.attempt(async (_t, { box }) => void (await box?.succeed('false')));
+    assert.deepEqual(
+      [memory, disk, start, guest].map(({ result: { passed, trouble } }) => [passed, trouble]),
+      [
+        [false, true],
+        [false, true],
+        [false, true],
+        [false, undefined],
+      ],
+    );
+  });
+});

@@ -55,6 +55,8 @@ export interface Machine extends GuestVerbs, FaultVerbs, HardshipVerbs, SavedVer
   hurry(factor: number): void;
   /** Powers on. The first time by its spec: a fork or a boot; later always a boot, from the disks as they are. */
   start(): Promise<void>;
+  /** Makes what `start` forks, if need be: other machines fork it as well, so that its time is not this one's. */
+  prepare(): Promise<void>;
   /** From the next start on it has no system disk, and its firmware boots from the network. */
   netboot(how: Netboot): void;
   /** From the next start on, whatever its spec says: the disks are there again after `netboot`. */
@@ -130,6 +132,7 @@ export async function createMachine(
   let gone: Failure | undefined;
   let patience = 1;
   const log: string[] = [];
+  const forks = plan.start === 'fork' && lab.forks;
   const over = new AbortController();
   /** What must have come to its end before the folder can go. */
   const underWay = new Set<Promise<unknown>>();
@@ -219,7 +222,7 @@ export async function createMachine(
       await powerOn();
       return await waitReady(lab, running());
     }
-    if (plan.start !== 'fork' || !lab.forks) return await bootFresh();
+    if (!forks) return await bootFresh();
     let snapshot = await snapshotFor(lab, plan);
     for (let attempt = 1; !(snapshot instanceof Failure); attempt += 1) {
       try {
@@ -335,6 +338,9 @@ export async function createMachine(
       patience = factor;
     },
     start,
+    prepare: async () => {
+      if (!files && forks) await snapshotFor(lab, plan);
+    },
     netboot: (how) => {
       network = how;
     },

@@ -7,14 +7,15 @@ import { writeAtomic } from '../../sdk/lib/files.ts';
 export interface TestResult {
   readonly test: string;
   readonly passed: boolean;
-  /** Until its machines were up; its body; the checks afterwards. Missing parts were not reached. */
+  /** Until its machines were forked or booted; its body; the checks afterwards. Missing parts were not reached. */
   readonly upMs?: number;
   readonly bodyMs?: number;
   readonly checkMs?: number;
+  /** Of these parts: without waiting for a slot, or for the machine that was forked, which other tests use too. */
   readonly totalMs: number;
   /** Why it failed, with the evidence's last lines. */
   readonly error?: string;
-  /** It failed before its machines were powered on: what is under test had no part in it. */
+  /** It could not be run (see `Trouble`). */
   readonly trouble?: true;
   /** Why it was not run; `passed` says nothing then. */
   readonly skipped?: string;

@@ -12,6 +12,7 @@ import type { Machine } from './machine.ts';
 import type { RegisteredTest, TestDefinition } from './register.ts';
 import { leaveEvidence } from './report.ts';
 import { shortened, type TestResult, writeResult } from './result.ts';
+import { Trouble } from './trouble.ts';
 import { seconds, within } from './wait.ts';
 
 const DEFAULT_TIMEOUT = 120;
@@ -41,9 +42,12 @@ export interface Attempt {
 export async function runTest(test: RegisteredTest, t: TestContext, run: TestRun): Promise<void> {
   const { lab } = run;
   const { result, error } = await attemptTest(test, t, run);
-  const { test: name, passed, totalMs, fallbacks } = result;
+  const { test: name, passed, trouble, totalMs, fallbacks } = result;
   lab.log(`kola: ${passed ? 'passed' : 'FAILED'} ${name} in ${seconds(totalMs)}`);
-  await record({ test: name, image: lab.image.image, artifact: lab.disk.sha256, passed, ms: totalMs });
+  await record({
+    ...{ test: name, image: lab.image.image, artifact: lab.disk.sha256, passed, ms: totalMs },
+    ...(trouble ? { trouble } : {}),
+  });
   for (const why of fallbacks) t.diagnostic(`booted, not forked: ${why}`);
   if (error) throw error;
 }
@@ -56,45 +60,61 @@ export async function attemptTest(
 ): Promise<Attempt> {
   const { name } = test.definition;
   await rm(join(reportDir, name), { recursive: true, force: true });
-  const plans = planCluster(test.definition);
-  const slots = test.definition.waits ? 0 : 1;
-  const release = await budget.acquire(memoryNeed([...plans.values()], lab.accel), slots);
-  const start = performance.now();
-  const times: Times = {};
+  const times: Times = { since: performance.now(), totalMs: 0, parts: {} };
   let fallbacks: readonly string[] = [];
   let failure: { readonly thrown: unknown; readonly error: Error } | undefined;
+  const failed = async (thrown: unknown, machines: readonly Machine[]): Promise<void> => {
+    times.totalMs = Math.round(performance.now() - times.since);
+    failure = {
+      thrown,
+      error: readable(thrown, await leaveEvidence(machines, join(reportDir, name), thrown)),
+    };
+  };
   try {
-    const cluster = await createCluster(lab, plans);
-    const machines = Object.values(cluster.machines);
+    const plans = planCluster(test.definition);
+    const slots = test.definition.waits ? 0 : 1;
+    const release = await budget.acquire(memoryNeed([...plans.values()], lab.accel), slots);
     try {
-      await runOn(machines, cluster, test, t, { lab, patience }, times);
-    } catch (thrown) {
-      const evidence = await leaveEvidence(machines, join(reportDir, name), thrown);
-      failure = { thrown, error: readable(thrown, evidence) };
-    } finally {
-      if (keep && (failure || keep.when === 'always')) {
-        if (failure) lab.log(`kola: FAILED ${name}: ${failure.error.message}`);
-        await keepMachines(name, machines, keep, lab.log);
+      const cluster = await createCluster(lab, plans);
+      const machines = Object.values(cluster.machines);
+      try {
+        await runOn(machines, cluster, test, t, { lab, patience }, times);
+      } catch (thrown) {
+        await failed(thrown, machines);
+      } finally {
+        if (keep && (failure || keep.when === 'always')) {
+          if (failure) lab.log(`kola: FAILED ${name}: ${failure.error.message}`);
+          await keepMachines(name, machines, keep, lab.log);
+        }
+        fallbacks = machines.flatMap((machine) => machine.fallback() ?? []);
+        await cluster.dispose();
       }
-      fallbacks = machines.flatMap((machine) => machine.fallback() ?? []);
-      await cluster.dispose();
+    } finally {
+      release();
     }
-  } finally {
-    release();
+  } catch (thrown) {
+    // What failed first is what is told.
+    if (!failure) await failed(thrown, []);
   }
   const result: TestResult = {
     test: name,
     passed: failure === undefined,
-    ...times,
-    totalMs: Math.round(performance.now() - start),
+    ...times.parts,
+    totalMs: times.totalMs,
     fallbacks,
     ...(failure ? { error: failure.error.message } : {}),
+    ...(failure?.thrown instanceof Trouble ? { trouble: true } : {}),
   };
   await writeResult(reportDir, result);
   return { result, ...(failure ? { error: failure.error, reason: reasonOf(failure.thrown) } : {}) };
 }
 
-type Times = { -readonly [Part in 'upMs' | 'bodyMs' | 'checkMs']?: number };
+interface Times {
+  /** When what the test's own time is began. */
+  since: number;
+  totalMs: number;
+  readonly parts: { -readonly [Part in 'upMs' | 'bodyMs' | 'checkMs']?: number };
+}
 
 /** Start, body, checks: each part's time is noted once it is over. */
 async function runOn(
@@ -105,21 +125,27 @@ async function runOn(
   { lab, patience }: { readonly lab: Lab; readonly patience: number },
   times: Times,
 ): Promise<void> {
-  const timed = async (part: keyof Times, work: Promise<void>): Promise<void> => {
+  const timed = async (part: keyof Times['parts'], work: Promise<void>): Promise<void> => {
     const start = performance.now();
     await work;
-    times[part] = Math.round(performance.now() - start);
+    times.parts[part] = Math.round(performance.now() - start);
   };
   const limit = (native: number): { timeoutMs: number } => ({
     timeoutMs: native * 1000 * lab.accel.slowness,
   });
-  await timed('upMs', within(cluster.start(), 'start of the machines', limit(START_TIMEOUT)));
+  const up = async (): Promise<void> => {
+    await cluster.prepare();
+    times.since = performance.now();
+    await timed('upMs', cluster.start());
+  };
+  await within(up(), 'start of the machines', limit(START_TIMEOUT));
   for (const machine of machines) machine.hurry(patience);
   const bodyLimit = limit((definition.timeout ?? DEFAULT_TIMEOUT) * patience);
   await timed('bodyMs', within(body(t, cluster.machines), definition.name, bodyLimit));
   for (const machine of machines) machine.hurry(1);
   await timed('checkMs', check(definition, machines, lab));
-  const { upMs = 0, bodyMs = 0, checkMs = 0 } = times;
+  times.totalMs = Math.round(performance.now() - times.since);
+  const { upMs = 0, bodyMs = 0, checkMs = 0 } = times.parts;
   t.diagnostic(`up in ${seconds(upMs)}, ran ${seconds(bodyMs)}, checked in ${seconds(checkMs)}`);
 }
 

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
@@ -35,6 +37,12 @@ async function main(options: SuiteOptions): Promise<void> {
 
   for (const { file, error } of broken) failedTest(`load ${fileURLToPath(file)}`, error);
   if (selected.length === 0) return;
+  // What an earlier run left must not be taken for the result of a test that does not come to leave one.
+  await Promise.all(
+    selected.map(({ definition }) =>
+      rm(join(options.reportDir, definition.name), { recursive: true, force: true }),
+    ),
+  );
   const denials = await readDenylist(fileURLToPath(new URL('../denylist.json', import.meta.url)));
   const lab = await openLab(options);
   const budget = await hostBudget(options.parallel);

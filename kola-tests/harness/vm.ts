@@ -6,6 +6,7 @@ import { type Hardware, qemuArguments, sockets } from './qemu-args.ts';
 import { connectQmp, type Qmp } from './qmp.ts';
 import { connectUnix } from './socket.ts';
 import { type ProcessEnd, supervise } from './supervise.ts';
+import { Trouble } from './trouble.ts';
 import { anySignal, within } from './wait.ts';
 
 /** One running QEMU with its three connections. */
@@ -58,7 +59,12 @@ export async function startVm(
   try {
     const patience = { timeoutMs: CONNECT_MS, signal: anySignal(lost.signal, signal) };
     const paths = sockets(dir);
-    const qmp = await connectQmp(paths.qmp, patience);
+    const qmp = await connectQmp(paths.qmp, patience).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      throw new Trouble(`QEMU does not start: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+    });
     qmp.onEvent(({ event, data }) => {
       if (event === 'SHUTDOWN' && data?.guest === true)
         asked = data.reason === 'guest-reset' ? 'reboot' : 'poweroff';
@@ -99,9 +105,9 @@ function meaning({ code, signal, output }: ProcessEnd, killed: boolean, asked: D
 }
 
 /** QEMU stops a guest whose disk it cannot write to for want of room (`werror=enospc`): it would wait for ever. */
-function stopped(data: Readonly<Record<string, unknown>>): Failure {
+function stopped(data: Readonly<Record<string, unknown>>): Trouble {
   const where = String(data['node-name'] || data.device);
-  return new Failure(
+  return new Trouble(
     `QEMU stopped the machine, its disk ${where} cannot be written to: ${String(data.reason)}`,
     {
       mend: 'make room where TMPDIR is on this host',

@@ -1,8 +1,8 @@
 import { shortened, type TestResult } from '../harness/result.ts';
 
 /**
- * JUnit XML as CI systems read it (the Ant JUnit task's format, with one testsuite). Times in seconds. What failed
- * before its machines were powered on is an `error`, as that format has it, not a `failure`.
+ * JUnit XML as CI systems read it (the Ant JUnit task's format, with one testsuite). Times in seconds. What could not
+ * be run is an `error`, as that format has it, not a `failure`.
  */
 export function junitXml(suite: string, results: readonly TestResult[]): string {
   const count = (matches: (result: TestResult) => boolean): number => results.filter(matches).length;
