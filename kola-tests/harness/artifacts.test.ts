@@ -3,16 +3,21 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { sha256 } from '../../sdk/lib/files.ts';
 import { readArtifacts } from './artifacts.ts';
 
 async function withOut(manifest: string | undefined, use: (out: string) => Promise<void>): Promise<void> {
   const out = await mkdtemp(join(tmpdir(), 'artifacts-test-'));
+  const cache = process.env.XDG_CACHE_HOME;
+  process.env.XDG_CACHE_HOME = out; // where digests are remembered
   try {
     await mkdir(join(out, 'n100'));
     await writeFile(join(out, 'n100/disk'), '0123456789');
     if (manifest !== undefined) await writeFile(join(out, 'n100/manifest.json'), manifest);
     await use(out);
   } finally {
+    if (cache === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = cache;
     await rm(out, { recursive: true, force: true });
   }
 }
@@ -20,7 +25,7 @@ async function withOut(manifest: string | undefined, use: (out: string) => Promi
 const manifest = (change: object = {}, disk: object = {}): string =>
   JSON.stringify({
     ...{ name: 'n100', version: '1', usrHash: 'ab'.repeat(32) },
-    artifacts: [{ name: 'disk', path: 'disk', size: 10, sha256: 'cd'.repeat(32), ...disk }],
+    artifacts: [{ name: 'disk', path: 'disk', size: 10, sha256: sha256('0123456789'), ...disk }],
     ...change,
   });
 
@@ -45,6 +50,7 @@ test('no artifact, a truncated or foreign one: one clear error that says how to 
     [manifest({}, { size: 11 }), /disk is truncated: 10 bytes, its manifest says 11/],
     [manifest({}, { size: 9 }), /disk is not the one that was built/],
     [manifest({}, { path: 'gone' }), /disk is missing/],
+    [manifest({}, { sha256: 'cd'.repeat(32) }), /not the one that was built: its SHA-256 is 84d8.*says cdcd/],
   ];
   for (const [text, message] of cases) {
     await withOut(text, async (out) => {
@@ -54,4 +60,14 @@ test('no artifact, a truncated or foreign one: one clear error that says how to 
       );
     });
   }
+});
+
+test('another file of the same size and name is told, though the digest is remembered', async () => {
+  await withOut(manifest(), async (out) => {
+    const image = await readArtifacts(out, 'n100');
+    await image.get('disk');
+    await image.get('disk');
+    await writeFile(join(out, 'n100/disk'), '9876543210');
+    await assert.rejects(image.get('disk'), /not the one that was built: its SHA-256/);
+  });
 });

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
+import { digestOf } from './digest.ts';
 
 /** A file a user takes away, as the manifest names it (DESIGN section 4). */
 export interface Artifact {
@@ -41,7 +42,7 @@ export async function readArtifacts(outDir: string, image: string): Promise<Imag
       const artifact = manifest.artifacts.find((candidate) => candidate.name === name);
       if (!artifact) throw badInput(`${image} has no artifact named ${name}`, { where: path, mend: build });
       const found = { ...artifact, path: resolve(dir, artifact.path) };
-      await checkSize(found, build);
+      await check(found, build);
       return found;
     },
   };
@@ -56,7 +57,7 @@ async function readManifest(path: string, image: string, build: string): Promise
   }
 }
 
-async function checkSize(artifact: Artifact, build: string): Promise<void> {
+async function check(artifact: Artifact, build: string): Promise<void> {
   let size: number;
   try {
     size = (await stat(artifact.path)).size;
@@ -72,6 +73,13 @@ async function checkSize(artifact: Artifact, build: string): Promise<void> {
         where: artifact.path,
         mend: build,
       },
+    );
+  }
+  const digest = await digestOf(artifact.path);
+  if (digest !== artifact.sha256) {
+    throw badInput(
+      `the artifact ${artifact.name} is not the one that was built: its SHA-256 is ${digest}, its manifest says ${artifact.sha256}`,
+      { where: artifact.path, mend: build },
     );
   }
 }

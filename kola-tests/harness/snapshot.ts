@@ -17,12 +17,13 @@ import {
   wake,
 } from './boot.ts';
 import type { DiskFile } from './devices.ts';
+import { digestOf } from './digest.ts';
 import { guestVerbs } from './guest.ts';
 import type { Lab } from './lab.ts';
 import { consoleLog, qemuArguments } from './qemu-args.ts';
 import { newMachineDir } from './rundir.ts';
 import { makeRoom } from './snapshot-room.ts';
-import type { Plan } from './spec.ts';
+import type { Disk, Plan } from './spec.ts';
 import { saveState, startVm, type Vm } from './vm.ts';
 import { seconds } from './wait.ts';
 
@@ -82,6 +83,7 @@ async function snapshotKey(lab: Lab, plan: Plan): Promise<string> {
     prepare: await preparationKey(lab, plan),
     config: withAgent(plan.config),
     disk: lab.disk.sha256,
+    files: await Promise.all(plan.disks.map((disk) => fileKey(lab, disk))),
     format: 'mapped-ram',
     qemu: lab.emulator.version,
     accel: lab.accel.identity,
@@ -102,6 +104,12 @@ async function snapshotKey(lab: Lab, plan: Plan): Promise<string> {
     ),
   };
   return sha256(canonicalJson(hardware)).slice(0, 32);
+}
+
+/** What is on a disk that is there from the start, and is not blank. */
+async function fileKey(lab: Lab, { file, artifact }: Disk): Promise<string | null> {
+  if (artifact !== undefined) return (await lab.image.get(artifact)).sha256;
+  return file === undefined ? null : await digestOf(file);
 }
 
 async function preparationKey(lab: Lab, { prepare }: Plan): Promise<object | null> {
