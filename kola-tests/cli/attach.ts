@@ -35,12 +35,8 @@ async function printed(socket: Socket): Promise<number> {
   if (line === '') throw new Failure('the machine went away: its run has ended');
   const answer = JSON.parse(line) as Answer;
   if ('error' in answer) throw new Failure(answer.error.replace(/^error: /, ''));
-  const plain = (base64: string): string => {
-    const said = Buffer.from(base64, 'base64').toString();
-    return said === '' ? '' : `${said}\n`;
-  };
-  process.stdout.write(plain(answer.stdout));
-  process.stderr.write(plain(answer.stderr));
+  process.stdout.write(Buffer.from(answer.stdout, 'base64'));
+  process.stderr.write(Buffer.from(answer.stderr, 'base64'));
   return answer.code;
 }
 

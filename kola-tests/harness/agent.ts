@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Failure } from '../../sdk/lib/errors.ts';
+import { indent } from './console.ts';
 import { dataUrl } from './ignition.ts';
 import { lineSplitter } from './lines.ts';
 import type { IgnitionConfig } from './spec.ts';
@@ -122,7 +123,7 @@ export function openAgent(socket: Socket): Agent {
         if ((result.code === 124 || result.code === 137) && performance.now() - start >= timeoutMs) {
           const said = `${result.stdout}${result.stderr}`.trim();
           throw new Failure(
-            `still running after ${seconds(timeoutMs)}, killed: ${firstLine(script)}${said ? `\n${said}` : ''}`,
+            `still running after ${seconds(timeoutMs)}, killed: ${firstLine(script)}${said ? `\n${indent(said)}` : ''}`,
           );
         }
         return result;

@@ -20,6 +20,26 @@ test('escape sequences and carriage returns are taken out, whatever they do', ()
   );
 });
 
+test('an escape sequence in pieces is taken out too, and one that never ends is not waited for', async () => {
+  for (const pieces of [
+    ['\x1b[0', ';1;39mOK\x1b', '[0m\n'],
+    ['\x1b', '[0;1;39mOK\n'],
+    ['\x1b]0;ti', 'tle\x1b', '\\OK\n'],
+    ['\x1b(', 'BOK\n'],
+  ]) {
+    const { say, read } = consoleOf();
+    for (const piece of pieces) {
+      say(piece);
+      await sleep(1);
+    }
+    assert.equal(read.text(), 'OK\n', JSON.stringify(pieces));
+  }
+  const { say, read } = consoleOf();
+  say(`\x1b]${'x'.repeat(10_000)}`);
+  await sleep(1);
+  assert.ok(read.text().length > 5000);
+});
+
 test('waits find what was said and what is said later, from a position on', async () => {
   const { say, read } = consoleOf();
   say('login: ');
@@ -69,5 +89,6 @@ test('a flood is bounded in memory and ends the machine', async () => {
 
 test('quotations are marked and their long lines cut', () => {
   assert.equal(indent('a\nb'), '  | a\n  | b');
+  assert.equal(indent('\x1b[2Ja\x07\tb\x9b31m\x08\r\nok 1'), '  | a\ufffd\tb\ufffd31m\ufffd\n  | ok 1');
   assert.ok(indent('x'.repeat(10_000)).length < 300);
 });

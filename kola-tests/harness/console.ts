@@ -42,11 +42,16 @@ const DOOMED: readonly { readonly pattern: RegExp; readonly what: string }[] = [
 export function openConsole(socket: Socket, onDoom: (failure: Failure) => void): GuestConsole {
   const decoder = new StringDecoder('utf8');
   let kept = '';
+  /** The beginning of an escape sequence whose rest has not come yet. */
+  let held = '';
   let dropped = 0;
   let doom: (() => Failure) | undefined;
 
   socket.on('data', (chunk: Buffer) => {
-    const fresh = plainText(decoder.write(chunk));
+    const text = held + decoder.write(chunk);
+    const whole = text.length - unfinished(text);
+    held = text.slice(whole);
+    const fresh = plainText(text.slice(0, whole));
     // A pattern may straddle two chunks: look again at the line that was open.
     const from = kept.lastIndexOf('\n') + 1;
     kept += fresh;
@@ -105,12 +110,29 @@ export function openConsole(socket: Socket, onDoom: (failure: Failure) => void):
   };
 }
 
-/** As a quotation in a report: marked, long lines cut. */
+/** As a quotation in a report: marked, long lines cut, and nothing in it that a terminal would obey. */
 export function indent(text: string): string {
-  return text.replace(/^.*$/gm, (line) => `  | ${line.length > 240 ? `${line.slice(0, 240)}…` : line}`);
+  return harmless(text).replace(
+    /^.*$/gm,
+    (line) => `  | ${line.length > 240 ? `${line.slice(0, 240)}…` : line}`,
+  );
 }
 
 /** Without escape sequences (ECMA-48: CSI with its parameters, OSC up to its end, two-character ones) and carriage returns. */
 export function plainText(text: string): string {
   return text.replace(/\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\r/g, '');
+}
+
+/** A longer one is none, or nobody ends it. */
+const LONGEST_SEQUENCE = 4096;
+
+/** How many characters at the end of a text begin an escape sequence that is not complete. */
+function unfinished(text: string): number {
+  const begun = /\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)$/.exec(text.slice(-LONGEST_SEQUENCE));
+  return begun?.[0].length ?? 0;
+}
+
+/** Plain text without the control characters that are left: of C0 (but tab and newline), of C1, and DEL. */
+export function harmless(text: string): string {
+  return plainText(text).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd');
 }

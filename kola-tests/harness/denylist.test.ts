@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { denialOf, parseDenylist, readDenylist } from './denylist.ts';
+import { loadTests } from './register.ts';
+import { testModules } from './suite-options.ts';
 
 const entry = {
   test: 'zfs.mirror',
@@ -29,12 +34,31 @@ test('an entry without reason, tracker or a real date is refused with its place'
     [list({ tracker: undefined }), /\$\.denied\[0\]\.tracker/],
     [list({ expires: 'soon' }), /\$\.denied\[0\]\.expires must be a day/],
     [list({ expires: '2026-13-41' }), /\$\.denied\[0\]\.expires must be a day/],
+    [list({ expires: '2024-02-31' }), /\$\.denied\[0\]\.expires must be a day/],
   ];
   for (const [text, message] of cases)
     assert.throws(() => parseDenylist(text, 'f.json'), { exitCode: 2, where: 'f.json', message });
 });
 
 test('the committed denylist is right; a missing one is empty', async () => {
-  await readDenylist(fileURLToPath(new URL('../denylist.json', import.meta.url)));
-  assert.deepEqual(await readDenylist('/nonexistent/denylist.json'), []);
+  const { tests } = await loadTests(await testModules());
+  const names = new Set(tests.map(({ definition }) => definition.name));
+  await readDenylist(fileURLToPath(new URL('../denylist.json', import.meta.url)), names);
+  assert.deepEqual(await readDenylist('/nonexistent/denylist.json', names), []);
+});
+
+test('an entry of a test that there is not is refused', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'denylist-test-'));
+  const path = join(dir, 'denylist.json');
+  try {
+    await writeFile(path, list({}));
+    assert.equal((await readDenylist(path, new Set(['zfs.mirror']))).length, 1);
+    await assert.rejects(readDenylist(path, new Set(['zfs.mirrors'])), {
+      exitCode: 2,
+      where: path,
+      message: /there is no test zfs\.mirror$/,
+    });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 });

@@ -11,8 +11,11 @@ export interface Denial {
   readonly expires: string;
 }
 
-/** Reads a denylist: JSON, `{"denied": [{test, reason, tracker, expires}]}`. No file, no denials. */
-export async function readDenylist(path: string): Promise<readonly Denial[]> {
+/**
+ * Reads a denylist: JSON, `{"denied": [{test, reason, tracker, expires}]}`. No file, no denials. Each entry must be of
+ * one of the `tests` there are: one of a test that was renamed would hold nothing back, for ever.
+ */
+export async function readDenylist(path: string, tests: ReadonlySet<string>): Promise<readonly Denial[]> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -20,7 +23,14 @@ export async function readDenylist(path: string): Promise<readonly Denial[]> {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
   }
-  return parseDenylist(text, path);
+  const denials = parseDenylist(text, path);
+  const unknown = denials.find(({ test }) => !tests.has(test));
+  if (unknown)
+    throw badInput(`the denylist is wrong: there is no test ${unknown.test}`, {
+      where: path,
+      mend: 'take the entry out, or give it the name that the test has now',
+    });
+  return denials;
 }
 
 export function parseDenylist(text: string, where: string): readonly Denial[] {
@@ -54,7 +64,9 @@ export function parseDenylist(text: string, where: string): readonly Denial[] {
 }
 
 function isDay(text: string): boolean {
-  return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`));
+  const day = new Date(`${text}T00:00:00Z`);
+  // A date that no month has is counted on into the next one.
+  return !Number.isNaN(day.getTime()) && day.toISOString().slice(0, 10) === text;
 }
 
 /** What holds a test back today, and whether that has gone on for too long. */

@@ -30,6 +30,8 @@ export interface Result {
 export interface GuestVerbs {
   /** Runs a bash script as root and returns how it went. */
   execute(script: string, options?: ExecuteOptions): Promise<Result>;
+  /** As `execute`, but what it printed is as it came. */
+  output(script: string, options?: ExecuteOptions): Promise<Output>;
   /** Runs a script that must exit 0; returns its stdout. */
   succeed(script: string, options?: ExecuteOptions): Promise<string>;
   /** Runs a script that must not exit 0, nor 126 or 127 for a command that is not there; returns its stdout and stderr. */
@@ -137,6 +139,7 @@ export function guestVerbs(
 
   return {
     execute,
+    output: raw,
     succeed,
     fail: async (script, options) => {
       const result = await execute(script, options);

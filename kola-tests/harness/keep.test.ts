@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
@@ -11,18 +11,23 @@ import { serveMachine } from './keep.ts';
 
 const ENTRY = fileURLToPath(new URL('../../draisine.ts', import.meta.url));
 
+/** Neither text nor with an end of line that could be told from another. */
+const BYTES = Buffer.from([0xff, 0xfe, 0, 1, 10, 10]);
+
 /** `kola attach` with these arguments, without a terminal. */
-async function attach(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+async function attach(...args: string[]) {
   const child = spawn(process.execPath, ['--import', 'tsx', ENTRY, 'kola', 'attach', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const [stdout, stderr, code] = await Promise.all([
-    text(child.stdout),
+  const [bytes, stderr, code] = await Promise.all([
+    buffer(child.stdout),
     text(child.stderr),
     new Promise<number | null>((resolve) => child.once('close', resolve)),
   ]);
-  return { code, stdout, stderr };
+  return { bytes, code, stdout: bytes.toString(), stderr };
 }
+
+const told = ({ bytes: _, ...rest }: Awaited<ReturnType<typeof attach>>): object => rest;
 
 test('a command reaches a kept machine and comes back with its streams and exit code', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'keep-test-'));
@@ -31,21 +36,23 @@ test('a command reaches a kept machine and comes back with its streams and exit 
   };
   const server = await serveMachine({
     dir,
-    execute: async (script) => {
+    output: async (script) => {
       if (script === 'hang up') throw new Failure('the guest channel is closed');
-      return { code: 7, stdout: `ran ${script}`, stderr: 'ünd' };
+      const stdout = Buffer.from(script === 'bytes' ? BYTES : `ran ${script}\n`);
+      return { code: 7, stdout, stderr: Buffer.from('ünd') };
     },
     succeed: never,
     vm: never,
     waitUntilSucceeds: never,
   });
   try {
-    assert.deepEqual(await attach(dir, 'systemctl', '--failed'), {
+    assert.deepEqual(told(await attach(dir, 'systemctl', '--failed')), {
       code: 7,
       stdout: 'ran systemctl --failed\n',
-      stderr: 'ünd\n',
+      stderr: 'ünd',
     });
-    assert.deepEqual(await attach(dir, 'hang up'), {
+    assert.deepEqual((await attach(dir, 'bytes')).bytes, BYTES);
+    assert.deepEqual(told(await attach(dir, 'hang up')), {
       code: 1,
       stdout: '',
       stderr: 'error: the guest channel is closed\n',

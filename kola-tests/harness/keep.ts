@@ -76,7 +76,7 @@ async function waysIn(machine: Machine): Promise<string[]> {
 
 /** Lets `kola attach` into a machine. */
 export async function serveMachine(
-  machine: Pick<Machine, 'dir' | 'execute' | 'succeed' | 'vm' | 'waitUntilSucceeds'>,
+  machine: Pick<Machine, 'dir' | 'output' | 'succeed' | 'vm' | 'waitUntilSucceeds'>,
 ): Promise<Server> {
   const server = createServer((client) => {
     client.on('error', () => {}); // 'close' follows
@@ -104,9 +104,8 @@ async function serve(
 ): Promise<void> {
   const request = JSON.parse(line) as Request;
   if ('run' in request) {
-    const { code, stdout, stderr } = await machine.execute(request.run, { seconds: COMMAND_SECONDS });
-    const base64 = (text: string): string => Buffer.from(text).toString('base64');
-    return answer(client, { code, stdout: base64(stdout), stderr: base64(stderr) });
+    const { code, stdout, stderr } = await machine.output(request.run, { seconds: COMMAND_SECONDS });
+    return answer(client, { code, stdout: stdout.toString('base64'), stderr: stderr.toString('base64') });
   }
   const shell = await openShell(machine, {
     ...request.shell,
