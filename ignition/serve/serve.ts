@@ -118,7 +118,7 @@ function readCa(file: string): Buffer {
 
 /** dnsmasq gives up root, so what it hands out lies where anybody may read. */
 async function tftpFolder(files: ReadonlyMap<string, string>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'draisine-serve-'));
+  const folder = await mkdtemp(join(tmpdir(), `draisine-serve-${process.pid}-`));
   await chmod(folder, 0o777);
   await mkdir(join(folder, 'tftp'), { mode: 0o755 });
   for (const name of Object.values(BOOT_PROGRAMS)) {

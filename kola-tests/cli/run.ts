@@ -12,6 +12,7 @@ import { emulatorOf } from '../harness/emulator.ts';
 import { forwardPort } from '../harness/forward.ts';
 import { FIRST_HOTPLUG_SLOT, type Hardware, qemuArguments } from '../harness/qemu-args.ts';
 import { connectQmp } from '../harness/qmp.ts';
+import { sweepTemporary } from '../harness/rundir.ts';
 import { qemuTree } from '../harness/tree.ts';
 import { buildIfMissing } from './build.ts';
 import { CHECKOUT, OUT, parseMebibytes } from './options.ts';
@@ -40,7 +41,8 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
   const artifact = await image.get(boot === 'iso' ? 'iso' : 'disk');
   const emulator = await emulatorOf(await qemuTree());
   const accel = await probeAcceleration(emulator, await image.get('kernel'));
-  const dir = await mkdtemp(join(tmpdir(), 'draisine-run-'));
+  sweepTemporary();
+  const dir = await mkdtemp(join(tmpdir(), `draisine-run-${process.pid}-`));
   try {
     const config =
       options.ignition === undefined || text === undefined
@@ -81,6 +83,8 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
     // Ctrl-C belongs to the guest; Ctrl-A X ends QEMU. However this process ends, QEMU does not outlive it.
     process.on('SIGINT', () => {});
     process.once('exit', () => child.kill('SIGKILL'));
+    // The terminal is gone, or somebody wants this to end: as Ctrl-A X does.
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => child.kill('SIGTERM'));
     try {
       const qmp = await connectQmp(join(dir, 'qmp.sock'), { timeoutMs: 10_000 });
       const ssh = await forwardPort(qmp, 22);

@@ -1,7 +1,7 @@
 import { type Acceleration, probeAcceleration } from './accel.ts';
 import { type Artifact, type ImageArtifacts, readArtifacts } from './artifacts.ts';
 import { type Emulator, emulatorOf } from './emulator.ts';
-import { sweep } from './rundir.ts';
+import { sweep, sweepTemporary } from './rundir.ts';
 
 /** What all machines of one run of the harness share. */
 export interface Lab {
@@ -25,7 +25,7 @@ export async function openLab(options: {
   const image = await readArtifacts(options.out, options.image);
   const emulator = await emulatorOf(options.toolTree);
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
-  for (const line of sweep()) log(`kola: ${line}`);
+  for (const line of [...sweep(), ...sweepTemporary()]) log(`kola: ${line}`);
   const accel = await probeAcceleration(emulator, await image.get('kernel'));
   log(`kola: ${accel.why}`);
   return { emulator, accel, image, disk: await image.get('disk'), forks: true, log };

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Device } from './devices.ts';
+import { newMachineDir } from './rundir.ts';
+import { supervise } from './supervise.ts';
 import { poll } from './wait.ts';
 import { HOST } from './web.ts';
 
@@ -85,45 +86,44 @@ function guid(text: string): Buffer {
   return Buffer.concat([...swapped, Buffer.from(d + e, 'hex')]);
 }
 
-const DRAISINE = fileURLToPath(new URL('../../draisine', import.meta.url));
+const DRAISINE = fileURLToPath(new URL('../../draisine.ts', import.meta.url));
 
 /** `draisine serve IMAGE --http-only`, as its user starts it. */
 export interface Served {
   /** As guests of the user network call it, with a slash at its end. */
   readonly url: string;
-  /** What it has printed so far. */
+  /** The last 16 KiB of what it has printed so far. */
   said(): string;
   close(): Promise<void>;
 }
 
 export async function startServe(image: string, ...options: readonly string[]): Promise<Served> {
-  const args = ['serve', image, '--http-only', '--port', '0', ...options];
-  const child = spawn(DRAISINE, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-    });
-  const ended = endOf(child);
-  const port = await Promise.race([
-    poll('serve', async () => /http:\/\/127\.0\.0\.1:(\d+)\//.exec(said)?.[1], { timeoutMs: 120_000 }),
-    ended.then((how) => {
-      throw new Failure(`serve ended (${how}): ${said.trim()}`);
-    }),
-  ]);
-  return {
-    url: `http://${HOST}:${port}/`,
-    said: () => said,
-    close: async () => {
-      child.kill('SIGINT');
-      await ended;
-    },
-  };
+  const args = [DRAISINE, 'serve', image, '--http-only', '--port', '0', ...options];
+  // With what this process was started with: the loader of TypeScript.
+  const command = { file: process.execPath, args: [...process.execArgv, ...args], env: serveEnvironment() };
+  const server = await supervise(command, await newMachineDir());
+  try {
+    const port = await Promise.race([
+      poll('serve', async () => /http:\/\/127\.0\.0\.1:(\d+)\//.exec(server.said())?.[1], {
+        timeoutMs: 120_000,
+      }),
+      server.ended.then(({ output }) => {
+        throw new Failure(`serve ended: ${output.trim()}`);
+      }),
+    ]);
+    return {
+      url: `http://${HOST}:${port}/`,
+      said: server.said,
+      close: async () => void (await server.kill()),
+    };
+  } catch (error) {
+    await server.kill();
+    throw error;
+  }
 }
 
-function endOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => resolve(signal ?? `exit ${code}`));
-  });
+/** It is no test process, whatever this one is. */
+function serveEnvironment(): Record<string, string> {
+  const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+  return environment as Record<string, string>;
 }

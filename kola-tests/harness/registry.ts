@@ -41,7 +41,10 @@ export async function startRegistry(tls: { readonly cert: string; readonly key: 
     registry.ended.then(({ output }) => {
       throw new Failure(`docker-registry ended: ${output.trim()}`);
     }),
-  ]);
+  ]).catch(async (error: unknown) => {
+    await registry.kill();
+    throw error;
+  });
   return {
     host: `${HOST}:${port}`,
     storage,

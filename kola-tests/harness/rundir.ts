@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +60,26 @@ export function sweep(base = baseDir()): string[] {
     swept.push(`removed ${dir}`);
   }
   return swept;
+}
+
+/**
+ * Removes what killed verbs of the command line left in the folder for temporary files: theirs are named
+ * `draisine-VERB-PID-…`. Those of other users stay.
+ */
+export function sweepTemporary(base = tmpdir()): string[] {
+  const gone = list(base).filter((name) => {
+    const pid = /^draisine-(?:run|serve)-(\d+)-/.exec(name)?.[1];
+    return pid !== undefined && startTimeOf(Number(pid)) === undefined && isOwn(join(base, name));
+  });
+  return gone.map((name) => {
+    rmSync(join(base, name), { recursive: true, force: true });
+    return `removed ${join(base, name)}`;
+  });
+}
+
+/** Undefined, and so not ours, when another run swept it meanwhile. */
+function isOwn(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.uid === process.getuid?.();
 }
 
 /** The living QEMU of a machine's folder. Its command line names the folder, so a reused process id is not mistaken. */

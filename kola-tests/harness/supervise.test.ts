@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { errorCode } from '../../sdk/lib/errors.ts';
-import { startTimeOf, sweep } from './rundir.ts';
+import { startTimeOf, sweep, sweepTemporary } from './rundir.ts';
 import { supervise } from './supervise.ts';
 import { poll } from './wait.ts';
 
@@ -144,5 +144,22 @@ test('the next run sweeps what both a killed harness and a killed supervisor lef
       orphan.kill('SIGKILL');
       stranger.kill('SIGKILL');
     }
+  });
+});
+
+test('folders of verbs that were killed are swept, by the number of their process', async () => {
+  await withDir(async (base) => {
+    const names = [
+      'draisine-run-999999-abc',
+      `draisine-run-${process.pid}-abc`,
+      'draisine-serve-999999-x',
+      'draisine-other',
+    ];
+    for (const name of names) await mkdir(join(base, name, 'tftp'), { recursive: true });
+    assert.equal(sweepTemporary(base).length, 2);
+    assert.deepEqual(
+      names.map((name) => existsSync(join(base, name))),
+      [false, true, false, true],
+    );
   });
 });
