@@ -127,3 +127,56 @@ test('the list is sound: at least 25, names of their own, and tests that there a
   assert.throws(() => selectSabotages([guest], [], []), /there is no test net\.x/);
   assert.throws(() => selectSabotages([{ ...guest, tests: [] }], [], []), { exitCode: 2 });
 });
+
+test('the reasons of sabotages are not in the commands that tests quote: trouble of another kind is refused', async () => {
+  const all = await loadSabotages();
+  const noticed = (name: string, reason: string): boolean => {
+    const sabotage = all.find((each) => each.name === name);
+    assert.ok(sabotage, name);
+    return sabotage.because.test(reason);
+  };
+  const podman = 'podman run --rm --network=shop --entrypoint=/bin/busybox localhost/oci-busybox:latest';
+  const refused = [
+    ['ignition.twice', 'boot.second: no end after 1200 s'],
+    ['ignition.twice', 'box: exit 1 of: journalctl --boot=-1 --output=cat --identifier=before'],
+    [
+      'podman.log-elsewhere',
+      `box: exit 125 of: ${podman} sh -c 'echo to-stdout'\n  | Error: no space left on device`,
+    ],
+    [
+      'nftables.forward-dropped',
+      `box: exit 125 of: ${podman} wget -q -O - http://10.0.2.2:1/\n  | Error: netavark`,
+    ],
+    ['podman.no-name-server', `box: exit 125 of: ${podman} x\n  | Error: short-name resolution`],
+    ['journal.volatile', 'AssertionError [ERR_ASSERTION]: anything at all'],
+    ['verity.data-block', 'the guest did not come up in 300 s\n  | BdsDxe: loading'],
+  ] as const;
+  const wanted = [
+    ['ignition.twice', 'AssertionError [ERR_ASSERTION]: Ignition ran a second time'],
+    [
+      'podman.log-elsewhere',
+      'AssertionError: The input did not match the regular expression /^to-stdout$/m. Input:',
+    ],
+    [
+      'nftables.forward-dropped',
+      `still running after 15 s, killed: ${podman} wget -q -O - http://10.0.2.2:1/`,
+    ],
+    ['podman.no-name-server', `box: exit 1 of: ${podman} wget\n  | wget: bad address 'web'`],
+    [
+      'journal.volatile',
+      'box: exit 1 of: journalctl --directory=/var/log/journal/0123 --identifier=kept --output=cat\n  | Failed to open /var/log/journal/0123: No such file or directory',
+    ],
+    [
+      'verity.data-block',
+      'the machine could not start: *** Boot stops here.\n  | *** failed: sysusr-usr.mount',
+    ],
+  ] as const;
+  assert.deepEqual(
+    refused.filter(([name, reason]) => noticed(name, reason)),
+    [],
+  );
+  assert.deepEqual(
+    wanted.filter(([name, reason]) => !noticed(name, reason)),
+    [],
+  );
+});
