@@ -21,6 +21,7 @@ test('a tool is a file of the tree; a script is run by its interpreter of the sa
     const command = findTool(root, script, ['-x']);
     assert.deepEqual(command?.args.slice(2), [join(bin, 'python3'), join(bin, script), '-x']);
     assert.equal(command?.env.PYTHONHOME, join(root, 'usr'));
+    assert.equal(command?.env.PYTHONDONTWRITEBYTECODE, '1', 'the tree is the store’s');
   }
   assert.throws(() => findTool(root, 'perlish', []), {
     name: 'Failure',

@@ -64,10 +64,10 @@ export function findTool(root: string, tool: string, args: readonly string[]): T
   const binary = command.args[2] ?? '';
   if (!statSync(binary).isFile()) return undefined;
   const interpreter = interpreterOf(binary);
-  if (interpreter === undefined) return command;
-  const program = toolCommand(root, interpreter, [binary, ...args]);
-  // Python looks for its library below the folder of its own program, which is the dynamic linker here.
-  const python = interpreter.startsWith('python') ? { PYTHONHOME: join(root, 'usr') } : {};
+  const program = interpreter === undefined ? command : toolCommand(root, interpreter, [binary, ...args]);
+  if (!(interpreter ?? tool).startsWith('python')) return program;
+  // It looks for its library below the folder of its own program, which is the dynamic linker here, and would write there.
+  const python = { PYTHONHOME: join(root, 'usr'), PYTHONDONTWRITEBYTECODE: '1' };
   return { ...program, env: { ...program.env, ...python } };
 }
 
