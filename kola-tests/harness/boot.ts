@@ -147,10 +147,10 @@ export function hardwareOf(
     readonly direct?: DirectBoot;
   },
 ): Hardware {
-  const { memory, cpus = lab.accel.cpus, display, usb, kernelArguments } = plan;
+  const { memory, cpus = lab.accel.cpus, display, usb, kernelArguments, uuid } = plan;
   const { firmwareVars, config } = files;
   return {
-    ...{ memory, cpus, display, usb, kernelArguments, ...start },
+    ...{ memory, cpus, display, usb, kernelArguments, uuid, ...start },
     ...{ accel: lab.accel, firmwareVars, bios: plan.firmware === 'bios' },
     ...(config === undefined ? {} : { config }),
   };

@@ -27,7 +27,7 @@ export async function ignitionVerb(
  * there is none, and what lies on its disks counts.
  */
 export async function unprovision(box: Machine, config: IgnitionConfig | undefined): Promise<void> {
-  await box.succeed('rm /.draisine-provisioned && sync');
+  await box.succeed('touch /.draisine-reset && sync');
   await box.crash();
   await box.configure(config);
 }

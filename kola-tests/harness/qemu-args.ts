@@ -25,6 +25,7 @@ export interface Hardware {
   readonly incoming: boolean;
   /** Words added to the kernel's command line. */
   readonly kernelArguments?: string;
+  readonly uuid?: string;
   /** The serial console is this process's terminal, and the guest waits for `cont`. Without the harness's channels. */
   readonly terminal?: boolean;
   /** SeaBIOS instead of OVMF. */
@@ -57,6 +58,7 @@ export function qemuArguments(
     ['-m', `${hardware.memory}M`],
     ['-object', json(ramBackend(hardware.memory))],
     ['-rtc', 'base=utc'],
+    ...(hardware.uuid ? [['-uuid', hardware.uuid]] : []),
     ['-display', 'none'],
     ...(hardware.display ? [['-device', 'VGA,vgamem_mb=8']] : []),
     ['-chardev', `socket,id=qmp,path=${comma(sockets(dir).qmp)},server=on,wait=off`],

@@ -63,6 +63,8 @@ export interface MachineSpec {
   readonly display?: boolean;
   /** Words added to the kernel's command line, as a person would in the boot menu. */
   readonly kernelArguments?: string;
+  /** What the board says that it is (SMBIOS, DMI). Default nothing. */
+  readonly uuid?: string;
   /** Done once on a machine of this kind, which is then what is forked. */
   readonly prepare?: Preparation;
 }
@@ -125,6 +127,7 @@ export function planMachine(spec: MachineSpec, where: string): Plan {
     firmware = 'uefi',
     display = true,
     kernelArguments = '',
+    uuid = '',
   } = spec;
   if (!Number.isSafeInteger(memory) || memory < 64)
     throw fault(`memory must be a whole number of MiB, at least 64: ${memory}`);
@@ -135,7 +138,7 @@ export function planMachine(spec: MachineSpec, where: string): Plan {
   const prepare = spec.prepare === undefined ? {} : { prepare: spec.prepare };
   if (prepare.prepare && start !== 'fork') throw fault('only a fork can be prepared');
   return {
-    ...{ memory, disks, nics, config, start, systemBus, systemSize, firmware, display, usb, kernelArguments },
+    ...{ memory, disks, nics, config, start, systemBus, systemSize, firmware, display, usb, kernelArguments, uuid },
     ...(cpus === undefined ? {} : { cpus }),
     ...prepare,
   };

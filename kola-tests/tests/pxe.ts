@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { chmod, copyFile, mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -37,12 +38,14 @@ async function published(box: Machine): Promise<string> {
 /** A static address in QEMU's user network; its DHCP server gives 10.0.2.15. */
 const STATIC = 'ip=10.0.2.77::10.0.2.2:255.255.255.0:::none nameserver=10.0.2.3';
 
+const BOARD = '8f3c1b52-4a0e-4f7e-9d6a-2b1c5e7a9d30';
+
 // 768 MiB: what is fetched into RAM, what runs from it, and a container.
 register(
   {
     name: 'pxe.ipxe',
     machines: {
-      box: { memory: 768, start: 'off', disks: [{ name: 'oci', artifact: 'oci-busybox' }] },
+      box: { memory: 768, start: 'off', uuid: BOARD, disks: [{ name: 'oci', artifact: 'oci-busybox' }] },
     },
     timeout: 240,
   },
@@ -66,6 +69,11 @@ register(
       await box.succeed('grep -w draisine.test=1 /proc/cmdline');
       // As the kernel command line said, in the initrd and after it.
       assert.equal(await box.succeed("ip -4 -o addr show scope global | awk '{ print $4 }'"), '10.0.2.77/24');
+      // A pool knows this machine again at its next boot, although nothing was kept of this one.
+      assert.equal(
+        await box.succeed('modprobe zfs && hostid'),
+        createHash('sha256').update(`${BOARD}\n`).digest('hex').slice(0, 8),
+      );
       // The installer's kernel.
       await box.succeed('wget -q -O /dev/null "$(sed "s/.*draisine.uki=//; s/ .*//" /proc/cmdline)"');
       t.diagnostic(await box.succeed('free -m | awk \'/^Mem/ { print $3 + $5 " MiB used of " $2 }\''));
