@@ -138,7 +138,20 @@ export function planMachine(spec: MachineSpec, where: string): Plan {
   const prepare = spec.prepare === undefined ? {} : { prepare: spec.prepare };
   if (prepare.prepare && start !== 'fork') throw fault('only a fork can be prepared');
   return {
-    ...{ memory, disks, nics, config, start, systemBus, systemSize, firmware, display, usb, kernelArguments, uuid },
+    ...{
+      memory,
+      disks,
+      nics,
+      config,
+      start,
+      systemBus,
+      systemSize,
+      firmware,
+      display,
+      usb,
+      kernelArguments,
+      uuid,
+    },
     ...(cpus === undefined ? {} : { cpus }),
     ...prepare,
   };
