@@ -103,6 +103,8 @@ describe('caBundle', () => {
 });
 
 describe('varAsTmpfiles', () => {
+  const none = () => assert.fail('there is no tmpfiles.d to read');
+
   test('folders and links of /var become lines of tmpfiles.d(5), numbers as they are', () => {
     const tree = treeOf(
       dir('usr'),
@@ -110,17 +112,26 @@ describe('varAsTmpfiles', () => {
       dir('var/mail', { mode: 0o2775, gid: 8 }),
       symlink('var/spool', 'mail'),
     );
-    assert.equal(textOf(varAsTmpfiles(tree)), 'd /var/mail 2775 0 8 -\nL /var/spool - - - - mail\n');
+    assert.equal(textOf(varAsTmpfiles(tree, none)), 'd /var/mail 2775 0 8 -\nL /var/spool - - - - mail\n');
+  });
+
+  test('what a package makes itself, with an age to clean up by, is left to it', () => {
+    const tree = treeOf(dir('var'), dir('var/log'), dir('var/tmp'), file('usr/lib/tmpfiles.d/tmp.conf'));
+    const read = () => '# x\nq /var/tmp 1777 root root 30d\nz /var/log 0755 root root -\n';
+    assert.equal(textOf(varAsTmpfiles(tree, read)), 'd /var/log 0755 0 0 -\n');
   });
 
   test('a file there is refused with its origin', () => {
     const origin = 'deb:some';
     fails(
-      () => varAsTmpfiles(treeOf(file('var/lib/db', 'x', { origin }))),
+      () => varAsTmpfiles(treeOf(file('var/lib/db', 'x', { origin })), none),
       /\/var\/lib\/db is a file in \/var/,
       /deb:some/,
     );
-    fails(() => varAsTmpfiles(treeOf(hardlink('var/lib/db', 'usr/db', { origin }))), /is a file in \/var/);
+    fails(
+      () => varAsTmpfiles(treeOf(hardlink('var/lib/db', 'usr/db', { origin })), none),
+      /is a file in \/var/,
+    );
   });
 });
 

@@ -103,12 +103,18 @@ export function osRelease(identity: { name: string; version: string; image: stri
 
 /**
  * What the packages have in /var, as tmpfiles.d(5) lines: /var is made at run time, on the state partition.
- * `usr/lib/tmpfiles.d/var.conf` of systemd already makes the top of it.
+ * What a package's tmpfiles.d makes already is left to it: of two lines for a path the first file's wins, and an age to
+ * clean up by, as /var/tmp has, would be lost.
  */
-export function varAsTmpfiles(tree: Tree): Generated {
+export function varAsTmpfiles(tree: Tree, read: (path: string) => string): Generated {
+  const declared = new Set(
+    tree.entries
+      .filter(({ path, type }) => type === 'file' && /^usr\/lib\/tmpfiles\.d\/[^/]+\.conf$/.test(path))
+      .flatMap(({ path }) => [...read(path).matchAll(/^[dDqQvLfC]\S*\s+\/(\S+)/gm)].map(([, made]) => made)),
+  );
   const lines: string[] = [];
   for (const entry of tree.entries) {
-    if (!entry.path.startsWith('var/')) continue;
+    if (!entry.path.startsWith('var/') || declared.has(entry.path)) continue;
     const mode = entry.mode.toString(8).padStart(4, '0');
     if (entry.type === 'dir') lines.push(`d /${entry.path} ${mode} ${entry.uid} ${entry.gid} -`);
     else if (entry.type === 'symlink') lines.push(`L /${entry.path} - - - - ${entry.target}`);

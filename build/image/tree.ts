@@ -100,7 +100,7 @@ export const imageTree = recipe<{
         ...links(fixups.links),
         ...unitLinks(system, fixups),
         caBundle(system, read),
-        varAsTmpfiles(system),
+        varAsTmpfiles(system, read),
         generatedFile('usr/lib/os-release', release, 'os-release'),
         ...(await Promise.all(inputs.kargs.map(({ path }) => readFile(path)))).map((addon) =>
           generatedFile('usr/lib/draisine/kargs.efi', addon, 'kargs'),
