@@ -49,7 +49,7 @@ function run(
     for (const name of ['modprobe', 'udevadm', 'wipefs', 'sleep', 'chown', 'chmod']) tool(name, '');
     if (!missing) writeFileSync(join(folder, 'disk'), '');
     // No test can make a block device; a file stands in for it.
-    const adapted = script.replaceAll(disk, join(folder, 'disk')).replace('[ -b ', '[ -e ');
+    const adapted = script.replaceAll(disk, join(folder, 'disk')).replaceAll('[ -b ', '[ -e ');
     const { status, stderr } = spawnSync('/bin/sh', ['-c', adapted], {
       encoding: 'utf8',
       env: { PATH: `${folder}:/usr/bin:/bin` },

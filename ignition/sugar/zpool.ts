@@ -147,17 +147,18 @@ done`;
   return `set -eu
 pool=${shellQuote(name)}
 fail() { echo "pool $pool: $*" >&2; exit 1; }
+imported() { zpool list -H -o name "$pool" >/dev/null 2>&1; }
 modprobe zfs
 udevadm settle --timeout=30 || :
 # Disks behind USB, or that spin up one after the other: without them the pool would come up degraded, or not at all.
-for second in $(seq 60); do
+imported || for second in $(seq 60); do
   missing=''
   for disk in ${words(disks)}; do [ -b "$disk" ] || missing="$missing $disk"; done
   [ -n "$missing" ] || break
   [ "$second" -gt 1 ] || echo "pool $pool: waiting for$missing"
   sleep 1
 done
-if zpool list -H -o name "$pool" >/dev/null 2>&1; then
+if imported; then
   :
 elif zpool import -d /dev/disk/by-id 2>/dev/null | grep -qE "^ *pool: $pool\\$"; then
   zpool import -d /dev/disk/by-id -N -o cachefile=none "$pool"

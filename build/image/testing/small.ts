@@ -20,7 +20,7 @@ export const small: Image = {
     },
   },
   firmware: { set: 'small', packages: [], only: [], microcode: [] },
-  overlays: [{ name: 'system', replaces: ['etc/issue'] }],
+  overlays: [{ name: 'system', replaces: ['etc/issue', 'usr/lib/systemd/system/local-fs.target'] }],
   trims: [
     { reason: 'documentation', paths: ['usr/share/{doc,man,info,lintian,locale,bug}'] },
     { reason: 'not for /usr', paths: ['boot', 'usr/lib/modules', 'var'] },
