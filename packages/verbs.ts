@@ -14,7 +14,7 @@ const collect = (value: string, previous: string[] = []) => [...previous, value]
 export function register(program: Command): void {
   program
     .command('lock')
-    .description('resolve all package sets into packages/lock.json')
+    .description('check packages/lock.json against the package sets; --update resolves them anew')
     .option(
       '--update [package...]',
       'resolve against the newest indexes and write the lock; if any are named, only they move, and what is new comes in',

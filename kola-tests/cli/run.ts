@@ -36,18 +36,19 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
   const memory = parseMebibytes(options.memory);
   const sizes = options.disk.map(parseMebibytes);
   const text = options.ignition === undefined ? undefined : await readConfig(options.ignition);
-  await buildIfMissing(name);
-  const image = await readArtifacts(OUT, name);
-  const artifact = await image.get(boot === 'iso' ? 'iso' : 'disk');
-  const emulator = await emulatorOf(await qemuTree());
-  const accel = await probeAcceleration(emulator, await image.get('kernel'));
   sweepTemporary();
   const dir = await mkdtemp(join(tmpdir(), `draisine-run-${process.pid}-`));
   try {
+    // Before anything is built: what is wrong with it is known in a second.
     const config =
       options.ignition === undefined || text === undefined
         ? undefined
         : await machineConfig(options.ignition, text, dir);
+    await buildIfMissing(name);
+    const image = await readArtifacts(OUT, name);
+    const artifact = await image.get(boot === 'iso' ? 'iso' : 'disk');
+    const emulator = await emulatorOf(await qemuTree());
+    const accel = await probeAcceleration(emulator, await image.get('kernel'));
     const raw = { path: artifact.path, format: 'raw' } as const;
     const system =
       boot === 'iso'
@@ -127,7 +128,7 @@ async function readConfig(path: string): Promise<string> {
 /** JSON goes in as it is; TypeScript and Butane through `./draisine ignition compile`. Returns the file for QEMU. */
 async function machineConfig(path: string, text: string, dir: string): Promise<string> {
   const config = join(dir, 'ignition.json');
-  if (/\.(m?ts|bu|ya?ml)$/.test(path)) {
+  if (/\.(m?ts|bu|ya?ml)$/i.test(path)) {
     const args = ['ignition', 'compile', resolve(path), '-o', config];
     await runCommand({ file: join(CHECKOUT, 'draisine'), args, env: process.env }, 'ignition compile');
     return config;
