@@ -99,7 +99,7 @@ function scrubsOf(
 ): Named<{ readonly schedule?: string }> {
   const all = { ...Object.fromEntries(Object.keys(pools).map((name) => [name, {}])), ...wanted };
   return Object.fromEntries(
-    Object.entries(all).flatMap(([name, how]) => (how === 'never' || !how ? [] : [[name, how]])),
+    Object.entries(all).flatMap(([name, how]) => (how === 'never' ? [] : [[name, how ?? {}]])),
   );
 }
 

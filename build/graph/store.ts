@@ -51,8 +51,11 @@ export const MARK = '.draisine-store';
 const MARK_TEXT =
   'The store of Draisine (docs/store.md). All beside this file may be made or fetched again.\n';
 
-/** What others of ours keep in the cache, which may be there before the store is. */
-const NEIGHBOURS: readonly string[] = ['indexes', 'downloads', 'snapshots', 'kola', 'probe'];
+/** What others of ours keep in the cache, which may be there before the store is; what a file system has, and backups ask for. */
+const NEIGHBOURS: readonly string[] = [
+  ...['indexes', 'downloads', 'snapshots', 'kola', 'probe'],
+  ...['lost+found', 'CACHEDIR.TAG'],
+];
 
 /** After this long, work in progress of a process this one cannot look at (another container) is swept too. */
 const FOREIGN_TMP_MS = 24 * 3600 * 1000;

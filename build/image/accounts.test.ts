@@ -38,7 +38,7 @@ describe('accountFiles', () => {
     const { content } = sysusersFile(accounts) as { content: { inline?: string } };
     assert.equal(
       content.inline,
-      'g root 0\ng shadow 42\ng kvm 991\nu root 0:0 "root" /root /bin/sh\nu sshd 994:65534 "sshd" /run/sshd /usr/sbin/nologin\n',
+      'g root 0\ng shadow 42\ng kvm 991\nu root 0:root "root" /root /bin/sh\nu sshd 994:65534 "sshd" /run/sshd /usr/sbin/nologin\n',
     );
   });
 

@@ -52,9 +52,11 @@ export function accountFiles({ users, groups }: Accounts): Generated[] {
  * release's, and get added what a release brings.
  */
 export function sysusersFile({ users, groups }: Accounts): Generated {
+  // By its name: where a machine has given the number to another group, the account must not come to be in that one.
+  const groupOf = (gid: number) => groups.find((group) => group.gid === gid)?.name ?? gid;
   const rows = [
     ...groups.map(({ name, gid }) => `g ${name} ${gid}`),
-    ...users.map((u) => `u ${u.name} ${u.uid}:${u.gid} "${u.comment}" ${u.home} ${u.shell}`),
+    ...users.map((u) => `u ${u.name} ${u.uid}:${groupOf(u.gid)} "${u.comment}" ${u.home} ${u.shell}`),
   ];
   return generatedFile('usr/lib/sysusers.d/draisine.conf', `${rows.join('\n')}\n`, 'accounts');
 }

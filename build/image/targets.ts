@@ -43,7 +43,7 @@ export interface ImageContext {
 }
 
 export interface ImageTargets {
-  /** By the artifact names of DESIGN section 4, each a target `IMAGE:NAME`. */
+  /** By artifact name (docs/images.md), each a target `IMAGE:NAME`. */
   readonly artifacts: Readonly<Record<string, Target>>;
   /** Output: `ImageTree`. */
   readonly tree: Target;

@@ -68,7 +68,10 @@ function addressing(interfaceOptions: Addressing): {
   return { Address: interfaceOptions.addresses, Gateway: interfaceOptions.gateway, DNS: dns };
 }
 
-/** The machine-id, which networkd would make it of, is another one after a reset: leases and reservations go by the card. */
+/**
+ * The machine-id, which networkd would make it of, is another one after a reset: leases and reservations go by the card.
+ * (The address of a bond or a bridge is made of the machine-id as well: reserve by its name or its ports there.)
+ */
 function identity(options: Addressing): readonly Section[] {
   if (!('dhcp' in options)) return [];
   return [section('DHCPv4', { ClientIdentifier: 'mac' }), section('DHCPv6', { DUIDType: 'link-layer' })];

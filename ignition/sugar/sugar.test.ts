@@ -91,6 +91,14 @@ describe('unit names and texts', () => {
   });
 });
 
+test('a LUKS volume by TPM is refused with what to write instead', () => {
+  const unlock = { tpm2: true } as unknown as { key: ReturnType<typeof secret> };
+  assert.throws(() => luks('data', { device: '/dev/sdb', unlock }), {
+    message: /TPM and Tang need Clevis/,
+    where: 'luks.data.unlock',
+  });
+});
+
 describe('network', () => {
   test('a VLAN on a bond over two ports', () => {
     const made = network({

@@ -50,6 +50,12 @@ export interface LuksOptions {
 /** An encrypted volume `/dev/mapper/NAME` (spec 3.3, storage.luks), with a filesystem mounted on it. */
 export function luks(name: string, { device, unlock, filesystem, wipe = false }: LuksOptions): Fragment {
   if (name.includes('/')) throw badInput('a LUKS name has no slash', { where: name });
+  if (!unlock || !('key' in unlock)) {
+    throw badInput('a LUKS volume is unlocked by a key; TPM and Tang need Clevis, which no image has', {
+      where: `luks.${name}.unlock`,
+      mend: "write unlock: { key: secret({ file: 'NAME' }) }",
+    });
+  }
   const keyFile = { source: { ...unlock.key, as: 'data-url' } };
   const volume = { name, device, keyFile, ...(wipe && { wipeVolume: true }) };
   const mapped = `/dev/mapper/${name}`;

@@ -151,7 +151,8 @@ imported() { zpool list -H -o name "$pool" >/dev/null 2>&1; }
 modprobe zfs
 udevadm settle --timeout=30 || :
 # Disks behind USB, or that spin up one after the other: without them the pool would come up degraded, or not at all.
-imported || for second in $(seq 60); do
+whole() { zpool import -d /dev/disk/by-id 2>/dev/null | sed -n "/^ *pool: $pool\\$/,/^ *state:/p" | grep -q 'state: ONLINE'; }
+imported || whole || for second in $(seq 60); do
   missing=''
   for disk in ${words(disks)}; do [ -b "$disk" ] || missing="$missing $disk"; done
   [ -n "$missing" ] || break

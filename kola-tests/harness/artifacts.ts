@@ -4,7 +4,7 @@ import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { digestOf } from './digest.ts';
 
-/** A file a user takes away, as the manifest names it (DESIGN section 4). */
+/** A file a user takes away, as the manifest names it. */
 export interface Artifact {
   readonly name: string;
   /** Absolute. */

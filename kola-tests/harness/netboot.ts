@@ -88,7 +88,7 @@ function guid(text: string): Buffer {
 
 const DRAISINE = fileURLToPath(new URL('../../draisine.ts', import.meta.url));
 
-/** `draisine serve IMAGE --http-only`, as its user starts it. */
+/** `draisine serve IMAGE --http-only`, which does not outlive the harness. */
 export interface Served {
   /** As guests of the user network call it, with a slash at its end. */
   readonly url: string;

@@ -102,7 +102,7 @@ register(
     assert.notEqual(await box.succeed('cat /etc/machine-id'), machineId);
     assert.equal(
       await box.succeed('ls -A / | grep draisine; systemctl is-system-running'),
-      '.draisine-provisioned\nrunning',
+      '.draisine-provisioned\n.draisine-used\nrunning',
     );
 
     await box.succeed('echo kept >/var/lib/kept; rm /.draisine-provisioned; sync');
