@@ -1,8 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
-import { errorCode } from '../../sdk/lib/errors.ts';
 import { canonicalJson, type Sha256, sha256, sha256File, writeAtomic } from '../../sdk/lib/files.ts';
+import { readOrEmpty } from './lines.ts';
 
 /** SHA-256 of a file: read once, and again when its size, time or inode is another. */
 export async function digestOf(path: string): Promise<Sha256> {
@@ -15,13 +15,4 @@ export async function digestOf(path: string): Promise<Sha256> {
   const found = await sha256File(path);
   await writeAtomic(note, `${identity}\n${found}\n`);
   return found;
-}
-
-async function readOrEmpty(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return '';
-    throw error;
-  }
 }

@@ -1,7 +1,8 @@
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
-import { badInput, errorCode } from '../../sdk/lib/errors.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { readOrEmpty } from './lines.ts';
 
 /** One run of one test, as a line of JSON in the history. */
 export interface Run {
@@ -81,15 +82,6 @@ function parse(line: string): Run | undefined {
     return JSON.parse(line) as Run;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-async function readOrEmpty(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return '';
     throw error;
   }
 }

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
+import { errorCode } from '../../sdk/lib/errors.ts';
 
 /**
  * Cuts a byte stream into lines without their `\n`. A line longer than `limit` characters is delivered in pieces,
@@ -16,4 +18,14 @@ export function lineSplitter(onLine: (line: string) => void, limit = 1 << 20): (
       rest = rest.slice(limit);
     }
   };
+}
+
+/** The text of a file; empty when there is none. */
+export async function readOrEmpty(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw error;
+  }
 }
