@@ -1,4 +1,4 @@
-import type { Preparation, PreparedGuest } from './spec.ts';
+import type { Preparation } from './spec.ts';
 
 /** Name of the test image: artifact `oci-busybox`, one static busybox with `/bin/sh` as entry point. */
 export const BUSYBOX = 'localhost/oci-busybox:latest';
@@ -13,9 +13,3 @@ export const busybox: Preparation = {
     await guest.succeed('podman image exists localhost/oci-busybox:latest');
   },
 };
-
-/** Puts the test image into the storage of a machine that was not prepared with it. Returns its name. */
-export async function loadBusybox(guest: PreparedGuest): Promise<string> {
-  await busybox.run(guest);
-  return BUSYBOX;
-}
