@@ -206,6 +206,11 @@ describe('readDeb refuses', () => {
     ['no data archive', broken([control]), /data.tar is missing/],
     ['an unknown compression', broken([control, { name: 'data.tar.lzma', data: '' }]), /unknown compression/],
     [
+      'the name of what every object has',
+      broken([control, { name: 'data.tartoString', data: '' }]),
+      /unknown compression/,
+    ],
+    [
       'damaged gzip',
       broken([control, { name: 'data.tar.gz', data: 'no gzip at all' }]),
       /cannot decode the gz data/,
@@ -270,6 +275,11 @@ describe('readDeb refuses', () => {
     ['a path that is only ".."', [{ name: '..', type: '5' }], /leads out/],
     ['an absolute path', [{ name: '/etc/passwd', data: 'x' }], /absolute/],
     ['an absolute path behind "./"', [{ name: './/etc/passwd', data: 'x' }], /not a plain path/],
+    [
+      'a folder that has content',
+      [{ name: './usr/', type: '5', data: 'x' }],
+      /usr\/ is a folder and claims 1 bytes/,
+    ],
     ['an empty component', [{ name: './usr//bin', type: '5' }], /not a plain path/],
     [
       'a name that is not UTF-8',

@@ -88,7 +88,8 @@ function compressed(member: ArMember | undefined, stem: string, where: string): 
       where,
     });
   }
-  const codec = CODECS[member.name.slice(stem.length)];
+  const suffix = member.name.slice(stem.length);
+  const codec = Object.hasOwn(CODECS, suffix) ? CODECS[suffix] : undefined;
   if (!codec) throw new Failure(`${member.name}: unknown compression`, { where });
   return { ...member, codec };
 }

@@ -55,6 +55,10 @@ export async function readTar(path: string, where: string): Promise<TarMember[]>
         if (offset + size > length) {
           throw new Failure(`truncated tar: ${header.name} claims ${size} bytes`, { where });
         }
+        // tar-stream never ends the stream of a folder that has content.
+        if (header.type === 'directory' && size > 0) {
+          throw new Failure(`${header.name} is a folder and claims ${size} bytes`, { where });
+        }
         const hash = createHash('sha256');
         let read = 0;
         for await (const chunk of entry as AsyncIterable<Buffer>) {
