@@ -26,8 +26,9 @@ export async function leaveEvidence(
 async function ofMachine(machine: Machine, dir: string): Promise<string> {
   await mkdir(dir, { recursive: true });
   const console = plainText(await machine.consoleText());
-  const [journal] = await Promise.all([
+  const [journal, complaints] = await Promise.all([
     orSay(() => journalOf(machine)),
+    orSay(() => complaintsOf(machine)),
     writeFile(join(dir, 'console.txt'), console),
     writeFile(join(dir, 'qemu.args'), `${machine.lastArgs().join('\n')}\n`),
     orSay(() => copyFile(join(machine.dir, 'ignition.json'), join(dir, 'ignition.json'))),
@@ -37,7 +38,10 @@ async function ofMachine(machine: Machine, dir: string): Promise<string> {
   ]);
   await writeFile(join(dir, 'journal.txt'), 'value' in journal ? journal.value : `${journal.trouble}\n`);
   return 'value' in journal && machine.isOn()
-    ? `journal of ${machine.name}, last lines:\n${indent(lastLines(journal.value, 10))}`
+    ? [
+        `failed units and warnings of ${machine.name}:\n${indent('value' in complaints ? complaints.value : complaints.trouble)}`,
+        `journal of ${machine.name}, last lines:\n${indent(lastLines(journal.value, 10))}`,
+      ].join('\n')
     : `console of ${machine.name}, last lines:\n${indent(lastLines(console, 20))}`;
 }
 
@@ -46,6 +50,16 @@ async function journalOf(machine: Machine): Promise<string> {
   return await machine.succeed('journalctl --no-pager --output=short-monotonic', {
     seconds: JOURNAL_SECONDS,
   });
+}
+
+/** What may be the cause, when it lies before the journal's last lines. */
+async function complaintsOf(machine: Machine): Promise<string> {
+  if (!machine.isOn()) return '';
+  return await machine.succeed(
+    'systemctl list-units --failed --plain --no-legend && ' +
+      'journalctl --boot --no-pager --priority=warning --lines=20 --output=short-monotonic',
+    { seconds: JOURNAL_SECONDS },
+  );
 }
 
 /** A fault in gathering evidence must not hide the fault that is being reported: it is said instead. */
