@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { formatManifest } from '../../build/cli/manifest.ts';
 import { sdkTree } from '../../build/image/sdk.ts';
 import { Failure } from '../../sdk/lib/errors.ts';
+import { sha256 } from '../../sdk/lib/files.ts';
 import { runTool } from '../../sdk/tool.ts';
 import { type Port, parseRange } from './address.ts';
 import { configFor, readConfigs } from './configs.ts';
@@ -168,8 +171,48 @@ test('dnsmasq takes both configurations', async () => {
   }
 });
 
+const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
+
+test('serves an image until Ctrl-C, which is no error', async () => {
+  const image = join(folder, 'image');
+  await mkdir(image);
+  const names = ['kernel', 'initrd', 'pxe.initrd', 'usr.img', 'uki', 'boot.ipxe', 'http.efi'];
+  const artifacts = names.map((name) => {
+    const text = name === 'boot.ipxe' ? '#!ipxe\nboot\n' : name;
+    return { name, path: name, text, size: text.length, sha256: sha256(text) };
+  });
+  for (const { path, text } of artifacts) await writeFile(join(image, path), text);
+  const manifest = {
+    name: 'tiny',
+    version: '1',
+    lock: sha256(''),
+    usrHash: sha256(''),
+    artifacts: artifacts.map(({ text, ...artifact }) => artifact),
+    packages: [],
+  };
+  await writeFile(join(image, 'manifest.json'), formatManifest(manifest));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const child = spawn(draisine, ['serve', image, '--http-only', '--port', '0'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(child, 'close');
+    let said = '';
+    await new Promise<void>((resolve) => {
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        said += chunk;
+        if (said.includes('Ctrl-C ends it')) resolve();
+      });
+      child.once('close', () => resolve());
+    });
+    const [base = ''] = /http:\S+/.exec(said) ?? [];
+    assert.equal(await (await fetch(`${base}usr.img`)).text(), 'usr.img', said);
+    child.kill(signal);
+    assert.deepEqual(await ended, [0, null]);
+    await assert.rejects(fetch(base));
+  }
+});
+
 describe('wrong usage', () => {
-  const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
   const run = (...args: string[]) =>
     new Promise<{ code: number | null; said: string }>((resolve, reject) => {
       const child = spawn(draisine, ['serve', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
