@@ -1,6 +1,9 @@
 import { log, type Progress, startProgress } from '../../sdk/lib/log.ts';
 
-/** Shows how a build goes: bars on a terminal, `[12/140] n100:usr 3.2 s` in a log. */
+/**
+ * Shows how a build goes: bars on a terminal; in a log `[12/140] n100:usr 3.2 s`, and every minute what takes longer
+ * than that.
+ */
 export interface Report {
   /** A target is settled without running. */
   settled(): void;
@@ -11,15 +14,29 @@ export interface Report {
   end(): void;
 }
 
+interface Running {
+  readonly since: number;
+  /** 0 to 1; undefined for a target that does not say. */
+  share?: number;
+  bar?: Progress;
+}
+
+const REMINDER_MS = 60_000;
+
 export function makeReport(total: number, explain: boolean): Report {
   const terminal = process.stderr.isTTY === true;
-  const running = new Map<string, Progress>();
+  const running = new Map<string, Running>();
   let overall: Progress | undefined;
   let done = 0;
+  const reminder = terminal
+    ? undefined
+    : setInterval(() => {
+        for (const line of reminders(running, Date.now())) log(line);
+      }, REMINDER_MS).unref();
   const settle = (name: string, line: string): void => {
     done++;
     if (!terminal) log(`[${String(done).padStart(String(total).length)}/${total}] ${line}`);
-    running.get(name)?.done();
+    running.get(name)?.bar?.done();
     running.delete(name);
     overall?.update(done, [...running.keys()].slice(0, 4).join(' '));
   };
@@ -29,23 +46,38 @@ export function makeReport(total: number, explain: boolean): Report {
     },
     started: (name, reasons) => {
       if (explain) for (const reason of reasons) log(`${name}: ${reason}`);
+      running.set(name, { since: Date.now() });
       if (!terminal) return;
       overall ??= startProgress('build', total);
       overall.update(done, name);
     },
     progress: (name, at, of, note) => {
+      const target = running.get(name);
+      if (!target) return;
+      target.share = of > 0 ? Math.min(1, at / of) : 0;
       if (!terminal) return;
       // Bars show thousandths: the units of recipes differ, and a total may change while it runs.
-      if (!running.has(name)) running.set(name, startProgress(name, 1000));
-      running.get(name)?.update(of > 0 ? Math.min(1000, Math.floor((1000 * at) / of)) : 0, note);
+      target.bar ??= startProgress(name, 1000);
+      target.bar.update(Math.floor(1000 * target.share), note);
     },
     finished: (name, ms) => settle(name, `${name} ${formatSeconds(ms)}`),
     failed: (name) => settle(name, `${name} FAILED`),
     end: () => {
-      for (const bar of running.values()) bar.done();
+      clearInterval(reminder);
+      for (const { bar } of running.values()) bar?.done();
       overall?.done();
     },
   };
+}
+
+/** A line for each target that has been running for longer than a minute. */
+export function reminders(running: ReadonlyMap<string, Running>, now: number): string[] {
+  return [...running]
+    .filter(([, { since }]) => now - since >= REMINDER_MS)
+    .map(([name, { since, share }]) => {
+      const far = share === undefined ? '' : `, ${Math.floor(100 * share)}%`;
+      return `still at ${name} after ${formatSeconds(now - since)}${far}`;
+    });
 }
 
 export function formatSeconds(ms: number): string {
