@@ -43,6 +43,15 @@ test('the longest runs first, an unknown one counts as typical', () => {
   ]);
 });
 
+test('what mostly waits begins before all else, whether or not it is known how long it takes', () => {
+  const idle = registered({ name: 'zfs.idle', waits: true });
+  for (const durations of [none, new Map([['zfs.mirror', 90]])])
+    assert.equal(
+      names(selectTests([...tests, idle], { patterns: [], image: 'n100' }, durations))[0],
+      'zfs.idle',
+    );
+});
+
 const many = Array.from({ length: 20 }, (_, index) => registered({ name: `a.t${index}` }));
 const lengths = Object.fromEntries(
   many.map(({ definition }, index) => [definition.name, (index + 1) * 1000]),

@@ -42,13 +42,14 @@ export function selectTests(
   );
 }
 
-/** A test without a duration counts as a typical one. */
+/** A test without a duration counts as a typical one. What mostly waits comes first: the others run beside it. */
 function longestFirst(
   tests: readonly RegisteredTest[],
   durations: ReadonlyMap<string, number>,
 ): readonly RegisteredTest[] {
   const length = lengths(durations);
-  return [...tests].sort((a, b) => length(b) - length(a));
+  const waits = ({ definition }: RegisteredTest) => Number(definition.waits ?? false);
+  return [...tests].sort((a, b) => waits(b) - waits(a) || length(b) - length(a));
 }
 
 function lengths(durations: ReadonlyMap<string, number>): (test: RegisteredTest) => number {
