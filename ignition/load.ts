@@ -4,8 +4,9 @@ import { pathToFileURL } from 'node:url';
 import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
 import type { LineColumn } from './json/lines.ts';
 import { isObject, type JsonObject } from './json/value.ts';
-import type { Entry } from './report.ts';
-import type { Step } from './spec/shape.ts';
+import { type Entry, pathText } from './report.ts';
+import type { Step, Struct } from './spec/shape.ts';
+import { UNNUMBERED, unnumberedPartitions } from './unnumbered.ts';
 import { MAX_BYTES, type Readable, readValid, tooLarge, type Verdict, validate } from './validate.ts';
 
 /** A config as its author wrote it. */
@@ -44,6 +45,27 @@ export interface Loaded {
   readonly secret: boolean;
   /** Where a value of the config comes from in the file; absent when that is a program. */
   readonly place?: (path: readonly Step[]) => LineColumn;
+}
+
+const NOWHERE: LineColumn = { line: 0, column: 0 };
+
+/** Warnings beyond Ignition's own of a config that it takes. */
+function traps(config: JsonObject | Struct, place: (path: readonly Step[]) => LineColumn): Entry[] {
+  return unnumberedPartitions(config).map((path) => ({
+    kind: 'warning',
+    path: pathText(path),
+    ...place(path),
+    message: UNNUMBERED,
+  }));
+}
+
+function loadJson(bytes: Buffer): Checked {
+  const verdict = validate(bytes);
+  if (!verdict.valid) return verdict;
+  const readable = readValid(bytes);
+  const place = (path: readonly Step[]): LineColumn => readable.places([path])[0] ?? NOWHERE;
+  const own = traps(readable.value, place);
+  return { ...verdict, entries: [...verdict.entries, ...own], read: () => readable };
 }
 
 /** The default export of a TypeScript machine config: a config, a promise of one, or a function that returns one. */
@@ -96,15 +118,19 @@ async function loadTypescript(file: string): Promise<Loaded> {
   const { text, secret } = await runConfig(file);
   const bytes = Buffer.from(text);
   const { valid, entries } = validate(bytes);
-  const places = entries.map((entry) => ({ ...entry, line: 0, column: 0 }));
-  return { ...(valid ? { config: JSON.parse(text) as JsonObject } : {}), entries: places, secret };
+  const places = entries.map((entry) => ({ ...entry, ...NOWHERE }));
+  if (!valid) return { entries: places, secret };
+  const config = JSON.parse(text) as JsonObject;
+  return { config, entries: [...places, ...traps(config, () => NOWHERE)], secret };
 }
 
 async function loadButane(file: string): Promise<Loaded> {
   const bytes = readConfig(file);
   if (typeof bytes === 'number') return { entries: tooLarge(bytes).entries, secret: false };
   const { compileButane } = await import('./butane/compile.ts');
-  return { ...compileButane(bytes, dirname(resolve(file))), secret: false };
+  const compiled = compileButane(bytes, dirname(resolve(file)));
+  const { config, entries, place = () => NOWHERE } = compiled;
+  return { ...compiled, entries: [...entries, ...(config ? traps(config, place) : [])], secret: false };
 }
 
 /** Compiles TypeScript or Butane to plain Ignition. */
@@ -137,7 +163,7 @@ export async function configText(file: string): Promise<ConfigText> {
   }
   const bytes = readConfig(file);
   if (typeof bytes === 'number') return { entries: tooLarge(bytes).entries, secret: false };
-  const { valid, entries } = validate(bytes);
+  const { valid, entries } = loadJson(bytes);
   return { entries, secret: false, ...(valid ? { text: bytes.toString() } : {}) };
 }
 
@@ -146,9 +172,7 @@ export interface Checked extends Verdict {
   readonly read?: () => Readable;
 }
 
-const NOWHERE: LineColumn = { line: 0, column: 0 };
-
-/** Ignition's verdict of a config in any of its forms. */
+/** Ignition's verdict of a config in any of its forms, and what it would stumble over when provisioned again. */
 export async function validateFile(file: string): Promise<Checked> {
   if (kindOf(file) !== 'json') {
     const { config, entries, place = () => NOWHERE } = await compileConfig(file);
@@ -161,6 +185,5 @@ export async function validateFile(file: string): Promise<Checked> {
   }
   const bytes = readConfig(file);
   if (typeof bytes === 'number') return tooLarge(bytes);
-  const verdict = validate(bytes);
-  return verdict.valid ? { ...verdict, read: () => readValid(bytes) } : verdict;
+  return loadJson(bytes);
 }

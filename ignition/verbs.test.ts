@@ -54,6 +54,36 @@ describe('validate', () => {
       /b\.ign:2:29: error: path not absolute; .*\(\$\.storage\.files\.0\.path\)\n.*invalid, 1 error, 0 warnings\n$/,
     );
   });
+  test('a warning of a partition that each provisioning would make anew, in every form', () => {
+    const disks = {
+      disks: [
+        { device: '/dev/a', partitions: [{ label: 'again' }, { label: 'numbered', number: 7 }] },
+        { device: '/dev/b', wipeTable: true, partitions: [{ label: 'new' }] },
+      ],
+    };
+    const config = { ignition: { version: '3.3.0' }, storage: disks };
+    const where =
+      /: warning: a partition without a number: .*\(\$\.storage\.disks\.0\.partitions\.0\.label\)\n/;
+    const json = ignition('validate', place('again.ign', JSON.stringify(config, null, 1)));
+    assert.equal(json.status, 0);
+    assert.match(json.stdout, new RegExp(`^.*again\\.ign:11:\\d+${where.source}.*valid, 1 warning\\n$`));
+    const ts = ignition('compile', place('again.mts', `export default ${JSON.stringify(config)}`));
+    assert.equal(ts.status, 0, ts.stderr);
+    assert.match(ts.stderr, new RegExp(`^.*again\\.mts${where.source}$`));
+    const yaml = `variant: fcos
+version: 1.4.0
+storage:
+  disks:
+    - device: /dev/a
+      partitions:
+        - label: again
+        - label: numbered
+          number: 7
+`;
+    const butane = ignition('compile', place('again.bu', yaml));
+    assert.equal(butane.status, 0, butane.stderr);
+    assert.match(butane.stderr, new RegExp(`^.*again\\.bu:7:\\d+${where.source}$`));
+  });
   test('exit 2 for a missing file, a folder, no file', () => {
     assert.equal(ignition('validate', join(folder, 'none')).status, 2);
     assert.equal(ignition('validate', folder).status, 2);

@@ -40,6 +40,9 @@ register(
     );
     assert.equal(await box.succeed('blockdev --getsize64 /dev/disk/draisine/state'), `${5 * 2 ** 30}`);
     const before = await box.succeed(`blkid -s UUID -o value ${box.disk('data')}-part*`);
+    const table = `lsblk --raw --noheadings --output PARTN,PARTLABEL,PARTUUID /dev/disk/by-id/virtio-system`;
+    const partitions = await box.succeed(table);
+    assert.match(partitions, /^7 mine /m);
 
     // The table must be as the config says, or Ignition would stop; wiping it is what the first config asked for.
     const disks = (config.storage?.disks ?? []) as object[];
@@ -52,6 +55,7 @@ register(
       'kept on plain\nkept on large\nkept on mine\nkept on tree\nkept on foreign\non its own file system',
     );
     assert.equal(await box.succeed(`blkid -s UUID -o value ${box.disk('data')}-part*`), before);
+    assert.equal(await box.succeed(table), partitions);
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
   },
 );
