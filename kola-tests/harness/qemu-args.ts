@@ -129,12 +129,16 @@ function extraWords({ accel, kernelArguments = '' }: Hardware): string {
   return `${accel.kernelArguments} ${kernelArguments}`.trim();
 }
 
-/** QEMU itself keeps the console's log: it is complete even when nobody listens, and outlives a killed harness. */
+/**
+ * QEMU itself keeps the console's log: it is complete even when nobody listens, and outlives a killed harness. A file
+ * beside the socket, not the socket's logfile=, which has a character twice when the socket was full at first.
+ */
 function channels(dir: string): string[][] {
   const { console, agent } = sockets(dir);
-  const log = `logfile=${comma(consoleLog(dir))},logappend=on`;
   return [
-    ['-chardev', `socket,id=console,path=${comma(console)},server=on,wait=off,${log}`],
+    ['-chardev', `file,id=console-log,path=${comma(consoleLog(dir))},append=on`],
+    ['-chardev', `socket,id=console-live,path=${comma(console)},server=on,wait=off`],
+    ['-chardev', 'hub,id=console,chardevs.0=console-log,chardevs.1=console-live'],
     ['-serial', 'chardev:console'],
     ['-device', 'virtio-serial-pci'],
     ['-chardev', `socket,id=agent,path=${comma(agent)},server=on,wait=off`],
