@@ -58,7 +58,7 @@ const sabotages: readonly Sabotage[] = [
     tests: ['ignition.user-ssh-key'],
     because: /Permission denied/,
     guest:
-      "mkdir -p /etc/ssh/sshd_config.d && echo 'PubkeyAuthentication no' >/etc/ssh/sshd_config.d/00-sabotage.conf",
+      "mkdir -p /etc/ssh/sshd_config.d && echo 'PubkeyAuthentication no' >/etc/ssh/sshd_config.d/00-sabotage.conf && systemctl restart ssh.service",
   },
   {
     name: 'sysctl.weak',
