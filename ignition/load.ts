@@ -50,21 +50,25 @@ export interface Loaded {
 const NOWHERE: LineColumn = { line: 0, column: 0 };
 
 /** Warnings beyond Ignition's own of a config that it takes. */
-function traps(config: JsonObject | Struct, place: (path: readonly Step[]) => LineColumn): Entry[] {
-  return unnumberedPartitions(config).map((path) => ({
+function traps(config: JsonObject | Struct, places: Readable['places']): Entry[] {
+  const paths = unnumberedPartitions(config);
+  if (paths.length === 0) return [];
+  const where = places(paths);
+  return paths.map((path, index) => ({
     kind: 'warning',
     path: pathText(path),
-    ...place(path),
+    ...(where[index] ?? NOWHERE),
     message: UNNUMBERED,
   }));
 }
+
+const nowhere: Readable['places'] = (paths) => paths.map(() => NOWHERE);
 
 function loadJson(bytes: Buffer): Checked {
   const verdict = validate(bytes);
   if (!verdict.valid) return verdict;
   const readable = readValid(bytes);
-  const place = (path: readonly Step[]): LineColumn => readable.places([path])[0] ?? NOWHERE;
-  const own = traps(readable.value, place);
+  const own = traps(readable.value, readable.places);
   return { ...verdict, entries: [...verdict.entries, ...own], read: () => readable };
 }
 
@@ -121,7 +125,7 @@ async function loadTypescript(file: string): Promise<Loaded> {
   const places = entries.map((entry) => ({ ...entry, ...NOWHERE }));
   if (!valid) return { entries: places, secret };
   const config = JSON.parse(text) as JsonObject;
-  return { config, entries: [...places, ...traps(config, () => NOWHERE)], secret };
+  return { config, entries: [...places, ...traps(config, nowhere)], secret };
 }
 
 async function loadButane(file: string): Promise<Loaded> {
@@ -130,7 +134,8 @@ async function loadButane(file: string): Promise<Loaded> {
   const { compileButane } = await import('./butane/compile.ts');
   const compiled = compileButane(bytes, dirname(resolve(file)));
   const { config, entries, place = () => NOWHERE } = compiled;
-  return { ...compiled, entries: [...entries, ...(config ? traps(config, place) : [])], secret: false };
+  const own = config ? traps(config, (paths) => paths.map(place)) : [];
+  return { ...compiled, entries: [...entries, ...own], secret: false };
 }
 
 /** Compiles TypeScript or Butane to plain Ignition. */
