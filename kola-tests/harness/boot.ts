@@ -11,6 +11,7 @@ import { FIRST_HOTPLUG_SLOT, type Hardware } from './qemu-args.ts';
 import { type Disk, type IgnitionConfig, isHotPluggable, type Plan } from './spec.ts';
 import { Trouble } from './trouble.ts';
 import type { Vm } from './vm.ts';
+import { allEnded } from './wait.ts';
 
 /** The files of a machine, in its folder. */
 export interface MachineFiles {
@@ -59,7 +60,7 @@ async function layOut(lab: Lab, plan: Plan, dir: string, origin: Origin): Promis
   const firmwareVars = join(dir, 'vars.fd');
   const config = join(dir, 'ignition.json');
   const disks = new Map<string, DiskFile>();
-  const [system] = await Promise.all([
+  const [system] = await allEnded([
     createOverlay(lab.emulator, join(dir, 'system.qcow2'), origin.system, plan.systemSize),
     copyFile(origin.firmwareVars, firmwareVars),
     writeFile(config, ignitionText(plan.config)),

@@ -5,6 +5,7 @@ import { type Network, openNetwork } from './network.ts';
 import type { TestDefinition } from './register.ts';
 import { newMachineDir } from './rundir.ts';
 import { type Plan, planMachine } from './spec.ts';
+import { allEnded } from './wait.ts';
 
 /** The plans of a test's machines, checked. */
 export function planCluster({ name, machines, config }: TestDefinition): ReadonlyMap<string, Plan> {
@@ -65,8 +66,7 @@ export async function createCluster(
     },
     start: async () => {
       const wanted = Object.values(machines).filter(({ plan }) => plan.start !== 'off');
-      const started = await Promise.allSettled(wanted.map((machine) => machine.start()));
-      for (const result of started) if (result.status === 'rejected') throw result.reason;
+      await allEnded(wanted.map((machine) => machine.start()));
       if (plans.size > 1) await Promise.all(wanted.map(individualize));
     },
     dispose,

@@ -192,7 +192,7 @@ export async function createMachine(
     files = await whileThere(() => createFiles(lab, plan, dir, snapshot));
     devices = devicesOf(plan, files, number, networks);
     plugged = [...devices.cold];
-    await copyFile(snapshot.console, consoleLog(dir));
+    await whileThere(() => copyFile(snapshot.console, consoleLog(dir)));
     const started = await power(snapshot.state);
     await wake(lab, started);
     for (const device of devices.hot) {
@@ -384,7 +384,7 @@ export async function createMachine(
     configure: async (config) => {
       if (!files) throw new Failure(`${name} has its config in its spec until it was powered on`);
       const { config: path = join(dir, 'ignition.json'), ...others } = files;
-      if (config) await writeFile(path, ignitionText(config));
+      if (config) await whileThere(() => writeFile(path, ignitionText(config)));
       files = config ? { ...others, config: path } : others;
     },
     artifact: async (wanted) => (await lab.image.get(wanted)).path,

@@ -1,6 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../sdk/lib/errors.ts';
 
+/** Promise.all for work on files that go when it fails: rejects with the first failure in order once all have ended. */
+export async function allEnded<T extends readonly Promise<unknown>[] | []>(
+  work: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
+}
+
 /** How long something may take, in milliseconds, and what ends the wait early (the reason is thrown). */
 export interface Patience {
   readonly timeoutMs: number;
