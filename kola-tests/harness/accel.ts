@@ -82,9 +82,10 @@ export function acceleration({ kind, why, tscMHz }: Verdict): Acceleration {
       kernelArguments: '',
     };
   }
-  // la57=off: five-level page tables cost TCG a fifth of the boot time. tb-size bounds the translation cache (MiB).
+  // la57=off: five-level page tables cost TCG a fifth of the boot time. erms and the fast short ones have the guest copy
+  // and clear with `rep movsb`, which TCG does byte by byte. tb-size bounds the translation cache (MiB).
   const args = 'tcg,thread=multi,tb-size=256';
-  const cpu = 'max,la57=off';
+  const cpu = 'max,la57=off,erms=off,fsrm=off,fzrm=off,fsrs=off';
   return {
     kind,
     args,

@@ -18,7 +18,7 @@ register({ name: 'harness.snapshot', tags }, async (_t, { box }) => {
   assert.ok(Math.abs(behind) < 60, `the clock is ${behind} s behind`);
 });
 
-register({ name: 'harness.hardships', tags, timeout: 240 }, async (_t, { box }) => {
+register({ name: 'harness.hardships', tags }, async (_t, { box }) => {
   const free = await box.fillDisk('/var', 1024);
   assert.ok(Number(await box.succeed('df --output=avail -k /var | tail -n 1')) <= 1024);
   await free();
@@ -37,6 +37,4 @@ register({ name: 'harness.hardships', tags, timeout: 240 }, async (_t, { box }) 
 
   const moment = await box.crashWithin(2);
   assert.ok(moment <= 2000 && !box.isOn());
-  await box.start();
-  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
 });

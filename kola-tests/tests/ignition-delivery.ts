@@ -25,7 +25,7 @@ async function source(box: Machine): Promise<string> {
   return /machine config: (.*)/.exec(await box.journal('draisine-first-boot'))?.[1] ?? 'none';
 }
 
-// A stick wins over the ESP, two that disagree stop the boot, and QEMU wins over all. (The ESP alone is ignition.empty's, the command line ignition.url-replace's.)
+// A stick wins over the ESP, two that disagree stop the boot, and QEMU wins over all. (The ESP alone is ignition.empty's, the command line ignition.remote's.)
 register(
   {
     name: 'ignition.delivery',

