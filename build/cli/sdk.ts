@@ -5,7 +5,6 @@ import { basename, join } from 'node:path';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { sandboxCommand } from '../../sdk/sandbox.ts';
 import { type ToolCommand, toolCommand } from '../../sdk/tool.ts';
-import { closeStore, openStore, temporaryPath } from '../graph/store.ts';
 import { sdkTree } from '../image/sdk.ts';
 
 /** Sets whose tools `sdk run` looks for, in this order. */
@@ -19,37 +18,22 @@ export async function sdkRun(tool: string | undefined, args: readonly string[]):
       mend: 'name it without its folder: mkfs.erofs',
     });
   }
-  return await holdingStore(async () => {
-    for (const set of TOOL_SETS) {
-      const command = findTool(await sdkTree(set), tool, args);
-      if (command !== undefined) return await onTerminal(command);
-    }
-    throw badInput(`no tool ${tool} in ${TOOL_SETS.join(', ')}`, {
-      mend: 'add its package to packages/sets/sdk.ts, then ./draisine lock --update',
-    });
+  for (const set of TOOL_SETS) {
+    const command = findTool(await sdkTree(set), tool, args);
+    if (command !== undefined) return await onTerminal(command);
+  }
+  throw badInput(`no tool ${tool} in ${TOOL_SETS.join(', ')}`, {
+    mend: 'add its package to packages/sets/sdk.ts, then ./draisine lock --update',
   });
 }
 
 /** `sdk shell`: a shell in the compiler's tree, as recipes see it; the working directory is /build. */
 export async function sdkShell(): Promise<number> {
-  return await holdingStore(async () => {
-    const compiler = await sdkTree('sdk-compile');
-    const here = { from: process.cwd(), to: '/build', writable: true };
-    return await onTerminal(
-      sandboxCommand(await sdkTree('sdk-image'), compiler, ['/bin/bash', '-i'], [here], '/build'),
-    );
-  });
-}
-
-/** Keeps `clean` from removing the trees of the store while something of them runs. */
-async function holdingStore<T>(work: () => Promise<T>): Promise<T> {
-  const store = openStore();
-  await temporaryPath(store); // makes the folder that tells that this process lives
-  try {
-    return await work();
-  } finally {
-    closeStore(store);
-  }
+  const compiler = await sdkTree('sdk-compile');
+  const here = { from: process.cwd(), to: '/build', writable: true };
+  return await onTerminal(
+    sandboxCommand(await sdkTree('sdk-image'), compiler, ['/bin/bash', '-i'], [here], '/build'),
+  );
 }
 
 /** How to run a tool of a tree, by its interpreter where it is a script; undefined when the tree has none of this name. */

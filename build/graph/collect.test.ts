@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync as readdir, readFileSync, utimesSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +9,7 @@ import { sha256 } from '../../sdk/lib/files.ts';
 import { addBlob, blobPath } from './blobs.ts';
 import { collectGarbage, wipeStore } from './collect.ts';
 import { readRecord } from './record.ts';
+import { closeStore } from './store.ts';
 import { recipe, type Target } from './target.ts';
 import { buildText, namesRun, reopen, temporaryStore } from './testing.ts';
 
@@ -24,6 +27,32 @@ const honest = recipe<{ of: Target }>({
     await writeFile(out, `${await readFile(inputs.of.path, 'utf8')}!`);
   },
 });
+test('nothing is removed while another process holds the store', async (t) => {
+  const store = await temporaryStore(t);
+  await addBlob(store, Buffer.from('used'));
+  closeStore(store);
+  const script = `
+    const { holdStore, openStore } = await import(${JSON.stringify(new URL('store.ts', import.meta.url))});
+    await holdStore(openStore(${JSON.stringify(store.root)}));
+    console.log('held');
+    process.once('SIGTERM', () => process.exit());
+    setInterval(() => {}, 1000);`;
+  const other = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    assert.equal(String((await once(other.stdout, 'data'))[0]), 'held\n');
+    const refused = new RegExp(`process ${other.pid} is using this store`);
+    await assert.rejects(wipeStore(store), refused);
+    await assert.rejects(collectGarbage(store, 0), refused);
+  } finally {
+    other.kill();
+    await once(other, 'close');
+  }
+  assert.deepEqual(readdir(join(store.root, 'tmp')), [], 'what told of it is gone with it');
+  await wipeStore(store);
+});
+
 test('garbage: what was not used for long goes, with the blobs that nothing else names', async (t) => {
   const store = await temporaryStore(t);
   const old = honest('old', { of: download('d', { text: 'old' }) });

@@ -81,6 +81,20 @@ export function closeStore(store: Store): void {
   removeTree(store.tmp);
 }
 
+const held = new Set<string>();
+
+/** Keeps `clean` from removing what this process was given of the store, and may run, until the process ends. */
+export async function holdStore(store: Store): Promise<void> {
+  if (held.has(store.root)) return;
+  held.add(store.root);
+  try {
+    await temporaryPath(store); // its folder tells that this process lives
+  } catch (error) {
+    if (!isReadOnly(error)) throw error; // nobody removes anything there
+  }
+  process.once('exit', () => closeStore(store));
+}
+
 /** A path in this process's tmp/ that does not exist. */
 export async function temporaryPath(store: Store): Promise<string> {
   try {

@@ -2,10 +2,15 @@ import { join } from 'node:path';
 import { readLock } from '../debian/lock.ts';
 import { CHECKOUT } from '../graph/code.ts';
 import { buildTargets } from '../graph/run.ts';
+import { holdStore, openStore } from '../graph/store.ts';
 import { lockedPackages } from './packages.ts';
 
-/** The root of the tool tree made of some sets of the lock, fetched and unpacked first when it is not there. */
+/**
+ * The root of the tool tree made of some sets of the lock, fetched and unpacked first when it is not there. It stays for
+ * as long as this process lives.
+ */
 export async function sdkTree(...sets: readonly string[]): Promise<string> {
+  await holdStore(openStore());
   const target = lockedPackages(await readLock(join(CHECKOUT, 'packages/lock.json'))).tools(...sets);
   const tree = (await buildTargets([target])).get(target.name);
   if (!tree) throw new Error(`${target.name} was built and is not there`);
