@@ -18,6 +18,15 @@ register({ name: 'harness.snapshot', tags }, async (_t, { box }) => {
   assert.ok(Math.abs(behind) < 60, `the clock is ${behind} s behind`);
 });
 
+register({ name: 'harness.console', tags }, async (_t, { box }) => {
+  // Far more at once than a socket takes: none of it is lost, none comes twice.
+  const lines = Array.from({ length: 2000 }, (_, index) => `flood ${index + 1} of 2000`);
+  await box.succeed("seq -f 'flood %g of 2000' 2000 >/dev/ttyS0");
+  await box.waitForConsole(/flood 2000 of 2000/, { seconds: 30 });
+  const said = (await box.consoleText()).replaceAll('\r', '');
+  assert.deepEqual(said.match(/flood .*/g), lines);
+});
+
 register({ name: 'harness.hardships', tags }, async (_t, { box }) => {
   const free = await box.fillDisk('/var', 1024);
   assert.ok(Number(await box.succeed('df --output=avail -k /var | tail -n 1')) <= 1024);

@@ -76,11 +76,19 @@ async function bootAlone(box: Machine): Promise<string> {
   return (await box.consoleText()).replaceAll('\r', '');
 }
 
-// A person in front of a box without a keyboard: reads how to give a config, gives it, and starts the machine again.
+// A person in front of a box without a keyboard: reads how to give a config, starts the machine again, and plugs in a
+// stick with one when it looks for it.
 register(
-  { name: 'ignition.none', machines: { box: { firmware: 'none' } }, timeout: 480 },
+  {
+    name: 'ignition.none',
+    machines: { box: { firmware: 'none', disks: [{ name: 'stick', size: 64, bus: 'usb' }] } },
+    timeout: 480,
+  },
   async (_t, { box }) => {
+    await box.succeed(`mkfs.vfat -n IGNITION ${box.disk('stick')}`);
+    await put(box, box.disk('stick'), ignitionText(named('given-later')));
     await unprovision(box, undefined);
+    await box.unplug('stick');
     await box.powerOn();
     // The first prompt has it already, or one that follows.
     await box.waitForConsole(
@@ -93,12 +101,15 @@ register(
       (await box.consoleText()).replaceAll('\r', ''),
       /machine config: none\nGive one: put ignition\.ign on the ESP .*\n.*Without it nobody can log in/,
     );
-    await box.configure(named('given-later'));
-    await box.start();
+    await box.powerOn();
+    await box.waitForConsole(/machine config: none yet, looking for a stick/, { seconds: 60 });
+    await box.plug('stick');
+    await box.ready();
     assert.equal(
       await box.succeed('hostname; ls /.draisine-provisioned'),
       'given-later\n/.draisine-provisioned',
     );
+    assert.match(await source(box), /^ignition\.ign on \/dev\/sd[a-z]$/);
   },
 );
 
