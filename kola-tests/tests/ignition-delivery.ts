@@ -22,7 +22,7 @@ const ESP = '/dev/disk/draisine/esp';
 
 /** What first-boot says of the config it took, in this boot's journal. */
 async function source(box: Machine): Promise<string> {
-  return /machine config: (.*)/.exec(await box.journal('draisine-first-boot'))?.[1] ?? 'none';
+  return /\]: machine config: (.*)/.exec(await box.journal('draisine-first-boot'))?.[1] ?? 'none';
 }
 
 // A stick wins over the ESP, two that disagree stop the boot, and QEMU wins over all. (The ESP alone is ignition.empty's, the command line ignition.remote's.)
