@@ -34,9 +34,9 @@ test('nothing is removed while another process holds the store', async (t) => {
   const script = `
     const { holdStore, openStore } = await import(${JSON.stringify(new URL('store.ts', import.meta.url))});
     await holdStore(openStore(${JSON.stringify(store.root)}));
-    console.log('held');
     process.once('SIGTERM', () => process.exit());
-    setInterval(() => {}, 1000);`;
+    setInterval(() => {}, 1000);
+    console.log('held'); // last: it may be ended from here on`;
   const other = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
