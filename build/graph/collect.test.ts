@@ -27,13 +27,14 @@ const honest = recipe<{ of: Target }>({
     await writeFile(out, `${await readFile(inputs.of.path, 'utf8')}!`);
   },
 });
+
 test('nothing is removed while another process holds the store', async (t) => {
   const store = await temporaryStore(t);
   await addBlob(store, Buffer.from('used'));
   closeStore(store);
   const script = `
-    const { holdStore, openStore } = await import(${JSON.stringify(new URL('store.ts', import.meta.url))});
-    await holdStore(openStore(${JSON.stringify(store.root)}));
+    const { holdStore } = await import(${JSON.stringify(new URL('store.ts', import.meta.url))});
+    await holdStore(${JSON.stringify(store.root)});
     process.once('SIGTERM', () => process.exit());
     setInterval(() => {}, 1000);
     console.log('held'); // last: it may be ended from here on`;

@@ -84,14 +84,15 @@ export function closeStore(store: Store): void {
 const held = new Set<string>();
 
 /** Keeps `clean` from removing what this process was given of the store, and may run, until the process ends. */
-export async function holdStore(store: Store): Promise<void> {
-  if (held.has(store.root)) return;
-  held.add(store.root);
+export async function holdStore(root: string = cacheDir()): Promise<void> {
+  if (held.has(root)) return;
+  const store = openStore(root);
   try {
     await temporaryPath(store); // its folder tells that this process lives
   } catch (error) {
     if (!isReadOnly(error)) throw error; // nobody removes anything there
   }
+  held.add(root);
   process.once('exit', () => closeStore(store));
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { readLock } from '../debian/lock.ts';
 import { CHECKOUT } from '../graph/code.ts';
 import { buildTargets } from '../graph/run.ts';
-import { holdStore, openStore } from '../graph/store.ts';
+import { holdStore } from '../graph/store.ts';
 import { lockedPackages } from './packages.ts';
 
 /**
@@ -10,7 +10,7 @@ import { lockedPackages } from './packages.ts';
  * as long as this process lives.
  */
 export async function sdkTree(...sets: readonly string[]): Promise<string> {
-  await holdStore(openStore());
+  await holdStore();
   const target = lockedPackages(await readLock(join(CHECKOUT, 'packages/lock.json'))).tools(...sets);
   const tree = (await buildTargets([target])).get(target.name);
   if (!tree) throw new Error(`${target.name} was built and is not there`);
