@@ -99,7 +99,7 @@ const sabotages: readonly Sabotage[] = [
   {
     name: 'zfs.no-import',
     what: 'pools are not imported at boot',
-    tests: ['zfs.mirror'],
+    tests: ['boot.second'],
     because: /zpool list|zfs\.target/,
     guest: 'systemctl mask --quiet draisine-zpool-import.service',
   },

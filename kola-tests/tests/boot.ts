@@ -29,6 +29,14 @@ register({ name: 'boot.multi-user', tags: ['quick'] }, async (_t, { box }) => {
 register(
   {
     name: 'boot.second',
+    machines: {
+      box: {
+        disks: [
+          { name: 'own', size: 128 },
+          { name: 'away', size: 128 },
+        ],
+      },
+    },
     config: CONFIG,
     timeout: 240,
   },
@@ -42,6 +50,11 @@ register(
 
     // As if this release had brought an account: a machine with users of its own has lists of its own, which lack it.
     await box.succeed('sed -i /^systemd-timesync:/d /etc/passwd /etc/group /etc/shadow /etc/gshadow');
+
+    // A pool that is handed back stays away; the machine's own is there after a boot without anybody asking.
+    await box.succeed(`
+      zpool create away ${box.disk('away')} && echo kept >/away/file && zpool export away
+      zpool create own ${box.disk('own')} && zfs create own/data && echo kept >/own/data/file`);
 
     // Switched off by its button, as most who have such a box do it.
     await box.powerButton();
@@ -69,25 +82,52 @@ register(
       /Journal stopped|power-off/i,
     );
     await box.fail("journalctl --boot --dmesg --grep='recovery complete|orphan'");
+
+    await box.waitForUnit('zfs.target');
+    assert.equal(await box.succeed('zpool list -H -o health own'), 'ONLINE');
+    await box.fail('zpool list away');
+    assert.equal(await box.succeed('cat /own/data/file'), 'kept');
+    assert.match(await box.succeed('cat /sys/module/zfs/parameters/zfs_arc_max'), /^[1-9]\d+$/);
+    await box.succeed('zpool import away && grep -qx kept /away/file');
   },
 );
 
+// Power fails while the state partition and a pool are written to.
 register(
-  { name: 'boot.power-cut', machines: { box: { firmware: 'none' } }, timeout: 240 },
+  {
+    name: 'boot.power-cut',
+    machines: {
+      box: {
+        firmware: 'none',
+        disks: [
+          { name: 'left', size: 256 },
+          { name: 'right', size: 256 },
+        ],
+      },
+    },
+    timeout: 240,
+  },
   async (t, { box }) => {
     await box.succeed(`
-    echo kept >/var/lib/kept && sync /var/lib/kept
-    : >/etc/ssh/ssh_host_ed25519_key # as a cut leaves what was written and not synchronized
-    systemd-run --quiet --unit=writer sh -c 'while :; do head -c 1M /dev/urandom >/var/lib/busy; mv /var/lib/busy /var/lib/done; done'`);
-    const moment = Math.round(Math.random() * 4000);
-    t.diagnostic(`power cut after ${moment} ms`);
-    await new Promise((resolve) => setTimeout(resolve, moment));
-    await box.crash();
+      zpool create tank mirror ${box.disk('left')} ${box.disk('right')} && zfs create tank/data
+      for dir in /var/lib /tank/data; do
+        echo 'what was synced stays' >$dir/before && sync $dir/before
+        systemd-run --quiet sh -c "while :; do head -c 300K /dev/urandom >$dir/busy && sync $dir/busy && mv $dir/busy $dir/done; done"
+      done
+      : >/etc/ssh/ssh_host_ed25519_key # as a cut leaves what was written and not synchronized`);
+    t.diagnostic(`power cut after ${await box.crashWithin(4)} ms`);
     await box.start();
-    assert.equal(await box.succeed('cat /var/lib/kept'), 'kept');
+    assert.equal(await box.succeed('cat /var/lib/before'), 'what was synced stays');
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
     assert.match(await box.succeed('dmsetup status usr'), /verity V/);
     assert.match(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub'), /^256 SHA256:/);
+
+    // The machine's own pool comes back by itself: nobody forces anything.
+    await box.waitForUnit('zfs.target');
+    assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
+    assert.equal(await box.succeed('cat /tank/data/before'), 'what was synced stays');
+    await box.succeed('zpool scrub -w tank');
+    assert.match(await box.succeed('zpool status tank'), /errors: No known data errors/);
   },
 );
 

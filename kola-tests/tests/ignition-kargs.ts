@@ -27,11 +27,5 @@ register(
     assert.deepEqual(ours.slice(0, 2), ['draisine.test=one', 'mitigations=auto,nosmt']);
     assert.equal(words.filter((word) => word === 'quiet').length, 1);
     assert.equal(await box.succeed('cat /etc/made'), 'once');
-
-    await box.reboot();
-    assert.match(
-      await box.succeed('cat /proc/cmdline'),
-      / draisine\.kargs draisine\.test=one mitigations=auto,nosmt /,
-    );
   },
 );

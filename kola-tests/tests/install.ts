@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
 import { ignitionText } from '../harness/boot.ts';
-import { bootEntry, editEntry } from '../harness/boot-menu.ts';
+import { bootEntry } from '../harness/boot-menu.ts';
+import { runsFrom } from '../harness/installed.ts';
 import type { Machine } from '../harness/machine.ts';
 import { startServe } from '../harness/netboot.ts';
 import { register } from '../harness/register.ts';
@@ -34,16 +35,6 @@ async function beginInstall(box: Machine, words: string): Promise<void> {
   await box.succeed(
     `systemd-run --quiet --unit=install sh -c 'draisine-install --yes ${words}; sleep infinity'`,
   );
-}
-
-/** The disk of a running system's root file system and of its /usr. */
-async function runsFrom(box: Machine): Promise<{ root: string; usr: string }> {
-  const disk = (device: string) =>
-    `lsblk --inverse --noheadings --raw --output NAME,TYPE ${device} | sed -n 's/ disk$//p' | sort -u`;
-  return {
-    root: await box.succeed(disk('$(findmnt --noheadings --output SOURCE /)')),
-    usr: await box.succeed(disk('/dev/mapper/usr')),
-  };
 }
 
 /** /usr of the installed disk under dm-verity, read through, beside the one that runs. */
@@ -277,36 +268,6 @@ register(
   },
 );
 
-// Live from a stick, as the menu offers it, by the machine config alone, onto a SATA disk.
-register(
-  {
-    name: 'install.unattended',
-    machines: {
-      box: {
-        systemBus: 'usb',
-        start: 'off',
-        disks: [{ name: 'target', size: TARGET, bus: 'ahci' }],
-        config: named('box', [
-          {
-            path: '/etc/draisine/install.conf',
-            contents: { source: `data:,${encodeURIComponent('device=auto\nafter=poweroff\n')}` },
-          },
-        ]),
-      },
-    },
-    timeout: 400,
-  },
-  async (_t, { box }) => {
-    await bootEntry(box, 1);
-    await installed(box, /Draisine \S+ is on sd[a-z]\./);
-    await box.unplug('system');
-    // The same machine config: of a system that is not live, install.conf wants nothing.
-    await box.start();
-    assert.deepEqual(await runsFrom(box), { root: 'sda', usr: 'sda' });
-    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
-  },
-);
-
 /**
  * QEMU writes what is erased on an eMMC block by block, seven MB a second, and partitions are erased before they are
  * used: no word of that to this one, neither here nor in the initrd of what is installed (systemd-debug-generator(8)).
@@ -347,37 +308,6 @@ async function installed(box: Machine, on: RegExp): Promise<void> {
   await box.waitForConsole(on, { seconds: 200 });
   await box.goesDown('poweroff');
 }
-
-// By a word added in the boot menu, from a CD onto one of two disks that differ in nothing else.
-register(
-  {
-    name: 'install.from-iso',
-    machines: {
-      box: {
-        start: 'off',
-        disks: [
-          { name: 'iso', artifact: 'iso', bus: 'cd', bootFirst: true },
-          { name: 'other', size: TARGET, bus: 'ahci' },
-          { name: 'target', size: TARGET, bus: 'ahci' },
-        ],
-      },
-    },
-    timeout: 400,
-  },
-  async (_t, { box }) => {
-    await editEntry(box, 'draisine.install=serial=target,poweroff');
-    await installed(box, /Draisine \S+ is on sd[a-z]\./);
-    for (const medium of ['iso', 'system']) await box.unplug(medium);
-    await box.start();
-    const target = (await box.succeed(`readlink -f ${box.disk('target')}`)).replace('/dev/', '');
-    assert.deepEqual(await runsFrom(box), { root: target, usr: target });
-    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
-    assert.equal(
-      await box.succeed(`lsblk --noheadings --output PARTLABEL ${box.disk('other')} | grep -c . || true`),
-      '0',
-    );
-  },
-);
 
 // A machine without any medium: the server's command line has it install itself onto its only disk.
 register(

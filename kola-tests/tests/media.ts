@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { ignitionText } from '../harness/boot.ts';
 import { bootEntry, editEntry } from '../harness/boot-menu.ts';
 import { BUSYBOX } from '../harness/busybox.ts';
+import { runsFrom } from '../harness/installed.ts';
 import type { Machine } from '../harness/machine.ts';
 import { register } from '../harness/register.ts';
 
@@ -40,24 +41,51 @@ async function written(box: Machine): Promise<number> {
   return system[0]?.stats.wr_bytes ?? Number.NaN;
 }
 
-// The disk image as it is, on a stick, by the second entry of the menu.
+// The disk image as it is, on a stick, by the second entry of the menu. By the machine config alone it installs itself as
+// well, onto a SATA disk.
 register(
   {
     name: 'media.live-stick',
     machines: {
-      box: { systemBus: 'usb', start: 'off', disks: [{ name: 'oci', artifact: 'oci-busybox' }] },
+      box: {
+        systemBus: 'usb',
+        start: 'off',
+        disks: [
+          { name: 'oci', artifact: 'oci-busybox' },
+          { name: 'target', size: 8192, bus: 'ahci' },
+        ],
+      },
     },
-    timeout: 300,
+    config: {
+      ignition: { version: '3.3.0' },
+      storage: {
+        files: [
+          {
+            path: '/etc/draisine/install.conf',
+            contents: { source: `data:,${encodeURIComponent('device=auto\n')}` },
+          },
+        ],
+      },
+    },
+    timeout: 400,
   },
   async (t, { box }) => {
     await bootEntry(box, 1);
+    await box.waitForConsole(/Draisine \S+ is on sd[a-z]\./, { seconds: 200 });
     await box.ready();
     await isLive(box);
     t.diagnostic(`used: ${await box.succeed("free -m | awk '/^Mem/ { print $3 + $5 }'")} MiB`);
     await containerRuns(box);
-    await box.fail('test -e /dev/disk/by-partlabel/draisine-state');
     await box.succeed('touch /root/made && sync');
     assert.equal(await written(box), 0, 'something of this boot reaches the next');
+    await box.poweroff();
+
+    await box.unplug('system');
+    // The same machine config: of a system that is not live, install.conf wants nothing.
+    await box.start();
+    assert.deepEqual(await runsFrom(box), { root: 'sda', usr: 'sda' });
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+    await box.fail('test -e /root/made');
   },
 );
 
@@ -74,7 +102,8 @@ async function isFromIso(box: Machine, device: RegExp): Promise<void> {
   assert.equal(await written(box), 0);
 }
 
-// With a word added in the menu, as ignition.config.url= would be.
+// By a word added in the menu, as ignition.config.url= would be, it installs itself as well: onto one of two disks that
+// differ in nothing else.
 register(
   {
     name: 'media.iso-cd',
@@ -84,19 +113,35 @@ register(
         disks: [
           { name: 'iso', artifact: 'iso', bus: 'cd', bootFirst: true },
           { name: 'oci', artifact: 'oci-busybox' },
+          { name: 'other', size: 8192, bus: 'ahci' },
+          { name: 'target', size: 8192, bus: 'ahci' },
         ],
       },
     },
-    timeout: 240,
+    timeout: 400,
   },
   async (_t, { box }) => {
-    await editEntry(box, 'draisine.edited');
+    await editEntry(box, 'draisine.install=serial=target');
+    await box.waitForConsole(/Draisine \S+ is on sd[a-z]\./, { seconds: 200 });
     await box.ready();
-    assert.match(await box.succeed('cat /proc/cmdline'), / root=tmpfs draisine\.edited .*draisine\.usr=iso /);
+    assert.match(
+      await box.succeed('cat /proc/cmdline'),
+      / root=tmpfs draisine\.install=serial=target .*draisine\.usr=iso /,
+    );
     await isFromIso(box, /^\/dev\/sr0\s+iso9660$/);
     await containerRuns(box);
     await box.poweroff();
     assert.doesNotMatch(await box.consoleText(), /\[FAILED\]|Failed/);
+
+    for (const medium of ['iso', 'system']) await box.unplug(medium);
+    await box.start();
+    const target = (await box.succeed(`readlink -f ${box.disk('target')}`)).replace('/dev/', '');
+    assert.deepEqual(await runsFrom(box), { root: target, usr: target });
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+    assert.equal(
+      await box.succeed(`lsblk --noheadings --output PARTLABEL ${box.disk('other')} | grep -c . || true`),
+      '0',
+    );
   },
 );
 

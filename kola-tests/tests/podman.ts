@@ -11,7 +11,8 @@ function run(options: string, command: string): string {
   return `podman run ${network}--entrypoint=/bin/busybox ${options} ${BUSYBOX} ${command}`;
 }
 
-const FOREVER = 'sh -c \'trap "exit 0" TERM; while :; do sleep 1; done\'';
+/** Says when a signal finds it prepared. */
+const FOREVER = 'sh -c \'trap "exit 0" TERM; echo prepared; while :; do sleep 1; done\'';
 
 register({ name: 'podman.exec-logs', machines }, async (_t, { box }) => {
   await box.succeed(
@@ -208,6 +209,7 @@ register({ name: 'podman.save-load', machines }, async (_t, { box }) => {
 register({ name: 'podman.stop-signal', machines }, async (_t, { box }) => {
   // An orderly end is the container's own: 0, not 137.
   await box.succeed(run('--detach --name=polite', FOREVER));
+  await box.retry(async () => assert.equal(await box.succeed('podman logs polite'), 'prepared'));
   await box.succeed('podman stop --time=60 polite');
   assert.equal(await box.succeed("podman inspect --format='{{.State.ExitCode}}' polite"), '0');
 });

@@ -23,33 +23,6 @@ register({ name: 'zfs.raidz2', machines: { box: disks(128, 'a', 'b', 'c', 'd') }
 });
 
 register(
-  {
-    name: 'zfs.import-after-crash',
-    machines: { box: { firmware: 'none', ...disks(256, 'left', 'right') } },
-    timeout: 240,
-  },
-  async (t, { box }) => {
-    await box.succeed(`
-      zpool create tank mirror ${box.disk('left')} ${box.disk('right')} && zfs create tank/data
-      echo 'what was synced stays' >/tank/data/before && sync /tank/data/before
-      systemd-run --quiet --unit=writer sh -c 'while :; do head -c 300K /dev/urandom >/tank/data/busy && sync /tank/data/busy; done'`);
-    const moment = Math.round(Math.random() * 4000);
-    t.diagnostic(`power cut after ${moment} ms`);
-    await new Promise((resolve) => setTimeout(resolve, moment));
-
-    await box.crash();
-    await box.start();
-
-    // The machine's own pool comes back by itself: nobody forces anything.
-    await box.waitForUnit('zfs.target');
-    assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
-    assert.equal(await box.succeed('cat /tank/data/before'), 'what was synced stays');
-    await box.succeed('zpool scrub -w tank');
-    assert.match(await box.succeed('zpool status tank'), /errors: No known data errors/);
-  },
-);
-
-register(
   { name: 'zfs.moves', machines: { old: disks(128, 'left', 'right', 'kept'), young: {} } },
   async (_t, { old, young }) => {
     await old.succeed(`

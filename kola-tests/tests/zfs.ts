@@ -6,15 +6,12 @@ register(
     name: 'zfs.mirror',
     machines: {
       box: {
-        firmware: 'none',
         disks: [
           { name: 'left', size: 512 },
           { name: 'right', size: 512 },
-          { name: 'other', size: 128 },
         ],
       },
     },
-    timeout: 240,
   },
   async (_t, { box }) => {
     const disks = `${box.disk('left')} ${box.disk('right')}`;
@@ -27,19 +24,7 @@ register(
     assert.match(status, /scrub repaired 0B .* with 0 errors/);
     assert.match(status, /errors: No known data errors/);
 
-    // A pool that is handed back stays away; the machine's own is there after a boot without anybody asking.
-    await box.succeed(`zpool export tank && zpool create own ${box.disk('other')} && zfs create own/data`);
-    await box.succeed('echo kept >/own/data/file && zpool sync own && sync');
-    await box.fail('zpool list tank');
-
-    await box.reboot();
-
-    await box.waitForUnit('zfs.target');
-    assert.equal(await box.succeed('zpool list -H -o health own'), 'ONLINE');
-    await box.fail('zpool list tank');
-    assert.equal(await box.succeed('cat /own/data/file'), 'kept');
-    assert.match(await box.succeed('cat /sys/module/zfs/parameters/zfs_arc_max'), /^[1-9]\d+$/);
-    await box.succeed('zpool import tank');
+    await box.succeed('zpool export tank && zpool import tank');
     assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
     assert.equal(await box.succeed('sha256sum </tank/data/blob'), sum);
   },
