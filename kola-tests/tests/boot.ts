@@ -110,10 +110,9 @@ register(
   async (t, { box }) => {
     await box.succeed(`
       zpool create tank mirror ${box.disk('left')} ${box.disk('right')} && zfs create tank/data
-      for dir in /var/lib /tank/data; do
-        echo 'what was synced stays' >$dir/before && sync $dir/before
-        systemd-run --quiet sh -c "while :; do head -c 300K /dev/urandom >$dir/busy && sync $dir/busy && mv $dir/busy $dir/done; done"
-      done
+      for dir in /var/lib /tank/data; do echo 'what was synced stays' >$dir/before && sync $dir/before; done
+      systemd-run --quiet sh -c 'while :; do head -c 1M /dev/urandom >/var/lib/busy; mv /var/lib/busy /var/lib/done; done'
+      systemd-run --quiet sh -c 'while :; do head -c 300K /dev/urandom >/tank/data/busy && sync /tank/data/busy; done'
       : >/etc/ssh/ssh_host_ed25519_key # as a cut leaves what was written and not synchronized`);
     t.diagnostic(`power cut after ${await box.crashWithin(4)} ms`);
     await box.start();

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { ignitionText } from '../harness/boot.ts';
 import { bootEntry, editEntry } from '../harness/boot-menu.ts';
 import { BUSYBOX } from '../harness/busybox.ts';
+import { dataUrl } from '../harness/ignition.ts';
 import { runsFrom } from '../harness/installed.ts';
 import type { Machine } from '../harness/machine.ts';
 import { register } from '../harness/register.ts';
@@ -62,7 +63,7 @@ register(
         files: [
           {
             path: '/etc/draisine/install.conf',
-            contents: { source: `data:,${encodeURIComponent('device=auto\n')}` },
+            contents: { source: dataUrl('device=auto\n') },
           },
         ],
       },
