@@ -52,8 +52,8 @@ async function main(given: string[]): Promise<number> {
 
 /** Nothing is left to wait for, and yet the verb has not ended: Node would exit without a word. */
 function endsUnfinished(): never {
-  const mend = 'this is a defect of Draisine; what it did last is in the lines above';
-  process.stderr.write(`${describeFailure(new Failure('it stopped before it was done', { mend }))}\n`);
+  const hint = 'this is a defect of Draisine; what it did last is in the lines above';
+  process.stderr.write(`${describeFailure(new Failure('it stopped before it was done', { hint }))}\n`);
   process.exit(1);
 }
 

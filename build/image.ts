@@ -71,7 +71,7 @@ function sourceDateEpoch(): number | undefined {
   const seconds = /^\d{1,11}$/.test(text) ? Number(text) : Number.NaN;
   if (!(seconds >= EARLIEST && seconds <= LATEST))
     throw badInput(`SOURCE_DATE_EPOCH is no time that an image can have: ${text}`, {
-      mend: `unset it, or set it to seconds since 1970, from ${EARLIEST} (1980) to ${LATEST} (2106)`,
+      hint: `unset it, or set it to seconds since 1970, from ${EARLIEST} (1980) to ${LATEST} (2106)`,
     });
   return seconds;
 }

@@ -35,7 +35,7 @@ async function areaOf(image: string): Promise<number> {
     if (!(await stat(image)).isFile())
       throw badInput('not a file', {
         where: image,
-        mend: 'embed into the ISO image, then write it to the stick',
+        hint: 'embed into the ISO image, then write it to the stick',
       });
     const file = await open(image, 'r');
     try {

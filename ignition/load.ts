@@ -32,7 +32,7 @@ export function readConfig(file: string): Buffer | number {
     const what = code === 'ENOENT' ? 'no such config' : `cannot read the config (${code})`;
     throw badInput(what, {
       where: file === '-' ? 'standard input' : file,
-      mend: 'name a .json, .ign, .bu or .ts file',
+      hint: 'name a .json, .ign, .bu or .ts file',
     });
   }
 }
@@ -100,14 +100,14 @@ async function runConfig(file: string): Promise<{ text: string; secret: boolean 
   }
   throw badInput('config exports no machine', {
     where: file,
-    mend: 'write: export default machine({ … })',
+    hint: 'write: export default machine({ … })',
   });
 }
 
 function located(failure: Failure, file: string): Failure {
-  const { message, mend, exitCode } = failure;
+  const { message, hint, exitCode } = failure;
   const where = placeIn(file, failure);
-  return new Failure(message, { where, exitCode, cause: failure, ...(mend === undefined ? {} : { mend }) });
+  return new Failure(message, { where, exitCode, cause: failure, ...(hint === undefined ? {} : { hint }) });
 }
 
 /** `FILE:LINE:COLUMN` where the error came from, when that is in the config; else the file. */
@@ -148,7 +148,7 @@ export async function compileConfig(file: string): Promise<Loaded> {
     default:
       throw badInput('nothing to compile: not a .ts, .bu or .yaml file', {
         where: file,
-        mend: 'JSON is what Ignition takes; check it with: draisine ignition validate',
+        hint: 'JSON is what Ignition takes; check it with: draisine ignition validate',
       });
   }
 }

@@ -14,7 +14,7 @@ test('the smallest machine is the smallest config', () => {
 
 test('an option of an unknown name is an error that names the nearest', () => {
   const wrong = (options: object) => () => machine(options);
-  for (const [options, where, mend] of [
+  for (const [options, where, hint] of [
     [{ firewal: { allow: [] } }, 'machine', 'did you mean firewall?'],
     [{ firewall: { alow: [] } }, 'firewall', 'did you mean allow?'],
     [{ users: { core: { sshkeys: [] } } }, 'users.core', 'did you mean sshKeys?'],
@@ -30,7 +30,7 @@ test('an option of an unknown name is an error that names the nearest', () => {
       exitCode: 2,
       message: /^unknown option "/,
       where,
-      mend,
+      hint,
     });
 });
 

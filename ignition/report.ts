@@ -9,7 +9,7 @@ export interface Entry {
   readonly line: number;
   /** 1-based, of JSON in bytes, as Ignition counts, of YAML in characters; 0 when the config has no text to point at. */
   readonly column: number;
-  /** What is wrong, in Ignition's words, then how to mend it. */
+  /** What is wrong, in Ignition's words, then how to fix it. */
   readonly message: string;
 }
 
@@ -40,18 +40,18 @@ export interface Report {
   add(finding: Finding): void;
 }
 
-/** What is wrong (Ignition's own words) and how to mend it. */
+/** What is wrong (Ignition's own words) and how to fix it. */
 export interface Problem {
   readonly what: string;
-  readonly mend?: string;
+  readonly hint?: string;
 }
 
-export function problem(what: string, mend?: string): Problem {
-  return mend === undefined ? { what } : { what, mend };
+export function problem(what: string, hint?: string): Problem {
+  return hint === undefined ? { what } : { what, hint };
 }
 
-export function problemText({ what, mend }: Problem): string {
-  return mend === undefined ? what : `${what}; ${mend}`;
+export function problemText({ what, hint }: Problem): string {
+  return hint === undefined ? what : `${what}; ${hint}`;
 }
 
 export function newReport(): Report {

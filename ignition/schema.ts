@@ -22,14 +22,14 @@ export function schemaFile(minor: SchemaMinor): string {
 /** @param source folder of the unpacked source package */
 export async function readSchema(source: string, minor: SchemaMinor): Promise<JsonObject> {
   const path = join(source, schemaFile(minor));
-  const mend = 'give the folder of the unpacked source package ignition 2.14';
+  const hint = 'give the folder of the unpacked source package ignition 2.14';
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     throw badInput(`no schema of spec 3.${minor} (${errorCode(cause) ?? 'unreadable'})`, {
       where: path,
-      mend,
+      hint,
       cause,
     });
   }

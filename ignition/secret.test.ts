@@ -33,7 +33,7 @@ test('a command that fails is named; what it printed is not', () => {
   const failing = (): unknown => read({ command: ['sh', '-c', 'echo hunter2; exit 3'] });
   assert.throws(failing, (error: Failure) => {
     assert.match(error.message, /exit status 3/);
-    assert.doesNotMatch(`${error.message}${error.where}${error.mend}${String(error.cause)}`, /hunter2/);
+    assert.doesNotMatch(`${error.message}${error.where}${error.hint}${String(error.cause)}`, /hunter2/);
     return error instanceof Failure;
   });
   assert.throws(() => read({ command: ['no-such-program-here'] }), /did not run/);

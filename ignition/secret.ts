@@ -25,7 +25,7 @@ export function secret(source: SecretSource): Secret {
   const { file, command }: { file?: unknown; command?: unknown } = source ?? {};
   if (typeof file !== 'string' && !(Array.isArray(command) && typeof command[0] === 'string'))
     throw badInput('a secret without a source', {
-      mend: "write secret({ file: 'NAME' }) or secret({ command: ['PROGRAM', 'ARGUMENT'] })",
+      hint: "write secret({ file: 'NAME' }) or secret({ command: ['PROGRAM', 'ARGUMENT'] })",
     });
   return { secret: source, as: 'text' };
 }

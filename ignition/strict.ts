@@ -39,8 +39,8 @@ function unchecked(what: string, error: unknown): Finding {
   // Of several targets that failed the first one tells: they mostly fail for one reason.
   const [first = '', second = ''] = error.message.split('\n');
   const why = /targets failed$/.test(first) ? second.replace(/^error: /, '') : first;
-  const mend = error.mend === undefined ? '' : `; ${error.mend}`;
-  return { path: [], message: `${what} not checked: ${why}${mend}` };
+  const hint = error.hint === undefined ? '' : `; ${error.hint}`;
+  return { path: [], message: `${what} not checked: ${why}${hint}` };
 }
 
 /** Units and quadlets, shown to the image's systemd and podman. */

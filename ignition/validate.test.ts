@@ -8,7 +8,7 @@ import { MAX_BYTES, validate } from './validate.ts';
 const v3 = (sections: object, version = '3.3.0'): Buffer =>
   Buffer.from(JSON.stringify({ ignition: { version }, ...sections }));
 
-/** `error $.path message` of each entry, the mend cut off. */
+/** `error $.path message` of each entry, the hint cut off. */
 function findings(bytes: Buffer): string[] {
   return validate(bytes).entries.map(
     ({ kind, path, message }) => `${kind} ${path} ${message.split('; ')[0]}`,

@@ -82,16 +82,16 @@ function syntaxMend(bytes: Buffer, offset: number): string | undefined {
   return undefined;
 }
 
-function fatal(bytes: Buffer, at: number, path: readonly Step[], what: string, mend?: string): Verdict {
+function fatal(bytes: Buffer, at: number, path: readonly Step[], what: string, hint?: string): Verdict {
   const report = newReport();
-  report.add({ kind: 'error', path, at, message: problemText(problem(what, mend)) });
+  report.add({ kind: 'error', path, at, message: problemText(problem(what, hint)) });
   return toVerdict(report, bytes, 0);
 }
 
 /** The verdict of a config that is not even read. */
 export function tooLarge(size: number): Verdict {
-  const mend = `the limit is ${MAX_BYTES}: let large files be fetched by URL`;
-  return fatal(Buffer.alloc(0), 0, [], `config of ${size} bytes`, mend);
+  const hint = `the limit is ${MAX_BYTES}: let large files be fetched by URL`;
+  return fatal(Buffer.alloc(0), 0, [], `config of ${size} bytes`, hint);
 }
 
 /** Finds the spec version, or says why there is none. */

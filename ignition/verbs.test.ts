@@ -153,7 +153,7 @@ describe('compile', () => {
       [
         'bad.mts',
         source.replace("hostname: 'a'", "hostname: 'a_'"),
-        /^error: not a host name: "a_"\n {2}at: {3}\S+bad\.mts:2:\d+\n {2}mend: /,
+        /^error: not a host name: "a_"\n {2}at: {3}\S+bad\.mts:2:\d+\n {2}hint: /,
       ],
       ['none.mts', 'export const x = 1;\n', /^error: config exports no machine\n/],
       ['syntax.mts', 'export default {', /^error: config does not load: /],
@@ -180,7 +180,7 @@ describe('compile', () => {
       [
         'source.mts',
         source.replace(/secret\(\{.*?\}\)/, 'secret(undefined)'),
-        /^error: a secret without a source\n {2}at: {3}\S+source\.mts:2:\d+\n {2}mend: .*\n$/,
+        /^error: a secret without a source\n {2}at: {3}\S+source\.mts:2:\d+\n {2}hint: .*\n$/,
       ],
       ['x.json', '{}', /^error: nothing to compile/],
     ];

@@ -63,7 +63,7 @@ async function embedCommand(
   if ((file === undefined) === (remove !== true)) {
     throw badInput(remove ? 'a config and --remove' : 'which config?', {
       where: file ?? image,
-      mend: './draisine iso embed ISO my.ign, or ./draisine iso embed ISO --remove',
+      hint: './draisine iso embed ISO my.ign, or ./draisine iso embed ISO --remove',
     });
   }
   const [{ configText }, { embedConfig }] = await Promise.all([import('./load.ts'), import('./embed.ts')]);
@@ -86,7 +86,7 @@ function parseFilesystems(given: readonly string[]): Map<string, string> {
       if (equals < 1 || !path.startsWith('/')) {
         throw badInput('--filesystem wants NAME=/PATH', {
           where: text,
-          mend: 'for instance --filesystem data=/var/data',
+          hint: 'for instance --filesystem data=/var/data',
         });
       }
       return [text.slice(0, equals), path];

@@ -110,10 +110,10 @@ export function checkUnknownKeys(
   }
   for (const [key, { at }] of position.keys) {
     if (shape.byName.has(key)) continue;
-    const mend = shape.folded.has(key.toUpperCase())
+    const hint = shape.folded.has(key.toUpperCase())
       ? 'letter case differs'
       : 'Ignition ignores it: misspelt?';
-    report.add({ kind: 'warning', path: [...report.path, key], at, message: `Unused key ${key}; ${mend}` });
+    report.add({ kind: 'warning', path: [...report.path, key], at, message: `Unused key ${key}; ${hint}` });
   }
   for (const field of shape.fields) {
     const below = position.keys.get(field.name)?.value;

@@ -33,7 +33,7 @@ export function register(program: Command): void {
 
   program
     .command('doctor')
-    .description('what this host can do, and how to mend what it cannot')
+    .description('what this host can do, and how to fix what it cannot')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }) => exit(await doctor(options)));
 

@@ -39,7 +39,7 @@ function now(): number {
 
 /**
  * The lock as it is, or undefined where there is none yet, or where a damaged one is replaced: making it anew must not
- * need what it is to mend.
+ * need what it is to fix.
  */
 async function existingLock(replaced: boolean): Promise<Lock | undefined> {
   const there = await readFile(lockPath).then(
@@ -56,8 +56,8 @@ async function existingLock(replaced: boolean): Promise<Lock | undefined> {
     if (!(error instanceof Failure)) throw error;
     const { message, where = lockPath, exitCode } = error;
     if (!replaced) {
-      const mend = 'restore it: git checkout packages/lock.json; or make it anew: ./draisine lock --update';
-      throw new Failure(message, { where, mend, exitCode, cause: error });
+      const hint = 'restore it: git checkout packages/lock.json; or make it anew: ./draisine lock --update';
+      throw new Failure(message, { where, hint, exitCode, cause: error });
     }
     warn(`${message} (${where}); going on without it, and without a look at how old the indexes may be`);
     return undefined;
@@ -117,7 +117,7 @@ export async function checkLock({ json }: { json: boolean }): Promise<void> {
   const problems = checkAgainst(lock, sets, await readFile(lockPath, 'utf8'));
   if (json) printJson({ ok: problems.length === 0, problems });
   if (problems.length > 0) {
-    throw new Failure(problems.join('\n       '), { where: lockPath, mend: './draisine lock --update' });
+    throw new Failure(problems.join('\n       '), { where: lockPath, hint: './draisine lock --update' });
   }
   if (!json) log(`${lockPath}: ${lock.sets.size} package sets, up to date`);
 }
@@ -161,7 +161,7 @@ export async function printWhy(image: string, what: string, { json }: { json: bo
   const set = sets.find(({ name }) => name === setName);
   if (set === undefined && !lock.sets.has(setName)) {
     throw badInput(`there is no image or package set ${JSON.stringify(image)}`, {
-      mend: nearNames(image, [...images, ...sets.map(({ name }) => name)]),
+      hint: nearNames(image, [...images, ...sets.map(({ name }) => name)]),
     });
   }
   const why = whyPackage(image, lockedSet(lock, setName), what, set);

@@ -83,10 +83,10 @@ test('what a trim took is told with its reason; exceptions, and what is there, a
 });
 
 test('an unknown path is bad input with advice', () => {
-  const fails = (path: string, mend: RegExp) =>
+  const fails = (path: string, hint: RegExp) =>
     assert.throws(
       () => explainPath(path, facts),
-      (error) => error instanceof Failure && error.exitCode === 2 && mend.test(error.mend ?? ''),
+      (error) => error instanceof Failure && error.exitCode === 2 && hint.test(error.hint ?? ''),
       path,
     );
   fails('/usr/sbin/dash', /did you mean \/usr\/bin\/dash\?/);

@@ -118,7 +118,7 @@ function missing(path: string, shipped: string, { image, tree, trims }: Facts): 
     const line = `${path} is not in ${image}: what packages have there is trimmed (${trim.reason})`;
     return { image, path, included: false, trimmed: trim.reason, lines: [line] };
   }
-  throw badInput(`${path} is not in ${image}, and no trim took it`, { mend: advice(shipped, tree) });
+  throw badInput(`${path} is not in ${image}, and no trim took it`, { hint: advice(shipped, tree) });
 }
 
 function advice(shipped: string, tree: Tree): string {
@@ -137,7 +137,7 @@ export async function whyPath(where: string, path: string): Promise<WhyPath> {
   if (!tree) {
     throw badInput('there is no tree.json beside the manifest', {
       where: folder,
-      mend: `./draisine build ${manifest.name}`,
+      hint: `./draisine build ${manifest.name}`,
     });
   }
   const { set: setName, trims } = await readImage(manifest.name);

@@ -45,7 +45,7 @@ for (const refusal of REFUSALS) {
     await assert.rejects(withBwrap(`echo '${refusal}' >&2; exit 1`), (error) => {
       assert.ok(error instanceof Failure);
       assert.match(error.message, /^this host forbids user namespaces/);
-      assert.match(error.mend ?? '', /sysctl .*user\.max_user_namespaces/);
+      assert.match(error.hint ?? '', /sysctl .*user\.max_user_namespaces/);
       assert.ok(error.cause instanceof Failure && error.cause.message.includes(refusal));
       return true;
     });

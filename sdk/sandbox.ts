@@ -96,7 +96,7 @@ export async function runSandboxed(
       )
     ) {
       throw new Failure('this host forbids user namespaces, which the compiler sandbox needs', {
-        mend: 'as root: sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=10000; or build as root',
+        hint: 'as root: sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=10000; or build as root',
         cause: error,
       });
     }

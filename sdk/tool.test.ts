@@ -47,7 +47,7 @@ test('a missing tool is named with its tree and what to do', () => {
       error instanceof Failure &&
       /no mkfs\.none/.test(error.message) &&
       error.where === root &&
-      /sdk\.ts/.test(error.mend ?? ''),
+      /sdk\.ts/.test(error.hint ?? ''),
   );
 });
 

@@ -24,7 +24,7 @@ export function toolCommand(root: string, tool: string, args: readonly string[] 
   if (!binary)
     throw new Failure(`the tool tree has no ${tool}`, {
       where: root,
-      mend: 'add its package to packages/sets/sdk.ts',
+      hint: 'add its package to packages/sets/sdk.ts',
     });
   const libraries = LIBRARY_DIRS.map((dir) => join(root, dir));
   return {

@@ -87,7 +87,7 @@ export const microcodeInitrd = recipe<{
         if (bytes.length === 0) {
           throw badInput(`${name} has no microcode ${globs.join(', ')}`, {
             where: WHERE,
-            mend: 'correct the globs: they are below /usr/lib/firmware',
+            hint: 'correct the globs: they are below /usr/lib/firmware',
           });
         }
         files.push({

@@ -122,7 +122,7 @@ function pickFiles(
     if (!found)
       throw badInput(`/${path} is not in the image`, {
         where: 'plan of the initrd',
-        mend: 'correct the plan, or include its package',
+        hint: 'correct the plan, or include its package',
       });
     if (entry) picked.set(path, standalone(entry, index));
     for (const link of found.links) if (link.path.startsWith('usr/')) picked.set(link.path, link);
@@ -176,7 +176,7 @@ function pickModules(tree: Tree, names: readonly string[], contents: ContentRead
   if (unknown.length > 0)
     throw badInput(`modules not in the image: ${unknown.join(', ')}`, {
       where: 'modules of the initrd',
-      mend: 'add them to the modules of the image, or remove them here',
+      hint: 'add them to the modules of the image, or remove them here',
     });
   const wanted = new Set(names.flatMap((name) => dependencies.get(moduleName(name)) ?? []));
   return { root: parentOf(dep.path), paths: order.filter((path) => wanted.has(path)) };

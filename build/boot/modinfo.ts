@@ -27,7 +27,7 @@ function findSection(elf: Buffer, wanted: string, name: string): Buffer {
     if (offset + length <= elf.length) return elf.subarray(offset, offset + length);
     throw new Failure(`a kernel module cut short: it ends after ${elf.length} bytes`, {
       where: name,
-      mend: 'its package or recipe is damaged: fetch or build it again',
+      hint: 'its package or recipe is damaged: fetch or build it again',
     });
   };
   const table = Number(elf.readBigUInt64LE(0x28));

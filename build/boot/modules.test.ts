@@ -125,7 +125,7 @@ test('an extra module built for another release is refused: that kernel would ne
       /6\.12\.2-amd64\/extra\/zfs\.ko was built for another kernel than 6\.12\.1-amd64/,
     );
     assert.equal(error.where, 'recipe:zfs');
-    assert.match(error.mend ?? '', /headers of this very kernel/);
+    assert.match(error.hint ?? '', /headers of this very kernel/);
     return true;
   });
 });

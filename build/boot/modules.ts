@@ -98,7 +98,7 @@ export const moduleSet = recipe<{
       if (missing.length > 0) {
         throw badInput(`${kernel.name} has no module ${missing.sort(byteOrder).join(', ')}`, {
           where: 'modules of the image',
-          mend: 'correct the names (modinfo), or remove them',
+          hint: 'correct the names (modinfo), or remove them',
         });
       }
       checkVermagic(chosen);
@@ -224,7 +224,7 @@ async function extraModules(
       if (!entry.path.startsWith(`${root}/`)) {
         throw badInput(`${entry.path} was built for another kernel than ${release}`, {
           where: entry.origin,
-          mend: 'build the modules against the headers of this very kernel (same version in the lock: draisine lock --update)',
+          hint: 'build the modules against the headers of this very kernel (same version in the lock: draisine lock --update)',
         });
       }
       const bytes = contents.read(entry.content);
@@ -256,7 +256,7 @@ function checkVermagic(modules: ReadonlyMap<string, Module>): void {
     `modules of different kernels: ${odd.map(([magic, list]) => `${list.map(({ name }) => name).join(', ')} (vermagic ${magic.trim()})`).join('; ')}`,
     {
       where: 'modules of the image',
-      mend: 'build them against the headers of the image’s kernel, with its configuration',
+      hint: 'build them against the headers of the image’s kernel, with its configuration',
     },
   );
 }

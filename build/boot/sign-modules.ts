@@ -132,7 +132,7 @@ function keyAccess({ key }: ModuleKey): KeyAccess {
   if (!library) {
     throw badInput('the key is on a PKCS#11 token, whose library is not known', {
       where: key.pkcs11,
-      mend: 'set DRAISINE_PKCS11_MODULE to it: /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so, say',
+      hint: 'set DRAISINE_PKCS11_MODULE to it: /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so, say',
     });
   }
   if (!existsSync(library)) {

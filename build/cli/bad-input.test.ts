@@ -97,7 +97,7 @@ test('flash: what is no disk, and what is no image, is refused before anything i
   await assert.rejects(flash('n10', path, { yes: true, file: true }), {
     exitCode: 2,
     message: /neither an image nor a file/,
-    mend: /did you mean n100/,
+    hint: /did you mean n100/,
   });
   assert.equal(readFileSync(path, 'utf8'), 'old');
 });

@@ -60,7 +60,7 @@ export async function flash(image: string, device: string, flags: FlashFlags): P
       if (sha256 !== undefined && (await sha256File(path)) !== sha256)
         throw new Failure('the image is not the one that was built: its SHA-256 is another', {
           where: path,
-          mend: `./draisine build ${image}`,
+          hint: `./draisine build ${image}`,
         });
       const imageSector = opened.kind === 'disk' ? 512 : undefined;
       const target = await findTarget({ ...asked, image: path, imageSize: opened.size, imageSector }, HOST);
@@ -119,7 +119,7 @@ async function imageFile(image: string): Promise<{ path: string; sha256?: string
   const name = image.replace(/-dev$/, '');
   if (!imageNames().includes(name)) {
     if (existsSync(image)) return { path: resolve(image) };
-    throw badInput(`${image} is neither an image nor a file`, { mend: nearNames(image, imageNames()) });
+    throw badInput(`${image} is neither an image nor a file`, { hint: nearNames(image, imageNames()) });
   }
   const dev = name !== image;
   if (!existsSync(join(outFolder(name, dev), MANIFEST))) {
@@ -129,7 +129,7 @@ async function imageFile(image: string): Promise<{ path: string; sha256?: string
   }
   const { manifest, folder, path } = findManifest(outFolder(name, dev));
   const disk = manifest.artifacts.find((artifact) => artifact.name === 'disk');
-  if (!disk) throw badInput(`${image} has no disk image`, { where: path, mend: `./draisine build ${name}` });
+  if (!disk) throw badInput(`${image} has no disk image`, { where: path, hint: `./draisine build ${name}` });
   return { path: join(folder, disk.path), sha256: disk.sha256 };
 }
 
@@ -142,7 +142,7 @@ async function describe({ path, size, device }: FlashTarget, sdk: string): Promi
 
 async function ask(device: string, signal: AbortSignal): Promise<void> {
   if (!process.stdin.isTTY)
-    throw badInput(`nobody is there to say whether ${device} may be erased`, { mend: 'if it may: --yes' });
+    throw badInput(`nobody is there to say whether ${device} may be erased`, { hint: 'if it may: --yes' });
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // In raw mode Ctrl-C is a character, not a signal.
   terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));

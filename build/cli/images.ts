@@ -63,7 +63,7 @@ export function imageNames(): readonly string[] {
 /** The value that `images/NAME/image.ts` exports. */
 export async function readImage(name: string): Promise<Image> {
   if (!imageNames().includes(name)) {
-    throw badInput(`there is no image ${name}`, { where: 'images/', mend: nearNames(name, imageNames()) });
+    throw badInput(`there is no image ${name}`, { where: 'images/', hint: nearNames(name, imageNames()) });
   }
   const path = join(CHECKOUT, 'images', name, 'image.ts');
   let module: { readonly default?: unknown };
@@ -74,7 +74,7 @@ export async function readImage(name: string): Promise<Image> {
     const { what, where } = placeOf(cause, path);
     throw badInput(`the definition of the image ${name} cannot be loaded: ${what}`, {
       where: relative(CHECKOUT, where),
-      mend: 'correct it; npx tsc --noEmit tells more',
+      hint: 'correct it; npx tsc --noEmit tells more',
       cause,
     });
   }

@@ -20,7 +20,7 @@ export async function ensureKeys(): Promise<void> {
   if (process.env.DRAISINE_KEYS) {
     throw badInput('there is no key to sign kernel modules with', {
       where: `DRAISINE_KEYS=${process.env.DRAISINE_KEYS}`,
-      mend: 'put modules.key and modules.crt there, or make them: ./draisine keys init',
+      hint: 'put modules.key and modules.crt there, or make them: ./draisine keys init',
     });
   }
   log('no key to sign kernel modules with yet');
@@ -32,7 +32,7 @@ export async function keysShow({ json }: { readonly json?: boolean }): Promise<v
   const folder = keysFolder();
   const certificate = await moduleCertificate();
   if (certificate === undefined) {
-    throw badInput('there are no keys', { where: folder, mend: './draisine keys init' });
+    throw badInput('there are no keys', { where: folder, hint: './draisine keys init' });
   }
   const { subject, serialNumber, fingerprint256, validFrom, validTo } = parseCertificate(certificate);
   const shown = { folder, subject, serialNumber, fingerprint256, validFrom, validTo };

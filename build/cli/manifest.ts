@@ -54,7 +54,7 @@ export interface LocatedManifest {
 
 /** Finds a manifest by its path, its folder, or the name of an image (or `IMAGE-dev`) that was built here. */
 export function findManifest(where: string): LocatedManifest {
-  if (where === '') throw badInput('the name of an image is empty', { mend: nearNames('', imageNames()) });
+  if (where === '') throw badInput('the name of an image is empty', { hint: nearNames('', imageNames()) });
   const candidates = [where, join(where, MANIFEST), join(CHECKOUT, 'out', where, MANIFEST)];
   const path = candidates.find((candidate) => existsSync(candidate) && statSync(candidate).isFile());
   if (path === undefined) {
@@ -62,13 +62,13 @@ export function findManifest(where: string): LocatedManifest {
       const dev = where.endsWith('-dev') ? ' --dev' : '';
       throw badInput(`${where} is not built yet`, {
         where: candidates[2] ?? '',
-        mend: `./draisine build ${where.replace(/-dev$/, '')}${dev}`,
+        hint: `./draisine build ${where.replace(/-dev$/, '')}${dev}`,
       });
     }
-    const mend = existsSync(where)
+    const hint = existsSync(where)
       ? `it has no ${MANIFEST}: ./draisine build leaves one beside the artifacts`
       : nearNames(where, imageNames());
-    throw badInput(`${where} is no manifest, folder with one, or image`, { where, mend });
+    throw badInput(`${where} is no manifest, folder with one, or image`, { where, hint });
   }
   return { manifest: readManifest(path), path, folder: dirname(path) };
 }

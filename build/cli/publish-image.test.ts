@@ -146,10 +146,10 @@ test('names: images, artifacts, any target they need; others are refused with ne
   ); // prettier-ignore
   assert.throws(() => names('box:dsk'), {
     message: 'there is no target box:dsk',
-    mend: /did you mean .*box:disk/,
+    hint: /did you mean .*box:disk/,
     exitCode: 2,
   });
-  assert.throws(() => names('kernle'), { mend: /did you mean .*kernel/ });
+  assert.throws(() => names('kernle'), { hint: /did you mean .*kernel/ });
   assert.throws(() => names('constructor'), { message: 'there is no target constructor' });
   assert.throws(() => names('box:constructor'), { message: 'there is no target box:constructor' });
 });

@@ -12,10 +12,10 @@ const TOOL_SETS = ['sdk-image', 'sdk-qemu', 'sdk-serve', 'sdk-registry', 'sdk-co
 
 /** `sdk run -- TOOL…`: the tool of the first tree that has it, on this terminal. Resolves to its exit code. */
 export async function sdkRun(tool: string | undefined, args: readonly string[]): Promise<number> {
-  if (tool === undefined) throw badInput('which tool?', { mend: './draisine sdk run -- mkfs.erofs --help' });
+  if (tool === undefined) throw badInput('which tool?', { hint: './draisine sdk run -- mkfs.erofs --help' });
   if (/^(\.{0,2}|.*\/.*)$/s.test(tool)) {
     throw badInput(`${JSON.stringify(tool)} is no name of a tool`, {
-      mend: 'name it without its folder: mkfs.erofs',
+      hint: 'name it without its folder: mkfs.erofs',
     });
   }
   for (const set of TOOL_SETS) {
@@ -23,7 +23,7 @@ export async function sdkRun(tool: string | undefined, args: readonly string[]):
     if (command !== undefined) return await onTerminal(command);
   }
   throw badInput(`no tool ${tool} in ${TOOL_SETS.join(', ')}`, {
-    mend: 'add its package to packages/sets/sdk.ts, then ./draisine lock --update',
+    hint: 'add its package to packages/sets/sdk.ts, then ./draisine lock --update',
   });
 }
 

@@ -18,7 +18,7 @@ export async function size(image: string, flags: SizeFlags): Promise<void> {
   if (!tree) {
     throw badInput('there is no tree.json beside the manifest', {
       where: folder,
-      mend: `./draisine build ${manifest.name}`,
+      hint: `./draisine build ${manifest.name}`,
     });
   }
   const report = sizeReport(tree, manifest.artifacts);

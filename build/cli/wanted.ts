@@ -44,7 +44,7 @@ export function pickTargets(names: readonly string[], images: ReadonlyMap<string
       const target = byName.get(name);
       if (!target)
         throw badInput(`there is no target ${name}`, {
-          mend: nearNames(name, [...images.keys(), ...byName.keys()]),
+          hint: nearNames(name, [...images.keys(), ...byName.keys()]),
         });
       targets.add(target);
     }

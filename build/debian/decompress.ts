@@ -42,7 +42,7 @@ export async function decompress(
   const small = codec === 'xz' && input.size <= SMALL;
   const command = codec === 'none' || codec === 'gz' || small ? undefined : decoders[codec];
   if (codec === 'zst' && !command) {
-    throw new Failure('no zstd decoder', { where, mend: 'give the SDK tree that has zstd' });
+    throw new Failure('no zstd decoder', { where, hint: 'give the SDK tree that has zstd' });
   }
   try {
     if (command) await decodeByCommand(input, command, out, signal);

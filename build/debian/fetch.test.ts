@@ -195,7 +195,7 @@ test('404 everywhere: one error with the package, every URL, and lock --update',
   );
   assert.match(error.message, /no mirror has pkg_0\.9-1_amd64\.deb/);
   assert.ok(error.where?.includes(good.url) && error.where.includes(other.url));
-  assert.match(error.mend ?? '', /lock --update/);
+  assert.match(error.hint ?? '', /lock --update/);
 });
 
 test('without a network the error says what is missing', async (t) => {

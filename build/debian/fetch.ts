@@ -235,10 +235,10 @@ async function mirrorsFor(label: string): Promise<string[]> {
     return await mirrorBases();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    const { where, mend, exitCode } = error;
+    const { where, hint, exitCode } = error;
     throw new Failure(`${label} is not in the store and would have to be fetched, but ${error.message}`, {
       ...(where ? { where } : {}),
-      ...(mend ? { mend } : {}),
+      ...(hint ? { hint } : {}),
       exitCode,
       cause: error,
     });
@@ -271,12 +271,12 @@ export async function fetchDeb(file: PoolFile, out: string, options: FetchDebOpt
   if (tried.every(({ absent }) => absent)) {
     throw new Failure(`no mirror has ${label} any more`, {
       where,
-      mend: 'the archive has moved on: ./draisine lock --update',
+      hint: 'the archive has moved on: ./draisine lock --update',
     });
   }
   throw new Failure(`cannot fetch ${label}, which is not in the store`, {
     where,
-    mend: 'check the network and the proxy, or give another mirror in DRAISINE_MIRROR',
+    hint: 'check the network and the proxy, or give another mirror in DRAISINE_MIRROR',
   });
 }
 

@@ -13,13 +13,13 @@ import { compareVersions } from './version.ts';
 export function checkOnly(only: readonly string[], old: Lock | undefined, names: Iterable<string>): void {
   if (old === undefined) {
     throw badInput('single packages can only be updated in an existing lock', {
-      mend: './draisine lock --update',
+      hint: './draisine lock --update',
     });
   }
   const known = new Set([...lockedNames(old.sets), ...names, ...old.sources.map(({ name }) => name)]);
   for (const name of only) {
     if (known.has(name)) continue;
-    throw badInput(`there is no package ${name}`, { mend: didYouMean(name, known, 'correct the name') });
+    throw badInput(`there is no package ${name}`, { hint: didYouMean(name, known, 'correct the name') });
   }
 }
 
@@ -38,7 +38,7 @@ export function checkLocked(
   for (const name of only) {
     if (known.has(name)) continue;
     throw badInput(`${name} is in no package set, and nothing there depends on it`, {
-      mend: 'include it in a package set first (packages/sets/)',
+      hint: 'include it in a package set first (packages/sets/)',
     });
   }
 }
@@ -50,7 +50,7 @@ export function cannotHold(gone: readonly string[], where: string, only: readonl
     `cannot hold ${gone.join(', ')}: the archive no longer has ${gone.length === 1 ? 'it' : 'them'}`,
     {
       where,
-      mend: `update them as well: ./draisine lock --update ${[...only, ...names].join(' ')}`,
+      hint: `update them as well: ./draisine lock --update ${[...only, ...names].join(' ')}`,
     },
   );
 }
@@ -113,7 +113,7 @@ export function resolveHeld(
     if (blocking.length === 0) throw error;
     throw new Failure(`${error.message}, while ${blocking.join(', ')} may not move`, {
       ...(error.where === undefined ? {} : { where: error.where }),
-      mend: `update them as well: ./draisine lock --update ${[...only, ...blocking].join(' ')}`,
+      hint: `update them as well: ./draisine lock --update ${[...only, ...blocking].join(' ')}`,
       exitCode: error.exitCode,
       cause: error,
     });

@@ -52,7 +52,7 @@ export function proxyFor(url: URL, environment: Environment = process.env): URL 
     return new URL(proxy.includes('://') ? proxy : `http://${proxy}`);
   } catch (cause) {
     throw new Failure(`the proxy is not a URL: ${proxy}`, {
-      mend: 'correct HTTP_PROXY or HTTPS_PROXY',
+      hint: 'correct HTTP_PROXY or HTTPS_PROXY',
       cause,
     });
   }

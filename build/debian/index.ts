@@ -85,7 +85,7 @@ async function firstOf<T>(
   );
   throw new Failure(`cannot get ${what} from any mirror`, {
     where: list.join('\n        '),
-    mend: 'check the network and the proxy; give a mirror with --mirror URL or DRAISINE_MIRROR',
+    hint: 'check the network and the proxy; give a mirror with --mirror URL or DRAISINE_MIRROR',
   });
 }
 
@@ -176,7 +176,7 @@ function listed(release: Release, path: string): { sha256: Sha256; size: number 
   const file = release.files.get(path);
   if (file !== undefined) return file;
   throw new Failure(`the InRelease of ${release.suite} does not list ${path}`, {
-    mend: 'correct the components in archives.ts',
+    hint: 'correct the components in archives.ts',
   });
 }
 

@@ -26,7 +26,7 @@ export async function readArchiveKeys(): Promise<PublicKey[]> {
       if (key.getFingerprint() !== fingerprint) {
         throw new Failure(`the key file is not the pinned key: it has fingerprint ${key.getFingerprint()}`, {
           where: path,
-          mend: `restore it from git; the key pinned in keys.ts has fingerprint ${fingerprint}`,
+          hint: `restore it from git; the key pinned in keys.ts has fingerprint ${fingerprint}`,
         });
       }
       return key;

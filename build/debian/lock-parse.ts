@@ -139,9 +139,9 @@ function readSource(node: Reader): LockedSource {
 }
 
 /** Parses the text of a lock. Throws badInput with `where` and the line or JSON path. */
-export function parseLock(source: string, where: string, mend: string): Lock {
-  const value = parseJson(source, 'the lock', where, mend);
-  const root = reader(value, '$', (what) => badInput(`the lock is damaged: ${what}`, { where, mend }));
+export function parseLock(source: string, where: string, hint: string): Lock {
+  const value = parseJson(source, 'the lock', where, hint);
+  const root = reader(value, '$', (what) => badInput(`the lock is damaged: ${what}`, { where, hint }));
   if (root.at('format').value !== LOCK_FORMAT) {
     throw root
       .at('format')

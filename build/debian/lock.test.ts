@@ -86,7 +86,7 @@ const lock: Lock = {
   ],
 };
 const text = formatLock(lock);
-const parse = (source: string) => parseLock(source, 'packages/lock.json', 'mend it');
+const parse = (source: string) => parseLock(source, 'packages/lock.json', 'fix it');
 
 test('what is written reads back the same, and writes the same again', () => {
   assert.deepEqual(parse(text), lock);
@@ -112,7 +112,7 @@ test('readLock: no file, no JSON', async (t) => {
     );
     assert.ok(error instanceof Failure);
     assert.equal(error.exitCode, 2);
-    assert.match(error.mend ?? '', /lock --update/);
+    assert.match(error.hint ?? '', /lock --update/);
     return error;
   };
   assert.match((await fault()).message, /there is no lock/);
@@ -152,7 +152,7 @@ test('every kind of damage is told with its JSON path', () => {
       (error) => {
         assert.ok(error instanceof Failure, String(error));
         assert.match(error.message, expected);
-        return error.exitCode === 2 && error.mend === 'mend it';
+        return error.exitCode === 2 && error.hint === 'fix it';
       },
     );
   }
@@ -246,14 +246,14 @@ test('why not: a drop with its reason, else bad input with near names', () => {
     () => whyPackage('first', packages, 'dep', first),
     (error) => {
       assert.ok(error instanceof Failure);
-      return error.exitCode === 2 && /deep/.test(error.mend ?? '');
+      return error.exitCode === 2 && /deep/.test(error.hint ?? '');
     },
   );
-  const odd: [name: string, mend: RegExp][] = [
+  const odd: [name: string, hint: RegExp][] = [
     ['', /name a package/],
     ['*', /name a package/],
     ['usr/bin/app', /: \/usr\/bin\/app$/],
   ];
-  for (const [name, mend] of odd)
-    assert.throws(() => whyPackage('first', packages, name, first), { exitCode: 2, mend });
+  for (const [name, hint] of odd)
+    assert.throws(() => whyPackage('first', packages, name, first), { exitCode: 2, hint });
 });

@@ -88,7 +88,7 @@ export function definitionDigest(set: PackageSet): Sha256 {
 export async function readLock(path: string): Promise<Lock> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     if (errorCode(cause) !== 'ENOENT') throw cause;
-    throw badInput('there is no lock', { where: path, mend: './draisine lock --update makes it', cause });
+    throw badInput('there is no lock', { where: path, hint: './draisine lock --update makes it', cause });
   });
   return parseLock(text, path, UPDATE_MEND);
 }
@@ -99,7 +99,7 @@ export function lockedSet(lock: Lock, name: string): readonly LockedPackage[] {
   if (set !== undefined) return set.packages;
   throw badInput(`the lock has no package set ${name}`, {
     where: `sets in the lock: ${[...lock.sets.keys()].join(', ')}`,
-    mend: './draisine lock --update',
+    hint: './draisine lock --update',
   });
 }
 

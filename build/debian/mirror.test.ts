@@ -34,7 +34,7 @@ test('sources that cannot be read are told as what they are', async (t) => {
     name: 'Failure',
     message: /cannot read where APT finds its packages: EISDIR/,
     where: join(dir, 'sources.list.d', 'debian.sources'),
-    mend: /DRAISINE_MIRROR/,
+    hint: /DRAISINE_MIRROR/,
   });
 });
 
@@ -80,7 +80,7 @@ test('no mirror at all is one clear error', async (t) => {
     await assert.rejects(mirrorBases({ environment: {}, aptDir: dir }), (error) => {
       assert.ok(error instanceof Failure);
       assert.match(error.message, /no Debian mirror is known/);
-      assert.match(error.mend ?? '', /DRAISINE_MIRROR/);
+      assert.match(error.hint ?? '', /DRAISINE_MIRROR/);
       return true;
     });
   }

@@ -20,7 +20,7 @@ const NO_MIRROR_MEND =
 
 function checkBase(url: string, where: string): string {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw badInput(`a mirror must be an http or https URL, not "${url}"`, { where, mend: NO_MIRROR_MEND });
+    throw badInput(`a mirror must be an http or https URL, not "${url}"`, { where, hint: NO_MIRROR_MEND });
   }
   return url.replace(/\/+$/, '');
 }
@@ -52,7 +52,7 @@ async function ofApt<T>(path: string, read: (path: string) => Promise<T>): Promi
     const what = cause instanceof Error ? cause.message : String(cause);
     throw badInput(`cannot read where APT finds its packages: ${what}`, {
       where: path,
-      mend: NO_MIRROR_MEND,
+      hint: NO_MIRROR_MEND,
       cause,
     });
   }
@@ -82,7 +82,7 @@ export async function mirrorBases(options: MirrorOptions = {}): Promise<string[]
   if (found.length === 0) {
     throw new Failure('no Debian mirror is known', {
       where: `DRAISINE_MIRROR is unset, ${aptDir} names none`,
-      mend: NO_MIRROR_MEND,
+      hint: NO_MIRROR_MEND,
     });
   }
   return [...new Set(found)];

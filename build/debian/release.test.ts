@@ -16,7 +16,7 @@ async function refused(text: string | Promise<string>, pattern: RegExp, more: ob
   await assert.rejects(verifyRelease(await text, { ...checks(), ...more }), (error) => {
     assert.ok(error instanceof Failure, String(error));
     assert.match(error.message, pattern);
-    assert.ok(error.where && error.mend, 'it must say where and how to mend');
+    assert.ok(error.where && error.hint, 'it must say where and how to fix');
     return true;
   });
 }

@@ -35,7 +35,7 @@ async function signedText(raw: string, { where, keys, now }: ReleaseChecks): Pro
   const message = await readCleartextMessage({ cleartextMessage: raw }).catch((cause: unknown) => {
     throw new Failure('InRelease is not an OpenPGP cleartext message', {
       where,
-      mend: 'try another mirror',
+      hint: 'try another mirror',
       cause,
     });
   });
@@ -59,7 +59,7 @@ async function signedText(raw: string, { where, keys, now }: ReleaseChecks): Pro
     `no valid signature of a pinned Debian archive key (${reasons.join('; ') || 'no signature at all'})`,
     {
       where,
-      mend: 'try another mirror; if Debian has new keys, update keys.ts from package debian-archive-keyring',
+      hint: 'try another mirror; if Debian has new keys, update keys.ts from package debian-archive-keyring',
     },
   );
 }
@@ -71,7 +71,7 @@ function seconds(stanza: Stanza, field: string, where: string): number | undefin
   if (Number.isNaN(value))
     throw new Failure(`cannot read ${field}: ${text}`, {
       where,
-      mend: 'try another mirror',
+      hint: 'try another mirror',
     });
   return value / 1000;
 }
@@ -94,7 +94,7 @@ export async function verifyRelease(raw: string, checks: ReleaseChecks): Promise
       `InRelease is of suite ${stanza.get('codename') ?? '(unnamed)'}, asked for was ${suite}`,
       {
         where,
-        mend: 'correct the mirror',
+        hint: 'correct the mirror',
       },
     );
   }
@@ -103,24 +103,24 @@ export async function verifyRelease(raw: string, checks: ReleaseChecks): Promise
   if (date === undefined)
     throw new Failure('InRelease has no Date', {
       where,
-      mend: 'try another mirror',
+      hint: 'try another mirror',
     });
   if (date > now + DAY) {
     throw new Failure(`InRelease is dated in the future: ${iso(date)}`, {
       where,
-      mend: 'set the clock of this host',
+      hint: 'set the clock of this host',
     });
   }
   if (validUntil !== undefined && validUntil < now) {
     throw new Failure(`InRelease was valid until ${iso(validUntil)}; it is ${iso(now)}`, {
       where,
-      mend: 'the mirror is out of date, use another (--mirror URL)',
+      hint: 'the mirror is out of date, use another (--mirror URL)',
     });
   }
   if (notBefore !== undefined && date < notBefore) {
     throw new Failure(`InRelease of ${iso(date)} is older than the one in the lock, of ${iso(notBefore)}`, {
       where,
-      mend: 'the mirror is behind or replays old indexes, use another (--mirror URL)',
+      hint: 'the mirror is behind or replays old indexes, use another (--mirror URL)',
     });
   }
 
@@ -133,7 +133,7 @@ export async function verifyRelease(raw: string, checks: ReleaseChecks): Promise
   if (files.size === 0)
     throw new Failure('InRelease lists no SHA256 sums', {
       where,
-      mend: 'try another mirror',
+      hint: 'try another mirror',
     });
   return {
     suite,

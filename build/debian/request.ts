@@ -82,7 +82,7 @@ export function prepare(universe: Universe, set: PackageSet, rootOrder: RootOrde
     if (universe.regular(other) !== undefined && !dropped.has(other)) continue;
     throw badInput(`${name} is replaced with ${other}, which cannot be installed`, {
       where,
-      mend: dropped.has(other) ? `do not drop ${other}` : didYouMean(other, universe.names()),
+      hint: dropped.has(other) ? `do not drop ${other}` : didYouMean(other, universe.names()),
     });
   }
   const roots = new Set<Candidate>();
@@ -92,7 +92,7 @@ export function prepare(universe: Universe, set: PackageSet, rootOrder: RootOrde
     const { name } = root.record;
     if (dropped.has(name)) throw badInput(`${name} is both included and dropped`, { where });
     if (entry.includes('/') && (fixed.get(name) ?? root) !== root) {
-      throw badInput(`${name} is included in two versions`, { where, mend: 'keep one of them' });
+      throw badInput(`${name} is included in two versions`, { where, hint: 'keep one of them' });
     }
     if (entry.includes('/')) fixed.set(name, root);
     roots.add(root);
@@ -148,7 +148,7 @@ function findRoot(universe: Universe, set: PackageSet, entry: string): Candidate
   if (name === undefined) {
     throw badInput(`"${entry}" is not a package name`, {
       where,
-      mend: 'write NAME or NAME/SUITE (Policy 5.6.1)',
+      hint: 'write NAME or NAME/SUITE (Policy 5.6.1)',
     });
   }
   const found = suite === undefined ? universe.regular(name) : universe.inSuite(name, suite);
@@ -160,7 +160,7 @@ function findRoot(universe: Universe, set: PackageSet, entry: string): Candidate
       `package ${name} is not ${suite === undefined ? 'in a suite that is eligible unasked' : `in ${suite}`}`,
       {
         where: `${where}; seen: ${elsewhere.join(', ')}`,
-        mend: `ask for ${name}/${first!.index.suite}`,
+        hint: `ask for ${name}/${first!.index.suite}`,
       },
     );
   }
@@ -174,8 +174,8 @@ function findRoot(universe: Universe, set: PackageSet, entry: string): Candidate
     const names = providers.map(({ record }) => record.name).sort(byteOrder);
     throw badInput(`${name} is a virtual package that several provide`, {
       where,
-      mend: `name one of ${names.join(', ')}`,
+      hint: `name one of ${names.join(', ')}`,
     });
   }
-  throw badInput(`there is no package ${name}`, { where, mend: didYouMean(name, universe.names()) });
+  throw badInput(`there is no package ${name}`, { where, hint: didYouMean(name, universe.names()) });
 }

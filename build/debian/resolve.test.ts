@@ -190,7 +190,7 @@ test('a replacement must exist', () => {
   const replace = [{ package: 'gawk', with: 'mwak', reason: 'smaller' }];
   const error = failure(() => names({ a: { Depends: 'gawk' }, gawk: {}, mawk: {} }, ['a'], { replace }));
   assert.equal(error.exitCode, 2);
-  assert.match(error.mend ?? '', /mawk/);
+  assert.match(error.hint ?? '', /mawk/);
 });
 
 test('`name/suite` decides over `name`, in any order; two suites are bad input', () => {
@@ -227,8 +227,8 @@ test('an unknown root is bad input, with near names', () => {
   const error = failure(() => names({ podman: {}, 'podman-compose': {}, bash: {} }, ['podmam']));
   assert.equal(error.exitCode, 2);
   assert.match(error.message, /no package podmam/);
-  assert.match(error.mend ?? '', /podman\b/);
-  assert.doesNotMatch(error.mend ?? '', /bash/);
+  assert.match(error.hint ?? '', /podman\b/);
+  assert.doesNotMatch(error.hint ?? '', /bash/);
   for (const bad of ['', 'A', 'a b', 'a/b/c', '../x', 'a=1']) {
     assert.equal(failure(() => names({ a: {} }, [bad])).exitCode, 2, bad);
   }
@@ -239,10 +239,10 @@ test('a root of another suite, a virtual one, a dropped one', () => {
     trixie: { p: { Provides: 'v, w' }, q: { Provides: 'w' } },
     'trixie-backports': { b: {} },
   };
-  assert.match(failure(() => versions(bySuite, ['b'])).mend ?? '', /b\/trixie-backports/);
+  assert.match(failure(() => versions(bySuite, ['b'])).hint ?? '', /b\/trixie-backports/);
   assert.equal(failure(() => versions(bySuite, ['p/trixie-backports'])).exitCode, 2);
   assert.deepEqual(versions(bySuite, ['v']), ['p 1']);
-  assert.match(failure(() => versions(bySuite, ['w'])).mend ?? '', /p, q/);
+  assert.match(failure(() => versions(bySuite, ['w'])).hint ?? '', /p, q/);
   assert.equal(failure(() => names({ a: {} }, ['a'], { drop: [drop('a')] })).exitCode, 2);
 });
 

@@ -115,7 +115,7 @@ function search(universe: Universe, set: PackageSet, request: Request): Set<Cand
   const { what, chain } = explain(universe, answer.core);
   throw new Failure(`package set ${set.name} cannot be satisfied: ${what}`, {
     where: chain.join('\n        '),
-    mend: 'change the set (include, drop, replace), or wait for the archive to be consistent again',
+    hint: 'change the set (include, drop, replace), or wait for the archive to be consistent again',
   });
 }
 

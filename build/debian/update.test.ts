@@ -134,7 +134,7 @@ test('a cache that cannot be written to is not the fault of a mirror', async (t)
   await symlink('/sys', join(cache, 'indexes'));
   const error = await failureOf(update([await archive(t)]));
   assert.match(error.message, /cannot use the cache: E(ACCES|PERM|ROFS)/);
-  assert.match(error.mend ?? '', /DRAISINE_CACHE/);
+  assert.match(error.hint ?? '', /DRAISINE_CACHE/);
 });
 
 test('a mirror that is behind, foreign or absent is passed over; if all are, each is named', async (t) => {
@@ -192,7 +192,7 @@ test('a package new to a set comes in, with what it needs; what was there stays'
   const error = await failureOf(update([mirror], { old, only: ['extra'] }));
   assert.match(error.message, /extra is in no package set/);
   assert.equal(error.exitCode, 2);
-  assert.match((await failureOf(update([mirror], { old, only: ['extrq'] }))).mend ?? '', /extra/);
+  assert.match((await failureOf(update([mirror], { old, only: ['extrq'] }))).hint ?? '', /extra/);
 });
 
 test('when what is held stands in the way, exactly that is named', async (t) => {
@@ -204,7 +204,7 @@ test('when what is held stands in the way, exactly that is named', async (t) => 
   const grown: PackageSet[] = [{ name: 'box', include: ['app', 'extra'] }];
   const error = await failureOf(update([mirror], { old, only: ['extra'] }, grown));
   assert.match(error.message, /cannot be satisfied: .*, while lib may not move$/);
-  assert.match(error.mend ?? '', /lock --update extra lib$/);
+  assert.match(error.hint ?? '', /lock --update extra lib$/);
   const lock = await update([mirror], { old, only: ['extra', 'lib'] }, grown);
   assert.deepEqual(versions(lock), ['app 1.0', 'extra 2', 'lib 1.1']);
 });
@@ -218,8 +218,8 @@ test('what cannot be held is told, with the command that updates it too', async 
   const more: PackageSet = { name: 'more', include: ['spare', 'lib'] };
   const two = await update([await archive(t)], {}, [...sets, more]);
   const all = await failureOf(update([moved], { old: two, only: ['app'] }, [...sets, more]));
-  assert.match(all.mend ?? '', /lock --update app lib spare$/, 'of all sets, each once');
-  assert.match(error.mend ?? '', /lock --update app lib/);
+  assert.match(all.hint ?? '', /lock --update app lib spare$/, 'of all sets, each once');
+  assert.match(error.hint ?? '', /lock --update app lib/);
   assert.equal((await failureOf(update([moved], { old, only: ['apq'] }))).exitCode, 2);
   assert.equal((await failureOf(update([moved], { only: ['app'] }))).exitCode, 2);
 });
@@ -285,5 +285,5 @@ test('pins source packages with all their files', async (t) => {
   const error = await failureOf(
     update([mirror], {}, [{ name: 'box', include: ['app'], sources: ['zfs-linus'] }]),
   );
-  assert.match(error.mend ?? '', /zfs-linux/);
+  assert.match(error.hint ?? '', /zfs-linux/);
 });

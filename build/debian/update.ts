@@ -140,7 +140,7 @@ function lockSources(
         const names = indexes.flatMap(({ sources }) => [...sources.names()]);
         throw badInput(`there is no source package ${entry}`, {
           where: `package set ${setName}`,
-          mend: didYouMean(name!, names),
+          hint: didYouMean(name!, names),
         });
       }
       const { suite, component, record } = found;

@@ -107,14 +107,14 @@ function whyNot(
   if (askedBy.length === 0 && entry === undefined) {
     if (!/^[a-z0-9][a-z0-9+.-]*$/.test(name)) {
       throw badInput(`${JSON.stringify(name)} is no package name`, {
-        mend: name.includes('/')
+        hint: name.includes('/')
           ? `a path is absolute: /${name}`
           : 'name a package, or the absolute path of a file',
       });
     }
     const names = packages.map((other) => other.name);
     throw badInput(`${name} is not in ${image}, and nothing there asks for it`, {
-      mend: didYouMean(name, names, `./draisine resolve ${name} tells what it would bring in`),
+      hint: didYouMean(name, names, `./draisine resolve ${name} tells what it would bring in`),
     });
   }
   const reason = entry?.reason;

@@ -88,7 +88,7 @@ function readPart(reader: CodeReader, path: string, name: string, parts: Map<str
   if (imports.unknown.length > 0) {
     throw badInput('a recipe loads a module whose name is only known when it runs', {
       where: `${name}:${imports.unknown[0]}`,
-      mend: 'import it by a string literal: its code decides whether the output must be made again',
+      hint: 'import it by a string literal: its code decides whether the output must be made again',
     });
   }
   const next: string[] = [];
@@ -124,7 +124,7 @@ function addNpm(reader: CodeReader, specifier: string, name: string, parts: Map<
   if (!found) {
     throw badInput(`${name} imports the npm package ${packaged}, which package-lock.json does not have`, {
       where: join(CHECKOUT, 'package-lock.json'),
-      mend: `npm install ${packaged}`,
+      hint: `npm install ${packaged}`,
     });
   }
   parts.set(`npm:${packaged}@${found.version}`, found.digest);

@@ -38,7 +38,7 @@ function assertIdle(store: Store): void {
     if (owner && owner.pid !== process.pid && liveness(owner) === 'alive') {
       throw new Failure(`process ${owner.pid} is using this store`, {
         where: store.root,
-        mend: 'wait for it, or stop it',
+        hint: 'wait for it, or stop it',
       });
     }
   }

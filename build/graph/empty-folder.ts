@@ -6,7 +6,7 @@ export function emptyFolder(path: string): Failure {
     'an empty folder is no input: git does not keep it, so a clone would build something else',
     {
       where: path,
-      mend: 'remove it; a folder that shall exist on the machine is a line in tmpfiles.d',
+      hint: 'remove it; a folder that shall exist on the machine is a line in tmpfiles.d',
     },
   );
 }

@@ -66,7 +66,7 @@ export async function execute(node: Node, action: Action, around: Surroundings):
     if (action.pinned !== undefined && made.digest !== action.pinned) {
       throw new Failure(`what was fetched has the SHA-256 ${made.digest}, pinned is ${action.pinned}`, {
         where: recipe.from,
-        mend: 'build again; if it stays so, look for a disk that loses data',
+        hint: 'build again; if it stays so, look for a disk that loses data',
       });
     }
     const ms = Math.round(performance.now() - began);
@@ -112,7 +112,7 @@ function checkSources(node: Node, action: Action, around: Surroundings): void {
     if (around.sourceDigest(input.source, `input "${name}"`) === known.digest) continue;
     throw new Failure(`the input "${name}" changed while the target was built`, {
       where: sourcePath(input.source),
-      mend: 'build again',
+      hint: 'build again',
     });
   }
 }
@@ -150,10 +150,10 @@ async function explainFailure(store: Store, node: Node, error: unknown): Promise
   return new Failure(`${node.name}: ${known.message}`, {
     ...(known.where === undefined ? {} : { where: known.where }),
     ...(full
-      ? { mend: `free space in ${store.root}: its disk is full` }
-      : known.mend === undefined
+      ? { hint: `free space in ${store.root}: its disk is full` }
+      : known.hint === undefined
         ? {}
-        : { mend: known.mend }),
+        : { hint: known.hint }),
     exitCode: known.exitCode,
     cause: error,
   });

@@ -129,12 +129,12 @@ function fingerprint(input: Sorted | undefined): string {
 }
 
 function duplicate(name: string, how: string): Error {
-  return badInput(`two targets are named ${name}, made ${how}`, { mend: 'give one of them another name' });
+  return badInput(`two targets are named ${name}, made ${how}`, { hint: 'give one of them another name' });
 }
 
 function cycle(path: readonly Target[], target: Target): Error {
   const names = [...path.slice(path.indexOf(target)), target].map(({ name }) => name);
   return badInput(`${target.name} needs itself: ${names.join(' → ')}`, {
-    mend: 'remove one of these inputs',
+    hint: 'remove one of these inputs',
   });
 }

@@ -215,7 +215,7 @@ async function nestedBlob(
   build.signal.throwIfAborted();
   if (await checkBlob(store, digest)) return path;
   throw new Failure(`${producer.name} did not make the blob ${digest} again`, {
-    mend: 'its recipe gives other bytes each time, or it failed; `./draisine build -B` makes all of it anew',
+    hint: 'its recipe gives other bytes each time, or it failed; `./draisine build -B` makes all of it anew',
   });
 }
 

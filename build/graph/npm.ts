@@ -20,7 +20,7 @@ export function readNpmLock(checkout: string): NpmLock {
   if (!packages)
     throw badInput('package-lock.json has no "packages"', {
       where: path,
-      mend: 'run `npm install` with npm 7 or newer',
+      hint: 'run `npm install` with npm 7 or newer',
     });
   return new Map(Object.entries(packages));
 }

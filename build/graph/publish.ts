@@ -53,7 +53,7 @@ async function publish(
 
 const NO_ROOM = 'free space there and build again: nothing is made twice';
 const NO_WAY = 'remove what lies there, or make it a folder that you may write to, and build again';
-const MENDS: Readonly<Record<string, string>> = {
+const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: NO_ROOM,
   EDQUOT: NO_ROOM,
   ENOTDIR: NO_WAY,
@@ -67,11 +67,11 @@ const MENDS: Readonly<Record<string, string>> = {
 
 /** What a system error met where artifacts are put means to the user; any other error is returned as it is. */
 export function outFailure(path: string, error: unknown): unknown {
-  const mend = MENDS[errorCode(error) ?? ''];
-  if (error instanceof Failure || !(error instanceof Error) || mend === undefined) return error;
+  const hint = HINTS[errorCode(error) ?? ''];
+  if (error instanceof Failure || !(error instanceof Error) || hint === undefined) return error;
   return new Failure(`cannot put what was built in its place: ${error.message}`, {
     where: path,
-    mend,
+    hint,
     cause: error,
   });
 }

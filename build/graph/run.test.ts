@@ -46,7 +46,7 @@ const upper = recipe<{ of: Target }>({
 const failing = recipe<{ of: readonly Target[]; why: string }>({
   from: import.meta.url,
   kind: 'file',
-  run: ({ inputs }) => Promise.reject(new Failure(inputs.why, { where: 'there', mend: 'do this' })),
+  run: ({ inputs }) => Promise.reject(new Failure(inputs.why, { where: 'there', hint: 'do this' })),
 });
 /** Its output names a blob, as a tree document does. */
 const withBlob = recipe<{ text: string }>({
@@ -211,7 +211,7 @@ test('one clear error for each failure, with the name of the target', async (t) 
   await assert.rejects(buildTargets([bad], { ...options, store: reopen(store) }), {
     message: 'n1:bad: no luck',
     where: 'there',
-    mend: 'do this',
+    hint: 'do this',
     exitCode: 1,
   });
   const both = buildTargets([bad, worse], { ...options, store: reopen(store) });
@@ -393,7 +393,7 @@ test('a source edited while it is used fails its target; nothing of it is in the
   await assert.rejects(buildText(target, store), {
     message: 'top: the input "from" changed while the target was built',
     where: file,
-    mend: 'build again',
+    hint: 'build again',
   });
   assert.equal(await buildText(target, store), 'another');
   writeFileSync(file, 'one');

@@ -356,7 +356,7 @@ test('a store that cannot be made says so in one error', async (t) => {
     (error) =>
       error instanceof Failure &&
       /the path of the store leads through a file/.test(error.message) &&
-      /DRAISINE_CACHE/.test(error.mend ?? ''),
+      /DRAISINE_CACHE/.test(error.hint ?? ''),
   );
 });
 
@@ -407,7 +407,7 @@ test('a full disk is one clear error, and what was begun is removed', { skip: wh
   const said = JSON.parse(stdout) as { errors: string[]; tmp: string[] };
   assert.equal(said.errors.length, 3);
   for (const error of said.errors)
-    assert.match(error, /no space left for the store\n {2}at: {3}\/mnt\/store\n {2}mend: free space/);
+    assert.match(error, /no space left for the store\n {2}at: {3}\/mnt\/store\n {2}hint: free space/);
   assert.match(said.errors[1] ?? '', /^error: big: no space/);
   assert.deepEqual(said.tmp, []);
 });

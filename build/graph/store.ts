@@ -162,7 +162,7 @@ export function removeTree(path: string): void {
   } catch (error) {
     if (errorCode(error) !== 'EACCES' && errorCode(error) !== 'EPERM') throw error;
     throw new Failure(`cannot remove ${path}`, {
-      mend: `chmod -R u+rwx ${path}, then remove it`,
+      hint: `chmod -R u+rwx ${path}, then remove it`,
       cause: error,
     });
   }
@@ -205,7 +205,7 @@ function mark(root: string): void {
   if (names.length > 0 && !old && !existsSync(join(root, MARK))) {
     throw badInput(`not the store of Draisine, but a folder with something else (${names[0]}, …)`, {
       where: root,
-      mend: 'set DRAISINE_CACHE to an empty folder, or to one that does not exist yet',
+      hint: 'set DRAISINE_CACHE to an empty folder, or to one that does not exist yet',
     });
   }
   try {
@@ -242,7 +242,7 @@ function sweep(tmp: string): void {
   }
 }
 
-const MENDS: Readonly<Record<string, readonly [what: string, mend: string]>> = {
+const HINTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   ENOSPC: [
     'no space left for the store',
     'free space there, run `./draisine clean --older-than 7d`, or set DRAISINE_CACHE',
@@ -252,8 +252,8 @@ const MENDS: Readonly<Record<string, readonly [what: string, mend: string]>> = {
     'free space there, or set DRAISINE_CACHE to another disk',
   ],
   EROFS: ['the store is on a read-only file system', 'set DRAISINE_CACHE to a writable folder'],
-  EACCES: ['the store is not writable', 'set DRAISINE_CACHE to a writable folder, or mend its owner'],
-  EPERM: ['the store is not writable', 'set DRAISINE_CACHE to a writable folder, or mend its owner'],
+  EACCES: ['the store is not writable', 'set DRAISINE_CACHE to a writable folder, or correct its owner'],
+  EPERM: ['the store is not writable', 'set DRAISINE_CACHE to a writable folder, or correct its owner'],
   ENOTDIR: ['the path of the store leads through a file', 'set DRAISINE_CACHE to a folder'],
   EEXIST: ['the path of the store leads through a file', 'set DRAISINE_CACHE to a folder'],
   EISDIR: [
@@ -269,8 +269,8 @@ const MENDS: Readonly<Record<string, readonly [what: string, mend: string]>> = {
 /** What a system error met in the store means to the user; any other error is returned as it is. */
 export function storeFailure(root: string, error: unknown): unknown {
   if (error instanceof Failure) return error;
-  const [what, mend] = MENDS[errorCode(error) ?? ''] ?? [];
-  return what === undefined || mend === undefined
+  const [what, hint] = HINTS[errorCode(error) ?? ''] ?? [];
+  return what === undefined || hint === undefined
     ? error
-    : new Failure(what, { where: root, mend, cause: error });
+    : new Failure(what, { where: root, hint, cause: error });
 }

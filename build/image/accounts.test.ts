@@ -88,7 +88,7 @@ describe('checkAccounts', () => {
           error.message,
           'accounts without a pinned number: apache (/usr/lib/sysusers.d/some.conf), zabbix (/usr/lib/sysusers.d/some.conf)',
         );
-        assert.match(error.mend ?? '', /give each a number/);
+        assert.match(error.hint ?? '', /give each a number/);
         return true;
       },
     );

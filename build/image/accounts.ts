@@ -81,7 +81,7 @@ export function checkAccounts(tree: Tree, accounts: Accounts, read: (path: strin
   const names = [...unknown].sort(([a], [b]) => byteOrder(a, b)).map(([name, path]) => `${name} (${path})`);
   throw badInput(`accounts without a pinned number: ${names.join(', ')}`, {
     where: 'packages/system/users.ts',
-    mend: 'give each a number there, or list it as unused',
+    hint: 'give each a number there, or list it as unused',
   });
 }
 

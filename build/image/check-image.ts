@@ -133,20 +133,20 @@ const image = fields<Image>({
 export function checkImage(value: unknown, folder: string): Image {
   const where = `images/${folder}/image.ts`;
   if (value === undefined) {
-    throw badInput('the module does not export an image', { where, mend: 'export it as default' });
+    throw badInput('the module does not export an image', { where, hint: 'export it as default' });
   }
   const faults = image(value, '$');
   if (faults.length > 0) {
     throw badInput(`this is no image\n  ${faults.slice(0, 5).join('\n  ')}`, {
       where,
-      mend: 'correct it; npx tsc --noEmit tells the lines',
+      hint: 'correct it; npx tsc --noEmit tells the lines',
     });
   }
   const checked = value as Image;
   if (checked.name !== folder) {
     throw badInput(`$.name is "${checked.name}", but its folder is ${folder}`, {
       where,
-      mend: 'name it as its folder: targets and out/ are named by it',
+      hint: 'name it as its folder: targets and out/ are named by it',
     });
   }
   return checked;

@@ -28,7 +28,7 @@ export function unitLinks(tree: Tree, { enabledUnits, unitAliases }: Fixups): Ge
     if (present.has(`${folder}/${unit}`)) return;
     throw badInput(`no unit ${unit} in the image`, {
       where: 'enabled units of the image',
-      mend: 'include its package, or do not enable it',
+      hint: 'include its package, or do not enable it',
     });
   };
   const wants = enabledUnits.map(({ unit, wantedBy }) => {
@@ -64,7 +64,7 @@ export function adjust(tree: Tree, { modes, moves }: Pick<Fixups, 'modes' | 'mov
   if (left.size > 0) {
     throw badInput(`no such file in the image: ${[...left].join(', ')}`, {
       where: 'fix-ups (modes, moves) of the image',
-      mend: 'remove the entries, or include the package',
+      hint: 'remove the entries, or include the package',
     });
   }
   return { entries };
@@ -76,7 +76,7 @@ export function caBundle(tree: Tree, read: (path: string) => string): Generated 
     type === 'file' && /^usr\/share\/ca-certificates\/.*\.crt$/.test(path) ? [path] : [],
   );
   if (paths.length === 0)
-    throw badInput('no CA certificates in the image', { mend: 'include ca-certificates' });
+    throw badInput('no CA certificates in the image', { hint: 'include ca-certificates' });
   const bundle = paths.map((path) => `${read(path).trimEnd()}\n`).join('');
   return generatedFile('etc/ssl/certs/ca-certificates.crt', bundle, 'ca-bundle');
 }
@@ -121,7 +121,7 @@ export function varAsTmpfiles(tree: Tree, read: (path: string) => string): Gener
     else
       throw badInput(`/${entry.path} is a file in /var, which the image does not carry`, {
         where: entry.origin,
-        mend: 'trim it, or make it by a tmpfiles.d entry',
+        hint: 'trim it, or make it by a tmpfiles.d entry',
       });
   }
   return generatedFile(
@@ -148,7 +148,7 @@ export function onlyUsr(tree: Tree): Tree {
       );
     } else if (entry.type === 'file' || entry.type === 'hardlink') {
       if (!entry.path.startsWith('var/'))
-        throw badInput(`/${entry.path} lies outside /usr and /etc`, { where: entry.origin, mend: 'trim it' });
+        throw badInput(`/${entry.path} lies outside /usr and /etc`, { where: entry.origin, hint: 'trim it' });
     }
   }
   return { entries };

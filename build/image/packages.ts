@@ -39,7 +39,7 @@ export function lockedPackages(lock: Lock): LockedPackages {
     if (pinned) return pinned;
     throw badInput(`the set ${set} has no package ${name}`, {
       where: 'packages/lock.json',
-      mend: 'include it in the set, then ./draisine lock --update',
+      hint: 'include it in the set, then ./draisine lock --update',
     });
   };
   const fetched = (pinned: LockedPackage): Target =>
@@ -78,7 +78,7 @@ export function lockedPackages(lock: Lock): LockedPackages {
       if (names.length === 1 && names[0]) return names[0];
       throw badInput(`${names.length} packages of the set ${set} match ${pattern}: ${names.join(', ')}`, {
         where: 'packages/lock.json',
-        mend: 'exactly one must',
+        hint: 'exactly one must',
       });
     },
   };

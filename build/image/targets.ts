@@ -282,7 +282,7 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     if (Object.hasOwn(artifacts, test.name)) {
       throw badInput(`two artifacts are called ${test.name}`, {
         where: `testImages of the image ${image.name}`,
-        mend: 'give one another name',
+        hint: 'give one another name',
       });
     }
     artifacts[test.name] = ociArchive(`${name}:${test.name}`, {

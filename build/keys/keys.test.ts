@@ -32,7 +32,7 @@ async function refusal(keys: string, options: { now?: number } = {}): Promise<Fa
   );
   assert.ok(error instanceof Failure, 'nothing was refused');
   assert.equal(error.exitCode, 2);
-  assert.ok(error.mend);
+  assert.ok(error.hint);
   return error;
 }
 
@@ -65,9 +65,9 @@ test('a certificate without its key', async () => {
 test('a key that others can read', async () => {
   const keys = await copy('open');
   chmodSync(join(keys, 'modules.key'), 0o640);
-  const { message, mend } = await refusal(keys);
+  const { message, hint } = await refusal(keys);
   assert.match(message, /others can read the key \(mode 640\)/);
-  assert.match(mend ?? '', /chmod 600/);
+  assert.match(hint ?? '', /chmod 600/);
 });
 
 test('a certificate that is over, or has not begun', async () => {

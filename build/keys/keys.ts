@@ -45,7 +45,7 @@ export function parseCertificate(certificate: string, folder = keysFolder()): X5
   } catch (error) {
     throw badInput('this is no certificate', {
       where: join(folder, CERTIFICATE),
-      mend: 'it must be X.509 in PEM: -----BEGIN CERTIFICATE-----',
+      hint: 'it must be X.509 in PEM: -----BEGIN CERTIFICATE-----',
       cause: error,
     });
   }
@@ -57,7 +57,7 @@ function keysFailure(path: string, error: unknown): unknown {
   if (code === undefined || error instanceof Failure) return error;
   return badInput(`cannot use the keys (${code})`, {
     where: path,
-    mend: 'set DRAISINE_KEYS to a folder that you may use',
+    hint: 'set DRAISINE_KEYS to a folder that you may use',
     cause: error,
   });
 }
@@ -72,14 +72,14 @@ export async function signingKey(
   if ((await moduleCertificate(folder)) !== certificate) {
     throw new Failure('the certificate changed while the build ran', {
       where: certificateFile,
-      mend: 'build again',
+      hint: 'build again',
     });
   }
   const parsed = parseCertificate(certificate, folder);
   if (Date.parse(parsed.validTo) <= now || Date.parse(parsed.validFrom) > now) {
     throw badInput(`the certificate is valid from ${parsed.validFrom} to ${parsed.validTo}, not now`, {
       where: certificateFile,
-      mend: 'make a new one for this key (openssl req -x509), or new keys; machines trust modules by the kernel they run',
+      hint: 'make a new one for this key (openssl req -x509), or new keys; machines trust modules by the kernel they run',
     });
   }
   const text = await privateKeyText(file);
@@ -91,14 +91,14 @@ export async function signingKey(
   } catch (error) {
     throw badInput('this is no private key that can be used', {
       where: file,
-      mend: 'it must be PEM without a passphrase, or one line with a PKCS#11 URI',
+      hint: 'it must be PEM without a passphrase, or one line with a PKCS#11 URI',
       cause: error,
     });
   }
   if (!matches) {
     throw badInput('the certificate belongs to another key', {
       where: `${certificateFile} and ${KEY}`,
-      mend: 'put the pair together again, or make new keys in another folder',
+      hint: 'put the pair together again, or make new keys in another folder',
     });
   }
   return { key: { file }, certificateFile };
@@ -112,13 +112,13 @@ async function privateKeyText(file: string): Promise<string> {
     if (errorCode(error) !== 'ENOENT') throw keysFailure(file, error);
     throw badInput('there is a certificate, but no key to sign with', {
       where: file,
-      mend: 'put the key of this certificate there, or make new keys: ./draisine keys init',
+      hint: 'put the key of this certificate there, or make new keys: ./draisine keys init',
     });
   }
   if ((mode & 0o077) !== 0) {
     throw badInput(`others can read the key (mode ${(mode & 0o777).toString(8)})`, {
       where: file,
-      mend: `chmod 600 ${file}, if you are sure that nobody has`,
+      hint: `chmod 600 ${file}, if you are sure that nobody has`,
     });
   }
   try {
@@ -149,7 +149,7 @@ export async function makeKeys(sdk: string, folder = keysFolder()): Promise<void
   if (existsSync(folder)) {
     throw badInput('there are keys already', {
       where: folder,
-      mend: 'use them, or set DRAISINE_KEYS to another folder for new ones',
+      hint: 'use them, or set DRAISINE_KEYS to another folder for new ones',
     });
   }
   let made: string;

@@ -102,6 +102,6 @@ function fits(content: Output, room: number, where: string): void {
   if (content.size <= room) return;
   throw badInput(`${content.size} bytes do not fit into a slot of ${room} bytes`, {
     where,
-    mend: 'enlarge the slot, or trim the image (draisine size says where the bytes are)',
+    hint: 'enlarge the slot, or trim the image (draisine size says where the bytes are)',
   });
 }

@@ -35,7 +35,7 @@ export const esp = recipe<{
         `the ESP is too small for ${UKIS} UKIs: it has ${mib(size)} MiB, ${UKIS} × ${mib(uki.size)} MiB and ${mib(OVERHEAD)} MiB are needed`,
         {
           where: 'partitions.esp of the image',
-          mend: 'enlarge it, or make the initrd or the kernel smaller',
+          hint: 'enlarge it, or make the initrd or the kernel smaller',
         },
       );
     }

@@ -53,14 +53,14 @@ async function known(handle: FileHandle, path: string): Promise<OpenImage> {
   if (!iso && !is('EFI PART', 512))
     throw badInput('it is neither a disk image nor an ISO', {
       where: path,
-      mend: 'give an image’s name, its disk.img, disk.img.zst, or an ISO',
+      hint: 'give an image’s name, its disk.img, disk.img.zst, or an ISO',
     });
   if (!bootable)
     throw badInput('this ISO is for optical discs only: nothing boots it from a stick', { where: path });
   // The table knows where its spare copy is: in the last sector (UEFI specification 2.10, table 5.5).
   const wanted = iso ? size : (Number(start.readBigUInt64LE(512 + 32)) + 1) * 512;
   if (size % 512 !== 0 || size < wanted)
-    throw badInput(`the image was cut off: it has ${size} bytes`, { where: path, mend: 'get it again' });
+    throw badInput(`the image was cut off: it has ${size} bytes`, { where: path, hint: 'get it again' });
   return { handle, size, kind: iso ? 'iso' : 'disk' };
 }
 

@@ -8,7 +8,7 @@ export interface Use {
   /** `sda1 is mounted on /boot` */
   readonly what: string;
   /** How to end it. */
-  readonly mend: string;
+  readonly hint: string;
   /** The running system lives there. */
   readonly system: boolean;
 }
@@ -42,13 +42,13 @@ export async function usesOf(device: BlockDevice, roots: Roots): Promise<readonl
     for (const mount of mounts) {
       if (mount.numbers !== numbers && mount.source !== name) continue;
       const system = SYSTEM.has(mount.on);
-      uses.push({ what: `${said} is mounted on ${mount.on}`, mend: `umount ${mount.on}`, system });
+      uses.push({ what: `${said} is mounted on ${mount.on}`, hint: `umount ${mount.on}`, system });
     }
-    if (swaps.has(name)) uses.push({ what: `${said} is swap`, mend: `swapoff /dev/${name}`, system: false });
+    if (swaps.has(name)) uses.push({ what: `${said} is swap`, hint: `swapoff /dev/${name}`, system: false });
     for (const holder of await holdersOf(numbers, roots)) {
       uses.push({
         what: `${said} is a part of ${holder}`,
-        mend: `take ${holder} apart first`,
+        hint: `take ${holder} apart first`,
         system: false,
       });
       await look(holder, await numbersOf(holder, roots), name);
@@ -63,7 +63,7 @@ export async function usesOf(device: BlockDevice, roots: Roots): Promise<readonl
 export function refusal(device: BlockDevice, uses: readonly Use[], asked: Asked): Failure | undefined {
   const { path, imageSize, imageSector, serial, file } = asked;
   const { kind, size, sectorSize, serials } = device;
-  const no = (what: string, mend: string, where = path): Failure => badInput(what, { where, mend });
+  const no = (what: string, hint: string, where = path): Failure => badInput(what, { where, hint });
   if (kind === 'partition')
     return no(`${path} is a partition, an image is for a whole disk`, 'name the disk that it is on');
   if (kind === 'virtual' || (kind === 'loop' && !file))
@@ -75,7 +75,7 @@ export function refusal(device: BlockDevice, uses: readonly Use[], asked: Asked)
   const system = uses.find((use) => use.system);
   if (system) return no(`${path} is a disk that this system runs from`, 'name another one', system.what);
   const [use] = uses;
-  if (use) return no(`${path} is in use`, use.mend, uses.map(({ what }) => what).join(', '));
+  if (use) return no(`${path} is in use`, use.hint, uses.map(({ what }) => what).join(', '));
   if (serial !== undefined && !serials.includes(serial)) {
     const has = serials[0] === undefined ? 'has no serial number' : `has the serial number ${serials[0]}`;
     return no(`${path} is not the disk with serial number ${serial}: it ${has}`, 'compare with lsblk');

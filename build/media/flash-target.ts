@@ -23,29 +23,29 @@ export async function findTarget(asked: Asked, roots: Roots): Promise<FlashTarge
     if (!asked.file)
       throw badInput(`${path} is a regular file, no disk`, {
         where: path,
-        mend: 'name a disk (/dev/…); to write into a file say --file',
+        hint: 'name a disk (/dev/…); to write into a file say --file',
       });
     if (asked.image !== undefined && (await sameFile(asked.image, path)))
       throw badInput(`${path} is the image itself`, {
         where: path,
-        mend: `name another file: truncate -s ${asked.imageSize} NEW`,
+        hint: `name another file: truncate -s ${asked.imageSize} NEW`,
       });
     // What is built is a hard link of the store's blob: writing here would change the store.
     if (found.nlink > 1)
       throw badInput(`${path} has other names (${found.nlink} hard links): they would all be overwritten`, {
         where: path,
-        mend: `name another file, or part it from them: cp ${path} ${path}.new && mv -f ${path}.new ${path}`,
+        hint: `name another file, or part it from them: cp ${path} ${path}.new && mv -f ${path}.new ${path}`,
       });
     if (found.size < asked.imageSize)
       throw badInput(`${path} is too small: ${found.size} bytes, the image has ${asked.imageSize}`, {
         where: path,
-        mend: `truncate -s ${asked.imageSize} ${path}`,
+        hint: `truncate -s ${asked.imageSize} ${path}`,
       });
     return { path, size: found.size, device: undefined };
   }
-  if (!found.isBlockDevice()) throw badInput(`${path} is no disk`, { where: path, mend: 'see lsblk' });
+  if (!found.isBlockDevice()) throw badInput(`${path} is no disk`, { where: path, hint: 'see lsblk' });
   const device = await readDevice(numbers(found.rdev), roots);
-  if (!device) throw badInput(`the kernel knows no disk ${path}`, { where: path, mend: 'see lsblk' });
+  if (!device) throw badInput(`the kernel knows no disk ${path}`, { where: path, hint: 'see lsblk' });
   const no = refusal(device, await usesOf(device, roots), asked);
   if (no) throw no;
   return { path, size: device.size, device };
@@ -61,13 +61,13 @@ export async function openTarget({ path, device }: FlashTarget): Promise<FileHan
     if (code === 'EBUSY')
       throw badInput(`${path} is in use`, {
         where: path,
-        mend: 'end what has it: a mount, an array, a pool, a virtual machine',
+        hint: 'end what has it: a mount, an array, a pool, a virtual machine',
         cause: error,
       });
     if (code === 'EACCES' || code === 'EPERM')
       throw badInput(`${path} may not be written to by this user`, {
         where: path,
-        mend: `sudo chown "$USER" ${path} (lasts until it is pulled out), or run this as root`,
+        hint: `sudo chown "$USER" ${path} (lasts until it is pulled out), or run this as root`,
         cause: error,
       });
     if (code === 'EROFS') throw badInput(`${path} is write-protected`, { where: path, cause: error });
@@ -77,7 +77,7 @@ export async function openTarget({ path, device }: FlashTarget): Promise<FileHan
   const { rdev } = await handle.stat();
   if (device && numbers(rdev) !== device.numbers) {
     await handle.close();
-    throw new Failure(`${path} became another disk a moment ago`, { where: path, mend: 'once more' });
+    throw new Failure(`${path} became another disk a moment ago`, { where: path, hint: 'once more' });
   }
   return handle;
 }
@@ -153,7 +153,7 @@ async function statOf(path: string) {
     if (!/^E(NOENT|NOTDIR|ACCES|LOOP)$/.test(errorCode(error) ?? '')) throw error;
     throw badInput(`there is no ${path}`, {
       where: path,
-      mend: 'see lsblk; by-id names are in /dev/disk/by-id',
+      hint: 'see lsblk; by-id names are in /dev/disk/by-id',
       cause: error,
     });
   }

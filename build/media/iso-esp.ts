@@ -44,7 +44,7 @@ export const isoEsp = recipe<{
     if (live.length === 0) {
       throw badInput('no profile goes without a disk: an ISO would have nothing to boot', {
         where: 'profiles of the image',
-        mend: 'add one with root=tmpfs',
+        hint: 'add one with root=tmpfs',
       });
     }
     const addon = join(scratch, 'addon.efi');

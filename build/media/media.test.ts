@@ -50,7 +50,7 @@ describe('disk', () => {
       assert.equal(error.exitCode, 2);
       assert.match(error.message, /do not fit into a slot of \d+ bytes/);
       assert.equal(error.where, at);
-      assert.match(error.mend ?? '', /enlarge the slot/);
+      assert.match(error.hint ?? '', /enlarge the slot/);
       return true;
     });
     assert.ok(!existsSync(join(where, 'out')), 'nothing half-written');

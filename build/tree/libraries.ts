@@ -72,7 +72,7 @@ function load(
     const missing = (what: string) =>
       new Failure(`/${entry.path} needs ${what}, which is not in the tree`, {
         where: entry.origin,
-        mend: 'add the package that has it to the set, or take it out of the trims',
+        hint: 'add the package that has it to the set, or take it out of the trims',
       });
     const find = (soname: string): Found | undefined => {
       const before = loaded.get(soname);

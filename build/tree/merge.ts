@@ -77,7 +77,7 @@ function layPackages(tree: Map<string, Entry>, layer: PackageLayer): void {
   if (conflicts.length > 0) {
     throw badInput(`${conflicts.length} paths belong to more than one package\n${listing(conflicts)}`, {
       where: 'tree: packages',
-      mend: 'settle each ({path, package, reason}), or drop one of the packages',
+      hint: 'settle each ({path, package, reason}), or drop one of the packages',
     });
   }
 }
@@ -104,7 +104,7 @@ function yieldSettled(owners: readonly Owner[], settled: readonly Settled[]): vo
       const names = having.map(({ name }) => name).join(', ') || 'no package';
       throw badInput(`/${path} is settled for ${winner}, but it belongs to ${names}`, {
         where: 'tree: packages',
-        mend: 'remove the entry, or name one of several owners',
+        hint: 'remove the entry, or name one of several owners',
       });
     }
     for (const { name, own } of having) {
@@ -152,14 +152,14 @@ function layOverlay(tree: Map<string, Entry>, layer: OverlayLayer): void {
   if (shadowed.length > 0) {
     throw badInput(`shadows without saying so:\n${listing(shadowed)}`, {
       where,
-      mend: 'list the paths in `replaces`, or leave them out of the overlay',
+      hint: 'list the paths in `replaces`, or leave them out of the overlay',
     });
   }
   const idle = [...replaces].filter((path) => !replaced.has(path));
   if (idle.length > 0) {
     throw badInput(`replaces nothing: ${idle.map((path) => `/${path}`).join(', ')}`, {
       where,
-      mend: 'each path of `replaces` must be in the overlay and in an earlier layer',
+      hint: 'each path of `replaces` must be in the overlay and in an earlier layer',
     });
   }
   for (const [path, entry] of replaced) {
@@ -194,7 +194,7 @@ function addParents(tree: Map<string, Entry>): void {
         const target = parent.type === 'symlink' ? ` to ${parent.target}` : '';
         throw badInput(`/${entry.path} lies below /${path}, a ${parent.type}${target} of ${parent.origin}`, {
           where: entry.origin,
-          mend:
+          hint:
             parent.type === 'symlink'
               ? 'ship it under the path that the symlink points to'
               : 'move one of them',

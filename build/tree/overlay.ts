@@ -36,7 +36,7 @@ async function walk(folder: string, prefix: string, origin: string, into: Entry[
     } else {
       throw badInput('neither a file, a folder nor a symlink', {
         where: source,
-        mend: 'remove it from the overlay',
+        hint: 'remove it from the overlay',
       });
     }
   }

@@ -85,7 +85,7 @@ export function checkScripts(
       `${what} no verdict\n${lines.join('\n')}\n--- ${first.package} ${first.script} ---\n${text.trimEnd()}\n---`,
       {
         where,
-        mend: 'read each script; add {sha256, package, script, verdict, by, note} for what it does, and the data that stands in for it',
+        hint: 'read each script; add {sha256, package, script, verdict, by, note} for what it does, and the data that stands in for it',
       },
     );
   }
@@ -106,8 +106,8 @@ function verdictKey(item: Pick<ScriptVerdict, 'sha256' | 'package' | 'script'>):
 
 /** Reads the text of a policy file. */
 export function readPolicy(text: string, where: string): ScriptVerdict[] {
-  const mend = 'it is a list of verdicts, one a line (docs/packages.md); git has the old one';
-  return parsePolicy(parseJson(text, 'the list of verdicts', where, mend), where);
+  const hint = 'it is a list of verdicts, one a line (docs/packages.md); git has the old one';
+  return parsePolicy(parseJson(text, 'the list of verdicts', where, hint), where);
 }
 
 /** Checks a parsed policy file; a bad item is named by its position. */

@@ -178,7 +178,7 @@ function checkData(data: string, base64: boolean): void {
   if (at !== undefined) fault(`illegal base64 data at input byte ${at}`);
 }
 
-const MENDS: readonly [RegExp, string][] = [
+const HINTS: readonly [RegExp, string][] = [
   [/^invalid data character/, 'percent-encode the data, or use ;base64'],
   [/base64/, 'encode the data as padded standard base64'],
   [/media/, 'write data:TYPE/SUBTYPE,… or data:,…'],
@@ -196,6 +196,6 @@ export function checkDataUrl(url: string): Problem | undefined {
   } catch (error) {
     if (!(error instanceof BadDataUrl)) throw error;
     const what = error.message;
-    return problem(what, MENDS.find(([pattern]) => pattern.test(what))?.[1] ?? 'write data:,CONTENT');
+    return problem(what, HINTS.find(([pattern]) => pattern.test(what))?.[1] ?? 'write data:,CONTENT');
   }
 }

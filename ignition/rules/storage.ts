@@ -113,20 +113,20 @@ export const checkStorage =
   ({ directories = [], files = [], links = [] }: Storage, report: Report): void => {
     if (links.length === 0) return;
     const above = linksAbove(links);
-    const mend = 'write the path that the link points to';
+    const hint = 'write the path that the link points to';
     for (const [index, { path }] of directories.entries()) {
-      const used = problem('directory path includes link in config', mend);
+      const used = problem('directory path includes link in config', hint);
       repeat(above(path), () => report.error(used, 'directories', index));
     }
     for (const [index, { path }] of files.entries()) {
       repeat(above(path), () =>
-        report.error(problem('file path includes link in config', mend), 'files', index),
+        report.error(problem('file path includes link in config', hint), 'files', index),
       );
     }
     const directoryPaths = tally(directories.map(({ path }) => path));
     for (const [index, link] of links.entries()) {
       repeat(above(link.path), () =>
-        report.error(problem('link path includes link in config', mend), 'links', index),
+        report.error(problem('link path includes link in config', hint), 'links', index),
       );
       const target = link.target ?? '';
       if (minor >= 3 && target === '') {

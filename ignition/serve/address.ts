@@ -18,18 +18,18 @@ export function findPort(name: string): Port {
     if (existsSync(`/sys/class/net/${name}`))
       throw badInput(`${name} is down, without a link or without an address`, {
         where,
-        mend: `is a cable in? ip link set ${name} up; ip address add 192.168.77.1/24 dev ${name}`,
+        hint: `is a cable in? ip link set ${name} up; ip address add 192.168.77.1/24 dev ${name}`,
       });
     throw badInput(`there is no interface ${name}`, {
       where,
-      mend: `there are: ${Object.keys(all).join(', ')}`,
+      hint: `there are: ${Object.keys(all).join(', ')}`,
     });
   }
   const ipv4 = found.find(({ family }) => family === 'IPv4');
   if (!ipv4)
     throw badInput(`${name} has no IPv4 address`, {
       where: '--interface',
-      mend: `give it one: ip address add 192.168.77.1/24 dev ${name}`,
+      hint: `give it one: ip address add 192.168.77.1/24 dev ${name}`,
     });
   return { name, address: ipv4.address, netmask: ipv4.netmask };
 }
@@ -39,7 +39,7 @@ export function parseRange(text: string, { address, netmask, name }: Port): read
   const [from = '', to = '', more] = text.split(',').map((part) => part.trim());
   const [first, last, own, mask] = [from, to, address, netmask].map(toNumber);
   const wrong = (what: string): Error =>
-    badInput(what, { where: `--dhcp ${text}`, mend: `${name} is ${address}, netmask ${netmask}` });
+    badInput(what, { where: `--dhcp ${text}`, hint: `${name} is ${address}, netmask ${netmask}` });
   if (
     first === undefined ||
     last === undefined ||

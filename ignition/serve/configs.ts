@@ -20,18 +20,18 @@ export async function readConfigs(folder: string): Promise<Configs> {
     if (key !== 'default' && !MAC.test(key))
       throw badInput('a machine config that is no machine’s', {
         where: file,
-        mend: `name it aa-bb-cc-dd-ee-ff${extname(name)}, after the hardware address, or default${extname(name)}`,
+        hint: `name it aa-bb-cc-dd-ee-ff${extname(name)}, after the hardware address, or default${extname(name)}`,
       });
     const other = from.get(key);
     if (other !== undefined)
-      throw badInput(`two configs for ${key}: ${other} and ${name}`, { where: folder, mend: 'remove one' });
+      throw badInput(`two configs for ${key}: ${other} and ${name}`, { where: folder, hint: 'remove one' });
     from.set(key, name);
     configs.set(key, await readOne(file));
   }
   if (configs.size === 0)
     throw badInput('no machine config in the folder', {
       where: folder,
-      mend: 'put default.ign in it, or aa-bb-cc-dd-ee-ff.ign, .bu or .ts',
+      hint: 'put default.ign in it, or aa-bb-cc-dd-ee-ff.ign, .bu or .ts',
     });
   return configs;
 }
@@ -46,7 +46,7 @@ function configFiles(folder: string): string[] {
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
     throw badInput(code === 'ENOENT' ? 'no such folder' : 'not a folder', {
       where: folder,
-      mend: '--config takes a folder with machine configs',
+      hint: '--config takes a folder with machine configs',
     });
   }
 }

@@ -88,7 +88,7 @@ export async function startDnsmasq(
     throw new Failure(`dnsmasq ended (${how})${said ? `: ${said.trim()}` : ''}`, {
       where: options.port.name,
       ...(/in use/.test(said)
-        ? { mend: 'another DHCP or TFTP server runs on this host: stop it, or use --http-only' }
+        ? { hint: 'another DHCP or TFTP server runs on this host: stop it, or use --http-only' }
         : {}),
     });
   });

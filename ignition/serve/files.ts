@@ -22,7 +22,7 @@ export interface Served {
 /** The built artifacts of an image and iPXE's programs of the tool tree `tools`; all must be there, and whole. */
 export function findFiles(image: string, tools: string): Served {
   const { manifest, folder, path } = findManifest(image);
-  const mend = `./draisine build ${manifest.name}`;
+  const hint = `./draisine build ${manifest.name}`;
   const files = new Map<string, string>();
   for (const name of ARTIFACTS) {
     const artifact = manifest.artifacts.find((each) => each.name === name);
@@ -30,12 +30,12 @@ export function findFiles(image: string, tools: string): Served {
       if (OPTIONAL.has(name)) continue;
       throw badInput(`${manifest.name} has no artifact ${name}: nothing to boot over the network`, {
         where: path,
-        mend,
+        hint,
       });
     }
     const file = join(folder, artifact.path);
     if (sizeOf(file) !== artifact.size)
-      throw badInput(`the artifact ${name} is missing, or not the one that was built`, { where: file, mend });
+      throw badInput(`the artifact ${name} is missing, or not the one that was built`, { where: file, hint });
     files.set(`/${artifact.path}`, file);
   }
   for (const name of Object.values(BOOT_PROGRAMS)) files.set(`/${name}`, join(tools, 'usr/lib/ipxe', name));

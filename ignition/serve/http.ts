@@ -50,11 +50,11 @@ export async function serveHttp({ address, port, answer, log }: HttpOptions): Pr
     const where = `${address}:${port}`;
     const code = errorCode(error);
     if (code === 'EADDRINUSE')
-      throw badInput('the port is in use', { where, mend: 'choose another with --port' });
+      throw badInput('the port is in use', { where, hint: 'choose another with --port' });
     if (code === 'EACCES')
       throw badInput('only root may listen on this port', {
         where,
-        mend: 'choose one from 1024 on with --port',
+        hint: 'choose one from 1024 on with --port',
       });
     throw error;
   });

@@ -25,7 +25,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 const port: Port = { name: 'lan0', address: '192.168.7.1', netmask: '255.255.255.0' };
 const badInput = (what: RegExp) => (error: unknown) =>
-  error instanceof Failure && error.exitCode === 2 && what.test(`${error.message} ${error.mend}`);
+  error instanceof Failure && error.exitCode === 2 && what.test(`${error.message} ${error.hint}`);
 
 test('the range of DHCP: addresses of the interface’s network, without its own', () => {
   assert.deepEqual(parseRange('192.168.7.10, 192.168.7.20', port), ['192.168.7.10', '192.168.7.20']);

@@ -78,12 +78,12 @@ function networkOf({ interface: name, httpOnly, dhcp }: ServeOptions): Port {
   if (name === undefined && !httpOnly)
     throw badInput('on which interface?', {
       where: '--interface',
-      mend: 'name the port the machines are on, or use --http-only for HTTP on this host’s 127.0.0.1',
+      hint: 'name the port the machines are on, or use --http-only for HTTP on this host’s 127.0.0.1',
     });
   const port = findPort(name ?? 'lo');
   if (!httpOnly && process.getuid?.() !== 0)
     throw badInput('DHCP and TFTP need root: they listen on ports 67 and 69', {
-      mend: 'run it with sudo, or use --http-only with a DHCP server that is there already',
+      hint: 'run it with sudo, or use --http-only with a DHCP server that is there already',
     });
   return port;
 }
@@ -111,7 +111,7 @@ function readCa(file: string): Buffer {
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))
     throw badInput('no certificate in PEM', {
       where: file,
-      mend: 'openssl x509 -inform der -in FILE -out ca.pem',
+      hint: 'openssl x509 -inform der -in FILE -out ca.pem',
     });
   return pem;
 }

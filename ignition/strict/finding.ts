@@ -4,6 +4,6 @@ import type { Step } from '../spec/shape.ts';
 export interface Finding {
   /** Where in the config. */
   readonly path: readonly Step[];
-  /** What is wrong; how to mend it. */
+  /** What is wrong; how to fix it. */
   readonly message: string;
 }

@@ -30,7 +30,7 @@ export function serviceName(path: string): string | undefined {
   return `${name}${kind === 'container' || kind === 'kube' ? '' : `-${kind}`}.service`;
 }
 
-const MENDS: readonly (readonly [RegExp, string])[] = [
+const HINTS: readonly (readonly [RegExp, string])[] = [
   [/no Image or Rootfs key/, 'write Image= into [Container]'],
   [/unsupported key/, 'misspelt, or it belongs to another section; see podman-systemd.unit(5)'],
   [/not a key-value pair/, 'write [Section] lines, NAME=VALUE lines and # comments'],
@@ -40,11 +40,11 @@ const MENDS: readonly (readonly [RegExp, string])[] = [
 
 function finding({ at, text }: PlacedText, said: string): Finding {
   const what = said.trim().replace(/ in \/etc\/containers\/systemd\/\S+$|\. This is not ideal .*$/, '');
-  const mend = MENDS.find(([pattern]) => pattern.test(said))?.[1] ?? 'podman generates no service of it';
+  const hint = HINTS.find(([pattern]) => pattern.test(said))?.[1] ?? 'podman generates no service of it';
   const key = /unsupported key '([^']+)'/.exec(said)?.[1];
   const word = key === undefined ? /source (\S+) was not found/.exec(said)?.[1] : `${key}=`;
   const line = Number(/contains line (\d+)/.exec(said)?.[1] ?? (word ? lineWith(text, word) : 0));
-  return { path: at, message: `podman${line > 0 ? `, line ${line}` : ''}: ${what}; ${mend}` };
+  return { path: at, message: `podman${line > 0 ? `, line ${line}` : ''}: ${what}; ${hint}` };
 }
 
 /** What podman's generator said, by the file it spoke of: `error loading "PATH"`, `converting "NAME"`, `NAME specifies`. */

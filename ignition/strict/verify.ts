@@ -11,24 +11,24 @@ import { CONFIG_FOLDER, type ConfigUnit, isUnitName, lineWith, templateOf } from
 /** Units a machine makes on its own: nobody can say beforehand that there is none of a name. */
 const MADE_BY_SYSTEMD = /\.(device|scope|slice|mount|automount|swap)$/;
 
-const MENDS: readonly (readonly [RegExp, string])[] = [
+const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^Unknown key/, 'misspelt, or it belongs to another section; see systemd.directives(7)'],
   [/^Unknown section/, 'misspelt, or not of this kind of unit'],
   [/is not executable/, 'correct the path, or write that file with mode 0755'],
   [/not found\.$/, 'neither the image nor this config has it; correct the name'],
   [/has no ExecStart=/, 'write ExecStart= into [Service]'],
   [/is masked\.$/, 'this config masks it'],
-  [/not loaded, socket cannot be started/, 'mend that service first'],
+  [/not loaded, socket cannot be started/, 'fix that service first'],
   [/^Assignment outside of section/, 'begin with a [Section] line'],
 ];
 
 function systemdFinding({ at, text }: PlacedText, what: string, line: number): Finding {
-  const mend = MENDS.find(([pattern]) => pattern.test(what))?.[1] ?? 'see systemd.directives(7)';
+  const hint = HINTS.find(([pattern]) => pattern.test(what))?.[1] ?? 'see systemd.directives(7)';
   // Of what has no line: that of the word in question.
   const word = /^(?:Command|Unit) (\S+) /.exec(what)?.[1];
   const shown = line > 0 ? line : word === undefined ? 0 : lineWith(text, word);
   const said = what.trim().replace(/\.$/, '');
-  return { path: at, message: `systemd${shown > 0 ? `, line ${shown}` : ''}: ${said}; ${mend}` };
+  return { path: at, message: `systemd${shown > 0 ? `, line ${shown}` : ''}: ${said}; ${hint}` };
 }
 
 /** Who wrote a unit: by path of a file, and by name of the unit. */

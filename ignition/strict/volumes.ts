@@ -24,7 +24,7 @@ interface Need {
   readonly to: string;
   readonly program?: string;
   readonly module?: string;
-  readonly mend: string;
+  readonly hint: string;
 }
 
 function ofFilesystems(storage: Struct | undefined): Need[] {
@@ -33,11 +33,11 @@ function ofFilesystems(storage: Struct | undefined): Need[] {
     const known = FORMATS[name];
     if (known === undefined) return [];
     const at = ['storage', 'filesystems', index, 'format'];
-    const mend = 'take ext4';
+    const hint = 'take ext4';
     const mounted = textOf(path) !== '' && known.module !== undefined;
     return [
-      { at, to: `make ${name}`, program: known.program, mend },
-      ...(mounted ? [{ at, to: `mount ${name}`, module: known.module ?? '', mend }] : []),
+      { at, to: `make ${name}`, program: known.program, hint },
+      ...(mounted ? [{ at, to: `mount ${name}`, module: known.module ?? '', hint }] : []),
     ];
   });
 }
@@ -47,10 +47,10 @@ function ofRaids(storage: Struct | undefined): Need[] {
     const name = textOf(level);
     const at = ['storage', 'raid', index, 'level'];
     const module = RAID_MODULES[name] ?? name;
-    const mend = 'take a ZFS mirror or raidz';
+    const hint = 'take a ZFS mirror or raidz';
     return [
-      { at, to: `make ${name}`, program: 'mdadm', mend },
-      ...(/^(linear|raid\d+)$/.test(module) ? [{ at, to: `run ${name}`, module, mend }] : []),
+      { at, to: `make ${name}`, program: 'mdadm', hint },
+      ...(/^(linear|raid\d+)$/.test(module) ? [{ at, to: `run ${name}`, module, hint }] : []),
     ];
   });
 }
@@ -58,16 +58,16 @@ function ofRaids(storage: Struct | undefined): Need[] {
 function ofLuks(storage: Struct | undefined): Need[] {
   return structs(storage?.luks).flatMap(({ clevis }, index): Need[] => {
     const at = ['storage', 'luks', index];
-    const mend = 'take an encrypted dataset';
+    const hint = 'take an encrypted dataset';
     const bound =
       structs(member(clevis, 'tang')).length > 0 ||
       member(clevis, 'tpm2') === true ||
       member(clevis, 'custom') !== undefined;
     return [
-      { at, to: 'make LUKS volumes', program: 'cryptsetup', mend },
-      { at, to: 'open LUKS volumes', module: 'dm_crypt', mend },
+      { at, to: 'make LUKS volumes', program: 'cryptsetup', hint },
+      { at, to: 'open LUKS volumes', module: 'dm_crypt', hint },
       ...(bound
-        ? [{ at: [...at, 'clevis'], to: 'bind keys', program: 'clevis', mend: 'take a key file' }]
+        ? [{ at: [...at, 'clevis'], to: 'bind keys', program: 'clevis', hint: 'take a key file' }]
         : []),
     ];
   });
@@ -78,7 +78,7 @@ function ofDisks(storage: Struct | undefined): Need[] {
     if (structs(disk.partitions).length === 0 && disk.wipeTable !== true) return [];
     const at = ['storage', 'disks', index];
     return [
-      { at, to: 'partition disks', program: 'sgdisk', mend: 'give whole disks to pools or file systems' },
+      { at, to: 'partition disks', program: 'sgdisk', hint: 'give whole disks to pools or file systems' },
     ];
   });
 }
@@ -87,14 +87,14 @@ function ofDisks(storage: Struct | undefined): Need[] {
 export function checkVolumes(config: Struct, image: ImageView): Finding[] {
   const storage = config.storage as Struct | undefined;
   const needs = [...ofDisks(storage), ...ofRaids(storage), ...ofLuks(storage), ...ofFilesystems(storage)];
-  return needs.flatMap(({ at, to, program, module, mend }): Finding[] => {
+  return needs.flatMap(({ at, to, program, module, hint }): Finding[] => {
     const lacks =
       program !== undefined && !hasProgram(image, program)
         ? `it has no ${program}`
         : module !== undefined && !hasModule(image, module)
           ? `its kernel has no module ${module}`
           : undefined;
-    return lacks ? [{ path: at, message: `the image ${image.name} cannot ${to}: ${lacks}; ${mend}` }] : [];
+    return lacks ? [{ path: at, message: `the image ${image.name} cannot ${to}: ${lacks}; ${hint}` }] : [];
   });
 }
 

@@ -24,7 +24,7 @@ export function mountpoints(
     if (!Object.hasOwn(pools, pool)) {
       throw badInput(`dataset ${dataset} lies on no declared pool`, {
         where: `datasets.${dataset}`,
-        mend: 'declare it in pools',
+        hint: 'declare it in pools',
       });
     }
   }
@@ -32,7 +32,7 @@ export function mountpoints(
     if (Object.hasOwn(datasets, dataset)) return where(dataset);
     throw badInput(`dataset ${dataset} is not declared`, {
       where: 'containers',
-      mend: 'declare it in datasets',
+      hint: 'declare it in datasets',
     });
   };
 }
@@ -65,7 +65,7 @@ export function checkAccess(containers: Named<ContainerOptions>, datasets: Named
       const verb = (bits & (READ | SEARCH)) === (READ | SEARCH) ? 'write' : 'read';
       throw badInput(`container ${name} runs as user ${user} and cannot ${verb} dataset ${volume.dataset}`, {
         where: `containers.${name}.volumes`,
-        mend: `set datasets['${volume.dataset}'].owner to { user: ${user} }${verb === 'write' ? ', or mount it readOnly' : ''}`,
+        hint: `set datasets['${volume.dataset}'].owner to { user: ${user} }${verb === 'write' ? ', or mount it readOnly' : ''}`,
       });
     }
   }
@@ -88,7 +88,7 @@ export function checkPorts(containers: Named<ContainerOptions>, pods: Named<PodO
       if (other !== undefined) {
         throw badInput(`port ${key} is claimed twice`, {
           where: `${other} and ${owner}.ports[${index}]`,
-          mend: 'take another host port',
+          hint: 'take another host port',
         });
       }
       owners.set(key, owner);

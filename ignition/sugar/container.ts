@@ -144,7 +144,7 @@ export function quadlet(
   const units = needed(options);
   const { limits = {}, environment = {} } = options;
   if (options.pod !== undefined && options.ports?.length) {
-    throw badInput(`container ${name} publishes ports in a pod`, { mend: 'publish them on the pod' });
+    throw badInput(`container ${name} publishes ports in a pod`, { hint: 'publish them on the pod' });
   }
   return unitText([
     section('Unit', {

@@ -41,7 +41,7 @@ function portsOf(service: Exclude<Service, string>): Ports {
   if (known) return known;
   throw badInput(`unknown service ${service.name}`, {
     where: 'firewall.allow',
-    mend: `give its tcp or udp ports, or use one of ${Object.keys(SERVICES).join(', ')}`,
+    hint: `give its tcp or udp ports, or use one of ${Object.keys(SERVICES).join(', ')}`,
   });
 }
 

@@ -36,7 +36,7 @@ export function oneLine(text: string, what: string): string {
 }
 
 /** Refuses what does not match, naming what was expected. */
-export function matching(text: string, pattern: RegExp, what: string, mend: string): string {
+export function matching(text: string, pattern: RegExp, what: string, hint: string): string {
   if (pattern.test(text)) return text;
-  throw badInput(`not a ${what}: ${JSON.stringify(text.slice(0, 80))}`, { mend });
+  throw badInput(`not a ${what}: ${JSON.stringify(text.slice(0, 80))}`, { hint });
 }

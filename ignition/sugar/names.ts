@@ -24,7 +24,7 @@ export function checkNames(options: object, known: object, where: string): void 
     if (Object.hasOwn(known, name)) continue;
     throw badInput(`unknown option ${JSON.stringify(name)}`, {
       where,
-      mend: nearNames(name, Object.keys(known)),
+      hint: nearNames(name, Object.keys(known)),
     });
   }
 }

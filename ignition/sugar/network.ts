@@ -117,14 +117,14 @@ function checkVlans({ interfaces = {}, bonds = {}, bridges = {}, vlans = {} }: N
   );
   for (const name of used) {
     if (!(name in vlans))
-      throw badInput(`VLAN ${name} is not declared`, { where: 'network.vlans', mend: 'declare its id' });
+      throw badInput(`VLAN ${name} is not declared`, { where: 'network.vlans', hint: 'declare its id' });
   }
   for (const name of Object.keys(vlans)) {
     const times = used.filter((one) => one === name).length;
     if (times !== 1) {
       throw badInput(`VLAN ${name} lies on ${times} interfaces`, {
         where: `network.vlans.${name}`,
-        mend: 'name it in the vlans of exactly one interface, bond or bridge',
+        hint: 'name it in the vlans of exactly one interface, bond or bridge',
       });
     }
   }

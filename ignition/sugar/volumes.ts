@@ -53,7 +53,7 @@ export function luks(name: string, { device, unlock, filesystem, wipe = false }:
   if (!unlock || !('key' in unlock)) {
     throw badInput('a LUKS volume is unlocked by a key; TPM and Tang need Clevis, which no image has', {
       where: `luks.${name}.unlock`,
-      mend: "write unlock: { key: secret({ file: 'NAME' }) }",
+      hint: "write unlock: { key: secret({ file: 'NAME' }) }",
     });
   }
   const keyFile = { source: { ...unlock.key, as: 'data-url' } };

@@ -88,7 +88,7 @@ describe('the script of a pool', () => {
     assert.doesNotMatch(pool({ present: 'tank' }).calls, /create|import/);
   });
 
-  test('refuses disks that are not blank, and says how to mend it', () => {
+  test('refuses disks that are not blank, and says how to fix it', () => {
     for (const blkid of [0, 8]) {
       const { status, stderr, calls } = pool({ blkid });
       assert.equal(status, 1);

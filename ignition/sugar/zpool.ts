@@ -64,7 +64,7 @@ function poolName(name: string): string {
     'begin with a letter; use letters, digits, . - and _',
   );
   if (!/^(mirror|raidz|draid|spare|log$)/.test(name)) return name;
-  throw badInput(`${name} is a word of zpool's own`, { mend: 'take another pool name' });
+  throw badInput(`${name} is a word of zpool's own`, { hint: 'take another pool name' });
 }
 
 function vdevWords(vdev: Vdev): string[] {

@@ -102,7 +102,7 @@ describe('filesystems', () => {
     assert.equal(out.storage.files[0]?.path, '/srv/a');
   });
 
-  test('a file on one of unknown path is refused with the mend', () => {
+  test('a file on one of unknown path is refused with a hint', () => {
     assert.match(refused({ storage: { filesystems: [data], files: [file] } }), /--filesystem data=\/PATH/);
   });
 

@@ -12,7 +12,7 @@ import { onTerminal } from './terminal.ts';
 export async function attach(dir: string, command: readonly string[]): Promise<number> {
   if (command.length === 0 && !process.stdin.isTTY)
     throw badInput('kola attach without a command is a shell: it needs a terminal', {
-      mend: `./draisine kola attach ${dir} COMMAND`,
+      hint: `./draisine kola attach ${dir} COMMAND`,
     });
   const socket = await connectTo(dir);
   const send = (request: Request): void => void socket.write(`${JSON.stringify(request)}\n`);
@@ -54,7 +54,7 @@ async function connectTo(dir: string): Promise<Socket> {
       reject(
         badInput('no machine is kept there', {
           where: path,
-          mend: './draisine kola run --keep TEST prints the folders of its machines',
+          hint: './draisine kola run --keep TEST prints the folders of its machines',
         }),
       );
     });

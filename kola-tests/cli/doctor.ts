@@ -17,7 +17,7 @@ export interface Finding {
   readonly need: string;
   readonly verdict: 'good' | 'slow' | 'bad';
   readonly found: string;
-  readonly mend?: string;
+  readonly hint?: string;
 }
 
 const GIB = 1024 ** 3;
@@ -42,9 +42,9 @@ export async function doctor({ json }: { readonly json?: boolean }): Promise<num
   return findings.some(({ verdict }) => verdict === 'bad') ? 1 : 0;
 }
 
-function describe({ need, verdict, found, mend }: Finding): string {
+function describe({ need, verdict, found, hint }: Finding): string {
   const line = `${verdict.padEnd(4)}  ${need}: ${found}`;
-  return mend === undefined ? line : `${line}\n      mend: ${mend}`;
+  return hint === undefined ? line : `${line}\n      hint: ${hint}`;
 }
 
 /** The sandbox of the compiler is a user namespace: only making one tells whether it may be made. */
@@ -56,16 +56,16 @@ async function userNamespaces(): Promise<Finding> {
     'user.max_user_namespaces=10000',
   ];
   const existing = limits.filter((limit) => existsSync(sysctlPath(limit)));
-  const mend = `as root: sysctl ${existing.join(' ')}; or build as root`;
+  const hint = `as root: sysctl ${existing.join(' ')}; or build as root`;
   try {
     const code = await exitCode('unshare', ['--user', '--map-root-user', 'true']);
     return code === 0
       ? { need, verdict: 'good', found: 'can be made' }
-      : { need, verdict: 'bad', found: 'may not be made', mend };
+      : { need, verdict: 'bad', found: 'may not be made', hint };
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
     const most = Number(await readFile(sysctlPath('user.max_user_namespaces'), 'utf8'));
-    if (most === 0) return { need, verdict: 'bad', found: 'user.max_user_namespaces is 0', mend };
+    if (most === 0) return { need, verdict: 'bad', found: 'user.max_user_namespaces is 0', hint };
     return { need, verdict: 'good', found: `up to ${most} (not tried: this host has no unshare)` };
   }
 }
@@ -84,17 +84,17 @@ function exitCode(file: string, args: readonly string[]): Promise<number> {
 
 async function kvm(): Promise<Finding> {
   const need = 'KVM';
-  const mend =
+  const hint =
     'use a host with hardware virtualization, or nested virtualization that works; without, tests run some 5× slower';
   try {
     await access('/dev/kvm', constants.R_OK | constants.W_OK);
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return { need, verdict: 'slow', found: '/dev/kvm is missing', mend };
+    if (errorCode(error) === 'ENOENT') return { need, verdict: 'slow', found: '/dev/kvm is missing', hint };
     return {
       need,
       verdict: 'slow',
       found: '/dev/kvm may not be used by this user',
-      mend: 'add yourself to its group: usermod -aG kvm USER',
+      hint: 'add yourself to its group: usermod -aG kvm USER',
     };
   }
   if (!existsSync(join(OUT, 'n100/manifest.json'))) {
@@ -102,12 +102,12 @@ async function kvm(): Promise<Finding> {
       need,
       verdict: 'slow',
       found: '/dev/kvm opens; only booting a kernel tells whether it works',
-      mend: './draisine build n100, then ask again',
+      hint: './draisine build n100, then ask again',
     };
   }
   const kernel = await readArtifacts(OUT, 'n100').then((image) => image.get('kernel'));
   const { kind, why } = await probeAcceleration(await emulatorOf(await qemuTree()), kernel);
-  return kind === 'kvm' ? { need, verdict: 'good', found: why } : { need, verdict: 'slow', found: why, mend };
+  return kind === 'kvm' ? { need, verdict: 'good', found: why } : { need, verdict: 'slow', found: why, hint };
 }
 
 async function room(what: string, path: string, wanted: number): Promise<Finding> {
@@ -120,7 +120,7 @@ async function room(what: string, path: string, wanted: number): Promise<Finding
     need,
     verdict: 'bad',
     found,
-    mend: `free some, or set ${variable} to a place with ${wanted / GIB} GiB`,
+    hint: `free some, or set ${variable} to a place with ${wanted / GIB} GiB`,
   };
 }
 
@@ -138,7 +138,7 @@ async function memory(): Promise<Finding> {
     need,
     verdict: 'bad',
     found,
-    mend: `end other programs: one test machine needs about ${MEMORY_NEED_MIB} MiB`,
+    hint: `end other programs: one test machine needs about ${MEMORY_NEED_MIB} MiB`,
   };
 }
 
@@ -155,7 +155,7 @@ async function mirror(): Promise<Finding> {
       need,
       verdict: 'bad',
       found,
-      mend: 'check the network and HTTP_PROXY, or set DRAISINE_MIRROR to a mirror that serves trixie',
+      hint: 'check the network and HTTP_PROXY, or set DRAISINE_MIRROR to a mirror that serves trixie',
     };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
@@ -163,7 +163,7 @@ async function mirror(): Promise<Finding> {
       need,
       verdict: 'bad',
       found: error.message,
-      ...(error.mend === undefined ? {} : { mend: error.mend }),
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
     };
   }
 }
@@ -198,7 +198,7 @@ async function ports(): Promise<Finding> {
       need,
       verdict: 'bad',
       found: `127.0.0.1: ${errorCode(error) ?? String(error)}`,
-      mend: 'bring the loopback interface up: ip link set lo up',
+      hint: 'bring the loopback interface up: ip link set lo up',
     };
   } finally {
     server.close();

@@ -16,7 +16,7 @@ test('--keep: when, for how long, and a word behind it that was meant as a test'
 });
 
 test('--keep is refused where nobody can end it, and with several tests at once', () => {
-  assert.throws(() => keepOption([], { keep: true }, false), { exitCode: 2, mend: /--keep-for 10m/ });
+  assert.throws(() => keepOption([], { keep: true }, false), { exitCode: 2, hint: /--keep-for 10m/ });
   assert.throws(() => keepOption([], { keep: true, parallel: 2 }, true), { exitCode: 2 });
   assert.throws(() => keepOption([], { keepFor: 1000 }, true), { exitCode: 2 });
   keepOption([], { keep: true, parallel: 1 }, true);

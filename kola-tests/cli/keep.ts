@@ -16,10 +16,10 @@ export function keepOption(
     return { patterns: globs };
   }
   if (parallel !== undefined && parallel > 1)
-    throw badInput('--keep runs one test at a time', { mend: 'leave --parallel out' });
+    throw badInput('--keep runs one test at a time', { hint: 'leave --parallel out' });
   if (!terminal && keepFor === undefined)
     throw badInput('--keep waits for Enter on a terminal, and there is none', {
-      mend: 'say when it shall end: --keep-for 10m',
+      hint: 'say when it shall end: --keep-for 10m',
     });
   const word = keep === true || keep === 'failed' || keep === 'always' ? undefined : keep;
   return {

@@ -126,7 +126,7 @@ async function run(
 async function shardOption({ image, shard, durations }: KolaOptions): Promise<Shard | undefined> {
   if (shard === undefined) {
     if (durations !== undefined)
-      throw badInput('--durations says how to balance --shard: give that too', { mend: '--shard I/N' });
+      throw badInput('--durations says how to balance --shard: give that too', { hint: '--shard I/N' });
     return undefined;
   }
   return {
@@ -151,6 +151,6 @@ export async function selected(
       (definition.image ?? image) === image && (patterns.length === 0 || matchesAny(patterns, definition)),
   );
   if (found.length === 0)
-    throw badInput(`no test matches ${patterns.join(' ')}`, { mend: './draisine kola list shows them all' });
+    throw badInput(`no test matches ${patterns.join(' ')}`, { hint: './draisine kola list shows them all' });
   return found;
 }

@@ -21,7 +21,7 @@ export function parseMebibytes(text: string): number {
   const factor = { M: 1, G: 1024, T: 1024 * 1024 }[unit.toUpperCase() || 'M'];
   const size = Number(digits) * (factor ?? 1);
   if (digits === undefined || !Number.isSafeInteger(size) || size < 1)
-    throw badInput(`not a size: ${text}`, { mend: 'write e.g. 512M or 10G' });
+    throw badInput(`not a size: ${text}`, { hint: 'write e.g. 512M or 10G' });
   return size;
 }
 
@@ -38,6 +38,6 @@ export function parseTime(text: string): number {
   const [, digits, unit = 'm'] = /^(\d+)([smh]?)$/.exec(text) ?? [];
   const seconds = Number(digits) * UNITS[(unit || 'm') as keyof typeof UNITS];
   if (digits === undefined || seconds < 1 || seconds > 24 * 3600)
-    throw badInput(`not a time from one second to a day: ${text}`, { mend: 'write e.g. 90s, 10m or 2h' });
+    throw badInput(`not a time from one second to a day: ${text}`, { hint: 'write e.g. 90s, 10m or 2h' });
   return seconds * 1000;
 }

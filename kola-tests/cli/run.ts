@@ -120,7 +120,7 @@ async function readConfig(path: string): Promise<string> {
     if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'EISDIR') throw error;
     throw badInput('there is no such machine config', {
       where: resolve(path),
-      mend: 'give --ignition a file',
+      hint: 'give --ignition a file',
     });
   }
 }
@@ -139,7 +139,7 @@ async function machineConfig(path: string, text: string, dir: string): Promise<s
     if (!(error instanceof SyntaxError)) throw error;
     throw badInput(`the machine config is not JSON: ${error.message}`, {
       where: resolve(path),
-      mend: `./draisine ignition validate ${path}`,
+      hint: `./draisine ignition validate ${path}`,
     });
   }
   await writeFile(config, text);

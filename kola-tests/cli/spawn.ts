@@ -22,7 +22,7 @@ export interface SpawnOptions {
 export async function spawnMachine(test: string | undefined, { image, repl }: SpawnOptions): Promise<number> {
   if (!repl && !process.stdin.isTTY)
     throw badInput('kola spawn is interactive: it needs a terminal', {
-      mend: 'kola spawn --repl takes a script on its input',
+      hint: 'kola spawn --repl takes a script on its input',
     });
   const definition = test === undefined ? { name: 'spawn' } : await definitionOf(test);
   const lab = await openLab({ image, out: OUT, toolTree: await qemuTree() });
@@ -48,7 +48,7 @@ export async function spawnMachine(test: string | undefined, { image, repl }: Sp
 async function definitionOf(name: string): Promise<TestDefinition> {
   const { tests } = await loadTests(await testModules());
   const found = tests.find(({ definition }) => definition.name === name);
-  if (!found) throw badInput(`there is no test ${name}`, { mend: './draisine kola list shows them all' });
+  if (!found) throw badInput(`there is no test ${name}`, { hint: './draisine kola list shows them all' });
   return found.definition;
 }
 

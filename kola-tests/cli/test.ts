@@ -46,7 +46,7 @@ export async function testEverything(
   { unit, vm }: TestOptions,
 ): Promise<number> {
   if (unit && vm)
-    throw badInput('--unit and --vm exclude each other', { mend: 'leave both out to run everything' });
+    throw badInput('--unit and --vm exclude each other', { hint: 'leave both out to run everything' });
   const stages: Stage[] = [];
   if (!vm) {
     const files = (await unitTestFiles()).filter((file) => matchesFile(relative(CHECKOUT, file), patterns));
@@ -59,7 +59,7 @@ export async function testEverything(
   }
   if (stages.length === 0) {
     throw badInput(`no test matches ${patterns.join(' ')}`, {
-      mend: 'a pattern is part of the path of a unit test, or a glob on names of VM tests',
+      hint: 'a pattern is part of the path of a unit test, or a glob on names of VM tests',
     });
   }
   const { failed } = await reportStages(stages, process.stdout, {

@@ -39,7 +39,7 @@ test('an artifact is found, and checked against its manifest', async () => {
   });
 });
 
-test('no artifact, a truncated or foreign one: one clear error that says how to mend it', async () => {
+test('no artifact, a truncated or foreign one: one clear error that says how to fix it', async () => {
   const cases: [string | undefined, RegExp][] = [
     [undefined, /n100 is not built/],
     ['{', /not JSON/],
@@ -56,7 +56,7 @@ test('no artifact, a truncated or foreign one: one clear error that says how to 
     await withOut(text, async (out) => {
       await assert.rejects(
         readArtifacts(out, 'n100').then((image) => image.get('disk')),
-        { name: 'Failure', exitCode: 2, message, mend: './draisine build n100' },
+        { name: 'Failure', exitCode: 2, message, hint: './draisine build n100' },
       );
     });
   }

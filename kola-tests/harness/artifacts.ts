@@ -31,7 +31,7 @@ export async function readArtifacts(outDir: string, image: string): Promise<Imag
   const build = `./draisine build ${image}`;
   const manifest = parse(await readManifest(path, image, build), path, build);
   if (manifest.name !== image) {
-    throw badInput(`this is the manifest of ${manifest.name}, not of ${image}`, { where: path, mend: build });
+    throw badInput(`this is the manifest of ${manifest.name}, not of ${image}`, { where: path, hint: build });
   }
   return {
     image,
@@ -40,7 +40,7 @@ export async function readArtifacts(outDir: string, image: string): Promise<Imag
     has: (name) => manifest.artifacts.some((artifact) => artifact.name === name),
     get: async (name) => {
       const artifact = manifest.artifacts.find((candidate) => candidate.name === name);
-      if (!artifact) throw badInput(`${image} has no artifact named ${name}`, { where: path, mend: build });
+      if (!artifact) throw badInput(`${image} has no artifact named ${name}`, { where: path, hint: build });
       const found = { ...artifact, path: resolve(dir, artifact.path) };
       await check(found, build);
       return found;
@@ -53,7 +53,7 @@ async function readManifest(path: string, image: string, build: string): Promise
     return await readFile(path, 'utf8');
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
-    throw badInput(`${image} is not built: it has no manifest`, { where: path, mend: build });
+    throw badInput(`${image} is not built: it has no manifest`, { where: path, hint: build });
   }
 }
 
@@ -63,7 +63,7 @@ async function check(artifact: Artifact, build: string): Promise<void> {
     size = (await stat(artifact.path)).size;
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
-    throw badInput(`the artifact ${artifact.name} is missing`, { where: artifact.path, mend: build });
+    throw badInput(`the artifact ${artifact.name} is missing`, { where: artifact.path, hint: build });
   }
   if (size !== artifact.size) {
     const what = size < artifact.size ? 'truncated' : 'not the one that was built';
@@ -71,7 +71,7 @@ async function check(artifact: Artifact, build: string): Promise<void> {
       `the artifact ${artifact.name} is ${what}: ${size} bytes, its manifest says ${artifact.size}`,
       {
         where: artifact.path,
-        mend: build,
+        hint: build,
       },
     );
   }
@@ -79,7 +79,7 @@ async function check(artifact: Artifact, build: string): Promise<void> {
   if (digest !== artifact.sha256) {
     throw badInput(
       `the artifact ${artifact.name} is not the one that was built: its SHA-256 is ${digest}, its manifest says ${artifact.sha256}`,
-      { where: artifact.path, mend: build },
+      { where: artifact.path, hint: build },
     );
   }
 }
@@ -96,10 +96,10 @@ function parse(text: string, path: string, build: string): Manifest {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw badInput(`the manifest is not JSON: ${(error as Error).message}`, { where: path, mend: build });
+    throw badInput(`the manifest is not JSON: ${(error as Error).message}`, { where: path, hint: build });
   }
   const fault = (at: string, wanted: string): Error =>
-    badInput(`the manifest is not one of ours: ${at} must be ${wanted}`, { where: path, mend: build });
+    badInput(`the manifest is not one of ours: ${at} must be ${wanted}`, { where: path, hint: build });
   if (!isObject(value)) throw fault('$', 'an object');
   const { name, version, usrHash, artifacts } = value;
   if (typeof name !== 'string') throw fault('$.name', 'a string');

@@ -49,7 +49,7 @@ export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Ori
   } catch (error) {
     throw new Trouble(`the files of a machine cannot be made: ${messageOf(error)}`, {
       where: dir,
-      mend: 'see that there is room, and that the cache was not cleared meanwhile',
+      hint: 'see that there is room, and that the cache was not cleared meanwhile',
       cause: error,
     });
   }

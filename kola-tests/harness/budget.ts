@@ -36,7 +36,7 @@ export function createBudget(memory: number, slots: number): Budget {
     acquire: async (wanted, wantedSlots = 1) => {
       if (wanted > memory) {
         throw new Trouble(`too little memory: this test needs ${wanted} MiB, ${memory} MiB are available`, {
-          mend: 'end other programs, or give the machines of the test less memory',
+          hint: 'end other programs, or give the machines of the test less memory',
         });
       }
       await new Promise<void>((resolve) => {

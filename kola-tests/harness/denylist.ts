@@ -28,7 +28,7 @@ export async function readDenylist(path: string, tests: ReadonlySet<string>): Pr
   if (unknown)
     throw badInput(`the denylist is wrong: there is no test ${unknown.test}`, {
       where: path,
-      mend: 'take the entry out, or give it the name that the test has now',
+      hint: 'take the entry out, or give it the name that the test has now',
     });
   return denials;
 }

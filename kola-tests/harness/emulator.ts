@@ -42,7 +42,7 @@ function firmware(root: string, name: string): string {
   if (!existsSync(path)) {
     throw new Failure(`the tool tree has no ${name}`, {
       where: path,
-      mend: 'add the package ovmf to its set in packages/sets/sdk.ts',
+      hint: 'add the package ovmf to its set in packages/sets/sdk.ts',
     });
   }
   return path;

@@ -59,7 +59,7 @@ export async function readDurations(image: string, path: string): Promise<Readon
   if (Object.keys(durations).length === 0)
     throw badInput(`no durations of ${image} there`, {
       where: path,
-      mend: `give all shards a copy of one host's ${historyFile()}`,
+      hint: `give all shards a copy of one host's ${historyFile()}`,
     });
   return durations;
 }

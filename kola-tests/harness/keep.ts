@@ -126,7 +126,7 @@ function answer(client: Socket, message: Answer): void {
 async function released(limitMs: number | undefined): Promise<void> {
   const terminal = openTerminal();
   if (!terminal && limitMs === undefined)
-    throw new Failure('there is no terminal to press Enter on', { mend: 'give --keep-for a time' });
+    throw new Failure('there is no terminal to press Enter on', { hint: 'give --keep-for a time' });
   let timer: NodeJS.Timeout | undefined;
   await new Promise<void>((resolve) => {
     terminal?.once('data', () => resolve());

@@ -30,7 +30,7 @@ async function processDir(): Promise<string> {
   if (Buffer.byteLength(dir) > LONGEST_RUN_DIR) {
     throw badInput('the folder for temporary files has too long a path for unix sockets', {
       where: dir,
-      mend: 'set TMPDIR to a shorter one',
+      hint: 'set TMPDIR to a shorter one',
     });
   }
   await mkdir(dir, { recursive: true, mode: 0o700 });

@@ -67,7 +67,7 @@ export function selectSabotages(
   const found = all.filter(({ name }) => patterns.length === 0 || matchesAny(patterns, { name }));
   if (found.length === 0)
     throw badInput(`no sabotage matches ${patterns.join(' ')}`, {
-      mend: './draisine kola sabotage --list shows them all',
+      hint: './draisine kola sabotage --list shows them all',
     });
   return found;
 }
@@ -147,7 +147,7 @@ export function mustBeRed(sabotage: Sabotage, test: string, outcome: SabotageOut
   if (trouble !== undefined) throw new Failure(`${sabotage.name} could not be done: ${trouble}`);
   if (passed)
     throw new Failure(`${test} passed although ${sabotage.what}`, {
-      mend: 'make the test look for it, or name one that does',
+      hint: 'make the test look for it, or name one that does',
     });
   const told = sabotage.because.exec(reason);
   if (!told)

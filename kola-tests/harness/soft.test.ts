@@ -11,7 +11,7 @@ test('every check runs; all failures are told at once, with the journal', async 
     good: async () => ran.push('good'),
     bad: async () => {
       ran.push('bad');
-      throw new Failure('no luck', { mend: 'try again' });
+      throw new Failure('no luck', { hint: 'try again' });
     },
     'also bad': async () => assert.equal(1, 2),
     'good after all': async () => ran.push('later'),
@@ -19,7 +19,7 @@ test('every check runs; all failures are told at once, with the journal', async 
   await assert.rejects(softly(box, checks), (error) => {
     assert.ok(error instanceof Failure);
     assert.match(error.message, /^2 of 4 checks failed\nbad:\n.*no luck/);
-    for (const part of ['mend: try again', 'also bad:', '1 !== 2', 'last line'])
+    for (const part of ['hint: try again', 'also bad:', '1 !== 2', 'last line'])
       assert.ok(error.message.includes(part), part);
     return true;
   });

@@ -83,7 +83,7 @@ function failedTest(name: string, error: unknown): void {
 
 function expired({ reason, tracker, expires }: Denial): Failure {
   return new Failure(`its entry in the denylist expired on ${expires}: ${reason} (${tracker})`, {
-    mend: 'mend what it is about and take the entry out, or give it a new date',
+    hint: 'fix what it is about and take the entry out, or give it a new date',
   });
 }
 

@@ -110,7 +110,7 @@ function stopped(data: Readonly<Record<string, unknown>>): Trouble {
   return new Trouble(
     `QEMU stopped the machine, its disk ${where} cannot be written to: ${String(data.reason)}`,
     {
-      mend: 'make room where TMPDIR is on this host',
+      hint: 'make room where TMPDIR is on this host',
     },
   );
 }

@@ -60,7 +60,7 @@ export async function ignitionOracle(): Promise<IgnitionOracle> {
   if (!pinned || !tarball) {
     throw badInput('the lock has no source package ignition', {
       where: 'packages/lock.json',
-      mend: './draisine lock --update',
+      hint: './draisine lock --update',
     });
   }
   const path = `${pinned.directory}/${tarball.name}`;

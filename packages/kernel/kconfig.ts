@@ -33,7 +33,7 @@ export function settings(groups: readonly ConfigGroup[]): ReadonlyMap<string, Se
   if (faults.length === 0) return all;
   throw badInput(`the kernel's configuration contradicts itself\n  ${faults.join('\n  ')}`, {
     where: 'packages/kernel/config',
-    mend: 'leave each option in one group',
+    hint: 'leave each option in one group',
   });
 }
 
@@ -77,7 +77,7 @@ export function checkSurvived(
     `${faults.length} options did not survive into the kernel's configuration\n  ${faults.join('\n  ')}`,
     {
       where: 'packages/kernel/config',
-      mend: 'correct the name, name what it depends on too, or take the option out',
+      hint: 'correct the name, name what it depends on too, or take the option out',
     },
   );
 }

@@ -145,7 +145,7 @@ export function checkHardening(config: string, known: readonly Deviation[] = dev
     `the kernel's hardening is not what packages/kernel/kspp.ts says\n  ${faults.join('\n  ')}`,
     {
       where: 'packages/kernel/config/hardening.ts',
-      mend: 'follow the recommendation, or name the deviation with its reason and cost',
+      hint: 'follow the recommendation, or name the deviation with its reason and cost',
     },
   );
 }

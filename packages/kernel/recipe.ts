@@ -95,7 +95,7 @@ export const kernelBuild = recipe<
     const { name, version } = inputs;
     if (inputs.certificate === '') {
       throw badInput('there is no key to sign kernel modules with', {
-        mend: 'make one: ./draisine keys init',
+        hint: 'make one: ./draisine keys init',
       });
     }
     const certificate = join(scratch, 'certificate.pem');

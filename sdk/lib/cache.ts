@@ -17,7 +17,7 @@ function home(): string {
   const folder = homedir();
   if (isAbsolute(folder)) return folder;
   throw badInput(`HOME is no absolute path: ${JSON.stringify(folder)}`, {
-    mend: 'set HOME to your home, or DRAISINE_CACHE to a folder for the cache',
+    hint: 'set HOME to your home, or DRAISINE_CACHE to a folder for the cache',
   });
 }
 
@@ -28,7 +28,7 @@ export function cacheFailure(error: unknown): Failure | undefined {
   if (!ofDisk || ofNetwork || !(error instanceof Error)) return undefined;
   return new Failure(`cannot use the cache: ${error.message}`, {
     where: cacheDir(),
-    mend: 'make room there, or point DRAISINE_CACHE at a folder that you may write to',
+    hint: 'make room there, or point DRAISINE_CACHE at a folder that you may write to',
     cause: error,
   });
 }

@@ -8,10 +8,10 @@ function lineOf(source: string, error: unknown): number | undefined {
 }
 
 /** Parses a JSON file of the checkout. `what` is what errors call it. Throws badInput with the line. */
-export function parseJson(source: string, what: string, where: string, mend: string): unknown {
+export function parseJson(source: string, what: string, where: string, hint: string): unknown {
   const conflict = source.split('\n').findIndex((line) => /^(<{7}|={7}|>{7})/.test(line));
   if (conflict >= 0)
-    throw badInput(`${what} has a merge conflict`, { where: `${where}:${conflict + 1}`, mend });
+    throw badInput(`${what} has a merge conflict`, { where: `${where}:${conflict + 1}`, hint });
   try {
     return JSON.parse(source);
   } catch (cause) {
@@ -19,7 +19,7 @@ export function parseJson(source: string, what: string, where: string, mend: str
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw badInput(`${what} is not JSON: ${reason}`, {
       where: line === undefined ? where : `${where}:${line}`,
-      mend,
+      hint,
       cause,
     });
   }

@@ -26,7 +26,7 @@ export async function fillOutput(
     const found = await statIfAny(path);
     if (found?.isDirectory()) throw refused(path, 'it is a folder');
     if (found?.isBlockDevice())
-      throw badInput('cannot write: it is a disk', { where: path, mend: './draisine flash writes to disks' });
+      throw badInput('cannot write: it is a disk', { where: path, hint: './draisine flash writes to disks' });
     if (found && !found.isFile()) return await pour(path, fill);
     const mode = secret ? 0o600 : found ? found.mode & 0o777 : 0o666 & ~umask();
     await replaceFile(found ? await realpath(path) : await endOfLinks(path), mode, fill);
@@ -36,7 +36,7 @@ export async function fillOutput(
     if (code === 'EPIPE') throw error; // its reader left: no fault of the place
     const why = REASONS[code] ?? `${code}`;
     throw code === 'ENOSPC' || code === 'EDQUOT' || code === 'EIO'
-      ? new Failure(`cannot write: ${why}`, { where: path, mend: 'make room there', cause: error })
+      ? new Failure(`cannot write: ${why}`, { where: path, hint: 'make room there', cause: error })
       : refused(path, why, error);
   }
 }
@@ -62,7 +62,7 @@ const REASONS: Readonly<Record<string, string>> = {
 function refused(path: string, why: string, cause?: unknown): Failure {
   return badInput(`cannot write: ${why}`, {
     where: path === '' ? '""' : path,
-    mend: 'name a file in a folder that is there and that you may write to',
+    hint: 'name a file in a folder that is there and that you may write to',
     cause,
   });
 }
