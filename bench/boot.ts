@@ -22,10 +22,10 @@ import { buildTargets } from '../build/graph/run.ts';
 import { lockedPackages } from '../build/image/packages.ts';
 import { SYSTEMD_BOOT } from '../build/media/esp.ts';
 import { makeFat } from '../build/media/fat.ts';
-import { createCluster, planCluster } from '../kola-tests/harness/cluster.ts';
-import { type Lab, openLab } from '../kola-tests/harness/lab.ts';
-import type { Machine } from '../kola-tests/harness/machine.ts';
-import { qemuTree } from '../kola-tests/harness/tree.ts';
+import { createCluster, planCluster } from '../kola-tests/harness/machine/cluster.ts';
+import { type Lab, openLab } from '../kola-tests/harness/machine/lab.ts';
+import type { Machine } from '../kola-tests/harness/machine/machine.ts';
+import { qemuTree } from '../kola-tests/harness/qemu/tree.ts';
 import { runTool } from '../sdk/tool.ts';
 
 const MEMORY = 1024;

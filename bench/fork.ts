@@ -6,10 +6,10 @@
  * For out/n100 (./draisine build n100). Prints medians and their ratio. The snapshot is there before the clock starts.
  */
 import { fileURLToPath } from 'node:url';
-import { createCluster, planCluster } from '../kola-tests/harness/cluster.ts';
-import { openLab } from '../kola-tests/harness/lab.ts';
-import type { MachineSpec } from '../kola-tests/harness/spec.ts';
-import { qemuTree } from '../kola-tests/harness/tree.ts';
+import { createCluster, planCluster } from '../kola-tests/harness/machine/cluster.ts';
+import { openLab } from '../kola-tests/harness/machine/lab.ts';
+import type { MachineSpec } from '../kola-tests/harness/qemu/spec.ts';
+import { qemuTree } from '../kola-tests/harness/qemu/tree.ts';
 
 const [boots = 3, forks = 10] = process.argv.slice(2).map(Number);
 const out = fileURLToPath(new URL('../out', import.meta.url));

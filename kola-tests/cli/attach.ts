@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
-import { type Answer, attachSocket, type Request } from '../harness/keep.ts';
+import { type Answer, attachSocket, type Request } from '../harness/machine/keep.ts';
 import { onTerminal } from './terminal.ts';
 
 /**

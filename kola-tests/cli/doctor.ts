@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
-import { probeAcceleration } from '../harness/accel.ts';
-import { readArtifacts } from '../harness/artifacts.ts';
-import { emulatorOf } from '../harness/emulator.ts';
-import { qemuTree } from '../harness/tree.ts';
+import { probeAcceleration } from '../harness/qemu/accel.ts';
+import { readArtifacts } from '../harness/qemu/artifacts.ts';
+import { emulatorOf } from '../harness/qemu/emulator.ts';
+import { qemuTree } from '../harness/qemu/tree.ts';
 import { OUT } from './options.ts';
 
 /** What was found of one need. `slow` works, but something takes longer or is left out; `bad` has to be mended. */

@@ -1,5 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import type { Keep } from '../harness/keep.ts';
+import type { Keep } from '../harness/machine/keep.ts';
 
 /**
  * What `--keep` asks for. Its value may be left out: then a word behind it was meant as a glob on tests, which the

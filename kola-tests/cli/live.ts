@@ -1,4 +1,4 @@
-import { seconds } from '../harness/wait.ts';
+import { seconds } from '../harness/qemu/wait.ts';
 import type { Live } from './outcome.ts';
 import type { TestEvent } from './stages.ts';
 

@@ -1,4 +1,4 @@
-import { plainText } from '../harness/console.ts';
+import { plainText } from '../harness/qemu/console.ts';
 import type { Outcome } from './outcome.ts';
 
 const LINES = 3;

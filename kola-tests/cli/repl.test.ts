@@ -6,8 +6,8 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
-import { plainText } from '../harness/console.ts';
-import { poll } from '../harness/wait.ts';
+import { plainText } from '../harness/qemu/console.ts';
+import { poll } from '../harness/qemu/wait.ts';
 import { runRepl } from './repl.ts';
 
 function fakeBox() {

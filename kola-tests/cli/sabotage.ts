@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { readArtifacts } from '../harness/artifacts.ts';
-import { loadTests } from '../harness/register.ts';
-import { type Sabotage, selectSabotages } from '../harness/sabotage.ts';
-import { loadSabotages, sabotageTitle } from '../harness/sabotage-suite.ts';
-import { testModules } from '../harness/suite-options.ts';
+import { readArtifacts } from '../harness/qemu/artifacts.ts';
+import { loadTests } from '../harness/run/register.ts';
+import { type Sabotage, selectSabotages } from '../harness/run/sabotage.ts';
+import { loadSabotages, sabotageTitle } from '../harness/run/sabotage-suite.ts';
+import { testModules } from '../harness/run/suite-options.ts';
 import { liveLine } from './live.ts';
 import { OUT } from './options.ts';
 import { type Outcome, reportStages } from './outcome.ts';

@@ -1,11 +1,11 @@
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
-import { createCluster, planCluster } from '../harness/cluster.ts';
-import { openLab } from '../harness/lab.ts';
-import type { Machine } from '../harness/machine.ts';
-import { loadTests, type TestDefinition } from '../harness/register.ts';
-import { openShell } from '../harness/shell.ts';
-import { testModules } from '../harness/suite-options.ts';
-import { qemuTree } from '../harness/tree.ts';
+import { openShell } from '../harness/guest/shell.ts';
+import { createCluster, planCluster } from '../harness/machine/cluster.ts';
+import { openLab } from '../harness/machine/lab.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import { qemuTree } from '../harness/qemu/tree.ts';
+import { loadTests, type TestDefinition } from '../harness/run/register.ts';
+import { testModules } from '../harness/run/suite-options.ts';
 import { OUT } from './options.ts';
 import { runRepl } from './repl.ts';
 import { onTerminal } from './terminal.ts';

@@ -7,14 +7,14 @@ import { ignitionOracle } from '../../packages/ignition/source.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { log } from '../../sdk/lib/log.ts';
-import { type Artifact, readArtifacts } from '../harness/artifacts.ts';
-import { bootChartFile } from '../harness/bootchart.ts';
-import { loadTests } from '../harness/register.ts';
-import type { TestResult } from '../harness/result.ts';
-import { matchesAny } from '../harness/select.ts';
-import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from '../harness/suite-options.ts';
-import { qemuTree } from '../harness/tree.ts';
-import { writeReport } from '../report/write.ts';
+import { bootChartFile } from '../harness/guest/bootchart.ts';
+import { type Artifact, readArtifacts } from '../harness/qemu/artifacts.ts';
+import { qemuTree } from '../harness/qemu/tree.ts';
+import type { TestResult } from '../harness/report/result.ts';
+import { writeReport } from '../harness/report/write.ts';
+import { loadTests } from '../harness/run/register.ts';
+import { matchesAny } from '../harness/run/select.ts';
+import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from '../harness/run/suite-options.ts';
 import { buildImage } from './build.ts';
 import { liveLine } from './live.ts';
 import { CHECKOUT, OUT } from './options.ts';
@@ -89,7 +89,7 @@ function matchesFile(path: string, patterns: readonly string[]): boolean {
 }
 
 /** The test file that all VM tests are in, as node:test sees it. */
-const SUITE = fileURLToPath(new URL('../harness/suite.ts', import.meta.url));
+const SUITE = fileURLToPath(new URL('../harness/run/suite.ts', import.meta.url));
 
 type VmOptions = Omit<SuiteOptions, 'out' | 'toolTree' | 'reportDir'> & { readonly reportDir?: string };
 

@@ -1,4 +1,4 @@
-import type { Sabotage } from '../harness/sabotage.ts';
+import type { Sabotage } from '../harness/run/sabotage.ts';
 
 /** An overlay over /usr, as an intruder would like one: what is below it is still verified. */
 const WRITABLE_USR = `mkdir -p /run/sabotage/upper /run/sabotage/work

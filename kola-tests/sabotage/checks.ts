@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dataUrl } from '../harness/ignition.ts';
-import type { Sabotage } from '../harness/sabotage.ts';
+import { dataUrl } from '../harness/guest/ignition.ts';
+import type { Sabotage } from '../harness/run/sabotage.ts';
 
 /** What is looked at after every test without asking, and machines that do not stay. */
 const sabotages: readonly Sabotage[] = [

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataUrl } from '../harness/ignition.ts';
-import type { Sabotage } from '../harness/sabotage.ts';
+import { dataUrl } from '../harness/guest/ignition.ts';
+import type { Sabotage } from '../harness/run/sabotage.ts';
 
 /** Settings of podman for all containers, by a file that containers.conf(5) says is read. */
 const containers = (settings: string): string =>

@@ -1,5 +1,5 @@
-import { dataUrl } from '../harness/ignition.ts';
-import type { Sabotage } from '../harness/sabotage.ts';
+import { dataUrl } from '../harness/guest/ignition.ts';
+import type { Sabotage } from '../harness/run/sabotage.ts';
 
 const sabotages: readonly Sabotage[] = [
   {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { CONFIG } from '../fixtures/provisioned.ts';
-import { register } from '../harness/register.ts';
+import { register } from '../harness/run/register.ts';
 
 register({ name: 'boot.multi-user', tags: ['quick'] }, async (_t, { box }) => {
   await box.waitForUnit('multi-user.target');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { BUSYBOX, busybox } from '../harness/busybox.ts';
-import { dataUrl } from '../harness/ignition.ts';
-import { register } from '../harness/register.ts';
+import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
+import { dataUrl } from '../harness/guest/ignition.ts';
+import { register } from '../harness/run/register.ts';
 
 const machines = { box: { prepare: busybox } };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { join2, pingOnLan } from '../harness/lan.ts';
-import type { Machine } from '../harness/machine.ts';
-import { register } from '../harness/register.ts';
+import { join2, pingOnLan } from '../harness/guest/lan.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import { register } from '../harness/run/register.ts';
 
 /* The image on other controllers than the virtio of the other tests: what an N100 box has. */
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { ignitionText } from '../harness/boot.ts';
-import type { Machine } from '../harness/machine.ts';
-import { unprovision } from '../harness/provision.ts';
-import { register } from '../harness/register.ts';
-import type { IgnitionConfig } from '../harness/spec.ts';
+import { unprovision } from '../harness/guest/provision.ts';
+import { ignitionText } from '../harness/machine/boot.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import type { IgnitionConfig } from '../harness/qemu/spec.ts';
+import { register } from '../harness/run/register.ts';
 
 const named = (name: string): IgnitionConfig => ({
   ignition: { version: '3.3.0' },

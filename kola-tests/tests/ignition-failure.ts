@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import type { Machine } from '../harness/machine.ts';
-import { unprovision } from '../harness/provision.ts';
-import { register } from '../harness/register.ts';
-import type { IgnitionConfig } from '../harness/spec.ts';
-import { serve } from '../harness/web.ts';
+import { unprovision } from '../harness/guest/provision.ts';
+import { serve } from '../harness/guest/web.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import type { IgnitionConfig } from '../harness/qemu/spec.ts';
+import { register } from '../harness/run/register.ts';
 
 const V = { version: '3.3.0' };
 

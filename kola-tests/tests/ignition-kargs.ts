@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { register } from '../harness/register.ts';
+import { register } from '../harness/run/register.ts';
 
 // The command line is part of the UKI: an addon beside it holds what a machine wants besides, and takes a restart.
 register(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { fixture, ignitionVerb, provision } from '../harness/provision.ts';
-import { register } from '../harness/register.ts';
+import { fixture, ignitionVerb, provision } from '../harness/guest/provision.ts';
+import { register } from '../harness/run/register.ts';
 
 const compiled = (name: string) => ignitionVerb('compile', fixture(`machines/${name}`));
 /** Device, type and mount point of what is mounted below /var, and swap areas. */

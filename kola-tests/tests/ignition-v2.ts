@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { fixture, ignitionVerb, provision } from '../harness/provision.ts';
-import { register } from '../harness/register.ts';
+import { fixture, ignitionVerb, provision } from '../harness/guest/provision.ts';
+import { register } from '../harness/run/register.ts';
 
 // A config of spec 2, as Flatcar's users have them, translated as they would.
 register(

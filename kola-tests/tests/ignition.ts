@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { CONFIG, KEY, testKey } from '../fixtures/provisioned.ts';
-import { register } from '../harness/register.ts';
+import { register } from '../harness/run/register.ts';
 
 register({ name: 'ignition.files', config: CONFIG }, async (_t, { box }) => {
   assert.equal(await box.succeed('cat /etc/secret'), 'a secret');

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
-import { ignitionText } from '../harness/boot.ts';
-import { bootEntry } from '../harness/boot-menu.ts';
-import { runsFrom } from '../harness/installed.ts';
-import type { Machine } from '../harness/machine.ts';
-import { startServe } from '../harness/netboot.ts';
-import { register } from '../harness/register.ts';
-import { softly } from '../harness/soft.ts';
-import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/spec.ts';
+import { runsFrom } from '../harness/guest/installed.ts';
+import { softly } from '../harness/guest/soft.ts';
+import { ignitionText } from '../harness/machine/boot.ts';
+import { bootEntry } from '../harness/machine/boot-menu.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import { startServe } from '../harness/machine/netboot.ts';
+import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/qemu/spec.ts';
+import { register } from '../harness/run/register.ts';
 
 /* draisine-install: onto which disk, and whether what it made boots. */
 

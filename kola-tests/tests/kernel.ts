@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { BUSYBOX, busybox } from '../harness/busybox.ts';
-import { foreignModule, unsignedModule } from '../harness/foreign-module.ts';
-import { join2 } from '../harness/lan.ts';
-import { register } from '../harness/register.ts';
-import { endpoint, type Key, wireguardKey } from '../harness/wireguard.ts';
+import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
+import { foreignModule, unsignedModule } from '../harness/guest/foreign-module.ts';
+import { join2 } from '../harness/guest/lan.ts';
+import { endpoint, type Key, wireguardKey } from '../harness/guest/wireguard.ts';
+import { register } from '../harness/run/register.ts';
 
 /* The kernel of our own. What holds for Debian's too has no `image`. */
 

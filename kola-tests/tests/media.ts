@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { ignitionText } from '../harness/boot.ts';
-import { bootEntry, editEntry } from '../harness/boot-menu.ts';
-import { BUSYBOX } from '../harness/busybox.ts';
-import { dataUrl } from '../harness/ignition.ts';
-import { runsFrom } from '../harness/installed.ts';
-import type { Machine } from '../harness/machine.ts';
-import { register } from '../harness/register.ts';
+import { BUSYBOX } from '../harness/guest/busybox.ts';
+import { dataUrl } from '../harness/guest/ignition.ts';
+import { runsFrom } from '../harness/guest/installed.ts';
+import { ignitionText } from '../harness/machine/boot.ts';
+import { bootEntry, editEntry } from '../harness/machine/boot-menu.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import { register } from '../harness/run/register.ts';
 
 /* The image on other media than a disk of its own. */
 

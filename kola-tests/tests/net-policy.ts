@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { register } from '../harness/register.ts';
+import { register } from '../harness/run/register.ts';
 
 /** What a service behind a forwarded port says first; undefined when nothing comes in `ms`. */
 async function greeting(port: number, ms: number): Promise<string | undefined> {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
-import { register } from '../harness/register.ts';
-import { within } from '../harness/wait.ts';
+import { within } from '../harness/qemu/wait.ts';
+import { register } from '../harness/run/register.ts';
 
 register({ name: 'net.dhcp-dns' }, async (_t, { box }) => {
   await box.waitForUnit('systemd-networkd.service');

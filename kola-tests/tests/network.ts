@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Machine } from '../harness/machine.ts';
-import { register } from '../harness/register.ts';
-import { type Key, wireguardKey } from '../harness/wireguard.ts';
+import { type Key, wireguardKey } from '../harness/guest/wireguard.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import { register } from '../harness/run/register.ts';
 
 /*
  * The other end of the cable is a network name space of the same machine: `peer`, with `far` as its interface. The

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BUSYBOX, busybox } from '../harness/busybox.ts';
-import { register } from '../harness/register.ts';
+import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
+import { register } from '../harness/run/register.ts';
 
 const machines = { box: { prepare: busybox } };
 

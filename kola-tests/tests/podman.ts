@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { BUSYBOX, busybox } from '../harness/busybox.ts';
-import { quote } from '../harness/guest.ts';
-import { register } from '../harness/register.ts';
+import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
+import { quote } from '../harness/guest/guest.ts';
+import { register } from '../harness/run/register.ts';
 
 const machines = { box: { prepare: busybox } };
 

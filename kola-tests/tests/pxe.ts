@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { chmod, copyFile, mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ignitionText } from '../harness/boot.ts';
-import { BUSYBOX } from '../harness/busybox.ts';
-import type { Machine } from '../harness/machine.ts';
-import { startServe } from '../harness/netboot.ts';
-import { register } from '../harness/register.ts';
-import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/spec.ts';
+import { BUSYBOX } from '../harness/guest/busybox.ts';
+import { ignitionText } from '../harness/machine/boot.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import { startServe } from '../harness/machine/netboot.ts';
+import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/qemu/spec.ts';
+import { register } from '../harness/run/register.ts';
 
 /* Machines without a disk of ours, booted over the network by `draisine serve --http-only`. */
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { BUSYBOX, busybox } from '../harness/busybox.ts';
-import { register } from '../harness/register.ts';
+import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
+import { register } from '../harness/run/register.ts';
 
 register({ name: 'resources.disk-full', machines: { box: { prepare: busybox } } }, async (_t, { box }) => {
   const hello = `podman run --rm --network=none --entrypoint=/bin/busybox ${BUSYBOX} echo hello`;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { register } from '../harness/register.ts';
+import { register } from '../harness/run/register.ts';
 
 /** Each program that gives its caller more rights than it has, with its mode, owner and group. */
 const SETUID = `

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { register } from '../harness/register.ts';
+import { register } from '../harness/run/register.ts';
 
 /** Block of /usr's file system whose contents the tests spoil: somewhere in its middle. */
 const BLOCK = 10_000;

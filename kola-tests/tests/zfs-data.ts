@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { register } from '../harness/register.ts';
+import { register } from '../harness/run/register.ts';
 
 const ONE_DISK = { box: { disks: [{ name: 'disk', size: 128 }] } };
 

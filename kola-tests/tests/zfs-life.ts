@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { join2 } from '../harness/lan.ts';
-import type { Machine } from '../harness/machine.ts';
-import { register } from '../harness/register.ts';
+import { join2 } from '../harness/guest/lan.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import { register } from '../harness/run/register.ts';
 
 /* What happens to pools: crashes, moves, years. */
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { register } from '../harness/register.ts';
+import { register } from '../harness/run/register.ts';
 
 register(
   {

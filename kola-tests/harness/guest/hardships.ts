@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { type GuestVerbs, quote } from './guest.ts';
+
+/** What makes life hard for a machine from inside: things that happen to a system which runs for years. */
+export interface HardshipVerbs {
+  /** Fills the file system at `path` (a folder) until `leave` KiB are free. Returns what frees it again. */
+  fillDisk(path: string, leave?: number): Promise<() => Promise<void>>;
+  /** Sets the guest's clock forwards or back by so many seconds, as a bad time server or battery does. */
+  jumpClock(seconds: number): Promise<void>;
+  /** Takes memory in the guest until `leave` MiB are available. Returns what gives it back. */
+  pressMemory(leave: number): Promise<() => Promise<void>>;
+  /** Overwrites bytes of a partition (by GPT label) of the system disk, at `offset` from its start. See `corrupt`. */
+  corruptPartition(label: string, offset: number, length?: number): Promise<void>;
+  /** Power cut at a random moment of the next `seconds`. Returns the moment, in milliseconds. */
+  crashWithin(seconds: number): Promise<number>;
+}
+
+const SECTOR = 512;
+const PRESSURE = 'kola-pressure';
+
+export function hardshipVerbs(
+  guest: Pick<GuestVerbs, 'succeed' | 'waitUntilSucceeds'>,
+  outside: {
+    crash(): Promise<void>;
+    corrupt(disk: string, offset: number, length?: number): Promise<void>;
+  },
+): HardshipVerbs {
+  return {
+    fillDisk: async (path, leave = 0) => {
+      const filler = quote(`${path}/.kola-filler`);
+      // fallocate where there is room for it; the last blocks, and file systems without it, one write at a time.
+      await guest.succeed(`
+        free() { df --output=avail -k ${quote(path)} | tail -n 1; }
+        fallocate -l $((($(free) - ${leave}) * 1024)) ${filler} 2>/dev/null || :
+        while (($(free) > ${leave})) && dd if=/dev/zero bs=64K count=16 status=none >>${filler} 2>/dev/null; do :; done
+        sync -f ${quote(path)}`);
+      return async () => {
+        await guest.succeed(`rm -f ${filler}`);
+      };
+    },
+    jumpClock: async (seconds) => {
+      await guest.succeed(`date --utc --set=@$(($(date +%s) + ${Math.round(seconds)})) >/dev/null`);
+    },
+    pressMemory: async (leave) => {
+      // tail keeps a line that never ends in memory, as much as it is given.
+      await guest.succeed(`
+        available=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
+        take=$((available - ${leave}))
+        ((take > 0)) || exit 0
+        systemd-run --quiet --collect --unit=${PRESSURE} --property=OOMScoreAdjust=1000 \\
+          bash -c "{ head -c $((take))M /dev/zero; sleep infinity; } | tail"`);
+      await guest.waitUntilSucceeds(
+        `(($(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo) <= ${leave} + 24))`,
+      );
+      return async () => {
+        await guest.succeed(`systemctl stop ${PRESSURE}.service 2>/dev/null || :`);
+      };
+    },
+    corruptPartition: async (label, offset, length) => {
+      const start = Number(
+        await guest.succeed(
+          `cat "/sys/class/block/$(basename "$(readlink -f /dev/disk/by-partlabel/${quote(label)})")/start"`,
+        ),
+      );
+      if (!(start > 0)) throw new Failure(`there is no partition ${label}`);
+      await outside.corrupt('system', start * SECTOR + offset, length);
+    },
+    crashWithin: async (seconds) => {
+      const moment = Math.round(Math.random() * seconds * 1000);
+      await sleep(moment);
+      await outside.crash();
+      return moment;
+    },
+  };
+}

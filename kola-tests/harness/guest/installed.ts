@@ -1,0 +1,11 @@
+import type { Machine } from '../machine/machine.ts';
+
+/** The disk of a running system's root file system and of its /usr. */
+export async function runsFrom(box: Machine): Promise<{ root: string; usr: string }> {
+  const disk = (device: string) =>
+    `lsblk --inverse --noheadings --raw --output NAME,TYPE ${device} | sed -n 's/ disk$//p' | sort -u`;
+  return {
+    root: await box.succeed(disk('$(findmnt --noheadings --output SOURCE /)')),
+    usr: await box.succeed(disk('/dev/mapper/usr')),
+  };
+}

@@ -1,0 +1,45 @@
+import type { Machine } from '../machine/machine.ts';
+import { quote } from './guest.ts';
+
+export interface Shell {
+  /** Types. */
+  write(bytes: Uint8Array): void;
+  /** Settles when the shell has ended, or the machine. */
+  readonly ended: Promise<void>;
+  /** Stops passing on what the console says. */
+  close(): void;
+}
+
+export interface ShellOptions {
+  readonly columns: number;
+  readonly rows: number;
+  /** Of the terminal at the other end, for TERM. */
+  readonly terminal: string;
+  onOutput(bytes: Buffer): void;
+}
+
+const UNIT = 'draisine-shell.service';
+
+/** A root shell on the serial console of a machine; a getty there gives way to it. */
+export async function openShell(
+  machine: Pick<Machine, 'succeed' | 'vm' | 'waitUntilSucceeds'>,
+  { columns, rows, terminal, onOutput }: ShellOptions,
+): Promise<Shell> {
+  const { console, lost } = machine.vm();
+  await machine.succeed(`
+    systemctl stop serial-getty@ttyS0.service
+    # One that was left with Ctrl-A X is still there.
+    systemctl stop ${UNIT} 2>/dev/null
+    stty -F /dev/ttyS0 sane columns ${columns} rows ${rows}
+    systemd-run --quiet --collect --unit=${UNIT} --property=StandardInput=tty-force --property=StandardOutput=tty \\
+      --property=TTYPath=/dev/ttyS0 --setenv=HOME=/root --setenv=TERM=${quote(terminal)} --working-directory=/root /bin/bash -l`);
+  const close = console.onOutput(onOutput);
+  const ended = new Promise<void>((resolve) => {
+    lost.addEventListener('abort', () => resolve(), { once: true });
+    machine.waitUntilSucceeds(`! systemctl is-active --quiet ${UNIT}`, { seconds: 24 * 3600 }).then(
+      () => resolve(),
+      () => resolve(), // the machine is lost: that has ended the shell too
+    );
+  });
+  return { write: (bytes) => console.write(bytes), ended, close };
+}

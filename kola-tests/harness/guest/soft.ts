@@ -1,0 +1,28 @@
+import { describeFailure, Failure } from '../../../sdk/lib/errors.ts';
+import type { Machine } from '../machine/machine.ts';
+import { indent } from '../qemu/console.ts';
+import { lastLines } from './guest.ts';
+
+/**
+ * Runs all checks, by what they check, also when one fails. Then fails once with all that failed, and the end of the
+ * machine's journal: for tests that look at many things, of which one wants to see all that are wrong.
+ */
+export async function softly(
+  box: Pick<Machine, 'journal'>,
+  checks: Readonly<Record<string, () => Promise<unknown>>>,
+): Promise<void> {
+  const failed: string[] = [];
+  for (const [what, check] of Object.entries(checks)) {
+    try {
+      await check();
+    } catch (error) {
+      const why = error instanceof Failure ? describeFailure(error) : String(error);
+      failed.push(`${what}:\n${indent(why)}`);
+    }
+  }
+  if (failed.length === 0) return;
+  const journal = await box.journal().catch((error: unknown) => `no journal: ${String(error)}`);
+  throw new Failure(
+    `${failed.length} of ${Object.keys(checks).length} checks failed\n${failed.join('\n')}\njournal, last lines:\n${indent(lastLines(journal, 20))}`,
+  );
+}

@@ -1,0 +1,187 @@
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { withAgent } from '../guest/agent.ts';
+import { indent } from '../qemu/console.ts';
+import { type Device, type DiskFile, diskDevice, macAddress, nicDevice } from '../qemu/devices.ts';
+import type { DirectBoot } from '../qemu/direct.ts';
+import { createBlank, createOverlay } from '../qemu/disks.ts';
+import { FIRST_HOTPLUG_SLOT, type Hardware } from '../qemu/qemu-args.ts';
+import { type Disk, type IgnitionConfig, isHotPluggable, type Plan } from '../qemu/spec.ts';
+import { Trouble } from '../qemu/trouble.ts';
+import type { Vm } from '../qemu/vm.ts';
+import { allEnded } from '../qemu/wait.ts';
+import type { Lab } from './lab.ts';
+
+/** The files of a machine, in its folder. */
+export interface MachineFiles {
+  readonly system: DiskFile;
+  readonly disks: ReadonlyMap<string, DiskFile>;
+  readonly firmwareVars: string;
+  /** None: a machine that is given no config by QEMU. */
+  readonly config?: string;
+}
+
+/** What a new machine starts from: the artifact, or a snapshot's files. */
+export interface Origin {
+  readonly system: DiskFile;
+  readonly disks: ReadonlyMap<string, DiskFile>;
+  readonly firmwareVars: string;
+}
+
+export function artifactOrigin(lab: Lab): Origin {
+  return {
+    system: { path: lab.disk.path, format: 'raw' },
+    disks: new Map(),
+    firmwareVars: lab.emulator.ovmfVars,
+  };
+}
+
+/** What a machine is given: a config with the harness's agent added. */
+export function ignitionText(config: IgnitionConfig): string {
+  return `${JSON.stringify(withAgent(config), undefined, 2)}\n`;
+}
+
+/** Lays out `dir`: overlays, blank disks, a copy of the firmware's variables, the Ignition config with the agent. */
+export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Origin): Promise<MachineFiles> {
+  try {
+    return await layOut(lab, plan, dir, origin);
+  } catch (error) {
+    throw new Trouble(`the files of a machine cannot be made: ${messageOf(error)}`, {
+      where: dir,
+      hint: 'see that there is room, and that the cache was not cleared meanwhile',
+      cause: error,
+    });
+  }
+}
+
+async function layOut(lab: Lab, plan: Plan, dir: string, origin: Origin): Promise<MachineFiles> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const firmwareVars = join(dir, 'vars.fd');
+  const config = join(dir, 'ignition.json');
+  const disks = new Map<string, DiskFile>();
+  const [system] = await allEnded([
+    createOverlay(lab.emulator, join(dir, 'system.qcow2'), origin.system, plan.systemSize),
+    copyFile(origin.firmwareVars, firmwareVars),
+    writeFile(config, ignitionText(plan.config)),
+    ...plan.disks.map(async (disk) => {
+      disks.set(
+        disk.name,
+        await createDisk(lab, disk, join(dir, `disk-${disk.name}.qcow2`), origin.disks.get(disk.name)),
+      );
+    }),
+  ]);
+  return { system, disks, firmwareVars, config };
+}
+
+async function createDisk(
+  lab: Lab,
+  disk: Disk,
+  path: string,
+  backing: DiskFile | undefined,
+): Promise<DiskFile> {
+  if (disk.artifact !== undefined)
+    return { path: (await lab.image.get(disk.artifact)).path, format: 'raw', readOnly: true };
+  if (disk.file !== undefined) return { path: disk.file, format: 'raw', readOnly: true };
+  if (backing) return await createOverlay(lab.emulator, path, backing, disk.size ?? 0);
+  return await createBlank(lab.emulator, path, disk.size ?? 0);
+}
+
+/** A machine's devices in order: the system disk, its disks, its NICs. Slots depend on the whole plan only. */
+export interface Devices {
+  /** Present when the machine is powered on, whatever its start. */
+  readonly cold: readonly Device[];
+  /** Plugged into a fork; present from the start otherwise. */
+  readonly hot: readonly Device[];
+}
+
+/** `machine` is the machine's number in its test, from 1. `networks` gives the sockets of layer-2 networks. */
+export function devicesOf(
+  plan: Plan,
+  files: MachineFiles,
+  machine: number,
+  networks: (name: string) => string,
+): Devices {
+  const system = { name: 'system', bus: plan.systemBus, serial: 'system', blockSize: 512 } as const;
+  const cold: Device[] = [diskDevice(system, files.system, 0, 1)];
+  const hot: Device[] = [];
+  let slot = FIRST_HOTPLUG_SLOT;
+  let sata = 1;
+  for (const disk of plan.disks) {
+    const file = files.disks.get(disk.name);
+    if (!file) throw new Failure(`disk ${disk.name} has no file`);
+    const index = disk.bootFirst ? 0 : undefined;
+    if (isHotPluggable(disk)) hot.push(diskDevice(disk, file, slot++, index));
+    else cold.push(diskDevice(disk, file, sata++, index));
+  }
+  plan.nics.forEach((nic, index) => {
+    const user = nic.network === 'user';
+    const first = index === 0 && user;
+    // The first machine's address for all: forks of one snapshot have it already, and user networks never meet.
+    const mac = macAddress(first ? 0 : machine, index);
+    const device = nicDevice(nic, index, first ? 1 : slot++, mac, user ? undefined : networks(nic.network));
+    if (first) cold.push(device);
+    else hot.push(device);
+  });
+  return { cold, hot };
+}
+
+/** The part of a plan that is there before the fork: machines that agree in it share a snapshot. */
+export function coldPlan(plan: Plan): Plan {
+  return {
+    ...plan,
+    firmware: 'uefi',
+    disks: plan.disks.filter((disk) => !isHotPluggable(disk)),
+    nics: plan.nics.slice(0, 1).filter(({ network }) => network === 'user'),
+  };
+}
+
+export function hardwareOf(
+  lab: Lab,
+  plan: Plan,
+  files: MachineFiles,
+  start: {
+    readonly name: string;
+    readonly devices: readonly Device[];
+    readonly incoming: boolean;
+    /** Of a machine without firmware. */
+    readonly direct?: DirectBoot;
+  },
+): Hardware {
+  const { memory, cpus = lab.accel.cpus, display, usb, kernelArguments, uuid } = plan;
+  const { firmwareVars, config } = files;
+  return {
+    ...{ memory, cpus, display, usb, kernelArguments, uuid, ...start },
+    ...{ accel: lab.accel, firmwareVars, bios: plan.firmware === 'bios' },
+    ...(config === undefined ? {} : { config }),
+  };
+}
+
+/** Waits until the guest answers and has started what it starts. */
+export async function waitReady(lab: Lab, vm: Vm): Promise<void> {
+  const limits = { timeoutMs: 60_000 * lab.accel.slowness, signal: vm.lost };
+  try {
+    await vm.agent.hello(limits);
+  } catch (error) {
+    if (vm.lost.aborted) throw error;
+    throw new Failure(
+      `the guest did not come up in ${limits.timeoutMs / 1000} s\n${indent(vm.console.tail(25))}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  // It exits non-zero when a unit failed. That is for the test, or the checks after it, to judge.
+  await vm.agent.run('systemctl is-system-running --wait >/dev/null', limits);
+}
+
+/** Greets a guest that was restored and sets its clock, which stopped with the snapshot. */
+export async function wake(lab: Lab, vm: Vm): Promise<void> {
+  const limits = { timeoutMs: 10_000 * lab.accel.slowness, signal: vm.lost };
+  await vm.agent.hello(limits);
+  await vm.agent.run(`date --utc --set=@${(Date.now() / 1000).toFixed(3)} >/dev/null`, limits);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,85 @@
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { type Network, openNetwork } from '../qemu/network.ts';
+import { newMachineDir } from '../qemu/rundir.ts';
+import { type Plan, planMachine } from '../qemu/spec.ts';
+import { allEnded } from '../qemu/wait.ts';
+import type { TestDefinition } from '../run/register.ts';
+import type { Lab } from './lab.ts';
+import { createMachine, type Machine } from './machine.ts';
+
+/** The plans of a test's machines, checked. */
+export function planCluster({ name, machines, config }: TestDefinition): ReadonlyMap<string, Plan> {
+  const specs = Object.entries(machines ?? { box: {} });
+  return new Map(
+    specs.map(([machine, spec]) => [
+      machine,
+      planMachine(
+        { ...spec, ...(spec.config === undefined && config !== undefined ? { config } : {}) },
+        `${name}, machine ${machine}`,
+      ),
+    ]),
+  );
+}
+
+export interface RunningCluster {
+  readonly machines: Readonly<Record<string, Machine>>;
+  dispose(): Promise<void>;
+}
+
+/** Makes the machines of a test and their networks. `start` powers all of them on, at once; `prepare` makes what it forks. */
+export async function createCluster(
+  lab: Lab,
+  plans: ReadonlyMap<string, Plan>,
+): Promise<RunningCluster & { prepare(): Promise<void>; start(): Promise<void> }> {
+  const networks = new Map<string, Network>();
+  const machines: Record<string, Machine> = {};
+  const dispose = async (): Promise<void> => {
+    // All of them, whatever one says: what listens holds the process.
+    const ends = [
+      ...(await Promise.allSettled(Object.values(machines).map((machine) => machine.dispose()))),
+      ...(await Promise.allSettled([...networks.values()].map((network) => network.close()))),
+    ];
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  };
+  const socketOf = (name: string): string => {
+    const network = networks.get(name);
+    if (!network) throw new Failure(`there is no network ${name}`);
+    return network.socket;
+  };
+  try {
+    const names = [...new Set([...plans.values()].flatMap(({ nics }) => nics.map(({ network }) => network)))];
+    for (const name of names.filter((network) => network !== 'user'))
+      networks.set(name, await openNetwork(await newMachineDir(), name));
+    let number = 0;
+    for (const [name, plan] of plans) {
+      number += 1;
+      machines[name] = await createMachine(lab, { name, number, plan, networks: socketOf });
+    }
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return {
+    machines,
+    prepare: async () => {
+      await Promise.all(Object.values(machines).map((machine) => machine.prepare()));
+    },
+    start: async () => {
+      const wanted = Object.values(machines).filter(({ plan }) => plan.start !== 'off');
+      await allEnded(wanted.map((machine) => machine.start()));
+      if (plans.size > 1) await Promise.all(wanted.map(individualize));
+    },
+    dispose,
+  };
+}
+
+/** Forks of one snapshot are twins: machines that meet need a name and a machine-id (machine-id(5)) of their own. */
+async function individualize(machine: Machine): Promise<void> {
+  await machine.succeed(`
+    set -e
+    echo ${machine.name} >/etc/hostname
+    hostname ${machine.name}
+    : >/etc/machine-id
+    systemd-machine-id-setup
+    systemctl restart systemd-journald.service systemd-networkd.service`);
+}

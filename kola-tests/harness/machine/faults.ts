@@ -1,0 +1,67 @@
+import { Failure } from '../../../sdk/lib/errors.ts';
+import type { Device } from '../qemu/devices.ts';
+import type { Vm } from '../qemu/vm.ts';
+
+/** What breaks in a machine's life, brought about from outside: the guest only notices what a real one would. */
+export interface FaultVerbs {
+  /** Overwrites bytes of a virtio disk behind the guest's back. The guest may still have the old ones cached. */
+  corrupt(disk: string, offset: number, length?: number): Promise<void>;
+  /** From now on these operations on a disk fail with an I/O error (EIO). */
+  breakDisk(disk: string, operations: 'read' | 'write' | 'all'): Promise<void>;
+  /** Ends `breakDisk`. */
+  mendDisk(disk: string): Promise<void>;
+  /** Pulls the cable of a NIC (`nic0`), or plugs it in again. */
+  cable(nic: string, plugged: boolean): Promise<void>;
+}
+
+/** A byte that is seldom there by chance. */
+const PATTERN = '0xc7';
+const SECTOR = 512;
+
+export function faultVerbs(vm: () => Vm, deviceNamed: (which: string) => Device): FaultVerbs {
+  /** Exchanges what lies below a disk's format node, with all other options as they were (blockdev-reopen wants them all). */
+  async function reopen(device: Device, lower: string): Promise<void> {
+    const top = device.blockdevs.at(-1);
+    if (!top) throw new Failure(`${device.id} is no disk`);
+    await vm().qmp.execute('blockdev-reopen', { options: [{ ...top, file: lower }] });
+  }
+
+  const nodes = (device: Device): { host: string; faults: string } => {
+    const top = device.blockdevs.at(-1)?.['node-name'] ?? '';
+    return { host: `${top}-host`, faults: `${top}-faults` };
+  };
+
+  return {
+    corrupt: async (disk, offset, length = SECTOR) => {
+      const device = deviceNamed(disk);
+      if (device.device.driver !== 'virtio-blk-pci')
+        throw new Failure(`only a virtio disk can be corrupted: ${disk}`);
+      // Through the disk's own backend: the write is ordered with the guest's.
+      const backend = `/machine/peripheral/${device.id}/virtio-backend`;
+      const refused = await vm().qmp.human(`qemu-io -d ${backend} "write -P ${PATTERN} ${offset} ${length}"`);
+      if (refused.trim() !== '') throw new Failure(`${disk} cannot be written: ${refused.trim()}`);
+    },
+    breakDisk: async (disk, operations) => {
+      const device = deviceNamed(disk);
+      const { host, faults } = nodes(device);
+      const kinds = operations === 'all' ? ['read', 'write', 'flush'] : [operations];
+      const rules = kinds.map((iotype) => ({ event: 'none', iotype, errno: 5 }));
+      await vm().qmp.execute('blockdev-add', {
+        driver: 'blkdebug',
+        'node-name': faults,
+        image: host,
+        'inject-error': rules,
+      });
+      await reopen(device, faults);
+    },
+    mendDisk: async (disk) => {
+      const device = deviceNamed(disk);
+      const { host, faults } = nodes(device);
+      await reopen(device, host);
+      await vm().qmp.execute('blockdev-del', { 'node-name': faults });
+    },
+    cable: async (nic, plugged) => {
+      await vm().qmp.execute('set_link', { name: deviceNamed(nic).id, up: plugged });
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import { type Acceleration, probeAcceleration } from '../qemu/accel.ts';
+import { type Artifact, type ImageArtifacts, readArtifacts } from '../qemu/artifacts.ts';
+import { type Emulator, emulatorOf } from '../qemu/emulator.ts';
+import { sweep, sweepTemporary } from '../qemu/rundir.ts';
+
+/** What all machines of one run of the harness share. */
+export interface Lab {
+  readonly emulator: Emulator;
+  readonly accel: Acceleration;
+  readonly image: ImageArtifacts;
+  /** The image's disk: machines write to overlays of it. */
+  readonly disk: Artifact;
+  /** Whether machines are forked from snapshots; without, each boots. */
+  readonly forks: boolean;
+  /** A line for whoever watches the run. */
+  log(line: string): void;
+}
+
+/** Checks the artifacts, sweeps up after killed runs, probes acceleration. `out` holds `IMAGE/manifest.json`. */
+export async function openLab(options: {
+  readonly image: string;
+  readonly out: string;
+  readonly toolTree: string;
+}): Promise<Lab> {
+  const image = await readArtifacts(options.out, options.image);
+  const emulator = await emulatorOf(options.toolTree);
+  const log = (line: string): void => void process.stderr.write(`${line}\n`);
+  for (const line of [...sweep(), ...sweepTemporary()]) log(`kola: ${line}`);
+  const accel = await probeAcceleration(emulator, await image.get('kernel'));
+  log(`kola: ${accel.why}`);
+  return { emulator, accel, image, disk: await image.get('disk'), forks: true, log };
+}

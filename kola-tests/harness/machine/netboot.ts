@@ -1,0 +1,129 @@
+import { fileURLToPath } from 'node:url';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { HOST } from '../guest/web.ts';
+import type { Device } from '../qemu/devices.ts';
+import { newMachineDir } from '../qemu/rundir.ts';
+import { supervise } from '../qemu/supervise.ts';
+import { poll } from '../qemu/wait.ts';
+
+/** How a machine's firmware is told to boot from the network. */
+export type Netboot =
+  /** SeaBIOS with the iPXE ROM of QEMU's network cards; DHCP names what iPXE goes on with. */
+  | { readonly by: 'ipxe'; readonly url: string }
+  /** OVMF, by an entry in its variables: UEFI HTTP boot. */
+  | { readonly by: 'http'; readonly url: string };
+
+/** A machine without its system disk, whose first network card boots. */
+export function netbootDevices(devices: readonly Device[], { by, url }: Netboot): Device[] {
+  return devices.flatMap((device): Device[] => {
+    if (device.id === 'disk-system') return [];
+    if (device.id !== 'nic0' || by !== 'ipxe') return [device];
+    const { romfile: _none, ...card } = device.device;
+    return [{ ...device, device: { ...card, bootindex: 0 }, netdev: { ...device.netdev, bootfile: url } }];
+  });
+}
+
+const GLOBAL = guid('8be4df61-93ca-11d2-aa0d-00e098032b8c');
+const STORE = 0x48; // behind the header of the firmware volume
+const STORE_HEADER = 28;
+/** NON_VOLATILE, BOOTSERVICE_ACCESS, RUNTIME_ACCESS. */
+const ATTRIBUTES = 7;
+
+/**
+ * An empty variable store of OVMF (EDK II, AuthenticatedVariableFormat.h) with one boot entry: a short-form URI
+ * device path (UEFI 2.10, 3.1.2 and 10.3.4.23), which any network card may follow.
+ */
+export function withHttpBoot(vars: Buffer, url: string): Buffer {
+  const at = STORE + STORE_HEADER;
+  if (
+    vars.toString('latin1', 40, 44) !== '_FVH' ||
+    vars.readUInt16LE(48) !== STORE ||
+    vars.readUInt16LE(at) !== 0xffff
+  )
+    throw new Failure('not an empty variable store of OVMF');
+  const uri = node(3, 24, Buffer.from(url));
+  const end = node(0x7f, 0xff, Buffer.alloc(0));
+  const option = Buffer.alloc(6);
+  option.writeUInt32LE(1, 0); // active
+  option.writeUInt16LE(uri.length + end.length, 4);
+  const entry = Buffer.concat([option, utf16('HTTP boot'), uri, end]);
+  const written = Buffer.from(vars);
+  let next = at;
+  for (const variable of [variableOf('Boot0000', entry), variableOf('BootOrder', Buffer.alloc(2))]) {
+    variable.copy(written, next);
+    next = Math.ceil((next + variable.length) / 4) * 4;
+  }
+  return written;
+}
+
+function variableOf(name: string, data: Buffer): Buffer {
+  const text = utf16(name);
+  const header = Buffer.alloc(60);
+  header.writeUInt16LE(0x55aa, 0);
+  header.writeUInt8(0x3f, 2); // added
+  header.writeUInt32LE(ATTRIBUTES, 4);
+  header.writeUInt32LE(text.length, 36);
+  header.writeUInt32LE(data.length, 40);
+  GLOBAL.copy(header, 44);
+  return Buffer.concat([header, text, data]);
+}
+
+/** A node of a device path. */
+function node(type: number, subtype: number, data: Buffer): Buffer {
+  const header = Buffer.from([type, subtype, 0, 0]);
+  header.writeUInt16LE(4 + data.length, 2);
+  return Buffer.concat([header, data]);
+}
+
+function utf16(text: string): Buffer {
+  return Buffer.from(`${text}\0`, 'utf16le');
+}
+
+/** The first three fields are little-endian. */
+function guid(text: string): Buffer {
+  const [a = '', b = '', c = '', d = '', e = ''] = text.split('-');
+  const swapped = [a, b, c].map((part) => Buffer.from(part, 'hex').reverse());
+  return Buffer.concat([...swapped, Buffer.from(d + e, 'hex')]);
+}
+
+const DRAISINE = fileURLToPath(new URL('../../../draisine.ts', import.meta.url));
+
+/** `draisine serve IMAGE --http-only`, which does not outlive the harness. */
+export interface Served {
+  /** As guests of the user network call it, with a slash at its end. */
+  readonly url: string;
+  /** The last 16 KiB of what it has printed so far. */
+  said(): string;
+  close(): Promise<void>;
+}
+
+export async function startServe(image: string, ...options: readonly string[]): Promise<Served> {
+  const args = [DRAISINE, 'serve', image, '--http-only', '--port', '0', ...options];
+  // With what this process was started with: the loader of TypeScript.
+  const command = { file: process.execPath, args: [...process.execArgv, ...args], env: serveEnvironment() };
+  const server = await supervise(command, await newMachineDir());
+  try {
+    const port = await Promise.race([
+      poll('serve', async () => /http:\/\/127\.0\.0\.1:(\d+)\//.exec(server.said())?.[1], {
+        timeoutMs: 120_000,
+      }),
+      server.ended.then(({ output }) => {
+        throw new Failure(`serve ended: ${output.trim()}`);
+      }),
+    ]);
+    return {
+      url: `http://${HOST}:${port}/`,
+      said: server.said,
+      close: async () => void (await server.kill()),
+    };
+  } catch (error) {
+    await server.kill();
+    throw error;
+  }
+}
+
+/** It is no test process, whatever this one is. */
+function serveEnvironment(): Record<string, string> {
+  const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+  return environment as Record<string, string>;
+}

@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import type { Device } from '../qemu/devices.ts';
+import type { Vm } from '../qemu/vm.ts';
+import { anySignal } from '../qemu/wait.ts';
+
+/** A machine's memory, devices and disks as they were, to go back to within a test. */
+export interface SavedVerbs {
+  /** Saves all of the running machine; it goes on. */
+  snapshot(): Promise<string>;
+  /** Goes back to what `snapshot` returned. The guest's clock is set to now; devices must be plugged as they were. */
+  restore(snapshot: string): Promise<void>;
+}
+
+const LIMIT_MS = 120_000;
+
+/** Internal snapshots of qcow2 (QAPI: snapshot-save, snapshot-load): of every disk that the machine writes to. */
+export function savedVerbs(
+  vm: () => Vm,
+  { disks, awake }: { disks(): readonly Device[]; awake(): Promise<void> },
+): SavedVerbs {
+  const nodes = (): { vmstate: string; devices: string[] } => {
+    const devices = disks().flatMap(({ blockdevs }) => {
+      const top = blockdevs.at(-1);
+      return top && top.driver === 'qcow2' ? [top['node-name']] : [];
+    });
+    const [vmstate] = devices;
+    if (vmstate === undefined) throw new Failure('a machine without a disk of its own cannot be saved');
+    return { vmstate, devices };
+  };
+
+  async function job(command: string, tag: string): Promise<void> {
+    const { qmp, lost } = vm();
+    const id = `job-${randomBytes(4).toString('hex')}`;
+    const concluded = qmp.nextEvent(
+      ({ event, data }) => event === 'JOB_STATUS_CHANGE' && data?.id === id && data.status === 'concluded',
+      `${command} ${tag}`,
+      { timeoutMs: LIMIT_MS, signal: anySignal(lost) },
+    );
+    concluded.catch(() => {}); // read below, unless the command itself is refused
+    await qmp.execute(command, { 'job-id': id, tag, ...nodes() });
+    await concluded;
+    const jobs = await qmp.execute<{ id: string; error?: string }[]>('query-jobs');
+    await qmp.execute('job-dismiss', { id });
+    const error = jobs.find((each) => each.id === id)?.error;
+    if (error !== undefined) throw new Failure(`${command} failed: ${error}`);
+  }
+
+  return {
+    snapshot: async () => {
+      const tag = `kola-${randomBytes(4).toString('hex')}`;
+      await job('snapshot-save', tag);
+      await vm().qmp.execute('cont');
+      return tag;
+    },
+    restore: async (snapshot) => {
+      await vm().qmp.execute('stop');
+      await job('snapshot-load', snapshot);
+      await vm().qmp.execute('cont');
+      await awake();
+    },
+  };
+}

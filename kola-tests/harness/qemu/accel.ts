@@ -1,0 +1,235 @@
+import { constants, existsSync } from 'node:fs';
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cacheDir } from '../../../sdk/lib/cache.ts';
+import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
+import { sha256, writeAtomic } from '../../../sdk/lib/files.ts';
+import type { Artifact } from './artifacts.ts';
+import type { Emulator } from './emulator.ts';
+import { supervise } from './supervise.ts';
+import { seconds, within } from './wait.ts';
+
+/** How QEMU executes guest code. */
+export interface Acceleration {
+  readonly kind: 'kvm' | 'tcg';
+  /** For `-accel` and `-cpu`. */
+  readonly args: string;
+  readonly cpu: string;
+  /** What names it in a snapshot's key: state saved under one is not restored under another. */
+  readonly identity: string;
+  /** One line for the log: what was chosen, and why. */
+  readonly why: string;
+  /** How much longer things take than natively, roughly: time limits are multiplied by it. */
+  readonly slowness: number;
+  /** MiB a machine takes besides its own memory. */
+  readonly overhead: number;
+  /**
+   * Processors of a machine that does not say how many. Emulated, one: on a busy host a second one now and then loses
+   * its timer's interrupt, and Linux never sets that timer again ("rcu_preempt kthread timer wakeup didn't happen").
+   */
+  readonly cpus: number;
+  /** Words for the kernel's command line that a guest needs to keep its time. */
+  readonly kernelArguments: string;
+}
+
+/** A kernel that runs on real virtualization panics for want of a root file system in about a second. */
+const KVM_LIMIT_MS = 8_000;
+const TCG_LIMIT_MS = 120_000;
+/** Below this no comparison with TCG is needed: TCG takes several times as long anywhere. */
+const CLEARLY_FAST_MS = 2_000;
+
+interface Verdict {
+  readonly kind: Acceleration['kind'];
+  readonly why: string;
+  /** Frequency of the time-stamp counter as an emulated guest sees it, in MHz; 0 when no boot told. */
+  readonly tscMHz: number;
+}
+
+/**
+ * Chooses between KVM and TCG by booting `kernel` for a moment: that /dev/kvm opens proves nothing, on some hosts
+ * the guest then hangs or crawls. The verdict is kept for this boot of the host, this QEMU and this kernel.
+ */
+export async function probeAcceleration(emulator: Emulator, kernel: Artifact): Promise<Acceleration> {
+  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  const cached = join(
+    cacheDir(),
+    'probe',
+    `${sha256(`${boot}\n${emulator.version}\n${kernel.sha256}`)}.json`,
+  );
+  const known = await readVerdict(cached);
+  if (known) return acceleration(known);
+  const refused = await kvmRefused();
+  const verdict = refused
+    ? await emulated(emulator, kernel.path, refused)
+    : await compare(emulator, kernel.path);
+  await writeAtomic(cached, JSON.stringify(verdict));
+  return acceleration(verdict);
+}
+
+export function acceleration({ kind, why, tscMHz }: Verdict): Acceleration {
+  if (kind === 'kvm') {
+    const identity = `kvm ${cpus()[0]?.model ?? ''}`;
+    return {
+      kind,
+      args: 'kvm',
+      cpu: 'host',
+      identity,
+      why: `KVM: ${why}`,
+      slowness: 1,
+      overhead: 120,
+      cpus: 2,
+      kernelArguments: '',
+    };
+  }
+  // la57=off: five-level page tables cost TCG a fifth of the boot time. erms and the fast short ones have the guest copy
+  // and clear with `rep movsb`, which TCG does byte by byte. tb-size bounds the translation cache (MiB).
+  const args = 'tcg,thread=multi,tb-size=256';
+  const cpu = 'max,la57=off,erms=off,fsrm=off,fzrm=off,fsrs=off';
+  return {
+    kind,
+    args,
+    cpu,
+    identity: `${args} ${cpu}`,
+    why: `TCG (emulation): ${why}`,
+    slowness: 5,
+    overhead: 350,
+    cpus: 1,
+    kernelArguments: `${timekeeping(tscMHz)} ${WITHOUT_WIPING} ${PATIENT_ZFS}`,
+  };
+}
+
+/** A sixth of an emulated boot's time goes into wiping memory when it is handed out, which tests nothing here. */
+const WITHOUT_WIPING = 'init_on_alloc=0';
+
+/**
+ * After `zpool create` has partitioned a disk, udev has its table read again, and the partition is gone until udev is
+ * through. OpenZFS waits a second for that (zfs(4)), which an emulated udev may exceed.
+ */
+const PATIENT_ZFS = 'zfs.zfs_vdev_open_timeout_ms=10000';
+
+/**
+ * On a busy host an emulated guest that times its clocks against a timer chip gets them wrong: the counter of a
+ * 2.6 GHz processor was taken for one of 100 MHz in 3 boots of 18, and its time ran 25 times too fast until the guest
+ * noticed. It is told instead. Nor is it to give up when a timer is late: "IO-APIC + timer doesn't work!".
+ * KVM guests have a clock of the host's (Documentation/admin-guide/kernel-parameters.txt).
+ */
+function timekeeping(tscMHz: number): string {
+  return `no_timer_check${tscMHz > 0 ? ` tsc_early_khz=${tscMHz * 1000}` : ''}`;
+}
+
+/** What a kernel's log says of the counter's frequency in MHz, 0 if nothing. Of two measurements the HPET's is right. */
+export function tscFrequency(log: string): number {
+  const [, hpet] = /tsc: PIT calibration deviates from HPET: \d+ (\d+)/.exec(log) ?? [];
+  const [, agreed] = /tsc: Detected (\d+(?:\.\d+)?) MHz/.exec(log) ?? [];
+  return Math.round(hpet === undefined ? Number(agreed ?? 0) : Number(hpet) / 1000);
+}
+
+async function emulated(emulator: Emulator, kernel: string, why: string): Promise<Verdict> {
+  const tcg = await timeEmulated(emulator, kernel);
+  return { kind: 'tcg', why, tscMHz: tscFrequency(tcg.output) };
+}
+
+async function timeEmulated(emulator: Emulator, kernel: string): Promise<Timed> {
+  const { args, cpu } = acceleration({ kind: 'tcg', why: '', tscMHz: 0 });
+  return await timeBoot(emulator, kernel, ['-accel', args, '-cpu', cpu], TCG_LIMIT_MS);
+}
+
+async function kvmRefused(): Promise<string | undefined> {
+  try {
+    await access('/dev/kvm', constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return `/dev/kvm is ${errorCode(error) === 'ENOENT' ? 'missing' : `not usable by this user (${errorCode(error)})`}`;
+  }
+}
+
+async function compare(emulator: Emulator, kernel: string): Promise<Verdict> {
+  const kvm = await timeBoot(emulator, kernel, ['-accel', 'kvm', '-cpu', 'host'], KVM_LIMIT_MS);
+  if (kvm.ms === undefined) return await emulated(emulator, kernel, `/dev/kvm opens, but ${kvm.trouble}`);
+  const native = { kind: 'kvm', tscMHz: 0 } as const;
+  if (kvm.ms < CLEARLY_FAST_MS) return { ...native, why: `booted a kernel in ${seconds(kvm.ms)}` };
+  const tcg = await timeEmulated(emulator, kernel);
+  if (tcg.ms !== undefined && tcg.ms <= kvm.ms) {
+    const why = `KVM booted a kernel in ${seconds(kvm.ms)}, emulation in ${seconds(tcg.ms)}`;
+    return { kind: 'tcg', why, tscMHz: tscFrequency(tcg.output) };
+  }
+  const other = tcg.ms ? seconds(tcg.ms) : 'longer';
+  return { ...native, why: `booted a kernel in ${seconds(kvm.ms)}, emulation took ${other}` };
+}
+
+type Timed = { readonly output: string } & (
+  | { readonly ms: number; readonly trouble?: never }
+  | { readonly ms?: undefined; readonly trouble: string }
+);
+
+/** Boots a kernel without a root file system. It panics, resets, and `-no-reboot` ends QEMU: that is the finish line. */
+async function timeBoot(
+  emulator: Emulator,
+  kernel: string,
+  accel: readonly string[],
+  limitMs: number,
+): Promise<Timed> {
+  const dir = await mkdtemp(join(tmpdir(), 'draisine-probe-'));
+  try {
+    const log = join(dir, 'console');
+    const start = performance.now();
+    const qemu = await supervise(
+      emulator.system([
+        ...[
+          '-nodefaults',
+          '-no-user-config',
+          '-machine',
+          'q35',
+          '-m',
+          '256M',
+          '-display',
+          'none',
+          '-no-reboot',
+        ],
+        ...accel,
+        ...['-kernel', kernel, '-append', 'console=ttyS0 panic=-1 no_timer_check', '-serial', `file:${log}`],
+      ]),
+      dir,
+    );
+    try {
+      const end = await within(qemu.ended, 'a kernel under test', { timeoutMs: limitMs });
+      const output = existsSync(log) ? await readFile(log, 'utf8') : '';
+      if (end.code === 0 && output.includes('Kernel panic')) return { ms: performance.now() - start, output };
+      const lines = `${output}\n${end.output}`.trim().split('\n');
+      return {
+        output,
+        trouble: `QEMU gave up: ${lines.find((line) => line.startsWith('qemu-system')) ?? lines.at(-1)}`,
+      };
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return { output: '', trouble: `a kernel did not come up in ${seconds(limitMs)}` };
+    } finally {
+      await qemu.kill();
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function readVerdict(path: string): Promise<Verdict | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (
+      typeof value === 'object' &&
+      value !== null &&
+      'kind' in value &&
+      'why' in value &&
+      'tscMHz' in value &&
+      typeof value.why === 'string' &&
+      typeof value.tscMHz === 'number'
+    ) {
+      const { kind, why, tscMHz } = value;
+      if (kind === 'kvm' || kind === 'tcg') return { kind, why, tscMHz };
+    }
+    return undefined;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { sha256 } from '../../../sdk/lib/files.ts';
+import { readArtifacts } from './artifacts.ts';
+
+async function withOut(manifest: string | undefined, use: (out: string) => Promise<void>): Promise<void> {
+  const out = await mkdtemp(join(tmpdir(), 'artifacts-test-'));
+  const cache = process.env.XDG_CACHE_HOME;
+  process.env.XDG_CACHE_HOME = out; // where digests are remembered
+  try {
+    await mkdir(join(out, 'n100'));
+    await writeFile(join(out, 'n100/disk'), '0123456789');
+    if (manifest !== undefined) await writeFile(join(out, 'n100/manifest.json'), manifest);
+    await use(out);
+  } finally {
+    if (cache === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = cache;
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
+const manifest = (change: object = {}, disk: object = {}): string =>
+  JSON.stringify({
+    ...{ name: 'n100', version: '1', usrHash: 'ab'.repeat(32) },
+    artifacts: [{ name: 'disk', path: 'disk', size: 10, sha256: sha256('0123456789'), ...disk }],
+    ...change,
+  });
+
+test('an artifact is found, and checked against its manifest', async () => {
+  await withOut(manifest(), async (out) => {
+    const image = await readArtifacts(out, 'n100');
+    assert.equal(image.version, '1');
+    assert.equal((await image.get('disk')).path, join(out, 'n100/disk'));
+    assert.ok(!image.has('iso'));
+    await assert.rejects(image.get('iso'), { exitCode: 2, message: /no artifact named iso/ });
+  });
+});
+
+test('no artifact, a truncated or foreign one: one clear error that says how to fix it', async () => {
+  const cases: [string | undefined, RegExp][] = [
+    [undefined, /n100 is not built/],
+    ['{', /not JSON/],
+    ['[]', /\$ must be an object/],
+    [manifest({ artifacts: {} }), /\$\.artifacts must be an array/],
+    [manifest({}, { sha256: 'x' }), /\$\.artifacts\[0\]\.sha256 must be a SHA-256/],
+    [manifest({ name: 'other' }), /manifest of other, not of n100/],
+    [manifest({}, { size: 11 }), /disk is truncated: 10 bytes, its manifest says 11/],
+    [manifest({}, { size: 9 }), /disk is not the one that was built/],
+    [manifest({}, { path: 'gone' }), /disk is missing/],
+    [manifest({}, { sha256: 'cd'.repeat(32) }), /not the one that was built: its SHA-256 is 84d8.*says cdcd/],
+  ];
+  for (const [text, message] of cases) {
+    await withOut(text, async (out) => {
+      await assert.rejects(
+        readArtifacts(out, 'n100').then((image) => image.get('disk')),
+        { name: 'Failure', exitCode: 2, message, hint: './draisine build n100' },
+      );
+    });
+  }
+});
+
+test('another file of the same size and name is told, though the digest is remembered', async () => {
+  await withOut(manifest(), async (out) => {
+    const image = await readArtifacts(out, 'n100');
+    await image.get('disk');
+    await image.get('disk');
+    await writeFile(join(out, 'n100/disk'), '9876543210');
+    await assert.rejects(image.get('disk'), /not the one that was built: its SHA-256/);
+  });
+});

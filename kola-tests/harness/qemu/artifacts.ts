@@ -1,0 +1,129 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { badInput, errorCode } from '../../../sdk/lib/errors.ts';
+import type { Sha256 } from '../../../sdk/lib/files.ts';
+import { digestOf } from './digest.ts';
+
+/** A file a user takes away, as the manifest names it. */
+export interface Artifact {
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: Sha256;
+}
+
+/** What `out/IMAGE/manifest.json` promises, checked against the files. */
+export interface ImageArtifacts {
+  readonly image: string;
+  readonly version: string;
+  /** Root hash of dm-verity over `/usr`. */
+  readonly usrHash: string;
+  /** Throws when the image has no such artifact, or its file is not the one the manifest describes. */
+  get(name: string): Promise<Artifact>;
+  has(name: string): boolean;
+}
+
+/** Reads the manifest of `image` in `outDir` (`out/`). */
+export async function readArtifacts(outDir: string, image: string): Promise<ImageArtifacts> {
+  const dir = join(outDir, image);
+  const path = join(dir, 'manifest.json');
+  const build = `./draisine build ${image}`;
+  const manifest = parse(await readManifest(path, image, build), path, build);
+  if (manifest.name !== image) {
+    throw badInput(`this is the manifest of ${manifest.name}, not of ${image}`, { where: path, hint: build });
+  }
+  return {
+    image,
+    version: manifest.version,
+    usrHash: manifest.usrHash,
+    has: (name) => manifest.artifacts.some((artifact) => artifact.name === name),
+    get: async (name) => {
+      const artifact = manifest.artifacts.find((candidate) => candidate.name === name);
+      if (!artifact) throw badInput(`${image} has no artifact named ${name}`, { where: path, hint: build });
+      const found = { ...artifact, path: resolve(dir, artifact.path) };
+      await check(found, build);
+      return found;
+    },
+  };
+}
+
+async function readManifest(path: string, image: string, build: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
+    throw badInput(`${image} is not built: it has no manifest`, { where: path, hint: build });
+  }
+}
+
+async function check(artifact: Artifact, build: string): Promise<void> {
+  let size: number;
+  try {
+    size = (await stat(artifact.path)).size;
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    throw badInput(`the artifact ${artifact.name} is missing`, { where: artifact.path, hint: build });
+  }
+  if (size !== artifact.size) {
+    const what = size < artifact.size ? 'truncated' : 'not the one that was built';
+    throw badInput(
+      `the artifact ${artifact.name} is ${what}: ${size} bytes, its manifest says ${artifact.size}`,
+      {
+        where: artifact.path,
+        hint: build,
+      },
+    );
+  }
+  const digest = await digestOf(artifact.path);
+  if (digest !== artifact.sha256) {
+    throw badInput(
+      `the artifact ${artifact.name} is not the one that was built: its SHA-256 is ${digest}, its manifest says ${artifact.sha256}`,
+      { where: artifact.path, hint: build },
+    );
+  }
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly usrHash: string;
+  readonly artifacts: readonly Artifact[];
+}
+
+function parse(text: string, path: string, build: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw badInput(`the manifest is not JSON: ${(error as Error).message}`, { where: path, hint: build });
+  }
+  const fault = (at: string, wanted: string): Error =>
+    badInput(`the manifest is not one of ours: ${at} must be ${wanted}`, { where: path, hint: build });
+  if (!isObject(value)) throw fault('$', 'an object');
+  const { name, version, usrHash, artifacts } = value;
+  if (typeof name !== 'string') throw fault('$.name', 'a string');
+  if (typeof version !== 'string') throw fault('$.version', 'a string');
+  if (typeof usrHash !== 'string') throw fault('$.usrHash', 'a string');
+  if (!Array.isArray(artifacts)) throw fault('$.artifacts', 'an array');
+  return {
+    name,
+    version,
+    usrHash,
+    artifacts: artifacts.map((artifact: unknown, index) => {
+      const at = `$.artifacts[${index}]`;
+      if (!isObject(artifact)) throw fault(at, 'an object');
+      const { name, path, size, sha256 } = artifact;
+      if (typeof name !== 'string') throw fault(`${at}.name`, 'a string');
+      if (typeof path !== 'string') throw fault(`${at}.path`, 'a string');
+      if (typeof size !== 'number') throw fault(`${at}.size`, 'a number');
+      if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
+        throw fault(`${at}.sha256`, 'a SHA-256');
+      return { name, path, size, sha256 };
+    }),
+  };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

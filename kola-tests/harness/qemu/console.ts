@@ -1,0 +1,138 @@
+import type { Socket } from 'node:net';
+import { StringDecoder } from 'node:string_decoder';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { type Patience, poll } from './wait.ts';
+
+/** The guest's serial console. */
+export interface GuestConsole {
+  /** The last 256 KiB, without escape sequences. */
+  text(): string;
+  /** The last `count` lines that are not empty. */
+  tail(count: number): string;
+  /** Types on the console. */
+  write(input: string | Uint8Array): void;
+  /** Passes on what is printed, as it comes, until the returned function is called. */
+  onOutput(listener: (bytes: Buffer) => void): () => void;
+  /** The first match in what was printed after `since` (a value of `position()`), default: everything kept. */
+  waitFor(pattern: RegExp, patience: Patience & { readonly since?: number }): Promise<RegExpExecArray>;
+  /** Characters printed so far. */
+  position(): number;
+  /** What shows that the guest is lost, if it has shown, also before `onDoom` is told. */
+  doom(): Failure | undefined;
+}
+
+const RING = 256 * 1024;
+/** A guest that says more than this has a fault, and its log would fill the disk. */
+const FLOOD = 64 * 1024 * 1024;
+
+/** What on a console means that nothing good will come any more. */
+const DOOMED: readonly { readonly pattern: RegExp; readonly what: string }[] = [
+  { pattern: /\*\*\* Boot stops here.*/, what: 'the machine could not start' },
+  { pattern: /Kernel panic - not syncing: .*/, what: 'the kernel panicked' },
+  {
+    pattern: /You are in (?:emergency|rescue) mode|Entering emergency mode|Reached target .*Emergency Mode/,
+    what: 'the guest is in emergency mode',
+  },
+  { pattern: /Ignition failed: .*/, what: 'Ignition failed' },
+  { pattern: /UEFI Interactive Shell v/, what: 'the firmware found nothing to boot' },
+  { pattern: /BdsDxe: No bootable option or device was found/, what: 'the firmware found nothing to boot' },
+];
+
+/** Reads a console; `onDoom` is told, once, when it shows that the guest is lost. */
+export function openConsole(socket: Socket, onDoom: (failure: Failure) => void): GuestConsole {
+  const decoder = new StringDecoder('utf8');
+  let kept = '';
+  /** The beginning of an escape sequence whose rest has not come yet. */
+  let held = '';
+  let dropped = 0;
+  let doom: (() => Failure) | undefined;
+
+  socket.on('data', (chunk: Buffer) => {
+    const text = held + decoder.write(chunk);
+    const whole = text.length - unfinished(text);
+    held = text.slice(whole);
+    const fresh = plainText(text.slice(0, whole));
+    // A pattern may straddle two chunks: look again at the line that was open.
+    const from = kept.lastIndexOf('\n') + 1;
+    kept += fresh;
+    if (!doom) lookForDoom(kept.slice(from));
+    if (!doom && dropped > FLOOD) {
+      doom = () => new Failure(`the guest floods its console\n${indent(tail(5))}`);
+      onDoom(doom());
+    }
+    if (kept.length > 2 * RING) {
+      dropped += kept.length - RING;
+      kept = kept.slice(-RING);
+    }
+  });
+  socket.on('error', () => {}); // QEMU's end is noticed where QEMU is watched
+
+  function lookForDoom(text: string): void {
+    for (const { pattern, what } of DOOMED) {
+      const found = pattern.exec(text);
+      if (!found) continue;
+      const said = (): string => pattern.exec(kept.slice(-RING))?.[0].trim() ?? found[0];
+      const told = (): Failure => new Failure(`${what}: ${said()}\n${indent(tail(25))}`);
+      doom = told;
+      // The rest of the line and what follows at once (a stack trace, the reason) belong to the report.
+      setTimeout(() => onDoom(told()), 300).unref();
+      return;
+    }
+  }
+
+  function tail(count: number): string {
+    return kept
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(-count)
+      .join('\n');
+  }
+
+  return {
+    text: () => kept,
+    tail,
+    write: (input) => void socket.write(input),
+    onOutput: (listener) => {
+      socket.on('data', listener);
+      return () => socket.off('data', listener);
+    },
+    position: () => dropped + kept.length,
+    doom: () => doom?.(),
+    waitFor: async (pattern, { since = 0, ...patience }) =>
+      await poll(
+        `${pattern} on the console`,
+        async () =>
+          new RegExp(pattern.source, pattern.flags.replace('g', '')).exec(
+            kept.slice(Math.max(0, since - dropped)),
+          ) ?? undefined,
+        patience,
+      ),
+  };
+}
+
+/** As a quotation in a report: marked, long lines cut, and nothing in it that a terminal would obey. */
+export function indent(text: string): string {
+  return harmless(text).replace(
+    /^.*$/gm,
+    (line) => `  | ${line.length > 240 ? `${line.slice(0, 240)}…` : line}`,
+  );
+}
+
+/** Without escape sequences (ECMA-48: CSI with its parameters, OSC up to its end, two-character ones) and carriage returns. */
+export function plainText(text: string): string {
+  return text.replace(/\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\r/g, '');
+}
+
+/** A longer one is none, or nobody ends it. */
+const LONGEST_SEQUENCE = 4096;
+
+/** How many characters at the end of a text begin an escape sequence that is not complete. */
+function unfinished(text: string): number {
+  const begun = /\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)$/.exec(text.slice(-LONGEST_SEQUENCE));
+  return begun?.[0].length ?? 0;
+}
+
+/** Plain text without the control characters that are left: of C0 (but tab and newline), of C1, and DEL. */
+export function harmless(text: string): string {
+  return plainText(text).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd');
+}

@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { runCommand, type ToolCommand, toolCommand } from '../../../sdk/tool.ts';
+
+/** Where QEMU and its firmware are, and how to run them. */
+export interface Emulator {
+  /** `10.0.13`: part of what names a snapshot. */
+  readonly version: string;
+  /** OVMF's code, and the variable store that each machine gets a copy of. */
+  readonly ovmfCode: string;
+  readonly ovmfVars: string;
+  /** qemu-system-x86_64 with these arguments. */
+  system(args: readonly string[]): ToolCommand;
+  /** qemu-img with these arguments. */
+  img(args: readonly string[]): ToolCommand;
+}
+
+/** The emulator of an unpacked tool tree (the SDK's `sdk-qemu`). Nothing of the host's QEMU is used. */
+export async function emulatorOf(root: string): Promise<Emulator> {
+  const share = join(root, 'usr/share');
+  const data = ['qemu', 'seabios', 'ovmf', 'qemu/ipxe']
+    .map((dir) => join(share, dir))
+    .filter((dir) => existsSync(dir));
+  const ovmfCode = firmware(root, 'OVMF_CODE_4M.fd');
+  const ovmfVars = firmware(root, 'OVMF_VARS_4M.fd');
+  const system = (args: readonly string[]): ToolCommand => {
+    const command = toolCommand(root, 'qemu-system-x86_64', [...data.flatMap((dir) => ['-L', dir]), ...args]);
+    return {
+      ...command,
+      env: { ...command.env, QEMU_MODULE_DIR: join(root, 'usr/lib/x86_64-linux-gnu/qemu') },
+    };
+  };
+  const words = (await runCommand(system(['--version']), 'qemu-system-x86_64')).toString();
+  const version = /version (\d+\.\d+\.\d+)/.exec(words)?.[1];
+  if (!version) throw new Failure(`QEMU does not say its version: ${words.slice(0, 200)}`, { where: root });
+  return { version, ovmfCode, ovmfVars, system, img: (args) => toolCommand(root, 'qemu-img', args) };
+}
+
+function firmware(root: string, name: string): string {
+  const path = join(root, 'usr/share/OVMF', name);
+  if (!existsSync(path)) {
+    throw new Failure(`the tool tree has no ${name}`, {
+      where: path,
+      hint: 'add the package ovmf to its set in packages/sets/sdk.ts',
+    });
+  }
+  return path;
+}

@@ -1,0 +1,150 @@
+import type { Socket } from 'node:net';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { lineSplitter } from './lines.ts';
+import { connectUnix } from './socket.ts';
+import { anySignal, type Patience, within } from './wait.ts';
+
+/** An event of QEMU's Machine Protocol, e.g. `{event: 'RESET', data: {guest: true, reason: 'guest-reset'}}`. */
+export interface QmpEvent {
+  readonly event: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+  readonly timestamp: { readonly seconds: number; readonly microseconds: number };
+}
+
+/** A connection to QEMU's monitor (docs/interop/qmp-spec.rst of QEMU). */
+export interface Qmp {
+  /** `major.minor.micro` of the greeting. */
+  readonly version: string;
+  /** Aborted when the connection ends; the reason says so. */
+  readonly closed: AbortSignal;
+  /** Runs a command; an error answer is a Failure with QEMU's own words. Default timeout 30 s. */
+  execute<R = unknown>(command: string, args?: object, timeoutMs?: number): Promise<R>;
+  /** A command of the human monitor, for the few that QMP lacks (`hostfwd_add`). Its text is the answer, errors too. */
+  human(line: string): Promise<string>;
+  /** Calls `listener` for each event until the returned function is called. */
+  onEvent(listener: (event: QmpEvent) => void): () => void;
+  /** The next event that `matches`. Ask before causing it. */
+  nextEvent(matches: (event: QmpEvent) => boolean, what: string, patience: Patience): Promise<QmpEvent>;
+  close(): void;
+}
+
+interface Answer {
+  readonly id?: number;
+  readonly return?: unknown;
+  readonly error?: { readonly class: string; readonly desc: string };
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+/** Connects, reads the greeting and leaves capabilities negotiation. */
+export async function connectQmp(path: string, patience: Patience): Promise<Qmp> {
+  return await openQmp(await connectUnix(path, patience), patience);
+}
+
+/** As `connectQmp`, over a socket that is connected already. */
+export async function openQmp(socket: Socket, patience: Patience): Promise<Qmp> {
+  const pending = new Map<
+    number,
+    { resolve(value: unknown): void; reject(reason: unknown): void; command: string }
+  >();
+  const listeners = new Set<(event: QmpEvent) => void>();
+  const closed = new AbortController();
+  let lastId = 0;
+  let greet: (version: string) => void;
+  const greeting = new Promise<string>((resolve) => {
+    greet = resolve;
+  });
+
+  function end(reason: Failure): void {
+    if (closed.signal.aborted) return;
+    closed.abort(reason);
+    for (const { reject, command } of pending.values()) {
+      reject(new Failure(`QMP ${command}: ${reason.message}`, { cause: reason }));
+    }
+    pending.clear();
+    socket.destroy();
+  }
+
+  function receive(line: string): void {
+    if (line.trim() === '') return;
+    const message = parseMessage(line);
+    if (message === undefined) end(new Failure(`QEMU sent what is not QMP: ${line.slice(0, 200)}`));
+    else if ('QMP' in message) greet(greetingVersion(message.QMP));
+    else if ('event' in message)
+      for (const listener of [...listeners]) listener(message as unknown as QmpEvent);
+    else settle(message as Answer);
+  }
+
+  function settle({ id, error, return: value }: Answer): void {
+    const call = id === undefined ? undefined : pending.get(id);
+    if (id === undefined || !call) return;
+    pending.delete(id);
+    if (error) call.reject(new Failure(`QMP ${call.command}: ${error.desc}`, { where: error.class }));
+    else call.resolve(value);
+  }
+
+  socket.on('data', lineSplitter(receive, 64 << 20));
+  socket.on('error', (error) => end(new Failure(`connection lost (${error.message})`)));
+  socket.on('close', () => end(new Failure('connection closed by QEMU')));
+
+  async function execute<R>(command: string, args?: object, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<R> {
+    closed.signal.throwIfAborted();
+    lastId += 1;
+    const id = lastId;
+    const answer = new Promise<unknown>((resolve, reject) => pending.set(id, { resolve, reject, command }));
+    socket.write(`${JSON.stringify({ execute: command, ...(args ? { arguments: args } : {}), id })}\n`);
+    try {
+      return (await within(answer, `QMP ${command}`, { timeoutMs })) as R;
+    } finally {
+      pending.delete(id);
+    }
+  }
+
+  const version = await within(greeting, 'greeting of QMP', {
+    ...patience,
+    signal: anySignal(patience.signal, closed.signal),
+  });
+  await execute('qmp_capabilities', undefined, patience.timeoutMs);
+
+  return {
+    version,
+    closed: closed.signal,
+    execute,
+    human: (line) => execute<string>('human-monitor-command', { 'command-line': line }),
+    onEvent: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    nextEvent: async (matches, what, wait) => {
+      let forget = (): void => {};
+      const event = new Promise<QmpEvent>((resolve) => {
+        const listener = (candidate: QmpEvent): void => {
+          if (matches(candidate)) resolve(candidate);
+        };
+        listeners.add(listener);
+        forget = () => listeners.delete(listener);
+      });
+      try {
+        return await within(event, what, { ...wait, signal: anySignal(wait.signal, closed.signal) });
+      } finally {
+        forget();
+      }
+    },
+    close: () => end(new Failure('connection closed')),
+  };
+}
+
+function parseMessage(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function greetingVersion(greeting: unknown): string {
+  const version = (greeting as { version?: { qemu?: Record<string, number> } }).version?.qemu;
+  return version ? `${version.major}.${version.minor}.${version.micro}` : 'unknown';
+}

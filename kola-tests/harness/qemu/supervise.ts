@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process';
+import type { ToolCommand } from '../../../sdk/tool.ts';
+
+/** How a process ended. */
+export interface ProcessEnd {
+  readonly code: number | undefined;
+  readonly signal: NodeJS.Signals | undefined;
+  /** The last 16 KiB of what it printed. */
+  readonly output: string;
+}
+
+export interface Supervised {
+  /** Settles when the process has ended, whatever ended it. Never rejects once started. */
+  readonly ended: Promise<ProcessEnd>;
+  /** The last 16 KiB of what it has printed so far. */
+  said(): string;
+  /** Ends it with SIGKILL. Settles when it is gone. */
+  kill(): Promise<ProcessEnd>;
+}
+
+/**
+ * The supervisor's standard input is a pipe that only the harness holds. However the harness ends, SIGKILL
+ * included, the pipe reports it: QEMU is killed and its folder removed. (prctl(PR_SET_PDEATHSIG) would do, but
+ * neither Node nor sh offers it.) `stop` before the end of file means: killed on purpose, keep the folder.
+ * The shell lets go of its output first: the harness's end of it may be gone when it reports the death of a child.
+ */
+const SUPERVISOR = `
+dir=$1
+shift
+exec 3<&0
+"$@" </dev/null 3<&- &
+qemu=$!
+echo "$qemu" >"$dir/qemu.pid"
+(
+  read -r word <&3
+  # Not with \`:\`: its failed redirection would end the shell (POSIX, 2.8.1), and the folder may be gone by now.
+  [ "$word" = stop ] || true 2>/dev/null >"$dir/orphaned"
+  kill -KILL "$qemu" 2>/dev/null
+) &
+watch=$!
+exec 3<&- >/dev/null 2>&1
+wait "$qemu"
+code=$?
+if [ -e "$dir/orphaned" ]; then rm -rf "$dir"; fi
+kill "$watch" 2>/dev/null
+exit "$code"
+`;
+
+const OUTPUT_LIMIT = 16 * 1024;
+
+/** Starts a command under a supervisor that ends it when this process ends. `dir` receives `qemu.pid`. */
+export async function supervise(command: ToolCommand, dir: string): Promise<Supervised> {
+  const child = spawn(
+    '/bin/sh',
+    ['-c', SUPERVISOR, 'draisine-supervisor', dir, command.file, ...command.args],
+    {
+      env: { ...command.env, PATH: '/usr/bin:/bin:/usr/sbin:/sbin' },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // Its own session: Ctrl-C on the terminal reaches the harness only, which then ends its machines in order.
+      detached: true,
+    },
+  );
+  let output = '';
+  const keep = (text: string): void => {
+    output = (output + text).slice(-OUTPUT_LIMIT);
+  };
+  child.stdout.setEncoding('utf8').on('data', keep);
+  child.stderr.setEncoding('utf8').on('data', keep);
+  child.stdin.on('error', () => {}); // the supervisor has ended already: `ended` tells
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+  const ended = new Promise<ProcessEnd>((resolve) => {
+    child.once('close', (code, signal) =>
+      resolve({ code: code ?? undefined, signal: signal ?? undefined, output }),
+    );
+  });
+  return {
+    ended,
+    said: () => output,
+    kill: () => {
+      child.stdin.end('stop\n');
+      return ended;
+    },
+  };
+}

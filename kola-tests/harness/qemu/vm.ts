@@ -1,0 +1,161 @@
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { type Agent, openAgent } from '../guest/agent.ts';
+import { type GuestConsole, openConsole } from './console.ts';
+import type { Emulator } from './emulator.ts';
+import { type Hardware, qemuArguments, sockets } from './qemu-args.ts';
+import { connectQmp, type Qmp } from './qmp.ts';
+import { connectUnix } from './socket.ts';
+import { type ProcessEnd, supervise } from './supervise.ts';
+import { Trouble } from './trouble.ts';
+import { anySignal, within } from './wait.ts';
+
+/** One running QEMU with its three connections. */
+export interface Vm {
+  readonly qmp: Qmp;
+  readonly console: GuestConsole;
+  readonly agent: Agent;
+  /** QEMU's arguments, without the way the tool is run. */
+  readonly args: readonly string[];
+  /** Aborted with a Failure as soon as nothing can be expected of the guest: QEMU ended, kernel panic, emergency mode. */
+  readonly lost: AbortSignal;
+  readonly ended: Promise<ProcessEnd>;
+  /** How the guest itself ended it, once it has; undefined when anything else did, a panic on the way down included. */
+  wentDown(): Down | undefined;
+  /** Ends QEMU in good order (its disk files are complete), at once (`kill`: like a power cut). */
+  quit(): Promise<void>;
+  kill(): Promise<void>;
+}
+
+/** What a guest asks of its machine at its end. Either ends QEMU (see `reboot=shutdown` in qemu-args.ts). */
+export type Down = 'reboot' | 'poweroff';
+
+const CONNECT_MS = 30_000;
+
+/** Starts QEMU. With `incoming`, restores that saved state and lets the guest run. `signal` ends what has not started yet. */
+export async function startVm(
+  emulator: Emulator,
+  hardware: Hardware,
+  dir: string,
+  { incoming, signal }: { readonly incoming?: string | undefined; readonly signal?: AbortSignal } = {},
+): Promise<Vm> {
+  const args = qemuArguments(hardware, dir, emulator);
+  const lost = new AbortController();
+  signal?.throwIfAborted();
+  const qemu = await supervise(emulator.system(args), dir);
+  let console: GuestConsole | undefined;
+  let killed = false;
+  let asked: Down | undefined;
+  let down: Down | undefined;
+  void qemu.ended.then((end) => {
+    // A panic that is not told yet: the reset that it leads to was not what anybody asked for.
+    const doom = console?.doom();
+    if (!lost.signal.aborted && !doom && !killed) down = asked;
+    lost.abort(doom ?? new Failure(meaning(end, killed, asked)));
+  });
+  const kill = async (): Promise<void> => {
+    killed = true;
+    await qemu.kill();
+  };
+  try {
+    const patience = { timeoutMs: CONNECT_MS, signal: anySignal(lost.signal, signal) };
+    const paths = sockets(dir);
+    const qmp = await connectQmp(paths.qmp, patience).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      throw new Trouble(`QEMU does not start: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+    });
+    qmp.onEvent(({ event, data }) => {
+      if (event === 'SHUTDOWN' && data?.guest === true)
+        asked = data.reason === 'guest-reset' ? 'reboot' : 'poweroff';
+      if (event === 'BLOCK_IO_ERROR' && data?.action === 'stop') lost.abort(stopped(data));
+    });
+    const opened = openConsole(await connectUnix(paths.console, patience), (failure) => lost.abort(failure));
+    console = opened;
+    const agent = openAgent(await connectUnix(paths.agent, patience));
+    if (incoming !== undefined) await restore(qmp, incoming, patience.signal);
+    return {
+      qmp,
+      console: opened,
+      agent,
+      args,
+      lost: lost.signal,
+      ended: qemu.ended,
+      wentDown: () => down,
+      kill,
+      quit: async () => {
+        killed = true;
+        await qmp.execute('quit').catch((error: unknown) => {
+          if (!qmp.closed.aborted) throw error; // closing the connection is how it answers
+        });
+        await within(qemu.ended, 'the end of QEMU', { timeoutMs: 10_000 }).finally(kill);
+      },
+    };
+  } catch (error) {
+    await kill();
+    throw error;
+  }
+}
+
+function meaning({ code, signal, output }: ProcessEnd, killed: boolean, asked: Down | undefined): string {
+  if (killed || asked === 'poweroff') return 'the machine is off';
+  if (asked === 'reboot') return 'the guest rebooted';
+  const said = output.trim();
+  return `QEMU ended (${signal ?? `exit ${code}`})${said ? `: ${said}` : ''}`;
+}
+
+/** QEMU stops a guest whose disk it cannot write to for want of room (`werror=enospc`): it would wait for ever. */
+function stopped(data: Readonly<Record<string, unknown>>): Trouble {
+  const where = String(data['node-name'] || data.device);
+  return new Trouble(
+    `QEMU stopped the machine, its disk ${where} cannot be written to: ${String(data.reason)}`,
+    {
+      hint: 'make room where TMPDIR is on this host',
+    },
+  );
+}
+
+/** Every page of memory has its place in the file, so that it is written and read once: docs/devel/migration/mapped-ram of QEMU. */
+async function mappedRam(qmp: Qmp, state: boolean): Promise<void> {
+  await qmp.execute('migrate-set-capabilities', {
+    capabilities: [
+      { capability: 'mapped-ram', state },
+      { capability: 'events', state: true },
+    ],
+  });
+}
+
+/** Bytes a second, which a file needs no regard for; the default is 128 MiB. */
+const UNLIMITED = 2 ** 40;
+
+/** Stops the guest and saves its memory and devices to a file. */
+export async function saveState(qmp: Qmp, path: string): Promise<void> {
+  await qmp.execute('stop');
+  await mappedRam(qmp, true);
+  await qmp.execute('migrate-set-parameters', { 'max-bandwidth': UNLIMITED });
+  await migrated(qmp, () => qmp.execute('migrate', { uri: `file:${path}` }), undefined);
+}
+
+async function restore(qmp: Qmp, path: string, signal: AbortSignal): Promise<void> {
+  await mappedRam(qmp, true);
+  await migrated(qmp, () => qmp.execute('migrate-incoming', { uri: `file:${path}` }), signal);
+  await mappedRam(qmp, false); // snapshots inside a disk (saved.ts) have no such places
+  await qmp.execute('cont');
+}
+
+async function migrated(
+  qmp: Qmp,
+  begin: () => Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const end = qmp.nextEvent(
+    ({ event, data }) => event === 'MIGRATION' && (data?.status === 'completed' || data?.status === 'failed'),
+    'the machine’s saved state',
+    { timeoutMs: 60_000, signal: anySignal(signal) },
+  );
+  end.catch(() => {}); // read below, unless `begin` fails first
+  await begin();
+  if ((await end).data?.status !== 'failed') return;
+  const { 'error-desc': why } = await qmp.execute<{ 'error-desc'?: string }>('query-migrate');
+  throw new Failure(`QEMU cannot save or restore this machine: ${why ?? 'it does not say why'}`);
+}

@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cacheDir } from '../../../sdk/lib/cache.ts';
+import { errorCode } from '../../../sdk/lib/errors.ts';
+import { byteOrder, writeAtomic } from '../../../sdk/lib/files.ts';
+import { seconds } from '../qemu/wait.ts';
+
+/** What of a manifest tells one build from another. */
+export interface Build {
+  readonly version: string;
+  readonly usrHash: string;
+  readonly packages: readonly { readonly name: string; readonly version: string }[];
+  /** The tests that passed on it, with their durations in milliseconds. */
+  readonly tests?: Readonly<Record<string, number>>;
+}
+
+/** A test is told to have become slower when it takes this many times as long, and this much longer in all. */
+const SLOWER = { times: 2, ms: 3000 };
+
+function greenFile(image: string): string {
+  return join(cacheDir(), 'kola', `green-${image}.json`);
+}
+
+export async function readBuild(manifest: string): Promise<Build> {
+  const { version, usrHash, packages = [] } = JSON.parse(await readFile(manifest, 'utf8')) as Partial<Build>;
+  return { version: version ?? '', usrHash: usrHash ?? '', packages };
+}
+
+/** Remembers a build on which every test passed. */
+export async function rememberGreen(image: string, build: Build): Promise<void> {
+  await writeAtomic(greenFile(image), `${JSON.stringify(build)}\n`);
+}
+
+/** The last build on which every test passed, if there was one. */
+export async function lastGreen(image: string): Promise<Build | undefined> {
+  try {
+    return JSON.parse(await readFile(greenFile(image), 'utf8')) as Build;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** What changed between two builds, one line each; none: the same. */
+export function changes(before: Build, now: Build): string[] {
+  const lines: string[] = [];
+  if (before.version !== now.version) lines.push(`version ${before.version} → ${now.version}`);
+  if (before.usrHash !== now.usrHash)
+    lines.push(`/usr ${before.usrHash.slice(0, 12)} → ${now.usrHash.slice(0, 12)}`);
+  const old = new Map(before.packages.map(({ name, version }) => [name, version]));
+  const fresh = new Map(now.packages.map(({ name, version }) => [name, version]));
+  for (const name of [...new Set([...old.keys(), ...fresh.keys()])].sort(byteOrder)) {
+    const [from, to] = [old.get(name), fresh.get(name)];
+    if (from !== to) lines.push(`package ${name}: ${from ?? 'not there'} → ${to ?? 'gone'}`);
+  }
+  for (const [test, ms] of Object.entries(now.tests ?? {})) {
+    const earlier = before.tests?.[test];
+    if (earlier !== undefined && ms > SLOWER.times * earlier && ms > earlier + SLOWER.ms)
+      lines.push(`test ${test} is slower: ${seconds(earlier)} → ${seconds(ms)}`);
+  }
+  return lines;
+}

@@ -1,0 +1,57 @@
+import { shortened, type TestResult } from './result.ts';
+
+/**
+ * JUnit XML as CI systems read it (the Ant JUnit task's format, with one testsuite). Times in seconds. What could not
+ * be run is an `error`, as that format has it, not a `failure`.
+ */
+export function junitXml(suite: string, results: readonly TestResult[]): string {
+  const count = (matches: (result: TestResult) => boolean): number => results.filter(matches).length;
+  const counts = [
+    `tests="${results.length}"`,
+    `failures="${count((result) => verdict(result) === 'failure')}"`,
+    `errors="${count((result) => verdict(result) === 'error')}"`,
+    `skipped="${count((result) => verdict(result) === 'skipped')}"`,
+  ];
+  const time = results.reduce((sum, { totalMs }) => sum + totalMs, 0);
+  const head = `<testsuite name="${xml(suite)}" ${counts.join(' ')} time="${inSeconds(time)}">`;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${head}\n${results.map(testCase).join('\n')}\n</testsuite>\n</testsuites>\n`;
+}
+
+function verdict({ passed, trouble, skipped }: TestResult): 'passed' | 'failure' | 'error' | 'skipped' {
+  if (skipped !== undefined) return 'skipped';
+  if (passed) return 'passed';
+  return trouble ? 'error' : 'failure';
+}
+
+function testCase(result: TestResult): string {
+  const { test, totalMs, error = '', skipped = '' } = result;
+  const [area = ''] = test.split('.');
+  const head = `<testcase classname="${xml(area)}" name="${xml(test)}" time="${inSeconds(totalMs)}"`;
+  const kind = verdict(result);
+  if (kind === 'passed') return `${head}/>`;
+  if (kind === 'skipped') return `${head}><skipped message="${xml(skipped)}"/></testcase>`;
+  const message = shortened(error.split('\n')[0] ?? '');
+  return `${head}><${kind} message="${xml(message)}">${xml(shortened(error))}</${kind}></testcase>`;
+}
+
+function inSeconds(ms: number): string {
+  return (ms / 1000).toFixed(3);
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Text for XML 1.0 and HTML. Control characters, which XML 1.0 forbids even escaped, become U+FFFD. */
+export function xml(text: string): string {
+  return text
+    .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character)
+    .replace(
+      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
+      '\ufffd',
+    );
+}

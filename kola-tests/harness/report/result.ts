@@ -1,0 +1,49 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode } from '../../../sdk/lib/errors.ts';
+import { writeAtomic } from '../../../sdk/lib/files.ts';
+
+/** How one test went, as `REPORT/TEST/result.json`. Times in milliseconds. */
+export interface TestResult {
+  readonly test: string;
+  readonly passed: boolean;
+  /** Until its machines were forked or booted; its body; the checks afterwards. Missing parts were not reached. */
+  readonly upMs?: number;
+  readonly bodyMs?: number;
+  readonly checkMs?: number;
+  /** Of these parts: without waiting for a slot, or for the machine that was forked, which other tests use too. */
+  readonly totalMs: number;
+  /** Why it failed, with the evidence's last lines. */
+  readonly error?: string;
+  /** It could not be run (see `Trouble`). */
+  readonly trouble?: true;
+  /** Why it was not run; `passed` says nothing then. */
+  readonly skipped?: string;
+  /** Machines that had to be booted instead of forked, and why. */
+  readonly fallbacks: readonly string[];
+}
+
+export async function writeResult(reportDir: string, result: TestResult): Promise<void> {
+  await mkdir(join(reportDir, result.test), { recursive: true });
+  await writeAtomic(join(reportDir, result.test, 'result.json'), `${JSON.stringify(result, undefined, 2)}\n`);
+}
+
+/** What a test left in the report, if it came that far. */
+export async function readResult(reportDir: string, test: string): Promise<TestResult | undefined> {
+  try {
+    return JSON.parse(await readFile(join(reportDir, test, 'result.json'), 'utf8')) as TestResult;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+const HEAD = 12_000;
+const TAIL = 6_000;
+
+/** A text for a report: of one that is very long, its beginning and its end. */
+export function shortened(text: string): string {
+  if (text.length <= HEAD + TAIL) return text;
+  const left = text.length - HEAD - TAIL;
+  return `${text.slice(0, HEAD)}\n… ${left} characters left out …\n${text.slice(-TAIL)}`;
+}

@@ -1,0 +1,100 @@
+import { existsSync } from 'node:fs';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { byteOrder, writeAtomic } from '../../../sdk/lib/files.ts';
+import { plainText } from '../qemu/console.ts';
+import { TEST_NAME } from '../run/register.ts';
+import { changes, lastGreen, readBuild, rememberGreen } from './changes.ts';
+import { type Evidence, htmlReport } from './html.ts';
+import { junitXml } from './junit.ts';
+import type { TestResult } from './result.ts';
+import { type Ended, resultsOf } from './results.ts';
+
+const EVIDENCE = ['journal.txt', 'console.txt', 'ignition.json', 'qemu.args'];
+/** Bytes of one text that go into the page: its end matters. The file has all. */
+const LONGEST = 200_000;
+
+export interface ReportedRun {
+  readonly image: string;
+  readonly manifest: string;
+  /** The VM tests, as they ended. */
+  readonly tests: readonly Ended[];
+  /** The run was of the whole suite, so that it counts as green when all passed. */
+  readonly complete: boolean;
+  /** `systemd-analyze plot` of a boot, an SVG file. */
+  readonly bootChart?: string;
+}
+
+/** Writes `junit.xml`, `results.json` and `index.html` about a run into the report's folder. Returns the results. */
+export async function writeReport(
+  dir: string,
+  { image, manifest, tests, complete, bootChart }: ReportedRun,
+): Promise<readonly TestResult[]> {
+  const results = await resultsOf(dir, tests);
+  const durations = results.filter(({ passed, skipped }) => passed && skipped === undefined);
+  const build = {
+    ...(await readBuild(manifest)),
+    tests: Object.fromEntries(durations.map(({ test, totalMs }) => [test, totalMs])),
+  };
+  const green = await lastGreen(image);
+  const failed = results.filter(({ passed }) => !passed);
+  const evidence = (await Promise.all(failed.map((result) => evidenceOf(dir, result)))).flat();
+  const page = {
+    image,
+    version: build.version,
+    results,
+    evidence,
+    changes: green && changes(green, build),
+    ...(bootChart !== undefined && existsSync(bootChart) ? { bootChart: await readFile(bootChart) } : {}),
+  };
+  await Promise.all([
+    writeAtomic(join(dir, 'junit.xml'), junitXml(`kola ${image}`, results)),
+    writeAtomic(
+      join(dir, 'results.json'),
+      `${JSON.stringify({ image, version: build.version, results }, undefined, 2)}\n`,
+    ),
+    writeAtomic(join(dir, 'index.html'), htmlReport(page)),
+  ]);
+  if (complete && failed.length === 0 && durations.length > 0) await rememberGreen(image, build);
+  return results;
+}
+
+async function evidenceOf(dir: string, { test }: TestResult): Promise<Evidence[]> {
+  if (!TEST_NAME.test(test) || !existsSync(join(dir, test))) return [];
+  const machines = (await readdir(join(dir, test), { withFileTypes: true })).filter((entry) =>
+    entry.isDirectory(),
+  );
+  return await Promise.all(
+    machines
+      .map(({ name }) => name)
+      .sort(byteOrder)
+      .map(async (machine) => {
+        const file = (name: string): string => join(dir, test, machine, name);
+        const texts = await Promise.all(
+          EVIDENCE.filter((name) => existsSync(file(name))).map(async (name) => ({
+            name,
+            text: plainText(await endOf(file(name))),
+          })),
+        );
+        const screenshot = existsSync(file('screenshot.png'))
+          ? { screenshot: await readFile(file('screenshot.png')) }
+          : {};
+        return { test, machine, texts, ...screenshot };
+      }),
+  );
+}
+
+/** The last `LONGEST` bytes of a file, however large it is. */
+async function endOf(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const from = Math.max(0, size - LONGEST);
+    const bytes = Buffer.alloc(size - from);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, from);
+    const text = bytes.subarray(0, bytesRead).toString();
+    return from === 0 ? text : `… the first ${from} bytes are in ${path} …\n${text}`;
+  } finally {
+    await file.close();
+  }
+}

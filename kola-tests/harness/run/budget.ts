@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { badInput } from '../../../sdk/lib/errors.ts';
+import type { Acceleration } from '../qemu/accel.ts';
+import { Trouble } from '../qemu/trouble.ts';
+
+/** Lets in as many tests as memory and processors allow. */
+export interface Budget {
+  /** MiB in all, and how many tests at once. */
+  readonly memory: number;
+  readonly slots: number;
+  /**
+   * Waits for `memory` MiB and a slot, or none for what mostly waits. Call what it returns to give them back. First
+   * come, first served.
+   */
+  acquire(memory: number, slots?: 0 | 1): Promise<() => void>;
+}
+
+export function createBudget(memory: number, slots: number): Budget {
+  let free = memory;
+  let freeSlots = slots;
+  const queue: { readonly memory: number; readonly slots: number; admit(): void }[] = [];
+
+  function admit(): void {
+    for (let head = queue[0]; head && freeSlots >= head.slots && head.memory <= free; head = queue[0]) {
+      queue.shift();
+      free -= head.memory;
+      freeSlots -= head.slots;
+      head.admit();
+    }
+  }
+
+  return {
+    memory,
+    slots,
+    acquire: async (wanted, wantedSlots = 1) => {
+      if (wanted > memory) {
+        throw new Trouble(`too little memory: this test needs ${wanted} MiB, ${memory} MiB are available`, {
+          hint: 'end other programs, or give the machines of the test less memory',
+        });
+      }
+      await new Promise<void>((resolve) => {
+        queue.push({ memory: wanted, slots: wantedSlots, admit: resolve });
+        admit();
+      });
+      let given = false;
+      return () => {
+        if (given) return;
+        given = true;
+        free += wanted;
+        freeSlots += wantedSlots;
+        admit();
+      };
+    },
+  };
+}
+
+/** What this host can run at once; `parallel` sets the number of tests, memory bounds it all the same. */
+export async function hostBudget(parallel: number | undefined): Promise<Budget> {
+  if (parallel !== undefined && (!Number.isSafeInteger(parallel) || parallel < 1)) {
+    throw badInput(`--parallel takes a whole number from 1: ${parallel}`);
+  }
+  const info = await readFile('/proc/meminfo', 'utf8');
+  const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(info)?.[1] ?? 0) / 1024;
+  // Of a container, whose own limit /proc/meminfo does not know; 0 or more than there is: none.
+  const allowed = (process.constrainedMemory() ?? 0) / 1024 ** 2;
+  const usable = allowed > 0 ? Math.min(available, allowed) : available;
+  // A tenth stays for the page cache, which holds the snapshots' memory.
+  return createBudget(Math.floor(usable * 0.9), parallel ?? availableParallelism());
+}
+
+/** MiB that machines take of this host. */
+export function memoryNeed(machines: readonly { readonly memory: number }[], accel: Acceleration): number {
+  return machines.reduce((sum, { memory }) => sum + memory + accel.overhead, 0);
+}

@@ -1,0 +1,78 @@
+import type { TestContext } from 'node:test';
+import { badInput } from '../../../sdk/lib/errors.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { IgnitionConfig, MachineSpec } from '../qemu/spec.ts';
+
+/** The machines of a test by name. A test that names none has one: `box`. */
+export type Cluster<Name extends string = 'box'> = Readonly<Record<Name, Machine>>;
+
+export interface TestDefinition<Name extends string = string> {
+  /** `area.what`, e.g. `zfs.mirror`: unique. */
+  readonly name: string;
+  /** Only for this image; default for whatever image is tested. */
+  readonly image?: string;
+  /** Default `{box: {}}`. */
+  readonly machines?: Readonly<Record<Name, MachineSpec>>;
+  /** Machine config of those machines that have none of their own. */
+  readonly config?: IgnitionConfig;
+  /** Seconds on native speed for the body, default 120; under emulation it gets them multiplied. */
+  readonly timeout?: number;
+  readonly tags?: readonly string[];
+  /** It waits most of its time: other tests run beside it as if it were not there. */
+  readonly waits?: boolean;
+  /** What the checks after the test may find without failing it: matched against each finding (see checks.ts). */
+  readonly expect?: readonly RegExp[];
+}
+
+export interface RegisteredTest {
+  readonly definition: TestDefinition;
+  /** The module that registered it. */
+  readonly file: string;
+  readonly body: (t: TestContext, cluster: Cluster<string>) => Promise<void>;
+}
+
+/** `area.what`; it names a folder of the report too. */
+export const TEST_NAME = /^[a-z0-9]+(\.[a-z0-9-]+)+$/;
+
+const registered = new Map<string, RegisteredTest>();
+let loading = '';
+
+/** Declares a VM test. Called at the top level of the modules in kola-tests/tests/. */
+export function register<Name extends string = 'box'>(
+  definition: TestDefinition<Name>,
+  body: (t: TestContext, cluster: Cluster<Name>) => Promise<void>,
+): void {
+  const { name } = definition;
+  if (!TEST_NAME.test(name)) {
+    throw badInput(`a test's name is area.what in lower case: ${name}`, { where: loading });
+  }
+  const other = registered.get(name);
+  if (other) throw badInput(`two tests are named ${name}`, { where: `${other.file} and ${loading}` });
+  registered.set(name, {
+    definition: definition as TestDefinition,
+    file: loading,
+    body: body as RegisteredTest['body'],
+  });
+}
+
+export interface LoadedTests {
+  /** Sorted by file, then as registered. */
+  readonly tests: readonly RegisteredTest[];
+  /** Modules that could not be loaded. */
+  readonly broken: readonly { readonly file: string; readonly error: unknown }[];
+}
+
+/** Imports test modules (absolute file URLs), each on its own: a broken one does not hide the others. */
+export async function loadTests(files: readonly string[]): Promise<LoadedTests> {
+  const broken: { file: string; error: unknown }[] = [];
+  for (const file of files) {
+    loading = file;
+    try {
+      await import(file);
+    } catch (error) {
+      broken.push({ file, error });
+    }
+  }
+  loading = '';
+  return { tests: [...registered.values()], broken };
+}

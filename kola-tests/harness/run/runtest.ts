@@ -1,0 +1,179 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { describeFailure, Failure } from '../../../sdk/lib/errors.ts';
+import { findings, unexpected } from '../guest/checks.ts';
+import { createCluster, planCluster } from '../machine/cluster.ts';
+import { type Keep, keepMachines } from '../machine/keep.ts';
+import type { Lab } from '../machine/lab.ts';
+import type { Machine } from '../machine/machine.ts';
+import { Trouble } from '../qemu/trouble.ts';
+import { seconds, within } from '../qemu/wait.ts';
+import { leaveEvidence } from '../report/report.ts';
+import { shortened, type TestResult, writeResult } from '../report/result.ts';
+import { type Budget, memoryNeed } from './budget.ts';
+import { record } from './history.ts';
+import type { RegisteredTest, TestDefinition } from './register.ts';
+
+const DEFAULT_TIMEOUT = 120;
+/** Seconds on native speed that the machines of a test get to come up, a first boot for a snapshot included. */
+const START_TIMEOUT = 180;
+
+/** What a run of tests shares. */
+export interface TestRun {
+  readonly lab: Lab;
+  readonly budget: Budget;
+  readonly reportDir: string;
+  /** Whose machines stay, so that one can look into them. */
+  readonly keep?: Keep;
+  /** Multiplies the limits of the body and of what it does. Machines get their time: others use their snapshots too. */
+  readonly patience?: number;
+}
+
+/** How a test went: what goes into the report, and what node:test is told. */
+export interface Attempt {
+  readonly result: TestResult;
+  readonly error?: Error;
+  /** Why it failed, without the evidence. */
+  readonly reason?: string;
+}
+
+/** Runs one test when there is room for it, and records how it went. */
+export async function runTest(test: RegisteredTest, t: TestContext, run: TestRun): Promise<void> {
+  const { lab } = run;
+  const { result, error } = await attemptTest(test, t, run);
+  const { test: name, passed, trouble, totalMs, fallbacks } = result;
+  lab.log(`kola: ${passed ? 'passed' : 'FAILED'} ${name} in ${seconds(totalMs)}`);
+  await record({
+    ...{ test: name, image: lab.image.image, artifact: lab.disk.sha256, passed, ms: totalMs },
+    ...(trouble ? { trouble } : {}),
+  });
+  for (const why of fallbacks) t.diagnostic(`booted, not forked: ${why}`);
+  if (error) throw error;
+}
+
+/** Runs one test when there is room for it, and leaves its result in the report. A test that fails is an answer too. */
+export async function attemptTest(
+  test: RegisteredTest,
+  t: TestContext,
+  { lab, budget, reportDir, keep, patience = 1 }: TestRun,
+): Promise<Attempt> {
+  const { name } = test.definition;
+  await rm(join(reportDir, name), { recursive: true, force: true });
+  const times: Times = { since: performance.now(), totalMs: 0, parts: {} };
+  let fallbacks: readonly string[] = [];
+  let failure: { readonly thrown: unknown; readonly error: Error } | undefined;
+  const failed = async (thrown: unknown, machines: readonly Machine[]): Promise<void> => {
+    times.totalMs = Math.round(performance.now() - times.since);
+    failure = {
+      thrown,
+      error: readable(thrown, await leaveEvidence(machines, join(reportDir, name), thrown)),
+    };
+  };
+  try {
+    const plans = planCluster(test.definition);
+    const slots = test.definition.waits ? 0 : 1;
+    const release = await budget.acquire(memoryNeed([...plans.values()], lab.accel), slots);
+    try {
+      const cluster = await createCluster(lab, plans);
+      const machines = Object.values(cluster.machines);
+      try {
+        await runOn(machines, cluster, test, t, { lab, patience }, times);
+      } catch (thrown) {
+        await failed(thrown, machines);
+      } finally {
+        if (keep && (failure || keep.when === 'always')) {
+          if (failure) lab.log(`kola: FAILED ${name}: ${failure.error.message}`);
+          await keepMachines(name, machines, keep, lab.log);
+        }
+        fallbacks = machines.flatMap((machine) => machine.fallback() ?? []);
+        await cluster.dispose();
+      }
+    } finally {
+      release();
+    }
+  } catch (thrown) {
+    // What failed first is what is told.
+    if (!failure) await failed(thrown, []);
+  }
+  const result: TestResult = {
+    test: name,
+    passed: failure === undefined,
+    ...times.parts,
+    totalMs: times.totalMs,
+    fallbacks,
+    ...(failure ? { error: failure.error.message } : {}),
+    ...(failure?.thrown instanceof Trouble ? { trouble: true } : {}),
+  };
+  await writeResult(reportDir, result);
+  return { result, ...(failure ? { error: failure.error, reason: reasonOf(failure.thrown) } : {}) };
+}
+
+interface Times {
+  /** When what the test's own time is began. */
+  since: number;
+  totalMs: number;
+  readonly parts: { -readonly [Part in 'upMs' | 'bodyMs' | 'checkMs']?: number };
+}
+
+/** Start, body, checks: each part's time is noted once it is over. */
+async function runOn(
+  machines: readonly Machine[],
+  cluster: Awaited<ReturnType<typeof createCluster>>,
+  { definition, body }: RegisteredTest,
+  t: TestContext,
+  { lab, patience }: { readonly lab: Lab; readonly patience: number },
+  times: Times,
+): Promise<void> {
+  const timed = async (part: keyof Times['parts'], work: Promise<void>): Promise<void> => {
+    const start = performance.now();
+    await work;
+    times.parts[part] = Math.round(performance.now() - start);
+  };
+  const limit = (native: number): { timeoutMs: number } => ({
+    timeoutMs: native * 1000 * lab.accel.slowness,
+  });
+  const up = async (): Promise<void> => {
+    await cluster.prepare();
+    times.since = performance.now();
+    await timed('upMs', cluster.start());
+  };
+  await within(up(), 'start of the machines', limit(START_TIMEOUT));
+  for (const machine of machines) machine.hurry(patience);
+  const bodyLimit = limit((definition.timeout ?? DEFAULT_TIMEOUT) * patience);
+  await timed('bodyMs', within(body(t, cluster.machines), definition.name, bodyLimit));
+  for (const machine of machines) machine.hurry(1);
+  await timed('checkMs', check(definition, machines, lab));
+  times.totalMs = Math.round(performance.now() - times.since);
+  const { upMs = 0, bodyMs = 0, checkMs = 0 } = times.parts;
+  t.diagnostic(`up in ${seconds(upMs)}, ran ${seconds(bodyMs)}, checked in ${seconds(checkMs)}`);
+}
+
+async function check({ expect = [] }: TestDefinition, machines: readonly Machine[], lab: Lab): Promise<void> {
+  const found = await Promise.all(
+    machines.map(async (machine) =>
+      unexpected(await findings(machine, lab.accel), expect).map(
+        (finding) => `  ${machine.name}: ${finding}`,
+      ),
+    ),
+  );
+  if (found.flat().length > 0) throw new Failure(`after the test:\n${found.flat().join('\n')}`);
+}
+
+/** What node:test's reporters show of an error differs, but all show its message: everything goes there. */
+function readable(error: unknown, evidence: string): Error {
+  const site = error instanceof Error ? callSite(error) : '';
+  const shown = new Error(`${shortened(reasonOf(error))}${site}\n${evidence}`);
+  shown.stack = '';
+  return shown;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Failure ? describeFailure(error).replace(/^error: /, '') : String(error);
+}
+
+/** The line of the test that led to a failure. */
+function callSite(error: Error): string {
+  const line = error.stack?.split('\n').find((frame) => /kola-tests\/tests\//.test(frame));
+  return line === undefined ? '' : `\n${line}`;
+}

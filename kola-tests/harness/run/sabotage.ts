@@ -1,0 +1,165 @@
+import { badInput, Failure } from '../../../sdk/lib/errors.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { DiskCopy } from '../qemu/disk-copy.ts';
+import { EMPTY_CONFIG, type IgnitionConfig } from '../qemu/spec.ts';
+import type { RegisteredTest } from './register.ts';
+import { matchesAny } from './select.ts';
+
+/*
+ * The proof that tests can fail: something is broken on purpose, and the tests that say they would notice have to.
+ */
+
+interface Named {
+  /** `area.what`: unique. */
+  readonly name: string;
+  /** How it breaks, in a few words: completes “… although”. */
+  readonly what: string;
+  /** The tests that must turn red. */
+  readonly tests: readonly string[];
+  /** What they must say, without the evidence: a test that fails for another reason has noticed nothing. */
+  readonly because: RegExp;
+  /** Multiplies the time limits of the test's body and what it does, for tests that notice by waiting in vain. Default 1. */
+  readonly patience?: number;
+}
+
+/** One way to break something. */
+export type Sabotage = Named &
+  (
+    | {
+        /** Added to the machine config of each machine. Costs a boot. */
+        readonly config: ConfigPart;
+      }
+    | {
+        /** A bash script, run as root on each machine when it is up, before the test begins. */
+        readonly guest: string;
+      }
+    | {
+        /** Spoils a copy of the image's disk, from which the machines boot. */
+        readonly disk: (disk: DiskCopy) => Promise<void>;
+      }
+    | {
+        /** Done beside the test's body, until it is over or `signal` is aborted. */
+        readonly during: (machines: Machines, signal: AbortSignal) => Promise<void>;
+      }
+  );
+
+export type Machines = Readonly<Record<string, Machine>>;
+
+export interface ConfigPart {
+  readonly files?: readonly object[];
+  readonly units?: readonly object[];
+}
+
+/** The sabotages that globs on names ask for, checked against the tests there are. */
+export function selectSabotages(
+  all: readonly Sabotage[],
+  tests: readonly RegisteredTest[],
+  patterns: readonly string[],
+): readonly Sabotage[] {
+  const names = new Set(tests.map(({ definition }) => definition.name));
+  for (const [index, { name, tests: wanted }] of all.entries()) {
+    if (all.findIndex((other) => other.name === name) !== index)
+      throw badInput(`two sabotages are named ${name}`);
+    if (wanted.length === 0) throw badInput(`no test would notice ${name}`);
+    for (const test of wanted)
+      if (!names.has(test)) throw badInput(`there is no test ${test}`, { where: `sabotage ${name}` });
+  }
+  const found = all.filter(({ name }) => patterns.length === 0 || matchesAny(patterns, { name }));
+  if (found.length === 0)
+    throw badInput(`no sabotage matches ${patterns.join(' ')}`, {
+      hint: './draisine kola sabotage --list shows them all',
+    });
+  return found;
+}
+
+/** A test on sabotaged machines. */
+export interface SabotagedTest {
+  readonly test: RegisteredTest;
+  /** Why nothing could be broken, if so. */
+  trouble(): string | undefined;
+}
+
+/** The test with the sabotage worked in: into its machines' configs, or before or beside its body. */
+export function sabotaged(test: RegisteredTest, sabotage: Sabotage): SabotagedTest {
+  let trouble: string | undefined;
+  const attempt = async (work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      trouble = error instanceof Error ? error.message : String(error);
+      throw error;
+    }
+  };
+  const { definition, body } = test;
+  if ('config' in sabotage) {
+    const machines = Object.entries(definition.machines ?? { box: {} }).map(([name, spec]) => {
+      const config = withPart(spec.config ?? definition.config ?? EMPTY_CONFIG, sabotage.config);
+      return [name, { ...spec, config }] as const;
+    });
+    return {
+      test: { ...test, definition: { ...definition, machines: Object.fromEntries(machines) } },
+      trouble: () => trouble,
+    };
+  }
+  if ('disk' in sabotage) return { test, trouble: () => trouble };
+  const broken: RegisteredTest['body'] = async (t, cluster) => {
+    if ('guest' in sabotage) {
+      await attempt(() =>
+        Promise.all(Object.values(cluster).map((machine) => machine.succeed(sabotage.guest))),
+      );
+      return await body(t, cluster);
+    }
+    const over = new AbortController();
+    let failed: { readonly error: unknown } | undefined;
+    const fault = sabotage.during(cluster, over.signal).catch((error: unknown) => {
+      failed = { error };
+    });
+    try {
+      await body(t, cluster);
+    } finally {
+      over.abort();
+    }
+    // A test that failed has said enough; what a machine that is gone says to the fault is no trouble.
+    await fault;
+    if (failed) await attempt(() => Promise.reject(failed?.error));
+  };
+  return { test: { ...test, body: broken }, trouble: () => trouble };
+}
+
+function withPart(config: IgnitionConfig, { files = [], units = [] }: ConfigPart): IgnitionConfig {
+  return {
+    ...config,
+    storage: { ...config.storage, files: [...(config.storage?.files ?? []), ...files] },
+    systemd: { ...config.systemd, units: [...(config.systemd?.units ?? []), ...units] },
+  };
+}
+
+/** How a sabotaged test went. `reason` is why it failed, without the evidence. */
+export interface SabotageOutcome {
+  readonly passed: boolean;
+  readonly reason?: string;
+  readonly trouble?: string;
+}
+
+/** Whether a sabotaged test turned red as it should. Throws a Failure that says why not; returns the line that tells. */
+export function mustBeRed(sabotage: Sabotage, test: string, outcome: SabotageOutcome): string {
+  const { passed, reason = '', trouble } = outcome;
+  if (trouble !== undefined) throw new Failure(`${sabotage.name} could not be done: ${trouble}`);
+  if (passed)
+    throw new Failure(`${test} passed although ${sabotage.what}`, {
+      hint: 'make the test look for it, or name one that does',
+    });
+  const told = sabotage.because.exec(reason);
+  if (!told)
+    throw new Failure(
+      `${test} failed, but not because ${sabotage.what}: ${sabotage.because} is not in\n${reason}`,
+    );
+  return lineAt(reason, told.index + told[0].length);
+}
+
+/** The line of `text` that the character before `end` is in. */
+function lineAt(text: string, end: number): string {
+  const from = text.lastIndexOf('\n', Math.max(0, end - 1)) + 1;
+  const to = text.indexOf('\n', Math.max(from, end - 1));
+  return text.slice(from, to < 0 ? undefined : to).trim();
+}

@@ -1,0 +1,41 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { byteOrder } from '../../../sdk/lib/files.ts';
+import type { Keep } from '../machine/keep.ts';
+import type { Selection } from './select.ts';
+
+/** Value of DRAISINE_KOLA, as JSON. */
+export interface SuiteOptions {
+  readonly image: string;
+  /** Folder that holds `IMAGE/manifest.json`. */
+  readonly out: string;
+  /** Root of the unpacked tool tree with QEMU. */
+  readonly toolTree: string;
+  readonly reportDir: string;
+  readonly patterns: readonly string[];
+  readonly parallel?: number;
+  readonly shard?: Selection['shard'];
+  readonly only?: readonly string[];
+  readonly keep?: Keep;
+  /** Globs on names of sabotages, which are then run instead of tests. */
+  readonly sabotages?: readonly string[];
+}
+
+export const OPTIONS_VARIABLE = 'DRAISINE_KOLA';
+
+/** The modules of kola-tests/tests/, as URLs. */
+export async function testModules(): Promise<string[]> {
+  return await modulesOf('../../tests');
+}
+
+/** The modules of kola-tests/sabotage/, as URLs. */
+export async function sabotageModules(): Promise<string[]> {
+  return await modulesOf('../../sabotage');
+}
+
+async function modulesOf(folder: string): Promise<string[]> {
+  const dir = fileURLToPath(new URL(folder, import.meta.url));
+  const names = (await readdir(dir)).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+  return names.sort(byteOrder).map((name) => pathToFileURL(join(dir, name)).href);
+}

@@ -1,0 +1,106 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { keepBootChart } from '../guest/bootchart.ts';
+import { openLab } from '../machine/lab.ts';
+import { hostBudget } from './budget.ts';
+import { type Denial, denialOf, readDenylist } from './denylist.ts';
+import { readHistory } from './history.ts';
+import { leaveWhenDone } from './leave.ts';
+import { loadTests } from './register.ts';
+import { runTest } from './runtest.ts';
+import { sabotageSuite } from './sabotage-suite.ts';
+import { selectTests } from './select.ts';
+import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from './suite-options.ts';
+
+/*
+ * Entry of node:test: makes one node:test test of each VM test that is asked for. All run in this one process,
+ * which schedules them by memory. The options come in the environment: a test file has no arguments.
+ */
+
+async function main(options: SuiteOptions): Promise<void> {
+  const { tests, broken } = await loadTests(await testModules());
+  const history = await readHistory(options.image);
+  const durations = new Map(
+    [...history].flatMap(([name, { lastMs }]) => (lastMs === undefined ? [] : [[name, lastMs] as const])),
+  );
+  const { image, patterns, shard, only } = options;
+  const selection = {
+    image,
+    patterns,
+    ...(shard ? { shard } : {}),
+    ...(only ? { only: new Set(only) } : {}),
+  };
+  const selected = selectTests(tests, selection, durations);
+
+  for (const { file, error } of broken) failedTest(`load ${fileURLToPath(file)}`, error);
+  if (selected.length === 0) return;
+  // What an earlier run left must not be taken for the result of a test that does not come to leave one.
+  await Promise.all(
+    selected.map(({ definition }) =>
+      rm(join(options.reportDir, definition.name), { recursive: true, force: true }),
+    ),
+  );
+  const names = [...tests.map(({ definition }) => definition.name)];
+  const denylist = fileURLToPath(new URL('../../denylist.json', import.meta.url));
+  // Which tests there are is not known while a module is broken; that fails the run in any case.
+  const denials = broken.length > 0 ? [] : await readDenylist(denylist, new Set(names));
+  const lab = await openLab(options);
+  const budget = await hostBudget(options.parallel);
+  lab.log(`kola: ${selected.length} tests, ${budget.slots} at once, in ${budget.memory} MiB`);
+  const { reportDir, keep } = options;
+  const run = { lab, budget, reportDir, ...(keep ? { keep } : {}) };
+  let forked = false;
+  // The budget lets them in; node:test must only have offered it enough.
+  const concurrency = budget.slots + selected.filter(({ definition }) => definition.waits).length;
+  void describe(`kola ${image}`, { concurrency }, () => {
+    // An image that no machine came up from has no chart, and asking for one would take minutes.
+    after(async () => {
+      if (forked) await keepBootChart(lab, budget);
+    });
+    leaveWhenDone();
+    for (const wanted of selected) {
+      const { name } = wanted.definition;
+      const held = denialOf(name, denials, new Date());
+      if (held?.expired) failedTest(name, expired(held.denial));
+      else if (held) test(name, { skip: `${held.denial.reason} (${held.denial.tracker})` });
+      else
+        test(name, async (t) => {
+          await runTest(wanted, t, run);
+          forked = true;
+        });
+    }
+  });
+}
+
+function failedTest(name: string, error: unknown): void {
+  test(name, () => {
+    throw error;
+  });
+}
+
+function expired({ reason, tracker, expires }: Denial): Failure {
+  return new Failure(`its entry in the denylist expired on ${expires}: ${reason} (${tracker})`, {
+    hint: 'fix what it is about and take the entry out, or give it a new date',
+  });
+}
+
+/** Whoever started this run may be killed without a word to its children: then nobody wants the rest of it. */
+function endWithParent(): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.exit(1);
+  }, 1000).unref();
+}
+
+const given = process.env[OPTIONS_VARIABLE];
+if (given !== undefined) {
+  endWithParent();
+  const options = JSON.parse(given) as SuiteOptions;
+  const { sabotages } = options;
+  const suite = sabotages ? sabotageSuite(options, sabotages) : main(options);
+  // What keeps all tests from running is one failed test, told in one place.
+  await suite.catch((error: unknown) => failedTest(`kola ${options.image}`, error));
+}
