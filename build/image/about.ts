@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import type { Lock } from '../debian/lock.ts';
+import { type Source, source, type Target } from '../graph/target.ts';
+import type { Image, KernelTargets } from './image.ts';
+import { type LockedPackages, lockedPackages } from './packages.ts';
+
+export interface ImageContext {
+  /** Folder of the checkout; sources are relative to it. */
+  readonly root: string;
+  readonly lock: Lock;
+  readonly version: string;
+  /** Development build: lz4 instead of the release's compression. */
+  readonly dev: boolean;
+  /** SOURCE_DATE_EPOCH, seconds since 1970. */
+  readonly epoch: number;
+  /** PEM, of the key that signs kernel modules; none: what needs one fails when it is made. */
+  readonly certificate: string;
+}
+
+/** What every part of an image's graph is made from. */
+export interface About extends ImageContext {
+  readonly image: Image;
+  /** The name of the image's target `part`: `IMAGE:part`. */
+  readonly named: (part: string) => string;
+  /** A file or folder of the checkout. */
+  readonly at: (path: string) => Source;
+  readonly packages: LockedPackages;
+  /** The tool tree that assembles images. */
+  readonly sdk: Target;
+  readonly kernel: KernelTargets;
+  /** What os-release and boot menus say. */
+  readonly identity: { readonly name: string; readonly version: string; readonly image: string };
+  /** Identifiers that must be unique, but the same in every build, are hashes of it and of what they name. */
+  readonly seed: string;
+}
+
+/** All that `usr()`, `boot()`, `media()`, `netboot()` and `bill()` of one image share. */
+export function about(image: Image, context: ImageContext): About {
+  const { root, lock, version, dev, certificate } = context;
+  const packages = lockedPackages(lock);
+  return {
+    ...context,
+    image,
+    named: (part) => `${image.name}${dev ? '-dev' : ''}:${part}`,
+    at: (path) => source(join(root, path)),
+    packages,
+    sdk: packages.tools('sdk-image'),
+    kernel: image.kernel.from(packages, certificate),
+    identity: { name: 'draisine', version, image: image.name },
+    seed: `draisine ${image.name} ${version}`,
+  };
+}

@@ -1,0 +1,28 @@
+import { lockedSet } from '../debian/lock.ts';
+import type { Target } from '../graph/target.ts';
+import type { About } from './about.ts';
+import { pinOf, sbom } from './sbom.ts';
+
+/** The bill of materials: the packages of the image's set, of its firmware, and those that recipes build from. */
+export function bill({ image, named, packages, lock, version, epoch }: About): Target {
+  const { firmware, kernel } = image;
+  const firmwareNames = [
+    ...new Set([...firmware.packages, ...firmware.microcode.map((each) => each.package)]),
+  ];
+  const pinned = (set: string, name: string) => lockedSet(lock, set).filter((each) => each.name === name);
+  return sbom(named('sbom'), {
+    name: image.name,
+    version,
+    epoch,
+    packages: [
+      ...packages.packages(image.set),
+      ...firmwareNames.map((name) => packages.package(firmware.set, name)),
+    ],
+    pins: [...lockedSet(lock, image.set), ...firmwareNames.flatMap((name) => pinned(firmware.set, name))].map(
+      pinOf,
+    ),
+    built: kernel.built.map((each) => each.name),
+    builtFrom: kernel.built.map((each) => packages.package(each.set, each.package)),
+    builtPins: kernel.built.flatMap((each) => pinned(each.set, each.package).map(pinOf)),
+  });
+}

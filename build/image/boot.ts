@@ -1,0 +1,82 @@
+import { microcodeInitrd } from '../boot/firmware.ts';
+import { initrd } from '../boot/initrd.ts';
+import { kernelConfiguration, kernelImage } from '../boot/modules.ts';
+import { uki } from '../boot/uki.ts';
+import type { Target } from '../graph/target.ts';
+import type { About } from './about.ts';
+import { osRelease } from './fixups.ts';
+import type { Usr } from './usr.ts';
+
+/** What an image boots with. */
+export interface Boot {
+  readonly kernel: Target;
+  /** Output: a .config file. */
+  readonly config: Target;
+  /** None, or one. */
+  readonly microcode: readonly Target[];
+  readonly initrd: Target;
+  readonly uki: Target;
+  /** What every unified kernel image of this image has in common. */
+  readonly ukiParts: {
+    readonly sdk: Target;
+    readonly kernel: Target;
+    readonly initrd: Target;
+    readonly microcode: readonly Target[];
+    readonly rootHash: Target;
+    readonly osRelease: string;
+    readonly uname: string;
+    readonly epoch: number;
+  };
+}
+
+/** Kernel, microcode and initrd become one unified kernel image that knows the root hash of /usr. */
+export function boot(about: About, usr: Usr): Boot {
+  const { image, named, at, sdk, dev, epoch } = about;
+  const kernel = kernelImage(named('kernel'), { kernel: about.kernel.kernel });
+  const processor = microcode(about);
+  const initrdTarget = initrd(named('initrd'), {
+    tree: usr.tree,
+    ...image.initrd,
+    after: null,
+    overlay: at('packages/overlays/initrd'),
+    sdk,
+    level: dev ? 1 : 19,
+    epoch,
+  });
+  const ukiParts = {
+    sdk,
+    kernel,
+    initrd: initrdTarget,
+    microcode: processor,
+    rootHash: usr.rootHash,
+    osRelease: osRelease(about.identity),
+    uname: about.kernel.release,
+    epoch,
+  };
+  return {
+    kernel,
+    config: kernelConfiguration(named('config'), { kernel: about.kernel.kernel }),
+    microcode: processor,
+    initrd: initrdTarget,
+    uki: uki(named('uki'), {
+      ...ukiParts,
+      moreInitrds: [],
+      cmdline: image.cmdline,
+      usrFile: [],
+      profiles: image.profiles,
+    }),
+    ukiParts,
+  };
+}
+
+function microcode({ image, named, packages, epoch }: About): Target[] {
+  const { set, microcode } = image.firmware;
+  if (microcode.length === 0) return [];
+  return [
+    microcodeInitrd(named('microcode'), {
+      packages: microcode.map((each) => packages.package(set, each.package)),
+      microcode: microcode.map(({ vendor, files }) => ({ vendor, files })),
+      epoch,
+    }),
+  ];
+}

@@ -1,0 +1,78 @@
+import { sha256 } from '../../sdk/lib/files.ts';
+import type { Target } from '../graph/target.ts';
+import { bmap } from '../media/bmap.ts';
+import { zstd } from '../media/compress.ts';
+import { disk } from '../media/disk.ts';
+import { esp } from '../media/esp.ts';
+import { iso } from '../media/iso.ts';
+import { isoEsp } from '../media/iso-esp.ts';
+import { uuidFrom } from '../media/partitions.ts';
+import type { About } from './about.ts';
+import type { Boot } from './boot.ts';
+import { prettyName } from './fixups.ts';
+import type { Usr } from './usr.ts';
+
+/** Artifacts to be written on a medium: a disk as it is, compressed and with its block map, and an ISO. */
+export function media(about: About, usr: Usr, boot: Boot): Readonly<Record<string, Target>> {
+  const { named, sdk, dev } = about;
+  const diskTarget = diskImage(about, usr, boot);
+  return {
+    disk: diskTarget,
+    'disk.bmap': bmap(named('disk.bmap'), { disk: diskTarget }),
+    'disk.zst': zstd(named('disk.zst'), { sdk, file: diskTarget, level: dev ? 1 : 3 }),
+    iso: isoImage(about, usr, boot),
+  };
+}
+
+function diskImage({ image, named, sdk, version, epoch, seed }: About, usr: Usr, boot: Boot): Target {
+  return disk(named('disk'), {
+    sdk,
+    esp: esp(named('esp'), {
+      sdk,
+      uki: boot.uki,
+      ukiName: ukiName(version),
+      kargs: usr.kargs,
+      size: image.partitions.esp,
+      menuSeconds: image.menuSeconds,
+      volumeId: sha256(`${seed} esp`).slice(0, 8),
+      epoch,
+    }),
+    usr: usr.erofs,
+    hashTree: usr.hashTree,
+    rootHash: usr.rootHash,
+    plan: image.partitions,
+    version,
+    seed: sha256(`${seed} disk`).slice(0, 32),
+  });
+}
+
+function isoImage(
+  { image, named, sdk, version, epoch, seed, identity }: About,
+  usr: Usr,
+  boot: Boot,
+): Target {
+  return iso(named('iso'), {
+    sdk,
+    esp: isoEsp(named('iso-esp'), {
+      sdk,
+      uki: boot.uki,
+      ukiName: ukiName(version),
+      title: prettyName(identity),
+      rootHash: usr.rootHash,
+      cmdline: image.cmdline,
+      profiles: image.profiles,
+      usr: usr.erofs,
+      menuSeconds: image.menuSeconds,
+      volumeId: sha256(`${seed} iso-esp`).slice(0, 8),
+      epoch,
+    }),
+    usrImage: usr.file,
+    rootHash: usr.rootHash,
+    diskUuid: uuidFrom(`${seed} iso`),
+    epoch,
+  });
+}
+
+function ukiName(version: string): string {
+  return `draisine_${version}.efi`;
+}
