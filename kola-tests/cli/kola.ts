@@ -28,13 +28,14 @@ export interface KolaOptions {
   readonly keepFor?: number;
 }
 
-/** `kola list`: the tests, what they use, how long they took and whether they are known to flake. */
+/** `kola list`: the tests, what each proves, what they use, how long they took and whether they are known to flake. */
 export async function listTests(patterns: readonly string[], { image, json }: KolaOptions): Promise<number> {
   const history = await readHistory(image);
   const rows = (await selected(patterns, image)).map(({ definition }) => {
     const known = history.get(definition.name);
     return {
       name: definition.name,
+      what: definition.what,
       tags: definition.tags ?? [],
       machines: Object.keys(definition.machines ?? { box: {} }),
       lastMs: known?.lastMs ?? null,
@@ -47,7 +48,7 @@ export async function listTests(patterns: readonly string[], { image, json }: Ko
     return 0;
   }
   const width = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, tags, machines, lastMs, runs, flakes } of rows) {
+  for (const { name, what, tags, machines, lastMs, runs, flakes } of rows) {
     const time = lastMs === null ? 'never passed' : `${(lastMs / 1000).toFixed(1)} s`;
     const notes = [
       ...tags,
@@ -57,7 +58,7 @@ export async function listTests(patterns: readonly string[], { image, json }: Ko
     process.stdout.write(
       `${name.padEnd(width)}  ${time.padStart(12)}  ${String(runs).padStart(4)} runs  ${notes.join(', ')}`
         .trimEnd()
-        .concat('\n'),
+        .concat(`\n    ${what}\n`),
     );
   }
   return 0;

@@ -4,7 +4,7 @@ import { createCluster, planCluster } from '../harness/machine/cluster.ts';
 import { openLab } from '../harness/machine/lab.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { qemuTree } from '../harness/qemu/tree.ts';
-import { loadTests, type TestDefinition } from '../harness/run/register.ts';
+import { loadTests } from '../harness/run/register.ts';
 import { testModules } from '../harness/run/suite-options.ts';
 import { OUT } from './options.ts';
 import { runRepl } from './repl.ts';
@@ -45,7 +45,7 @@ export async function spawnMachine(test: string | undefined, { image, repl }: Sp
   }
 }
 
-async function definitionOf(name: string): Promise<TestDefinition> {
+async function definitionOf(name: string): Promise<Parameters<typeof planCluster>[0]> {
   const { tests } = await loadTests(await testModules());
   const found = tests.find(({ definition }) => definition.name === name);
   if (!found) throw badInput(`there is no test ${name}`, { hint: './draisine kola list shows them all' });

@@ -2,33 +2,41 @@ import assert from 'node:assert/strict';
 import { CONFIG } from '../fixtures/provisioned.ts';
 import { register } from '../harness/run/register.ts';
 
-register({ name: 'boot.multi-user', tags: ['quick'] }, async (_t, { box }) => {
-  await box.waitForUnit('multi-user.target');
-  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+register(
+  {
+    name: 'boot.multi-user',
+    what: 'The machine comes up without a failed unit, on a /usr that is verified and cannot be written.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    await box.waitForUnit('multi-user.target');
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
 
-  // dm-verity stands under /usr, and its target says V for verified (Documentation/admin-guide/device-mapper/verity.rst).
-  const source = await box.succeed('findmnt --noheadings --output SOURCE,FSTYPE /usr');
-  assert.match(source, /^\/dev\/mapper\/\S+\s+erofs$/);
-  const status = await box.succeed('dmsetup status --target verity');
-  assert.match(status, /verity V/);
+    // dm-verity stands under /usr, and its target says V for verified (Documentation/admin-guide/device-mapper/verity.rst).
+    const source = await box.succeed('findmnt --noheadings --output SOURCE,FSTYPE /usr');
+    assert.match(source, /^\/dev\/mapper\/\S+\s+erofs$/);
+    const status = await box.succeed('dmsetup status --target verity');
+    assert.match(status, /verity V/);
 
-  await box.fail('touch /usr/x');
-  await box.fail('mount -o remount,rw /usr');
-  assert.match(await box.succeed('findmnt --noheadings --output OPTIONS /usr'), /(^|,)ro(,|$)/);
+    await box.fail('touch /usr/x');
+    await box.fail('mount -o remount,rw /usr');
+    assert.match(await box.succeed('findmnt --noheadings --output OPTIONS /usr'), /(^|,)ro(,|$)/);
 
-  // The serial console says where the machine is and by which key to know it.
-  const [, key = ''] =
-    /(SHA256:\S+)/.exec(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub')) ?? [];
-  await box.retry(async () => {
-    const said = await box.consoleText();
-    assert.match(said, / {2}\S+ {2}10\.0\.2\.15 {2}/);
-    assert.ok(said.includes(`SSH host key  ${key} (ED25519)`), key);
-  });
-});
+    // The serial console says where the machine is and by which key to know it.
+    const [, key = ''] =
+      /(SHA256:\S+)/.exec(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub')) ?? [];
+    await box.retry(async () => {
+      const said = await box.consoleText();
+      assert.match(said, / {2}\S+ {2}10\.0\.2\.15 {2}/);
+      assert.ok(said.includes(`SSH host key  ${key} (ED25519)`), key);
+    });
+  },
+);
 
 register(
   {
     name: 'boot.second',
+    what: 'After the first boot the machine keeps its identity, its files and its pools, and is not provisioned again.',
     machines: {
       box: {
         disks: [
@@ -96,6 +104,7 @@ register(
 register(
   {
     name: 'boot.power-cut',
+    what: 'A power cut during writes loses nothing that was synchronized, on the state partition and in a pool.',
     machines: {
       box: {
         firmware: 'none',
@@ -132,7 +141,12 @@ register(
 
 // What empties a state partition, and what never does.
 register(
-  { name: 'boot.reset', machines: { box: { firmware: 'none' } }, timeout: 360 },
+  {
+    name: 'boot.reset',
+    what: 'The state partition is emptied when the owner asks for it, and never because a mark is missing.',
+    machines: { box: { firmware: 'none' } },
+    timeout: 360,
+  },
   async (_t, { box }) => {
     const machineId = await box.succeed('echo kept >/var/lib/kept && cat /etc/machine-id');
     await box.succeed('touch /.draisine-reset');

@@ -5,21 +5,33 @@ import { register } from '../harness/run/register.ts';
 
 const machines = { box: { prepare: busybox } };
 
-register({ name: 'container.run', machines }, async (_t, { box }) => {
-  const run = (options: string, command: string): string =>
-    `podman run --rm --entrypoint=/bin/busybox ${options} ${BUSYBOX} ${command}`;
+register(
+  {
+    name: 'container.run',
+    what: 'A container runs, reports its exit code and is kept apart from the host.',
+    machines,
+  },
+  async (_t, { box }) => {
+    const run = (options: string, command: string): string =>
+      `podman run --rm --entrypoint=/bin/busybox ${options} ${BUSYBOX} ${command}`;
 
-  assert.equal(await box.succeed(run('--network=none', 'echo hello')), 'hello');
-  assert.equal((await box.execute(run('--network=none', "sh -c 'exit 42'"))).code, 42);
-  // A root of its own, over the bridge network, with name resolution through aardvark-dns set up.
-  assert.match(await box.succeed(run('', 'ip -4 address show dev eth0')), /inet 10\.88\./);
-  // Its own process, user and mount name spaces: it is process 1 and does not see the host.
-  assert.equal(await box.succeed(run('--network=none', "sh -c 'echo $$'")), '1');
-  await box.fail(run('--network=none', 'ls /etc/machine-id'));
-});
+    assert.equal(await box.succeed(run('--network=none', 'echo hello')), 'hello');
+    assert.equal((await box.execute(run('--network=none', "sh -c 'exit 42'"))).code, 42);
+    // A root of its own, over the bridge network, with name resolution through aardvark-dns set up.
+    assert.match(await box.succeed(run('', 'ip -4 address show dev eth0')), /inet 10\.88\./);
+    // Its own process, user and mount name spaces: it is process 1 and does not see the host.
+    assert.equal(await box.succeed(run('--network=none', "sh -c 'echo $$'")), '1');
+    await box.fail(run('--network=none', 'ls /etc/machine-id'));
+  },
+);
 
 register(
-  { name: 'container.published-port', machines, expect: [/^listener: tcp .*:8080 /] },
+  {
+    name: 'container.published-port',
+    what: 'A published port of a container is reached from another machine, until the container stops.',
+    machines,
+    expect: [/^listener: tcp .*:8080 /],
+  },
   async (_t, { box }) => {
     await box.succeed(`
     mkdir -p /var/lib/www && echo 'hello from a container' >/var/lib/www/index.html
@@ -69,6 +81,7 @@ ExecStart=/usr/bin/touch /var/lib/busybox-loaded
 register(
   {
     name: 'container.quadlet',
+    what: 'A container that the machine config describes starts at each boot.',
     machines: {
       box: { firmware: 'none', start: 'fresh', disks: [{ name: 'busybox', artifact: 'oci-busybox' }] },
     },

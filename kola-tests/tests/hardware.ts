@@ -18,12 +18,16 @@ async function provisioned(box: Machine, disk: RegExp): Promise<void> {
 }
 
 // NVMe is install.boot's: QEMU cannot save a machine that has one.
-for (const [bus, disk] of [
-  ['ahci', /^\/dev\/sda\d+$/],
-  ['usb', /^\/dev\/sda\d+$/],
+for (const [bus, medium, disk] of [
+  ['ahci', 'SATA disk', /^\/dev\/sda\d+$/],
+  ['usb', 'USB disk', /^\/dev\/sda\d+$/],
 ] as const) {
   register(
-    { name: `boot.${bus}`, machines: { box: { systemBus: bus } } },
+    {
+      name: `boot.${bus}`,
+      what: `The image boots from a ${medium} and makes its partitions there.`,
+      machines: { box: { systemBus: bus } },
+    },
     async (_t, { box }) => await provisioned(box, disk),
   );
 }
@@ -31,6 +35,7 @@ for (const [bus, disk] of [
 register(
   {
     name: 'hardware.disks',
+    what: 'Disks with large sectors, NVMe, SATA and USB disks are found under stable names and can be used.',
     machines: {
       box: {
         disks: [
@@ -57,6 +62,7 @@ register(
 register(
   {
     name: 'hardware.nics',
+    what: 'Intel network cards work under stable names, and survive a pulled cable.',
     machines: {
       box: {
         nics: [{ network: 'user' }, { network: 'lan', model: 'igb' }, { network: 'far', model: 'e1000e' }],

@@ -5,45 +5,66 @@ import { register } from '../harness/run/register.ts';
 
 const tags = ['harness'];
 
-register({ name: 'harness.snapshot', tags }, async (_t, { box }) => {
-  await box.succeed(
-    'echo before >/var/lib/state; echo before >/run/state; sleep infinity >/dev/null 2>&1 & disown',
-  );
-  const saved = await box.snapshot();
-  await box.succeed('echo after >/var/lib/state; echo after >/run/state; sync; pkill -x sleep || true');
-  await box.restore(saved);
-  assert.equal(await box.succeed('cat /var/lib/state /run/state'), 'before\nbefore');
-  await box.succeed('pgrep -x sleep');
-  const behind = Date.now() / 1000 - Number(await box.succeed('date +%s'));
-  assert.ok(Math.abs(behind) < 60, `the clock is ${behind} s behind`);
-});
+register(
+  {
+    name: 'harness.snapshot',
+    what: 'The harness brings a machine back to an earlier moment, with its memory and its disks.',
+    tags,
+  },
+  async (_t, { box }) => {
+    await box.succeed(
+      'echo before >/var/lib/state; echo before >/run/state; sleep infinity >/dev/null 2>&1 & disown',
+    );
+    const saved = await box.snapshot();
+    await box.succeed('echo after >/var/lib/state; echo after >/run/state; sync; pkill -x sleep || true');
+    await box.restore(saved);
+    assert.equal(await box.succeed('cat /var/lib/state /run/state'), 'before\nbefore');
+    await box.succeed('pgrep -x sleep');
+    const behind = Date.now() / 1000 - Number(await box.succeed('date +%s'));
+    assert.ok(Math.abs(behind) < 60, `the clock is ${behind} s behind`);
+  },
+);
 
-register({ name: 'harness.console', tags }, async (_t, { box }) => {
-  // Far more at once than a socket takes: none of it is lost, none comes twice.
-  const lines = Array.from({ length: 2000 }, (_, index) => `flood ${index + 1} of 2000`);
-  await box.succeed("seq -f 'flood %g of 2000' 2000 >/dev/ttyS0");
-  await box.waitForConsole(/flood 2000 of 2000/, { seconds: 30 });
-  const said = (await box.consoleText()).replaceAll('\r', '');
-  assert.deepEqual(said.match(/flood .*/g), lines);
-});
+register(
+  {
+    name: 'harness.console',
+    what: 'The harness sees everything that a machine writes to its console, even in a flood.',
+    tags,
+  },
+  async (_t, { box }) => {
+    // Far more at once than a socket takes: none of it is lost, none comes twice.
+    const lines = Array.from({ length: 2000 }, (_, index) => `flood ${index + 1} of 2000`);
+    await box.succeed("seq -f 'flood %g of 2000' 2000 >/dev/ttyS0");
+    await box.waitForConsole(/flood 2000 of 2000/, { seconds: 30 });
+    const said = (await box.consoleText()).replaceAll('\r', '');
+    assert.deepEqual(said.match(/flood .*/g), lines);
+  },
+);
 
-register({ name: 'harness.hardships', tags }, async (_t, { box }) => {
-  const free = await box.fillDisk('/var', 1024);
-  assert.ok(Number(await box.succeed('df --output=avail -k /var | tail -n 1')) <= 1024);
-  await free();
-  assert.ok(Number(await box.succeed('df --output=avail -k /var | tail -n 1')) > 100 * 1024);
+register(
+  {
+    name: 'harness.hardships',
+    what: 'The harness can fill a disk, move the clock, take the memory and cut the power.',
+    tags,
+  },
+  async (_t, { box }) => {
+    const free = await box.fillDisk('/var', 1024);
+    assert.ok(Number(await box.succeed('df --output=avail -k /var | tail -n 1')) <= 1024);
+    await free();
+    assert.ok(Number(await box.succeed('df --output=avail -k /var | tail -n 1')) > 100 * 1024);
 
-  const before = Number(await box.succeed('date +%s'));
-  await box.jumpClock(3600);
-  assert.ok(Number(await box.succeed('date +%s')) >= before + 3600);
-  await box.jumpClock(-3600);
+    const before = Number(await box.succeed('date +%s'));
+    await box.jumpClock(3600);
+    assert.ok(Number(await box.succeed('date +%s')) >= before + 3600);
+    await box.jumpClock(-3600);
 
-  const available = "awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo";
-  const release = await box.pressMemory(100);
-  assert.ok(Number(await box.succeed(available)) <= 124);
-  await release();
-  await box.waitUntilSucceeds(`(($(${available}) > 200))`);
+    const available = "awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo";
+    const release = await box.pressMemory(100);
+    assert.ok(Number(await box.succeed(available)) <= 124);
+    await release();
+    await box.waitUntilSucceeds(`(($(${available}) > 200))`);
 
-  const moment = await box.crashWithin(2);
-  assert.ok(moment <= 2000 && !box.isOn());
-});
+    const moment = await box.crashWithin(2);
+    assert.ok(moment <= 2000 && !box.isOn());
+  },
+);

@@ -29,6 +29,7 @@ async function source(box: Machine): Promise<string> {
 register(
   {
     name: 'ignition.delivery',
+    what: 'A config from QEMU wins over a stick, a stick over the ESP, and two sticks that disagree stop the boot.',
     machines: {
       box: {
         firmware: 'none',
@@ -81,6 +82,7 @@ async function bootAlone(box: Machine): Promise<string> {
 register(
   {
     name: 'ignition.none',
+    what: 'A machine without a config says how to give one, and takes one from a stick that is plugged in.',
     machines: { box: { firmware: 'none', disks: [{ name: 'stick', size: 64, bus: 'usb' }] } },
     timeout: 480,
   },
@@ -115,7 +117,12 @@ register(
 
 // An empty config is a config, and nothing to be talked about.
 register(
-  { name: 'ignition.empty', machines: { box: { firmware: 'none' } }, timeout: 240 },
+  {
+    name: 'ignition.empty',
+    what: 'An empty config is accepted without a word.',
+    machines: { box: { firmware: 'none' } },
+    timeout: 240,
+  },
   async (_t, { box }) => {
     await put(box, ESP, '{"ignition": {"version": "3.3.0"}}');
     assert.doesNotMatch(await bootAlone(box), /machine config|\*\*\*|\[FAILED\]/);
@@ -127,6 +134,7 @@ register(
 register(
   {
     name: 'ignition.baked',
+    what: 'A config that is part of the image is found and applied.',
     machines: { box: { disks: [{ name: 'usr', size: 512 }] } },
     timeout: 300,
   },

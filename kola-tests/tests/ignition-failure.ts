@@ -27,7 +27,12 @@ async function fails(box: Machine, stage: string, cause: RegExp): Promise<void> 
 
 // Each failure leaves a machine that starts over: the same one has them all, and then comes up.
 register(
-  { name: 'ignition.failures', machines: { box: { firmware: 'none' } }, timeout: 600 },
+  {
+    name: 'ignition.failures',
+    what: 'A config that cannot be applied stops the boot with a short and clear message, and can be corrected.',
+    machines: { box: { firmware: 'none' } },
+    timeout: 600,
+  },
   async (t, { box }) => {
     const web = await serve({ files: { '/file': 'not what was expected' } });
     t.after(() => web.close());
@@ -80,7 +85,13 @@ register(
 
 // What is missing is waited for, as a disk may be slow.
 register(
-  { name: 'ignition.disk-missing', machines: { box: { firmware: 'none' } }, timeout: 300, waits: true },
+  {
+    name: 'ignition.disk-missing',
+    what: 'A disk that the config names and the machine lacks stops the boot with its name.',
+    machines: { box: { firmware: 'none' } },
+    timeout: 300,
+    waits: true,
+  },
   async (_t, { box }) => {
     const device = '/dev/disk/by-id/virtio-nowhere';
     await unprovision(box, {
@@ -94,6 +105,7 @@ register(
 register(
   {
     name: 'ignition.disk-too-small',
+    what: 'A boot disk that is too small is refused with the size that it must have.',
     machines: { box: { firmware: 'none', start: 'off', systemSize: 3072 } },
     timeout: 120,
   },
@@ -139,6 +151,7 @@ const MOMENTS = [
 register(
   {
     name: 'ignition.power-cut',
+    what: 'A power cut at any step of the first boot does no harm: the next boot finishes it.',
     machines: { box: { firmware: 'none', start: 'off', kernelArguments: 'systemd.show_status=yes' } },
     config: MANY,
     timeout: 600,

@@ -5,6 +5,7 @@ import { register } from '../harness/run/register.ts';
 register(
   {
     name: 'ignition.kernel-arguments',
+    what: 'Kernel arguments of the config take effect after one restart.',
     machines: { box: { start: 'off' } },
     config: {
       ignition: { version: '3.3.0' },

@@ -7,6 +7,7 @@ import { register } from '../harness/run/register.ts';
 register(
   {
     name: 'ignition.nas',
+    what: 'The example of a NAS gives a pool, encrypted datasets, snapshots, a firewall and a container that waits for its key.',
     machines: {
       box: {
         firmware: 'none',

@@ -28,6 +28,7 @@ const PORT = 30_000 + (process.pid % 10_000);
 register(
   {
     name: 'ignition.remote',
+    what: 'The first boot fetches configs and files over HTTP and HTTPS, and checks their hashes.',
     machines: {
       box: {
         firmware: 'none',

@@ -11,6 +11,7 @@ const MOUNTED =
 register(
   {
     name: 'ignition.filesystems',
+    what: 'The config makes partitions and file systems, and a machine that is made anew keeps the data on them.',
     machines: {
       box: {
         firmware: 'none',
@@ -63,6 +64,7 @@ register(
 register(
   {
     name: 'ignition.raid-luks',
+    what: 'A mirror and an encrypted disk of the config work after a reboot, and a lost disk is told.',
     machines: {
       box: {
         firmware: 'none',

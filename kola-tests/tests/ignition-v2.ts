@@ -6,6 +6,7 @@ import { register } from '../harness/run/register.ts';
 register(
   {
     name: 'ignition.translated',
+    what: 'A config of Ignition version 2 works after its translation.',
     machines: { box: { firmware: 'none', disks: [{ name: 'data', size: 64 }] } },
     timeout: 240,
   },

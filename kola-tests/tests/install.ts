@@ -50,6 +50,7 @@ async function usrIsWhole(box: Machine, disk: string): Promise<void> {
 register(
   {
     name: 'install.refused',
+    what: 'The installer refuses every disk and every option that would do harm, and leaves the disk untouched.',
     machines: {
       box: {
         disks: [
@@ -135,6 +136,7 @@ register(
 register(
   {
     name: 'install.asked',
+    what: 'The installer at the console erases a disk only after its name was typed.',
     machines: { box: { disks: [{ name: 'free', size: TARGET, serial: 'free-disk' }] } },
   },
   async (_t, { box }) => {
@@ -173,6 +175,7 @@ register(
 register(
   {
     name: 'install.boot',
+    what: 'An installation boots, can be repeated with its state kept, and survives a power cut.',
     machines: {
       box: { disks: [{ name: 'target', size: TARGET, bus: 'nvme', blockSize: 4096, bootFirst: true }] },
     },
@@ -279,6 +282,7 @@ const dropIn = Buffer.from(`[Service]\nExecStartPre=-/bin/sh -c '${NEVER_ERASED}
 register(
   {
     name: 'install.emmc',
+    what: 'The system installs itself onto soldered flash and boots from it.',
     machines: {
       box: {
         start: 'fresh',
@@ -313,6 +317,7 @@ async function installed(box: Machine, on: RegExp): Promise<void> {
 register(
   {
     name: 'install.from-pxe',
+    what: 'A machine that boots from the network installs itself onto its disk.',
     machines: { box: { memory: 768, start: 'off', disks: [{ name: 'target', size: TARGET }] } },
     config: EMPTY_CONFIG,
     timeout: 400,
@@ -340,6 +345,7 @@ register(
 register(
   {
     name: 'install.power-cut',
+    what: 'A power cut during an installation leaves either the medium or the new system to boot.',
     machines: { box: { disks: [{ name: 'target', size: TARGET, bootFirst: true }] } },
     timeout: 150 + CUTS * 150,
   },
@@ -380,6 +386,7 @@ register(
 register(
   {
     name: 'install.copies',
+    what: 'Two disks with the same image stop the boot with a clear message.',
     machines: { box: { start: 'off', disks: [{ name: 'copy', artifact: 'disk' }] } },
   },
   async (_t, { box }) => {

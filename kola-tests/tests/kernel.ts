@@ -12,88 +12,120 @@ import { register } from '../harness/run/register.ts';
 const image = 'n100';
 const tags = ['quick', 'kernel'];
 
-register({ name: 'kernel.config', image, tags }, async (_t, { box }) => {
-  const running = gunzipSync(await box.copyFrom('/proc/config.gz')).toString();
-  assert.equal(running, await readFile(await box.artifact('config'), 'utf8'));
-  assert.match(await box.succeed('uname -r'), /^6\.\d+\.\d+-n100$/);
-  // Who built it, where and when is no part of it.
-  assert.match(await box.succeed('cat /proc/version'), /^Linux version \S+ \(draisine@draisine\) .* #1 SMP /);
-  // Each flaw of the processor has its mitigation, but where QEMU's has no switch (SSBD), or the host lacks microcode.
-  const open = 'cd /sys/devices/system/cpu/vulnerabilities && grep Vulnerable *';
-  assert.equal(await box.succeed(`${open} | grep -v -e microcode -e ^spec_store_bypass: || true`), '');
-});
-
-register({ name: 'kernel.modules-signed', image, tags }, async (_t, { box }) => {
-  assert.equal(await box.succeed('cat /sys/module/module/parameters/sig_enforce'), 'Y');
-  // Every module of the image, by one key; modinfo names it by its serial number.
-  const keys = await box.succeed(
-    'find /usr/lib/modules -name "*.ko" | while read -r path; do modinfo -F sig_key $path | grep . || echo "none: $path"; done | sort -u',
-    { seconds: 120 },
-  );
-  assert.match(keys, /^[0-9A-F:]+$/);
-
-  const module = await box.copyFrom(`${await box.succeed('modinfo -n dummy')}`);
-  const plain = unsignedModule(module);
-  const turned = Buffer.from(module);
-  turned.writeUInt8(turned.readUInt8(plain.length - 1) ^ 1, plain.length - 1);
-  for (const [name, bytes] of Object.entries({
-    unsigned: plain,
-    foreign: await foreignModule(plain),
-    changed: turned,
-  })) {
-    await box.copyTo(bytes, `/run/${name}.ko`);
+register(
+  {
+    name: 'kernel.config',
+    what: 'The kernel that runs is the one that was configured, with a mitigation for each flaw of the processor.',
+    image,
+    tags,
+  },
+  async (_t, { box }) => {
+    const running = gunzipSync(await box.copyFrom('/proc/config.gz')).toString();
+    assert.equal(running, await readFile(await box.artifact('config'), 'utf8'));
+    assert.match(await box.succeed('uname -r'), /^6\.\d+\.\d+-n100$/);
+    // Who built it, where and when is no part of it.
     assert.match(
-      await box.fail(`insmod /run/${name}.ko`),
-      /Key was rejected by service|Required key not available/,
-      name,
+      await box.succeed('cat /proc/version'),
+      /^Linux version \S+ \(draisine@draisine\) .* #1 SMP /,
     );
-  }
-  // What was refused was the signature: the module as it came loads.
-  await box.copyTo(module, '/run/own.ko');
-  await box.succeed('insmod /run/own.ko && rmmod dummy');
-});
-
-register({ name: 'kernel.no-unneeded', image, tags }, async (_t, { box }) => {
-  // What udev and services of a box at rest load, and why. Anything else came by itself.
-  const known = new Set([
-    'sch_fq_codel',
-    'virtio_balloon', // QEMU's
-    'qemu_fw_cfg', // the machine config
-    'i2c_i801', // the chipset's
-    'i2c_smbus',
-    'lpc_ich',
-    'iTCO_wdt', // its watchdog, with what watchdogs share
-    'watchdog',
-    'sha1_ssse3', // faster SHA-1, which the processor offers (X86FEATURE aliases)
-    'sha1_generic',
-    'zram',
-    'vmgenid',
-    'virtio_input',
-    'i6300esb',
-    'mfd_core',
-    'intel_rapl_msr',
-    'intel_rapl_common',
-    'intel_powerclamp',
-    'coretemp',
-  ]);
-  const loaded = (await box.succeed('cut -d" " -f1 /proc/modules')).split('\n').filter(Boolean);
-  assert.deepEqual(
-    loaded.filter((name) => !known.has(name)),
-    [],
-  );
-  // Without Secure Boot nothing is locked down; what would get round a lockdown is not there at all.
-  assert.match(
-    await box.succeed('cat /sys/kernel/security/lockdown'),
-    /^\[none\] integrity confidentiality$/,
-  );
-  await box.fail('test -e /dev/mem -o -e /dev/port -o -e /proc/kcore -o -e /sys/kernel/debug/tracing');
-  for (const gone of ['kexec_load_disabled', 'io_uring_disabled'])
-    await box.fail(`test -e /proc/sys/kernel/${gone}`);
-  assert.match(await box.succeed('cat /sys/kernel/security/lsm'), /landlock.*yama.*apparmor/);
-});
+    // Each flaw of the processor has its mitigation, but where QEMU's has no switch (SSBD), or the host lacks microcode.
+    const open = 'cd /sys/devices/system/cpu/vulnerabilities && grep Vulnerable *';
+    assert.equal(await box.succeed(`${open} | grep -v -e microcode -e ^spec_store_bypass: || true`), '');
+  },
+);
 
 register(
-  { name: 'kernel.containers', tags, machines: { box: { prepare: busybox } } },
+  {
+    name: 'kernel.modules-signed',
+    what: 'The kernel loads its own signed modules and refuses all others.',
+    image,
+    tags,
+  },
+  async (_t, { box }) => {
+    assert.equal(await box.succeed('cat /sys/module/module/parameters/sig_enforce'), 'Y');
+    // Every module of the image, by one key; modinfo names it by its serial number.
+    const keys = await box.succeed(
+      'find /usr/lib/modules -name "*.ko" | while read -r path; do modinfo -F sig_key $path | grep . || echo "none: $path"; done | sort -u',
+      { seconds: 120 },
+    );
+    assert.match(keys, /^[0-9A-F:]+$/);
+
+    const module = await box.copyFrom(`${await box.succeed('modinfo -n dummy')}`);
+    const plain = unsignedModule(module);
+    const turned = Buffer.from(module);
+    turned.writeUInt8(turned.readUInt8(plain.length - 1) ^ 1, plain.length - 1);
+    for (const [name, bytes] of Object.entries({
+      unsigned: plain,
+      foreign: await foreignModule(plain),
+      changed: turned,
+    })) {
+      await box.copyTo(bytes, `/run/${name}.ko`);
+      assert.match(
+        await box.fail(`insmod /run/${name}.ko`),
+        /Key was rejected by service|Required key not available/,
+        name,
+      );
+    }
+    // What was refused was the signature: the module as it came loads.
+    await box.copyTo(module, '/run/own.ko');
+    await box.succeed('insmod /run/own.ko && rmmod dummy');
+  },
+);
+
+register(
+  {
+    name: 'kernel.no-unneeded',
+    what: 'A machine at rest has loaded no module that it does not need.',
+    image,
+    tags,
+  },
+  async (_t, { box }) => {
+    // What udev and services of a box at rest load, and why. Anything else came by itself.
+    const known = new Set([
+      'sch_fq_codel',
+      'virtio_balloon', // QEMU's
+      'qemu_fw_cfg', // the machine config
+      'i2c_i801', // the chipset's
+      'i2c_smbus',
+      'lpc_ich',
+      'iTCO_wdt', // its watchdog, with what watchdogs share
+      'watchdog',
+      'sha1_ssse3', // faster SHA-1, which the processor offers (X86FEATURE aliases)
+      'sha1_generic',
+      'zram',
+      'vmgenid',
+      'virtio_input',
+      'i6300esb',
+      'mfd_core',
+      'intel_rapl_msr',
+      'intel_rapl_common',
+      'intel_powerclamp',
+      'coretemp',
+    ]);
+    const loaded = (await box.succeed('cut -d" " -f1 /proc/modules')).split('\n').filter(Boolean);
+    assert.deepEqual(
+      loaded.filter((name) => !known.has(name)),
+      [],
+    );
+    // Without Secure Boot nothing is locked down; what would get round a lockdown is not there at all.
+    assert.match(
+      await box.succeed('cat /sys/kernel/security/lockdown'),
+      /^\[none\] integrity confidentiality$/,
+    );
+    await box.fail('test -e /dev/mem -o -e /dev/port -o -e /proc/kcore -o -e /sys/kernel/debug/tracing');
+    for (const gone of ['kexec_load_disabled', 'io_uring_disabled'])
+      await box.fail(`test -e /proc/sys/kernel/${gone}`);
+    assert.match(await box.succeed('cat /sys/kernel/security/lsm'), /landlock.*yama.*apparmor/);
+  },
+);
+
+register(
+  {
+    name: 'kernel.containers',
+    what: 'The kernel has what containers need: cgroups, name spaces, seccomp and overlay.',
+    tags,
+    machines: { box: { prepare: busybox } },
+  },
   async (_t, { box }) => {
     const controllers = (await box.succeed('cat /sys/fs/cgroup/cgroup.controllers')).split(' ');
     for (const wanted of ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'misc'])
@@ -152,29 +184,42 @@ table inet kola {
 }
 `;
 
-register({ name: 'kernel.netfilter', tags }, async (_t, { box }) => {
-  await box.copyTo(Buffer.from(RULES), '/run/rules.nft');
-  await box.succeed('nft --file /run/rules.nft');
-  await box.succeed('nft add chain inet kola redirected "{ type nat hook prerouting priority dstnat + 1; }"');
-  await box.succeed('nft add rule inet kola redirected tcp dport 443 redirect to :8443');
-  // What iptables-nft in a container asks for.
-  await box.succeed(
-    'modprobe --all ipt_REJECT ip6t_REJECT xt_connmark xt_LOG xt_owner xt_recent xt_statistic xt_physdev xt_set ip_set_hash_ip ip_set_hash_net',
-  );
-  // They act: what is banned gets an answer that says so.
-  await box.succeed(
-    'ip address add 192.0.2.1/32 dev lo && nft delete rule inet kola input handle $(nft -a list chain inet kola input | sed -n "s/.*iif .*lo.* handle //p")',
-  );
-  assert.match(
-    await box.fail('exec 9<>/dev/tcp/192.0.2.1/22'),
-    /No route to host|Connection refused|prohibited/,
-  );
-  assert.match(await box.succeed('nft list chain inet kola input'), /ip saddr @banned counter packets [1-9]/);
-});
+register(
+  {
+    name: 'kernel.netfilter',
+    what: 'The kernel takes every firewall rule that the firewall and podman use, and the rules act.',
+    tags,
+  },
+  async (_t, { box }) => {
+    await box.copyTo(Buffer.from(RULES), '/run/rules.nft');
+    await box.succeed('nft --file /run/rules.nft');
+    await box.succeed(
+      'nft add chain inet kola redirected "{ type nat hook prerouting priority dstnat + 1; }"',
+    );
+    await box.succeed('nft add rule inet kola redirected tcp dport 443 redirect to :8443');
+    // What iptables-nft in a container asks for.
+    await box.succeed(
+      'modprobe --all ipt_REJECT ip6t_REJECT xt_connmark xt_LOG xt_owner xt_recent xt_statistic xt_physdev xt_set ip_set_hash_ip ip_set_hash_net',
+    );
+    // They act: what is banned gets an answer that says so.
+    await box.succeed(
+      'ip address add 192.0.2.1/32 dev lo && nft delete rule inet kola input handle $(nft -a list chain inet kola input | sed -n "s/.*iif .*lo.* handle //p")',
+    );
+    assert.match(
+      await box.fail('exec 9<>/dev/tcp/192.0.2.1/22'),
+      /No route to host|Connection refused|prohibited/,
+    );
+    assert.match(
+      await box.succeed('nft list chain inet kola input'),
+      /ip saddr @banned counter packets [1-9]/,
+    );
+  },
+);
 
 register(
   {
     name: 'kernel.crypto',
+    what: 'Encrypted disks and WireGuard tunnels work.',
     tags: ['kernel'],
     machines: {
       box: { disks: [{ name: 'vault', size: 128 }], nics: [{ network: 'user' }, { network: 'lan' }] },

@@ -47,6 +47,7 @@ async function written(box: Machine): Promise<number> {
 register(
   {
     name: 'media.live-stick',
+    what: 'The image on a stick runs live without writing to it, and installs itself onto a disk.',
     machines: {
       box: {
         systemBus: 'usb',
@@ -108,6 +109,7 @@ async function isFromIso(box: Machine, device: RegExp): Promise<void> {
 register(
   {
     name: 'media.iso-cd',
+    what: 'The ISO on a CD runs live, and installs itself onto the disk that was named in the boot menu.',
     machines: {
       box: {
         start: 'off',
@@ -153,6 +155,7 @@ const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
 register(
   {
     name: 'media.iso-stick',
+    what: 'The ISO on a stick boots with the config that was embedded in it.',
     machines: {
       box: { start: 'off', disks: [{ name: 'iso', file: EMBEDDED, bus: 'usb', bootFirst: true }] },
     },
@@ -197,6 +200,7 @@ register(
 register(
   {
     name: 'media.bios',
+    what: 'A machine in BIOS mode says on its screen that it must be set to UEFI.',
     machines: {
       box: {
         firmware: 'bios',

@@ -17,26 +17,32 @@ async function greeting(port: number, ms: number): Promise<string | undefined> {
   }
 }
 
-register({ name: 'net.firewall', expect: [/^listener: tcp \S+:8080 /] }, async (_t, { box }) => {
-  await box.copyTo(
-    Buffer.from('[Socket]\nListenStream=8080\nAccept=yes\n'),
-    '/etc/systemd/system/greeter.socket',
-  );
-  await box.copyTo(
-    Buffer.from('[Service]\nExecStart=/bin/echo hello\nStandardInput=socket\n'),
-    '/etc/systemd/system/greeter@.service',
-  );
-  await box.succeed('systemctl daemon-reload && systemctl start greeter.socket');
-  await box.waitForPort(8080);
-  const port = await box.forward(8080);
-  assert.equal(
-    await box.retry(async () => (await greeting(port, 5000)) ?? assert.fail('no greeting')),
-    'hello\n',
-  );
+register(
+  {
+    name: 'net.firewall',
+    what: "The owner's firewall closes and opens ports, and leaves the rules of podman alone.",
+    expect: [/^listener: tcp \S+:8080 /],
+  },
+  async (_t, { box }) => {
+    await box.copyTo(
+      Buffer.from('[Socket]\nListenStream=8080\nAccept=yes\n'),
+      '/etc/systemd/system/greeter.socket',
+    );
+    await box.copyTo(
+      Buffer.from('[Service]\nExecStart=/bin/echo hello\nStandardInput=socket\n'),
+      '/etc/systemd/system/greeter@.service',
+    );
+    await box.succeed('systemctl daemon-reload && systemctl start greeter.socket');
+    await box.waitForPort(8080);
+    const port = await box.forward(8080);
+    assert.equal(
+      await box.retry(async () => (await greeting(port, 5000)) ?? assert.fail('no greeting')),
+      'hello\n',
+    );
 
-  // The owner's rules are a file that nftables.service loads.
-  await box.copyTo(
-    Buffer.from(`#!/usr/sbin/nft -f
+    // The owner's rules are a file that nftables.service loads.
+    await box.copyTo(
+      Buffer.from(`#!/usr/sbin/nft -f
 flush ruleset
 table inet filter {
   chain input {
@@ -48,42 +54,50 @@ table inet filter {
   }
 }
 `),
-    '/etc/nftables.conf',
-  );
-  await box.succeed('systemctl enable --now nftables.service');
-  assert.equal(await greeting(port, 5000), undefined, 'a closed port answers');
-  assert.match(
-    await box.retry(async () => (await greeting(await box.forward(22), 10_000)) ?? assert.fail('no SSH')),
-    /^SSH-2\.0-/,
-  );
-  await box.succeed('nft add rule inet filter input tcp dport 8080 accept');
-  assert.equal(
-    await box.retry(async () => (await greeting(port, 5000)) ?? assert.fail('no greeting')),
-    'hello\n',
-  );
+      '/etc/nftables.conf',
+    );
+    await box.succeed('systemctl enable --now nftables.service');
+    assert.equal(await greeting(port, 5000), undefined, 'a closed port answers');
+    assert.match(
+      await box.retry(async () => (await greeting(await box.forward(22), 10_000)) ?? assert.fail('no SSH')),
+      /^SSH-2\.0-/,
+    );
+    await box.succeed('nft add rule inet filter input tcp dport 8080 accept');
+    assert.equal(
+      await box.retry(async () => (await greeting(port, 5000)) ?? assert.fail('no greeting')),
+      'hello\n',
+    );
 
-  // Whose rules are not ours stays: podman's.
-  await box.succeed(
-    'nft add table inet draisine && nft add table inet netavark && systemctl stop nftables.service',
-  );
-  const tables = await box.succeed('nft list tables');
-  assert.match(tables, /^table inet netavark$/m);
-  assert.doesNotMatch(tables, /draisine/);
-});
+    // Whose rules are not ours stays: podman's.
+    await box.succeed(
+      'nft add table inet draisine && nft add table inet netavark && systemctl stop nftables.service',
+    );
+    const tables = await box.succeed('nft list tables');
+    assert.match(tables, /^table inet netavark$/m);
+    assert.doesNotMatch(tables, /draisine/);
+  },
+);
 
-register({ name: 'net.dns-failure', tags: ['quick'] }, async (_t, { box }) => {
-  const link = await box.waitUntilSucceeds("ip -4 route show default | awk '{print $5}' | grep .");
-  await box.succeed(`resolvectl dns ${link} 10.0.2.99 && resolvectl flush-caches`);
-  // Nobody there: an answer in bounded time, and it says what it is.
-  const start = Date.now();
-  assert.match(
-    await box.fail('timeout 120 resolvectl query unreachable.example 2>&1'),
-    /timed out|failed|All attempts|No route/i,
-  );
-  assert.ok(Date.now() - start < 110_000, 'resolved took its time');
-  // What needs no server still resolves, and nothing has fallen over.
-  assert.match(await box.succeed('getent hosts localhost'), /localhost/);
-  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
-  await box.succeed(`resolvectl revert ${link} && networkctl reconfigure ${link}`);
-  await box.waitUntilSucceeds(`resolvectl dns ${link} | grep 10.0.2.3`);
-});
+register(
+  {
+    name: 'net.dns-failure',
+    what: 'A DNS server that does not answer costs bounded time and breaks nothing else.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    const link = await box.waitUntilSucceeds("ip -4 route show default | awk '{print $5}' | grep .");
+    await box.succeed(`resolvectl dns ${link} 10.0.2.99 && resolvectl flush-caches`);
+    // Nobody there: an answer in bounded time, and it says what it is.
+    const start = Date.now();
+    assert.match(
+      await box.fail('timeout 120 resolvectl query unreachable.example 2>&1'),
+      /timed out|failed|All attempts|No route/i,
+    );
+    assert.ok(Date.now() - start < 110_000, 'resolved took its time');
+    // What needs no server still resolves, and nothing has fallen over.
+    assert.match(await box.succeed('getent hosts localhost'), /localhost/);
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+    await box.succeed(`resolvectl revert ${link} && networkctl reconfigure ${link}`);
+    await box.waitUntilSucceeds(`resolvectl dns ${link} | grep 10.0.2.3`);
+  },
+);

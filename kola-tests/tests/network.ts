@@ -26,80 +26,106 @@ async function configure(box: Machine, files: Readonly<Record<string, string>>):
 
 const ping = (address: string): string => `ip netns exec peer ping -c 1 -W 1 ${address}`;
 
-register({ name: 'net.static', tags: ['quick'] }, async (_t, { box }) => {
-  await box.succeed(CABLE);
-  // Virtual links are left alone until somebody configures them.
-  await box.waitUntilSucceeds("networkctl status near | grep 'State: .* (unmanaged)'");
-  await configure(box, {
-    '10-near.network':
-      '[Match]\nName=near\n\n[Link]\nMTUBytes=1400\n\n[Network]\nAddress=10.9.0.1/24\nAddress=fd09::1/64\n\n[Route]\nDestination=10.10.0.0/16\nGateway=10.9.0.2\n',
-  });
-  await box.succeed(
-    'ip -n peer address add 10.9.0.2/24 dev far && ip -n peer address add fd09::2/64 dev far nodad && ip -n peer address add 10.10.1.1/32 dev lo',
-  );
-  await box.waitUntilSucceeds(ping('10.9.0.1'));
-  await box.waitUntilSucceeds(ping('fd09::1'));
-  await box.waitUntilSucceeds('ping -I near -c 1 -W 1 10.10.1.1');
-  assert.match(await box.succeed('ip route get 10.10.1.1'), / via 10\.9\.0\.2 dev near /);
-  assert.match(await box.succeed('ip link show near'), / mtu 1400 /);
-  // The way out is still the one that DHCP gave.
-  assert.match(await box.succeed('ip route show default'), /^default via 10\.0\.2\.2 /);
-});
+register(
+  {
+    name: 'net.static',
+    what: 'A static address and a static route work, for IPv4 and IPv6.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    await box.succeed(CABLE);
+    // Virtual links are left alone until somebody configures them.
+    await box.waitUntilSucceeds("networkctl status near | grep 'State: .* (unmanaged)'");
+    await configure(box, {
+      '10-near.network':
+        '[Match]\nName=near\n\n[Link]\nMTUBytes=1400\n\n[Network]\nAddress=10.9.0.1/24\nAddress=fd09::1/64\n\n[Route]\nDestination=10.10.0.0/16\nGateway=10.9.0.2\n',
+    });
+    await box.succeed(
+      'ip -n peer address add 10.9.0.2/24 dev far && ip -n peer address add fd09::2/64 dev far nodad && ip -n peer address add 10.10.1.1/32 dev lo',
+    );
+    await box.waitUntilSucceeds(ping('10.9.0.1'));
+    await box.waitUntilSucceeds(ping('fd09::1'));
+    await box.waitUntilSucceeds('ping -I near -c 1 -W 1 10.10.1.1');
+    assert.match(await box.succeed('ip route get 10.10.1.1'), / via 10\.9\.0\.2 dev near /);
+    assert.match(await box.succeed('ip link show near'), / mtu 1400 /);
+    // The way out is still the one that DHCP gave.
+    assert.match(await box.succeed('ip route show default'), /^default via 10\.0\.2\.2 /);
+  },
+);
 
-register({ name: 'net.vlan', tags: ['quick'] }, async (_t, { box }) => {
-  await box.succeed(CABLE);
-  await configure(box, {
-    '10-v7.netdev': '[NetDev]\nName=v7\nKind=vlan\n\n[VLAN]\nId=7\n',
-    '10-near.network': '[Match]\nName=near\n\n[Network]\nVLAN=v7\nLinkLocalAddressing=no\n',
-    '10-v7.network': '[Match]\nName=v7\n\n[Network]\nAddress=10.9.7.1/24\n',
-  });
-  await box.succeed(`
+register(
+  { name: 'net.vlan', what: 'A VLAN reaches its own network only.', tags: ['quick'] },
+  async (_t, { box }) => {
+    await box.succeed(CABLE);
+    await configure(box, {
+      '10-v7.netdev': '[NetDev]\nName=v7\nKind=vlan\n\n[VLAN]\nId=7\n',
+      '10-near.network': '[Match]\nName=near\n\n[Network]\nVLAN=v7\nLinkLocalAddressing=no\n',
+      '10-v7.network': '[Match]\nName=v7\n\n[Network]\nAddress=10.9.7.1/24\n',
+    });
+    await box.succeed(`
     ip -n peer link add link far name v7 type vlan id 7 && ip -n peer link set v7 up
     ip -n peer link add link far name v8 type vlan id 8 && ip -n peer link set v8 up
     ip -n peer address add 10.9.7.2/24 dev v7`);
-  await box.waitUntilSucceeds(ping('10.9.7.1'));
-  // The same address with another tag is another network.
-  await box.succeed('ip -n peer address flush dev v7 && ip -n peer address add 10.9.7.2/24 dev v8');
-  await box.fail(ping('10.9.7.1'));
-});
+    await box.waitUntilSucceeds(ping('10.9.7.1'));
+    // The same address with another tag is another network.
+    await box.succeed('ip -n peer address flush dev v7 && ip -n peer address add 10.9.7.2/24 dev v8');
+    await box.fail(ping('10.9.7.1'));
+  },
+);
 
-register({ name: 'net.bridge', tags: ['quick'] }, async (_t, { box }) => {
-  await box.succeed(`${CABLE}
+register(
+  { name: 'net.bridge', what: 'A bridge connects its ports.', tags: ['quick'] },
+  async (_t, { box }) => {
+    await box.succeed(`${CABLE}
     ip netns add third && ip link add near2 type veth peer name far netns third && ip -n third link set far up`);
-  await configure(box, {
-    '10-br.netdev': '[NetDev]\nName=br0\nKind=bridge\n',
-    '10-br.network': '[Match]\nName=br0\n\n[Network]\nAddress=10.9.0.1/24\n',
-    '10-ports.network': '[Match]\nName=near near2\n\n[Network]\nBridge=br0\n',
-  });
-  await box.succeed(
-    'ip -n peer address add 10.9.0.2/24 dev far && ip -n third address add 10.9.0.3/24 dev far',
-  );
-  await box.waitUntilSucceeds(ping('10.9.0.1'));
-  await box.waitUntilSucceeds(ping('10.9.0.3')); // from port to port
-});
+    await configure(box, {
+      '10-br.netdev': '[NetDev]\nName=br0\nKind=bridge\n',
+      '10-br.network': '[Match]\nName=br0\n\n[Network]\nAddress=10.9.0.1/24\n',
+      '10-ports.network': '[Match]\nName=near near2\n\n[Network]\nBridge=br0\n',
+    });
+    await box.succeed(
+      'ip -n peer address add 10.9.0.2/24 dev far && ip -n third address add 10.9.0.3/24 dev far',
+    );
+    await box.waitUntilSucceeds(ping('10.9.0.1'));
+    await box.waitUntilSucceeds(ping('10.9.0.3')); // from port to port
+  },
+);
 
-register({ name: 'net.bond', tags: ['quick'] }, async (_t, { box }) => {
-  await box.succeed(`${CABLE}
+register(
+  {
+    name: 'net.bond',
+    what: 'A bond goes on over its second cable when the first one is cut.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    await box.succeed(`${CABLE}
     ip link add near2 type veth peer name far2 netns peer
     ip -n peer link add br0 type bridge && ip -n peer link set far master br0 && ip -n peer link set far2 master br0
     ip -n peer link set far2 up && ip -n peer link set br0 up && ip -n peer address add 10.9.0.2/24 dev br0`);
-  await configure(box, {
-    '10-bond.netdev': '[NetDev]\nName=bond0\nKind=bond\n\n[Bond]\nMode=active-backup\nMIIMonitorSec=100ms\n',
-    '10-bond.network': '[Match]\nName=bond0\n\n[Network]\nAddress=10.9.0.1/24\n',
-    '10-ports.network': '[Match]\nName=near near2\n\n[Network]\nBond=bond0\n',
-  });
-  await box.waitUntilSucceeds('ping -I bond0 -c 1 -W 1 10.9.0.2');
-  await box.waitUntilSucceeds('test "$(wc -w </sys/class/net/bond0/bonding/slaves)" = 2');
-  // The cable in use is cut: the other one takes over.
-  const active = 'cat /sys/class/net/bond0/bonding/active_slave';
-  const first = await box.waitUntilSucceeds(`${active} | grep .`);
-  await box.succeed(`ip -n peer link set ${first === 'near' ? 'far' : 'far2'} down`);
-  await box.waitUntilSucceeds('ping -I bond0 -c 1 -W 1 10.9.0.2');
-  assert.equal(await box.succeed(active), first === 'near' ? 'near2' : 'near');
-});
+    await configure(box, {
+      '10-bond.netdev':
+        '[NetDev]\nName=bond0\nKind=bond\n\n[Bond]\nMode=active-backup\nMIIMonitorSec=100ms\n',
+      '10-bond.network': '[Match]\nName=bond0\n\n[Network]\nAddress=10.9.0.1/24\n',
+      '10-ports.network': '[Match]\nName=near near2\n\n[Network]\nBond=bond0\n',
+    });
+    await box.waitUntilSucceeds('ping -I bond0 -c 1 -W 1 10.9.0.2');
+    await box.waitUntilSucceeds('test "$(wc -w </sys/class/net/bond0/bonding/slaves)" = 2');
+    // The cable in use is cut: the other one takes over.
+    const active = 'cat /sys/class/net/bond0/bonding/active_slave';
+    const first = await box.waitUntilSucceeds(`${active} | grep .`);
+    await box.succeed(`ip -n peer link set ${first === 'near' ? 'far' : 'far2'} down`);
+    await box.waitUntilSucceeds('ping -I bond0 -c 1 -W 1 10.9.0.2');
+    assert.equal(await box.succeed(active), first === 'near' ? 'near2' : 'near');
+  },
+);
 
 register(
-  { name: 'net.wireguard', tags: ['quick'], expect: [/^listener: udp \S+:5182[12] /] },
+  {
+    name: 'net.wireguard',
+    what: 'A WireGuard tunnel lets in the addresses of its peer only.',
+    tags: ['quick'],
+    expect: [/^listener: udp \S+:5182[12] /],
+  },
   async (_t, { box }) => {
     const [here, there] = [wireguardKey(), wireguardKey()];
     const netdev = (
@@ -129,11 +155,18 @@ register(
   },
 );
 
-register({ name: 'net.ipv6', tags: ['quick'] }, async (_t, { box }) => {
-  // QEMU's router announces fec0::/64: the address is made of it and the card's own (SLAAC, RFC 4862).
-  await box.waitUntilSucceeds("ip -6 address show scope site | grep 'fec0::5054:ff:fe00:0/64'");
-  await box.waitUntilSucceeds('ip -6 route show default | grep "proto ra"');
-  await box.succeed('ping -c 1 -W 20 ::1');
-  await box.waitUntilSucceeds('ping -c 1 -W 5 fec0::2');
-  await box.waitForPort(22, { address: '::1' });
-});
+register(
+  {
+    name: 'net.ipv6',
+    what: 'The machine gets an IPv6 address and a route from its router.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    // QEMU's router announces fec0::/64: the address is made of it and the card's own (SLAAC, RFC 4862).
+    await box.waitUntilSucceeds("ip -6 address show scope site | grep 'fec0::5054:ff:fe00:0/64'");
+    await box.waitUntilSucceeds('ip -6 route show default | grep "proto ra"');
+    await box.succeed('ping -c 1 -W 20 ::1');
+    await box.waitUntilSucceeds('ping -c 1 -W 5 fec0::2');
+    await box.waitForPort(22, { address: '::1' });
+  },
+);

@@ -9,34 +9,45 @@ const machines = { box: { prepare: busybox } };
 const WEB = `--entrypoint=/bin/busybox ${BUSYBOX} httpd -f -p 80 -h /etc`;
 const CLIENT = `--entrypoint=/bin/busybox ${BUSYBOX}`;
 
-register({ name: 'podman.dns-between-containers', machines }, async (_t, { box }) => {
-  // On a network of one's own, aardvark-dns answers for the containers by name.
-  await box.succeed(`
+register(
+  {
+    name: 'podman.dns-between-containers',
+    what: 'Containers of one network find each other by name.',
+    machines,
+  },
+  async (_t, { box }) => {
+    // On a network of one's own, aardvark-dns answers for the containers by name.
+    await box.succeed(`
     podman network create shop
     podman run --detach --name=web --network=shop --hostname=web ${WEB}`);
-  const said = await box.succeed(
-    `podman run --rm --network=shop ${CLIENT} sh -c 'wget -q -O - http://web/hostname && ! nslookup nobody >/dev/null 2>&1'`,
-  );
-  assert.equal(said, 'web');
-  await box.succeed('pgrep -x aardvark-dns');
-  await box.succeed('podman rm --force --time=0 web && podman network rm shop');
-  await box.retry(() => box.fail('pgrep -x aardvark-dns'), { seconds: 10 });
-});
+    const said = await box.succeed(
+      `podman run --rm --network=shop ${CLIENT} sh -c 'wget -q -O - http://web/hostname && ! nslookup nobody >/dev/null 2>&1'`,
+    );
+    assert.equal(said, 'web');
+    await box.succeed('pgrep -x aardvark-dns');
+    await box.succeed('podman rm --force --time=0 web && podman network rm shop');
+    await box.retry(() => box.fail('pgrep -x aardvark-dns'), { seconds: 10 });
+  },
+);
 
-register({ name: 'podman.isolated-network', machines }, async (_t, { box }) => {
-  await box.succeed('podman network create --internal --subnet=10.77.0.0/24 inside');
-  // Neither the host's network nor what is beyond it is in reach: there is no route at all.
-  const said = await box.succeed(
-    `podman run --rm --network=inside ${CLIENT} sh -c 'ip -4 -o address show dev eth0; ip route; wget -q -O - http://10.0.2.2/ 2>&1; true'`,
-  );
-  assert.match(said, /inet 10\.77\.0\.\d+\/24/);
-  assert.doesNotMatch(said, /^default/m);
-  assert.match(said, /unreachable/i);
-});
+register(
+  { name: 'podman.isolated-network', what: 'A container on an internal network has no way out.', machines },
+  async (_t, { box }) => {
+    await box.succeed('podman network create --internal --subnet=10.77.0.0/24 inside');
+    // Neither the host's network nor what is beyond it is in reach: there is no route at all.
+    const said = await box.succeed(
+      `podman run --rm --network=inside ${CLIENT} sh -c 'ip -4 -o address show dev eth0; ip route; wget -q -O - http://10.0.2.2/ 2>&1; true'`,
+    );
+    assert.match(said, /inet 10\.77\.0\.\d+\/24/);
+    assert.doesNotMatch(said, /^default/m);
+    assert.match(said, /unreachable/i);
+  },
+);
 
 register(
   {
     name: 'podman.published-ipv6',
+    what: 'A published port is reached over IPv4 and IPv6.',
     machines,
     expect: [/^listener: tcp \S*:8080 /, /^listener: \w+ \S+:53 aardvark-dns/],
   },
@@ -51,15 +62,18 @@ register(
   },
 );
 
-register({ name: 'podman.way-out', machines }, async (_t, { box }) => {
-  const server = createServer((_request, answer) => answer.end('from the host\n'));
-  try {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    // 10.0.2.2 is the host's loopback. What the container sends goes out masqueraded.
-    const said = await box.succeed(`podman run --rm ${CLIENT} wget -q -O - http://10.0.2.2:${port}/`);
-    assert.equal(said, 'from the host');
-  } finally {
-    server.close();
-  }
-});
+register(
+  { name: 'podman.way-out', what: 'A container reaches the network outside.', machines },
+  async (_t, { box }) => {
+    const server = createServer((_request, answer) => answer.end('from the host\n'));
+    try {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      // 10.0.2.2 is the host's loopback. What the container sends goes out masqueraded.
+      const said = await box.succeed(`podman run --rm ${CLIENT} wget -q -O - http://10.0.2.2:${port}/`);
+      assert.equal(said, 'from the host');
+    } finally {
+      server.close();
+    }
+  },
+);

@@ -8,52 +8,67 @@ import { register } from '../harness/run/register.ts';
 
 const machines = { box: { prepare: busybox } };
 
-register({ name: 'podman.health', machines }, async (_t, { box }) => {
-  await box.succeed(`
+register(
+  { name: 'podman.health', what: 'The health check of a container tells whether it is well.', machines },
+  async (_t, { box }) => {
+    await box.succeed(`
     podman run --detach --name=web --network=none --entrypoint=/bin/busybox \\
       --health-cmd='test -e /tmp/well' --health-interval=disable --health-retries=1 ${BUSYBOX} sleep 10000`);
-  await box.fail('podman healthcheck run web');
-  const health = "podman inspect --format='{{.State.Health.Status}}' web";
-  assert.equal(await box.succeed(health), 'unhealthy');
-  await box.succeed('podman exec web touch /tmp/well && podman healthcheck run web');
-  assert.equal(await box.succeed(health), 'healthy');
-});
-
-register({ name: 'podman.rootless', machines, timeout: 240 }, async (_t, { box }) => {
-  await box.succeed(`
-    useradd --create-home --shell=/bin/bash alice && loginctl enable-linger alice
-    podman save --output=/var/tmp/busybox.tar ${BUSYBOX} && chmod 644 /var/tmp/busybox.tar`);
-  assert.match(await box.succeed('grep alice /etc/subuid /etc/subgid'), /subuid:alice:\d+:65536/);
-  const uid = await box.succeed('id -u alice');
-  await box.waitForUnit(`user@${uid}.service`);
-  const asAlice = (script: string): string =>
-    `systemd-run --quiet --pipe --wait --uid=alice --property=PAMName=login --setenv=XDG_RUNTIME_DIR=/run/user/${uid} --working-directory=/home/alice bash -c '${script}'`;
-  await box.succeed(asAlice('podman load --quiet --input=/var/tmp/busybox.tar'));
-  // Root inside, alice outside; what it serves is reached through pasta(1).
-  const run = `podman run --rm --entrypoint=/bin/busybox ${BUSYBOX}`;
-  assert.equal(
-    await box.succeed(asAlice(`podman run --rm --network=none --entrypoint=/bin/busybox ${BUSYBOX} id -u`)),
-    '0',
-  );
-  assert.match(await box.succeed(asAlice(`${run} ip -4 -o address`)), /inet 10\.0\.2\.15/);
-  assert.match(
-    await box.succeed(asAlice('podman info --format "{{.Host.Security.Rootless}} {{.Store.GraphRoot}}"')),
-    /^true \/home\/alice\//,
-  );
-  assert.equal(
-    await box.succeed(
-      asAlice(
-        `podman run --rm --network=none --memory=48m --entrypoint=/bin/busybox ${BUSYBOX} cat /sys/fs/cgroup/memory.max`,
-      ),
-    ),
-    `${48 * 2 ** 20}`,
-  );
-  // Another user's containers are none of root's.
-  assert.equal(await box.succeed('podman ps --all --quiet'), '');
-});
+    await box.fail('podman healthcheck run web');
+    const health = "podman inspect --format='{{.State.Health.Status}}' web";
+    assert.equal(await box.succeed(health), 'unhealthy');
+    await box.succeed('podman exec web touch /tmp/well && podman healthcheck run web');
+    assert.equal(await box.succeed(health), 'healthy');
+  },
+);
 
 register(
-  { name: 'podman.on-zfs', machines: { box: { disks: [{ name: 'disk', size: 512 }], prepare: busybox } } },
+  {
+    name: 'podman.rootless',
+    what: 'A user without rights runs containers of his own.',
+    machines,
+    timeout: 240,
+  },
+  async (_t, { box }) => {
+    await box.succeed(`
+    useradd --create-home --shell=/bin/bash alice && loginctl enable-linger alice
+    podman save --output=/var/tmp/busybox.tar ${BUSYBOX} && chmod 644 /var/tmp/busybox.tar`);
+    assert.match(await box.succeed('grep alice /etc/subuid /etc/subgid'), /subuid:alice:\d+:65536/);
+    const uid = await box.succeed('id -u alice');
+    await box.waitForUnit(`user@${uid}.service`);
+    const asAlice = (script: string): string =>
+      `systemd-run --quiet --pipe --wait --uid=alice --property=PAMName=login --setenv=XDG_RUNTIME_DIR=/run/user/${uid} --working-directory=/home/alice bash -c '${script}'`;
+    await box.succeed(asAlice('podman load --quiet --input=/var/tmp/busybox.tar'));
+    // Root inside, alice outside; what it serves is reached through pasta(1).
+    const run = `podman run --rm --entrypoint=/bin/busybox ${BUSYBOX}`;
+    assert.equal(
+      await box.succeed(asAlice(`podman run --rm --network=none --entrypoint=/bin/busybox ${BUSYBOX} id -u`)),
+      '0',
+    );
+    assert.match(await box.succeed(asAlice(`${run} ip -4 -o address`)), /inet 10\.0\.2\.15/);
+    assert.match(
+      await box.succeed(asAlice('podman info --format "{{.Host.Security.Rootless}} {{.Store.GraphRoot}}"')),
+      /^true \/home\/alice\//,
+    );
+    assert.equal(
+      await box.succeed(
+        asAlice(
+          `podman run --rm --network=none --memory=48m --entrypoint=/bin/busybox ${BUSYBOX} cat /sys/fs/cgroup/memory.max`,
+        ),
+      ),
+      `${48 * 2 ** 20}`,
+    );
+    // Another user's containers are none of root's.
+    assert.equal(await box.succeed('podman ps --all --quiet'), '');
+  },
+);
+
+register(
+  {
+    name: 'podman.on-zfs',
+    what: 'Containers are stored in a ZFS dataset.',
+    machines: { box: { disks: [{ name: 'disk', size: 512 }], prepare: busybox } },
+  },
   async (_t, { box }) => {
     await box.succeed(`
       podman save --output=/var/tmp/busybox.tar ${BUSYBOX}
@@ -75,21 +90,30 @@ register(
   },
 );
 
-register({ name: 'podman.fifty', machines, tags: ['slow'], timeout: 360 }, async (_t, { box }) => {
-  await box.succeed(
-    `seq 50 | xargs -P 2 -I N podman run --quiet --detach --name=cN --network=none --cgroups=no-conmon --entrypoint=/bin/busybox ${BUSYBOX} sleep 10000`,
-    { seconds: 240 },
-  );
-  assert.equal(await box.succeed('podman ps --quiet | wc -l'), '50');
-  assert.equal(await box.succeed('podman exec c37 hostname | wc -l'), '1');
-  assert.equal(await box.succeed('systemctl is-system-running'), 'running');
-  await box.succeed('podman rm --all --force --time=0', { seconds: 240 });
-  // Their monitors end a moment later.
-  await box.retry(
-    async () => assert.equal(await box.succeed('podman ps --all --quiet; pgrep -c conmon || true'), '0'),
-    { seconds: 10 },
-  );
-});
+register(
+  {
+    name: 'podman.fifty',
+    what: 'Fifty containers run at once, and all can be removed.',
+    machines,
+    tags: ['slow'],
+    timeout: 360,
+  },
+  async (_t, { box }) => {
+    await box.succeed(
+      `seq 50 | xargs -P 2 -I N podman run --quiet --detach --name=cN --network=none --cgroups=no-conmon --entrypoint=/bin/busybox ${BUSYBOX} sleep 10000`,
+      { seconds: 240 },
+    );
+    assert.equal(await box.succeed('podman ps --quiet | wc -l'), '50');
+    assert.equal(await box.succeed('podman exec c37 hostname | wc -l'), '1');
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+    await box.succeed('podman rm --all --force --time=0', { seconds: 240 });
+    // Their monitors end a moment later.
+    await box.retry(
+      async () => assert.equal(await box.succeed('podman ps --all --quiet; pgrep -c conmon || true'), '0'),
+      { seconds: 10 },
+    );
+  },
+);
 
 /** The largest of the files below a folder. */
 function largest(dir: string): string {
@@ -103,38 +127,45 @@ function largest(dir: string): string {
 }
 
 // An image goes to a registry of the house, with a certificate of the house, and comes back.
-register({ name: 'podman.registry', machines }, async (t, { box }) => {
-  const registry = await startRegistry({
-    cert: fixture('tls/server.pem'),
-    key: fixture('tls/server.key'),
-  });
-  t.after(() => registry.close());
-  const name = `${registry.host}/house/busybox`;
-  const untrusted = await box.fail(`podman push --quiet ${BUSYBOX} ${name} 2>&1`);
-  assert.match(untrusted, /certificate signed by unknown authority/);
+register(
+  {
+    name: 'podman.registry',
+    what: 'An image goes to a private registry and back, and a damaged one is refused.',
+    machines,
+  },
+  async (t, { box }) => {
+    const registry = await startRegistry({
+      cert: fixture('tls/server.pem'),
+      key: fixture('tls/server.key'),
+    });
+    t.after(() => registry.close());
+    const name = `${registry.host}/house/busybox`;
+    const untrusted = await box.fail(`podman push --quiet ${BUSYBOX} ${name} 2>&1`);
+    assert.match(untrusted, /certificate signed by unknown authority/);
 
-  const trusted = `/etc/containers/certs.d/${registry.host}`;
-  await box.succeed(`mkdir -p ${trusted}`);
-  await box.copyTo(readFileSync(fixture('tls/ca.pem')), `${trusted}/ca.crt`);
-  await box.succeed(`podman push --quiet --digestfile=/tmp/digest ${BUSYBOX} ${name}`);
-  const digest = await box.succeed('cat /tmp/digest');
-  await box.succeed('podman rmi --all --force');
+    const trusted = `/etc/containers/certs.d/${registry.host}`;
+    await box.succeed(`mkdir -p ${trusted}`);
+    await box.copyTo(readFileSync(fixture('tls/ca.pem')), `${trusted}/ca.crt`);
+    await box.succeed(`podman push --quiet --digestfile=/tmp/digest ${BUSYBOX} ${name}`);
+    const digest = await box.succeed('cat /tmp/digest');
+    await box.succeed('podman rmi --all --force');
 
-  assert.equal(
-    await box.succeed(
-      `podman run --rm --network=none --entrypoint=/bin/busybox ${name}@${digest} echo pulled 2>/dev/null`,
-    ),
-    'pulled',
-  );
-  assert.match(await box.fail(`podman pull --quiet --retry=0 ${name}:other 2>&1`), /manifest unknown/);
+    assert.equal(
+      await box.succeed(
+        `podman run --rm --network=none --entrypoint=/bin/busybox ${name}@${digest} echo pulled 2>/dev/null`,
+      ),
+      'pulled',
+    );
+    assert.match(await box.fail(`podman pull --quiet --retry=0 ${name}:other 2>&1`), /manifest unknown/);
 
-  // What does not hash to what was asked for is not run.
-  await box.succeed('podman rmi --all --force');
-  const layer = largest(registry.storage);
-  const bytes = readFileSync(layer);
-  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
-  writeFileSync(layer, bytes);
-  const spoiled = await box.fail(`podman pull --quiet --retry=0 ${name}@${digest} 2>&1`);
-  assert.match(spoiled, /Digest did not match/);
-  assert.equal(await box.succeed('podman images --quiet'), '');
-});
+    // What does not hash to what was asked for is not run.
+    await box.succeed('podman rmi --all --force');
+    const layer = largest(registry.storage);
+    const bytes = readFileSync(layer);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    writeFileSync(layer, bytes);
+    const spoiled = await box.fail(`podman pull --quiet --retry=0 ${name}@${digest} 2>&1`);
+    assert.match(spoiled, /Digest did not match/);
+    assert.equal(await box.succeed('podman images --quiet'), '');
+  },
+);

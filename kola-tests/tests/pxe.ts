@@ -44,6 +44,7 @@ const BOARD = '8f3c1b52-4a0e-4f7e-9d6a-2b1c5e7a9d30';
 register(
   {
     name: 'pxe.ipxe',
+    what: 'A machine boots by iPXE, with the config for its hardware address, and runs a container.',
     machines: {
       box: { memory: 768, start: 'off', uuid: BOARD, disks: [{ name: 'oci', artifact: 'oci-busybox' }] },
     },
@@ -95,6 +96,7 @@ register(
 register(
   {
     name: 'pxe.tampered',
+    what: 'A /usr that was changed on its way over the network is refused.',
     machines: { box: { memory: 768, start: 'off' } },
     timeout: 120,
   },
@@ -139,6 +141,7 @@ async function flipBit(path: string, offset: number): Promise<void> {
 register(
   {
     name: 'pxe.http-boot',
+    what: 'The firmware boots the system over HTTP from one file.',
     machines: { box: { memory: 1024, start: 'off' } },
     config: EMPTY_CONFIG,
     timeout: 240,

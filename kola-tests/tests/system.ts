@@ -14,49 +14,73 @@ const SETUID = `
 4755 root root /usr/bin/umount
 `.trim();
 
-register({ name: 'system.setuid-list', tags: ['quick'] }, async (_t, { box }) => {
-  assert.equal(
-    await box.succeed(
-      "find /usr -xdev -type f -perm /6000 -printf '%m %u %g %p\\n' | LC_ALL=C sort && getcap -r /usr",
-    ),
-    SETUID,
-  );
-  assert.equal(
-    await box.succeed('find / /etc -xdev -path /var/log/journal -prune -o -perm /6000 -print'),
-    '',
-    'setuid or setgid outside /usr',
-  );
-});
+register(
+  {
+    name: 'system.setuid-list',
+    what: 'Only the programs on a fixed list give their caller more rights.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    assert.equal(
+      await box.succeed(
+        "find /usr -xdev -type f -perm /6000 -printf '%m %u %g %p\\n' | LC_ALL=C sort && getcap -r /usr",
+      ),
+      SETUID,
+    );
+    assert.equal(
+      await box.succeed('find / /etc -xdev -path /var/log/journal -prune -o -perm /6000 -print'),
+      '',
+      'setuid or setgid outside /usr',
+    );
+  },
+);
 
-register({ name: 'system.file-owners', tags: ['quick'] }, async (_t, { box }) => {
-  // Directories that all may write to are sticky: nobody removes what others put there (unlink(2)).
-  assert.equal(
-    await box.succeed('find / /etc /usr -xdev -perm -o+w ! -type l ! \\( -type d -perm -1000 \\)'),
-    '',
-    'anybody may write there',
-  );
-  assert.equal(
-    await box.succeed('find / /etc /usr -xdev \\( -nouser -o -nogroup \\)'),
-    '',
-    'owned by nobody',
-  );
-  assert.equal(await box.succeed('find /usr ! -user root -o ! -perm -u+r'), '', 'in /usr and not of root');
-});
+register(
+  {
+    name: 'system.file-owners',
+    what: 'No file can be written by anybody, and each has an owner.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    // Directories that all may write to are sticky: nobody removes what others put there (unlink(2)).
+    assert.equal(
+      await box.succeed('find / /etc /usr -xdev -perm -o+w ! -type l ! \\( -type d -perm -1000 \\)'),
+      '',
+      'anybody may write there',
+    );
+    assert.equal(
+      await box.succeed('find / /etc /usr -xdev \\( -nouser -o -nogroup \\)'),
+      '',
+      'owned by nobody',
+    );
+    assert.equal(await box.succeed('find /usr ! -user root -o ! -perm -u+r'), '', 'in /usr and not of root');
+  },
+);
 
-register({ name: 'system.no-dead-links', tags: ['quick'] }, async (_t, { box }) => {
-  // Below /usr/share/draisine/etc is what /etc is laid over: its links count from /etc.
-  const dead = await box.succeed(
-    "find /usr -xdev -path /usr/share/draisine/etc -prune -o -xtype l -printf '%p -> %l\\n'",
-  );
-  assert.equal(dead, '');
-});
+register(
+  { name: 'system.no-dead-links', what: 'No link of the image leads nowhere.', tags: ['quick'] },
+  async (_t, { box }) => {
+    // Below /usr/share/draisine/etc is what /etc is laid over: its links count from /etc.
+    const dead = await box.succeed(
+      "find /usr -xdev -path /usr/share/draisine/etc -prune -o -xtype l -printf '%p -> %l\\n'",
+    );
+    assert.equal(dead, '');
+  },
+);
 
-register({ name: 'system.no-package-manager', tags: ['quick'] }, async (_t, { box }) => {
-  const found = await box.succeed(
-    'for program in apt apt-get dpkg rpm perl python3 python gcc cc make git; do type -P "$program"; done; ls -d /var/lib/dpkg /var/lib/apt /usr/share/man 2>/dev/null; true',
-  );
-  assert.equal(found, '');
-});
+register(
+  {
+    name: 'system.no-package-manager',
+    what: 'The image has no package manager, no compiler and no interpreter of a big language.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    const found = await box.succeed(
+      'for program in apt apt-get dpkg rpm perl python3 python gcc cc make git; do type -P "$program"; done; ls -d /var/lib/dpkg /var/lib/apt /usr/share/man 2>/dev/null; true',
+    );
+    assert.equal(found, '');
+  },
+);
 
 /** Numbers that files on state partitions and in pools carry: they may never change. */
 const GROUPS = `root:0 daemon:1 bin:2 sys:3 adm:4 tty:5 disk:6 lp:7 mail:8 kmem:15 dialout:20 cdrom:24 tape:26 sudo:27
@@ -65,184 +89,260 @@ const GROUPS = `root:0 daemon:1 bin:2 sys:3 adm:4 tty:5 disk:6 lp:7 mail:8 kmem:
 const USERS = `root:0:0 daemon:1:1 bin:2:2 sys:3:3 systemd-timesync:987:987 sshd:994:65534 systemd-network:996:996
   systemd-resolve:997:997 messagebus:999:999 nobody:65534:65534`;
 
-register({ name: 'system.users-pinned', tags: ['quick'] }, async (_t, { box }) => {
-  assert.deepEqual((await box.succeed('cut -d: -f1,3 /etc/group')).split('\n'), GROUPS.split(/\s+/));
-  assert.deepEqual((await box.succeed('cut -d: -f1,3,4 /etc/passwd')).split('\n'), USERS.split(/\s+/));
-  // No password fits, of root either, and only root has a shell.
-  assert.match(await box.succeed('cut -d: -f2 /etc/shadow | sort -u'), /^!?\*$/);
-  assert.equal(await box.succeed('grep -v nologin$ /etc/passwd | cut -d: -f1,7'), 'root:/bin/bash');
-  assert.equal(
-    await box.succeed("stat -c '%a %U:%G' /etc/passwd /etc/group /etc/shadow /etc/gshadow"),
-    '644 root:root\n644 root:root\n640 root:shadow\n640 root:shadow',
-  );
-});
+register(
+  {
+    name: 'system.users-pinned',
+    what: 'Users and groups have the numbers that files on disks rely on, and no password works.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    assert.deepEqual((await box.succeed('cut -d: -f1,3 /etc/group')).split('\n'), GROUPS.split(/\s+/));
+    assert.deepEqual((await box.succeed('cut -d: -f1,3,4 /etc/passwd')).split('\n'), USERS.split(/\s+/));
+    // No password fits, of root either, and only root has a shell.
+    assert.match(await box.succeed('cut -d: -f2 /etc/shadow | sort -u'), /^!?\*$/);
+    assert.equal(await box.succeed('grep -v nologin$ /etc/passwd | cut -d: -f1,7'), 'root:/bin/bash');
+    assert.equal(
+      await box.succeed("stat -c '%a %U:%G' /etc/passwd /etc/group /etc/shadow /etc/gshadow"),
+      '644 root:root\n644 root:root\n640 root:shadow\n640 root:shadow',
+    );
+  },
+);
 
-register({ name: 'system.no-shipped-identity', tags: ['quick'] }, async (_t, { box }) => {
-  // What must differ from machine to machine is not in the image that all of them have.
-  assert.equal(
+register(
+  {
+    name: 'system.no-shipped-identity',
+    what: 'Keys and identities are made on the machine and are not part of the image.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    // What must differ from machine to machine is not in the image that all of them have.
+    assert.equal(
+      await box.succeed(
+        "find /usr -xdev \\( -name 'ssh_host_*' -o -name machine-id -o -name random-seed \\) -type f -size +0",
+      ),
+      '',
+    );
+    assert.match(await box.succeed('cat /etc/machine-id'), /^[0-9a-f]{32}$/);
+    assert.equal(
+      await box.succeed("stat -c '%a %U:%G %n' /etc/ssh/ssh_host_*_key /var/lib/systemd/random-seed"),
+      '600 root:root /etc/ssh/ssh_host_ed25519_key\n600 root:root /var/lib/systemd/random-seed',
+    );
+  },
+);
+
+register(
+  {
+    name: 'system.etc-overlay',
+    what: 'Changes of /etc stay apart from the defaults that the image ships.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    const shipped = '/usr/share/draisine/etc';
+    assert.equal(await box.succeed('findmnt --noheadings --output FSTYPE /etc'), 'overlay');
+    const before = await box.succeed('sha256sum </etc/nftables.conf');
+    await box.succeed('echo "# mine" >>/etc/nftables.conf && rm /etc/ethertypes && mkdir /etc/new.d');
+    assert.equal(await box.succeed(`sha256sum <${shipped}/nftables.conf`), before);
+    await box.fail('test -e /etc/ethertypes');
+    await box.succeed(`test -e ${shipped}/ethertypes`);
+    await box.fail(`touch ${shipped}/x`);
+  },
+);
+
+register(
+  {
+    name: 'system.journal',
+    what: 'The journal is kept on the state partition, for administrators only, within a bound.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    await box.succeed('echo "a line to keep" | systemd-cat --identifier=kept && journalctl --sync');
+    // On the state partition, and for administrators only.
+    const dir = `/var/log/journal/${await box.succeed('cat /etc/machine-id')}`;
+    assert.match(await box.succeed(`findmnt --noheadings --output SOURCE --target ${dir}`), /^\/dev\/vda/);
+    assert.match(
+      await box.succeed(`journalctl --directory=${dir} --identifier=kept --output=cat`),
+      /^a line to keep$/m,
+    );
+    assert.equal(await box.succeed(`stat -c '%a %U:%G' ${dir}/system.journal`), '640 root:systemd-journal');
+    // What happened before the state partition was there is in it too.
+    assert.match(await box.succeed('journalctl --boot --identifier=ignition --output=cat'), /Stage: files/);
+    assert.match(
+      await box.succeed(`systemd-analyze cat-config systemd/journald.conf`),
+      /^SystemMaxUse=256M$/m,
+    );
+  },
+);
+
+register(
+  {
+    name: 'system.timers',
+    what: 'The machine has just the timers that it should have, and they work.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    const timers = JSON.parse(await box.succeed('systemctl list-timers --all --output=json')) as {
+      unit: string;
+      activates: string;
+      next: number;
+    }[];
+    assert.deepEqual(
+      timers.map(({ unit }) => unit).sort(),
+      ['fstrim.timer', 'systemd-tmpfiles-clean.timer'],
+      'which timers a machine has',
+    );
+    for (const { unit, activates, next } of timers) {
+      assert.ok(next > 0, `${unit} never elapses`);
+      await box.succeed(`systemctl start ${activates}`);
+    }
+    // The clean-up takes what is old (tmpfiles.d/tmp.conf) and leaves what is not. All times of a file count, and its
+    // ctime only the clock sets.
+    const age = 60 * 24 * 3600;
+    await box.jumpClock(-age);
+    await box.succeed('touch /var/tmp/old');
+    await box.jumpClock(age);
+    await box.succeed('touch /var/tmp/new && systemctl start systemd-tmpfiles-clean.service');
+    await box.succeed('test -e /var/tmp/new');
+    await box.fail('test -e /var/tmp/old');
+  },
+);
+
+register(
+  {
+    name: 'system.sysctl',
+    what: 'The kernel settings that protect the machine are in force.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    const wanted = {
+      'kernel.panic': '10',
+      'kernel.dmesg_restrict': '1',
+      'kernel.kptr_restrict': '1',
+      'kernel.unprivileged_bpf_disabled': '1',
+      'kernel.randomize_va_space': '2',
+      'fs.protected_symlinks': '1',
+      'fs.protected_hardlinks': '1',
+      'fs.protected_fifos': '2',
+      'fs.protected_regular': '2',
+      'fs.suid_dumpable': '0',
+      'fs.inotify.max_user_instances': '1024',
+      'net.ipv4.conf.all.rp_filter': '2',
+      'net.ipv4.ping_group_range': '0 2147483647',
+    };
+    const found = await box.succeed(`sysctl --values ${Object.keys(wanted).join(' ')} | tr '\\t' ' '`);
+    assert.deepEqual(
+      Object.fromEntries(Object.keys(wanted).map((key, index) => [key, found.split('\n')[index]])),
+      wanted,
+    );
+    // A user may ping, and may not read the kernel's log.
+    await box.succeed('setpriv --reuid=65534 --regid=65534 --clear-groups ping -c 1 127.0.0.1');
+    await box.fail('setpriv --reuid=65534 --regid=65534 --clear-groups dmesg');
+  },
+);
+
+register(
+  {
+    name: 'system.modules',
+    what: 'The modules that a machine may need can be loaded, and ZFS fits the kernel.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    // Kernel taints (Documentation/admin-guide/tainted-kernels.rst): none before ZFS, then P and O of ZFS alone; and E
+    // where the kernel is Debian's, which our key is unknown to.
+    assert.equal(await box.succeed('cat /proc/sys/kernel/tainted'), '0');
+    await box.succeed('modprobe zfs');
+    const signed = (await box.succeed('cat /sys/module/module/parameters/sig_enforce')) === 'Y';
+    assert.equal(await box.succeed('cat /proc/sys/kernel/tainted'), String(1 + 4096 + (signed ? 0 : 8192)));
+    const unsigned = signed ? '' : 'E';
+    assert.equal(
+      await box.succeed('grep --with-filename . /sys/module/*/taint'),
+      `/sys/module/spl/taint:O${unsigned}\n/sys/module/zfs/taint:PO${unsigned}`,
+    );
+    // Program and module come from one source.
+    const [program, module] = (await box.succeed('zfs version')).split('\n');
+    assert.equal(module, program?.replace('zfs-', 'zfs-kmod-'));
+    // A module of each kind that is not loaded at boot can be: with its dependencies, for the running kernel.
     await box.succeed(
-      "find /usr -xdev \\( -name 'ssh_host_*' -o -name machine-id -o -name random-seed \\) -type f -size +0",
-    ),
-    '',
-  );
-  assert.match(await box.succeed('cat /etc/machine-id'), /^[0-9a-f]{32}$/);
-  assert.equal(
-    await box.succeed("stat -c '%a %U:%G %n' /etc/ssh/ssh_host_*_key /var/lib/systemd/random-seed"),
-    '600 root:root /etc/ssh/ssh_host_ed25519_key\n600 root:root /var/lib/systemd/random-seed',
-  );
-});
+      'modprobe --all wireguard bonding 8021q bridge veth vxlan macvlan nf_tables nft_masq igc r8169 nvme usb_storage dm_crypt raid1 squashfs zram softdog',
+    );
+  },
+);
 
-register({ name: 'system.etc-overlay', tags: ['quick'] }, async (_t, { box }) => {
-  const shipped = '/usr/share/draisine/etc';
-  assert.equal(await box.succeed('findmnt --noheadings --output FSTYPE /etc'), 'overlay');
-  const before = await box.succeed('sha256sum </etc/nftables.conf');
-  await box.succeed('echo "# mine" >>/etc/nftables.conf && rm /etc/ethertypes && mkdir /etc/new.d');
-  assert.equal(await box.succeed(`sha256sum <${shipped}/nftables.conf`), before);
-  await box.fail('test -e /etc/ethertypes');
-  await box.succeed(`test -e ${shipped}/ethertypes`);
-  await box.fail(`touch ${shipped}/x`);
-});
+register(
+  {
+    name: 'system.mounts',
+    what: 'File systems are mounted with the options that protect the machine.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    for (const where of ['/tmp', '/run', '/dev/shm']) {
+      const options = (await box.succeed(`findmnt --noheadings --output OPTIONS ${where}`)).split(',');
+      assert.ok(options.includes('nosuid') && options.includes('nodev'), `${where}: ${options.join()}`);
+    }
+    // The first boot made the state partition, which the image does not have.
+    const size = Number(await box.succeed('blockdev --getsize64 /dev/disk/draisine/state'));
+    assert.ok(size >= 4 * 1024 ** 3, `the state partition has ${size} bytes`);
+    const root = await box.succeed('findmnt --noheadings --output FSTYPE,OPTIONS /');
+    assert.match(root, /^ext4\s.*errors=remount-ro/);
+    // A data disk that fails takes down what needs it, not the machine.
+    assert.equal(await box.succeed('systemctl show --property=OnFailure --value local-fs.target'), '');
+  },
+);
 
-register({ name: 'system.journal', tags: ['quick'] }, async (_t, { box }) => {
-  await box.succeed('echo "a line to keep" | systemd-cat --identifier=kept && journalctl --sync');
-  // On the state partition, and for administrators only.
-  const dir = `/var/log/journal/${await box.succeed('cat /etc/machine-id')}`;
-  assert.match(await box.succeed(`findmnt --noheadings --output SOURCE --target ${dir}`), /^\/dev\/vda/);
-  assert.match(
-    await box.succeed(`journalctl --directory=${dir} --identifier=kept --output=cat`),
-    /^a line to keep$/m,
-  );
-  assert.equal(await box.succeed(`stat -c '%a %U:%G' ${dir}/system.journal`), '640 root:systemd-journal');
-  // What happened before the state partition was there is in it too.
-  assert.match(await box.succeed('journalctl --boot --identifier=ignition --output=cat'), /Stage: files/);
-  assert.match(await box.succeed(`systemd-analyze cat-config systemd/journald.conf`), /^SystemMaxUse=256M$/m);
-});
+register(
+  {
+    name: 'system.time',
+    what: 'The clock is kept by NTP, and the time zone can be changed.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    await box.waitForUnit('systemd-timesyncd.service');
+    assert.equal(
+      await box.succeed('timedatectl show --property=Timezone --property=LocalRTC --property=NTP'),
+      'Timezone=UTC\nLocalRTC=no\nNTP=yes',
+    );
+    assert.match(await box.succeed('timedatectl show --property=RTCTimeUSec'), /=\w{3} 20\d\d-/);
+    await box.succeed('timedatectl set-timezone Europe/Berlin');
+    assert.equal(await box.succeed('date --date=@0 +%H:%M:%S'), '01:00:00');
+  },
+);
 
-register({ name: 'system.timers', tags: ['quick'] }, async (_t, { box }) => {
-  const timers = JSON.parse(await box.succeed('systemctl list-timers --all --output=json')) as {
-    unit: string;
-    activates: string;
-    next: number;
-  }[];
-  assert.deepEqual(
-    timers.map(({ unit }) => unit).sort(),
-    ['fstrim.timer', 'systemd-tmpfiles-clean.timer'],
-    'which timers a machine has',
-  );
-  for (const { unit, activates, next } of timers) {
-    assert.ok(next > 0, `${unit} never elapses`);
-    await box.succeed(`systemctl start ${activates}`);
-  }
-  // The clean-up takes what is old (tmpfiles.d/tmp.conf) and leaves what is not. All times of a file count, and its
-  // ctime only the clock sets.
-  const age = 60 * 24 * 3600;
-  await box.jumpClock(-age);
-  await box.succeed('touch /var/tmp/old');
-  await box.jumpClock(age);
-  await box.succeed('touch /var/tmp/new && systemctl start systemd-tmpfiles-clean.service');
-  await box.succeed('test -e /var/tmp/new');
-  await box.fail('test -e /var/tmp/old');
-});
+register(
+  { name: 'system.ssh-keys-only', what: 'SSH takes keys and never a password.', tags: ['quick'] },
+  async (_t, { box }) => {
+    const config = await box.succeed('sshd -T');
+    for (const line of [
+      'passwordauthentication no',
+      'kbdinteractiveauthentication no',
+      'permitrootlogin without-password',
+      'permitemptypasswords no',
+      'x11forwarding no',
+    ]) {
+      assert.ok(config.split('\n').includes(line), `sshd does not say: ${line}`);
+    }
+    const refused = await box.fail(
+      'ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1 true 2>&1',
+    );
+    assert.match(refused, /Permission denied \(publickey\)/);
+  },
+);
 
-register({ name: 'system.sysctl', tags: ['quick'] }, async (_t, { box }) => {
-  const wanted = {
-    'kernel.panic': '10',
-    'kernel.dmesg_restrict': '1',
-    'kernel.kptr_restrict': '1',
-    'kernel.unprivileged_bpf_disabled': '1',
-    'kernel.randomize_va_space': '2',
-    'fs.protected_symlinks': '1',
-    'fs.protected_hardlinks': '1',
-    'fs.protected_fifos': '2',
-    'fs.protected_regular': '2',
-    'fs.suid_dumpable': '0',
-    'fs.inotify.max_user_instances': '1024',
-    'net.ipv4.conf.all.rp_filter': '2',
-    'net.ipv4.ping_group_range': '0 2147483647',
-  };
-  const found = await box.succeed(`sysctl --values ${Object.keys(wanted).join(' ')} | tr '\\t' ' '`);
-  assert.deepEqual(
-    Object.fromEntries(Object.keys(wanted).map((key, index) => [key, found.split('\n')[index]])),
-    wanted,
-  );
-  // A user may ping, and may not read the kernel's log.
-  await box.succeed('setpriv --reuid=65534 --regid=65534 --clear-groups ping -c 1 127.0.0.1');
-  await box.fail('setpriv --reuid=65534 --regid=65534 --clear-groups dmesg');
-});
-
-register({ name: 'system.modules', tags: ['quick'] }, async (_t, { box }) => {
-  // Kernel taints (Documentation/admin-guide/tainted-kernels.rst): none before ZFS, then P and O of ZFS alone; and E
-  // where the kernel is Debian's, which our key is unknown to.
-  assert.equal(await box.succeed('cat /proc/sys/kernel/tainted'), '0');
-  await box.succeed('modprobe zfs');
-  const signed = (await box.succeed('cat /sys/module/module/parameters/sig_enforce')) === 'Y';
-  assert.equal(await box.succeed('cat /proc/sys/kernel/tainted'), String(1 + 4096 + (signed ? 0 : 8192)));
-  const unsigned = signed ? '' : 'E';
-  assert.equal(
-    await box.succeed('grep --with-filename . /sys/module/*/taint'),
-    `/sys/module/spl/taint:O${unsigned}\n/sys/module/zfs/taint:PO${unsigned}`,
-  );
-  // Program and module come from one source.
-  const [program, module] = (await box.succeed('zfs version')).split('\n');
-  assert.equal(module, program?.replace('zfs-', 'zfs-kmod-'));
-  // A module of each kind that is not loaded at boot can be: with its dependencies, for the running kernel.
-  await box.succeed(
-    'modprobe --all wireguard bonding 8021q bridge veth vxlan macvlan nf_tables nft_masq igc r8169 nvme usb_storage dm_crypt raid1 squashfs zram softdog',
-  );
-});
-
-register({ name: 'system.mounts', tags: ['quick'] }, async (_t, { box }) => {
-  for (const where of ['/tmp', '/run', '/dev/shm']) {
-    const options = (await box.succeed(`findmnt --noheadings --output OPTIONS ${where}`)).split(',');
-    assert.ok(options.includes('nosuid') && options.includes('nodev'), `${where}: ${options.join()}`);
-  }
-  // The first boot made the state partition, which the image does not have.
-  const size = Number(await box.succeed('blockdev --getsize64 /dev/disk/draisine/state'));
-  assert.ok(size >= 4 * 1024 ** 3, `the state partition has ${size} bytes`);
-  const root = await box.succeed('findmnt --noheadings --output FSTYPE,OPTIONS /');
-  assert.match(root, /^ext4\s.*errors=remount-ro/);
-  // A data disk that fails takes down what needs it, not the machine.
-  assert.equal(await box.succeed('systemctl show --property=OnFailure --value local-fs.target'), '');
-});
-
-register({ name: 'system.time', tags: ['quick'] }, async (_t, { box }) => {
-  await box.waitForUnit('systemd-timesyncd.service');
-  assert.equal(
-    await box.succeed('timedatectl show --property=Timezone --property=LocalRTC --property=NTP'),
-    'Timezone=UTC\nLocalRTC=no\nNTP=yes',
-  );
-  assert.match(await box.succeed('timedatectl show --property=RTCTimeUSec'), /=\w{3} 20\d\d-/);
-  await box.succeed('timedatectl set-timezone Europe/Berlin');
-  assert.equal(await box.succeed('date --date=@0 +%H:%M:%S'), '01:00:00');
-});
-
-register({ name: 'system.ssh-keys-only', tags: ['quick'] }, async (_t, { box }) => {
-  const config = await box.succeed('sshd -T');
-  for (const line of [
-    'passwordauthentication no',
-    'kbdinteractiveauthentication no',
-    'permitrootlogin without-password',
-    'permitemptypasswords no',
-    'x11forwarding no',
-  ]) {
-    assert.ok(config.split('\n').includes(line), `sshd does not say: ${line}`);
-  }
-  const refused = await box.fail(
-    'ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1 true 2>&1',
-  );
-  assert.match(refused, /Permission denied \(publickey\)/);
-});
-
-register({ name: 'system.idle', tags: ['quick'] }, async (_t, { box }) => {
-  const meminfo = await box.succeed('cat /proc/meminfo');
-  const kib = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(meminfo)?.[1]);
-  assert.ok(kib('MemAvailable') > 300 * 1024, `${kib('MemAvailable')} KiB available of ${kib('MemTotal')}`);
-  // A process that has just ended is a zombie until its parent looks, and a timer may be due: neither stays.
-  await box.retry(
-    async () => {
-      assert.equal(await box.succeed('systemctl list-jobs --no-legend'), '');
-      assert.equal(await box.succeed("ps -eo stat=,comm= | grep '^Z' || true"), '', 'zombies');
-    },
-    { seconds: 10 },
-  );
-});
+register(
+  {
+    name: 'system.idle',
+    what: 'A machine at rest has most of its memory free and no job left to do.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    const meminfo = await box.succeed('cat /proc/meminfo');
+    const kib = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(meminfo)?.[1]);
+    assert.ok(kib('MemAvailable') > 300 * 1024, `${kib('MemAvailable')} KiB available of ${kib('MemTotal')}`);
+    // A process that has just ended is a zombie until its parent looks, and a timer may be due: neither stays.
+    await box.retry(
+      async () => {
+        assert.equal(await box.succeed('systemctl list-jobs --no-legend'), '');
+        assert.equal(await box.succeed("ps -eo stat=,comm= | grep '^Z' || true"), '', 'zombies');
+      },
+      { seconds: 10 },
+    );
+  },
+);

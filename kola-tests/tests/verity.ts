@@ -17,6 +17,7 @@ const FLIP = `
 register(
   {
     name: 'verity.corrupt-block',
+    what: 'A damaged block of /usr is noticed and never read.',
     tags: ['quick'],
     expect: [
       /^kernel: device-mapper: verity: .* data block 10000 is corrupted/,

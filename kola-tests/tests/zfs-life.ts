@@ -7,23 +7,34 @@ import { register } from '../harness/run/register.ts';
 
 const disks = (size: number, ...names: string[]) => ({ disks: names.map((name) => ({ name, size })) });
 
-register({ name: 'zfs.raidz2', machines: { box: disks(128, 'a', 'b', 'c', 'd') } }, async (_t, { box }) => {
-  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => box.disk(name));
-  await box.succeed(`zpool create tank raidz2 ${a} ${b} ${c} ${d} && head -c 8M /dev/urandom >/tank/blob`);
-  const sum = await box.succeed('sha256sum </tank/blob');
-  // Any two of four are enough.
-  await box.succeed(
-    `zpool offline tank ${a} && zpool offline tank ${c} && zpool export tank && zpool import tank`,
-  );
-  assert.equal(await box.succeed('zpool list -H -o health tank'), 'DEGRADED');
-  assert.equal(await box.succeed('sha256sum </tank/blob'), sum);
-  assert.match(await box.fail(`zpool offline tank ${b}`), /no valid replicas/);
-  await box.succeed(`zpool online tank ${a} ${c} && zpool wait -t resilver tank`);
-  await box.waitUntilSucceeds('zpool status -x tank | grep healthy');
-});
+register(
+  {
+    name: 'zfs.raidz2',
+    what: 'A RAID-Z2 pool survives the loss of any two of its four disks.',
+    machines: { box: disks(128, 'a', 'b', 'c', 'd') },
+  },
+  async (_t, { box }) => {
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => box.disk(name));
+    await box.succeed(`zpool create tank raidz2 ${a} ${b} ${c} ${d} && head -c 8M /dev/urandom >/tank/blob`);
+    const sum = await box.succeed('sha256sum </tank/blob');
+    // Any two of four are enough.
+    await box.succeed(
+      `zpool offline tank ${a} && zpool offline tank ${c} && zpool export tank && zpool import tank`,
+    );
+    assert.equal(await box.succeed('zpool list -H -o health tank'), 'DEGRADED');
+    assert.equal(await box.succeed('sha256sum </tank/blob'), sum);
+    assert.match(await box.fail(`zpool offline tank ${b}`), /no valid replicas/);
+    await box.succeed(`zpool online tank ${a} ${c} && zpool wait -t resilver tank`);
+    await box.waitUntilSucceeds('zpool status -x tank | grep healthy');
+  },
+);
 
 register(
-  { name: 'zfs.moves', machines: { old: disks(128, 'left', 'right', 'kept'), young: {} } },
+  {
+    name: 'zfs.moves',
+    what: 'A pool moves to another machine, and one that was not handed back is refused until it is forced.',
+    machines: { old: disks(128, 'left', 'right', 'kept'), young: {} },
+  },
   async (_t, { old, young }) => {
     await old.succeed(`
       zpool create tank mirror ${old.disk('left')} ${old.disk('right')}
@@ -49,22 +60,35 @@ register(
   },
 );
 
-register({ name: 'zfs.old-features', machines: { box: disks(128, 'disk') } }, async (_t, { box }) => {
-  // -d: none of the features that came after pool version 28.
-  await box.succeed(`zpool create -d tank ${box.disk('disk')} && echo old >/tank/file`);
-  assert.equal(await box.succeed('zpool get -H -o value feature@async_destroy tank'), 'disabled');
-  await box.succeed('zpool export tank && zpool import tank && zfs snapshot tank@before');
-  // An import brings nothing that an older system could not read.
-  assert.equal(await box.succeed('zpool get -H -o value feature@lz4_compress tank'), 'disabled');
-  assert.match(await box.succeed('zpool status tank'), /features are not enabled/);
+register(
+  {
+    name: 'zfs.old-features',
+    what: 'A pool with old features stays as it is until the owner upgrades it.',
+    machines: { box: disks(128, 'disk') },
+  },
+  async (_t, { box }) => {
+    // -d: none of the features that came after pool version 28.
+    await box.succeed(`zpool create -d tank ${box.disk('disk')} && echo old >/tank/file`);
+    assert.equal(await box.succeed('zpool get -H -o value feature@async_destroy tank'), 'disabled');
+    await box.succeed('zpool export tank && zpool import tank && zfs snapshot tank@before');
+    // An import brings nothing that an older system could not read.
+    assert.equal(await box.succeed('zpool get -H -o value feature@lz4_compress tank'), 'disabled');
+    assert.match(await box.succeed('zpool status tank'), /features are not enabled/);
 
-  await box.succeed('zpool upgrade tank && zpool export tank && zpool import tank');
-  assert.equal(await box.succeed('cat /tank/file /tank/.zfs/snapshot/before/file'), 'old\nold');
-  assert.match(await box.succeed('zpool get -H -o value feature@lz4_compress tank'), /enabled|active/);
-});
+    await box.succeed('zpool upgrade tank && zpool export tank && zpool import tank');
+    assert.equal(await box.succeed('cat /tank/file /tank/.zfs/snapshot/before/file'), 'old\nold');
+    assert.match(await box.succeed('zpool get -H -o value feature@lz4_compress tank'), /enabled|active/);
+  },
+);
 
 register(
-  { name: 'zfs.idle', machines: { box: disks(128, 'disk') }, timeout: 240, waits: true },
+  {
+    name: 'zfs.idle',
+    what: 'An idle pool does not wake its disks.',
+    machines: { box: disks(128, 'disk') },
+    timeout: 240,
+    waits: true,
+  },
   async (_t, { box }) => {
     // A disk that could sleep is not woken: nothing is written to an idle pool for two minutes.
     await box.succeed(`zpool create tank ${box.disk('disk')} && echo x >/tank/file && zpool sync tank`);
@@ -77,23 +101,33 @@ register(
   },
 );
 
-register({ name: 'zfs.arc-gives-way', machines: { box: disks(512, 'disk') } }, async (_t, { box }) => {
-  const arc = async (): Promise<number> =>
-    Number(await box.succeed('awk \'$1 == "size" {print int($3 / 1048576)}\' /proc/spl/kstat/zfs/arcstats'));
-  await box.succeed(
-    `zpool create -O compression=off tank ${box.disk('disk')} && head -c 200M /dev/urandom >/tank/blob && cat /tank/blob >/dev/null`,
-  );
-  const full = await arc();
-  assert.ok(full >= 60, `the ARC holds ${full} MiB of a file that was read`);
-  // A process that wants the memory gets it: nobody is killed (the checks after the test look for that too).
-  assert.equal(await box.succeed('head -c 220M /dev/zero | tail -c 220M | wc -c'), String(220 << 20));
-  const rest = await arc();
-  assert.ok(rest < full, `the ARC keeps its ${full} MiB`);
-});
+register(
+  {
+    name: 'zfs.arc-gives-way',
+    what: 'The cache of ZFS gives its memory to programs that need it.',
+    machines: { box: disks(512, 'disk') },
+  },
+  async (_t, { box }) => {
+    const arc = async (): Promise<number> =>
+      Number(
+        await box.succeed('awk \'$1 == "size" {print int($3 / 1048576)}\' /proc/spl/kstat/zfs/arcstats'),
+      );
+    await box.succeed(
+      `zpool create -O compression=off tank ${box.disk('disk')} && head -c 200M /dev/urandom >/tank/blob && cat /tank/blob >/dev/null`,
+    );
+    const full = await arc();
+    assert.ok(full >= 60, `the ARC holds ${full} MiB of a file that was read`);
+    // A process that wants the memory gets it: nobody is killed (the checks after the test look for that too).
+    assert.equal(await box.succeed('head -c 220M /dev/zero | tail -c 220M | wc -c'), String(220 << 20));
+    const rest = await arc();
+    assert.ok(rest < full, `the ARC keeps its ${full} MiB`);
+  },
+);
 
 register(
   {
     name: 'zfs.send-to-machine',
+    what: 'A dataset is sent to another machine over SSH, and so are its changes.',
     machines: {
       from: { ...disks(128, 'disk'), nics: [{ network: 'user' }, { network: 'lan' }] },
       to: { ...disks(128, 'disk'), nics: [{ network: 'user' }, { network: 'lan' }] },

@@ -3,75 +3,103 @@ import { register } from '../harness/run/register.ts';
 
 const disks = (...names: string[]) => ({ box: { disks: names.map((name) => ({ name, size: 128 })) } });
 
-register({ name: 'zfs.raidz1', machines: disks('a', 'b', 'c') }, async (_t, { box }) => {
-  const [a, b, c] = ['a', 'b', 'c'].map((name) => box.disk(name));
-  await box.succeed(`zpool create tank raidz1 ${a} ${b} ${c}`);
-  await box.succeed('head -c 8M /dev/urandom >/tank/blob && sync');
-  const sum = await box.succeed('sha256sum </tank/blob');
+register(
+  {
+    name: 'zfs.raidz1',
+    what: 'A RAID-Z1 pool survives a wiped disk, and is whole again after its replacement.',
+    machines: disks('a', 'b', 'c'),
+  },
+  async (_t, { box }) => {
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => box.disk(name));
+    await box.succeed(`zpool create tank raidz1 ${a} ${b} ${c}`);
+    await box.succeed('head -c 8M /dev/urandom >/tank/blob && sync');
+    const sum = await box.succeed('sha256sum </tank/blob');
 
-  // One disk of three is wiped while the pool is not in use: the two others have all of it.
-  await box.succeed(`zpool export tank && dd if=/dev/zero of=${b} bs=1M count=126 conv=fsync status=none`);
-  await box.succeed('zpool import tank');
-  assert.equal(await box.succeed('zpool list -H -o health tank'), 'DEGRADED');
-  assert.equal(await box.succeed('sha256sum </tank/blob'), sum);
+    // One disk of three is wiped while the pool is not in use: the two others have all of it.
+    await box.succeed(`zpool export tank && dd if=/dev/zero of=${b} bs=1M count=126 conv=fsync status=none`);
+    await box.succeed('zpool import tank');
+    assert.equal(await box.succeed('zpool list -H -o health tank'), 'DEGRADED');
+    assert.equal(await box.succeed('sha256sum </tank/blob'), sum);
 
-  await box.succeed(`zpool replace -f -w tank ${b}`);
-  assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
-  assert.match(await box.succeed('zpool status tank'), /errors: No known data errors/);
-  await box.succeed('zpool scrub -w tank && zpool status -x tank | grep healthy');
-});
+    await box.succeed(`zpool replace -f -w tank ${b}`);
+    assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
+    assert.match(await box.succeed('zpool status tank'), /errors: No known data errors/);
+    await box.succeed('zpool scrub -w tank && zpool status -x tank | grep healthy');
+  },
+);
 
-register({ name: 'zfs.scrub-heals', machines: disks('left', 'right') }, async (_t, { box }) => {
-  await box.succeed(`zpool create tank mirror ${box.disk('left')} ${box.disk('right')}`);
-  await box.succeed('head -c 16M /dev/urandom >/tank/blob');
-  const sum = await box.succeed('sha256sum </tank/blob');
-  // Past the labels in front (0.5 MiB) and the boot block; the labels at the end are not met either.
-  await box.succeed(
-    `zpool export tank && dd if=/dev/zero of=${box.disk('left')}-part1 bs=1M seek=8 count=100 conv=fsync status=none`,
-  );
-  await box.succeed('zpool import tank && zpool scrub -w tank');
-  const status = await box.succeed('zpool status tank');
-  assert.match(status, /scrub repaired [1-9][0-9.]*[KM] in .* with 0 errors/);
-  assert.match(status, /virtio-left +ONLINE +0 +0 +[1-9]/);
-  assert.match(status, /virtio-right +ONLINE +0 +0 +0/);
-  assert.equal(await box.succeed('sha256sum </tank/blob'), sum);
-  // Healed for good: a second look finds nothing.
-  await box.succeed('zpool clear tank && zpool scrub -w tank');
-  assert.match(await box.succeed('zpool status tank'), /scrub repaired 0B in .* with 0 errors/);
-});
+register(
+  {
+    name: 'zfs.scrub-heals',
+    what: 'A scrub repairs damaged blocks from the mirror.',
+    machines: disks('left', 'right'),
+  },
+  async (_t, { box }) => {
+    await box.succeed(`zpool create tank mirror ${box.disk('left')} ${box.disk('right')}`);
+    await box.succeed('head -c 16M /dev/urandom >/tank/blob');
+    const sum = await box.succeed('sha256sum </tank/blob');
+    // Past the labels in front (0.5 MiB) and the boot block; the labels at the end are not met either.
+    await box.succeed(
+      `zpool export tank && dd if=/dev/zero of=${box.disk('left')}-part1 bs=1M seek=8 count=100 conv=fsync status=none`,
+    );
+    await box.succeed('zpool import tank && zpool scrub -w tank');
+    const status = await box.succeed('zpool status tank');
+    assert.match(status, /scrub repaired [1-9][0-9.]*[KM] in .* with 0 errors/);
+    assert.match(status, /virtio-left +ONLINE +0 +0 +[1-9]/);
+    assert.match(status, /virtio-right +ONLINE +0 +0 +0/);
+    assert.equal(await box.succeed('sha256sum </tank/blob'), sum);
+    // Healed for good: a second look finds nothing.
+    await box.succeed('zpool clear tank && zpool scrub -w tank');
+    assert.match(await box.succeed('zpool status tank'), /scrub repaired 0B in .* with 0 errors/);
+  },
+);
 
 // zed(8): a disk that goes is replaced by the spare. Once it is back the spare is given up by hand: zed knows again what has a
 // bus, as SATA disks have, and virtio's have none.
-register({ name: 'zfs.spare', machines: disks('left', 'right', 'spare') }, async (_t, { box }) => {
-  await box.succeed(
-    `zpool create tank mirror ${box.disk('left')} ${box.disk('right')} spare ${box.disk('spare')} && head -c 4M /dev/urandom >/tank/data`,
-  );
-  await box.waitForUnit('zfs-zed.service');
-  await box.unplug('right');
-  await box.waitUntilSucceeds('zpool status tank | grep -E "spare.* INUSE"', { seconds: 60 });
-  await box.succeed('zpool wait -t resilver tank && zpool scrub -w tank');
-  assert.match(await box.succeed('zpool status tank'), /scrub repaired 0B .* with 0 errors/);
-  await box.plug('right');
-  await box.waitForFile(box.disk('right'));
-  await box.succeed(
-    `zpool online tank ${box.disk('right')} && zpool wait -t resilver tank && zpool detach tank ${box.disk('spare')}`,
-  );
-  assert.match(await box.succeed('zpool status tank'), /spare.* AVAIL/);
-  assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
-});
+register(
+  {
+    name: 'zfs.spare',
+    what: 'A spare takes the place of a lost disk by itself.',
+    machines: disks('left', 'right', 'spare'),
+  },
+  async (_t, { box }) => {
+    await box.succeed(
+      `zpool create tank mirror ${box.disk('left')} ${box.disk('right')} spare ${box.disk('spare')} && head -c 4M /dev/urandom >/tank/data`,
+    );
+    await box.waitForUnit('zfs-zed.service');
+    await box.unplug('right');
+    await box.waitUntilSucceeds('zpool status tank | grep -E "spare.* INUSE"', { seconds: 60 });
+    await box.succeed('zpool wait -t resilver tank && zpool scrub -w tank');
+    assert.match(await box.succeed('zpool status tank'), /scrub repaired 0B .* with 0 errors/);
+    await box.plug('right');
+    await box.waitForFile(box.disk('right'));
+    await box.succeed(
+      `zpool online tank ${box.disk('right')} && zpool wait -t resilver tank && zpool detach tank ${box.disk('spare')}`,
+    );
+    assert.match(await box.succeed('zpool status tank'), /spare.* AVAIL/);
+    assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
+  },
+);
 
-register({ name: 'zfs.degraded', machines: disks('left', 'right', 'spare') }, async (_t, { box }) => {
-  await box.succeed(`zpool create tank mirror ${box.disk('left')} ${box.disk('right')}`);
-  await box.succeed(`zpool offline tank ${box.disk('right')}`);
-  assert.equal(await box.succeed('zpool list -H -o health tank'), 'DEGRADED');
-  await box.succeed('head -c 8M /dev/urandom >/tank/written-while-degraded');
-  const sum = await box.succeed('sha256sum </tank/written-while-degraded');
+register(
+  {
+    name: 'zfs.degraded',
+    what: 'A pool that lost a disk can be written to, and is whole again on a new disk.',
+    machines: disks('left', 'right', 'spare'),
+  },
+  async (_t, { box }) => {
+    await box.succeed(`zpool create tank mirror ${box.disk('left')} ${box.disk('right')}`);
+    await box.succeed(`zpool offline tank ${box.disk('right')}`);
+    assert.equal(await box.succeed('zpool list -H -o health tank'), 'DEGRADED');
+    await box.succeed('head -c 8M /dev/urandom >/tank/written-while-degraded');
+    const sum = await box.succeed('sha256sum </tank/written-while-degraded');
 
-  await box.succeed(`zpool replace -w tank ${box.disk('right')} ${box.disk('spare')}`);
-  assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
-  // The new disk has it all: the old one may go.
-  await box.succeed(`zpool offline tank ${box.disk('left')} && zpool export tank && zpool import tank`);
-  assert.equal(await box.succeed('sha256sum </tank/written-while-degraded'), sum);
-  await box.succeed(`zpool online tank ${box.disk('left')} && zpool wait -t resilver tank`);
-  await box.waitUntilSucceeds('zpool status -x tank | grep healthy');
-});
+    await box.succeed(`zpool replace -w tank ${box.disk('right')} ${box.disk('spare')}`);
+    assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
+    // The new disk has it all: the old one may go.
+    await box.succeed(`zpool offline tank ${box.disk('left')} && zpool export tank && zpool import tank`);
+    assert.equal(await box.succeed('sha256sum </tank/written-while-degraded'), sum);
+    await box.succeed(`zpool online tank ${box.disk('left')} && zpool wait -t resilver tank`);
+    await box.waitUntilSucceeds('zpool status -x tank | grep healthy');
+  },
+);

@@ -4,6 +4,7 @@ import { register } from '../harness/run/register.ts';
 register(
   {
     name: 'zfs.mirror',
+    what: 'A mirrored pool keeps its data over export and import.',
     machines: {
       box: {
         disks: [
@@ -30,10 +31,13 @@ register(
   },
 );
 
-register({ name: 'zfs.arc-cap' }, async (_t, { box }) => {
-  await box.succeed('modprobe zfs');
-  const total = Number(await box.succeed("awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo"));
-  const cap = Number(await box.succeed('awk \'$1 == "c_max" {print $3}\' /proc/spl/kstat/zfs/arcstats'));
-  assert.ok(cap > 0 && cap <= total / 4, `the ARC may grow to ${cap} bytes of ${total}`);
-  assert.ok(cap >= total / 8, `an ARC of at most ${cap} bytes of ${total} is no cache`);
-});
+register(
+  { name: 'zfs.arc-cap', what: 'The cache of ZFS takes at most a quarter of the memory.' },
+  async (_t, { box }) => {
+    await box.succeed('modprobe zfs');
+    const total = Number(await box.succeed("awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo"));
+    const cap = Number(await box.succeed('awk \'$1 == "c_max" {print $3}\' /proc/spl/kstat/zfs/arcstats'));
+    assert.ok(cap > 0 && cap <= total / 4, `the ARC may grow to ${cap} bytes of ${total}`);
+    assert.ok(cap >= total / 8, `an ARC of at most ${cap} bytes of ${total} is no cache`);
+  },
+);

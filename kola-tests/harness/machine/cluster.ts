@@ -8,7 +8,11 @@ import type { Lab } from './lab.ts';
 import { createMachine, type Machine } from './machine.ts';
 
 /** The plans of a test's machines, checked. */
-export function planCluster({ name, machines, config }: TestDefinition): ReadonlyMap<string, Plan> {
+export function planCluster({
+  name,
+  machines,
+  config,
+}: Pick<TestDefinition, 'name' | 'machines' | 'config'>): ReadonlyMap<string, Plan> {
   const specs = Object.entries(machines ?? { box: {} });
   return new Map(
     specs.map(([machine, spec]) => [

@@ -28,7 +28,7 @@ td.time { text-align: right; font-variant-numeric: tabular-nums; white-space: no
 .bar span { display: inline-block; height: .7rem } .up { background: #8fb4e8 } .body { background: #3f7fd6 } .check { background: #b9c3d3 }
 .passed { color: #1a7f43 } .failed { color: #b3261e; font-weight: 600 }
 pre { background: #f5f6f9; padding: .8rem; overflow: auto; max-height: 30rem; font-size: 12.5px } img { max-width: 100% }
-.chart { overflow: auto; background: #fff } .chart img { max-width: none } .skipped { color: #8a6d00 }
+.chart { overflow: auto; background: #fff } .chart img { max-width: none } .skipped { color: #8a6d00 } small { opacity: .75 }
 @media (prefers-color-scheme: dark) { body { background: #14171d; color: #dfe3ea } td, th { border-color: #2a303a } pre { background: #1c2028 } .passed { color: #5cc98a } .failed { color: #ff8a80 } }
 `;
 
@@ -60,7 +60,7 @@ ${failed
 }
 
 function row(
-  { test, passed, skipped, totalMs, upMs = 0, bodyMs = 0, checkMs = 0 }: TestResult,
+  { test, what, passed, skipped, totalMs, upMs = 0, bodyMs = 0, checkMs = 0 }: TestResult,
   longest: number,
 ): string {
   const bar = (
@@ -73,9 +73,10 @@ function row(
     .map(([name, ms]) => `<span class="${name}" style="width:${((100 * ms) / longest).toFixed(2)}%"></span>`)
     .join('');
   const name = passed ? xml(test) : `<a href="#${xml(test)}">${xml(test)}</a>`;
+  const sentence = what === undefined ? '' : `<br><small>${xml(what)}</small>`;
   const verdict = passed ? 'passed' : 'failed';
   const said = skipped === undefined ? verdict : `skipped: ${xml(skipped)}`;
-  return `<tr><td>${name}</td><td class="${skipped === undefined ? verdict : 'skipped'}">${said}</td><td class="time">${(totalMs / 1000).toFixed(1)}</td><td class="bar">${bar}</td></tr>`;
+  return `<tr><td>${name}${sentence}</td><td class="${skipped === undefined ? verdict : 'skipped'}">${said}</td><td class="time">${(totalMs / 1000).toFixed(1)}</td><td class="bar">${bar}</td></tr>`;
 }
 
 function changesSection(changes: readonly string[] | undefined): string {
@@ -97,7 +98,7 @@ function chartSection(chart: Uint8Array | undefined): string {
   return `<details><summary>Boot chart (systemd-analyze plot)</summary><div class="chart"><img alt="boot chart" src="data:image/svg+xml;base64,${data}"></div></details>`;
 }
 
-function failure({ test, error = '' }: TestResult, evidence: readonly Evidence[]): string {
+function failure({ test, what, error = '' }: TestResult, evidence: readonly Evidence[]): string {
   const parts = evidence.map(({ machine, texts, screenshot }) => {
     const shown = texts.map(
       ({ name, text }) =>
@@ -108,5 +109,6 @@ function failure({ test, error = '' }: TestResult, evidence: readonly Evidence[]
       : '';
     return `${shown.join('\n')}\n${picture}`;
   });
-  return `<h2 id="${xml(test)}" class="failed">${xml(test)}</h2><pre>${xml(shortened(error))}</pre>\n${parts.join('\n')}`;
+  const said = what === undefined ? '' : `<p>Must hold: ${xml(what)}</p>`;
+  return `<h2 id="${xml(test)}" class="failed">${xml(test)}</h2>${said}<pre>${xml(shortened(error))}</pre>\n${parts.join('\n')}`;
 }

@@ -27,11 +27,21 @@ function testCase(result: TestResult): string {
   const { test, totalMs, error = '', skipped = '' } = result;
   const [area = ''] = test.split('.');
   const head = `<testcase classname="${xml(area)}" name="${xml(test)}" time="${inSeconds(totalMs)}"`;
+  const parts = [propertiesOf(result)];
   const kind = verdict(result);
-  if (kind === 'passed') return `${head}/>`;
-  if (kind === 'skipped') return `${head}><skipped message="${xml(skipped)}"/></testcase>`;
-  const message = shortened(error.split('\n')[0] ?? '');
-  return `${head}><${kind} message="${xml(message)}">${xml(shortened(error))}</${kind}></testcase>`;
+  if (kind === 'skipped') parts.push(`<skipped message="${xml(skipped)}"/>`);
+  else if (kind !== 'passed') {
+    const message = xml(shortened(error.split('\n')[0] ?? ''));
+    parts.push(`<${kind} message="${message}">${xml(shortened(error))}</${kind}>`);
+  }
+  const inside = parts.join('');
+  return inside === '' ? `${head}/>` : `${head}>${inside}</testcase>`;
+}
+
+/** As pytest and others write them: what the format has no attribute for. */
+function propertiesOf({ what }: TestResult): string {
+  if (what === undefined) return '';
+  return `<properties><property name="what" value="${xml(what)}"/></properties>`;
 }
 
 function inSeconds(ms: number): string {

@@ -11,6 +11,7 @@ import { writeReport } from './write.ts';
 
 const good: TestResult = {
   test: 'boot.multi-user',
+  what: 'The machine <comes> up.',
   passed: true,
   upMs: 1000,
   bodyMs: 2000,
@@ -33,7 +34,11 @@ test('JUnit: counts, seconds, and text that XML can hold', () => {
     text,
     /<testsuite name="kola n100" tests="2" failures="1" errors="0" skipped="0" time="64\.750">/,
   );
-  assert.match(text, /<testcase classname="boot" name="boot\.multi-user" time="3\.500"\/>/);
+  assert.match(text, /<testcase classname="boot" name="boot\.multi-user" time="3\.500">/);
+  assert.match(
+    text,
+    /<property name="what" value="The machine &lt;comes&gt; up\."\/><\/properties><\/testcase>/,
+  );
   assert.match(text, /<failure message="&lt;b&gt; &amp; &quot;quotes&quot;">/);
   assert.doesNotMatch(text, /[\x00-\x08\x1b]/);
   assert.equal(xml('a\ud800b\u{1f600}'), 'a\ufffdb\u{1f600}');
@@ -56,6 +61,7 @@ test('the page is whole: evidence inside, nothing from elsewhere, nothing execut
     changes: ['package zfs: 1 → 2'],
   });
   assert.match(page, /1 failed/);
+  assert.match(page, /boot\.multi-user<br><small>The machine &lt;comes&gt; up\./);
   assert.ok(page.indexOf('zfs.mirror') < page.indexOf('boot.multi-user'), 'failures come first');
   assert.doesNotMatch(page, /<script|src="(?!data:)|<link|https?:/);
   assert.match(page, /data:image\/png;base64,cG5n/);

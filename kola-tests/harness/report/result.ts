@@ -6,6 +6,8 @@ import { writeAtomic } from '../../../sdk/lib/files.ts';
 /** How one test went, as `REPORT/TEST/result.json`. Times in milliseconds. */
 export interface TestResult {
   readonly test: string;
+  /** What holds when it passes (see `TestDefinition.what`); missing where nothing registered it. */
+  readonly what?: string;
   readonly passed: boolean;
   /** Until its machines were forked or booted; its body; the checks afterwards. Missing parts were not reached. */
   readonly upMs?: number;

@@ -16,11 +16,24 @@ test('a module with a syntax error, a name taken and a bad name are each reporte
   const register = `import { register } from ${JSON.stringify(new URL('register.ts', import.meta.url).href)};`;
   try {
     const files = [
-      await module('a.mjs', `${register} register({ name: 'a.one' }, async () => {});`),
+      await module(
+        'a.mjs',
+        `${register} register({ name: 'a.one', what: 'All of it is well.' }, async () => {});`,
+      ),
       await module('b.mjs', 'const = 1;'),
-      await module('c.mjs', `${register} register({ name: 'a.one' }, async () => {});`),
+      await module(
+        'c.mjs',
+        `${register} register({ name: 'a.one', what: 'All of it is well.' }, async () => {});`,
+      ),
       await module('d.mjs', `${register} register({ name: 'Bad Name' }, async () => {});`),
-      await module('e.mjs', `${register} register({ name: 'e.two' }, async () => {});`),
+      await module(
+        'e.mjs',
+        `${register} register({ name: 'e.two', what: 'Some of it is well.' }, async () => {});`,
+      ),
+      await module(
+        'f.mjs',
+        `${register} register({ name: 'f.three', what: 'no sentence' }, async () => {});`,
+      ),
     ];
     const { tests, broken } = await loadTests(files);
     assert.deepEqual(
@@ -29,10 +42,11 @@ test('a module with a syntax error, a name taken and a bad name are each reporte
     );
     assert.deepEqual(
       broken.map(({ file }) => files.indexOf(file)),
-      [1, 2, 3],
+      [1, 2, 3, 5],
     );
     assert.match(String(broken[1]?.error), /two tests are named a\.one/);
     assert.match(String(broken[2]?.error), /area\.what/);
+    assert.match(String(broken[3]?.error), /must be one sentence/);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
@@ -41,6 +55,8 @@ test('a module with a syntax error, a name taken and a bad name are each reporte
 test('the suite itself loads', async () => {
   const { tests, broken } = await loadTests(await testModules());
   assert.deepEqual(broken, []);
+  const sentences = tests.map(({ definition }) => definition.what);
+  assert.equal(new Set(sentences).size, sentences.length, 'two tests say the same of themselves');
   const names = tests.map(({ definition }) => definition.name);
   for (const name of [
     'boot.multi-user',

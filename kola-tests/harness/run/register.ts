@@ -9,6 +9,8 @@ export type Cluster<Name extends string = 'box'> = Readonly<Record<Name, Machine
 export interface TestDefinition<Name extends string = string> {
   /** `area.what`, e.g. `zfs.mirror`: unique. */
   readonly name: string;
+  /** What holds when it passes: one plain sentence for the owner of a box, shown by `kola list` and in reports. */
+  readonly what: string;
   /** Only for this image; default for whatever image is tested. */
   readonly image?: string;
   /** Default `{box: {}}`. */
@@ -34,6 +36,9 @@ export interface RegisteredTest {
 /** `area.what`; it names a folder of the report too. */
 export const TEST_NAME = /^[a-z0-9]+(\.[a-z0-9-]+)+$/;
 
+/** One line from a capital letter to a full stop. */
+const SENTENCE = /^[A-Z].{14,}[^.]\.$/;
+
 const registered = new Map<string, RegisteredTest>();
 let loading = '';
 
@@ -42,9 +47,15 @@ export function register<Name extends string = 'box'>(
   definition: TestDefinition<Name>,
   body: (t: TestContext, cluster: Cluster<Name>) => Promise<void>,
 ): void {
-  const { name } = definition;
+  const { name, what } = definition;
   if (!TEST_NAME.test(name)) {
     throw badInput(`a test's name is area.what in lower case: ${name}`, { where: loading });
+  }
+  if (!SENTENCE.test(what)) {
+    throw badInput(`\`what\` of ${name} must be one sentence: ${JSON.stringify(what)}`, {
+      where: loading,
+      hint: 'say what holds for the owner when the test passes, from a capital letter to a full stop',
+    });
   }
   const other = registered.get(name);
   if (other) throw badInput(`two tests are named ${name}`, { where: `${other.file} and ${loading}` });

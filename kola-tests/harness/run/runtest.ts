@@ -58,7 +58,7 @@ export async function attemptTest(
   t: TestContext,
   { lab, budget, reportDir, keep, patience = 1 }: TestRun,
 ): Promise<Attempt> {
-  const { name } = test.definition;
+  const { name, what } = test.definition;
   await rm(join(reportDir, name), { recursive: true, force: true });
   const times: Times = { since: performance.now(), totalMs: 0, parts: {} };
   let fallbacks: readonly string[] = [];
@@ -98,6 +98,7 @@ export async function attemptTest(
   }
   const result: TestResult = {
     test: name,
+    what,
     passed: failure === undefined,
     ...times.parts,
     totalMs: times.totalMs,

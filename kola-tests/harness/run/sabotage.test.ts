@@ -21,7 +21,7 @@ function fakeMachine(ran: string[]): Machine {
 }
 
 function fakeTest(body: () => Promise<void>, definition: object = {}): RegisteredTest {
-  return { definition: { name: 'net.x', ...definition }, file: 'x.ts', body };
+  return { definition: { name: 'net.x', what: 'It works.', ...definition }, file: 'x.ts', body };
 }
 
 /** As the harness runs a test: on machines, to an outcome. */

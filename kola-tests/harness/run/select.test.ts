@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { RegisteredTest, TestDefinition } from './register.ts';
 import { matchesAny, selectTests } from './select.ts';
 
-const registered = (definition: TestDefinition): RegisteredTest => ({
-  definition,
+const registered = (definition: Omit<TestDefinition, 'what'>): RegisteredTest => ({
+  definition: { what: 'It works.', ...definition },
   file: '',
   body: async () => {},
 });

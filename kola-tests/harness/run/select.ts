@@ -1,4 +1,7 @@
-import type { RegisteredTest } from './register.ts';
+import type { RegisteredTest, TestDefinition } from './register.ts';
+
+/** What patterns look at. */
+type Named = Pick<TestDefinition, 'name' | 'tags'>;
 
 export interface Selection {
   /** Globs on names (`zfs.*`) or tags (`tag:slow`); none means all. */
@@ -18,7 +21,7 @@ export interface Shard {
 }
 
 /** Whether a test's name, area (`zfs` for `zfs.mirror`) or tag (`tag:quick`) is among the patterns. */
-export function matchesAny(patterns: readonly string[], definition: RegisteredTest['definition']): boolean {
+export function matchesAny(patterns: readonly string[], definition: Named): boolean {
   return patterns.some((pattern) => matcher(pattern)(definition));
 }
 
@@ -58,7 +61,7 @@ function lengths(durations: ReadonlyMap<string, number>): (test: RegisteredTest)
   return ({ definition }) => durations.get(definition.name) ?? typical;
 }
 
-function matcher(pattern: string): (definition: RegisteredTest['definition']) => boolean {
+function matcher(pattern: string): (definition: Named) => boolean {
   if (pattern.startsWith('tag:')) {
     const tag = pattern.slice(4);
     return ({ tags = [] }) => tags.includes(tag);
