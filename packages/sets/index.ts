@@ -2,7 +2,17 @@ import type { PackageSet } from '../../build/debian/set.ts';
 import { ignitionOracle } from './ignition.ts';
 import { debianHeaders, firmware, kernelSource, zfsSource } from './kernel.ts';
 import { generic, n100, ociBusybox, small } from './n100.ts';
-import { sdkCompile, sdkImage, sdkQemu, sdkRegistry, sdkServe, sdkXz } from './sdk.ts';
+import {
+  sdkBox,
+  sdkCheck,
+  sdkCompile,
+  sdkImage,
+  sdkQemu,
+  sdkRegistry,
+  sdkServe,
+  sdkWeb,
+  sdkXz,
+} from './sdk.ts';
 
 /** Every set the lock pins. */
 export const sets: readonly PackageSet[] = [
@@ -13,11 +23,14 @@ export const sets: readonly PackageSet[] = [
   kernelSource,
   n100,
   ociBusybox,
+  sdkBox,
+  sdkCheck,
   sdkCompile,
   sdkImage,
   sdkQemu,
   sdkRegistry,
   sdkServe,
+  sdkWeb,
   sdkXz,
   small,
   zfsSource,

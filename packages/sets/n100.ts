@@ -46,6 +46,11 @@ const system = [
   'cryptsetup-bin',
   // What installs onto a disk, fetches `/usr` over the network, and shows an address as a picture.
   'systemd-boot-tools',
+  // systemd-bless-boot, which counts the tries of a release on trial.
+  'systemd-boot',
+  // Runs `packages/box`: installing, updates, apply, notifications. It fetches and sends with curl.
+  'quickjs',
+  'curl',
   'wget',
   'qrencode',
   'ca-certificates',
@@ -53,6 +58,20 @@ const system = [
   'tzdata',
   'less',
   'ignition',
+];
+
+/** What an owner of a NAS looks for on its console. */
+const tools = [
+  'smartmontools',
+  'diffutils',
+  'ethtool',
+  'file',
+  'hdparm',
+  'ldnsutils',
+  'lsof',
+  'nano',
+  'rsync',
+  'tmux',
 ];
 
 const network = ['iproute2', 'nftables', 'iputils-ping'];
@@ -73,7 +92,7 @@ const zfs = ['zfsutils-linux', 'zfs-zed'];
 /** Containers, ZFS, networking: the closure of the `n100` image. The kernel is not a package of it. */
 export const n100: PackageSet = {
   name: 'n100',
-  include: [...essential, ...system, ...network, ...containers, ...zfs],
+  include: [...essential, ...system, ...tools, ...network, ...containers, ...zfs],
   drop: [
     { package: 'python3', reason: 'only arc_summary, arcstat and zilstat of zfsutils-linux use it' },
     { package: 'gpg', reason: 'wanted by libgpgme; see gnupg' },

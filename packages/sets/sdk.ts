@@ -108,3 +108,20 @@ export const sdkCompile: PackageSet = {
     { package: 'init-system-helpers', reason: noScripts },
   ],
 };
+
+/** What `test --static` checks shell scripts with. */
+export const sdkCheck: PackageSet = { name: 'sdk-check', include: ['shellcheck'] };
+
+/** The interpreter of the code on the box, for its unit tests. */
+export const sdkBox: PackageSet = { name: 'sdk-box', include: ['quickjs'] };
+
+/** A web server with ranges, for tests of channels and of the mirror. */
+export const sdkWeb: PackageSet = {
+  name: 'sdk-web',
+  include: ['nginx'],
+  drop: [
+    { package: 'debconf', reason: noScripts },
+    { package: 'debconf-2.0', reason: noScripts },
+    { package: 'cdebconf', reason: 'the other debconf' },
+  ],
+};

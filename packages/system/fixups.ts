@@ -32,6 +32,7 @@ export const fixups: Fixups = {
     'usr/bin/awk': 'mawk',
     'usr/bin/nawk': 'mawk',
     'usr/bin/pager': 'less',
+    'usr/bin/editor': 'nano',
     // dash ships sh itself
     // What zed runs, as zfs-zed's postinst links it.
     ...Object.fromEntries(

@@ -189,6 +189,47 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
+    reason:
+      'what systemd-boot’s package does besides counting boots: draisine says when a release is good, and updates the boot loader',
+    paths: [
+      'usr/lib/systemd/system-generators/systemd-bless-boot-generator',
+      'usr/lib/systemd/system/systemd-boot-{update,random-seed}.service',
+      'usr/lib/systemd/system/systemd-bootctl{.socket,@.service}',
+      'usr/lib/systemd/system/systemd-bless-boot.service',
+      'etc/initramfs/**',
+      'etc/initramfs',
+    ],
+  },
+  {
+    reason: 'QuickJS’s compiler',
+    paths: ['usr/bin/qjsc'],
+  },
+  {
+    reason:
+      'parts of tools that nothing here uses: a power manager’s hooks, TLS for rsync’s daemon, perl scripts',
+    paths: [
+      'usr/lib/udev/rules.d/85-hdparm.rules',
+      'usr/lib/udev/hdparm',
+      'usr/lib/hdparm/**',
+      'usr/lib/hdparm',
+      'usr/lib/pm-utils/**',
+      'usr/lib/pm-utils',
+      'usr/lib/systemd/system-sleep/hdparm',
+      'etc/hdparm.conf',
+      'usr/share/rsync/**',
+      'usr/share/rsync',
+      'usr/bin/rsync-ssl',
+      'usr/lib/systemd/system/rsync.service',
+      'etc/default/rsync',
+      'usr/sbin/update-smart-drivedb',
+      'etc/smartmontools/run.d/10mail',
+    ],
+  },
+  {
+    reason: 'drill is what an owner asks names with; the rest of ldns signs zones and benchmarks servers',
+    paths: ['usr/bin/ldns*', 'usr/sbin/ldns*'],
+  },
+  {
     reason: 'e2scrub needs LVM',
     paths: [
       'usr/lib/systemd/system/e2scrub*',
