@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { badInput } from '../sdk/lib/errors.ts';
 import { sha256 } from '../sdk/lib/files.ts';
 import type { ImageContext, ImageTargets } from './cli/images.ts';
-import { lockDate, lockedSet, readLock } from './debian/lock.ts';
+import { type Lock, lockDate, lockedSet, readLock } from './debian/lock.ts';
 import { CHECKOUT } from './graph/code.ts';
 import type { Image } from './image/image.ts';
 import { imageTargets as graphOf } from './image/targets.ts';
 import { moduleCertificate } from './keys/keys.ts';
+import { versionFault, versionOf } from './release/format/version.ts';
 
 const LOCK = 'packages/lock.json';
 
@@ -32,12 +33,11 @@ const FILES: Readonly<Record<string, string>> = {
 const NOT_FOR_DEVELOPMENT = ['disk.zst', 'iso', 'disk.bmap'];
 
 /** The targets of an image out of the committed lock. */
-export async function imageTargets(image: Image, { dev }: ImageContext): Promise<ImageTargets> {
+export async function imageTargets(image: Image, context: ImageContext): Promise<ImageTargets> {
+  const { dev } = context;
   const lockPath = join(CHECKOUT, LOCK);
   const lock = await readLock(lockPath);
-  const { version } = JSON.parse(await readFile(join(CHECKOUT, 'package.json'), 'utf8')) as {
-    version: string;
-  };
+  const version = imageVersion(lock, context.version);
   const epoch = sourceDateEpoch() ?? lockDate(lock);
   const certificate = image.kernel.signed ? ((await moduleCertificate()) ?? '') : '';
   const graph = graphOf(image, { root: CHECKOUT, lock, version, dev, epoch, certificate });
@@ -59,6 +59,18 @@ export async function imageTargets(image: Image, { dev }: ImageContext): Promise
     usrHash: graph.rootHash,
     tree: graph.tree,
   };
+}
+
+/** What was asked for, else DRAISINE_VERSION, else the day of the lock's newest index. */
+function imageVersion(lock: Lock, asked: string | undefined): string {
+  const given = asked ?? process.env.DRAISINE_VERSION;
+  if (given === undefined || given === '') return versionOf(lockDate(lock));
+  const fault = versionFault(given);
+  if (fault === undefined) return given;
+  throw badInput(`${JSON.stringify(given)} is no version: ${fault}`, {
+    where: asked === undefined ? 'DRAISINE_VERSION' : '--version',
+    hint: `without it, the version is that of the lock, ${versionOf(lockDate(lock))}`,
+  });
 }
 
 /** The ESP is a FAT, whose times begin in 1980; a cpio archive has eight hexadecimal digits for them. */

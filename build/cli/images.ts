@@ -21,6 +21,8 @@ export interface ImagePackage {
 export interface ImageContext {
   /** Development compression: quick to make, larger. */
   readonly dev: boolean;
+  /** `YYYY.MDD.N`; default DRAISINE_VERSION, else the day of the lock's newest index. */
+  readonly version?: string;
 }
 
 /** What `imageTargets(image, context)` of build/image.ts returns: all that the command line needs of an image. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { sha256 } from '../../sdk/lib/files.ts';
 import type { Lock } from '../debian/lock.ts';
 import { type Source, source, type Target } from '../graph/target.ts';
 import type { Image, KernelTargets } from './image.ts';
@@ -32,6 +33,11 @@ export interface About extends ImageContext {
   readonly identity: { readonly name: string; readonly version: string; readonly image: string };
   /** Identifiers that must be unique, but the same in every build, are hashes of it and of what they name. */
   readonly seed: string;
+  /**
+   * Of dm-verity, in hexadecimal. The same for all releases of an image: what is the same block in two of them has
+   * the same hash, so that the hash tree of one is an index of what the other has already.
+   */
+  readonly salt: string;
 }
 
 /** All that `usr()`, `boot()`, `media()`, `netboot()` and `bill()` of one image share. */
@@ -48,5 +54,6 @@ export function about(image: Image, context: ImageContext): About {
     kernel: image.kernel.from(packages, certificate),
     identity: { name: 'draisine', version, image: image.name },
     seed: `draisine ${image.name} ${version}`,
+    salt: sha256(`draisine ${image.name} salt`),
   };
 }

@@ -7,6 +7,12 @@ import type { About } from './about.ts';
 import { osRelease } from './fixups.ts';
 import type { Usr } from './usr.ts';
 
+/**
+ * Time of the files in initrd and microcode: no lock's. Where none of the files has changed, two releases have the same
+ * initrd, which an update then need not fetch. 1980, as FAT has it.
+ */
+const INITRD_EPOCH = 315_532_800;
+
 /** What an image boots with. */
 export interface Boot {
   readonly kernel: Target;
@@ -41,7 +47,7 @@ export function boot(about: About, usr: Usr): Boot {
     overlay: at('packages/overlays/initrd'),
     sdk,
     level: dev ? 1 : 19,
-    epoch,
+    epoch: INITRD_EPOCH,
   });
   const ukiParts = {
     sdk,
@@ -69,14 +75,14 @@ export function boot(about: About, usr: Usr): Boot {
   };
 }
 
-function microcode({ image, named, packages, epoch }: About): Target[] {
+function microcode({ image, named, packages }: About): Target[] {
   const { set, microcode } = image.firmware;
   if (microcode.length === 0) return [];
   return [
     microcodeInitrd(named('microcode'), {
       packages: microcode.map((each) => packages.package(set, each.package)),
       microcode: microcode.map(({ vendor, files }) => ({ vendor, files })),
-      epoch,
+      epoch: INITRD_EPOCH,
     }),
   ];
 }

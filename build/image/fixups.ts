@@ -93,6 +93,7 @@ export function osRelease(identity: { name: string; version: string; image: stri
     'ID=draisine',
     'ID_LIKE="debian flatcar"',
     `PRETTY_NAME="${prettyName(identity)}"`,
+    `VERSION=${identity.version}`,
     `VERSION_ID=${identity.version}`,
     `IMAGE_ID=${identity.image}`,
     `IMAGE_VERSION=${identity.version}`,

@@ -1,4 +1,3 @@
-import { sha256 } from '../../sdk/lib/files.ts';
 import { firmwareFiles } from '../boot/firmware.ts';
 import { kargsAddon } from '../boot/kargs-addon.ts';
 import { moduleSet } from '../boot/modules.ts';
@@ -67,7 +66,7 @@ export function usr(about: About): Usr {
   const hashTree = verity(named('usr-verity'), {
     image: fileSystem,
     sdk,
-    salt: sha256(`${seed} salt`),
+    salt: about.salt,
     uuid: uuidFrom(`${seed} verity`),
   });
   return {

@@ -4,7 +4,7 @@ import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { runTool } from '../../sdk/tool.ts';
 import { type Output, type Plain, recipe, type Target } from '../graph/target.ts';
 import { biosNotice, NOTICE_SIZE } from './bios-notice.ts';
-import { type PartitionPlan, uuidFromHash } from './partitions.ts';
+import { type PartitionPlan, slotLabels, uuidFromHash } from './partitions.ts';
 import { copySparse } from './sparse.ts';
 
 /**
@@ -32,18 +32,19 @@ export const disk = recipe<{
     const rootHash = (await readFile(rootHashFile.path, 'utf8')).trim();
     fits(usr, plan.usr, 'partitions.usr of the image');
     fits(hashTree, plan.verity, 'partitions.verity of the image');
+    const labels = slotLabels(version);
     const partitions = [
       { type: 'esp', label: 'draisine-esp', size: plan.esp, content: esp },
       {
         type: 'usr',
-        label: `draisine_usr_${version}`,
+        label: labels.usr,
         size: plan.usr,
         content: usr,
         uuid: uuidFromHash(rootHash, 'first'),
       },
       {
         type: 'usr-verity',
-        label: `draisine_usr_verity_${version}`.slice(0, 36),
+        label: labels.verity,
         size: plan.verity,
         content: hashTree,
         uuid: uuidFromHash(rootHash, 'last'),

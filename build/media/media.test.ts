@@ -9,7 +9,7 @@ import { fakeTree } from '../../sdk/testing.ts';
 import { given, runRecipe } from '../graph/testing-recipe.ts';
 import { disk } from './disk.ts';
 import { esp } from './esp.ts';
-import { uuidFrom, uuidFromHash } from './partitions.ts';
+import { slotLabels, uuidFrom, uuidFromHash } from './partitions.ts';
 import { copySparse } from './sparse.ts';
 
 const MiB = 1 << 20;
@@ -124,6 +124,17 @@ describe('esp', () => {
   test('one that just fits gets as far as the file system', async () => {
     const { target, where } = await make(40 * MiB, 128 * MiB);
     await assert.rejects(runRecipe(target, where), /the tool tree has no mkfs\.fat/);
+  });
+});
+
+test('labels of slots: the longest version fits, one that a GPT would cut is refused', () => {
+  assert.deepEqual(slotLabels('2026.1129.123456'), {
+    usr: 'draisine_usr_2026.1129.123456',
+    verity: 'draisine_usr_verity_2026.1129.123456',
+  });
+  assert.throws(() => slotLabels('2026.1129.1234567'), {
+    message: /draisine_usr_verity_2026\.1129\.1234567 would be cut: it has more than 36 characters/,
+    exitCode: 2,
   });
 });
 

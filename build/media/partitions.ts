@@ -1,10 +1,29 @@
 import { createHash } from 'node:crypto';
+import { badInput } from '../../sdk/lib/errors.ts';
 
 /** Sizes of the partition plan (docs/install.md), in bytes. */
 export interface PartitionPlan {
   readonly esp: number;
   readonly usr: number;
   readonly verity: number;
+}
+
+/** UTF-16 units of a GPT partition name (UEFI specification 2.10, table 5-6). */
+const LABEL_LENGTH = 36;
+
+/** Names of the partitions that hold /usr of a version, and its hash tree. One that would be cut is an error. */
+export function slotLabels(version: string): { readonly usr: string; readonly verity: string } {
+  const labels = { usr: `draisine_usr_${version}`, verity: `draisine_usr_verity_${version}` };
+  if (labels.verity.length > LABEL_LENGTH) {
+    throw badInput(
+      `the partition label ${labels.verity} would be cut: it has more than ${LABEL_LENGTH} characters`,
+      {
+        where: 'version of the image',
+        hint: 'take a shorter version, such as 2026.1129.0',
+      },
+    );
+  }
+  return labels;
 }
 
 /** The partition UUID systemd-veritysetup-generator looks for: a half of the root hash (its man page, usrhash=). */

@@ -47,7 +47,6 @@ export const initrdPlan: InitrdPlan = {
     'usr/sbin/modprobe',
     'usr/sbin/insmod',
     'usr/sbin/fsck.ext4',
-    'usr/lib/os-release',
     'usr/lib/systemd/systemd-udevd',
     'usr/lib/udev/rules.d/01-md-raid-creating.rules',
     'usr/lib/udev/rules.d/50-udev-default.rules',

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { loadImage } from './cli/images.ts';
+import { versionFault } from './release/format/version.ts';
+
+const given = process.env.DRAISINE_VERSION;
+afterEach(() => {
+  if (given === undefined) delete process.env.DRAISINE_VERSION;
+  else process.env.DRAISINE_VERSION = given;
+});
+
+test('the version of an image: of the lock, of the environment, or asked for', async () => {
+  delete process.env.DRAISINE_VERSION;
+  const { version } = await loadImage('n100', { dev: false });
+  assert.equal(versionFault(version), undefined);
+  assert.match(version, /\.0$/);
+  process.env.DRAISINE_VERSION = '2030.131.4';
+  assert.equal((await loadImage('n100', { dev: false })).version, '2030.131.4');
+  const asked = await loadImage('n100', { dev: false, version: '2031.101.0' });
+  assert.equal(asked.version, '2031.101.0');
+});
+
+test('a version that is none is refused, and it says where it came from', async () => {
+  process.env.DRAISINE_VERSION = '2030.1301.0';
+  await assert.rejects(loadImage('n100', { dev: false }), { exitCode: 2, where: 'DRAISINE_VERSION' });
+  await assert.rejects(loadImage('n100', { dev: false, version: '1.2' }), {
+    exitCode: 2,
+    where: '--version',
+    message: /"1\.2" is no version: it is not YYYY\.MDD\.N/,
+  });
+});
+
+test('two releases of an image share the salt of dm-verity, and nothing that names them', async () => {
+  const [older, newer] = await Promise.all(
+    ['2030.101.0', '2030.102.0'].map((version) => loadImage('n100', { dev: false, version })),
+  );
+  const inputs = (image = older) => image?.artifacts['usr-verity']?.target.inputs ?? assert.fail();
+  assert.equal(inputs(older).salt, inputs(newer).salt);
+  assert.notEqual(inputs(older).uuid, inputs(newer).uuid);
+});
