@@ -1,0 +1,282 @@
+import * as os from 'quickjs-os';
+import * as std from 'quickjs-std';
+import {
+  type Box,
+  BoxError,
+  type FileInfo,
+  folderOf,
+  nameOf,
+  PRIORITIES,
+  type Priority,
+  type Ran,
+  type RandomAccess,
+  type RunOptions,
+  type WriteOptions,
+} from './box.ts';
+import { encodeUtf8 } from './utf8.ts';
+
+const RUN = '/run/draisine';
+/** errno(3) of Linux on x86-64, those that code here asks for. */
+const CODES: Readonly<Record<number, string>> = {
+  1: 'EPERM',
+  2: 'ENOENT',
+  5: 'EIO',
+  13: 'EACCES',
+  17: 'EEXIST',
+  20: 'ENOTDIR',
+  21: 'EISDIR',
+  28: 'ENOSPC',
+  30: 'EROFS',
+  39: 'ENOTEMPTY',
+};
+const ENOENT = 2;
+const EEXIST = 17;
+
+/** A call of QuickJS's that returns a negated errno. */
+function must(result: number, what: string, where: string): number {
+  if (result < 0) throw failed(-result, what, where);
+  return result;
+}
+
+function failed(errno: number, what: string, where: string): BoxError {
+  const code = CODES[errno];
+  return new BoxError(`cannot ${what}: ${std.strerror(errno)}`, { where, ...(code ? { code } : {}) });
+}
+
+function info([found, errno]: [os.Stat | null, number], path: string): FileInfo | undefined {
+  if (errno === ENOENT || CODES[errno] === 'ENOTDIR') return undefined;
+  if (found === null || errno !== 0) throw failed(errno, 'look at a file', path);
+  const types = new Map<number, FileInfo['type']>([
+    [os.S_IFREG, 'file'],
+    [os.S_IFDIR, 'directory'],
+    [os.S_IFLNK, 'symlink'],
+    [os.S_IFBLK, 'block'],
+  ]);
+  const type = types.get(found.mode & os.S_IFMT) ?? 'other';
+  return { type, size: found.size, mode: found.mode & 0o7777, modified: found.mtime };
+}
+
+function writeAll(handle: number, bytes: Uint8Array, path: string): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += must(os.write(handle, bytes.buffer, bytes.byteOffset + done, bytes.length - done), 'write', path);
+  }
+}
+
+function readBytes(handle: number, length: number, path: string): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const count = must(os.read(handle, bytes.buffer, done, length - done), 'read', path);
+    if (count === 0) throw new BoxError('the file ends too soon', { where: path, code: 'EIO' });
+    done += count;
+  }
+  return bytes;
+}
+
+/** `use` with an open handle, which is closed whatever happens. */
+function withFile<T>(path: string, flags: number, mode: number, use: (handle: number) => T): T {
+  const handle = must(os.open(path, flags, mode), 'open', path);
+  try {
+    return use(handle);
+  } finally {
+    os.close(handle);
+  }
+}
+
+const readWhole = (path: string): Uint8Array =>
+  withFile(path, os.O_RDONLY, 0, (handle) => {
+    const size = os.seek(handle, 0, std.SEEK_END);
+    if (size > 0) {
+      os.seek(handle, 0, std.SEEK_SET);
+      return readBytes(handle, size, path);
+    }
+    // proc(5) and sysfs(5) say that their files are empty.
+    const text = std.loadFile(path);
+    return text === null ? new Uint8Array(0) : encodeUtf8(text);
+  });
+
+let temporary = 0;
+
+/** A file of its own for a program's stdin, stdout or stderr, without a name from the moment it is open. */
+function scratchFile(): number {
+  const made = os.mkdir(RUN, 0o755);
+  if (made < 0 && made !== -EEXIST) throw failed(-made, 'make a folder', RUN);
+  const path = `${RUN}/.${os.getpid()}.${temporary++}`;
+  const handle = must(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), 'open', path);
+  os.remove(path);
+  return handle;
+}
+
+/** Text of a scratch file: read through its descriptor, which QuickJS decodes in C. */
+function textOf(handle: number): string {
+  const text = std.loadFile(`/proc/self/fd/${handle}`);
+  if (text === null) throw new BoxError('cannot read what a program printed');
+  return text;
+}
+
+function run(argv: readonly string[], options: RunOptions = {}): Ran {
+  const { timeoutSeconds, stdoutFile } = options;
+  const command =
+    timeoutSeconds === undefined ? argv : ['timeout', '--kill-after=5', String(timeoutSeconds), ...argv];
+  const opened: number[] = [];
+  const scratch = () => {
+    const handle = scratchFile();
+    opened.push(handle);
+    return handle;
+  };
+  try {
+    const stdin = scratch();
+    if (options.stdin !== undefined) {
+      writeAll(stdin, typeof options.stdin === 'string' ? encodeUtf8(options.stdin) : options.stdin, 'stdin');
+      os.seek(stdin, 0, std.SEEK_SET);
+    }
+    const stderr = scratch();
+    let stdout: number;
+    if (stdoutFile === undefined) stdout = scratch();
+    else {
+      stdout = must(os.open(stdoutFile, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), 'open', stdoutFile);
+      opened.push(stdout);
+    }
+    const exit = os.exec(command, {
+      stdin,
+      stdout,
+      stderr,
+      ...(options.env ? { env: { ...std.getenviron(), ...options.env } } : {}),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+    return {
+      code: exit < 0 ? 128 - exit : exit,
+      stdout: stdoutFile === undefined ? textOf(stdout) : '',
+      stderr: textOf(stderr),
+    };
+  } finally {
+    for (const handle of opened) os.close(handle);
+  }
+}
+
+function sync(path: string): void {
+  const { code, stderr } = run(['sync', path]);
+  if (code !== 0)
+    throw new BoxError(`cannot flush to the disk: ${stderr.trim()}`, { where: path, code: 'EIO' });
+}
+
+function writeFile(
+  path: string,
+  content: string | Uint8Array,
+  { mode = 0o644, durable = true }: WriteOptions = {},
+): void {
+  const beside = `${folderOf(path)}/.${nameOf(path)}.new`;
+  os.remove(beside);
+  withFile(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, (handle) =>
+    writeAll(handle, typeof content === 'string' ? encodeUtf8(content) : content, path),
+  );
+  // The umask is root's 022, and takes nothing from the modes in use but from these.
+  if ((mode & 0o022) !== 0) run(['chmod', mode.toString(8), beside]);
+  if (durable) sync(beside);
+  must(os.rename(beside, path), 'rename', path);
+  if (durable) sync(folderOf(path));
+}
+
+function open(path: string, mode: 'read' | 'write'): RandomAccess {
+  const handle = must(os.open(path, mode === 'read' ? os.O_RDONLY : os.O_RDWR), 'open', path);
+  const size = must(os.seek(handle, 0, std.SEEK_END), 'find the size', path);
+  return {
+    size,
+    read(offset, length) {
+      must(os.seek(handle, offset, std.SEEK_SET), 'seek', path);
+      return readBytes(handle, length, path);
+    },
+    write(offset, bytes) {
+      must(os.seek(handle, offset, std.SEEK_SET), 'seek', path);
+      writeAll(handle, bytes, path);
+    },
+    sync: () => sync(path),
+    close: () => void os.close(handle),
+  };
+}
+
+function makeFolder(path: string, mode = 0o755): void {
+  if (path === '/') return;
+  const made = os.mkdir(path, mode);
+  if (made === -EEXIST) return;
+  if (made === -ENOENT) {
+    makeFolder(folderOf(path));
+    must(os.mkdir(path, mode), 'make a folder', path);
+  } else must(made, 'make a folder', path);
+}
+
+/** Below a service stderr is the journal, and wants the priority in front of the line (sd-daemon(3)). */
+function log(priority: Priority, text: string): void {
+  const line = text.replaceAll('\n', ' | ');
+  const level = PRIORITIES[priority];
+  if (std.getenv('JOURNAL_STREAM') !== undefined) {
+    std.err.puts(`<${level}>${line}\n`);
+    std.err.flush();
+    return;
+  }
+  if (priority !== 'debug') std.err.puts(`${line}\n`);
+  run(['systemd-cat', '--identifier=draisine', `--priority=${level}`], { stdin: `${line}\n` });
+}
+
+/** The box itself: Debian's quickjs 2025-04-26, coreutils and systemd. */
+export const quickjsBox: Box = {
+  now: () => Date.now(),
+  monotonic: () => os.now(),
+  sleep: (milliseconds) => os.sleep(milliseconds),
+  readFile: readWhole,
+  readText(path) {
+    const text = std.loadFile(path);
+    if (text === null) {
+      // loadFile does not say why.
+      os.close(must(os.open(path, os.O_RDONLY), 'read', path));
+      throw new BoxError('cannot read', { where: path, code: 'EIO' });
+    }
+    return text;
+  },
+  writeFile,
+  list(path) {
+    const [names, errno] = os.readdir(path);
+    if (errno !== 0) throw failed(errno, 'list a folder', path);
+    return names.filter((name) => name !== '.' && name !== '..').sort();
+  },
+  stat: (path) => info(os.stat(path), path),
+  lstat: (path) => info(os.lstat(path), path),
+  readLink(path) {
+    const [target, errno] = os.readlink(path);
+    if (errno !== 0) throw failed(errno, 'read a link', path);
+    return target;
+  },
+  makeFolder,
+  symlink(target, path) {
+    const beside = `${folderOf(path)}/.${nameOf(path)}.new`;
+    os.remove(beside);
+    must(os.symlink(target, beside), 'make a link', path);
+    must(os.rename(beside, path), 'rename', path);
+  },
+  rename: (from, to) => void must(os.rename(from, to), 'rename', from),
+  remove(path) {
+    const removed = os.remove(path);
+    if (removed !== -ENOENT) must(removed, 'remove', path);
+  },
+  sync,
+  open,
+  run,
+  log,
+  machineId() {
+    const text = std.loadFile('/etc/machine-id')?.trim() ?? '';
+    if (!/^[0-9a-f]{32}$/.test(text)) throw new BoxError('no machine id', { where: '/etc/machine-id' });
+    return text;
+  },
+  environment: (name) => std.getenv(name),
+};
+
+/** Arguments of the program, without its own name. */
+export const programArguments = (): string[] =>
+  (globalThis as unknown as { scriptArgs: string[] }).scriptArgs.slice(1);
+
+/** Ends the program. */
+export function exit(code: number): never {
+  std.out.flush();
+  return std.exit(code);
+}
+
+export const print = (text: string): void => std.out.puts(text);
