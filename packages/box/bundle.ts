@@ -7,13 +7,16 @@ import { Failure } from '../../sdk/lib/errors.ts';
 /** The names by which TypeScript knows the modules of QuickJS: Node has an `os` of its own. */
 const MODULES = { 'quickjs-std': 'std', 'quickjs-os': 'os' } as const;
 
+/** Where modules of the box may come from, as folders of the checkout. */
+const FOLDERS = ['packages/box/', 'build/release/format/'];
+
 /**
- * All of the box's code, from a folder as packages/box, as one module that QuickJS runs (`qjs -m FILE`): the same
- * bytes wherever the folder is. `entry`: a module of it; main.ts unless a test says another one.
+ * All of the box's code as one module that QuickJS runs (`qjs -m FILE`): the same bytes wherever the checkout is.
+ * `entry`: a module below the root of the checkout; the box's main.ts unless a test says another one.
  */
-export async function bundleBox(folder: string, entry = 'main.ts'): Promise<Uint8Array> {
+export async function bundleBox(checkout: string, entry = 'packages/box/main.ts'): Promise<Uint8Array> {
   const result = await build({
-    absWorkingDir: folder,
+    absWorkingDir: checkout,
     entryPoints: [entry],
     bundle: true,
     write: false,
@@ -28,21 +31,28 @@ export async function bundleBox(folder: string, entry = 'main.ts'): Promise<Uint
     tsconfigRaw: { compilerOptions: { target: 'es2023' } },
     logLevel: 'silent',
   });
-  const outside = Object.keys(result.metafile.inputs).find((path) => path.startsWith('..'));
-  if (outside !== undefined) {
-    throw new Failure('code of the box imports a module from outside of packages/box', {
-      where: outside,
-      hint: 'import its types only',
+  const foreign = Object.keys(result.metafile.inputs).find(
+    (path) => path !== entry && !FOLDERS.some((folder) => path.startsWith(folder)),
+  );
+  if (foreign !== undefined) {
+    throw new Failure('code of the box imports a module from elsewhere', {
+      where: foreign,
+      hint: `import its types only, or what is in ${FOLDERS.join(' or ')}`,
     });
   }
   return result.outputFiles[0]!.contents;
 }
 
 /** Output: /usr/lib/draisine/box.js of an image. */
-export const boxBundle = recipe<{ /** packages/box. */ box: Source }>({
+export const boxBundle = recipe<{
+  /** packages/box. */
+  box: Source;
+  /** build/release/format. */
+  format: Source;
+}>({
   from: import.meta.url,
   kind: 'file',
   async run({ inputs, out }) {
-    await writeFile(out, await bundleBox(join(inputs.box.path)));
+    await writeFile(out, await bundleBox(join(inputs.box.path, '../..')));
   },
 });

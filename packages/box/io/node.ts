@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   fstatSync,
   fsyncSync,
@@ -21,6 +22,7 @@ import {
 } from 'node:fs';
 import { constants } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { errorCode } from '../../../sdk/lib/errors.ts';
 import {
   type Box,
   BoxError,
@@ -52,8 +54,18 @@ function rethrow<T>(what: string, where: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') throw error;
-    throw new BoxError(`cannot ${what}: ${error.message}`, { code: error.code, where });
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    throw new BoxError(`cannot ${what}: ${code}`, { code, where });
+  }
+}
+
+function ifThere(look: () => Stats): Stats | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
+    throw error;
   }
 }
 
@@ -111,13 +123,14 @@ export function nodeBox(options: NodeBoxOptions): NodeBox {
     writeFile(path, content, { mode = 0o644 } = {}) {
       const beside = host(`${folderOf(path)}/.${nameOf(path)}.new`);
       rethrow('write', path, () => {
-        writeFileSync(beside, content, { mode });
+        writeFileSync(beside, content);
+        chmodSync(beside, mode);
         renameSync(beside, host(path));
       });
     },
     list: (path) => rethrow('list a folder', path, () => readdirSync(host(path)).sort()),
-    stat: (path) => info(statSync(host(path), { throwIfNoEntry: false })),
-    lstat: (path) => info(lstatSync(host(path), { throwIfNoEntry: false })),
+    stat: (path) => rethrow('look at a file', path, () => info(ifThere(() => statSync(host(path))))),
+    lstat: (path) => rethrow('look at a file', path, () => info(ifThere(() => lstatSync(host(path))))),
     readLink: (path) => rethrow('read a link', path, () => readlinkSync(host(path))),
     makeFolder: (path, mode = 0o755) =>
       rethrow('make a folder', path, () => void mkdirSync(host(path), { recursive: true, mode })),

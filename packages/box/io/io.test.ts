@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { CHECKOUT } from '../../../build/graph/code.ts';
+import { bundleBox } from '../bundle.ts';
+import { contractFaults, programFaults } from './contract.ts';
+import { FakeBox } from './fake.ts';
+import { nodeBox } from './node.ts';
+import { quickjsCommand, testFolder } from './testing.ts';
+import { decodeUtf8, encodeUtf8 } from './utf8.ts';
+
+test('a box of Node keeps the contract', (t) => {
+  const box = nodeBox({ root: testFolder(t) });
+  box.makeFolder('/tmp');
+  assert.deepEqual(contractFaults(box, '/tmp/box'), []);
+  assert.deepEqual(programFaults(box, '/tmp'), []);
+});
+
+test('a made-up box keeps the contract', () => {
+  assert.deepEqual(contractFaults(new FakeBox(), '/tmp/box'), []);
+});
+
+test('the box itself, in QuickJS, keeps the contract', async (t) => {
+  const folder = testFolder(t);
+  const { file, args, env } = await quickjsCommand(folder, 'packages/box/io/contract-main.ts', [folder]);
+  const ran = spawnSync(file, args, { env, encoding: 'utf8' });
+  assert.equal(ran.stderr, '');
+  assert.deepEqual(JSON.parse(ran.stdout), []);
+});
+
+test('the bundle is the same wherever the checkout is, and names no folder of this machine', async (t) => {
+  const elsewhere = testFolder(t);
+  for (const part of ['packages/box', 'build/release/format'])
+    cpSync(join(CHECKOUT, part), join(elsewhere, part), { recursive: true });
+  const here = Buffer.from(await bundleBox(CHECKOUT));
+  assert.ok(here.equals(await bundleBox(elsewhere)));
+  assert.ok(!here.includes(CHECKOUT));
+});
+
+test('code of the box cannot import the build', async () => {
+  await assert.rejects(bundleBox(CHECKOUT, 'packages/box/bundle.ts'), /Could not resolve|from elsewhere/);
+});
+
+test('UTF-8 is what Node makes of it', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      assert.deepEqual(Buffer.from(encodeUtf8(text)), Buffer.from(text));
+      assert.equal(decodeUtf8(Buffer.from(text)), Buffer.from(text).toString());
+    }),
+  );
+  const long = 'x漢'.repeat(10_000);
+  assert.equal(decodeUtf8(encodeUtf8(long)), long);
+  for (const wrong of [[0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80], [0xe2, 0x82], [0x80]])
+    assert.match(decodeUtf8(Uint8Array.from(wrong)), /^\ufffd/);
+});
