@@ -9,9 +9,10 @@ import { endWithOutput } from './sdk/lib/streams.ts';
  */
 const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program: Command): void }> }[] = [
   {
-    verbs: ['build', 'graph', 'size', 'diff', 'flash', 'clean', 'keys', 'sdk'],
+    verbs: ['build', 'graph', 'size', 'diff', 'flash', 'clean', 'sdk'],
     load: () => import('./build/cli/verbs.ts'),
   },
+  { verbs: ['keys'], load: () => import('./build/cli/release-verbs.ts') },
   { verbs: ['lock', 'resolve', 'why'], load: () => import('./packages/verbs.ts') },
   { verbs: ['ignition', 'iso'], load: () => import('./ignition/verbs.ts') },
   { verbs: ['serve'], load: () => import('./ignition/serve/verbs.ts') },

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseAge } from './age.ts';
 
-/** Registers `build`, `graph`, `clean`, `size`, `diff`, `flash`, `keys` and `sdk`. Each loads its own module when it runs. */
+/** Registers `build`, `graph`, `clean`, `size`, `diff`, `flash` and `sdk`. Each loads its own module when it runs. */
 export function register(program: Command): void {
   program
     .command('build')
@@ -70,22 +70,6 @@ export function register(program: Command): void {
     .action(async (image: string, device: string, flags: object) => {
       const { flash } = await import('./flash.ts');
       await flash(image, device, flags);
-    });
-  const keys = program.command('keys').description('the key that signs kernel modules');
-  keys
-    .command('init')
-    .description('make it, with its certificate; once, outside of the checkout (DRAISINE_KEYS)')
-    .action(async () => {
-      const { keysInit } = await import('./keys.ts');
-      await keysInit();
-    });
-  keys
-    .command('show')
-    .description('where it is, and its certificate')
-    .option('--json', 'one JSON document on stdout')
-    .action(async (flags: object) => {
-      const { keysShow } = await import('./keys.ts');
-      await keysShow(flags);
     });
   const sdk = program.command('sdk').description('the pinned tool tree');
   sdk

@@ -144,9 +144,10 @@ subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 `;
 
-/** Makes a key pair in `folder`, which appears whole or not at all. An existing pair is never touched. `sdk` has openssl. */
+/** Makes the pair of the module key in `folder`, whole or not at all. An existing pair is never touched. `sdk` has openssl. */
 export async function makeKeys(sdk: string, folder = keysFolder()): Promise<void> {
-  if (existsSync(folder)) {
+  const present = existsSync(folder);
+  if ([KEY, CERTIFICATE].some((name) => existsSync(join(folder, name)))) {
     throw badInput('there are keys already', {
       where: folder,
       hint: 'use them, or set DRAISINE_KEYS to another folder for new ones',
@@ -184,7 +185,10 @@ export async function makeKeys(sdk: string, folder = keysFolder()): Promise<void
     ]);
     await chmod(key, 0o600);
     await rm(request);
-    await rename(made, folder);
+    if (!present) return await rename(made, folder);
+    // Beside the keys of releases. The certificate last: without it there is no pair.
+    for (const name of [KEY, CERTIFICATE]) await rename(join(made, name), join(folder, name));
+    await rm(made, { recursive: true });
   } catch (error) {
     await rm(made, { recursive: true, force: true });
     // Somebody else was quicker: theirs are as good.

@@ -1,0 +1,342 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { byteOrder, writeAtomic } from '../../sdk/lib/files.ts';
+import type { RoleName } from '../release/format/namespaces.ts';
+import type { Envelope, Root } from '../release/format/types.ts';
+import {
+  addSignature,
+  formatEnvelope,
+  type Opened,
+  openEnvelope,
+  signersOf,
+} from '../release/trust/envelope.ts';
+import { openRoot } from '../release/trust/root.ts';
+import { keysFolder } from './keys.ts';
+import { fingerprint, makeSshKey, publicKey } from './ssh.ts';
+
+/*
+ * The keys that sign roots, releases and channels: beside the module key, in `signing/`, as `ROLE-N` and `ROLE-N.pub`.
+ * A key of which only the public half is there is asked of the user's agent. None is ever an input of a build.
+ */
+
+export const ROLES = ['root', 'release', 'channel'] as const satisfies readonly RoleName[];
+const YEAR_MS = 365 * 24 * 3600 * 1000;
+
+/** How a role begins: with new keys, or with the public halves of keys that are elsewhere. */
+export interface RolePlan {
+  readonly threshold: number;
+  readonly count: number;
+  /** Files with public keys; they count. */
+  readonly given: readonly string[];
+}
+export type SigningPlan = Readonly<Record<RoleName, RolePlan>>;
+
+/** A key of a role that this machine may be able to sign with. */
+export interface Signer {
+  readonly id: string;
+  readonly name: string;
+  /** As `signText` takes it. */
+  readonly key: string;
+  readonly publicKey: string;
+}
+
+export function signingFolder(): string {
+  return join(keysFolder(), 'signing');
+}
+
+/** A time as the signed files have it. */
+export function formatTime(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+}
+
+/** The keys whose public halves are in the folder, by name. */
+export async function signersIn(folder: string): Promise<Signer[]> {
+  const names = (await readdir(folder)).filter((name) => /^[a-z]+-\d+\.pub$/.test(name)).sort(byteOrder);
+  return await Promise.all(
+    names.map(async (file) => {
+      const path = join(folder, file);
+      const secret = path.replace(/\.pub$/, '');
+      const line = publicKey(await readFile(path, 'utf8'), path);
+      return {
+        id: fingerprint(line),
+        name: file.replace(/\.pub$/, ''),
+        key: existsSync(secret) ? secret : path,
+        publicKey: line,
+      };
+    }),
+  );
+}
+
+/** root.json of the folder. Throws badInput where there is none. */
+export async function readOwnRoot(folder: string): Promise<Opened<'root'>> {
+  const path = join(folder, 'root.json');
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    throw badInput('there is no root of trust yet', { where: path, hint: './draisine keys init' });
+  }
+  return await openRoot(text, path);
+}
+
+function envelopeOf(root: Root): Envelope {
+  return { signed: `${JSON.stringify(root, null, 2)}\n`, signatures: [] };
+}
+
+/** Makes `NAME` and `NAME.pub`, or takes the public half of a key that is elsewhere. Returns the public key. */
+async function placeKey(folder: string, name: string, given: string | undefined): Promise<string> {
+  const path = join(folder, name);
+  if (given === undefined) await makeSshKey(path, `draisine ${name}`);
+  else {
+    const text = await readFile(given, 'utf8').catch((cause: unknown) => {
+      throw badInput(`cannot read the public key (${errorCode(cause)})`, { where: given, cause });
+    });
+    await writeFile(`${path}.pub`, `${publicKey(text, given)} ${name}\n`);
+  }
+  return publicKey(await readFile(`${path}.pub`, 'utf8'), `${path}.pub`);
+}
+
+/** Signs with keys of the folder until the root keys of all `roots` are satisfied. The failures of those that could not. */
+async function signRoot(
+  opened: Opened<'root'>,
+  signers: readonly Signer[],
+  roots: readonly Root[],
+): Promise<{ opened: Opened<'root'>; missing: string[] }> {
+  let now = opened;
+  const failures: string[] = [];
+  const lacking = async (root: Root) => {
+    const done = await signersOf(now, 'root', root.roles.root, root);
+    return Math.max(0, root.roles.root.threshold - done.length);
+  };
+  for (const root of roots) {
+    for (const { id, key, publicKey: line, name } of signers) {
+      if ((await lacking(root)) === 0) break;
+      if (!root.roles.root.keys.includes(id) || now.envelope.signatures.some((each) => each.key === id))
+        continue;
+      try {
+        now = { ...now, envelope: await addSignature(now.envelope, 'root', key, line) };
+      } catch (error) {
+        if (!(error instanceof Failure) || error.exitCode === 2) throw error;
+        failures.push(`${name}: ${error.message}`);
+      }
+    }
+  }
+  const missing: string[] = [];
+  for (const root of roots) {
+    const count = await lacking(root);
+    if (count > 0) missing.push(`${count} more of the root keys of root ${root.number}`);
+  }
+  return { opened: now, missing: missing.length > 0 ? [...missing, ...failures] : [] };
+}
+
+/** Makes the keys of all roles and root 1, whole or not at all. Throws badInput where there are some. */
+export async function makeSigningKeys(
+  folder: string,
+  plan: SigningPlan,
+  now = Date.now(),
+): Promise<Opened<'root'>> {
+  if (existsSync(folder))
+    throw badInput('there are signing keys already', {
+      where: folder,
+      hint: 'use them, replace single ones (./draisine keys rotate), or set DRAISINE_KEYS to another folder',
+    });
+  for (const role of ROLES) {
+    const { threshold, count, given } = plan[role];
+    if (threshold < 1 || threshold > count || given.length > count)
+      throw badInput(
+        `the role ${role} cannot have ${threshold} of ${count} keys, ${given.length} of them given`,
+        {
+          hint: 'write it as K/N with 1 ≤ K ≤ N, as --root 2/3',
+        },
+      );
+  }
+  await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+  const made = await mkdtemp(`${folder}.tmp-`);
+  try {
+    await chmod(made, 0o700);
+    const keys: Record<string, string> = {};
+    const role = async (name: RoleName): Promise<Root['roles']['root']> => {
+      const ids: string[] = [];
+      for (let index = 0; index < plan[name].count; index++) {
+        const line = await placeKey(made, `${name}-${index + 1}`, plan[name].given[index]);
+        keys[fingerprint(line)] = line;
+        ids.push(fingerprint(line));
+      }
+      if (new Set(ids).size < ids.length) throw badInput(`one key is given twice for the role ${name}`);
+      return { threshold: plan[name].threshold, keys: ids as [string, ...string[]] };
+    };
+    const roles = {
+      root: await role('root'),
+      release: await role('release'),
+      channel: await role('channel'),
+    };
+    const times = { issued: formatTime(now), expires: formatTime(now + YEAR_MS) };
+    const root: Root = { format: 1, number: 1, ...times, keys, roles };
+    const where = join(folder, 'root.json');
+    const unsigned = { envelope: envelopeOf(root), value: root, where };
+    const { opened, missing } = await signRoot(unsigned, await signersIn(made), [root]);
+    if (missing.length > 0)
+      throw new Failure(`the root lacks signatures: ${missing.join('; ')}`, {
+        hint: 'start the agent that has the keys (ssh-add -L shows them), or plug the hardware key in',
+      });
+    for (const file of ['root.json', 'root.1.json'])
+      await writeAtomic(join(made, file), formatEnvelope(opened.envelope));
+    await rename(made, folder);
+    return opened;
+  } catch (error) {
+    await rm(made, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+export interface Rotation {
+  /** Names (`root-2`) or fingerprints of the keys that go; undefined: all of the role. Empty: none, only a new date. */
+  readonly replace?: readonly string[] | undefined;
+  /** Public halves for the new keys, instead of making them. */
+  readonly given?: readonly string[];
+  readonly now?: number;
+}
+
+export interface Rotated {
+  readonly root: Root;
+  /** What signatures the new root lacks; while it lacks some it is in `root-next.json`. */
+  readonly missing: readonly string[];
+}
+
+const NEXT = 'root-next.json';
+
+function replacedKeys(
+  role: RoleName,
+  root: Root,
+  signers: readonly Signer[],
+  names?: readonly string[],
+): string[] {
+  const all = root.roles[role].keys;
+  return (
+    names?.map((name) => {
+      const id = all.find((each) => each === name || signers.some((s) => s.name === name && s.id === each));
+      if (id !== undefined) return id;
+      const known = signers.filter((each) => all.includes(each.id)).map((each) => each.name);
+      throw badInput(`the role ${role} has no key ${name}`, {
+        hint: `it has: ${[...known, ...all].join(', ')}`,
+      });
+    }) ?? all
+  );
+}
+
+/**
+ * Replaces keys of a role: root N + 1, signed by the root keys of N and by its own. What is in place stays until
+ * the new root has all signatures; keys that are no longer of use move to `retired/`.
+ */
+export async function rotateKeys(folder: string, role: RoleName, rotation: Rotation = {}): Promise<Rotated> {
+  const { replace, given = [], now = Date.now() } = rotation;
+  const { value: old } = await readOwnRoot(folder);
+  if (existsSync(join(folder, NEXT)))
+    throw badInput('a new root waits for its signatures already', {
+      where: join(folder, NEXT),
+      hint: './draisine keys sign where the other root keys are, or remove that file',
+    });
+  const before = await signersIn(folder);
+  const gone = replacedKeys(role, old, before, replace);
+  const fresh: string[] = [];
+  const keys = { ...old.keys };
+  let number = await highestNumber(folder, role);
+  for (let index = 0; index < gone.length; index++) {
+    const line = await placeKey(folder, `${role}-${++number}`, given[index]);
+    keys[fingerprint(line)] = line;
+    fresh.push(fingerprint(line));
+  }
+  const kept = old.roles[role].keys.filter((id) => !gone.includes(id));
+  const roles = {
+    ...old.roles,
+    [role]: { ...old.roles[role], keys: [...kept, ...fresh] as [string, ...string[]] },
+  };
+  const used = new Set(ROLES.flatMap((each) => roles[each].keys));
+  const root: Root = {
+    format: 1,
+    number: old.number + 1,
+    issued: formatTime(now),
+    expires: formatTime(now + YEAR_MS),
+    keys: Object.fromEntries(Object.entries(keys).filter(([id]) => used.has(id))),
+    roles,
+  };
+  return await completeRoot(
+    folder,
+    { envelope: envelopeOf(root), value: root, where: join(folder, NEXT) },
+    old,
+  );
+}
+
+/** Signs a root that waits in the folder with the keys that are here. */
+export async function signNextRoot(folder: string): Promise<Rotated> {
+  const { value: old } = await readOwnRoot(folder);
+  const path = join(folder, NEXT);
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    if (errorCode(cause) !== 'ENOENT') throw cause;
+    throw badInput('no new root waits for signatures', {
+      where: path,
+      hint: './draisine keys rotate ROLE makes one',
+    });
+  });
+  return await completeRoot(folder, await openEnvelope('root', text, path), old);
+}
+
+async function completeRoot(folder: string, next: Opened<'root'>, old: Root): Promise<Rotated> {
+  const signers = await signersIn(folder);
+  const { opened, missing } = await signRoot(next, signers, [old, next.value]);
+  const text = formatEnvelope(opened.envelope);
+  await writeAtomic(join(folder, missing.length > 0 ? NEXT : `root.${next.value.number}.json`), text);
+  if (missing.length > 0) return { root: next.value, missing };
+  await writeAtomic(join(folder, 'root.json'), text);
+  await rm(join(folder, NEXT), { force: true });
+  const retired = signers.filter(({ id }) => next.value.keys[id] === undefined);
+  if (retired.length > 0) await mkdir(join(folder, 'retired'), { recursive: true, mode: 0o700 });
+  for (const { name } of retired)
+    for (const file of [name, `${name}.pub`])
+      if (existsSync(join(folder, file))) await rename(join(folder, file), join(folder, 'retired', file));
+  return { root: next.value, missing: [] };
+}
+
+/** The highest number that a key of the role ever had here. */
+async function highestNumber(folder: string, role: RoleName): Promise<number> {
+  const retired = join(folder, 'retired');
+  const names = [...(await readdir(folder)), ...(existsSync(retired) ? await readdir(retired) : [])];
+  const numbers = names.flatMap((name) => new RegExp(`^${role}-(\\d+)\\.pub$`).exec(name)?.[1] ?? []);
+  return Math.max(0, ...numbers.map(Number));
+}
+
+/** The keys of a role that this machine may sign with: `given` ones (private or .pub), else those of the folder. */
+export async function signersFor(
+  role: RoleName,
+  root: Root,
+  folder: string,
+  given: readonly string[] = [],
+): Promise<Signer[]> {
+  const named = await Promise.all(given.map(namedSigner));
+  const all = given.length > 0 ? named : await signersIn(folder);
+  for (const { id, key } of named)
+    if (!root.roles[role].keys.includes(id))
+      throw badInput(`this key is none of the role ${role}`, {
+        where: `${key} (${id})`,
+        hint: `root ${root.number} has: ${root.roles[role].keys.join(', ')}`,
+      });
+  return all.filter(({ id }) => root.roles[role].keys.includes(id));
+}
+
+/** A key that the user names: the private file with its `.pub` beside it, or the `.pub` of an agent's. */
+async function namedSigner(path: string): Promise<Signer> {
+  const file = path.endsWith('.pub') ? path : `${path}.pub`;
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw badInput(`cannot read the public half of the key (${errorCode(cause)})`, {
+      where: file,
+      hint: `ssh-keygen -y -f ${path.replace(/\.pub$/, '')} > ${file}`,
+      cause,
+    });
+  });
+  const line = publicKey(text, file);
+  const secret = file.replace(/\.pub$/, '');
+  return { id: fingerprint(line), name: path, key: existsSync(secret) ? secret : file, publicKey: line };
+}
