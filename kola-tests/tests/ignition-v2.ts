@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { fixture, ignitionVerb, provision } from '../harness/guest/provision.ts';
+import { ignitionVerb } from '../harness/guest/draisine.ts';
+import { fixture, provision } from '../harness/guest/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 // A config of spec 2, as Flatcar's users have them, translated as they would.

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { BUSYBOX } from '../harness/guest/busybox.ts';
+import { DRAISINE } from '../harness/guest/draisine.ts';
 import { dataUrl } from '../harness/guest/ignition.ts';
 import { runsFrom } from '../harness/guest/installed.ts';
 import { ignitionText } from '../harness/machine/boot.ts';
@@ -149,7 +149,6 @@ register(
 );
 
 const EMBEDDED = join(tmpdir(), `draisine-embedded-${process.pid}.iso`);
-const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
 
 // The image after dd to a stick, with a config that the verb has put into it. It boots by itself.
 register(
@@ -173,7 +172,7 @@ register(
           },
         }),
       );
-      await promisify(execFile)(draisine, [
+      await promisify(execFile)(DRAISINE, [
         'iso',
         'embed',
         await box.artifact('iso'),

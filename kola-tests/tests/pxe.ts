@@ -4,9 +4,9 @@ import { chmod, copyFile, mkdtemp, open, readFile, rm, symlink, writeFile } from
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BUSYBOX } from '../harness/guest/busybox.ts';
+import { startServe } from '../harness/guest/draisine.ts';
 import { ignitionText } from '../harness/machine/boot.ts';
 import type { Machine } from '../harness/machine/machine.ts';
-import { startServe } from '../harness/machine/netboot.ts';
 import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/qemu/spec.ts';
 import { register } from '../harness/run/register.ts';
 

@@ -1,25 +1,12 @@
-import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Machine } from '../machine/machine.ts';
 import type { IgnitionConfig } from '../qemu/spec.ts';
 
-const CHECKOUT = fileURLToPath(new URL('../../../', import.meta.url));
+const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 
 /** A file of kola-tests/fixtures/. */
 export function fixture(name: string): string {
-  return `${CHECKOUT}kola-tests/fixtures/${name}`;
-}
-
-/** What `draisine ignition VERB …` writes: a config, made by the verbs that a user has. */
-export async function ignitionVerb(
-  verb: 'compile' | 'translate',
-  ...args: string[]
-): Promise<IgnitionConfig> {
-  const { stdout } = await promisify(execFile)(`${CHECKOUT}draisine`, ['ignition', verb, ...args], {
-    maxBuffer: 16 << 20,
-  });
-  return JSON.parse(stdout) as IgnitionConfig;
+  return `${FIXTURES}${name}`;
 }
 
 /**

@@ -1,10 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { Failure } from '../../../sdk/lib/errors.ts';
-import { HOST } from '../guest/web.ts';
 import type { Device } from '../qemu/devices.ts';
-import { newMachineDir } from '../qemu/rundir.ts';
-import { supervise } from '../qemu/supervise.ts';
-import { poll } from '../qemu/wait.ts';
 
 /** How a machine's firmware is told to boot from the network. */
 export type Netboot =
@@ -84,46 +79,4 @@ function guid(text: string): Buffer {
   const [a = '', b = '', c = '', d = '', e = ''] = text.split('-');
   const swapped = [a, b, c].map((part) => Buffer.from(part, 'hex').reverse());
   return Buffer.concat([...swapped, Buffer.from(d + e, 'hex')]);
-}
-
-const DRAISINE = fileURLToPath(new URL('../../../draisine.ts', import.meta.url));
-
-/** `draisine serve IMAGE --http-only`, which does not outlive the harness. */
-export interface Served {
-  /** As guests of the user network call it, with a slash at its end. */
-  readonly url: string;
-  /** The last 16 KiB of what it has printed so far. */
-  said(): string;
-  close(): Promise<void>;
-}
-
-export async function startServe(image: string, ...options: readonly string[]): Promise<Served> {
-  const args = [DRAISINE, 'serve', image, '--http-only', '--port', '0', ...options];
-  // With what this process was started with: the loader of TypeScript.
-  const command = { file: process.execPath, args: [...process.execArgv, ...args], env: serveEnvironment() };
-  const server = await supervise(command, await newMachineDir());
-  try {
-    const port = await Promise.race([
-      poll('serve', async () => /http:\/\/127\.0\.0\.1:(\d+)\//.exec(server.said())?.[1], {
-        timeoutMs: 120_000,
-      }),
-      server.ended.then(({ output }) => {
-        throw new Failure(`serve ended: ${output.trim()}`);
-      }),
-    ]);
-    return {
-      url: `http://${HOST}:${port}/`,
-      said: server.said,
-      close: async () => void (await server.kill()),
-    };
-  } catch (error) {
-    await server.kill();
-    throw error;
-  }
-}
-
-/** It is no test process, whatever this one is. */
-function serveEnvironment(): Record<string, string> {
-  const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
-  return environment as Record<string, string>;
 }
