@@ -1,0 +1,112 @@
+import { type Box, BoxError, whyFailed } from '../io/box.ts';
+import { listUkis, renameUki, ukiName, withEsp, withMounted } from './esp.ts';
+import { otherSlot, slotHolds } from './inspect.ts';
+import { hasLoaderVariable, updateBootLoader } from './loader.ts';
+import type { DraisineDisk, InstalledUki, Slot } from './model.ts';
+import { slotIsWhole, TRIES } from './stage.ts';
+
+/*
+ * Boot counting: systemd-boot takes a try from the name of an entry before it boots it; an entry with none left comes
+ * after all others (https://systemd.io/AUTOMATIC_BOOT_ASSESSMENT). What says that a boot was good or bad is in here.
+ */
+
+const BLESS = '/usr/lib/systemd/systemd-bless-boot';
+
+/** The UKIs of a disk. */
+export function installedUkis(box: Box, disk: DraisineDisk): InstalledUki[] {
+  return withMounted(box, disk.esp.device, 'read', (esp) => listUkis(box, esp));
+}
+
+/** The one that was booted: of two with the same root hash, the one that is counted. */
+export function runningUki(ukis: readonly InstalledUki[], runningHash: string): InstalledUki | undefined {
+  const same = ukis.filter(({ rootHash }) => rootHash === runningHash);
+  return same.find(({ left }) => left !== undefined) ?? same[0];
+}
+
+/** The release that the other slot holds and that can be booted: its UKI is there and fits. */
+export function fallback(
+  disk: DraisineDisk,
+  ukis: readonly InstalledUki[],
+): { readonly slot: Slot; readonly uki: InstalledUki } | undefined {
+  const slot = otherSlot(disk);
+  if (slot.version === undefined) return undefined;
+  const uki = ukis.find(({ rootHash }) => rootHash !== undefined && slotHolds(slot, rootHash));
+  return uki ? { slot, uki } : undefined;
+}
+
+/**
+ * On the first boot of a trial: where the firmware could not rename the entry, the try that it did not count is counted
+ * here. Returns the tries left; undefined: this boot is not on trial.
+ */
+export function countTry(box: Box, disk: DraisineDisk, runningHash: string): number | undefined {
+  const uki = runningUki(installedUkis(box, disk), runningHash);
+  if (uki?.left === undefined) return undefined;
+  if (hasLoaderVariable(box, 'LoaderBootCountPath')) return uki.left;
+  const left = Math.max(uki.left - 1, 0);
+  withEsp(box, disk.esp.device, (esp) =>
+    renameUki(box, esp, uki.file, ukiName(uki.version, left, (uki.done ?? 0) + 1)),
+  );
+  box.log('warning', 'the firmware does not count boots: it cannot rename files');
+  return left;
+}
+
+/** Commits the running release: it is no longer counted. The boot loader becomes that of the release. */
+export function markGood(box: Box, disk: DraisineDisk, runningHash: string): void {
+  assess(box, disk, runningHash, 'good', ({ version }) => ukiName(version));
+  withEsp(box, disk.esp.device, (esp) => {
+    if (updateBootLoader(box, esp)) box.log('notice', 'the boot loader was updated');
+  });
+}
+
+/** Rejects the running release: no tries are left, so the next boot is that of the other slot. */
+export function markBad(box: Box, disk: DraisineDisk, runningHash: string): void {
+  assess(box, disk, runningHash, 'bad', ({ version, done }) => ukiName(version, 0, Math.max(done ?? 0, 1)));
+}
+
+/** systemd-bless-boot(8) first; its own rename where the firmware has not told what it booted. */
+function assess(
+  box: Box,
+  disk: DraisineDisk,
+  runningHash: string,
+  verdict: 'good' | 'bad',
+  nameFor: (uki: InstalledUki) => string,
+): void {
+  withEsp(box, disk.esp.device, (esp) => {
+    if (hasLoaderVariable(box, 'LoaderBootCountPath')) {
+      const command = [BLESS, `--path=${esp}`, verdict];
+      const ran = box.run(command);
+      if (ran.code !== 0) box.log('warning', `${whyFailed(command, ran)}; renaming the entry without it`);
+    }
+    const uki = runningUki(listUkis(box, esp), runningHash);
+    if (!uki)
+      throw new BoxError('the UKI of the running release is not on the EFI system partition', {
+        where: disk.esp.device,
+      });
+    renameUki(box, esp, uki.file, nameFor(uki));
+  });
+}
+
+/**
+ * Has the next boot take the release of the other slot, once more on trial. It must be whole. The running one has no
+ * tries left from then on, and is what boots again when that trial fails.
+ */
+export function bootOther(box: Box, disk: DraisineDisk, runningHash: string): InstalledUki {
+  const other = fallback(disk, installedUkis(box, disk));
+  if (!other)
+    throw new BoxError('there is no other release on this disk to go back to', {
+      where: `/dev/${disk.name}`,
+      hint: 'draisine status says what the slots hold',
+    });
+  const { slot, uki } = other;
+  if (!slotIsWhole(box, slot, uki.rootHash!))
+    throw new BoxError(`slot ${slot.name} does not hold ${uki.version} as a whole any more`, {
+      where: slot.usr.device,
+    });
+  withEsp(box, disk.esp.device, (esp) => {
+    const running = runningUki(listUkis(box, esp), runningHash);
+    if (!running) throw new BoxError('the UKI of the running release is not on the EFI system partition');
+    renameUki(box, esp, uki.file, ukiName(uki.version, TRIES));
+    renameUki(box, esp, running.file, ukiName(running.version, 0, Math.max(running.done ?? 0, 1)));
+  });
+  return uki;
+}

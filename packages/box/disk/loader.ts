@@ -1,0 +1,51 @@
+import { type Box, mustRun, readTextIfThere } from '../io/box.ts';
+import { copyFile, sha256Of } from './esp.ts';
+
+const EFIVARS = '/sys/firmware/efi/efivars';
+/** Of systemd-boot's variables (https://systemd.io/BOOT_LOADER_INTERFACE). */
+const LOADER = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
+/** Where the image has systemd-boot, and the two places of the ESP where the firmware looks for it. */
+const SYSTEMD_BOOT = '/usr/lib/systemd/boot/efi/systemd-bootx64.efi';
+const INSTALLED = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'];
+
+export function hasLoaderVariable(box: Box, name: string): boolean {
+  return box.stat(`${EFIVARS}/${name}-${LOADER}`) !== undefined;
+}
+
+/**
+ * A default entry that somebody chose in the menu or with bootctl goes: it would be booted even with no tries left, or in
+ * the place of the release on trial.
+ */
+export function clearLoaderChoice(box: Box): void {
+  for (const [name, verb] of [
+    ['LoaderEntryDefault', 'set-default'],
+    ['LoaderEntryOneShot', 'set-oneshot'],
+  ] as const) {
+    if (!hasLoaderVariable(box, name)) continue;
+    mustRun(box, `cannot clear ${name}`, ['bootctl', verb, '']);
+    box.log('notice', `${name} of the firmware was cleared: it would go before a release on trial`);
+  }
+}
+
+/** The same for `default` in loader.conf(5). */
+export function dropDefaultEntry(box: Box, esp: string): void {
+  const path = `${esp}/loader/loader.conf`;
+  const lines = (readTextIfThere(box, path) ?? '').split('\n');
+  const kept = lines.filter((line) => !/^\s*default\s/.test(line));
+  if (kept.length === lines.length) return;
+  box.writeFile(path, kept.join('\n'));
+  box.log('notice', 'the default entry in loader.conf was removed: it would go before a release on trial');
+}
+
+/** Puts the boot loader of the running release on the mounted ESP. The copy that was there stays beside it, as `.old`. */
+export function updateBootLoader(box: Box, esp: string): boolean {
+  const wanted = sha256Of(box, SYSTEMD_BOOT);
+  const old = INSTALLED.map((name) => `${esp}/${name}`).filter(
+    (path) => box.stat(path) !== undefined && sha256Of(box, path) !== wanted,
+  );
+  for (const path of old) {
+    copyFile(box, path, `${path}.old`);
+    copyFile(box, SYSTEMD_BOOT, path);
+  }
+  return old.length > 0;
+}

@@ -1,0 +1,147 @@
+import { type Box, BoxError, mustRun } from '../io/box.ts';
+import { freeRoom, listUkis, putFile, removeUkis, UKI_FOLDER, ukiName, withEsp } from './esp.ts';
+import { changeGpt } from './gpt.ts';
+import { slotUuids } from './guid.ts';
+import { EMPTY_LABEL, otherSlot, sectorSize, slotLabels, TYPES } from './inspect.ts';
+import { clearLoaderChoice, dropDefaultEntry } from './loader.ts';
+import type { DraisineDisk, InstalledUki, Slot, SlotContent, UkiContent } from './model.ts';
+
+/** Tries that a release on trial has. */
+export const TRIES = 3;
+/** What FAT needs besides the file, in bytes: clusters that are not full, entries of folders. */
+const SLACK = 1 << 20;
+
+export interface Staging {
+  readonly slot: SlotContent;
+  readonly uki: UkiContent;
+  /** Of the running `/usr`: what it boots from stays. */
+  readonly runningHash: string;
+  /** Told before each step, for people. */
+  readonly progress?: (step: string) => void;
+}
+
+/**
+ * Puts a release into the slot that does not run, and its UKI on trial beside the running one. The order is what
+ * counts: at every moment the running release boots, until the last rename, after which the new one does.
+ */
+export function stage(box: Box, disk: DraisineDisk, staging: Staging): Slot {
+  const { slot: content, uki, runningHash, progress = () => {} } = staging;
+  const slot = otherSlot(disk);
+  mustFit(slot, content);
+  progress('making room on the EFI system partition');
+  withEsp(box, disk.esp.device, (esp) => makeRoom(box, esp, uki, runningHash));
+  fillSlot(box, disk.name, slot, content, progress);
+  progress(`installing ${ukiName(uki.version, TRIES)}`);
+  withEsp(box, disk.esp.device, (esp) => {
+    dropDefaultEntry(box, esp);
+    clearLoaderChoice(box);
+    installUki(box, esp, uki, TRIES);
+  });
+  return slot;
+}
+
+function mustFit(slot: Slot, { usrSize, veritySize, version }: SlotContent): void {
+  for (const [partition, size] of [
+    [slot.usr, usrSize],
+    [slot.verity, veritySize],
+  ] as const) {
+    if (size > partition.size)
+      throw new BoxError(
+        `${version} does not fit into slot ${slot.name}: ${size} of ${partition.size} bytes`,
+        {
+          where: partition.device,
+          hint: 'this release needs a larger disk layout: install it anew',
+        },
+      );
+  }
+}
+
+/**
+ * Takes what does not run out of the boot menu: its slot is about to be overwritten. Refuses, with nothing done, when
+ * there would be no room for the new UKI all the same.
+ */
+export function makeRoom(box: Box, esp: string, uki: UkiContent, runningHash: string): void {
+  const installed = listUkis(box, esp);
+  const stays = (each: InstalledUki) => each.rootHash === runningHash;
+  if (!installed.some(stays))
+    throw new BoxError('the UKI of the running release is not on the EFI system partition', {
+      where: UKI_FOLDER,
+      hint: 'draisine-install --keep-state from the medium of this release puts it back',
+    });
+  if (installed.some((each) => stays(each) && each.version === uki.version))
+    throw new BoxError(`${uki.version} is what runs`);
+  const going = installed.filter((each) => !stays(each)).reduce((sum, { size }) => sum + size, 0);
+  const room = freeRoom(box, esp) + going;
+  if (room < uki.size + SLACK)
+    throw new BoxError(
+      `no room on the EFI system partition: ${mib(uki.size + SLACK)} MiB are needed, ${mib(room)} MiB can be had`,
+      { where: UKI_FOLDER, hint: 'remove what others have put there' },
+    );
+  removeUkis(box, esp, (each) => !stays(each));
+}
+
+const mib = (bytes: number) => Math.ceil(bytes / (1 << 20));
+
+/** Writes a slot, reads it back, and names it; until that is done its label says that it holds nothing. */
+export function fillSlot(
+  box: Box,
+  disk: string,
+  slot: Slot,
+  content: SlotContent,
+  progress: (step: string) => void = () => {},
+): void {
+  const devices = { usr: slot.usr.device, verity: slot.verity.device };
+  nameSlot(box, disk, slot, { usr: EMPTY_LABEL, verity: EMPTY_LABEL });
+  progress(`writing ${content.version} to ${devices.usr} and ${devices.verity}`);
+  content.write(devices);
+  progress('reading it back');
+  if (!slotIsWhole(box, slot, content.rootHash))
+    throw new BoxError(`/dev/${disk} does not give back what was written to it: the disk is bad`, {
+      where: devices.usr,
+      hint: 'the running release stays; replace the disk',
+    });
+  nameSlot(box, disk, slot, slotLabels(content.version), slotUuids(content.rootHash));
+}
+
+/** Labels and UUIDs of a slot, in one write of the table. */
+function nameSlot(
+  box: Box,
+  disk: string,
+  slot: Slot,
+  labels: { readonly usr: string; readonly verity: string },
+  uuids?: { readonly usr: string; readonly verity: string },
+): void {
+  const file = box.open(`/dev/${disk}`, 'write');
+  try {
+    const change = (part: 'usr' | 'verity') => ({
+      number: slot[part].number,
+      label: labels[part],
+      ...(uuids ? { uuid: uuids[part] } : {}),
+    });
+    changeGpt(file, sectorSize(box, disk), [change('usr'), change('verity')], `/dev/${disk}`);
+  } finally {
+    file.close();
+  }
+}
+
+/** Whether a slot holds the `/usr` of a root hash, every block of it, as the disk gives it (veritysetup(8)). */
+export function slotIsWhole(box: Box, slot: Slot, rootHash: string): boolean {
+  for (const device of [slot.usr.device, slot.verity.device]) {
+    box.sync(device);
+    mustRun(box, 'cannot empty the cache', ['blockdev', '--flushbufs', device]);
+  }
+  return box.run(['veritysetup', 'verify', slot.usr.device, slot.verity.device, rootHash]).code === 0;
+}
+
+/** Puts a UKI on the mounted ESP. `left`: tries; undefined: it is not counted. */
+export function installUki(box: Box, esp: string, uki: UkiContent, left?: number): void {
+  // One entry with a counter and one without would be two of the same release.
+  removeUkis(box, esp, ({ version, file }) => version === uki.version && file !== ukiName(uki.version, left));
+  const path = `${esp}/${UKI_FOLDER}/${ukiName(uki.version, left)}`;
+  putFile(box, path, uki.sha256, uki.write);
+}
+
+/** Number of slots a table has. */
+export function countSlots(disk: Pick<DraisineDisk, 'partitions'>): number {
+  return disk.partitions.filter(({ type }) => type === TYPES.usr).length;
+}
