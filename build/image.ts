@@ -7,7 +7,7 @@ import { type Lock, lockDate, lockedSet, readLock } from './debian/lock.ts';
 import { CHECKOUT } from './graph/code.ts';
 import type { Image } from './image/image.ts';
 import { imageTargets as graphOf } from './image/targets.ts';
-import { moduleCertificate } from './keys/keys.ts';
+import { moduleCertificate, ownRoot } from './keys/keys.ts';
 import { versionFault, versionOf } from './release/format/version.ts';
 
 const LOCK = 'packages/lock.json';
@@ -40,7 +40,8 @@ export async function imageTargets(image: Image, context: ImageContext): Promise
   const version = imageVersion(lock, context.version);
   const epoch = sourceDateEpoch() ?? lockDate(lock);
   const certificate = image.kernel.signed ? ((await moduleCertificate()) ?? '') : '';
-  const graph = graphOf(image, { root: CHECKOUT, lock, version, dev, epoch, certificate });
+  const trust = (await ownRoot()) ?? '';
+  const graph = graphOf(image, { root: CHECKOUT, lock, version, dev, epoch, certificate, trust });
   return {
     artifacts: Object.fromEntries(
       Object.entries(graph.artifacts).map(([name, target]) => [

@@ -16,6 +16,8 @@ export interface ImageContext {
   readonly epoch: number;
   /** PEM, of the key that signs kernel modules; none: what needs one fails when it is made. */
   readonly certificate: string;
+  /** root.json, the keys by which a box trusts releases and channels; none: it is told by its machine config. */
+  readonly trust?: string;
 }
 
 /** What every part of an image's graph is made from. */

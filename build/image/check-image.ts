@@ -93,6 +93,13 @@ const image = fields<Image>({
       }),
     ),
   }),
+  made: list(
+    fields<Image['made'][number]>({
+      path: text,
+      mode: count,
+      from: is('a function', (value) => typeof value === 'function'),
+    }),
+  ),
   overlays: list(fields<Image['overlays'][number]>({ name, replaces: texts })),
   trims: list(fields<Image['trims'][number]>({ reason: text, paths: texts, except: optional(texts) })),
   settled: list(fields<Image['settled'][number]>({ path: text, package: text, reason: text })),

@@ -2,7 +2,7 @@ import type { Microcode } from '../boot/firmware.ts';
 import type { InitrdPlan } from '../boot/initrd.ts';
 import type { BootProfile } from '../boot/uki.ts';
 import type { Compression } from '../fs/erofs.ts';
-import type { Target } from '../graph/target.ts';
+import type { Source, Target } from '../graph/target.ts';
 import type { PartitionPlan } from '../media/partitions.ts';
 import type { Settled } from '../tree/merge.ts';
 import type { Trim } from '../tree/trim.ts';
@@ -46,6 +46,15 @@ export interface Firmware {
   readonly microcode: readonly (Microcode & { readonly package: string })[];
 }
 
+/** A file of the image that a recipe makes out of sources of the checkout. */
+export interface MadeFile {
+  /** `usr/lib/draisine/box.js`. */
+  readonly path: string;
+  readonly mode: number;
+  /** `name`: of the target. `at`: a file or folder of the checkout. */
+  readonly from: (name: string, at: (path: string) => Source) => Target;
+}
+
 /** One product: everything that decides about its bytes, and nothing else. */
 export interface Image {
   readonly name: string;
@@ -54,6 +63,7 @@ export interface Image {
   readonly kernel: Kernel;
   readonly firmware: Firmware;
   readonly overlays: readonly Overlay[];
+  readonly made: readonly MadeFile[];
   readonly trims: readonly Trim[];
   readonly settled: readonly Settled[];
   readonly accounts: Accounts;

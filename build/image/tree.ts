@@ -47,6 +47,11 @@ export const imageTree = recipe<{
   firmware: readonly Target[];
   /** The template of the kernel-argument addon, for installing on a disk; none, or one. */
   kargs: readonly Target[];
+  /** Files that recipes made, and as what they are in the image, in the same order. */
+  made: readonly Target[];
+  madeAs: readonly { readonly path: string; readonly mode: number }[];
+  /** root.json; empty: the image has none. */
+  trust: string;
   overlays: readonly Plain<Overlay>[];
   /** The folders of `overlays`, in the same order, below one folder each. */
   overlayRoot: Source;
@@ -102,6 +107,15 @@ export const imageTree = recipe<{
         caBundle(system, read),
         varAsTmpfiles(system, read),
         generatedFile('usr/lib/os-release', release, 'os-release'),
+        ...(await Promise.all(
+          inputs.made.map(async ({ path: file }, index) => {
+            const { path = '', mode = 0 } = inputs.madeAs[index] ?? {};
+            return generatedFile(path, await readFile(file), 'made', { mode });
+          }),
+        )),
+        ...(inputs.trust === ''
+          ? []
+          : [generatedFile('usr/share/draisine/root.json', inputs.trust, 'trust')]),
         ...(await Promise.all(inputs.kargs.map(({ path }) => readFile(path)))).map((addon) =>
           generatedFile('usr/lib/draisine/kargs.efi', addon, 'kargs'),
         ),

@@ -41,6 +41,9 @@ export function usr(about: About): Usr {
     accounts: image.accounts,
     fixups: image.fixups,
     identity: about.identity,
+    made: image.made.map(({ path, from }) => from(named(path.split('/').at(-1) ?? path), at)),
+    madeAs: image.made.map(({ path, mode }) => ({ path, mode })),
+    trust: about.trust ?? '',
   };
   const kernelModules = modules(about);
   const tree = imageTree(named('tree'), {

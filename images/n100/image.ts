@@ -1,4 +1,5 @@
 import type { Image } from '../../build/image/image.ts';
+import { boxFiles } from '../../packages/box/image.ts';
 import { n100Firmware } from '../../packages/firmware.ts';
 import { netbootPlan, nicModules } from '../../packages/initrd/netboot.ts';
 import { initrdPlan } from '../../packages/initrd/plan.ts';
@@ -18,6 +19,7 @@ const image: Image = {
   kernel: ownKernel('n100', n100Config),
   firmware: n100Firmware,
   overlays: [{ name: 'system', replaces }],
+  made: boxFiles,
   trims,
   settled: [],
   accounts: { users, groups, unused: unusedAccounts },

@@ -20,6 +20,7 @@ export const small: Image = {
     },
   },
   firmware: { set: 'small', packages: [], only: [], microcode: [] },
+  made: [],
   overlays: [{ name: 'system', replaces: ['etc/issue', 'usr/lib/systemd/system/local-fs.target'] }],
   trims: [
     { reason: 'documentation', paths: ['usr/share/{doc,man,info,lintian,locale,bug}'] },

@@ -1,0 +1,11 @@
+import type { MadeFile } from '../../build/image/image.ts';
+import { boxBundle } from './bundle.ts';
+
+/** What an image has of this folder. /usr/bin/draisine and /usr/sbin/draisine-install run it. */
+export const boxFiles: readonly MadeFile[] = [
+  {
+    path: 'usr/lib/draisine/box.js',
+    mode: 0o644,
+    from: (name, at) => boxBundle(name, { box: at('packages/box'), format: at('build/release/format') }),
+  },
+];
