@@ -16,12 +16,19 @@ after(() => rm(folder, { recursive: true, force: true }));
 /** Runs in a sandbox whose bwrap is a script. */
 async function withBwrap(body: string): Promise<Buffer> {
   const root = await fakeTree(await mkdtemp(join(folder, 'tree-')), { bwrap: body });
-  return await runSandboxed(root, '/tree', ['/bin/make', 'all'], [{ from: '/a', to: '/b', writable: true }]);
+  const binds = [{ from: '/a', to: '/b', writable: true }];
+  return await runSandboxed(root, { root: '/tree', argv: ['/bin/make', 'all'], binds });
 }
 
 test('the command names the tree, the binds and the program, and nothing of this machine', async () => {
   const root = await fakeTree(join(folder, 'one'), { bwrap: '' });
-  const { args } = sandboxCommand(root, '/tree', ['/bin/sh', '-c', 'x'], [{ from: '/a', to: '/b' }], '/b');
+  const { args } = sandboxCommand(root, {
+    root: '/tree',
+    argv: ['/bin/sh', '-c', 'x'],
+    binds: [{ from: '/a', to: '/b' }],
+    cwd: '/b',
+    env: { JOBS: '4' },
+  });
   const text = args.join(' ');
   for (const part of [
     '--unshare-all',
@@ -29,6 +36,7 @@ test('the command names the tree, the binds and the program, and nothing of this
     '--ro-bind /tree/usr /usr',
     '--ro-bind /a /b',
     '--chdir /b',
+    '--setenv JOBS 4',
   ])
     assert.ok(text.includes(part), part);
   assert.ok(text.endsWith('-- /bin/sh -c x'));

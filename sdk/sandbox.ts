@@ -8,86 +8,52 @@ export interface Bind {
   readonly writable?: boolean;
 }
 
-/**
- * The command that runs `argv` inside a user and mount namespace whose root is a tool tree (bwrap(1)). For what
- * needs fixed paths, like a compiler that finds its parts under /usr: the building machine's paths then cannot
- * reach an output. `bwrapRoot` is the tree that has bubblewrap.
- */
-export function sandboxCommand(
-  bwrapRoot: string,
-  root: string,
-  argv: readonly string[],
-  binds: readonly Bind[],
-  cwd = '/',
-): ToolCommand {
-  const args = [
-    '--unshare-all',
-    '--die-with-parent',
-    '--uid',
-    '0',
-    '--gid',
-    '0',
-    '--hostname',
-    'draisine',
-    '--tmpfs',
-    '/',
-    '--ro-bind',
-    join(root, 'usr'),
-    '/usr',
-    '--symlink',
-    'usr/bin',
-    '/bin',
-    '--symlink',
-    'usr/sbin',
-    '/sbin',
-    '--symlink',
-    'usr/lib',
-    '/lib',
-    '--symlink',
-    'usr/lib64',
-    '/lib64',
-    '--proc',
-    '/proc',
-    '--dev',
-    '/dev',
-    '--tmpfs',
-    '/tmp',
+/** A program in a sandbox, and all that it can see. */
+export interface Sandboxed {
+  /** The tool tree whose usr/ is the sandbox's. */
+  readonly root: string;
+  readonly argv: readonly string[];
+  readonly binds?: readonly Bind[];
+  /** Working directory inside; default `/`. */
+  readonly cwd?: string;
+  /** Besides PATH, LC_ALL, TZ and HOME, which are the same always; nothing else is inherited. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The arguments of bwrap(1) for it: a user and mount namespace without network whose root is the tool tree. */
+export function sandboxArguments({ root, argv, binds = [], cwd = '/', env = {} }: Sandboxed): string[] {
+  const variables = { PATH: '/usr/bin:/usr/sbin', LC_ALL: 'C', TZ: 'UTC', HOME: '/tmp', ...env };
+  return [
+    ...['--unshare-all', '--die-with-parent', '--uid', '0', '--gid', '0', '--hostname', 'draisine'],
+    ...['--tmpfs', '/', '--ro-bind', join(root, 'usr'), '/usr'],
+    ...['bin', 'sbin', 'lib', 'lib64'].flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]),
+    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
     ...binds.flatMap(({ from, to, writable }) => [writable ? '--bind' : '--ro-bind', from, to]),
     '--chdir',
     cwd,
     '--clearenv',
-    '--setenv',
-    'PATH',
-    '/usr/bin:/usr/sbin',
-    '--setenv',
-    'LC_ALL',
-    'C',
-    '--setenv',
-    'TZ',
-    'UTC',
-    '--setenv',
-    'HOME',
-    '/tmp',
+    ...Object.entries(variables).flatMap(([name, value]) => ['--setenv', name, value]),
     '--',
     ...argv,
-  ]; // prettier-ignore
-  return toolCommand(bwrapRoot, 'bwrap', args);
+  ];
 }
 
-/** Runs `argv` in the sandbox to its end. A host that forbids user namespaces is named as such. */
+/**
+ * The command that runs a program in a sandbox. For what needs fixed paths, like a compiler that finds its parts under
+ * /usr: the building machine's paths then cannot reach an output. `bwrapRoot` is the tree that has bubblewrap.
+ */
+export function sandboxCommand(bwrapRoot: string, sandboxed: Sandboxed): ToolCommand {
+  return toolCommand(bwrapRoot, 'bwrap', sandboxArguments(sandboxed));
+}
+
+/** Runs a program in the sandbox to its end. A host that forbids user namespaces is named as such. */
 export async function runSandboxed(
   bwrapRoot: string,
-  root: string,
-  argv: readonly string[],
-  binds: readonly Bind[],
-  options: RunOptions & { readonly inside?: string } = {},
+  sandboxed: Sandboxed,
+  options: RunOptions = {},
 ): Promise<Buffer> {
   try {
-    return await runCommand(
-      sandboxCommand(bwrapRoot, root, argv, binds, options.inside),
-      argv[0] ?? 'bwrap',
-      options,
-    );
+    return await runCommand(sandboxCommand(bwrapRoot, sandboxed), sandboxed.argv[0] ?? 'bwrap', options);
   } catch (error) {
     if (
       error instanceof Failure &&

@@ -86,19 +86,21 @@ export const signModules = recipe<{
     await writeFile(pinFile, pin, { mode: 0o600 });
     const settings = join(scratch, 'openssl.cnf');
     await writeFile(settings, OPENSSL);
-    const environment = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     await runSandboxed(
       inputs.sandbox.path,
-      inputs.compiler.path,
-      ['/usr/bin/env', ...environment, '/bin/bash', '-c', SIGN, 'sign', argument],
-      [
-        { from: folder, to: '/modules', writable: true },
-        { from: inputs.headers.path, to: '/headers' },
-        { from: certificate, to: '/keys/certificate.pem' },
-        { from: settings, to: '/keys/openssl.cnf' },
-        { from: pinFile, to: PIN },
-        ...binds,
-      ],
+      {
+        root: inputs.compiler.path,
+        argv: ['/bin/bash', '-c', SIGN, 'sign', argument],
+        env,
+        binds: [
+          { from: folder, to: '/modules', writable: true },
+          { from: inputs.headers.path, to: '/headers' },
+          { from: certificate, to: '/keys/certificate.pem' },
+          { from: settings, to: '/keys/openssl.cnf' },
+          { from: pinFile, to: PIN },
+          ...binds,
+        ],
+      },
       { signal },
     );
     const signed = new Map<string, Entry>();

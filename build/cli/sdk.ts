@@ -31,9 +31,8 @@ export async function sdkRun(tool: string | undefined, args: readonly string[]):
 export async function sdkShell(): Promise<number> {
   const compiler = await sdkTree('sdk-compile');
   const here = { from: process.cwd(), to: '/build', writable: true };
-  return await onTerminal(
-    sandboxCommand(await sdkTree('sdk-image'), compiler, ['/bin/bash', '-i'], [here], '/build'),
-  );
+  const shell = { root: compiler, argv: ['/bin/bash', '-i'], binds: [here], cwd: '/build' };
+  return await onTerminal(sandboxCommand(await sdkTree('sdk-image'), shell));
 }
 
 /** How to run a tool of a tree, by its interpreter where it is a script; undefined when the tree has none of this name. */

@@ -44,13 +44,14 @@ function assertIdle(store: Store): void {
   }
 }
 
+/** The records that stay, and the names of the blobs and folders that they tell of. */
 async function sweepRecords(store: Store, before: number): Promise<{ kept: Set<Sha256>; removed: number }> {
   const kept = new Set<Sha256>();
   let removed = 0;
   for (const path of sharded(store, 'actions')) {
     const record = parseRecord(readFileSync(path, 'utf8'), basename(path));
     if (record && statSync(path).mtimeMs > before) {
-      for (const digest of [record.digest, ...record.refs]) kept.add(digest);
+      for (const name of [basename(path), record.digest, ...record.refs]) kept.add(name);
     } else {
       await rm(path, { force: true });
       removed++;

@@ -1,8 +1,9 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { errorCode } from '../../sdk/lib/errors.ts';
-import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
+import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { moveInto, putFile, removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
 
@@ -10,7 +11,7 @@ export function dirPath(store: Store, key: Sha256): string {
   return join(store.root, 'dirs', key);
 }
 
-/** Moves a finished folder into the store. Unless `replace`, a good one already there is kept: tools may be running in it. */
+/** Moves a finished folder into the store. A good one already there is kept: tools may be running in it. */
 export async function commitDir(store: Store, key: Sha256, path: string): Promise<void> {
   try {
     store.checkedDirs.delete(key);
@@ -62,26 +63,50 @@ async function discard(store: Store, key: Sha256): Promise<void> {
   await removeTreeAsync(evicted);
 }
 
+/** Entries between two turns of the event loop. */
+const BATCH = 256;
+
+/**
+ * SHA-256 of what a folder holds: paths, types, modes, contents and targets of links; not times, owners, or which names
+ * are one file. Two actions that make the same folder have the same output, as with files.
+ */
+export async function folderDigest(root: string): Promise<Sha256> {
+  const lines: string[] = [];
+  for (const { path, shown, mode, stat, target } of walk(root)) {
+    if (lines.length % BATCH === 0) await setImmediate();
+    lines.push(`${mode} ${shown}${target}${stat.isFile() ? ` ${sha256(readFileSync(path))}` : ''}`);
+  }
+  return sha256(lines.join('\n'));
+}
+
 /** One line an entry, sorted by path: type and mode in octal, size, mtime in ns, path, target of a symbolic link. */
 function listing(root: string): string {
   const lines: string[] = [];
-  const walk = (folder: string, prefix: string): void => {
-    for (const name of readdirSync(folder).sort(byteOrder)) {
-      const path = join(folder, name);
-      const stat = lstatSync(path, { bigint: true });
-      const mode = stat.mode.toString(8);
-      const shown = JSON.stringify(prefix + name);
-      if (stat.isDirectory()) {
-        lines.push(`${mode} ${shown}`);
-        walk(path, `${prefix}${name}/`);
-      } else {
-        const target = stat.isSymbolicLink() ? ` -> ${JSON.stringify(readlinkSync(path))}` : '';
-        lines.push(`${mode} ${stat.size} ${stat.mtimeNs} ${shown}${target}`);
-      }
-    }
-  };
-  walk(root, '');
+  for (const { shown, mode, stat, target } of walk(root))
+    lines.push(`${mode} ${stat.isDirectory() ? '' : `${stat.size} ${stat.mtimeNs} `}${shown}${target}`);
   return `${lines.join('\n')}\n`;
+}
+
+interface Walked {
+  readonly path: string;
+  /** Path from the root, as a JSON string. */
+  readonly shown: string;
+  /** Type and mode, octal. */
+  readonly mode: string;
+  readonly stat: BigIntStats;
+  /** ` -> "target"` of a symbolic link; else empty. */
+  readonly target: string;
+}
+
+/** All below a folder, by name, each folder before what is in it. */
+function* walk(folder: string, prefix = ''): Generator<Walked> {
+  for (const name of readdirSync(folder).sort(byteOrder)) {
+    const path = join(folder, name);
+    const stat = lstatSync(path, { bigint: true });
+    const target = stat.isSymbolicLink() ? ` -> ${JSON.stringify(readlinkSync(path))}` : '';
+    yield { path, shown: JSON.stringify(prefix + name), mode: stat.mode.toString(8), stat, target };
+    if (stat.isDirectory()) yield* walk(path, `${prefix}${name}/`);
+  }
 }
 
 function readListing(store: Store, key: Sha256): string | undefined {

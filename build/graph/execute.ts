@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { addBlob } from './blobs.ts';
-import { commitDir } from './dirs.ts';
+import { commitDir, folderDigest } from './dirs.ts';
 import type { Node } from './graph.ts';
 import type { Action } from './key.ts';
 import { type ActionRecord, writeRecord } from './record.ts';
@@ -100,8 +100,9 @@ async function commit(
     );
   }
   if (kind === 'file') return await addBlob(store, { path: out });
+  const digest = await folderDigest(out);
   await commitDir(store, action.key, out);
-  return { digest: action.key, size: 0 };
+  return { digest, size: 0 };
 }
 
 /** What a recipe read while its source was edited must not get into the store under the digest of what it was. */

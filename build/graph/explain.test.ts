@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { blobPath } from './blobs.ts';
+import type { Code } from './code.ts';
 import { reasonsFor, writeLast } from './explain.ts';
 import { makeGraph } from './graph.ts';
 import type { Action } from './key.ts';
@@ -87,13 +88,13 @@ test('changed code is explained by the modules, new and gone inputs by their nam
   const any = recipe<Inputs>({ from: import.meta.url, kind: 'file', run: async () => {} });
   const node = (inputs: Record<string, Input>) => makeGraph([any('t', inputs)]).nodes[0]!;
   const code = (parts: Record<string, string>) => ({ digest: sha256(JSON.stringify(parts)), parts });
-  const action = (key: string, digest: string, names: string[]): Action => ({
+  const action = (key: string, code: Code, names: string[]): Action => ({
     key: sha256(key),
-    code: digest,
+    code,
     inputs: Object.fromEntries(names.map((name) => [name, { type: 'value' as const, digest: sha256('1') }])),
   });
   const before = code({ 'build/fs/erofs.ts': 'a', 'sdk/tool.ts': 'b', 'npm:yaml@1.0.0': 'c' });
-  await writeLast(store, node({ x: 1 }), action('1', before.digest, ['x']), before);
+  await writeLast(store, node({ x: 1 }), action('1', before, ['x']));
   const path = join(store.root, 'last', sha256('t'));
   const good = readFileSync(path, 'utf8');
   for (const damage of [
@@ -103,24 +104,20 @@ test('changed code is explained by the modules, new and gone inputs by their nam
     '{"inputs":{"x":{"digest":"","items":[3]}}}',
   ]) {
     writeFileSync(path, damage);
-    assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('2', before.digest, ['x']), before, ''), [
-      'never built here',
-    ]);
+    assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('2', before, ['x']), ''), ['never built here']);
   }
   writeFileSync(path, good);
   const after = code({ 'build/fs/erofs.ts': 'A', 'sdk/tool.ts': 'b', 'npm:yaml@2.0.0': 'd' });
-  const reasons = reasonsFor(store, node({ y: 1 }), action('2', after.digest, ['y']), after, '');
+  const reasons = reasonsFor(store, node({ y: 1 }), action('2', after, ['y']), '');
   assert.deepEqual(reasons, [
     'code changed: build/fs/erofs.ts, npm:yaml@1.0.0, npm:yaml@2.0.0',
     'input "x" is gone',
     'input "y" is new',
   ]);
-  assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('3', before.digest, ['x']), before, ''), [
+  assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('3', before, ['x']), ''), [
     'the way keys are made changed',
   ]);
-  assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('1', before.digest, ['x']), before, 'other'), [
-    'other',
-  ]);
+  assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('1', before, ['x']), 'other'), ['other']);
 });
 
 test('-n names what would run and what may, and changes nothing', async (t) => {

@@ -26,10 +26,13 @@ interface LastInput {
 const MAX_TEXT = 60;
 const MAX_NAMES = 4;
 
-export async function writeLast(store: Store, node: Node, action: Action, code: Code): Promise<void> {
-  const inputs: Record<string, LastInput> = {};
-  for (const [name, input] of node.inputs) inputs[name] = lastInput(input, action.inputs[name]);
-  const last: Last = { key: action.key, code: action.code, inputs };
+/** Notes what a target was made from. */
+export async function writeLast(store: Store, node: Node, { key, code, inputs }: Action): Promise<void> {
+  const last: Last = {
+    key,
+    code: code.digest,
+    inputs: Object.fromEntries(counted(node, inputs).map(([name, ...input]) => [name, lastInput(...input)])),
+  };
   const listing = join(store.root, 'codes', code.digest);
   if (!existsSync(listing)) await putFile(store, listing, JSON.stringify(code.parts));
   await putFile(store, lastPath(store, node.name), JSON.stringify(last));
@@ -44,25 +47,23 @@ export function wasBuilt(store: Store, name: string): boolean {
  * Why a target runs, one reason a line: which inputs changed since it was last made here. `otherwise` is said when
  * nothing changed.
  */
-export function reasonsFor(
-  store: Store,
-  node: Node,
-  action: Action,
-  code: Code,
-  otherwise: string,
-): string[] {
+export function reasonsFor(store: Store, node: Node, action: Action, otherwise: string): string[] {
   const last = readJson(lastPath(store, node.name));
   if (!isLast(last)) return ['never built here'];
   if (last.key === action.key) return [otherwise];
   const reasons: string[] = [];
-  if (last.code !== action.code) reasons.push(codeReason(store, last.code, code));
-  for (const name of [...new Set([...Object.keys(last.inputs), ...node.inputs.keys()])].sort(byteOrder)) {
+  if (last.code !== action.code.digest) reasons.push(codeReason(store, last.code, action.code));
+  const inputs = new Map(
+    counted(node, action.inputs).map(([name, sorted, digest]) => [name, { sorted, digest }]),
+  );
+  for (const name of [...new Set([...Object.keys(last.inputs), ...inputs.keys()])].sort(byteOrder)) {
     const before = last.inputs[name];
-    const sorted = node.inputs.get(name);
-    if (!sorted) reasons.push(`input "${name}" is gone`);
-    else if (!before) reasons.push(`input "${name}" is new${nameOf(sorted)}`);
+    const input = inputs.get(name);
+    if (!input) reasons.push(`input "${name}" is gone`);
+    else if (!before) reasons.push(`input "${name}" is new${nameOf(input.sorted)}`);
     else {
-      const after = lastInput(sorted, action.inputs[name]);
+      const { sorted, digest } = input;
+      const after = lastInput(sorted, digest);
       if (before.digest !== after.digest || before.type !== after.type)
         reasons.push(inputReason(name, sorted, before, after));
     }
@@ -111,8 +112,15 @@ function nameOf(sorted: Sorted): string {
   return sorted.type === 'source' ? ` (${sorted.source})` : '';
 }
 
-function lastInput(sorted: Sorted, digest: InputDigest | undefined): LastInput {
-  if (digest === undefined) throw new Error('an action without one of its inputs');
+/** The inputs that count, each with its digest. */
+function counted(node: Node, digests: Action['inputs']): [string, Sorted, InputDigest][] {
+  return [...node.inputs].flatMap(([name, sorted]): [string, Sorted, InputDigest][] => {
+    const digest = digests[name];
+    return digest === undefined ? [] : [[name, sorted, digest]];
+  });
+}
+
+function lastInput(sorted: Sorted, digest: InputDigest): LastInput {
   if (sorted.type === 'targets' && digest.type === 'targets') {
     const items = sorted.nodes.map((node, index) => [node.name, digest.digests[index] ?? ''] as const);
     return { type: 'targets', digest: sha256(digest.digests.join('\n')), items };

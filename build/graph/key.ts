@@ -1,13 +1,19 @@
 import { canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
-import { type CodeReader, codeOf } from './code.ts';
+import { type Code, type CodeReader, codeOf } from './code.ts';
 import type { Facts } from './facts.ts';
 import type { Node, Sorted } from './graph.ts';
 import { sourceDigest } from './source.ts';
 import { isDigest } from './store.ts';
-import type { OutputKind } from './target.ts';
+import type { OutputKind, Recipe } from './target.ts';
 
-/** Raised when the graph hands recipes something else for the same inputs: makes every key a new one. */
-const FORMAT = 1;
+/**
+ * Raised when the graph hands recipes something else for the same inputs, or keeps their outputs otherwise: makes every
+ * key a new one. Of folders: 2 since their digest is that of their content.
+ */
+const FORMATS: Readonly<Record<OutputKind, number>> = { file: 1, dir: 2 };
+
+/** What stands in the key of a download in place of code: what is pinned is the same bytes whatever code fetched it. */
+const FETCH: Code = { digest: sha256('fetch'), parts: {} };
 
 /** What of an input's content counts, by its type; `targets` in order. */
 export type InputDigest =
@@ -19,7 +25,8 @@ export type InputDigest =
 /** Everything a key is made of. */
 export interface Action {
   readonly key: Sha256;
-  readonly code: Sha256;
+  readonly code: Code;
+  /** The inputs that count. */
   readonly inputs: Readonly<Record<string, InputDigest>>;
   /** Of a download: the SHA-256 that its output must have. */
   readonly pinned?: Sha256;
@@ -36,9 +43,14 @@ export function keyReader(facts: Facts): KeyReader {
   return { facts, code: { facts, codes: new Map() }, sources: new Map(), values: new Map() };
 }
 
+/** Whether the code of its module, and of all that imports, is part of a recipe's keys. */
+export function isKeyedByModule({ fetch, invocation }: Recipe): boolean {
+  return !fetch && invocation === undefined;
+}
+
 /**
- * The key of a node: SHA-256 of canonical JSON of its recipe's kind and code and its inputs. A target counts by the
- * digest of its output (`outputs` gives it), so that one that came out the same stops the rebuilding there.
+ * The key of a node: SHA-256 of canonical JSON of its recipe's kind and code (or invocation) and its inputs. A target
+ * counts by the digest of its output (`outputs` gives it), so that one that came out the same stops the rebuilding there.
  */
 export function actionOf(
   reader: KeyReader,
@@ -47,12 +59,23 @@ export function actionOf(
 ): Action {
   const { recipe } = node.target;
   const inputs: Record<string, InputDigest> = {};
-  for (const [name, input] of node.inputs) inputs[name] = inputDigest(reader, node, name, input, outputs);
-  // What is pinned by its digest is the same bytes whatever code fetched it.
-  const code = recipe.fetch ? sha256('fetch') : codeOf(reader.code, recipe.from).digest;
-  const key = sha256(canonicalJson({ format: FORMAT, kind: recipe.kind, code, index: recipe.index, inputs }));
+  for (const [name, input] of node.inputs) {
+    if (!recipe.uncounted.includes(name)) inputs[name] = inputDigest(reader, node, name, input, outputs);
+  }
+  const code = codeBehind(reader, node);
+  const { kind } = recipe;
+  // An invocation says by itself which recipe it is of.
+  const index = recipe.invocation ? 0 : recipe.index;
+  const key = sha256(canonicalJson({ format: FORMATS[kind], kind, code: code.digest, index, inputs }));
   const { sha256: pinned } = node.target.inputs;
   return { key, code, inputs, ...(recipe.fetch && isDigest(pinned) ? { pinned } : {}) };
+}
+
+function codeBehind(reader: KeyReader, { target: { recipe, inputs } }: Node): Code {
+  if (recipe.fetch) return FETCH;
+  if (!recipe.invocation) return codeOf(reader.code, recipe.from);
+  const digest = sha256(canonicalJson(recipe.invocation(inputs)));
+  return { digest: sha256(`invocation ${digest}`), parts: { 'what runs in the sandbox': digest } };
 }
 
 function inputDigest(

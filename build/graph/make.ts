@@ -1,7 +1,6 @@
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { blobPath, checkBlob } from './blobs.ts';
-import { codeOf } from './code.ts';
 import { execute } from './execute.ts';
 import { reasonsFor, writeLast } from './explain.ts';
 import { allNeeds, type Graph, type Node } from './graph.ts';
@@ -153,12 +152,11 @@ async function runRecipe(
   slots: Slots,
 ): Promise<Made> {
   const { store } = build;
-  const { parallel, from } = node.target.recipe;
-  const code = codeOf(build.keys.code, from);
-  const reasons = reasonsFor(store, node, action, code, order.otherwise);
+  const { parallel } = node.target.recipe;
+  const reasons = reasonsFor(store, node, action, order.otherwise);
   const before = order.force ? readRecord(store, action) : undefined;
-  const inputs = new Map<Node, ActionRecord>();
-  for (const need of node.needs) inputs.set(need, (await settled(build, need)).record);
+  const inputs = new Map<Node, Made>();
+  for (const need of node.needs) inputs.set(need, await settled(build, need));
   const producers = lazily(() => producersFor(build, node));
   build.report.started(node.name, reasons);
   const record = await execute(node, action, {
@@ -169,13 +167,13 @@ async function runRecipe(
     outputOf: (need) => {
       const input = inputs.get(need);
       if (!input) throw new Error(`${node.name} does not need ${need.name}`);
-      return outputOf(store, input);
+      return outputOf(store, input.action.key, input.record);
     },
     sourceDigest: (source, user) => sourceDigest(build.keys.facts, source, user),
     blob: (digest) => nestedBlob(build, node, digest, producers, slots),
     progress: (done, total, note) => build.report.progress(node.name, done, total, note),
   });
-  await writeLast(store, node, action, code);
+  await writeLast(store, node, action);
   const made = { action, record };
   if (before) warnIfOther(build, node, { action, record: before }, made);
   build.ran.push({ name: node.name, ms: record.ms, digest: record.digest, reasons });

@@ -1,4 +1,3 @@
-import { codeOf } from './code.ts';
 import { reasonsFor, wasBuilt } from './explain.ts';
 import { loadFacts } from './facts.ts';
 import { makeGraph, type Node } from './graph.ts';
@@ -73,8 +72,7 @@ function judge(
   });
   const record = readRecord(store, action, false);
   if (record && !force) return { state: { known: true, action, record } };
-  const code = codeOf(keys.code, node.target.recipe.from);
   const otherwise = force ? 'asked for by --rebuild' : 'its record is missing from the store';
-  const reasons = reasonsFor(store, node, action, code, otherwise);
+  const reasons = reasonsFor(store, node, action, otherwise);
   return { state: { known: false }, plan: { name, certain: true, reasons } };
 }

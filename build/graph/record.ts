@@ -12,7 +12,7 @@ export interface ActionRecord {
   /** The target that was built first with this key. */
   readonly name: string;
   readonly kind: OutputKind;
-  /** SHA-256 of the file; of a folder, the key. */
+  /** SHA-256 of the file, or of what is in the folder (`folderDigest`). */
   readonly digest: Sha256;
   /** Bytes; 0 for a folder. */
   readonly size: number;
@@ -70,9 +70,10 @@ export async function checkOutput(store: Store, key: Sha256, record: ActionRecor
   return record.kind === 'file' ? await checkBlob(store, record.digest) : await checkDir(store, key);
 }
 
-export function outputOf(store: Store, record: ActionRecord): Output {
+/** Files are kept by what is in them, folders by the action that made them. */
+export function outputOf(store: Store, key: Sha256, record: ActionRecord): Output {
   const { kind, digest, size } = record;
-  return { kind, digest, size, path: kind === 'file' ? blobPath(store, digest) : dirPath(store, digest) };
+  return { kind, digest, size, path: kind === 'file' ? blobPath(store, digest) : dirPath(store, key) };
 }
 
 /** The record in the file of `key`; undefined for anything else. Versions before this one did not write the key. */
@@ -87,7 +88,7 @@ export function parseRecord(text: string, key: Sha256): ActionRecord | undefined
   const { name, kind, digest, size, refs, ms } = value as Partial<Record<keyof ActionRecord, unknown>>;
   if ('key' in value && value.key !== key) return undefined;
   if (typeof name !== 'string' || (kind !== 'file' && kind !== 'dir')) return undefined;
-  if (!isDigest(digest) || (kind === 'dir' && digest !== key)) return undefined;
+  if (!isDigest(digest)) return undefined;
   if (typeof size !== 'number' || typeof ms !== 'number') return undefined;
   if (!Array.isArray(refs) || !refs.every(isDigest)) return undefined;
   return { name, kind, digest, size, refs, ms };

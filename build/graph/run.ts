@@ -6,7 +6,7 @@ import { warn } from '../../sdk/lib/log.ts';
 import { rememberCode } from './code.ts';
 import { loadFacts, saveFacts } from './facts.ts';
 import { type Graph, makeGraph, type Node } from './graph.ts';
-import { keyReader } from './key.ts';
+import { isKeyedByModule, keyReader } from './key.ts';
 import { type Build, evaluate, present } from './make.ts';
 import { outputOf } from './record.ts';
 import { makeReport } from './report.ts';
@@ -84,15 +84,15 @@ export async function runBuild(targets: readonly Target[], options: BuildOptions
 async function runGraph(build: Build, targets: readonly Target[], began: number): Promise<BuildResult> {
   const { graph, store, ran, failures } = build;
   try {
-    const recipes = graph.nodes.map(({ target }) => target.recipe).filter(({ fetch }) => !fetch);
-    for (const from of new Set(recipes.map((recipe) => recipe.from))) rememberCode(build.keys.code, from);
+    const modules = graph.nodes.map(({ target }) => target.recipe).filter(isKeyedByModule);
+    for (const from of new Set(modules.map((recipe) => recipe.from))) rememberCode(build.keys.code, from);
     await Promise.all(graph.nodes.map((node) => evaluate(build, node)));
     const asked = [...new Set(targets.map(({ name }) => nodeOf(graph, name)))];
     const outputs = new Map<string, Output>();
     const made = await Promise.all(asked.map((node) => present(build, node)));
     for (const [index, node] of asked.entries()) {
-      const record = made[index]?.record;
-      if (record) outputs.set(node.name, outputOf(store, record));
+      const { action, record } = made[index] ?? {};
+      if (action && record) outputs.set(node.name, outputOf(store, action.key, record));
     }
     await saveFacts(build.keys.facts);
     const failed = new Set(failures.map(({ name }) => name));

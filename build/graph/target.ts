@@ -38,7 +38,7 @@ export interface Target {
 /** The output of a target as its users see it. */
 export interface Output {
   readonly kind: OutputKind;
-  /** SHA-256 of the file; of a folder, the key of the action that made it. */
+  /** SHA-256 of the file, or of what is in the folder: paths, modes, contents, targets of links. */
   readonly digest: Sha256;
   /** Bytes; 0 for a folder. */
   readonly size: number;
@@ -92,6 +92,10 @@ export interface Recipe {
   readonly fetch: boolean;
   /** Worth all processors (a kernel): `jobs` is the whole machine even while others run. */
   readonly parallel: boolean;
+  /** Part of the key in place of the code. */
+  readonly invocation: ((inputs: Inputs) => Value) | undefined;
+  /** Names of inputs that are no part of the key. */
+  readonly uncounted: readonly string[];
   readonly run: (context: Context<Inputs>) => Promise<void>;
 }
 
@@ -107,16 +111,28 @@ export function recipe<I extends Inputs>(definition: {
   readonly kind: OutputKind;
   readonly fetch?: boolean;
   readonly parallel?: boolean;
+  /**
+   * For a recipe that takes long, and whose output is decided by a program that it starts in the sandbox: everything that
+   * this program is given (arguments, environment, where each input is mounted), as plain data. Takes the place of the
+   * code in the key, so that an edit of the code around it compiles no kernel. What is not in here, nor in a counted
+   * input, must not change the output.
+   */
+  readonly invocation?: (inputs: I) => Value;
+  /** Inputs that cannot change the output: the tool that makes the sandbox, say. */
+  readonly uncounted?: readonly (keyof I & string)[];
   run(context: Context<I>): Promise<void>;
 }): (name: string, inputs: I) => Target {
   const index = defined.get(definition.from) ?? 0;
   defined.set(definition.from, index + 1);
+  const { invocation } = definition;
   const made: Recipe = {
     kind: definition.kind,
     from: definition.from,
     index,
     fetch: definition.fetch ?? false,
     parallel: definition.parallel ?? false,
+    invocation: invocation && ((inputs) => invocation(inputs as unknown as I)),
+    uncounted: definition.uncounted ?? [],
     run: (context) => definition.run(context as unknown as Context<I>),
   };
   return (name, inputs) => ({ name, recipe: made, inputs });

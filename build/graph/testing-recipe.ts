@@ -13,6 +13,8 @@ const noRecipe: Recipe = {
   index: 0,
   fetch: false,
   parallel: false,
+  invocation: undefined,
+  uncounted: [],
   run: async () => {
     throw new Error('a given output is not made');
   },

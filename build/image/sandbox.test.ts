@@ -15,7 +15,7 @@ const SCRIPT = (tree: string) => `
   import { runSandboxed } from ${JSON.stringify(pathToFileURL(join(CHECKOUT, 'sdk/sandbox.ts')).href)};
   const tree = ${JSON.stringify(tree)};
   try {
-    await runSandboxed(tree, tree, ['/usr/bin/true'], []);
+    await runSandboxed(tree, { root: tree, argv: ['/usr/bin/true'] });
     console.log('ran');
   } catch (error) {
     console.log(error.message);
@@ -48,7 +48,10 @@ test('the sandbox has the tree as its root, and shows nothing of this machine', 
   const look = 'echo /*; id -u; uname -n; env';
   process.env.LEAK = 'yes';
   try {
-    const said = (await runSandboxed(tree, tree, ['/bin/sh', '-c', look], [])).toString().trim().split('\n');
+    const said = (await runSandboxed(tree, { root: tree, argv: ['/bin/sh', '-c', look] }))
+      .toString()
+      .trim()
+      .split('\n');
     assert.deepEqual(said.slice(0, 3), ['/bin /dev /lib /lib64 /proc /sbin /tmp /usr', '0', 'draisine']);
     const variables = said
       .slice(3)

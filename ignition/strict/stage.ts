@@ -39,7 +39,8 @@ function binds(root: string): Bind[] {
 async function runTool(image: ImageView, root: string, argv: readonly string[]): Promise<string[]> {
   let printed = '';
   try {
-    await runSandboxed(image.sandbox, image.root, argv, binds(root), {
+    const tool = { root: image.root, argv, binds: binds(root) };
+    await runSandboxed(image.sandbox, tool, {
       onStderr: (text) => {
         printed += text;
       },

@@ -1,9 +1,10 @@
 #!/bin/bash
 # Configures or builds a kernel out of Debian's linux-source. Runs in the SDK's sandbox: / is the tool tree, /source the
-# unpacked source package, /build is kept from run to run, /out is where the results go.
-#   build.sh config FRAGMENT       → /out/config, /out/declared
-#   build.sh drivers CONFIG        → /out/drivers: what a kernel so configured will have, built in or as a module
-#   build.sh kernel CONFIG JOBS    → /out/kernel.tar, /out/release
+# unpacked source package, /build is kept from run to run, /out/result is what comes of it.
+#   build.sh options     → each option with what it depends on, by its own lines and the `if` blocks it stands in
+#   build.sh config      → the .config that comes of /fragment
+#   build.sh drivers     → what a kernel configured by /config will have, built in or as a module
+#   build.sh kernel      → that kernel with its modules and headers, as a tar
 set -euo pipefail
 umask 022
 linux=/build/linux
@@ -42,9 +43,10 @@ case $1 in
 config)
   echo 'kernel: configure' >&2
   mkdir -p /build/config
-  run O=/build/config KCONFIG_ALLCONFIG="$2" allnoconfig
-  cp /build/config/.config /out/config
-  # Each option with what it depends on, by its own lines and the `if` blocks it stands in.
+  run O=/build/config KCONFIG_ALLCONFIG=/fragment allnoconfig
+  cp /build/config/.config /out/result
+  ;;
+options)
   cd "$linux"
   find . -name 'Kconfig*' ! -path './arch/*' -o -name 'Kconfig*' -path './arch/x86/*' -o -path ./arch/Kconfig | LC_ALL=C sort |
     xargs awk '
@@ -59,7 +61,7 @@ config)
       /^endif/ { if (depth > 0) depth--; option = ""; next }
       /^(menu|choice|comment|source|end)/ { option = ""; next }
       option && /^[ \t]+depends on/ { sub(/^[ \t]+depends on/, "depends on"); print option "\t" $0 }
-    ' >/out/declared
+    ' >/out/result
   ;;
 drivers)
   cd "$linux"
@@ -79,23 +81,22 @@ drivers)
         }
         line = ""
       }
-    ' "$2" | LC_ALL=C sort -u >/out/drivers
+    ' /config | LC_ALL=C sort -u >/out/result
   ;;
 kernel)
-  config=$2 jobs=$3
   mkdir -p /build/obj
   # Touched only when it differs: make then knows which options changed.
-  cmp -s "$config" /build/obj/.config || cp "$config" /build/obj/.config
+  cmp -s /config /build/obj/.config || cp /config /build/obj/.config
   cmp -s /certificate.pem /build/certificate.pem || cp /certificate.pem /build/certificate.pem
   echo 'kernel: compile' >&2
   run O=/build/obj olddefconfig
-  if ! cmp -s "$config" /build/obj/.config; then
+  if ! cmp -s /config /build/obj/.config; then
     echo 'the configuration is not the one that was given: it was made for another kernel or compiler' >&2
-    diff "$config" /build/obj/.config | head -n 20 >&2
+    diff /config /build/obj/.config | head -n 20 >&2
     rm /build/obj/.config
     exit 1
   fi
-  run O=/build/obj -j"$jobs" bzImage modules
+  run O=/build/obj -j"$JOBS" bzImage modules
   echo 'kernel: install' >&2
   release=$(cat /build/obj/include/config/kernel.release)
   tree=/build/tree
@@ -107,9 +108,8 @@ kernel)
   rm -f "$tree/usr/lib/modules/$release/build"
   run O=/build/obj run-command \
     KBUILD_RUN_COMMAND="\$(srctree)/scripts/package/install-extmod-build $tree/usr/src/linux-headers-$release"
-  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --format=gnu -C $tree -cf /out/kernel.tar .
+  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --format=gnu -C $tree -cf /out/result .
   rm -rf $tree
-  echo "$release" >/out/release
   ;;
 esac
 # What is kept must be whole even if power fails after it was declared good.

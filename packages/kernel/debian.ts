@@ -1,4 +1,3 @@
-import { source } from '../../build/graph/target.ts';
 import type { Kernel } from '../../build/image/image.ts';
 import { builtinList } from '../../build/image/root.ts';
 import { zfsModules } from '../zfs/recipe.ts';
@@ -16,8 +15,7 @@ export function debianKernel(set: string, modules: readonly string[]): Kernel {
       const zfs = zfsModules('zfs-debian', {
         compiler: packages.tools('sdk-compile', 'zfs-source', 'debian-headers'),
         sandbox: packages.tools('sdk-image'),
-        headers: [],
-        script: source('packages/zfs/build.sh'),
+        headers: null,
       });
       const kernel = packages.package(set, name);
       return {

@@ -1,4 +1,3 @@
-import { source } from '../../build/graph/target.ts';
 import type { Kernel } from '../../build/image/image.ts';
 import { zfsModules } from '../zfs/recipe.ts';
 import type { ConfigGroup } from './config/group.ts';
@@ -28,32 +27,21 @@ export function ownKernel(name: string, groups: readonly ConfigGroup[]): Kernel 
         compiler: packages.tools('sdk-compile'),
         sandbox: packages.tools('sdk-image'),
         source: packages.tools(SET),
-        script: source('packages/kernel/build.sh'),
       };
-      const config = kernelConfig(`kernel-config-${name}`, {
-        ...tools,
-        groups: [
-          ...groups,
-          { name: 'release', reason: 'RELEASE-NAME', values: { LOCALVERSION: `-${name}` } },
-        ],
-      });
-      const kernel = kernelBuild(`kernel-${name}`, {
-        ...tools,
-        config,
-        certificate,
-        name: `linux-${name}`,
-        version,
-      });
+      const config = kernelConfig(name, tools, [
+        ...groups,
+        { name: 'release', reason: 'RELEASE-NAME', values: { LOCALVERSION: `-${name}` } },
+      ]);
+      const kernel = kernelBuild(name, tools, { config, certificate, version });
       const headers = kernelHeaders(`kernel-headers-${name}`, { kernel });
       const zfs = zfsModules(`zfs-${name}`, {
         compiler: packages.tools('sdk-compile', 'zfs-source'),
         sandbox: packages.tools('sdk-image'),
-        headers: [headers],
-        script: source('packages/zfs/build.sh'),
+        headers,
       });
       return {
         kernel,
-        drivers: kernelDrivers(`kernel-drivers-${name}`, { ...tools, config, release }),
+        drivers: kernelDrivers(name, tools, config, release),
         release,
         extraModules: [zfs],
         signer: { headers, compiler: tools.compiler, sandbox: tools.sandbox },

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Builds the ZFS kernel modules from Debian's zfs-dkms source against the kernel headers of the same tree, without
-# dkms. Runs in the SDK's sandbox: / is the tool tree, /build is ours. Usage: build.sh JOBS
+# dkms. Runs in the SDK's sandbox: / is the tool tree, /build is ours. /out/result is a tar of both modules.
 set -eu
-jobs=$1
+umask 022
 mkdir -p /build/src
 if [ -d /headers ]; then
   # A kernel of ours: one folder, without debug information.
@@ -36,12 +36,15 @@ if ! ./configure --with-config=kernel --with-linux="$common" --with-linux-obj=/b
   exit 1
 fi
 echo 'zfs: make' >&2
-if ! make -s -j"$jobs" -C module modules >/build/make.log 2>&1; then
+if ! make -s -j"$JOBS" -C module modules >/build/make.log 2>&1; then
   tail -n 40 /build/make.log >&2
   exit 1
 fi
-mkdir /build/out
+release=$(cat /build/src/obj/include/config/kernel.release)
+extra=usr/lib/modules/$release/extra
+mkdir -p "/build/out/$extra"
 for module in spl zfs; do
-  strip --strip-debug --remove-section=.comment -o /build/out/$module.ko module/$module.ko
+  strip --strip-debug --remove-section=.comment -o "/build/out/$extra/$module.ko" module/$module.ko
 done
-cat include/config/kernel.release 2>/dev/null >/build/out/release || cat /build/src/obj/include/config/kernel.release >/build/out/release
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=0644 --format=gnu -C /build/out -cf /out/result \
+  "$extra/spl.ko" "$extra/zfs.ko"

@@ -1,56 +1,36 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { recipe, type Source, type Target } from '../../build/graph/target.ts';
-import type { Entry } from '../../build/tree/entry.ts';
-import { canonicalJson, sha256 } from '../../sdk/lib/files.ts';
-import { runSandboxed } from '../../sdk/sandbox.ts';
+import { writeFile } from 'node:fs/promises';
+import { entriesOf } from '../../build/debian/entries.ts';
+import { readTar } from '../../build/debian/tar.ts';
+import { inSandbox } from '../../build/graph/in-sandbox.ts';
+import { recipe, source, type Target } from '../../build/graph/target.ts';
+import type { Tree } from '../../build/tree/entry.ts';
+import { canonicalJson } from '../../sdk/lib/files.ts';
 
-/**
- * spl.ko and zfs.ko for one kernel, as a tree fragment `{entries}` below usr/lib/modules/RELEASE/extra.
- * `compiler` is the tool tree with gcc and zfs-dkms' source; `sandbox` the one with bwrap.
- */
-export const zfsModules = recipe<{
-  compiler: Target;
-  sandbox: Target;
-  /** A folder with the kernel's headers; none: the compiler's tree has those of Debian's kernel. */
-  headers: readonly Target[];
-  script: Source;
-}>({
+const asTree = recipe<{ modules: Target }>({
   from: import.meta.url,
   kind: 'file',
-  parallel: true,
-  async run({ inputs, scratch, out, jobs, signal, add, progress }) {
-    const build = join(scratch, 'build');
-    await mkdir(build);
-    let steps = 0;
-    await runSandboxed(
-      inputs.sandbox.path,
-      inputs.compiler.path,
-      ['/bin/bash', '/build.sh', String(jobs)],
-      [
-        { from: build, to: '/build', writable: true },
-        { from: inputs.script.path, to: '/build.sh' },
-        ...inputs.headers.map(({ path }) => ({ from: path, to: '/headers' })),
-      ],
-      { signal, onStderr: (text) => progress(++steps, 3, text.trim()) },
-    );
-    const release = (await readFile(join(build, 'out/release'), 'utf8')).trim();
-    const entries: Entry[] = [];
-    for (const name of ['spl.ko', 'zfs.ko']) {
-      const path = join(build, 'out', name);
-      const content = await readFile(path);
-      const digest = sha256(content);
-      await add({ path });
-      entries.push({
-        type: 'file',
-        path: `usr/lib/modules/${release}/extra/${name}`,
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-        origin: 'recipe:zfs',
-        content: { blob: digest, offset: 0, size: content.length, sha256: digest },
-      });
-    }
-    await writeFile(out, canonicalJson({ entries }));
+  async run({ inputs: { modules }, out }) {
+    const entries = entriesOf(await readTar(modules.path, 'zfs'), modules.digest, 'zfs');
+    const tree: Tree = { entries: entries.map((entry) => ({ ...entry, origin: 'recipe:zfs' })) };
+    await writeFile(out, canonicalJson(tree));
   },
 });
+
+/**
+ * spl.ko and zfs.ko for one kernel, as a `Tree` below usr/lib/modules/RELEASE/extra.
+ * `compiler` is the tool tree with gcc and zfs-dkms' source; `sandbox` the one with bwrap; `headers` a folder with the
+ * kernel's headers, or null: the compiler's tree has those of Debian's kernel.
+ */
+export function zfsModules(
+  name: string,
+  { compiler, sandbox, headers }: { compiler: Target; sandbox: Target; headers: Target | null },
+): Target {
+  const modules = inSandbox(`compile:${name}`, {
+    sandbox,
+    root: compiler,
+    script: source('packages/zfs/build.sh'),
+    mounts: headers ? { '/headers': headers } : {},
+    steps: 3,
+  });
+  return asTree(name, { modules });
+}
