@@ -1,0 +1,96 @@
+import { BoxError } from './box.ts';
+
+/** A value of a JSON document and where it is, for errors: `roles.root.keys[2]`. */
+export interface Field {
+  readonly value: unknown;
+  readonly at: string;
+}
+
+/** A document that is JSON. `what` it is and `where` it came from: for errors. */
+export function parseDocument(text: string, what: string, where: string): Field {
+  try {
+    return { value: JSON.parse(text) as unknown, at: '' };
+  } catch (error) {
+    const start = text.trimStart().slice(0, 40).replaceAll(/\s+/g, ' ');
+    const found =
+      text.trim() === ''
+        ? 'it is empty'
+        : start.startsWith('<')
+          ? 'it looks like a web page'
+          : error instanceof Error
+            ? error.message
+            : String(error);
+    throw new BoxError(`${what} is not JSON: ${found}`, { where });
+  }
+}
+
+function fault({ at }: Field, must: string): BoxError {
+  return new BoxError(`${at === '' ? 'the document' : at} must be ${must}`);
+}
+
+export function object(field: Field): Readonly<Record<string, unknown>> {
+  const { value } = field;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw fault(field, 'an object');
+  return value as Record<string, unknown>;
+}
+
+/** A member of an object. It may be missing: its value is undefined then. */
+export function member(field: Field, name: string): Field {
+  const value = Object.hasOwn(object(field), name) ? object(field)[name] : undefined;
+  return { value, at: field.at === '' ? name : `${field.at}.${name}` };
+}
+
+export function optional<T>(field: Field, read: (field: Field) => T): T | undefined {
+  return field.value === undefined ? undefined : read(field);
+}
+
+export function string(field: Field, pattern?: RegExp, must = 'of another form'): string {
+  if (typeof field.value !== 'string') throw fault(field, 'a string');
+  if (pattern && !pattern.test(field.value))
+    throw fault(field, `${must}, not ${JSON.stringify(field.value.slice(0, 60))}`);
+  return field.value;
+}
+
+export function choice<T extends string>(field: Field, values: readonly T[]): T {
+  const found = values.find((value) => value === field.value);
+  if (found === undefined) throw fault(field, `one of ${values.join(', ')}`);
+  return found;
+}
+
+export function boolean(field: Field): boolean {
+  if (typeof field.value !== 'boolean') throw fault(field, 'true or false');
+  return field.value;
+}
+
+export function number(field: Field, least: number, most: number): number {
+  if (typeof field.value !== 'number' || !(field.value >= least && field.value <= most))
+    throw fault(field, `a number from ${least} to ${most}`);
+  return field.value;
+}
+
+export function integer(field: Field, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (!Number.isSafeInteger(field.value)) throw fault(field, 'a whole number');
+  return number(field, least, most);
+}
+
+export function list<T>(field: Field, read: (field: Field) => T, most = 1000): T[] {
+  const { value, at } = field;
+  if (!Array.isArray(value) || value.length > most) throw fault(field, `a list of at most ${most}`);
+  return value.map((each: unknown, index) => read({ value: each, at: `${at}[${index}]` }));
+}
+
+export function map<T>(field: Field, read: (field: Field, key: string) => T): Record<string, T> {
+  const names = Object.keys(object(field));
+  return Object.fromEntries(names.map((name) => [name, read(member(field, name), name)]));
+}
+
+/** Milliseconds since 1970 of a time in UTC, `2026-11-29T12:00:00Z`. */
+export function time(field: Field): number {
+  const text = string(field, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'a time as 2026-11-29T12:00:00Z');
+  const parsed = Date.parse(text);
+  if (Number.isNaN(parsed)) throw fault(field, 'a time that exists');
+  return parsed;
+}
+
+export const isoTime = (milliseconds: number): string =>
+  `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;

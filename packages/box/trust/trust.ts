@@ -1,0 +1,162 @@
+import type { Channel, Envelope, Release, Root } from '../../../build/release/format/types.ts';
+import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
+import { parseChannel, parseEnvelope, parseRelease, parseRoot } from './documents.ts';
+import { checkSignatures, type VerifyOptions } from './verify.ts';
+
+/** The root of trust of a release, part of its verified /usr. */
+export const BUILT_IN_ROOT = '/usr/share/draisine/root.json';
+/** The newest one that was verified. */
+export const KEPT_ROOT = '/var/lib/draisine/update/root.json';
+
+/** A document and the envelope it came in. */
+export interface Signed<T> {
+  readonly envelope: Envelope;
+  readonly value: T;
+}
+
+/** What is trusted when nothing was fetched yet: the root of /usr, or a later one that followed it. */
+export function trustedRoot(box: Box): Root {
+  const builtIn = readTextIfThere(box, BUILT_IN_ROOT);
+  if (builtIn === undefined)
+    throw new BoxError('this release has no root of trust, so it takes no updates', {
+      where: BUILT_IN_ROOT,
+      hint: 'images that are to be updated are built with keys: ./draisine keys init',
+    });
+  const root = parseRoot(parseEnvelope(builtIn, 'root.json', BUILT_IN_ROOT).signed, BUILT_IN_ROOT);
+  const kept = readKept(box);
+  return kept && kept.number > root.number ? kept : root;
+}
+
+/** A kept root that cannot be read is as none: the one of /usr is there, and the chain is walked again. */
+function readKept(box: Box): Root | undefined {
+  const text = readTextIfThere(box, KEPT_ROOT);
+  if (text === undefined) return undefined;
+  try {
+    return parseRoot(parseEnvelope(text, 'root.json', KEPT_ROOT).signed, KEPT_ROOT);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `the kept root of trust is left aside: ${error.message}`);
+    return undefined;
+  }
+}
+
+/**
+ * The root after `root`, out of the text of its file: its number is one more, and the root keys of both have signed it,
+ * each as many as its own threshold says.
+ */
+export function nextRoot(box: Box, root: Root, text: string, where: string, options?: VerifyOptions): Root {
+  const what = 'root.json';
+  const envelope = parseEnvelope(text, what, where);
+  const next = parseRoot(envelope.signed, where);
+  if (next.number !== root.number + 1)
+    throw new BoxError(`root ${next.number} does not follow root ${root.number}`, { where });
+  checkSignatures(
+    box,
+    envelope,
+    'root',
+    root,
+    `${what} ${next.number}, for the keys of root ${root.number},`,
+    options,
+  );
+  checkSignatures(box, envelope, 'root', next, `${what} ${next.number}`, options);
+  return next;
+}
+
+/**
+ * Walks from the trusted root to the newest. `fetchRoot(undefined)`: BASE/root.json; `fetchRoot(N)`: that of number N,
+ * for boxes that missed some. Each that follows is kept. An older one on the server is an error: somebody serves the past.
+ */
+export function followRoots(
+  box: Box,
+  trusted: Root,
+  fetchRoot: (number: number | undefined) => { readonly text: string; readonly where: string },
+  options?: VerifyOptions,
+): Root {
+  const newest = fetchRoot(undefined);
+  const { number } = parseRoot(parseEnvelope(newest.text, 'root.json', newest.where).signed, newest.where);
+  if (number < trusted.number)
+    throw new BoxError(`the server has root ${number}, and root ${trusted.number} is trusted already`, {
+      where: newest.where,
+    });
+  let root = trusted;
+  while (root.number < number) {
+    const next = root.number + 1 === number ? newest : fetchRoot(root.number + 1);
+    root = nextRoot(box, root, next.text, next.where, options);
+    box.writeFile(KEPT_ROOT, next.text);
+    box.log('notice', `root of trust ${root.number} follows ${root.number - 1}`);
+  }
+  return root;
+}
+
+/** What of the past a channel file must not fall behind. */
+export interface ChannelExpectation {
+  readonly image: string;
+  readonly channel: string;
+  /** The least serial number. */
+  readonly serial: number;
+}
+
+/** The channel file of this very image and channel, signed, not older than one that was taken before. */
+export function openChannel(
+  box: Box,
+  root: Root,
+  text: string,
+  where: string,
+  expected: ChannelExpectation,
+  options?: VerifyOptions,
+): Channel {
+  const envelope = parseEnvelope(text, 'the channel file', where);
+  const value = parseChannel(envelope.signed, where);
+  checkSignatures(box, envelope, 'channel', root, 'the channel file', options);
+  if (value.image !== expected.image || value.channel !== expected.channel)
+    throw new BoxError(
+      `this is the channel ${value.channel} of ${value.image}, not ${expected.channel} of ${expected.image}`,
+      { where },
+    );
+  if (value.serial < expected.serial)
+    throw new BoxError(
+      `the channel file has serial ${value.serial}, and ${expected.serial} was seen before`,
+      {
+        where,
+        hint: 'the server is behind, or somebody serves the past',
+      },
+    );
+  return value;
+}
+
+/** The release that a channel named by version and digest, signed. `digest`: of its file's bytes. */
+export function openRelease(
+  box: Box,
+  root: Root,
+  text: string,
+  where: string,
+  expected: { readonly image: string; readonly version: string; readonly release: string },
+  digest: string,
+  options?: VerifyOptions,
+): Release {
+  if (digest !== expected.release)
+    throw new BoxError(`release.json of ${expected.version} is not the one that the channel names`, {
+      where,
+    });
+  const envelope = parseEnvelope(text, 'release.json', where);
+  const value = parseRelease(envelope.signed, where);
+  checkSignatures(box, envelope, 'release', root, 'release.json', options);
+  if (value.image !== expected.image || value.version !== expected.version)
+    throw new BoxError(
+      `release.json is of ${value.image} ${value.version}, not of ${expected.image} ${expected.version}`,
+      { where },
+    );
+  if (value.root !== undefined && value.root > root.number)
+    throw new BoxError(`${value.version} needs root ${value.root}, and root ${root.number} is trusted`, {
+      where,
+    });
+  return value;
+}
+
+/**
+ * The time on the box: the latest of its clock, the build's epoch and the newest signed time it has seen. A dead
+ * battery cannot make an old file fresh.
+ */
+export function trustedTime(box: Box, epochMs: number, newestSignedMs: number): number {
+  return Math.max(box.now(), epochMs, newestSignedMs);
+}
