@@ -8,7 +8,7 @@
 import { fileURLToPath } from 'node:url';
 import { createCluster, planCluster } from '../kola-tests/harness/machine/cluster.ts';
 import { openLab } from '../kola-tests/harness/machine/lab.ts';
-import type { MachineSpec } from '../kola-tests/harness/qemu/spec.ts';
+import type { MachineSpec } from '../kola-tests/harness/machine/spec.ts';
 import { qemuTree } from '../kola-tests/harness/qemu/tree.ts';
 
 const [boots = 3, forks = 10] = process.argv.slice(2).map(Number);

@@ -1,14 +1,53 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput } from '../sdk/lib/errors.ts';
-import { sha256 } from '../sdk/lib/files.ts';
-import type { ImageContext, ImageTargets } from './cli/images.ts';
+import { type Sha256, sha256 } from '../sdk/lib/files.ts';
 import { type Lock, lockDate, lockedSet, readLock } from './debian/lock.ts';
 import { CHECKOUT } from './graph/code.ts';
+import type { Target } from './graph/target.ts';
 import type { Image } from './image/image.ts';
-import { imageTargets as graphOf } from './image/targets.ts';
+import { imageTargets } from './image/targets.ts';
 import { moduleCertificate, ownRoot } from './keys/keys.ts';
 import { versionFault, versionOf } from './release/format/version.ts';
+
+/** A package of an image, as the manifest names it. */
+export interface ImagePackage {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+}
+
+/** How an image is built. */
+export interface ProductOptions {
+  /** Development compression: quick to make, larger. */
+  readonly dev: boolean;
+  /** `YYYY.MDD.N`; default DRAISINE_VERSION, else the day of the lock's newest index. */
+  readonly version?: string;
+}
+
+/** All that the command line needs of an image. */
+export interface ImageProduct {
+  /** What `build IMAGE` makes: artifact name (`disk`, `uki`, …; the target's is `IMAGE:disk`) → target and file name in out/IMAGE/. */
+  readonly artifacts: Readonly<Record<string, ImageArtifact>>;
+  /** Other targets the user may name, by their full names. All that these and the artifacts need can be named too. */
+  readonly targets: Readonly<Record<string, Target>>;
+  readonly version: string;
+  /** SHA-256 of the lock. */
+  readonly lock: Sha256;
+  readonly packages: readonly ImagePackage[];
+  /** Output: the root hash of /usr's hash tree, 64 hexadecimal digits. */
+  readonly usrHash: Target;
+  /** Output: JSON `{entries, trims?: [{reason, count, bytes}]}`. */
+  readonly tree: Target;
+}
+
+export interface ImageArtifact {
+  readonly target: Target;
+  /** Name of the file in out/IMAGE/. */
+  readonly file: string;
+  /** Made by `build IMAGE`; the others only when asked for by name. */
+  readonly byDefault: boolean;
+}
 
 const LOCK = 'packages/lock.json';
 
@@ -32,16 +71,16 @@ const FILES: Readonly<Record<string, string>> = {
 /** Artifacts that a development build makes only when they are asked for. */
 const NOT_FOR_DEVELOPMENT = ['disk.zst', 'iso', 'disk.bmap'];
 
-/** The targets of an image out of the committed lock. */
-export async function imageTargets(image: Image, context: ImageContext): Promise<ImageTargets> {
-  const { dev } = context;
+/** An image with its targets, out of the committed lock. */
+export async function imageProduct(image: Image, options: ProductOptions): Promise<ImageProduct> {
+  const { dev } = options;
   const lockPath = join(CHECKOUT, LOCK);
   const lock = await readLock(lockPath);
-  const version = imageVersion(lock, context.version);
+  const version = imageVersion(lock, options.version);
   const epoch = sourceDateEpoch() ?? lockDate(lock);
   const certificate = image.kernel.signed ? ((await moduleCertificate()) ?? '') : '';
   const trust = (await ownRoot()) ?? '';
-  const graph = graphOf(image, { root: CHECKOUT, lock, version, dev, epoch, certificate, trust });
+  const graph = imageTargets(image, { root: CHECKOUT, lock, version, dev, epoch, certificate, trust });
   return {
     artifacts: Object.fromEntries(
       Object.entries(graph.artifacts).map(([name, target]) => [

@@ -5,7 +5,8 @@ import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
 import type { LineColumn } from './json/lines.ts';
 import { isObject, type JsonObject } from './json/value.ts';
 import { type Entry, pathText } from './report.ts';
-import type { Step, Struct } from './spec/shape.ts';
+import type { Struct } from './spec/shape.ts';
+import type { Step } from './step.ts';
 import { UNNUMBERED, unnumberedPartitions } from './unnumbered.ts';
 import { MAX_BYTES, type Readable, readValid, tooLarge, type Verdict, validate } from './validate.ts';
 

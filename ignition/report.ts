@@ -1,4 +1,4 @@
-import type { Step } from './spec/shape.ts';
+import type { Step } from './step.ts';
 
 /** What Ignition would say of a config: an error fails the boot, a warning does not. */
 export interface Entry {

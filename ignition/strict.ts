@@ -1,6 +1,7 @@
 import { Failure } from '../sdk/lib/errors.ts';
 import { type Entry, pathText } from './report.ts';
-import type { Step, Struct } from './spec/shape.ts';
+import type { Struct } from './spec/shape.ts';
+import type { Step } from './step.ts';
 import { type ConfigFile, member, otherConfigs, readFiles, structs, textOf } from './strict/contents.ts';
 import { checkDevices, checkMounts } from './strict/devices.ts';
 import type { Finding } from './strict/finding.ts';

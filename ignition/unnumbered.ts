@@ -1,5 +1,6 @@
 import { isObject, type JsonObject } from './json/value.ts';
-import type { Step, Struct } from './spec/shape.ts';
+import type { Struct } from './spec/shape.ts';
+import type { Step } from './step.ts';
 
 /**
  * Partitions that each provisioning would make anew, another beside the last one's: by label alone Ignition 2.14 finds

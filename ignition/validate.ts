@@ -10,8 +10,9 @@ import {
   problemText,
   type Report,
 } from './report.ts';
-import { inner, type Step, type Struct, string, struct } from './spec/shape.ts';
+import { inner, type Struct, string, struct } from './spec/shape.ts';
 import { configShape } from './spec/v3.ts';
+import type { Step } from './step.ts';
 import { canonicalVersion, specMinor } from './version.ts';
 import { checkDuplicates, checkRules, checkUnknownKeys } from './walk.ts';
 

@@ -23,8 +23,12 @@ export function register(program: Command): void {
 
   program
     .command('test')
-    .description('unit tests, then builds what is missing, then VM tests')
-    .argument('[pattern...]', 'part of the path of a unit test, or a glob on names of VM tests')
+    .description('checks of the sources, unit tests, then builds what is missing, then VM tests')
+    .argument(
+      '[pattern...]',
+      'part of the name of a check or of the path of a unit test, or a glob on names of VM tests',
+    )
+    .option('--static', 'checks of the sources only: types, lint, imports, shell')
     .option('--unit', 'unit tests only')
     .option('--vm', 'VM tests only')
     .action(async (patterns: string[], options: TestOptions) =>

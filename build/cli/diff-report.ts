@@ -1,6 +1,6 @@
 import { byteOrder, canonicalJson } from '../../sdk/lib/files.ts';
+import type { ImagePackage } from '../image.ts';
 import type { Content, Entry } from '../tree/entry.ts';
-import type { ImagePackage } from './images.ts';
 import type { Manifest } from './manifest.ts';
 import type { FileEntry, TreeDocument } from './tree-document.ts';
 

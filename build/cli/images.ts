@@ -2,54 +2,16 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
-import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
 import { CHECKOUT } from '../graph/code.ts';
 import { makeGraph } from '../graph/graph.ts';
 import type { Target } from '../graph/target.ts';
 import { checkImage } from '../image/check-image.ts';
 import type { Image } from '../image/image.ts';
+import type { ImageProduct, ProductOptions } from '../image.ts';
 import { nearNames } from './near.ts';
 
-/** A package of an image, as the manifest names it. */
-export interface ImagePackage {
-  readonly name: string;
-  readonly version: string;
-  readonly architecture: string;
-}
-
-/** How `imageTargets` is told to build. */
-export interface ImageContext {
-  /** Development compression: quick to make, larger. */
-  readonly dev: boolean;
-  /** `YYYY.MDD.N`; default DRAISINE_VERSION, else the day of the lock's newest index. */
-  readonly version?: string;
-}
-
-/** What `imageTargets(image, context)` of build/image.ts returns: all that the command line needs of an image. */
-export interface ImageTargets {
-  /** What `build IMAGE` makes: artifact name (`disk`, `uki`, …; the target's is `IMAGE:disk`) → target and file name in out/IMAGE/. */
-  readonly artifacts: Readonly<Record<string, ImageArtifact>>;
-  /** Other targets the user may name, by their full names. All that these and the artifacts need can be named too. */
-  readonly targets: Readonly<Record<string, Target>>;
-  readonly version: string;
-  /** SHA-256 of the lock. */
-  readonly lock: Sha256;
-  readonly packages: readonly ImagePackage[];
-  /** Output: the root hash of /usr's hash tree, 64 hexadecimal digits. */
-  readonly usrHash: Target;
-  /** Output: JSON `{entries, trims?: [{reason, count, bytes}]}`. */
-  readonly tree: Target;
-}
-
-export interface ImageArtifact {
-  readonly target: Target;
-  /** Name of the file in out/IMAGE/. */
-  readonly file: string;
-  /** Made by `build IMAGE`; the others only when asked for by name. */
-  readonly byDefault: boolean;
-}
-
-export interface LoadedImage extends ImageTargets {
+export interface LoadedImage extends ImageProduct {
   readonly name: string;
 }
 
@@ -95,21 +57,21 @@ function placeOf(error: Error, module: string): { what: string; where: string } 
   return { where: ours ?? module, what };
 }
 
-export async function loadImage(name: string, context: ImageContext): Promise<LoadedImage> {
+export async function loadImage(name: string, options: ProductOptions): Promise<LoadedImage> {
   const image = await readImage(name);
-  const { imageTargets } = await import('../image.ts');
-  return { name, ...(await imageTargets(image, context)) };
+  const { imageProduct } = await import('../image.ts');
+  return { name, ...(await imageProduct(image, options)) };
 }
 
 /** Every target of the checkout's images and all they need, by name. */
-export async function loadTargets(context: ImageContext = { dev: false }): Promise<Map<string, Target>> {
+export async function loadTargets(options: ProductOptions = { dev: false }): Promise<Map<string, Target>> {
   const roots: Target[] = [];
-  for (const name of imageNames()) roots.push(...targetsOf(await loadImage(name, context)));
+  for (const name of imageNames()) roots.push(...targetsOf(await loadImage(name, options)));
   return targetsByName(roots);
 }
 
 /** All targets an image names itself. */
-export function targetsOf(image: ImageTargets): readonly Target[] {
+export function targetsOf(image: ImageProduct): readonly Target[] {
   return [
     ...Object.values(image.artifacts).map(({ target }) => target),
     ...Object.values(image.targets),

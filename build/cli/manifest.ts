@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
 import { CHECKOUT } from '../graph/code.ts';
-import { type ImagePackage, imageNames } from './images.ts';
+import type { ImagePackage } from '../image.ts';
+import { imageNames } from './images.ts';
 import { nearNames } from './near.ts';
 
 export const MANIFEST = 'manifest.json';

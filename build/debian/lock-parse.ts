@@ -1,7 +1,14 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { parseJson } from '../../sdk/lib/json.ts';
 import type { ArchiveName } from './archives.ts';
-import type { Lock, LockedIndex, LockedPackage, LockedSet, LockedSource, PinnedPackage } from './lock.ts';
+import type {
+  Lock,
+  LockedIndex,
+  LockedPackage,
+  LockedSet,
+  LockedSource,
+  PinnedPackage,
+} from './lock-types.ts';
 
 /** Raised when a reader of the old format would misunderstand the new one. */
 export const LOCK_FORMAT = 1;

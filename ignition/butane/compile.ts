@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { LineColumn } from '../json/lines.ts';
 import { isObject, type Json, type JsonObject } from '../json/value.ts';
 import { type Entry, pathText } from '../report.ts';
-import type { Step } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import { validate } from '../validate.ts';
 import { addMountUnits, addTrees, type Context, embedResources } from './desugar.ts';
 import { butaneShape, type Dialect } from './fields.ts';

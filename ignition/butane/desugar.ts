@@ -3,7 +3,7 @@ import { isObject, type Json, type JsonObject } from '../json/value.ts';
 import { LocalFault, readLocal, readTree, type TreeNode } from '../local-files.ts';
 import { mergeConfigs } from '../merge.ts';
 import { cleanPath } from '../rules/path.ts';
-import type { Step } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import { type MountedFilesystem, mountUnit } from '../sugar/mount-unit.ts';
 
 /** Turns Butane's own keys into plain Ignition. */

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../json/value.ts';
-import type { Field, Step, StructShape } from '../spec/shape.ts';
+import type { Field, StructShape } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import { snakeCase } from './fields.ts';
 import { isNullText, parseBoolean, parseInteger, type Yaml } from './yaml.ts';
 

@@ -1,4 +1,5 @@
-import { type Field, foldName, type Step, type Struct, type StructShape, type Value } from '../spec/shape.ts';
+import { type Field, foldName, type Struct, type StructShape, type Value } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import { skipSpace, skipValue } from './syntax.ts';
 import { decodeString } from './text.ts';
 

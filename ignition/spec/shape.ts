@@ -1,8 +1,5 @@
 import type { Report } from '../report.ts';
 
-/** One step of a path in a config: an object key or an index. */
-export type Step = string | number;
-
 /** A decoded struct: fields by their JSON name. A 64-bit integer beyond 2^53 is a bigint. */
 export type Struct = { [field: string]: Value };
 export type Value = undefined | string | boolean | number | bigint | Struct | Value[];

@@ -1,4 +1,4 @@
-import type { Step } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 
 /** What a check beyond Ignition's own found. It never changes the verdict: it becomes a warning. */
 export interface Finding {

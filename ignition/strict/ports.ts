@@ -1,4 +1,4 @@
-import type { Step } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import type { ConfigFile } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { type ImageView, imageText, imageUnits, UNIT_FOLDER } from './image.ts';

@@ -1,4 +1,5 @@
-import type { Step, Struct } from '../spec/shape.ts';
+import type { Struct } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import { type ConfigFile, member, numberOf, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { type ImageView, imageText } from './image.ts';

@@ -5,7 +5,7 @@ import { dirname, join, posix } from 'node:path';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { type Bind, runSandboxed } from '../../sdk/sandbox.ts';
 import { goQuote } from '../json/text.ts';
-import type { Step } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import type { Finding } from './finding.ts';
 import type { ImageView } from './image.ts';
 

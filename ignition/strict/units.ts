@@ -1,4 +1,5 @@
-import type { Step, Struct, Value } from '../spec/shape.ts';
+import type { Struct, Value } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import { type ConfigFile, member, type PlacedText, structs, textOf } from './contents.ts';
 
 export const CONFIG_FOLDER = '/etc/systemd/system/';

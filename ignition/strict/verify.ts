@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { goQuote } from '../json/text.ts';
-import type { Step } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import type { ConfigFile, PlacedText } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { type ImageView, imageUnits, UNIT_FOLDER } from './image.ts';

@@ -1,4 +1,5 @@
-import type { Step, Struct } from '../spec/shape.ts';
+import type { Struct } from '../spec/shape.ts';
+import type { Step } from '../step.ts';
 import { member, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { hasModule, hasProgram, type ImageView } from './image.ts';

@@ -144,7 +144,7 @@ async function memory(): Promise<Finding> {
 
 async function mirror(): Promise<Finding> {
   const need = 'Debian mirror';
-  const { archiveUrls, mirrorBases } = await import('../../build/debian/mirror.ts');
+  const { archiveUrls, mirrorBases } = await import('../../build/for-kola.ts');
   try {
     const bases = archiveUrls(await mirrorBases(), 'debian');
     const answers = await Promise.all(bases.map(answersFor));
@@ -170,7 +170,7 @@ async function mirror(): Promise<Finding> {
 
 /** Asks as the fetcher asks: through the same proxies. */
 export async function answersFor(base: string): Promise<{ base: string; ok: boolean; why: string }> {
-  const { get } = await import('../../build/debian/http.ts');
+  const { get } = await import('../../build/for-kola.ts');
   try {
     const { status, body } = await get(`${base}/dists/trixie/InRelease`, {
       signal: AbortSignal.timeout(ANSWER_MS),

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ignitionOracle } from '../../packages/ignition/source.ts';
+import { ignitionOracle } from '../../packages/for-kola.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { log } from '../../sdk/lib/log.ts';
@@ -21,6 +21,7 @@ import { CHECKOUT, OUT } from './options.ts';
 import { type Outcome, reportStages } from './outcome.ts';
 import { recap } from './recap.ts';
 import type { Stage } from './stages.ts';
+import { staticStage } from './static.ts';
 
 const ROOMS = ['bench', 'build', 'ignition', 'images', 'kola-tests', 'packages', 'sdk'];
 
@@ -36,37 +37,45 @@ export async function unitTestFiles(): Promise<string[]> {
 }
 
 export interface TestOptions {
+  /** Only the checks of the sources, only the unit tests, only the VM tests. */
+  readonly static?: boolean;
   readonly unit?: boolean;
   readonly vm?: boolean;
 }
 
-/** `./draisine test`: unit tests, then builds what is missing, then VM tests, as one run of node:test. */
-export async function testEverything(
-  patterns: readonly string[],
-  { unit, vm }: TestOptions,
-): Promise<number> {
-  if (unit && vm)
-    throw badInput('--unit and --vm exclude each other', { hint: 'leave both out to run everything' });
+/** `./draisine test`: checks of the sources, unit tests, then builds what is missing, then VM tests, as one run of node:test. */
+export async function testEverything(patterns: readonly string[], options: TestOptions): Promise<number> {
+  const only = (['static', 'unit', 'vm'] as const).filter((name) => options[name]);
+  if (only.length > 1) {
+    throw badInput(`${only.map((name) => `--${name}`).join(' and ')} exclude each other`, {
+      hint: 'leave them out to run everything',
+    });
+  }
+  const wanted = (name: (typeof only)[number]) => only.length === 0 || only.includes(name);
   const stages: Stage[] = [];
-  if (!vm) {
+  if (wanted('static')) {
+    const checks = staticStage(patterns);
+    if (checks) stages.push(checks);
+  }
+  if (wanted('unit')) {
     const files = (await unitTestFiles()).filter((file) => matchesFile(relative(CHECKOUT, file), patterns));
     const before = { name: 'fetch the oracle of ignition/', run: oracleEnvironment };
     if (files.length > 0) stages.push({ files, concurrency: availableParallelism(), before });
   }
-  if (!unit && (await someVmTest(patterns))) {
+  if (wanted('vm') && (await someVmTest(patterns))) {
     const build = { name: 'build n100', run: () => buildImage('n100') };
     stages.push(vmStage({ image: 'n100', patterns }, build));
   }
   if (stages.length === 0) {
     throw badInput(`no test matches ${patterns.join(' ')}`, {
-      hint: 'a pattern is part of the path of a unit test, or a glob on names of VM tests',
+      hint: 'a pattern is part of the name of a check, part of the path of a unit test, or a glob on names of VM tests',
     });
   }
   const { failed } = await reportStages(stages, process.stdout, {
     live: liveLine(process.stderr),
     whenRun: async (outcome) => {
       process.stderr.write(recap(outcome));
-      if (!unit) await reportVmTests('n100', join(OUT, 'report'), outcome, patterns.length === 0);
+      if (wanted('vm')) await reportVmTests('n100', join(OUT, 'report'), outcome, patterns.length === 0);
     },
   });
   return failed === 0 ? 0 : 1;

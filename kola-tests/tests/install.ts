@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
 import { startServe } from '../harness/guest/draisine.ts';
+import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/guest/ignition.ts';
 import { runsFrom } from '../harness/guest/installed.ts';
 import { softly } from '../harness/guest/soft.ts';
 import { ignitionText } from '../harness/machine/boot.ts';
 import { bootEntry } from '../harness/machine/boot-menu.ts';
 import type { Machine } from '../harness/machine/machine.ts';
-import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/qemu/spec.ts';
 import { register } from '../harness/run/register.ts';
 
 /* draisine-install: onto which disk, and whether what it made boots. */

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BUSYBOX } from '../harness/guest/busybox.ts';
 import { startServe } from '../harness/guest/draisine.ts';
+import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/guest/ignition.ts';
 import { ignitionText } from '../harness/machine/boot.ts';
 import type { Machine } from '../harness/machine/machine.ts';
-import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/qemu/spec.ts';
 import { register } from '../harness/run/register.ts';
 
 /* Machines without a disk of ours, booted over the network by `draisine serve --http-only`. */

@@ -5,9 +5,10 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { type Agent, openAgent } from '../qemu/agent.ts';
 import { connectUnix } from '../qemu/socket.ts';
-import { EMPTY_CONFIG } from '../qemu/spec.ts';
-import { type Agent, openAgent, withAgent } from './agent.ts';
+import { withAgent } from './agent.ts';
+import { EMPTY_CONFIG } from './ignition.ts';
 
 const limit = { timeoutMs: 5000 };
 

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { newMachineDir } from '../qemu/rundir.ts';
-import type { IgnitionConfig } from '../qemu/spec.ts';
 import { supervise } from '../qemu/supervise.ts';
 import { poll } from '../qemu/wait.ts';
+import type { IgnitionConfig } from './ignition.ts';
 import { HOST } from './web.ts';
 
 /*

@@ -4,11 +4,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
-import type { Lab } from '../machine/lab.ts';
+import type { Acceleration } from '../qemu/accel.ts';
+import { CHANNEL_CLOSED, firstLine, type Output } from '../qemu/agent.ts';
 import { indent } from '../qemu/console.ts';
 import type { Vm } from '../qemu/vm.ts';
 import { poll, seconds } from '../qemu/wait.ts';
-import { CHANNEL_CLOSED, firstLine, type Output } from './agent.ts';
 
 /** Seconds as on the machine's native speed: emulation gets them multiplied. */
 export interface Limit {
@@ -64,13 +64,13 @@ const CLOSING_MS = 2_000;
 
 /** `patience` multiplies all limits. */
 export function guestVerbs(
-  lab: Lab,
+  { slowness }: Pick<Acceleration, 'slowness'>,
   name: string,
   vm: () => Vm,
   patience: () => number = () => 1,
 ): GuestVerbs {
   const limitMs = ({ seconds = DEFAULT_SECONDS }: Limit = {}): number =>
-    seconds * 1000 * lab.accel.slowness * patience();
+    seconds * 1000 * slowness * patience();
 
   async function raw(script: string, options: ExecuteOptions = {}): Promise<Output> {
     const { agent, lost } = vm();

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Machine } from '../machine/machine.ts';
-import type { IgnitionConfig } from '../qemu/spec.ts';
+import type { IgnitionConfig } from './ignition.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 

@@ -3,8 +3,8 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { withFakeLab } from '../../fixtures/fake-lab.ts';
-import { planMachine } from '../qemu/spec.ts';
 import { artifactOrigin, createFiles } from './boot.ts';
+import { planMachine } from './spec.ts';
 
 test('when a file of a machine cannot be made, the others have come to their end', async () => {
   await withFakeLab(async ({ lab, snapshots }) => {

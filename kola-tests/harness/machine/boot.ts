@@ -2,16 +2,18 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { withAgent } from '../guest/agent.ts';
+import type { IgnitionConfig } from '../guest/ignition.ts';
 import { indent } from '../qemu/console.ts';
 import { type Device, type DiskFile, diskDevice, macAddress, nicDevice } from '../qemu/devices.ts';
 import type { DirectBoot } from '../qemu/direct.ts';
 import { createBlank, createOverlay } from '../qemu/disks.ts';
+import { type Disk, isHotPluggable } from '../qemu/parts.ts';
 import { FIRST_HOTPLUG_SLOT, type Hardware } from '../qemu/qemu-args.ts';
-import { type Disk, type IgnitionConfig, isHotPluggable, type Plan } from '../qemu/spec.ts';
 import { Trouble } from '../qemu/trouble.ts';
 import type { Vm } from '../qemu/vm.ts';
 import { allEnded } from '../qemu/wait.ts';
 import type { Lab } from './lab.ts';
+import type { Plan } from './spec.ts';
 
 /** The files of a machine, in its folder. */
 export interface MachineFiles {

@@ -1,11 +1,11 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { type Network, openNetwork } from '../qemu/network.ts';
 import { newMachineDir } from '../qemu/rundir.ts';
-import { type Plan, planMachine } from '../qemu/spec.ts';
 import { allEnded } from '../qemu/wait.ts';
 import type { TestDefinition } from '../run/register.ts';
 import type { Lab } from './lab.ts';
 import { createMachine, type Machine } from './machine.ts';
+import { type Plan, planMachine } from './spec.ts';
 
 /** The plans of a test's machines, checked. */
 export function planCluster({

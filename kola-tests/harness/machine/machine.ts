@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
 import { type GuestVerbs, guestVerbs, type Limit } from '../guest/guest.ts';
 import { type HardshipVerbs, hardshipVerbs } from '../guest/hardships.ts';
+import type { IgnitionConfig } from '../guest/ignition.ts';
 import { KERNEL_SCRIPT } from '../guest/kernel-log.ts';
 import { type Device, type DiskFile, diskDevice, portName } from '../qemu/devices.ts';
 import { directBoot } from '../qemu/direct.ts';
 import { forwardPort } from '../qemu/forward.ts';
+import { type Disk, devicePath } from '../qemu/parts.ts';
 import { consoleLog, FIRST_HOTPLUG_SLOT } from '../qemu/qemu-args.ts';
 import { newMachineDir } from '../qemu/rundir.ts';
-import { type Disk, devicePath, type IgnitionConfig, type Plan } from '../qemu/spec.ts';
 import { type Down, startVm, type Vm } from '../qemu/vm.ts';
 import { type Patience, within } from '../qemu/wait.ts';
 import {
@@ -30,6 +31,7 @@ import type { Lab } from './lab.ts';
 import { type Netboot, netbootDevices, withHttpBoot } from './netboot.ts';
 import { type SavedVerbs, savedVerbs } from './saved.ts';
 import { discardSnapshot, type Snapshot, snapshotFor } from './snapshot.ts';
+import type { Plan } from './spec.ts';
 
 /** How long a boot may take on native speed. */
 const BOOT_SECONDS = 120;
@@ -437,7 +439,7 @@ export async function createMachine(
       await rm(dir, { recursive: true, force: true });
     },
   };
-  const guest = guestVerbs(lab, name, running, () => patience);
+  const guest = guestVerbs(lab.accel, name, running, () => patience);
   const faults = faultVerbs(running, deviceNamed);
   const machine: Machine = {
     ...lifecycle,

@@ -8,9 +8,9 @@ import { withAgent } from '../guest/agent.ts';
 import { guestVerbs } from '../guest/guest.ts';
 import type { DiskFile } from '../qemu/devices.ts';
 import { digestOf } from '../qemu/digest.ts';
+import type { Disk } from '../qemu/parts.ts';
 import { consoleLog, qemuArguments } from '../qemu/qemu-args.ts';
 import { newMachineDir } from '../qemu/rundir.ts';
-import type { Disk, Plan } from '../qemu/spec.ts';
 import { saveState, startVm, type Vm } from '../qemu/vm.ts';
 import { seconds } from '../qemu/wait.ts';
 import {
@@ -26,6 +26,7 @@ import {
 } from './boot.ts';
 import type { Lab } from './lab.ts';
 import { makeRoom } from './snapshot-room.ts';
+import type { Plan } from './spec.ts';
 
 /** A machine that has booted, saved: its memory and device state, and the disks they belong to. */
 export interface Snapshot extends Origin {
@@ -168,7 +169,7 @@ async function make(lab: Lab, plan: Plan, dir: string): Promise<Failure | undefi
     try {
       if (plan.prepare) {
         await wake(lab, vm);
-        const verbs = guestVerbs(lab, plan.prepare.name, () => vm);
+        const verbs = guestVerbs(lab.accel, plan.prepare.name, () => vm);
         await plan.prepare.run({ ...verbs, artifact: async (name) => (await lab.image.get(name)).path });
       } else await waitReady(lab, vm);
       // What udev has not done yet, every fork would have to do.

@@ -1,4 +1,4 @@
-import type { Disk, Nic } from './spec.ts';
+import type { Disk, Nic } from './parts.ts';
 
 /** A device and the host side it needs, in the form both QEMU's command line and QMP take: JSON. */
 export interface Device {

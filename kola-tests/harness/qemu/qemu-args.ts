@@ -3,7 +3,7 @@ import type { Acceleration } from './accel.ts';
 import { type Device, portName } from './devices.ts';
 import type { DirectBoot } from './direct.ts';
 import type { Emulator } from './emulator.ts';
-import { HOTPLUG_SLOTS } from './spec.ts';
+import { HOTPLUG_SLOTS } from './parts.ts';
 
 /** Everything QEMU's command line depends on. */
 export interface Hardware {

@@ -6,6 +6,6 @@ export async function qemuTree(): Promise<string> {
 /** Root of a set of the SDK (packages/sets/sdk.ts). */
 export async function toolTree(set: string): Promise<string> {
   // Loaded when asked for: the verbs that need no emulator start without the builder.
-  const { sdkTree } = await import('../../../build/image/sdk.ts');
+  const { sdkTree } = await import('../../../build/for-kola.ts');
   return await sdkTree(set);
 }

@@ -1,5 +1,5 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
-import { type Agent, openAgent } from '../guest/agent.ts';
+import { type Agent, openAgent } from './agent.ts';
 import { type GuestConsole, openConsole } from './console.ts';
 import type { Emulator } from './emulator.ts';
 import { type Hardware, qemuArguments, sockets } from './qemu-args.ts';

@@ -1,7 +1,8 @@
 import type { TestContext } from 'node:test';
 import { badInput } from '../../../sdk/lib/errors.ts';
+import type { IgnitionConfig } from '../guest/ignition.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { IgnitionConfig, MachineSpec } from '../qemu/spec.ts';
+import type { MachineSpec } from '../machine/spec.ts';
 
 /** The machines of a test by name. A test that names none has one: `box`. */
 export type Cluster<Name extends string = 'box'> = Readonly<Record<Name, Machine>>;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { coldPlan, devicesOf, type MachineFiles } from '../machine/boot.ts';
-import { acceleration } from './accel.ts';
-import { qemuArguments } from './qemu-args.ts';
-import { devicePath, type MachineSpec, planMachine } from './spec.ts';
+import { acceleration } from '../qemu/accel.ts';
+import { devicePath } from '../qemu/parts.ts';
+import { qemuArguments } from '../qemu/qemu-args.ts';
+import { coldPlan, devicesOf, type MachineFiles } from './boot.ts';
+import { type MachineSpec, planMachine } from './spec.ts';
 
 const plan = (spec: MachineSpec) => planMachine(spec, 'a.test, machine box');
 

@@ -1,0 +1,4 @@
+/** The face of build/ towards kola-tests/: the harness knows artifacts, and of their making only what is named here. */
+export { get } from './debian/http.ts';
+export { archiveUrls, mirrorBases } from './debian/mirror.ts';
+export { sdkTree } from './image/sdk.ts';

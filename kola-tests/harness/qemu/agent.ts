@@ -1,0 +1,141 @@
+import type { Socket } from 'node:net';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { indent } from './console.ts';
+import { lineSplitter } from './lines.ts';
+import { anySignal, type Patience, poll, seconds, within } from './wait.ts';
+
+/*
+ * The guest channel: a bash script on a virtio-serial port that the machine gets through its Ignition config.
+ *
+ *   harness → guest   hello?
+ *                     run ID SECONDS SCRIPT-BYTES STDIN-BYTES    then the script, then the input, as they are
+ *   guest → harness   :hello BOOT-ID
+ *                     :begin ID, base64 lines of stdout, :stderr, base64 lines of stderr, :end ID EXIT-CODE
+ *
+ * Base64 has no colon, so a guest that dies in the middle of an answer and says hello again is understood.
+ */
+
+export interface Output {
+  /** As the shell has it: 128 + N after signal N. */
+  readonly code: number;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+export interface RunOptions {
+  /** Default 60 s times the slowness of the machine. The process group is killed after it. */
+  readonly timeoutMs: number;
+  readonly stdin?: Uint8Array | string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Agent {
+  /** Runs a bash script as root. Several may run at once. Rejects when the guest reboots under it, or time is up. */
+  run(script: string, options: RunOptions): Promise<Output>;
+  /** Waits until the guest answers. Returns its boot id. */
+  hello(patience: Patience): Promise<string>;
+}
+
+/** What calls are told when the other end is gone. */
+export const CHANNEL_CLOSED = 'the guest channel is closed';
+
+/** A script travels in bash's argument list, whose single strings are limited (MAX_ARG_STRLEN, 128 KiB). */
+const LONGEST_SCRIPT = 100 * 1024;
+/** What the guest's own time limit may be late. */
+const GRACE_MS = 10_000;
+
+interface Call {
+  resolve(output: Output): void;
+  reject(reason: unknown): void;
+}
+
+/** Speaks the protocol over a connected socket. */
+export function openAgent(socket: Socket): Agent {
+  const calls = new Map<number, Call>();
+  let boot: string | undefined;
+  let helloes = 0;
+  let lastId = 0;
+  let answer: { id: number; stdout: string[]; stderr: string[]; current: string[] } | undefined;
+
+  function onLine(line: string): void {
+    if (!line.startsWith(':')) {
+      answer?.current.push(line);
+      return;
+    }
+    const [word, first, second] = line.slice(1).split(' ');
+    if (word === 'hello' && first) onHello(first);
+    else if (word === 'begin') {
+      const stdout: string[] = [];
+      answer = { id: Number(first), stdout, stderr: [], current: stdout };
+    } else if (word === 'stderr' && answer) answer.current = answer.stderr;
+    else if (word === 'end' && answer && answer.id === Number(first)) {
+      const call = calls.get(answer.id);
+      call?.resolve({ code: Number(second), stdout: decode(answer.stdout), stderr: decode(answer.stderr) });
+      answer = undefined;
+    }
+  }
+
+  function onHello(id: string): void {
+    answer = undefined;
+    helloes += 1;
+    if (boot !== undefined && boot !== id) fail('the guest rebooted');
+    boot = id;
+  }
+
+  function fail(what: string): void {
+    for (const call of calls.values()) call.reject(new Failure(what));
+    calls.clear();
+  }
+
+  socket.on('data', lineSplitter(onLine));
+  socket.on('error', () => {}); // QEMU's end is noticed where QEMU is watched
+  socket.on('close', () => fail(CHANNEL_CLOSED));
+
+  return {
+    hello: async (patience) => {
+      const before = helloes;
+      socket.write('hello?\n');
+      return await poll('an answer from the guest', async () => (helloes > before ? boot : undefined), {
+        ...patience,
+        intervalMs: 10,
+      });
+    },
+    run: async (script, { timeoutMs, stdin = '', signal }) => {
+      const code = Buffer.from(script);
+      const input = Buffer.from(stdin);
+      if (code.length > LONGEST_SCRIPT)
+        throw new Failure(`a script of ${code.length} bytes is too long: use copyTo`);
+      if (code.includes(0)) throw new Failure('a script must not hold a NUL byte');
+      lastId += 1;
+      const id = lastId;
+      const output = new Promise<Output>((resolve, reject) => calls.set(id, { resolve, reject }));
+      socket.write(`run ${id} ${(timeoutMs / 1000).toFixed(3)} ${code.length} ${input.length}\n`);
+      socket.write(code);
+      socket.write(input);
+      const start = performance.now();
+      try {
+        const limits = { timeoutMs: timeoutMs + GRACE_MS, signal: anySignal(signal) };
+        const result = await within(output, `no answer to: ${firstLine(script)}`, limits);
+        // timeout(1): 124 when time was up, 137 when SIGTERM did not help.
+        if ((result.code === 124 || result.code === 137) && performance.now() - start >= timeoutMs) {
+          const said = `${result.stdout}${result.stderr}`.trim();
+          throw new Failure(
+            `still running after ${seconds(timeoutMs)}, killed: ${firstLine(script)}${said ? `\n${indent(said)}` : ''}`,
+          );
+        }
+        return result;
+      } finally {
+        calls.delete(id);
+      }
+    },
+  };
+}
+
+function decode(lines: readonly string[]): Buffer {
+  return Buffer.concat(lines.map((line) => Buffer.from(line, 'base64')));
+}
+
+export function firstLine(script: string): string {
+  const lines = script.trim().split('\n');
+  return lines.length > 1 ? `${lines[0]} …` : (lines[0] ?? '');
+}

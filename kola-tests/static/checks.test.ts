@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { runCommand } from '../../sdk/tool.ts';
+import { chosenChecks, shellScripts } from './checks.ts';
+
+const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
+
+describe('the static checks', () => {
+  let dir: string;
+  before(() => {
+    dir = mkdtempSync(join(tmpdir(), 'static-test-'));
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  const put = (path: string, text: string): void => {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  };
+
+  test('shell scripts are found by their first line and by their name, not in what is not ours', async () => {
+    put('a/run', '#!/bin/sh\n');
+    put('a/generator', '#!/usr/bin/env bash\n');
+    put('a/sourced.sh', 'x=1\n');
+    put('a/program.py', '#!/usr/bin/python3\n');
+    put('a/notes.txt', 'about #!/bin/sh\n');
+    put('a/empty', '');
+    put('node_modules/x/run', '#!/bin/sh\n');
+    put('out/run', '#!/bin/sh\n');
+    assert.deepEqual(await shellScripts(dir), ['a/generator', 'a/run', 'a/sourced.sh']);
+  });
+
+  test('a pattern chooses checks by a part of their name', () => {
+    assert.deepEqual(
+      chosenChecks(['shell', 'types']).map(({ name }) => name),
+      ['types (tsc)', 'shell (shellcheck)'],
+    );
+    assert.deepEqual(chosenChecks(['zfs.mirror']), []);
+  });
+
+  test('each wrong import is named with its rule', async () => {
+    cpSync(join(CHECKOUT, '.dependency-cruiser.json'), join(dir, '.dependency-cruiser.json'));
+    put('sdk/up.ts', "import '../build/face.ts';\n");
+    put('build/face.ts', "export type { A } from '../packages/a.ts';\n");
+    put('packages/a.ts', "import type { B } from './b.ts';\nexport type A = B;\n");
+    put('packages/b.ts', "import type { A } from './a.ts';\nexport type B = A;\n");
+    put('kola-tests/t.ts', "import '../build/face.ts';\n");
+    put('kola-tests/for.ts', "import '../build/for-kola.ts';\n");
+    put('build/for-kola.ts', "await import('./nowhere.ts');\n");
+    const file = join(CHECKOUT, 'node_modules/.bin/depcruise');
+    const args = ['--config', '.dependency-cruiser.json', '--output-type', 'err', '.'];
+    const said = await runCommand({ file, args, env: process.env }, 'imports', { cwd: dir }).then(
+      () => assert.fail('the wrong imports were passed over'),
+      (error: unknown) => (error instanceof Failure ? error.message : String(error)),
+    );
+    assert.deepEqual(
+      [...said.matchAll(/error (.*?): (\S+)/g)].map(([, rule, from]) => `${rule} ${from}`).sort(),
+      [
+        'build-imports-sdk build/face.ts',
+        'kola-knows-artifacts kola-tests/t.ts',
+        'no-circle packages/a.ts',
+        'not-found build/for-kola.ts',
+        'sdk-imports-no-room sdk/up.ts',
+      ],
+    );
+  });
+});
