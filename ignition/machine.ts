@@ -1,5 +1,5 @@
 import type { SpecConfig } from './spec.ts';
-import { checkAccess, checkPorts, mountpoints } from './sugar/checks.ts';
+import { checkAccess, checkPorts, mountpoints, openings } from './sugar/checks.ts';
 import { type ContainerOptions, container, type PodOptions, pod } from './sugar/container.ts';
 import { type DatasetOptions, dataset } from './sugar/dataset.ts';
 import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
@@ -126,7 +126,9 @@ export function machine<
     ...(options.time ? [time(options.time)] : []),
     ...each(options.users, user),
     ...(options.network ? [network(options.network)] : []),
-    ...(options.firewall ? [firewall(options.firewall)] : []),
+    ...(options.firewall
+      ? [firewall(options.firewall, openings(options.firewall, containers, options.pods ?? {}))]
+      : []),
     ...each(options.files, file),
     ...each(options.directories, dir),
     ...each(options.links, link),

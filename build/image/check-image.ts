@@ -122,7 +122,13 @@ const image = fields<Image>({
     unitAliases: record(text),
     links: record(text),
     modes: list(
-      fields<Image['fixups']['modes'][number]>({ path: text, mode: count, uid: count, gid: count }),
+      fields<Image['fixups']['modes'][number]>({
+        path: text,
+        mode: count,
+        uid: count,
+        gid: count,
+        capability: optional(oneOf('cap_setgid', 'cap_setuid')),
+      }),
     ),
     moves: record(text),
   }),

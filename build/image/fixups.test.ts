@@ -60,6 +60,21 @@ describe('unitLinks', () => {
 });
 
 describe('adjust', () => {
+  test('gives a program one capability in the place of setuid', () => {
+    const mode = {
+      path: 'usr/bin/newuidmap',
+      mode: 0o755,
+      uid: 0,
+      gid: 0,
+      capability: 'cap_setuid',
+    } as const;
+    const { entries } = adjust(treeOf(file(mode.path, 'x', { mode: 0o4755 })), { modes: [mode], moves: {} });
+    assert.equal(entries[0]?.mode, 0o755);
+    // setcap cap_setuid=ep writes these bytes (getfattr -e hex -n security.capability).
+    const bytes = Buffer.from(entries[0]?.xattrs?.['security.capability'] ?? '', 'base64').toString('hex');
+    assert.equal(bytes, '0100000280000000000000000000000000000000');
+  });
+
   const tree = treeOf(file('usr/bin/agent'), file('usr/lib/dracut/tool', 'x', { mode: 0o755 }));
 
   test('gives owner and mode, and moves', () => {

@@ -2,6 +2,17 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import type { Entry, Tree } from '../tree/entry.ts';
 import { type Generated, generatedFile, generatedLink } from './generated.ts';
 
+/** Numbers of capabilities (linux/capability.h). */
+const CAPABILITIES = { cap_setgid: 6, cap_setuid: 7 } as const;
+
+/** `security.capability`, permitted and effective: struct vfs_cap_data, revision 2, little-endian (linux/capability.h). */
+function capabilityXattr(name: keyof typeof CAPABILITIES): string {
+  const data = Buffer.alloc(20);
+  data.writeUInt32LE(0x0200_0001, 0);
+  data.writeUInt32LE(1 << CAPABILITIES[name], 4);
+  return data.toString('base64');
+}
+
 /** What maintainer scripts would have done, as data. Each piece is a pure function from data to entries. */
 export interface Fixups {
   /** Unit → target that wants it, as links below usr/lib/systemd/system. */
@@ -15,6 +26,8 @@ export interface Fixups {
     readonly mode: number;
     readonly uid: number;
     readonly gid: number;
+    /** One capability the program has, whoever runs it, as `setcap cap_…=ep` gives it. */
+    readonly capability?: keyof typeof CAPABILITIES;
   }[];
   /** A file (or a folder's single file) that belongs elsewhere: from → to. */
   readonly moves: Readonly<Record<string, string>>;
@@ -59,7 +72,10 @@ export function adjust(tree: Tree, { modes, moves }: Pick<Fixups, 'modes' | 'mov
     const wanted = modes.find(({ path }) => path === entry.path);
     if (!wanted) return entry;
     left.delete(entry.path);
-    return { ...entry, mode: wanted.mode, uid: wanted.uid, gid: wanted.gid };
+    const { mode, uid, gid, capability } = wanted;
+    if (capability === undefined) return { ...entry, mode, uid, gid };
+    const xattrs = { ...entry.xattrs, 'security.capability': capabilityXattr(capability) };
+    return { ...entry, mode, uid, gid, xattrs };
   });
   if (left.size > 0) {
     throw badInput(`no such file in the image: ${[...left].join(', ')}`, {

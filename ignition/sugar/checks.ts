@@ -1,6 +1,13 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import { type ContainerOptions, defaultMountpoint, type PodOptions, publishedPorts } from './container.ts';
+import {
+  type ContainerOptions,
+  defaultMountpoint,
+  type PodOptions,
+  type PublishedPort,
+  publishedPorts,
+} from './container.ts';
 import type { DatasetOptions } from './dataset.ts';
+import { allows, type FirewallOptions, type Opening } from './firewall.ts';
 import type { PoolOptions } from './zpool.ts';
 
 /** Contradictions between the parts of one machine. */
@@ -54,7 +61,7 @@ function bitsFor({ owner }: DatasetOptions, uid: number, gid: number | undefined
 
 /** A container that runs as its own user must be able to read, and unless read-only to write, what it is given. */
 export function checkAccess(containers: Named<ContainerOptions>, datasets: Named<DatasetOptions>): void {
-  for (const [name, { user, group, volumes = [] }] of Object.entries(containers)) {
+  for (const [name, { user, group = user, volumes = [] }] of Object.entries(containers)) {
     if (user === undefined || user === 0) continue;
     for (const volume of volumes) {
       const options = 'dataset' in volume ? datasets[volume.dataset] : undefined;
@@ -71,14 +78,49 @@ export function checkAccess(containers: Named<ContainerOptions>, datasets: Named
   }
 }
 
+type Ports = readonly (number | PublishedPort)[];
+
+function portsByOwner(
+  containers: Named<ContainerOptions>,
+  pods: Named<PodOptions> | object,
+): (readonly [owner: string, ports: Ports])[] {
+  return [
+    ...Object.entries(containers).map(([name, one]) => [`containers.${name}`, one.ports ?? []] as const),
+    ...Object.entries(pods as Named<PodOptions>).map(
+      ([name, one]) => [`pods.${name}`, one.ports ?? []] as const,
+    ),
+  ];
+}
+
+const LOOPBACK = /^(127\.|::1$)/;
+
+/**
+ * What the firewall lets through to containers besides `allow`. A port that nobody could reach is an error: whoever
+ * publishes it means somebody.
+ */
+export function openings(
+  { allow }: FirewallOptions,
+  containers: Named<ContainerOptions>,
+  pods: Named<PodOptions> | object,
+): Opening[] {
+  return portsByOwner(containers, pods).flatMap(([owner, ports]) =>
+    ports.flatMap((given, index): Opening[] => {
+      const { host, protocol = 'tcp', from, address } = typeof given === 'number' ? { host: given } : given;
+      if (from !== undefined)
+        return [{ name: owner.slice(owner.indexOf('.') + 1), port: host, protocol, from }];
+      if ((address !== undefined && LOOPBACK.test(address)) || allows(allow, protocol, host)) return [];
+      throw badInput(`the firewall lets nobody reach port ${host}/${protocol}, which ${owner} publishes`, {
+        where: `${owner}.ports[${index}]`,
+        hint: `add from: ['192.168.1.0/24'] or from: 'anywhere' to the port, or { name: '${owner.slice(owner.indexOf('.') + 1)}', ${protocol}: [${host}] } to firewall.allow`,
+      });
+    }),
+  );
+}
+
 /** Two services that claim one port of the host. */
 export function checkPorts(containers: Named<ContainerOptions>, pods: Named<PodOptions> | object): void {
   const owners = new Map<string, string>();
-  const services = [
-    ...Object.entries(containers).map(([name, one]) => [`containers.${name}`, one.ports] as const),
-    ...Object.entries(pods as Named<PodOptions>).map(([name, one]) => [`pods.${name}`, one.ports] as const),
-  ];
-  for (const [owner, ports = []] of services) {
+  for (const [owner, ports] of portsByOwner(containers, pods)) {
     for (const [index, port] of ports.entries()) {
       const host = typeof port === 'number' ? port : port.host;
       const protocol = (typeof port === 'number' ? undefined : port.protocol) ?? 'tcp';

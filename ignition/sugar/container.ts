@@ -20,6 +20,8 @@ export interface PublishedPort {
   readonly protocol?: 'tcp' | 'udp';
   /** Only on this address of the host. */
   readonly address?: string;
+  /** Who may reach it although `firewall.allow` does not let it in: networks (`192.0.2.0/24`), or all. */
+  readonly from?: readonly string[] | 'anywhere';
 }
 
 export interface Health {
@@ -49,8 +51,9 @@ export interface ContainerOptions<D extends string = string, P extends string = 
   /** Environment that is secret: written to a file only root can read. */
   readonly secretEnvironment?: Text;
   readonly command?: readonly string[];
-  /** User and group inside the container. Without a user namespace they are the host's. */
+  /** User inside the container. Without a user namespace it is the host's of that number. */
   readonly user?: number;
+  /** Group inside the container; default the number of the user, never root's group. */
   readonly group?: number;
   readonly devices?: readonly string[];
   readonly limits?: Limits;
@@ -165,7 +168,7 @@ export function quadlet(
       Pod: options.pod === undefined ? undefined : `${options.pod}.pod`,
       Network: options.network,
       User: options.user,
-      Group: options.group,
+      Group: options.group ?? options.user,
       Volume: (options.volumes ?? []).map((volume) => volumeWords(volume, mountpointOf)),
       PublishPort: publishedPorts(options.ports),
       Environment: Object.entries(environment).map(([key, value]) => systemdQuote(`${key}=${value}`)),

@@ -31,8 +31,20 @@ export type Service =
   | ({ readonly name: string; readonly from?: readonly string[]; readonly interface?: string } & Ports);
 
 export interface FirewallOptions {
-  /** What is let in. Everything else is dropped; replies, loopback, ping and neighbour discovery pass. */
+  /**
+   * What is let in, to the machine and to ports that containers publish. Everything else is dropped; replies, loopback,
+   * ping and neighbour discovery pass. Containers on a bridge reach a service of the machine itself only where an entry
+   * names `interface: 'podman*'`.
+   */
   readonly allow: readonly Service[];
+}
+
+/** A port that a container or pod publishes, and the networks that may reach it. */
+export interface Opening {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp';
+  readonly from: readonly string[] | 'anywhere';
 }
 
 function portsOf(service: Exclude<Service, string>): Ports {
@@ -55,7 +67,15 @@ function sources(from: readonly string[]): string[] {
   ];
 }
 
-function rules(service: Service): string[] {
+/** Whether a list of services lets a port in, from somewhere at least. */
+export function allows(allow: readonly Service[], protocol: 'tcp' | 'udp', port: number): boolean {
+  return allow.some((service) =>
+    portsOf(typeof service === 'string' ? { name: service } : service)[protocol]?.includes(port),
+  );
+}
+
+/** @param match of the destination port: `dport`, or that before the address was translated */
+function rules(service: Service, match: (protocol: string) => string): string[] {
   const one = typeof service === 'string' ? { name: service } : service;
   const ports = portsOf(one);
   const name = matching(
@@ -66,7 +86,7 @@ function rules(service: Service): string[] {
   );
   const input =
     'interface' in one && one.interface
-      ? `iifname ${JSON.stringify(matching(one.interface, /^[A-Za-z0-9_.-]{1,15}$/, 'interface name', 'as `networkctl` shows it'))} `
+      ? `iifname ${JSON.stringify(matching(one.interface, /^[A-Za-z0-9_.-]{1,15}\*?$/, 'interface name', 'as `networkctl` shows it'))} `
       : '';
   const from = 'from' in one && one.from ? sources(one.from) : [''];
   return from.flatMap((source) =>
@@ -78,14 +98,38 @@ function rules(service: Service): string[] {
       }
       return list.length === 0
         ? []
-        : [`${input}${source}${protocol} dport { ${list.join(', ')} } accept comment "${name}"`];
+        : [`${input}${source}${match(protocol)} { ${list.join(', ')} } accept comment "${name}"`];
     }),
   );
 }
 
-/** The ruleset (nft(8)). It replaces its own table only: those of podman stay. */
-export function ruleset({ allow }: FirewallOptions): string {
-  const accepted = [...new Set(allow.flatMap(rules))];
+const toHost = (protocol: string): string => `${protocol} dport`;
+const toContainer = (protocol: string): string => `meta l4proto ${protocol} ct original proto-dst`;
+
+function opened({ name, port, protocol, from }: Opening): string[] {
+  const service = { name, [protocol]: [port] };
+  return rules(from === 'anywhere' ? service : { ...service, from }, toContainer);
+}
+
+const indented = (lines: readonly string[]): string =>
+  [...new Set(lines)].map((line) => `    ${line}\n`).join('');
+
+/**
+ * The ruleset (nft(8)). It replaces its own table only: those of podman stay. A published port is translated before it is
+ * forwarded (netavark), so the rule looks at the port that the client asked for, and at what comes from outside alone:
+ * containers reach each other, and the machine its own ports.
+ */
+export function ruleset({ allow }: FirewallOptions, openings: readonly Opening[] = []): string {
+  const fromContainers = allow.filter(
+    (service) => typeof service === 'object' && service.interface?.startsWith('podman'),
+  );
+  const others = allow.filter((service) => !fromContainers.includes(service));
+  const accepted = [
+    ...fromContainers.flatMap((service) => rules(service, toHost)),
+    `iifname "podman*" drop comment "containers do not reach the machine's own services"`,
+    ...others.flatMap((service) => rules(service, toHost)),
+  ];
+  const forwarded = [...allow.flatMap((service) => rules(service, toContainer)), ...openings.flatMap(opened)];
   return `#!/usr/sbin/nft -f
 table inet draisine
 delete table inet draisine
@@ -97,15 +141,24 @@ table inet draisine {
     iif lo accept
     meta l4proto { icmp, ipv6-icmp } accept
     udp dport { 68, 546 } accept comment "DHCP replies"
-${accepted.map((rule) => `    ${rule}\n`).join('')}  }
+    iifname "podman*" meta l4proto { tcp, udp } th dport 53 accept comment "names of containers"
+${indented(accepted)}  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state established,related accept
+    ct status dnat iifname != "podman*" jump published
+  }
+  chain published {
+${indented(forwarded)}    drop
+  }
 }
 `;
 }
 
-/** What may reach the machine. Ports that containers publish are forwarded, not received, and stay open. */
-export function firewall(options: FirewallOptions): Fragment {
+/** What may reach the machine, and the ports that its containers publish. */
+export function firewall(options: FirewallOptions, openings: readonly Opening[] = []): Fragment {
   return mergeFragments(
-    file('/etc/nftables.conf', { contents: ruleset(options), mode: 0o644 }),
+    file('/etc/nftables.conf', { contents: ruleset(options, openings), mode: 0o644 }),
     unit('nftables.service', { enabled: true }),
   );
 }

@@ -8,7 +8,7 @@ import type { NetworkOptions } from './network.ts';
 import type { KernelArgumentOptions, TimeOptions } from './system.ts';
 import type { UnitOptions } from './unit.ts';
 import type { SnapshotPolicy } from './upkeep.ts';
-import type { UserOptions } from './user.ts';
+import type { SshAccess, UserOptions } from './user.ts';
 import type { LuksOptions } from './volumes.ts';
 import type { PoolOptions } from './zpool.ts';
 
@@ -48,6 +48,7 @@ const BY_NAME = {
     primaryGroup: true,
     passwordHash: true,
     sshKeys: true,
+    ssh: true,
     system: true,
   } satisfies Names<UserOptions>,
   files: {
@@ -104,6 +105,7 @@ const BY_NAME = {
   } satisfies Names<ContainerOptions>,
 };
 
+const SSH: Names<SshAccess> = { from: true, command: true, only: true, forwarding: true };
 const LIMITS: Names<Limits> = { memory: true, cpu: true, processes: true };
 const HEALTH: Names<Health> = {
   command: true,
@@ -127,6 +129,8 @@ export function checkSections(
     for (const [name, options] of things)
       if (typeof options === 'object') checkNames(options ?? {}, known, `${section}.${name}`);
   }
+  for (const [name, user] of Object.entries(sections.users ?? {}))
+    checkNames(((user ?? {}) as UserOptions).ssh ?? {}, SSH, `users.${name}.ssh`);
   for (const [name, container] of Object.entries(sections.containers ?? {})) {
     const { limits = {}, health = {} } = (container ?? {}) as Partial<ContainerOptions>;
     checkNames(limits, LIMITS, `containers.${name}.limits`);

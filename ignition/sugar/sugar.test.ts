@@ -7,10 +7,11 @@ import { quadlet } from './container.ts';
 import { dataset, datasetScript, datasetService } from './dataset.ts';
 import { dir, file, link } from './file.ts';
 import { firewall, ruleset } from './firewall.ts';
-import { type Fragment, mergeFragments } from './fragment.ts';
+import { mergeFragments } from './fragment.ts';
 import { section, shellQuote, systemdQuote, unitText } from './ini.ts';
 import { network } from './network.ts';
 import { hostname, kernelArguments, time } from './system.ts';
+import { textOf } from './testing.ts';
 import { unit } from './unit.ts';
 import { unitEscape, unitPath } from './unit-name.ts';
 import { scrub, snapshotPolicy } from './upkeep.ts';
@@ -20,18 +21,6 @@ import { type PoolOptions, poolLayout, poolScript, zpool } from './zpool.ts';
 
 const disk = (name: string): `/dev/disk/by-id/${string}` => `/dev/disk/by-id/${name}`;
 const MIRROR: PoolOptions = { vdevs: [{ mirror: [disk('a'), disk('b')] }] };
-
-/** Text of a file of a fragment, by its path. */
-function textOf(fragment: Fragment, path: string): string {
-  const { files = [] } = (fragment.storage ?? {}) as {
-    files?: { path: string; contents: { source: string } }[];
-  };
-  const source = files.find((one) => one.path === path)?.contents.source;
-  assert.ok(source, `${path} is not among ${files.map((one) => one.path).join(' ')}`);
-  return source.startsWith('data:,')
-    ? decodeURIComponent(source.slice(6))
-    : Buffer.from(source.slice(13), 'base64').toString();
-}
 
 function isShell(script: string): void {
   const { status, stderr } = spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' });
@@ -219,13 +208,6 @@ describe('datasets', () => {
       units[0]?.contents ?? '',
       new RegExp(`Requires=zpool-tank.service\nAfter=zpool-tank.service ${datasetService('tank/a')}\n`),
     );
-  });
-
-  test('snapshots remove only their own', () => {
-    const made = snapshotPolicy('tank/a', { keep: { hourly: 2 } });
-    const script = textOf(made, '/etc/draisine/snapshots/tank/a.hourly.sh');
-    isShell(script);
-    assert.match(script, /grep -F 'tank\/a@auto-hourly-' \| tail -n \+3/);
   });
 });
 

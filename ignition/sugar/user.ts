@@ -1,6 +1,20 @@
+import { badInput } from '../../sdk/lib/errors.ts';
 import { compact, type Json } from '../json/value.ts';
 import type { Text } from '../secret.ts';
-import { type Fragment, matching } from './fragment.ts';
+import { file } from './file.ts';
+import { type Fragment, matching, mergeFragments, oneLine } from './fragment.ts';
+
+/** What a user may do by SSH. Everybody but root begins with a shell and nothing else: no forwarding of any kind. */
+export interface SshAccess {
+  /** The networks its keys are good from: `192.0.2.0/24` (sshd(8), `from=`). */
+  readonly from?: readonly string[];
+  /** The one command that runs, whatever the client asks for (sshd_config(5), ForceCommand). */
+  readonly command?: string;
+  /** Files only, no shell: sftp reads and writes what the user may (sshd_config(5), internal-sftp). */
+  readonly only?: 'sftp';
+  /** Lets TCP ports, sockets and an agent be forwarded. */
+  readonly forwarding?: boolean;
+}
 
 export interface UserOptions {
   readonly uid?: number;
@@ -12,6 +26,7 @@ export interface UserOptions {
   /** A crypt(5) hash, never a password. */
   readonly passwordHash?: Text;
   readonly sshKeys?: readonly string[];
+  readonly ssh?: SshAccess;
   readonly system?: boolean;
 }
 
@@ -28,14 +43,47 @@ export function sshKey(user: string, key: string): Fragment {
   return { passwd: { users: [{ name: userName(user), sshAuthorizedKeys: [checked] }] } };
 }
 
-/** A user (spec 3.3, passwd.users); one that exists is changed. */
+/** Options before a key, as authorized_keys has them (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). */
+function fromNetworks(from: readonly string[]): string {
+  for (const net of from) matching(net, /^!?[0-9a-fA-F.:*?/]+$/, 'network', 'write 192.0.2.0/24');
+  return from.length === 0 ? '' : `from="${from.join(',')}" `;
+}
+
+function forcedCommand(name: string, { command, only }: SshAccess): string | undefined {
+  if (command !== undefined && only !== undefined)
+    throw badInput(`user ${name} has a forced command and is limited to files`, {
+      where: `users.${name}.ssh`,
+      hint: 'leave command or only out',
+    });
+  if (only === undefined) return command === undefined ? undefined : oneLine(command, 'command');
+  return 'internal-sftp';
+}
+
+/** What sshd does otherwise for this user; undefined when it is as for everybody. */
+function sshdMatch(name: string, access: SshAccess): Fragment | undefined {
+  const command = forcedCommand(name, access);
+  const lines = [
+    ...(command === undefined ? [] : [`ForceCommand ${command}`]),
+    ...(access.forwarding === undefined
+      ? []
+      : ['AllowTcpForwarding', 'AllowAgentForwarding', 'AllowStreamLocalForwarding'].map(
+          (what) => `${what} ${access.forwarding ? 'yes' : 'no'}`,
+        )),
+  ];
+  if (lines.length === 0) return undefined;
+  const contents = `Match User ${name}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+  return file(`/etc/ssh/sshd_config.d/50-${name}.conf`, { contents });
+}
+
+/** A user (spec 3.3, passwd.users); one that exists is changed. What it may do by SSH goes to sshd_config.d. */
 export function user(name: string, options: UserOptions = {}): Fragment {
-  const { home, sshKeys = [], groups, ...same } = options;
+  const { home, sshKeys = [], ssh = {}, groups, ...same } = options;
+  const from = fromNetworks(ssh.from ?? []);
   const keys = sshKeys.map(
     (key) => sshKey(name, key) as { passwd: { users: { sshAuthorizedKeys: string[] }[] } },
   );
   const sshAuthorizedKeys = keys.flatMap(({ passwd }) =>
-    passwd.users.flatMap((entry) => entry.sshAuthorizedKeys),
+    passwd.users.flatMap((entry) => entry.sshAuthorizedKeys.map((key) => `${from}${key}`)),
   );
   const entry = compact({
     name: userName(name),
@@ -44,7 +92,8 @@ export function user(name: string, options: UserOptions = {}): Fragment {
     groups: groups && [...groups],
     sshAuthorizedKeys,
   });
-  return { passwd: { users: [entry] } };
+  const match = sshdMatch(name, ssh);
+  return mergeFragments({ passwd: { users: [entry] } }, ...(match ? [match] : []));
 }
 
 /** A group (spec 3.3, passwd.groups). */

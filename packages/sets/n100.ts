@@ -70,6 +70,8 @@ const tools = [
   'ldnsutils',
   'lsof',
   'nano',
+  // mount.nfs alone; the rest is trimmed.
+  'nfs-common',
   'rsync',
   'tmux',
 ];
@@ -102,6 +104,8 @@ export const n100: PackageSet = {
         'wanted by libgpgme for signatures of images; podman checks digests, and sigstore keys by itself',
     },
     { package: 'zfs-dkms', reason: 'wanted by zfs-zed; the modules are built for the kernel of the image' },
+    { package: 'rpcbind', reason: 'version 4 of NFS asks no port mapper; version 3 is mounted with nolock' },
+    { package: 'keyutils', reason: 'numbers, not names, of owners go over the wire' },
     { package: 'ucf', reason: 'conffile prompting; maintainer scripts never run' },
     { package: 'debconf', reason: 'maintainer scripts never run' },
     { package: 'debconf-2.0', reason: 'maintainer scripts never run' },

@@ -8,6 +8,7 @@ export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: 
   { unit: 'systemd-timesyncd.service', wantedBy: 'multi-user.target' },
   { unit: 'systemd-networkd-wait-online.service', wantedBy: 'network-online.target' },
   { unit: 'ssh.service', wantedBy: 'multi-user.target' },
+  { unit: 'nftables.service', wantedBy: 'sysinit.target' },
   { unit: 'draisine-zpool-import.service', wantedBy: 'zfs-import.target' },
   { unit: 'zfs-import.target', wantedBy: 'zfs.target' },
   { unit: 'zfs-mount.service', wantedBy: 'zfs.target' },

@@ -13,7 +13,7 @@ export default machine({
     },
   },
   network: { interfaces: { lan: { port: { name: 'en*' }, dhcp: true } } },
-  firewall: { allow: ['ssh'] },
+  firewall: { allow: ['ssh', 'http', 'https'] },
   files: { '/var/lib/web/index.html': { contents: '<h1>It works</h1>\n' } },
   containers: {
     web: {

@@ -16,8 +16,9 @@ export default machine({
         'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1p1Lq2Pp6m0p2m1zKq3l9mW1mJ0y0o7x0mYb1r2s3t you@example',
       ],
     },
-    // Its backups come by SSH; it has no other rights.
+    // Its backups come by sftp. It has no shell and no other rights.
     laptop: {
+      ssh: { only: 'sftp' },
       sshKeys: [
         'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1p1Lq2Pp6m0p2m1zKq3l9mW1mJ0y0o7x0mYb1r2s4t laptop@example',
       ],
@@ -64,7 +65,7 @@ export default machine({
       image: 'docker.io/jellyfin/jellyfin:10.10',
       user: MEDIA_USER,
       group: MEDIA_USER,
-      ports: [8096],
+      ports: [{ host: 8096, from: ['192.0.2.0/24'] }],
       volumes: [
         { dataset: 'tank/media', at: '/media', readOnly: true },
         { volume: 'jellyfin-config', at: '/config' },

@@ -63,6 +63,11 @@ export const services: readonly ConfigGroup[] = [
     modules: 'NFS_FS NFS_V3 NFS_V4 NFSD',
   },
   {
+    name: 'SMB client',
+    reason: 'shares of other machines; mount(2) does without mount.cifs',
+    modules: 'CIFS',
+  },
+  {
     name: 'iSCSI target',
     reason:
       'zvols and files as disks of other machines. (SMB is Samba’s: it needs leases, ACLs and xattrs, which are here.)',
