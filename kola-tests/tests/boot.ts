@@ -143,15 +143,31 @@ register(
 register(
   {
     name: 'boot.reset',
-    what: 'The state partition is emptied when the owner asks for it, and never because a mark is missing.',
+    what: 'The state partition is emptied when the owner asks for it and a config is there, but for what is to stay, and never because a mark is missing.',
     machines: { box: { firmware: 'none' } },
     timeout: 360,
   },
   async (_t, { box }) => {
     const machineId = await box.succeed('echo kept >/var/lib/kept && cat /etc/machine-id');
-    await box.succeed('touch /.draisine-reset');
-    await box.reboot();
+    // The stick is out: whoever was to come in by the next config would find nothing, and no way in.
+    await box.succeed('touch /.draisine-reset && sync');
+    await box.crash();
+    await box.configure(undefined);
+    await box.start();
+    await box.waitForConsole(/a reset was asked for, but there is no machine config: nothing was emptied/);
+    assert.equal(await box.succeed('cat /var/lib/kept /etc/machine-id'), `kept\n${machineId}`);
+
+    const hostKey = await box.succeed('cat /etc/ssh/ssh_host_ed25519_key.pub');
+    await box.succeed("printf 'keep %s\\n' /etc/ssh /var/lib/volumes >/.draisine-reset");
+    await box.succeed('mkdir /var/lib/volumes && echo mine >/var/lib/volumes/file && sync');
+    await box.crash();
+    await box.configure({ ignition: { version: '3.3.0' } });
+    await box.start();
     await box.fail('test -e /var/lib/kept');
+    assert.equal(
+      await box.succeed('cat /var/lib/volumes/file /etc/ssh/ssh_host_ed25519_key.pub'),
+      `mine\n${hostKey}`,
+    );
     assert.notEqual(await box.succeed('cat /etc/machine-id'), machineId);
     assert.equal(
       await box.succeed('ls -A / | grep draisine; systemctl is-system-running'),

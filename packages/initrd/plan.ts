@@ -137,6 +137,8 @@ export const initrdPlan: InitrdPlan = {
       '../ignition-fetch.service',
     'usr/lib/systemd/system/initrd-root-fs.target.requires/ignition-kargs.service':
       '../ignition-kargs.service',
+    'usr/lib/systemd/system/initrd-root-fs.target.requires/draisine-empty-state.service':
+      '../draisine-empty-state.service',
     'usr/lib/systemd/system/initrd-root-fs.target.requires/ignition-disks.service':
       '../ignition-disks.service',
     'usr/lib/systemd/system/initrd-fs.target.requires/draisine-root.service': '../draisine-root.service',

@@ -14,7 +14,7 @@ export function fixture(name: string): string {
  * there is none, and what lies on its disks counts.
  */
 export async function unprovision(box: Machine, config: IgnitionConfig | undefined): Promise<void> {
-  await box.succeed('touch /.draisine-reset && sync');
+  await box.succeed('echo blank >/.draisine-reset && sync');
   await box.crash();
   await box.configure(config);
 }
