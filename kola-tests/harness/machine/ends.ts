@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import type { Limit } from '../guest/guest.ts';
+import { KERNEL_SCRIPT } from '../guest/kernel-log.ts';
+import { consoleLog } from '../qemu/qemu-args.ts';
+import type { Down, Vm } from '../qemu/vm.ts';
+import { type Patience, within } from '../qemu/wait.ts';
+import { waitReady } from './boot.ts';
+import { cut, power, powerOn } from './power.ts';
+import type { MachineState } from './state.ts';
+
+/** How long a boot may take on native speed. */
+const BOOT_SECONDS = 120;
+/** How long it may take to go down. */
+const DOWN_SECONDS = 60;
+
+/** The ways in which a machine ends, and comes up again. */
+export interface EndVerbs {
+  /** Powers on a machine that must not come up, until its console says why, then off. Returns the console's text. */
+  bootFails(options?: Limit): Promise<string>;
+  /** Orderly reboot by the guest; returns when it is up again. */
+  reboot(): Promise<void>;
+  /** Orderly shutdown by the guest; returns when it is off. */
+  poweroff(): Promise<void>;
+  /** Somebody presses the power button; returns when the machine is off. */
+  powerButton(): Promise<void>;
+  /** Until the guest has ended as it was told to otherwise: by its config, a word on its command line, a program of its own. */
+  goesDown(how: Down, options?: Limit): Promise<void>;
+  /** Power cut: off at once, whatever it was doing. */
+  crash(): Promise<void>;
+}
+
+export function endVerbs(machine: MachineState): EndVerbs {
+  const { lab, options } = machine;
+  return {
+    bootFails: async ({ seconds = BOOT_SECONDS } = {}) => {
+      await powerOn(machine);
+      const { agent, lost } = machine.running();
+      try {
+        await agent.hello(machine.limited(seconds, lost));
+      } catch (error) {
+        if (!lost.aborted) throw error;
+        return await consoleText(machine);
+      } finally {
+        await cut(machine);
+        machine.gone = undefined;
+      }
+      throw new Failure(`${options.name} came up, but should not have`);
+    },
+    reboot: async () => {
+      await down(machine, 'reboot', (vm) => systemctl(machine, 'reboot', vm));
+      await power(machine);
+      await waitReady(lab, machine.running());
+    },
+    poweroff: async () => await down(machine, 'poweroff', (vm) => systemctl(machine, 'poweroff', vm)),
+    powerButton: async () => await down(machine, 'poweroff', ({ qmp }) => qmp.execute('system_powerdown')),
+    goesDown: async (how, { seconds = DOWN_SECONDS } = {}) => {
+      // It may have ended already.
+      if (!machine.latest) throw new Failure(`${options.name} was never on`);
+      await went(machine, machine.latest, how, machine.limited(seconds));
+    },
+    crash: async () => {
+      machine.running();
+      await cut(machine);
+    },
+  };
+}
+
+/** What the serial console has said since the beginning. */
+export async function consoleText({ dir }: MachineState): Promise<string> {
+  return existsSync(consoleLog(dir)) ? await readFile(consoleLog(dir), 'utf8') : '';
+}
+
+/** Has the guest shut down, in order; returns when QEMU has ended (see `reboot=shutdown` in qemu-args.ts). */
+async function down(machine: MachineState, how: Down, ask: (vm: Vm) => Promise<unknown>): Promise<void> {
+  const asked = machine.running();
+  const { stdout } = await asked.agent.run(KERNEL_SCRIPT, machine.limited(20, asked.lost));
+  machine.kernelLog.push(...stdout.toString().split('\n'));
+  await ask(asked);
+  await went(machine, asked, how, machine.limited(DOWN_SECONDS));
+}
+
+/** The answer may or may not come before the channel goes. */
+async function systemctl(machine: MachineState, verb: Down, { agent, lost }: Vm): Promise<void> {
+  await agent.run(`systemctl ${verb}`, machine.limited(20, lost)).catch((error: unknown) => {
+    if (!lost.aborted && !isReboot(error)) throw error;
+  });
+}
+
+function isReboot(error: unknown): boolean {
+  return error instanceof Failure && /the machine is off|channel is closed/.test(error.message);
+}
+
+/** Until the guest has ended, as it was asked to. What else ended it, a panic on the way down, is thrown. */
+async function went(machine: MachineState, asked: Vm, how: Down, patience: Patience): Promise<void> {
+  const { lost, ended } = asked;
+  if (!lost.aborted) await within(once(lost, 'abort'), `${machine.options.name} off`, patience);
+  // It is said before QEMU's end when the console shows it.
+  if (asked.wentDown() !== how) throw lost.reason;
+  await ended;
+  if (machine.vm === asked) machine.vm = undefined;
+  machine.gone = undefined;
+}

@@ -1,0 +1,111 @@
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { type Device, type DiskFile, diskDevice, portName } from '../qemu/devices.ts';
+import { forwardPort } from '../qemu/forward.ts';
+import { type Disk, devicePath } from '../qemu/parts.ts';
+import { FIRST_HOTPLUG_SLOT } from '../qemu/qemu-args.ts';
+import type { Vm } from '../qemu/vm.ts';
+import type { MachineState } from './state.ts';
+
+/** What is plugged into a machine, by the names of its spec: disks, and `nic0`, `nic1`, … */
+export interface PluggingVerbs {
+  /** The stable path of a disk in the guest. */
+  disk(name: string): string;
+  /** The hardware address of NIC number `nic`. */
+  mac(nic: number): string;
+  /** Takes a disk (by name) or NIC (`nic0`) out, whether the machine runs or is off. */
+  unplug(name: string): Promise<void>;
+  /** Puts it back. */
+  plug(name: string): Promise<void>;
+  /** Takes a disk out and plugs it into another machine, which has it from then on. */
+  give(name: string, to: Pick<PluggingVerbs, 'take'>): Promise<void>;
+  /** The other side of `give`. */
+  take(disk: Disk, file: DiskFile): Promise<void>;
+  /** A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest, now and after each restart. */
+  forward(guestPort: number): Promise<number>;
+}
+
+export function pluggingVerbs(machine: MachineState): PluggingVerbs {
+  const { name } = machine.options;
+  const diskNamed = (wanted: string): Disk => {
+    const disk = machine.disks.find((candidate) => candidate.name === wanted);
+    if (!disk) throw new Failure(`${name} has no disk ${wanted}`);
+    return disk;
+  };
+  const unplug = async (which: string): Promise<void> => {
+    const device = deviceNamed(machine, which);
+    if (machine.vm) await unplugDevice(machine, device, machine.vm);
+    machine.plugged = machine.plugged.filter(({ id }) => id !== device.id);
+  };
+
+  return {
+    disk: (wanted) => devicePath(diskNamed(wanted)),
+    mac: (nic) => String(deviceNamed(machine, `nic${nic}`).device.mac),
+    give: async (which, to) => {
+      const disk = diskNamed(which);
+      const file = machine.files?.disks.get(which);
+      if (!file) throw new Failure(`${name} has no file of disk ${which}`);
+      await unplug(which);
+      machine.disks = machine.disks.filter((other) => other !== disk);
+      await to.take(disk, file);
+    },
+    take: async (disk, file) => {
+      const { cold, hot } = machine.devices;
+      const used = new Set([...cold, ...hot].map(({ device }) => device.bus));
+      let slot = FIRST_HOTPLUG_SLOT;
+      while (used.has(portName(slot))) slot += 1;
+      const device = diskDevice(disk, file, slot);
+      machine.disks = [...machine.disks, disk];
+      machine.devices = { cold, hot: [...hot, device] };
+      await plugDevice(machine, device);
+      machine.plugged.push(device);
+    },
+    unplug,
+    plug: async (which) => {
+      const device = deviceNamed(machine, which);
+      if (machine.vm) await plugDevice(machine, device);
+      machine.plugged.push(device);
+    },
+    forward: async (guestPort) => {
+      const port = machine.forwards.get(guestPort) ?? (await forwardPort(machine.running().qmp, guestPort));
+      machine.forwards.set(guestPort, port);
+      return port;
+    },
+  };
+}
+
+/** A disk or NIC of the machine by its name, plugged or not. */
+export function deviceNamed({ devices, options }: MachineState, which: string): Device {
+  const all = [...devices.cold, ...devices.hot];
+  const found = all.find(({ id }) => id === which || id === `disk-${which}`);
+  if (!found)
+    throw new Failure(`${options.name} has no device ${which}: it has ${all.map(({ id }) => id).join(', ')}`);
+  return found;
+}
+
+/** Plugs a device into the running QEMU, and waits until the guest has its disk. */
+export async function plugDevice(machine: MachineState, device: Device): Promise<void> {
+  const { qmp } = machine.running();
+  for (const node of device.blockdevs) await qmp.execute('blockdev-add', node);
+  if (device.netdev) await qmp.execute('netdev_add', device.netdev);
+  await qmp.execute('device_add', device.device);
+  const disk = machine.disks.find((candidate) => `disk-${candidate.name}` === device.id);
+  if (disk) await machine.guest.waitForFile(devicePath(disk));
+}
+
+async function unplugDevice(
+  machine: MachineState,
+  { id, blockdevs, netdev }: Device,
+  { qmp, lost }: Vm,
+): Promise<void> {
+  const deleted = qmp.nextEvent(
+    ({ event, data }) => event === 'DEVICE_DELETED' && data?.device === id,
+    `${id} unplugged`,
+    machine.limited(20, lost),
+  );
+  deleted.catch(() => {}); // read below, unless device_del fails
+  await qmp.execute('device_del', { id });
+  await deleted;
+  for (const node of [...blockdevs].reverse())
+    await qmp.execute('blockdev-del', { 'node-name': node['node-name'] });
+  if (netdev) await qmp.execute('netdev_del', { id: netdev.id });
+}

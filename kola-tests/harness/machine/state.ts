@@ -1,0 +1,92 @@
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { type GuestVerbs, guestVerbs } from '../guest/guest.ts';
+import type { Device } from '../qemu/devices.ts';
+import type { Disk } from '../qemu/parts.ts';
+import type { Vm } from '../qemu/vm.ts';
+import type { Patience } from '../qemu/wait.ts';
+import type { Devices, MachineFiles } from './boot.ts';
+import type { Lab } from './lab.ts';
+import type { Netboot } from './netboot.ts';
+import type { Plan } from './spec.ts';
+
+export interface MachineOptions {
+  readonly name: string;
+  /** Its number in the test, from 1: part of its addresses. */
+  readonly number: number;
+  readonly plan: Plan;
+  /** The sockets of layer-2 networks. */
+  readonly networks: (name: string) => string;
+}
+
+/** What the parts of a machine share: its power, its devices, its files, its ways to end. */
+export class MachineState {
+  readonly lab: Lab;
+  readonly options: MachineOptions;
+  /** Its sockets, overlays and logs. */
+  readonly dir: string;
+  readonly guest: GuestVerbs;
+
+  /** The running QEMU. */
+  vm: Vm | undefined;
+  /** The QEMU of the last start. */
+  latest: Vm | undefined;
+  /** Why it is off although no verb turned it off. */
+  gone: Failure | undefined;
+  /** What its kernel had said before each orderly end. */
+  readonly kernelLog: string[] = [];
+  /** Multiplies the limits of the guest's verbs. */
+  patience = 1;
+
+  /** None before it is first powered on. */
+  files: MachineFiles | undefined;
+  devices: Devices = { cold: [], hot: [] };
+  /** Those of `devices` that are in the machine now. */
+  plugged: Device[] = [];
+  disks: readonly Disk[];
+  /** Ports of the host by those of the guest. */
+  readonly forwards = new Map<number, number>();
+  network: Netboot | undefined;
+  firmware: Plan['firmware'];
+
+  /** Aborted when the test is over. */
+  readonly over = new AbortController();
+  /** What must have come to its end before the folder can go. */
+  readonly underWay = new Set<Promise<unknown>>();
+
+  constructor(lab: Lab, options: MachineOptions, dir: string) {
+    this.lab = lab;
+    this.options = options;
+    this.dir = dir;
+    this.disks = options.plan.disks;
+    this.firmware = options.plan.firmware;
+    this.guest = guestVerbs(
+      lab.accel,
+      options.name,
+      () => this.running(),
+      () => this.patience,
+    );
+  }
+
+  /** The running QEMU; throws when the machine is off. */
+  running(): Vm {
+    if (!this.vm) throw this.gone ?? new Failure(`${this.options.name} is off`);
+    return this.vm;
+  }
+
+  /** Work in the machine's folder, or on a QEMU that `vm` does not know of yet. A test that was given up may go on for a while. */
+  async whileThere<T>(work: () => Promise<T>): Promise<T> {
+    this.over.signal.throwIfAborted();
+    const working = work();
+    this.underWay.add(working);
+    try {
+      return await working;
+    } finally {
+      this.underWay.delete(working);
+    }
+  }
+
+  /** Seconds as on native speed. */
+  limited(seconds: number, signal?: AbortSignal): Patience {
+    return { timeoutMs: seconds * 1000 * this.lab.accel.slowness, signal };
+  }
+}
