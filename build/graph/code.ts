@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
-import { type Facts, fileDigest, moduleFacts } from './facts.ts';
+import { type Facts, fileDigest, loadFacts, type ModuleFacts, moduleFacts } from './facts.ts';
 import { type NpmLock, npmDigest, packageName, readNpmLock } from './npm.ts';
+import { openStore } from './store.ts';
 
 /** The root of the checkout. */
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
@@ -34,8 +35,10 @@ const SCANNED = /\.[cm]?[jt]s$/;
 
 /** The code behind a recipe: the module at `from` (a file URL) and all it loads, directly or not. */
 export function codeOf(reader: CodeReader, from: string): Code {
-  const code = reader.codes.get(from) ?? rememberCode(reader, from);
+  if (!reader.codes.has(from)) rememberCodes(reader, [from]);
+  const code = reader.codes.get(from);
   if (code instanceof Error) throw code;
+  if (!code) throw new Error(`no code for ${from}`);
   return code;
 }
 
@@ -43,47 +46,63 @@ export function codeOf(reader: CodeReader, from: string): Code {
  * To be called before the first recipe runs: what this process has loaded is the code as it is now, and an edit while
  * the build runs must not give later targets the digest of other code.
  */
-export function rememberCode(reader: CodeReader, from: string): Code | Error {
-  let code: Code | Error;
-  try {
-    code = readCode(reader, from);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    code = error;
-  }
-  reader.codes.set(from, code);
-  return code;
+export function rememberCodes(reader: CodeReader, froms: readonly string[]): void {
+  const entries = froms.map((from) => fileURLToPath(from.replace(/[?#].*$/, '')));
+  const read = (of: readonly string[]): Code | Error => {
+    try {
+      return readCode(reader, of, LEFT_OUT);
+    } catch (error) {
+      if (error instanceof Error) return error;
+      throw error;
+    }
+  };
+  // All at once first, which scans everything new in a few steps; whose error it is comes out below.
+  if (entries.length > 1) read(entries);
+  for (const [index, from] of froms.entries()) reader.codes.set(from, read(entries.slice(index, index + 1)));
 }
 
-function readCode(reader: CodeReader, from: string): Code {
-  const entry = fileURLToPath(from.replace(/[?#].*$/, ''));
+/**
+ * A module and all it loads, directly or not, by content; npm packages by version and integrity. For whatever must be
+ * done again when one of these changes. Imports that only bring types do not count. Throws badInput for an import that
+ * cannot be followed.
+ */
+export function importsOf(entry: string, facts: Facts = loadFacts(openStore())): Code {
+  return readCode({ facts, codes: new Map() }, [resolve(entry)], new Set());
+}
+
+function readCode(reader: CodeReader, entries: readonly string[], leftOut: ReadonlySet<string>): Code {
   const nameOf = (path: string): string => {
     // Modules outside the checkout are named from the recipe's folder, so that no path of this machine gets in the key.
-    return relative(path.startsWith(`${CHECKOUT}/`) ? CHECKOUT : dirname(entry), path);
+    return relative(path.startsWith(`${CHECKOUT}/`) ? CHECKOUT : dirname(entries[0] ?? '/'), path);
   };
   const parts = new Map<string, Sha256>();
-  const queue = [entry];
-  const seen = new Set(queue);
-  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
-    const name = nameOf(path);
-    if (LEFT_OUT.has(name)) continue;
-    for (const next of readPart(reader, path, name, parts)) {
-      if (seen.has(next)) continue;
-      seen.add(next);
-      queue.push(next);
-    }
+  const seen = new Set<string>();
+  for (let wave = [...entries]; wave.length > 0; ) {
+    const fresh = wave.filter((path) => !seen.has(path) && !leftOut.has(nameOf(path)));
+    for (const path of fresh) seen.add(path);
+    const modules = moduleFacts(
+      reader.facts,
+      fresh.filter((path) => SCANNED.test(path)),
+    );
+    wave = fresh.flatMap((path) => readPart(reader, path, nameOf(path), modules.get(path), parts));
   }
   const sorted = Object.fromEntries([...parts].sort(([a], [b]) => byteOrder(a, b)));
   return { digest: sha256(canonicalJson(sorted)), parts: sorted };
 }
 
 /** Adds one module, and the npm packages it imports, to `parts`; returns the files it loads. */
-function readPart(reader: CodeReader, path: string, name: string, parts: Map<string, Sha256>): string[] {
-  if (!SCANNED.test(path)) {
+function readPart(
+  reader: CodeReader,
+  path: string,
+  name: string,
+  module: ModuleFacts | undefined,
+  parts: Map<string, Sha256>,
+): string[] {
+  if (module === undefined) {
     parts.set(name, fileDigest(reader.facts, path));
     return [];
   }
-  const { digest, imports } = moduleFacts(reader.facts, path);
+  const { digest, imports } = module;
   parts.set(name, digest);
   if (imports.unknown.length > 0) {
     throw badInput('a recipe loads a module whose name is only known when it runs', {

@@ -30,16 +30,41 @@ export function loadFacts(store: Store): Facts {
 }
 
 export function fileDigest(facts: Facts, path: string): Sha256 {
-  return lookUp(facts, path, false).digest;
+  const stamp = stampOf(path);
+  const known = remembered(facts, path, stamp);
+  if (known) return known.digest;
+  const digest = sha256(readFileSync(path));
+  remember(facts, path, { stamp: stamp ?? '', digest });
+  return digest;
 }
 
-export function moduleFacts(
-  facts: Facts,
-  path: string,
-): { readonly digest: Sha256; readonly imports: Imports } {
-  const { digest, imports } = lookUp(facts, path, true);
-  if (!imports) throw new Error(`no imports for ${path}`);
-  return { digest, imports };
+/** What is known of a module. */
+export interface ModuleFacts {
+  readonly digest: Sha256;
+  readonly imports: Imports;
+}
+
+/** Digests and imports of modules, by absolute path. Those that are not remembered are read all at once. */
+export function moduleFacts(facts: Facts, paths: readonly string[]): Map<string, ModuleFacts> {
+  const found = new Map<string, ModuleFacts>();
+  const fresh = new Map<string, { readonly stamp: Stamp | undefined; readonly content: Buffer }>();
+  for (const path of paths) {
+    const stamp = stampOf(path);
+    const { imports, digest } = remembered(facts, path, stamp) ?? {};
+    if (imports && digest) found.set(path, { digest, imports });
+    else fresh.set(path, { stamp, content: readFileSync(path) });
+  }
+  if (fresh.size === 0) return found;
+  const scanned = scanImports(new Map([...fresh].map(([path, { content }]) => [path, content.toString()])));
+  for (const [path, { stamp, content }] of fresh) {
+    const imports = scanned.get(path);
+    if (!imports) throw new Error(`no imports for ${path}`);
+    const digest = sha256(content);
+    // Edited between the two readings, it is not to be remembered.
+    remember(facts, path, { stamp: stampOf(path) === stamp ? (stamp ?? '') : '', digest, imports });
+    found.set(path, { digest, imports });
+  }
+  return found;
 }
 
 /** Writes the table if there is anything new in it, and it may be written. */
@@ -54,19 +79,15 @@ export async function saveFacts(facts: Facts): Promise<void> {
   await putNote(facts.store, tablePath(facts.store), JSON.stringify(Object.fromEntries(kept)));
 }
 
-function lookUp(facts: Facts, path: string, withImports: boolean): Fact {
-  const stamp = stampOf(path);
-  const known = facts.known.get(path);
+function remembered(facts: Facts, path: string, stamp: Stamp | undefined): Fact | undefined {
   facts.used.add(path);
-  if (stamp !== undefined && known?.stamp === stamp && (!withImports || known.imports)) return known;
-  const content = readFileSync(path);
-  const digest = sha256(content);
-  const fact: Fact = withImports
-    ? { stamp: stamp ?? '', digest, imports: scanImports(content.toString('utf8')) }
-    : { stamp: stamp ?? '', digest };
+  const known = facts.known.get(path);
+  return stamp !== undefined && known?.stamp === stamp ? known : undefined;
+}
+
+function remember(facts: Facts, path: string, fact: Fact): void {
   facts.known.set(path, fact);
   facts.changed = true;
-  return fact;
 }
 
 function isSettled(stamp: Stamp, now: number): boolean {

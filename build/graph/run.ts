@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { describeFailure, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
-import { rememberCode } from './code.ts';
+import { rememberCodes } from './code.ts';
 import { loadFacts, saveFacts } from './facts.ts';
 import { type Graph, makeGraph, type Node } from './graph.ts';
 import { isKeyedByModule, keyReader } from './key.ts';
@@ -85,7 +85,7 @@ async function runGraph(build: Build, targets: readonly Target[], began: number)
   const { graph, store, ran, failures } = build;
   try {
     const modules = graph.nodes.map(({ target }) => target.recipe).filter(isKeyedByModule);
-    for (const from of new Set(modules.map((recipe) => recipe.from))) rememberCode(build.keys.code, from);
+    rememberCodes(build.keys.code, [...new Set(modules.map(({ from }) => from))]);
     await Promise.all(graph.nodes.map((node) => evaluate(build, node)));
     const asked = [...new Set(targets.map(({ name }) => nodeOf(graph, name)))];
     const outputs = new Map<string, Output>();

@@ -8,7 +8,7 @@ import { openStore, type Store } from './store.ts';
 import type { Target } from './target.ts';
 
 /** For tests: an own folder, removed at the end. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
+export async function temporaryFolder(t: { after(hook: () => Promise<void>): void }): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'draisine-test-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
