@@ -1,0 +1,253 @@
+import type { Channel, Release } from '../../../build/release/format/types.ts';
+import { compareVersions } from '../../../build/release/format/version.ts';
+import { isoTime } from '../io/fields.ts';
+import type { Policy } from './policy.ts';
+import { rolloutPlace, takesPartAt } from './rollout.ts';
+import type { State } from './state.ts';
+import { currentOrNext } from './windows.ts';
+import type { Zone } from './zone.ts';
+
+/** Why nothing is done now, and what ends that. */
+export interface Wait {
+  readonly kind:
+    | 'pin'
+    | 'max'
+    | 'floor'
+    | 'rejected'
+    | 'withdrawn'
+    | 'halted'
+    | 'expired'
+    | 'hold'
+    | 'rollout'
+    | 'mode'
+    | 'window'
+    | 'needs'
+    | 'features'
+    | 'retry';
+  readonly reason: string;
+  /** When it ends by itself, in milliseconds since 1970; undefined: something else ends it. */
+  readonly until: number | undefined;
+  /** What ends it, for people. */
+  readonly end: string;
+}
+
+/** What to do next. `reason`: one sentence for people. */
+export type Decision =
+  | { readonly action: 'none'; readonly reason: string }
+  | { readonly action: 'wait'; readonly version: string; readonly waits: readonly [Wait, ...Wait[]] }
+  | { readonly action: 'stage' | 'reboot' | 'unstage'; readonly version: string; readonly reason: string };
+
+/** A release as the channel names it; `release`: SHA-256 of its release.json, undefined for one that only a pin names. */
+export interface Target {
+  readonly version: string;
+  readonly release: string | undefined;
+}
+
+export interface Situation {
+  /** Trusted time, milliseconds since 1970. */
+  readonly now: number;
+  readonly machineId: string;
+  /** The version that runs. */
+  readonly running: string;
+  readonly policy: Policy;
+  readonly zone: Zone;
+  readonly state: Pick<State, 'staged' | 'rejected' | 'holds' | 'floor'>;
+  readonly channel: Channel;
+  /** The target's release.json, when it is at hand. */
+  readonly release?: Release | undefined;
+  /** Pool features in use that the target cannot read, `POOL: feature, …`. */
+  readonly unreadable?: readonly string[];
+  /** The owner asks for it now: what is there for many boxes, or for the night, does not count. */
+  readonly asked?: { readonly version?: string | undefined };
+}
+
+/** What this box shall run next: a barrier on the way, a pinned version, or what the channel names. */
+export function targetOf({
+  channel,
+  policy,
+  running,
+}: Pick<Situation, 'channel' | 'policy' | 'running'>): Target | undefined {
+  const { pin } = policy;
+  const named: Target[] = [...channel.barriers];
+  if (channel.version !== undefined) named.push({ version: channel.version, release: channel.release });
+  const ahead = named
+    .filter(({ version }) => compareVersions(version, running) > 0)
+    .sort((a, b) => compareVersions(a.version, b.version));
+  const barriers = ahead.filter(({ version }) =>
+    channel.barriers.some((barrier) => barrier.version === version),
+  );
+  const reach = pin ?? channel.version;
+  const onTheWay = barriers.find(
+    ({ version }) => reach === undefined || compareVersions(version, reach) <= 0,
+  );
+  if (onTheWay) return onTheWay;
+  if (pin === undefined) return ahead.at(-1);
+  if (compareVersions(pin, running) <= 0) return undefined;
+  return ahead.find(({ version }) => version === pin) ?? { version: pin, release: undefined };
+}
+
+type Check = (situation: Situation, target: Target) => Wait | undefined;
+
+const wait = (kind: Wait['kind'], reason: string, end: string, until?: number): Wait => ({
+  kind,
+  reason,
+  end,
+  until,
+});
+
+/** What keeps a release from being staged. The order is that in which people are told. */
+const STAGING: readonly Check[] = [
+  ({ policy: { max } }, { version }) =>
+    max !== undefined && compareVersions(version, max) > 0
+      ? wait(
+          'max',
+          `${version} is later than ${max}, the latest that this box may run`,
+          'raise update.max in the machine config',
+        )
+      : undefined,
+  ({ state: { floor } }, { version }) =>
+    floor !== undefined && compareVersions(version, floor) < 0
+      ? wait(
+          'floor',
+          `${version} is older than ${floor}, which this box has committed before`,
+          'the channel names a later release',
+        )
+      : undefined,
+  ({ state, asked }, { version }) => {
+    const rejected = state.rejected.find((each) => each.version === version);
+    if (!rejected || asked?.version === version) return undefined;
+    return wait(
+      'rejected',
+      `${version} was rejected at ${isoTime(rejected.since)}: ${rejected.reason}`,
+      `another release comes, or you say: draisine stage ${version}`,
+    );
+  },
+  ({ channel }, { version }) => {
+    const withdrawn = channel.withdrawn.find((each) => each.version === version);
+    return (
+      withdrawn &&
+      wait('withdrawn', `${version} was withdrawn: ${withdrawn.reason}`, 'the channel names another release')
+    );
+  },
+  ({ channel: { halted, channel } }) =>
+    halted && wait('halted', `the channel ${channel} is halted: ${halted.reason}`, 'the channel is resumed'),
+  ({ channel, now }) =>
+    Date.parse(channel.expires) < now
+      ? wait(
+          'expired',
+          `the channel file expired at ${channel.expires}`,
+          'its publisher renews it (channel refresh), or your clock is put right',
+        )
+      : undefined,
+  holdOf,
+  ({ channel: { rollout }, policy, machineId, now, asked }, { version }) => {
+    const begins = takesPartAt(rollout, policy.wariness ?? rolloutPlace(machineId, version));
+    return !asked && begins !== undefined && begins > now
+      ? wait(
+          'rollout',
+          `${version} comes to all boxes over ${rollout!.hours} hours, and to this one later`,
+          `its turn at ${isoTime(begins)}`,
+          begins,
+        )
+      : undefined;
+  },
+  ({ policy, asked }, { version }) =>
+    !asked && policy.mode === 'notify'
+      ? wait('mode', `${version} is there, and this box only says so (mode notify)`, 'draisine stage')
+      : undefined,
+  ({ release, running }, { version }) =>
+    release?.needs !== undefined && compareVersions(running, release.needs) < 0
+      ? wait(
+          'needs',
+          `${version} can only follow ${release.needs} or later`,
+          `the channel gets ${release.needs} as a barrier, or draisine-install --keep-state`,
+        )
+      : undefined,
+  ({ unreadable = [] }, { version }) =>
+    unreadable.length > 0
+      ? wait(
+          'features',
+          `${version} cannot read these pools: ${unreadable.join('; ')}`,
+          'a release comes that can',
+        )
+      : undefined,
+];
+
+/** What keeps a staged release from being booted. */
+const REBOOTING: readonly Check[] = [
+  holdOf,
+  ({ policy, asked }, { version }) =>
+    !asked && policy.mode !== 'auto'
+      ? wait(
+          'mode',
+          `${version} is staged, and this box does not restart by itself (mode ${policy.mode})`,
+          'draisine reboot, or any restart',
+        )
+      : undefined,
+  ({ policy, zone, now, asked }, { version }) => {
+    if (asked || policy.windows.length === 0) return undefined;
+    const span = currentOrNext(policy.windows, zone, now);
+    if (span && span.from <= now) return undefined;
+    const end = span ? `the window that begins at ${isoTime(span.from)}` : 'a window';
+    return wait(
+      'window',
+      `${version} is staged and waits for a window to restart in (${policy.zone})`,
+      end,
+      span?.from,
+    );
+  },
+];
+
+function holdOf({ state, now }: Situation): Wait | undefined {
+  const hold = state.holds.find(({ until }) => until === undefined || until > now);
+  if (!hold) return undefined;
+  const end = hold.until === undefined ? '' : ` or at ${isoTime(hold.until)}`;
+  return wait(
+    'hold',
+    `updates are held by ${hold.name}: ${hold.reason}`,
+    `draisine release-hold ${hold.name}${end}`,
+    hold.until,
+  );
+}
+
+function waitsOf(checks: readonly Check[], situation: Situation, target: Target): Wait[] {
+  return checks.flatMap((check) => check(situation, target) ?? []);
+}
+
+/** What a box does next. A pure function: the box, its tests and the simulation of thousands of boxes ask the same one. */
+export function decide(situation: Situation): Decision {
+  const { channel, state, running, policy } = situation;
+  const { staged } = state;
+  const target = targetOf(situation);
+  if (staged) {
+    const withdrawn = channel.withdrawn.find(({ version }) => version === staged.version);
+    if (withdrawn) {
+      return {
+        action: 'unstage',
+        version: staged.version,
+        reason: `${staged.version} was withdrawn: ${withdrawn.reason}`,
+      };
+    }
+    // A later one takes its place before it was ever booted, when it may be staged at all.
+    const later = target !== undefined && compareVersions(target.version, staged.version) > 0;
+    if (!later || waitsOf(STAGING, situation, target).length > 0)
+      return rebootOrWait(situation, staged.version);
+  }
+  if (!target) return { action: 'none', reason: upToDate(channel, running, policy) };
+  const [first, ...others] = waitsOf(STAGING, situation, target);
+  if (first) return { action: 'wait', version: target.version, waits: [first, ...others] };
+  return { action: 'stage', version: target.version, reason: `${target.version} follows ${running}` };
+}
+
+function rebootOrWait(situation: Situation, version: string): Decision {
+  const [first, ...others] = waitsOf(REBOOTING, situation, { version, release: undefined });
+  if (first) return { action: 'wait', version, waits: [first, ...others] };
+  return { action: 'reboot', version, reason: `${version} is staged` };
+}
+
+function upToDate({ channel, version }: Channel, running: string, { pin }: Policy): string {
+  if (pin !== undefined) return `this box is pinned to ${pin} and runs ${running}`;
+  if (version === undefined) return `the channel ${channel} names no release yet`;
+  if (version === running) return `${running} is what the channel ${channel} names`;
+  return `${running} is later than ${version}, which the channel ${channel} names: a box never goes back by itself`;
+}

@@ -1,0 +1,169 @@
+import { isVersion } from '../../../build/release/format/version.ts';
+import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
+import {
+  choice,
+  type Field,
+  integer,
+  isoTime,
+  list,
+  member,
+  optional,
+  parseDocument,
+  string,
+  time,
+} from '../io/fields.ts';
+
+export const FOLDER = '/var/lib/draisine/update';
+export const STATE = `${FOLDER}/state.json`;
+const FORMAT = 1;
+
+/** A release in the other slot that has not been committed. */
+export interface Staged {
+  readonly version: string;
+  readonly rootHash: string;
+  /** What ran when it was staged, and runs again when it is rejected. */
+  readonly from: string;
+  /** Milliseconds since 1970, as all times here. */
+  readonly since: number;
+  /** Told to restart: no longer waits for a window. */
+  readonly rebooting: boolean;
+}
+
+export interface Rejected {
+  readonly version: string;
+  readonly reason: string;
+  readonly since: number;
+  /** Folder with what was found. */
+  readonly evidence: string | undefined;
+}
+
+export interface Hold {
+  readonly name: string;
+  readonly reason: string;
+  readonly since: number;
+  /** Undefined: until it is released. */
+  readonly until: number | undefined;
+}
+
+/** How the last check ended. */
+export interface LastCheck {
+  readonly at: number;
+  readonly result: 'done' | 'failed';
+  /** What was found, or what went wrong. */
+  readonly text: string;
+}
+
+/** What the box knows of its updates besides what is on the disk. */
+export interface State {
+  /** By `IMAGE/CHANNEL`: the highest serial that was taken, under the channel keys that signed it. */
+  readonly serials: Readonly<Record<string, { readonly serial: number; readonly keys: string }>>;
+  /** The highest version that was ever committed: none before it is taken. Undefined: none was. */
+  readonly floor: string | undefined;
+  /** The newest time that was in a signed file. */
+  readonly signedTime: number;
+  readonly staged: Staged | undefined;
+  readonly rejected: readonly Rejected[];
+  readonly holds: readonly Hold[];
+  readonly lastCheck: LastCheck | undefined;
+  /** What the last trial came to, for people. */
+  readonly lastTrial: { readonly version: string; readonly at: number; readonly text: string } | undefined;
+}
+
+export const NEW_STATE: State = {
+  serials: {},
+  floor: undefined,
+  signedTime: 0,
+  staged: undefined,
+  rejected: [],
+  holds: [],
+  lastCheck: undefined,
+  lastTrial: undefined,
+};
+
+function version(field: Field): string {
+  const value = string(field);
+  if (!isVersion(value)) throw new BoxError(`${field.at} must be a version`);
+  return value;
+}
+
+const text = (field: Field) => string(field);
+
+export function parseState(content: string, where = STATE): State {
+  const root = parseDocument(content, 'the state of updates', where);
+  const format = integer(member(root, 'format'), 1);
+  if (format !== FORMAT) throw new BoxError(`the state of updates has format ${format}`, { where });
+  const serials = member(root, 'serials');
+  return {
+    serials: Object.fromEntries(
+      Object.keys((serials.value ?? {}) as object).map((name) => {
+        const each = member(serials, name);
+        return [name, { serial: integer(member(each, 'serial'), 0), keys: text(member(each, 'keys')) }];
+      }),
+    ),
+    floor: optional(member(root, 'floor'), version),
+    signedTime: time(member(root, 'signedTime')),
+    staged: optional(member(root, 'staged'), (staged) => ({
+      version: version(member(staged, 'version')),
+      rootHash: string(member(staged, 'rootHash'), /^[0-9a-f]{64}$/, 'a root hash'),
+      from: version(member(staged, 'from')),
+      since: time(member(staged, 'since')),
+      rebooting: member(staged, 'rebooting').value === true,
+    })),
+    rejected: list(member(root, 'rejected'), (each) => ({
+      version: version(member(each, 'version')),
+      reason: text(member(each, 'reason')),
+      since: time(member(each, 'since')),
+      evidence: optional(member(each, 'evidence'), text),
+    })),
+    holds: list(member(root, 'holds'), (each) => ({
+      name: text(member(each, 'name')),
+      reason: text(member(each, 'reason')),
+      since: time(member(each, 'since')),
+      until: optional(member(each, 'until'), time),
+    })),
+    lastCheck: optional(member(root, 'lastCheck'), (check) => ({
+      at: time(member(check, 'at')),
+      result: choice(member(check, 'result'), ['done', 'failed']),
+      text: text(member(check, 'text')),
+    })),
+    lastTrial: optional(member(root, 'lastTrial'), (trial) => ({
+      version: version(member(trial, 'version')),
+      at: time(member(trial, 'at')),
+      text: text(member(trial, 'text')),
+    })),
+  };
+}
+
+/** Times as text, to the second. */
+export function formatState(state: State): string {
+  const times = new Set(['signedTime', 'since', 'until', 'at']);
+  const replace = (key: string, value: unknown) =>
+    times.has(key) && typeof value === 'number' ? isoTime(value) : value;
+  return `${JSON.stringify({ format: FORMAT, ...state }, replace, 2)}\n`;
+}
+
+/** The state of the box. One that is damaged or of a later release is begun anew: what counts is on the disk. */
+export function readState(box: Box): State {
+  const content = readTextIfThere(box, STATE);
+  if (content === undefined) return NEW_STATE;
+  try {
+    return parseState(content);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `what was known of updates is begun anew: ${describeError(error)}`);
+    return NEW_STATE;
+  }
+}
+
+export function writeState(box: Box, state: State): void {
+  box.makeFolder(FOLDER, 0o700);
+  box.writeFile(STATE, formatState(state), { mode: 0o600 });
+}
+
+/** Reads, changes and writes the state. Returns the new one. */
+export function changeState(box: Box, change: (state: State) => Partial<State>): State {
+  const state = readState(box);
+  const next = { ...state, ...change(state) };
+  writeState(box, next);
+  return next;
+}
