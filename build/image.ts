@@ -32,6 +32,11 @@ export interface ImageProduct {
   /** Other targets the user may name, by their full names. All that these and the artifacts need can be named too. */
   readonly targets: Readonly<Record<string, Target>>;
   readonly version: string;
+  /** SOURCE_DATE_EPOCH, seconds since 1970. */
+  readonly epoch: number;
+  /** Public halves that are part of the image, empty without: the module key's certificate, root.json. */
+  readonly certificate: string;
+  readonly trust: string;
   /** SHA-256 of the lock. */
   readonly lock: Sha256;
   readonly packages: readonly ImagePackage[];
@@ -66,6 +71,8 @@ const FILES: Readonly<Record<string, string>> = {
   'oci-busybox': 'oci-busybox.tar',
   microcode: 'microcode.img',
   sbom: 'sbom.spdx.json',
+  cyclonedx: 'sbom.cdx.json',
+  facts: 'facts.json',
 };
 
 /** Artifacts that a development build makes only when they are asked for. */
@@ -89,7 +96,7 @@ export async function imageProduct(image: Image, options: ProductOptions): Promi
       ]),
     ),
     targets: { [graph.root.name]: graph.root },
-    version,
+    ...{ version, epoch, certificate, trust },
     lock: sha256(await readFile(lockPath)),
     packages: lockedSet(lock, image.set).map(({ name, version, architecture }) => ({
       name,

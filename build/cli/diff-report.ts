@@ -1,6 +1,14 @@
 import { byteOrder, canonicalJson } from '../../sdk/lib/files.ts';
 import type { ImagePackage } from '../image.ts';
 import type { Content, Entry } from '../tree/entry.ts';
+import {
+  isKernelConfig,
+  isPasswd,
+  parseKernelConfig,
+  parsePasswd,
+  privilegedOf,
+  unitsOf,
+} from '../tree/facts.ts';
 import type { Manifest } from './manifest.ts';
 import type { FileEntry, TreeDocument } from './tree-document.ts';
 
@@ -132,53 +140,6 @@ function describeEntry(entry: Entry): [string, string] {
     default:
       return [entry.path, `${entry.type} ${entry.target}`];
   }
-}
-
-const CAPABILITY = 'security.capability';
-
-function privilegedOf({ entries }: TreeDocument): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const entry of entries) {
-    const capability = entry.xattrs?.[CAPABILITY];
-    if (entry.type !== 'file' || ((entry.mode & 0o6000) === 0 && capability === undefined)) continue;
-    const rights = `${entry.mode.toString(8).padStart(4, '0')} ${entry.uid}:${entry.gid}`;
-    found.set(entry.path, capability === undefined ? rights : `${rights} capabilities ${capability}`);
-  }
-  return found;
-}
-
-/** Unit files and enabling links, named as systemctl would: the path below systemd/system/. */
-function unitsOf({ entries }: TreeDocument): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const entry of entries) {
-    const [, unit] =
-      /^(?:usr\/lib|usr\/share\/[^/]+\/etc|etc)\/systemd\/system\/(.+)$/.exec(entry.path) ?? [];
-    if (unit === undefined || entry.type === 'dir') continue;
-    found.set(unit, entry.type === 'file' ? entry.content.sha256.slice(0, 12) : `→ ${entry.target}`);
-  }
-  return found;
-}
-
-function isPasswd(path: string): boolean {
-  return /(^|\/)etc\/passwd$/.test(path);
-}
-
-function parsePasswd(text: string): [string, string][] {
-  return text.split('\n').flatMap((line): [string, string][] => {
-    const [name, , ...rest] = line.split(':');
-    return name ? [[name, rest.join(':')]] : [];
-  });
-}
-
-function isKernelConfig(path: string): boolean {
-  return /^(usr\/lib\/modules\/[^/]+\/config|(usr\/lib\/)?boot\/config-[^/]+)$/.test(path);
-}
-
-function parseKernelConfig(text: string): [string, string][] {
-  return text.split('\n').flatMap((line): [string, string][] => {
-    const [, option, value] = /^(CONFIG_\w+)=(.*)$/.exec(line) ?? [];
-    return option === undefined || value === undefined ? [] : [[option, value]];
-  });
 }
 
 async function linesOf(

@@ -20,6 +20,7 @@ function imageOf(version: string, disk: string): LoadedImage {
   return {
     name: 'box',
     version,
+    ...{ epoch: 1_700_000_000, certificate: '', trust: '' },
     lock: sha256('lock'),
     packages: [
       { name: 'zsh', version: '1', architecture: 'amd64' },

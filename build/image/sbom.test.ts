@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
 import { canonicalJson } from '../../sdk/lib/files.ts';
 import type { Package } from '../debian/package.ts';
 import { given, runRecipe } from '../graph/testing-recipe.ts';
 import { dir, file, symlink } from '../tree/testing.ts';
 import { declaredLicence } from './licence.ts';
-import { sbom } from './sbom.ts';
+import { cyclonedx, sbom } from './sbom.ts';
 
 /** Of SPDX 2.3's schema what a document like ours must keep to; nothing else is allowed in. */
 const id = { type: 'string', pattern: '^SPDXRef-[a-zA-Z0-9.-]+$' };
@@ -144,6 +146,7 @@ async function build({
   version = '1',
   epoch = 1_700_000_000,
   pins = {},
+  recipe = sbom,
 } = {}): Promise<string> {
   const own = await mkdtemp(join(folder, 'run-'));
   const document = async (each: Package) => {
@@ -155,7 +158,7 @@ async function build({
     path: `pool/main/x/${each.name}_1_amd64.deb`,
     ...pins,
   });
-  const target = sbom('sbom', {
+  const target = recipe('bill', {
     ...{ name: 'box', version, epoch },
     packages: await Promise.all(of.map(document)),
     pins: of.map((each) => pin(each, 'a')),
@@ -218,6 +221,44 @@ test('the same bytes each time, in any order of packages; another image is anoth
   const spaces = [once, await build({ version: '2' }), await build({ epoch: 1 }), await build({ of: [] })];
   const unlike = new Set(await Promise.all(spaces.map((each) => namespace(Promise.resolve(each)))));
   assert.equal(unlike.size, spaces.length);
+});
+
+/** The schema of CycloneDX 1.6 as its own library ships it. */
+async function cyclonedxValidator() {
+  const library = dirname(
+    createRequire(import.meta.url).resolve('@cyclonedx/cyclonedx-library/package.json'),
+  );
+  const read = async (name: string) =>
+    JSON.parse(await readFile(join(library, 'res/schema', `${name}.SNAPSHOT.schema.json`), 'utf8')) as object;
+  const ajv = new Ajv({ strict: false });
+  addFormats.default(ajv);
+  for (const format of ['iri-reference', 'idn-email']) ajv.addFormat(format, true);
+  for (const name of ['spdx', 'jsf-0.82']) {
+    // The references name the files, the identifiers the originals.
+    ajv.addSchema({ ...(await read(name)), $id: `http://cyclonedx.org/schema/${name}.SNAPSHOT.schema.json` });
+  }
+  return ajv.compile(await read('bom-1.6'));
+}
+
+test('the same bill is a document of CycloneDX 1.6, after its own schema', async () => {
+  const text = await build({ recipe: cyclonedx });
+  const document = JSON.parse(text) as {
+    components: { name: string; hashes?: object[]; pedigree?: { ancestors: { purl: string }[] } }[];
+    dependencies: { dependsOn: string[] }[];
+  };
+  const validate = await cyclonedxValidator();
+  assert.ok(validate(document), JSON.stringify(validate.errors));
+  assert.equal(
+    validate({ ...document, components: [{ name: 'x' }] }),
+    false,
+    'the schema refuses what is wrong',
+  );
+  const names = document.components.map(({ name }) => name);
+  assert.deepEqual(names, ['bash', 'libstdc++6', 'zfs-modules']);
+  assert.deepEqual(document.components[1]?.hashes, [{ alg: 'SHA-256', content: 'a'.repeat(64) }]);
+  assert.match(document.components[0]?.pedigree?.ancestors[1]?.purl ?? '', /gcc-14@14\.2\.0-19\?arch=source/);
+  assert.equal(document.dependencies[0]?.dependsOn.length, 3);
+  assert.equal(await build({ recipe: cyclonedx, of: [...packages].reverse() }), text);
 });
 
 test('a pin that is not of its package is refused', async () => {

@@ -5,13 +5,14 @@ import { architecture } from '../debian/archives.ts';
 import { parseRelations } from '../debian/control.ts';
 import type { PinnedPackage } from '../debian/lock.ts';
 import { type Package, readPackage } from '../debian/package.ts';
-import { type Plain, recipe, type Target } from '../graph/target.ts';
+import { type Context, type Inputs, type Plain, recipe, type Target } from '../graph/target.ts';
 import { type BlobPath, openContents } from '../tree/content.ts';
 import type { Entry } from '../tree/entry.ts';
 import { indexTree, lookUp } from '../tree/lookup.ts';
 import { baseOf } from '../tree/paths.ts';
+import { cyclonedxDocument } from './cyclonedx.ts';
 import { declaredLicence } from './licence.ts';
-import { type Component, type SourcePackage, spdxDocument } from './spdx.ts';
+import { type Bill, type Component, type SourcePackage, spdxDocument } from './spdx.ts';
 
 /** What the lock says of a package, as far as the bill of materials tells it. */
 export type Pin = Pick<PinnedPackage, 'name' | 'version' | 'architecture' | 'sha256' | 'path'>;
@@ -20,34 +21,45 @@ export function pinOf({ name, version, architecture, sha256, path }: PinnedPacka
   return { name, version, architecture, sha256, path };
 }
 
+interface BillInputs extends Inputs {
+  readonly name: string;
+  readonly version: string;
+  readonly epoch: number;
+  /** `Package`s, and their pins in the same order. */
+  readonly packages: readonly Target[];
+  readonly pins: readonly Plain<Pin>[];
+  /** What recipes built: names, the `Package`s with their sources, and the pins of those, in the same order. */
+  readonly built: readonly string[];
+  readonly builtFrom: readonly Target[];
+  readonly builtPins: readonly Plain<Pin>[];
+}
+
 /**
  * The image's bill of materials, SPDX 2.3 in JSON: every package of its set with the digest of its .deb and its
  * source package, and what recipes built.
  */
-export const sbom = recipe<{
-  name: string;
-  version: string;
-  epoch: number;
-  /** `Package`s, and their pins in the same order. */
-  packages: readonly Target[];
-  pins: readonly Plain<Pin>[];
-  /** What recipes built: names, the `Package`s with their sources, and the pins of those, in the same order. */
-  built: readonly string[];
-  builtFrom: readonly Target[];
-  builtPins: readonly Plain<Pin>[];
-}>({
+export const sbom = recipe<BillInputs>({
   from: import.meta.url,
   kind: 'file',
-  async run({ inputs, out, blob }) {
-    const { name, version, epoch } = inputs;
-    const packages = await Promise.all(inputs.packages.map(({ path }) => readPackage(path)));
-    const sources = await Promise.all(inputs.builtFrom.map(({ path }) => readPackage(path)));
-    const components = await describeAll(packages, inputs.pins, blob);
-    const from = await describeAll(sources, inputs.builtPins, blob);
-    const built = inputs.built.map((product, index) => ({ name: product, from: from[index]! }));
-    await writeFile(out, spdxDocument({ name, version, epoch, components, built }));
-  },
+  run: async (context) => writeFile(context.out, spdxDocument(await billOf(context))),
 });
+
+/** The same bill as a CycloneDX 1.6 document. */
+export const cyclonedx = recipe<BillInputs>({
+  from: import.meta.url,
+  kind: 'file',
+  run: async (context) => writeFile(context.out, cyclonedxDocument(await billOf(context))),
+});
+
+async function billOf({ inputs, blob }: Context<BillInputs>): Promise<Bill> {
+  const { name, version, epoch } = inputs;
+  const packages = await Promise.all(inputs.packages.map(({ path }) => readPackage(path)));
+  const sources = await Promise.all(inputs.builtFrom.map(({ path }) => readPackage(path)));
+  const components = await describeAll(packages, inputs.pins, blob);
+  const from = await describeAll(sources, inputs.builtPins, blob);
+  const built = inputs.built.map((product, index) => ({ name: product, from: from[index]! }));
+  return { name, version, epoch, components, built };
+}
 
 async function describeAll(
   packages: readonly Package[],

@@ -42,7 +42,7 @@ export interface Bill {
 const NONE = 'NOASSERTION';
 
 /** A package URL (purl-spec, type deb); `:` stays as it is, `+` does not. */
-function purl(name: string, version: string, architecture: string): string {
+export function purl(name: string, version: string, architecture: string): string {
   const encode = (text: string) => encodeURIComponent(text).replaceAll('%3A', ':');
   return `pkg:deb/debian/${encode(name)}@${encode(version)}?arch=${encode(architecture)}&distro=${distribution}`;
 }

@@ -3,6 +3,7 @@ import type { Target } from '../graph/target.ts';
 import { type About, about, type ImageContext } from './about.ts';
 import { bill } from './bill.ts';
 import { boot } from './boot.ts';
+import { facts } from './facts.ts';
 import type { Image } from './image.ts';
 import { media } from './media.ts';
 import { netboot } from './netboot.ts';
@@ -39,7 +40,8 @@ export function imageTargets(image: Image, context: ImageContext): ImageTargets 
     'usr.img': system.file,
     ...netboot(all, system, booted),
     ...(microcode ? { microcode } : {}),
-    sbom: bill(all),
+    ...bill(all),
+    facts: facts(all.named('facts'), { tree: system.tree }),
   };
   addTestImages(all, artifacts);
   return { artifacts, tree: system.tree, rootHash: system.rootHash, root: system.root };

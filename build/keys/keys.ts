@@ -41,7 +41,7 @@ export async function moduleCertificate(folder = keysFolder()): Promise<string |
 /** root.json of the folder, which images carry: by its keys a box trusts releases. Undefined when there is none. */
 export async function ownRoot(folder = keysFolder()): Promise<string | undefined> {
   try {
-    return await readFile(join(folder, 'root.json'), 'utf8');
+    return await readFile(join(folder, 'signing', 'root.json'), 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw keysFailure(folder, error);

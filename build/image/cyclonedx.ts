@@ -1,0 +1,67 @@
+import { byteOrder, canonicalJson } from '../../sdk/lib/files.ts';
+import { uuidFrom } from '../media/partitions.ts';
+import { type Bill, type Component, purl } from './spdx.ts';
+
+/** The bill of materials as a CycloneDX 1.6 document. Equal bills give equal bytes: no clock, nothing random. */
+export function cyclonedxDocument({ name, version, epoch, components, built }: Bill): string {
+  const sorted = [...components].sort((a, b) => byteOrder(a.name, b.name));
+  const products = [...built].sort((a, b) => byteOrder(a.name, b.name));
+  const image = `image:${name}@${version}`;
+  const parts = [
+    ...sorted.map(ofPackage),
+    ...products.map(({ name: product, from }) => ({
+      type: 'application',
+      'bom-ref': `built:${product}`,
+      name: product,
+      version: from.version,
+      description: `built from the source in ${from.file}, SHA-256 ${from.sha256}`,
+      ...licencesOf(from),
+    })),
+  ];
+  const content = {
+    metadata: {
+      timestamp: new Date(epoch * 1000).toISOString().replace('.000Z', 'Z'),
+      tools: { components: [{ type: 'application', name: 'draisine' }] },
+      component: { type: 'operating-system', 'bom-ref': image, name, version },
+    },
+    components: parts,
+    dependencies: [{ ref: image, dependsOn: parts.map((part) => part['bom-ref']).sort(byteOrder) }],
+  };
+  const document = {
+    $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    serialNumber: `urn:uuid:${uuidFrom(canonicalJson(content))}`,
+    version: 1,
+    ...content,
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function ofPackage(component: Component) {
+  const { name, version, architecture, sha256, source, builtUsing, homepage } = component;
+  const url = purl(name, version, architecture);
+  const pedigree = [source, ...builtUsing].map((each) => ({
+    type: 'library',
+    name: each.name,
+    version: each.version,
+    purl: purl(each.name, each.version, 'source'),
+  }));
+  return {
+    type: 'library',
+    'bom-ref': url,
+    supplier: { name: 'Debian' },
+    name,
+    version,
+    hashes: [{ alg: 'SHA-256', content: sha256 }],
+    ...licencesOf(component),
+    purl: url,
+    ...(homepage === undefined ? {} : { externalReferences: [{ type: 'website', url: homepage }] }),
+    pedigree: { ancestors: pedigree },
+  };
+}
+
+/** An expression covers single licences too; what Debian's copyright file declares (`acknowledgement`). */
+function licencesOf({ licence }: Component): object {
+  return licence === undefined ? {} : { licenses: [{ expression: licence, acknowledgement: 'declared' }] };
+}

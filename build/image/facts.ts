@@ -1,0 +1,88 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import { recipe, type Target } from '../graph/target.ts';
+import { openContents } from '../tree/content.ts';
+import type { Entry, Tree } from '../tree/entry.ts';
+import {
+  isKernelConfig,
+  isPasswd,
+  listenersOf,
+  parseKernelConfig,
+  parsePasswd,
+  privilegedOf,
+  unitsOf,
+} from '../tree/facts.ts';
+
+type File = Extract<Entry, { type: 'file' }>;
+type Table = Readonly<Record<string, string>>;
+
+/** What release notes compare and boxes ask about an image, out of its tree: facts.json. */
+export interface Facts {
+  /** As `uname -r` prints it; empty: there is none. */
+  readonly kernel: string;
+  /** Pool features that the image's ZFS can read; undefined without ZFS. */
+  readonly zfsFeatures?: readonly string[];
+  /** By path: mode, owner and capabilities of what runs with other rights. */
+  readonly privileged: Table;
+  readonly units: Table;
+  readonly users: Table;
+  readonly kernelConfig: Table;
+  /** Sockets that systemd opens by itself: unit → addresses. */
+  readonly listeners: Table;
+}
+
+/** OpenZFS's lists of features by version, as its package has them (zpool-features(7), COMPATIBILITY). */
+const COMPATIBILITY = /^usr\/share\/zfs\/compatibility\.d\/openzfs-(\d+)\.(\d+)-linux$/;
+
+/** Pool features in the list of the newest OpenZFS that the package knows: its own. */
+function newestFeatures(files: readonly File[], read: (file: File) => string): string[] | undefined {
+  const lists = files.flatMap((file) => {
+    const [, major, minor] = COMPATIBILITY.exec(file.path) ?? [];
+    return major === undefined ? [] : [{ file, rank: Number(major) * 1000 + Number(minor) }];
+  });
+  const newest = lists.sort((a, b) => b.rank - a.rank)[0];
+  if (newest === undefined) return undefined;
+  const lines = read(newest.file).split('\n');
+  return lines
+    .map((line) => line.replace(/#.*/, '').trim())
+    .filter((line) => line !== '')
+    .sort(byteOrder);
+}
+
+/** Makes facts.json of an `ImageTree`. */
+export const facts = recipe<{ tree: Target }>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, blob }) {
+    const tree = JSON.parse(await readFile(inputs.tree.path, 'utf8')) as Tree;
+    const wanted = (path: string) =>
+      isPasswd(path) || isKernelConfig(path) || COMPATIBILITY.test(path) || path.endsWith('.socket');
+    const files = tree.entries.filter((entry): entry is File => entry.type === 'file' && wanted(entry.path));
+    const contents = await openContents({ entries: files }, blob);
+    const read = (file: File) => contents.read(file.content).toString('utf8');
+    try {
+      const lines = (matches: (path: string) => boolean, parse: (text: string) => [string, string][]) =>
+        tableOf(files.filter(({ path }) => matches(path)).flatMap((file) => parse(read(file))));
+      const releases = tree.entries.flatMap(
+        ({ path }) => /^usr\/lib\/modules\/([^/]+)$/.exec(path)?.[1] ?? [],
+      );
+      const zfsFeatures = newestFeatures(files, read);
+      const made: Facts = {
+        kernel: releases.sort(byteOrder).at(-1) ?? '',
+        ...(zfsFeatures ? { zfsFeatures } : {}),
+        privileged: tableOf(privilegedOf(tree)),
+        units: tableOf(unitsOf(tree)),
+        users: lines(isPasswd, parsePasswd),
+        kernelConfig: lines(isKernelConfig, parseKernelConfig),
+        listeners: tableOf(listenersOf(tree, (file) => read(file))),
+      };
+      await writeFile(out, `${JSON.stringify(made, null, 1)}\n`);
+    } finally {
+      contents.close();
+    }
+  },
+});
+
+function tableOf(rows: Iterable<readonly [string, string]>): Table {
+  return Object.fromEntries([...rows].sort(([a], [b]) => byteOrder(a, b)));
+}

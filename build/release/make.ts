@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { checkKey } from '../cli/check-key.ts';
+import type { LoadedImage } from '../cli/images.ts';
+import { MANIFEST, type Manifest } from '../cli/manifest.ts';
+import { describeFailures, runBuild } from '../graph/run.ts';
+import { catchSignals } from '../graph/signals.ts';
+import { closeStore, openStore } from '../graph/store.ts';
+import { releaseTargets, type Statements, writeRelease } from './build.ts';
+import type { Release } from './format/types.ts';
+import { readText } from './place.ts';
+import { type LocatedRelease, rebuildFaults } from './verify.ts';
+
+/** Builds what a release needs and puts it in `folder`, as `writeRelease` does. */
+export async function buildRelease(
+  image: LoadedImage,
+  folder: string,
+  statements: Statements,
+  jobs?: number,
+): Promise<{ release: Release; written: boolean }> {
+  const store = openStore();
+  const targets = releaseTargets(image);
+  await checkKey(targets, store, false);
+  const { outputs, failures, skipped } = await runBuild(targets, { store, ...(jobs ? { jobs } : {}) });
+  if (failures.length + skipped.length > 0) {
+    throw new Failure(`${image.name} cannot be released: ${describeFailures(failures).join('\n')}`, {
+      hint: `./draisine build ${image.name} tells more`,
+    });
+  }
+  const interruption = catchSignals(() => closeStore(store));
+  try {
+    return await writeRelease(store, image, outputs, folder, statements);
+  } finally {
+    closeStore(store);
+    interruption.end();
+  }
+}
+
+/** Builds a release again, `image` being what this checkout makes of its name and version, and compares all bytes. */
+export async function checkRebuilt({ value, place }: LocatedRelease, image: LoadedImage): Promise<void> {
+  const text = await readText(place, MANIFEST, 'a release has one');
+  if ((JSON.parse(text) as Manifest).lock !== image.lock)
+    throw badInput('it was built from another lock than the one here', {
+      where: place.where,
+      hint: 'check out the commit that it was built from (git log packages/lock.json)',
+    });
+  const scratch = await mkdtemp(join(tmpdir(), 'draisine-rebuild-'));
+  try {
+    const { severity, needs, notes, root } = value;
+    const statements: Statements = {
+      severity,
+      ...(needs === undefined ? {} : { needs }),
+      ...(notes === undefined ? {} : { notes }),
+      ...(root === undefined ? {} : { root }),
+    };
+    const { release } = await buildRelease(image, join(scratch, 'release'), statements);
+    const faults = rebuildFaults(value, release);
+    if (faults.length > 0)
+      throw new Failure(`it does not come out the same: ${faults.join('\n       ')}`, {
+        where: place.where,
+        hint: 'is this the commit, and are these the public halves of the keys, that it was built from?',
+      });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

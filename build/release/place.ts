@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
+import type { Sha256 } from '../../sdk/lib/files.ts';
+import { get } from '../debian/http.ts';
+
+/** A folder with files that are read, whether it is here or on a web server. */
+export interface Place {
+  /** Path or URL. */
+  readonly where: string;
+  /** Where a file of it is, for errors. */
+  at(path: string): string;
+  /** A file of at most `limit` bytes; undefined when there is none. */
+  bytes(path: string, limit: number): Promise<Buffer | undefined>;
+  /** Size and SHA-256 of a file of any size; undefined when there is none. */
+  digest(path: string): Promise<{ size: number; sha256: Sha256 } | undefined>;
+  /** The place of a folder in it. */
+  below(path: string): Place;
+}
+
+/** A signed file or a manifest is far smaller. */
+export const DOCUMENT_LIMIT = 32 << 20;
+
+export function isUrl(where: string): boolean {
+  return /^https?:\/\//.test(where);
+}
+
+export function placeOf(where: string): Place {
+  return isUrl(where) ? webPlace(where.replace(/\/+$/, '')) : folderPlace(where);
+}
+
+function tooLarge(where: string, limit: number): Failure {
+  return badInput(`the file is larger than ${limit} bytes`, { where, hint: 'it is no file of a release' });
+}
+
+async function hashOf(chunks: AsyncIterable<Buffer>): Promise<{ size: number; sha256: Sha256 }> {
+  const hash = createHash('sha256');
+  let size = 0;
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    size += chunk.length;
+  }
+  return { size, sha256: hash.digest('hex') };
+}
+
+function folderPlace(folder: string): Place {
+  const at = (path: string) => join(folder, path);
+  const found = async (path: string) =>
+    await stat(at(path)).catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
+      throw error;
+    });
+  return {
+    where: folder,
+    at,
+    below: (path) => folderPlace(at(path)),
+    async bytes(path, limit) {
+      const status = await found(path);
+      if (!status?.isFile()) return undefined;
+      if (status.size > limit) throw tooLarge(at(path), limit);
+      const handle = await open(at(path));
+      try {
+        return await handle.readFile();
+      } finally {
+        await handle.close();
+      }
+    },
+    async digest(path) {
+      if (!(await found(path))?.isFile()) return undefined;
+      return await hashOf(createReadStream(at(path), { highWaterMark: 1 << 20 }));
+    },
+  };
+}
+
+function webPlace(base: string): Place {
+  const at = (path: string) => `${base}/${path.split('/').map(encodeURIComponent).join('/')}`;
+  const ask = async (path: string) => {
+    const response = await get(at(path)).catch((cause: unknown) => {
+      const what = cause instanceof Error ? cause.message : String(cause);
+      throw new Failure(`cannot fetch: ${what}`, { where: at(path), hint: 'check the address', cause });
+    });
+    if (response.status === 200) return response.body;
+    response.body.destroy();
+    if (response.status === 404 || response.status === 410) return undefined;
+    throw new Failure(`cannot fetch: HTTP ${response.status}`, { where: at(path) });
+  };
+  return {
+    where: base,
+    at,
+    below: (path) => webPlace(at(path)),
+    async bytes(path, limit) {
+      const body = await ask(path);
+      if (!body) return undefined;
+      const chunks: Buffer[] = [];
+      let size = 0;
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > limit) {
+          body.destroy();
+          throw tooLarge(at(path), limit);
+        }
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    },
+    async digest(path) {
+      const body = await ask(path);
+      return body ? await hashOf(body) : undefined;
+    },
+  };
+}
+
+/** A document of a place. Throws badInput when it is not there. */
+export async function readText(place: Place, path: string, hint: string): Promise<string> {
+  const bytes = await place.bytes(path, DOCUMENT_LIMIT);
+  if (!bytes) throw badInput(`there is no ${path}`, { where: place.at(path), hint });
+  return bytes.toString('utf8');
+}
