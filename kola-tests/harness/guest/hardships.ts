@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
-import { type GuestVerbs, quote } from './guest.ts';
+import { quote } from './commands.ts';
+import type { GuestVerbs } from './guest.ts';
 
 /** What makes life hard for a machine from inside: things that happen to a system which runs for years. */
 export interface HardshipVerbs {

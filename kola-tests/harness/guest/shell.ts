@@ -1,5 +1,5 @@
 import type { Machine } from '../machine/machine.ts';
-import { quote } from './guest.ts';
+import { quote } from './commands.ts';
 
 export interface Shell {
   /** Types. */

@@ -1,7 +1,7 @@
 import { describeFailure, Failure } from '../../../sdk/lib/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { indent } from '../qemu/console.ts';
-import { lastLines } from './guest.ts';
+import { lastLines } from './commands.ts';
 
 /**
  * Runs all checks, by what they check, also when one fails. Then fails once with all that failed, and the end of the

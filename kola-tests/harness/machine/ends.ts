@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
-import type { Limit } from '../guest/guest.ts';
+import type { Limit } from '../guest/commands.ts';
 import { KERNEL_SCRIPT } from '../guest/kernel-log.ts';
 import { consoleLog } from '../qemu/qemu-args.ts';
 import type { Down, Vm } from '../qemu/vm.ts';

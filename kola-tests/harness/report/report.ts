@@ -1,7 +1,7 @@
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeFailure, Failure } from '../../../sdk/lib/errors.ts';
-import { lastLines } from '../guest/guest.ts';
+import { lastLines } from '../guest/commands.ts';
 import type { Machine } from '../machine/machine.ts';
 import { indent, plainText } from '../qemu/console.ts';
 

@@ -1,0 +1,124 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { CHANNEL_CLOSED, firstLine, type Output } from '../qemu/agent.ts';
+import { indent } from '../qemu/console.ts';
+import type { Vm } from '../qemu/vm.ts';
+
+/** Seconds as on the machine's native speed: emulation gets them multiplied. */
+export interface Limit {
+  readonly seconds?: number;
+}
+
+export interface ExecuteOptions extends Limit {
+  readonly stdin?: Uint8Array | string;
+}
+
+/** Text of a command, with the trailing newlines of stdout cut off as `$(…)` does. */
+export interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A machine as the verbs of its guest see it. */
+export interface GuestOf {
+  /** The machine's, for errors. */
+  readonly name: string;
+  /** The running QEMU; throws when the machine is off. */
+  vm(): Vm;
+  /** A limit in milliseconds of this host; default 60 s of native speed. */
+  limitMs(limit?: Limit): number;
+}
+
+/** Running scripts in a guest, as root, with bash. */
+export interface CommandVerbs {
+  /** Runs a bash script as root and returns how it went. */
+  execute(script: string, options?: ExecuteOptions): Promise<Result>;
+  /** As `execute`, but what it printed is as it came. */
+  output(script: string, options?: ExecuteOptions): Promise<Output>;
+  /** Runs a script that must exit 0; returns its stdout. */
+  succeed(script: string, options?: ExecuteOptions): Promise<string>;
+  /** Runs a script that must not exit 0, nor 126 or 127 for a command that is not there; returns its stdout and stderr. */
+  fail(script: string, options?: ExecuteOptions): Promise<string>;
+  /** The journal of this boot, or of one unit. */
+  journal(unit?: string): Promise<string>;
+}
+
+/** How long the reason of a closed channel may come after it. */
+const CLOSING_MS = 2_000;
+
+export function commandVerbs({ name, vm, limitMs }: GuestOf): CommandVerbs {
+  async function output(script: string, options: ExecuteOptions = {}): Promise<Output> {
+    const { agent, lost } = vm();
+    const { stdin } = options;
+    try {
+      return await agent.run(script, {
+        timeoutMs: limitMs(options),
+        signal: lost,
+        ...(stdin === undefined ? {} : { stdin }),
+      });
+    } catch (error) {
+      throw await reasonOfClosing(error, lost);
+    }
+  }
+
+  async function execute(script: string, options: ExecuteOptions = {}): Promise<Result> {
+    const { code, stdout, stderr } = await output(script, options);
+    return { code, stdout: trimmed(stdout), stderr: trimmed(stderr) };
+  }
+
+  async function succeed(script: string, options: ExecuteOptions = {}): Promise<string> {
+    const result = await execute(script, options);
+    if (result.code !== 0)
+      throw new Failure(`${name}: exit ${result.code} of: ${firstLine(script)}${said(result)}`);
+    return result.stdout;
+  }
+
+  return {
+    execute,
+    output,
+    succeed,
+    fail: async (script, options) => {
+      const result = await execute(script, options);
+      const { code } = result;
+      if (code === 0) throw new Failure(`${name}: should have failed: ${firstLine(script)}${said(result)}`);
+      // The shell's own: what was meant to fail was not run at all.
+      if (code === 126 || code === 127)
+        throw new Failure(`${name}: could not be run (exit ${code}): ${firstLine(script)}${said(result)}`);
+      return `${result.stdout}${result.stderr}`;
+    },
+    journal: async (unit) => {
+      const only = unit === undefined ? '' : ` --unit=${quote(unit)}`;
+      return await succeed(`journalctl --boot --no-pager --output=short-monotonic${only}`);
+    },
+  };
+}
+
+/** The channel closes a moment before QEMU's end is known, which is what one wants to read. */
+async function reasonOfClosing(error: unknown, lost: AbortSignal): Promise<unknown> {
+  if (!(error instanceof Failure) || error.message !== CHANNEL_CLOSED) return error;
+  if (!lost.aborted) await Promise.race([once(lost, 'abort'), sleep(CLOSING_MS, undefined, { ref: false })]);
+  return lost.aborted ? lost.reason : error;
+}
+
+/** A word for the shell, whatever it holds. */
+export function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** The last `count` lines of a text. */
+export function lastLines(text: string, count: number): string {
+  return text.trimEnd().split('\n').slice(-count).join('\n');
+}
+
+/** Text as `$(…)` gives it: without trailing newlines. */
+export function trimmed(bytes: Buffer): string {
+  return bytes.toString().replace(/\n+$/, '');
+}
+
+/** What a command printed, as an addition to an error; nothing when it printed nothing. */
+export function said({ stdout, stderr }: Result): string {
+  const text = [stdout, stderr].filter((part) => part !== '').join('\n');
+  return text === '' ? '' : `\n${indent(lastLines(text, 40))}`;
+}

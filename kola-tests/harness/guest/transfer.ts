@@ -1,0 +1,48 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { type CommandVerbs, type GuestOf, quote, trimmed } from './commands.ts';
+
+/** Files between this host and a guest. */
+export interface TransferVerbs {
+  /** Copies a file of the host, or bytes, to a path of the guest. */
+  copyTo(source: string | Uint8Array, path: string, options?: { readonly mode?: number }): Promise<void>;
+  /** Copies a file of the guest; to a path of the host if given. Returns the bytes. */
+  copyFrom(path: string, to?: string): Promise<Buffer>;
+}
+
+const CHUNK = 1 << 20;
+
+export function transferVerbs({ name }: GuestOf, { succeed, output }: CommandVerbs): TransferVerbs {
+  return {
+    copyTo: async (source, path, { mode = 0o644 } = {}) => {
+      const target = quote(path);
+      await succeed(`mkdir -p "$(dirname ${target})" && : >${target} && chmod ${mode.toString(8)} ${target}`);
+      const chunks =
+        typeof source === 'string' ? createReadStream(source, { highWaterMark: CHUNK }) : slices(source);
+      for await (const chunk of chunks) await succeed(`cat >>${target}`, { stdin: chunk as Uint8Array });
+    },
+    copyFrom: async (path, to) => {
+      const parts: Buffer[] = [];
+      for (let index = 0; ; index += 1) {
+        const { code, stdout, stderr } = await output(
+          `dd if=${quote(path)} bs=${CHUNK} skip=${index} count=1 status=none`,
+        );
+        if (code !== 0) throw new Failure(`${name}: cannot read ${path}: ${trimmed(stderr)}`);
+        parts.push(stdout);
+        if (stdout.length < CHUNK) break;
+      }
+      const bytes = Buffer.concat(parts);
+      if (to !== undefined) {
+        await mkdir(dirname(to), { recursive: true });
+        await writeFile(to, bytes);
+      }
+      return bytes;
+    },
+  };
+}
+
+function* slices(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += CHUNK) yield bytes.subarray(at, at + CHUNK);
+}

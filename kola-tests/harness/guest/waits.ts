@@ -1,0 +1,132 @@
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { firstLine } from '../qemu/agent.ts';
+import { indent } from '../qemu/console.ts';
+import { poll, seconds } from '../qemu/wait.ts';
+import {
+  type CommandVerbs,
+  type GuestOf,
+  type Limit,
+  lastLines,
+  quote,
+  type Result,
+  said,
+} from './commands.ts';
+
+/** Waiting for something in a guest. */
+export interface WaitVerbs {
+  /** Runs the script again until it exits 0; returns its stdout. */
+  waitUntilSucceeds(script: string, options?: Limit): Promise<string>;
+  /** Until the unit is active. Fails at once, with its journal, when it has failed or does not exist. */
+  waitForUnit(unit: string, options?: Limit): Promise<void>;
+  waitForFile(path: string, options?: Limit): Promise<void>;
+  /** Until something accepts TCP connections at `address` (default 127.0.0.1) in the guest. */
+  waitForPort(port: number, options?: Limit & { readonly address?: string }): Promise<void>;
+  waitForConsole(pattern: RegExp, options?: Limit & { readonly since?: number }): Promise<RegExpExecArray>;
+  /** Calls `attempt` until it does not throw; the last error is thrown when time is up. */
+  retry<T>(attempt: () => Promise<T>, options?: Limit): Promise<T>;
+}
+
+export function waitVerbs({ name, vm, limitMs }: GuestOf, commands: CommandVerbs): WaitVerbs {
+  const { execute } = commands;
+
+  async function waitFor<T>(
+    what: string,
+    ask: () => Promise<T | undefined>,
+    options: Limit = {},
+  ): Promise<T> {
+    return await poll(`${name}: ${what}`, ask, {
+      timeoutMs: limitMs(options),
+      signal: vm().lost,
+      intervalMs: 100,
+    });
+  }
+
+  async function waitUntilSucceeds(script: string, options?: Limit): Promise<string> {
+    let last: Result | undefined;
+    const attempt = async (): Promise<string | undefined> => {
+      last = await execute(script);
+      return last.code === 0 ? last.stdout : undefined;
+    };
+    try {
+      return await waitFor(`success of: ${firstLine(script)}`, attempt, options);
+    } catch (error) {
+      if (error instanceof Failure && last)
+        throw new Failure(`${error.message}${said(last)}`, { cause: error });
+      throw error;
+    }
+  }
+
+  async function retry<T>(attempt: () => Promise<T>, options?: Limit): Promise<T> {
+    const { lost } = vm();
+    let last: unknown;
+    const once = async (): Promise<{ value: T } | undefined> => {
+      try {
+        return { value: await attempt() };
+      } catch (error) {
+        last = error;
+        return undefined;
+      }
+    };
+    try {
+      return (await waitFor('success', once, options)).value;
+    } catch (error) {
+      throw lost.aborted ? error : (last ?? error);
+    }
+  }
+
+  return {
+    waitUntilSucceeds,
+    retry,
+    waitForUnit: async (unit, options) => {
+      await waitFor(`unit ${unit} active`, async () => await isActive(name, commands, unit), options);
+    },
+    waitForFile: async (path, options) => {
+      // The loop runs in the guest: one answer instead of many questions.
+      const limit = limitMs(options);
+      const script = `for ((i = 0; i < ${Math.ceil(limit / 50)}; i++)); do [[ -e ${quote(path)} ]] && exit 0; sleep 0.05; done; exit 1`;
+      const { agent, lost } = vm();
+      const { code } = await agent.run(script, { timeoutMs: 2 * limit, signal: lost });
+      if (code !== 0) throw new Failure(`${name}: no ${path} after ${seconds(limit)}`);
+    },
+    waitForPort: async (port, { address = '127.0.0.1', ...options } = {}) => {
+      const open = async (): Promise<true | undefined> => {
+        const { code } = await execute(`exec 9<>/dev/tcp/${address}/${port}`);
+        return code === 0 ? true : undefined;
+      };
+      await waitFor(`port ${port} of ${address} open`, open, options);
+    },
+    waitForConsole: async (pattern, { since, ...options } = {}) => {
+      const { console, lost } = vm();
+      return await console.waitFor(pattern, {
+        timeoutMs: limitMs(options),
+        signal: lost,
+        ...(since === undefined ? {} : { since }),
+      });
+    },
+  };
+}
+
+/** Whether a unit is active; undefined while it may become so. Throws when it has failed or does not exist. */
+async function isActive(
+  name: string,
+  { succeed, journal }: CommandVerbs,
+  unit: string,
+): Promise<true | undefined> {
+  const show = `systemctl show --property=LoadState,ActiveState,SubState,Job,Result ${quote(unit)}`;
+  const state = new Map((await succeed(show)).split('\n').map((line) => splitOnce(line)));
+  const [load, active, job] = ['LoadState', 'ActiveState', 'Job'].map((key) => state.get(key) ?? '');
+  if (active === 'active') return true;
+  const pending = job !== '' && job !== '0';
+  if (load === 'not-found') throw new Failure(`${name}: there is no unit ${unit}`);
+  if (active === 'failed' || (active === 'inactive' && !pending && load !== 'loaded')) {
+    throw new Failure(
+      `${name}: unit ${unit} is ${active} (${state.get('Result')}, ${load})\n${indent(lastLines(await journal(unit), 40))}`,
+    );
+  }
+  return undefined;
+}
+
+function splitOnce(line: string): [string, string] {
+  const at = line.indexOf('=');
+  return [line.slice(0, at), line.slice(at + 1)];
+}
