@@ -1,7 +1,15 @@
 /** Everything a machine config needs: `machine` and the functions that make its parts. */
 export { type Machine, type MachineOptions, machine } from './machine.ts';
 export { type Secret, secret, type Text } from './secret.ts';
-export { type ContainerOptions, container, type PodOptions, pod, type Volume } from './sugar/container.ts';
+export {
+  type ContainerNetworkOptions,
+  type ContainerOptions,
+  container,
+  containerNetwork,
+  type PodOptions,
+  pod,
+  type Volume,
+} from './sugar/container.ts';
 export { type DatasetOptions, dataset } from './sugar/dataset.ts';
 export { dir, type FileOptions, file, link } from './sugar/file.ts';
 export { type FirewallOptions, firewall } from './sugar/firewall.ts';

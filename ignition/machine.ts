@@ -1,6 +1,13 @@
 import type { SpecConfig } from './spec.ts';
-import { checkAccess, checkPorts, mountpoints, openings } from './sugar/checks.ts';
-import { type ContainerOptions, container, type PodOptions, pod } from './sugar/container.ts';
+import { checkAccess, checkContainers, checkPorts, mountpoints, openings } from './sugar/checks.ts';
+import {
+  type ContainerNetworkOptions,
+  type ContainerOptions,
+  container,
+  containerNetwork,
+  type PodOptions,
+  pod,
+} from './sugar/container.ts';
 import { type DatasetOptions, dataset } from './sugar/dataset.ts';
 import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
 import { type FirewallOptions, firewall } from './sugar/firewall.ts';
@@ -28,10 +35,16 @@ type DatasetOf<Key, Pool extends string> = Key extends `${Pool}/${string}`
   : { readonly 'error: no pool of that name is declared in pools': never };
 
 /**
- * What a machine shall be. `Pool`, `Dataset` and `Pod` are the names declared in `pools`, `datasets` and `pods`:
- * what refers to others is an error of the type checker.
+ * What a machine shall be. `Pool`, `Dataset`, `Pod`, `Container` and `Network` are the names declared in `pools`,
+ * `datasets`, `pods`, `containers` and `containerNetworks`: what refers to others is an error of the type checker.
  */
-export interface MachineOptions<Pool extends string, Dataset extends string, Pod extends string> {
+export interface MachineOptions<
+  Pool extends string,
+  Dataset extends string,
+  Pod extends string,
+  Container extends string = string,
+  Network extends string = string,
+> {
   readonly hostname?: string;
   readonly time?: TimeOptions;
   readonly users?: Named<UserOptions>;
@@ -49,9 +62,16 @@ export interface MachineOptions<Pool extends string, Dataset extends string, Pod
   /** Of every pool, monthly unless it says otherwise here: what is never read through cannot be repaired in time. */
   readonly scrubs?: { readonly [Name in NoInfer<Pool>]?: { readonly schedule?: string } | 'never' };
   readonly pods?: { readonly [Name in Pod]: PodOptions };
-  readonly containers?: Named<
-    ContainerOptions<NoInfer<Dataset>, NoInfer<Pool>> & { readonly pod?: NoInfer<Pod> }
-  >;
+  /** Networks on which containers find each other by name; a container joins one by `network: { names: […] }`. */
+  readonly containerNetworks?: { readonly [Name in Network]: ContainerNetworkOptions };
+  readonly containers?: {
+    readonly [Name in Container]: ContainerOptions<
+      NoInfer<Dataset>,
+      NoInfer<Pool>,
+      NoInfer<Container>,
+      NoInfer<Network>
+    > & { readonly pod?: NoInfer<Pod> };
+  };
   /** Parts made by the functions of the sugar, or by your own. They win over the sections above. */
   readonly include?: readonly Fragment[];
   /** Plain Ignition. It wins over everything. */
@@ -77,6 +97,7 @@ const SECTIONS: Names<MachineOptions<never, never, never>> = {
   snapshots: true,
   scrubs: true,
   pods: true,
+  containerNetworks: true,
   containers: true,
   include: true,
   ignition: true,
@@ -112,7 +133,9 @@ export function machine<
   const Pool extends string = never,
   const Dataset extends string = never,
   const Pod extends string = never,
->(options: MachineOptions<Pool, Dataset, Pod>): Machine {
+  const Container extends string = never,
+  const Network extends string = never,
+>(options: MachineOptions<Pool, Dataset, Pod, Container, Network>): Machine {
   checkNames(options, SECTIONS, 'machine');
   checkSections(options);
   const pools = (options.pools ?? {}) as Named<PoolOptions>;
@@ -121,6 +144,7 @@ export function machine<
   const mountpointOf = mountpoints(pools, datasets);
   checkAccess(containers, datasets);
   checkPorts(containers, options.pods ?? {});
+  checkContainers(containers, options.containerNetworks ?? {});
   const sections = [
     ...(options.hostname === undefined ? [] : [hostname(options.hostname)]),
     ...(options.time ? [time(options.time)] : []),
@@ -140,6 +164,7 @@ export function machine<
     ...each(options.snapshots, snapshotPolicy),
     ...each(scrubsOf(pools, options.scrubs), scrub),
     ...each(options.pods, pod),
+    ...each(options.containerNetworks, containerNetwork),
     ...each(containers, (name, one: ContainerOptions) => container(name, one, { mountpointOf })),
   ];
   const merged = mergeAll([...sections, ...(options.include ?? []), (options.ignition ?? {}) as Fragment]);

@@ -1,7 +1,14 @@
 import { byteOrder } from '../../sdk/lib/files.ts';
 
-/** Advice for a name that does not exist: the names that look like it, else all if they are few. */
-export function nearNames(wanted: string, names: Iterable<string>): string {
+/**
+ * Advice for a name that does not exist: the names that look like it, else all if they are few, else `otherwise`: where
+ * the list of them is.
+ */
+export function nearNames(
+  wanted: string,
+  names: Iterable<string>,
+  otherwise = 'see `./draisine graph`',
+): string {
   const all = [...new Set(names)];
   const ranked = all
     .map((name) => ({
@@ -16,7 +23,7 @@ export function nearNames(wanted: string, names: Iterable<string>): string {
     .map(({ name }) => name);
   if (ranked.length > 0) return `did you mean ${ranked.join(', ')}?`;
   if (all.length === 0) return 'there are none yet';
-  return all.length <= 20 ? `there are: ${all.join(', ')}` : 'see `./draisine graph`';
+  return all.length <= 20 ? `there are: ${all.join(', ')}` : otherwise;
 }
 
 /** Levenshtein distance: insertions, deletions and replacements that lead from one to the other. */

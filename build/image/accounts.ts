@@ -24,6 +24,12 @@ export interface Accounts {
   readonly unused: readonly string[];
 }
 
+/**
+ * Where podman takes the ranges of `--userns=auto` from: the name and the numbers that podman-run(1) asks for, above
+ * those that useradd gives to users. Pinned, as volumes carry the numbers.
+ */
+const SUBORDINATE = 'containers:2147483647:2147483648\n';
+
 /** passwd(5), group(5), shadow(5) and gshadow(5). Every password is locked: keys only. */
 export function accountFiles({ users, groups }: Accounts): Generated[] {
   const lines = (rows: readonly string[]) => rows.map((row) => `${row}\n`).join('');
@@ -42,8 +48,8 @@ export function accountFiles({ users, groups }: Accounts): Generated[] {
       mode: 0o640,
       gid: gidOf(groups, 'shadow'),
     }),
-    generatedFile('etc/subuid', '', 'accounts'),
-    generatedFile('etc/subgid', '', 'accounts'),
+    generatedFile('etc/subuid', SUBORDINATE, 'accounts'),
+    generatedFile('etc/subgid', SUBORDINATE, 'accounts'),
   ];
 }
 

@@ -137,3 +137,36 @@ export function checkPorts(containers: Named<ContainerOptions>, pods: Named<PodO
     }
   }
 }
+
+/** Names of other containers and of networks are declared; nobody waits for itself, nor in a circle. */
+export function checkContainers(containers: Named<ContainerOptions>, networks: object): void {
+  const done = new Set<string>();
+  const visit = (name: string, path: readonly string[]): void => {
+    if (path.includes(name)) {
+      throw badInput(`containers wait for each other: ${[...path, name].join(' → ')}`, {
+        where: `containers.${path[0]}.needs`,
+        hint: 'take one of them out',
+      });
+    }
+    if (done.has(name)) return;
+    for (const other of containers[name]?.needs ?? []) {
+      if (!Object.hasOwn(containers, other))
+        throw badInput(`container ${other} is not declared`, {
+          where: `containers.${name}.needs`,
+          hint: 'declare it in containers',
+        });
+      visit(other, [...path, name]);
+    }
+    done.add(name);
+  };
+  for (const [name, { network }] of Object.entries(containers)) {
+    visit(name, []);
+    for (const one of typeof network === 'object' ? network.names : []) {
+      if (Object.hasOwn(networks, one)) continue;
+      throw badInput(`network ${one} is not declared`, {
+        where: `containers.${name}.network`,
+        hint: 'declare it in containerNetworks',
+      });
+    }
+  }
+}

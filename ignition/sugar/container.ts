@@ -3,7 +3,9 @@ import type { Text } from '../secret.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
-import { type Setting, section, systemdQuote, unitText } from './ini.ts';
+import { type Section, type Setting, section, systemdQuote, unitText } from './ini.ts';
+import { unit } from './unit.ts';
+import { unitPath } from './unit-name.ts';
 import { poolService } from './zpool.ts';
 
 /** What is mounted into a container. `D` are the datasets a machine declares. */
@@ -32,6 +34,8 @@ export interface Health {
   readonly startPeriod?: string;
   /** What happens when it fails; default kill, so that systemd restarts it. */
   readonly onFailure?: 'none' | 'kill' | 'restart' | 'stop';
+  /** The unit counts as started when the container is healthy: what `needs` it waits for that. */
+  readonly startsWhenHealthy?: boolean;
 }
 
 export interface Limits {
@@ -42,29 +46,55 @@ export interface Limits {
   readonly processes?: number;
 }
 
-export interface ContainerOptions<D extends string = string, P extends string = string> {
+/** A device of the host. One that can be unplugged, as a USB stick with a serial port, is named by `/dev/serial/by-id/…`. */
+export type Device = string | { readonly path: string; readonly at?: string; readonly unplugs?: boolean };
+
+export interface ContainerOptions<
+  D extends string = string,
+  P extends string = string,
+  C extends string = string,
+  N extends string = string,
+> {
   /** Fully qualified: registry/name:tag or with a digest. */
   readonly image: string;
+  /** When the image is fetched; default when it is missing. */
+  readonly pull?: 'always' | 'missing' | 'newer' | 'never';
   readonly volumes?: readonly Volume<D>[];
+  /** Folders in memory, by their path in the container. */
+  readonly tmpfs?: readonly string[];
   readonly ports?: readonly (number | PublishedPort)[];
   readonly environment?: { readonly [name: string]: string };
   /** Environment that is secret: written to a file only root can read. */
   readonly secretEnvironment?: Text;
+  /** Secrets as files below /run/secrets, which the container's user alone can read. */
+  readonly secrets?: { readonly [name: string]: Text };
   readonly command?: readonly string[];
   /** User inside the container. Without a user namespace it is the host's of that number. */
   readonly user?: number;
   /** Group inside the container; default the number of the user, never root's group. */
   readonly group?: number;
-  readonly devices?: readonly string[];
+  /** More groups, by the number or the name that the host has: `video` and `render` for a GPU. */
+  readonly groups?: readonly (string | number)[];
+  /** `auto`: a range of numbers of its own, so that its root is nobody on the host (user_namespaces(7)). */
+  readonly userns?: 'auto';
+  /** Capabilities beside podman's own, or taken from them: `CAP_NET_ADMIN` (capabilities(7)). */
+  readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
+  readonly devices?: readonly Device[];
   readonly limits?: Limits;
   readonly health?: Health;
-  /** Off unless asked for: an update comes when you say so. */
+  /** Off unless asked for: a newer image of the same tag is taken daily, and given up again where it does not start. */
   readonly autoUpdate?: 'registry';
   /** The pod it runs in; ports are then the pod's. */
   readonly pod?: string;
+  /** Containers that it waits for and stops with. */
+  readonly needs?: readonly C[];
   /** Pools that must be there though no volume names them. */
   readonly pools?: readonly P[];
-  readonly network?: 'host' | 'none' | 'bridge';
+  /** `bridge` (the default), `host`, `none`, or networks that the machine declares in `containerNetworks`. */
+  readonly network?: 'host' | 'none' | 'bridge' | { readonly names: readonly [N, ...N[]] };
+  readonly labels?: { readonly [name: string]: string };
+  /** As in /usr/share/zoneinfo; default the host's. */
+  readonly timeZone?: string;
   readonly readOnlyRoot?: boolean;
 }
 
@@ -122,13 +152,25 @@ function healthSettings(health: Health | undefined): { readonly [setting: string
     HealthRetries: health.retries,
     HealthStartPeriod: health.startPeriod,
     HealthOnFailure: health.onFailure ?? 'kill',
+    Notify: health.startsWhenHealthy ? 'healthy' : undefined,
   };
 }
 
-/** Units a container waits for: the datasets it mounts and the pools it names. */
-function needed({ volumes = [], pools = [] }: ContainerOptions): string[] {
+const unplugged = (devices: readonly Device[] = []): string[] =>
+  devices.flatMap((device) =>
+    typeof device === 'object' && device.unplugs ? [`${unitPath(device.path)}.device`] : [],
+  );
+
+const deviceWords = (device: Device): string => {
+  if (typeof device === 'string') return device;
+  return device.at === undefined ? device.path : `${device.path}:${device.at}`;
+};
+
+/** Units a container waits for: the datasets it mounts, the pools and the other containers it names. */
+function needed({ volumes = [], pools = [], needs = [] }: ContainerOptions): string[] {
   const datasets = volumes.flatMap((volume) => ('dataset' in volume ? [datasetService(volume.dataset)] : []));
-  return [...new Set([...datasets, ...pools.map(poolService)])];
+  const containers = needs.map((name) => `${quadletName(name)}.service`);
+  return [...new Set([...datasets, ...pools.map(poolService), ...containers])];
 }
 
 export interface Placement {
@@ -138,6 +180,66 @@ export interface Placement {
 
 export const defaultMountpoint = (dataset: string): string => `/mnt/${dataset}`;
 
+function networks(network: ContainerOptions['network']): Setting {
+  return typeof network === 'object' ? network.names.map((name) => `${quadletName(name)}.network`) : network;
+}
+
+function secretVolumes(name: string, { secrets = {} }: ContainerOptions): string[] {
+  return Object.keys(secrets).map((secret) => `${secretPath(name, secret)}:/run/secrets/${secret}:ro`);
+}
+
+/** Whom it runs as, and what that may do. */
+function identity(options: ContainerOptions): { readonly [setting: string]: Setting } {
+  const { user, group = user, groups, userns, capabilities = {} } = options;
+  return {
+    User: user,
+    Group: group,
+    GroupAdd: groups,
+    UserNS: userns,
+    AddCapability: capabilities.add,
+    DropCapability: capabilities.drop,
+  };
+}
+
+function containerSection(
+  name: string,
+  options: ContainerOptions,
+  mountpointOf: (dataset: string) => string,
+): Section {
+  const { limits = {}, environment = {}, labels = {} } = options;
+  const pairs = (named: { readonly [key: string]: string }): string[] =>
+    Object.entries(named).map(([key, value]) => systemdQuote(`${key}=${value}`));
+  return section('Container', {
+    ContainerName: name,
+    Image: matching(
+      options.image,
+      /^[a-z0-9.-]+(:[0-9]+)?\/[^\s]+$/,
+      'fully qualified image',
+      'write REGISTRY/NAME:TAG',
+    ),
+    Pull: options.pull,
+    Exec: options.command?.map(systemdQuote).join(' '),
+    Pod: options.pod === undefined ? undefined : `${options.pod}.pod`,
+    Network: networks(options.network),
+    ...identity(options),
+    Volume: [
+      ...(options.volumes ?? []).map((volume) => volumeWords(volume, mountpointOf)),
+      ...secretVolumes(name, options),
+    ],
+    Tmpfs: options.tmpfs?.map((path) => absolute(path, 'folder in memory')),
+    PublishPort: publishedPorts(options.ports),
+    Environment: pairs(environment),
+    EnvironmentFile: options.secretEnvironment === undefined ? undefined : environmentPath(name),
+    Label: pairs(labels),
+    AddDevice: options.devices?.map(deviceWords),
+    Timezone: options.timeZone ?? 'local',
+    ReadOnly: options.readOnlyRoot,
+    PidsLimit: limits.processes,
+    AutoUpdate: options.autoUpdate,
+    ...healthSettings(options.health),
+  });
+}
+
 /** The quadlet of a container (podman-systemd.unit(5), podman 5.4). */
 export function quadlet(
   name: string,
@@ -145,7 +247,8 @@ export function quadlet(
   { mountpointOf = defaultMountpoint }: Placement = {},
 ): string {
   const units = needed(options);
-  const { limits = {}, environment = {} } = options;
+  const plugs = unplugged(options.devices);
+  const { limits = {} } = options;
   if (options.pod !== undefined && options.ports?.length) {
     throw badInput(`container ${name} publishes ports in a pod`, { hint: 'publish them on the pod' });
   }
@@ -153,45 +256,32 @@ export function quadlet(
     section('Unit', {
       Description: `Container ${name}`,
       Requires: units.length > 0 ? units.join(' ') : undefined,
-      After: [...units, 'network-online.target'].join(' '),
+      // It goes when the device goes, and comes back with it.
+      BindsTo: plugs.length > 0 ? plugs.join(' ') : undefined,
+      After: [...units, ...plugs, 'network-online.target'].join(' '),
       Wants: 'network-online.target',
     }),
-    section('Container', {
-      ContainerName: name,
-      Image: matching(
-        options.image,
-        /^[a-z0-9.-]+(:[0-9]+)?\/[^\s]+$/,
-        'fully qualified image',
-        'write REGISTRY/NAME:TAG',
-      ),
-      Exec: options.command?.map(systemdQuote).join(' '),
-      Pod: options.pod === undefined ? undefined : `${options.pod}.pod`,
-      Network: options.network,
-      User: options.user,
-      Group: options.group ?? options.user,
-      Volume: (options.volumes ?? []).map((volume) => volumeWords(volume, mountpointOf)),
-      PublishPort: publishedPorts(options.ports),
-      Environment: Object.entries(environment).map(([key, value]) => systemdQuote(`${key}=${value}`)),
-      EnvironmentFile: options.secretEnvironment === undefined ? undefined : environmentPath(name),
-      AddDevice: options.devices,
-      ReadOnly: options.readOnlyRoot,
-      PidsLimit: limits.processes,
-      AutoUpdate: options.autoUpdate,
-      ...healthSettings(options.health),
-    }),
+    containerSection(name, options, mountpointOf),
     section('Service', {
       Restart: 'always',
+      // One that fails again and again is tried less and less often, from 5 seconds to 5 minutes.
       RestartSec: '5s',
+      RestartSteps: 8,
+      RestartMaxDelaySec: '5min',
       TimeoutStartSec: '15min',
       MemoryMax: limits.memory,
       CPUQuota: limits.cpu,
     }),
-    section('Install', { WantedBy: 'multi-user.target' }),
+    section('Install', { WantedBy: ['multi-user.target', ...plugs].join(' ') }),
   ]);
 }
 
 function environmentPath(name: string): string {
   return `/etc/draisine/environment/${name}`;
+}
+
+function secretPath(container: string, name: string): string {
+  return `/etc/draisine/secrets/${container}/${quadletName(name)}`;
 }
 
 function quadletName(name: string): string {
@@ -205,9 +295,13 @@ function quadletName(name: string): string {
 
 /** A container as a quadlet: systemd runs it, after the datasets it needs. */
 export function container(name: string, options: ContainerOptions, placement: Placement = {}): Fragment {
-  const { secretEnvironment } = options;
+  const { secretEnvironment, secrets = {}, user = 0 } = options;
   const path = `${FOLDER}/${quadletName(name)}.container`;
   return mergeFragments(
+    ...Object.entries(secrets).map(([secret, contents]) =>
+      file(secretPath(name, secret), { contents, mode: 0o400, user }),
+    ),
+    ...(options.autoUpdate === undefined ? [] : [unit('podman-auto-update.timer', { enabled: true })]),
     file(path, { contents: quadlet(name, options, placement) }),
     ...(secretEnvironment === undefined
       ? []
@@ -218,6 +312,26 @@ export function container(name: string, options: ContainerOptions, placement: Pl
 export interface PodOptions {
   readonly ports?: readonly (number | PublishedPort)[];
   readonly network?: 'host' | 'bridge';
+}
+
+export interface ContainerNetworkOptions {
+  /** Without a way out: containers reach each other alone. */
+  readonly internal?: boolean;
+  readonly ipv6?: boolean;
+  readonly subnet?: string;
+}
+
+/** A network of containers as a quadlet. Those on it find each other by name. */
+export function containerNetwork(
+  name: string,
+  { internal, ipv6, subnet }: ContainerNetworkOptions = {},
+): Fragment {
+  if (subnet !== undefined) matching(subnet, /^[0-9a-fA-F.:]+\/[0-9]{1,3}$/, 'subnet', 'write 10.90.0.0/24');
+  const contents = unitText([
+    section('Unit', { Description: `Network ${name} of containers` }),
+    section('Network', { NetworkName: name, Internal: internal, IPv6: ipv6, Subnet: subnet }),
+  ]);
+  return file(`${FOLDER}/${quadletName(name)}.network`, { contents });
 }
 
 /** A pod as a quadlet: containers that share a network. */

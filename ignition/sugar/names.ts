@@ -1,6 +1,6 @@
 import { nearNames } from '../../build/cli/near.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
-import type { ContainerOptions, Health, Limits, PodOptions } from './container.ts';
+import type { ContainerNetworkOptions, ContainerOptions, Health, Limits, PodOptions } from './container.ts';
 import type { DatasetOptions } from './dataset.ts';
 import type { DirOptions, FileOptions, LinkOptions } from './file.ts';
 import type { FirewallOptions } from './firewall.ts';
@@ -24,7 +24,7 @@ export function checkNames(options: object, known: object, where: string): void 
     if (Object.hasOwn(known, name)) continue;
     throw badInput(`unknown option ${JSON.stringify(name)}`, {
       where,
-      hint: nearNames(name, Object.keys(known)),
+      hint: nearNames(name, Object.keys(known), `there are: ${Object.keys(known).join(', ')}`),
     });
   }
 }
@@ -85,8 +85,18 @@ const BY_NAME = {
   snapshots: { keep: true, recursive: true } satisfies Names<SnapshotPolicy>,
   scrubs: { schedule: true },
   pods: { ports: true, network: true } satisfies Names<PodOptions>,
+  containerNetworks: { internal: true, ipv6: true, subnet: true } satisfies Names<ContainerNetworkOptions>,
   containers: {
     image: true,
+    pull: true,
+    tmpfs: true,
+    secrets: true,
+    groups: true,
+    userns: true,
+    capabilities: true,
+    needs: true,
+    labels: true,
+    timeZone: true,
     volumes: true,
     ports: true,
     environment: true,
@@ -114,6 +124,7 @@ const HEALTH: Names<Health> = {
   retries: true,
   startPeriod: true,
   onFailure: true,
+  startsWhenHealthy: true,
 };
 
 /** Refuses unknown names in the sections of a machine, but not inside what is plain Ignition. */

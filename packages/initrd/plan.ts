@@ -23,6 +23,7 @@ export const initrdPlan: InitrdPlan = {
     'usr/sbin/sulogin',
     'usr/sbin/e2fsck',
     'usr/sbin/fsck',
+    'usr/lib/clock-epoch',
     'usr/lib/systemd/systemd',
     'usr/lib/systemd/systemd-executor',
     'usr/lib/systemd/systemd-fsck',

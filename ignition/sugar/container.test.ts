@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { machine } from '../machine.ts';
+import { secret } from '../secret.ts';
+import { container, containerNetwork, quadlet } from './container.ts';
+import type { Fragment } from './fragment.ts';
+import { textOf } from './testing.ts';
+
+const image = 'a.example/b:1';
+const unitNames = (fragment: Fragment) =>
+  ((fragment.systemd ?? {}) as { units?: { name: string }[] }).units?.map(({ name }) => name) ?? [];
+
+describe('a quadlet', () => {
+  test('says who the container is and what it may do', () => {
+    const text = quadlet('a', {
+      image,
+      user: 1500,
+      groups: ['render', 44],
+      userns: 'auto',
+      capabilities: { add: ['CAP_DAC_READ_SEARCH'], drop: ['CAP_CHOWN'] },
+    });
+    assert.match(text, /User=1500\nGroup=1500\nGroupAdd=render\nGroupAdd=44\nUserNS=auto\n/);
+    assert.match(text, /AddCapability=CAP_DAC_READ_SEARCH\nDropCapability=CAP_CHOWN\n/);
+  });
+
+  test('has the time zone of the host unless it names one', () => {
+    assert.match(quadlet('a', { image }), /^Timezone=local$/m);
+    assert.match(quadlet('a', { image, timeZone: 'Europe/Berlin' }), /^Timezone=Europe\/Berlin$/m);
+  });
+
+  test('is tried less and less often while it fails', () => {
+    assert.match(quadlet('a', { image }), /RestartSec=5s\nRestartSteps=8\nRestartMaxDelaySec=5min\n/);
+  });
+
+  test('goes and comes with a device that unplugs', () => {
+    const stick = '/dev/serial/by-id/usb-Zigbee_1-if00';
+    const text = quadlet('a', {
+      image,
+      devices: [{ path: stick, at: '/dev/ttyUSB0', unplugs: true }, '/dev/dri'],
+    });
+    const unit = String.raw`dev-serial-by\x2did-usb\x2dZigbee_1\x2dif00.device`;
+    assert.ok(text.includes(`BindsTo=${unit}\nAfter=${unit} network-online.target\n`), text);
+    assert.ok(text.includes(`WantedBy=multi-user.target ${unit}\n`), text);
+    assert.ok(text.includes(`AddDevice=${stick}:/dev/ttyUSB0\nAddDevice=/dev/dri\n`), text);
+  });
+
+  test('labels, memory folders, pull, health that starts it', () => {
+    const health = { command: 'true', startsWhenHealthy: true };
+    const text = quadlet('a', { image, pull: 'newer', labels: { 'a.b': 'c d' }, tmpfs: ['/run/a'], health });
+    assert.match(text, /^Pull=newer$/m);
+    assert.match(text, /^Label="a\.b=c d"$/m);
+    assert.match(text, /^Tmpfs=\/run\/a$/m);
+    assert.match(text, /^Notify=healthy$/m);
+  });
+});
+
+test('secrets are files that the container’s user alone can read', () => {
+  const made = container('a', { image, user: 1500, secrets: { token: 'x' } });
+  assert.match(
+    textOf(made, '/etc/containers/systemd/a.container'),
+    /^Volume=\/etc\/draisine\/secrets\/a\/token:\/run\/secrets\/token:ro$/m,
+  );
+  const { files } = made.storage as { files: { path: string; mode: number; user?: { id: number } }[] };
+  const file = files.find(({ path }) => path === '/etc/draisine/secrets/a/token');
+  assert.equal(file?.mode, 0o400);
+  assert.equal(file?.user?.id, 1500);
+  container('b', { image, secrets: { key: secret({ command: ['true'] }) } });
+});
+
+test('updates by registry come with their timer', () => {
+  assert.deepEqual(unitNames(container('a', { image, autoUpdate: 'registry' })), [
+    'podman-auto-update.timer',
+  ]);
+  assert.deepEqual(unitNames(container('a', { image })), []);
+});
+
+describe('a machine', () => {
+  test('has containers that need each other, on networks of their own', () => {
+    const config = machine({
+      containerNetworks: { inner: { internal: true } },
+      containers: {
+        db: { image, network: { names: ['inner'] } },
+        app: { image, needs: ['db'], network: { names: ['inner'] } },
+      },
+    });
+    const app = textOf(config, '/etc/containers/systemd/app.container');
+    assert.match(app, /Requires=db\.service\nAfter=db\.service network-online\.target\n/);
+    assert.match(app, /^Network=inner\.network$/m);
+    assert.match(
+      textOf(config, '/etc/containers/systemd/inner.network'),
+      /NetworkName=inner\nInternal=yes\n/,
+    );
+  });
+
+  test('refuses names that are not declared, and circles', () => {
+    const refused = (containers: object, where: string) =>
+      assert.throws(() => machine({ containers: containers as never }), { where });
+    refused({ a: { image, needs: ['b'] } }, 'containers.a.needs');
+    refused({ a: { image, network: { names: ['x'] } } }, 'containers.a.network');
+    refused({ a: { image, needs: ['b'] }, b: { image, needs: ['a'] } }, 'containers.a.needs');
+    assert.throws(() => containerNetwork('a', { subnet: '10.0.0.0' }), /subnet/);
+  });
+});
