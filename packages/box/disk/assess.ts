@@ -72,17 +72,28 @@ function assess(
   nameFor: (uki: InstalledUki) => string,
 ): void {
   withEsp(box, disk.esp.device, (esp) => {
+    const running = () => mustRunFrom(listUkis(box, esp), runningHash, disk);
+    const before = running();
+    if (before.file === nameFor(before)) return;
     if (hasLoaderVariable(box, 'LoaderBootCountPath')) {
       const command = [BLESS, `--path=${esp}`, verdict];
       const ran = box.run(command);
       if (ran.code !== 0) box.log('warning', `${whyFailed(command, ran)}; renaming the entry without it`);
     }
-    const uki = runningUki(listUkis(box, esp), runningHash);
-    if (!uki)
-      throw new BoxError('the UKI of the running release is not on the EFI system partition', {
-        where: disk.esp.device,
-      });
-    renameUki(box, esp, uki.file, nameFor(uki));
+    const after = running();
+    renameUki(box, esp, after.file, nameFor(after));
+  });
+}
+
+function mustRunFrom(
+  ukis: readonly InstalledUki[],
+  runningHash: string,
+  { esp }: DraisineDisk,
+): InstalledUki {
+  const uki = runningUki(ukis, runningHash);
+  if (uki) return uki;
+  throw new BoxError('the UKI of the running release is not on the EFI system partition', {
+    where: esp.device,
   });
 }
 
@@ -103,8 +114,7 @@ export function bootOther(box: Box, disk: DraisineDisk, runningHash: string): In
       where: slot.usr.device,
     });
   withEsp(box, disk.esp.device, (esp) => {
-    const running = runningUki(listUkis(box, esp), runningHash);
-    if (!running) throw new BoxError('the UKI of the running release is not on the EFI system partition');
+    const running = mustRunFrom(listUkis(box, esp), runningHash, disk);
     renameUki(box, esp, uki.file, ukiName(uki.version, TRIES));
     renameUki(box, esp, running.file, ukiName(running.version, 0, Math.max(running.done ?? 0, 1)));
   });

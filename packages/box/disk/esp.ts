@@ -15,13 +15,32 @@ export function withMounted<T>(
   mode: 'read' | 'write',
   use: (folder: string) => T,
 ): T {
+  const { folder, command } = mounting(box, device, mode);
+  mustRun(box, `cannot mount ${device}`, command);
+  return andUnmount(box, folder, use);
+}
+
+/** As `withMounted`, to read; one that cannot be mounted, as somebody has it for himself, is no folder. */
+export function withMountable<T>(box: Box, device: string, use: (folder: string | undefined) => T): T {
+  const { folder, command } = mounting(box, device, 'read');
+  return box.run(command).code === 0 ? andUnmount(box, folder, use) : use(undefined);
+}
+
+function mounting(
+  box: Box,
+  device: string,
+  mode: 'read' | 'write',
+): { readonly folder: string; readonly command: readonly string[] } {
   const folder = `${MOUNTS}/${nameOf(device)}`;
   box.makeFolder(folder, 0o700);
   // Left by one that was killed.
   if (box.run(['mountpoint', '--quiet', folder]).code === 0) unmount(box, folder);
   // dirsync: what a folder says is on the disk when the call returns.
   const options = mode === 'read' ? 'ro' : 'dirsync,umask=0077';
-  mustRun(box, `cannot mount ${device}`, ['mount', '-t', 'vfat', '-o', options, device, folder]);
+  return { folder, command: ['mount', '-t', 'vfat', '-o', options, device, folder] };
+}
+
+function andUnmount<T>(box: Box, folder: string, use: (folder: string) => T): T {
   try {
     return use(folder);
   } finally {
@@ -81,11 +100,19 @@ export function listUkis(box: Box, esp: string): InstalledUki[] {
     if (!parsed) return [];
     const uki = box.open(`${folder}/${file}`, 'read');
     try {
-      return [{ ...parsed, size: uki.size, rootHash: ukiRootHash(uki) }];
+      return [
+        { ...parsed, size: uki.size, rootHash: ukiRootHash(uki) ?? mentionedHash(box, `${folder}/${file}`) },
+      ];
     } finally {
       uki.close();
     }
   });
+}
+
+/** Of a file whose headers are broken: a slot that it may belong to is not to be taken for free. */
+function mentionedHash(box: Box, path: string): string | undefined {
+  const { stdout } = box.run(['grep', '-aom1', 'usrhash=[0-9a-f]\\{64\\}', path]);
+  return /usrhash=([0-9a-f]{64})/.exec(stdout)?.[1];
 }
 
 /** Bytes that are free on the file system of a folder. */

@@ -92,7 +92,7 @@ export function fillSlot(
 ): void {
   const devices = { usr: slot.usr.device, verity: slot.verity.device };
   nameSlot(box, disk, slot, { usr: EMPTY_LABEL, verity: EMPTY_LABEL });
-  progress(`writing ${content.version} to ${devices.usr} and ${devices.verity}`);
+  progress(`writing /usr to ${devices.usr} and ${devices.verity}`);
   content.write(devices);
   progress('reading it back');
   if (!slotIsWhole(box, slot, content.rootHash))
@@ -100,7 +100,19 @@ export function fillSlot(
       where: devices.usr,
       hint: 'the running release stays; replace the disk',
     });
-  nameSlot(box, disk, slot, slotLabels(content.version), slotUuids(content.rootHash));
+  nameSlotFor(box, disk, slot, content);
+}
+
+/** Names a slot for what it holds. */
+export function nameSlotFor(
+  box: Box,
+  disk: string,
+  slot: Slot,
+  { version, rootHash }: Pick<SlotContent, 'version' | 'rootHash'>,
+): void {
+  nameSlot(box, disk, slot, slotLabels(version), slotUuids(rootHash));
+  // udev looks at the partitions again: the kernel itself does not know their names.
+  box.run(['udevadm', 'trigger', '--settle', slot.usr.device, slot.verity.device]);
 }
 
 /** Labels and UUIDs of a slot, in one write of the table. */

@@ -1,0 +1,24 @@
+import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
+
+/**
+ * Does something that only one process may do at a time. `folder`: the lock, below /run, so that a restart releases
+ * it; mkdir(2) is what only one succeeds in. One whose process has ended is taken over. `taken`: said when another has it.
+ */
+export function withLock<T>(box: Box, folder: string, taken: string, use: () => T): T {
+  const owner = `${folder}/owner`;
+  const take = () => box.run(['mkdir', folder]).code === 0;
+  if (!take()) {
+    const process = readTextIfThere(box, owner);
+    if (process === undefined || box.stat(`/proc/${process}`) !== undefined) throw new BoxError(taken);
+    box.remove(owner);
+    box.remove(folder);
+    if (!take()) throw new BoxError(taken);
+  }
+  box.writeFile(owner, box.readLink('/proc/self'), { durable: false });
+  try {
+    return use();
+  } finally {
+    box.remove(owner);
+    box.remove(folder);
+  }
+}

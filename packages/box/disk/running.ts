@@ -1,0 +1,46 @@
+import { type Box, mustRun, readTextIfThere } from '../io/box.ts';
+import type { RunningUsr, SlotContent } from './model.ts';
+
+const BLOCK = 4096;
+/** Hashes of 32 bytes in a block. */
+const HASHES = BLOCK / 32;
+
+/** Blocks of a hash tree with its superblock, for so many blocks of data (the kernel's device-mapper/verity). */
+export function treeBlocks(dataBlocks: number): number {
+  let blocks = 1;
+  for (let level = dataBlocks; level > 1; ) {
+    level = Math.ceil(level / HASHES);
+    blocks += level;
+  }
+  return blocks;
+}
+
+/** IMAGE_VERSION of the running system (os-release(5)). */
+export function runningVersion(box: Box): string {
+  const text = readTextIfThere(box, '/usr/lib/os-release') ?? '';
+  return /^IMAGE_VERSION="?([^"\n]*)"?$/m.exec(text)?.[1] ?? '';
+}
+
+/** The running release, to be copied: reading through dm-verity, what is written was verified. */
+export function runningContent(box: Box, running: RunningUsr): SlotContent {
+  const blocks = treeBlocks(running.size / BLOCK);
+  return {
+    version: runningVersion(box),
+    rootHash: running.rootHash,
+    usrSize: running.size,
+    veritySize: blocks * BLOCK,
+    write({ usr, verity }) {
+      const dd = (...words: readonly string[]) =>
+        mustRun(box, 'cannot copy /usr', ['dd', 'conv=fsync,notrunc', 'status=none', ...words]);
+      dd('if=/dev/mapper/usr', `of=${usr}`, 'bs=1M');
+      // The superblock is in front of the first block of hashes.
+      dd(
+        `if=${running.hashDevice}`,
+        `of=${verity}`,
+        `bs=${BLOCK}`,
+        `skip=${running.hashStart - 1}`,
+        `count=${blocks}`,
+      );
+    },
+  };
+}

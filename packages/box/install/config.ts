@@ -1,0 +1,24 @@
+import { type Box, BoxError, mustRun, removeTree } from '../io/box.ts';
+
+const FOLDER = '/run/draisine/config-check';
+/** Ignition must not see this system's kernel command line, which may name another config. */
+const CHECK = `mount --bind /dev/null /proc/cmdline && exec /usr/libexec/ignition --platform=file --stage=fetch-offline \
+--root=/ --config-cache=cache --neednet=net --state-file=state --log-to-stdout`;
+
+/** Ignition's own judgement of a machine config. Returns the path of the file itself. */
+export function checkConfig(box: Box, path: string): string {
+  const found = box.stat(path);
+  if (found?.type !== 'file' || found.size === 0) throw new BoxError(`there is no machine config ${path}`);
+  const file = mustRun(box, `cannot find ${path}`, ['readlink', '-f', path]).trim();
+  box.makeFolder(FOLDER);
+  const { code, stdout, stderr } = box.run(['unshare', '--mount', 'sh', '-c', CHECK], {
+    env: { IGNITION_CONFIG_FILE: file },
+    cwd: FOLDER,
+  });
+  removeTree(box, FOLDER);
+  if (code === 0) return file;
+  const reasons = `${stdout}\n${stderr}`
+    .split('\n')
+    .flatMap((line) => /error at .*$/.exec(line)?.[0] ?? /(?<=Ignition failed: ).*$/.exec(line)?.[0] ?? []);
+  throw new BoxError(`the machine config ${file} is not valid:\n${reasons.join('\n')}`);
+}

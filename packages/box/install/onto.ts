@@ -1,0 +1,94 @@
+import { copyFile, removeUkis, sha256Of, ukiName, withEsp, withMountable } from '../disk/esp.ts';
+import { runningUsr } from '../disk/inspect.ts';
+import { dropDefaultEntry } from '../disk/loader.ts';
+import type { Partition } from '../disk/model.ts';
+import { runningContent } from '../disk/running.ts';
+import { fillSlot, installUki, nameSlotFor, slotIsWhole } from '../disk/stage.ts';
+import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';
+import { makeFresh } from './fresh.ts';
+import { compareLoosely, keepDisk } from './keep.ts';
+import { findUki } from './uki.ts';
+
+export interface Installation {
+  /** `vda`; somebody has made sure that it may be taken. */
+  readonly disk: string;
+  readonly keepState: boolean;
+  /** A file, or nothing. */
+  readonly config: string;
+  /** Bytes of the state partition; undefined: the first boot makes it. */
+  readonly state: number | undefined;
+}
+
+const MEDIUM_ESP = '/dev/disk/draisine/esp';
+
+/**
+ * Puts the running release onto a disk. The order is what counts: what makes the disk bootable comes last, what the
+ * installed system boots from goes never. So power may fail at any moment, and either it, or the firmware's next choice
+ * (the medium), or the new system boots.
+ */
+export function installOnto(box: Box, installation: Installation, say: (line: string) => void): void {
+  const { disk, keepState, state } = installation;
+  const running = runningUsr(box);
+  const content = runningContent(box, running);
+  withMedium(box, (medium) => {
+    const uki = findUki(box, running.rootHash, medium, say);
+    const kept = keepState ? keepDisk(box, disk, running) : undefined;
+    if (kept?.hasIt && slotIsWhole(box, kept.slot, running.rootHash)) {
+      say(`${kept.slot.usr.device} has this release already`);
+      nameSlotFor(box, disk, kept.slot, content);
+    } else if (kept) fillSlot(box, disk, kept.slot, content, say);
+    const fresh = kept ? undefined : makeFresh(box, disk, state, running);
+    if (fresh) fillSlot(box, disk, fresh.slot, content, say);
+    const esp = (kept ?? fresh)!.esp;
+    makeBootable(box, { ...installation, esp, uki, medium, version: content.version, say });
+  });
+  say(`Draisine ${content.version} is on ${disk}.`);
+}
+
+/** An ISO that is mounted as a whole has its partition for itself: then there is no folder. */
+function withMedium<T>(box: Box, use: (folder: string | undefined) => T): T {
+  if (box.stat(MEDIUM_ESP)?.type !== 'block') return use(undefined);
+  const device = mustRun(box, 'cannot find the medium', ['readlink', '-f', MEDIUM_ESP]).trim();
+  return withMountable(box, device, use);
+}
+
+interface Bootable extends Installation {
+  readonly esp: Partition;
+  readonly uki: string;
+  readonly medium: string | undefined;
+  readonly version: string;
+  readonly say: (line: string) => void;
+}
+
+function makeBootable(box: Box, { disk, config, esp, uki, medium, version, say }: Bootable): void {
+  withEsp(box, esp.device, (folder) => {
+    removeUkis(box, folder, () => false);
+    copyFile(box, '/usr/lib/draisine/kargs.efi', `${folder}/loader/draisine-kargs.efi`);
+    for (const settings of [medium, '/run/initramfs/esp']) {
+      const file = `${settings}/loader/loader.conf`;
+      if (settings !== undefined && box.stat(file) !== undefined)
+        copyFile(box, file, `${folder}/loader/loader.conf`);
+    }
+    dropDefaultEntry(box, folder);
+    if (config !== '') copyFile(box, config, `${folder}/ignition.ign`);
+    say(`writing the boot loader and ${ukiName(version)}`);
+    const size = box.stat(uki)?.size ?? 0;
+    const write = (path: string) => void mustRun(box, 'cannot write the UKI', ['cp', uki, path]);
+    installUki(box, folder, { version, size, sha256: sha256Of(box, uki), write });
+    // systemd-boot takes the newest: those above this one would go before it.
+    removeUkis(box, folder, (each) => compareLoosely(each.version, version) > 0);
+    installBootLoader(box, folder, say);
+  });
+  mustRun(box, 'cannot flush', ['sync']);
+  mustRun(box, 'cannot flush', ['blockdev', '--flushbufs', `/dev/${disk}`]);
+}
+
+function installBootLoader(box: Box, folder: string, say: (line: string) => void): void {
+  const label = '--efi-boot-option-description=Draisine';
+  const command = ['bootctl', 'install', `--esp-path=${folder}`, label, '--no-pager'];
+  const ran = box.run(command);
+  if (ran.code === 0) return;
+  if (box.stat(`${folder}/EFI/BOOT/BOOTX64.EFI`) === undefined)
+    throw new BoxError(`the boot loader could not be installed: ${whyFailed(['bootctl'], ran)}`);
+  say('the firmware took no boot entry: choose the disk in its menu if it does not start by itself');
+}

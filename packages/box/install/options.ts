@@ -1,0 +1,138 @@
+import type { Box } from '../io/box.ts';
+import { parseCondition, parseSize } from './sizes.ts';
+import { WrongUsage } from './terminal.ts';
+
+/** What an installation is asked to do. */
+export interface InstallOptions {
+  /** A path, a name, `auto`, or nothing. */
+  device: string;
+  /** `>=200G`. */
+  size: string;
+  model: string;
+  serial: string;
+  /** Path of an Ignition config. */
+  config: string;
+  /** `16Gi`. */
+  stateSize: string;
+  keepState: boolean;
+  erasePool: boolean;
+  /** Nobody is asked. */
+  sure: boolean;
+  after: 'stay' | 'reboot' | 'poweroff';
+  /** Nobody is there to try again: a disk that is named may come late. */
+  patient: boolean;
+}
+
+/** `help` and `consoles` end the program: with the usage, and by asking at the consoles. `nothing`: all is done. */
+export type Request = InstallOptions | 'help' | 'consoles' | 'nothing';
+
+export const INSTALL_CONF = '/etc/draisine/install.conf';
+const WITH_VALUE: Readonly<Record<string, 'size' | 'model' | 'serial' | 'config' | 'stateSize'>> = {
+  '--size': 'size',
+  '--model': 'model',
+  '--serial': 'serial',
+  '--config': 'config',
+  '--state-size': 'stateSize',
+};
+
+function defaults(): InstallOptions {
+  return {
+    device: '',
+    size: '',
+    model: '',
+    serial: '',
+    config: '',
+    stateSize: '',
+    keepState: false,
+    erasePool: false,
+    sure: false,
+    after: 'stay',
+    patient: false,
+  };
+}
+
+/** The words of the command line, checked as far as no disk is needed for it. */
+export function parseOptions(box: Box, args: readonly string[]): Request {
+  const options = defaults();
+  const rest = [...args];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const named = WITH_VALUE[word];
+    if (named) {
+      const value = rest.shift();
+      if (value === undefined) throw new WrongUsage(`${word} needs a value`);
+      options[named] = value;
+    } else if (word === '--keep-state') options.keepState = true;
+    else if (word === '--erase-pool') options.erasePool = true;
+    else if (word === '--yes') options.sure = true;
+    else if (word === '--reboot' || word === '--poweroff')
+      options.after = word === '--reboot' ? 'reboot' : 'poweroff';
+    else if (word === '--unattended') {
+      const found = unattended(box, options);
+      if (found !== undefined) return found;
+    } else if (word === '-h' || word === '--help') return 'help';
+    else if (word.startsWith('-')) throw new WrongUsage(`unknown option ${word}`);
+    else if (options.device !== '') throw new WrongUsage(`two disks: ${options.device} and ${word}`);
+    else options.device = word;
+  }
+  if (options.size !== '') parseCondition(options.size);
+  if (options.stateSize !== '' && parseSize(options.stateSize) < 2 ** 30)
+    throw new WrongUsage(`a state partition of ${options.stateSize} is too small: 1Gi is the least`);
+  return options;
+}
+
+/** The words of draisine.install= on the kernel command line, else /etc/draisine/install.conf. They are consent. */
+function unattended(box: Box, options: InstallOptions): 'consoles' | 'nothing' | undefined {
+  const cmdline = kernelWords(box);
+  const words = kernelArgument(cmdline, 'draisine.install');
+  if (words !== undefined && words !== '') readWords(words, options);
+  else if (box.stat(INSTALL_CONF) !== undefined) {
+    // It came with the machine config of a live system. Installed with the same one, nothing is to be done.
+    if (!cmdline.includes('root=tmpfs')) return 'nothing';
+    readConf(box.readText(INSTALL_CONF), options);
+  } else return 'consoles'; // whoever sits at a console is asked
+  const { device, size, model, serial } = options;
+  if (device + size + model + serial === '') throw new WrongUsage('unattended, but no disk is named');
+  options.sure = true;
+  options.patient = true;
+  return undefined;
+}
+
+export function kernelWords(box: Box): string[] {
+  return box.readText('/proc/cmdline').trim().split(/\s+/);
+}
+
+/** The last value of an argument, as the kernel has it. */
+export function kernelArgument(words: readonly string[], name: string): string | undefined {
+  return words.findLast((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+function readWords(words: string, options: InstallOptions): void {
+  for (const word of words.split(',')) {
+    const [, key = '', value = ''] = /^(model|serial|state-size)=(.*)$/s.exec(word) ?? [];
+    if (word === 'keep-state') options.keepState = true;
+    else if (word === 'erase-pool') options.erasePool = true;
+    else if (word === 'reboot' || word === 'poweroff') options.after = word;
+    else if (/^size[<>=]/.test(word)) options.size = word.slice('size'.length);
+    else if (key !== '') options[WITH_VALUE[`--${key}`]!] = value;
+    else if (word === '' || word.includes('='))
+      throw new WrongUsage(`draisine.install=: not understood: '${word}'`);
+    else options.device = word;
+  }
+}
+
+function readConf(text: string, options: InstallOptions): void {
+  for (const line of text.split('\n')) {
+    if (line === '' || line.startsWith('#')) continue;
+    const [, key = line, value = ''] = /^([^=]*)=(.*)$/s.exec(line) ?? [];
+    const named = WITH_VALUE[`--${key.replaceAll('_', '-')}`];
+    if (key === 'device' && value !== '') options.device = value;
+    else if (named && !key.includes('-')) options[named] = value;
+    else if (key === 'keep_state' && /^(yes|no)$/.test(value)) options.keepState ||= value === 'yes';
+    else if (key === 'erase_pool' && /^(yes|no)$/.test(value)) options.erasePool ||= value === 'yes';
+    else if (key === 'after') {
+      if (value !== 'reboot' && value !== 'poweroff')
+        throw new WrongUsage(`after the installation: reboot or poweroff, not '${value}'`);
+      options.after = value;
+    } else throw new WrongUsage(`${INSTALL_CONF}: not understood: ${key}=${value}`);
+  }
+}

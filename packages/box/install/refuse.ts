@@ -1,0 +1,50 @@
+import { ESP_LABEL, partitionsOf, TYPES } from '../disk/inspect.ts';
+import { type Box, BoxError, mustRun } from '../io/box.ts';
+import { isBooted, readDisk, withChildren } from './disks.ts';
+import type { InstallOptions } from './options.ts';
+
+/** What stands against a disk, the first thing found. Only reads. `plan`: bytes that the installation needs. */
+export function refuse(box: Box, name: string, options: InstallOptions, plan: number): void {
+  const disk = readDisk(box, name);
+  if (isBooted(box, disk)) throw new BoxError(`${name} is the disk this system was booted from`);
+  if (box.readText(`/sys/block/${name}/ro`).trim() !== '0') throw new BoxError(`${name} is read-only`);
+  if (disk.size < plan)
+    throw new BoxError(`${name} is too small: it must have ${Math.ceil(plan / 2 ** 30)} GiB`);
+  const devices = withChildren(disk);
+  const mounted = devices.find(({ mountPoint }) => mountPoint !== '');
+  if (mounted) throw new BoxError(`${name}: ${mounted.name} is in use at ${mounted.mountPoint}`);
+  const holder = devices.find(({ type }) => type !== 'part' && type !== 'disk');
+  if (holder) throw new BoxError(`${name} is part of ${holder.name} (${holder.type}), which is in use`);
+  refusePool(box, name, options);
+  if (options.keepState && !hasDraisine(box, name))
+    throw new BoxError(`there is no Draisine on ${name} whose state could be kept`);
+  // The kernel reads the table again only of a disk that nobody has: not even a pool or a program that udev knows not of.
+  if (box.run(['blockdev', '--rereadpt', `/dev/${name}`]).code !== 0) throw new BoxError(`${name} is in use`);
+  box.run(['udevadm', 'settle', '--timeout=30']);
+}
+
+function refusePool(box: Box, name: string, { keepState, erasePool }: InstallOptions): void {
+  if (box.stat('/proc/spl/kstat/zfs') !== undefined) {
+    const pools = mustRun(box, 'cannot ask for the pools', ['zpool', 'list', '-vHLP']);
+    if (new RegExp(`/dev/${name}(p?\\d+)?\\s`).test(pools))
+      throw new BoxError(`${name} belongs to a ZFS pool that is imported: zpool export it first`);
+  }
+  if (keepState || erasePool) return;
+  const pool = poolLabel(box, name);
+  if (pool !== undefined)
+    throw new BoxError(`${name} belongs to the ZFS pool ${pool}: --erase-pool gives it up`);
+}
+
+/** Name of the pool of which a disk, or a partition of it, has the label. */
+function poolLabel(box: Box, name: string): string | undefined {
+  for (const device of withChildren(readDisk(box, name))) {
+    const { stdout } = box.run(['wipefs', '--noheadings', '--output', 'TYPE,LABEL', `/dev/${device.name}`]);
+    const label = /^zfs_member +(\S.*?) *$/m.exec(stdout)?.[1];
+    if (label !== undefined) return label;
+  }
+  return undefined;
+}
+
+export function hasDraisine(box: Box, name: string): boolean {
+  return (partitionsOf(box, name) ?? []).some(({ type, label }) => type === TYPES.esp && label === ESP_LABEL);
+}
