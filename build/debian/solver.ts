@@ -34,103 +34,137 @@ interface Assignment<R> {
   readonly cause: Clause<R> | undefined;
 }
 
+interface Given<R> {
+  readonly literals: readonly Literal[];
+  readonly reason: R;
+}
+
 /**
  * Solves `given` plus the clauses `expand` gives for each variable that becomes true. `walk` must return true when it
  * is content and false after a `decide` that failed; it runs anew after each conflict. When there is no answer, `core`
  * holds the reasons of clauses that together are contradictory, in the order of their discovery.
  */
 export function solve<R>(
-  given: readonly { readonly literals: readonly Literal[]; readonly reason: R }[],
-  expand: (variable: number) => Iterable<{ readonly literals: readonly Literal[]; readonly reason: R }>,
+  given: readonly Given<R>[],
+  expand: (variable: number) => Iterable<Given<R>>,
   walk: (steering: Steering) => boolean,
 ): Answer<R> {
-  const assigned = new Map<number, Assignment<R>>();
-  const trail: number[] = [];
-  const occurrences = new Map<Literal, Clause<R>[]>();
-  const expanded = new Set<number>();
-  let level = 0;
-  let head = 0;
-
-  const isTrue = (literal: Literal) => assigned.get(Math.abs(literal))?.value === literal > 0;
-  const isFalse = (literal: Literal) => assigned.get(Math.abs(literal))?.value === literal < 0;
-
-  const assign = (literal: Literal, cause: Clause<R> | undefined) => {
-    assigned.set(Math.abs(literal), { value: literal > 0, level, cause });
-    trail.push(Math.abs(literal));
-  };
-
-  /** Looks at one clause: assigns its last open literal; returns it when all its literals are false. */
-  const examine = (clause: Clause<R>): Clause<R> | undefined => {
-    let open: Literal | undefined;
-    for (const literal of clause.literals) {
-      if (isTrue(literal)) return undefined;
-      if (isFalse(literal)) continue;
-      if (open !== undefined) return undefined;
-      open = literal;
+  const solver = new Solver(expand);
+  let conflict: Clause<R> | undefined;
+  for (const clause of given) conflict ??= solver.addGiven(clause);
+  for (;;) {
+    conflict ??= solver.propagate();
+    if (conflict !== undefined) return { satisfiable: false, core: solver.coreOf(conflict) };
+    let failed: Clause<R> | undefined;
+    const content = walk({
+      value: (variable) => solver.value(variable),
+      decide: (literal) => {
+        failed = solver.decide(literal);
+        return failed === undefined;
+      },
+    });
+    if (failed === undefined) {
+      if (!content) throw new Error('the walk gave up without a conflict');
+      return { satisfiable: true };
     }
-    if (open === undefined) return clause;
-    assign(open, clause);
-    return undefined;
-  };
+    const learned = solver.learn(failed);
+    solver.restart();
+    conflict = solver.add(learned);
+  }
+}
 
-  const add = (clause: Clause<R>): Clause<R> | undefined => {
+/** What is assigned, in which order and why. */
+class Solver<R> {
+  readonly #expand: (variable: number) => Iterable<Given<R>>;
+  readonly #assigned = new Map<number, Assignment<R>>();
+  /** Variables in the order in which they were assigned. */
+  readonly #trail: number[] = [];
+  readonly #occurrences = new Map<Literal, Clause<R>[]>();
+  readonly #expanded = new Set<number>();
+  #level = 0;
+  /** What of the trail has been propagated. */
+  #head = 0;
+
+  constructor(expand: (variable: number) => Iterable<Given<R>>) {
+    this.#expand = expand;
+  }
+
+  value(variable: number): boolean | undefined {
+    return this.#assigned.get(variable)?.value;
+  }
+
+  /** Makes an undecided literal true, and all that follows from it. Returns the clause that became false, if any. */
+  decide(literal: Literal): Clause<R> | undefined {
+    this.#level++;
+    this.#assign(literal, undefined);
+    return this.propagate();
+  }
+
+  addGiven({ literals, reason }: Given<R>): Clause<R> | undefined {
+    return this.add({ literals: [...new Set(literals)], reason, parents: [] });
+  }
+
+  /** Returns the clause when all its literals are false. */
+  add(clause: Clause<R>): Clause<R> | undefined {
     for (const literal of clause.literals) {
-      const known = occurrences.get(literal);
-      if (known === undefined) occurrences.set(literal, [clause]);
+      const known = this.#occurrences.get(literal);
+      if (known === undefined) this.#occurrences.set(literal, [clause]);
       else known.push(clause);
     }
-    return examine(clause);
-  };
+    return this.#examine(clause);
+  }
 
   /** Unit propagation; returns the clause that became false, if any. */
-  const propagate = (): Clause<R> | undefined => {
-    while (head < trail.length) {
-      const variable = trail[head++]!;
-      const value = assigned.get(variable)!.value;
-      for (const clause of occurrences.get(value ? -variable : variable) ?? []) {
-        const conflict = examine(clause);
+  propagate(): Clause<R> | undefined {
+    while (this.#head < this.#trail.length) {
+      const variable = this.#trail[this.#head++]!;
+      const { value } = this.#assignmentOf(variable);
+      for (const clause of this.#occurrences.get(value ? -variable : variable) ?? []) {
+        const conflict = this.#examine(clause);
         if (conflict !== undefined) return conflict;
       }
-      if (!value || expanded.has(variable)) continue;
-      expanded.add(variable);
+      if (!value || this.#expanded.has(variable)) continue;
+      this.#expanded.add(variable);
       // All clauses enter even after a conflict: a variable is expanded only once.
       let conflict: Clause<R> | undefined;
-      for (const { literals, reason } of expand(variable)) {
-        const found = add({ literals: [...new Set(literals)], reason, parents: [] });
+      for (const clause of this.#expand(variable)) {
+        const found = this.addGiven(clause);
         conflict ??= found;
       }
       if (conflict !== undefined) return conflict;
     }
     return undefined;
-  };
+  }
 
   /** The clause that a conflict teaches: resolved back to the first unique implication point of this level. */
-  const learn = (conflict: Clause<R>): Clause<R> => {
+  learn(conflict: Clause<R>): Clause<R> {
     const parents: Clause<R>[] = [conflict];
     const pending = new Set(conflict.literals);
     const ofThisLevel = () =>
-      [...pending].filter((literal) => assigned.get(Math.abs(literal))!.level === level);
-    for (let at = trail.length - 1; ofThisLevel().length > 1; at--) {
-      const variable = trail[at]!;
-      const literal = assigned.get(variable)!.value ? -variable : variable;
+      [...pending].filter((literal) => this.#assignmentOf(literal).level === this.#level);
+    for (let at = this.#trail.length - 1; ofThisLevel().length > 1; at--) {
+      const variable = this.#trail[at]!;
+      const { value, cause } = this.#assignmentOf(variable);
+      const literal = value ? -variable : variable;
       if (!pending.has(literal)) continue;
-      const { cause } = assigned.get(variable)!;
       if (cause === undefined) continue; // the decision itself: the oldest of its level
       pending.delete(literal);
       parents.push(cause);
       for (const other of cause.literals) if (other !== -literal) pending.add(other);
     }
     return { literals: [...pending], reason: undefined, parents };
-  };
+  }
 
-  const restart = () => {
-    while (trail.length > 0 && assigned.get(trail.at(-1)!)!.level > 0) assigned.delete(trail.pop()!);
-    level = 0;
-    head = 0; // level-0 literals again: clauses came while they were already true
-  };
+  /** Takes back every decision and what followed from it. */
+  restart(): void {
+    while (this.#trail.length > 0 && this.#assignmentOf(this.#trail.at(-1)!).level > 0)
+      this.#assigned.delete(this.#trail.pop()!);
+    this.#level = 0;
+    this.#head = 0; // level-0 literals again: clauses came while they were already true
+  }
 
   /** The given clauses from which a conflict at level 0 follows. */
-  const coreOf = (conflict: Clause<R>): R[] => {
+  coreOf(conflict: Clause<R>): R[] {
     const seen = new Set<Clause<R>>();
     const core: R[] = [];
     const pending = [conflict];
@@ -140,35 +174,34 @@ export function solve<R>(
       if (clause.reason !== undefined) core.push(clause.reason);
       pending.push(...clause.parents);
       for (const literal of clause.literals) {
-        const cause = assigned.get(Math.abs(literal))?.cause;
-        if (cause !== undefined && assigned.get(Math.abs(literal))!.level === 0) pending.push(cause);
+        const { cause, level } = this.#assigned.get(Math.abs(literal)) ?? {};
+        if (cause !== undefined && level === 0) pending.push(cause);
       }
     }
     return core.reverse();
-  };
+  }
 
-  let conflict: Clause<R> | undefined;
-  for (const { literals, reason } of given)
-    conflict ??= add({ literals: [...new Set(literals)], reason, parents: [] });
-  for (;;) {
-    conflict ??= propagate();
-    if (conflict !== undefined) return { satisfiable: false, core: coreOf(conflict) };
-    let failed: Clause<R> | undefined;
-    const content = walk({
-      value: (variable) => assigned.get(variable)?.value,
-      decide: (literal) => {
-        level++;
-        assign(literal, undefined);
-        failed = propagate();
-        return failed === undefined;
-      },
-    });
-    if (failed === undefined) {
-      if (!content) throw new Error('the walk gave up without a conflict');
-      return { satisfiable: true };
+  #assignmentOf(literal: Literal): Assignment<R> {
+    return this.#assigned.get(Math.abs(literal))!;
+  }
+
+  #assign(literal: Literal, cause: Clause<R> | undefined): void {
+    this.#assigned.set(Math.abs(literal), { value: literal > 0, level: this.#level, cause });
+    this.#trail.push(Math.abs(literal));
+  }
+
+  /** Looks at one clause: assigns its last open literal; returns it when all its literals are false. */
+  #examine(clause: Clause<R>): Clause<R> | undefined {
+    let open: Literal | undefined;
+    for (const literal of clause.literals) {
+      const value = this.#assigned.get(Math.abs(literal))?.value;
+      if (value === literal > 0) return undefined;
+      if (value !== undefined) continue;
+      if (open !== undefined) return undefined;
+      open = literal;
     }
-    const learned = learn(failed);
-    restart();
-    conflict = add(learned);
+    if (open === undefined) return clause;
+    this.#assign(open, clause);
+    return undefined;
   }
 }
