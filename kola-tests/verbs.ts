@@ -41,7 +41,10 @@ export function register(program: Command): void {
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }) => exit(await doctor(options)));
 
-  const kola = program.command('kola').description('the VM test harness');
+  registerKola(program.command('kola').description('the VM test harness'));
+}
+
+function registerKola(kola: Command): void {
   const common = (command: Command): Command =>
     command
       .argument('[glob...]', 'names, areas or tag:TAG; default all')

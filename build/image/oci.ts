@@ -59,120 +59,101 @@ export const ociArchive = recipe<{
   kind: 'file',
   async run({ inputs, out, scratch, blob }) {
     const { name, entrypoint, epoch } = inputs;
-    const packages = await Promise.all(inputs.packages.map(({ path }) => readPackage(path)));
-    const merged = mergeLayers([{ packages }]);
-    const { tree } = trimTree(merged, [
-      {
-        reason: 'documentation',
-        paths: ['usr/share/{doc,man,lintian,initramfs-tools,bug}', 'usr/share/doc-base'],
-      },
-    ]);
-    const link = (path: string, target: string): Entry => ({
-      type: 'symlink',
-      path,
-      target,
-      mode: 0o777,
-      uid: 0,
-      gid: 0,
-      origin: 'oci',
-    });
-    const present = new Set(tree.entries.map(({ path }) => path));
-    const layer = mergeLayers([
-      { packages: [{ name: 'packages', entries: tree.entries }] },
-      {
-        overlay: 'oci',
-        entries: [
-          ...APPLETS.filter((applet) => !present.has(`usr/bin/${applet}`)).map((applet) =>
-            link(`usr/bin/${applet}`, 'busybox'),
-          ),
-          ...['tmp', 'root', 'etc', 'var', 'run', 'proc', 'sys', 'dev'].map(
-            (path): Entry => ({
-              type: 'dir',
-              path,
-              mode: path === 'tmp' ? 0o1777 : 0o755,
-              uid: 0,
-              gid: 0,
-              origin: 'oci',
-            }),
-          ),
-          {
-            type: 'file',
-            path: 'etc/passwd',
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            origin: 'oci',
-            content: inlineContent('root:x:0:0:root:/root:/bin/sh\n'),
-          },
-        ],
-      },
-    ]);
-    const aliases = ['bin', 'sbin', 'lib']
-      .filter((path) => !layer.entries.some((entry) => entry.path === path))
-      .map((path) => link(path, `usr/${path === 'sbin' ? 'bin' : path}`));
-    const rootfs: Tree = {
-      entries: [...layer.entries, ...aliases].sort((a, b) => (a.path < b.path ? -1 : 1)),
-    };
-
-    const layerPath = join(scratch, 'layer.tar');
-    await pipeline(treeToTar(rootfs, { blobPath: blob, mtime: epoch }), createWriteStream(layerPath));
-    const layerDigest = await sha256File(layerPath);
-    const { size: layerSize } = await stat(layerPath);
-    const config = canonicalJson({
-      architecture: 'amd64',
-      os: 'linux',
-      created: new Date(epoch * 1000).toISOString(),
-      config: { Entrypoint: entrypoint, Env: ['PATH=/usr/bin:/usr/sbin:/bin'] },
-      rootfs: { type: 'layers', diff_ids: [`sha256:${layerDigest}`] },
-    });
-    const manifest = canonicalJson({
-      schemaVersion: 2,
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      config: {
-        mediaType: 'application/vnd.oci.image.config.v1+json',
-        digest: `sha256:${sha256(config)}`,
-        size: config.length,
-      },
-      layers: [
-        {
-          mediaType: 'application/vnd.oci.image.layer.v1.tar',
-          digest: `sha256:${layerDigest}`,
-          size: layerSize,
-        },
-      ],
-    });
-    const index = canonicalJson({
-      schemaVersion: 2,
-      manifests: [
-        {
-          mediaType: 'application/vnd.oci.image.manifest.v1+json',
-          digest: `sha256:${sha256(manifest)}`,
-          size: manifest.length,
-          annotations: { 'org.opencontainers.image.ref.name': `localhost/${name}:latest` },
-        },
-      ],
-    });
-    const file = (path: string, content: string | Uint8Array): Entry => ({
-      type: 'file',
-      path,
-      mode: 0o644,
-      uid: 0,
-      gid: 0,
-      origin: 'oci',
-      content: inlineContent(content),
-    });
-    const archive = mergeLayers([
-      {
-        overlay: 'archive',
-        entries: [
-          file('oci-layout', '{"imageLayoutVersion":"1.0.0"}'),
-          file('index.json', index),
-          file(`blobs/sha256/${sha256(config)}`, config),
-          file(`blobs/sha256/${sha256(manifest)}`, manifest),
-          file(`blobs/sha256/${layerDigest}`, await readFile(layerPath)),
-        ],
-      },
-    ]);
+    const rootfs = await rootFileSystem(inputs.packages);
+    const layer = join(scratch, 'layer.tar');
+    await pipeline(treeToTar(rootfs, { blobPath: blob, mtime: epoch }), createWriteStream(layer));
+    const entries = await layoutOf(layer, { name, entrypoint, epoch });
+    const archive = mergeLayers([{ overlay: 'archive', entries }]);
     await pipeline(treeToTar(archive, { blobPath: blob, mtime: epoch }), createWriteStream(out));
   },
 });
+
+const OWNED = { uid: 0, gid: 0, origin: 'oci' } as const;
+
+const link = (path: string, target: string): Entry => ({
+  ...OWNED,
+  type: 'symlink',
+  path,
+  target,
+  mode: 0o777,
+});
+const folder = (path: string, mode = 0o755): Entry => ({ ...OWNED, type: 'dir', path, mode });
+const file = (path: string, content: string | Uint8Array): Entry => ({
+  ...OWNED,
+  type: 'file',
+  path,
+  mode: 0o644,
+  content: inlineContent(content),
+});
+
+/** What the packages bring without their documentation, busybox under the names of its programs, and what containers expect. */
+async function rootFileSystem(targets: readonly { readonly path: string }[]): Promise<Tree> {
+  const packages = await Promise.all(targets.map(({ path }) => readPackage(path)));
+  const { tree } = trimTree(mergeLayers([{ packages }]), [
+    {
+      reason: 'documentation',
+      paths: ['usr/share/{doc,man,lintian,initramfs-tools,bug}', 'usr/share/doc-base'],
+    },
+  ]);
+  const present = new Set(tree.entries.map(({ path }) => path));
+  const { entries } = mergeLayers([
+    { packages: [{ name: 'packages', entries: tree.entries }] },
+    {
+      overlay: 'oci',
+      entries: [
+        ...APPLETS.filter((applet) => !present.has(`usr/bin/${applet}`)).map((applet) =>
+          link(`usr/bin/${applet}`, 'busybox'),
+        ),
+        folder('tmp', 0o1777),
+        ...['root', 'etc', 'var', 'run', 'proc', 'sys', 'dev'].map((path) => folder(path)),
+        file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\n'),
+      ],
+    },
+  ]);
+  const aliases = ['bin', 'sbin', 'lib']
+    .filter((path) => !entries.some((entry) => entry.path === path))
+    .map((path) => link(path, `usr/${path === 'sbin' ? 'bin' : path}`));
+  return { entries: [...entries, ...aliases].sort((a, b) => (a.path < b.path ? -1 : 1)) };
+}
+
+/** The files of an OCI image layout with one layer, which is a tar (image-spec: image-layout.md, manifest.md, config.md). */
+async function layoutOf(
+  layer: string,
+  { name, entrypoint, epoch }: { name: string; entrypoint: readonly string[]; epoch: number },
+): Promise<Entry[]> {
+  const layerDigest = await sha256File(layer);
+  const described = (type: string, digest: string, size: number) => ({
+    mediaType: `application/vnd.oci.image.${type}`,
+    digest: `sha256:${digest}`,
+    size,
+  });
+  const config = canonicalJson({
+    architecture: 'amd64',
+    os: 'linux',
+    created: new Date(epoch * 1000).toISOString(),
+    config: { Entrypoint: entrypoint, Env: ['PATH=/usr/bin:/usr/sbin:/bin'] },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${layerDigest}`] },
+  });
+  const manifest = canonicalJson({
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: described('config.v1+json', sha256(config), config.length),
+    layers: [described('layer.v1.tar', layerDigest, (await stat(layer)).size)],
+  });
+  const index = canonicalJson({
+    schemaVersion: 2,
+    manifests: [
+      {
+        ...described('manifest.v1+json', sha256(manifest), manifest.length),
+        annotations: { 'org.opencontainers.image.ref.name': `localhost/${name}:latest` },
+      },
+    ],
+  });
+  return [
+    file('oci-layout', '{"imageLayoutVersion":"1.0.0"}'),
+    file('index.json', index),
+    file(`blobs/sha256/${sha256(config)}`, config),
+    file(`blobs/sha256/${sha256(manifest)}`, manifest),
+    file(`blobs/sha256/${layerDigest}`, await readFile(layer)),
+  ];
+}

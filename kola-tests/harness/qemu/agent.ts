@@ -101,11 +101,8 @@ export function openAgent(socket: Socket): Agent {
       });
     },
     run: async (script, { timeoutMs, stdin = '', signal }) => {
-      const code = Buffer.from(script);
+      const code = checkedScript(script);
       const input = Buffer.from(stdin);
-      if (code.length > LONGEST_SCRIPT)
-        throw new Failure(`a script of ${code.length} bytes is too long: use copyTo`);
-      if (code.includes(0)) throw new Failure('a script must not hold a NUL byte');
       lastId += 1;
       const id = lastId;
       const output = new Promise<Output>((resolve, reject) => calls.set(id, { resolve, reject }));
@@ -116,19 +113,31 @@ export function openAgent(socket: Socket): Agent {
       try {
         const limits = { timeoutMs: timeoutMs + GRACE_MS, signal: anySignal(signal) };
         const result = await within(output, `no answer to: ${firstLine(script)}`, limits);
-        // timeout(1): 124 when time was up, 137 when SIGTERM did not help.
-        if ((result.code === 124 || result.code === 137) && performance.now() - start >= timeoutMs) {
-          const said = `${result.stdout}${result.stderr}`.trim();
-          throw new Failure(
-            `still running after ${seconds(timeoutMs)}, killed: ${firstLine(script)}${said ? `\n${indent(said)}` : ''}`,
-          );
-        }
-        return result;
+        const tookMs = performance.now() - start;
+        return endedInTime(result, script, timeoutMs, tookMs);
       } finally {
         calls.delete(id);
       }
     },
   };
+}
+
+/** The bytes of a script that can be an argument of bash. */
+function checkedScript(script: string): Buffer {
+  const code = Buffer.from(script);
+  if (code.length > LONGEST_SCRIPT)
+    throw new Failure(`a script of ${code.length} bytes is too long: use copyTo`);
+  if (code.includes(0)) throw new Failure('a script must not hold a NUL byte');
+  return code;
+}
+
+/** timeout(1) exits with 124 when time was up, 137 when SIGTERM did not help; so may a script that was in time. */
+function endedInTime(result: Output, script: string, timeoutMs: number, tookMs: number): Output {
+  if ((result.code !== 124 && result.code !== 137) || tookMs < timeoutMs) return result;
+  const said = `${result.stdout}${result.stderr}`.trim();
+  throw new Failure(
+    `still running after ${seconds(timeoutMs)}, killed: ${firstLine(script)}${said ? `\n${indent(said)}` : ''}`,
+  );
 }
 
 function decode(lines: readonly string[]): Buffer {

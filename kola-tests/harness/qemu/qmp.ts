@@ -47,8 +47,8 @@ export async function openQmp(socket: Socket, patience: Patience): Promise<Qmp> 
     number,
     { resolve(value: unknown): void; reject(reason: unknown): void; command: string }
   >();
-  const listeners = new Set<(event: QmpEvent) => void>();
   const closed = new AbortController();
+  const events = eventHub(closed.signal);
   let lastId = 0;
   let greet: (version: string) => void;
   const greeting = new Promise<string>((resolve) => {
@@ -70,8 +70,7 @@ export async function openQmp(socket: Socket, patience: Patience): Promise<Qmp> 
     const message = parseMessage(line);
     if (message === undefined) end(new Failure(`QEMU sent what is not QMP: ${line.slice(0, 200)}`));
     else if ('QMP' in message) greet(greetingVersion(message.QMP));
-    else if ('event' in message)
-      for (const listener of [...listeners]) listener(message as unknown as QmpEvent);
+    else if ('event' in message) events.tell(message as unknown as QmpEvent);
     else settle(message as Answer);
   }
 
@@ -111,26 +110,37 @@ export async function openQmp(socket: Socket, patience: Patience): Promise<Qmp> 
     closed: closed.signal,
     execute,
     human: (line) => execute<string>('human-monitor-command', { 'command-line': line }),
-    onEvent: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    onEvent: events.onEvent,
+    nextEvent: events.nextEvent,
+    close: () => end(new Failure('connection closed')),
+  };
+}
+
+/** Passes events on to whoever listens. */
+function eventHub(closed: AbortSignal): Pick<Qmp, 'onEvent' | 'nextEvent'> & { tell(event: QmpEvent): void } {
+  const listeners = new Set<(event: QmpEvent) => void>();
+  const onEvent = (listener: (event: QmpEvent) => void): (() => void) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  };
+  return {
+    tell: (event) => {
+      for (const listener of [...listeners]) listener(event);
     },
+    onEvent,
     nextEvent: async (matches, what, wait) => {
       let forget = (): void => {};
       const event = new Promise<QmpEvent>((resolve) => {
-        const listener = (candidate: QmpEvent): void => {
+        forget = onEvent((candidate) => {
           if (matches(candidate)) resolve(candidate);
-        };
-        listeners.add(listener);
-        forget = () => listeners.delete(listener);
+        });
       });
       try {
-        return await within(event, what, { ...wait, signal: anySignal(wait.signal, closed.signal) });
+        return await within(event, what, { ...wait, signal: anySignal(wait.signal, closed) });
       } finally {
         forget();
       }
     },
-    close: () => end(new Failure('connection closed')),
   };
 }
 
