@@ -18,6 +18,7 @@ export const initrdPlan: InitrdPlan = {
     'usr/bin/systemctl',
     'usr/bin/journalctl',
     'usr/bin/udevadm',
+    'usr/bin/partx',
     'usr/sbin/dmsetup',
     'usr/sbin/losetup',
     'usr/sbin/sulogin',
