@@ -2,6 +2,7 @@ import type { Secret } from '../secret.ts';
 import { type Account, file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { shellQuote } from './ini.ts';
+import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
 import { unitEscape } from './unit-name.ts';
 import { encryptionWords, keyPath, poolService } from './zpool.ts';
@@ -65,13 +66,25 @@ export function datasetScript(name: string, options: DatasetOptions): string {
     : [];
   return [
     'set -eu',
+    PROBLEMS,
     `dataset=${shellQuote(name)}`,
     `zfs list -H -o name "$dataset" >/dev/null 2>&1 || ${words(create)}`,
     ...(set.length > 0 ? [`zfs set ${words(set)} "$dataset"`] : []),
-    '[ "$(zfs get -H -o value keystatus "$dataset")" != unavailable ] || zfs load-key "$(zfs get -H -o value encryptionroot "$dataset")"',
+    'name="dataset-$(echo "$dataset" | tr / -)"',
+    'forget "$name"',
+    `if [ "$(zfs get -H -o value keystatus "$dataset")" = unavailable ]; then
+  root=$(zfs get -H -o value encryptionroot "$dataset")
+  case "$(zfs get -H -o value keylocation "$root")" in
+  prompt) tell "$name" "dataset $dataset is locked and waits for the key of $root: zfs load-key $root && systemctl restart ${datasetService(name)}"; exit 1 ;;
+  *) zfs load-key "$root" </dev/null || { tell "$name" "dataset $dataset is locked: the key of $root cannot be read"; exit 1; } ;;
+  esac
+fi
+if [ "$(zfs get -H -o value sharenfs "$dataset")" != off ] && ! command -v exportfs >/dev/null; then
+  echo "<4>dataset $dataset has sharenfs, but this image has no NFS server: nothing is shared" >&2
+fi`,
     'where=$(zfs get -H -o value mountpoint "$dataset")',
     'case "$where" in /*) ;; *) exit 0 ;; esac',
-    '[ "$(zfs get -H -o value mounted "$dataset")" = yes ] || zfs mount "$dataset"',
+    '[ "$(zfs get -H -o value mounted "$dataset")" = yes ] || { keep_out "$where"; zfs mount "$dataset"; }',
     ...own,
     '',
   ].join('\n');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -17,6 +17,13 @@ interface World {
   /** Pools and datasets that are there already. */
   readonly present?: string;
   readonly missing?: boolean;
+  /** Why `zpool import` refuses. */
+  readonly foreign?: string;
+  /** Where the key of a locked dataset is. */
+  readonly locked?: string;
+  readonly shared?: boolean;
+  /** Where the dataset is mounted so far. */
+  readonly where?: string;
   /** What `zpool create` says, once or always. */
   readonly refused?: { readonly because: string; readonly always?: boolean };
 }
@@ -24,9 +31,10 @@ interface World {
 function run(
   script: string,
   disk: string,
-  { blkid = 2, importable = '', present = '', missing = false, refused }: World,
+  { blkid = 2, importable = '', present = '', missing = false, refused, ...world }: World,
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'draisine-zpool-'));
+  const { foreign, locked, shared = false, where } = world;
   try {
     const log = join(folder, 'log');
     const tool = (name: string, body: string): void =>
@@ -39,23 +47,46 @@ function run(
       : '';
     tool(
       'zpool',
-      `for last; do :; done\ncase "$1 $#" in "create "*) ${refuses} ;; "list "*) ${listed} ;; "import 3") printf '   pool: %s\\n' ${importable} ;; esac`,
+      `for last; do :; done\ncase "$1 $#" in "create "*) ${refuses} ;; "list "*) ${listed} ;; "import 3") printf '   pool: %s\\n' ${importable} ;; "import 7") ${foreign ? `echo "${foreign}" >&2; exit 1` : ':'} ;; esac`,
     );
+    const row = (cells: readonly string[]) => `printf '%s\\n' '${cells.join('\t')}'`;
     tool(
       'zfs',
-      `for last; do :; done\ncase "$1 $5" in "list "*) ${listed} ;; "get keystatus") echo - ;; "get mounted") echo no ;; "get canmount") echo on ;; "get mountpoint") echo "${folder}/where" ;; esac`,
+      `for last; do :; done
+case "$1 $4" in
+"list name,encryptionroot,keystatus,keylocation") ${locked ? row(['tank', 'tank', 'unavailable', locked]) : ':'} ;;
+"list name,mounted,canmount,keystatus,mountpoint") ${row(['tank', 'no', 'on', '-', `${folder}/mnt`])} ;;
+"list "*) ${listed} ;;
+esac
+case "$1 $5" in "get keystatus") echo ${locked ? 'unavailable' : '-'} ;; "get keylocation") echo ${locked ?? 'none'} ;;
+"get encryptionroot") echo tank ;; "get sharenfs") echo ${shared ? 'on' : 'off'} ;; "get mounted") echo no ;;
+"get mountpoint") echo "${where ?? `${folder}/where`}" ;; esac`,
     );
     tool('blkid', `exit ${blkid}`);
-    for (const name of ['modprobe', 'udevadm', 'wipefs', 'sleep', 'chown', 'chmod']) tool(name, '');
+    for (const name of ['modprobe', 'udevadm', 'wipefs', 'sleep', 'chown', 'chmod', 'chattr']) tool(name, '');
+    tool('mountpoint', 'exit 1');
     if (!missing) writeFileSync(join(folder, 'disk'), '');
     // No test can make a block device; a file stands in for it.
-    const adapted = script.replaceAll(disk, join(folder, 'disk')).replaceAll('[ -b ', '[ -e ');
+    const adapted = script
+      .replaceAll(disk, join(folder, 'disk'))
+      .replaceAll('[ -b ', '[ -e ')
+      .replaceAll('/run/draisine/problems', join(folder, 'problems'));
     const { status, stderr } = spawnSync('/bin/sh', ['-c', adapted], {
       encoding: 'utf8',
       env: { PATH: `${folder}:/usr/bin:/bin` },
     });
     const calls = existsSync(log) ? readFileSync(log, 'utf8').replaceAll(folder, '') : '';
-    return { status, stderr: stderr.replaceAll(folder, ''), calls };
+    const told = existsSync(join(folder, 'problems'))
+      ? readdirSync(join(folder, 'problems')).map((name) =>
+          readFileSync(join(folder, 'problems', name), 'utf8'),
+        )
+      : [];
+    return {
+      status,
+      stderr: stderr.replaceAll(folder, ''),
+      calls,
+      told: told.join('').replaceAll(folder, ''),
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -92,7 +123,7 @@ describe('the script of a pool', () => {
     for (const blkid of [0, 8]) {
       const { status, stderr, calls } = pool({ blkid });
       assert.equal(status, 1);
-      assert.match(stderr, /^pool tank: disk \/disk is not blank: .*wipefs -a \/disk\n$/);
+      assert.match(stderr, /^<3>pool tank: disk \/disk is not blank: .*wipefs -a \/disk\n$/);
       assert.doesNotMatch(calls, /create/);
     }
   });
@@ -112,7 +143,7 @@ describe('the script of a pool', () => {
   test('leaves disks blank on which it could not be made', () => {
     const { status, stderr, calls } = pool({ refused: { because: 'device is too small', always: true } });
     assert.equal(status, 1);
-    assert.equal(stderr, 'device is too small\npool tank: not created\n');
+    assert.equal(stderr, 'device is too small\n<3>pool tank: not created\n');
     assert.equal(calls.match(/^zpool create/gm)?.length, 1);
     assert.match(calls, /^wipefs --all --quiet \/disk$/m);
   });
@@ -125,6 +156,46 @@ describe('the script of a pool', () => {
   });
 });
 
+describe('what an owner is told of a pool', () => {
+  test('a foreign one: the very command that takes it over, and nothing is forced', () => {
+    const foreign = "cannot import 'tank': pool was previously in use from another system.";
+    const { status, told, calls } = pool({ importable: 'tank', foreign });
+    assert.equal(status, 1);
+    assert.match(
+      told,
+      /zpool import -f -d \/dev\/disk\/by-id -N -o cachefile=none tank && systemctl restart zpool-tank\.service/,
+    );
+    assert.doesNotMatch(calls, /-f/);
+  });
+
+  test('never zpool’s advice to destroy it', () => {
+    const foreign = 'cannot import: I/O error\n\tDestroy and re-create the pool from\n\ta backup source.';
+    const { told } = pool({ importable: 'tank', foreign });
+    assert.match(told, /cannot be imported now; nothing on its disks was changed.*I\/O error/);
+    assert.doesNotMatch(told, /[Dd]estroy/);
+  });
+
+  test('a key to be typed does not hold the boot; one in a file is loaded', () => {
+    const typed = pool({ present: 'tank', locked: 'prompt' });
+    assert.equal(typed.status, 0);
+    assert.match(typed.told, /tank is locked and waits for its key: zfs load-key tank/);
+    assert.doesNotMatch(typed.calls, /load-key/);
+    assert.match(pool({ present: 'tank', locked: 'file:///k' }).calls, /^zfs load-key tank$/m);
+  });
+
+  test('a mount point other than the declared one is set, and named', () => {
+    assert.match(
+      pool({ present: 'tank', where: '/tank' }).calls,
+      /^zfs set -u mountpoint=\/mnt\/tank tank$/m,
+    );
+    assert.doesNotMatch(pool({ present: 'tank', where: '/mnt/tank' }).calls, /zfs set/);
+  });
+
+  test('nothing is written into the empty directory of what is not mounted', () => {
+    assert.match(pool({ present: 'tank' }).calls, /^chattr \+i \/mnt\n(.*\n)*zfs mount tank$/m);
+  });
+});
+
 describe('the script of a dataset', () => {
   const script = datasetScript('tank/a', { quota: '1G', owner: { user: 5 } });
   test('creates, sets, mounts and owns it', () => {
@@ -132,8 +203,20 @@ describe('the script of a dataset', () => {
     assert.equal(status, 0);
     const verbs = calls.split('\n').map((line) => line.split(' ').slice(0, 2).join(' '));
     assert.deepEqual(
-      verbs.filter((verb) => /create|set|mount|ch/.test(verb)),
+      verbs.filter(
+        (verb) => /create|set|mount |mount$|chown|chmod/.test(verb) && !verb.startsWith('mountpoint'),
+      ),
       ['zfs create', 'zfs set', 'zfs mount', 'chown 5', 'chmod 0755'],
+    );
+  });
+  test('says that a locked one waits for its key, and that nobody shares it', () => {
+    const { status, told, calls } = run(script, DISK, { present: 'tank/a', locked: 'prompt' });
+    assert.equal(status, 1);
+    assert.match(told, /dataset tank\/a is locked and waits for the key of tank/);
+    assert.doesNotMatch(calls, /load-key/);
+    assert.match(
+      run(script, DISK, { present: 'tank/a', shared: true }).stderr,
+      /has no NFS server: nothing is shared/,
     );
   });
   test('creates it once', () => {

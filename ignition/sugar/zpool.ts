@@ -3,11 +3,15 @@ import type { Secret } from '../secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { shellQuote } from './ini.ts';
+import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
 import { unitEscape } from './unit-name.ts';
 
-/** A whole disk by a name that stays. */
-export type Disk = `/dev/disk/by-id/${string}`;
+/**
+ * A whole disk by a name that stays. By its place (`by-path`) only where disks share one serial number, as behind some USB
+ * bridges: there it is the port that counts, and a disk in another one is another disk.
+ */
+export type Disk = `/dev/disk/by-id/${string}` | `/dev/disk/by-path/${string}`;
 
 type Two = readonly [Disk, Disk, ...Disk[]];
 type Three = readonly [Disk, Disk, Disk, ...Disk[]];
@@ -90,7 +94,12 @@ export function poolLayout({ vdevs, log, cache = [], special, spares = [] }: Poo
 
 function checkDisks(pool: string, disks: readonly string[]): void {
   for (const [index, disk] of disks.entries()) {
-    matching(disk, /^\/dev\/disk\/by-id\/[^/\s]+$/, 'disk of a pool', 'name it as /dev/disk/by-id/…');
+    matching(
+      disk,
+      /^\/dev\/disk\/by-(id|path)\/[^/\s]+$/,
+      'disk of a pool',
+      'name it as /dev/disk/by-id/…, or by-path where two disks have one serial number',
+    );
     if (disks.indexOf(disk) !== index)
       throw badInput(`${disk} stands twice in pool ${pool}`, { where: `pools.${pool}` });
   }
@@ -104,31 +113,29 @@ export function encryptionWords(flag: '-O' | '-o', dataset: string): string[] {
 
 const words = (list: readonly string[]): string => list.map(shellQuote).join(' ');
 
-/** The shell script that makes sure of the pool. It never passes -f to anything. */
-export function poolScript(name: string, options: PoolOptions): string {
-  const {
-    ashift = 12,
-    encryption,
-    mountpoint = `/mnt/${name}`,
-    create = 'if-blank',
-    properties = {},
-  } = options;
+/**
+ * Features that the release before knows as well, so that it can read the pool after a rollback (zpool-features(7)).
+ * They rise by `zpool upgrade`, once both releases of a machine know more.
+ */
+const COMPATIBILITY = 'openzfs-2.2-linux';
+
+/** Makes the pool when all its disks are blank, and leaves them blank when it cannot be made. */
+function makingScript(name: string, options: PoolOptions): string {
+  const { ashift = 12, encryption, mountpoint = `/mnt/${name}`, create, properties = {} } = options;
+  if (create === 'never') return `fail "not found, and the config says never to create it"`;
   const layout = poolLayout(options);
-  const disks = layout.filter((word) => word.startsWith('/'));
-  checkDisks(name, disks);
+  const disks = words(layout.filter((word) => word.startsWith('/')));
   const rootProperties = Object.entries({ mountpoint, compression: 'lz4', atime: 'off', ...properties });
   const command = [
     ...['zpool', 'create', '-o', `ashift=${ashift}`, '-o', 'cachefile=none'],
+    ...['-o', `compatibility=${COMPATIBILITY}`],
     ...rootProperties.flatMap(([property, value]) => ['-O', `${property}=${value}`]),
     ...(encryption ? encryptionWords('-O', name) : []),
     name,
     ...layout,
   ];
-  const making =
-    create === 'never'
-      ? `fail "not found, and the config says never to create it"`
-      : `for disk in ${words(disks)}; do
-  [ -b "$disk" ] || fail "disk $disk is missing"
+  return `for disk in ${disks}; do
+  [ -b "$disk" ] || fail "disk $disk is missing. Nothing was made or changed; it comes up by itself when the disk does"
   # 2: blkid found no signature, so the disk is blank
   code=0; signature=$(blkid -p -o export "$disk" 2>&1) || code=$?
   [ "$code" -eq 2 ] || fail "disk $disk is not blank: $(echo "$signature" | tr '\\n' ' '); wipe it yourself if you mean it: wipefs -a $disk"
@@ -139,19 +146,63 @@ until said=$(${words(command)} 2>&1); do
   tries=$((tries + 1))
   case "$tries $said" in
   [1-3]*unavailable*) sleep "$tries" ;; # udev reads a new table once more, and for a moment its partitions are gone
-  *) wipefs --all --quiet ${words(disks)} || : # they were blank, and are to be so at the next boot
+  *) wipefs --all --quiet ${disks} || : # they were blank, and are to be so at the next boot
     fail 'not created' ;;
   esac
   udevadm settle --timeout=30 || :
 done`;
+}
+
+/**
+ * Imports without force. zpool's own advice for a pool that cannot be imported ends in "Destroy and re-create": it is
+ * not passed on.
+ */
+const IMPORTING = `if ! said=$(zpool import -d "$dir" -N -o cachefile=none "$pool" 2>&1); then
+  case "$said" in
+  *'previously in use from another system'*)
+    fail "it was last used by another machine, and not exported there. If that machine does not have it any more: zpool import -f -d $dir -N -o cachefile=none $pool && systemctl restart $unit" ;;
+  *) fail "it cannot be imported now; nothing on its disks was changed. ZFS says: $(echo "$said" | sed '/[Dd]estroy/d' | tr '\\n\\t' '  ')" ;;
+  esac
+fi`;
+
+/** Keys in files are loaded. One that a person has to type does not hold the boot. Datasets that nobody declared are mounted. */
+const OPENING = `zfs list -H -o name,encryptionroot,keystatus,keylocation -t filesystem,volume -r "$pool" |
+  while IFS='	' read -r name root status location; do
+    [ "$status" = unavailable ] && [ "$name" = "$root" ] || continue
+    case "$location" in
+    prompt) tell "key-$(echo "$name" | tr / -)" "dataset $name is locked and waits for its key: zfs load-key $name && zfs mount -R $name" ;;
+    *) zfs load-key "$name" </dev/null || tell "key-$(echo "$name" | tr / -)" "dataset $name is locked: its key $location cannot be read" ;;
+    esac
+  done
+zfs list -H -o name,mounted,canmount,keystatus,mountpoint -t filesystem -r "$pool" |
+  while IFS='	' read -r name mounted canmount status where; do
+    case "$mounted $canmount $status $where" in
+    'no on '*' unavailable /'*) keep_out "$where" ;;
+    'no on '*' /'*) keep_out "$where"; zfs mount "$name" || tell "mount-$(echo "$name" | tr / -)" "dataset $name could not be mounted at $where" ;;
+    esac
+  done`;
+
+/** The shell script that makes sure of the pool. It never passes -f to anything. */
+export function poolScript(name: string, options: PoolOptions): string {
+  const { mountpoint = `/mnt/${name}` } = options;
+  const disks = poolLayout(options).filter((word) => word.startsWith('/'));
+  checkDisks(name, disks);
+  const dir = disks.some((disk) => disk.startsWith('/dev/disk/by-path/'))
+    ? '/dev/disk/by-path'
+    : '/dev/disk/by-id';
   return `set -eu
 pool=${shellQuote(name)}
-fail() { echo "pool $pool: $*" >&2; exit 1; }
+unit=${shellQuote(poolService(name))}
+dir=${dir}
+mountpoint=${shellQuote(mountpoint)}
+${PROBLEMS}
+forget "pool-$pool"
+fail() { tell "pool-$pool" "pool $pool: $*"; exit 1; }
 imported() { zpool list -H -o name "$pool" >/dev/null 2>&1; }
 modprobe zfs
 udevadm settle --timeout=30 || :
 # Disks behind USB, or that spin up one after the other: without them the pool would come up degraded, or not at all.
-whole() { zpool import -d /dev/disk/by-id 2>/dev/null | sed -n "/^ *pool: $pool\\$/,/^ *state:/p" | grep -q 'state: ONLINE'; }
+whole() { zpool import -d "$dir" 2>/dev/null | sed -n "/^ *pool: $pool\\$/,/^ *state:/p" | grep -q 'state: ONLINE'; }
 imported || whole || for second in $(seq 60); do
   missing=''
   for disk in ${words(disks)}; do [ -b "$disk" ] || missing="$missing $disk"; done
@@ -161,15 +212,17 @@ imported || whole || for second in $(seq 60); do
 done
 if imported; then
   :
-elif zpool import -d /dev/disk/by-id 2>/dev/null | grep -qE "^ *pool: $pool\\$"; then
-  zpool import -d /dev/disk/by-id -N -o cachefile=none "$pool"
+elif zpool import -d "$dir" 2>/dev/null | grep -qE "^ *pool: $pool\\$"; then
+${IMPORTING.replace(/^/gm, '  ')}
 else
-${making.replace(/^/gm, '  ')}
+${makingScript(name, options).replace(/^/gm, '  ')}
 fi
-[ "$(zfs get -H -o value keystatus "$pool")" != unavailable ] || zfs load-key "$pool"
-case "$(zfs get -H -o value mounted "$pool") $(zfs get -H -o value canmount "$pool")" in
-  "no on") zfs mount "$pool" ;;
-esac
+was=$(zfs get -H -o value mountpoint "$pool")
+if [ "$was" != "$mountpoint" ]; then
+  echo "<5>pool $pool was mounted at $was, and is at $mountpoint from now on, as the machine config says"
+  zfs set -u "mountpoint=$mountpoint" "$pool"
+fi
+${OPENING}
 `;
 }
 
@@ -185,7 +238,11 @@ export function zpool(name: string, options: PoolOptions): Fragment {
     unit(poolService(name), {
       enabled: true,
       contents: {
-        Unit: { Description: `ZFS pool ${name}`, After: 'systemd-modules-load.service' },
+        Unit: {
+          Description: `ZFS pool ${name}`,
+          After: 'systemd-modules-load.service',
+          OnFailure: 'draisine-pool-late@%N.service',
+        },
         Service: {
           Type: 'oneshot',
           RemainAfterExit: true,

@@ -4,6 +4,8 @@ const essential = [
   // What Debian calls Essential and therefore nobody depends on.
   'base-files',
   'bash',
+  // logger: what zed's scripts write to the journal with.
+  'bsdutils',
   'coreutils',
   'dash',
   'findutils',

@@ -1,0 +1,13 @@
+/**
+ * Shell functions that tell the owner what is wrong. `tell NAME TEXT` writes /run/draisine/problems/NAME, which the
+ * console and `draisine status` show, and the journal; `forget NAME` takes it back. `keep_out DIR` makes an empty mount
+ * point immutable (chattr(1)), so that nothing is written into it while its dataset is not mounted.
+ */
+export const PROBLEMS = `problems=/run/draisine/problems
+tell() { mkdir -p "$problems"; echo "$2" >"$problems/$1"; echo "<3>$2" >&2; }
+forget() { rm -f "$problems/$1"; }
+keep_out() {
+  mountpoint -q "$1" && return
+  mkdir -p "$1"
+  [ -n "$(ls -A "$1")" ] || chattr +i "$1" 2>/dev/null || :
+}`;
