@@ -1,0 +1,201 @@
+import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { type Facts, fileDigest, loadFacts, moduleFacts, saveFacts } from './facts.ts';
+import { type NpmLock, npmDigest, packageName, readNpmLock } from './npm.ts';
+import { type Stamp, stampOf } from './stamp.ts';
+import { openStore } from './store.ts';
+
+/** Reads what the modules of one checkout are and load; the digests are remembered between runs. */
+export interface Sources {
+  readonly checkout: string;
+  /** The modules `entries` (by path from the checkout) and all that they load, directly or not. */
+  closure(entries: readonly string[], options?: ClosureOptions): Closure;
+  /** Every file and link below a folder of the checkout, by path from the checkout, sorted. */
+  filesBelow(folder: string): readonly string[];
+  /** SHA-256 of a file, or of a link's target, by its path from the checkout, with what stat(2) says of it. */
+  file(name: string): SourceFile;
+  /** The digest of an npm package of package-lock.json and of all it depends on; that of nothing when it has none. */
+  npm(name: string): Sha256;
+  /** Remembers the digests. */
+  save(): Promise<void>;
+}
+
+export interface SourceFile {
+  readonly digest: Sha256;
+  readonly stamp: Stamp | undefined;
+}
+
+export interface ClosureOptions {
+  /**
+   * What a module loads besides, by paths from the checkout. For one that imports by a name which is only known when it
+   * runs, undefined means that nobody knows.
+   */
+  readonly loads?: (name: string) => readonly string[] | undefined;
+  /** Modules that are left out, with what only they load. */
+  readonly leftOut?: ReadonlySet<string>;
+}
+
+export interface Closure {
+  /** By path from the checkout. */
+  readonly files: ReadonlyMap<string, SourceFile>;
+  /** npm packages as `NAME@VERSION`, with all they depend on. */
+  readonly npm: ReadonlyMap<string, Sha256>;
+  /** Modules of Node itself, e.g. `node:fs`. */
+  readonly builtins: ReadonlySet<string>;
+  /** `MODULE:LINE` of imports that nobody knows the target of. */
+  readonly unknown: readonly string[];
+}
+
+/** One file: what it is, and what it loads itself. */
+interface Part extends SourceFile {
+  readonly next: readonly string[];
+  readonly npm: readonly string[];
+  readonly builtins: readonly string[];
+  readonly unknown: readonly number[];
+}
+
+/** Files that are looked into for imports. */
+const SCANNED = /\.[cm]?[jt]s$/;
+
+/** Folders of a checkout that hold nothing of its sources. */
+const NOT_SOURCES: ReadonlySet<string> = new Set(['.git', 'node_modules', 'out']);
+
+/** Opens a checkout's sources. What has been read once in this process is not looked at again. */
+export function openSources(checkout: string): Sources {
+  const facts = loadFacts(openStore());
+  const parts = new Map<string, Part>();
+  const files = new Map<string, SourceFile>();
+  const folders = new Map<string, readonly string[]>();
+  let lock: NpmLock | undefined;
+
+  const file = (name: string): SourceFile => {
+    const known = files.get(name);
+    if (known) return known;
+    const path = join(checkout, name);
+    // The stamp first: an edit in between then shows.
+    const stamp = stampOf(path);
+    const found = { stamp, digest: stamp === undefined ? linkDigest(path) : fileDigest(facts, path) };
+    files.set(name, found);
+    return found;
+  };
+
+  const part = (name: string): Part => {
+    const known = parts.get(name);
+    if (known) return known;
+    const found = { ...file(name), ...loadsOf(facts, checkout, name) };
+    parts.set(name, found);
+    return found;
+  };
+
+  /** What the lock does not have, a bundler has another name for (`quickjs-os`), or it fails when it is loaded. */
+  const packaged = (name: string): { readonly version: string; readonly digest: Sha256 } => {
+    lock ??= readNpmLock(checkout);
+    return npmDigest(lock, name) ?? { version: 'none', digest: sha256('') };
+  };
+
+  return {
+    checkout,
+    file,
+    npm: (name) => packaged(name).digest,
+    filesBelow: (folder) => {
+      const known = folders.get(folder) ?? listFiles(checkout, folder);
+      folders.set(folder, known);
+      return known;
+    },
+    closure: (entries, options = {}) => {
+      const found = walk(part, entries, options);
+      const npm = new Map(
+        [...found.npm].map((name) => {
+          const { version, digest } = packaged(name);
+          return [`${name}@${version}`, digest] as const;
+        }),
+      );
+      return { ...found, npm };
+    },
+    save: () => saveFacts(facts),
+  };
+}
+
+function walk(
+  part: (name: string) => Part,
+  entries: readonly string[],
+  { loads, leftOut = new Set() }: ClosureOptions,
+): Omit<Closure, 'npm'> & { readonly npm: ReadonlySet<string> } {
+  const files = new Map<string, SourceFile>();
+  const npm = new Set<string>();
+  const builtins = new Set<string>();
+  const unknown: string[] = [];
+  const queue = [...entries];
+  const seen = new Set(queue);
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (leftOut.has(name)) continue;
+    const { digest, stamp, ...loaded } = part(name);
+    files.set(name, { digest, stamp });
+    for (const each of loaded.npm) npm.add(each);
+    for (const each of loaded.builtins) builtins.add(each);
+    const more = loads?.(name);
+    if (more === undefined) unknown.push(...loaded.unknown.map((line) => `${name}:${line}`));
+    for (const next of [...loaded.next, ...(more ?? [])]) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      queue.push(next);
+    }
+  }
+  return { files, npm, builtins, unknown };
+}
+
+function loadsOf(facts: Facts, checkout: string, name: string): Omit<Part, keyof SourceFile> {
+  const path = join(checkout, name);
+  if (!SCANNED.test(path)) return { next: [], npm: [], builtins: [], unknown: [] };
+  const { imports } = moduleFacts(facts, path);
+  const next: string[] = [];
+  const npm: string[] = [];
+  const builtins: string[] = [];
+  for (const specifier of imports.modules) {
+    if (isBuiltin(specifier)) builtins.push(specifier);
+    else if (/^(\.|\/|file:)/.test(specifier)) next.push(nameIn(checkout, importedFile(specifier, path)));
+    else npm.push(packageName(specifier));
+  }
+  for (const url of imports.urls) {
+    const target = new URL(url, pathToFileURL(path));
+    if (target.protocol !== 'file:') continue;
+    const found = fileURLToPath(target);
+    if (statSync(found, { throwIfNoEntry: false })?.isFile()) next.push(nameIn(checkout, found));
+  }
+  return { next, npm, builtins, unknown: imports.unknown };
+}
+
+/** As tsx resolves it: the file itself, or TypeScript where JavaScript or nothing is named. */
+function importedFile(specifier: string, from: string): string {
+  const named = fileURLToPath(new URL(specifier, pathToFileURL(from)));
+  const found = [named, named.replace(/js$/, 'ts'), `${named}.ts`].find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw badInput(`${specifier} is imported and does not exist`, { where: from });
+}
+
+function linkDigest(path: string): Sha256 {
+  return sha256(`link\0${readlinkSync(path)}`);
+}
+
+function nameIn(checkout: string, path: string): string {
+  return relative(checkout, path).split(sep).join('/');
+}
+
+function listFiles(checkout: string, folder: string): readonly string[] {
+  const top = join(checkout, folder);
+  if (!existsSync(top)) return [];
+  const found: string[] = [];
+  const visit = (dir: string): void => {
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      const path = join(dir, entry.name);
+      if (entry.isDirectory() && !NOT_SOURCES.has(entry.name)) visit(path);
+      else if (entry.isFile() || entry.isSymbolicLink()) found.push(nameIn(checkout, path));
+    }
+  };
+  visit(top);
+  return found.sort(byteOrder);
+}
