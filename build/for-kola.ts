@@ -1,4 +1,6 @@
 /** The face of build/ towards kola-tests/: the harness knows artifacts, and of their making only what is named here. */
 export { get } from './debian/http.ts';
 export { archiveUrls, mirrorBases } from './debian/mirror.ts';
+export { type Closure, openSources, type Sources } from './graph/closure.ts';
+export { stampOf } from './graph/stamp.ts';
 export { sdkTree } from './image/sdk.ts';

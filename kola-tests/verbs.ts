@@ -8,6 +8,8 @@ import { runSabotages, type SabotageOptions } from './cli/sabotage.ts';
 import { type SpawnOptions, spawnMachine } from './cli/spawn.ts';
 import { type TestOptions, testEverything } from './cli/test.ts';
 
+const FRESH = 'run again what has passed and has not changed since';
+
 /** The verbs of this room: run, test, kola, doctor. */
 export function register(program: Command): void {
   program
@@ -31,6 +33,7 @@ export function register(program: Command): void {
     .option('--static', 'checks of the sources only: types, lint, imports, shell')
     .option('--unit', 'unit tests only')
     .option('--vm', 'VM tests only')
+    .option('--fresh', FRESH)
     .action(async (patterns: string[], options: TestOptions) =>
       exit(await testEverything(patterns, options)),
     );
@@ -61,6 +64,7 @@ function registerKola(kola: Command): void {
     .option('--shard <i/n>', 'only part I of N')
     .option('--durations <file>', 'a history.jsonl, the same for all parts, to balance them by')
     .option('--rerun-failed', 'only those that failed last time')
+    .option('--fresh', `${FRESH}; a test given by its whole name always runs`)
     .option('--report <dir>', 'where failed tests leave their evidence; default out/report')
     .option('--json', 'result as JSON on stdout')
     .option('--keep [when]', 'leave the machines of a failed test running (--keep=always: of any test)')
@@ -74,6 +78,7 @@ function registerKola(kola: Command): void {
   common(
     kola.command('sabotage').description('break things on purpose: the tests that look for it must fail'),
   )
+    .option('--fresh', FRESH)
     .option('--list', 'only say what would be broken, and which tests have to notice')
     .option('--parallel <n>', 'at once; default: the number of processors, memory permitting', parseCount)
     .option('--report <dir>', 'where the evidence goes; default out/report')

@@ -24,6 +24,7 @@ export interface KolaOptions {
   readonly report?: string;
   readonly json?: boolean;
   readonly bisect?: boolean;
+  readonly fresh?: boolean;
   readonly keep?: string | true;
   readonly keepFor?: number;
 }
@@ -98,7 +99,7 @@ async function run(
   const only = rerunFailed
     ? [...(await readHistory(image))].filter(([, { lastPassed }]) => !lastPassed).map(([name]) => name)
     : undefined;
-  const stage = vmStage({
+  const asked: Parameters<typeof vmStage>[0] = {
     image,
     patterns,
     ...(parallel === undefined ? {} : { parallel }),
@@ -106,7 +107,9 @@ async function run(
     ...(only ? { only } : {}),
     ...(report === undefined ? {} : { reportDir: report }),
     ...(keep ? { keep } : {}),
-  });
+  };
+  // A machine that is to be looked into has to run.
+  const stage = vmStage(asked, { fresh: keep !== undefined || (options.fresh ?? false) });
   const complete = patterns.length === 0 && shard === undefined && !rerunFailed;
   let results: readonly TestResult[] = [];
   const { failed, tests } = await reportStages([stage], json ? process.stderr : process.stdout, {

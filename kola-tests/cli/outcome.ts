@@ -1,6 +1,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { spec, tap } from 'node:test/reporters';
+import { type Pass, toldPass } from '../verdict/record.ts';
 import { runStages, type Stage, type TestEvent } from './stages.ts';
 
 export interface Outcome {
@@ -14,8 +15,11 @@ export interface EndedTest {
   /** The test file; none for what is done before a stage. */
   readonly file?: string;
   readonly passed: boolean;
+  /** The earlier pass that it was not run again for. */
+  readonly cached?: Pass;
   /** Why it was not run. Then it counts as passed, as node:test has it. */
   readonly skipped?: string;
+  /** Of the run that passed, when it was not run again. */
   readonly ms: number;
   readonly error?: string;
 }
@@ -57,15 +61,34 @@ export async function reportStages(
     });
   });
   const reporter = out.isTTY ? new spec() : tap;
+  const shown = out.isTTY ? inName(events) : inDiagnostic(events);
   const hide = new PassThrough({
     transform: (chunk, _encoding, done) => {
       live?.hide();
       done(null, chunk);
     },
   });
-  await pipeline(Readable.from(events).compose(reporter as never), hide, out, { end: false });
+  await pipeline(Readable.from(shown).compose(reporter as never), hide, out, { end: false });
   if (trouble) throw trouble.error;
   return { failed, tests };
+}
+
+/** For a person: one line a test. */
+async function* inName(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
+  for await (const event of events) {
+    const { name, cached } = event.data;
+    if (cached) yield { ...event, data: { ...event.data, name: `${name} (${toldPass(cached)})` } };
+    else yield event;
+  }
+}
+
+/** For a program: the test has its own name. */
+async function* inDiagnostic(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
+  for await (const event of events) {
+    yield event;
+    const { cached } = event.data;
+    if (cached) yield { type: 'test:diagnostic', data: { nesting: 0, message: toldPass(cached) } };
+  }
 }
 
 /** A suite fails with its tests, which are counted already; a hook of it may fail too. */
@@ -82,8 +105,9 @@ function endedTest({ type, data }: TestEvent): EndedTest | undefined {
     name: data.name,
     ...(data.file === undefined ? {} : { file: data.file }),
     passed: type === 'test:pass',
+    ...(data.cached === undefined ? {} : { cached: data.cached }),
     ...(data.skip === undefined || data.skip === false ? {} : { skipped: String(data.skip) }),
-    ms: Math.round(data.details?.duration_ms ?? 0),
+    ms: data.cached?.ms ?? Math.round(data.details?.duration_ms ?? 0),
     ...(type === 'test:fail' ? { error: messageOf(data.details?.error) } : {}),
   };
 }

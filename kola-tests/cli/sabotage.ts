@@ -16,11 +16,12 @@ export interface SabotageOptions {
   readonly parallel?: number;
   readonly report?: string;
   readonly json?: boolean;
+  readonly fresh?: boolean;
 }
 
 /** `kola sabotage`. Exit code 0 every sabotage was noticed, 1 one was not or could not be done, 2 bad input. */
 export async function runSabotages(patterns: readonly string[], options: SabotageOptions): Promise<number> {
-  const { image, list, parallel, report, json } = options;
+  const { image, list, parallel, report, json, fresh = false } = options;
   const { tests, broken } = await loadTests(await testModules());
   for (const { error } of broken) throw error;
   const chosen = selectSabotages(await loadSabotages(), tests, patterns);
@@ -29,13 +30,14 @@ export async function runSabotages(patterns: readonly string[], options: Sabotag
     return 0;
   }
   await readArtifacts(OUT, image).then((artifacts) => artifacts.get('disk'));
-  const stage = vmStage({
+  const asked = {
     image,
     patterns: [],
     sabotages: patterns,
     ...(parallel === undefined ? {} : { parallel }),
     reportDir: report ?? join(OUT, 'report'),
-  });
+  };
+  const stage = vmStage(asked, { fresh });
   const outcome = await reportStages([stage], json ? process.stderr : process.stdout, {
     live: liveLine(process.stderr),
     whenRun: async (ended) => void process.stderr.write(recap(ended)),

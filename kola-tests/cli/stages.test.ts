@@ -55,7 +55,7 @@ test('several stages give one plan, one count and one numbering', async () => {
   assert.match(tap, /^1\.\.3$/m);
   assert.match(
     tap,
-    /# tests 3\n# suites 1\n# pass 3\n# fail 0\n# cancelled 0\n# skipped 0\n# todo 0\n# duration_ms [\d.]+\n$/,
+    /# tests 3\n# suites 1\n# pass 3\n# fail 0\n# cancelled 0\n# skipped 0\n# todo 0\n# cached 0\n# duration_ms [\d.]+\n$/,
   );
   assert.equal(tap.match(/^# tests/gm)?.length, 1);
   assert.equal(process.env.STAGE, undefined);

@@ -1,4 +1,5 @@
 import { run as runNodeTests } from 'node:test';
+import type { Pass } from '../verdict/record.ts';
 
 /** An event of node:test's stream, as reporters get it. */
 export interface TestEvent {
@@ -10,7 +11,14 @@ export interface TestEvent {
     readonly message?: string;
     readonly count?: number;
     readonly file?: string;
-    readonly details?: { readonly duration_ms?: number; readonly type?: string; readonly error?: unknown };
+    /** The pass that stands for a run. */
+    readonly cached?: Pass;
+    readonly details?: {
+      readonly duration_ms?: number;
+      readonly type?: string;
+      readonly passed?: boolean;
+      readonly error?: unknown;
+    };
     readonly [key: string]: unknown;
   };
 }
@@ -24,10 +32,46 @@ export interface Stage {
    * is a failed test of this name, and the stage's files are not run.
    */
   readonly before?: { readonly name: string; run(): Promise<Readonly<Record<string, string>>> };
+  /** Without, all is run and nothing is remembered. */
+  readonly verdicts?: StageVerdicts;
 }
 
-/** Sums of node:test's closing lines, in its order. */
-const COUNTERS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo', 'duration_ms'] as const;
+/** What a stage need not run, and what it has to. */
+export interface Known {
+  readonly cached: readonly CachedTest[];
+  readonly files: readonly string[];
+  /** Over what `before` returned. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A test, or a file of tests, that is not run because nothing of it has changed since it passed. */
+export interface CachedTest {
+  readonly name: string;
+  readonly file: string;
+  readonly pass: Pass;
+}
+
+/** Remembers what passed. */
+export interface StageVerdicts {
+  /** Asked when `before` is done, whose variables it is given. */
+  known(files: readonly string[], env: Readonly<Record<string, string>>): Promise<Known>;
+  see(event: TestEvent): void;
+  /** Returns when all that was seen is kept. */
+  settle(): Promise<void>;
+}
+
+/** Sums of node:test's closing lines, in its order, and of what was not run because it had passed. */
+const COUNTERS = [
+  'tests',
+  'suites',
+  'pass',
+  'fail',
+  'cancelled',
+  'skipped',
+  'todo',
+  'cached',
+  'duration_ms',
+] as const;
 type Counts = Record<(typeof COUNTERS)[number], number>;
 
 /**
@@ -47,6 +91,7 @@ export async function* runStages(
     cancelled: 0,
     skipped: 0,
     todo: 0,
+    cached: 0,
     duration_ms: 0,
   };
   let planned = 0;
@@ -56,17 +101,23 @@ export async function* runStages(
   };
   for (const stage of stages) {
     const prepared = await prepare(stage);
-    if ('failed' in prepared) {
+    if (prepared.failed) {
       planned += 1;
       counts.tests += 1;
       counts.fail += 1;
       yield emit({ ...prepared.failed, data: { ...prepared.failed.data, testNumber: planned } });
       continue;
     }
-    if (stage.files.length === 0) continue;
+    for (const test of prepared.cached) {
+      planned += 1;
+      counts.cached += test.pass.tests;
+      yield emit(cachedEvent(test, planned));
+    }
+    if (prepared.files.length === 0) continue;
     const before = planned;
-    for await (const event of nodeTests(stage, prepared.env)) {
+    for await (const event of nodeTests({ ...stage, files: prepared.files }, prepared.env)) {
       const { type, data } = event;
+      stage.verdicts?.see(event);
       if (data.nesting === 0 && type === 'test:plan') planned += data.count ?? 0;
       else if (type === 'test:summary' && data.file === undefined) continue;
       else if (data.nesting === 0 && type === 'test:diagnostic' && addCount(counts, data.message ?? ''))
@@ -75,6 +126,7 @@ export async function* runStages(
         yield emit({ type, data: { ...data, testNumber: before + data.testNumber } });
       } else yield emit(event);
     }
+    await stage.verdicts?.settle();
   }
   await beforeSummary();
   yield emit({ type: 'test:plan', data: { nesting: 0, count: planned } });
@@ -90,14 +142,21 @@ export async function* runStages(
   });
 }
 
-type Prepared = { readonly env: Readonly<Record<string, string>> } | { readonly failed: TestEvent };
+function cachedEvent({ name, file, pass }: CachedTest, testNumber: number): TestEvent {
+  const data = { name, file, nesting: 0, testNumber, details: { duration_ms: 0 }, cached: pass };
+  return { type: 'test:pass', data };
+}
 
-async function prepare({ before }: Stage): Promise<Prepared> {
-  if (!before) return { env: {} };
+type Prepared = (Required<Known> & { readonly failed?: never }) | { readonly failed: TestEvent };
+
+async function prepare({ before, files, verdicts }: Stage): Promise<Prepared> {
   const start = performance.now();
   try {
-    return { env: await before.run() };
+    const env = (await before?.run()) ?? {};
+    const known = await verdicts?.known(files, env);
+    return { cached: [], files, ...known, env: { ...env, ...known?.env } };
   } catch (error) {
+    if (!before) throw error;
     // In the form of node:test's own failures, of which the reporters show the cause.
     const wrapped = { code: 'ERR_TEST_FAILURE', failureType: 'testCodeFailure', cause: error };
     const details = {

@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openSources } from '../../build/for-kola.ts';
 import { ignitionOracle } from '../../packages/for-kola.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
-import { byteOrder } from '../../sdk/lib/files.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { bootChartFile } from '../harness/guest/bootchart.ts';
 import { type Artifact, readArtifacts } from '../harness/qemu/artifacts.ts';
@@ -15,6 +14,7 @@ import { writeReport } from '../harness/report/write.ts';
 import { loadTests } from '../harness/run/register.ts';
 import { matchesAny } from '../harness/run/select.ts';
 import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from '../harness/run/suite-options.ts';
+import { unitTestFiles } from '../verdict/unit-files.ts';
 import { buildImage } from './build.ts';
 import { liveLine } from './live.ts';
 import { CHECKOUT, OUT } from './options.ts';
@@ -22,25 +22,16 @@ import { type Outcome, reportStages } from './outcome.ts';
 import { recap } from './recap.ts';
 import type { Stage } from './stages.ts';
 import { staticStage } from './static.ts';
-
-const ROOMS = ['bench', 'build', 'ignition', 'images', 'kola-tests', 'packages', 'sdk'];
-
-/** All `*.test.ts` of the checkout, absolute, sorted. */
-export async function unitTestFiles(): Promise<string[]> {
-  const lists = await Promise.all(
-    ROOMS.filter((room) => existsSync(join(CHECKOUT, room))).map(async (room) => {
-      const names = await readdir(join(CHECKOUT, room), { recursive: true });
-      return names.filter((name) => name.endsWith('.test.ts')).map((name) => join(CHECKOUT, room, name));
-    }),
-  );
-  return lists.flat().sort(byteOrder);
-}
+import { unitVerdicts } from './unit-verdicts.ts';
+import { vmVerdicts } from './vm-verdicts.ts';
 
 export interface TestOptions {
   /** Only the checks of the sources, only the unit tests, only the VM tests. */
   readonly static?: boolean;
   readonly unit?: boolean;
   readonly vm?: boolean;
+  /** Runs again what has passed already. */
+  readonly fresh?: boolean;
 }
 
 /** `./draisine test`: checks of the sources, unit tests, then builds what is missing, then VM tests, as one run of node:test. */
@@ -51,6 +42,7 @@ export async function testEverything(patterns: readonly string[], options: TestO
       hint: 'leave them out to run everything',
     });
   }
+  const { fresh = false } = options;
   const wanted = (name: (typeof only)[number]) => only.length === 0 || only.includes(name);
   const stages: Stage[] = [];
   if (wanted('static')) {
@@ -58,13 +50,16 @@ export async function testEverything(patterns: readonly string[], options: TestO
     if (checks) stages.push(checks);
   }
   if (wanted('unit')) {
-    const files = (await unitTestFiles()).filter((file) => matchesFile(relative(CHECKOUT, file), patterns));
+    const files = (await unitTestFiles(CHECKOUT)).filter((file) =>
+      matchesFile(relative(CHECKOUT, file), patterns),
+    );
     const before = { name: 'fetch the oracle of ignition/', run: oracleEnvironment };
-    if (files.length > 0) stages.push({ files, concurrency: availableParallelism(), before });
+    const verdicts = unitVerdicts(openSources(CHECKOUT), { fresh });
+    if (files.length > 0) stages.push({ files, concurrency: availableParallelism(), before, verdicts });
   }
   if (wanted('vm') && (await someVmTest(patterns))) {
     const build = { name: 'build n100', run: () => buildImage('n100') };
-    stages.push(vmStage({ image: 'n100', patterns }, build));
+    stages.push(vmStage({ image: 'n100', patterns }, { build, fresh }));
   }
   if (stages.length === 0) {
     throw badInput(`no test matches ${patterns.join(' ')}`, {
@@ -102,8 +97,14 @@ const SUITE = fileURLToPath(new URL('../harness/run/suite.ts', import.meta.url))
 
 type VmOptions = Omit<SuiteOptions, 'out' | 'toolTree' | 'reportDir'> & { readonly reportDir?: string };
 
+interface VmStageOptions {
+  readonly build?: { readonly name: string; run(): Promise<void> };
+  /** Runs again what has passed already. */
+  readonly fresh: boolean;
+}
+
 /** The stage that runs VM tests. When it begins, `build` is done and the tool tree made ready. */
-export function vmStage(options: VmOptions, build?: { readonly name: string; run(): Promise<void> }): Stage {
+export function vmStage(options: VmOptions, { build, fresh }: VmStageOptions): Stage {
   const run = async (): Promise<Record<string, string>> => {
     await build?.run();
     const reportDir = options.reportDir ?? join(OUT, 'report');
@@ -114,6 +115,7 @@ export function vmStage(options: VmOptions, build?: { readonly name: string; run
     files: [SUITE],
     concurrency: 1,
     before: { name: build?.name ?? 'fetch QEMU', run },
+    verdicts: vmVerdicts(openSources(CHECKOUT), { fresh }),
   };
 }
 
@@ -124,7 +126,12 @@ export async function reportVmTests(
   { tests }: Outcome,
   complete: boolean,
 ): Promise<readonly TestResult[]> {
-  const ran = tests.filter(({ file }) => file === SUITE);
+  const sentences = new Map(
+    (await loadTests(await testModules())).tests.map(({ definition }) => [definition.name, definition.what]),
+  );
+  const ran = tests
+    .filter(({ file }) => file === SUITE)
+    .map((test) => ({ ...test, ...whatOf(sentences, test.name) }));
   if (ran.length === 0) return [];
   const { disk, manifest } = await built(image);
   const bootChart = (['kvm', 'tcg'] as const).map((kind) => bootChartFile(disk, kind)).find(existsSync);
@@ -137,6 +144,11 @@ export async function reportVmTests(
   });
   log(`kola: report in ${join(dir, 'index.html')}`);
   return results;
+}
+
+function whatOf(sentences: ReadonlyMap<string, string>, name: string): { readonly what?: string } {
+  const what = sentences.get(name);
+  return what === undefined ? {} : { what };
 }
 
 async function built(image: string): Promise<{ disk: Artifact; manifest: string }> {

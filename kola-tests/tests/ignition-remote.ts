@@ -37,6 +37,7 @@ register(
       },
     },
     config: writes('/etc/from-fw-cfg', 'not this one'),
+    varies: [String(PORT)],
     timeout: 240,
   },
   async (t, { box }) => {

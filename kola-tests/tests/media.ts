@@ -154,6 +154,7 @@ const EMBEDDED = join(tmpdir(), `draisine-embedded-${process.pid}.iso`);
 register(
   {
     name: 'media.iso-stick',
+    varies: [EMBEDDED],
     what: 'The ISO on a stick boots with the config that was embedded in it.',
     machines: {
       box: { start: 'off', disks: [{ name: 'iso', file: EMBEDDED, bus: 'usb', bootFirst: true }] },

@@ -36,11 +36,13 @@ pre { background: #f5f6f9; padding: .8rem; overflow: auto; max-height: 30rem; fo
 export function htmlReport({ image, version, results, evidence, changes, bootChart }: ReportPage): string {
   const failed = results.filter(({ passed }) => !passed);
   const longest = Math.max(1, ...results.map(({ totalMs }) => totalMs));
+  const cached = results.filter((result) => result.cached !== undefined).length;
+  const ran = cached === 0 ? '' : `, ${cached} of them cached`;
   const verdict = failed.length === 0 ? 'all passed' : `${failed.length} failed`;
   const rows = [...failed, ...results.filter(({ passed }) => passed)].map((result) => row(result, longest));
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>${xml(image)} ${xml(version)}: ${verdict}</title><style>${STYLE}</style>
-<h1>${xml(image)} ${xml(version)}: ${results.length} tests, <span class="${failed.length === 0 ? 'passed' : 'failed'}">${verdict}</span></h1>
+<h1>${xml(image)} ${xml(version)}: ${results.length} tests, <span class="${failed.length === 0 ? 'passed' : 'failed'}">${verdict}</span>${ran}</h1>
 <table><tr><th>test</th><th></th><th>s</th><th><span class="up">up</span> <span class="body">test</span> <span class="check">checks</span></th></tr>
 ${rows.join('\n')}
 </table>
@@ -60,7 +62,7 @@ ${failed
 }
 
 function row(
-  { test, what, passed, skipped, totalMs, upMs = 0, bodyMs = 0, checkMs = 0 }: TestResult,
+  { test, what, passed, skipped, cached, totalMs, upMs = 0, bodyMs = 0, checkMs = 0 }: TestResult,
   longest: number,
 ): string {
   const bar = (
@@ -75,7 +77,9 @@ function row(
   const name = passed ? xml(test) : `<a href="#${xml(test)}">${xml(test)}</a>`;
   const sentence = what === undefined ? '' : `<br><small>${xml(what)}</small>`;
   const verdict = passed ? 'passed' : 'failed';
-  const said = skipped === undefined ? verdict : `skipped: ${xml(skipped)}`;
+  const when =
+    cached === undefined ? '' : ` <small>cached, ${xml(cached.slice(0, 16).replace('T', ' '))}</small>`;
+  const said = skipped === undefined ? `${verdict}${when}` : `skipped: ${xml(skipped)}`;
   return `<tr><td>${name}${sentence}</td><td class="${skipped === undefined ? verdict : 'skipped'}">${said}</td><td class="time">${(totalMs / 1000).toFixed(1)}</td><td class="bar">${bar}</td></tr>`;
 }
 

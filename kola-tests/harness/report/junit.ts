@@ -39,9 +39,11 @@ function testCase(result: TestResult): string {
 }
 
 /** As pytest and others write them: what the format has no attribute for. */
-function propertiesOf({ what }: TestResult): string {
-  if (what === undefined) return '';
-  return `<properties><property name="what" value="${xml(what)}"/></properties>`;
+function propertiesOf({ what, cached }: TestResult): string {
+  const all = Object.entries({ what, cached }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`<property name="${name}" value="${xml(value)}"/>`],
+  );
+  return all.length === 0 ? '' : `<properties>${all.join('')}</properties>`;
 }
 
 function inSeconds(ms: number): string {

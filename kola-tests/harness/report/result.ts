@@ -19,6 +19,8 @@ export interface TestResult {
   readonly error?: string;
   /** It could not be run (see `Trouble`). */
   readonly trouble?: true;
+  /** It was not run again: when it passed, ISO 8601 in UTC; its time is that of then. */
+  readonly cached?: string;
   /** Why it was not run; `passed` says nothing then. */
   readonly skipped?: string;
   /** Machines that had to be booted instead of forked, and why. */

@@ -5,8 +5,12 @@ import { readResult, type TestResult } from './result.ts';
 /** A test as node:test saw it end. */
 export interface Ended {
   readonly name: string;
+  /** What holds when it passes. */
+  readonly what?: string;
   readonly passed: boolean;
   readonly skipped?: string;
+  /** The earlier run that passed, which it was not run again for. */
+  readonly cached?: { readonly at: string; readonly ms: number };
   readonly ms: number;
   readonly error?: string;
 }
@@ -17,9 +21,16 @@ export interface Ended {
  */
 export async function resultsOf(reportDir: string, ended: readonly Ended[]): Promise<TestResult[]> {
   const results = await Promise.all(
-    ended.map(async ({ name, passed, skipped, ms, error }): Promise<TestResult> => {
-      const common = { test: name, passed, totalMs: ms, fallbacks: [] };
+    ended.map(async ({ name, what, passed, skipped, cached, ms, error }): Promise<TestResult> => {
+      const common = {
+        test: name,
+        ...(what === undefined ? {} : { what }),
+        passed,
+        totalMs: ms,
+        fallbacks: [],
+      };
       if (skipped !== undefined) return { ...common, skipped };
+      if (cached) return { ...common, totalMs: cached.ms, cached: cached.at };
       const left = TEST_NAME.test(name) ? await readResult(reportDir, name) : undefined;
       if (left?.passed === passed) return left;
       return { ...common, ...(error === undefined ? {} : { error }), ...(passed ? {} : { trouble: true }) };

@@ -12,14 +12,14 @@ import { attemptTest, type TestRun } from './runtest.ts';
 import { mustBeRed, type Sabotage, sabotaged, selectSabotages } from './sabotage.ts';
 import { type SuiteOptions, sabotageModules, testModules } from './suite-options.ts';
 
-/** The sabotages of kola-tests/sabotage/. */
-export async function loadSabotages(): Promise<readonly Sabotage[]> {
+/** The sabotages of kola-tests/sabotage/, each with its module. */
+export async function loadSabotages(): Promise<readonly (Sabotage & { readonly file: string })[]> {
   const lists = await Promise.all(
     (await sabotageModules()).map(async (module) => {
       const { default: list } = (await import(module)) as { default?: readonly Sabotage[] };
       if (!Array.isArray(list))
         throw badInput('the module has no list of sabotages as its default export', { where: module });
-      return list as readonly Sabotage[];
+      return (list as readonly Sabotage[]).map((sabotage) => ({ ...sabotage, file: module }));
     }),
   );
   return lists.flat();
@@ -32,13 +32,14 @@ export async function sabotageSuite(options: SuiteOptions, patterns: readonly st
   const chosen = selectSabotages(await loadSabotages(), tests, patterns);
   const lab = await openLab(options);
   const budget = await hostBudget(options.parallel);
+  const except = new Set(options.except);
   lab.log(`kola: ${chosen.length} sabotages, ${budget.slots} at once`);
   void describe(`kola sabotage ${options.image}`, { concurrency: budget.slots }, () => {
     leaveWhenDone();
     for (const sabotage of chosen) {
       for (const name of sabotage.tests) {
         const wanted = tests.find(({ definition }) => definition.name === name);
-        if (!wanted) continue; // selectSabotages has refused that
+        if (!wanted || except.has(sabotageTitle(sabotage.name, name))) continue;
         test(sabotageTitle(sabotage.name, name), (t) =>
           runSabotaged(sabotage, wanted, t, {
             lab,

@@ -51,11 +51,11 @@ export interface ConfigPart {
 }
 
 /** The sabotages that globs on names ask for, checked against the tests there are. */
-export function selectSabotages(
-  all: readonly Sabotage[],
+export function selectSabotages<S extends Sabotage>(
+  all: readonly S[],
   tests: readonly RegisteredTest[],
   patterns: readonly string[],
-): readonly Sabotage[] {
+): readonly S[] {
   const names = new Set(tests.map(({ definition }) => definition.name));
   for (const [index, { name, tests: wanted }] of all.entries()) {
     if (all.findIndex((other) => other.name === name) !== index)

@@ -18,11 +18,23 @@ export interface SuiteOptions {
   readonly shard?: Selection['shard'];
   readonly only?: readonly string[];
   readonly keep?: Keep;
+  /** Tests that are not run, because nothing of them has changed since they passed. */
+  readonly except?: readonly string[];
   /** Globs on names of sabotages, which are then run instead of tests. */
   readonly sabotages?: readonly string[];
 }
 
 export const OPTIONS_VARIABLE = 'DRAISINE_KOLA';
+
+/** Which tests the options ask for. */
+export function selectionOf({ image, patterns, shard, only }: SuiteOptions): Selection {
+  return {
+    image,
+    patterns,
+    ...(shard ? { shard } : {}),
+    ...(only ? { only: new Set(only) } : {}),
+  };
+}
 
 /** The modules of kola-tests/tests/, as URLs. */
 export async function testModules(): Promise<string[]> {

@@ -13,7 +13,7 @@ import { loadTests } from './register.ts';
 import { runTest } from './runtest.ts';
 import { sabotageSuite } from './sabotage-suite.ts';
 import { selectTests } from './select.ts';
-import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from './suite-options.ts';
+import { OPTIONS_VARIABLE, type SuiteOptions, selectionOf, testModules } from './suite-options.ts';
 
 /*
  * Entry of node:test: makes one node:test test of each VM test that is asked for. All run in this one process,
@@ -26,14 +26,10 @@ async function main(options: SuiteOptions): Promise<void> {
   const durations = new Map(
     [...history].flatMap(([name, { lastMs }]) => (lastMs === undefined ? [] : [[name, lastMs] as const])),
   );
-  const { image, patterns, shard, only } = options;
-  const selection = {
-    image,
-    patterns,
-    ...(shard ? { shard } : {}),
-    ...(only ? { only: new Set(only) } : {}),
-  };
-  const selected = selectTests(tests, selection, durations);
+  const except = new Set(options.except);
+  const selected = selectTests(tests, selectionOf(options), durations).filter(
+    ({ definition }) => !except.has(definition.name),
+  );
 
   for (const { file, error } of broken) failedTest(`load ${fileURLToPath(file)}`, error);
   if (selected.length === 0) return;
@@ -50,7 +46,7 @@ async function main(options: SuiteOptions): Promise<void> {
   const lab = await openLab(options);
   const budget = await hostBudget(options.parallel);
   lab.log(`kola: ${selected.length} tests, ${budget.slots} at once, in ${budget.memory} MiB`);
-  const { reportDir, keep } = options;
+  const { image, reportDir, keep } = options;
   const run = { lab, budget, reportDir, ...(keep ? { keep } : {}) };
   let forked = false;
   // The budget lets them in; node:test must only have offered it enough.

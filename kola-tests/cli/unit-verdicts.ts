@@ -1,0 +1,85 @@
+import { basename, relative } from 'node:path';
+import type { Sources } from '../../build/for-kola.ts';
+import { hostFacts } from '../verdict/host.ts';
+import { createKeeper } from '../verdict/keeper.ts';
+import type { Pass, Subject } from '../verdict/record.ts';
+import { unitInputs } from '../verdict/unit.ts';
+import type { CachedTest, StageVerdicts, TestEvent } from './stages.ts';
+
+/** Variables of the stage that name folders of the store: the last part of the path is a digest or a key. */
+const TREES = ['DRAISINE_IGNITION_TOOLS', 'DRAISINE_IGNITION_SOURCE'];
+
+interface Counted {
+  tests: number;
+  /** Something failed, or was not run: that is no pass of the file. */
+  bad: boolean;
+  /** Of the whole file, once its process has ended. */
+  ms?: number;
+}
+
+/**
+ * Adds up node:test's events by file. `done` is told of each file that has ended: its process may end before the events
+ * of its tests come, which then come without those of other files among them.
+ */
+export function countFiles(done: (file: string, passed: Omit<Pass, 'at'> | undefined) => void): {
+  see(event: TestEvent): void;
+  end(): void;
+} {
+  const counted = new Map<string, Counted>();
+  let current: string | undefined;
+  const finish = (file: string): void => {
+    const count = counted.get(file);
+    if (count?.ms === undefined) return;
+    counted.delete(file);
+    const { tests, bad, ms } = count;
+    done(file, bad || tests === 0 ? undefined : { tests, ms });
+  };
+  return {
+    see: ({ type, data }) => {
+      const { file, name, details } = data;
+      if (type !== 'test:complete' || file === undefined) return;
+      const count = counted.get(file) ?? { tests: 0, bad: false };
+      counted.set(file, count);
+      if (details?.passed !== true || data.skip !== undefined || data.todo !== undefined) count.bad = true;
+      if (name === file) {
+        count.ms = Math.round(details?.duration_ms ?? 0);
+        return;
+      }
+      count.tests += 1;
+      if (current !== undefined && current !== file) finish(current);
+      current = file;
+    },
+    end: () => {
+      for (const file of [...counted.keys()]) finish(file);
+    },
+  };
+}
+
+/** Verdicts on files of unit tests, a file at a time. */
+export function unitVerdicts(sources: Sources, options: { readonly fresh: boolean }): StageVerdicts {
+  const keeper = createKeeper(options);
+  const subject = (file: string): Subject => ({ kind: 'unit', name: relative(sources.checkout, file) });
+  const files = countFiles((file, passed) => keeper.ended(subject(file), Promise.resolve(passed)));
+
+  return {
+    known: async (all, env) => {
+      const host = hostFacts();
+      const values = Object.fromEntries(TREES.map((name) => [name, basename(env[name] ?? '')]));
+      const cached: CachedTest[] = [];
+      const left: string[] = [];
+      for (const file of all) {
+        const of = subject(file);
+        const pass = await keeper.look(of, unitInputs(sources, of.name, host, values));
+        if (pass) cached.push({ name: of.name, file, pass });
+        else left.push(file);
+      }
+      await sources.save();
+      return { cached, files: left };
+    },
+    see: files.see,
+    settle: async () => {
+      files.end();
+      await keeper.settle();
+    },
+  };
+}

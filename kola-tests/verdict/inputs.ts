@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { type Closure, type Sources, stampOf } from '../../build/for-kola.ts';
+import { canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
+
+/** All that a verdict depends on. */
+export interface Inputs {
+  /** One digest for all of it. The same in every checkout and folder. */
+  readonly key: Sha256;
+  /** What went into the key, by name: to tell what changed. */
+  readonly parts: Readonly<Record<string, string>>;
+  /** Whether the files are still as they were read: a run that was edited meanwhile says nothing of either state. */
+  unchanged(): boolean;
+}
+
+/** Files and values, put together. */
+export function inputsOf(
+  sources: Sources,
+  { files, npm }: Pick<Closure, 'npm'> & { readonly files: Iterable<string> },
+  values: Readonly<Record<string, unknown>>,
+): Inputs {
+  const names = [...new Set(files)];
+  const parts = Object.fromEntries([
+    ...names.map((name) => [name, sources.file(name).digest]),
+    ...[...npm].map(([name, digest]) => [`npm:${name}`, digest]),
+    // TypeScript becomes JavaScript by it.
+    ['npm:tsx', sources.npm('tsx')],
+    ...Object.entries(values).map(([name, value]) => [`value:${name}`, canonicalJson(value)]),
+  ]) as Readonly<Record<string, string>>;
+  return {
+    key: sha256(canonicalJson(parts)),
+    parts,
+    unchanged: () =>
+      names.every((name) => stampOf(join(sources.checkout, name)) === sources.file(name).stamp),
+  };
+}
+
+/** What differs between two sets of inputs, by name: added, gone or changed. */
+export function differences(before: Inputs, now: Inputs): readonly string[] {
+  const names = new Set([...Object.keys(before.parts), ...Object.keys(now.parts)]);
+  return [...names].filter((name) => before.parts[name] !== now.parts[name]).sort();
+}

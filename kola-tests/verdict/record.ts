@@ -1,0 +1,97 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cacheDir } from '../../sdk/lib/cache.ts';
+import { errorCode } from '../../sdk/lib/errors.ts';
+import { type Sha256, writeAtomic } from '../../sdk/lib/files.ts';
+import { readOrEmpty } from '../harness/qemu/lines.ts';
+import { seconds } from '../harness/qemu/wait.ts';
+
+/** What was run: a file of unit tests, a VM test, or a test on a sabotaged machine. */
+export interface Subject {
+  readonly kind: 'unit' | 'vm' | 'sabotage';
+  readonly name: string;
+}
+
+/** A run that passed. */
+export interface Pass {
+  /** When it ended: ISO 8601, UTC, by the clock of its host. */
+  readonly at: string;
+  /** How long it took, in milliseconds. */
+  readonly ms: number;
+  /** How many tests it was. */
+  readonly tests: number;
+}
+
+/** As reports say it. */
+export function toldPass({ at, ms, tests }: Pass): string {
+  const what = tests === 1 ? 'passed' : `${tests} tests passed`;
+  return `cached: ${what} on ${at.slice(0, 16).replace('T', ' ')} UTC in ${seconds(ms)}`;
+}
+
+/** Raised when what a record means changes: older ones are then as none. */
+const FORMAT = 1;
+
+/** Passes that are kept of one subject: those of other branches, and of before an edit that is taken back. */
+const KEPT = 16;
+
+function folderOf({ kind, name }: Subject): string {
+  return join(cacheDir(), 'kola', 'verdicts', kind, encodeURIComponent(name));
+}
+
+function pathOf(subject: Subject, key: Sha256): string {
+  return join(folderOf(subject), `${key}.json`);
+}
+
+/** The pass of a subject with these inputs; none when there was none, or its record is not whole or of another format. */
+export async function readPass(subject: Subject, key: Sha256): Promise<Pass | undefined> {
+  let value: unknown;
+  try {
+    value = JSON.parse((await readOrEmpty(pathOf(subject, key))) || 'null');
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { format, kind, name, key: own, at, ms, tests } = value as Readonly<Record<string, unknown>>;
+  if (format !== FORMAT || kind !== subject.kind || name !== subject.name || own !== key) return undefined;
+  if (typeof at !== 'string' || Number.isNaN(Date.parse(at))) return undefined;
+  if (!isCount(ms) || !isCount(tests) || tests === 0) return undefined;
+  return { at, ms, tests };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Keeps a pass. Two runs may keep the same one: either record is whole. */
+export async function keepPass(subject: Subject, key: Sha256, pass: Pass): Promise<void> {
+  const record = { format: FORMAT, ...subject, key, ...pass };
+  await writeAtomic(pathOf(subject, key), `${JSON.stringify(record)}\n`);
+  await dropOld(subject, `${key}.json`);
+}
+
+/** Forgets a pass: the same inputs have failed. */
+export async function dropPass(subject: Subject, key: Sha256): Promise<void> {
+  await rm(pathOf(subject, key), { force: true });
+}
+
+/** Whatever the clock says, the record that was just written stays. */
+async function dropOld(subject: Subject, latest: string): Promise<void> {
+  const folder = folderOf(subject);
+  const others = (await readdir(folder)).filter((name) => name.endsWith('.json') && name !== latest);
+  if (others.length < KEPT) return;
+  const dated = await Promise.all(
+    others.map(async (name) => ({ path: join(folder, name), time: await changed(join(folder, name)) })),
+  );
+  dated.sort((a, b) => b.time - a.time);
+  await Promise.all(dated.slice(KEPT - 1).map(({ path }) => rm(path, { force: true })));
+}
+
+async function changed(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return 0; // another run has dropped it
+    throw error;
+  }
+}

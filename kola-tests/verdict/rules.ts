@@ -1,0 +1,70 @@
+import type { Sources } from '../../build/for-kola.ts';
+
+/*
+ * What decides about a verdict and cannot be read off import declarations. Where in doubt, more counts: a test that runs
+ * too often costs time, one that does not run hides a fault.
+ */
+
+/** Each room, and those below it, whose files its own read by path. */
+export const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  sdk: [],
+  build: ['sdk'],
+  packages: ['build', 'sdk'],
+  ignition: ['build', 'sdk'],
+  images: ['ignition', 'packages', 'build', 'sdk'],
+  'kola-tests': ['images', 'ignition', 'packages', 'build', 'sdk'],
+  bench: ['kola-tests', 'images', 'ignition', 'packages', 'build', 'sdk'],
+};
+
+const TYPESCRIPT = /\.[cm]?ts$/;
+
+/** What these load by a name that is only known when they run, or by starting a program. */
+const LOADS: Readonly<Record<string, (sources: Sources) => readonly string[]>> = {
+  draisine: () => ['draisine.ts'],
+  'build/cli/images.ts': (sources) => modulesBelow(sources, 'images'),
+  // Modules that they have written themselves.
+  'build/graph/code.test.ts': () => [],
+  'build/graph/key.test.ts': () => [],
+  // Machine configs of an owner: those that there are.
+  'ignition/load.ts': (sources) =>
+    ['images', 'kola-tests/fixtures'].flatMap((dir) => modulesBelow(sources, dir)),
+  'ignition/machine.test.ts': (sources) => modulesBelow(sources, 'images'),
+  'kola-tests/harness/run/register.ts': (sources) => modulesBelow(sources, 'kola-tests/tests'),
+  'kola-tests/harness/run/sabotage-suite.ts': (sources) => modulesBelow(sources, 'kola-tests/sabotage'),
+};
+
+/** For `ClosureOptions.loads`. */
+export function loadsOf(sources: Sources): (name: string) => readonly string[] | undefined {
+  return (name) => LOADS[name]?.(sources);
+}
+
+function modulesBelow(sources: Sources, folder: string): readonly string[] {
+  return sources.filesBelow(folder).filter((name) => TYPESCRIPT.test(name) && !isTest(name));
+}
+
+export function isTest(name: string): boolean {
+  return /\.test(-d)?\.ts$/.test(name);
+}
+
+export function isTypeScript(name: string): boolean {
+  return TYPESCRIPT.test(name);
+}
+
+/** The rooms that files are in, and those below them. */
+export function roomsOf(files: Iterable<string>): readonly string[] {
+  const rooms = new Set<string>();
+  for (const file of files) {
+    const room = file.split('/')[0] ?? '';
+    const below = ROOMS[room];
+    if (below) for (const each of [room, ...below]) rooms.add(each);
+  }
+  return [...rooms].sort();
+}
+
+/** What is read by path: all files of these rooms that are no TypeScript, and those beside the rooms. */
+export function dataOf(sources: Sources, rooms: readonly string[]): readonly string[] {
+  return [
+    ...rooms.flatMap((room) => sources.filesBelow(room)).filter((name) => !isTypeScript(name)),
+    ...['draisine', 'package.json', 'package-lock.json', 'tsconfig.json', 'packages/lock.json'],
+  ];
+}

@@ -1,0 +1,106 @@
+import { basename, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Sources } from '../../build/for-kola.ts';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { planCluster } from '../harness/machine/cluster.ts';
+import type { Acceleration } from '../harness/qemu/accel.ts';
+import type { Plan } from '../harness/qemu/spec.ts';
+import type { RegisteredTest, TestDefinition } from '../harness/run/register.ts';
+import type { Host } from './host.ts';
+import { type Inputs, inputsOf } from './inputs.ts';
+import { dataOf, isTest, loadsOf, ROOMS } from './rules.ts';
+
+/** What VM tests run on. */
+export interface Ground {
+  readonly image: string;
+  /** Of the artifacts, by name. A test may use any of them: all count. */
+  readonly artifacts: Readonly<Record<string, Sha256>>;
+  /** The folder of the tool tree with QEMU, whose name is its key. */
+  readonly toolTree: string;
+  readonly accel: Pick<Acceleration, 'kind' | 'identity'>;
+}
+
+/** How a sabotaged run differs from a test's own: where it is declared, and its name. */
+export interface Sabotaged {
+  readonly file: string;
+  readonly name: string;
+}
+
+const SUITE = 'kola-tests/harness/run/suite.ts';
+
+/** What the harness imports and no verdict depends on: making of tools, choice of tests, telling of results. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'build/for-kola.ts', // makes the tool trees, which count by their keys
+  'packages/for-kola.ts',
+  'build/image/sdk.ts',
+  'kola-tests/denylist.json',
+  'kola-tests/harness/report/report.ts',
+  'kola-tests/harness/report/result.ts',
+  'kola-tests/harness/run/denylist.ts',
+  'kola-tests/harness/run/history.ts',
+  'kola-tests/harness/run/select.ts',
+  'kola-tests/verbs.ts', // no machine test runs machine tests
+  'sdk/lib/log.ts',
+]);
+
+/**
+ * The inputs of a VM test: its module and the harness with all they import, the command line and the rooms behind it
+ * where it is used, fixtures, the guest's scripts, the locked packages, the artifacts, QEMU, the accelerator, and the
+ * plan of its machines. Undefined when they cannot be known without running it.
+ */
+export function vmInputs(
+  sources: Sources,
+  { definition, file }: RegisteredTest,
+  ground: Ground,
+  host: Host,
+  sabotage?: Sabotaged,
+): Inputs | undefined {
+  const named = (url: string): string => relative(sources.checkout, fileURLToPath(url));
+  const own = [named(file), ...(sabotage ? [named(sabotage.file)] : [])];
+  // The suite loads all modules, of which only these decide.
+  const loads = loadsOf(sources);
+  try {
+    const closure = sources.closure([SUITE, ...own], {
+      leftOut: LEFT_OUT,
+      loads: (name) => (/^kola-tests\/harness\/run\//.test(name) ? [] : loads(name)),
+    });
+    if (closure.unknown.length > 0) return undefined;
+    const imported = [...closure.files.keys()];
+    const rooms = imported.includes('draisine.ts') ? Object.keys(ROOMS) : ['kola-tests', 'sdk'];
+    const fixtures = sources.filesBelow('kola-tests/fixtures').filter((name) => !isTest(name));
+    const data = dataOf(sources, rooms).filter((name) => !LEFT_OUT.has(name));
+    const { image, artifacts, toolTree, accel } = ground;
+    return inputsOf(
+      sources,
+      { npm: closure.npm, files: [...imported, ...fixtures, ...data] },
+      {
+        kind: sabotage ? 'sabotage' : 'vm',
+        name: sabotage ? `${sabotage.name} ${definition.name}` : definition.name,
+        ...{ host, image, artifacts, tools: basename(toolTree) },
+        accel: { kind: accel.kind, identity: accel.identity },
+        machines: machinesOf(definition),
+      },
+    );
+  } catch (error) {
+    if (error instanceof Failure) return undefined; // it imports what is not there: running it tells
+    throw error;
+  }
+}
+
+/** The plans of a test's machines, without what differs from run to run. */
+export function machinesOf(definition: TestDefinition): string {
+  const plans = [...planCluster(definition)].map(([name, plan]) => [name, described(plan)]);
+  let text = JSON.stringify(plans);
+  for (const [index, varying] of (definition.varies ?? []).entries())
+    text = text.replaceAll(JSON.stringify(varying).slice(1, -1), `varies-${index}`);
+  return sha256(text);
+}
+
+function described({ prepare, ...plan }: Plan): object {
+  if (!prepare) return plan;
+  return {
+    ...plan,
+    prepare: { name: prepare.name, artifacts: prepare.artifacts, text: prepare.run.toString() },
+  };
+}
