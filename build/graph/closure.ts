@@ -4,8 +4,9 @@ import { join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
-import { type Facts, fileDigest, loadFacts, moduleFacts, saveFacts } from './facts.ts';
+import { fileDigest, loadFacts, moduleFacts, saveFacts } from './facts.ts';
 import { type NpmLock, npmDigest, packageName, readNpmLock } from './npm.ts';
+import type { Imports } from './scan.ts';
 import { type Stamp, stampOf } from './stamp.ts';
 import { openStore } from './store.ts';
 
@@ -83,12 +84,22 @@ export function openSources(checkout: string): Sources {
     return found;
   };
 
+  const read = (names: readonly string[]): void => {
+    const fresh = names.filter((name) => !parts.has(name));
+    const scanned = moduleFacts(
+      facts,
+      fresh.filter((name) => SCANNED.test(name)).map((name) => join(checkout, name)),
+    );
+    for (const name of fresh) {
+      const loaded = loadsOf(checkout, name, scanned.get(join(checkout, name))?.imports);
+      parts.set(name, { ...file(name), ...loaded });
+    }
+  };
   const part = (name: string): Part => {
-    const known = parts.get(name);
-    if (known) return known;
-    const found = { ...file(name), ...loadsOf(facts, checkout, name) };
-    parts.set(name, found);
-    return found;
+    const found = parts.get(name);
+    if (found) return found;
+    read([name]);
+    return part(name);
   };
 
   /** What the lock does not have, a bundler has another name for (`quickjs-os`), or it fails when it is loaded. */
@@ -107,7 +118,7 @@ export function openSources(checkout: string): Sources {
       return known;
     },
     closure: (entries, options = {}) => {
-      const found = walk(part, entries, options);
+      const found = walk({ part, read }, entries, options);
       const npm = new Map(
         [...found.npm].map((name) => {
           const { version, digest } = packaged(name);
@@ -120,8 +131,14 @@ export function openSources(checkout: string): Sources {
   };
 }
 
+interface Reader {
+  /** Reads what is not known yet, all at once: that is much quicker. */
+  read(names: readonly string[]): void;
+  part(name: string): Part;
+}
+
 function walk(
-  part: (name: string) => Part,
+  { read, part }: Reader,
   entries: readonly string[],
   { loads, leftOut = new Set() }: ClosureOptions,
 ): Omit<Closure, 'npm'> & { readonly npm: ReadonlySet<string> } {
@@ -129,29 +146,25 @@ function walk(
   const npm = new Set<string>();
   const builtins = new Set<string>();
   const unknown: string[] = [];
-  const queue = [...entries];
-  const seen = new Set(queue);
-  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-    if (leftOut.has(name)) continue;
-    const { digest, stamp, ...loaded } = part(name);
-    files.set(name, { digest, stamp });
-    for (const each of loaded.npm) npm.add(each);
-    for (const each of loaded.builtins) builtins.add(each);
-    const more = loads?.(name);
-    if (more === undefined) unknown.push(...loaded.unknown.map((line) => `${name}:${line}`));
-    for (const next of [...loaded.next, ...(more ?? [])]) {
-      if (seen.has(next)) continue;
-      seen.add(next);
-      queue.push(next);
-    }
+  for (let wave: readonly string[] = entries; wave.length > 0; ) {
+    const fresh = [...new Set(wave)].filter((name) => !files.has(name) && !leftOut.has(name));
+    read(fresh);
+    wave = fresh.flatMap((name) => {
+      const { digest, stamp, ...loaded } = part(name);
+      files.set(name, { digest, stamp });
+      for (const each of loaded.npm) npm.add(each);
+      for (const each of loaded.builtins) builtins.add(each);
+      const more = loads?.(name);
+      if (more === undefined) unknown.push(...loaded.unknown.map((line) => `${name}:${line}`));
+      return [...loaded.next, ...(more ?? [])];
+    });
   }
   return { files, npm, builtins, unknown };
 }
 
-function loadsOf(facts: Facts, checkout: string, name: string): Omit<Part, keyof SourceFile> {
+function loadsOf(checkout: string, name: string, imports?: Imports): Omit<Part, keyof SourceFile> {
   const path = join(checkout, name);
-  if (!SCANNED.test(path)) return { next: [], npm: [], builtins: [], unknown: [] };
-  const { imports } = moduleFacts(facts, path);
+  if (!imports) return { next: [], npm: [], builtins: [], unknown: [] };
   const next: string[] = [];
   const npm: string[] = [];
   const builtins: string[] = [];
