@@ -38,3 +38,16 @@ test('two releases of an image share the salt of dm-verity, and nothing that nam
   assert.equal(inputs(older).salt, inputs(newer).salt);
   assert.notEqual(inputs(older).uuid, inputs(newer).uuid);
 });
+
+test('the release after this one, for tests: another version, the same salt, the same kernel and signature key', async () => {
+  const { artifacts, version } = await loadImage('n100', { dev: false, version: '2030.101.7' });
+  assert.equal(version, '2030.101.7');
+  const next = artifacts['next.uki'] ?? assert.fail();
+  assert.equal(next.target.name, 'n100-next:uki');
+  assert.match(String(next.target.inputs.osRelease), /^IMAGE_VERSION=2030\.101\.8$/m);
+  const hashTree = (name: string) => {
+    const { hashTree } = artifacts[name]?.target.inputs as { hashTree: { inputs: { salt: string } } };
+    return hashTree.inputs.salt;
+  };
+  assert.equal(hashTree('next.usr.img'), hashTree('usr.img'));
+});

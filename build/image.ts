@@ -6,7 +6,7 @@ import { type Lock, lockDate, lockedSet, readLock } from './debian/lock.ts';
 import { CHECKOUT } from './graph/code.ts';
 import type { Target } from './graph/target.ts';
 import type { Image } from './image/image.ts';
-import { imageTargets } from './image/targets.ts';
+import { type ImageContext, imageTargets } from './image/targets.ts';
 import { moduleCertificate, ownRoot } from './keys/keys.ts';
 import { versionFault, versionOf } from './release/format/version.ts';
 
@@ -73,6 +73,7 @@ const FILES: Readonly<Record<string, string>> = {
   sbom: 'sbom.spdx.json',
   cyclonedx: 'sbom.cdx.json',
   facts: 'facts.json',
+  'next.uki': 'next.uki.efi',
 };
 
 /** Artifacts that a development build makes only when they are asked for. */
@@ -87,10 +88,11 @@ export async function imageProduct(image: Image, options: ProductOptions): Promi
   const epoch = sourceDateEpoch() ?? lockDate(lock);
   const certificate = image.kernel.signed ? ((await moduleCertificate()) ?? '') : '';
   const trust = (await ownRoot()) ?? '';
-  const graph = imageTargets(image, { root: CHECKOUT, lock, version, dev, epoch, certificate, trust });
+  const context = { root: CHECKOUT, lock, version, dev, epoch, certificate, trust };
+  const graph = imageTargets(image, context);
   return {
     artifacts: Object.fromEntries(
-      Object.entries(graph.artifacts).map(([name, target]) => [
+      Object.entries({ ...graph.artifacts, ...nextRelease(image, context) }).map(([name, target]) => [
         name,
         { target, file: FILES[name] ?? name, byDefault: !(dev && NOT_FOR_DEVELOPMENT.includes(name)) },
       ]),
@@ -106,6 +108,20 @@ export async function imageProduct(image: Image, options: ProductOptions): Promi
     usrHash: graph.rootHash,
     tree: graph.tree,
   };
+}
+
+/**
+ * The same image as the release after this one, as far as an update needs it: what tests update a box to. It shares all
+ * that names no version, so it costs a file system, its hash tree and a UKI.
+ */
+function nextRelease(image: Image, context: ImageContext): Readonly<Record<string, Target>> {
+  if (image.testImages.length === 0) return {};
+  const [year, day, count] = context.version.split('.');
+  const version = `${year}.${day}.${Number(count) + 1}`;
+  const { artifacts } = imageTargets(image, { ...context, version, series: '-next' });
+  return Object.fromEntries(
+    ['usr.img', 'uki'].flatMap((name) => (artifacts[name] ? [[`next.${name}`, artifacts[name]]] : [])),
+  );
 }
 
 /** What was asked for, else DRAISINE_VERSION, else the day of the lock's newest index. */

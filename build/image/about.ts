@@ -10,6 +10,8 @@ export interface ImageContext {
   readonly root: string;
   readonly lock: Lock;
   readonly version: string;
+  /** Part of the names of targets: a second release of the image in the same graph. */
+  readonly series?: string;
   /** Development build: lz4 instead of the release's compression. */
   readonly dev: boolean;
   /** SOURCE_DATE_EPOCH, seconds since 1970. */
@@ -44,12 +46,12 @@ export interface About extends ImageContext {
 
 /** All that `usr()`, `boot()`, `media()`, `netboot()` and `bill()` of one image share. */
 export function about(image: Image, context: ImageContext): About {
-  const { root, lock, version, dev, certificate } = context;
+  const { root, lock, version, dev, certificate, series = '' } = context;
   const packages = lockedPackages(lock);
   return {
     ...context,
     image,
-    named: (part) => `${image.name}${dev ? '-dev' : ''}:${part}`,
+    named: (part) => `${image.name}${dev ? '-dev' : ''}${series}:${part}`,
     at: (path) => source(join(root, path)),
     packages,
     sdk: packages.tools('sdk-image'),

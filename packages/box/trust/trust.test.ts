@@ -12,6 +12,7 @@ import {
   BUILT_IN_ROOT,
   followRoots,
   KEPT_ROOT,
+  OWN_ROOT,
   openChannel,
   openRelease,
   trustedRoot,
@@ -130,6 +131,11 @@ test('a root follows the one before: signed by both, one by one, kept, never bac
   const { box, options } = verifyingBox(join(folder, 'box'));
   box.writeFile(BUILT_IN_ROOT, keptRoot(keys).text);
   assert.equal(trustedRoot(box).number, 1);
+  // The owner's, from the machine config, goes before it.
+  box.makeFolder('/etc/draisine');
+  box.writeFile(OWN_ROOT, 'not one');
+  assert.throws(() => trustedRoot(box), { where: OWN_ROOT });
+  box.remove(OWN_ROOT);
   await rotateKeys(keys, 'channel');
   await rotateKeys(keys, 'root', { replace: ['root-1'] });
   const asked: (number | undefined)[] = [];

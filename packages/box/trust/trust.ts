@@ -5,6 +5,8 @@ import { checkSignatures, type VerifyOptions } from './verify.ts';
 
 /** The root of trust of a release, part of its verified /usr. */
 export const BUILT_IN_ROOT = '/usr/share/draisine/root.json';
+/** Of a machine's owner, from the machine config: it goes before that of the release. */
+export const OWN_ROOT = '/etc/draisine/root.json';
 /** The newest one that was verified. */
 export const KEPT_ROOT = '/var/lib/draisine/update/root.json';
 
@@ -14,15 +16,16 @@ export interface Signed<T> {
   readonly value: T;
 }
 
-/** What is trusted when nothing was fetched yet: the root of /usr, or a later one that followed it. */
+/** What is trusted when nothing was fetched yet: the owner's root, or that of /usr, or a later one that followed it. */
 export function trustedRoot(box: Box): Root {
-  const builtIn = readTextIfThere(box, BUILT_IN_ROOT);
-  if (builtIn === undefined)
+  const where = box.stat(OWN_ROOT) === undefined ? BUILT_IN_ROOT : OWN_ROOT;
+  const first = readTextIfThere(box, where);
+  if (first === undefined)
     throw new BoxError('this release has no root of trust, so it takes no updates', {
       where: BUILT_IN_ROOT,
-      hint: 'images that are to be updated are built with keys: ./draisine keys init',
+      hint: `images that are to be updated are built with keys (./draisine keys init), or a machine config has ${OWN_ROOT}`,
     });
-  const root = parseRoot(parseEnvelope(builtIn, 'root.json', BUILT_IN_ROOT).signed, BUILT_IN_ROOT);
+  const root = parseRoot(parseEnvelope(first, 'root.json', where).signed, where);
   const kept = readKept(box);
   return kept && kept.number > root.number ? kept : root;
 }
