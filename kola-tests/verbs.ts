@@ -17,6 +17,10 @@ export function register(program: Command): void {
     .description('boot an image in QEMU on this terminal')
     .argument('<image>')
     .option('--ignition <file>', 'machine config: Ignition JSON, or what `ignition compile` takes')
+    .option(
+      '--no-config',
+      'boot without a machine config; without this and --ignition one with your SSH keys is made',
+    )
     .option('--memory <size>', 'guest memory, e.g. 512M or 2G', '1G')
     .option('--cpus <n>', 'processors', parseCount, 2)
     .option('--disk <size>', 'add a blank disk, e.g. 10G; may be given several times', collect, [])

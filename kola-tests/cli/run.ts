@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { badInput, errorCode } from '../../sdk/lib/errors.ts';
-import { runCommand } from '../../sdk/tool.ts';
+import { join } from 'node:path';
+import { badInput } from '../../sdk/lib/errors.ts';
 import { probeAcceleration } from '../harness/qemu/accel.ts';
 import { readArtifacts } from '../harness/qemu/artifacts.ts';
 import { type Device, type DiskFile, diskDevice, macAddress, nicDevice } from '../harness/qemu/devices.ts';
@@ -15,13 +14,16 @@ import { connectQmp } from '../harness/qemu/qmp.ts';
 import { sweepTemporary } from '../harness/qemu/rundir.ts';
 import { qemuTree } from '../harness/qemu/tree.ts';
 import { buildIfMissing } from './build.ts';
-import { CHECKOUT, OUT, parseMebibytes } from './options.ts';
+import { OUT, parseMebibytes } from './options.ts';
+import { type Given, machineConfig, ownConfig, ownKeys, readConfig } from './run-config.ts';
 
 /** MiB: the image, and room for what the machine makes on first boot. */
 const SYSTEM_SIZE = 8192;
 
 export interface RunOptions {
   readonly ignition?: string;
+  /** False with --no-config: the machine finds no config, and nobody can log in. */
+  readonly config: boolean;
   readonly memory: string;
   readonly cpus: number;
   readonly disk: readonly string[];
@@ -35,15 +37,12 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
     throw badInput(`--boot takes disk, usb or iso: ${boot}`);
   const memory = parseMebibytes(options.memory);
   const sizes = options.disk.map(parseMebibytes);
-  const text = options.ignition === undefined ? undefined : await readConfig(options.ignition);
+  const given = options.ignition === undefined ? undefined : await readConfig(options.ignition);
   sweepTemporary();
   const dir = await mkdtemp(join(tmpdir(), `draisine-run-${process.pid}-`));
   try {
     // Before anything is built: what is wrong with it is known in a second.
-    const config =
-      options.ignition === undefined || text === undefined
-        ? undefined
-        : await machineConfig(options.ignition, text, dir);
+    const config = options.config ? await configFile(given, dir) : undefined;
     await buildIfMissing(name);
     const image = await readArtifacts(OUT, name);
     const artifact = await image.get(boot === 'iso' ? 'iso' : 'disk');
@@ -104,6 +103,18 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
   }
 }
 
+/** The file for QEMU: of the config that was given, else of one with the keys of whoever runs this. */
+async function configFile(given: Given | undefined, dir: string): Promise<string> {
+  if (given !== undefined) return await machineConfig(given, dir);
+  const keys = await ownKeys();
+  const from =
+    keys.length > 0 ? `your ${keys.length} public keys from ~/.ssh` : 'no key, as there is none in ~/.ssh';
+  process.stderr.write(`no --ignition: a machine config with ${from}, and a root shell on this terminal\n`);
+  const path = join(dir, 'ignition.json');
+  await writeFile(path, JSON.stringify(ownConfig(keys)));
+  return path;
+}
+
 function userNic(): Device {
   return nicDevice({ model: 'virtio', network: 'user' }, 0, 1, macAddress(0, 0));
 }
@@ -111,37 +122,4 @@ function userNic(): Device {
 function dataDisk(index: number, file: DiskFile): Device {
   const name = `disk${index + 1}`;
   return diskDevice({ name, bus: 'virtio', serial: name, blockSize: 512 }, file, FIRST_HOTPLUG_SLOT + index);
-}
-
-async function readConfig(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'EISDIR') throw error;
-    throw badInput('there is no such machine config', {
-      where: resolve(path),
-      hint: 'give --ignition a file',
-    });
-  }
-}
-
-/** JSON goes in as it is; TypeScript and Butane through `./draisine ignition compile`. Returns the file for QEMU. */
-async function machineConfig(path: string, text: string, dir: string): Promise<string> {
-  const config = join(dir, 'ignition.json');
-  if (/\.(m?ts|bu|ya?ml)$/i.test(path)) {
-    const args = ['ignition', 'compile', resolve(path), '-o', config];
-    await runCommand({ file: join(CHECKOUT, 'draisine'), args, env: process.env }, 'ignition compile');
-    return config;
-  }
-  try {
-    JSON.parse(text);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw badInput(`the machine config is not JSON: ${error.message}`, {
-      where: resolve(path),
-      hint: `./draisine ignition validate ${path}`,
-    });
-  }
-  await writeFile(config, text);
-  return config;
 }

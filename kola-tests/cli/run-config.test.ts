@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ownConfig, ownKeys } from './run-config.ts';
+
+test('a machine that is given no config has the public keys of whoever runs it', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'draisine-home-'));
+  try {
+    assert.deepEqual(await ownKeys(home), []);
+    await mkdir(join(home, '.ssh'));
+    await writeFile(join(home, '.ssh/id_rsa.pub'), 'ssh-rsa B me\n');
+    await writeFile(join(home, '.ssh/id_ed25519.pub'), 'ssh-ed25519 A me\n');
+    await writeFile(join(home, '.ssh/id_ed25519'), 'private\n');
+    await writeFile(join(home, '.ssh/known_hosts.pub'), 'other\n');
+    assert.deepEqual(await ownKeys(home), ['ssh-ed25519 A me', 'ssh-rsa B me']);
+    const text = JSON.stringify(ownConfig(await ownKeys(home)));
+    assert.match(text, /"sshAuthorizedKeys":\["ssh-ed25519 A me","ssh-rsa B me"\]/);
+    assert.match(text, /--autologin root/);
+  } finally {
+    await rm(home, { recursive: true });
+  }
+});

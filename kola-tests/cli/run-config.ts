@@ -1,0 +1,74 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { badInput, errorCode } from '../../sdk/lib/errors.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import { runCommand } from '../../sdk/tool.ts';
+import { CHECKOUT } from './options.ts';
+
+/** The machine config of `run`: the text it was given, or undefined for the one that `ownConfig` makes. */
+export interface Given {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Reads the file that --ignition names. */
+export async function readConfig(path: string): Promise<Given> {
+  try {
+    return { path, text: await readFile(path, 'utf8') };
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'EISDIR') throw error;
+    throw badInput('there is no such machine config', {
+      where: resolve(path),
+      hint: 'give --ignition a file',
+    });
+  }
+}
+
+/** JSON goes in as it is; TypeScript and Butane through `./draisine ignition compile`. Returns the file for QEMU. */
+export async function machineConfig({ path, text }: Given, dir: string): Promise<string> {
+  const config = join(dir, 'ignition.json');
+  if (/\.(m?ts|bu|ya?ml)$/i.test(path)) {
+    const args = ['ignition', 'compile', resolve(path), '-o', config];
+    await runCommand({ file: join(CHECKOUT, 'draisine'), args, env: process.env }, 'ignition compile');
+    return config;
+  }
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw badInput(`the machine config is not JSON: ${error.message}`, {
+      where: resolve(path),
+      hint: `./draisine ignition validate ${path}`,
+    });
+  }
+  await writeFile(config, text);
+  return config;
+}
+
+/** The public SSH keys of whoever runs this, from ~/.ssh/id_*.pub; none when there is no such folder. */
+export async function ownKeys(home = homedir()): Promise<readonly string[]> {
+  const folder = join(home, '.ssh');
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return [];
+    throw error;
+  });
+  const keys = names.filter((name) => /^id_.*\.pub$/.test(name)).sort(byteOrder);
+  return await Promise.all(keys.map(async (name) => (await readFile(join(folder, name), 'utf8')).trim()));
+}
+
+/** A root shell on the serial console, as agetty(8) gives it: this machine is tried, and gone afterwards. */
+const SHELL = `[Service]
+ExecStart=
+ExecStart=-/sbin/agetty --autologin root --keep-baud 115200,57600,38400,9600 - $TERM
+`;
+
+/** The config of a machine that was given none: root by these keys, and a shell on the terminal. */
+export function ownConfig(keys: readonly string[]): object {
+  const console = { name: '10-run.conf', contents: SHELL };
+  return {
+    ignition: { version: '3.3.0' },
+    passwd: { users: [{ name: 'root', sshAuthorizedKeys: keys }] },
+    systemd: { units: [{ name: 'serial-getty@ttyS0.service', dropins: [console] }] },
+  };
+}
