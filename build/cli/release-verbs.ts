@@ -1,11 +1,12 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 
 export const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
 
-/** Registers `keys` and `release`. Each verb loads its own module when it runs. */
+/** Registers `keys`, `release` and `channel`. Each verb loads its own module when it runs. */
 export function register(program: Command): void {
   registerKeys(program);
   registerRelease(program);
+  registerChannel(program);
 }
 
 const JSON_OPTION = ['--json', 'one JSON document on stdout'] as const;
@@ -37,6 +38,18 @@ function registerRelease(program: Command): void {
     .action(async (folder: string, flags: object) => {
       const { releaseSign } = await import('./release.ts');
       await releaseSign(folder, flags);
+    });
+  release
+    .command('report')
+    .description('sign what tests said of a release: report/ beside it, without which nothing is promoted')
+    .argument('<dir>', 'its folder')
+    .argument('<results...>', 'results.json of ./draisine test --all; of every shard, when there are several')
+    .option('--key <file>', 'sign with this one (private, or the .pub of an agent’s)', collect)
+    .option('--root <file>', 'root.json; default: the one beside the own keys')
+    .option(...JSON_OPTION)
+    .action(async (folder: string, results: string[], flags: object) => {
+      const { releaseReport } = await import('./release.ts');
+      await releaseReport(folder, results, flags);
     });
   release
     .command('verify')
@@ -99,5 +112,120 @@ function registerKeys(program: Command): void {
     .action(async (flags: object) => {
       const { keysSign } = await import('./keys.ts');
       await keysSign(flags);
+    });
+}
+
+const IMAGE_OPTION = ['--image <name>', 'which image; default: the only one there'] as const;
+const HOURS_OPTION = [
+  '--hours <n>',
+  'over how many hours boxes join; default: the channel’s policy',
+] as const;
+const BEGINS_OPTION = [
+  '--begins <time>',
+  'when the rollout begins, as 2026-11-29T12:00:00Z; default: now',
+] as const;
+const FORCE_OPTION = [
+  '--force <reason>',
+  'although a rule refuses it; the reason stands in the channel file',
+] as const;
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('must be a number from 0 on.');
+  return value;
+}
+
+function registerChannel(program: Command): void {
+  const channel = program
+    .command('channel')
+    .description('the signed channel files of a folder that any web server can serve');
+  const verb = (name: string, description: string) =>
+    channel
+      .command(name)
+      .description(description)
+      .argument('<base>', 'the folder')
+      .option(...JSON_OPTION);
+  verb('init', 'make the folder, root.json, and the channels alpha, beta, stable and lts of an image')
+    .argument('<image>')
+    .option('--channel <name>', 'only this one, repeatable; if it is there, its policy is changed', collect)
+    .option('--from <channel>', 'policy: releases come from there')
+    .option('--min-hours <n>', 'policy: how long a release must have been there', number)
+    .option(
+      '--max-failed <share>',
+      'policy: the largest share of boxes that may have rejected it, 0 to 1',
+      number,
+    )
+    .option('--rollout <n>', 'policy: hours that a rollout takes', number)
+    .option('--security', 'policy: security fixes only')
+    .action(async (base: string, image: string, flags: object) => {
+      const { channelInit } = await import('./channel.ts');
+      await channelInit(base, image, flags);
+    });
+  verb('show', 'what the channels of a folder or a URL say, their signatures checked')
+    .option(...IMAGE_OPTION)
+    .option('--channel <name>', 'only this one, repeatable', collect)
+    .option('--root <file>', 'root.json; default: the one beside the own keys')
+    .action(async (base: string, flags: object) => {
+      const { channelShow } = await import('./channel.ts');
+      await channelShow(base, flags);
+    });
+  verb('set', 'publish a signed release and put it on the lowest channel')
+    .argument('<channel>')
+    .argument('<release>', 'its folder, or a version that is published')
+    .option(...IMAGE_OPTION)
+    .option(HOURS_OPTION[0], HOURS_OPTION[1], number)
+    .option(...BEGINS_OPTION)
+    .option('--barrier', 'boxes must run it before they take a later one')
+    .option(...FORCE_OPTION)
+    .action(async (base: string, name: string, release: string, flags: object) => {
+      const { channelSet } = await import('./channel.ts');
+      await channelSet(base, name, release, flags);
+    });
+  verb('promote', 'put what one channel has on the next; only with a green test report, and after its time')
+    .argument('<from>')
+    .argument('<to>')
+    .option(...IMAGE_OPTION)
+    .option(HOURS_OPTION[0], HOURS_OPTION[1], number)
+    .option(...BEGINS_OPTION)
+    .option('--barrier', 'boxes must run it before they take a later one')
+    .option(...FORCE_OPTION)
+    .action(async (base: string, from: string, to: string, flags: object) => {
+      const { channelPromote } = await import('./channel.ts');
+      await channelPromote(base, from, to, flags);
+    });
+  registerStops(verb);
+}
+
+function registerStops(verb: (name: string, description: string) => Command): void {
+  verb('halt', 'let no further box begin to update')
+    .argument('<channel>')
+    .argument('<reason>', 'for the owners of boxes')
+    .option(...IMAGE_OPTION)
+    .action(async (base: string, name: string, reason: string, flags: object) => {
+      const { channelHalt } = await import('./channel.ts');
+      await channelHalt(base, name, reason, flags);
+    });
+  verb('resume', 'end a halt')
+    .argument('<channel>')
+    .option(...IMAGE_OPTION)
+    .action(async (base: string, name: string, flags: object) => {
+      const { channelResume } = await import('./channel.ts');
+      await channelResume(base, name, flags);
+    });
+  verb('withdraw', 'let no box begin to install a release, in any channel; those that run it keep it')
+    .argument('<version>')
+    .argument('<reason>', 'for the owners of boxes')
+    .option(...IMAGE_OPTION)
+    .action(async (base: string, version: string, reason: string, flags: object) => {
+      const { channelWithdraw } = await import('./channel.ts');
+      await channelWithdraw(base, version, reason, flags);
+    });
+  verb('refresh', 'renew channel files that have less than half of their time left; publish a new root.json')
+    .option(...IMAGE_OPTION)
+    .option('--always', 'renew all of them')
+    .action(async (base: string, flags: object) => {
+      const { channelRefresh } = await import('./channel.ts');
+      await channelRefresh(base, flags);
     });
 }

@@ -10,7 +10,14 @@ import type { Root } from '../release/format/types.ts';
 import { isVersion } from '../release/format/version.ts';
 import { buildRelease, checkRebuilt } from '../release/make.ts';
 import { placeOf } from '../release/place.ts';
-import { addSignature, formatEnvelope, type Opened, signersOf } from '../release/trust/envelope.ts';
+import { faultsOfReport, writeTestReport } from '../release/report.ts';
+import {
+  addSignature,
+  formatEnvelope,
+  type Opened,
+  openEnvelope,
+  signersOf,
+} from '../release/trust/envelope.ts';
 import { checkFresh, openRoot } from '../release/trust/root.ts';
 import { checkFiles, checkReleaseTrust, type LocatedRelease, readRelease } from '../release/verify.ts';
 import { loadImage, readImage } from './images.ts';
@@ -140,4 +147,37 @@ export async function releaseVerify(where: string, flags: VerifyFlags): Promise<
     `${image} ${version}: signed under root ${root.value.number}, ${count} files are whole` +
       (rebuilt ? ', and built again they come out the same' : ''),
   );
+}
+
+/** `release report DIR RESULTS…`: signs what tests said of a release. */
+export async function releaseReport(
+  folder: string,
+  files: readonly string[],
+  { key = [], root, json }: SignFlags,
+): Promise<void> {
+  const trusted = await trustedRoot(root);
+  checkFresh(trusted, Date.now());
+  const [signer] = await signersFor('release', trusted.value, signingFolder(), key);
+  if (!signer)
+    throw badInput('there is no release key here', {
+      where: signingFolder(),
+      hint: 'name one: --key FILE (a private key, or the .pub of one that an agent holds)',
+    });
+  const report = await writeTestReport(folder, files);
+  const path = join(folder, 'report/report.json');
+  const { envelope } = await openEnvelope('report', await readFile(path, 'utf8'), path);
+  await writeAtomic(
+    path,
+    formatEnvelope(await addSignature(envelope, 'report', signer.key, signer.publicKey)),
+  );
+  const faults = await faultsOfReport(folder, report);
+  if (json) process.stdout.write(`${JSON.stringify({ ...report, faults }, null, 2)}\n`);
+  log(`${report.image} ${report.version}: ${report.passed} tests passed, ${report.failed} failed`);
+  if (faults.length > 0)
+    throw new Failure(
+      `the report is signed, and would not let the release be promoted: ${faults.join('; ')}`,
+      {
+        where: path,
+      },
+    );
 }

@@ -26,6 +26,14 @@ export async function readBuild(manifest: string): Promise<Build> {
   return { version: version ?? '', usrHash: usrHash ?? '', packages };
 }
 
+/** SHA-256 of the files that a manifest names, by file name: which very bytes were tested. */
+export async function artifactDigests(manifest: string): Promise<Record<string, string>> {
+  const { artifacts = [] } = JSON.parse(await readFile(manifest, 'utf8')) as {
+    artifacts?: readonly { readonly path: string; readonly sha256: string }[];
+  };
+  return Object.fromEntries(artifacts.map(({ path, sha256 }) => [path, sha256]));
+}
+
 /** Remembers a build on which every test passed. */
 export async function rememberGreen(image: string, build: Build): Promise<void> {
   await writeAtomic(greenFile(image), `${JSON.stringify(build)}\n`);

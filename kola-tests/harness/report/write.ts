@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { byteOrder, writeAtomic } from '../../../sdk/lib/files.ts';
 import { plainText } from '../qemu/console.ts';
 import { TEST_NAME } from '../run/register.ts';
-import { changes, lastGreen, readBuild, rememberGreen } from './changes.ts';
+import { artifactDigests, changes, lastGreen, readBuild, rememberGreen } from './changes.ts';
 import { type Evidence, htmlReport } from './html.ts';
 import { junitXml } from './junit.ts';
 import type { TestResult } from './result.ts';
@@ -36,6 +36,7 @@ export async function writeReport(
     ...(await readBuild(manifest)),
     tests: Object.fromEntries(durations.map(({ test, totalMs }) => [test, totalMs])),
   };
+  const artifacts = await artifactDigests(manifest);
   const green = await lastGreen(image);
   const failed = results.filter(({ passed }) => !passed);
   const evidence = (await Promise.all(failed.map((result) => evidenceOf(dir, result)))).flat();
@@ -51,7 +52,7 @@ export async function writeReport(
     writeAtomic(join(dir, 'junit.xml'), junitXml(`kola ${image}`, results)),
     writeAtomic(
       join(dir, 'results.json'),
-      `${JSON.stringify({ image, version: build.version, results }, undefined, 2)}\n`,
+      `${JSON.stringify({ image, version: build.version, complete, artifacts, results }, undefined, 2)}\n`,
     ),
     writeAtomic(join(dir, 'index.html'), htmlReport(page)),
   ]);

@@ -1,0 +1,206 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { log, warn } from '../../sdk/lib/log.ts';
+import { signingFolder } from '../keys/signing.ts';
+import { imagesOf } from '../release/channel/base.ts';
+import {
+  type Edited,
+  haltChannel,
+  initChannels,
+  promote,
+  refreshChannels,
+  resumeChannel,
+  setChannel,
+  withdrawRelease,
+} from '../release/channel/edit.ts';
+import { POLICIES } from '../release/channel/rules.ts';
+import type { Channel, Policy, Root } from '../release/format/types.ts';
+import { isUrl, type Place, placeOf } from '../release/place.ts';
+import { checkSigned, openEnvelope } from '../release/trust/envelope.ts';
+import { trustedRoot } from './release.ts';
+import { formatTable } from './table.ts';
+
+interface CommonFlags {
+  readonly image?: string;
+  readonly json?: boolean;
+}
+
+function whereOf(folder: string, { image }: CommonFlags) {
+  return { folder, keys: signingFolder(), ...(image === undefined ? {} : { image }) };
+}
+
+function tell({ channels, moved }: Edited, { json }: CommonFlags): void {
+  if (json) process.stdout.write(`${JSON.stringify({ channels, moved }, null, 2)}\n`);
+  for (const channel of channels) log(describe(channel));
+  if (channels.length === 0) log(`nothing to change${moved > 0 ? `, ${moved} bytes copied` : ''}`);
+}
+
+function describe({ image, channel, serial, version, halted, expires }: Channel): string {
+  const state = halted ? `halted: ${halted.reason}` : `good until ${expires}`;
+  return `${image}/${channel}: ${version ?? 'no release yet'}, serial ${serial}, ${state}`;
+}
+
+export interface InitFlags extends CommonFlags {
+  readonly channel?: readonly string[];
+  readonly from?: string;
+  readonly minHours?: number;
+  readonly maxFailed?: number;
+  readonly rollout?: number;
+  readonly security?: boolean;
+}
+
+/** `channel init BASE IMAGE` */
+export async function channelInit(folder: string, image: string, flags: InitFlags): Promise<void> {
+  const { channel = [], from, minHours, maxFailed, rollout, security } = flags;
+  const policy: Policy = {
+    ...(from === undefined ? {} : { from }),
+    ...(minHours === undefined ? {} : { hours: minHours }),
+    ...(maxFailed === undefined ? {} : { failed: maxFailed }),
+    ...(rollout === undefined ? {} : { rollout }),
+    ...(security === undefined ? {} : { security }),
+  };
+  const given = Object.keys(policy).length > 0;
+  if (given && channel.length === 0)
+    throw badInput('a policy is of one channel', { hint: 'name it: --channel NAME' });
+  tell(await initChannels({ ...whereOf(folder, flags), image }, channel, given ? policy : undefined), flags);
+}
+
+export interface PlaceFlags extends CommonFlags {
+  readonly hours?: number;
+  readonly begins?: string;
+  readonly barrier?: boolean;
+  readonly force?: string;
+}
+
+function placeOptions({ hours, begins, barrier, force }: PlaceFlags) {
+  const time = begins === undefined ? undefined : Date.parse(begins);
+  if (time !== undefined && Number.isNaN(time))
+    throw badInput(`--begins is no time: ${begins}`, { hint: 'write it as 2026-11-29T12:00:00Z' });
+  if (force !== undefined && force.trim() === '')
+    throw badInput('--force needs a reason', { hint: 'it stands in the channel file' });
+  return {
+    ...(hours === undefined ? {} : { hours }),
+    ...(time === undefined ? {} : { begins: time }),
+    ...(barrier ? { barrier } : {}),
+    ...(force === undefined ? {} : { force }),
+  };
+}
+
+/** `channel set BASE CHANNEL RELEASE` */
+export async function channelSet(
+  folder: string,
+  channel: string,
+  what: string,
+  flags: PlaceFlags,
+): Promise<void> {
+  tell(await setChannel(whereOf(folder, flags), channel, what, placeOptions(flags)), flags);
+}
+
+/** `channel promote BASE FROM TO` */
+export async function channelPromote(
+  folder: string,
+  from: string,
+  to: string,
+  flags: PlaceFlags,
+): Promise<void> {
+  tell(await promote(whereOf(folder, flags), from, to, placeOptions(flags)), flags);
+}
+
+/** `channel halt BASE CHANNEL REASON` */
+export async function channelHalt(
+  folder: string,
+  channel: string,
+  reason: string,
+  flags: CommonFlags,
+): Promise<void> {
+  tell(await haltChannel(whereOf(folder, flags), channel, reason), flags);
+}
+
+/** `channel resume BASE CHANNEL` */
+export async function channelResume(folder: string, channel: string, flags: CommonFlags): Promise<void> {
+  tell(await resumeChannel(whereOf(folder, flags), channel), flags);
+}
+
+/** `channel withdraw BASE VERSION REASON` */
+export async function channelWithdraw(
+  folder: string,
+  version: string,
+  reason: string,
+  flags: CommonFlags,
+): Promise<void> {
+  tell(await withdrawRelease(whereOf(folder, flags), version, reason), flags);
+}
+
+/** `channel refresh BASE` */
+export async function channelRefresh(
+  folder: string,
+  flags: CommonFlags & { readonly always?: boolean },
+): Promise<void> {
+  tell(await refreshChannels(whereOf(folder, flags), flags.always ?? false), flags);
+}
+
+export interface ShowFlags {
+  readonly image?: string;
+  readonly channel?: readonly string[];
+  readonly root?: string;
+  readonly json?: boolean;
+}
+
+const LIMIT = 1 << 20;
+
+/** A channel file of a place, its signature checked; undefined where there is none. */
+async function channelAt(
+  place: Place,
+  image: string,
+  name: string,
+  root: Root,
+): Promise<Channel | undefined> {
+  const path = `${image}/${name}.json`;
+  const bytes = await place.bytes(path, LIMIT);
+  if (!bytes) return undefined;
+  const opened = await openEnvelope('channel', bytes.toString('utf8'), place.at(path));
+  await checkSigned(opened, 'channel', root);
+  return opened.value;
+}
+
+/** `channel show BASE`: of a folder or a URL. */
+export async function channelShow(where: string, flags: ShowFlags): Promise<void> {
+  const { value: root } = await trustedRoot(flags.root);
+  const place = placeOf(where);
+  const images = flags.image === undefined ? await imagesAt(where) : [flags.image];
+  const found: Channel[] = [];
+  for (const image of images)
+    for (const name of flags.channel ?? Object.keys(POLICIES)) {
+      const channel = await channelAt(place, image, name, root);
+      if (channel) found.push(channel);
+      else if (flags.channel)
+        throw badInput(`there is no channel ${name} of ${image}`, { where: place.at(image) });
+    }
+  if (found.length === 0)
+    throw badInput('there is no channel', {
+      where,
+      hint: 'channels of other names than alpha, beta, stable and lts are shown with --channel NAME',
+    });
+  for (const { image, channel, expires } of found)
+    if (Date.parse(expires) < Date.now())
+      warn(`${image}/${channel} expired at ${expires}: ./draisine channel refresh`);
+  process.stdout.write(flags.json ? `${JSON.stringify(found, null, 2)}\n` : formatTable(found.map(row), []));
+}
+
+async function imagesAt(where: string): Promise<string[]> {
+  if (isUrl(where))
+    throw badInput('a web server does not tell which images it has', { hint: 'name one: --image NAME' });
+  return await imagesOf(where);
+}
+
+function row(channel: Channel): string[] {
+  const { image, channel: name, version, serial, rollout, halted, forced, expires } = channel;
+  return [
+    image,
+    name,
+    version ?? '–',
+    `serial ${serial}`,
+    rollout ? `over ${rollout.hours} h from ${rollout.begins}` : '–',
+    halted ? `halted: ${halted.reason}` : forced ? `forced: ${forced.reason}` : 'open',
+    `until ${expires}`,
+  ];
+}

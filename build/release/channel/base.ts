@@ -1,0 +1,297 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badInput, errorCode, Failure } from '../../../sdk/lib/errors.ts';
+import { byteOrder, sha256, sha256File } from '../../../sdk/lib/files.ts';
+import { warn } from '../../../sdk/lib/log.ts';
+import { readOwnRoot, signersFor } from '../../keys/signing.ts';
+import { NAMESPACES } from '../format/namespaces.ts';
+import { parseFormat } from '../format/read.ts';
+import type { Channel, Envelope, Root, TestReport } from '../format/types.ts';
+import { compareVersions, isVersion } from '../format/version.ts';
+import { placeOf } from '../place.ts';
+import { addSignature, checkSigned, formatEnvelope, type Opened, openEnvelope } from '../trust/envelope.ts';
+import { checkFresh, checkSuccessor, openRoot } from '../trust/root.ts';
+import { checkFiles, checkReleaseTrust, filesOf, type LocatedRelease, readRelease } from '../verify.ts';
+import { publishFolder, publishText } from './files.ts';
+import { whilePublishing } from './lock.ts';
+import type { BoxReports } from './rules.ts';
+
+/** A folder of releases and channels that is being edited: the lock is held, the roots are checked. */
+export interface Base {
+  readonly folder: string;
+  readonly root: Root;
+  /** The folder of the signing keys. */
+  readonly keys: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+export interface EditOptions {
+  readonly folder: string;
+  readonly keys: string;
+  readonly now?: number;
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  return await readFile(path, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+}
+
+/** Edits a folder of channels while nobody else does. Its root.json becomes the newest one that the keys have. */
+export async function edit<T>(options: EditOptions, work: (base: Base) => Promise<T>): Promise<T> {
+  const { folder, keys, now = Date.now() } = options;
+  const own = await readOwnRoot(keys);
+  checkFresh(own, now);
+  if (!existsSync(folder))
+    throw badInput('there is no such folder', { where: folder, hint: 'make it: ./draisine channel init' });
+  return await whilePublishing(folder, async () => {
+    await publishRoots(folder, keys, own);
+    return await work({ folder, root: own.value, keys, now });
+  });
+}
+
+/** Brings root.json, and each root before it as root.N.json, to the folder. Throws when what is there is none before it. */
+async function publishRoots(folder: string, keys: string, own: Opened<'root'>): Promise<void> {
+  const path = join(folder, 'root.json');
+  const text = await textOf(path);
+  if (text !== undefined) {
+    const there = await openRoot(text, path);
+    const { number } = there.value;
+    if (number > own.value.number)
+      throw badInput(`root ${number} is published, the keys here have root ${own.value.number}`, {
+        where: path,
+        hint: `bring the newer root.json to ${keys}`,
+      });
+    if (number === own.value.number && there.envelope.signed !== own.envelope.signed)
+      throw badInput('another root of trust is published there', {
+        where: path,
+        hint: 'name the folder of these keys, or set DRAISINE_KEYS to those of the folder',
+      });
+  }
+  let before: Root | undefined;
+  for (let number = 1; number <= own.value.number; number++) {
+    const file = `root.${number}.json`;
+    const each = await textOf(join(keys, file));
+    if (each === undefined) continue;
+    const opened = await openRoot(each, join(keys, file));
+    if (before && before.number === number - 1) await checkSuccessor(before, opened);
+    before = opened.value;
+    await publishText(join(folder, file), each, await textOf(join(folder, file)));
+  }
+  await publishText(path, formatEnvelope(own.envelope), text);
+}
+
+/** The images of a folder that has channels. */
+export async function imagesOf(folder: string): Promise<string[]> {
+  const names = await readdir(folder, { withFileTypes: true });
+  return names
+    .filter((each) => each.isDirectory() && !each.name.startsWith('.'))
+    .map(({ name }) => name)
+    .sort(byteOrder);
+}
+
+/** The channels of an image. */
+export async function channelsOf(folder: string, image: string): Promise<string[]> {
+  const names = await readdir(join(folder, image));
+  return names
+    .flatMap((name) => (/^[a-z0-9][a-z0-9-]*\.json$/.test(name) ? [name.slice(0, -5)] : []))
+    .sort(byteOrder);
+}
+
+/** The image that is meant: the one named, else the only one there. */
+export async function imageOf(folder: string, named: string | undefined): Promise<string> {
+  const images = await imagesOf(folder);
+  const found = named ?? (images.length === 1 ? images[0] : undefined);
+  if (found !== undefined && images.includes(found)) return found;
+  throw badInput(named === undefined ? 'there are several images, or none' : `there is no image ${named}`, {
+    where: folder,
+    hint: `name one: --image NAME; there are: ${images.join(', ') || 'none'}`,
+  });
+}
+
+/**
+ * A channel file as it is published, its signature checked. One that only a key of an older root has signed counts too,
+ * with a warning: after a rotation the next edit signs it anew.
+ */
+export async function readChannel(
+  base: Base,
+  image: string,
+  channel: string,
+): Promise<Opened<'channel'> | undefined> {
+  const path = join(base.folder, image, `${channel}.json`);
+  const text = await textOf(path);
+  if (text === undefined) return undefined;
+  const opened = await openEnvelope('channel', text, path);
+  if (opened.value.image !== image || opened.value.channel !== channel)
+    throw badInput(`the channel file is of ${opened.value.image}/${opened.value.channel}`, { where: path });
+  try {
+    await checkSigned(opened, 'channel', base.root);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const older = await olderRoot(base, opened);
+    if (!older) throw error;
+    warn(
+      `${path}: signed by a key of root ${older}, which root ${base.root.number} has replaced; signed anew`,
+    );
+  }
+  return opened;
+}
+
+async function olderRoot(base: Base, opened: Opened<'channel'>): Promise<number | undefined> {
+  for (let number = base.root.number - 1; number >= 1; number--) {
+    const text = await textOf(join(base.keys, `root.${number}.json`));
+    if (text === undefined) continue;
+    const { value } = await openRoot(text, `root.${number}.json`);
+    try {
+      await checkSigned(opened, 'channel', value);
+      return number;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** The channel that must be there. */
+export async function needChannel(base: Base, image: string, channel: string): Promise<Opened<'channel'>> {
+  const found = await readChannel(base, image, channel);
+  if (found) return found;
+  throw badInput(`there is no channel ${channel} of ${image}`, {
+    where: join(base.folder, image),
+    hint: `there are: ${(await channelsOf(base.folder, image)).join(', ')}; channel init makes one`,
+  });
+}
+
+async function sign(base: Base, text: string): Promise<Envelope> {
+  let envelope: Envelope = { signed: text, signatures: [] };
+  const role = base.root.roles.channel;
+  const failures: string[] = [];
+  for (const { key, publicKey } of await signersFor('channel', base.root, base.keys)) {
+    if (envelope.signatures.length >= role.threshold) break;
+    try {
+      envelope = await addSignature(envelope, 'channel', key, publicKey);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.exitCode === 2) throw error;
+      failures.push(error.message);
+    }
+  }
+  if (envelope.signatures.length >= role.threshold) return envelope;
+  throw new Failure(
+    [`no channel key here can sign (namespace ${NAMESPACES.channel})`, ...failures].join('\n       '),
+    {
+      where: base.keys,
+      hint: 'bring the channel key here, or replace a lost one: ./draisine keys rotate channel',
+    },
+  );
+}
+
+/** Signs and publishes a channel file, atomically. What is read back must be what boxes would accept. */
+export async function writeChannel(base: Base, channel: Channel): Promise<void> {
+  const path = join(base.folder, channel.image, `${channel.channel}.json`);
+  const text = formatEnvelope(await sign(base, `${JSON.stringify(channel, null, 2)}\n`));
+  await parseFormat('channel', JSON.stringify(channel), path);
+  await mkdir(join(base.folder, channel.image), { recursive: true });
+  await publishText(path, text, await textOf(path));
+}
+
+export function releasePath(base: { readonly folder: string }, image: string, version: string): string {
+  return join(base.folder, image, 'releases', version);
+}
+
+export interface Published {
+  readonly version: string;
+  /** SHA-256 of release.json as it is served. */
+  readonly digest: string;
+  readonly release: LocatedRelease;
+  /** Bytes that were copied; 0: it was there. */
+  readonly moved: number;
+}
+
+/** A release that is published; its signatures are checked, its files are not read. */
+export async function publishedRelease(base: Base, image: string, version: string): Promise<Published> {
+  if (!isVersion(version)) throw badInput(`${version} is neither a version nor the folder of a release`);
+  const release = await readRelease(placeOf(releasePath(base, image, version)));
+  await checkReleaseTrust(release, base.root);
+  return { version, digest: sha256(release.text), release, moved: 0 };
+}
+
+/**
+ * Publishes the release of a folder under its version, whole or not at all. The same release again moves nothing;
+ * other bytes under a published version are refused.
+ */
+export async function publishRelease(base: Base, from: string): Promise<Published> {
+  const release = await readRelease(placeOf(from));
+  await checkReleaseTrust(release, base.root);
+  const { image, version } = release.value;
+  const to = releasePath(base, image, version);
+  if (existsSync(join(to, 'release.json'))) {
+    const there = await publishedRelease(base, image, version);
+    if (there.release.envelope.signed === release.envelope.signed) return await withReport(base, from, there);
+    throw badInput(`version ${version} of ${image} is published already, with other bytes`, {
+      where: to,
+      hint: 'what is published never changes: release it with a higher version',
+    });
+  }
+  await checkFiles(release);
+  const files = filesOf(release.value).map(([name]) => name);
+  const moved = await publishFolder(from, to, [...files, 'release.json', ...(await reportFiles(from))]);
+  return { version, digest: await sha256File(join(to, 'release.json')), release, moved };
+}
+
+async function reportFiles(from: string): Promise<string[]> {
+  const names = ['report/report.json', 'report/results.json'];
+  return names.filter((name) => existsSync(join(from, name)));
+}
+
+/** A report that came after its release was published. */
+async function withReport(base: Base, from: string, published: Published): Promise<Published> {
+  const to = releasePath(base, published.release.value.image, published.version);
+  const files = await reportFiles(from);
+  let moved = 0;
+  // The results first: a report without them would not be read.
+  for (const file of files.reverse()) {
+    const text = await readFile(join(from, file), 'utf8');
+    await mkdir(join(to, 'report'), { recursive: true });
+    if (await publishText(join(to, file), text, await textOf(join(to, file)))) moved += text.length;
+  }
+  return { ...published, moved };
+}
+
+/** The signed test report beside a release; undefined when there is none. Throws for one that is not to be believed. */
+export async function readReport(
+  base: Base,
+  image: string,
+  version: string,
+): Promise<TestReport | undefined> {
+  const folder = releasePath(base, image, version);
+  const path = join(folder, 'report/report.json');
+  const text = await textOf(path);
+  if (text === undefined) return undefined;
+  const opened = await openEnvelope('report', text, path);
+  await checkSigned(opened, 'report', base.root, 1);
+  const results = join(folder, 'report/results.json');
+  const digest = existsSync(results) ? await sha256File(results) : 'none';
+  if (digest !== opened.value.results)
+    throw badInput('the test results are not those that the report was signed with', { where: results });
+  return opened.value;
+}
+
+/** What boxes reported, when somebody collects it. */
+export async function readBoxes(base: Base, image: string, version: string): Promise<BoxReports | undefined> {
+  const path = join(releasePath(base, image, version), 'report/boxes.json');
+  const text = await textOf(path);
+  if (text === undefined) return undefined;
+  const value = JSON.parse(text) as Partial<BoxReports>;
+  if (Number.isInteger(value.committed) && Number.isInteger(value.rejected)) return value as BoxReports;
+  throw badInput('the reports of boxes must be {"committed": N, "rejected": N}', { where: path });
+}
+
+/** Versions that are published, oldest first. */
+export async function versionsOf(folder: string, image: string): Promise<string[]> {
+  const releases = join(folder, image, 'releases');
+  if (!existsSync(releases)) return [];
+  return (await readdir(releases)).filter(isVersion).sort(compareVersions);
+}

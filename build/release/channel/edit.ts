@@ -1,0 +1,240 @@
+import { existsSync, statSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badInput, Failure } from '../../../sdk/lib/errors.ts';
+import { readOwnRoot } from '../../keys/signing.ts';
+import type { Channel, Policy } from '../format/types.ts';
+import { checkSigned } from '../trust/envelope.ts';
+import {
+  type Base,
+  channelsOf,
+  type EditOptions,
+  edit,
+  imageOf,
+  imagesOf,
+  needChannel,
+  type Published,
+  publishedRelease,
+  publishRelease,
+  readBoxes,
+  readChannel,
+  readReport,
+  versionsOf,
+  writeChannel,
+} from './base.ts';
+import { publishFailure } from './files.ts';
+import { halt, issue, newChannel, objections, POLICIES, place, refresh, resume, withdraw } from './rules.ts';
+
+/** What a verb of `channel` did: the channel files that it wrote, and the bytes of a release that it copied. */
+export interface Edited {
+  readonly channels: readonly Channel[];
+  readonly moved: number;
+}
+
+export type Where = EditOptions & { readonly image?: string };
+
+const ORDER = Object.keys(POLICIES);
+
+/** `channel init`: makes the folder and the channels of an image that are not there yet; with a policy, changes it. */
+export async function initChannels(
+  where: EditOptions & { readonly image: string },
+  names: readonly string[],
+  policy: Policy | undefined,
+): Promise<Edited> {
+  await readOwnRoot(where.keys); // before a folder is made
+  try {
+    await mkdir(where.folder, { recursive: true });
+  } catch (error) {
+    throw publishFailure(where.folder, error);
+  }
+  return await edit(where, async (base) => {
+    const channels: Channel[] = [];
+    for (const name of names.length > 0 ? names : ORDER) {
+      const there = await readChannel(base, where.image, name);
+      const wanted = { ...(there?.value.policy ?? POLICIES[name] ?? {}), ...policy };
+      if (there && JSON.stringify(there.value.policy) === JSON.stringify(wanted)) continue;
+      const next = there
+        ? issue({ ...there.value, policy: wanted }, base.now)
+        : issue(newChannel(where.image, name, wanted, base.now), base.now);
+      await writeChannel(base, next);
+      channels.push(next);
+    }
+    return { channels, moved: 0 };
+  });
+}
+
+export interface SetOptions {
+  readonly hours?: number;
+  /** Milliseconds since 1970. */
+  readonly begins?: number;
+  readonly barrier?: boolean;
+  /** Why it comes here although a rule refuses it. */
+  readonly force?: string;
+}
+
+/** `channel set CHANNEL RELEASE`: publishes the release of a folder (or takes a published version) and puts it there. */
+export async function setChannel(
+  where: Where,
+  name: string,
+  what: string,
+  options: SetOptions = {},
+): Promise<Edited> {
+  return await edit(where, async (base) => {
+    const isFolder = existsSync(what) && statSync(what).isDirectory();
+    const published = isFolder
+      ? await publishRelease(base, what)
+      : await publishedRelease(base, await imageOf(base.folder, where.image), what);
+    const { value } = await needChannel(base, published.release.value.image, name);
+    const lower = value.policy?.from;
+    const isNew = value.version !== published.version;
+    const refused =
+      lower === undefined ? [] : [`${name} takes what was in ${lower}: channel promote ${lower} ${name}`];
+    if (isNew) refuseUnless(options.force, refused, name);
+    const next = place(
+      value,
+      { ...placement(published, options), ...forced(options.force, refused) },
+      base.now,
+    );
+    if (next) await writeChannel(base, next);
+    return { channels: next ? [next] : [], moved: published.moved };
+  });
+}
+
+function placement({ version, digest }: Published, { hours, begins, barrier }: SetOptions) {
+  return {
+    ...{ version, release: digest },
+    ...(hours === undefined ? {} : { hours }),
+    ...(begins === undefined ? {} : { begins }),
+    ...(barrier ? { barrier } : {}),
+  };
+}
+
+function forced(reason: string | undefined, refused: readonly string[]) {
+  return reason === undefined || refused.length === 0
+    ? {}
+    : { forced: { reason, refused: refused.join('; ') } };
+}
+
+function refuseUnless(force: string | undefined, refused: readonly string[], where: string): void {
+  if (refused.length === 0 || force !== undefined) return;
+  throw new Failure(`not promoted: ${refused.join('\n       ')}`, {
+    where: `channel ${where}`,
+    hint: 'mend that; or --force REASON, which then stands in the channel file',
+  });
+}
+
+/** `channel promote FROM TO` */
+export async function promote(
+  where: Where,
+  from: string,
+  to: string,
+  options: SetOptions = {},
+): Promise<Edited> {
+  return await edit(where, async (base) => {
+    const image = await imageOf(base.folder, where.image);
+    const source = (await needChannel(base, image, from)).value;
+    const target = (await needChannel(base, image, to)).value;
+    if (source.version === undefined)
+      throw badInput(`${from} has no release yet`, { hint: `./draisine channel set BASE ${from} RELEASE` });
+    if (source.version === target.version && source.release === target.release)
+      return { channels: [], moved: 0 };
+    const published = await publishedRelease(base, image, source.version);
+    if (published.digest !== source.release)
+      throw badInput(`release.json of ${source.version} is not the one that ${from} names`, {
+        where: published.release.where,
+        hint: 'put it back: what is published never changes',
+      });
+    const refused = objections(
+      {
+        ...{ from: source, to: target, release: published.release.value },
+        report: await readReport(base, image, source.version),
+        boxes: await readBoxes(base, image, source.version),
+      },
+      base.now,
+    );
+    refuseUnless(options.force, refused, to);
+    const next = place(
+      target,
+      { ...placement(published, options), ...forced(options.force, refused) },
+      base.now,
+    );
+    if (next) await writeChannel(base, next);
+    return { channels: next ? [next] : [], moved: 0 };
+  });
+}
+
+/** Changes some channels of an image; `change` returns undefined for one that stays as it is. */
+async function changeAll(
+  base: Base,
+  image: string,
+  names: readonly string[],
+  change: (channel: Channel) => Channel | undefined,
+): Promise<Channel[]> {
+  const changed: Channel[] = [];
+  for (const name of names) {
+    const next = change((await needChannel(base, image, name)).value);
+    if (!next) continue;
+    await writeChannel(base, next);
+    changed.push(next);
+  }
+  return changed;
+}
+
+/** `channel halt CHANNEL REASON` */
+export async function haltChannel(where: Where, name: string, reason: string): Promise<Edited> {
+  return await edit(where, async (base) => {
+    const image = await imageOf(base.folder, where.image);
+    const channels = await changeAll(base, image, [name], (channel) => halt(channel, reason, base.now));
+    return { channels, moved: 0 };
+  });
+}
+
+/** `channel resume CHANNEL` */
+export async function resumeChannel(where: Where, name: string): Promise<Edited> {
+  return await edit(where, async (base) => {
+    const image = await imageOf(base.folder, where.image);
+    const channels = await changeAll(base, image, [name], (channel) => resume(channel, base.now));
+    return { channels, moved: 0 };
+  });
+}
+
+/** `channel withdraw VERSION REASON`: in every channel of the image. */
+export async function withdrawRelease(where: Where, version: string, reason: string): Promise<Edited> {
+  return await edit(where, async (base) => {
+    const image = await imageOf(base.folder, where.image);
+    const known = await versionsOf(base.folder, image);
+    if (!known.includes(version))
+      throw badInput(`version ${version} of ${image} is not published`, {
+        where: join(base.folder, image, 'releases'),
+        hint: `there are: ${known.join(', ') || 'none'}`,
+      });
+    const names = await channelsOf(base.folder, image);
+    const channels = await changeAll(base, image, names, (each) => withdraw(each, version, reason, base.now));
+    return { channels, moved: 0 };
+  });
+}
+
+/** `channel refresh`: renews the channel files that have less than half of their time left, and those of a replaced key. */
+export async function refreshChannels(where: Where, always: boolean): Promise<Edited> {
+  return await edit(where, async (base) => {
+    const images = where.image === undefined ? await imagesOf(base.folder) : [where.image];
+    const channels: Channel[] = [];
+    for (const image of images) {
+      for (const name of await channelsOf(base.folder, image)) {
+        const opened = await needChannel(base, image, name);
+        const replaced = await checkSigned(opened, 'channel', base.root).then(
+          () => false,
+          (error: unknown) => {
+            if (error instanceof Failure) return true;
+            throw error;
+          },
+        );
+        const next = refresh(opened.value, base.now, always || replaced);
+        if (!next) continue;
+        await writeChannel(base, next);
+        channels.push(next);
+      }
+    }
+    return { channels, moved: 0 };
+  });
+}

@@ -1,0 +1,100 @@
+import { constants, existsSync } from 'node:fs';
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
+import { temporaryName, writeAtomic } from '../../../sdk/lib/files.ts';
+
+/** Writing into a folder that is being served: what is there stays as it was until the new is whole, on the disk too. */
+
+/** A system error where something is published, as the user can act on it; any other error as it is. */
+export function publishFailure(path: string, error: unknown): unknown {
+  const code = errorCode(error);
+  if (error instanceof Failure || !(error instanceof Error) || code === undefined) return error;
+  const hint =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? 'make room there and try again: what was published before is still served'
+      : 'make it a folder that you may write to; what was published before is still served';
+  return new Failure(`cannot publish: ${error.message}`, { where: path, hint, cause: error });
+}
+
+/** Makes the entries of a folder survive a power cut (fsync(2)). */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes a file that does not exist yet, with its content at once; false when there is one. */
+export async function linkNew(path: string, text: string): Promise<boolean> {
+  const temporary = temporaryName(path);
+  try {
+    await writeFile(temporary, text, { flag: 'wx', flush: true });
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw publishFailure(path, error);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Replaces a file; false, and nothing is touched, when it has this text already. */
+export async function publishText(path: string, text: string, now: string | undefined): Promise<boolean> {
+  if (now === text) return false;
+  try {
+    await writeAtomic(path, text);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    throw publishFailure(path, error);
+  }
+  return true;
+}
+
+async function copyDurably(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  const handle = await open(to, 'r+').catch(async (error: unknown) => {
+    if (errorCode(error) !== 'EACCES') throw error;
+    return await open(to, 'r');
+  });
+  try {
+    await handle.chmod(0o644);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Puts copies of some files (paths below `from`) at `to`, a folder that appears whole. Returns the bytes moved. */
+export async function publishFolder(from: string, to: string, files: readonly string[]): Promise<number> {
+  const temporary = temporaryName(to);
+  let bytes = 0;
+  try {
+    await sweep(to);
+    for (const file of files) {
+      const target = join(temporary, file);
+      await mkdir(dirname(target), { recursive: true });
+      await copyDurably(join(from, file), target);
+      bytes += (await stat(target)).size;
+    }
+    await syncFolder(temporary);
+    await rename(temporary, to);
+    await syncFolder(dirname(to));
+  } catch (error) {
+    throw publishFailure(to, error);
+  } finally {
+    if (existsSync(temporary)) await rm(temporary, { recursive: true, force: true });
+  }
+  return bytes;
+}
+
+/** Removes what killed publishers left of copies to this path: nobody else is at work, the caller holds the lock. */
+async function sweep(to: string): Promise<void> {
+  const folder = dirname(to);
+  await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder))
+    if (name.includes('.tmp-')) await rm(join(folder, name), { recursive: true, force: true });
+}

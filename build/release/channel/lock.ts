@@ -1,0 +1,66 @@
+import { readFile, rename, rm } from 'node:fs/promises';
+import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
+import { temporaryName } from '../../../sdk/lib/files.ts';
+import { liveness, type Owner, self } from '../../graph/owner.ts';
+import { linkNew } from './files.ts';
+
+const LOCK = '.publishing.json';
+
+/**
+ * Runs `work` while nobody else publishes in `base`. Whoever comes second fails at once and has changed nothing. A lock
+ * whose process is gone is taken away; one of another machine only by hand, for nobody here can look.
+ */
+export async function whilePublishing<T>(base: string, work: () => Promise<T>): Promise<T> {
+  const path = join(base, LOCK);
+  const mine = `${JSON.stringify({ ...self(), host: hostname(), user: userInfo().username })}\n`;
+  for (let tries = 0; !(await linkNew(path, mine)); tries++) {
+    const held = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (held === undefined) continue;
+    const owner = parseOwner(held);
+    if (tries < 3 && owner && liveness(owner) === 'dead') {
+      await takeAway(path, held);
+      continue;
+    }
+    throw new Failure(`somebody else is publishing there: ${describeOwner(held)}`, {
+      where: path,
+      hint: 'try again when they are done; if nobody is, remove that file',
+    });
+  }
+  try {
+    return await work();
+  } finally {
+    if ((await readFile(path, 'utf8').catch(() => '')) === mine) await rm(path, { force: true });
+  }
+}
+
+/** Removes a lock whose owner is gone, but not a fresh one that came in its place meanwhile. */
+async function takeAway(path: string, stale: string): Promise<void> {
+  const aside = temporaryName(path);
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  const taken = await readFile(aside, 'utf8');
+  if (taken !== stale) await linkNew(path, taken);
+  await rm(aside, { force: true });
+}
+
+function parseOwner(text: string): (Owner & { host?: string; user?: string }) | undefined {
+  try {
+    return JSON.parse(text) as Owner;
+  } catch {
+    return undefined; // no lock of ours: it stays until somebody looks at it
+  }
+}
+
+function describeOwner(text: string): string {
+  const owner = parseOwner(text);
+  return owner ? `process ${owner.pid} of ${owner.user} on ${owner.host}` : 'an unreadable lock';
+}

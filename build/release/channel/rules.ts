@@ -1,0 +1,171 @@
+import { badInput } from '../../../sdk/lib/errors.ts';
+import { CHANNEL_SECONDS } from '../format/namespaces.ts';
+import type { Channel, Policy, Release, TestReport } from '../format/types.ts';
+import { compareVersions } from '../format/version.ts';
+
+/** What a channel file says next: values only. Times in milliseconds since 1970. */
+
+const HOUR_MS = 3_600_000;
+
+export function timeText(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+}
+
+/** The policies of the usual channels. */
+export const POLICIES: Readonly<Record<string, Policy>> = {
+  alpha: { rollout: 0 },
+  beta: { from: 'alpha', hours: 24, failed: 0.02, rollout: 24 },
+  stable: { from: 'beta', hours: 72, failed: 0.01, rollout: 72 },
+  lts: { from: 'stable', hours: 168, failed: 0.01, rollout: 168, security: true },
+};
+
+export function newChannel(image: string, channel: string, policy: Policy, now: number): Channel {
+  return {
+    ...{ format: 1, image, channel, serial: 0 },
+    ...{ issued: timeText(now), expires: timeText(now), barriers: [], withdrawn: [], policy },
+  };
+}
+
+/** The next file: its serial one higher, its dates new. */
+export function issue(channel: Channel, now: number): Channel {
+  return {
+    ...channel,
+    serial: channel.serial + 1,
+    issued: timeText(now),
+    expires: timeText(now + CHANNEL_SECONDS * 1000),
+  };
+}
+
+export interface Placement {
+  readonly version: string;
+  /** SHA-256 of its release.json as published. */
+  readonly release: string;
+  /** Hours that the rollout takes; default: the channel's policy. */
+  readonly hours?: number;
+  /** When it begins; default: now. */
+  readonly begins?: number;
+  /** Every box must run this release before a later one. */
+  readonly barrier?: boolean;
+  readonly forced?: { readonly reason: string; readonly refused: string };
+}
+
+/**
+ * Puts a release on a channel; undefined when it is there. Throws badInput for a version that does not rise, or that
+ * was withdrawn: nothing forces these.
+ */
+export function place(channel: Channel, placement: Placement, now: number): Channel | undefined {
+  const { version, release, hours, begins = now, barrier, forced } = placement;
+  const where = `channel ${channel.channel} of ${channel.image}`;
+  if (channel.version !== undefined) {
+    const difference = compareVersions(version, channel.version);
+    if (difference === 0 && release === channel.release) return undefined;
+    if (difference <= 0)
+      throw badInput(`version ${version} does not rise: ${channel.channel} has ${channel.version}`, {
+        where,
+        hint: 'boxes never go back: build what is to replace it with a higher version',
+      });
+  }
+  const withdrawn = channel.withdrawn.find((each) => each.version === version);
+  if (withdrawn)
+    throw badInput(`version ${version} was withdrawn: ${withdrawn.reason}`, {
+      where,
+      hint: 'build a higher one',
+    });
+  const { forced: _before, ...rest } = channel;
+  return issue(
+    {
+      ...rest,
+      ...{ version, release, since: timeText(now) },
+      rollout: { begins: timeText(begins), hours: hours ?? channel.policy?.rollout ?? 0 },
+      barriers: barrier ? [...channel.barriers, { version, release }] : channel.barriers,
+      ...(forced ? { forced: { version, ...forced, since: timeText(now) } } : {}),
+    },
+    now,
+  );
+}
+
+/** What boxes reported of a release: `report/boxes.json` beside it, as the owner of the channel collects it. */
+export interface BoxReports {
+  readonly committed: number;
+  readonly rejected: number;
+}
+
+/** All that decides about a promotion. */
+export interface Candidate {
+  readonly from: Channel;
+  readonly to: Channel;
+  readonly release: Release;
+  /** Undefined: there is none. */
+  readonly report?: TestReport | undefined;
+  readonly boxes?: BoxReports | undefined;
+}
+
+/** Why a release may not be promoted: one line each; none: it may. */
+export function objections({ from, to, release, report, boxes }: Candidate, now: number): string[] {
+  const { from: lower, hours = 0, failed, security } = to.policy ?? {};
+  const found: string[] = [];
+  if (lower !== undefined && lower !== from.channel)
+    found.push(`${to.channel} takes releases from ${lower}, not from ${from.channel}`);
+  if (from.halted) found.push(`${from.channel} is halted: ${from.halted.reason}`);
+  const age = (now - Date.parse(from.since ?? from.issued)) / HOUR_MS;
+  if (age < hours)
+    found.push(`it has been in ${from.channel} for ${age.toFixed(1)} of the ${hours} hours it must be there`);
+  if (security && release.severity === 'none')
+    found.push(`${to.channel} takes security fixes only, and the release says severity none`);
+  found.push(...reportFaults(release, report));
+  const told = boxes ? boxes.committed + boxes.rejected : 0;
+  if (boxes && failed !== undefined && told > 0 && boxes.rejected / told > failed)
+    found.push(
+      `${boxes.rejected} of ${told} boxes rejected it, more than ${(failed * 100).toFixed(1)} in 100`,
+    );
+  return found;
+}
+
+/** The artifacts that a release cannot be promoted without tests of. */
+const TESTED = ['usr.img', 'uki.efi', 'disk.img.zst', 'draisine.iso'];
+
+/** Why a test report is none of this very release, or not green. */
+export function reportFaults(release: Release, report: TestReport | undefined): string[] {
+  if (!report) return ['there is no signed test report (./draisine test --all, then release report)'];
+  const found: string[] = [];
+  if (report.image !== release.image || report.version !== release.version)
+    found.push(`the test report is of ${report.image} ${report.version}`);
+  for (const name of TESTED) {
+    const file = release.files[name];
+    if (file && report.artifacts[name] !== file.sha256) found.push(`the test report is of another ${name}`);
+  }
+  if (!report.complete) found.push('the test report is not of all tests (./draisine test --all)');
+  if (report.failed > 0) found.push(`${report.failed} tests failed`);
+  if (report.passed === 0) found.push('no test passed');
+  return found;
+}
+
+export function halt(channel: Channel, reason: string, now: number): Channel | undefined {
+  if (channel.halted?.reason === reason) return undefined;
+  return issue({ ...channel, halted: { reason, since: timeText(now) } }, now);
+}
+
+export function resume(channel: Channel, now: number): Channel | undefined {
+  if (!channel.halted) return undefined;
+  const { halted: _halted, ...rest } = channel;
+  return issue(rest, now);
+}
+
+export function withdraw(
+  channel: Channel,
+  version: string,
+  reason: string,
+  now: number,
+): Channel | undefined {
+  if (channel.withdrawn.some((each) => each.version === version)) return undefined;
+  return issue(
+    { ...channel, withdrawn: [...channel.withdrawn, { version, reason, since: timeText(now) }] },
+    now,
+  );
+}
+
+/** The renewed file; undefined while it is good for more than half of its time. */
+export function refresh(channel: Channel, now: number, always: boolean): Channel | undefined {
+  const left = Date.parse(channel.expires) - now;
+  return always || left < (CHANNEL_SECONDS * 1000) / 2 ? issue(channel, now) : undefined;
+}

@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badInput, errorCode } from '../../sdk/lib/errors.ts';
+import { byteOrder, sha256, writeAtomic } from '../../sdk/lib/files.ts';
+import { parseJson } from '../../sdk/lib/json.ts';
+import { reportFaults } from './channel/rules.ts';
+import type { TestReport } from './format/types.ts';
+import { placeOf } from './place.ts';
+import { formatEnvelope } from './trust/envelope.ts';
+import { readRelease } from './verify.ts';
+
+/** What of results.json, as the harness leaves it in its report's folder, decides about a release. */
+interface Results {
+  readonly image: string;
+  readonly version: string;
+  /** The run was of all tests, or of the shard `I/N` of all. */
+  readonly complete?: boolean;
+  readonly shard?: string;
+  readonly artifacts?: Readonly<Record<string, string>>;
+  readonly results: readonly { readonly test: string; readonly passed: boolean; readonly skipped?: string }[];
+}
+
+async function readResults(path: string): Promise<Results> {
+  const hint = 'name the results.json that ./draisine test --all left (out/report/results.json)';
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw badInput(`cannot read the results of tests (${errorCode(cause)})`, { where: path, hint, cause });
+  });
+  const value = parseJson(text, 'the results of tests', path, hint) as Partial<Results> | null;
+  if (typeof value?.image === 'string' && typeof value.version === 'string' && Array.isArray(value.results))
+    return value as Results;
+  throw badInput('these are no results of tests', { where: path, hint });
+}
+
+/** Whether some runs are all tests together: one whole run, or every shard of one. */
+function isComplete(runs: readonly Results[]): boolean {
+  if (runs.some(({ complete }) => !complete)) return false;
+  const shards = runs.map(({ shard }) => /^(\d+)\/(\d+)$/.exec(shard ?? '1/1'));
+  const count = Number(shards[0]?.[2]);
+  if (shards.some((shard) => Number(shard?.[2]) !== count)) return false;
+  const numbers = new Set(shards.map((shard) => Number(shard?.[1])));
+  return Array.from({ length: count }, (_, index) => index + 1).every((each) => numbers.has(each));
+}
+
+/**
+ * Puts an unsigned test report beside a release: `report/results.json`, the results of all runs, and
+ * `report/report.json`, which says of which bytes they are. Throws badInput for results of another build.
+ */
+export async function writeTestReport(folder: string, files: readonly string[]): Promise<TestReport> {
+  const release = await readRelease(placeOf(folder));
+  const { image, version } = release.value;
+  const runs = await Promise.all(files.map(readResults));
+  for (const [index, run] of runs.entries()) {
+    const first = runs[0];
+    const same =
+      run.image === image &&
+      run.version === version &&
+      JSON.stringify(run.artifacts) === JSON.stringify(first?.artifacts);
+    if (!same)
+      throw badInput(`the results are of ${run.image} ${run.version}, of other files than the release`, {
+        where: files[index] ?? '',
+        hint: `test this very version: DRAISINE_VERSION=${version} ./draisine test --all`,
+      });
+  }
+  const all = runs.flatMap(({ results }) => results).sort((a, b) => byteOrder(a.test, b.test));
+  const text = `${JSON.stringify({ image, version, results: all }, null, 2)}\n`;
+  const ran = all.filter(({ skipped }) => skipped === undefined);
+  const report: TestReport = {
+    format: 1,
+    image,
+    version,
+    passed: ran.filter(({ passed }) => passed).length,
+    failed: ran.filter(({ passed }) => !passed).length,
+    skipped: all.length - ran.length,
+    complete: isComplete(runs),
+    results: sha256(text),
+    artifacts: { ...runs[0]?.artifacts },
+  };
+  await writeAtomic(join(folder, 'report/results.json'), text);
+  const signed = `${JSON.stringify(report, null, 2)}\n`;
+  await writeAtomic(join(folder, 'report/report.json'), formatEnvelope({ signed, signatures: [] }));
+  return report;
+}
+
+/** Why a report would not let its release be promoted, whoever signs it. */
+export async function faultsOfReport(folder: string, report: TestReport): Promise<string[]> {
+  return reportFaults((await readRelease(placeOf(folder))).value, report);
+}
