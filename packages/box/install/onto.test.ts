@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { listUkis } from '../disk/esp.ts';
+import { partitionsOf, runningUsr, slotHolds, slotsOf } from '../disk/inspect.ts';
+import { fill, HASHES, makeDisk, makeUki, uuidOf } from '../disk/testing.ts';
+import type { FakeBox } from '../io/fake.ts';
+import { installMain } from './main.ts';
+import { fakeMachine, fakeTerminal, GiB, installedTable } from './testing.ts';
+
+const ESP = '/run/draisine/mounts/sda1';
+const VERSION = '2026.1101.0';
+/** What systemd-repart leaves: labels and UUIDs of nobody yet. */
+const fresh = installedTable(['_empty', '_empty']).map((entry, index) => ({
+  ...entry,
+  uuid: uuidOf(20 + index),
+}));
+
+/** A live system beside a disk, with what an installation needs of programs. `old`: on the disk is the release 0.1.0. */
+function machine({ old = false } = {}): FakeBox {
+  const box = fakeMachine({ sda: { size: 8 * GiB, ...(old ? { table: installedTable() } : {}) } });
+  for (const number of [1, 2, 3, 4, 5]) box.putDevice(`/dev/sda${number}`, new Uint8Array(4096));
+  box.program('systemd-repart', () => {
+    box.putDevice('/dev/sda', makeDisk(fresh));
+    return '';
+  });
+  box.program('dd', (argv) => {
+    const device = argv.find((word) => word.startsWith('of=/dev/'))?.slice(3);
+    if (device !== undefined && argv.includes('if=/dev/mapper/usr')) fill(box, device, HASHES.running);
+    return '';
+  });
+  box.program('bootctl', () => {
+    box.put({ [`${ESP}/EFI/BOOT/BOOTX64.EFI`]: 'boot loader of 2026.1101.0' });
+    return '';
+  });
+  for (const name of ['10-esp', '20-usr-a', '21-usr-verity-a', '30-usr-b', '31-usr-verity-b', '40-state'])
+    box.put({ [`/usr/lib/repart.d/${name}.conf`]: '[Partition]\nType=usr\nLabel=_empty\n' });
+  if (!old) return box;
+  fill(box, '/dev/sda2', HASHES.old);
+  return box.put({ [`${ESP}/EFI/Linux/draisine_0.1.0.efi`]: makeUki(HASHES.old) });
+}
+
+function install(box: FakeBox, ...words: readonly string[]): string {
+  const terminal = fakeTerminal();
+  const code = installMain(box, terminal, ['--yes', ...words, 'sda']);
+  const said = terminal.said.join('\n');
+  assert.equal(code, 0, said);
+  return said;
+}
+
+const slots = (box: FakeBox) => slotsOf(partitionsOf(box, 'sda') ?? [], runningUsr(box));
+
+describe('onto an empty disk', () => {
+  test('the release is in slot A, and its UKI is not counted', () => {
+    const box = machine();
+    const said = install(box);
+    assert.match(said, /writing \/usr to \/dev\/sda2 and \/dev\/sda3\n/);
+    assert.match(said, /writing the boot loader and draisine_2026\.1101\.0\.efi\n/);
+    assert.match(said, /Draisine 2026\.1101\.0 is on sda\.\nTake the medium out and restart\.$/);
+    assert.deepEqual(
+      slots(box).map(({ version }) => version),
+      [VERSION, undefined],
+    );
+    assert.ok(slotHolds(slots(box)[0]!, HASHES.running));
+    assert.deepEqual(box.list(`${ESP}/EFI/Linux`), ['draisine_2026.1101.0.efi']);
+    assert.equal(box.stat('/run/draisine/install.d/40-state.conf'), undefined);
+  });
+
+  test('with a state partition and a config of one’s own', () => {
+    const box = machine().put({ '/root/machine.ign': '{}' });
+    box.program('unshare', () => '');
+    install(box, '--state-size', '3Gi', '--config', '/root/machine.ign');
+    const state = box.readText('/run/draisine/install.d/40-state.conf');
+    assert.match(state, /^Label=draisine-state\nSizeMinBytes=3221225472\nSizeMaxBytes=3221225472$/m);
+    assert.equal(box.readText(`${ESP}/ignition.ign`), '{}');
+  });
+
+  test('firmware that takes no boot entry is said, a boot loader that is not there is an error', () => {
+    const box = machine();
+    box.put({ [`${ESP}/EFI/BOOT/BOOTX64.EFI`]: 'boot loader' });
+    box.program('bootctl', () => ({ code: 1 }));
+    assert.match(install(box), /the firmware took no boot entry/);
+    box.remove(`${ESP}/EFI/BOOT/BOOTX64.EFI`);
+    const terminal = fakeTerminal();
+    assert.equal(installMain(box, terminal, ['--yes', 'sda']), 1);
+    assert.match(terminal.said.join(), /the boot loader could not be installed/);
+  });
+
+  test('a UKI of another release is not taken; one from a server only with its digest', () => {
+    const box = machine().put({ '/run/draisine/uki.efi': makeUki(HASHES.next) });
+    const terminal = fakeTerminal();
+    assert.equal(installMain(box, terminal, ['--yes', 'sda']), 1);
+    assert.match(
+      terminal.said.join(),
+      /kernel image of this release is not to be found: is the medium still in\?/,
+    );
+    assert.ok(!box.ran.some(([name]) => name === 'systemd-repart'), 'before anything was erased');
+
+    box.remove('/run/draisine/uki.efi');
+    const cmdline = (text: string) =>
+      box.put({ '/proc/cmdline': `root=tmpfs draisine.uki=http://h/uki.efi ${text}\n` });
+    const failing = () => {
+      const said = fakeTerminal();
+      assert.equal(installMain(box, said, ['--yes', 'sda']), 1);
+      return said.said.join('\n');
+    };
+    cmdline('');
+    assert.match(failing(), /draisine\.uki= without draisine\.uki\.sha256=/);
+    cmdline(`draisine.uki.sha256=${'0'.repeat(64)}`);
+    assert.match(failing(), /cannot fetch http:\/\/h\/uki\.efi: curl ended with 127/);
+    box.program('curl', (argv) => {
+      box.put({ [argv[argv.indexOf('--output') + 1]!]: makeUki(HASHES.running) });
+      return '';
+    });
+    assert.match(failing(), /what http:\/\/h\/uki\.efi gives is not the file with SHA-256 0000/);
+  });
+});
+
+describe('onto a disk that keeps its state', () => {
+  test('from an image of old: the free slot, its UKI beside the old one; again, nothing is written', () => {
+    const box = machine({ old: true });
+    install(box, '--keep-state');
+    assert.deepEqual(
+      slots(box).map(({ version }) => version),
+      ['0.1.0', VERSION],
+    );
+    assert.deepEqual(box.list(`${ESP}/EFI/Linux`), ['draisine_0.1.0.efi', 'draisine_2026.1101.0.efi']);
+    assert.match(install(box, '--keep-state'), /\/dev\/sda4 has this release already/);
+  });
+
+  test('a newer release leaves the menu, and a half-written file with it', () => {
+    const box = machine({ old: true });
+    box.put({
+      [`${ESP}/EFI/Linux/draisine_2027.101.0+2-1.efi`]: makeUki(HASHES.next),
+      [`${ESP}/EFI/Linux/draisine_1.efi.new`]: 'half',
+      [`${ESP}/loader/loader.conf`]: 'timeout 9\ndefault draisine_2027.101.0.efi\n',
+    });
+    install(box, '--keep-state');
+    assert.deepEqual(box.list(`${ESP}/EFI/Linux`), ['draisine_0.1.0.efi', 'draisine_2026.1101.0.efi']);
+    assert.equal(box.readText(`${ESP}/loader/loader.conf`), 'timeout 9\n');
+  });
+
+  test('cut off at any call, the old release boots, or the new one is whole', () => {
+    const cut = (at: number) => {
+      const box = machine({ old: true });
+      let calls = 0;
+      box.fails = () => (++calls >= at ? 'EIO' : undefined);
+      try {
+        installMain(box, fakeTerminal(), ['--yes', '--keep-state', 'sda']);
+      } catch {
+        // the power is off
+      }
+      box.fails = () => undefined;
+      const installed = listUkis(box, ESP);
+      assert.ok(
+        installed.some(({ version }) => version === '0.1.0'),
+        `call ${at}`,
+      );
+      assert.equal(new TextDecoder().decode(box.readFile('/dev/sda2').subarray(0, 64)), HASHES.old);
+      const next = installed.find(({ version }) => version === VERSION);
+      if (next) assert.ok(slotHolds(slots(box)[1]!, HASHES.running), `call ${at}`);
+      return [calls < at ? 'done' : next ? 'new' : 'old'] as const;
+    };
+    const seen: string[] = [];
+    for (let at = 1; seen.at(-1) !== 'done'; at++) seen.push(...cut(at));
+    assert.ok(seen.length > 80, `${seen.length} calls`);
+    assert.ok(seen.includes('new') && seen.includes('old'));
+  });
+});
