@@ -1,6 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { CHECKOUT } from '../graph/code.ts';
@@ -32,7 +31,7 @@ export async function readImage(name: string): Promise<Image> {
   const path = join(CHECKOUT, 'images', name, 'image.ts');
   let module: { readonly default?: unknown };
   try {
-    module = (await import(pathToFileURL(path).href)) as typeof module;
+    module = (await import(`../../images/${name}/image.ts`)) as typeof module;
   } catch (cause) {
     if (cause instanceof Failure || !(cause instanceof Error)) throw cause;
     const { what, where } = placeOf(cause, path);

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
+const copy = mkdtempSync(join(tmpdir(), 'draisine-bundle-'));
+after(() => rmSync(copy, { recursive: true, force: true }));
+const folder = join(copy, 'node_modules/.draisine');
+
+/** A copy of the checkout, with the same npm packages, but a place of its own for the bundle. */
+function copyCheckout(): void {
+  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
+    cwd: CHECKOUT,
+    encoding: 'utf8',
+  });
+  for (const path of files.split('\0').filter((name) => name !== '' && existsSync(join(CHECKOUT, name)))) {
+    mkdirSync(dirname(join(copy, path)), { recursive: true });
+    cpSync(join(CHECKOUT, path), join(copy, path));
+  }
+  mkdirSync(join(copy, 'node_modules'));
+  for (const name of readdirSync(join(CHECKOUT, 'node_modules')).filter((each) => each !== '.draisine'))
+    symlinkSync(join(CHECKOUT, 'node_modules', name), join(copy, 'node_modules', name));
+}
+
+/** Runs `graph generic`; whether it came from the bundle, which was marked. */
+function graph(): { out: string; bundled: boolean } {
+  const { stdout, stderr, status } = spawnSync('node', [join(copy, 'start.mjs'), 'graph', 'generic'], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  return { out: stdout, bundled: stderr.includes('from the bundle') };
+}
+
+function markBundle(): void {
+  const { entry } = JSON.parse(readFileSync(join(folder, 'bundle.json'), 'utf8')) as { entry: string };
+  appendFileSync(join(folder, entry), "\nconsole.error('from the bundle');\n");
+}
+
+test('a bundle is used until one of its sources changes, and says the same', async () => {
+  copyCheckout();
+  await sleep(2100); // what was written just now is not bundled
+  const { out, bundled } = graph();
+  assert.equal(bundled, false);
+  markBundle();
+  assert.deepEqual(graph(), { out, bundled: true });
+  const list = join(folder, 'bundle.json');
+  const good = readFileSync(list);
+  const changes: Record<string, () => void> = {
+    'a list that was cut short': () => truncateSync(list, 1000),
+    'a folder for a new image': () => mkdirSync(join(copy, 'images/new')),
+    'an edited source': () => appendFileSync(join(copy, 'build/graph/view.ts'), '\n// changed\n'),
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    writeFileSync(list, good);
+    change();
+    assert.deepEqual(graph(), { out, bundled: false }, what);
+  }
+});
