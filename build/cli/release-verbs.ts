@@ -52,6 +52,19 @@ function registerRelease(program: Command): void {
       await releaseReport(folder, results, flags);
     });
   release
+    .command('diff')
+    .description(
+      'release notes as Markdown: packages with their changelogs, CVE numbers, rights, units, sizes',
+    )
+    .argument('<a>', 'the older release: its folder, or the URL of that')
+    .argument('<b>', 'the newer one')
+    .option('-o, --output <file>', 'write them there instead of to standard output')
+    .option(...JSON_OPTION)
+    .action(async (a: string, b: string, flags: object) => {
+      const { releaseDiff } = await import('./release-diff.ts');
+      await releaseDiff(a, b, flags);
+    });
+  release
     .command('verify')
     .description('check the signatures and every file of a release')
     .argument('<where>', 'its folder, or the URL of that')

@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { sha256 } from '../../sdk/lib/files.ts';
+import { writeOutput } from '../../sdk/lib/output.ts';
+import { type Lock, readLock } from '../debian/lock.ts';
+import { readPackage } from '../debian/package.ts';
+import { blobPath } from '../graph/blobs.ts';
+import { CHECKOUT } from '../graph/code.ts';
+import { buildTargets } from '../graph/run.ts';
+import { holdStore, openStore } from '../graph/store.ts';
+import type { Facts } from '../image/facts.ts';
+import { lockedPackages } from '../image/packages.ts';
+import { FACTS } from '../release/build.ts';
+import { changelogOf, entriesBetween, parseChangelog } from '../release/changelog.ts';
+import {
+  type Change,
+  formatNotes,
+  makeNotes,
+  type NotedRelease,
+  type PackageChange,
+  packageChanges,
+} from '../release/notes.ts';
+import { type Place, placeOf, readText } from '../release/place.ts';
+import { readRelease } from '../release/verify.ts';
+import { MANIFEST, type Manifest } from './manifest.ts';
+
+export interface DiffFlags {
+  readonly output?: string;
+  readonly json?: boolean;
+}
+
+/** A document of a release, which must be the one that release.json names. */
+async function document<T>(place: Place, name: string, wanted: string | undefined): Promise<T> {
+  const text = await readText(place, name, 'it is part of every release');
+  if (sha256(text) === wanted) return JSON.parse(text) as T;
+  throw badInput(`${name} is not the one that release.json names`, {
+    where: place.at(name),
+    hint: './draisine release verify tells all that is wrong',
+  });
+}
+
+async function readNoted(where: string): Promise<NotedRelease> {
+  const place = placeOf(where);
+  const { value: release } = await readRelease(place);
+  return {
+    release,
+    manifest: await document<Manifest>(place, MANIFEST, release.files[MANIFEST]?.sha256),
+    facts: await document<Facts>(place, FACTS, release.files[FACTS]?.sha256),
+  };
+}
+
+/** The set of the lock that pins this very version of a package; undefined when none does. */
+function setWith(lock: Lock, name: string, version: string): string | undefined {
+  for (const [set, { packages }] of lock.sets)
+    if (packages.some((each) => each.name === name && each.version === version)) return set;
+  return undefined;
+}
+
+/** Adds to each changed package what its own changelog says, where this checkout's lock pins the new version. */
+async function withChangelogs(changes: readonly Change[]): Promise<PackageChange[]> {
+  const lock = await readLock(join(CHECKOUT, 'packages/lock.json'));
+  const packages = lockedPackages(lock);
+  const targets = changes.flatMap(({ name, from, to }) => {
+    const set = from === undefined || to === undefined ? undefined : setWith(lock, name, to);
+    return set === undefined ? [] : [{ name, target: packages.package(set, name) }];
+  });
+  await holdStore();
+  const store = openStore();
+  const outputs = await buildTargets(targets.map(({ target }) => target));
+  const found = new Map<string, string>();
+  for (const { name, target } of targets) {
+    const path = outputs.get(target.name)?.path;
+    const text = path && (await changelogOf(await readPackage(path), (digest) => blobPath(store, digest)));
+    if (text) found.set(name, text);
+  }
+  return changes.map((change) => {
+    const text = found.get(change.name);
+    if (text === undefined || change.from === undefined || change.to === undefined) return change;
+    return { ...change, entries: entriesBetween(parseChangelog(text), change.from, change.to) };
+  });
+}
+
+/** `release diff A B`: release notes. */
+export async function releaseDiff(a: string, b: string, { output, json }: DiffFlags): Promise<void> {
+  const [from, to] = [await readNoted(a), await readNoted(b)];
+  if (from.release.image !== to.release.image)
+    throw badInput(`${from.release.image} and ${to.release.image} are different images`, {
+      where: `${a} and ${b}`,
+      hint: 'compare two versions of one image',
+    });
+  const notes = makeNotes(from, to, await withChangelogs(packageChanges(from.manifest, to.manifest)));
+  const text = json ? `${JSON.stringify(notes, null, 2)}\n` : formatNotes(notes);
+  if (output === undefined) process.stdout.write(text);
+  else await writeOutput(output, text);
+}

@@ -1,0 +1,191 @@
+import { byteOrder } from '../../sdk/lib/files.ts';
+import type { Manifest } from '../cli/manifest.ts';
+import { formatBytes, formatDelta } from '../cli/table.ts';
+import type { Facts } from '../image/facts.ts';
+import type { ChangelogEntry } from './changelog.ts';
+import { vulnerabilitiesIn } from './changelog.ts';
+import type { Release } from './format/types.ts';
+
+/** A release as its notes see it. */
+export interface NotedRelease {
+  readonly release: Release;
+  readonly manifest: Manifest;
+  readonly facts: Facts;
+}
+
+export interface Change {
+  readonly name: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export interface PackageChange extends Change {
+  /** What the Debian changelog says of it; undefined: unknown. */
+  readonly entries?: readonly ChangelogEntry[];
+}
+
+/** What changed from one release to another: data, of which `formatNotes` makes Markdown. */
+export interface Notes {
+  readonly from: string;
+  readonly to: string;
+  readonly image: string;
+  readonly severity: Release['severity'];
+  readonly kernel: { readonly from: string; readonly to: string };
+  readonly zfs: { readonly from?: string; readonly to?: string; readonly features: readonly string[] };
+  readonly packages: readonly PackageChange[];
+  readonly vulnerabilities: readonly string[];
+  /** Of files of the release, in bytes. */
+  readonly sizes: readonly { readonly name: string; readonly from?: number; readonly to?: number }[];
+  readonly privileged: readonly Change[];
+  readonly units: readonly Change[];
+  readonly listeners: readonly Change[];
+  readonly users: readonly Change[];
+  readonly kernelConfig: readonly Change[];
+}
+
+/** What is in one table and not the other, or not the same; by name. */
+export function compareTables(
+  from: Readonly<Record<string, string>>,
+  to: Readonly<Record<string, string>>,
+): Change[] {
+  const names = [...new Set([...Object.keys(from), ...Object.keys(to)])].sort(byteOrder);
+  return names.flatMap((name) => {
+    const [before, after] = [from[name], to[name]];
+    if (before === after) return [];
+    return [
+      {
+        name,
+        ...(before === undefined ? {} : { from: before }),
+        ...(after === undefined ? {} : { to: after }),
+      },
+    ];
+  });
+}
+
+/** The packages that changed, came or went. */
+export function packageChanges(from: Manifest, to: Manifest): Change[] {
+  const table = ({ packages }: Manifest) =>
+    Object.fromEntries(packages.map(({ name, version }) => [name, version]));
+  return compareTables(table(from), table(to));
+}
+
+export function makeNotes(from: NotedRelease, to: NotedRelease, packages: readonly PackageChange[]): Notes {
+  const sizes = compareTables(sizesOf(from.release), sizesOf(to.release));
+  const known = new Set(from.release.zfs?.features);
+  const text = packages.flatMap(({ entries = [] }) => entries.flatMap(({ lines }) => lines)).join('\n');
+  const tables = (pick: (facts: Facts) => Facts['units']) => compareTables(pick(from.facts), pick(to.facts));
+  const [before, after] = [from.release.zfs?.version, to.release.zfs?.version];
+  return {
+    from: from.release.version,
+    to: to.release.version,
+    image: to.release.image,
+    severity: to.release.severity,
+    kernel: { from: from.release.kernel, to: to.release.kernel },
+    zfs: {
+      ...(before === undefined ? {} : { from: before }),
+      ...(after === undefined ? {} : { to: after }),
+      features: (to.release.zfs?.features ?? []).filter((name) => !known.has(name)),
+    },
+    packages,
+    vulnerabilities: vulnerabilitiesIn(text),
+    sizes: sizes.map(({ name, from: a, to: b }) => ({
+      name,
+      ...(a === undefined ? {} : { from: Number(a) }),
+      ...(b === undefined ? {} : { to: Number(b) }),
+    })),
+    privileged: tables((facts) => facts.privileged),
+    units: tables((facts) => facts.units),
+    listeners: tables((facts) => facts.listeners),
+    users: tables((facts) => facts.users),
+    kernelConfig: tables((facts) => facts.kernelConfig),
+  };
+}
+
+/** Of what boxes and owners fetch; documents beside them are no news. */
+function sizesOf({ files }: Release): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(files).flatMap(([name, file]) =>
+      file && !name.endsWith('.json') ? [[name, String(file.size)]] : [],
+    ),
+  );
+}
+
+/** Markdown that shows a text as it is, on one line. */
+function code(text: string): string {
+  const ticks = text.includes('`') ? '``' : '`';
+  return `${ticks}${text}${ticks}`;
+}
+
+/** Release notes in Markdown (CommonMark). */
+export function formatNotes(notes: Notes): string {
+  const { image, from, to, severity, vulnerabilities, kernel, zfs, packages } = notes;
+  const facts = [
+    ...(severity === 'none' ? [] : [`Severity: **${severity}**`]),
+    ...(vulnerabilities.length > 0 ? [`Repairs: ${vulnerabilities.join(', ')}`] : []),
+    kernel.from === kernel.to ? `Kernel: ${kernel.to}, as before` : `Kernel: ${kernel.from} → ${kernel.to}`,
+    ...(zfs.to === undefined
+      ? []
+      : [`OpenZFS: ${zfs.from === zfs.to ? `${zfs.to}, as before` : `${zfs.from ?? 'none'} → ${zfs.to}`}`]),
+    ...(zfs.features.length > 0 ? [`New pool features: ${zfs.features.map(code).join(', ')}`] : []),
+  ];
+  return [
+    `# ${image} ${from} → ${to}\n`,
+    facts.map((line) => `- ${line}\n`).join(''),
+    section('Packages', formatPackages(packages)),
+    section('Runs with other rights (setuid, setgid, capabilities)', notes.privileged.map(formatChange)),
+    section('Listens at boot', notes.listeners.map(formatChange)),
+    section(
+      'Units',
+      notes.units.map(({ name, from: a, to: b }) => formatChange({ name, ...presence(a, b) })),
+    ),
+    section('Users', notes.users.map(formatChange)),
+    section('Kernel configuration', notes.kernelConfig.map(formatChange)),
+    section('Sizes', notes.sizes.map(formatSize)),
+  ]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+function section(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `## ${title}\n\n${lines.join('')}`;
+}
+
+/** A digest says that a unit changed, not how. */
+function presence(from: string | undefined, to: string | undefined): Omit<Change, 'name'> {
+  if (from === undefined) return { to: 'new' };
+  return to === undefined ? { from: 'gone' } : { from: 'changed', to: 'changed' };
+}
+
+function formatChange({ name, from, to }: Change): string {
+  if (from === 'changed' && to === 'changed') return `- ${code(name)} changed\n`;
+  if (from === undefined) return `- ${code(name)} is new${to === 'new' ? '' : `: ${code(to ?? '')}`}\n`;
+  if (to === undefined) return `- ${code(name)} is gone\n`;
+  return `- ${code(name)}: ${code(from)} → ${code(to)}\n`;
+}
+
+/** Packages of one source share its changelog: it is told once. */
+function formatPackages(packages: readonly PackageChange[]): string[] {
+  const told = new Map<string, string>();
+  return packages.map((change) => {
+    const key = change.entries?.map(({ source, version }) => `${source} ${version}`).join();
+    const first = key ? told.get(key) : undefined;
+    if (first !== undefined) return `- **${change.name}** ${change.from} → ${change.to}, as ${first}\n`;
+    if (key) told.set(key, change.name);
+    return formatPackage(change);
+  });
+}
+
+function formatPackage({ name, from, to, entries }: PackageChange): string {
+  if (from === undefined) return `- **${name}** ${to} is new\n`;
+  if (to === undefined) return `- **${name}** ${from} is gone\n`;
+  const head = `- **${name}** ${from} → ${to}\n`;
+  if (entries === undefined) return head;
+  const quoted = entries.flatMap(({ source, version, lines }) => [`${source} (${version})`, ...lines]);
+  return `${head}${quoted.length === 0 ? '' : `\n${['```text', ...quoted, '```'].map((line) => `  ${line}\n`).join('')}\n`}`;
+}
+
+function formatSize({ name, from, to }: Notes['sizes'][number]): string {
+  if (from === undefined) return `- ${code(name)} is new: ${formatBytes(to ?? 0)}\n`;
+  if (to === undefined) return `- ${code(name)} is gone\n`;
+  return `- ${code(name)}: ${formatBytes(from)} → ${formatBytes(to)} (${formatDelta(to - from)})\n`;
+}
