@@ -8,6 +8,10 @@ export const UKI_FOLDER = 'EFI/Linux';
 const TEMPORARY = '.new';
 const MOUNTS = '/run/draisine/mounts';
 
+/** How often, and how long apart in milliseconds, a file system is tried that another process reads at the moment. */
+const TRIES = 20;
+const PAUSE = 500;
+
 /** Mounts a FAT file system, and unmounts it whatever happens. `use` is given the folder. */
 export function withMounted<T>(
   box: Box,
@@ -15,29 +19,43 @@ export function withMounted<T>(
   mode: 'read' | 'write',
   use: (folder: string) => T,
 ): T {
-  const { folder, command } = mounting(box, device, mode);
-  mustRun(box, `cannot mount ${device}`, command);
+  const folder = mountFolder(box, device);
+  const command = ['mount', '-t', 'vfat', '-o', mode === 'read' ? 'ro' : WRITABLE, device, folder];
+  let ran = box.run(command);
+  for (let tried = 1; ran.code !== 0 && tried < TRIES; tried++) {
+    // Who has it mounted to write has it so for all; who reads is done soon.
+    if (mode === 'read') ran = box.run(command.with(4, WRITABLE));
+    else box.sleep(PAUSE);
+    if (ran.code !== 0) ran = box.run(command);
+  }
+  if (ran.code !== 0) throw new BoxError(`cannot mount ${device}: ${whyFailed(command, ran)}`);
   return andUnmount(box, folder, use);
 }
 
-/** As `withMounted`, to read; one that cannot be mounted, as somebody has it for himself, is no folder. */
+/** dirsync: what a folder says is on the disk when the call returns. */
+const WRITABLE = 'dirsync,umask=0077';
+
+/** To read; what cannot be mounted, as somebody has the whole disk for himself, is no folder. */
 export function withMountable<T>(box: Box, device: string, use: (folder: string | undefined) => T): T {
-  const { folder, command } = mounting(box, device, 'read');
-  return box.run(command).code === 0 ? andUnmount(box, folder, use) : use(undefined);
+  const folder = mountFolder(box, device);
+  const { code } = box.run(['mount', '-t', 'vfat', '-o', 'ro', device, folder]);
+  return code === 0 ? andUnmount(box, folder, use) : use(undefined);
 }
 
-function mounting(
-  box: Box,
-  device: string,
-  mode: 'read' | 'write',
-): { readonly folder: string; readonly command: readonly string[] } {
-  const folder = `${MOUNTS}/${nameOf(device)}`;
+/** One of this process. Those of processes that were killed are unmounted. */
+function mountFolder(box: Box, device: string): string {
+  box.makeFolder(MOUNTS, 0o700);
+  const [own, name] = [box.readLink('/proc/self'), nameOf(device)];
+  for (const folder of box.list(MOUNTS)) {
+    const process = folder.slice(folder.lastIndexOf('.') + 1);
+    if (process !== own && box.stat(`/proc/${process}`) !== undefined) continue;
+    const left = `${MOUNTS}/${folder}`;
+    if (box.run(['mountpoint', '--quiet', left]).code === 0) unmount(box, left);
+    if (process !== own) box.remove(left);
+  }
+  const folder = `${MOUNTS}/${name}.${own}`;
   box.makeFolder(folder, 0o700);
-  // Left by one that was killed.
-  if (box.run(['mountpoint', '--quiet', folder]).code === 0) unmount(box, folder);
-  // dirsync: what a folder says is on the disk when the call returns.
-  const options = mode === 'read' ? 'ro' : 'dirsync,umask=0077';
-  return { folder, command: ['mount', '-t', 'vfat', '-o', options, device, folder] };
+  return folder;
 }
 
 function andUnmount<T>(box: Box, folder: string, use: (folder: string) => T): T {
@@ -61,8 +79,9 @@ export function withEsp<T>(box: Box, device: string, use: (folder: string) => T)
   });
 }
 
-/** fsck.fat(8): 1 means that it has found and mended something. */
+/** fsck.fat(8): 1 means that it has found and mended something. Nobody else must have the file system. */
 function mendFat(box: Box, device: string): void {
+  if (box.run(['findmnt', '--noheadings', '--source', device]).code === 0) return;
   const command = ['fsck.fat', '-a', device];
   const ran = box.run(command);
   if (ran.code > 1) box.log('warning', `the ESP ${device} could not be checked: ${whyFailed(command, ran)}`);

@@ -73,7 +73,7 @@ export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).
 
 /** Root hashes of three releases. */
 export const HASHES = { old: 'a1'.repeat(32), running: 'b2'.repeat(32), next: 'c3'.repeat(32) };
-export const ESP = '/run/draisine/mounts/vda1';
+export const ESP = '/run/draisine/mounts/vda1.42';
 
 export function uuidOf(number: number): string {
   return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
@@ -134,7 +134,9 @@ function addPrograms(box: FakeBox, free: number): void {
     return free - used;
   };
   box.program('dmsetup', () => dm);
-  box.program('mountpoint', () => ({ code: 1 }));
+  for (const name of ['mountpoint', 'findmnt']) box.program(name, () => ({ code: 1 }));
+  box.makeFolder('/proc');
+  box.symlink('42', '/proc/self');
   box.program('stat', () => `${room()} 1\n`);
   box.program('sha256sum', ([, path = '']) => `${sha256(box.readFile(path))}  ${path}\n`);
   box.program('cp', ([, from = '', to = '']) => {

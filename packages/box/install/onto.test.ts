@@ -7,7 +7,7 @@ import type { FakeBox } from '../io/fake.ts';
 import { installMain } from './main.ts';
 import { fakeMachine, fakeTerminal, GiB, installedTable } from './testing.ts';
 
-const ESP = '/run/draisine/mounts/sda1';
+const ESP = '/run/draisine/mounts/sda1.42';
 const VERSION = '2026.1101.0';
 /** What systemd-repart leaves: labels and UUIDs of nobody yet. */
 const fresh = installedTable(['_empty', '_empty']).map((entry, index) => ({

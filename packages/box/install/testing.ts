@@ -56,7 +56,6 @@ export function fakeMachine(disks: Readonly<Record<string, FakeDisk>>): FakeBox 
     box.makeFolder(folder);
     return '';
   });
-  box.symlink('/proc/42', '/proc/self');
   for (const name of ['wipefs', 'systemctl', 'systemd-repart']) box.program(name, () => '');
   box.put({ '/run/draisine/uki.efi': box.readFile(`${ESP}/EFI/Linux/draisine_2026.1101.0.efi`) });
   return box;
