@@ -190,7 +190,8 @@ export function poolScript(name: string, options: PoolOptions): string {
   const dir = disks.some((disk) => disk.startsWith('/dev/disk/by-path/'))
     ? '/dev/disk/by-path'
     : '/dev/disk/by-id';
-  return `set -eu
+  return `# layout: ${poolLayout(options).join(' ')}
+set -eu
 pool=${shellQuote(name)}
 unit=${shellQuote(poolService(name))}
 dir=${dir}

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { FakeBox } from '../io/fake.ts';
+import { apply, confirm, type Health, prepare, revert } from './engine.ts';
+import { CURRENT, readJournal } from './journal.ts';
+import { planDocument } from './show.ts';
+import { configOf, healthy, type Parts, provisioned, unitCalls } from './testing.ts';
+
+const options = (parts: Parts, more: object = {}) => ({
+  ...{ config: configOf(parts), confirmSeconds: 120, keepTheirs: [], takeMine: [] },
+  ...more,
+});
+
+/** Files of /etc with their texts, without what the preset file has. */
+function files(box: FakeBox): Record<string, string> {
+  const paths = [...box.nodes].filter(([path, node]) => path.startsWith('/etc/') && node.type === 'file');
+  return Object.fromEntries(paths.map(([path]) => [path, box.readText(path)] as const).sort());
+}
+
+const A = { '/etc/a.conf': 'one\n' };
+
+describe('what a config changes', () => {
+  test('is written, and the units that it belongs to restart, no others', () => {
+    const unit = (text: string) => ({ contents: `[Service]\nExecStart=/bin/${text}\n`, enabled: true });
+    const box = provisioned({ files: A, units: { 'a.service': unit('a'), 'b.service': unit('b') } });
+    const next = {
+      files: { ...A, '/etc/new/b.conf': 'two\n' },
+      units: { 'a.service': unit('c'), 'b.service': unit('b') },
+    };
+    const { result, id } = apply(box, healthy, options(next));
+    assert.equal(result, 'waits for confirmation');
+    assert.equal(box.readText('/etc/new/b.conf'), 'two\n');
+    assert.deepEqual(unitCalls(box), ['try-restart a.service']);
+    confirm(box, id);
+    assert.equal(box.readText(CURRENT), configOf(next));
+    assert.equal(apply(box, healthy, options(next)).result, 'nothing to do');
+  });
+
+  test('a unit that goes is stopped before its file goes; what the release has comes back', () => {
+    const box = provisioned({
+      files: { '/etc/nftables.conf': 'mine' },
+      units: { 'a.service': { contents: 'x', enabled: true } },
+    });
+    box.put({ '/usr/share/draisine/etc/nftables.conf': 'theirs' });
+    apply(box, healthy, options({}));
+    assert.equal(box.readText('/etc/nftables.conf'), 'theirs');
+    assert.equal(box.lstat('/etc/systemd/system/a.service'), undefined);
+    assert.deepEqual(unitCalls(box), [
+      'disable a.service',
+      'stop a.service',
+      'reload-or-restart nftables.service',
+    ]);
+  });
+
+  test('containers: a quadlet is the unit of its name; its secrets and environment restart it', () => {
+    const quadlet = '/etc/containers/systemd/web.container';
+    const box = provisioned({ files: { [quadlet]: 'a', '/etc/draisine/environment/web': 'A=1' } });
+    apply(
+      box,
+      healthy,
+      options({
+        files: {
+          [quadlet]: 'a',
+          '/etc/draisine/environment/web': 'A=2',
+          '/etc/containers/systemd/db.container': 'b',
+        },
+      }),
+    );
+    assert.deepEqual(unitCalls(box), ['try-restart web.service', 'start db.service']);
+  });
+
+  test('is a plan without a change; a secret is its digest', () => {
+    const box = provisioned({ files: A });
+    box.program('diff', () => ({ code: 1, stdout: '-one\n+two\n' }));
+    const secret = [{ path: '/etc/key', mode: 0o600, contents: { source: 'data:,hunter2' } }];
+    const config = options({ files: { '/etc/a.conf': 'two\n' }, storage: {} });
+    const { plan } = prepare(box, {
+      ...config,
+      config: config.config.replace('"files":[', `"files":[${JSON.stringify(secret[0])},`),
+    });
+    const document = planDocument(box, plan);
+    assert.deepEqual(document.changes, ['+ /etc/key', '~ /etc/a.conf']);
+    assert.match(document.diffs['/etc/key'] ?? '', /^secret: none → [0-9a-f]{12}$/);
+    assert.doesNotMatch(JSON.stringify(document), /hunter2/);
+    assert.deepEqual(files(box)['/etc/a.conf'], 'one\n');
+  });
+});
+
+describe('a way back', () => {
+  test('is taken when nobody confirms: everything is as it was', () => {
+    const box = provisioned({ files: A });
+    const before = files(box);
+    apply(box, healthy, options({ files: { '/etc/a.conf': 'two\n', '/etc/deep/er/b': 'new' } }));
+    assert.notDeepEqual(files(box), before);
+    assert.ok(box.ran.some(([name, ...rest]) => name === 'systemd-run' && rest.includes('--on-active=120')));
+    assert.equal(revert(box), true);
+    assert.deepEqual(files(box), before);
+    assert.equal(box.lstat('/etc/deep'), undefined);
+    assert.equal(revert(box), false);
+    assert.throws(() => confirm(box, '0'), /it went back, or was confirmed before/);
+  });
+
+  test('is taken at once when a unit does not start, or the machine has lost something', () => {
+    for (const [health, why] of [
+      [
+        { record: () => 1, lost: () => ['container db is not running any more'] } satisfies Health<number>,
+        /container db/,
+      ],
+      [healthy, /start of b\.service failed: no such program/],
+    ] as const) {
+      const box = provisioned({ files: A });
+      box.program('systemctl', (argv) => (argv[1] === 'start' ? { code: 1, stderr: 'no such program' } : ''));
+      if (health !== healthy) box.program('systemctl', () => '');
+      const before = files(box);
+      const next = {
+        files: { '/etc/a.conf': 'two\n' },
+        units: { 'b.service': { contents: 'x', enabled: true } },
+      };
+      const { result, troubles } = apply(box, health as Health, options(next));
+      assert.equal(result, 'went back');
+      assert.match(troubles.join(), why);
+      assert.deepEqual(files(box), before);
+      assert.equal(readJournal(box), undefined);
+    }
+  });
+
+  test('a second apply waits until the first is decided', () => {
+    const box = provisioned({ files: A });
+    apply(box, healthy, options({ files: { '/etc/a.conf': 'two\n' } }));
+    assert.throws(() => apply(box, healthy, options({})), /waits for confirmation/);
+  });
+});
+
+describe('what a person changed by hand', () => {
+  const changed = () => {
+    const box = provisioned({ files: { ...A, '/etc/other': 'x' } });
+    box.put({ '/etc/a.conf': 'by hand\n' });
+    return box;
+  };
+  test('stops an apply that changes it too, until somebody says whose stays', () => {
+    const next = { files: { '/etc/a.conf': 'two\n', '/etc/other': 'x' } };
+    assert.throws(
+      () => apply(changed(), healthy, options(next)),
+      /changed by hand on the machine.*\/etc\/a\.conf/,
+    );
+    const theirs = changed();
+    apply(theirs, healthy, options(next, { keepTheirs: ['/etc/a.conf'] }));
+    assert.equal(theirs.readText('/etc/a.conf'), 'by hand\n');
+    const mine = changed();
+    apply(mine, healthy, options(next, { takeMine: ['/etc/a.conf'] }));
+    assert.equal(mine.readText('/etc/a.conf'), 'two\n');
+  });
+  test('is told and left alone by one that changes something else', () => {
+    const box = changed();
+    const { plan } = apply(box, healthy, options({ files: { ...A, '/etc/other': 'y' } }));
+    assert.deepEqual(plan.drift, [
+      { path: '/etc/a.conf', what: 'the file is not as it was', conflict: false },
+    ]);
+    assert.equal(box.readText('/etc/a.conf'), 'by hand\n');
+  });
+});
+
+describe('what is refused', () => {
+  test('disks, file systems and kernel arguments: with what to do instead', () => {
+    const box = provisioned({ storage: { disks: [{ device: '/dev/sda' }] } });
+    assert.throws(() => apply(box, healthy, options({})), {
+      message: 'storage.disks changes, which only a first boot acts on',
+      hint: /draisine reset/,
+    });
+  });
+  test('another layout of a pool', () => {
+    const script = (layout: string) => ({
+      files: { '/etc/draisine/pools/tank.sh': `# layout: ${layout}\n` },
+    });
+    const box = provisioned(script('mirror /dev/a /dev/b'));
+    assert.throws(
+      () => apply(box, healthy, options(script('mirror /dev/a /dev/c'))),
+      /layout of pool tank changes/,
+    );
+  });
+  test('a machine of a release without apply', () => {
+    const box = provisioned({});
+    box.remove('/var/lib/draisine/config/provisioned.json');
+    assert.throws(() => apply(box, healthy, options({})), /does not know the config it was made with/);
+  });
+});
+
+test('data is never removed: what no entry names any more is told with the command', () => {
+  const box = provisioned({
+    files: { '/etc/draisine/datasets/tank/a.sh': 'x', '/etc/draisine/pools/tank.sh': 'y' },
+  });
+  const { plan } = apply(box, healthy, options({}));
+  assert.deepEqual(plan.left, [
+    { what: 'dataset tank/a', command: 'zfs destroy -r tank/a' },
+    { what: 'pool tank', command: 'zpool destroy tank' },
+  ]);
+});
+
+test('power may fail at any call: the machine is as before or as after, and knows which', () => {
+  const before: Parts = {
+    files: { ...A, '/etc/gone': 'x' },
+    units: { 'a.service': { contents: 'x', enabled: true } },
+  };
+  const after: Parts = { files: { '/etc/a.conf': 'two\n', '/etc/new/b': 'b' }, units: {} };
+  let states = 0;
+  for (let cut = 1; ; cut++) {
+    const box = provisioned(before);
+    const old = files(box);
+    let calls = 0;
+    box.fails = () => (++calls === cut ? 'power is cut' : undefined);
+    let done = false;
+    try {
+      const { id, result } = apply(box, healthy, options(after));
+      if (result === 'waits for confirmation') confirm(box, id);
+      done = calls < cut;
+    } catch (error) {
+      assert.ok(error instanceof Error);
+    }
+    box.fails = () => undefined;
+    // What the next boot does (apply-recover of the initrd), and the next command.
+    box.nodes.delete('/run/draisine/apply.lock/owner');
+    box.nodes.delete('/run/draisine/apply.lock');
+    revert(box);
+    const { plan } = prepare(box, options(after));
+    const now = files(box);
+    delete now['/etc/systemd/system-preset/20-ignition.preset'];
+    const isOld = JSON.stringify(now) === JSON.stringify(old);
+    assert.ok(isOld || (plan.nodes.length === 0 && box.readText('/etc/new/b') === 'b'), `cut at call ${cut}`);
+    states++;
+    if (done) break;
+  }
+  assert.ok(states > 20, `${states} states`);
+});

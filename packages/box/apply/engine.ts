@@ -1,0 +1,286 @@
+import { withLock } from '../disk/lock.ts';
+import { type Box, BoxError, describeError, folderOf, mustRun, removeTree } from '../io/box.ts';
+import { parseDocument } from '../io/fields.ts';
+import { decodeUtf8, encodeUtf8 } from '../io/utf8.ts';
+import { ACCOUNT_FILES, changeAccounts } from './accounts.ts';
+import { lookAt, readAccounts } from './actual.ts';
+import { restoreAll, saveAll } from './backup.ts';
+import {
+  CONFIG_FOLDER,
+  CURRENT,
+  closeJournal,
+  commitJournal,
+  currentConfig,
+  finishCommitted,
+  type Journal,
+  NEXT,
+  readDigests,
+  readJournal,
+  writeDigests,
+  writeJournal,
+} from './journal.ts';
+import { withKeys } from './keys.ts';
+import { changeNodes, fetchAll, makingOf } from './nodes.ts';
+import { isEmpty, makePlan, type Plan, pathOf } from './plan.ts';
+import { changeUnits, runServices, type Troubles } from './run.ts';
+import { readWishes, type Wishes } from './wishes.ts';
+
+const FETCHED = '/run/draisine/apply';
+const PRESET = '/etc/systemd/system-preset/20-ignition.preset';
+const REVERT_UNIT = 'draisine-apply-revert';
+
+/** How well the machine is: recorded before a change, compared after it. The same as in a trial of an update. */
+export interface Health<Baseline = unknown> {
+  record(box: Box): Baseline;
+  /** What has been lost since, in words. */
+  lost(box: Box, before: Baseline): readonly string[];
+}
+
+export interface ApplyOptions {
+  /** The compiled Ignition config, as text. */
+  readonly config: string;
+  /** Seconds until it goes back by itself, unless it is confirmed. */
+  readonly confirmSeconds: number;
+  readonly keepTheirs: readonly string[];
+  readonly takeMine: readonly string[];
+}
+
+export interface Applied {
+  readonly id: string;
+  readonly result: 'nothing to do' | 'waits for confirmation' | 'went back';
+  /** What did not work, or was lost. */
+  readonly troubles: Troubles;
+  readonly plan: Plan;
+}
+
+interface Prepared {
+  readonly plan: Plan;
+  readonly old: Wishes;
+  readonly next: Wishes;
+}
+
+/** What a config would change on this machine. Changes nothing. */
+export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>): Prepared {
+  finishCommitted(box);
+  const current = currentConfig(box);
+  if (current === undefined)
+    throw new BoxError('this machine does not know the config it was made with', {
+      hint: 'it was provisioned by a release without apply: reset it once with the config (draisine reset)',
+    });
+  const accounts = readAccounts(box);
+  const old = withKeys(readWishes(current, encodeUtf8), accounts);
+  const next = withKeys(
+    readWishes(parseDocument(options.config, 'the config', 'stdin'), encodeUtf8),
+    accounts,
+  );
+  const paths = [...new Set([...old.nodes.keys(), ...next.nodes.keys()])];
+  const plan = makePlan(
+    old,
+    next,
+    {
+      actual: lookAt(box, paths),
+      accounts,
+      applied: readDigests(box),
+      keepTheirs: new Set(options.keepTheirs),
+      takeMine: new Set(options.takeMine),
+    },
+    decodeUtf8,
+  );
+  return { plan, old, next };
+}
+
+/** Refuses what a plan says cannot be done, or what somebody has to decide first. */
+export function refuse(plan: Plan): void {
+  const [refusal] = plan.refusals;
+  if (refusal) throw new BoxError(refusal.what, { hint: refusal.hint });
+  const conflicts = plan.drift.filter(({ conflict }) => conflict).map(({ path }) => path);
+  if (conflicts.length > 0)
+    throw new BoxError(`changed by hand on the machine, and changed in the config: ${conflicts.join(', ')}`, {
+      hint: `say whose stays: --keep-theirs ${conflicts[0]} or --take-mine ${conflicts[0]}`,
+    });
+}
+
+/** Every path whose state the plan can change. */
+function touched({ nodes, accounts, enable, disable }: Plan): string[] {
+  const folders = nodes.flatMap((step) => foldersAbove(pathOf(step)));
+  const units = ['/etc/systemd/system', ...([...enable, ...disable].length > 0 ? [PRESET] : [])];
+  return [
+    ...new Set([
+      ...folders,
+      ...nodes.map(pathOf),
+      ...nodes.map((step) => makingOf(pathOf(step))),
+      ...(accounts.length > 0 ? ACCOUNT_FILES : []),
+      ...units,
+    ]),
+  ];
+}
+
+function foldersAbove(path: string): string[] {
+  const folder = folderOf(path);
+  return folder === '/' ? [] : [...foldersAbove(folder), folder];
+}
+
+/** Links that `systemctl enable` makes lie below /etc/systemd/system: all of them are in the backup. */
+function enablementLinks(box: Box): string[] {
+  const found = box.run(['find', '/etc/systemd/system', '-type', 'l']);
+  return found.code === 0
+    ? found.stdout
+        .trim()
+        .split('\n')
+        .filter((path) => path !== '')
+    : [];
+}
+
+/** Ignition's own file, sorted: a machine that is provisioned with the config has these lines. */
+function writePreset(box: Box, { units }: Wishes): void {
+  const lines = [...units.values()].flatMap(({ name, enabled }) =>
+    enabled === undefined ? [] : [`${enabled ? 'enable' : 'disable'} ${name}\n`],
+  );
+  if (lines.length === 0 && box.stat(PRESET) === undefined) return;
+  box.makeFolder(folderOf(PRESET));
+  box.writeFile(PRESET, lines.sort().join(''));
+}
+
+function arm(box: Box, seconds: number): void {
+  mustRun(box, 'the way back cannot be armed: nothing was changed', [
+    ...['systemd-run', '--quiet', `--unit=${REVERT_UNIT}`, `--on-active=${seconds}`],
+    ...['--timer-property=AccuracySec=1s', '--', '/usr/bin/draisine', 'apply', '--revert'],
+  ]);
+}
+
+const disarm = (box: Box): void => {
+  box.run(['systemctl', 'stop', `${REVERT_UNIT}.timer`]);
+};
+
+function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>): Troubles {
+  const fetched = fetchAll(box, plan.nodes, FETCHED);
+  changeAccounts(
+    box,
+    plan.accounts.filter(({ do: what }) => !what.endsWith('-remove')),
+  );
+  for (const [path, digest] of changeNodes(box, plan.nodes, readAccounts(box), fetched))
+    digests.set(path, digest);
+  writePreset(box, next);
+  const troubles = [...changeUnits(box, plan.enable, plan.disable), ...runServices(box, plan.services)];
+  // Last: what runs as them has stopped.
+  changeAccounts(
+    box,
+    plan.accounts.filter(({ do: what }) => what.endsWith('-remove')),
+  );
+  return troubles;
+}
+
+/**
+ * Brings the machine to a config. The way back is armed before the first change; whatever goes wrong, or is lost, takes
+ * it at once. What succeeds waits for `confirm`, and goes back when nobody says in time that all is well.
+ */
+export function apply<Baseline>(box: Box, health: Health<Baseline>, options: ApplyOptions): Applied {
+  return withLock(box, '/run/draisine/apply.lock', 'another apply is going on', () => {
+    const waiting = readJournal(box);
+    if (waiting)
+      throw new BoxError(`an apply of ${new Date(waiting.since).toISOString()} waits for confirmation`, {
+        hint: `draisine apply --confirm ${waiting.id}, or draisine apply --revert`,
+      });
+    const prepared = prepare(box, options);
+    const { plan } = prepared;
+    refuse(plan);
+    const id = idOf(box);
+    if (isEmpty(plan)) {
+      keepConfig(box, options.config);
+      return { id, result: 'nothing to do', troubles: [], plan };
+    }
+    const before = health.record(box);
+    box.makeFolder(CONFIG_FOLDER, 0o700);
+    box.writeFile(NEXT, options.config, { mode: 0o600 });
+    removeTree(box, FETCHED);
+    box.makeFolder(FETCHED, 0o700);
+    const { saved, absent } = saveAll(box, [...touched(plan), ...enablementLinks(box)]);
+    const now = box.now();
+    const journal: Journal = {
+      ...{ id, phase: 'saved', saved, absent, since: now },
+      until: now + options.confirmSeconds * 1000,
+    };
+    writeJournal(box, journal);
+    arm(box, options.confirmSeconds);
+    writeJournal(box, { ...journal, phase: 'changing' });
+    const digests = readDigests(box);
+    const troubles = attempt(box, () => change(box, prepared, digests));
+    const lost = troubles.length > 0 ? [] : health.lost(box, before);
+    if (troubles.length + lost.length > 0) {
+      revertNow(box, journal);
+      return { id, result: 'went back', troubles: [...troubles, ...lost], plan };
+    }
+    writeDigests(box, digests);
+    writeJournal(box, { ...journal, phase: 'unconfirmed' });
+    return { id, result: 'waits for confirmation', troubles: [], plan };
+  });
+}
+
+function attempt(box: Box, work: () => Troubles): Troubles {
+  try {
+    return work();
+  } catch (error) {
+    box.log('error', `apply: ${describeError(error)}`);
+    return [describeError(error)];
+  }
+}
+
+const idOf = (box: Box): string => `${Math.floor(box.now() / 1000)}`;
+
+function keepConfig(box: Box, text: string): void {
+  box.makeFolder(CONFIG_FOLDER, 0o700);
+  box.writeFile(CURRENT, text, { mode: 0o600 });
+}
+
+/** All is well: somebody came in by a new connection. From then on the machine's config is this one. */
+export function confirm(box: Box, id: string): void {
+  withLock(box, '/run/draisine/apply.lock', 'the machine goes back at this very moment', () => {
+    const journal = readJournal(box);
+    if (journal === undefined || journal.id !== id || journal.phase !== 'unconfirmed')
+      throw new BoxError(`no apply ${id} waits for confirmation: it went back, or was confirmed before`);
+    disarm(box);
+    commitJournal(box);
+    finishCommitted(box);
+  });
+}
+
+/** Puts back what an apply changed that nobody confirmed. Says whether there was one. */
+export function revert(box: Box): boolean {
+  return withLock(box, '/run/draisine/apply.lock', 'an apply is going on', () => {
+    const journal = readJournal(box);
+    if (journal === undefined) return false;
+    disarm(box);
+    revertNow(box, journal);
+    return true;
+  });
+}
+
+/** The way back, in the order of the way there: units that the old config does not have stop, the files return, units start. */
+function revertNow(box: Box, journal: Journal): void {
+  const back = planBack(box);
+  restoreAll(box, journal.saved, journal.absent);
+  box.run(['systemctl', 'daemon-reload']);
+  const troubles = runServices(box, back?.services ?? []);
+  for (const trouble of troubles) box.log('warning', `going back: ${trouble}`);
+  closeJournal(box);
+  removeTree(box, FETCHED);
+  box.log('notice', `the apply ${journal.id} went back: the machine is as it was`);
+}
+
+function planBack(box: Box): Plan | undefined {
+  const current = currentConfig(box);
+  if (current === undefined || box.stat(NEXT) === undefined) return undefined;
+  const accounts = readAccounts(box);
+  const wishes = (config: ReturnType<typeof parseDocument>) =>
+    withKeys(readWishes(config, encodeUtf8), accounts);
+  const from = wishes(parseDocument(box.readText(NEXT), 'the config that was applied', NEXT));
+  const to = wishes(current);
+  const paths = [...new Set([...from.nodes.keys(), ...to.nodes.keys()])];
+  const all = new Set(paths);
+  return makePlan(
+    from,
+    to,
+    { actual: lookAt(box, paths), accounts, applied: new Map(), keepTheirs: new Set(), takeMine: all },
+    decodeUtf8,
+  );
+}

@@ -1,0 +1,29 @@
+import { encodeUtf8 } from '../io/utf8.ts';
+import type { Accounts } from './actual.ts';
+import type { NodeWish, UserWish, Wishes } from './wishes.ts';
+
+/** Where a user's home is, also of one that is yet to be made (useradd(8)). */
+function homeOf({ name, home }: UserWish, accounts: Accounts): string {
+  return home ?? accounts.home(name) ?? (name === 'root' ? '/root' : `/home/${name}`);
+}
+
+/** The file that Ignition writes a user's keys to, and the folders above it, which sshd wants to be the user's. */
+function keyNodes(user: UserWish, accounts: Accounts): NodeWish[] {
+  if (user.keys.length === 0) return [];
+  const folder = `${homeOf(user, accounts)}/.ssh`;
+  const group = user.primaryGroup ?? user.name;
+  const owned = { user: user.name, group };
+  const bytes = encodeUtf8(`${user.keys.join('\n')}\n`);
+  const inner = `${folder}/authorized_keys.d`;
+  return [
+    { type: 'directory', path: folder, mode: 0o700, ...owned },
+    { type: 'directory', path: inner, mode: 0o700, ...owned },
+    { type: 'file', path: `${inner}/ignition`, mode: 0o600, ...owned, contents: { bytes, gzip: false } },
+  ];
+}
+
+/** The same wishes, with the files that users' keys are in. */
+export function withKeys(wishes: Wishes, accounts: Accounts): Wishes {
+  const nodes = [...wishes.users.values()].flatMap((user) => keyNodes(user, accounts));
+  return { ...wishes, nodes: new Map([...nodes.map((node) => [node.path, node] as const), ...wishes.nodes]) };
+}

@@ -1,0 +1,116 @@
+import { type Box, BoxError, folderOf, mustRun, nameOf } from '../io/box.ts';
+import { sha256 } from '../io/sha256.ts';
+import type { Accounts } from './actual.ts';
+import { type NodeStep, pathOf } from './plan.ts';
+import type { Contents, NodeWish, Owner } from './wishes.ts';
+
+/** Where the release has its defaults of /etc (docs/design.md): what was over one of them is that again. */
+const VENDOR = '/usr/share/draisine';
+
+/** Contents that had to be fetched or unpacked, by path: files in a folder that goes with the apply. */
+export type Fetched = ReadonlyMap<string, string>;
+
+/** Fetches and unpacks what has to be, before anything changes. The network may be what the config breaks. */
+export function fetchAll(box: Box, steps: readonly NodeStep[], folder: string): Fetched {
+  const fetched = new Map<string, string>();
+  for (const step of steps) {
+    if (step.do !== 'write' || step.node.type !== 'file') continue;
+    const { contents, path } = step.node;
+    if ('bytes' in contents && !contents.gzip) continue;
+    const file = `${folder}/${fetched.size}`;
+    fetchOne(box, path, contents, file);
+    fetched.set(path, file);
+  }
+  return fetched;
+}
+
+function fetchOne(box: Box, path: string, contents: Contents, file: string): void {
+  const packed = contents.gzip ? `${file}.gz` : file;
+  if ('bytes' in contents) box.writeFile(packed, contents.bytes, { mode: 0o600, durable: false });
+  else
+    mustRun(box, `the contents of ${path} cannot be fetched`, [
+      ...['curl', '--fail', '--silent', '--show-error', '--location', '--proto', '=http,https,tftp'],
+      ...['--max-time', '300', '--output', packed, '--', contents.url],
+    ]);
+  if (!('bytes' in contents) && contents.sha512 !== undefined) {
+    const found = mustRun(box, 'sha512sum', ['sha512sum', packed]).slice(0, 128);
+    if (found !== contents.sha512)
+      throw new BoxError(`what ${contents.url} gives is not what the config pins`, { where: path });
+  }
+  if (!contents.gzip) return;
+  const unpacked = box.run(['gzip', '-dc', packed], { stdoutFile: file });
+  if (unpacked.code !== 0) throw new BoxError('its contents are not gzip', { where: path });
+}
+
+function numberOf(
+  look: (owner: Owner) => number | undefined,
+  owner: Owner,
+  what: string,
+  path: string,
+): number {
+  const number = look(owner);
+  if (number === undefined) throw new BoxError(`there is no ${what} ${owner}`, { where: path });
+  return number;
+}
+
+/** Where a path is made before it gets its name. */
+export const makingOf = (path: string): string => `${folderOf(path)}/.${nameOf(path)}.draisine-new`;
+
+/** Writes one path, whole or not at all: beside its place, with its owner and mode, then renamed. */
+function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetched): void {
+  const { path } = node;
+  const uid = numberOf(accounts.uid, node.user, 'user', path);
+  const gid = numberOf(accounts.gid, node.group, 'group', path);
+  const making = makingOf(path);
+  box.makeFolder(folderOf(path));
+  if (node.type === 'directory') {
+    box.makeFolder(path, node.mode);
+    mustRun(box, `${path} cannot be set`, ['chown', `${uid}:${gid}`, path]);
+    mustRun(box, `${path} cannot be set`, ['chmod', node.mode.toString(8).padStart(4, '0'), path]);
+    return;
+  }
+  box.remove(making);
+  if (node.type === 'link') {
+    if (node.hard) mustRun(box, `${path} cannot be linked`, ['ln', node.target, making]);
+    else box.symlink(node.target, making);
+    if (!node.hard) mustRun(box, `${path} cannot be set`, ['chown', '-h', `${uid}:${gid}`, making]);
+  } else {
+    const from = fetched.get(path);
+    if (from !== undefined) mustRun(box, `${path} cannot be written`, ['cp', '-T', '--', from, making]);
+    else if ('bytes' in node.contents) box.writeFile(making, node.contents.bytes, { mode: 0o600 });
+    mustRun(box, `${path} cannot be set`, ['chown', `${uid}:${gid}`, making]);
+    mustRun(box, `${path} cannot be set`, ['chmod', node.mode.toString(8).padStart(4, '0'), making]);
+    box.sync(making);
+  }
+  box.rename(making, path);
+}
+
+/** Takes a path away. What the release has there comes back: removed, an overlay would hide it for ever. */
+function removeNode(box: Box, path: string): void {
+  const vendor = path.startsWith('/etc/') ? box.lstat(`${VENDOR}${path}`) : undefined;
+  if (vendor !== undefined && vendor.type !== 'directory') {
+    mustRun(box, `${path} cannot be set back`, ['cp', '-a', '-T', '--', `${VENDOR}${path}`, makingOf(path)]);
+    box.rename(makingOf(path), path);
+    return;
+  }
+  if (box.lstat(path)?.type === 'directory' && box.list(path).length > 0) return;
+  box.remove(path);
+}
+
+/** Carries out the steps of a plan, one after the other. Returns digests of what was written, by path. */
+export function changeNodes(
+  box: Box,
+  steps: readonly NodeStep[],
+  accounts: Accounts,
+  fetched: Fetched,
+): Map<string, string> {
+  const digests = new Map<string, string>();
+  for (const step of steps) {
+    if (step.do === 'remove') removeNode(box, pathOf(step));
+    else {
+      writeNode(box, step.node, accounts, fetched);
+      if (step.node.type === 'file') digests.set(step.node.path, sha256(box.readFile(step.node.path)));
+    }
+  }
+  return digests;
+}

@@ -1,0 +1,230 @@
+import type { Accounts, Actual } from './actual.ts';
+import { digestOf, isAsWished } from './actual.ts';
+import { type Service, servicesOf } from './services.ts';
+import type { NodeWish, UserWish, Wishes } from './wishes.ts';
+
+/** Something the machine has that its config did not put there: a person changed it since. */
+export interface Drift {
+  readonly path: string;
+  readonly what: string;
+  /** The new config wants something else there: somebody has to say whose stays. */
+  readonly conflict: boolean;
+}
+
+export type NodeStep =
+  | { readonly do: 'write'; readonly node: NodeWish; readonly was: Actual }
+  /** `vendor`: the release has a file of that name, which comes back. */
+  | { readonly do: 'remove'; readonly path: string; readonly was: Actual };
+
+export type AccountStep =
+  | {
+      readonly do: 'group-add' | 'group-remove';
+      readonly name: string;
+      readonly gid: number | undefined;
+      readonly system: boolean;
+    }
+  | { readonly do: 'user-add' | 'user-change'; readonly user: UserWish }
+  | { readonly do: 'user-remove'; readonly name: string };
+
+/** What the config wants that only a first boot can do, and what to do instead. */
+export interface Refusal {
+  readonly what: string;
+  readonly hint: string;
+}
+
+export interface Plan {
+  readonly accounts: readonly AccountStep[];
+  readonly nodes: readonly NodeStep[];
+  /** Units whose enablement changes. */
+  readonly enable: readonly string[];
+  readonly disable: readonly string[];
+  readonly services: readonly Service[];
+  readonly drift: readonly Drift[];
+  readonly refusals: readonly Refusal[];
+  /** Data that no entry of the config names any more. It stays; these commands would remove it. */
+  readonly left: readonly { readonly what: string; readonly command: string }[];
+}
+
+export interface Circumstances {
+  readonly actual: ReadonlyMap<string, Actual>;
+  readonly accounts: Accounts;
+  /** Digests of what was applied last, by path: the truth where a config only has a URL. */
+  readonly applied: ReadonlyMap<string, string>;
+  /** Paths on which what a person made stays, or goes. */
+  readonly keepTheirs: ReadonlySet<string>;
+  readonly takeMine: ReadonlySet<string>;
+}
+
+const sameWish = (a: NodeWish | undefined, b: NodeWish | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && fingerprint(a) === fingerprint(b));
+
+function fingerprint(node: NodeWish): string {
+  if (node.type !== 'file') return JSON.stringify(node);
+  const { contents, ...rest } = node;
+  const inside = 'bytes' in contents ? [contents.gzip, [...contents.bytes].join()] : [contents];
+  return JSON.stringify([rest, inside]);
+}
+
+function expectedDigest(node: NodeWish, { applied }: Circumstances): string | undefined {
+  return node.type === 'file' ? (digestOf(node.contents) ?? applied.get(node.path)) : undefined;
+}
+
+function describe(actual: Actual): string {
+  if (actual.type === 'none') return 'it is gone';
+  return actual.type === 'other' ? 'something else is there' : `the ${actual.type} is not as it was`;
+}
+
+/** Of every path that the old config named: whether it still is as that said. */
+function driftOf(old: Wishes, next: Wishes, given: Circumstances): Drift[] {
+  return [...old.nodes.values()].flatMap((node): Drift[] => {
+    const actual = given.actual.get(node.path) ?? { type: 'none' };
+    if (isAsWished(node, actual, given.accounts, expectedDigest(node, given))) return [];
+    const wish = next.nodes.get(node.path);
+    const settled = given.keepTheirs.has(node.path) || given.takeMine.has(node.path);
+    // A person has done already what the new config asks for.
+    const agreed = wish
+      ? isAsWished(wish, actual, given.accounts, expectedDigest(wish, given))
+      : actual.type === 'none';
+    if (agreed) return [];
+    const conflict = !settled && !sameWish(node, wish);
+    return [{ path: node.path, what: describe(actual), conflict }];
+  });
+}
+
+function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Circumstances): NodeStep[] {
+  const drifted = new Set(drift.map(({ path }) => path));
+  const theirs = (path: string): boolean =>
+    given.keepTheirs.has(path) || (drifted.has(path) && !given.takeMine.has(path));
+  const none: Actual = { type: 'none' };
+  const written = [...next.nodes.values()].flatMap((node): NodeStep[] => {
+    const was = given.actual.get(node.path) ?? none;
+    const unchanged = sameWish(old.nodes.get(node.path), node) && !given.takeMine.has(node.path);
+    if (unchanged || theirs(node.path)) return [];
+    if (isAsWished(node, was, given.accounts, expectedDigest(node, given))) return [];
+    return [{ do: 'write', node, was }];
+  });
+  const removed = [...old.nodes.values()].flatMap((node): NodeStep[] => {
+    const was = given.actual.get(node.path) ?? none;
+    if (next.nodes.has(node.path) || was.type === 'none' || theirs(node.path)) return [];
+    return [{ do: 'remove', path: node.path, was }];
+  });
+  // Folders before what is in them, and what is in them before folders that go.
+  const depth = (path: string): number => path.split('/').length;
+  return [
+    ...removed.sort((a, b) => depth(pathOf(b)) - depth(pathOf(a))),
+    ...written.sort((a, b) => depth(pathOf(a)) - depth(pathOf(b))),
+  ];
+}
+
+export const pathOf = (step: NodeStep): string => (step.do === 'write' ? step.node.path : step.path);
+
+function accountSteps(old: Wishes, next: Wishes): AccountStep[] {
+  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+  const groups = [...next.groups.values()].filter(({ name }) => !old.groups.has(name));
+  const gone = [...old.groups.values()].filter(({ name }) => !next.groups.has(name));
+  // root is changed, never made or removed.
+  const users = [...next.users.values()].filter((user) => !same(old.users.get(user.name), user));
+  const leaving = [...old.users.keys()].filter((name) => !next.users.has(name) && name !== 'root');
+  return [
+    ...groups.map((group): AccountStep => ({ do: 'group-add', ...group })),
+    ...users.map(
+      (user): AccountStep => ({
+        do: old.users.has(user.name) || user.name === 'root' ? 'user-change' : 'user-add',
+        user,
+      }),
+    ),
+    ...leaving.map((name): AccountStep => ({ do: 'user-remove', name })),
+    ...gone.map((group): AccountStep => ({ do: 'group-remove', ...group })),
+  ];
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  kernelArguments:
+    'change them in the boot menu’s entry, or reset the machine with this config: draisine reset',
+};
+
+function refusalsOf(old: Wishes, next: Wishes): Refusal[] {
+  const names = new Set([...old.firstBoot.keys(), ...next.firstBoot.keys()]);
+  return [...names]
+    .filter((name) => old.firstBoot.get(name) !== next.firstBoot.get(name))
+    .map((name) => ({
+      what: `${name} changes, which only a first boot acts on`,
+      hint:
+        HINTS[name] ??
+        'change disks by hand, then give the config that says so; or reset the machine: draisine reset',
+    }));
+}
+
+const LAYOUT = /^# layout: (.*)$/m;
+
+/** The layout line that the sugar writes into the script of a pool (ignition/sugar/zpool.ts). */
+function layoutOf(node: NodeWish | undefined, decode: (bytes: Uint8Array) => string): string | undefined {
+  if (node?.type !== 'file' || !('bytes' in node.contents)) return undefined;
+  return LAYOUT.exec(decode(node.contents.bytes))?.[1];
+}
+
+function poolRefusals(old: Wishes, next: Wishes, decode: (bytes: Uint8Array) => string): Refusal[] {
+  return [...next.nodes].flatMap(([path, node]): Refusal[] => {
+    const before = layoutOf(old.nodes.get(path), decode);
+    const after = layoutOf(node, decode);
+    if (before === undefined || after === undefined || before === after) return [];
+    const pool = path.slice(path.lastIndexOf('/') + 1).replace(/\.sh$/, '');
+    return [
+      {
+        what: `the layout of pool ${pool} changes: ${before} → ${after}`,
+        hint: `change the pool by hand (zpool add, attach, replace), then apply the config with --take-mine ${path}`,
+      },
+    ];
+  });
+}
+
+/** Data that the old config made and the new one does not name: never removed by this. */
+function leftOver(old: Wishes, next: Wishes): { what: string; command: string }[] {
+  return [...old.nodes.keys()].flatMap((path) => {
+    if (next.nodes.has(path)) return [];
+    const dataset = /^\/etc\/draisine\/datasets\/(.+)\.sh$/.exec(path)?.[1];
+    if (dataset !== undefined) return [{ what: `dataset ${dataset}`, command: `zfs destroy -r ${dataset}` }];
+    const pool = /^\/etc\/draisine\/pools\/(.+)\.sh$/.exec(path)?.[1];
+    if (pool !== undefined) return [{ what: `pool ${pool}`, command: `zpool destroy ${pool}` }];
+    const container = /^\/etc\/containers\/systemd\/(.+)\.container$/.exec(path)?.[1];
+    return container === undefined
+      ? []
+      : [
+          {
+            what: `volumes and image of container ${container}`,
+            command: 'podman volume prune; podman image prune',
+          },
+        ];
+  });
+}
+
+/** The difference between two configs, against what is really there. Nothing is changed by planning. */
+export function makePlan(
+  old: Wishes,
+  next: Wishes,
+  given: Circumstances,
+  decode: (bytes: Uint8Array) => string,
+): Plan {
+  const drift = driftOf(old, next, given);
+  const nodes = nodeSteps(old, next, drift, given);
+  const enabled = (wishes: Wishes, name: string): boolean | undefined => wishes.units.get(name)?.enabled;
+  const names = [...new Set([...old.units.keys(), ...next.units.keys()])];
+  const enable = names.filter((name) => enabled(next, name) === true && enabled(old, name) !== true);
+  const disable = names.filter((name) => enabled(old, name) === true && enabled(next, name) !== true);
+  return {
+    accounts: accountSteps(old, next),
+    nodes,
+    enable,
+    disable,
+    services: servicesOf({ nodes, enable, disable, old, next }),
+    drift,
+    refusals: [...refusalsOf(old, next), ...poolRefusals(old, next, decode)].filter(
+      ({ hint }) => ![...given.takeMine].some((path) => hint.includes(`--take-mine ${path}`)),
+    ),
+    left: leftOver(old, next),
+  };
+}
+
+/** Whether there is nothing to do. */
+export const isEmpty = (plan: Plan): boolean =>
+  [plan.accounts, plan.nodes, plan.enable, plan.disable, plan.services].every((list) => list.length === 0);

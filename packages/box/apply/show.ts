@@ -1,0 +1,94 @@
+import { type Box, removeTree } from '../io/box.ts';
+import { sha256 } from '../io/sha256.ts';
+import { decodeUtf8 } from '../io/utf8.ts';
+import type { AccountStep, NodeStep, Plan } from './plan.ts';
+import { pathOf } from './plan.ts';
+import type { Service } from './services.ts';
+import type { NodeWish } from './wishes.ts';
+
+/** A plan as one JSON document: what the administrator's machine shows. */
+export interface PlanDocument {
+  readonly changes: readonly string[];
+  /** By path: a unified diff, or what is said in its place. */
+  readonly diffs: Readonly<Record<string, string>>;
+  readonly drift: readonly { readonly path: string; readonly what: string; readonly conflict: boolean }[];
+  readonly refusals: readonly { readonly what: string; readonly hint: string }[];
+  readonly left: readonly { readonly what: string; readonly command: string }[];
+}
+
+/** Bytes; of larger files nobody reads a diff. */
+const LARGEST = 64 * 1024;
+
+/** A file that others may not read is a secret: its digest is shown, never its text. */
+const isSecret = (node: NodeWish): boolean => node.type === 'file' && (node.mode & 0o044) === 0;
+
+function diffOf(box: Box, step: NodeStep, scratch: string): string | undefined {
+  if (step.do !== 'write' || step.node.type !== 'file' || !('bytes' in step.node.contents)) return undefined;
+  const { node } = step;
+  const { bytes } = step.node.contents;
+  const was = step.was.type === 'file' ? (step.was.digest ?? '') : 'none';
+  if (isSecret(node)) return `secret: ${was.slice(0, 12)} → ${sha256(bytes).slice(0, 12)}`;
+  if (bytes.length > LARGEST || bytes.includes(0)) return `${bytes.length} bytes`;
+  if (step.was.type !== 'file' || (box.stat(node.path)?.size ?? 0) > LARGEST) return undefined;
+  const file = `${scratch}/new`;
+  box.writeFile(file, bytes, { mode: 0o600, durable: false });
+  const ran = box.run(['diff', '-u', '--label', node.path, '--label', node.path, '--', node.path, file]);
+  return ran.code === 1 ? ran.stdout : undefined;
+}
+
+function nodeLine(step: NodeStep): string {
+  if (step.do === 'remove') return `- ${pathOf(step)}`;
+  return `${step.was.type === 'none' ? '+' : '~'} ${pathOf(step)}`;
+}
+
+function accountLine(step: AccountStep): string {
+  const name = 'user' in step ? step.user.name : step.name;
+  const [kind = '', verb = ''] = step.do.split('-');
+  return `${{ add: '+', change: '~', remove: '-' }[verb] ?? '~'} ${kind} ${name}`;
+}
+
+const serviceLine = (service: Service): string =>
+  service.do === 'run' ? `! ${service.what}` : `! ${service.do} ${service.unit}`;
+
+function changeLines(plan: Plan): string[] {
+  return [
+    ...plan.accounts.map(accountLine),
+    ...plan.nodes.map(nodeLine),
+    ...plan.enable.map((unit) => `+ ${unit} enabled`),
+    ...plan.disable.map((unit) => `- ${unit} enabled`),
+    ...plan.services.map(serviceLine),
+  ];
+}
+
+/** `+` is new, `~` changes, `-` goes, `!` acts on what runs. */
+export function planDocument(box: Box, plan: Plan): PlanDocument {
+  const scratch = '/run/draisine/plan';
+  box.makeFolder(scratch, 0o700);
+  try {
+    const diffs = plan.nodes.flatMap((step) => {
+      const diff = diffOf(box, step, scratch);
+      return diff === undefined ? [] : [[pathOf(step), diff] as const];
+    });
+    const { drift, refusals, left } = plan;
+    return { changes: changeLines(plan), diffs: Object.fromEntries(diffs), drift, refusals, left };
+  } finally {
+    removeTree(box, scratch);
+  }
+}
+
+/** The same for people, a line each. */
+export function describePlan(box: Box, plan: Plan): string[] {
+  const document = planDocument(box, plan);
+  const lines = [
+    ...document.drift.map(({ path, what }) => `changed by hand: ${path}: ${what}`),
+    ...document.refusals.map(({ what, hint }) => `refused: ${what}: ${hint}`),
+    ...document.changes,
+    ...Object.values(document.diffs),
+    ...document.left.map(({ what, command }) => `stays: ${what}; this would remove it: ${command}`),
+  ];
+  return lines.length === 0 ? ['nothing to do'] : lines;
+}
+
+/** The text of a file's wish, for tests and messages. */
+export const textOfWish = (node: NodeWish | undefined): string | undefined =>
+  node?.type === 'file' && 'bytes' in node.contents ? decodeUtf8(node.contents.bytes) : undefined;

@@ -1,0 +1,127 @@
+import { FakeBox } from '../io/fake.ts';
+import { sha256 } from '../io/sha256.ts';
+import { encodeUtf8 } from '../io/utf8.ts';
+import type { Health } from './engine.ts';
+import { CONFIG_FOLDER, PROVISIONED } from './journal.ts';
+
+/** An Ignition config in parts: files by path, units by name. */
+export interface Parts {
+  readonly files?: Readonly<Record<string, string>>;
+  readonly units?: Readonly<Record<string, { readonly contents?: string; readonly enabled?: boolean }>>;
+  readonly users?: readonly object[];
+  readonly storage?: object;
+}
+
+export function configOf({ files = {}, units = {}, users = [], storage = {} }: Parts): string {
+  return JSON.stringify({
+    ignition: { version: '3.3.0' },
+    passwd: { users },
+    storage: {
+      files: Object.entries(files).map(([path, text]) => ({
+        ...{ path, mode: 0o644, overwrite: true },
+        contents: { source: `data:,${encodeURIComponent(text)}` },
+      })),
+      ...storage,
+    },
+    systemd: { units: Object.entries(units).map(([name, unit]) => ({ name, ...unit })) },
+  });
+}
+
+const words = (argv: readonly string[]): string[] => argv.slice(1).filter((word) => !word.startsWith('-'));
+
+/** The programs that an apply calls, on the files of a fake box. Owners are root's; systemctl and others only listen. */
+export function fakePrograms(box: FakeBox): void {
+  const archive = new Map<string, unknown>();
+  const nodes = box.nodes as Map<string, { type: string; bytes: Uint8Array; mode: number }>;
+  box.program('stat', (argv) =>
+    words(argv)
+      .map((path) => `0 0 ${box.lstat(path)?.mode.toString(8)}\n`)
+      .join(''),
+  );
+  box.program('sha256sum', (argv) =>
+    words(argv)
+      .map((path) => `${sha256(box.readFile(path))}  ${path}\0`)
+      .join(''),
+  );
+  box.program('tar', (argv, { stdin }) => {
+    if (!argv.includes('--create')) {
+      for (const [path, node] of archive) nodes.set(path, node as never);
+      return '';
+    }
+    archive.clear();
+    for (const name of String(stdin)
+      .split('\0')
+      .filter((one) => one !== ''))
+      archive.set(`/${name}`, nodes.get(`/${name}`));
+    box.put({ [argv[argv.indexOf('-f') + 1] ?? '']: 'tar' });
+    return '';
+  });
+  box.program('chmod', (argv) => {
+    const [mode = '', path = ''] = words(argv);
+    const node = nodes.get(path);
+    if (node) nodes.set(path, { ...node, mode: Number.parseInt(mode, 8) });
+    return '';
+  });
+  box.program('mkdir', (argv) => {
+    const [path = ''] = words(argv);
+    if (box.lstat(path)) return { code: 1 };
+    box.makeFolder(path);
+    return '';
+  });
+  box.program('cp', (argv) => {
+    const [from = '', to = ''] = words(argv);
+    const node = nodes.get(from);
+    if (node) nodes.set(to, { ...node });
+    return '';
+  });
+  for (const name of [
+    'chown',
+    'sync',
+    'systemctl',
+    'systemd-run',
+    'networkctl',
+    'find',
+    'sh',
+    '/bin/sh',
+    'useradd',
+    'userdel',
+    'usermod',
+    'groupadd',
+  ])
+    box.program(name, () => '');
+}
+
+/** A machine that was provisioned with a config, and is as that says. */
+export function provisioned(parts: Parts): FakeBox {
+  const box = new FakeBox();
+  box.put({
+    '/etc/passwd': 'root:x:0:0:root:/root:/bin/bash\n',
+    '/etc/group': 'root:x:0:\n',
+    '/proc/self/x': '',
+  });
+  box.nodes.delete('/proc/self/x');
+  box.nodes.delete('/proc/self');
+  box.symlink('1', '/proc/self');
+  fakePrograms(box);
+  for (const [path, text] of Object.entries(parts.files ?? {})) box.put({ [path]: text });
+  for (const [name, { contents }] of Object.entries(parts.units ?? {}))
+    if (contents !== undefined) box.put({ [`/etc/systemd/system/${name}`]: contents });
+  box.makeFolder('/run/draisine');
+  box.makeFolder(CONFIG_FOLDER, 0o700);
+  box.writeFile(PROVISIONED, encodeUtf8(configOf(parts)), { mode: 0o600 });
+  return box;
+}
+
+export const healthy: Health = { record: () => undefined, lost: () => [] };
+
+/** What systemctl was told about units, in order: `restart a.service`. */
+export function unitCalls(box: FakeBox): string[] {
+  return box.ran
+    .filter(([name, verb]) => name === 'systemctl' && !['daemon-reload'].includes(verb ?? ''))
+    .map((argv) =>
+      argv
+        .slice(1)
+        .filter((word) => !word.startsWith('--'))
+        .join(' '),
+    );
+}
