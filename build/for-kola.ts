@@ -4,3 +4,7 @@ export { archiveUrls, mirrorBases } from './debian/mirror.ts';
 export { type Closure, openSources, type Sources } from './graph/closure.ts';
 export { stampOf } from './graph/stamp.ts';
 export { sdkTree } from './image/sdk.ts';
+export { makeSigningKeys, signersIn } from './keys/signing.ts';
+export type { RoleName } from './release/format/namespaces.ts';
+export type { Channel, Release } from './release/format/types.ts';
+export { addSignature, formatEnvelope } from './release/trust/envelope.ts';
