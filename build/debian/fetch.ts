@@ -1,6 +1,5 @@
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheDir, cacheFailure } from '../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { replaceFile, type Sha256, sha256File } from '../../sdk/lib/files.ts';
@@ -28,9 +27,6 @@ export interface FetchDebOptions {
 
 /** Of one URL in a row without a byte of progress. */
 const ATTEMPTS_PER_URL = 2;
-/** Before a server that is busy (429) or out of order (5xx) is asked again, unless its Retry-After says otherwise. */
-const PAUSES_MS: readonly number[] = [1000, 5000];
-const LONGEST_PAUSE_MS = 30_000;
 
 /** A part of a process this one cannot look at is taken over when nobody wrote to it for so long: no download idles so. */
 const FOREIGN_PART_MS = 2 * 60_000;
@@ -80,14 +76,10 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /**
- * What one attempt came to. `absent`: the server does not have it. `busy`: it may be asked again, after what it said.
- * `bad`: it served something else; `again` when that may be the fault of the part it was appended to.
+ * What one attempt came to. `absent`: the server does not have it. `bad`: it served something else; `again` when that may
+ * be the fault of the part it was appended to.
  */
-type Outcome =
-  | 'complete'
-  | 'absent'
-  | { readonly busy: string; readonly retryAfter: string | undefined }
-  | { readonly bad: string; readonly again: boolean };
+type Outcome = 'complete' | 'absent' | { readonly bad: string; readonly again: boolean };
 
 /** Appends what is missing to the part and checks the whole. Connection errors throw; the part stays for the next. */
 async function attempt(
@@ -134,7 +126,6 @@ async function judge(
   asked: number,
 ): Promise<Outcome | undefined> {
   if (status === 404 || status === 410) return 'absent';
-  if (status === 429 || status >= 500) return { busy: `HTTP ${status}`, retryAfter: headers['retry-after'] };
   const range = headers['content-range'];
   const start = status === 206 && range !== undefined ? /^bytes (\d+)-/.exec(range)?.[1] : String(asked);
   if (status === 416 || start !== String(asked)) {
@@ -200,7 +191,6 @@ async function tryUrl(
   options: FetchDebOptions,
 ): Promise<{ absent: boolean; note: string } | undefined> {
   let idle = 0;
-  let pauses = 0;
   let doubted = false;
   for (;;) {
     options.signal?.throwIfAborted();
@@ -209,14 +199,6 @@ async function tryUrl(
       const outcome = await attempt(url, part, file, options);
       if (outcome === 'complete') return undefined;
       if (outcome === 'absent') return { absent: true, note: `${url}: not found (404)` };
-      if ('busy' in outcome) {
-        const pause = PAUSES_MS[pauses++];
-        if (pause === undefined) return { absent: false, note: `${url}: ${outcome.busy}` };
-        const said = /^\d+$/.test(outcome.retryAfter ?? '') ? Number(outcome.retryAfter) * 1000 : pause;
-        const { signal } = options;
-        await sleep(Math.min(said, LONGEST_PAUSE_MS), undefined, signal ? { signal } : {});
-        continue;
-      }
       if (!outcome.again || doubted) return { absent: false, note: `${url}: ${outcome.bad}` };
       doubted = true;
     } catch (error) {

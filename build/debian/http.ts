@@ -1,31 +1,34 @@
-import {
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import type { Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Agent, Dispatcher } from 'undici';
 import { Failure } from '../../sdk/lib/errors.ts';
 
 /**
- * HTTP GET on node:http(s) rather than fetch: Node 20's fetch knows no proxy, and undici's EnvHttpProxyAgent is not
- * reachable without another dependency. Honours HTTP_PROXY, HTTPS_PROXY, NO_PROXY (either case) and, as all of
- * Node's TLS does, NODE_EXTRA_CA_CERTS.
+ * HTTP GET by undici, which Node's own fetch is made of, but without its proxies. Honours HTTP_PROXY, HTTPS_PROXY and
+ * NO_PROXY (either case) and, as all of Node's TLS does, NODE_EXTRA_CA_CERTS.
  */
 
 const IDLE_MS = 30_000;
 const MAX_REDIRECTS = 5;
 
-const plainAgent = new HttpAgent({ keepAlive: true });
-const tlsAgent = new HttpsAgent({ keepAlive: true });
+/**
+ * Before a server that is busy or out of order is asked again, unless its Retry-After says otherwise. undici's own retry
+ * would go on with ranges too, which is done from the part on the disk here (fetch.ts): that outlives this process.
+ */
+const PAUSES_MS: readonly number[] = [1000, 5000];
+const LONGEST_PAUSE_MS = 30_000;
+
+const OPTIONS: Agent.Options = {
+  headersTimeout: IDLE_MS,
+  bodyTimeout: IDLE_MS,
+  connect: { timeout: IDLE_MS },
+};
 
 export interface Response {
   readonly status: number;
-  readonly headers: IncomingMessage['headers'];
+  readonly headers: Readonly<Record<string, string | undefined>>;
   /** The body; must be read or destroyed. */
-  readonly body: IncomingMessage;
+  readonly body: Readable;
 }
 
 export interface GetOptions {
@@ -34,120 +37,82 @@ export interface GetOptions {
   readonly signal?: AbortSignal;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+let known: { readonly environment: string; readonly dispatcher: Dispatcher } | undefined;
 
-/** The proxy for a URL after the environment, or undefined. */
-export function proxyFor(url: URL, environment: Environment = process.env): URL | undefined {
-  const read = (name: string) => environment[name.toLowerCase()] || environment[name] || undefined;
-  const proxy = read(url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY');
-  if (proxy === undefined) return undefined;
-  const exempt = (read('NO_PROXY') ?? '').split(/[\s,]+/).filter((entry) => entry !== '');
-  const matches = (entry: string) => {
-    const [host, port] = entry.replace(/^\*?\./, '').split(':');
-    if (port !== undefined && port !== (url.port || (url.protocol === 'https:' ? '443' : '80'))) return false;
-    return entry === '*' || url.hostname === host || url.hostname.endsWith(`.${host}`);
-  };
-  if (exempt.some(matches)) return undefined;
-  try {
-    return new URL(proxy.includes('://') ? proxy : `http://${proxy}`);
-  } catch (cause) {
-    throw new Failure(`the proxy is not a URL: ${proxy}`, {
-      hint: 'correct HTTP_PROXY or HTTPS_PROXY',
-      cause,
-    });
-  }
+/** Connections, kept alive, by way of the proxies of the environment. */
+async function connections(): Promise<Dispatcher> {
+  const { Agent, EnvHttpProxyAgent } = await import('undici');
+  const read = (name: string) => process.env[name.toLowerCase()] || process.env[name] || '';
+  const [httpProxy, httpsProxy] = [proxyUrl(read('HTTP_PROXY')), proxyUrl(read('HTTPS_PROXY'))];
+  const environment = JSON.stringify([httpProxy, httpsProxy]);
+  if (known?.environment === environment) return known.dispatcher;
+  const direct = new Agent(OPTIONS);
+  // A plain request goes to its proxy with the whole URL, which caches of packages want; only TLS needs a tunnel.
+  const proxied = new EnvHttpProxyAgent({ ...OPTIONS, httpProxy, httpsProxy, proxyTunnel: false });
+  // undici would take HTTP_PROXY for https too; curl, wget and git do not.
+  const tls: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) =>
+    httpsProxy === '' && `${options.origin}`.startsWith('https:')
+      ? direct.dispatch(options, handler)
+      : dispatch(options, handler);
+  known = { environment, dispatcher: proxied.compose(tls) };
+  return known.dispatcher;
 }
 
-function proxyHeaders(proxy: URL): Record<string, string> {
-  if (proxy.username === '') return {};
-  const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
-  return { 'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}` };
+function proxyUrl(value: string): string {
+  if (value === '') return '';
+  const url = value.includes('://') ? value : `http://${value}`;
+  if (URL.canParse(url)) return url;
+  throw new Failure(`the proxy is not a URL: ${value}`, { hint: 'correct HTTP_PROXY or HTTPS_PROXY' });
 }
 
-function hostPort(url: URL): string {
-  return `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`;
-}
-
-/** A TLS connection to `url` through a proxy's CONNECT (RFC 9110, 9.3.6). */
-function tunnel(proxy: URL, url: URL, signal: AbortSignal | undefined): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const open = proxy.protocol === 'https:' ? httpsRequest : httpRequest;
-    const connect = open({
-      host: proxy.hostname,
-      port: proxy.port || (proxy.protocol === 'https:' ? 443 : 80),
-      method: 'CONNECT',
-      path: hostPort(url),
-      headers: { host: hostPort(url), ...proxyHeaders(proxy) },
-      agent: false,
-      timeout: IDLE_MS,
-      ...(signal ? { signal } : {}),
-    });
-    connect.once('connect', (response, socket) => {
-      if (response.statusCode !== 200) {
-        socket.destroy();
-        reject(new Error(`the proxy ${proxy.host} refused the tunnel: HTTP ${response.statusCode}`));
-        return;
-      }
-      // From here on neither the request's timeout nor its signal watch over the socket.
-      const secure = tlsConnect({ socket, servername: url.hostname });
-      const late = () => secure.destroy(new Error(`no TLS with ${url.host} through the proxy ${proxy.host}`));
-      const stop = () => secure.destroy(signal?.reason);
-      secure.setTimeout(IDLE_MS, late);
-      signal?.addEventListener('abort', stop, { once: true });
-      secure.once('close', () => signal?.removeEventListener('abort', stop));
-      secure.once('error', reject);
-      secure.once('secureConnect', () => {
-        secure.setTimeout(0);
-        secure.off('timeout', late);
-        resolve(secure);
-      });
-    });
-    connect.once('timeout', () => connect.destroy(new Error(`the proxy ${proxy.host} does not answer`)));
-    connect.once('error', reject);
-    connect.end();
-  });
-}
-
-async function once(url: URL, { from, signal }: GetOptions): Promise<IncomingMessage> {
-  const proxy = proxyFor(url);
-  const secure = url.protocol === 'https:';
-  const options: RequestOptions = {
-    timeout: IDLE_MS,
-    agent: secure ? tlsAgent : plainAgent,
+/** One request. An aborted signal counts at once: undici would first wait for the connection. */
+async function once(url: URL, { from, signal }: GetOptions): Promise<Response> {
+  const { request } = await import('undici'); // a build that fetches nothing does without
+  const dispatcher = await connections();
+  signal?.throwIfAborted();
+  const asked = request(url, {
+    dispatcher,
     headers: { 'user-agent': 'draisine', ...(from ? { range: `bytes=${from}-` } : {}) },
     ...(signal ? { signal } : {}),
-  };
-  let target: URL = url;
-  if (proxy !== undefined && secure) {
-    const socket = await tunnel(proxy, url, signal);
-    options.createConnection = () => socket;
-    options.agent = false;
-  } else if (proxy !== undefined) {
-    target = new URL(proxy);
-    options.path = url.href;
-    options.headers = { ...options.headers, host: url.host, ...proxyHeaders(proxy) };
-  }
-  return await new Promise((resolve, reject) => {
-    const request = (target.protocol === 'https:' ? httpsRequest : httpRequest)(target, options, resolve);
-    request.once('timeout', () => request.destroy(new Error(`no byte for ${IDLE_MS / 1000} s`)));
-    request.once('error', reject);
-    request.end();
   });
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal?.reason);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    const { statusCode, headers, body } = await Promise.race([asked, aborted]);
+    // One that is destroyed before its end says so as an error, to whoever reads it and to nobody else.
+    body.on('error', () => {});
+    const joined = Object.entries(headers).map(([name, value]) => [name, [value ?? ''].flat().join(', ')]);
+    return { status: statusCode, headers: Object.fromEntries(joined), body };
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
 }
 
-/** GETs `url`, following redirects. Any status is an answer; no answer (or an aborted signal) throws. */
+/**
+ * GETs `url`, following redirects; a busy server is asked up to three times. Any status is an answer; no answer (or an
+ * aborted signal) throws.
+ */
 export async function get(url: string, options: GetOptions = {}): Promise<Response> {
   let target = new URL(url);
-  for (let redirects = 0; ; redirects++) {
-    const message = await once(target, options);
-    const status = message.statusCode ?? 0;
-    const { location } = message.headers;
-    if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
-      return { status, headers: message.headers, body: message };
-    }
-    message.destroy();
-    if (redirects === MAX_REDIRECTS) throw new Error(`more than ${MAX_REDIRECTS} redirects from ${url}`);
-    target = new URL(location, target);
+  let redirects = 0;
+  for (let pauses = 0; ; ) {
+    const response = await once(target, options);
+    const { status, headers, body } = response;
+    const pause = status === 429 || status >= 500 ? PAUSES_MS[pauses] : undefined;
+    if (pause !== undefined) {
+      body.destroy();
+      const said = headers['retry-after'] ?? '';
+      const wait = /^\d+$/.test(said) ? Number(said) * 1000 : pause;
+      await sleep(Math.min(wait, LONGEST_PAUSE_MS), undefined, { ...options });
+      pauses++;
+    } else if ([301, 302, 303, 307, 308].includes(status) && headers.location !== undefined) {
+      body.destroy();
+      if (++redirects > MAX_REDIRECTS) throw new Error(`more than ${MAX_REDIRECTS} redirects from ${url}`);
+      target = new URL(headers.location, target);
+    } else return response;
   }
 }
 
