@@ -14,7 +14,7 @@ export interface GraphFlags {
 export async function graph(names: readonly string[], flags: GraphFlags): Promise<void> {
   const targets = await askedTargets(names);
   if (flags.svg !== undefined) {
-    await writeReport(flags.svg, graphSvg(targets));
+    await writeReport(flags.svg, await graphSvg(targets));
   }
   if (flags.json) process.stdout.write(`${JSON.stringify(graphDocument(targets), null, 2)}\n`);
   else if (flags.svg === undefined) process.stdout.write(textTree(targets));

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { sha256 } from '../../sdk/lib/files.ts';
 import type { Entry } from '../tree/entry.ts';
 import { parseAge } from './age.ts';
@@ -12,7 +11,6 @@ import { formatSize } from './size.ts';
 import { sizeHtml } from './size-html.ts';
 import { areasByFolder, areasByOrigin, sizeReport } from './size-report.ts';
 import { formatBytes, formatDelta, formatTable } from './table.ts';
-import { squarify } from './treemap.ts';
 
 const common = { mode: 0o755, uid: 0, gid: 0 };
 function file(path: string, text: string, more: Partial<Entry> = {}): Entry {
@@ -70,46 +68,6 @@ test('near names', () => {
   assert.equal(nearNames('usr', ['n100:usr', 'n100:disk']), 'did you mean n100:usr?');
   assert.equal(nearNames('qqqqqqqq', ['n100', 'kernel']), 'there are: n100, kernel');
   assert.equal(nearNames('x', []), 'there are none yet');
-});
-
-test('squarify: covers the rectangle, in proportion, without overlap', () => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.integer({ min: 1, max: 1_000_000 }), { minLength: 1, maxLength: 60 }),
-      (numbers) => {
-        const sizes = numbers.sort((a, b) => b - a);
-        const total = sizes.reduce((sum, size) => sum + size, 0);
-        const rects = squarify(sizes, { x: 0, y: 0, width: 300, height: 200 });
-        assert.equal(rects.length, sizes.length);
-        for (const [index, { x, y, width, height }] of rects.entries()) {
-          assert.ok(Math.abs(width * height - (60_000 * (sizes[index] ?? 0)) / total) < 1e-3);
-          assert.ok(x >= -1e-6 && y >= -1e-6 && x + width <= 300 + 1e-6 && y + height <= 200 + 1e-6);
-        }
-        for (const [index, a] of rects.entries()) {
-          for (const b of rects.slice(index + 1)) {
-            const wide = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
-            const high = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
-            assert.ok(wide < 1e-6 || high < 1e-6);
-          }
-        }
-      },
-    ),
-    { numRuns: 100 },
-  );
-  assert.deepEqual(squarify([], { x: 0, y: 0, width: 1, height: 1 }), []);
-});
-
-test('squarify: the example of the paper', () => {
-  const rects = squarify([6, 6, 4, 3, 2, 2, 1], { x: 0, y: 0, width: 6, height: 4 });
-  assert.deepEqual(
-    rects.slice(0, 4).map(({ width, height }) => [width, height].map((side) => Math.round(side * 100) / 100)),
-    [
-      [3, 2],
-      [3, 2],
-      [1.71, 2.33],
-      [1.29, 2.33],
-    ],
-  ); // prettier-ignore
 });
 
 const tree = {

@@ -1,7 +1,7 @@
-import { escapeXml } from '../graph/svg.ts';
+import { type HierarchyRectangularNode, hierarchy, treemap, treemapSquarify } from 'd3-hierarchy';
+import { xml } from '../../sdk/lib/xml.ts';
 import type { Area, SizeReport } from './size-report.ts';
 import { formatBytes } from './table.ts';
-import { type Rect, squarify } from './treemap.ts';
 
 const WIDTH = 1200;
 const HEIGHT = 700;
@@ -20,9 +20,9 @@ export function sizeHtml(title: string, report: SizeReport, byOrigin: Area, byFo
   ];
   return [
     '<!DOCTYPE html>',
-    `<html lang="en"><head><meta charset="utf-8"><title>${escapeXml(title)}: size</title>`,
+    `<html lang="en"><head><meta charset="utf-8"><title>${xml(title)}: size</title>`,
     `<style>${STYLE}</style></head><body>`,
-    `<h1>${escapeXml(title)}: ${formatBytes(report.total)} before compression</h1>`,
+    `<h1>${xml(title)}: ${formatBytes(report.total)} before compression</h1>`,
     ...views.map(
       ({ id }, index) => `<input type="radio" name="view" id="${id}"${index === 0 ? ' checked' : ''}>`,
     ),
@@ -59,53 +59,50 @@ const STYLE = [
   'table{border-collapse:collapse;margin:1rem 0}td,th{padding:.15rem .8rem .15rem 0;text-align:left}td+td,th+th{text-align:right}',
 ].join('');
 
-function drawAll(area: Area): string {
-  return draw(area.parts, { x: 0, y: 0, width: WIDTH, height: HEIGHT }, '', undefined);
-}
+type Node = HierarchyRectangularNode<Area>;
 
-function draw(areas: readonly Area[], within: Rect, prefix: string, hue: number | undefined): string {
-  const shown = areas.filter(({ bytes }) => bytes > 0);
-  const rects = squarify(
-    shown.map(({ bytes }) => bytes),
-    within,
-  );
-  return shown
-    .map((area, index) => {
-      const rect = rects[index] as Rect;
-      if (rect.width < 1 || rect.height < 1) return '';
-      // Neighbouring hues differ by the golden angle; the parts of an area keep its hue.
-      const own = hue ?? Math.round((index * 137.508) % 360);
-      const name = prefix === '' ? area.name : `${prefix}/${area.name}`;
-      const box = `<rect x="${px(rect.x)}" y="${px(rect.y)}" width="${px(rect.width)}" height="${px(rect.height)}" fill="hsl(${own} 55% ${hue === undefined ? 72 : 82}%)"><title>${escapeXml(name)}: ${formatBytes(area.bytes)}</title></rect>`;
-      return box + label(area.name, rect) + drawParts(area, rect, name, own);
-    })
+/** A treemap as the contents of an SVG. */
+function drawAll(area: Area): string {
+  const root = hierarchy(area, ({ parts }) => parts)
+    .sum(({ bytes, parts }) => (parts.length === 0 ? bytes : 0))
+    .sort((a, b) => (b.value ?? 0) - (a.value ?? 0));
+  const layout = treemap<Area>()
+    .tile(treemapSquarify.ratio(1))
+    .size([WIDTH, HEIGHT])
+    .paddingInner(0)
+    .paddingOuter((node) => (node.depth === 0 ? 0 : 1))
+    .paddingTop((node) => (node.depth === 0 ? 0 : HEADER));
+  // Neighbouring hues differ by the golden angle; the parts of an area keep its hue.
+  return (layout(root).children ?? [])
+    .map((child, index) => draw(child, '', Math.round((index * 137.508) % 360)))
     .join('');
 }
 
-function drawParts(area: Area, rect: Rect, name: string, hue: number): string {
-  if (area.parts.length === 0 || rect.width < PARTS_SIDE || rect.height < PARTS_SIDE + HEADER) return '';
-  const inner = {
-    x: rect.x + 1,
-    y: rect.y + HEADER,
-    width: rect.width - 2,
-    height: rect.height - HEADER - 1,
-  };
-  const isFile =
-    area.parts.every(({ parts }) => parts.length === 0) && area.parts.some((part) => part.name.includes('/'));
-  return draw(area.parts, inner, isFile ? '' : name, hue);
+function draw(node: Node, prefix: string, hue: number): string {
+  const { data, x0, y0, x1, y1, depth, children = [] } = node;
+  const [width, height] = [x1 - x0, y1 - y0];
+  if (width < 1 || height < 1) return '';
+  const name = prefix === '' ? data.name : `${prefix}/${data.name}`;
+  const box = `<rect x="${px(x0)}" y="${px(y0)}" width="${px(width)}" height="${px(height)}" fill="hsl(${hue} 55% ${depth === 1 ? 72 : 82}%)"><title>${xml(name)}: ${formatBytes(data.bytes)}</title></rect>`;
+  const roomy = width >= PARTS_SIDE && height >= PARTS_SIDE + HEADER;
+  const areFiles =
+    children.every((child) => !child.children) && children.some((child) => child.data.name.includes('/'));
+  const parts = roomy ? children.map((child) => draw(child, areFiles ? '' : name, hue)) : [];
+  return box + label(data.name, node) + parts.join('');
 }
 
-function label(name: string, { x, y, width, height }: Rect): string {
+function label(name: string, { x0, y0, x1, y1 }: Node): string {
+  const [width, height] = [x1 - x0, y1 - y0];
   if (width < LABEL_WIDTH || height < LABEL_HEIGHT) return '';
   const room = Math.floor((width - 6) / CHAR);
   const text = name.length <= room ? name : `${name.slice(0, Math.max(0, room - 1))}…`;
-  return `<text x="${px(x + 3)}" y="${px(y + 11)}">${escapeXml(text)}</text>`;
+  return `<text x="${px(x0 + 3)}" y="${px(y0 + 11)}">${xml(text)}</text>`;
 }
 
 function table(caption: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return '';
   const line = (cells: readonly string[], tag: string) =>
-    `<tr>${cells.map((cell) => `<${tag}>${escapeXml(cell)}</${tag}>`).join('')}</tr>`;
+    `<tr>${cells.map((cell) => `<${tag}>${xml(cell)}</${tag}>`).join('')}</tr>`;
   return `<h2>${caption}</h2><table>${line(head, 'th')}${rows.map((row) => line(row, 'td')).join('')}</table>`;
 }
 

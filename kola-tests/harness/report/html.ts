@@ -1,4 +1,4 @@
-import { xml } from './junit.ts';
+import { xml } from '../../../sdk/lib/xml.ts';
 import { shortened, type TestResult } from './result.ts';
 
 /** What a failed test left, as text; screenshots as PNG. */

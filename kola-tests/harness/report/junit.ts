@@ -1,3 +1,4 @@
+import { xml } from '../../../sdk/lib/xml.ts';
 import { shortened, type TestResult } from './result.ts';
 
 /**
@@ -48,22 +49,4 @@ function propertiesOf({ what, cached }: TestResult): string {
 
 function inSeconds(ms: number): string {
   return (ms / 1000).toFixed(3);
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Text for XML 1.0 and HTML. Control characters, which XML 1.0 forbids even escaped, become U+FFFD. */
-export function xml(text: string): string {
-  return text
-    .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character)
-    .replace(
-      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
-      '\ufffd',
-    );
 }

@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { xml } from '../../../sdk/lib/xml.ts';
 import { changes } from './changes.ts';
 import { htmlReport } from './html.ts';
-import { junitXml, xml } from './junit.ts';
+import { junitXml } from './junit.ts';
 import { type TestResult, writeResult } from './result.ts';
 import { writeReport } from './write.ts';
 
