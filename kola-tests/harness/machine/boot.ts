@@ -161,26 +161,41 @@ export function hardwareOf(
 
 /** Waits until the guest answers and has started what it starts. */
 export async function waitReady(lab: Lab, vm: Vm): Promise<void> {
-  const limits = { timeoutMs: 60_000 * lab.accel.slowness, signal: vm.lost };
+  await greet(lab, vm, vm.lost);
+  await waitStarted(lab, vm);
+}
+
+/** How long a guest may take until it answers, and from then until it has started what it starts. */
+const UP_MS = 60_000;
+
+/** Waits until a guest that boots answers. What aborts `signal` is thrown. */
+export async function greet(lab: Lab, vm: Vm, signal: AbortSignal): Promise<void> {
+  const timeoutMs = UP_MS * lab.accel.slowness;
   try {
-    await vm.agent.hello(limits);
+    await vm.agent.hello({ timeoutMs, signal });
   } catch (error) {
-    if (vm.lost.aborted) throw error;
-    throw new Failure(
-      `the guest did not come up in ${limits.timeoutMs / 1000} s\n${indent(vm.console.tail(25))}`,
-      {
-        cause: error,
-      },
-    );
+    if (signal.aborted) throw error;
+    const said = indent(vm.console.tail(25));
+    throw new Failure(`the guest did not come up in ${timeoutMs / 1000} s\n${said}`, { cause: error });
   }
+}
+
+/** Waits until a guest that answers has started what it starts. */
+export async function waitStarted(lab: Lab, vm: Vm): Promise<void> {
+  const limits = { timeoutMs: UP_MS * lab.accel.slowness, signal: vm.lost };
   // It exits non-zero when a unit failed. That is for the test, or the checks after it, to judge.
   await vm.agent.run('systemctl is-system-running --wait >/dev/null', limits);
 }
 
 /** Greets a guest that was restored and sets its clock, which stopped with the snapshot. */
 export async function wake(lab: Lab, vm: Vm): Promise<void> {
+  await vm.agent.hello({ timeoutMs: 10_000 * lab.accel.slowness, signal: vm.lost });
+  await setClock(lab, vm);
+}
+
+/** Sets a guest's clock to this host's. */
+export async function setClock(lab: Lab, vm: Vm): Promise<void> {
   const limits = { timeoutMs: 10_000 * lab.accel.slowness, signal: vm.lost };
-  await vm.agent.hello(limits);
   await vm.agent.run(`date --utc --set=@${(Date.now() / 1000).toFixed(3)} >/dev/null`, limits);
 }
 

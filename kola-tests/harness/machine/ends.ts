@@ -51,8 +51,7 @@ export function endVerbs(machine: MachineState): EndVerbs {
     },
     reboot: async () => {
       await down(machine, 'reboot', (vm) => systemctl(machine, 'reboot', vm));
-      await power(machine);
-      await waitReady(lab, machine.running());
+      await machine.timed('boot', async () => await waitReady(lab, await power(machine)));
     },
     poweroff: async () => await down(machine, 'poweroff', (vm) => systemctl(machine, 'poweroff', vm)),
     powerButton: async () => await down(machine, 'poweroff', ({ qmp }) => qmp.execute('system_powerdown')),

@@ -1,10 +1,14 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { type Device, type DiskFile, diskDevice, portName } from '../qemu/devices.ts';
 import { forwardPort } from '../qemu/forward.ts';
+import { plugIn, pullOut } from '../qemu/hotplug.ts';
 import { type Disk, devicePath } from '../qemu/parts.ts';
 import { FIRST_HOTPLUG_SLOT } from '../qemu/qemu-args.ts';
 import type { Vm } from '../qemu/vm.ts';
 import type { MachineState } from './state.ts';
+
+/** How long the guest may take to let go of a device. */
+const UNPLUG_SECONDS = 20;
 
 /** What is plugged into a machine, by the names of its spec: disks, and `nic0`, `nic1`, … */
 export interface PluggingVerbs {
@@ -84,28 +88,11 @@ export function deviceNamed({ devices, options }: MachineState, which: string): 
 
 /** Plugs a device into the running QEMU, and waits until the guest has its disk. */
 export async function plugDevice(machine: MachineState, device: Device): Promise<void> {
-  const { qmp } = machine.running();
-  for (const node of device.blockdevs) await qmp.execute('blockdev-add', node);
-  if (device.netdev) await qmp.execute('netdev_add', device.netdev);
-  await qmp.execute('device_add', device.device);
+  await plugIn(machine.running().qmp, device);
   const disk = machine.disks.find((candidate) => `disk-${candidate.name}` === device.id);
   if (disk) await machine.guest.waitForFile(devicePath(disk));
 }
 
-async function unplugDevice(
-  machine: MachineState,
-  { id, blockdevs, netdev }: Device,
-  { qmp, lost }: Vm,
-): Promise<void> {
-  const deleted = qmp.nextEvent(
-    ({ event, data }) => event === 'DEVICE_DELETED' && data?.device === id,
-    `${id} unplugged`,
-    machine.limited(20, lost),
-  );
-  deleted.catch(() => {}); // read below, unless device_del fails
-  await qmp.execute('device_del', { id });
-  await deleted;
-  for (const node of [...blockdevs].reverse())
-    await qmp.execute('blockdev-del', { 'node-name': node['node-name'] });
-  if (netdev) await qmp.execute('netdev_del', { id: netdev.id });
+async function unplugDevice(machine: MachineState, device: Device, { qmp, lost }: Vm): Promise<void> {
+  await pullOut(qmp, device, machine.limited(UNPLUG_SECONDS, lost));
 }

@@ -2,19 +2,22 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { directBoot } from '../qemu/direct.ts';
 import { forwardPort } from '../qemu/forward.ts';
-import { startVm, type Vm } from '../qemu/vm.ts';
+import { startVm, type Vm, type VmStart } from '../qemu/vm.ts';
 import { artifactOrigin, createFiles, devicesOf, hardwareOf } from './boot.ts';
 import { netbootDevices, withHttpBoot } from './netboot.ts';
 import type { MachineState } from './state.ts';
 
-/** Starts QEMU on the machine's files. `incoming` is a saved state that it goes on from instead of booting. */
-export async function power(machine: MachineState, incoming?: string): Promise<Vm> {
+/** Starts QEMU on the machine's files: it boots, or goes on from what was saved. */
+export async function power(
+  machine: MachineState,
+  how: Pick<VmStart, 'incoming' | 'plug'> = {},
+): Promise<Vm> {
   return await machine.whileThere(async () => {
     const { lab, dir, over, forwards, options } = machine;
     if (machine.gone) throw machine.gone;
     if (machine.vm) throw new Failure(`${options.name} is on already`);
-    const hardware = await hardwareNow(machine, incoming !== undefined);
-    const started = await startVm(lab.emulator, hardware, dir, { incoming, signal: over.signal });
+    const hardware = await hardwareNow(machine, how.incoming !== undefined);
+    const started = await startVm(lab.emulator, hardware, dir, { ...how, signal: over.signal });
     machine.vm = started;
     machine.latest = started;
     void started.ended.then(() => {
@@ -48,11 +51,12 @@ async function hardwareNow(
   };
 }
 
-/** Powers on what has disks already from those, any other machine from the artifact. */
-export async function powerOn(machine: MachineState): Promise<void> {
+/** Powers on what has disks already from those, any other machine from the artifact, with `config` if not its plan's. */
+export async function powerOn(machine: MachineState, config = machine.options.plan.config): Promise<void> {
   if (!machine.files) {
     const { lab, dir, options } = machine;
-    const { plan, number, networks } = options;
+    const { number, networks } = options;
+    const plan = { ...options.plan, config };
     machine.files = await machine.whileThere(() => createFiles(lab, plan, dir, artifactOrigin(lab)));
     machine.devices = devicesOf(plan, machine.files, number, networks);
     machine.plugged = [...machine.devices.cold, ...machine.devices.hot];

@@ -1,41 +1,26 @@
-import { constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rename, rm, statfs, utimes } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheDir } from '../../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
-import { canonicalJson, sha256, temporaryName } from '../../../sdk/lib/files.ts';
+import { canonicalJson, sha256 } from '../../../sdk/lib/files.ts';
 import { withAgent } from '../guest/agent.ts';
-import { guestVerbs } from '../guest/guest.ts';
-import type { DiskFile } from '../qemu/devices.ts';
+import { EMPTY_CONFIG } from '../guest/ignition.ts';
 import { digestOf } from '../qemu/digest.ts';
+import { Unpluggable } from '../qemu/hotplug.ts';
 import type { Disk } from '../qemu/parts.ts';
-import { consoleLog, qemuArguments } from '../qemu/qemu-args.ts';
-import { newMachineDir } from '../qemu/rundir.ts';
-import { saveState, startVm, type Vm } from '../qemu/vm.ts';
-import { seconds } from '../qemu/wait.ts';
-import {
-  artifactOrigin,
-  coldPlan,
-  createFiles,
-  devicesOf,
-  hardwareOf,
-  type MachineFiles,
-  type Origin,
-  waitReady,
-  wake,
-} from './boot.ts';
+import { qemuArguments } from '../qemu/qemu-args.ts';
+import { Unforkable } from '../qemu/vm.ts';
+import { coldPlan, hardwareOf } from './boot.ts';
 import type { Lab } from './lab.ts';
+import { bootReady, bootToConfig, prepareCopy, provisionCopy } from './make-snapshot.ts';
+import { type Snapshot, snapshotAt } from './saved-files.ts';
 import { makeRoom } from './snapshot-room.ts';
 import type { Plan } from './spec.ts';
+import type { Started } from './started.ts';
 
-/** A machine that has booted, saved: its memory and device state, and the disks they belong to. */
-export interface Snapshot extends Origin {
-  readonly key: string;
-  readonly dir: string;
-  /** Memory and devices, for `migrate-incoming`. */
-  readonly state: string;
-  readonly console: string;
-}
+/** Where a machine was saved: in its initrd, looking for a config; or when it was ready, prepared if its plan says so. */
+export type Stage = 'initrd' | 'ready';
 
 /** Room that all snapshots together may take, in bytes: the least recently used go first. */
 const CAP = 8 * 1024 ** 3;
@@ -45,15 +30,23 @@ const DISK_ROOM = 1024;
 
 const inProgress = new Map<string, Promise<Snapshot | Failure>>();
 
+/** Is told how each machine came up that was made for a snapshot. */
+type Told = (started: Started) => void;
+
 /**
- * The snapshot of the machines that `plan` describes, made by booting one if there is none. A Failure is
- * returned, not thrown, when the machine boots but cannot be saved: then each machine has to boot for itself.
+ * The snapshot of the machines that `plan` describes, made if there is none. A Failure is returned, not thrown, when
+ * the machine boots but cannot be saved: then each machine has to boot for itself.
  */
-export async function snapshotFor(lab: Lab, plan: Plan): Promise<Snapshot | Failure> {
-  const cold = coldPlan(plan);
-  const key = await snapshotKey(lab, cold);
+export async function snapshotFor(
+  lab: Lab,
+  plan: Plan,
+  stage: Stage,
+  told: Told = () => {},
+): Promise<Snapshot | Failure> {
+  const cold = stage === 'initrd' ? initrdPlan(plan) : coldPlan(plan);
+  const key = await snapshotKey(lab, cold, stage);
   for (;;) {
-    const known = inProgress.get(key) ?? findOrMake(lab, cold, key);
+    const known = inProgress.get(key) ?? findOrMake({ lab, plan: cold, stage, told }, key);
     inProgress.set(key, known);
     const forget = (): void => {
       if (inProgress.get(key) === known) inProgress.delete(key);
@@ -63,6 +56,15 @@ export async function snapshotFor(lab: Lab, plan: Plan): Promise<Snapshot | Fail
     if (snapshot instanceof Failure || (await stillThere(snapshot))) return snapshot;
     forget(); // another run made room
   }
+}
+
+/** Of a machine in its initrd: neither its config nor what is prepared on it is there yet. */
+function initrdPlan(plan: Plan): Plan {
+  return { ...withoutPreparation(coldPlan(plan)), start: 'fork', config: EMPTY_CONFIG };
+}
+
+function withoutPreparation({ prepare: _, ...plan }: Plan): Plan {
+  return plan;
 }
 
 /** Each use is noted: it is what makeRoom goes by. */
@@ -78,9 +80,12 @@ async function stillThere({ dir }: Snapshot): Promise<boolean> {
 }
 
 /** All that the saved state depends on. Paths are left out: they differ from fork to fork. */
-async function snapshotKey(lab: Lab, plan: Plan): Promise<string> {
+async function snapshotKey(lab: Lab, plan: Plan, stage: Stage): Promise<string> {
+  const nothing = { system: { path: '', format: 'qcow2' }, disks: new Map(), firmwareVars: '' } as const;
+  const files = stage === 'initrd' ? nothing : { ...nothing, config: '' };
   const hardware = {
     ...plan,
+    stage,
     prepare: await preparationKey(lab, plan),
     config: withAgent(plan.config),
     disk: lab.disk.sha256,
@@ -89,20 +94,9 @@ async function snapshotKey(lab: Lab, plan: Plan): Promise<string> {
     qemu: lab.emulator.version,
     accel: lab.accel.identity,
     // The command line itself, so that a change of ours in it cannot meet an old snapshot.
-    args: qemuArguments(
-      hardwareOf(
-        lab,
-        plan,
-        { system: { path: '', format: 'qcow2' }, disks: new Map(), firmwareVars: '', config: '' },
-        {
-          name: '',
-          devices: [],
-          incoming: false,
-        },
-      ),
-      '/',
-      { ovmfCode: '' },
-    ),
+    args: qemuArguments(hardwareOf(lab, plan, files, { name: '', devices: [], incoming: false }), '/', {
+      ovmfCode: '',
+    }),
   };
   return sha256(canonicalJson(hardware)).slice(0, 32);
 }
@@ -121,128 +115,100 @@ async function preparationKey(lab: Lab, { prepare }: Plan): Promise<object | nul
   return { name: prepare.name, text: prepare.run.toString(), artifacts };
 }
 
-async function findOrMake(lab: Lab, plan: Plan, key: string): Promise<Snapshot | Failure> {
+/** What a snapshot is made of. */
+interface Wanted {
+  readonly lab: Lab;
+  readonly plan: Plan;
+  readonly stage: Stage;
+  readonly told: Told;
+}
+
+async function findOrMake(wanted: Wanted, key: string): Promise<Snapshot | Failure> {
+  const { lab, plan } = wanted;
   const root = join(cacheDir(), 'snapshots');
   const dir = join(root, key);
   if (!existsSync(dir)) {
     await mkdir(root, { recursive: true });
     await makeRoom(root, CAP);
     const { bavail, bsize } = await statfs(root);
-    const wanted = (plan.memory + DISK_ROOM) * 1024 ** 2;
-    if (bavail * bsize < wanted) return new Failure(`too little room for a snapshot in ${root}`);
-    const made = await make(lab, plan, dir);
-    if (made) return made;
+    const room = (plan.memory + DISK_ROOM) * 1024 ** 2;
+    if (bavail * bsize < room) return new Failure(`too little room for a snapshot in ${root}`);
+    const why = await make(wanted, dir);
+    if (why) return why;
   }
   return snapshotAt(lab, plan, dir, key);
 }
 
-function snapshotAt(lab: Lab, plan: Plan, dir: string, key: string): Snapshot {
-  const overlay = (name: string, backing?: DiskFile): DiskFile => ({
-    path: join(dir, name),
-    format: 'qcow2',
-    ...(backing ? { backing } : {}),
-  });
-  return {
-    key,
-    dir,
-    state: join(dir, 'state'),
-    console: consoleLog(dir),
-    firmwareVars: join(dir, 'vars.fd'),
-    system: overlay('system.qcow2', artifactOrigin(lab).system),
-    disks: new Map(
-      plan.disks
-        .filter(({ size }) => size !== undefined)
-        .map(({ name }) => [name, overlay(`disk-${name}.qcow2`)]),
-    ),
-  };
-}
-
-/** Makes a machine and saves it as `dir`. Returns why not, when the machine is fine but QEMU cannot save it. */
-async function make(lab: Lab, plan: Plan, dir: string): Promise<Failure | undefined> {
-  const start = performance.now();
-  const files = temporaryName(dir);
-  const run = await newMachineDir();
-  try {
-    const base = plan.prepare ? await snapshotFor(lab, withoutPreparation(plan)) : undefined;
-    if (base instanceof Failure) return base;
-    const vm = base ? await startCopy(lab, plan, files, run, base) : await startFirst(lab, plan, files, run);
-    try {
-      if (plan.prepare) {
-        await wake(lab, vm);
-        const verbs = guestVerbs(lab.accel, plan.prepare.name, () => vm);
-        await plan.prepare.run({ ...verbs, artifact: async (name) => (await lab.image.get(name)).path });
-      } else await waitReady(lab, vm);
-      // What udev has not done yet, every fork would have to do.
-      await vm.agent.run('udevadm settle; sync', { timeoutMs: 120_000, signal: vm.lost });
-      try {
-        await saveState(vm.qmp, join(files, 'state'));
-      } catch (error) {
-        if (!(error instanceof Failure) || vm.lost.aborted) throw error;
-        return error;
-      }
-      await vm.quit();
-    } finally {
-      await vm.kill();
-    }
-    await copyFile(consoleLog(run), consoleLog(files));
-    await publish(files, dir);
-    const what = plan.prepare ? `prepared ${plan.prepare.name}` : `booted ${lab.image.image}`;
-    lab.log(`kola: ${what} (${plan.memory} MiB) for forks in ${seconds(performance.now() - start)}`);
-    return undefined;
-  } finally {
-    await rm(files, { recursive: true, force: true });
-    await rm(run, { recursive: true, force: true });
+/** Returns why not, when the machine is fine but cannot be saved. */
+async function make({ lab, plan, stage, told }: Wanted, dir: string): Promise<Failure | undefined> {
+  if (stage === 'initrd') return await bootToConfig(lab, plan, dir, told);
+  if (plan.prepare) {
+    const base = await snapshotFor(lab, withoutPreparation(plan), 'ready', told);
+    return base instanceof Failure ? base : await prepareCopy(lab, plan, dir, { base, told });
   }
+  const why = await fromInitrd(lab, plan, { dir, told });
+  if (!why) return undefined;
+  lab.log(`kola: a machine boots instead of being forked in its initrd: ${why.message}`);
+  return await bootReady(lab, plan, dir, { told, why: why.message });
 }
 
-function withoutPreparation({ prepare: _, ...plan }: Plan): Plan {
-  return plan;
-}
-
-async function startFirst(lab: Lab, plan: Plan, files: string, run: string): Promise<Vm> {
-  return await startOn(lab, plan, await createFiles(lab, plan, files, artifactOrigin(lab)), run);
-}
-
-/** Continues a snapshot on a copy of its files: the new snapshot then needs nothing of the old one. */
-async function startCopy(lab: Lab, plan: Plan, files: string, run: string, base: Snapshot): Promise<Vm> {
-  await mkdir(files, { mode: 0o700 });
-  for (const name of (await readdir(base.dir)).filter((name) => name !== 'state')) {
-    await copyFile(join(base.dir, name), join(files, name), constants.COPYFILE_FICLONE);
-  }
-  await copyFile(base.console, consoleLog(run));
-  const { system, disks, firmwareVars } = snapshotAt(lab, plan, files, '');
-  const layout = { system, disks, firmwareVars, config: join(files, 'ignition.json') };
-  return await startOn(lab, plan, layout, run, base.state);
-}
-
-async function startOn(
+/** Makes a ready machine of a fork of the initrd. Returns why it has to boot instead. */
+async function fromInitrd(
   lab: Lab,
   plan: Plan,
-  layout: MachineFiles,
-  run: string,
-  incoming?: string,
-): Promise<Vm> {
-  const { cold } = devicesOf(plan, layout, 0, () => '');
-  const name = 'snapshot';
-  const hardware = hardwareOf(lab, plan, layout, {
-    name,
-    devices: cold,
-    incoming: incoming !== undefined,
+  { dir, told }: { readonly dir: string; readonly told: Told },
+): Promise<Failure | undefined> {
+  return await forkOrWhyNot(lab, {
+    snapshot: () => snapshotFor(lab, plan, 'initrd', told),
+    fork: async (base) => await provisionCopy(lab, plan, dir, { base, told }),
+    unusable: isUnforkable,
+    undo: async () => {},
   });
-  return await startVm(lab.emulator, hardware, run, { incoming });
+}
+
+/** How a machine is forked, and what is done when that fails. */
+export interface Forking {
+  snapshot(): Promise<Snapshot | Failure>;
+  /** Returns why the result cannot be used, if the fork itself is fine. */
+  fork(snapshot: Snapshot): Promise<Failure | undefined>;
+  /** Whether the snapshot is to blame for an error of `fork`. */
+  unusable(error: unknown): boolean;
+  /** Removes what a fork that failed has left. */
+  undo(): Promise<void>;
+}
+
+/**
+ * Forks a machine; from a new snapshot when the first one cannot be used. Returns why the machine has to boot instead:
+ * there is nothing to fork, what it needs cannot be plugged in, or the new snapshot is no better.
+ */
+export async function forkOrWhyNot(lab: Lab, forking: Forking): Promise<Failure | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    const snapshot = await forking.snapshot();
+    if (snapshot instanceof Failure) return snapshot;
+    try {
+      return await forking.fork(snapshot);
+    } catch (error) {
+      const refused = error instanceof Unpluggable;
+      // Another run may make room at any time.
+      const unusable = forking.unusable(error) || !existsSync(snapshot.state);
+      if (!refused && !unusable) throw error;
+      if (attempt === 2 && !refused && !isUnforkable(error)) throw error;
+      await forking.undo();
+      if (refused) return error;
+      if (attempt === 2) return new Failure(`it cannot be forked: ${String(error)}`, { cause: error });
+      lab.log(`kola: the snapshot ${snapshot.key} cannot be forked, it is made anew: ${String(error)}`);
+      await discardSnapshot(snapshot);
+    }
+  }
+}
+
+/** Whether it is certain that the snapshot is to blame. ENOENT: another run made room meanwhile. */
+export function isUnforkable(error: unknown): boolean {
+  return error instanceof Unforkable || errorCode(error) === 'ENOENT';
 }
 
 /** Forgets a snapshot that turned out not to be usable (cut short by a full disk, say), so that it is made anew. */
 export async function discardSnapshot({ key, dir }: Snapshot): Promise<void> {
   inProgress.delete(key);
   await rm(dir, { recursive: true, force: true });
-}
-
-/** Another run may have been quicker: then its snapshot is as good as ours. */
-async function publish(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error;
-  }
 }

@@ -23,10 +23,12 @@ export interface MachineSpec {
   readonly config?: IgnitionConfig;
   /**
    * `fork` (default): a copy of a machine of this kind that has booted already; disks beside the system disk and
-   * NICs beside the first are plugged after the fork. `fresh`: boots for this test, with everything plugged.
-   * `off`: as `fresh`, but the test itself powers it on.
+   * NICs beside the first are plugged after the fork. `first-boot`: a first boot of its own with everything plugged,
+   * as a copy of a machine that looks for its config in the initrd, and is given it on a disk labelled IGNITION.
+   * `fresh`: boots for this test, with the config in fw_cfg: for what is about the firmware, the boot loader, or how the
+   * config is found. `off`: as `fresh`, but the test itself powers it on.
    */
-  readonly start?: 'fork' | 'fresh' | 'off';
+  readonly start?: 'fork' | 'first-boot' | 'fresh' | 'off';
   /** Size of the system disk in MiB, default 8192: the image, and room for what the machine makes on first boot. */
   readonly systemSize?: number;
   /** Where the system disk is plugged. Default virtio. */

@@ -1,18 +1,26 @@
 import { copyFile, mkdir, rm } from 'node:fs/promises';
-import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import type { IgnitionConfig } from '../guest/ignition.ts';
 import { consoleLog } from '../qemu/qemu-args.ts';
 import { createFiles, devicesOf, waitReady, wake } from './boot.ts';
+import { configStick, waitFirstBoot } from './first-boot.ts';
 import { plugDevice } from './plugging.ts';
 import { cut, power, powerOn } from './power.ts';
-import { discardSnapshot, type Snapshot, snapshotFor } from './snapshot.ts';
-import type { PreparedGuest } from './spec.ts';
+import type { Snapshot } from './saved-files.ts';
+import { forkOrWhyNot, isUnforkable, type Stage, snapshotFor } from './snapshot.ts';
+import type { Plan, PreparedGuest } from './spec.ts';
+import type { Started } from './started.ts';
 import type { MachineState } from './state.ts';
 
 export interface StartVerbs {
   /** Why it could not be forked and was booted instead. */
   readonly fallback: () => string | undefined;
+  /** How it came up each time, and the machines that were saved for that. */
+  readonly starts: () => readonly Started[];
   /** Powers on. The first time by its spec: a fork or a boot; later always a boot, from the disks as they are. */
   start(): Promise<void>;
+  /** Powers on for the first time a machine whose spec says `off`, as a fork of its initrd that is given `config`. */
+  firstBoot(config: IgnitionConfig): Promise<void>;
   /** Makes what `start` forks, if need be: other machines fork it as well, so that its time is not this one's. */
   prepare(): Promise<void>;
   /** Powers on and waits for nothing. */
@@ -22,77 +30,105 @@ export interface StartVerbs {
 }
 
 export function startVerbs(machine: MachineState, guest: PreparedGuest): StartVerbs {
-  const { lab, options } = machine;
+  const { lab, options, starts } = machine;
   const { name, plan } = options;
-  const forks = plan.start === 'fork' && lab.forks;
+  const stage = stageOf(plan);
   let fallback: string | undefined;
 
   const ready = async (): Promise<void> => await waitReady(lab, machine.running());
-  const bootFresh = async (): Promise<void> => {
-    await powerOn(machine);
-    await ready();
+  const boot = async (config: IgnitionConfig, why?: string): Promise<void> =>
+    await machine.timed(
+      'boot',
+      async () => {
+        await powerOn(machine, config);
+        await ready();
+      },
+      why,
+    );
+  const forkOrBoot = async (from: Stage, config: IgnitionConfig): Promise<void> => {
+    const trouble = lab.forks ? await forkOrSay(machine, from, config) : undefined;
+    if (lab.forks && !trouble) return;
+    fallback = trouble?.message;
+    if (fallback) lab.log(`kola: ${name} boots instead of being forked: ${fallback}`);
+    await boot(config, fallback);
     await plan.prepare?.run(guest);
   };
 
   return {
     fallback: () => fallback,
-    start: async () => {
-      if (machine.files) {
-        await powerOn(machine);
-        return await ready();
-      }
-      if (!forks) return await bootFresh();
-      const trouble = await forkOrSay(machine);
-      if (!trouble) return;
-      fallback = trouble.message;
-      lab.log(`kola: ${name} boots instead of being forked: ${fallback}`);
-      await bootFresh();
+    starts: () => starts,
+    start: async () => await (machine.files || !stage ? boot(plan.config) : forkOrBoot(stage, plan.config)),
+    firstBoot: async (config) => {
+      if (machine.files) throw new Failure(`${name} has booted before`);
+      await forkOrBoot('initrd', config);
     },
     prepare: async () => {
-      if (!machine.files && forks) await snapshotFor(lab, plan);
+      if (!machine.files && stage && lab.forks)
+        await snapshotFor(lab, plan, stage, (each) => starts.push(each));
     },
     powerOn: async () => await powerOn(machine),
     ready,
   };
 }
 
-/** Forks the machine from its snapshot, which is made first if need be. Returns why there can be none. */
-async function forkOrSay(machine: MachineState): Promise<Failure | undefined> {
-  const { lab, dir, over, options } = machine;
-  let snapshot = await snapshotFor(lab, options.plan);
-  for (let attempt = 1; !(snapshot instanceof Failure); attempt += 1) {
-    try {
-      await fork(machine, snapshot);
+/** What a machine is a fork of when it is first started, if it is one. */
+function stageOf({ start }: Plan): Stage | undefined {
+  if (start === 'fork') return 'ready';
+  return start === 'first-boot' ? 'initrd' : undefined;
+}
+
+/** Forks the machine from its snapshot, which is made first if need be. Returns why it has to boot instead. */
+async function forkOrSay(
+  machine: MachineState,
+  stage: Stage,
+  config: IgnitionConfig,
+): Promise<Failure | undefined> {
+  const { lab, dir, over, options, starts } = machine;
+  return await forkOrWhyNot(lab, {
+    snapshot: () => snapshotFor(lab, options.plan, stage, (each) => starts.push(each)),
+    fork: async (snapshot) => {
+      if (stage === 'ready') await machine.timed('fork', () => fork(machine, snapshot));
+      else await machine.timed('initrd fork', () => forkInitrd(machine, snapshot, config));
       return undefined;
-    } catch (error) {
-      // ENOENT: another run made room meanwhile.
-      const unusable = error instanceof Failure || errorCode(error) === 'ENOENT';
-      if (!unusable || attempt === 2) throw error;
+    },
+    unusable: (error) => isUnforkable(error) || (stage === 'ready' && error instanceof Failure),
+    undo: async () => {
       over.signal.throwIfAborted();
-      lab.log(`kola: the snapshot ${snapshot.key} cannot be forked, it is made anew: ${String(error)}`);
       await cut(machine);
       machine.gone = undefined;
+      machine.files = undefined;
       await machine.whileThere(async () => {
         await rm(dir, { recursive: true, force: true });
         await mkdir(dir, { mode: 0o700 });
       });
-      await discardSnapshot(snapshot);
-      snapshot = await snapshotFor(lab, options.plan);
-    }
-  }
-  return snapshot;
+    },
+  });
 }
 
-async function fork(machine: MachineState, snapshot: Snapshot): Promise<void> {
+/** Lays out the files of a fork, which begins with the devices that its snapshot has. */
+async function layOut(machine: MachineState, snapshot: Snapshot, config: IgnitionConfig): Promise<void> {
   const { lab, dir, options } = machine;
   const { plan, number, networks } = options;
-  machine.files = await machine.whileThere(() => createFiles(lab, plan, dir, snapshot));
+  machine.files = await machine.whileThere(() => createFiles(lab, { ...plan, config }, dir, snapshot));
   machine.devices = devicesOf(plan, machine.files, number, networks);
   machine.plugged = [...machine.devices.cold];
   await machine.whileThere(() => copyFile(snapshot.console, consoleLog(dir)));
-  await wake(lab, await power(machine, snapshot.state));
+}
+
+async function fork(machine: MachineState, snapshot: Snapshot): Promise<void> {
+  await layOut(machine, snapshot, machine.options.plan.config);
+  await wake(machine.lab, await power(machine, { incoming: snapshot.state }));
   for (const device of machine.devices.hot) {
     await plugDevice(machine, device);
     machine.plugged.push(device);
   }
+}
+
+async function forkInitrd(machine: MachineState, snapshot: Snapshot, config: IgnitionConfig): Promise<void> {
+  await layOut(machine, snapshot, config);
+  const { hot } = machine.devices;
+  const stick = await machine.whileThere(() => configStick(machine.dir, config));
+  const vm = await power(machine, { incoming: snapshot.state, plug: [...hot, stick] });
+  machine.plugged.push(...hot);
+  await waitFirstBoot(machine.lab, vm, stick);
 }

@@ -8,6 +8,7 @@ import type { Devices, MachineFiles } from './boot.ts';
 import type { Lab } from './lab.ts';
 import type { Netboot } from './netboot.ts';
 import type { Plan } from './spec.ts';
+import type { Started } from './started.ts';
 
 export interface MachineOptions {
   readonly name: string;
@@ -34,6 +35,8 @@ export class MachineState {
   gone: Failure | undefined;
   /** What its kernel had said before each orderly end. */
   readonly kernelLog: string[] = [];
+  /** How it came up each time, and the machines that were saved for that. */
+  readonly starts: Started[] = [];
   /** Multiplies the limits of the guest's verbs. */
   patience = 1;
 
@@ -83,6 +86,14 @@ export class MachineState {
     } finally {
       this.underWay.delete(working);
     }
+  }
+
+  /** Notes how it comes up, and in what time. */
+  async timed(how: Started['how'], comesUp: () => Promise<void>, why?: string): Promise<void> {
+    const start = performance.now();
+    await comesUp();
+    const ms = Math.round(performance.now() - start);
+    this.starts.push({ machine: this.options.name, how, ms, ...(why === undefined ? {} : { why }) });
   }
 
   /** Seconds as on native speed. */

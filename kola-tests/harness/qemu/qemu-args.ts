@@ -34,6 +34,8 @@ export interface Hardware {
 
 /** Root port 0 holds the system disk, 1 the first NIC; those from here on are free for plugging. */
 export const FIRST_HOTPLUG_SLOT = 2;
+/** The root port behind those, which no plan takes: for the disk that a fork of the initrd gets its config by. */
+export const STICK_SLOT = FIRST_HOTPLUG_SLOT + HOTPLUG_SLOTS;
 
 export const sockets = (dir: string): { qmp: string; console: string; agent: string } => ({
   qmp: join(dir, 'qmp.sock'),
@@ -167,7 +169,7 @@ function ramBackend(memory: number): object {
 
 /** Devices plug into PCIe only behind a root port. Ports without I/O space: 64 KiB would not do for all (QEMU's docs/pcie.txt). */
 function rootPorts(): string[][] {
-  return Array.from({ length: FIRST_HOTPLUG_SLOT + HOTPLUG_SLOTS }, (_, slot) => {
+  return Array.from({ length: STICK_SLOT + 1 }, (_, slot) => {
     const address = `${(16 + Math.floor(slot / 8)).toString(16)}.${slot % 8}`;
     return [
       '-device',

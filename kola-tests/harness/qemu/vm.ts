@@ -1,7 +1,9 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { type Agent, openAgent } from './agent.ts';
 import { type GuestConsole, openConsole } from './console.ts';
+import type { Device } from './devices.ts';
 import type { Emulator } from './emulator.ts';
+import { plugIn } from './hotplug.ts';
 import { type Hardware, qemuArguments, sockets } from './qemu-args.ts';
 import { connectQmp, type Qmp } from './qmp.ts';
 import { connectUnix } from './socket.ts';
@@ -31,12 +33,25 @@ export type Down = 'reboot' | 'poweroff';
 
 const CONNECT_MS = 30_000;
 
-/** Starts QEMU. With `incoming`, restores that saved state and lets the guest run. `signal` ends what has not started yet. */
+/** A saved machine that cannot be gone on with: its state was cut short, or is not what it was taken for. */
+export class Unforkable extends Failure {}
+
+/** How a VM comes up. */
+export interface VmStart {
+  /** Restores this saved state instead of booting, and lets the guest go on. Throws `Unforkable`. */
+  readonly incoming?: string | undefined;
+  /** Plugged into what is restored before it goes on. Throws `Unpluggable`. */
+  readonly plug?: readonly Device[];
+  /** Ends what has not started yet. */
+  readonly signal?: AbortSignal;
+}
+
+/** Starts QEMU. */
 export async function startVm(
   emulator: Emulator,
   hardware: Hardware,
   dir: string,
-  { incoming, signal }: { readonly incoming?: string | undefined; readonly signal?: AbortSignal } = {},
+  { incoming, plug = [], signal }: VmStart = {},
 ): Promise<Vm> {
   const args = qemuArguments(hardware, dir, emulator);
   const lost = new AbortController();
@@ -73,7 +88,7 @@ export async function startVm(
     const opened = openConsole(await connectUnix(paths.console, patience), (failure) => lost.abort(failure));
     console = opened;
     const agent = openAgent(await connectUnix(paths.agent, patience));
-    if (incoming !== undefined) await restore(qmp, incoming, patience.signal);
+    if (incoming !== undefined) await restore(qmp, incoming, plug, patience.signal);
     return {
       qmp,
       console: opened,
@@ -136,10 +151,17 @@ export async function saveState(qmp: Qmp, path: string): Promise<void> {
   await migrated(qmp, () => qmp.execute('migrate', { uri: `file:${path}` }), undefined);
 }
 
-async function restore(qmp: Qmp, path: string, signal: AbortSignal): Promise<void> {
+async function restore(qmp: Qmp, path: string, plug: readonly Device[], signal: AbortSignal): Promise<void> {
   await mappedRam(qmp, true);
-  await migrated(qmp, () => qmp.execute('migrate-incoming', { uri: `file:${path}` }), signal);
+  try {
+    await migrated(qmp, () => qmp.execute('migrate-incoming', { uri: `file:${path}` }), signal);
+  } catch (error) {
+    // QEMU may end instead of answering.
+    if (!(error instanceof Failure)) throw error;
+    throw new Unforkable(error.message, { where: path, cause: error });
+  }
   await mappedRam(qmp, false); // snapshots inside a disk (saved.ts) have no such places
+  for (const device of plug) await plugIn(qmp, device);
   await qmp.execute('cont');
 }
 

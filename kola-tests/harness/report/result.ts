@@ -2,6 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../../../sdk/lib/errors.ts';
 import { writeAtomic } from '../../../sdk/lib/files.ts';
+import type { Started } from '../machine/started.ts';
 
 /** How one test went, as `REPORT/TEST/result.json`. Times in milliseconds. */
 export interface TestResult {
@@ -25,6 +26,8 @@ export interface TestResult {
   readonly skipped?: string;
   /** Machines that had to be booted instead of forked, and why. */
   readonly fallbacks: readonly string[];
+  /** How its machines came up, reboots included, and those that were saved for its forks. */
+  readonly starts?: readonly Started[];
 }
 
 export async function writeResult(reportDir: string, result: TestResult): Promise<void> {

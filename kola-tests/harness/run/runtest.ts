@@ -7,6 +7,7 @@ import { createCluster, planCluster } from '../machine/cluster.ts';
 import { type Keep, keepMachines } from '../machine/keep.ts';
 import type { Lab } from '../machine/lab.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { Started } from '../machine/started.ts';
 import { Trouble } from '../qemu/trouble.ts';
 import { seconds, within } from '../qemu/wait.ts';
 import { leaveEvidence } from '../report/report.ts';
@@ -62,6 +63,7 @@ export async function attemptTest(
   await rm(join(reportDir, name), { recursive: true, force: true });
   const times: Times = { since: performance.now(), totalMs: 0, parts: {} };
   let fallbacks: readonly string[] = [];
+  let starts: readonly Started[] = [];
   let failure: { readonly thrown: unknown; readonly error: Error } | undefined;
   const failed = async (thrown: unknown, machines: readonly Machine[]): Promise<void> => {
     times.totalMs = Math.round(performance.now() - times.since);
@@ -87,6 +89,7 @@ export async function attemptTest(
           await keepMachines(name, machines, keep, lab.log);
         }
         fallbacks = machines.flatMap((machine) => machine.fallback() ?? []);
+        starts = machines.flatMap((machine) => machine.starts());
         await cluster.dispose();
       }
     } finally {
@@ -103,6 +106,7 @@ export async function attemptTest(
     ...times.parts,
     totalMs: times.totalMs,
     fallbacks,
+    starts,
     ...(failure ? { error: failure.error.message } : {}),
     ...(failure?.thrown instanceof Trouble ? { trouble: true } : {}),
   };
@@ -117,7 +121,7 @@ interface Times {
   readonly parts: { -readonly [Part in 'upMs' | 'bodyMs' | 'checkMs']?: number };
 }
 
-/** Start, body, checks: each part's time is noted once it is over. */
+/** Started, body, checks: each part's time is noted once it is over. */
 async function runOn(
   machines: readonly Machine[],
   cluster: Awaited<ReturnType<typeof createCluster>>,

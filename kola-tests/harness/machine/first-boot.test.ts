@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type FakeLab, withFakeLab } from '../../fixtures/fake-lab.ts';
+import { EMPTY_CONFIG, type IgnitionConfig } from '../guest/ignition.ts';
+import type { Attempt } from '../run/runtest.ts';
+import { configStick } from './first-boot.ts';
+import { snapshotFor } from './snapshot.ts';
+import { planMachine } from './spec.ts';
+
+const FIRST = { machines: { box: { start: 'first-boot' } } } as const;
+
+/** A machine of a kind of its own: what cannot be saved is remembered by its kind for as long as the process lives. */
+let memory = 512;
+const anotherKind = (): object => {
+  memory += 8;
+  return { machines: { box: { memory, start: 'first-boot' } } };
+};
+const nothing = async (): Promise<void> => {};
+
+/** How the machines of an attempt came up, e.g. `boot, fork`; and why not otherwise. */
+function starts({ result, reason }: Attempt): { how: string; why: readonly string[] } {
+  assert.equal(reason, undefined);
+  return { how: (result.starts ?? []).map(({ how }) => how).join(', '), why: result.fallbacks };
+}
+
+test('a ready machine is made of a fork of the initrd, which machines with other configs share', async () => {
+  await withFakeLab(async (fake) => {
+    assert.deepEqual(starts(await fake.attempt(nothing)), { how: 'boot, initrd fork, fork', why: [] });
+    assert.deepEqual(starts(await fake.attempt(nothing)), { how: 'fork', why: [] });
+    const config: IgnitionConfig = { ignition: { version: '3.3.0' }, passwd: {} };
+    assert.deepEqual(starts(await fake.attempt(nothing, { config })), { how: 'initrd fork, fork', why: [] });
+    assert.deepEqual(starts(await fake.attempt(nothing, FIRST)), { how: 'initrd fork', why: [] });
+    const again = await fake.attempt(async (_t, { box }) => await box?.reboot(), FIRST);
+    assert.deepEqual(starts(again), { how: 'initrd fork, boot', why: [] });
+    const own = await fake.attempt(async (_t, { box }) => await box?.firstBoot(config), {
+      machines: { box: { start: 'off' } },
+    });
+    assert.deepEqual(starts(own), { how: 'initrd fork', why: [] });
+    assert.deepEqual(starts(await fake.attempt(nothing, { machines: { box: { start: 'fresh' } } })), {
+      how: 'boot',
+      why: [],
+    });
+  });
+});
+
+/** Cuts the saved state of every snapshot short. */
+async function cutShort(fake: FakeLab): Promise<void> {
+  for (const key of await readdir(fake.snapshots)) await truncate(join(fake.snapshots, key, 'state'), 2);
+}
+
+test('a snapshot that was cut short, or is of another QEMU, is made anew', async () => {
+  await withFakeLab(async (fake) => {
+    await fake.attempt(nothing, FIRST);
+    await cutShort(fake);
+    assert.deepEqual(starts(await fake.attempt(nothing, FIRST)), { how: 'boot, initrd fork', why: [] });
+    await cutShort(fake);
+    assert.deepEqual(starts(await fake.attempt(nothing)), { how: 'boot, initrd fork, fork', why: [] });
+    Object.assign(fake.lab.emulator, { version: '11.2.0' });
+    assert.deepEqual(starts(await fake.attempt(nothing, FIRST)), { how: 'boot, initrd fork', why: [] });
+  });
+});
+
+test('what cannot be forked in its initrd boots, and says why', async () => {
+  for (const [what, why, how] of [
+    ['no port', /^config-stick cannot be plugged in: .*Bus 'port8' not found/, 'boot, boot'],
+    ['missed', /the fork did not see its config/, 'boot, boot, boot'],
+    ['late', /^the initrd was stopped .* after it began to look for a stick/, 'boot'],
+    ['baked', /^n100 has a machine config in its image/, 'boot'],
+  ] as const)
+    await withFakeLab(async (fake) => {
+      fake.env.FAKE_INITRD = what;
+      fake.env.FAKE_HELLO = '800';
+      const kind = anotherKind();
+      const first = starts(await fake.attempt(nothing, kind));
+      assert.equal(first.how, how, what);
+      assert.match(first.why.join('\n'), why);
+      // A ready machine is made all the same.
+      const ready = { machines: { box: { memory } } };
+      assert.match(starts(await fake.attempt(nothing, ready)).how, /boot, fork$/);
+      assert.deepEqual(starts(await fake.attempt(nothing, ready)), { how: 'fork', why: [] });
+    });
+});
+
+test('a first boot that fails is not tried again', async () => {
+  await withFakeLab(async (fake) => {
+    const kind = anotherKind();
+    await fake.attempt(nothing, kind);
+    fake.env.FAKE_INITRD = 'ignition';
+    fake.env.FAKE_HELLO = '800';
+    assert.match(
+      (await fake.attempt(nothing, kind)).reason ?? '',
+      /^Ignition failed: Ignition failed: no such disk/,
+    );
+    fake.env.FAKE_INITRD = '';
+    assert.deepEqual(starts(await fake.attempt(nothing, kind)), { how: 'initrd fork', why: [] });
+  });
+});
+
+test('plans that differ in their configs only have one snapshot of the initrd', async () => {
+  await withFakeLab(async ({ lab }) => {
+    const key = async (spec: object): Promise<string> => {
+      const found = await snapshotFor(lab, planMachine(spec, 'a test'), 'initrd');
+      return 'key' in found ? found.key : found.message;
+    };
+    const common = await key({});
+    const other = { config: { ...EMPTY_CONFIG, passwd: {} }, start: 'first-boot', firmware: 'none' };
+    assert.equal(await key(other), common);
+    assert.equal(await key({ disks: [{ name: 'a', size: 1 }] }), common);
+    assert.notEqual(await key({ memory: 1024 }), common);
+    assert.notEqual(await key({ disks: [{ name: 'a', size: 1, bus: 'ahci' }] }), common);
+  });
+});
+
+test('the stick holds the config with the agent, and a machine-id of its own unless the config has one', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'stick-test-'));
+  try {
+    const written = async (config: IgnitionConfig): Promise<{ path: string; contents: object }[]> => {
+      const [node] = (await configStick(dir, config)).blockdevs;
+      const text = await readFile(join(String(node?.dir), 'ignition.ign'), 'utf8');
+      return JSON.parse(text).storage.files;
+    };
+    const ids = [await written(EMPTY_CONFIG), await written(EMPTY_CONFIG)].map(
+      (files) => files.find(({ path }) => path === '/etc/machine-id')?.contents,
+    );
+    assert.notDeepEqual(ids[0], ids[1]);
+    const own = { path: '/etc/machine-id', contents: { source: 'data:,x' } };
+    const paths = (await written({ ...EMPTY_CONFIG, storage: { files: [own] } })).map(({ path }) => path);
+    assert.deepEqual(paths, ['/etc/machine-id', '/etc/draisine-kola/agent']);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { withAgent } from '../guest/agent.ts';
+import { dataUrl, type IgnitionConfig } from '../guest/ignition.ts';
+import { indent } from '../qemu/console.ts';
+import { type Device, portName } from '../qemu/devices.ts';
+import { pullOut } from '../qemu/hotplug.ts';
+import { consoleLog, STICK_SLOT } from '../qemu/qemu-args.ts';
+import { Unforkable, type Vm } from '../qemu/vm.ts';
+import { anySignal, seconds } from '../qemu/wait.ts';
+import { greet, setClock, waitStarted } from './boot.ts';
+import type { Lab } from './lab.ts';
+
+/*
+ * Forks of the initrd. A machine that was given no config says so on its console, and looks for a stick for five more
+ * seconds (first-boot of the initrd). There it is stopped and saved. A fork finds a stick when it goes on, which is what
+ * an owner would give it.
+ */
+
+/** The line at which a machine is stopped; or it has a config of its own, and goes on to its login prompt. */
+const LOOKING = /machine config: none yet, looking for a stick| login: /;
+/** It has given up, and nobody can log in. */
+const FOUND_NONE = /machine config: none\n/;
+/** How long after that line a machine may have been stopped: what is left of the five seconds is its forks'. */
+const LATEST_MS = 2_000;
+const UNPLUG_SECONDS = 20;
+
+/** Waits until a machine looks for its config, and stops it. Returns why there is nothing to fork. */
+export async function stopAtConfig(lab: Lab, vm: Vm, dir: string): Promise<Failure | undefined> {
+  try {
+    const patience = { timeoutMs: 60_000 * lab.accel.slowness, signal: vm.lost };
+    const [said] = await vm.console.waitFor(LOOKING, patience);
+    if (said.endsWith('login: ')) return new Failure(`${lab.image.image} has a machine config in its image`);
+  } catch (error) {
+    if (!(error instanceof Failure) || vm.lost.aborted) throw error;
+    return new Failure(`the initrd does not look for a stick: ${error.message}`);
+  }
+  await vm.qmp.execute('stop');
+  const late = Date.now() - (await stat(consoleLog(dir))).mtimeMs;
+  if (late > LATEST_MS || FOUND_NONE.test(vm.console.text()))
+    return new Failure(`the initrd was stopped ${seconds(late)} after it began to look for a stick`);
+  return undefined;
+}
+
+/** A small FAT disk labelled IGNITION in the port that is kept for it: QEMU makes one of a folder (vvfat). */
+export async function configStick(dir: string, config: IgnitionConfig): Promise<Device> {
+  const folder = join(dir, 'stick');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const text = `${JSON.stringify(withAgent(withOwnId(config)), undefined, 2)}\n`;
+  await writeFile(join(folder, 'ignition.ign'), text);
+  const id = 'config-stick';
+  return {
+    id,
+    device: { driver: 'virtio-blk-pci', id, drive: id, bus: portName(STICK_SLOT), serial: id },
+    blockdevs: [{ 'node-name': id, driver: 'vvfat', dir: folder, label: 'IGNITION', 'read-only': true }],
+  };
+}
+
+/**
+ * The initrd's systemd has a machine-id before it looks for the config, and the system takes it over from /run
+ * (machine-id(5), acquire_machine_id of systemd): all forks would be one machine.
+ */
+function withOwnId(config: IgnitionConfig): IgnitionConfig {
+  const path = '/etc/machine-id';
+  const files = config.storage?.files ?? [];
+  if (files.some((file) => 'path' in file && file.path === path)) return config;
+  const file = {
+    path,
+    mode: 0o444,
+    overwrite: true,
+    contents: { source: dataUrl(Buffer.from(`${randomBytes(16).toString('hex')}\n`)) },
+  };
+  return { ...config, storage: { ...config.storage, files: [...files, file] } };
+}
+
+/**
+ * Waits until a fork of the initrd has taken its config and started what it starts; its clock, which stopped with the
+ * snapshot, is set as soon as it answers. The stick is taken out again. Throws `Unforkable` when it missed its config.
+ */
+export async function waitFirstBoot(lab: Lab, vm: Vm, stick: Device): Promise<void> {
+  const missed = new AbortController();
+  const forget = vm.console.onOutput(() => {
+    const text = vm.console.text();
+    if (FOUND_NONE.test(text))
+      missed.abort(new Unforkable(`the fork did not see its config\n${indent(vm.console.tail(5))}`));
+  });
+  try {
+    await greet(lab, vm, anySignal(vm.lost, missed.signal));
+  } finally {
+    forget();
+  }
+  await setClock(lab, vm);
+  await waitStarted(lab, vm);
+  const limits = { timeoutMs: UNPLUG_SECONDS * 1000 * lab.accel.slowness, signal: vm.lost };
+  await pullOut(vm.qmp, stick, limits);
+  await forgetStick(stick);
+}
+
+async function forgetStick({ blockdevs: [node] }: Device): Promise<void> {
+  await rm(String(node?.dir), { recursive: true, force: true });
+}

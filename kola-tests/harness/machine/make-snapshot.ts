@@ -1,0 +1,215 @@
+import { constants } from 'node:fs';
+import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
+import { temporaryName } from '../../../sdk/lib/files.ts';
+import { guestVerbs } from '../guest/guest.ts';
+import type { Device } from '../qemu/devices.ts';
+import { consoleLog } from '../qemu/qemu-args.ts';
+import { newMachineDir } from '../qemu/rundir.ts';
+import { saveState, startVm, type Vm, type VmStart } from '../qemu/vm.ts';
+import { seconds } from '../qemu/wait.ts';
+import {
+  artifactOrigin,
+  createFiles,
+  devicesOf,
+  hardwareOf,
+  ignitionText,
+  type MachineFiles,
+  waitReady,
+  wake,
+} from './boot.ts';
+import { configStick, stopAtConfig, waitFirstBoot } from './first-boot.ts';
+import type { Lab } from './lab.ts';
+import { type Snapshot, snapshotAt } from './saved-files.ts';
+import type { Plan } from './spec.ts';
+import type { Started } from './started.ts';
+
+/*
+ * Making snapshots: each function brings a machine to the point at which it is saved, as `dir`, and returns why it
+ * cannot be saved when the machine itself is fine.
+ */
+
+/** Who wants to know how the machine came up, and what it is a fork of. */
+interface Making {
+  readonly told: (started: Started) => void;
+  readonly base: Snapshot;
+}
+
+/** A machine without a config, in its initrd. */
+export async function bootToConfig(
+  lab: Lab,
+  plan: Plan,
+  dir: string,
+  told: Making['told'],
+): Promise<Failure | undefined> {
+  return await make(lab, plan, dir, {
+    how: 'boot',
+    what: `booted the initrd of ${lab.image.image}`,
+    told,
+    start: async (files, run) => {
+      const { config: _, ...layout } = await createFiles(lab, plan, files, artifactOrigin(lab));
+      return await startOn(lab, plan, layout, run, {});
+    },
+    bring: async (vm, run) => await stopAtConfig(lab, vm, run),
+  });
+}
+
+/** A ready machine, from power-on. `why`: it was to be a fork of the initrd. */
+export async function bootReady(
+  lab: Lab,
+  plan: Plan,
+  dir: string,
+  { told, why }: Pick<Making, 'told'> & { readonly why: string },
+): Promise<Failure | undefined> {
+  return await make(lab, plan, dir, {
+    how: 'boot',
+    why,
+    what: `booted ${lab.image.image}`,
+    told,
+    start: async (files, run) =>
+      await startOn(lab, plan, await createFiles(lab, plan, files, artifactOrigin(lab)), run, {}),
+    bring: async (vm) => {
+      await waitReady(lab, vm);
+      await settle(vm);
+    },
+  });
+}
+
+/** A ready machine, of a fork of the initrd. */
+export async function provisionCopy(
+  lab: Lab,
+  plan: Plan,
+  dir: string,
+  { base, told }: Making,
+): Promise<Failure | undefined> {
+  let stick: Device | undefined;
+  return await make(lab, plan, dir, {
+    how: 'initrd fork',
+    what: `booted ${lab.image.image} from its initrd`,
+    told,
+    start: async (files, run) => {
+      stick = await configStick(run, plan.config);
+      return await startCopy(lab, plan, { files, run, base, plug: [stick] });
+    },
+    bring: async (vm) => {
+      if (stick) await waitFirstBoot(lab, vm, stick);
+      await settle(vm);
+    },
+  });
+}
+
+/** A ready machine on which its preparation was done. */
+export async function prepareCopy(
+  lab: Lab,
+  plan: Plan,
+  dir: string,
+  { base, told }: Making,
+): Promise<Failure | undefined> {
+  const { prepare } = plan;
+  if (!prepare) throw new Failure('a plan without a preparation');
+  return await make(lab, plan, dir, {
+    how: 'fork',
+    what: `prepared ${prepare.name}`,
+    told,
+    start: async (files, run) => await startCopy(lab, plan, { files, run, base, plug: [] }),
+    bring: async (vm) => {
+      await wake(lab, vm);
+      const verbs = guestVerbs(lab.accel, prepare.name, () => vm);
+      await prepare.run({ ...verbs, artifact: async (name) => (await lab.image.get(name)).path });
+      await settle(vm);
+    },
+  });
+}
+
+/** What udev has not done yet, every fork would have to do. */
+async function settle({ agent, lost }: Vm): Promise<undefined> {
+  await agent.run('udevadm settle; sync', { timeoutMs: 120_000, signal: lost });
+}
+
+interface Way extends Pick<Making, 'told'>, Pick<Started, 'how' | 'why'> {
+  /** For the log. */
+  readonly what: string;
+  /** Lays out `files`, and starts a machine on them whose sockets are in `run`. */
+  start(files: string, run: string): Promise<Vm>;
+  /** Brings it to where it is saved. */
+  bring(vm: Vm, run: string): Promise<Failure | undefined>;
+}
+
+async function make(lab: Lab, plan: Plan, dir: string, way: Way): Promise<Failure | undefined> {
+  const start = performance.now();
+  const files = temporaryName(dir);
+  const run = await newMachineDir();
+  try {
+    const vm = await way.start(files, run);
+    try {
+      const why = await way.bring(vm, run);
+      if (why) return why;
+      try {
+        await saveState(vm.qmp, join(files, 'state'));
+      } catch (error) {
+        if (!(error instanceof Failure) || vm.lost.aborted) throw error;
+        return error;
+      }
+      await vm.quit();
+    } finally {
+      await vm.kill();
+    }
+    await copyFile(consoleLog(run), consoleLog(files));
+    await publish(files, dir);
+    const ms = Math.round(performance.now() - start);
+    const { how, why, what, told } = way;
+    told({ machine: what, how, ms, ...(why === undefined ? {} : { why }) });
+    lab.log(`kola: ${what} (${plan.memory} MiB) for forks in ${seconds(ms)}`);
+    return undefined;
+  } finally {
+    await rm(files, { recursive: true, force: true });
+    await rm(run, { recursive: true, force: true });
+  }
+}
+
+/** Continues a snapshot on a copy of its files: the new snapshot then needs nothing of the old one. */
+async function startCopy(
+  lab: Lab,
+  plan: Plan,
+  copy: {
+    readonly files: string;
+    readonly run: string;
+    readonly base: Snapshot;
+    readonly plug: readonly Device[];
+  },
+): Promise<Vm> {
+  const { files, run, base, plug } = copy;
+  await mkdir(files, { mode: 0o700 });
+  for (const name of (await readdir(base.dir)).filter((name) => name !== 'state')) {
+    await copyFile(join(base.dir, name), join(files, name), constants.COPYFILE_FICLONE);
+  }
+  await copyFile(base.console, consoleLog(run));
+  const { system, disks, firmwareVars } = snapshotAt(lab, plan, files, '');
+  const config = join(files, 'ignition.json');
+  await writeFile(config, ignitionText(plan.config)); // for its next first boot
+  const layout = { system, disks, firmwareVars, config };
+  return await startOn(lab, plan, layout, run, { incoming: base.state, plug });
+}
+
+async function startOn(
+  lab: Lab,
+  plan: Plan,
+  layout: MachineFiles,
+  run: string,
+  how: Pick<VmStart, 'incoming' | 'plug'>,
+): Promise<Vm> {
+  const { cold } = devicesOf(plan, layout, 0, () => '');
+  const incoming = how.incoming !== undefined;
+  const hardware = hardwareOf(lab, plan, layout, { name: 'snapshot', devices: cold, incoming });
+  return await startVm(lab.emulator, hardware, run, how);
+}
+
+/** Another run may have been quicker: then its snapshot is as good as ours. */
+async function publish(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error;
+  }
+}
