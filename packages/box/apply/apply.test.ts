@@ -178,6 +178,18 @@ describe('what is refused', () => {
       /layout of pool tank changes/,
     );
   });
+  test('the config of another machine, unless it is meant', () => {
+    const named = (name: string, pool: string) => ({
+      files: { '/etc/hostname': `${name}\n`, [`/etc/draisine/pools/${pool}.sh`]: 'x' },
+    });
+    const box = provisioned(named('nas', 'tank'));
+    assert.throws(
+      () => apply(box, healthy, options(named('web', 'fast'))),
+      /is of the machine web.*this one is nas/,
+    );
+    const meant = { takeMine: ['/etc/hostname'] };
+    assert.equal(apply(box, healthy, options(named('web', 'fast'), meant)).result, 'waits for confirmation');
+  });
   test('a machine of a release without apply', () => {
     const box = provisioned({});
     box.remove('/var/lib/draisine/config/provisioned.json');

@@ -43,6 +43,8 @@ export interface ApplyOptions {
   readonly confirmSeconds: number;
   readonly keepTheirs: readonly string[];
   readonly takeMine: readonly string[];
+  /** Its name; default the time. */
+  readonly id?: string | undefined;
 }
 
 export interface Applied {
@@ -184,7 +186,7 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
     const prepared = prepare(box, options);
     const { plan } = prepared;
     refuse(plan);
-    const id = idOf(box);
+    const id = options.id ?? idOf(box);
     if (isEmpty(plan)) {
       keepConfig(box, options.config);
       return { id, result: 'nothing to do', troubles: [], plan };

@@ -11,6 +11,7 @@ confirms it in time. ./draisine apply on another machine does all of this.
 
   --plan               only say what would change
   --within SECONDS     until it goes back; default 120
+  --id ID              its name, for --confirm; default the time
   --keep-theirs PATH   what was changed by hand stays
   --take-mine PATH     what was changed by hand goes
   --confirm ID         all is well: it stays
@@ -24,6 +25,7 @@ interface Words {
   readonly revert: boolean;
   readonly confirm: string | undefined;
   readonly seconds: number;
+  readonly id: string | undefined;
   readonly keepTheirs: readonly string[];
   readonly takeMine: readonly string[];
 }
@@ -36,7 +38,7 @@ function parse(args: readonly string[]): Words {
   for (let at = 0; at < args.length; at++) {
     const word = args[at] ?? '';
     if (['--plan', '--json', '--revert'].includes(word)) flags.add(word);
-    else if (word === '--confirm' || word === '--within' || word in lists) {
+    else if (['--confirm', '--within', '--id'].includes(word) || word in lists) {
       const value = args[++at];
       if (value === undefined) throw new WrongUsage(`${word} needs a value`);
       if (word in lists) lists[word]?.push(value);
@@ -49,7 +51,14 @@ function parse(args: readonly string[]): Words {
   if (!Number.isInteger(seconds) || seconds < 10 || seconds > 86_400)
     throw new WrongUsage('--within takes seconds, from 10 to 86400');
   return {
-    ...{ file, seconds, plan: flags.has('--plan'), json: flags.has('--json'), revert: flags.has('--revert') },
+    ...{
+      file,
+      seconds,
+      id: values['--id'],
+      plan: flags.has('--plan'),
+      json: flags.has('--json'),
+      revert: flags.has('--revert'),
+    },
     ...{
       confirm: values['--confirm'],
       keepTheirs: lists['--keep-theirs'] ?? [],
@@ -99,7 +108,7 @@ export function applyMain<Baseline>(
       );
       return 0;
     }
-    const applied = apply(box, health, { ...options, confirmSeconds: words.seconds });
+    const applied = apply(box, health, { ...options, confirmSeconds: words.seconds, id: words.id });
     return tell(box, terminal, applied, words.json);
   } catch (error) {
     if (error instanceof WrongUsage) {

@@ -178,6 +178,34 @@ function poolRefusals(old: Wishes, next: Wishes, decode: (bytes: Uint8Array) => 
   });
 }
 
+/** A config of another machine, by mistake: its name is another, and so are its disks or pools. */
+function otherMachine(
+  old: Wishes,
+  next: Wishes,
+  given: Circumstances,
+  decode: (bytes: Uint8Array) => string,
+): Refusal[] {
+  const nameIn = (wishes: Wishes): string | undefined => {
+    const node = wishes.nodes.get('/etc/hostname');
+    return node?.type === 'file' && 'bytes' in node.contents ? decode(node.contents.bytes).trim() : undefined;
+  };
+  const [before, after] = [nameIn(old), nameIn(next)];
+  const storage = ({ nodes, firstBoot }: Wishes): string =>
+    JSON.stringify([
+      [...firstBoot],
+      [...nodes.keys()].filter((path) => path.startsWith('/etc/draisine/pools/')).sort(),
+    ]);
+  if (before === undefined || after === undefined || before === after || storage(old) === storage(next))
+    return [];
+  if (given.takeMine.has('/etc/hostname')) return [];
+  return [
+    {
+      what: `the config is of the machine ${after}, with other disks or pools, and this one is ${before}`,
+      hint: 'if it is meant: --take-mine /etc/hostname',
+    },
+  ];
+}
+
 /** Data that the old config made and the new one does not name: never removed by this. */
 function leftOver(old: Wishes, next: Wishes): { what: string; command: string }[] {
   return [...old.nodes.keys()].flatMap((path) => {
@@ -218,9 +246,11 @@ export function makePlan(
     disable,
     services: servicesOf({ nodes, enable, disable, old, next }),
     drift,
-    refusals: [...refusalsOf(old, next), ...poolRefusals(old, next, decode)].filter(
-      ({ hint }) => ![...given.takeMine].some((path) => hint.includes(`--take-mine ${path}`)),
-    ),
+    refusals: [
+      ...otherMachine(old, next, given, decode),
+      ...refusalsOf(old, next),
+      ...poolRefusals(old, next, decode),
+    ].filter(({ hint }) => ![...given.takeMine].some((path) => hint.includes(`--take-mine ${path}`))),
     left: leftOver(old, next),
   };
 }

@@ -59,7 +59,9 @@ export interface Wishes {
 
 const SYSTEM = '/etc/systemd/system';
 
-const text = (field: Field): string | undefined => optional(field, (one) => string(one));
+/** Absent and null are the same: Ignition's own JSON has both. */
+const text = (field: Field): string | undefined =>
+  field.value === null ? undefined : optional(field, (one) => string(one));
 const flag = (field: Field): boolean => field.value === true;
 const number = (field: Field): number | undefined =>
   typeof field.value === 'number' ? field.value : undefined;

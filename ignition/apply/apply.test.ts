@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { applyOn, checkWhole, planOn } from './apply.ts';
+import { destination } from './session.ts';
+import { parseSeconds } from './verbs.ts';
+
+/** An ssh of the test: a shell script that gets the command line of the box as its last word. */
+let folder = '';
+const path = process.env.PATH;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'draisine-ssh-'));
+  process.env.PATH = `${folder}${delimiter}${path}`;
+});
+afterEach(async () => {
+  process.env.PATH = path;
+  await rm(folder, { recursive: true });
+});
+
+async function ssh(script: string): Promise<void> {
+  const text = `#!/bin/sh\nfor command; do :; done\necho "$command" >>${folder}/log\n${script}\n`;
+  await writeFile(join(folder, 'ssh'), text);
+  await chmod(join(folder, 'ssh'), 0o755);
+}
+
+const wanted = { text: '{}', seconds: 10, keepTheirs: ['/etc/it’s'], takeMine: [] };
+const log = async () => (await readFile(join(folder, 'log'), 'utf8')).trim().split('\n');
+
+test('a plan: the config goes to memory on the box, readable by root alone; words are quoted', async () => {
+  await ssh(
+    `case "$command" in *--plan*) echo '{"changes":[],"diffs":{},"drift":[],"refusals":[],"left":[]}' ;; *) cat >${folder}/sent ;; esac`,
+  );
+  assert.deepEqual((await planOn('box', wanted)).changes, []);
+  assert.equal(await readFile(join(folder, 'sent'), 'utf8'), '{}');
+  const [upload, plan] = await log();
+  assert.match(
+    upload ?? '',
+    /umask 077 && mkdir -p \/run\/draisine && cat >\/run\/draisine\/apply-[0-9a-f]{16}\.json/,
+  );
+  assert.match(plan ?? '', /^draisine apply --plan --json --keep-theirs '\/etc\/it’s' \/run/);
+});
+
+test('applied and confirmed by a connection of its own', async () => {
+  await ssh(
+    `case "$command" in *systemd-run*) echo '{"result":"waits for confirmation","troubles":[]}' ;; *--confirm*) exit 0 ;; *) cat >/dev/null ;; esac`,
+  );
+  assert.deepEqual(await applyOn('box', wanted), { host: 'box', result: 'applied', troubles: [] });
+  const [, run, confirm] = await log();
+  const id = /--id ([0-9a-f]{12})/.exec(run ?? '')?.[1];
+  assert.equal(confirm, `draisine apply --confirm ${id}`);
+});
+
+test('a connection that the change broke: a new one confirms; none in time, and the box goes back', async () => {
+  await ssh(
+    `case "$command" in *systemd-run*) exit 255 ;; *--confirm*) [ -e ${folder}/up ] || { : >${folder}/up; exit 255; } ;; *) cat >/dev/null ;; esac`,
+  );
+  assert.equal((await applyOn('box', wanted)).result, 'applied');
+  await ssh('case "$command" in *sh*-c*) cat >/dev/null ;; *) exit 255 ;; esac');
+  const { result, troubles } = await applyOn('box', { ...wanted, seconds: 1 });
+  assert.equal(result, 'went back');
+  assert.match(troubles.join(), /no new connection could be made/);
+});
+
+test('what the box lost, and a box of an older release, are told', async () => {
+  await ssh(
+    `case "$command" in *systemd-run*) echo '{"result":"went back","troubles":["a.service has failed"]}'; exit 1 ;; *) cat >/dev/null ;; esac`,
+  );
+  assert.deepEqual(await applyOn('box', wanted), {
+    host: 'box',
+    result: 'went back',
+    troubles: ['a.service has failed'],
+  });
+  await ssh(
+    'case "$command" in *draisine*--plan*) echo "draisine: not found" >&2; exit 127 ;; *) cat >/dev/null ;; esac',
+  );
+  await assert.rejects(planOn('box', wanted), (error) => {
+    assert.ok(error instanceof Failure);
+    assert.equal(error.where, 'box');
+    assert.match(error.hint ?? '', /update it first/);
+    return true;
+  });
+});
+
+test('destinations, times, configs that are not whole', () => {
+  assert.equal(destination('box'), 'root@box');
+  assert.equal(destination('me@box'), 'me@box');
+  assert.equal(destination('ssh://root@[::1]:2222'), 'ssh://root@[::1]:2222');
+  assert.deepEqual(['90', '90s', '2m', '1h'].map(parseSeconds), [90, 90, 120, 3600]);
+  assert.throws(() => parseSeconds('5s'), /not a time/);
+  const merge = { ignition: { config: { merge: [{ source: 'https://a' }] } } };
+  assert.throws(() => checkWhole(merge, 'my.ign'), { where: 'my.ign' });
+});

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { badInput, describeFailure, Failure } from '../../sdk/lib/errors.ts';
+import { type Answer, failureOf, mustOnHost, NO_CONNECTION, onHost } from './session.ts';
+
+/** What the box says it would change (packages/box/apply/show.ts). */
+export interface PlanDocument {
+  readonly changes: readonly string[];
+  readonly diffs: Readonly<Record<string, string>>;
+  readonly drift: readonly { readonly path: string; readonly what: string; readonly conflict: boolean }[];
+  readonly refusals: readonly { readonly what: string; readonly hint: string }[];
+  readonly left: readonly { readonly what: string; readonly command: string }[];
+}
+
+export interface Wanted {
+  /** The compiled config. */
+  readonly text: string;
+  /** Seconds until a machine goes back unless it is confirmed. */
+  readonly seconds: number;
+  readonly keepTheirs: readonly string[];
+  readonly takeMine: readonly string[];
+}
+
+export interface Result {
+  readonly host: string;
+  readonly result: 'applied' | 'nothing to do' | 'went back' | 'failed';
+  readonly troubles: readonly string[];
+}
+
+/** In memory on the box, readable by root alone: keys are in it. */
+const fileOf = (text: string): string =>
+  `/run/draisine/apply-${createHash('sha256').update(text).digest('hex').slice(0, 16)}.json`;
+
+async function upload(host: string, text: string): Promise<string> {
+  const file = fileOf(text);
+  const script = `umask 077 && mkdir -p /run/draisine && cat >${file}`;
+  await mustOnHost(host, 'the config cannot be sent', ['sh', '-c', script], text);
+  return file;
+}
+
+const choices = ({ keepTheirs, takeMine }: Wanted): string[] => [
+  ...keepTheirs.flatMap((path) => ['--keep-theirs', path]),
+  ...takeMine.flatMap((path) => ['--take-mine', path]),
+];
+
+/** A whole config: what is merged or fetched on first boot is not there to compare. */
+export function checkWhole(config: object, file: string): void {
+  const { ignition } = config as {
+    ignition?: { config?: { merge?: unknown[]; replace?: { source?: string } } };
+  };
+  if ((ignition?.config?.merge?.length ?? 0) === 0 && ignition?.config?.replace?.source === undefined) return;
+  throw badInput('the config merges or replaces others, which only a first boot fetches', {
+    where: file,
+    hint: 'write the parts into one config: typed TypeScript has include for that',
+  });
+}
+
+/** Asks a machine what a config would change. */
+export async function planOn(host: string, wanted: Wanted): Promise<PlanDocument> {
+  const file = await upload(host, wanted.text);
+  const argv = ['draisine', 'apply', '--plan', '--json', ...choices(wanted), file];
+  return JSON.parse(await mustOnHost(host, 'no plan', argv)) as PlanDocument;
+}
+
+/**
+ * Applies a config and confirms it by a new connection. The box does the work in a unit of its own, so that a connection
+ * which breaks by the change does not cut it short.
+ */
+export async function applyOn(host: string, wanted: Wanted): Promise<Result> {
+  const file = await upload(host, wanted.text);
+  const id = createHash('sha256').update(`${process.pid} ${Date.now()} ${host}`).digest('hex').slice(0, 12);
+  const answer = await onHost(host, [
+    ...['systemd-run', '--quiet', '--collect', '--pipe', '--wait', `--unit=draisine-apply-${id}`, '--'],
+    ...[
+      'draisine',
+      'apply',
+      '--json',
+      '--id',
+      id,
+      '--within',
+      String(wanted.seconds),
+      ...choices(wanted),
+      file,
+    ],
+  ]);
+  const said = documentOf(answer);
+  if (said?.result === 'nothing to do') return { host, result: 'nothing to do', troubles: [] };
+  if (said?.result === 'went back') return { host, result: 'went back', troubles: said.troubles };
+  if (said === undefined && answer.code !== NO_CONNECTION) throw failureOf(host, 'not applied', answer);
+  return await confirmOn(host, id, wanted.seconds);
+}
+
+function documentOf({ stdout }: Answer): { result: string; troubles: readonly string[] } | undefined {
+  try {
+    return JSON.parse(stdout) as { result: string; troubles: readonly string[] };
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** Says that all is well, by a new connection, as long as the box waits for it. */
+async function confirmOn(host: string, id: string, seconds: number): Promise<Result> {
+  const end = Date.now() + seconds * 1000;
+  let last: Answer;
+  do {
+    last = await onHost(host, ['draisine', 'apply', '--confirm', id]);
+    if (last.code === 0) return { host, result: 'applied', troubles: [] };
+    // The box answered, and knows of no such apply: it went back. Until it is done it says that one is going on.
+    if (last.code !== NO_CONNECTION && !/another apply|goes back at this very moment/.test(last.stderr))
+      break;
+    await pause(2000);
+  } while (Date.now() < end);
+  const why = last.code === NO_CONNECTION ? 'no new connection could be made' : last.stderr.trim();
+  return { host, result: 'went back', troubles: [`${why}: the machine goes back by itself`] };
+}
+
+/** One machine's trouble does not keep the others from theirs. */
+export async function each<T>(
+  hosts: readonly string[],
+  work: (host: string) => Promise<T>,
+): Promise<readonly { readonly host: string; readonly value?: T; readonly failure?: Failure }[]> {
+  return await Promise.all(
+    hosts.map(async (host) => {
+      try {
+        return { host, value: await work(host) };
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        return { host, failure: error };
+      }
+    }),
+  );
+}
+
+export const failureText = (failure: Failure): string => describeFailure(failure);

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import { Failure } from '../../sdk/lib/errors.ts';
+
+/** How a program on another machine ended. 255 is ssh's own: no connection, or it broke. */
+export interface Answer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export const NO_CONNECTION = 255;
+
+/**
+ * A new connection for each call, whatever the owner's ssh_config shares: that it can be made is what is to be shown.
+ * One that hangs is given up after about 15 seconds (ssh_config(5), ServerAliveInterval).
+ */
+const OPTIONS = [
+  'BatchMode=yes',
+  'ControlMaster=no',
+  'ControlPath=none',
+  'ConnectTimeout=10',
+  'ServerAliveInterval=5',
+];
+
+/** `box` is root@box; `me@box` and `ssh://root@box:2222` are as they are. */
+export function destination(host: string): string {
+  return host.includes('@') || host.startsWith('ssh://') ? host : `root@${host}`;
+}
+
+/** A word of a command line for a POSIX shell. */
+const quote = (word: string): string =>
+  /^[A-Za-z0-9_./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** Runs a program on a machine, with the owner's own ssh. */
+export async function onHost(host: string, argv: readonly string[], stdin?: string): Promise<Answer> {
+  const command = argv.map(quote).join(' ');
+  const args = [...OPTIONS.flatMap((option) => ['-o', option]), destination(host), '--', command];
+  const child = spawn('ssh', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  // A connection that breaks closes it early: the exit code says so.
+  child.stdin.on('error', () => {});
+  child.stdin.end(stdin ?? '');
+  return await new Promise((done, reject) => {
+    child.once('error', (error) =>
+      reject(new Failure(`ssh cannot be run: ${error.message}`, { hint: 'install the OpenSSH client' })),
+    );
+    child.once('close', (code) =>
+      done({
+        code: code ?? NO_CONNECTION,
+        stdout: Buffer.concat(out).toString('utf8'),
+        stderr: Buffer.concat(err).toString('utf8'),
+      }),
+    );
+  });
+}
+
+/** The same; what does not end well is a Failure that names the machine. */
+export async function mustOnHost(
+  host: string,
+  what: string,
+  argv: readonly string[],
+  stdin?: string,
+): Promise<string> {
+  const answer = await onHost(host, argv, stdin);
+  if (answer.code === 0) return answer.stdout;
+  throw failureOf(host, what, answer);
+}
+
+export function failureOf(host: string, what: string, { code, stdout, stderr }: Answer): Failure {
+  const said = (stderr.trim() || stdout.trim()).split('\n').slice(-3).join('; ');
+  const hint =
+    code === NO_CONNECTION
+      ? `try it yourself: ssh ${destination(host)}`
+      : code === 127
+        ? 'the machine runs a release without this: update it first'
+        : undefined;
+  return new Failure(`${what}: ${said || `exit code ${code}`}`, { where: host, ...(hint ? { hint } : {}) });
+}

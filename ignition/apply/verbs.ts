@@ -1,0 +1,137 @@
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { configText } from '../load.ts';
+import {
+  applyOn,
+  checkWhole,
+  each,
+  failureText,
+  type PlanDocument,
+  planOn,
+  type Result,
+  type Wanted,
+} from './apply.ts';
+
+interface Options {
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+  readonly confirm: string;
+  readonly keepTheirs: readonly string[];
+  readonly takeMine: readonly string[];
+}
+
+const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
+
+/** Seconds of `90`, `90s`, `2m` or `1h`. */
+export function parseSeconds(text: string): number {
+  const [, number = '', unit = 's'] = /^(\d+)(s|m|h)?$/.exec(text) ?? [];
+  const seconds = Number(number) * ({ s: 1, m: 60, h: 3600 }[unit] ?? 1);
+  if (number === '' || seconds < 10 || seconds > 86_400)
+    throw badInput(`not a time: ${text}`, { where: '--confirm', hint: 'write 90s, 2m or 1h' });
+  return seconds;
+}
+
+const COLOURS = { '+': 32, '-': 31, '~': 33, '!': 36 } as const;
+
+function coloured(line: string): string {
+  const colour = COLOURS[line[0] as keyof typeof COLOURS];
+  const plain = colour === undefined || process.env.NO_COLOR || !process.stdout.isTTY;
+  return plain ? line : `\u001b[${colour}m${line}\u001b[0m`;
+}
+
+function show(host: string, plan: PlanDocument): void {
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  print(`${host}:`);
+  for (const { path, what, conflict } of plan.drift)
+    print(`  changed by hand${conflict ? ', and in the config' : ''}: ${path}: ${what}`);
+  for (const { what, hint } of plan.refusals) print(`  refused: ${what}\n    hint: ${hint}`);
+  if (plan.changes.length === 0) print('  nothing to do');
+  for (const line of plan.changes) print(`  ${coloured(line)}`);
+  for (const [path, diff] of Object.entries(plan.diffs))
+    for (const line of diff.startsWith('---') ? diff.split('\n') : [`${path}: ${diff}`])
+      print(`    ${coloured(line)}`);
+  for (const { what, command } of plan.left) print(`  stays: ${what}; this would remove it: ${command}`);
+}
+
+async function agreed(hosts: readonly string[]): Promise<boolean> {
+  if (!process.stdin.isTTY)
+    throw badInput('nobody is there to be asked', { hint: 'add --yes, or --plan to look only' });
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await terminal.question(`Apply this to ${hosts.join(', ')}? Type yes: `)).trim() === 'yes';
+  } finally {
+    terminal.close();
+  }
+}
+
+function printResults(results: readonly Result[]): void {
+  const width = Math.max(...results.map(({ host }) => host.length));
+  for (const { host, result, troubles } of results) {
+    process.stdout.write(`${host.padEnd(width)}  ${result}\n`);
+    for (const trouble of troubles) process.stdout.write(`${' '.repeat(width)}  ${trouble}\n`);
+  }
+}
+
+/** `./draisine apply FILE HOST…`: plan, show, ask, apply, confirm. */
+async function applyCommand(file: string, hosts: readonly string[], options: Options): Promise<void> {
+  const seconds = parseSeconds(options.confirm);
+  const { text, entries } = await configText(file);
+  for (const { kind, path, message } of entries)
+    process.stderr.write(`${kind}: ${file}: ${path}: ${message}\n`);
+  if (text === undefined)
+    throw badInput('Ignition would refuse the config: nothing was sent', { where: file });
+  checkWhole(JSON.parse(text) as object, file);
+  const wanted: Wanted = { text, seconds, keepTheirs: options.keepTheirs, takeMine: options.takeMine };
+  const plans = await each(hosts, (host) => planOn(host, wanted));
+  for (const { host, value, failure } of plans) {
+    if (failure) process.stderr.write(`${failureText(failure)}\n`);
+    if (value && !options.json) show(host, value);
+  }
+  const stuck = plans.filter(({ value }) => value === undefined || blocked(value)).map(({ host }) => host);
+  if (options.json && options.plan)
+    process.stdout.write(
+      `${JSON.stringify(plans.map(({ host, value, failure }) => ({ host, plan: value, error: failure?.message })))}\n`,
+    );
+  if (stuck.length > 0) {
+    process.stderr.write(`nothing was changed: first settle what stands above for ${stuck.join(', ')}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  if (options.plan) return;
+  const busy = plans.filter(({ value }) => value && value.changes.length > 0).map(({ host }) => host);
+  if (busy.length > 0 && !options.yes && !(await agreed(busy))) {
+    process.exitCode = 1;
+    return;
+  }
+  const done = await each(hosts, (host) => applyOn(host, wanted));
+  const results = done.map(
+    ({ host, value, failure }): Result =>
+      value ?? { host, result: 'failed', troubles: failure ? [failure.message] : [] },
+  );
+  if (options.json) process.stdout.write(`${JSON.stringify(results)}\n`);
+  else printResults(results);
+  if (results.some(({ result }) => result === 'went back' || result === 'failed')) process.exitCode = 1;
+}
+
+const blocked = ({ refusals, drift }: PlanDocument): boolean =>
+  refusals.length > 0 || drift.some(({ conflict }) => conflict);
+
+/** Registers `apply`. */
+export function register(program: Command): void {
+  program
+    .command('apply')
+    .description(
+      'brings running machines to a machine config: shows what changes, asks, applies, confirms or goes back',
+    )
+    .argument('<file>', 'a machine config: TypeScript, Butane or Ignition JSON')
+    .argument('<host...>', 'as ssh takes them; root unless a user is named; ssh://root@box:2222 for a port')
+    .option('--plan', 'only show what would change')
+    .option('--yes', 'do not ask')
+    .option('--confirm <time>', 'a machine goes back unless a new connection succeeds within it', '2m')
+    .option('--keep-theirs <path>', 'what was changed by hand there stays; repeatable', collect, [])
+    .option('--take-mine <path>', 'what was changed by hand there goes; repeatable', collect, [])
+    .option('--json', 'one JSON document on stdout')
+    .action(applyCommand);
+}
