@@ -1,18 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Failure } from './lib/errors.ts';
+import { type ProcessOptions, runProcess, type ToolCommand } from './process.ts';
+
+export type { ToolCommand } from './process.ts';
 
 const LIBRARY_DIRS = ['usr/lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu/systemd', 'usr/lib/systemd'];
 const BINARY_DIRS = ['usr/bin', 'usr/sbin', 'usr/lib/systemd', 'usr/libexec'];
-
-export interface ToolCommand {
-  readonly file: string;
-  readonly args: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
-}
 
 /**
  * How to run a tool of an unpacked Debian tree without a chroot or namespace: through the tree's own dynamic
@@ -39,13 +33,9 @@ export function toolCommand(root: string, tool: string, args: readonly string[] 
   };
 }
 
-export interface RunOptions {
-  readonly stdin?: Readable | Uint8Array | string;
-  readonly cwd?: string;
+export interface RunOptions extends Omit<ProcessOptions, 'stdout'> {
+  /** Added to the command's. */
   readonly env?: NodeJS.ProcessEnv;
-  readonly signal?: AbortSignal;
-  /** Called with what the tool prints on stderr, as it comes. */
-  readonly onStderr?: (text: string) => void;
 }
 
 /** Runs a tool of an unpacked Debian tree to its end and returns its stdout. A non-zero exit is a Failure with its stderr. */
@@ -62,62 +52,15 @@ export async function runTool(
 export async function runCommand(
   command: ToolCommand,
   name: string,
-  options: RunOptions = {},
+  { env, ...options }: RunOptions = {},
 ): Promise<Buffer> {
-  const child = spawn(command.file, command.args, {
-    cwd: options.cwd,
-    env: { ...command.env, ...options.env },
-    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    signal: options.signal,
-  });
-  const stdout: Buffer[] = [];
-  let stderr = '';
-  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-64 * 1024);
-    options.onStderr?.(text);
-  });
-  const ended = exitOf(child);
-  const [fed, exit] = await Promise.allSettled([feed(child, options.stdin), ended]);
-  if (exit.status === 'rejected') throw exit.reason;
-  if (exit.value !== 0) {
-    const lines =
-      `${stderr}${stdout.length > 0 && stderr === '' ? Buffer.concat(stdout).toString() : ''}`.trim();
-    throw new Failure(
-      `${name} failed (${typeof exit.value === 'number' ? `exit ${exit.value}` : exit.value})\n${lines}`,
-      {
-        where: [name, ...command.args.slice(command.args.indexOf('--library-path') + 3)]
-          .join(' ')
-          .slice(0, 2000),
-      },
-    );
-  }
-  // A tool that ended well may have closed stdin early; one that failed was reported above.
-  if (fed.status === 'rejected' && !isClosedPipe(fed.reason)) throw fed.reason;
-  return Buffer.concat(stdout);
-}
-
-async function feed(child: ChildProcess, stdin: RunOptions['stdin']): Promise<void> {
-  if (stdin === undefined || !child.stdin) return;
-  if (typeof stdin === 'string' || stdin instanceof Uint8Array) {
-    child.stdin.on('error', () => {}); // the exit code tells
-    child.stdin.end(stdin);
-    return;
-  }
-  await pipeline(stdin, child.stdin);
-}
-
-function isClosedPipe(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    (error.code === 'EPIPE' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
+  const { code, signal, stdout, stderr } = await runProcess(
+    { ...command, env: { ...command.env, ...env } },
+    options,
   );
-}
-
-function exitOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => resolve(code ?? signal ?? 1));
+  if (code === 0) return stdout;
+  const said = (stderr === '' ? stdout.toString() : stderr).trim();
+  throw new Failure(`${name} failed (${signal ?? `exit ${code}`})\n${said}`, {
+    where: [name, ...command.args.slice(command.args.indexOf('--library-path') + 3)].join(' ').slice(0, 2000),
   });
 }

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { runProcess } from '../../sdk/process.ts';
 import { sandboxCommand } from '../../sdk/sandbox.ts';
 import { type ToolCommand, toolCommand } from '../../sdk/tool.ts';
 import { sdkTree } from '../image/sdk.ts';
@@ -68,22 +69,23 @@ function interpreterOf(path: string): string | undefined {
   return basename(program) === 'env' ? argument : basename(program) || undefined;
 }
 
-function onTerminal(command: ToolCommand): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command.file, command.args, {
-      stdio: 'inherit',
-      env: { ...command.env, TERM: process.env.TERM ?? 'dumb' },
-    });
-    // A terminal tells Ctrl-C to the tool as well, and what to do then is the tool's to decide.
-    const interrupted = () => {
-      if (!process.stdin.isTTY) child.kill('SIGINT');
+/** Runs a tool on this terminal. Resolves to its exit code, as a shell would say it. */
+async function onTerminal(command: ToolCommand): Promise<number> {
+  let child: ChildProcess | undefined;
+  // A terminal tells Ctrl-C to the tool as well, and what to do then is the tool's to decide.
+  const interrupted = () => {
+    if (!process.stdin.isTTY) child?.kill('SIGINT');
+  };
+  const ended = (signal: NodeJS.Signals) => child?.kill(signal);
+  process.on('SIGINT', interrupted).on('SIGTERM', ended).on('SIGHUP', ended);
+  try {
+    const env = { ...command.env, TERM: process.env.TERM ?? 'dumb' };
+    const onStart = (started: ChildProcess) => {
+      child = started;
     };
-    const ended = (signal: NodeJS.Signals) => child.kill(signal);
-    process.on('SIGINT', interrupted).on('SIGTERM', ended).on('SIGHUP', ended);
-    child.once('error', reject);
-    child.once('close', (code, signal) => {
-      process.off('SIGINT', interrupted).off('SIGTERM', ended).off('SIGHUP', ended);
-      resolve(code ?? (signal ? 128 + constants.signals[signal] : 1));
-    });
-  });
+    const { code, signal } = await runProcess({ ...command, env }, { stdout: 'terminal', onStart });
+    return signal ? 128 + constants.signals[signal] : (code ?? 1);
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', ended).off('SIGHUP', ended);
+  }
 }

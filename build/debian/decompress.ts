@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
@@ -6,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import xzDecompress from 'xz-decompress';
 import { Failure } from '../../sdk/lib/errors.ts';
-import type { ToolCommand } from '../../sdk/tool.ts';
+import { runProcess, type ToolCommand } from '../../sdk/process.ts';
 
 export type Codec = 'none' | 'gz' | 'xz' | 'zst';
 
@@ -80,26 +79,9 @@ async function decodeByCommand(
 ): Promise<void> {
   const target = await open(out, 'wx');
   try {
-    const child = spawn(command.file, command.args, {
-      env: command.env,
-      stdio: ['pipe', target.fd, 'pipe'],
-      ...(signal ? { signal } : {}),
-    });
-    let stderr = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      stderr = (stderr + text).slice(-4096);
-    });
-    const exit = new Promise<number | string>((resolve, reject) => {
-      child.once('error', (error) =>
-        reject(signal?.aborted ? error : new Error(`${command.file}: ${error.message}`)),
-      );
-      child.once('close', (code, killedBy) => resolve(code ?? killedBy ?? 1));
-    });
-    const fed = child.stdin ? pipeline(readSection(input), child.stdin) : Promise.resolve();
-    const [feeding, ending] = await Promise.allSettled([fed, exit]);
-    if (ending.status === 'rejected') throw ending.reason;
-    if (ending.value !== 0) throw new Error(stderr.trim() || `exit ${ending.value}`);
-    if (feeding.status === 'rejected') throw feeding.reason;
+    const options = { stdin: readSection(input), stdout: target.fd, ...(signal ? { signal } : {}) };
+    const { code, signal: killedBy, stderr } = await runProcess(command, options);
+    if (code !== 0) throw new Error(stderr.trim() || (killedBy ?? `exit ${code}`));
   } finally {
     await target.close();
   }

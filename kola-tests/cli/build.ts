@@ -1,16 +1,13 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
+import { runProcess } from '../../sdk/process.ts';
 import { CHECKOUT, OUT } from './options.ts';
 
 /** Builds an image with the build verb, whose progress goes to stderr: kola-tests knows artifacts only. */
 export async function buildImage(image: string): Promise<void> {
-  const code = await new Promise<number | null>((resolve, reject) => {
-    const child = spawn(join(CHECKOUT, 'draisine'), ['build', image], { stdio: ['ignore', 2, 2] });
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
+  const verb = { file: join(CHECKOUT, 'draisine'), args: ['build', image], env: process.env };
+  const { code } = await runProcess(verb, { stdout: 2, stderr: 2 });
   if (code !== 0)
     throw new Failure(`./draisine build ${image} failed (exit ${code}): see above`, {
       exitCode: code === 2 ? 2 : 1,

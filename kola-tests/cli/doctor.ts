@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { access, readFile, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -6,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { runProcess } from '../../sdk/process.ts';
 import { probeAcceleration } from '../harness/qemu/accel.ts';
 import { readArtifacts } from '../harness/qemu/artifacts.ts';
 import { emulatorOf } from '../harness/qemu/emulator.ts';
@@ -58,7 +58,8 @@ async function userNamespaces(): Promise<Finding> {
   const existing = limits.filter((limit) => existsSync(sysctlPath(limit)));
   const hint = `as root: sysctl ${existing.join(' ')}; or build as root`;
   try {
-    const code = await exitCode('unshare', ['--user', '--map-root-user', 'true']);
+    const unshare = { file: 'unshare', args: ['--user', '--map-root-user', 'true'], env: process.env };
+    const { code } = await runProcess(unshare);
     return code === 0
       ? { need, verdict: 'good', found: 'can be made' }
       : { need, verdict: 'bad', found: 'may not be made', hint };
@@ -72,14 +73,6 @@ async function userNamespaces(): Promise<Finding> {
 
 function sysctlPath(setting: string): string {
   return join('/proc/sys', (setting.split('=')[0] ?? '').replaceAll('.', '/'));
-}
-
-function exitCode(file: string, args: readonly string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: 'ignore' });
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? 1));
-  });
 }
 
 async function kvm(): Promise<Finding> {
