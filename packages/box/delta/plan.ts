@@ -1,0 +1,92 @@
+import { BLOCK, HASH, type Leaves } from './tree.ts';
+
+/** Blocks that the running /usr has, from there to here. */
+export interface Copy {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+/** Blocks of the new image that are to be fetched. */
+export interface Fetch {
+  readonly at: number;
+  readonly count: number;
+}
+
+/** How a slot comes to hold a release: every block of it is copied or fetched, none twice. */
+export interface Plan {
+  readonly copies: readonly Copy[];
+  readonly fetches: readonly Fetch[];
+}
+
+/** A gap that is copied costs a request; one of up to 16 KiB is cheaper to fetch. */
+const GAP = 16_384 / BLOCK;
+/** No request for more than this: what is lost when a connection is. */
+const LONGEST = (4 << 20) / BLOCK;
+
+/** A number that tells hashes apart; equal ones are compared as a whole. */
+function keyOf(view: DataView, block: number): number {
+  return view.getUint32(block * HASH) * 65_536 + view.getUint16(block * HASH + 4);
+}
+
+function same(a: Leaves, blockA: number, b: Leaves, blockB: number): boolean {
+  for (let byte = 0; byte < HASH; byte++)
+    if (a.hashes[blockA * HASH + byte] !== b.hashes[blockB * HASH + byte]) return false;
+  return true;
+}
+
+const viewOf = ({ hashes }: Leaves) => new DataView(hashes.buffer, hashes.byteOffset, hashes.byteLength);
+
+/** Where each block of `next` is in `old`; -1: nowhere. The block after the last one found is looked at first. */
+function sources(old: Leaves, next: Leaves): Int32Array {
+  const found = new Int32Array(next.blocks).fill(-1);
+  if (old.salt !== next.salt) return found;
+  const [oldView, nextView] = [viewOf(old), viewOf(next)];
+  const index = new Map<number, number>();
+  for (let block = old.blocks - 1; block >= 0; block--) index.set(keyOf(oldView, block), block);
+  for (let block = 0; block < next.blocks; block++) {
+    const following = block > 0 && found[block - 1]! >= 0 ? found[block - 1]! + 1 : block;
+    if (following < old.blocks && same(old, following, next, block)) {
+      found[block] = following;
+      continue;
+    }
+    const candidate = index.get(keyOf(nextView, block));
+    if (candidate !== undefined && same(old, candidate, next, block)) found[block] = candidate;
+  }
+  return found;
+}
+
+/** What of `next` can be taken from `old`, by their leaves; nothing when `old` is not known. */
+export function planCopies(old: Leaves | undefined, next: Leaves): Plan {
+  const found = old ? sources(old, next) : new Int32Array(next.blocks).fill(-1);
+  fillGaps(found);
+  const copies: Copy[] = [];
+  const fetches: Fetch[] = [];
+  for (let block = 0; block < next.blocks; ) {
+    const from = found[block]!;
+    let count = 1;
+    if (from < 0) {
+      while (count < LONGEST && block + count < next.blocks && found[block + count]! < 0) count++;
+      fetches.push({ at: block, count });
+    } else {
+      while (block + count < next.blocks && found[block + count] === from + count) count++;
+      copies.push({ from, to: block, count });
+    }
+    block += count;
+  }
+  return { copies, fetches };
+}
+
+/** Short runs of known blocks between unknown ones become unknown. */
+function fillGaps(found: Int32Array): void {
+  let lastUnknown = -1;
+  for (let block = 0; block < found.length; block++) {
+    if (found[block]! >= 0) continue;
+    if (lastUnknown >= 0 && block - lastUnknown - 1 <= GAP) found.fill(-1, lastUnknown + 1, block);
+    lastUnknown = block;
+  }
+}
+
+export function bytesOf(runs: readonly { readonly count: number }[]): number {
+  return runs.reduce((sum, { count }) => sum + count, 0) * BLOCK;
+}

@@ -1,0 +1,223 @@
+import type { Release } from '../../../build/release/format/types.ts';
+import type { RunningUsr, SlotContent } from '../disk/model.ts';
+import { type Box, BoxError, describeError, type RandomAccess, readTextIfThere } from '../io/box.ts';
+import { fetchRanges, fetchWhole, NoRanges, type Origin, type Range } from '../update/fetch.ts';
+import { bytesOf, type Fetch, type Plan, planCopies } from './plan.ts';
+import { BLOCK, type Leaves, readLeaves } from './tree.ts';
+
+/** Block device of the running /usr, through dm-verity: what is read from it was verified. */
+export const RUNNING = '/dev/mapper/usr';
+/** How far staging has come: a later attempt goes on from there. */
+export const RESUME = '/var/lib/draisine/update/resume.json';
+const WORK = '/run/draisine/delta';
+const CHUNK = 1 << 20;
+/** What is fetched before the disk is flushed and the place recorded. */
+const BATCH = 4 << 20;
+const MOST_RANGES = 256;
+
+/** Bytes that came from the server and from this box. */
+export interface Traffic {
+  fetched: number;
+  copied: number;
+}
+
+export interface SlotOptions {
+  readonly origin: Origin;
+  /** The folder of the release below it. */
+  readonly folder: string;
+  readonly release: Release;
+  readonly running: RunningUsr;
+  readonly traffic: Traffic;
+  /** Do not look at what is there: fetch all of it. */
+  readonly whole?: boolean;
+}
+
+/** What of usr.img goes into a slot, by blocks that this box has already and ranges of what it lacks. */
+export function slotContent(box: Box, options: SlotOptions): SlotContent {
+  const { release, whole = false } = options;
+  return {
+    version: release.version,
+    rootHash: release.rootHash,
+    usrSize: release.usr.data,
+    veritySize: release.usr.hash,
+    write(devices) {
+      if (whole) return writeWhole(box, options, devices);
+      try {
+        writeDelta(box, options, devices);
+      } catch (error) {
+        if (!(error instanceof NoRanges)) throw error;
+        box.log('notice', `${describeError(error)}; all of /usr is fetched`);
+        writeWhole(box, options, devices);
+      }
+    },
+  };
+}
+
+type Devices = Parameters<SlotContent['write']>[0];
+
+const pathOf = ({ folder }: SlotOptions) => `${folder}/usr.img`;
+
+function writeWhole(box: Box, options: SlotOptions, devices: Devices): void {
+  const { data, hash, hashOffset } = options.release.usr;
+  const size = options.release.files['usr.img']?.size;
+  if (size !== hashOffset + hash || hashOffset < data)
+    throw new BoxError(`the release says that usr.img has ${size} bytes, and other parts`, {
+      where: pathOf(options),
+    });
+  box.remove(RESUME);
+  fetchWhole(box, options.origin, pathOf(options), [
+    { length: data, to: devices.usr },
+    ...(hashOffset > data ? [{ length: hashOffset - data, to: undefined }] : []),
+    { length: hash, to: devices.verity },
+  ]);
+  options.traffic.fetched += size;
+}
+
+function using<T>(box: Box, path: string, mode: 'read' | 'write', use: (file: RandomAccess) => T): T {
+  const file = box.open(path, mode);
+  try {
+    return use(file);
+  } finally {
+    file.close();
+  }
+}
+
+/** Fetches the hash tree of the release and puts it into its place. Returns its leaves. */
+function fetchTree(box: Box, options: SlotOptions, device: string): Leaves {
+  const { usr, rootHash } = options.release;
+  box.makeFolder(WORK, 0o700);
+  const path = `${WORK}/tree`;
+  box.writeFile(path, new Uint8Array(0), { mode: 0o600, durable: false });
+  try {
+    using(box, path, 'write', (tree) =>
+      fetchRanges(
+        box,
+        options.origin,
+        pathOf(options),
+        split(usr.hashOffset, usr.hash),
+        ({ from }, bytes) => {
+          tree.write(from - usr.hashOffset, bytes);
+          options.traffic.fetched += bytes.length;
+        },
+      ),
+    );
+    return using(box, path, 'read', (tree) => {
+      const leaves = readLeaves(tree, 0, pathOf(options));
+      if (leaves.rootHash !== rootHash || leaves.blocks * BLOCK !== usr.data)
+        throw new BoxError('the hash tree that the server gives is not that of the release', {
+          where: pathOf(options),
+        });
+      using(box, device, 'write', (target) => copyBytes(tree, 0, target, 0, usr.hash));
+      return leaves;
+    });
+  } finally {
+    box.remove(path);
+  }
+}
+
+function split(from: number, length: number): Range[] {
+  const ranges: Range[] = [];
+  for (let at = 0; at < length; at += BATCH)
+    ranges.push({ from: from + at, length: Math.min(BATCH, length - at) });
+  return ranges;
+}
+
+function copyBytes(from: RandomAccess, at: number, to: RandomAccess, target: number, length: number): void {
+  for (let done = 0; done < length; done += CHUNK)
+    to.write(target + done, from.read(at + done, Math.min(CHUNK, length - done)));
+}
+
+/** The leaves of what runs; undefined when they cannot be read: then nothing is known. */
+function runningLeaves(box: Box, { hashDevice, hashStart }: RunningUsr): Leaves | undefined {
+  try {
+    return using(box, hashDevice, 'read', (file) => readLeaves(file, (hashStart - 1) * BLOCK, hashDevice));
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('notice', `the hash tree of the running /usr cannot be compared: ${describeError(error)}`);
+    return undefined;
+  }
+}
+
+interface Resume {
+  /** All that decides about the plan. */
+  readonly plan: string;
+  /** Copies are done, and so many fetches. */
+  readonly fetches: number;
+}
+
+function resumeAt(box: Box, plan: string): number | undefined {
+  const text = readTextIfThere(box, RESUME);
+  if (text === undefined) return undefined;
+  try {
+    const found = JSON.parse(text) as Partial<Resume>;
+    return found.plan === plan && Number.isSafeInteger(found.fetches) ? found.fetches : undefined;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return undefined;
+  }
+}
+
+function writeDelta(box: Box, options: SlotOptions, devices: Devices): void {
+  const next = fetchTree(box, options, devices.verity);
+  const plan = planCopies(runningLeaves(box, options.running), next);
+  const name = `${options.running.rootHash} ${next.rootHash} ${devices.usr}`;
+  let done = resumeAt(box, name);
+  if (done === undefined) {
+    copyKnown(box, plan, devices.usr, options.traffic);
+    done = 0;
+    record(box, devices.usr, { plan: name, fetches: done });
+  } else {
+    box.log(
+      'info',
+      `going on after ${bytesOf(plan.fetches.slice(0, done))} of ${bytesOf(plan.fetches)} bytes`,
+    );
+  }
+  for (const batch of batchesOf(plan.fetches, done)) {
+    fetchBatch(box, options, devices.usr, batch);
+    done += batch.length;
+    record(box, devices.usr, { plan: name, fetches: done });
+  }
+  box.remove(RESUME);
+}
+
+function copyKnown(box: Box, { copies }: Plan, device: string, traffic: Traffic): void {
+  if (copies.length === 0) return;
+  using(box, RUNNING, 'read', (running) =>
+    using(box, device, 'write', (target) => {
+      for (const { from, to, count } of copies)
+        copyBytes(running, from * BLOCK, target, to * BLOCK, count * BLOCK);
+    }),
+  );
+  traffic.copied += bytesOf(copies);
+}
+
+/** What a record says is done must be on the disk before the record is. */
+function record(box: Box, device: string, resume: Resume): void {
+  box.sync(device);
+  box.writeFile(RESUME, `${JSON.stringify(resume)}\n`, { mode: 0o600 });
+}
+
+export function batchesOf(fetches: readonly Fetch[], done: number): Fetch[][] {
+  const batches: Fetch[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const fetch of fetches.slice(done)) {
+    const bytes = fetch.count * BLOCK;
+    if (size + bytes > BATCH || batches.at(-1)!.length === MOST_RANGES) {
+      batches.push([]);
+      size = 0;
+    }
+    batches.at(-1)!.push(fetch);
+    size += bytes;
+  }
+  return batches;
+}
+
+function fetchBatch(box: Box, options: SlotOptions, device: string, batch: readonly Fetch[]): void {
+  const ranges = batch.map(({ at, count }) => ({ from: at * BLOCK, length: count * BLOCK }));
+  using(box, device, 'write', (target) =>
+    fetchRanges(box, options.origin, pathOf(options), ranges, ({ from }, bytes) => {
+      target.write(from, bytes);
+      options.traffic.fetched += bytes.length;
+    }),
+  );
+}

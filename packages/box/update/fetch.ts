@@ -1,0 +1,248 @@
+import { type Box, BoxError, nameOf, type Ran } from '../io/box.ts';
+
+/** Where files come from. */
+export interface Origin {
+  /** Address of a folder, without a slash at its end. */
+  readonly base: string;
+  readonly proxy?: string | undefined;
+  readonly ca?: string | undefined;
+}
+
+/** Bytes of a file: from, and how many. */
+export interface Range {
+  readonly from: number;
+  readonly length: number;
+}
+
+/** The server answered with something else than the range: it cannot do ranges, or says that it can. */
+export class NoRanges extends BoxError {}
+
+const WORK = '/run/draisine/fetch';
+/** What of curl's exit codes (curl(1)) people can do something about. */
+const REASONS: Readonly<Record<number, string>> = {
+  3: 'the address is malformed',
+  5: 'the proxy cannot be found',
+  6: 'the name of the server cannot be resolved',
+  7: 'the server does not answer',
+  18: 'the connection was closed in the middle',
+  22: 'the server refuses',
+  28: 'the server is too slow or stalls',
+  35: 'no secure connection could be made',
+  37: 'there is no such file',
+  52: 'the server answered nothing',
+  56: 'the connection broke',
+  60: 'the certificate of the server is not trusted',
+  63: 'the file is larger than it may be',
+  127: 'curl is missing',
+};
+const RETRY = new Set([6, 7, 18, 28, 52, 55, 56]);
+const PAUSES = [1000, 5000];
+
+/** Options of every transfer, as lines of a configuration file of curl. No redirects: what is signed is at its place. */
+function options({ proxy, ca }: Origin, maxBytes: number): string[] {
+  const quote = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  return [
+    'silent',
+    'show-error',
+    'fail',
+    'globoff',
+    'proto = "=http,https,file"',
+    'connect-timeout = 20',
+    'speed-limit = 1000',
+    'speed-time = 30',
+    `max-filesize = ${maxBytes}`,
+    'user-agent = "draisine"',
+    'write-out = "%{stderr}\\nDRAISINE %{http_code} %{size_download} %{redirect_url}\\n"',
+    ...(proxy === undefined ? [] : [`proxy = ${quote(proxy)}`]),
+    ...(ca === undefined ? [] : [`cacert = ${quote(ca)}`]),
+  ];
+}
+
+/** Paths have letters, digits, dots, slashes and hyphens only: nothing to escape. */
+const addressOf = ({ base }: Origin, path: string) => `${base}/${path}`;
+
+interface Transfer {
+  readonly status: number;
+  readonly size: number;
+  readonly redirect: string;
+}
+
+function transfersOf({ stderr }: Ran): Transfer[] {
+  return [...stderr.matchAll(/^DRAISINE (\d+) (\d+) (.*)$/gm)].map(([, status, size, redirect = '']) => ({
+    status: Number(status),
+    size: Number(size),
+    redirect: redirect.trim(),
+  }));
+}
+
+function failure(ran: Ran, where: string): BoxError {
+  const said =
+    ran.stderr
+      .replaceAll(/^DRAISINE .*$/gm, '')
+      .trim()
+      .split('\n')
+      .at(-1) ?? '';
+  const reason = REASONS[ran.code] ?? `curl ended with ${ran.code}`;
+  return new BoxError(`cannot fetch ${nameOf(where)}: ${reason}${said === '' ? '' : ` (${said})`}`, {
+    where,
+  });
+}
+
+/** SIGXFSZ: the file became larger than ulimit says. */
+const TOO_LARGE = new Set([128 + 25, 23]);
+
+/**
+ * Runs curl, again after what may pass. Its own limit counts what has no length only since 8.4; the shell's counts
+ * always (in blocks of 512 bytes).
+ */
+function curl(box: Box, config: readonly string[], stdoutFile: string, maxBytes: number): Ran {
+  const limited = [
+    'sh',
+    '-c',
+    'ulimit -f "$0" && exec curl --config - --fail-early',
+    String((maxBytes >> 9) + 1),
+  ];
+  for (let attempt = 0; ; attempt++) {
+    const ran = box.run(limited, { stdin: `${config.join('\n')}\n`, stdoutFile });
+    const pause = PAUSES[attempt];
+    if (TOO_LARGE.has(ran.code)) return { ...ran, code: 63 };
+    if (!RETRY.has(ran.code) || pause === undefined) return ran;
+    box.sleep(pause);
+  }
+}
+
+function withFile<T>(box: Box, use: (path: string) => T): T {
+  box.makeFolder(WORK, 0o700);
+  const path = `${WORK}/part`;
+  try {
+    return use(path);
+  } finally {
+    box.remove(path);
+  }
+}
+
+function checkTransfer({ redirect, status }: Transfer, where: string): void {
+  if (status >= 300 && status < 400)
+    throw new BoxError(`the server redirects to ${redirect}`, {
+      where,
+      hint: 'redirects are not followed: name the final address as the base of updates',
+    });
+}
+
+/** A small file as a whole. Undefined: the server says that it has none (404, 410), or the folder has none. */
+export function fetchIfThere(
+  box: Box,
+  origin: Origin,
+  path: string,
+  maxBytes: number,
+): Uint8Array | undefined {
+  const where = addressOf(origin, path);
+  return withFile(box, (file) => {
+    const ran = curl(
+      box,
+      [...options(origin, maxBytes), 'max-time = 120', `url = "${where}"`],
+      file,
+      maxBytes,
+    );
+    const [transfer] = transfersOf(ran);
+    if (ran.code === 37 || (ran.code === 22 && [404, 410].includes(transfer?.status ?? 0))) return undefined;
+    if (ran.code !== 0 || !transfer) throw failure(ran, where);
+    checkTransfer(transfer, where);
+    const { size } = box.stat(file) ?? { size: 0 };
+    // Less than a block more than it may be.
+    if (size > maxBytes) throw failure({ ...ran, code: 63 }, where);
+    return box.readFile(file);
+  });
+}
+
+export function fetchFile(box: Box, origin: Origin, path: string, maxBytes: number): Uint8Array {
+  const bytes = fetchIfThere(box, origin, path, maxBytes);
+  if (!bytes)
+    throw new BoxError(`cannot fetch ${nameOf(path)}: there is none`, { where: addressOf(origin, path) });
+  return bytes;
+}
+
+/**
+ * Ranges of a file over one connection. `use` is given the bytes of each, in order. Throws `NoRanges` when what comes
+ * is not as long as what was asked for.
+ */
+export function fetchRanges(
+  box: Box,
+  origin: Origin,
+  path: string,
+  ranges: readonly Range[],
+  use: (range: Range, bytes: Uint8Array) => void,
+): void {
+  const where = addressOf(origin, path);
+  const config = ranges.flatMap(({ from, length }, index) => [
+    ...(index > 0 ? ['next'] : []),
+    ...options(origin, length),
+    `range = "${from}-${from + length - 1}"`,
+    `url = "${where}"`,
+  ]);
+  withFile(box, (file) => {
+    const total = ranges.reduce((sum, { length }) => sum + length, 0);
+    const ran = curl(box, config, file, total);
+    const transfers = transfersOf(ran);
+    for (const each of transfers) checkTransfer(each, where);
+    const wrong = transfers.some(
+      ({ status, size }, index) => status === 200 || (ran.code === 0 && size !== ranges[index]!.length),
+    );
+    // file:// has no status; 63: the whole file would have come.
+    if (wrong || ran.code === 63) throw new NoRanges('the server does not give parts of files', { where });
+    if (ran.code !== 0 || transfers.length !== ranges.length) throw failure(ran, where);
+    if (box.stat(file)?.size !== total)
+      throw new NoRanges('the server gives other parts than were asked for', { where });
+    const got = box.open(file, 'read');
+    try {
+      let at = 0;
+      for (const range of ranges) {
+        use(range, got.read(at, range.length));
+        at += range.length;
+      }
+    } finally {
+      got.close();
+    }
+  });
+}
+
+/** A part of a file that goes to a path: a device, or a file that is there. */
+export interface Piece {
+  readonly length: number;
+  /** Undefined: it is left out. */
+  readonly to: string | undefined;
+}
+
+/** A whole file in one stream, cut into pieces: for servers without ranges. What is longer than the pieces is refused. */
+export function fetchWhole(box: Box, origin: Origin, path: string, pieces: readonly Piece[]): void {
+  const where = addressOf(origin, path);
+  const total = pieces.reduce((sum, { length }) => sum + length, 0);
+  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  const take = pieces.map(
+    ({ length, to }, index) =>
+      `head -c ${length} | dd of=${quote(to ?? '/dev/null')} bs=1M iflag=fullblock conv=notrunc status=none || exit 9${index}`,
+  );
+  box.makeFolder(WORK, 0o700);
+  const config = `${WORK}/config`;
+  box.writeFile(config, [...options(origin, total), `url = "${where}"`, ''].join('\n'), {
+    mode: 0o600,
+    durable: false,
+  });
+  // The exit code of curl comes by a file: sh has no pipefail.
+  const script = `{ curl --config "$1"; echo $? >"$2"; } | { ${take.join('; ')}; }`;
+  const told = `${WORK}/code`;
+  const ran = box.run(['sh', '-c', script, 'fetch', config, told]);
+  const code = Number(box.readText(told).trim());
+  // 23: nobody reads any more. All pieces are full then, or one of them cannot be written.
+  if (code !== 0 && (code !== 23 || ran.code === 0))
+    throw failure({ ...ran, code: code === 23 ? 63 : code }, where);
+  const [transfer] = transfersOf(ran);
+  if (!transfer) throw failure(ran, where);
+  checkTransfer(transfer, where);
+  if (ran.code !== 0)
+    throw new BoxError(`cannot write ${nameOf(path)}: ${ran.stderr.trim().split('\n')[0]}`, { where });
+  if (transfer.size !== total)
+    throw new BoxError(`${nameOf(path)} has ${transfer.size} bytes, not ${total} as its release says`, {
+      where,
+    });
+}
