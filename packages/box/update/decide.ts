@@ -131,8 +131,8 @@ const STAGING: readonly Check[] = [
   },
   ({ channel: { halted, channel } }) =>
     halted && wait('halted', `the channel ${channel} is halted: ${halted.reason}`, 'the channel is resumed'),
-  ({ channel, now }) =>
-    Date.parse(channel.expires) < now
+  ({ channel, now, asked }, { version }) =>
+    Date.parse(channel.expires) < now && asked?.version !== version
       ? wait(
           'expired',
           `the channel file expired at ${channel.expires}`,

@@ -1,0 +1,42 @@
+import { type Terminal, WrongUsage } from '../install/terminal.ts';
+import { type Box, BoxError, describeError } from '../io/box.ts';
+import { parseOptions } from './options.ts';
+import { VERBS } from './update.ts';
+
+function usage(): string {
+  const lines = Object.values(VERBS).flatMap(({ usage: words, does }) =>
+    does === undefined ? [] : [`  ${words.padEnd(38)} ${does}`],
+  );
+  return [
+    'Usage: draisine VERB [options]',
+    '',
+    ...lines,
+    '',
+    'Verbs that report take --json; check and stage take --base ADDRESS. docs/updates.md says more.',
+  ].join('\n');
+}
+
+/** `draisine`, without its other programs. Returns the exit code: 1 what was asked failed, 2 wrong usage. */
+export function draisineMain(box: Box, terminal: Terminal, args: readonly string[]): number {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    terminal.print(usage());
+    return name === undefined ? 2 : 0;
+  }
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+  try {
+    if (!verb) throw new WrongUsage(`there is no verb ${name}`);
+    const options = parseOptions(rest, verb.options);
+    if (options.help) terminal.print(usage());
+    else verb.run(box, terminal, options);
+    return 0;
+  } catch (error) {
+    if (error instanceof WrongUsage) {
+      terminal.complain(`draisine: ${error.message}; --help says more`);
+      return 2;
+    }
+    if (!(error instanceof BoxError)) throw error;
+    box.log('error', `draisine ${name}: ${describeError(error)}`);
+    return 1;
+  }
+}

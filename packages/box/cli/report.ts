@@ -1,0 +1,173 @@
+import { installedUkis } from '../disk/assess.ts';
+import { type Box, BoxError, describeError } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
+import { type OnTrial, onTrial } from '../trial/trial.ts';
+import { describeDecision, describeWait, recall } from '../update/check.ts';
+import type { Decision, Wait } from '../update/decide.ts';
+import { readPolicy } from '../update/policy.ts';
+import { type Running, releaseIdentity, runningRelease } from '../update/running.ts';
+import { readState, type State } from '../update/state.ts';
+
+/** What `draisine status --json` says; times as text. */
+export interface StatusReport {
+  readonly image: string;
+  readonly version: string;
+  readonly rootHash: string | undefined;
+  /** Whether it can be updated; else why not. */
+  readonly updates: { readonly possible: boolean; readonly reason: string | undefined };
+  readonly base: string | undefined;
+  readonly channel: string | undefined;
+  readonly mode: string | undefined;
+  readonly trial: OnTrial | undefined;
+  readonly slots: readonly {
+    readonly name: string;
+    readonly version: string | undefined;
+    readonly running: boolean;
+    readonly tries: number | undefined;
+  }[];
+  readonly staged: { readonly version: string; readonly since: string } | undefined;
+  readonly rejected: readonly {
+    readonly version: string;
+    readonly reason: string;
+    readonly since: string;
+    readonly evidence: string | undefined;
+  }[];
+  readonly holds: readonly {
+    readonly name: string;
+    readonly reason: string;
+    readonly until: string | undefined;
+  }[];
+  readonly floor: string | undefined;
+  readonly lastCheck: { readonly at: string; readonly result: string; readonly text: string } | undefined;
+  readonly lastTrial: { readonly version: string; readonly at: string; readonly text: string } | undefined;
+  readonly next:
+    | { readonly action: Decision['action']; readonly text: string; readonly waits: readonly Wait[] }
+    | undefined;
+}
+
+/** A value, or the sentence that says why there is none. */
+function attempt<T>(call: () => T): { readonly value: T | undefined; readonly fault: string | undefined } {
+  try {
+    return { value: call(), fault: undefined };
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    return { value: undefined, fault: describeError(error) };
+  }
+}
+
+export function statusReport(box: Box): StatusReport {
+  const identity = releaseIdentity(box);
+  const running = attempt(() => runningRelease(box));
+  const policy = attempt(() => readPolicy(box));
+  const state = readState(box);
+  const trial = onTrial(box);
+  const fault =
+    running.fault ??
+    policy.fault ??
+    (policy.value?.base === undefined ? 'no place that updates come from is named (update.base)' : undefined);
+  const next = running.value && policy.value && !trial ? recall(box, running.value) : undefined;
+  return {
+    ...identity,
+    rootHash: running.value?.usr.rootHash,
+    updates: { possible: fault === undefined, reason: fault },
+    base: policy.value?.base,
+    channel: policy.value?.channel,
+    mode: policy.value?.mode,
+    trial,
+    slots: running.value ? slotsOf(box, running.value) : [],
+    staged: state.staged && { version: state.staged.version, since: isoTime(state.staged.since) },
+    rejected: state.rejected.map((each) => ({ ...each, since: isoTime(each.since) })),
+    holds: activeHolds(box, state).map(({ name, reason, until }) => ({
+      name,
+      reason,
+      until: until === undefined ? undefined : isoTime(until),
+    })),
+    floor: state.floor,
+    lastCheck: state.lastCheck && { ...state.lastCheck, at: isoTime(state.lastCheck.at) },
+    lastTrial: state.lastTrial && { ...state.lastTrial, at: isoTime(state.lastTrial.at) },
+    next: next && {
+      action: next.decision.action,
+      text: describeDecision(next.decision),
+      waits: next.decision.action === 'wait' ? next.decision.waits : [],
+    },
+  };
+}
+
+function slotsOf(box: Box, { disk, usr }: Running): StatusReport['slots'] {
+  const ukis = installedUkis(box, disk);
+  return disk.slots.map(({ name, version, running }) => {
+    const uki = ukis.find((each) => (running ? each.rootHash === usr.rootHash : each.version === version));
+    return { name, version, running, tries: uki?.left };
+  });
+}
+
+export function activeHolds(box: Box, { holds }: Pick<State, 'holds'>): State['holds'] {
+  return holds.filter(({ until }) => until === undefined || until > box.now());
+}
+
+/** What the console and the login say, and `status` begins with: at most a few lines. */
+export function noticeLines(
+  report: Pick<StatusReport, 'version' | 'trial' | 'staged' | 'rejected' | 'lastTrial'>,
+): string[] {
+  const { version, trial, staged, rejected } = report;
+  const lines: string[] = [];
+  if (trial) {
+    const missing =
+      trial.faults.length > 0 ? `; not yet: ${trial.faults.slice(0, 3).join('; ')}` : '; nothing is missing';
+    lines.push(`${version} is on trial until ${Math.ceil(trial.deadline / 60)} min after the boot${missing}`);
+  }
+  if (staged && staged.version !== version)
+    lines.push(`${staged.version} is staged and runs from the next restart on`);
+  const last = rejected.at(-1);
+  if (last && last.version !== version) lines.push(`${last.version} was rejected: ${last.reason}`);
+  return lines;
+}
+
+export function formatStatus(report: StatusReport): string {
+  const lines: string[] = [`runs      ${report.image} ${report.version}`];
+  const add = (label: string, text: string) => lines.push(`${label.padEnd(9)} ${text}`);
+  if (report.base !== undefined) add('channel', `${report.channel} of ${report.base}, mode ${report.mode}`);
+  if (!report.updates.possible) add('updates', `none: ${report.updates.reason}`);
+  for (const line of noticeLines(report)) add('', line);
+  for (const { name, version, running, tries } of report.slots) {
+    const state = running
+      ? ', runs'
+      : version === undefined
+        ? ''
+        : tries === undefined
+          ? ', can be gone back to'
+          : `, ${tries} tries left`;
+    add(`slot ${name}`, `${version ?? 'empty'}${state}`);
+  }
+  for (const { name, reason, until } of report.holds)
+    add('held', `by ${name}: ${reason}${until === undefined ? '' : `, until ${until}`}`);
+  const { lastCheck, lastTrial, next } = report;
+  if (lastCheck)
+    add('checked', `${lastCheck.at}${lastCheck.result === 'failed' ? ', failed' : ''}: ${lastCheck.text}`);
+  if (lastTrial) add('trial', `${lastTrial.at} ${lastTrial.version}: ${lastTrial.text}`);
+  if (next && next.waits.length > 0) add('waits', 'draisine why says for what');
+  return lines.join('\n');
+}
+
+/** Why nothing happens, each reason with its end. */
+export function formatWhy(report: StatusReport): string {
+  const { trial, next, updates, lastCheck } = report;
+  const lines: string[] = [];
+  if (!updates.possible) lines.push(`${updates.reason}.`);
+  if (trial)
+    lines.push(
+      `${report.version} is on trial. It ends when: nothing has been missing since ${trial.settle} s after the boot, or at ${trial.deadline} s.`,
+      ...trial.faults.map((fault) => `not yet: ${fault}`),
+    );
+  if (lastCheck?.result === 'failed')
+    lines.push(
+      `The last check failed: ${lastCheck.text}. It ends when: the next check (systemctl list-timers draisine-update.timer).`,
+    );
+  if (next)
+    lines.push(
+      ...(next.waits.length > 0 ? next.waits.map((wait) => `${describeWait(wait)}.`) : [`${next.text}.`]),
+    );
+  else if (updates.possible && !trial && !lastCheck)
+    lines.push('Nothing was checked yet. It ends when: draisine check.');
+  return lines.join('\n');
+}

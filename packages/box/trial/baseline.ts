@@ -1,0 +1,266 @@
+import { type Box, BoxError, mustRun, readTextIfThere } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
+import { importedPools, type Pool, poolLosses } from '../zfs/pools.ts';
+
+/** What a box was before a change, and must be after it. Also of what `apply` changes. */
+export interface Baseline {
+  readonly at: string;
+  readonly version: string;
+  /** Units that a boot brings and that are active. */
+  readonly units: readonly string[];
+  readonly failed: readonly string[];
+  /** Containers that a unit runs. */
+  readonly containers: readonly { readonly name: string; readonly healthy: boolean }[];
+  readonly pools: readonly Pool[];
+  readonly mounts: readonly { readonly target: string; readonly writable: boolean }[];
+  /** Default routes: family and device. */
+  readonly routes: readonly string[];
+  /** Addresses that answered: gateways, and the channel. */
+  readonly reached: readonly string[];
+}
+
+export const BASELINE = '/var/lib/draisine/update/baseline.json';
+const FORMAT = 1;
+
+interface UnitState {
+  readonly id: string;
+  readonly load: string;
+  readonly active: string;
+  readonly sub: string;
+  readonly condition: boolean;
+}
+
+const SYSTEMCTL = ['systemctl', '--no-pager', '--plain', '--no-legend'];
+
+/** What the boot brings: all that multi-user.target wants, directly or by other targets. */
+function bootUnits(box: Box): string[] {
+  const told = mustRun(box, 'cannot list units', [...SYSTEMCTL, 'list-dependencies', 'multi-user.target']);
+  const names = told.split('\n').map((line) => line.replace(/^[^A-Za-z0-9-]*/, '').trim());
+  return [...new Set(names.filter((name) => /\.(service|socket|timer|path|mount|target)$/.test(name)))];
+}
+
+export function unitStates(box: Box, names: readonly string[]): UnitState[] {
+  if (names.length === 0) return [];
+  const properties = 'Id,LoadState,ActiveState,SubState,ConditionResult';
+  const told = mustRun(box, 'cannot ask for units', [
+    'systemctl',
+    'show',
+    `--property=${properties}`,
+    '--',
+    ...names,
+  ]);
+  return told
+    .trim()
+    .split('\n\n')
+    .map((block) => {
+      const value = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(block)?.[1] ?? '';
+      return {
+        id: value('Id'),
+        load: value('LoadState'),
+        active: value('ActiveState'),
+        sub: value('SubState'),
+        condition: value('ConditionResult') !== 'no',
+      };
+    });
+}
+
+export function failedUnits(box: Box): string[] {
+  const told = mustRun(box, 'cannot list units', [...SYSTEMCTL, 'list-units', '--state=failed', '--all']);
+  return told
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/)[0] ?? '')
+    .filter((name) => name !== '');
+}
+
+interface Container {
+  readonly name: string;
+  readonly running: boolean;
+  /** Undefined: it has no health check. */
+  readonly healthy: boolean | undefined;
+  readonly unit: string | undefined;
+}
+
+/** All containers of root. None where podman was never used: asking it costs a second. */
+export function containersOf(box: Box): Container[] {
+  if (box.stat('/var/lib/containers/storage') === undefined) return [];
+  const told = mustRun(box, 'cannot list containers', ['podman', 'ps', '--all', '--format', 'json'], {
+    timeoutSeconds: 120,
+  });
+  const listed = JSON.parse(told) as {
+    Names?: string[];
+    State?: string;
+    Status?: string;
+    Labels?: Record<string, string> | null;
+  }[];
+  return (listed ?? []).map(({ Names = [], State = '', Status = '', Labels }) => ({
+    name: Names[0] ?? '',
+    running: State === 'running',
+    healthy:
+      /\((healthy|unhealthy|starting)\)/.exec(Status)?.[1] === undefined
+        ? undefined
+        : Status.includes('(healthy)'),
+    unit: Labels?.PODMAN_SYSTEMD_UNIT,
+  }));
+}
+
+/** File systems that hold data, without those of containers and our own. */
+function mountsOf(box: Box): { target: string; writable: boolean }[] {
+  return box
+    .readText('/proc/self/mounts')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([device = '', target = '', kind = '']) => {
+      const data =
+        device.startsWith('/dev/') || ['zfs', 'nfs', 'nfs4', 'cifs', 'virtiofs', '9p'].includes(kind);
+      return data && kind !== 'overlay' && !/^\/(run|usr|var\/lib\/containers)(\/|$)/.test(target);
+    })
+    .map(([, target = '', , options = '']) => ({ target, writable: options.split(',').includes('rw') }));
+}
+
+interface Route {
+  readonly gateway?: string;
+  readonly dev?: string;
+}
+
+function routesOf(box: Box): (Route & { readonly name: string })[] {
+  return ['-4', '-6'].flatMap((family) => {
+    const told = mustRun(box, 'cannot list routes', ['ip', family, '-json', 'route', 'show', 'default']);
+    const routes = JSON.parse(told.trim() === '' ? '[]' : told) as Route[];
+    return routes.map((route) => ({
+      ...route,
+      name: `${family === '-4' ? 'IPv4' : 'IPv6'} by ${route.dev}`,
+    }));
+  });
+}
+
+function pings(box: Box, address: string): boolean {
+  return box.run(['ping', '-n', '-c', '1', '-W', '3', address], { timeoutSeconds: 10 }).code === 0;
+}
+
+/** What else is asked whether it answers: the channel. */
+export type Reach = Readonly<Record<string, () => boolean>>;
+
+/** What the box is now. */
+export function lookAtBox(box: Box, version: string, reach: Reach = {}): Baseline {
+  const active = unitStates(box, bootUnits(box)).filter(
+    ({ active: state, sub }) =>
+      state === 'active' && ['running', 'exited', 'listening', 'waiting', 'mounted', 'active'].includes(sub),
+  );
+  const routes = routesOf(box);
+  const gateways = [
+    ...new Set(
+      routes.flatMap(({ gateway }) =>
+        gateway === undefined || gateway.startsWith('fe80:') ? [] : [gateway],
+      ),
+    ),
+  ];
+  return {
+    at: isoTime(box.now()),
+    version,
+    units: active.map(({ id }) => id).sort(),
+    failed: failedUnits(box),
+    containers: containersOf(box)
+      .filter(({ running, unit }) => running && unit !== undefined)
+      .map(({ name, healthy }) => ({ name, healthy: healthy === true })),
+    pools: importedPools(box),
+    mounts: mountsOf(box),
+    routes: [...new Set(routes.map(({ name }) => name))],
+    reached: [
+      ...gateways.filter((gateway) => pings(box, gateway)),
+      ...Object.entries(reach).flatMap(([name, asks]) => (asks() ? [name] : [])),
+    ],
+  };
+}
+
+/** Names what is lost, in sentences; what was broken before is not looked at. */
+export function lossesOf(box: Box, before: Baseline, reach: Reach = {}): string[] {
+  return [
+    ...unitLosses(box, before),
+    ...containerLosses(box, before),
+    ...(before.pools.length > 0 ? poolsLost(box, before) : []),
+    ...mountLosses(box, before),
+    ...networkLosses(box, before, reach),
+  ];
+}
+
+function poolsLost(box: Box, before: Baseline): string[] {
+  const now = importedPools(box);
+  return before.pools.flatMap((pool) =>
+    poolLosses(
+      pool,
+      now.find(({ name }) => name === pool.name),
+    ),
+  );
+}
+
+function unitLosses(box: Box, before: Baseline): string[] {
+  const lost = unitStates(box, before.units).flatMap(({ id, load, active, sub, condition }) => {
+    // Gone with the release; or not to run this time, as what only a first boot does.
+    if (load === 'not-found' || load === 'masked' || active === 'active') return [];
+    if (active === 'inactive' && !condition) return [];
+    return active === 'failed' ? [] : [`${id} was active and is ${active} (${sub})`];
+  });
+  const failed = failedUnits(box).filter((name) => !before.failed.includes(name));
+  return [...failed.map((name) => `${name} has failed`), ...lost];
+}
+
+function containerLosses(box: Box, before: Baseline): string[] {
+  if (before.containers.length === 0) return [];
+  const now = containersOf(box);
+  return before.containers.flatMap(({ name, healthy }) => {
+    const found = now.find((each) => each.name === name);
+    if (!found?.running) return [`container ${name} does not run`];
+    return healthy && found.healthy !== true ? [`container ${name} was healthy and is not`] : [];
+  });
+}
+
+function mountLosses(box: Box, before: Baseline): string[] {
+  const now = new Map(mountsOf(box).map(({ target, writable }) => [target, writable]));
+  return before.mounts.flatMap(({ target, writable }) => {
+    const found = now.get(target);
+    if (found === undefined) return [`${target} is not mounted`];
+    return writable && !found ? [`${target} was writable and is read-only`] : [];
+  });
+}
+
+function networkLosses(box: Box, before: Baseline, reach: Reach): string[] {
+  const routes = before.routes.length > 0 ? routesOf(box).map(({ name }) => name) : [];
+  const answers = (name: string) =>
+    reach[name] ? reach[name]() : !/^[\d.:a-f]+$/.test(name) || pings(box, name);
+  return [
+    ...before.routes
+      .filter((name) => !routes.includes(name))
+      .map((name) => `the default route ${name} is gone`),
+    ...before.reached.filter((name) => !answers(name)).map((name) => `${name} cannot be reached`),
+  ];
+}
+
+export function writeBaseline(box: Box, baseline: Baseline, path = BASELINE): void {
+  box.writeFile(path, `${JSON.stringify({ format: FORMAT, ...baseline }, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** The baseline that was recorded; undefined: there is none that can be read, so nothing can be lost. */
+export function readBaseline(box: Box, path = BASELINE): Baseline | undefined {
+  const text = readTextIfThere(box, path);
+  if (text === undefined) return undefined;
+  try {
+    const parsed = JSON.parse(text) as Partial<Baseline> & { format?: number };
+    const lists = [
+      parsed.units,
+      parsed.failed,
+      parsed.containers,
+      parsed.pools,
+      parsed.mounts,
+      parsed.routes,
+      parsed.reached,
+    ];
+    if (parsed.format !== FORMAT || !lists.every(Array.isArray))
+      throw new BoxError('not a baseline of this release');
+    return parsed as Baseline;
+  } catch (error) {
+    if (!(error instanceof BoxError || error instanceof SyntaxError)) throw error;
+    box.log('warning', `the record of the box before the update is left aside: ${error.message}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,36 @@
+import { type Box, mustRun } from '../io/box.ts';
+
+/*
+ * /etc as it was before a trial: the machine's own files, below the overlay. The initrd (usr/lib/draisine/root) marks
+ * that another release was booted, and puts them back when the one they belong to boots again.
+ */
+
+/** On the file system of the state, beside /etc. */
+export const SAVED = '/.etc-trial';
+const FRESH = '/.etc-trial.new';
+const VIEW = '/run/draisine/state';
+
+/** Keeps /etc for the release that runs. `rootHash`: of it. */
+export function saveEtc(box: Box, rootHash: string): void {
+  box.makeFolder(VIEW, 0o700);
+  mustRun(box, 'cannot see the state below /etc', ['mount', '--bind', '/', VIEW]);
+  try {
+    const folder = `${VIEW}${FRESH}`;
+    mustRun(box, 'cannot remove', ['rm', '-rf', folder]);
+    box.makeFolder(folder, 0o700);
+    // With whiteouts and the attributes that overlayfs keeps.
+    mustRun(box, 'cannot keep a copy of /etc', ['cp', '-a', `${VIEW}/etc`, `${folder}/etc`]);
+    box.writeFile(`${folder}/usrhash`, `${rootHash}\n`, { durable: false });
+    mustRun(box, 'cannot flush', ['sync', '--file-system', folder]);
+    mustRun(box, 'cannot remove', ['rm', '-rf', `${VIEW}${SAVED}`]);
+    box.rename(folder, `${VIEW}${SAVED}`);
+    mustRun(box, 'cannot flush', ['sync', '--file-system', VIEW]);
+  } finally {
+    mustRun(box, 'cannot unmount', ['umount', VIEW]);
+  }
+}
+
+/** The release was committed, or never booted: what was kept is not needed. */
+export function dropEtc(box: Box): void {
+  mustRun(box, 'cannot remove', ['rm', '-rf', SAVED, FRESH]);
+}

@@ -1,0 +1,240 @@
+import { compareVersions } from '../../../build/release/format/version.ts';
+import { countTry, installedUkis, markBad, markGood } from '../disk/assess.ts';
+import { type Box, BoxError, describeError, mustRun, readTextIfThere, removeTree } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
+import { DEFAULT_POLICY, type Policy, readPolicy } from '../update/policy.ts';
+import { type Running, runningRelease } from '../update/running.ts';
+import { reachOf } from '../update/stage.ts';
+import { changeState, FOLDER, readState } from '../update/state.ts';
+import { BASELINE, lossesOf, readBaseline } from './baseline.ts';
+import { dropEtc } from './etc.ts';
+import { BOOT_COMPLETE, gateFault } from './gates.ts';
+import { commonFaults, judge, type Look } from './judge.ts';
+
+/** There while the running release is on trial; says what is still wrong. */
+export const ON_TRIAL = '/run/draisine/on-trial.json';
+/** What a release was rejected for: whether the one before it fails the same. */
+const AFTER = `${FOLDER}/after.json`;
+const EVIDENCE = `${FOLDER}/evidence`;
+const KEPT_EVIDENCE = 3;
+const PAUSE = 10_000;
+const JOURNAL_LINES = '20000';
+
+export interface OnTrial {
+  readonly version: string;
+  /** Tries left. */
+  readonly left: number;
+  readonly faults: readonly string[];
+  /** Seconds since the boot, by when it is decided. */
+  readonly settle: number;
+  readonly deadline: number;
+}
+
+export function onTrial(box: Box): OnTrial | undefined {
+  const text = readTextIfThere(box, ON_TRIAL);
+  return text === undefined ? undefined : (JSON.parse(text) as OnTrial);
+}
+
+function say(box: Box, trial: OnTrial): void {
+  box.makeFolder('/run/draisine');
+  box.writeFile(ON_TRIAL, `${JSON.stringify(trial)}\n`, { durable: false });
+}
+
+function uptime(box: Box): number {
+  return Number(box.readText('/proc/uptime').split(' ')[0]);
+}
+
+/** What is wrong now. That something cannot be asked is wrong as well. */
+export function faultsOf(box: Box, running: Pick<Running, 'image'>, policy: Policy): string[] {
+  const baseline = readBaseline(box);
+  const asks: (() => string[])[] = [
+    ...[BOOT_COMPLETE, ...policy.gates].map((gate) => () => {
+      const fault = gateFault(box, gate);
+      return fault === undefined ? [] : [fault];
+    }),
+    ...(baseline ? [() => lossesOf(box, baseline, reachOf(box, running, policy))] : []),
+  ];
+  return asks.flatMap((ask) => {
+    try {
+      return ask();
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error;
+      return [describeError(error)];
+    }
+  });
+}
+
+/** A policy that cannot be read must not keep a trial from ending. */
+function policyOrDefault(box: Box): Policy {
+  try {
+    return readPolicy(box);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `${describeError(error)}; the trial goes by the defaults`);
+    return DEFAULT_POLICY;
+  }
+}
+
+/** At every boot: a trial to its end, or what is to be said of one that ended before. `notify`: when something changes. */
+export function atBoot(box: Box, notify: () => void): void {
+  const running = runningRelease(box);
+  const left = countTry(box, running.disk, running.usr.rootHash);
+  if (left !== undefined) {
+    runTrial(box, running, left, notify);
+    return;
+  }
+  settleState(box, running);
+  notify();
+  aftermath(box, running);
+  notify();
+}
+
+/** What the last boots came to, when nobody could write it down. */
+function settleState(box: Box, running: Running): void {
+  const { staged } = readState(box);
+  if (!staged) return;
+  if (staged.rootHash === running.usr.rootHash) {
+    finishCommit(box, running);
+    return;
+  }
+  const uki = installedUkis(box, running.disk).find(({ rootHash }) => rootHash === staged.rootHash);
+  if (uki !== undefined && (uki.left ?? 1) > 0) {
+    if ((uki.done ?? 0) > 0)
+      box.log('notice', `${staged.version} was tried ${uki.done} times and has ${uki.left} tries left`);
+    return;
+  }
+  const reason = uki
+    ? `it was started ${uki.done ?? 0} times and never came up to be judged`
+    : 'its kernel image is gone';
+  recordRejection(box, staged.version, [reason], undefined);
+}
+
+function runTrial(box: Box, running: Running, left: number, notify: () => void): void {
+  const policy = policyOrDefault(box);
+  const { version } = running;
+  const { settle, deadline } = policy;
+  box.log(
+    'notice',
+    `${version} is on trial: it is judged between ${settle} and ${deadline} seconds after the boot`,
+  );
+  const looks: Look[] = [];
+  let told = '';
+  say(box, { version, left, faults: ['nothing was looked at yet'], settle, deadline });
+  notify();
+  for (;;) {
+    const faults = faultsOf(box, running, policy);
+    // Its owner has ended it.
+    if (!onTrial(box)) return;
+    looks.push({ uptime: uptime(box), faults });
+    say(box, { version, left, faults, settle, deadline });
+    if (faults.join('; ') !== told) {
+      told = faults.join('; ');
+      box.log('info', told === '' ? 'trial: nothing is missing' : `trial: not yet: ${told}`);
+      notify();
+    }
+    const verdict = judge(looks, settle, deadline);
+    if (verdict === 'commit') commit(box, running, notify);
+    if (verdict === 'reject') reject(box, running, faults);
+    if (verdict !== 'look again') return;
+    box.sleep(PAUSE);
+  }
+}
+
+/** The running release is this box's from now on. */
+export function commit(box: Box, running: Running, notify: () => void): void {
+  markGood(box, running.disk, running.usr.rootHash);
+  finishCommit(box, running);
+  notify();
+}
+
+function finishCommit(box: Box, { version }: Running): void {
+  changeState(box, ({ floor, rejected }) => ({
+    staged: undefined,
+    floor: floor === undefined || compareVersions(version, floor) > 0 ? version : floor,
+    rejected: rejected.filter((each) => each.version !== version),
+    lastTrial: { version, at: box.now(), text: 'committed' },
+  }));
+  box.remove(ON_TRIAL);
+  box.remove(BASELINE);
+  box.remove(AFTER);
+  dropEtc(box);
+  box.log('notice', `${version} is committed`);
+}
+
+/** Back to the release before. Whatever cannot be written down: the box goes back. */
+export function reject(box: Box, running: Running, faults: readonly string[]): void {
+  const { version } = running;
+  box.log('error', `${version} is rejected: ${faults.join('; ')}`);
+  try {
+    recordRejection(box, version, faults, saveEvidence(box, version, faults));
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('error', `what was found could not be kept: ${describeError(error)}`);
+  }
+  markBad(box, running.disk, running.usr.rootHash);
+  mustRun(box, 'cannot restart', ['systemctl', 'reboot']);
+}
+
+function saveEvidence(box: Box, version: string, faults: readonly string[]): string {
+  const folder = `${EVIDENCE}/${version}`;
+  removeTree(box, folder);
+  box.makeFolder(folder, 0o700);
+  const list = box
+    .list(EVIDENCE)
+    .filter((name) => name !== version)
+    .sort(compareVersions);
+  for (const old of list.slice(0, Math.max(0, list.length - KEPT_EVIDENCE + 1)))
+    removeTree(box, `${EVIDENCE}/${old}`);
+  const found = { version, at: isoTime(box.now()), uptime: uptime(box), faults };
+  box.writeFile(`${folder}/faults.json`, `${JSON.stringify(found, null, 2)}\n`, { mode: 0o600 });
+  box.run(['journalctl', '--boot', '--no-pager', '--output=short-monotonic', `--lines=${JOURNAL_LINES}`], {
+    stdoutFile: `${folder}/journal.txt`,
+    timeoutSeconds: 120,
+  });
+  return folder;
+}
+
+function recordRejection(
+  box: Box,
+  version: string,
+  faults: readonly string[],
+  evidence: string | undefined,
+): void {
+  const reason = faults.join('; ');
+  changeState(box, ({ rejected }) => ({
+    staged: undefined,
+    rejected: [
+      ...rejected.filter((each) => each.version !== version),
+      { version, reason, since: box.now(), evidence },
+    ],
+    lastTrial: { version, at: box.now(), text: `rejected: ${reason}` },
+  }));
+  box.writeFile(AFTER, `${JSON.stringify({ version, faults })}\n`, { mode: 0o600 });
+  box.log('error', `${version} was rejected: ${reason}`);
+}
+
+/** The release before is back: does it fail the same? Then it was not the update. */
+function aftermath(box: Box, running: Running): void {
+  const text = readTextIfThere(box, AFTER);
+  if (text === undefined) return;
+  const { version, faults } = JSON.parse(text) as { version: string; faults: string[] };
+  const policy = policyOrDefault(box);
+  for (;;) {
+    const common = commonFaults(faults, faultsOf(box, running, policy));
+    if (common.length === 0) break;
+    if (uptime(box) >= policy.deadline) {
+      const note = `not the update: ${running.version} fails the same: ${common.join('; ')}`;
+      box.log('warning', `${version} was rejected, but it was ${note}`);
+      changeState(box, ({ rejected }) => ({
+        rejected: rejected.map((each) =>
+          each.version === version ? { ...each, reason: `${each.reason} (${note})` } : each,
+        ),
+        lastTrial: { version, at: box.now(), text: note },
+      }));
+      break;
+    }
+    box.sleep(PAUSE);
+  }
+  box.remove(AFTER);
+  box.remove(BASELINE);
+}

@@ -1,0 +1,201 @@
+import type { Channel, Release, Root } from '../../../build/release/format/types.ts';
+import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
+import { sha256 } from '../io/sha256.ts';
+import { decodeUtf8 } from '../io/utf8.ts';
+import { parseChannel, parseEnvelope } from '../trust/documents.ts';
+import { followRoots, openChannel, openRelease, trustedRoot, trustedTime } from '../trust/trust.ts';
+import { unreadableFeatures } from '../zfs/pools.ts';
+import { type Decision, decide, type Situation, type Target, targetOf } from './decide.ts';
+import { fetchFile, fetchIfThere, type Origin } from './fetch.ts';
+import { type Policy, readPolicy } from './policy.ts';
+import { epochOf } from './running.ts';
+import { changeState, FOLDER, readState, type State } from './state.ts';
+import { parseZone, type Zone } from './zone.ts';
+
+/** No signed file is larger. */
+const MOST = 1 << 20;
+/** The channel file that was taken last. */
+export const KEPT_CHANNEL = `${FOLDER}/channel.json`;
+const ZONES = '/usr/share/zoneinfo';
+
+/** What somebody wants to know or to have now. */
+export interface Request {
+  /** Instead of the policy's. */
+  readonly base?: string | undefined;
+  /** The owner asks: see `Situation.asked`. A version: that one and no other. */
+  readonly asked?: { readonly version?: string | undefined } | undefined;
+}
+
+/** What is known after a look at the channel. */
+export interface Checked {
+  readonly situation: Situation;
+  readonly decision: Decision;
+  readonly origin: Origin;
+  /** The folder of the release below the origin, and what it says; of the target that is staged next. */
+  readonly release: { readonly folder: string; readonly value: Release } | undefined;
+}
+
+export function zoneOf(box: Box, name: string): Zone {
+  const path = `${ZONES}/${name}`;
+  if (box.stat(path)?.type !== 'file') throw new BoxError(`there is no time zone ${name}`, { where: path });
+  return parseZone(box.readFile(path), path);
+}
+
+/** The policy with what was asked for: a version that is named is as a pin. */
+function policyFor(box: Box, { base, asked }: Request): Policy {
+  const policy = readPolicy(box);
+  const named = asked?.version;
+  return {
+    ...policy,
+    ...(base === undefined ? {} : { base: base.replace(/\/+$/, '') }),
+    ...(named === undefined ? {} : { pin: named, max: undefined }),
+  };
+}
+
+function originOf({ base, proxy, ca }: Policy): Origin {
+  if (base === undefined)
+    throw new BoxError('this box is told of no place that updates come from', {
+      hint: 'name it in the machine config (update: { base: … }), or plug in a stick labelled DRAISINE-UPDATE',
+    });
+  return { base, proxy, ca };
+}
+
+const textOf = (bytes: Uint8Array) => decodeUtf8(bytes);
+
+function fetchRoots(box: Box, origin: Origin): Root {
+  return followRoots(box, trustedRoot(box), (number) => {
+    const path = number === undefined ? 'root.json' : `root.${number}.json`;
+    return { text: textOf(fetchFile(box, origin, path, MOST)), where: `${origin.base}/${path}` };
+  });
+}
+
+/** The serials under other keys say nothing: a lost channel key may have signed the highest of all. */
+function serialFloor(state: State, name: string, keys: string): number {
+  const known = state.serials[name];
+  return known?.keys === keys ? known.serial : 0;
+}
+
+function fetchChannel(box: Box, origin: Origin, root: Root, image: string, channel: string): Channel {
+  const name = `${image}/${channel}`;
+  const keys = [...root.roles.channel.keys].sort().join(' ');
+  const bytes = fetchIfThere(box, origin, `${name}.json`, MOST);
+  const where = `${origin.base}/${name}.json`;
+  if (!bytes) throw new BoxError(`there is no channel ${channel} of ${image}`, { where });
+  const text = textOf(bytes);
+  const state = readState(box);
+  const value = openChannel(box, root, text, where, {
+    image,
+    channel,
+    serial: serialFloor(state, name, keys),
+  });
+  box.makeFolder(FOLDER, 0o700);
+  box.writeFile(KEPT_CHANNEL, text, { mode: 0o600 });
+  changeState(box, ({ serials, signedTime }) => ({
+    serials: { ...serials, [name]: { serial: value.serial, keys } },
+    signedTime: Math.max(signedTime, Date.parse(value.issued), Date.parse(root.issued)),
+  }));
+  const now = trustedTime(box, 0, 0);
+  if (Date.parse(value.expires) < now)
+    box.log(
+      'warning',
+      `the channel file ${where} expired at ${value.expires}: no new release is taken from it`,
+    );
+  return value;
+}
+
+function fetchRelease(
+  box: Box,
+  origin: Origin,
+  root: Root,
+  image: string,
+  target: Target,
+): NonNullable<Checked['release']> {
+  const folder = `${image}/releases/${target.version}`;
+  const path = `${folder}/release.json`;
+  const where = `${origin.base}/${path}`;
+  const bytes = fetchFile(box, origin, path, MOST);
+  const digest = sha256(bytes);
+  const expected = { image, version: target.version, release: target.release ?? digest };
+  return { folder, value: openRelease(box, root, textOf(bytes), where, expected, digest) };
+}
+
+function situationOf(
+  box: Box,
+  running: { readonly version: string },
+  policy: Policy,
+  channel: Channel,
+  request: Request,
+): Situation {
+  const state = readState(box);
+  return {
+    now: trustedTime(box, epochOf(running.version), state.signedTime),
+    machineId: box.machineId(),
+    running: running.version,
+    policy,
+    zone: policy.windows.length > 0 ? zoneOf(box, policy.zone) : () => 0,
+    state,
+    channel,
+    ...(request.asked ? { asked: request.asked } : {}),
+  };
+}
+
+/** Asks the channel what is to be done. Throws when it cannot be asked, or must not be believed. */
+export function check(
+  box: Box,
+  running: { readonly image: string; readonly version: string },
+  request: Request = {},
+): Checked {
+  const policy = policyFor(box, request);
+  const origin = originOf(policy);
+  const root = fetchRoots(box, origin);
+  if (Date.parse(root.expires) < box.now())
+    box.log('warning', `root ${root.number} expired at ${root.expires}`);
+  const channel = fetchChannel(box, origin, root, running.image, policy.channel);
+  const situation = situationOf(box, running, policy, channel, request);
+  const first = decide(situation);
+  const target = targetOf(situation);
+  if (first.action !== 'stage' || !target) return { situation, decision: first, origin, release: undefined };
+  const release = fetchRelease(box, origin, root, running.image, target);
+  const unreadable = release.value.zfs ? unreadableFeatures(box, release.value.zfs.features) : [];
+  const informed = { ...situation, release: release.value, unreadable };
+  return { situation: informed, decision: decide(informed), origin, release };
+}
+
+/** The same from the channel file that was taken last, without asking anybody. Undefined: there is none. */
+export function recall(
+  box: Box,
+  running: { readonly version: string },
+  request: Request = {},
+): Pick<Checked, 'situation' | 'decision'> | undefined {
+  const text = readTextIfThere(box, KEPT_CHANNEL);
+  if (text === undefined) return undefined;
+  try {
+    const channel = parseChannel(parseEnvelope(text, 'the channel file', KEPT_CHANNEL).signed, KEPT_CHANNEL);
+    const situation = situationOf(box, running, policyFor(box, request), channel, request);
+    return { situation, decision: decide(situation) };
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `the channel file that was kept is left aside: ${describeError(error)}`);
+    return undefined;
+  }
+}
+
+/** One sentence for people. */
+export function describeDecision(decision: Decision): string {
+  if (decision.action !== 'wait') return decision.reason;
+  return decision.waits.map(describeWait).join('; ');
+}
+
+export function describeWait({
+  reason,
+  end,
+  until,
+}: {
+  readonly reason: string;
+  readonly end: string;
+  readonly until: number | undefined;
+}): string {
+  const time = until === undefined || end.includes(isoTime(until)) ? '' : `, at ${isoTime(until)}`;
+  return `${reason}. It ends when: ${end}${time}`;
+}

@@ -1,0 +1,111 @@
+import { slotContent, type Traffic } from '../delta/slot.ts';
+import { ukiContent } from '../delta/uki.ts';
+import { installedUkis, runningUki } from '../disk/assess.ts';
+import { removeUkis, withEsp } from '../disk/esp.ts';
+import { stage } from '../disk/stage.ts';
+import { type Box, BoxError, describeError } from '../io/box.ts';
+import { lookAtBox, type Reach, writeBaseline } from '../trial/baseline.ts';
+import { saveEtc } from '../trial/etc.ts';
+import type { Checked } from './check.ts';
+import { fetchIfThere } from './fetch.ts';
+import type { Policy } from './policy.ts';
+import type { Running } from './running.ts';
+import { changeState, readState } from './state.ts';
+
+/** Puts the release that a check found into the other slot, on trial from the next boot on. */
+export function stageRelease(
+  box: Box,
+  running: Running,
+  checked: Checked,
+  say: (step: string) => void,
+): Traffic {
+  const { release, origin } = checked;
+  if (!release) throw new BoxError('there is no release to stage');
+  const { value, folder } = release;
+  const traffic: Traffic = { fetched: 0, copied: 0 };
+  const installed = runningUki(installedUkis(box, running.disk), running.usr.rootHash)?.file;
+  const common = { origin, folder, release: value, traffic };
+  const attempt = (whole: boolean) =>
+    stage(box, running.disk, {
+      slot: slotContent(box, { ...common, running: running.usr, whole }),
+      uki: ukiContent(box, { ...common, installed: whole ? undefined : installed }),
+      runningHash: running.usr.rootHash,
+      progress: say,
+    });
+  changeState(box, () => ({ staged: undefined }));
+  try {
+    attempt(false);
+  } catch (error) {
+    // What was put together from parts may be what a server lied about: only the whole says whether the disk is bad.
+    if (!(error instanceof BoxError) || traffic.copied === 0 || !/does not give back/.test(error.message))
+      throw error;
+    box.log('warning', `${describeError(error)}; once more, all of it from the server`);
+    attempt(true);
+  }
+  changeState(box, ({ rejected }) => ({
+    staged: {
+      version: value.version,
+      rootHash: value.rootHash,
+      from: running.version,
+      since: box.now(),
+      rebooting: false,
+    },
+    rejected: rejected.filter(({ version }) => version !== value.version),
+  }));
+  prepareTrial(box, running, checked.situation.policy);
+  box.log(
+    'notice',
+    `${value.version} is staged: ${mib(traffic.fetched)} MiB fetched, ${mib(traffic.copied)} MiB were here already`,
+  );
+  return traffic;
+}
+
+const mib = (bytes: number) => (bytes / (1 << 20)).toFixed(1);
+
+/** Whether the channel answers: part of what a trial must not lose. */
+export function reachOf(
+  box: Box,
+  { image }: { readonly image: string },
+  { base, channel, proxy, ca }: Policy,
+): Reach {
+  if (base === undefined || base.startsWith('file:')) return {};
+  return {
+    'the channel': () => {
+      try {
+        return fetchIfThere(box, { base, proxy, ca }, `${image}/${channel}.json`, 1 << 20) !== undefined;
+      } catch (error) {
+        if (!(error instanceof BoxError)) throw error;
+        return false;
+      }
+    },
+  };
+}
+
+/** Records the box as it is, and keeps /etc: what the trial is measured by, and what it may change. */
+export function prepareTrial(box: Box, running: Running, policy: Policy): void {
+  writeBaseline(box, lookAtBox(box, running.version, reachOf(box, running, policy)));
+  saveEtc(box, running.usr.rootHash);
+}
+
+/** Takes a staged release out of the boot menu. Its blocks stay until others come. */
+export function unstage(box: Box, running: Running, reason: string): void {
+  const { staged } = readState(box);
+  if (!staged) return;
+  withEsp(box, running.disk.esp.device, (esp) =>
+    removeUkis(box, esp, ({ rootHash }) => rootHash === staged.rootHash),
+  );
+  changeState(box, () => ({ staged: undefined }));
+  box.log('notice', `${staged.version} is no longer staged: ${reason}`);
+}
+
+/** Restarts into the release that is staged, if there is one. */
+export function restart(box: Box, running: Running, policy: Policy, reason: string): void {
+  const { staged } = readState(box);
+  if (staged) {
+    prepareTrial(box, running, policy);
+    changeState(box, () => ({ staged: { ...staged, rebooting: true } }));
+  }
+  box.log('notice', `restarting: ${reason}`);
+  const ran = box.run(['systemctl', 'reboot']);
+  if (ran.code !== 0) throw new BoxError(`cannot restart: ${ran.stderr.trim()}`);
+}

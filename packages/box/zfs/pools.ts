@@ -1,0 +1,135 @@
+import { type Box, mustRun } from '../io/box.ts';
+
+/** A device of a pool, or a group of them. */
+export interface Vdev {
+  readonly guid: string;
+  readonly name: string;
+  /** ONLINE, DEGRADED, FAULTED, OFFLINE, UNAVAIL, REMOVED (zpoolconcepts(7)); AVAIL and INUSE of spares. */
+  readonly state: string;
+  /** Read, write and checksum errors since the import. */
+  readonly errors: number;
+}
+
+export interface Pool {
+  readonly name: string;
+  readonly state: string;
+  readonly vdevs: readonly Vdev[];
+}
+
+interface RawVdev {
+  readonly name?: string;
+  readonly guid?: string | number;
+  readonly state?: string;
+  readonly read_errors?: string | number;
+  readonly write_errors?: string | number;
+  readonly checksum_errors?: string | number;
+  readonly vdevs?: Readonly<Record<string, RawVdev>>;
+}
+
+const GROUPS = ['vdevs', 'dedup', 'special', 'logs', 'l2cache', 'spares'] as const;
+
+/** Whether the module is there at all: asking for pools would load it. */
+export function hasZfs(box: Box): boolean {
+  return box.stat('/proc/spl/kstat/zfs') !== undefined;
+}
+
+function flatten(vdevs: Readonly<Record<string, RawVdev>> | undefined): Vdev[] {
+  return Object.entries(vdevs ?? {}).flatMap(([key, raw]) => {
+    const count = (value: string | number | undefined) => Number(value ?? 0) || 0;
+    const errors = count(raw.read_errors) + count(raw.write_errors) + count(raw.checksum_errors);
+    const self = {
+      guid: String(raw.guid ?? key),
+      name: raw.name ?? key,
+      state: raw.state ?? 'ONLINE',
+      errors,
+    };
+    return [self, ...flatten(raw.vdevs)];
+  });
+}
+
+/** Out of `zpool status --json` (zpool-status(8)). */
+export function parsePools(text: string): Pool[] {
+  const { pools } = JSON.parse(text) as {
+    pools?: Record<string, RawVdev & Record<(typeof GROUPS)[number], Record<string, RawVdev> | undefined>>;
+  };
+  return Object.entries(pools ?? {}).map(([name, raw]) => ({
+    name,
+    state: raw.state ?? 'UNKNOWN',
+    vdevs: GROUPS.flatMap((group) => flatten(raw[group])),
+  }));
+}
+
+/** The pools that are imported. */
+export function importedPools(box: Box): Pool[] {
+  if (!hasZfs(box)) return [];
+  return parsePools(
+    mustRun(box, 'cannot ask for the pools', ['zpool', 'status', '--json', '--json-int', '-P'], {
+      timeoutSeconds: 60,
+    }),
+  );
+}
+
+/** What of a pool is worse than before, in sentences. What was broken before does not count. */
+export function poolLosses(before: Pool, now: Pool | undefined): string[] {
+  if (!now) return [`pool ${before.name} is not imported`];
+  const losses: string[] = [];
+  const good = (state: string) => state === 'ONLINE' || state === 'AVAIL' || state === 'INUSE';
+  for (const old of before.vdevs) {
+    const found = now.vdevs.find(({ guid }) => guid === old.guid);
+    if (!found) losses.push(`pool ${before.name} has lost ${old.name}`);
+    else if (good(old.state) && !good(found.state))
+      losses.push(`pool ${before.name}: ${old.name} was ${old.state} and is ${found.state}`);
+    else if (found.errors > old.errors)
+      losses.push(`pool ${before.name}: ${old.name} has ${found.errors} errors and had ${old.errors}`);
+  }
+  if (losses.length === 0 && before.state === 'ONLINE' && now.state !== 'ONLINE')
+    losses.push(`pool ${before.name} was ONLINE and is ${now.state}`);
+  return losses;
+}
+
+const CACHE = '/etc/zfs/zpool.cache';
+
+/**
+ * Reads pools before anything is written to them: each is imported read-only and without its file systems, compared
+ * with what it was, and exported again. What is wrong, in sentences; nothing was written to a pool then.
+ */
+export function readFirst(box: Box, before: readonly Pool[]): string[] {
+  return before.flatMap((pool) => {
+    const { name } = pool;
+    // Exporting a pool that a cache file lists takes it out of that file.
+    const options = ['-o', 'readonly=on', '-o', 'cachefile=none', '-N'];
+    const command = ['zpool', 'import', '-c', CACHE, ...options, name];
+    const imported = box.run(command, { timeoutSeconds: 300 });
+    if (imported.code !== 0) return [`pool ${name} cannot be imported: ${lastLine(imported.stderr)}`];
+    try {
+      return poolLosses(
+        pool,
+        importedPools(box).find((each) => each.name === name),
+      );
+    } finally {
+      mustRun(box, `cannot export pool ${name} again`, ['zpool', 'export', name], { timeoutSeconds: 300 });
+    }
+  });
+}
+
+const lastLine = (text: string) => text.trim().split('\n').at(-1) ?? '';
+
+/** Active features of the imported pools that are not among those a release can read, `POOL: feature, …`. */
+export function unreadableFeatures(box: Box, readable: readonly string[]): string[] {
+  if (!hasZfs(box)) return [];
+  const known = new Set(readable);
+  return importedPools(box).flatMap(({ name }) => {
+    const told = mustRun(box, `cannot ask for the features of ${name}`, [
+      'zpool',
+      'get',
+      '-H',
+      '-o',
+      'property,value',
+      'all',
+      name,
+    ]);
+    const active = [...told.matchAll(/^feature@(\S+)\t(\S+)$/gm)].filter(([, , value]) => value === 'active');
+    const unknown = active.map(([, feature]) => feature!).filter((feature) => !known.has(feature));
+    return unknown.length > 0 ? [`${name}: ${unknown.join(', ')}`] : [];
+  });
+}
