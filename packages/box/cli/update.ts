@@ -1,5 +1,6 @@
 import { isVersion } from '../../../build/release/format/version.ts';
 import { bootOther } from '../disk/assess.ts';
+import { runningUsr } from '../disk/inspect.ts';
 import { withLock } from '../disk/lock.ts';
 import { type Terminal, WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
@@ -109,39 +110,60 @@ const stageNow: Verb = (box, terminal, options) => {
   });
 };
 
-/** What the timer and a stick start: check, and do what the policy says. */
+/** How often the channel is asked, and how soon again when it did not answer. Milliseconds. */
+const EVERY = 4 * 3_600_000;
+const AGAIN = 30 * 60_000;
+
+/** Whether the channel is to be asked now; what is known already may say so too: a turn in a rollout has come. */
+function isDue(box: Box, running: Running): boolean {
+  const { lastCheck } = readState(box);
+  if (!lastCheck) return true;
+  const age = box.now() - lastCheck.at;
+  if (age < 0 || age >= (lastCheck.result === 'done' ? EVERY : AGAIN)) return true;
+  return recall(box, running)?.decision.action === 'stage';
+}
+
+/**
+ * What the timer and a stick start: check, and do what the policy says. That a server is down, or says what must not be
+ * believed, is told by journal, status and why; it makes no unit fail.
+ */
 const update: Verb = (box, terminal, options) => {
   if (onTrial(box)) return box.log('info', 'nothing is checked while a release is on trial');
   const running = runningRelease(box);
   const { base } = requestOf({ ...options, words: [] });
-  if (base === undefined && readPolicy(box).base === undefined && !readState(box).staged) return;
+  const { staged } = readState(box);
+  if (base === undefined && readPolicy(box).base === undefined && !staged) return;
   exclusive(box, () => {
     try {
-      act(box, terminal, running, { base });
+      if (base !== undefined || isDue(box, running)) askAndStage(box, terminal, running, base);
+      restartAsPolicySays(box, running);
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error;
+      box.log('error', `no update: ${describeError(error)}`);
     } finally {
       writeNotices(box);
     }
   });
 };
 
-function act(box: Box, terminal: Terminal, running: Running, request: Request): void {
-  let checked: Pick<Checked, 'decision' | 'situation'>;
+function askAndStage(box: Box, terminal: Terminal, running: Running, base: string | undefined): void {
+  // Whoever plugs in a stick asks for what is on it.
+  const request = base === undefined ? {} : { base, asked: {} };
   try {
-    const asked = remembered(box, () => check(box, running, request));
-    checked = asked;
-    if (asked.decision.action === 'stage') {
-      doStage(box, terminal, running, asked);
-      checked = recall(box, running, request) ?? asked;
-    }
+    const checked = remembered(box, () => check(box, running, request));
+    if (checked.decision.action === 'stage') doStage(box, terminal, running, checked);
+    else box.log('info', describeDecision(checked.decision));
   } catch (error) {
     // What is staged already does not wait for a server that is down.
-    const known =
-      error instanceof BoxError && readState(box).staged ? recall(box, running, request) : undefined;
-    if (!known) throw error;
+    if (!(error instanceof BoxError) || !readState(box).staged) throw error;
     box.log('warning', describeError(error));
-    checked = known;
   }
-  const { decision, situation } = checked;
+}
+
+function restartAsPolicySays(box: Box, running: Running): void {
+  const known = recall(box, running);
+  if (!known || !readState(box).staged) return;
+  const { decision, situation } = known;
   box.log('info', describeDecision(decision));
   if (decision.action === 'unstage') unstage(box, running, decision.reason);
   if (decision.action === 'reboot') restart(box, running, situation.policy, decision.reason);
@@ -231,10 +253,10 @@ const boot: Verb = (box) => {
 
 /** Before pools are imported: on trial each is read first. */
 const readPools: Verb = (box) => {
-  const running = runningRelease(box);
   const { staged } = readState(box);
   const baseline = readBaseline(box);
-  if (staged?.rootHash !== running.usr.rootHash || !baseline || baseline.pools.length === 0) return;
+  if (!staged || !baseline || baseline.pools.length === 0) return;
+  if (staged.rootHash !== runningUsr(box).rootHash) return;
   const faults = readFirst(box, baseline.pools);
   if (faults.length > 0) throw new BoxError(`no pool is imported for writing: ${faults.join('; ')}`);
   box.log(

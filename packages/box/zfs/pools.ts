@@ -1,4 +1,4 @@
-import { type Box, mustRun } from '../io/box.ts';
+import { type Box, folderOf, mustRun } from '../io/box.ts';
 
 /** A device of a pool, or a group of them. */
 export interface Vdev {
@@ -87,25 +87,40 @@ export function poolLosses(before: Pool, now: Pool | undefined): string[] {
   return losses;
 }
 
-const CACHE = '/etc/zfs/zpool.cache';
+/** Disks may be slow to turn up: seconds. */
+const PATIENCE = 60;
+
+/** Folders in which the disks of a pool are, by the paths that it had. */
+function foldersOf({ vdevs }: Pool): string[] {
+  return [...new Set(vdevs.flatMap(({ name }) => (name.startsWith('/dev/') ? [folderOf(name)] : [])))];
+}
+
+function waitForDisks(box: Box, before: readonly Pool[]): void {
+  const paths = before
+    .flatMap(({ vdevs }) => vdevs.map(({ name }) => name))
+    .filter((name) => name.startsWith('/dev/'));
+  for (let second = 0; second < PATIENCE && paths.some((path) => box.stat(path) === undefined); second++)
+    box.sleep(1000);
+  mustRun(box, 'cannot wait for udev', ['udevadm', 'settle', '--timeout=60']);
+}
 
 /**
  * Reads pools before anything is written to them: each is imported read-only and without its file systems, compared
  * with what it was, and exported again. What is wrong, in sentences; nothing was written to a pool then.
  */
 export function readFirst(box: Box, before: readonly Pool[]): string[] {
+  waitForDisks(box, before);
+  mustRun(box, 'cannot load the module', ['modprobe', 'zfs']);
   return before.flatMap((pool) => {
     const { name } = pool;
     // Exporting a pool that a cache file lists takes it out of that file.
     const options = ['-o', 'readonly=on', '-o', 'cachefile=none', '-N'];
-    const command = ['zpool', 'import', '-c', CACHE, ...options, name];
-    const imported = box.run(command, { timeoutSeconds: 300 });
+    const where = foldersOf(pool).flatMap((folder) => ['-d', folder]);
+    const imported = box.run(['zpool', 'import', ...where, ...options, name], { timeoutSeconds: 300 });
     if (imported.code !== 0) return [`pool ${name} cannot be imported: ${lastLine(imported.stderr)}`];
     try {
-      return poolLosses(
-        pool,
-        importedPools(box).find((each) => each.name === name),
-      );
+      const now = importedPools(box).find((each) => each.name === name);
+      return poolLosses(pool, now);
     } finally {
       mustRun(box, `cannot export pool ${name} again`, ['zpool', 'export', name], { timeoutSeconds: 300 });
     }
