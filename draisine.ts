@@ -12,7 +12,7 @@ const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program:
     verbs: ['build', 'graph', 'size', 'diff', 'flash', 'clean', 'sdk'],
     load: () => import('./build/cli/verbs.ts'),
   },
-  { verbs: ['keys', 'release', 'channel'], load: () => import('./build/cli/release-verbs.ts') },
+  { verbs: ['keys', 'release', 'channel', 'mirror'], load: () => import('./build/cli/release-verbs.ts') },
   { verbs: ['lock', 'resolve', 'why'], load: () => import('./packages/verbs.ts') },
   { verbs: ['ignition', 'iso'], load: () => import('./ignition/verbs.ts') },
   { verbs: ['apply'], load: () => import('./ignition/apply/verbs.ts') },

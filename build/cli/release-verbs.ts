@@ -2,11 +2,20 @@ import { type Command, InvalidArgumentError } from 'commander';
 
 export const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
 
-/** Registers `keys`, `release` and `channel`. Each verb loads its own module when it runs. */
+/** Registers `keys`, `release`, `channel` and `mirror`. Each verb loads its own module when it runs. */
 export function register(program: Command): void {
   registerKeys(program);
   registerRelease(program);
   registerChannel(program);
+  program
+    .command('mirror')
+    .description('keep every package and source that the lock pins in a folder, to build from later')
+    .argument('<dir>', 'the folder; DRAISINE_MIRROR=file:DIR builds from it, and any web server can serve it')
+    .option(...JSON_OPTION)
+    .action(async (folder: string, flags: object) => {
+      const { mirror } = await import('./mirror.ts');
+      await mirror(folder, flags);
+    });
 }
 
 const JSON_OPTION = ['--json', 'one JSON document on stdout'] as const;

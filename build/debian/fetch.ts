@@ -1,5 +1,6 @@
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { cacheDir, cacheFailure } from '../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { replaceFile, type Sha256, sha256File } from '../../sdk/lib/files.ts';
@@ -7,16 +8,9 @@ import { liveness, ownedName, parseOwnedName } from '../graph/owner.ts';
 import { recipe } from '../graph/target.ts';
 import type { ArchiveName } from './archives.ts';
 import { get, type Response } from './http.ts';
-import { archiveUrls, mirrorBases } from './mirror.ts';
+import { originsOf, type PoolFile } from './origins.ts';
 
-/** A file of an archive's pool, as the lock pins it. */
-export interface PoolFile {
-  readonly archive: ArchiveName;
-  /** Relative to the archive: `pool/main/b/bash/bash_5.2.37-2_amd64.deb`. */
-  readonly path: string;
-  readonly size: number;
-  readonly sha256: Sha256;
-}
+export type { PoolFile } from './origins.ts';
 
 export interface FetchDebOptions {
   /** Base URLs in order; default: what mirror.ts finds. */
@@ -211,35 +205,36 @@ async function tryUrl(
   }
 }
 
-/** The mirrors for a file; without any, an error that names the file. */
-async function mirrorsFor(label: string): Promise<string[]> {
-  try {
-    return await mirrorBases();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const { where, hint, exitCode } = error;
-    throw new Failure(`${label} is not in the store and would have to be fetched, but ${error.message}`, {
-      ...(where ? { where } : {}),
-      ...(hint ? { hint } : {}),
-      exitCode,
-      cause: error,
-    });
-  }
+/** As `tryUrl`, for a file in a folder. */
+async function tryFolder(
+  url: string,
+  part: string,
+  file: PoolFile,
+): Promise<{ absent: boolean; note: string } | undefined> {
+  const path = fileURLToPath(url);
+  if ((await sizeOf(path)) === 0) return { absent: true, note: `${path}: not there` };
+  await copyFile(path, part);
+  const digest = await sha256File(part);
+  if (digest === file.sha256) return undefined;
+  await rm(part, { force: true });
+  return { absent: false, note: `${path}: SHA-256 is ${digest}, the lock says ${file.sha256}` };
 }
 
 /**
- * Downloads a file of the pool to `out`, from the first mirror that has it with the size and SHA-256 of the lock.
+ * Downloads a file of the pool to `out`, from the first place that has it with the size and SHA-256 of the lock.
  * Resumes what an earlier try left in the cache. Throws one Failure that names the package and every URL tried.
  */
 export async function fetchDeb(file: PoolFile, out: string, options: FetchDebOptions = {}): Promise<void> {
   const label = basename(file.path);
-  const bases = options.mirrors ?? (await mirrorsFor(label));
+  const origins = await originsOf(file, options);
   const tried: { absent: boolean; note: string }[] = [];
   try {
     const part = await claimPart(file.sha256);
     try {
-      for (const base of archiveUrls(bases, file.archive)) {
-        const fault = await tryUrl(`${base}/${file.path}`, part, file, options);
+      for (const url of origins.urls) {
+        const fault = url.startsWith('file:')
+          ? await tryFolder(url, part, file)
+          : await tryUrl(url, part, file, options);
         if (fault === undefined) return await moveTo(part, out);
         tried.push(fault);
       }
@@ -253,7 +248,7 @@ export async function fetchDeb(file: PoolFile, out: string, options: FetchDebOpt
   if (tried.every(({ absent }) => absent)) {
     throw new Failure(`no mirror has ${label} any more`, {
       where,
-      hint: 'the archive has moved on: ./draisine lock --update',
+      hint: `the archive has moved on: ${[...origins.unasked, './draisine lock --update takes what is there now'].join('; or ')}`,
     });
   }
   throw new Failure(`cannot fetch ${label}, which is not in the store`, {

@@ -19,10 +19,23 @@ const NO_MIRROR_MEND =
   'set DRAISINE_MIRROR (`lock` and `resolve` also take --mirror URL), for example http://mirror.example/debian';
 
 function checkBase(url: string, where: string): string {
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw badInput(`a mirror must be an http or https URL, not "${url}"`, { where, hint: NO_MIRROR_MEND });
+  if (!URL.canParse(url) || !/^(https?|file):$/.test(new URL(url).protocol)) {
+    throw badInput(`a mirror must be an http or https URL, or file:FOLDER, not "${url}"`, {
+      where,
+      hint: NO_MIRROR_MEND,
+    });
   }
+  if (isFolder(url) && where === '--mirror')
+    throw badInput('a folder of packages has no indexes, from which a lock is made', {
+      where: `${where} ${url}`,
+      hint: 'name a mirror here; what builds fetch comes from DRAISINE_MIRROR=file:FOLDER',
+    });
   return url.replace(/\/+$/, '');
+}
+
+/** A folder that `./draisine mirror` made: it has packages, and no indexes. */
+export function isFolder(base: string): boolean {
+  return base.startsWith('file:');
 }
 
 /** URLs of binary repositories in one-line style (sources.list(5)): `deb [options] URI suite component…`. */
@@ -72,8 +85,18 @@ export async function aptMirrors(aptDir: string): Promise<string[]> {
   return urls.filter((url) => /^https?:\/\//.test(url)).map((url) => url.replace(/\/+$/, ''));
 }
 
-/** Base URLs to try, in order: the flags, else `DRAISINE_MIRROR`, else what APT on this host is configured with. */
+/** Base URLs of indexes: as `packageBases`, without the folders. */
 export async function mirrorBases(options: MirrorOptions = {}): Promise<string[]> {
+  const bases = (await packageBases(options)).filter((base) => !isFolder(base));
+  if (bases.length > 0) return bases;
+  throw new Failure('no Debian mirror is known', {
+    where: 'DRAISINE_MIRROR names folders only, which have packages and no indexes',
+    hint: NO_MIRROR_MEND,
+  });
+}
+
+/** Base URLs to try, in order: the flags, else `DRAISINE_MIRROR`, else what APT on this host is configured with. */
+export async function packageBases(options: MirrorOptions = {}): Promise<string[]> {
   const { flags = [], environment = process.env, aptDir = '/etc/apt' } = options;
   if (flags.length > 0) return flags.map((url) => checkBase(url, '--mirror'));
   const fromEnvironment = (environment.DRAISINE_MIRROR ?? '').split(/\s+/).filter((url) => url !== '');
@@ -94,6 +117,7 @@ export async function mirrorBases(options: MirrorOptions = {}): Promise<string[]
  */
 export function archiveUrls(bases: readonly string[], archive: ArchiveName): string[] {
   const urls = bases.flatMap((base) => {
+    if (isFolder(base)) return [`${base}/${archive}`];
     const sibling = base.replace(/\/debian(-security)?$/, `/${archive}`);
     return sibling === base ? [base] : [sibling];
   });

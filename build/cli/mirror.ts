@@ -1,0 +1,25 @@
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { log } from '../../sdk/lib/log.ts';
+import { keepPinned } from '../debian/keep.ts';
+import { readLock } from '../debian/lock.ts';
+import { CHECKOUT } from '../graph/code.ts';
+import { closeStore, openStore } from '../graph/store.ts';
+import { formatBytes } from './table.ts';
+
+/** `mirror DIR` */
+export async function mirror(folder: string, { json }: { readonly json?: boolean }): Promise<void> {
+  if (folder === '' || (existsSync(folder) && !statSync(folder).isDirectory()))
+    throw badInput('this is no folder', { where: folder, hint: 'name one; it is made when it is not there' });
+  const lock = await readLock(join(CHECKOUT, 'packages/lock.json'));
+  const store = openStore();
+  try {
+    const kept = await keepPinned(lock, folder, store);
+    if (json) process.stdout.write(`${JSON.stringify({ folder: resolve(folder), ...kept }, null, 2)}\n`);
+    log(`${folder}: ${kept.files} files, ${formatBytes(kept.bytes)}, ${kept.placed} of them new`);
+    log(`to build from it: DRAISINE_MIRROR=file:${resolve(folder)}`);
+  } finally {
+    closeStore(store);
+  }
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { publishBlob } from '../graph/publish.ts';
+import { runBuild } from '../graph/run.ts';
+import type { Store } from '../graph/store.ts';
+import type { Target } from '../graph/target.ts';
+import { deb } from './fetch.ts';
+import type { Lock } from './lock.ts';
+import type { PoolFile } from './origins.ts';
+
+/** Every file that a lock pins, each once: packages of all sets, and the files of source packages. */
+export function pinnedFiles({ sets, sources }: Lock): PoolFile[] {
+  const files = new Map<string, PoolFile>();
+  const add = ({ archive, path, size, sha256 }: PoolFile) =>
+    files.set(`${archive}/${path}`, { archive, path, size, sha256 });
+  for (const { packages } of sets.values()) for (const each of packages) add(each);
+  for (const { archive, directory, files: of } of sources)
+    for (const { name, size, sha256 } of of) add({ archive, path: `${directory}/${name}`, size, sha256 });
+  return [...files.values()];
+}
+
+/** What `keepPinned` did. */
+export interface Kept {
+  readonly files: number;
+  /** Files that were not there, or not as the lock says. */
+  readonly placed: number;
+  /** Bytes of all files. */
+  readonly bytes: number;
+}
+
+/**
+ * Makes a folder with all that a lock pins, laid out as a mirror: `debian/pool/…`, `debian-security/pool/…`. What is in
+ * the store is linked, the rest is fetched first; what is there already and right stays. Throws a Failure that names
+ * each file that nobody has any more; the others are kept all the same.
+ */
+export async function keepPinned(lock: Lock, folder: string, store: Store): Promise<Kept> {
+  const files = pinnedFiles(lock);
+  const targets = new Map<Target, PoolFile>(
+    files.map((file) => [deb(`keep:${file.archive}/${file.path}`, { ...file }), file]),
+  );
+  const { outputs, failures } = await runBuild([...targets.keys()], { store, keepGoing: true });
+  let placed = 0;
+  let bytes = 0;
+  for (const [target, { archive, path, size, sha256 }] of targets) {
+    if (!outputs.has(target.name)) continue;
+    if (await publishBlob(store, sha256, join(folder, archive, path))) placed++;
+    bytes += size;
+  }
+  if (failures.length === 0) return { files: files.length, placed, bytes };
+  const [first] = failures;
+  throw new Failure(
+    `${failures.length} of ${files.length} files are nowhere: ${failures.map(({ name }) => name.slice(5)).join(', ')}`,
+    {
+      where: folder,
+      hint:
+        (first?.error instanceof Failure ? first.error.hint : undefined) ??
+        'run it again: it goes on where it was',
+      cause: first?.error,
+    },
+  );
+}

@@ -1,0 +1,29 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import type { Sha256 } from '../../sdk/lib/files.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The base URL of the remote store, `DRAISINE_REMOTE`, without a slash at its end; undefined: there is none. */
+export function remoteBase(environment: Environment = process.env): string | undefined {
+  const { DRAISINE_REMOTE: base } = environment;
+  if (base === undefined || base === '') return undefined;
+  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol))
+    throw badInput(`DRAISINE_REMOTE must be an http or https URL, not "${base}"`, {
+      hint: 'name the folder of a web server, or a bucket: http://store.example/draisine',
+    });
+  return base.replace(/\/+$/, '');
+}
+
+/** Below the base: content by SHA-256, sharded as in the local store. */
+export function blobName(digest: Sha256): string {
+  return `blobs/${digest.slice(0, 2)}/${digest}`;
+}
+
+export function actionName(key: Sha256): string {
+  return `actions/${key.slice(0, 2)}/${key}`;
+}
+
+export function remoteBlobUrl(digest: Sha256, environment: Environment = process.env): string | undefined {
+  const base = remoteBase(environment);
+  return base === undefined ? undefined : `${base}/${blobName(digest)}`;
+}
