@@ -1,4 +1,4 @@
-import { describeFailure, Failure } from '../../sdk/lib/errors.ts';
+import { badInput, describeFailure, Failure } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { makeGraph } from '../graph/graph.ts';
 import { planBuild } from '../graph/plan.ts';
@@ -6,11 +6,15 @@ import { formatSeconds } from '../graph/report.ts';
 import { type BuildResult, describeFailures, runBuild } from '../graph/run.ts';
 import { catchSignals } from '../graph/signals.ts';
 import { closeStore, openStore, type Store } from '../graph/store.ts';
+import { remoteBase } from '../remote/address.ts';
+import { remoteClient } from '../remote/client.ts';
+import { openRemote, pushAll } from '../remote/remote.ts';
 import { checkKey } from './check-key.ts';
 import type { LoadedImage } from './images.ts';
 import { ensureKeys } from './keys.ts';
 import { type Manifest, outFolder } from './manifest.ts';
 import { publishImage, publishSingle } from './publish-image.ts';
+import { formatBytes } from './table.ts';
 import { resolveNames, type Wanted } from './wanted.ts';
 
 export interface BuildFlags {
@@ -21,6 +25,8 @@ export interface BuildFlags {
   readonly explain?: boolean;
   readonly json?: boolean;
   readonly dev?: boolean;
+  /** Bring all that is built to the remote store. */
+  readonly push?: boolean;
 }
 
 const DEFAULT_IMAGE = 'n100';
@@ -36,7 +42,9 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   const store = openStore();
   if (flags.dryRun) return await dryRun(wanted, store, flags);
   await checkKey(wanted.targets, store, flags.rebuild ?? false);
-  const result = await runBuild(wanted.targets, { ...flags, store });
+  const remote = await openRemote();
+  if (flags.push) checkPush();
+  const result = await runBuild(wanted.targets, { ...flags, store, ...(remote ? { remote } : {}) });
   const folderOf = (image: LoadedImage) => outFolder(image.name, flags.dev ?? false);
   const interruption = catchSignals(() => closeStore(store));
   const { signal } = interruption;
@@ -55,10 +63,24 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
     interruption.end();
   }
   for (const text of describeFailures(result.failures)) process.stderr.write(`${text}\n`);
+  if (flags.push && result.failures.length === 0) await push(store, result);
   if (flags.json)
     process.stdout.write(`${JSON.stringify(resultDocument(wanted, result, manifests), null, 2)}\n`);
   summarize(wanted, result);
   return exitCode(result);
+}
+
+/** `--push` without a place to push to is bad input, said before the build. */
+function checkPush(): string {
+  const base = remoteBase();
+  if (base !== undefined) return base;
+  throw badInput('there is no remote store to push to', { hint: 'name it in DRAISINE_REMOTE' });
+}
+
+async function push(store: Store, { made }: BuildResult): Promise<void> {
+  const base = checkPush();
+  const { records, blobs, bytes } = await pushAll(remoteClient(base), store, made);
+  log(`${base}: ${records} records and ${blobs} files pushed, ${formatBytes(bytes)}`);
 }
 
 /** Whether something asked for is given the certificate of a key, and there is none (build/image.ts). */

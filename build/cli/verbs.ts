@@ -14,6 +14,7 @@ export function register(program: Command): void {
     .option('--explain', 'say for each target that runs which input changed')
     .option('--json', 'one JSON document on stdout')
     .option('--dev', 'development compression: quick to make, larger; to out/IMAGE-dev/')
+    .option('--push', 'bring all that was built to the remote store (DRAISINE_REMOTE)')
     .action(async (targets: string[], flags: object) => {
       const { build } = await import('./build.ts');
       process.exitCode = await build(targets, flags);

@@ -6,7 +6,7 @@ import { reasonsFor, writeLast } from './explain.ts';
 import { allNeeds, type Graph, type Node } from './graph.ts';
 import { type Action, actionOf, type KeyReader } from './key.ts';
 import { tryLock, waitForLock } from './lock.ts';
-import { type ActionRecord, checkOutput, outputOf, readRecord } from './record.ts';
+import { type ActionRecord, checkOutput, outputOf, readRecord, writeRecord } from './record.ts';
 import type { Report } from './report.ts';
 import type { Slots } from './slots.ts';
 import { sourceDigest } from './source.ts';
@@ -16,6 +16,13 @@ import type { Store } from './store.ts';
 export interface Made {
   readonly action: Action;
   readonly record: ActionRecord;
+}
+
+/** What a build asks of a remote store (build/remote/). What it does not have is made here. */
+export interface RemoteStore {
+  record(action: Action): Promise<ActionRecord | undefined>;
+  /** Brings content into the local store, checked; false when it cannot. */
+  fetchBlob(store: Store, digest: Sha256): Promise<boolean>;
 }
 
 /** The state of one build. */
@@ -30,6 +37,8 @@ export interface Build {
   readonly slots: Slots;
   readonly downloads: Slots;
   readonly report: Report;
+  /** A store that others filled, asked before a recipe runs. */
+  readonly remote: RemoteStore | undefined;
   /** Undefined for a node that failed, or needs one that did, or was not started. */
   readonly evaluated: Map<Node, Promise<Made | undefined>>;
   readonly presence: Map<Node, Promise<Made | undefined>>;
@@ -77,7 +86,9 @@ async function evaluateNow(build: Build, node: Node): Promise<Made | undefined> 
     const action = needs.includes(undefined) ? undefined : await currentAction(build, node);
     if (action === undefined) return undefined;
     const force = build.rebuild && !node.target.recipe.fetch;
-    const record = force ? undefined : readRecord(build.store, action);
+    const record = force
+      ? undefined
+      : (readRecord(build.store, action) ?? (await remoteRecord(build, action)));
     if (record) {
       build.report.settled();
       return { action, record };
@@ -91,11 +102,21 @@ async function evaluateNow(build: Build, node: Node): Promise<Made | undefined> 
   });
 }
 
+/** What a remote store knows of an action, from now on known here too. */
+async function remoteRecord(build: Build, action: Action): Promise<ActionRecord | undefined> {
+  const record = await build.remote?.record(action);
+  if (record) await writeRecord(build.store, action.key, record);
+  return record;
+}
+
 async function presentNow(build: Build, node: Node, nested: boolean): Promise<Made | undefined> {
   const made = await evaluate(build, node);
   if (!made) return undefined;
   return await guarded(build, node, async () => {
     if (await checkOutput(build.store, made.action.key, made.record)) return made;
+    const { kind, digest } = made.record;
+    if (kind === 'file' && !build.rebuild && (await build.remote?.fetchBlob(build.store, digest)))
+      return made;
     const remade = await make(build, node, {
       otherwise: 'output missing from the store',
       force: false,
@@ -198,6 +219,7 @@ async function nestedBlob(
     });
   }
   if (await checkBlob(store, digest)) return path;
+  if (await build.remote?.fetchBlob(store, digest)) return path;
   slots.release();
   try {
     const order: Order = {

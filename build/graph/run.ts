@@ -7,7 +7,7 @@ import { rememberCodes } from './code.ts';
 import { loadFacts, saveFacts } from './facts.ts';
 import { type Graph, makeGraph, type Node } from './graph.ts';
 import { isKeyedByModule, keyReader } from './key.ts';
-import { type Build, evaluate, present } from './make.ts';
+import { type Build, evaluate, type Made, present, type RemoteStore } from './make.ts';
 import { outputOf } from './record.ts';
 import { makeReport } from './report.ts';
 import { catchSignals } from './signals.ts';
@@ -25,6 +25,8 @@ export interface BuildOptions {
   /** Say in the log why each target runs. */
   readonly explain?: boolean;
   readonly store?: Store;
+  /** Asked before a recipe runs. */
+  readonly remote?: RemoteStore;
   /** Stops the build. Without it the build listens to SIGINT and SIGTERM itself and then ends the process. */
   readonly signal?: AbortSignal;
 }
@@ -45,6 +47,8 @@ export interface BuildResult {
   readonly failures: readonly { readonly name: string; readonly error: unknown }[];
   /** Targets not built because something they need failed, or the build stopped. */
   readonly skipped: readonly string[];
+  /** What is known of every target that was settled. */
+  readonly made: readonly Made[];
   /** How many targets the graph has. */
   readonly total: number;
   readonly ms: number;
@@ -97,7 +101,17 @@ async function runGraph(build: Build, targets: readonly Target[], began: number)
     await saveFacts(build.keys.facts);
     const failed = new Set(failures.map(({ name }) => name));
     const skipped = [...build.skipped].filter((name) => !failed.has(name));
-    return { outputs, ran, failures, skipped, total: graph.nodes.length, ms: performance.now() - began };
+    const all = await Promise.all([...build.evaluated.values()]);
+    const settled = all.filter((each) => each !== undefined);
+    return {
+      outputs,
+      ran,
+      failures,
+      skipped,
+      made: settled,
+      total: graph.nodes.length,
+      ms: performance.now() - began,
+    };
   } finally {
     build.report.end();
   }
@@ -143,6 +157,7 @@ function prepare(graph: Graph, store: Store, signal: AbortSignal, options: Build
     keys: keyReader(loadFacts(store)),
     slots: makeSlots(jobs),
     downloads: makeSlots(DOWNLOADS),
+    remote: options.remote,
     report: makeReport(graph.nodes.length, options.explain ?? false),
     evaluated: new Map(),
     presence: new Map(),

@@ -3,6 +3,7 @@ import { readLock } from '../debian/lock.ts';
 import { CHECKOUT } from '../graph/code.ts';
 import { buildTargets } from '../graph/run.ts';
 import { holdStore } from '../graph/store.ts';
+import { openRemote } from '../remote/remote.ts';
 import { lockedPackages } from './packages.ts';
 
 /**
@@ -12,7 +13,8 @@ import { lockedPackages } from './packages.ts';
 export async function sdkTree(...sets: readonly string[]): Promise<string> {
   await holdStore();
   const target = lockedPackages(await readLock(join(CHECKOUT, 'packages/lock.json'))).tools(...sets);
-  const tree = (await buildTargets([target])).get(target.name);
+  const remote = await openRemote();
+  const tree = (await buildTargets([target], remote ? { remote } : {})).get(target.name);
   if (!tree) throw new Error(`${target.name} was built and is not there`);
   return tree.path;
 }

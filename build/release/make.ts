@@ -8,6 +8,7 @@ import { MANIFEST, type Manifest } from '../cli/manifest.ts';
 import { describeFailures, runBuild } from '../graph/run.ts';
 import { catchSignals } from '../graph/signals.ts';
 import { closeStore, openStore } from '../graph/store.ts';
+import { openRemote } from '../remote/remote.ts';
 import { releaseTargets, type Statements, writeRelease } from './build.ts';
 import type { Release } from './format/types.ts';
 import { readText } from './place.ts';
@@ -23,7 +24,9 @@ export async function buildRelease(
   const store = openStore();
   const targets = releaseTargets(image);
   await checkKey(targets, store, false);
-  const { outputs, failures, skipped } = await runBuild(targets, { store, ...(jobs ? { jobs } : {}) });
+  const remote = await openRemote();
+  const options = { store, ...(jobs ? { jobs } : {}), ...(remote ? { remote } : {}) };
+  const { outputs, failures, skipped } = await runBuild(targets, options);
   if (failures.length + skipped.length > 0) {
     throw new Failure(`${image.name} cannot be released: ${describeFailures(failures).join('\n')}`, {
       hint: `./draisine build ${image.name} tells more`,

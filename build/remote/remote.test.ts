@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { sha256 } from '../../sdk/lib/files.ts';
+import { type BuildResult, runBuild } from '../graph/run.ts';
+import type { Store } from '../graph/store.ts';
+import { recipe, type Target } from '../graph/target.ts';
+import { neverAborted, reopen, temporaryFolder, temporaryStore } from '../graph/testing.ts';
+import { makeSshKey } from '../keys/ssh.ts';
+import { remoteClient } from './client.ts';
+import { makeRemote, pushAll, trustedKeys } from './remote.ts';
+import { s3Guard, startRemote, type TestRemote } from './testing.ts';
+
+const write = recipe<{ text: string }>({
+  from: import.meta.url,
+  kind: 'file',
+  run: ({ inputs, out }) => writeFile(out, inputs.text),
+});
+
+/** Reads its input, so that it has to be there; and adds a blob besides its output. */
+const shout = recipe<{ of: Target }>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, add }) {
+    const text = (await readFile(inputs.of.path, 'utf8')).toUpperCase();
+    await add(Buffer.from(`aside: ${text}`));
+    await writeFile(out, text);
+  },
+});
+
+const target = (text = 'hello') => shout('shout', { of: write('write', { text }) });
+
+async function keys(t: TestContext): Promise<string> {
+  const folder = await temporaryFolder(t);
+  await makeSshKey(join(folder, 'store'), 'store');
+  return folder;
+}
+
+async function build(store: Store, remote: TestRemote, folder: string, of = target()): Promise<BuildResult> {
+  const trusted = await trustedKeys(folder);
+  return await runBuild([of], {
+    store: reopen(store),
+    remote: makeRemote(remoteClient(remote.url, {}), trusted),
+    signal: neverAborted(),
+  });
+}
+
+const names = ({ ran }: BuildResult) => ran.map(({ name }) => name);
+const outputOf = ({ outputs }: BuildResult) => readFileSync(outputs.get('shout')?.path ?? '', 'utf8');
+
+test('what one machine built another fetches, and runs no recipe', async (t) => {
+  const [one, two] = [await temporaryStore(t), await temporaryStore(t)];
+  const remote = await startRemote(t);
+  const folder = await keys(t);
+  const made = await build(one, remote, folder);
+  assert.deepEqual(names(made), ['write', 'shout']);
+  const client = remoteClient(remote.url, {});
+  const sent = await pushAll(client, one, made.made, folder);
+  assert.deepEqual([sent.records, sent.blobs], [2, 3]);
+  assert.deepEqual(await pushAll(client, one, made.made, folder), { records: 0, blobs: 0, bytes: 0 });
+
+  const before = remote.requests.length;
+  const fetched = await build(two, remote, folder);
+  assert.deepEqual([names(fetched), outputOf(fetched)], [[], 'HELLO']);
+  const asked = remote.requests.slice(before);
+  assert.equal(asked.filter((line) => line.includes('/blobs/')).length, 1, 'only what was asked for');
+  assert.deepEqual(names(await build(two, remote, folder)), []);
+  assert.equal(remote.requests.length, before + asked.length, 'and then it is here');
+  assert.deepEqual(names(await build(two, remote, folder, target('other'))), ['write', 'shout']);
+});
+
+test('a record that no trusted key has signed does not count', async (t) => {
+  const one = await temporaryStore(t);
+  const remote = await startRemote(t);
+  const folder = await keys(t);
+  await pushAll(remoteClient(remote.url, {}), one, (await build(one, remote, folder)).made, folder);
+  const strangers = await keys(t);
+  assert.deepEqual(names(await build(await temporaryStore(t), remote, strangers)), ['write', 'shout']);
+  const nobody = await temporaryFolder(t);
+  assert.deepEqual(names(await build(await temporaryStore(t), remote, nobody)), ['write', 'shout']);
+});
+
+test('a poisoned record, a record of another action and poisoned content are found', async (t) => {
+  const one = await temporaryStore(t);
+  const remote = await startRemote(t);
+  const folder = await keys(t);
+  await pushAll(remoteClient(remote.url, {}), one, (await build(one, remote, folder)).made, folder);
+  const records = [...remote.files].filter(([path]) => path.startsWith('/actions/'));
+  const evil = sha256('EVIL');
+  remote.files.set(`/blobs/${evil.slice(0, 2)}/${evil}`, Buffer.from('EVIL'));
+  for (const [path, content] of records) {
+    const envelope = JSON.parse(content.toString()) as { signed: string };
+    const signed = envelope.signed.replace(/"digest":"[0-9a-f]{64}"/, `"digest":"${evil}"`);
+    remote.files.set(path, Buffer.from(JSON.stringify({ ...envelope, signed })));
+  }
+  const poisoned = await build(await temporaryStore(t), remote, folder);
+  assert.deepEqual([names(poisoned), outputOf(poisoned)], [['write', 'shout'], 'HELLO']);
+
+  const [[a, first], [b, second]] = records as [(typeof records)[0], (typeof records)[0]];
+  remote.files.set(a, second).set(b, first);
+  const swapped = await build(await temporaryStore(t), remote, folder);
+  assert.deepEqual([names(swapped), outputOf(swapped)], [['write', 'shout'], 'HELLO']);
+
+  remote.files.set(a, first).set(b, second);
+  for (const [path] of remote.files)
+    if (path.startsWith('/blobs/')) remote.files.set(path, Buffer.from('EVIL!'));
+  const spoilt = await build(await temporaryStore(t), remote, folder);
+  assert.equal(outputOf(spoilt), 'HELLO');
+  assert.ok(names(spoilt).includes('shout'), 'made here instead');
+});
+
+test('a store that cannot be reached stands in nobody’s way', async (t) => {
+  const folder = await keys(t);
+  const gone = { url: 'http://127.0.0.1:65533', files: new Map(), requests: [] };
+  const made = await build(await temporaryStore(t), gone, folder);
+  assert.deepEqual([names(made), outputOf(made)], [['write', 'shout'], 'HELLO']);
+  await assert.rejects(pushAll(remoteClient(gone.url, {}), await temporaryStore(t), made.made, folder), {
+    exitCode: 1,
+    message: /cannot reach the remote store/,
+  });
+});
+
+test('read-only for those without the key: neither a credential nor a signing key is invented', async (t) => {
+  const one = await temporaryStore(t);
+  const remote = await startRemote(
+    t,
+    ({ method, headers }) => method !== 'PUT' || headers.authorization === 'Bearer secret',
+  );
+  const folder = await keys(t);
+  const { made } = await build(one, remote, folder);
+  await assert.rejects(pushAll(remoteClient(remote.url, {}), one, made, folder), {
+    exitCode: 1,
+    message: /refused to take a file: HTTP 403/,
+    hint: /DRAISINE_REMOTE_TOKEN/,
+  });
+  assert.equal(remote.files.size, 0);
+  const sent = await pushAll(
+    remoteClient(remote.url, { DRAISINE_REMOTE_TOKEN: 'secret' }),
+    one,
+    made,
+    folder,
+  );
+  assert.equal(sent.records, 2);
+  await assert.rejects(pushAll(remoteClient(remote.url, {}), one, made, await temporaryFolder(t)), {
+    exitCode: 2,
+    message: /no key to sign records/,
+  });
+});
+
+test('S3: every request is signed as the service checks it; another secret is refused', async (t) => {
+  const environment = { AWS_ACCESS_KEY_ID: 'ID', AWS_SECRET_ACCESS_KEY: 'very secret', AWS_REGION: 'eu-x-1' };
+  const remote = await startRemote(t, s3Guard('ID', 'very secret', 'eu-x-1'));
+  const client = remoteClient(`${remote.url}/bucket/draisine`, environment);
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 'file');
+  const content = 'x'.repeat(3 << 20);
+  await writeFile(path, content);
+  const file = { path, size: content.length, sha256: sha256(content) };
+  assert.equal(await client.has('blobs/aa'), false);
+  await client.put('blobs/aa', file);
+  assert.equal(await client.has('blobs/aa'), true);
+  const chunks: Buffer[] = [];
+  for await (const chunk of (await client.get('blobs/aa')) ?? [])
+    chunks.push(Buffer.from(chunk as Uint8Array));
+  assert.equal(Buffer.concat(chunks).toString(), content);
+  await assert.rejects(client.put('blobs/bb', { ...file, sha256: sha256('other') }), { message: /HTTP 403/ });
+  for (const wrong of [
+    { AWS_SECRET_ACCESS_KEY: 'guess' },
+    { AWS_REGION: 'us-east-1' },
+    { AWS_ACCESS_KEY_ID: '' },
+  ])
+    await assert.rejects(remoteClient(`${remote.url}/bucket`, { ...environment, ...wrong }).has('blobs/aa'), {
+      exitCode: 1,
+      message: /HTTP 403/,
+      hint: /AWS_ACCESS_KEY_ID/,
+    });
+});

@@ -1,0 +1,233 @@
+import { createWriteStream, existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { type Sha256, sha256, sha256File } from '../../sdk/lib/files.ts';
+import { warn } from '../../sdk/lib/log.ts';
+import { addBlob, blobPath, checkBlob } from '../graph/blobs.ts';
+import type { Action } from '../graph/key.ts';
+import { type ActionRecord, parseRecord } from '../graph/record.ts';
+import { makeSlots } from '../graph/slots.ts';
+import { type Store, temporaryPath } from '../graph/store.ts';
+import { keysFolder } from '../keys/keys.ts';
+import { fingerprint, isSignedBy, publicKey, signText } from '../keys/ssh.ts';
+import { parseFormat } from '../release/format/read.ts';
+import { actionName, blobName, remoteBase } from './address.ts';
+import { type RemoteClient, remoteClient } from './client.ts';
+
+/*
+ * A store that others filled: what a farm built, everyone fetches. Content comes by its SHA-256 and is checked. What an
+ * action made is a claim, so it counts only when a key in `store.pub` has signed it.
+ */
+
+const NAMESPACE = 'draisine-store';
+/** Records and programs that check signatures at once. */
+const AT_ONCE = 8;
+const RECORD_LIMIT = 1 << 20;
+
+export interface Remote {
+  /** What an action made, after whoever holds a trusted key; undefined when the store does not know. */
+  record(action: Action): Promise<ActionRecord | undefined>;
+  /** Brings content into the local store; false when the remote store does not have it, or has other bytes. */
+  fetchBlob(store: Store, digest: Sha256): Promise<boolean>;
+}
+
+/** The remote store of the environment; undefined: there is none. */
+export async function openRemote(): Promise<Remote | undefined> {
+  const base = remoteBase();
+  if (base === undefined) return undefined;
+  return makeRemote(remoteClient(base), await trustedKeys(keysFolder()));
+}
+
+/** Public keys whose records count: the lines of `store.pub`. */
+export async function trustedKeys(folder: string): Promise<string[]> {
+  const path = join(folder, 'store.pub');
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw error;
+  });
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  return lines.map((line) => publicKey(line, path));
+}
+
+/** A store that fails is left alone for the rest of the build, with one warning: what it has can be made here too. */
+export function makeRemote(client: RemoteClient, trusted: readonly string[]): Remote {
+  const slots = makeSlots(AT_ONCE);
+  let failed = false;
+  const attempt = async <T>(work: () => Promise<T>, otherwise: T): Promise<T> => {
+    if (failed) return otherwise;
+    await slots.acquire(false);
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Failure) || error.exitCode === 2) throw error;
+      if (!failed) warn(`${error.message} (${error.where}); building without it`);
+      failed = true;
+      return otherwise;
+    } finally {
+      slots.release();
+    }
+  };
+  if (trusted.length === 0)
+    warn(
+      `no key of the remote store is trusted: put its store.pub in ${keysFolder()}; only packages come from it`,
+    );
+  return {
+    record: (action) =>
+      attempt(
+        async () => (trusted.length === 0 ? undefined : await readRemoteRecord(client, trusted, action)),
+        undefined,
+      ),
+    fetchBlob: (store, digest) => attempt(() => fetchRemoteBlob(client, store, digest), false),
+  };
+}
+
+async function textOf(client: RemoteClient, name: string): Promise<string | undefined> {
+  const body = await client.get(name);
+  if (!body) return undefined;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > RECORD_LIMIT) throw new Failure('a record of the remote store is too large', { where: name });
+    chunks.push(Buffer.from(chunk));
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function readRemoteRecord(
+  client: RemoteClient,
+  trusted: readonly string[],
+  { key, pinned }: Action,
+): Promise<ActionRecord | undefined> {
+  const name = actionName(key);
+  const text = await textOf(client, name);
+  if (text === undefined) return undefined;
+  const ignored = (why: string): undefined => {
+    warn(`the remote store has a record that ${why}; ignored (${client.base}/${name})`);
+  };
+  let envelope: Awaited<ReturnType<typeof parseFormat<'envelope'>>>;
+  try {
+    envelope = await parseFormat('envelope', text, name);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return ignored(`cannot be read: ${error.message}`);
+  }
+  const keys = new Map(trusted.map((line) => [fingerprint(line), line]));
+  const { signed, signatures } = envelope;
+  let good = false;
+  for (const { key: id, sshsig } of signatures) {
+    const line = keys.get(id);
+    good ||= line !== undefined && (await isSignedBy(signed, NAMESPACE, line, sshsig));
+  }
+  if (!good) return ignored('no trusted key has signed');
+  const record = parseRecord(signed, key);
+  if (!record || (pinned !== undefined && record.digest !== pinned)) return ignored('is of something else');
+  return record;
+}
+
+async function fetchRemoteBlob(client: RemoteClient, store: Store, digest: Sha256): Promise<boolean> {
+  const body = await client.get(blobName(digest));
+  if (!body) return false;
+  const temporary = await temporaryPath(store);
+  try {
+    await pipeline(body, createWriteStream(temporary));
+    if ((await sha256File(temporary)) !== digest) {
+      warn(`the remote store has other bytes under ${digest}; not taken (${client.base})`);
+      return false;
+    }
+    await addBlob(store, { path: temporary });
+    return true;
+  } catch (error) {
+    if (error instanceof Failure || errorCode(error) === 'ENOSPC') throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failure(`the remote store broke off: ${reason}`, {
+      where: `${client.base}/${blobName(digest)}`,
+      cause: error,
+    });
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+export interface Pushed {
+  readonly records: number;
+  readonly blobs: number;
+  /** Bytes sent. */
+  readonly bytes: number;
+}
+
+/**
+ * Brings what a build made to the remote store, signed with the private key `store` of the keys' folder: first the
+ * content, then the record that speaks of it. What is there already is not sent again.
+ */
+export async function pushAll(
+  client: RemoteClient,
+  store: Store,
+  made: readonly { readonly action: Action; readonly record: ActionRecord }[],
+  folder = keysFolder(),
+): Promise<Pushed> {
+  const key = join(folder, 'store');
+  if (!existsSync(`${key}.pub`))
+    throw badInput('there is no key to sign records of the store with', {
+      where: key,
+      hint: 'make it: ssh-keygen -t ed25519 -N "" -f that path; and give its .pub to whoever shall fetch',
+    });
+  const signer = publicKey(await readFile(`${key}.pub`, 'utf8'), `${key}.pub`);
+  const scratch = await mkdtemp(join(tmpdir(), 'draisine-push-'));
+  const slots = makeSlots(AT_ONCE);
+  const sent = { records: 0, blobs: 0, bytes: 0 };
+  const pushing = new Map<Sha256, Promise<boolean>>();
+  const blob = (digest: Sha256): Promise<boolean> => {
+    const known = pushing.get(digest) ?? pushBlob(client, store, digest, sent);
+    pushing.set(digest, known);
+    return known;
+  };
+  try {
+    await Promise.all(
+      made.map(async ({ action, record }) => {
+        await slots.acquire(false);
+        try {
+          if (await client.has(actionName(action.key))) return;
+          const digests = [...(record.kind === 'file' ? [record.digest] : []), ...record.refs];
+          const all = await Promise.all(digests.map(blob));
+          if (all.includes(false)) return; // not in the local store any more: others make it themselves
+          const signed = JSON.stringify({ ...record, key: action.key });
+          const sshsig = await signText(signed, NAMESPACE, key);
+          const text = JSON.stringify({ signed, signatures: [{ key: fingerprint(signer), sshsig }] });
+          const path = join(scratch, action.key);
+          await writeFile(path, text);
+          await client.put(actionName(action.key), {
+            path,
+            size: Buffer.byteLength(text),
+            sha256: sha256(text),
+          });
+          sent.records++;
+        } finally {
+          slots.release();
+        }
+      }),
+    );
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return sent;
+}
+
+async function pushBlob(
+  client: RemoteClient,
+  store: Store,
+  digest: Sha256,
+  sent: { blobs: number; bytes: number },
+): Promise<boolean> {
+  if (!(await checkBlob(store, digest))) return false;
+  if (await client.has(blobName(digest))) return true;
+  const path = blobPath(store, digest);
+  const { size } = await stat(path);
+  await client.put(blobName(digest), { path, size, sha256: digest });
+  sent.blobs++;
+  sent.bytes += size;
+  return true;
+}
