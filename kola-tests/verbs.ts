@@ -37,6 +37,7 @@ export function register(program: Command): void {
     .option('--static', 'checks of the sources only: types, lint, imports, shell')
     .option('--unit', 'unit tests only')
     .option('--vm', 'VM tests only')
+    .option('--all', 'the long tests too: sabotages, the image generic, series of power cuts')
     .option('--fresh', FRESH)
     .action(async (patterns: string[], options: TestOptions) =>
       exit(await testEverything(patterns, options)),

@@ -13,7 +13,7 @@ import { liveLine } from './live.ts';
 import { OUT, parseShard } from './options.ts';
 import { reportStages } from './outcome.ts';
 import { recap } from './recap.ts';
-import { reportVmTests, vmStage } from './test.ts';
+import { reportVmTests, vmStage } from './vm-stage.ts';
 
 export interface KolaOptions {
   readonly image: string;
@@ -38,6 +38,7 @@ export async function listTests(patterns: readonly string[], { image, json }: Ko
       name: definition.name,
       what: definition.what,
       tags: definition.tags ?? [],
+      long: definition.long ?? null,
       machines: Object.keys(definition.machines ?? { box: {} }),
       lastMs: known?.lastMs ?? null,
       runs: known?.runs ?? 0,
@@ -49,10 +50,11 @@ export async function listTests(patterns: readonly string[], { image, json }: Ko
     return 0;
   }
   const width = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, what, tags, machines, lastMs, runs, flakes } of rows) {
+  for (const { name, what, tags, long, machines, lastMs, runs, flakes } of rows) {
     const time = lastMs === null ? 'never passed' : `${(lastMs / 1000).toFixed(1)} s`;
     const notes = [
       ...tags,
+      ...(long === null ? [] : ['long']),
       ...(machines.length > 1 ? [`${machines.length} machines`] : []),
       ...(flakes > 0 ? [`flaked ${flakes}×`] : []),
     ];
@@ -117,11 +119,15 @@ async function run(
     whenRun: async (outcome) => {
       process.stderr.write(recap(outcome));
       results = await reportVmTests(image, report ?? join(OUT, 'report'), outcome, complete);
+      return [];
     },
   });
   if (json) {
     const own = new Map(results.map(({ test, totalMs }) => [test, totalMs]));
-    const told = tests.map(({ file: _, ms, ...test }) => ({ ...test, ms: own.get(test.name) ?? ms }));
+    const told = tests.map(({ file: _file, stage: _stage, ms, ...test }) => ({
+      ...test,
+      ms: own.get(test.name) ?? ms,
+    }));
     process.stdout.write(`${JSON.stringify({ image, failed, tests: told }, undefined, 2)}\n`);
   }
   return { failed, results };

@@ -2,16 +2,19 @@ import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { spec, tap } from 'node:test/reporters';
 import { type Pass, toldPass } from '../verdict/record.ts';
-import { runStages, type Stage, type TestEvent } from './stages.ts';
+import { runStages, type Stage, type StageTime, type TestEvent } from './stages.ts';
 
 export interface Outcome {
   readonly failed: number;
   /** Tests without subtests, as they ended. */
   readonly tests: readonly EndedTest[];
+  readonly stages: readonly StageTime[];
 }
 
 export interface EndedTest {
   readonly name: string;
+  /** The name of its stage. */
+  readonly stage: string;
   /** The test file; none for what is done before a stage. */
   readonly file?: string;
   readonly passed: boolean;
@@ -25,8 +28,11 @@ export interface EndedTest {
 }
 
 export interface ReportOptions {
-  /** Called when all tests have run, before the summary: that stays the last lines. */
-  readonly whenRun?: (outcome: Outcome) => Promise<void>;
+  /**
+   * Called when all tests have run, before the summary: that stays the last lines. What it returns are more lines of the
+   * summary.
+   */
+  readonly whenRun?: (outcome: Outcome) => Promise<readonly string[]>;
   readonly live?: Live | undefined;
 }
 
@@ -48,17 +54,22 @@ export async function reportStages(
   let failed = 0;
   // The summary is due even when the report cannot be written.
   let trouble: { readonly error: unknown } | undefined;
-  const see = (event: TestEvent): void => {
+  let times: readonly StageTime[] = [];
+  const see = (event: TestEvent, stage: string): void => {
     live?.see(event);
     if (isFailure(event)) failed += 1;
     const ended = endedTest(event);
-    if (ended) tests.push(ended);
+    if (ended) tests.push({ ...ended, stage });
   };
-  const events = runStages(stages, see, async () => {
+  const events = runStages(stages, see, async (ended) => {
     live?.end();
-    await whenRun?.({ failed, tests }).catch((error: unknown) => {
+    times = ended;
+    try {
+      return (await whenRun?.({ failed, tests, stages: times })) ?? [];
+    } catch (error) {
       trouble = { error };
-    });
+      return [];
+    }
   });
   const reporter = out.isTTY ? new spec() : tap;
   const shown = out.isTTY ? inName(events) : inDiagnostic(events);
@@ -70,7 +81,7 @@ export async function reportStages(
   });
   await pipeline(Readable.from(shown).compose(reporter as never), hide, out, { end: false });
   if (trouble) throw trouble.error;
-  return { failed, tests };
+  return { failed, tests, stages: times };
 }
 
 /** For a person: one line a test. */
@@ -98,7 +109,7 @@ function isFailure({ type, data }: TestEvent): boolean {
   return !(error instanceof Error && 'failureType' in error && error.failureType === 'subtestsFailed');
 }
 
-function endedTest({ type, data }: TestEvent): EndedTest | undefined {
+function endedTest({ type, data }: TestEvent): Omit<EndedTest, 'stage'> | undefined {
   if ((type !== 'test:pass' && type !== 'test:fail') || data.details?.type === 'suite') return undefined;
   if (data.name === undefined) return undefined;
   return {

@@ -1,12 +1,16 @@
 import { plainText } from '../harness/qemu/console.ts';
-import type { Outcome } from './outcome.ts';
+import type { EndedTest } from './outcome.ts';
 
 const LINES = 3;
 const COLUMNS = 200;
 const SHOWN = 20;
 
 /** The failed tests of a run with the first lines of why, for the end of a long log; empty when none failed. */
-export function recap({ tests }: Outcome): string {
+export function recap({
+  tests,
+}: {
+  readonly tests: readonly Pick<EndedTest, 'name' | 'passed' | 'error'>[];
+}): string {
   const failed = tests.filter(({ passed }) => !passed);
   if (failed.length === 0) return '';
   const parts = failed.slice(0, SHOWN).map(({ name, error = '' }) => [

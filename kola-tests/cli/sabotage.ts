@@ -8,7 +8,7 @@ import { liveLine } from './live.ts';
 import { OUT } from './options.ts';
 import { type Outcome, reportStages } from './outcome.ts';
 import { recap } from './recap.ts';
-import { vmStage } from './test.ts';
+import { vmStage } from './vm-stage.ts';
 
 export interface SabotageOptions {
   readonly image: string;
@@ -40,7 +40,10 @@ export async function runSabotages(patterns: readonly string[], options: Sabotag
   const stage = vmStage(asked, { fresh });
   const outcome = await reportStages([stage], json ? process.stderr : process.stdout, {
     live: liveLine(process.stderr),
-    whenRun: async (ended) => void process.stderr.write(recap(ended)),
+    whenRun: async (ended) => {
+      process.stderr.write(recap(ended));
+      return [];
+    },
   });
   if (json)
     process.stdout.write(

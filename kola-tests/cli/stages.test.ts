@@ -34,10 +34,12 @@ const testFile = async (dir: string, name: string, code: string): Promise<string
 test('several stages give one plan, one count and one numbering', async () => {
   const { tap, failed, names } = await report(async (dir) => [
     {
+      name: 'a',
       files: [await testFile(dir, 'a.mjs', "test('one', () => {}); test('two', () => {});")],
       concurrency: 1,
     },
     {
+      name: 'b',
       files: [
         await testFile(
           dir,
@@ -64,10 +66,12 @@ test('several stages give one plan, one count and one numbering', async () => {
 test('a failed test fails the run; so does a failed preparation, whose tests are not run', async () => {
   const { tap, failed, names } = await report(async (dir) => [
     {
+      name: 'a',
       files: [await testFile(dir, 'a.mjs', "test('bad', () => { throw new Error('why'); });")],
       concurrency: 1,
     },
     {
+      name: 'b',
       files: [await testFile(dir, 'b.mjs', "test('never', () => {});")],
       concurrency: 1,
       before: { name: 'build n100', run: () => Promise.reject(new Error('no mirror')) },
@@ -85,7 +89,7 @@ test('what is said when all has run comes before the summary, which is due even 
   try {
     const code =
       "describe('suite', () => { test('good', () => {}); test('held', { skip: 'why' }, () => {}); test('bad', () => { throw 1; }); });";
-    const stage = { files: [await testFile(dir, 'a.mjs', code)], concurrency: 1 };
+    const stage = { name: 's', files: [await testFile(dir, 'a.mjs', code)], concurrency: 1 };
     const out = new PassThrough();
     const said = text(out);
     let told: Outcome | undefined;

@@ -25,6 +25,8 @@ export interface TestEvent {
 
 /** A part of a run: test files, or something that has to be done before the next files can run. */
 export interface Stage {
+  /** As reports call it. */
+  readonly name: string;
   readonly files: readonly string[];
   readonly concurrency: number;
   /**
@@ -60,6 +62,14 @@ export interface StageVerdicts {
   settle(): Promise<void>;
 }
 
+/** How long a stage took, in milliseconds. */
+export interface StageTime {
+  readonly name: string;
+  /** What is done before it: builds, tools that are fetched. */
+  readonly preparedMs: number;
+  readonly ranMs: number;
+}
+
 /** Sums of node:test's closing lines, in its order, and of what was not run because it had passed. */
 const COUNTERS = [
   'tests',
@@ -76,36 +86,37 @@ type Counts = Record<(typeof COUNTERS)[number], number>;
 
 /**
  * Runs stages one after the other as one node:test run: one stream of events, whose plan, numbers and summary are
- * those of the whole. `onEvent` sees every event; `beforeSummary` is called when all tests have run.
+ * those of the whole. `onEvent` sees every event, with the name of its stage; `beforeSummary` is called when all tests have
+ * run, and returns lines that belong to the summary.
  */
 export async function* runStages(
   stages: readonly Stage[],
-  onEvent: (event: TestEvent) => void,
-  beforeSummary: () => Promise<void> = async () => {},
+  onEvent: (event: TestEvent, stage: string) => void,
+  beforeSummary: (times: readonly StageTime[]) => Promise<readonly string[]> = async () => [],
 ): AsyncGenerator<TestEvent> {
-  const counts: Counts = {
-    tests: 0,
-    suites: 0,
-    pass: 0,
-    fail: 0,
-    cancelled: 0,
-    skipped: 0,
-    todo: 0,
-    cached: 0,
-    duration_ms: 0,
-  };
+  const counts = Object.fromEntries(COUNTERS.map((counter) => [counter, 0])) as Counts;
+  const times: StageTime[] = [];
   let planned = 0;
+  let current = '';
   const emit = (event: TestEvent): TestEvent => {
-    onEvent(event);
+    onEvent(event, current);
     return event;
   };
   for (const stage of stages) {
+    current = stage.name;
+    const start = performance.now();
     const prepared = await prepare(stage);
+    const preparedMs = performance.now() - start;
+    const ended = (): void => {
+      const ranMs = performance.now() - start - preparedMs;
+      times.push({ name: stage.name, preparedMs: Math.round(preparedMs), ranMs: Math.round(ranMs) });
+    };
     if (prepared.failed) {
       planned += 1;
       counts.tests += 1;
       counts.fail += 1;
       yield emit({ ...prepared.failed, data: { ...prepared.failed.data, testNumber: planned } });
+      ended();
       continue;
     }
     for (const test of prepared.cached) {
@@ -113,7 +124,6 @@ export async function* runStages(
       counts.cached += test.pass.tests;
       yield emit(cachedEvent(test, planned));
     }
-    if (prepared.files.length === 0) continue;
     const before = planned;
     for await (const event of nodeTests({ ...stage, files: prepared.files }, prepared.env)) {
       const { type, data } = event;
@@ -127,9 +137,11 @@ export async function* runStages(
       } else yield emit(event);
     }
     await stage.verdicts?.settle();
+    ended();
   }
-  await beforeSummary();
+  const closing = await beforeSummary(times);
   yield emit({ type: 'test:plan', data: { nesting: 0, count: planned } });
+  for (const message of closing) yield emit({ type: 'test:diagnostic', data: { nesting: 0, message } });
   for (const counter of COUNTERS)
     yield emit({ type: 'test:diagnostic', data: { nesting: 0, message: `${counter} ${counts[counter]}` } });
   yield emit({
@@ -172,6 +184,7 @@ async function* nodeTests(
   { files, concurrency }: Stage,
   env: Readonly<Record<string, string>>,
 ): AsyncGenerator<TestEvent> {
+  if (files.length === 0) return;
   const saved = new Map(Object.keys(env).map((key) => [key, process.env[key]]));
   Object.assign(process.env, env);
   try {

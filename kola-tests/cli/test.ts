@@ -1,21 +1,14 @@
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { openSources } from '../../build/for-kola.ts';
 import { ignitionOracle } from '../../packages/for-kola.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
-import { log } from '../../sdk/lib/log.ts';
-import { bootChartFile } from '../harness/guest/bootchart.ts';
-import { type Artifact, readArtifacts } from '../harness/qemu/artifacts.ts';
-import { qemuTree } from '../harness/qemu/tree.ts';
-import type { TestResult } from '../harness/report/result.ts';
-import { writeReport } from '../harness/report/write.ts';
-import { loadTests } from '../harness/run/register.ts';
+import { loadTests, type RegisteredTest } from '../harness/run/register.ts';
 import { matchesAny } from '../harness/run/select.ts';
-import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from '../harness/run/suite-options.ts';
+import { testModules } from '../harness/run/suite-options.ts';
 import { unitTestFiles } from '../verdict/unit-files.ts';
 import { buildImage } from './build.ts';
+import { leftOut, overBudget } from './gate.ts';
 import { liveLine } from './live.ts';
 import { CHECKOUT, OUT } from './options.ts';
 import { type Outcome, reportStages } from './outcome.ts';
@@ -23,44 +16,48 @@ import { recap } from './recap.ts';
 import type { Stage } from './stages.ts';
 import { staticStage } from './static.ts';
 import { unitVerdicts } from './unit-verdicts.ts';
-import { vmVerdicts } from './vm-verdicts.ts';
+import { reportVmTests, vmStage } from './vm-stage.ts';
 
 export interface TestOptions {
   /** Only the checks of the sources, only the unit tests, only the VM tests. */
   readonly static?: boolean;
   readonly unit?: boolean;
   readonly vm?: boolean;
+  /** The long tests too. */
+  readonly all?: boolean;
   /** Runs again what has passed already. */
   readonly fresh?: boolean;
 }
 
-/** `./draisine test`: checks of the sources, unit tests, then builds what is missing, then VM tests, as one run of node:test. */
+const IMAGE = 'n100';
+/** What of the suite is run on the second image, whose kernel is Debian's. */
+const OTHER = {
+  image: 'generic',
+  patterns: ['boot.multi-user', 'boot.second', 'container.*', 'net.*', 'podman.*', 'zfs.*'],
+};
+
+/**
+ * `./draisine test`: checks of the sources, unit tests, then builds what is missing, then VM tests, as one run of
+ * node:test. With `all` the long tests, the sabotages and the second image as well.
+ */
 export async function testEverything(patterns: readonly string[], options: TestOptions): Promise<number> {
-  const only = (['static', 'unit', 'vm'] as const).filter((name) => options[name]);
+  const only = (['static', 'unit', 'vm', 'all'] as const).filter((name) => options[name]);
   if (only.length > 1) {
     throw badInput(`${only.map((name) => `--${name}`).join(' and ')} exclude each other`, {
-      hint: 'leave them out to run everything',
+      hint: 'leave them out to run the gate',
     });
   }
-  const { fresh = false } = options;
-  const wanted = (name: (typeof only)[number]) => only.length === 0 || only.includes(name);
+  const { all = false, fresh = false } = options;
+  const wanted = (name: (typeof only)[number]) => only.length === 0 || all || only.includes(name);
+  const { tests, broken } = await loadTests(await testModules());
   const stages: Stage[] = [];
   if (wanted('static')) {
-    const checks = staticStage(patterns);
+    const checks = staticStage(patterns, { fresh });
     if (checks) stages.push(checks);
   }
-  if (wanted('unit')) {
-    const files = (await unitTestFiles(CHECKOUT)).filter((file) =>
-      matchesFile(relative(CHECKOUT, file), patterns),
-    );
-    const before = { name: 'fetch the oracle of ignition/', run: oracleEnvironment };
-    const verdicts = unitVerdicts(openSources(CHECKOUT), { fresh });
-    if (files.length > 0) stages.push({ files, concurrency: availableParallelism(), before, verdicts });
-  }
-  if (wanted('vm') && (await someVmTest(patterns))) {
-    const build = { name: 'build n100', run: () => buildImage('n100') };
-    stages.push(vmStage({ image: 'n100', patterns }, { build, fresh }));
-  }
+  if (wanted('unit')) stages.push(...(await unitStage(patterns, fresh)));
+  const machines = wanted('vm') && (broken.length > 0 || someMatch(patterns, tests));
+  if (machines) stages.push(...vmStages(patterns, { all, fresh }));
   if (stages.length === 0) {
     throw badInput(`no test matches ${patterns.join(' ')}`, {
       hint: 'a pattern is part of the name of a check, part of the path of a unit test, or a glob on names of VM tests',
@@ -70,10 +67,45 @@ export async function testEverything(patterns: readonly string[], options: TestO
     live: liveLine(process.stderr),
     whenRun: async (outcome) => {
       process.stderr.write(recap(outcome));
-      if (wanted('vm')) await reportVmTests('n100', join(OUT, 'report'), outcome, patterns.length === 0);
+      if (!machines) return [];
+      return await reportMachines(patterns, { all }, outcome, tests);
     },
   });
   return failed === 0 ? 0 : 1;
+}
+
+/** Writes the reports. Returns what belongs to the summary. */
+async function reportMachines(
+  patterns: readonly string[],
+  { all }: { readonly all: boolean },
+  outcome: Outcome,
+  tests: readonly RegisteredTest[],
+): Promise<readonly string[]> {
+  const dir = join(OUT, 'report');
+  const results = await reportVmTests(IMAGE, dir, outcome, all && patterns.length === 0);
+  if (all) await reportVmTests(OTHER.image, join(dir, OTHER.image), outcome, false);
+  return all ? [] : [...leftOut(patterns, IMAGE, tests), ...overBudget(outcome.stages, results)];
+}
+
+async function unitStage(patterns: readonly string[], fresh: boolean): Promise<readonly Stage[]> {
+  const files = (await unitTestFiles(CHECKOUT)).filter((file) =>
+    matchesFile(relative(CHECKOUT, file), patterns),
+  );
+  if (files.length === 0) return [];
+  const before = { name: 'fetch the oracle of ignition/', run: oracleEnvironment };
+  const verdicts = unitVerdicts(openSources(CHECKOUT), { fresh });
+  return [{ name: 'unit tests', files, concurrency: availableParallelism(), before, verdicts }];
+}
+
+function vmStages(
+  patterns: readonly string[],
+  { all, fresh }: { readonly all: boolean; readonly fresh: boolean },
+): readonly Stage[] {
+  const build = (image: string) => ({ name: `build ${image}`, run: () => buildImage(image) });
+  const gate = vmStage({ image: IMAGE, patterns, gate: !all }, { build: build(IMAGE), fresh });
+  if (!all || patterns.length > 0) return [gate];
+  const sabotages = vmStage({ image: IMAGE, patterns: [], sabotages: [] }, { fresh });
+  return [gate, sabotages, vmStage(OTHER, { build: build(OTHER.image), fresh })];
 }
 
 /** Where the tests of ignition/ find the real validator and the schemas. */
@@ -82,76 +114,10 @@ async function oracleEnvironment(): Promise<Record<string, string>> {
   return { DRAISINE_IGNITION_TOOLS: tools, DRAISINE_IGNITION_SOURCE: source };
 }
 
-async function someVmTest(patterns: readonly string[]): Promise<boolean> {
-  if (patterns.length === 0) return true;
-  const { tests, broken } = await loadTests(await testModules());
-  return broken.length > 0 || tests.some(({ definition }) => matchesAny(patterns, definition));
+function someMatch(patterns: readonly string[], tests: readonly RegisteredTest[]): boolean {
+  return patterns.length === 0 || tests.some(({ definition }) => matchesAny(patterns, definition));
 }
 
 function matchesFile(path: string, patterns: readonly string[]): boolean {
   return patterns.length === 0 || patterns.some((pattern) => path.includes(pattern));
-}
-
-/** The test file that all VM tests are in, as node:test sees it. */
-const SUITE = fileURLToPath(new URL('../harness/run/suite.ts', import.meta.url));
-
-type VmOptions = Omit<SuiteOptions, 'out' | 'toolTree' | 'reportDir'> & { readonly reportDir?: string };
-
-interface VmStageOptions {
-  readonly build?: { readonly name: string; run(): Promise<void> };
-  /** Runs again what has passed already. */
-  readonly fresh: boolean;
-}
-
-/** The stage that runs VM tests. When it begins, `build` is done and the tool tree made ready. */
-export function vmStage(options: VmOptions, { build, fresh }: VmStageOptions): Stage {
-  const run = async (): Promise<Record<string, string>> => {
-    await build?.run();
-    const reportDir = options.reportDir ?? join(OUT, 'report');
-    const suite: SuiteOptions = { ...options, out: OUT, toolTree: await qemuTree(), reportDir };
-    return { [OPTIONS_VARIABLE]: JSON.stringify(suite) };
-  };
-  return {
-    files: [SUITE],
-    concurrency: 1,
-    before: { name: build?.name ?? 'fetch QEMU', run },
-    verdicts: vmVerdicts(openSources(CHECKOUT), { fresh }),
-  };
-}
-
-/** Writes the report of the VM tests of a run, if there were any. Returns their results. */
-export async function reportVmTests(
-  image: string,
-  dir: string,
-  { tests }: Outcome,
-  complete: boolean,
-): Promise<readonly TestResult[]> {
-  const sentences = new Map(
-    (await loadTests(await testModules())).tests.map(({ definition }) => [definition.name, definition.what]),
-  );
-  const ran = tests
-    .filter(({ file }) => file === SUITE)
-    .map((test) => ({ ...test, ...whatOf(sentences, test.name) }));
-  if (ran.length === 0) return [];
-  const { disk, manifest } = await built(image);
-  const bootChart = (['kvm', 'tcg'] as const).map((kind) => bootChartFile(disk, kind)).find(existsSync);
-  const results = await writeReport(dir, {
-    image,
-    manifest,
-    tests: ran,
-    complete,
-    ...(bootChart === undefined ? {} : { bootChart }),
-  });
-  log(`kola: report in ${join(dir, 'index.html')}`);
-  return results;
-}
-
-function whatOf(sentences: ReadonlyMap<string, string>, name: string): { readonly what?: string } {
-  const what = sentences.get(name);
-  return what === undefined ? {} : { what };
-}
-
-async function built(image: string): Promise<{ disk: Artifact; manifest: string }> {
-  const artifacts = await readArtifacts(OUT, image);
-  return { disk: await artifacts.get('disk'), manifest: join(OUT, image, 'manifest.json') };
 }

@@ -1,9 +1,10 @@
 import { basename, relative } from 'node:path';
 import type { Sources } from '../../build/for-kola.ts';
 import { hostFacts } from '../verdict/host.ts';
+import type { Inputs } from '../verdict/inputs.ts';
 import { createKeeper } from '../verdict/keeper.ts';
 import type { Pass, Subject } from '../verdict/record.ts';
-import { unitInputs } from '../verdict/unit.ts';
+import { unitInputs, wholeInputs } from '../verdict/unit.ts';
 import type { CachedTest, StageVerdicts, TestEvent } from './stages.ts';
 
 /** Variables of the stage that name folders of the store: the last part of the path is a digest or a key. */
@@ -55,21 +56,40 @@ export function countFiles(done: (file: string, passed: Omit<Pass, 'at'> | undef
   };
 }
 
+/** The inputs of a file, given the variables of its stage; undefined when they cannot be known. */
+type InputsOf = (file: string, env: Readonly<Record<string, string>>) => Inputs | undefined;
+
 /** Verdicts on files of unit tests, a file at a time. */
-export function unitVerdicts(sources: Sources, options: { readonly fresh: boolean }): StageVerdicts {
-  const keeper = createKeeper(options);
+export function unitVerdicts(sources: Sources, { fresh }: { readonly fresh: boolean }): StageVerdicts {
+  const host = hostFacts();
+  return fileVerdicts(sources, fresh, (file, env) => {
+    const values = Object.fromEntries(TREES.map((name) => [name, basename(env[name] ?? '')]));
+    return unitInputs(sources, file, host, values);
+  });
+}
+
+/** The verdict on checks that read all of the checkout, by the tools of the tree that `tools` finds. */
+export function wholeVerdicts(
+  sources: Sources,
+  { fresh }: { readonly fresh: boolean },
+  tools: (env: Readonly<Record<string, string>>) => string,
+): StageVerdicts {
+  const host = hostFacts();
+  return fileVerdicts(sources, fresh, (file, env) => wholeInputs(sources, file, host, basename(tools(env))));
+}
+
+function fileVerdicts(sources: Sources, fresh: boolean, inputsOf: InputsOf): StageVerdicts {
+  const keeper = createKeeper({ fresh });
   const subject = (file: string): Subject => ({ kind: 'unit', name: relative(sources.checkout, file) });
   const files = countFiles((file, passed) => keeper.ended(subject(file), Promise.resolve(passed)));
 
   return {
     known: async (all, env) => {
-      const host = hostFacts();
-      const values = Object.fromEntries(TREES.map((name) => [name, basename(env[name] ?? '')]));
       const cached: CachedTest[] = [];
       const left: string[] = [];
       for (const file of all) {
         const of = subject(file);
-        const pass = await keeper.look(of, unitInputs(sources, of.name, host, values));
+        const pass = await keeper.look(of, inputsOf(of.name, env));
         if (pass) cached.push({ name: of.name, file, pass });
         else left.push(file);
       }

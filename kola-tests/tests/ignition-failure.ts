@@ -151,6 +151,7 @@ const MOMENTS = [
 register(
   {
     name: 'ignition.power-cut',
+    long: 'a series of power cuts, each with a boot',
     what: 'A power cut at any step of the first boot does no harm: the next boot finishes it.',
     machines: { box: { firmware: 'none', start: 'off', kernelArguments: 'systemd.show_status=yes' } },
     config: MANY,

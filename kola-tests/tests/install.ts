@@ -345,6 +345,7 @@ register(
 register(
   {
     name: 'install.power-cut',
+    long: 'a series of power cuts, each with a boot; install.boot has one',
     what: 'A power cut during an installation leaves either the medium or the new system to boot.',
     machines: { box: { disks: [{ name: 'target', size: TARGET, bootFirst: true }] } },
     timeout: 150 + CUTS * 150,

@@ -95,6 +95,7 @@ register(
     name: 'podman.fifty',
     what: 'Fifty containers run at once, and all can be removed.',
     machines,
+    long: 'fifty starts take minutes under emulation; podman.limits and the rest start a few',
     tags: ['slow'],
     timeout: 360,
   },

@@ -7,7 +7,7 @@ import { type Host, hostFacts } from './host.ts';
 import { differences } from './inputs.ts';
 import { createKeeper } from './keeper.ts';
 import { type Checkout, npmLock, temporaryCheckout } from './testing.ts';
-import { unitInputs } from './unit.ts';
+import { unitInputs, wholeInputs } from './unit.ts';
 import { unitTestFiles } from './unit-files.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
@@ -141,6 +141,19 @@ test('host, environment and what the stage gives are inputs; folders, and where 
   const [here, there] = [checkout, elsewhere].map(({ open }) => unitInputs(open(), FILE, HOST));
   assert.ok(here && there);
   assert.deepEqual(differences(here, there), []);
+});
+
+test('checks of all sources depend on every file, and on their tools', async (t) => {
+  const checkout = await temporaryCheckout(t, FILES);
+  const key = (tools = 'key'): string => wholeInputs(checkout.open(), 'static.ts', HOST, tools).key;
+  const before = key();
+  assert.notEqual(key('other'), before);
+  for (const name of Object.keys(FILES)) {
+    checkout.write(name, name === 'package-lock.json' ? npmLock({ ...NPM, left: '2' }) : `${FILES[name]} `);
+    assert.notEqual(key(), before, name);
+    checkout.write(name, FILES[name] ?? '');
+  }
+  assert.equal(key(), before);
 });
 
 test('what cannot be known is always run: an import of unknown target, a module that is not there', async (t) => {

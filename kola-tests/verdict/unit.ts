@@ -47,6 +47,15 @@ export function unitInputs(
   }
 }
 
+/** The inputs of checks that read every file of the checkout; `tools` is the key of what they are done with. */
+export function wholeInputs(sources: Sources, file: string, host: Host, tools: string): Inputs {
+  return inputsOf(
+    sources,
+    { npm: new Map(), files: sources.filesBelow('.') },
+    { kind: 'whole', file, host, tools },
+  );
+}
+
 function startsPrograms({
   builtins,
   npm,

@@ -23,6 +23,8 @@ export interface TestDefinition<Name extends string = string> {
   readonly tags?: readonly string[];
   /** It waits most of its time: other tests run beside it as if it were not there. */
   readonly waits?: boolean;
+  /** Why it is no part of the gate, which is run at every change: it takes too long for what it shows. */
+  readonly long?: string;
   /** Texts in the specs of its machines that differ from run to run, e.g. a port: a verdict does not depend on them. */
   readonly varies?: readonly string[];
   /** What the checks after the test may find without failing it: matched against each finding (see checks.ts). */

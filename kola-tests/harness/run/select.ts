@@ -8,6 +8,8 @@ export interface Selection {
   readonly patterns: readonly string[];
   readonly image: string;
   readonly shard?: Shard;
+  /** Without the long tests, but for those that a pattern names in full. */
+  readonly gate?: boolean;
   /** Only these names, of what the patterns select. */
   readonly only?: ReadonlySet<string>;
 }
@@ -28,14 +30,15 @@ export function matchesAny(patterns: readonly string[], definition: Named): bool
 /** The tests that are asked for, the longest first (`durations` in ms), so that the last ones to run are short. */
 export function selectTests(
   tests: readonly RegisteredTest[],
-  { patterns, image, shard, only }: Selection,
+  { patterns, image, gate = false, shard, only }: Selection,
   durations: ReadonlyMap<string, number>,
 ): readonly RegisteredTest[] {
   const matchers = patterns.map(matcher);
   const matching = tests.filter(
     ({ definition }) =>
       (definition.image === undefined || definition.image === image) &&
-      (matchers.length === 0 || matchers.some((matches) => matches(definition))),
+      (matchers.length === 0 || matchers.some((matches) => matches(definition))) &&
+      !(gate && definition.long !== undefined && !patterns.includes(definition.name)),
   );
   // Before `only` and the order, which go by what this host remembers: another host has another part of the same whole.
   const part = shard ? shardOf(matching, shard) : matching;

@@ -14,6 +14,7 @@ export interface SuiteOptions {
   readonly toolTree: string;
   readonly reportDir: string;
   readonly patterns: readonly string[];
+  readonly gate?: boolean;
   readonly parallel?: number;
   readonly shard?: Selection['shard'];
   readonly only?: readonly string[];
@@ -27,10 +28,11 @@ export interface SuiteOptions {
 export const OPTIONS_VARIABLE = 'DRAISINE_KOLA';
 
 /** Which tests the options ask for. */
-export function selectionOf({ image, patterns, shard, only }: SuiteOptions): Selection {
+export function selectionOf({ image, patterns, gate, shard, only }: SuiteOptions): Selection {
   return {
     image,
     patterns,
+    ...(gate === undefined ? {} : { gate }),
     ...(shard ? { shard } : {}),
     ...(only ? { only: new Set(only) } : {}),
   };

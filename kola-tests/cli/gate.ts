@@ -1,0 +1,36 @@
+import { seconds } from '../harness/qemu/wait.ts';
+import type { TestResult } from '../harness/report/result.ts';
+import type { RegisteredTest } from '../harness/run/register.ts';
+import { selectTests } from '../harness/run/select.ts';
+import type { StageTime } from './stages.ts';
+
+/** What the gate may take, from a warm store, without what it has to build. */
+const BUDGET_MS = 30 * 60_000;
+const SHOWN = 10;
+
+/** How many tests the gate leaves out, and how to run them; nothing when it leaves out none. */
+export function leftOut(
+  patterns: readonly string[],
+  image: string,
+  tests: readonly RegisteredTest[],
+): readonly string[] {
+  const select = (gate: boolean): number => selectTests(tests, { patterns, image, gate }, new Map()).length;
+  const long = select(false) - select(true);
+  const all = patterns.length === 0 ? ', the sabotages and the image generic' : '';
+  if (long === 0 && all === '') return [];
+  const what = `${long} long test${long === 1 ? '' : 's'}${all}`;
+  return [`left out: ${what}; ./draisine ${['test', '--all', ...patterns].join(' ')} runs them`];
+}
+
+/** A warning with the longest tests, when the gate took longer than it may. */
+export function overBudget(stages: readonly StageTime[], results: readonly TestResult[]): readonly string[] {
+  const took = stages.reduce((sum, { ranMs }) => sum + ranMs, 0);
+  if (took <= BUDGET_MS) return [];
+  const minutes = (ms: number): string => `${Math.round(ms / 60_000)} min`;
+  const ran = results.filter(({ cached, skipped }) => cached === undefined && skipped === undefined);
+  const longest = [...ran].sort((a, b) => b.totalMs - a.totalMs).slice(0, SHOWN);
+  return [
+    `warning: the gate took ${minutes(took)}, it should take ${minutes(BUDGET_MS)} at most; its longest tests:`,
+    ...longest.map(({ test, totalMs }) => `  ${test} ${seconds(totalMs)}`),
+  ];
+}

@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openSources } from '../../build/for-kola.ts';
+import { log } from '../../sdk/lib/log.ts';
+import { bootChartFile } from '../harness/guest/bootchart.ts';
+import { type Artifact, readArtifacts } from '../harness/qemu/artifacts.ts';
+import { qemuTree } from '../harness/qemu/tree.ts';
+import type { TestResult } from '../harness/report/result.ts';
+import { writeReport } from '../harness/report/write.ts';
+import { loadTests } from '../harness/run/register.ts';
+import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from '../harness/run/suite-options.ts';
+import { CHECKOUT, OUT } from './options.ts';
+import type { Outcome } from './outcome.ts';
+import type { Stage } from './stages.ts';
+import { vmVerdicts } from './vm-verdicts.ts';
+
+/** The test file that all VM tests are in, as node:test sees it. */
+const SUITE = fileURLToPath(new URL('../harness/run/suite.ts', import.meta.url));
+
+type VmOptions = Omit<SuiteOptions, 'out' | 'toolTree' | 'reportDir'> & { readonly reportDir?: string };
+
+interface VmStageOptions {
+  readonly build?: { readonly name: string; run(): Promise<void> };
+  /** Runs again what has passed already. */
+  readonly fresh: boolean;
+}
+
+/** The stage that runs VM tests. When it begins, `build` is done and the tool tree made ready. */
+export function vmStage(options: VmOptions, { build, fresh }: VmStageOptions): Stage {
+  const run = async (): Promise<Record<string, string>> => {
+    await build?.run();
+    const reportDir = options.reportDir ?? join(OUT, 'report');
+    const suite: SuiteOptions = { ...options, out: OUT, toolTree: await qemuTree(), reportDir };
+    return { [OPTIONS_VARIABLE]: JSON.stringify(suite) };
+  };
+  return {
+    name: stageName(options),
+    files: [SUITE],
+    concurrency: 1,
+    before: { name: build?.name ?? 'fetch QEMU', run },
+    verdicts: vmVerdicts(openSources(CHECKOUT), { fresh }),
+  };
+}
+
+/** How the stage of these options is called in reports. */
+export function stageName({ image, sabotages }: Pick<VmOptions, 'image' | 'sabotages'>): string {
+  return sabotages ? `sabotages of ${image}` : `machines of ${image}`;
+}
+
+/** Writes the report of the VM tests of a run, if there were any. Returns their results. */
+export async function reportVmTests(
+  image: string,
+  dir: string,
+  { tests }: Outcome,
+  complete: boolean,
+): Promise<readonly TestResult[]> {
+  const sentences = new Map(
+    (await loadTests(await testModules())).tests.map(({ definition }) => [definition.name, definition.what]),
+  );
+  const ran = tests
+    .filter(({ file, stage }) => file === SUITE && stage === stageName({ image }))
+    .map((test) => ({ ...test, ...whatOf(sentences, test.name) }));
+  if (ran.length === 0) return [];
+  const { disk, manifest } = await built(image);
+  const bootChart = (['kvm', 'tcg'] as const).map((kind) => bootChartFile(disk, kind)).find(existsSync);
+  const results = await writeReport(dir, {
+    image,
+    manifest,
+    tests: ran,
+    complete,
+    ...(bootChart === undefined ? {} : { bootChart }),
+  });
+  log(`kola: report in ${join(dir, 'index.html')}`);
+  return results;
+}
+
+function whatOf(sentences: ReadonlyMap<string, string>, name: string): { readonly what?: string } {
+  const what = sentences.get(name);
+  return what === undefined ? {} : { what };
+}
+
+async function built(image: string): Promise<{ disk: Artifact; manifest: string }> {
+  const artifacts = await readArtifacts(OUT, image);
+  return { disk: await artifacts.get('disk'), manifest: join(OUT, image, 'manifest.json') };
+}
