@@ -47,7 +47,7 @@ export interface Closure {
   readonly npm: ReadonlyMap<string, Sha256>;
   /** Modules of Node itself, e.g. `node:fs`. */
   readonly builtins: ReadonlySet<string>;
-  /** `MODULE:LINE` of imports that nobody knows the target of. */
+  /** `MODULE:LINE` of imports that nobody knows the target of; line 0 when that is not known either. */
   readonly unknown: readonly string[];
 }
 
@@ -168,8 +168,11 @@ function loadsOf(checkout: string, name: string, imports?: Imports): Omit<Part, 
   const next: string[] = [];
   const npm: string[] = [];
   const builtins: string[] = [];
+  const unknown = [...imports.unknown];
   for (const specifier of imports.modules) {
     if (isBuiltin(specifier)) builtins.push(specifier);
+    // What esbuild makes of `import(`./${name}/x.ts`)`: it may be any of them.
+    else if (specifier.includes('*')) unknown.push(0);
     else if (/^(\.|\/|file:)/.test(specifier)) next.push(nameIn(checkout, importedFile(specifier, path)));
     else npm.push(packageName(specifier));
   }
@@ -179,7 +182,7 @@ function loadsOf(checkout: string, name: string, imports?: Imports): Omit<Part, 
     const found = fileURLToPath(target);
     if (statSync(found, { throwIfNoEntry: false })?.isFile()) next.push(nameIn(checkout, found));
   }
-  return { next, npm, builtins, unknown: imports.unknown };
+  return { next, npm, builtins, unknown };
 }
 
 /** As tsx resolves it: the file itself, or TypeScript where JavaScript or nothing is named. */
