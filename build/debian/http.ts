@@ -40,7 +40,7 @@ export interface GetOptions {
 let known: { readonly environment: string; readonly dispatcher: Dispatcher } | undefined;
 
 /** Connections, kept alive, by way of the proxies of the environment. */
-async function connections(): Promise<Dispatcher> {
+export async function connections(): Promise<Dispatcher> {
   const { Agent, EnvHttpProxyAgent } = await import('undici');
   const read = (name: string) => process.env[name.toLowerCase()] || process.env[name] || '';
   const [httpProxy, httpsProxy] = [proxyUrl(read('HTTP_PROXY')), proxyUrl(read('HTTPS_PROXY'))];

@@ -1,8 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { AwsClient } from 'aws4fetch';
+import type { RequestInit } from 'undici';
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
+import { connections } from '../debian/http.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -25,16 +27,12 @@ export interface RemoteClient {
  */
 export function remoteClient(base: string, environment: Environment = process.env): RemoteClient {
   const headersFor = signer(environment);
-  const ask = async (
-    method: string,
-    name: string,
-    more: RequestInit & { duplex?: 'half' } = {},
-    digest = EMPTY,
-  ) => {
+  const ask = async (method: string, name: string, more: RequestInit = {}, digest = EMPTY) => {
     const url = `${base}/${name}`;
     try {
       const headers = { ...(await headersFor(method, url, digest)), ...(more.headers as object) };
-      return await fetch(url, { ...more, method, headers, redirect: 'follow' });
+      const { fetch } = await import('undici'); // a build without a remote store does without
+      return await fetch(url, { ...more, method, headers, dispatcher: await connections() });
     } catch (cause) {
       const reason =
         cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
@@ -57,8 +55,7 @@ export function remoteClient(base: string, environment: Environment = process.en
     base,
     async get(name) {
       const response = await ask('GET', name);
-      if (response.status === 200 && response.body)
-        return Readable.fromWeb(response.body as import('node:stream/web').ReadableStream);
+      if (response.status === 200 && response.body) return Readable.fromWeb(response.body);
       await response.body?.cancel();
       if (response.status === 404 || response.status === 410) return undefined;
       throw refuse('give a file', name, response.status);
@@ -71,7 +68,7 @@ export function remoteClient(base: string, environment: Environment = process.en
       throw refuse('tell whether it has a file', name, response.status);
     },
     async put(name, { path, size, sha256 }) {
-      const body = Readable.toWeb(createReadStream(path, { highWaterMark: 1 << 20 })) as ReadableStream;
+      const body = createReadStream(path, { highWaterMark: 1 << 20 });
       const headers = { 'content-length': String(size) };
       const response = await ask('PUT', name, { body, headers, duplex: 'half' }, sha256);
       await response.body?.cancel();
