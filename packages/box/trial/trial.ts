@@ -79,10 +79,12 @@ function policyOrDefault(box: Box): Policy {
 export function atBoot(box: Box, notify: () => void): void {
   const running = runningRelease(box);
   const left = countTry(box, running.disk, running.usr.rootHash);
-  if (left !== undefined) {
+  if (left !== undefined && (left > 0 || readState(box).staged?.rootHash === running.usr.rootHash)) {
     runTrial(box, running, left, notify);
     return;
   }
+  // What a rollback left with no tries, and runs because the other release was rejected: there is nowhere to go from it.
+  if (left !== undefined) markGood(box, running.disk, running.usr.rootHash);
   settleState(box, running);
   notify();
   aftermath(box, running);
