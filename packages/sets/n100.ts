@@ -62,7 +62,7 @@ const system = [
   'ignition',
 ];
 
-/** What an owner of a NAS looks for on its console. */
+/** What an owner of a NAS looks for on its console. tmux is left out: 0.9 MB, and systemd-run keeps what outlives a login. */
 const tools = [
   'smartmontools',
   'diffutils',
@@ -75,7 +75,6 @@ const tools = [
   // mount.nfs alone; the rest is trimmed.
   'nfs-common',
   'rsync',
-  'tmux',
 ];
 
 const network = ['iproute2', 'nftables', 'iputils-ping'];
