@@ -1,4 +1,4 @@
-import { type Box, BoxError, mustRun, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, folderOf, mustRun, readTextIfThere } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { importedPools, type Pool, poolLosses } from '../zfs/pools.ts';
 
@@ -237,6 +237,7 @@ function networkLosses(box: Box, before: Baseline, reach: Reach): string[] {
 }
 
 export function writeBaseline(box: Box, baseline: Baseline, path = BASELINE): void {
+  box.makeFolder(folderOf(path), 0o700);
   box.writeFile(path, `${JSON.stringify({ format: FORMAT, ...baseline }, null, 2)}\n`, { mode: 0o600 });
 }
 
@@ -245,7 +246,7 @@ export function readBaseline(box: Box, path = BASELINE): Baseline | undefined {
   const text = readTextIfThere(box, path);
   if (text === undefined) return undefined;
   try {
-    const parsed = JSON.parse(text) as Partial<Baseline> & { format?: number };
+    const { format, ...parsed } = JSON.parse(text) as Partial<Baseline> & { format?: number };
     const lists = [
       parsed.units,
       parsed.failed,
@@ -255,7 +256,7 @@ export function readBaseline(box: Box, path = BASELINE): Baseline | undefined {
       parsed.routes,
       parsed.reached,
     ];
-    if (parsed.format !== FORMAT || !lists.every(Array.isArray))
+    if (format !== FORMAT || !lists.every(Array.isArray))
       throw new BoxError('not a baseline of this release');
     return parsed as Baseline;
   } catch (error) {

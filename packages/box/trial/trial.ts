@@ -215,11 +215,28 @@ function recordRejection(
   box.log('error', `${version} was rejected: ${reason}`);
 }
 
+interface After {
+  readonly version: string;
+  readonly faults: readonly string[];
+}
+
+function readAfter(box: Box): After | undefined {
+  const text = readTextIfThere(box, AFTER);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as After;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    box.remove(AFTER); // cut short: who was to blame is not known
+    return undefined;
+  }
+}
+
 /** The release before is back: does it fail the same? Then it was not the update. */
 function aftermath(box: Box, running: Running): void {
-  const text = readTextIfThere(box, AFTER);
-  if (text === undefined) return;
-  const { version, faults } = JSON.parse(text) as { version: string; faults: string[] };
+  const after = readAfter(box);
+  if (!after) return;
+  const { version, faults } = after;
   const policy = policyOrDefault(box);
   for (;;) {
     const common = commonFaults(faults, faultsOf(box, running, policy));

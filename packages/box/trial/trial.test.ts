@@ -1,0 +1,381 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { NEXT } from '../disk/testing.ts';
+import type { FakeBox } from '../io/fake.ts';
+import { type Gate, POLICY } from '../update/policy.ts';
+import { readState } from '../update/state.ts';
+import { parsePools, poolLosses, readFirst, unreadableFeatures } from '../zfs/pools.ts';
+import { BASELINE, lookAtBox, lossesOf, readBaseline, writeBaseline } from './baseline.ts';
+import { gateFault } from './gates.ts';
+import { commonFaults, judge } from './judge.ts';
+import { bootInto, fakeWorld, OLD, runningClock, stageNext, ukis, type World } from './testing.ts';
+import { atBoot, onTrial } from './trial.ts';
+
+const disk = (state: string, errors = 0, guid = '1') => ({
+  ...{ name: `/dev/disk/by-id/d${guid}`, guid, state },
+  ...{ read_errors: '0', write_errors: '0', checksum_errors: String(errors) },
+});
+const tank = (state: string, ...disks: object[]) => ({
+  tank: {
+    state,
+    vdevs: {
+      tank: {
+        name: 'tank',
+        guid: '9',
+        state,
+        vdevs: Object.fromEntries(disks.map((each, at) => [at, each])),
+      },
+    },
+  },
+});
+
+describe('what a trial must not lose', () => {
+  /** What is lost after a change of the world. */
+  const lost = (change: (world: World, box: FakeBox) => void, before: (world: World) => void = () => {}) => {
+    const { box, world } = fakeWorld();
+    before(world);
+    const baseline = lookAtBox(box, OLD, { 'the channel': () => true });
+    writeBaseline(box, baseline);
+    assert.deepEqual(readBaseline(box), baseline);
+    change(world, box);
+    return lossesOf(box, readBaseline(box)!, { 'the channel': () => world.answering.has('channel') || true });
+  };
+
+  test('nothing, when all is as it was', () => {
+    assert.deepEqual(
+      lost(() => {}),
+      [],
+    );
+  });
+
+  test('units: failed, stopped; not those that the release no longer has, or that a first boot only runs', () => {
+    assert.deepEqual(
+      lost(({ units }) => units.set('web.service', 'failed')),
+      ['web.service has failed'],
+    );
+    assert.deepEqual(
+      lost(({ units }) => units.set('web.service', 'inactive')),
+      ['web.service was active and is inactive (dead)'],
+    );
+    assert.deepEqual(
+      lost(({ units }) => units.set('new.service', 'failed')),
+      ['new.service has failed'],
+    );
+    assert.deepEqual(
+      lost(({ units, notFound }) => units.set('web.service', 'inactive') && notFound.add('web.service')),
+      [],
+    );
+    assert.deepEqual(
+      lost(({ units, unmet }) => units.set('web.service', 'inactive') && unmet.add('web.service')),
+      [],
+    );
+  });
+
+  test('what was broken before does not count', () => {
+    assert.deepEqual(
+      lost(
+        () => {},
+        ({ units }) => units.set('web.service', 'failed'),
+      ),
+      [],
+    );
+    const unhealthy = { name: 'web', state: 'running', status: 'Up (unhealthy)', unit: 'web.service' };
+    assert.deepEqual(
+      lost(
+        () => {},
+        (world) => {
+          world.containers = [unhealthy];
+        },
+      ),
+      [],
+    );
+    assert.deepEqual(
+      lost(
+        ({ answering }) => answering.clear(),
+        ({ answering }) => answering.clear(),
+      ),
+      [],
+    );
+  });
+
+  test('containers of units: gone, not healthy any more; not those that somebody started by hand', () => {
+    assert.deepEqual(
+      lost((world) => {
+        world.containers = [];
+      }),
+      ['container web does not run'],
+    );
+    const starting = [
+      { name: 'web', state: 'running', status: 'Up 1 second (starting)', unit: 'web.service' },
+    ];
+    assert.deepEqual(
+      lost((world) => {
+        world.containers = starting;
+      }),
+      ['container web was healthy and is not'],
+    );
+    const byHand = { name: 'x', state: 'running', status: 'Up' };
+    assert.deepEqual(
+      lost(
+        (world) => {
+          world.containers = world.containers.slice(0, 1);
+        },
+        (world) => {
+          world.containers = [...world.containers, byHand];
+        },
+      ),
+      [],
+    );
+  });
+
+  test('mounts, routes, gateways', () => {
+    assert.deepEqual(
+      lost(({ mounts }) => mounts.delete('/data')),
+      ['/data is not mounted'],
+    );
+    assert.deepEqual(
+      lost(({ mounts }) => mounts.set('/data', 'ro')),
+      ['/data was writable and is read-only'],
+    );
+    assert.deepEqual(
+      lost((world) => {
+        world.routes = [];
+      }),
+      ['the default route IPv4 by eth0 is gone'],
+    );
+    assert.deepEqual(
+      lost(({ answering }) => answering.clear()),
+      ['10.0.2.2 cannot be reached'],
+    );
+  });
+
+  test('pools', () => {
+    const withPool = (world: World, box: FakeBox, pools: object) => {
+      world.pools = pools as Record<string, unknown>;
+      box.put({ '/proc/spl/kstat/zfs/x': '' });
+    };
+    const { box, world } = fakeWorld();
+    withPool(world, box, tank('ONLINE', disk('ONLINE', 0, '1'), disk('ONLINE', 2, '2')));
+    const baseline = lookAtBox(box, OLD);
+    const now = (pools: object) => {
+      world.pools = pools as Record<string, unknown>;
+      return lossesOf(box, baseline);
+    };
+    assert.deepEqual(now(tank('ONLINE', disk('ONLINE', 0, '1'), disk('ONLINE', 1, '2'))), []);
+    assert.deepEqual(now({}), ['pool tank is not imported']);
+    assert.deepEqual(now(tank('DEGRADED', disk('ONLINE', 0, '1'), disk('UNAVAIL', 0, '2'))), [
+      'pool tank: tank was ONLINE and is DEGRADED',
+      'pool tank: /dev/disk/by-id/d2 was ONLINE and is UNAVAIL',
+    ]);
+    assert.match(
+      now(tank('ONLINE', disk('ONLINE', 3, '1'), disk('ONLINE', 0, '2'))).join(),
+      /d1 has 3 errors and had 0/,
+    );
+    assert.match(now(tank('ONLINE', disk('ONLINE', 0, '1'))).join(), /has lost .*d2/);
+    const degraded = parsePools(JSON.stringify({ pools: tank('DEGRADED', disk('UNAVAIL', 0, '1')) }))[0]!;
+    assert.deepEqual(poolLosses(degraded, degraded), [], 'degraded before');
+  });
+
+  test('a record that is damaged is none', () => {
+    const { box } = fakeWorld();
+    for (const text of ['', '{"format": 2}', '{"format": 1, "units": 3}']) {
+      box.put({ [BASELINE]: text });
+      assert.equal(readBaseline(box), undefined);
+    }
+    assert.equal(box.journal('warning').length, 3);
+  });
+});
+
+test('pools are read first: read-only, exported again, and never written when something is wrong', () => {
+  const { box, world } = fakeWorld();
+  const before = parsePools(JSON.stringify({ pools: tank('ONLINE', disk('ONLINE')) }));
+  box.put({ '/dev/disk/by-id/d1': '', '/proc/spl/kstat/zfs/x': '' });
+  world.pools = tank('ONLINE', disk('ONLINE'));
+  assert.deepEqual(readFirst(box, before), []);
+  const zpool = box.ran.filter(([name]) => name === 'zpool').map((argv) => argv.join(' '));
+  assert.equal(zpool[0], 'zpool import -d /dev/disk/by-id -o readonly=on -o cachefile=none -N tank');
+  assert.equal(zpool.at(-1), 'zpool export tank');
+  world.pools = tank('DEGRADED', disk('FAULTED'));
+  assert.match(readFirst(box, before).join(), /d1 was ONLINE and is FAULTED/);
+  box.program('zpool', () => ({
+    code: 1,
+    stderr: 'This pool uses the following feature(s) not supported\n',
+  }));
+  assert.match(readFirst(box, before).join(), /pool tank cannot be imported: This pool uses/);
+});
+
+test('features: only those in use that a release cannot read', () => {
+  const { box, world } = fakeWorld();
+  assert.deepEqual(unreadableFeatures(box, []), [], 'no module, no pools');
+  box.put({ '/proc/spl/kstat/zfs/x': '' });
+  world.pools = tank('ONLINE', disk('ONLINE'));
+  const properties =
+    'size\t1T\nfeature@lz4_compress\tactive\nfeature@zstd_compress\tenabled\nfeature@draid\tactive\n';
+  box.program('zpool', ([, verb]) => (verb === 'get' ? properties : JSON.stringify({ pools: world.pools })));
+  assert.deepEqual(unreadableFeatures(box, ['lz4_compress']), ['tank: draid']);
+  assert.deepEqual(unreadableFeatures(box, ['lz4_compress', 'draid']), []);
+});
+
+test('gates: a unit, a command, an HTTP answer, a container, a pool', () => {
+  const { box, world } = fakeWorld();
+  const fault = (gate: Gate) => gateFault(box, gate);
+  assert.equal(fault({ unit: 'web.service' }), undefined);
+  assert.equal(fault({ unit: 'none.service' }), 'none.service is inactive');
+  box.program('check', () => ({ code: 3, stderr: 'no db' }));
+  assert.equal(fault({ command: ['check', 'db'] }), 'gate command check db: check ended with 3: no db');
+  assert.equal(fault({ http: 'http://localhost/', status: 200 }), undefined);
+  world.httpCode = '503';
+  assert.equal(fault({ http: 'http://localhost/', status: 200 }), 'http://localhost/ answers 503, not 200');
+  assert.equal(fault({ container: 'web' }), undefined);
+  assert.equal(fault({ container: 'db' }), 'container db does not run');
+  world.containers = [{ name: 'web', state: 'running', status: 'Up (unhealthy)' }];
+  assert.equal(fault({ container: 'web' }), 'container web is not healthy');
+  assert.equal(fault({ pool: 'tank' }), 'pool tank is not imported');
+});
+
+test('a trial is judged: never early, never by one look, at the deadline at the latest', () => {
+  const look = (uptime: number, ...faults: string[]) => ({ uptime, faults });
+  const of = (...looks: ReturnType<typeof look>[]) => judge(looks, 600, 1200);
+  assert.equal(of(), 'look again');
+  assert.equal(of(look(590), look(599)), 'look again');
+  assert.equal(of(look(590), look(600)), 'commit');
+  assert.equal(of(look(700, 'x'), look(710)), 'look again');
+  assert.equal(of(look(700, 'x'), look(710), look(720)), 'commit');
+  assert.equal(of(look(1100, 'x')), 'look again');
+  assert.equal(of(look(1100, 'x'), look(1200, 'x')), 'reject');
+  assert.equal(of(look(1190, 'x'), look(1200)), 'look again', 'one good look at the end is given another');
+  assert.deepEqual(
+    commonFaults(['a.service has failed', 'http://x answers 500'], ['a.service has failed', 'b']),
+    ['a.service has failed'],
+  );
+});
+
+describe('at boot', () => {
+  /** The box has staged NEXT with a baseline, and was restarted into it. */
+  const trial = (policy: object = {}) => {
+    const { box, world } = fakeWorld();
+    writeBaseline(box, lookAtBox(box, OLD));
+    stageNext(box);
+    box.put({ [POLICY]: JSON.stringify({ settle: 60, deadline: 120, ...policy }) });
+    bootInto(box, 'next');
+    runningClock(box);
+    return { box, world };
+  };
+
+  test('nothing is on trial: nothing happens', () => {
+    const { box, world } = fakeWorld();
+    atBoot(box, () => {});
+    assert.deepEqual([world.reboots, box.logged], [0, []]);
+  });
+
+  test('all is well: committed after the settle time, the floor rises, /etc is not kept', () => {
+    const { box, world } = trial();
+    let said = 0;
+    atBoot(box, () => said++);
+    assert.deepEqual(ukis(box), ['draisine_2026.1101.0.efi', `draisine_${NEXT}.efi`]);
+    const { staged, floor, lastTrial } = readState(box);
+    assert.deepEqual([staged, floor, lastTrial?.text], [undefined, NEXT, 'committed']);
+    assert.ok(box.monotonic() >= 40_000 && said >= 2);
+    assert.equal(onTrial(box), undefined);
+    assert.equal(world.reboots, 0);
+    assert.ok(box.ran.some((argv) => argv.join(' ') === 'rm -rf /.etc-trial /.etc-trial.new'));
+    assert.deepEqual(box.journal('notice').at(-1), `${NEXT} is committed`);
+  });
+
+  test('late, but before the deadline: committed', () => {
+    const { box, world } = trial();
+    world.units.set('web.service', 'activating');
+    runningClock(box, (uptime) => {
+      if (uptime > 90) world.units.set('web.service', 'active');
+    });
+    atBoot(box, () => {});
+    assert.equal(readState(box).lastTrial?.text, 'committed');
+  });
+
+  test('a gate that is not met at the deadline: rejected with evidence, back, quarantined', () => {
+    const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
+    world.httpCode = '500';
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 1);
+    assert.deepEqual(ukis(box), ['draisine_2026.1101.0.efi', `draisine_${NEXT}+0-1.efi`]);
+    const [rejected] = readState(box).rejected;
+    assert.equal(rejected?.reason, 'http://localhost/ answers 500, not 200');
+    assert.equal(box.readText(`${rejected?.evidence}/journal.txt`), 'the journal\n');
+
+    // The old one meets it: it was the update.
+    bootInto(box, 'old');
+    world.httpCode = '200';
+    atBoot(box, () => {});
+    assert.equal(readState(box).rejected[0]?.reason, 'http://localhost/ answers 500, not 200');
+    assert.equal(world.reboots, 1, 'no loop');
+  });
+
+  test('the old release fails the same: not the update', () => {
+    const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
+    world.httpCode = '500';
+    atBoot(box, () => {});
+    bootInto(box, 'old');
+    runningClock(box);
+    atBoot(box, () => {});
+    assert.match(
+      readState(box).rejected[0]?.reason ?? '',
+      /\(not the update: 2026\.1101\.0 fails the same: /,
+    );
+    assert.match(box.journal('warning').at(-1) ?? '', /it was not the update/);
+    assert.equal(world.reboots, 1);
+  });
+
+  test('it never came up: the release before says so, once', () => {
+    const { box } = trial();
+    const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';
+    box.rename(`${esp}/draisine_${NEXT}+3.efi`, `${esp}/draisine_${NEXT}+0-3.efi`);
+    bootInto(box, 'old');
+    runningClock(box);
+    atBoot(box, () => {});
+    const { rejected, staged } = readState(box);
+    assert.equal(staged, undefined);
+    assert.equal(rejected[0]?.reason, 'it was started 3 times and never came up to be judged');
+    const { length } = box.logged;
+    atBoot(box, () => {});
+    assert.equal(box.logged.length, length);
+  });
+
+  test('a power cut in a trial costs a try; staged and not booted yet stays staged', () => {
+    const { box } = trial();
+    const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';
+    box.rename(`${esp}/draisine_${NEXT}+3.efi`, `${esp}/draisine_${NEXT}+2-1.efi`);
+    bootInto(box, 'old');
+    atBoot(box, () => {});
+    assert.equal(readState(box).staged?.version, NEXT);
+    assert.match(box.journal('notice').at(-1) ?? '', /was tried 1 times and has 2 tries left/);
+  });
+
+  test('committed, and power failed before it was written down', () => {
+    const { box } = trial();
+    const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';
+    box.rename(`${esp}/draisine_${NEXT}+3.efi`, `${esp}/draisine_${NEXT}.efi`);
+    atBoot(box, () => {});
+    assert.deepEqual([readState(box).staged, readState(box).floor], [undefined, NEXT]);
+  });
+
+  test('the state partition is full, the policy is damaged, the record is lost: it is judged all the same', () => {
+    const { box, world } = trial();
+    world.units.set('boot-complete.target', 'inactive');
+    box.put({ [POLICY]: '{', '/var/lib/draisine/update/state.json': 'x' });
+    box.remove(BASELINE);
+    box.fails = (call, what) => (call === 'write' && what.startsWith('/var/') ? 'ENOSPC' : undefined);
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 1);
+    assert.deepEqual(ukis(box), ['draisine_2026.1101.0.efi', `draisine_${NEXT}+0-1.efi`]);
+    assert.match(box.journal('error').join('\n'), /what was found could not be kept/);
+  });
+
+  test('its owner ends it', () => {
+    const { box, world } = trial();
+    world.units.set('web.service', 'inactive');
+    runningClock(box, () => box.remove('/run/draisine/on-trial.json'));
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 0);
+    assert.deepEqual(ukis(box), ['draisine_2026.1101.0.efi', `draisine_${NEXT}+2-1.efi`]);
+  });
+});
