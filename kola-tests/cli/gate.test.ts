@@ -43,7 +43,7 @@ test('a gate over its half hour is told, with the ten longest tests that were ru
   assert.deepEqual(overBudget(stages(29 * 60_000), results), []);
   const said = overBudget(stages(33 * 60_000), results);
   assert.equal(said.length, 11);
-  assert.match(said[0] ?? '', /^warning: the gate took 34 min, it should take 30 min at most/);
+  assert.match(said[0] ?? '', /^warning: the gate took 34 min 0 s, it should take 30 min 0 s at most/);
   assert.deepEqual([said[1], said[10]], ['  a.t11 11 s', '  a.t2 2.0 s']);
 });
 

@@ -1,8 +1,8 @@
 import { seconds } from '../harness/qemu/wait.ts';
 import type { TestResult } from '../harness/report/result.ts';
+import { duration, type StageTime } from '../harness/report/spent.ts';
 import type { RegisteredTest } from '../harness/run/register.ts';
 import { selectTests } from '../harness/run/select.ts';
-import type { StageTime } from './stages.ts';
 
 /** What the gate may take, from a warm store, without what it has to build. */
 const BUDGET_MS = 30 * 60_000;
@@ -26,11 +26,10 @@ export function leftOut(
 export function overBudget(stages: readonly StageTime[], results: readonly TestResult[]): readonly string[] {
   const took = stages.reduce((sum, { ranMs }) => sum + ranMs, 0);
   if (took <= BUDGET_MS) return [];
-  const minutes = (ms: number): string => `${Math.round(ms / 60_000)} min`;
   const ran = results.filter(({ cached, skipped }) => cached === undefined && skipped === undefined);
   const longest = [...ran].sort((a, b) => b.totalMs - a.totalMs).slice(0, SHOWN);
   return [
-    `warning: the gate took ${minutes(took)}, it should take ${minutes(BUDGET_MS)} at most; its longest tests:`,
+    `warning: the gate took ${duration(took)}, it should take ${duration(BUDGET_MS)} at most; its longest tests:`,
     ...longest.map(({ test, totalMs }) => `  ${test} ${seconds(totalMs)}`),
   ];
 }

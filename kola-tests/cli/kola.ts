@@ -3,6 +3,7 @@ import { badInput, describeFailure } from '../../sdk/lib/errors.ts';
 import { readArtifacts } from '../harness/qemu/artifacts.ts';
 import type { TestResult } from '../harness/report/result.ts';
 import { bisectVerdict } from '../harness/report/results.ts';
+import { spentOn, spentTable } from '../harness/report/spent.ts';
 import { readDurations, readHistory } from '../harness/run/history.ts';
 import { loadTests, type RegisteredTest } from '../harness/run/register.ts';
 import { matchesAny, type Shard } from '../harness/run/select.ts';
@@ -119,7 +120,7 @@ async function run(
     whenRun: async (outcome) => {
       process.stderr.write(recap(outcome));
       results = await reportVmTests(image, report ?? join(OUT, 'report'), outcome, complete);
-      return [];
+      return spentTable(spentOn(outcome.stages, results));
     },
   });
   if (json) {

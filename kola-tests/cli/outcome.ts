@@ -1,8 +1,9 @@
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { spec, tap } from 'node:test/reporters';
+import type { StageTime } from '../harness/report/spent.ts';
 import { type Pass, toldPass } from '../verdict/record.ts';
-import { runStages, type Stage, type StageTime, type TestEvent } from './stages.ts';
+import { runStages, type Stage, type TestEvent } from './stages.ts';
 
 export interface Outcome {
   readonly failed: number;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { readArtifacts } from '../harness/qemu/artifacts.ts';
+import { spentOn, spentTable } from '../harness/report/spent.ts';
 import { loadTests } from '../harness/run/register.ts';
 import { type Sabotage, selectSabotages } from '../harness/run/sabotage.ts';
 import { loadSabotages, sabotageTitle } from '../harness/run/sabotage-suite.ts';
@@ -42,7 +43,7 @@ export async function runSabotages(patterns: readonly string[], options: Sabotag
     live: liveLine(process.stderr),
     whenRun: async (ended) => {
       process.stderr.write(recap(ended));
-      return [];
+      return spentTable(spentOn(ended.stages, []));
     },
   });
   if (json)

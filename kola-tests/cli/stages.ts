@@ -1,4 +1,5 @@
 import { run as runNodeTests } from 'node:test';
+import type { StageTime } from '../harness/report/spent.ts';
 import type { Pass } from '../verdict/record.ts';
 
 /** An event of node:test's stream, as reporters get it. */
@@ -60,14 +61,6 @@ export interface StageVerdicts {
   see(event: TestEvent): void;
   /** Returns when all that was seen is kept. */
   settle(): Promise<void>;
-}
-
-/** How long a stage took, in milliseconds. */
-export interface StageTime {
-  readonly name: string;
-  /** What is done before it: builds, tools that are fetched. */
-  readonly preparedMs: number;
-  readonly ranMs: number;
 }
 
 /** Sums of node:test's closing lines, in its order, and of what was not run because it had passed. */

@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { openSources } from '../../build/for-kola.ts';
 import { ignitionOracle } from '../../packages/for-kola.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
+import { spentOn, spentTable } from '../harness/report/spent.ts';
 import { loadTests, type RegisteredTest } from '../harness/run/register.ts';
 import { matchesAny } from '../harness/run/select.ts';
 import { testModules } from '../harness/run/suite-options.ts';
@@ -67,7 +68,7 @@ export async function testEverything(patterns: readonly string[], options: TestO
     live: liveLine(process.stderr),
     whenRun: async (outcome) => {
       process.stderr.write(recap(outcome));
-      if (!machines) return [];
+      if (!machines) return spentTable(spentOn(outcome.stages, []));
       return await reportMachines(patterns, { all }, outcome, tests);
     },
   });
@@ -84,7 +85,9 @@ async function reportMachines(
   const dir = join(OUT, 'report');
   const results = await reportVmTests(IMAGE, dir, outcome, all && patterns.length === 0);
   if (all) await reportVmTests(OTHER.image, join(dir, OTHER.image), outcome, false);
-  return all ? [] : [...leftOut(patterns, IMAGE, tests), ...overBudget(outcome.stages, results)];
+  const spent = spentTable(spentOn(outcome.stages, results));
+  if (all) return spent;
+  return [...spent, ...leftOut(patterns, IMAGE, tests), ...overBudget(outcome.stages, results)];
 }
 
 async function unitStage(patterns: readonly string[], fresh: boolean): Promise<readonly Stage[]> {

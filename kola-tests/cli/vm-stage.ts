@@ -52,7 +52,7 @@ export function stageName({ image, sabotages }: Pick<VmOptions, 'image' | 'sabot
 export async function reportVmTests(
   image: string,
   dir: string,
-  { tests }: Outcome,
+  { tests, stages }: Outcome,
   complete: boolean,
 ): Promise<readonly TestResult[]> {
   const sentences = new Map(
@@ -69,6 +69,7 @@ export async function reportVmTests(
     manifest,
     tests: ran,
     complete,
+    stages,
     ...(bootChart === undefined ? {} : { bootChart }),
   });
   log(`kola: report in ${join(dir, 'index.html')}`);

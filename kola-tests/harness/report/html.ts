@@ -1,5 +1,6 @@
 import { xml } from '../../../sdk/lib/xml.ts';
 import { shortened, type TestResult } from './result.ts';
+import { type Spent, spentTable } from './spent.ts';
 
 /** What a failed test left, as text; screenshots as PNG. */
 export interface Evidence {
@@ -14,6 +15,8 @@ export interface ReportPage {
   readonly version: string;
   readonly results: readonly TestResult[];
   readonly evidence: readonly Evidence[];
+  /** Where the time of the run went. */
+  readonly spent: readonly Spent[];
   /** Since the last build on which everything passed; undefined when there was none. */
   readonly changes: readonly string[] | undefined;
   /** SVG of `systemd-analyze plot`. */
@@ -33,7 +36,15 @@ pre { background: #f5f6f9; padding: .8rem; overflow: auto; max-height: 30rem; fo
 `;
 
 /** One page that holds everything: no script, no other file. */
-export function htmlReport({ image, version, results, evidence, changes, bootChart }: ReportPage): string {
+export function htmlReport({
+  image,
+  version,
+  results,
+  evidence,
+  spent,
+  changes,
+  bootChart,
+}: ReportPage): string {
   const failed = results.filter(({ passed }) => !passed);
   const longest = Math.max(1, ...results.map(({ totalMs }) => totalMs));
   const cached = results.filter((result) => result.cached !== undefined).length;
@@ -46,6 +57,7 @@ export function htmlReport({ image, version, results, evidence, changes, bootCha
 <table><tr><th>test</th><th></th><th>s</th><th><span class="up">up</span> <span class="body">test</span> <span class="check">checks</span></th></tr>
 ${rows.join('\n')}
 </table>
+${spentSection(spent)}
 ${changesSection(changes)}
 ${fallbackSection(results)}
 ${chartSection(bootChart)}
@@ -81,6 +93,12 @@ function row(
     cached === undefined ? '' : ` <small>cached, ${xml(cached.slice(0, 16).replace('T', ' '))}</small>`;
   const said = skipped === undefined ? `${verdict}${when}` : `skipped: ${xml(skipped)}`;
   return `<tr><td>${name}${sentence}</td><td class="${skipped === undefined ? verdict : 'skipped'}">${said}</td><td class="time">${(totalMs / 1000).toFixed(1)}</td><td class="bar">${bar}</td></tr>`;
+}
+
+function spentSection(spent: readonly Spent[]): string {
+  const [title, ...lines] = spentTable(spent);
+  if (title === undefined) return '';
+  return `<h2>Where the time went</h2><p>What machines do beside each other is added up.</p><pre>${xml(lines.join('\n'))}</pre>`;
 }
 
 function changesSection(changes: readonly string[] | undefined): string {

@@ -59,9 +59,11 @@ test('the page is whole: evidence inside, nothing from elsewhere, nothing execut
     version: '1',
     results: [good, bad],
     evidence,
+    spent: [{ on: 'boots', times: 2, ms: 65_000 }],
     changes: ['package zfs: 1 → 2'],
   });
   assert.match(page, /1 failed/);
+  assert.match(page, /boots +2 × +65 s/);
   assert.match(page, /boot\.multi-user<br><small>The machine &lt;comes&gt; up\./);
   assert.ok(page.indexOf('zfs.mirror') < page.indexOf('boot.multi-user'), 'failures come first');
   assert.doesNotMatch(page, /<script|src="(?!data:)|<link|https?:/);
@@ -83,7 +85,14 @@ test('hostile output: an end of a CDATA section, NULs, ten megabytes', async () 
   const hostile = `]]></failure><script>x</script>\x00\x1b[2J\ud800 ${'<'.repeat(10 << 20)} the end`;
   const results = [{ ...bad, error: hostile, fallbacks: ['<i>why</i>'] }];
   const text = junitXml('kola <&>', results);
-  const page = htmlReport({ image: 'n100', version: '<v>', results, evidence: [], changes: ['<c>'] });
+  const page = htmlReport({
+    image: 'n100',
+    version: '<v>',
+    results,
+    evidence: [],
+    spent: [{ on: '<i>', ms: 1000 }],
+    changes: ['<c>'],
+  });
   for (const [name, document] of Object.entries({ text, page })) {
     assert.ok(document.length < 1 << 20, `${name} has ${document.length} characters`);
     assert.doesNotMatch(document, /<script|<i>|<c>|<v>|<&>|[\x00-\x08\x0b\x0c\x0e-\x1f]/, name);
@@ -105,6 +114,7 @@ test('the boot chart is a picture inside the page: nothing in it is run', () => 
     version: '1',
     results: [good],
     evidence: [],
+    spent: [],
     changes: [],
     bootChart: chart,
   });
@@ -153,7 +163,7 @@ test('a report holds the tests of this run only, and a green complete run is wha
     await writeFile(join(report, 'zfs.mirror/box/console.txt'), 'last words');
     const ended = ({ test: name, passed, totalMs: ms }: TestResult) => ({ name, passed, ms });
     const write = (...results: TestResult[]) =>
-      writeReport(report, { image: 'n100', manifest, tests: results.map(ended), complete: true });
+      writeReport(report, { image: 'n100', manifest, tests: results.map(ended), complete: true, stages: [] });
 
     await write(bad);
     assert.match(await readFile(join(report, 'index.html'), 'utf8'), /last words[\s\S]*/);

@@ -16,6 +16,8 @@ export interface TestResult {
   readonly checkMs?: number;
   /** Of these parts: without waiting for a slot, or for the machine that was forked, which other tests use too. */
   readonly totalMs: number;
+  /** Before that: for a slot, when more tests want to run than the host has processors or memory for. */
+  readonly waitMs?: number;
   /** Why it failed, with the evidence's last lines. */
   readonly error?: string;
   /** It could not be run (see `Trouble`). */

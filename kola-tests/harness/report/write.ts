@@ -9,6 +9,7 @@ import { type Evidence, htmlReport } from './html.ts';
 import { junitXml } from './junit.ts';
 import type { TestResult } from './result.ts';
 import { type Ended, resultsOf } from './results.ts';
+import { type StageTime, spentOn } from './spent.ts';
 
 const EVIDENCE = ['journal.txt', 'console.txt', 'ignition.json', 'qemu.args'];
 /** Bytes of one text that go into the page: its end matters. The file has all. */
@@ -23,12 +24,14 @@ export interface ReportedRun {
   readonly complete: boolean;
   /** `systemd-analyze plot` of a boot, an SVG file. */
   readonly bootChart?: string;
+  /** Of the whole run, for the account of its time. */
+  readonly stages: readonly StageTime[];
 }
 
 /** Writes `junit.xml`, `results.json` and `index.html` about a run into the report's folder. Returns the results. */
 export async function writeReport(
   dir: string,
-  { image, manifest, tests, complete, bootChart }: ReportedRun,
+  { image, manifest, tests, complete, bootChart, stages }: ReportedRun,
 ): Promise<readonly TestResult[]> {
   const results = await resultsOf(dir, tests);
   const durations = results.filter(({ passed, skipped }) => passed && skipped === undefined);
@@ -45,6 +48,7 @@ export async function writeReport(
     version: build.version,
     results,
     evidence,
+    spent: spentOn(stages, results),
     changes: green && changes(green, build),
     ...(bootChart !== undefined && existsSync(bootChart) ? { bootChart: await readFile(bootChart) } : {}),
   };

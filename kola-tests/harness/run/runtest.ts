@@ -61,7 +61,7 @@ export async function attemptTest(
 ): Promise<Attempt> {
   const { name, what } = test.definition;
   await rm(join(reportDir, name), { recursive: true, force: true });
-  const times: Times = { since: performance.now(), totalMs: 0, parts: {} };
+  const times: Times = { since: performance.now(), totalMs: 0, waitMs: 0, parts: {} };
   let fallbacks: readonly string[] = [];
   let starts: readonly Started[] = [];
   let failure: { readonly thrown: unknown; readonly error: Error } | undefined;
@@ -76,6 +76,7 @@ export async function attemptTest(
     const plans = planCluster(test.definition);
     const slots = test.definition.waits ? 0 : 1;
     const release = await budget.acquire(memoryNeed([...plans.values()], lab.accel), slots);
+    times.waitMs = Math.round(performance.now() - times.since);
     try {
       const cluster = await createCluster(lab, plans);
       const machines = Object.values(cluster.machines);
@@ -105,6 +106,7 @@ export async function attemptTest(
     passed: failure === undefined,
     ...times.parts,
     totalMs: times.totalMs,
+    waitMs: times.waitMs,
     fallbacks,
     starts,
     ...(failure ? { error: failure.error.message } : {}),
@@ -118,6 +120,7 @@ interface Times {
   /** When what the test's own time is began. */
   since: number;
   totalMs: number;
+  waitMs: number;
   readonly parts: { -readonly [Part in 'upMs' | 'bodyMs' | 'checkMs']?: number };
 }
 

@@ -1,0 +1,65 @@
+import type { Started } from '../machine/started.ts';
+import type { TestResult } from './result.ts';
+
+/** How long a stage of a run took, in milliseconds. */
+export interface StageTime {
+  readonly name: string;
+  /** What is done before it: builds, tools that are fetched. */
+  readonly preparedMs: number;
+  readonly ranMs: number;
+}
+
+/** One line of the account. What machines do goes on beside each other: its lines add up to more than the run took. */
+export interface Spent {
+  readonly on: string;
+  readonly times?: number;
+  readonly ms: number;
+}
+
+const STARTS: readonly (readonly [Started['how'], string])[] = [
+  ['boot', 'boots'],
+  ['initrd fork', 'forks of the initrd'],
+  ['fork', 'forks'],
+];
+
+/** Where the time of a run went: its stages by the clock, and what its machines did, added up. */
+export function spentOn(stages: readonly StageTime[], results: readonly TestResult[]): readonly Spent[] {
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
+  const ran = results.filter(({ cached, skipped }) => cached === undefined && skipped === undefined);
+  const starts = ran.flatMap((result) => result.starts ?? []);
+  const machines = STARTS.map(([how, on]) => {
+    const each = starts.filter((start) => start.how === how);
+    return { on, times: each.length, ms: sum(each.map(({ ms }) => ms)) };
+  });
+  const waited = ran.filter(({ waitMs = 0 }) => waitMs > 0);
+  const own = sum(ran.map(({ bodyMs = 0, checkMs = 0 }) => bodyMs + checkMs));
+  const lines: readonly Spent[] = [
+    { on: 'builds, and tools fetched', ms: sum(stages.map(({ preparedMs }) => preparedMs)) },
+    ...stages.map(({ name, ranMs }) => ({ on: name, ms: ranMs })),
+    ...machines,
+    { on: 'waiting for a processor', times: waited.length, ms: sum(waited.map(({ waitMs = 0 }) => waitMs)) },
+    { on: 'tests and checks after them', times: ran.length, ms: own },
+  ];
+  return lines.filter(({ ms }) => ms >= 500);
+}
+
+/** As a table of text. */
+export function spentTable(spent: readonly Spent[]): readonly string[] {
+  if (spent.length === 0) return [];
+  const width = Math.max(...spent.map(({ on }) => on.length));
+  return [
+    'where the time went (what machines do beside each other is added up):',
+    ...spent.map(({ on, times, ms }) => {
+      const count = times === undefined ? '' : `${times} ×`;
+      return `  ${on.padEnd(width)} ${count.padStart(6)} ${duration(ms).padStart(12)}`;
+    }),
+  ];
+}
+
+/** For a person: `9.4 s`, `12 min 5 s`. */
+export function duration(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
