@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { dataOf, dataUrl } from './data-url.ts';
-import { checkDataUrl } from './rules/data-url.ts';
+import { validate } from './validate.ts';
 
 test('text stays readable, binary is base64', () => {
   assert.equal(dataUrl('a b\n'), 'data:,a%20b%0A');
@@ -10,15 +10,19 @@ test('text stays readable, binary is base64', () => {
   assert.match(dataUrl(new Uint8Array(64)), /^data:;base64,A+==$/);
 });
 
-test('what is written is read back, and Ignition accepts it', () => {
+test('what is written is read back, and Ignition accepts it', async () => {
+  const urls: string[] = [];
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       const url = dataUrl(bytes);
-      assert.equal(checkDataUrl(url), undefined);
+      urls.push(url);
       assert.deepEqual([...(dataOf(url) ?? [])], [...bytes]);
     }),
     { seed: 1 },
   );
+  const files = urls.map((source, index) => ({ path: `/${index}`, contents: { source } }));
+  const config = { ignition: { version: '3.3.0' }, storage: { files } };
+  assert.deepEqual((await validate(Buffer.from(JSON.stringify(config)))).entries, []);
 });
 
 test('no data URL, no data', () => assert.equal(dataOf('https://a/b,c'), undefined));

@@ -1,17 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { writeAtomic } from '../sdk/lib/files.ts';
 import { writeOutput } from '../sdk/lib/output.ts';
-import { generateDeclarations, readSchema, SCHEMA_MINORS } from './schema.ts';
+import { generateSpec, readSchema, SCHEMA_MINORS } from './schema.ts';
 
-/** Where spec.ts expects the generated types; not committed. */
-const declarationsPath = fileURLToPath(new URL('generated/spec.d.ts', import.meta.url));
+/** The generated module, which is committed. */
+export const GENERATED = fileURLToPath(new URL('generated/spec.ts', import.meta.url));
 
-/** @param source folder of the unpacked source package
- *  @param path where to, instead of there */
-export async function writeDeclarations(source: string, path?: string): Promise<void> {
-  const schemas = await Promise.all(
-    SCHEMA_MINORS.map(async (minor) => [minor, await readSchema(source, minor)] as const),
-  );
-  const text = await generateDeclarations(new Map(schemas));
-  await (path === undefined ? writeAtomic(declarationsPath, text) : writeOutput(path, text));
+/** Text of the generated module. @param source folder of the unpacked source package */
+export async function specModule(source: string): Promise<string> {
+  return await generateSpec(await Promise.all(SCHEMA_MINORS.map((minor) => readSchema(source, minor))));
+}
+
+/** Writes the module to `path`, or over the committed one. */
+export async function writeSpec(source: string, path?: string): Promise<void> {
+  const text = await specModule(source);
+  await (path === undefined ? writeAtomic(GENERATED, text) : writeOutput(path, text));
 }

@@ -2,13 +2,13 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
-import type { LineColumn } from './json/lines.ts';
+import type { Origin } from './butane/compile.ts';
+import { innerConfigs } from './inner-configs.ts';
 import { isObject, type JsonObject } from './json/value.ts';
-import { type Entry, pathText } from './report.ts';
-import type { Struct } from './spec/shape.ts';
+import { type Entry, NOWHERE, pathText } from './report.ts';
 import type { Step } from './step.ts';
-import { UNNUMBERED, unnumberedPartitions } from './unnumbered.ts';
-import { MAX_BYTES, type Readable, readValid, tooLarge, type Verdict, validate } from './validate.ts';
+import { shadowedUnits, type Trap, trapsOf } from './traps.ts';
+import { MAX_BYTES, readValid, tooLarge, type Verdict, validate } from './validate.ts';
 
 /** A config as its author wrote it. */
 export type Kind = 'json' | 'butane' | 'typescript';
@@ -16,7 +16,16 @@ export type Kind = 'json' | 'butane' | 'typescript';
 export function kindOf(file: string): Kind {
   const suffix = extname(file).toLowerCase();
   if (suffix === '.ts' || suffix === '.mts') return 'typescript';
-  return suffix === '.bu' || suffix === '.yaml' || suffix === '.yml' ? 'butane' : 'json';
+  return /^\.(bu|butane|ya?ml)$/.test(suffix) ? 'butane' : 'json';
+}
+
+/** Text that has Butane's two keys at its top, whatever its file is called. */
+const isButane = (bytes: Buffer): boolean => /^(variant|version):/m.test(bytes.toString('utf8', 0, 65536));
+
+/** Standard input has no name: what it is shows in its first lines. */
+function kindOfInput(file: string, bytes: Buffer | number): Kind {
+  const kind = kindOf(file);
+  return file === '-' && typeof bytes !== 'number' && isButane(bytes) ? 'butane' : kind;
 }
 
 /** Bytes of a config file, or its size when it is larger than any config may be. `-` is standard input. */
@@ -45,32 +54,40 @@ export interface Loaded {
   /** The config holds secrets: the result is for its owner's eyes. */
   readonly secret: boolean;
   /** Where a value of the config comes from in the file; absent when that is a program. */
-  readonly place?: (path: readonly Step[]) => LineColumn;
+  readonly origin?: (path: readonly Step[]) => Origin;
 }
 
-const NOWHERE: LineColumn = { line: 0, column: 0 };
-
-/** Warnings beyond Ignition's own of a config that it takes. */
-function traps(config: JsonObject | Struct, places: Readable['places']): Entry[] {
-  const paths = unnumberedPartitions(config);
-  if (paths.length === 0) return [];
-  const where = places(paths);
-  return paths.map((path, index) => ({
-    kind: 'warning',
-    path: pathText(path),
-    ...(where[index] ?? NOWHERE),
-    message: UNNUMBERED,
-  }));
+export interface CompileOptions {
+  /** Folder that local files of Butane are in, instead of that of the config. */
+  readonly filesDir?: string;
 }
 
-const nowhere: Readable['places'] = (paths) => paths.map(() => NOWHERE);
+const asEntry = (
+  kind: Entry['kind'],
+  { path, message }: Trap,
+  origin: (path: readonly Step[]) => Origin,
+): Entry => {
+  const { path: written, line, column } = origin(path);
+  return { kind, path: pathText(written), line, column, message };
+};
 
-function loadJson(bytes: Buffer): Checked {
-  const verdict = validate(bytes);
+const asWritten = (path: readonly Step[]): Origin => ({ path, ...NOWHERE });
+
+async function loadJson(bytes: Buffer): Promise<Checked> {
+  const verdict = await validate(bytes);
   if (!verdict.valid) return verdict;
-  const readable = readValid(bytes);
-  const own = traps(readable.value, readable.places);
-  return { ...verdict, entries: [...verdict.entries, ...own], read: () => readable };
+  let made: Readable | undefined;
+  const read = (): Readable => {
+    if (made === undefined) {
+      const { value, place } = readValid(bytes);
+      made = { value, origin: (path) => ({ path, ...place(path) }) };
+    }
+    return made;
+  };
+  const config = JSON.parse(bytes.toString()) as JsonObject;
+  const found = [...trapsOf(config, String), ...shadowedUnits(config)];
+  const own = found.map((trap) => asEntry('warning', trap, read().origin));
+  return { ...verdict, entries: [...verdict.entries, ...own], read };
 }
 
 /** The default export of a TypeScript machine config: a config, a promise of one, or a function that returns one. */
@@ -121,37 +138,53 @@ function placeIn(file: string, error: unknown): string {
 async function loadTypescript(file: string): Promise<Loaded> {
   readConfig(file);
   const { text, secret } = await runConfig(file);
-  const bytes = Buffer.from(text);
-  const { valid, entries } = validate(bytes);
-  const places = entries.map((entry) => ({ ...entry, ...NOWHERE }));
-  if (!valid) return { entries: places, secret };
+  const write = (mode: number): string => `0o${mode.toString(8)}`;
+  const { valid, entries } = await validate(Buffer.from(text), write);
+  const said = entries.map((entry) => ({ ...entry, ...NOWHERE }));
+  if (!valid) return { entries: said, secret };
   const config = JSON.parse(text) as JsonObject;
-  return { config, entries: [...places, ...traps(config, nowhere)], secret };
+  const own = [
+    ...trapsOf(config, write).map((trap) => asEntry('warning', trap, asWritten)),
+    ...shadowedUnits(config).map((trap) => asEntry('error', trap, asWritten)),
+    ...(await innerConfigs(config)).map((found) => asEntry(found.kind, found, asWritten)),
+  ];
+  const all = [...said, ...own];
+  return { ...(hasError(all) ? {} : { config }), entries: all, secret };
 }
 
-async function loadButane(file: string): Promise<Loaded> {
-  const bytes = readConfig(file);
+const hasError = (entries: readonly Entry[]): boolean => entries.some(({ kind }) => kind === 'error');
+
+async function loadButane(
+  file: string,
+  bytes: Buffer | number,
+  { filesDir }: CompileOptions,
+): Promise<Loaded> {
   if (typeof bytes === 'number') return { entries: tooLarge(bytes).entries, secret: false };
   const { compileButane } = await import('./butane/compile.ts');
-  const compiled = compileButane(bytes, dirname(resolve(file)));
-  const { config, entries, place = () => NOWHERE } = compiled;
-  const own = config ? traps(config, (paths) => paths.map(place)) : [];
+  const folder = filesDir ?? (file === '-' ? process.cwd() : dirname(resolve(file)));
+  const compiled = await compileButane(bytes, folder);
+  const { config, entries, origin = asWritten } = compiled;
+  const own = config ? trapsOf(config, undefined).map((trap) => asEntry('warning', trap, origin)) : [];
   return { ...compiled, entries: [...entries, ...own], secret: false };
 }
 
-/** Compiles TypeScript or Butane to plain Ignition. */
-export async function compileConfig(file: string): Promise<Loaded> {
-  switch (kindOf(file)) {
-    case 'typescript':
-      return loadTypescript(file);
-    case 'butane':
-      return loadButane(file);
-    default:
-      throw badInput('nothing to compile: not a .ts, .bu or .yaml file', {
-        where: file,
-        hint: 'JSON is what Ignition takes; check it with: draisine ignition validate',
-      });
-  }
+function nothingToCompile(file: string, bytes: Buffer | number): never {
+  const old =
+    typeof bytes !== 'number' && /"version"\s*:\s*"(2\.|3\.[4-6]\.0)/.test(bytes.toString('utf8', 0, 4096));
+  throw badInput('nothing to compile: not TypeScript and not Butane', {
+    where: file === '-' ? 'standard input' : file,
+    hint: old
+      ? `Ignition does not take this version; translate it: draisine ignition translate ${file}`
+      : `JSON is what Ignition takes; check it with: draisine ignition validate ${file}`,
+  });
+}
+
+/** Compiles TypeScript or Butane to plain Ignition. Butane is known by its keys where its name says otherwise. */
+export async function compileConfig(file: string, options: CompileOptions = {}): Promise<Loaded> {
+  if (kindOf(file) === 'typescript') return await loadTypescript(file);
+  const bytes = readConfig(file);
+  const isYaml = kindOf(file) === 'butane' || (typeof bytes !== 'number' && isButane(bytes));
+  return isYaml ? await loadButane(file, bytes, options) : nothingToCompile(file, bytes);
 }
 
 /** A machine config as Ignition takes it; none when an entry is an error. */
@@ -163,14 +196,22 @@ export interface ConfigText {
 
 /** Reads, compiles (TypeScript, Butane) and validates a machine config. */
 export async function configText(file: string): Promise<ConfigText> {
-  if (kindOf(file) !== 'json') {
-    const { config, entries, secret } = await compileConfig(file);
-    return { entries, secret, ...(config === undefined ? {} : { text: JSON.stringify(config) }) };
-  }
+  if (kindOf(file) !== 'json') return asText(await compileConfig(file));
   const bytes = readConfig(file);
   if (typeof bytes === 'number') return { entries: tooLarge(bytes).entries, secret: false };
-  const { valid, entries } = loadJson(bytes);
+  if (kindOfInput(file, bytes) === 'butane') return asText(await loadButane(file, bytes, {}));
+  const { valid, entries } = await loadJson(bytes);
   return { entries, secret: false, ...(valid ? { text: bytes.toString() } : {}) };
+}
+
+function asText({ config, entries, secret }: Loaded): ConfigText {
+  return { entries, secret, ...(config === undefined ? {} : { text: JSON.stringify(config) }) };
+}
+
+/** A valid config as Ignition reads it, and where its values come from. */
+export interface Readable {
+  readonly value: JsonObject;
+  origin(path: readonly Step[]): Origin;
 }
 
 /** A verdict, and the config it is about when that is valid. */
@@ -179,17 +220,15 @@ export interface Checked extends Verdict {
 }
 
 /** Ignition's verdict of a config in any of its forms, and what it would stumble over when provisioned again. */
-export async function validateFile(file: string): Promise<Checked> {
-  if (kindOf(file) !== 'json') {
-    const { config, entries, place = () => NOWHERE } = await compileConfig(file);
-    if (config === undefined) return { valid: false, entries };
-    const read = (): Readable => ({
-      value: readValid(Buffer.from(JSON.stringify(config))).value,
-      places: (paths) => paths.map(place),
-    });
-    return { valid: true, entries, read };
-  }
+export async function validateFile(file: string, options: CompileOptions = {}): Promise<Checked> {
+  if (kindOf(file) !== 'json') return checkedOf(await compileConfig(file, options));
   const bytes = readConfig(file);
-  if (typeof bytes === 'number') return tooLarge(bytes);
-  return loadJson(bytes);
+  if (kindOfInput(file, bytes) === 'butane') return checkedOf(await loadButane(file, bytes, options));
+  return typeof bytes === 'number' ? tooLarge(bytes) : await loadJson(bytes);
+}
+
+function checkedOf({ config, entries, origin = asWritten }: Loaded): Checked {
+  if (config === undefined) return { valid: false, entries };
+  const read = (): Readable => ({ value: readValid(Buffer.from(JSON.stringify(config))).value, origin });
+  return { valid: true, entries, read };
 }

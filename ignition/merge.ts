@@ -2,79 +2,120 @@ import { isObject, type Json, type JsonObject } from './json/value.ts';
 import type { Field, StructShape } from './spec/shape.ts';
 import { configShape } from './spec/v3.ts';
 
+/** What makes an item of a list of objects unique (Ignition's `Key` methods), by the path of the list. */
+const KEYS: Readonly<Record<string, (item: JsonObject) => string>> = {
+  'storage.disks': ({ device }) => String(device),
+  'storage.disks.partitions': ({ number, label }) =>
+    number ? `number:${String(number)}` : label === undefined ? '' : `label:${String(label)}`,
+  'storage.filesystems': ({ device }) => String(device),
+  'storage.files': ({ path }) => String(path),
+  'storage.directories': ({ path }) => String(path),
+  'storage.links': ({ path }) => String(path),
+  'storage.luks.clevis.tang': ({ url }) => String(url),
+  'ignition.config.merge': ({ source = '' }) => String(source),
+  'ignition.security.tls.certificateAuthorities': ({ source = '' }) => String(source),
+};
+const keyName = ({ name }: JsonObject): string => String(name);
+
+/** Lists whose items may repeat: they are appended (Ignition's `IgnoreDuplicates`). */
+const BAGS = /(^|\.)(options|mountOptions|append)$/;
+/** Lists of one object whose keys are one set (Ignition's `MergedKeys`). */
+const SETS: Readonly<Record<string, string>> = {
+  'storage.files': 'nodes',
+  'storage.directories': 'nodes',
+  'storage.links': 'nodes',
+  'kernelArguments.shouldExist': 'arguments',
+  'kernelArguments.shouldNotExist': 'arguments',
+};
+
+interface ListAt {
+  readonly field: Field;
+  readonly path: string;
+}
+
 /**
  * Merges two configs as Ignition merges a config with the one it refers to (operator notes, "config merging"):
  * what the child says wins; items with the same key are merged in place; items of lists that may repeat are
  * appended; an item takes the place of one with its key in a sibling list (a file replaces a link of that path).
  * Neither input is changed.
  */
-export function mergeConfigs(parent: JsonObject, child: JsonObject, minor = 3): JsonObject {
-  return mergeStruct(configShape(minor), parent, child);
+export function mergeConfigs(parent: JsonObject, child: JsonObject): JsonObject {
+  return mergeStruct(configShape, '', parent, child);
 }
 
-function mergeStruct(shape: StructShape, parent: JsonObject, child: JsonObject): JsonObject {
+function mergeStruct(shape: StructShape, path: string, parent: JsonObject, child: JsonObject): JsonObject {
   const merged: JsonObject = { ...parent, ...child };
-  const owners = childOwners(shape, child);
-  for (const field of shape.fields) {
+  const owners = childOwners(shape, path, child);
+  for (const field of shape.values()) {
     const above = parent[field.name];
     const below = child[field.name];
-    if (field.kind === 'struct') {
+    const at = { field, path: pathOf(path, field) };
+    if (field.kind === 'struct' && field.of) {
       if (isObject(above) && isObject(below))
-        merged[field.name] = mergeStruct(field.of as StructShape, above, below);
+        merged[field.name] = mergeStruct(field.of, at.path, above, below);
     } else if (field.kind === 'list' && (above !== undefined || below !== undefined)) {
-      merged[field.name] = mergeList(field, asList(above), asList(below), owners);
+      merged[field.name] = mergeList(at, asList(above), asList(below), owners);
     }
   }
   return merged;
 }
 
+const pathOf = (path: string, { name }: Field): string => (path === '' ? name : `${path}.${name}`);
+
 function asList(value: Json | undefined): Json[] {
   return Array.isArray(value) ? value : [];
 }
 
-function keyOf(field: Field, item: Json): string {
-  if (field.of?.kind !== 'struct' || field.of.key === undefined) return String(item);
-  return field.of.key({ ...field.of.zero, ...(item as JsonObject) } as never);
+/** Which set an item of a list is in, and as what. */
+function keyOf({ field, path }: ListAt, item: Json): string {
+  const set = SETS[path] ?? path;
+  // A text may be a secret that is not read yet, which is an object.
+  if (!field.of || !isObject(item)) return `${set}\0${isObject(item) ? JSON.stringify(item) : String(item)}`;
+  return `${set}\0${(KEYS[path] ?? keyName)(item)}`;
 }
 
-/** Which list of the child holds each key, by handle and key. */
-function childOwners(shape: StructShape, child: JsonObject): Map<string, { field: Field; item: Json }> {
-  const owners = new Map<string, { field: Field; item: Json }>();
-  for (const field of shape.fields) {
-    if (field.kind !== 'list' || field.repeats) continue;
-    for (const item of asList(child[field.name]))
-      owners.set(`${field.handle}\0${keyOf(field, item)}`, { field, item });
+/** Which list of the child holds each key. */
+function childOwners(
+  shape: StructShape,
+  path: string,
+  child: JsonObject,
+): Map<string, { path: string; item: Json }> {
+  const owners = new Map<string, { path: string; item: Json }>();
+  for (const field of shape.values()) {
+    const at = { field, path: pathOf(path, field) };
+    if (field.kind !== 'list' || BAGS.test(at.path)) continue;
+    for (const item of asList(child[field.name])) owners.set(keyOf(at, item), { path: at.path, item });
   }
   return owners;
 }
 
 function mergeList(
-  field: Field,
+  at: ListAt,
   parent: Json[],
   child: Json[],
   owners: ReturnType<typeof childOwners>,
 ): Json[] {
-  if (field.repeats) return [...parent, ...child];
+  if (BAGS.test(at.path)) return [...parent, ...child];
   const merged: Json[] = [];
   const taken = new Set<string>();
   for (const item of parent) {
-    const key = keyOf(field, item);
+    const key = keyOf(at, item);
     taken.add(key);
-    const owner = owners.get(`${field.handle}\0${key}`);
+    const owner = owners.get(key);
     if (owner === undefined) merged.push(item);
-    else if (owner.field === field && !removesHeader(field, owner.item))
-      merged.push(mergeItem(field, item, owner.item));
+    else if (owner.path === at.path && !removesHeader(at, owner.item))
+      merged.push(mergeItem(at, item, owner.item));
   }
-  for (const item of child) if (!taken.has(keyOf(field, item))) merged.push(item);
+  for (const item of child) if (!taken.has(keyOf(at, item))) merged.push(item);
   return merged;
 }
 
 /** A header without a value removes the parent's. */
-function removesHeader(field: Field, item: Json): boolean {
+function removesHeader({ field }: ListAt, item: Json): boolean {
   return field.name === 'httpHeaders' && isObject(item) && item.value === undefined;
 }
 
-function mergeItem(field: Field, parent: Json, child: Json): Json {
-  if (field.of?.kind !== 'struct' || !isObject(parent) || !isObject(child)) return child;
-  return mergeStruct(field.of, parent, child);
+function mergeItem({ field, path }: ListAt, parent: Json, child: Json): Json {
+  if (!field.of || !isObject(parent) || !isObject(child)) return child;
+  return mergeStruct(field.of, path, parent, child);
 }

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
 import { compile, type JSONSchema } from 'json-schema-to-typescript';
 import { badInput, errorCode } from '../sdk/lib/errors.ts';
 import { isObject, type JsonObject } from './json/value.ts';
+import { isList, type Keys } from './spec/shape.ts';
 
 /**
- * The JSON schemas of the stable spec versions, as the unpacked Debian source package `ignition` has them, and what is
- * made of them: TypeScript types and ajv validators. Nothing of a schema is kept in this repository.
+ * The JSON schemas of the stable spec versions, as the unpacked Debian source package `ignition` has them, and the
+ * module that is made of them: the type of a config, and its keys by section.
  */
 
 /** Stable spec versions with a schema in the source package: the minor numbers of 3.0 – 3.3. */
@@ -62,40 +62,71 @@ export function generateTypes(schema: JsonObject, name = 'Config'): Promise<stri
   });
 }
 
-/**
- * The declaration file of all versions. It registers each version's config with `SpecTypes` of spec.ts, so that code
- * that names `SpecConfig` gets the generated type once this file exists.
- */
-export async function generateDeclarations(schemas: ReadonlyMap<SchemaMinor, JsonObject>): Promise<string> {
-  const parts: string[] = ['// Generated from the schemas of the source package. Do not edit.\n'];
-  const versions: string[] = [];
-  for (const minor of [...schemas.keys()].sort()) {
-    const types = await generateTypes(schemas.get(minor) ?? {}, 'Config');
-    parts.push(`declare namespace v3_${minor} {\n${types.replaceAll(/^export /gm, '')}}\n`);
-    versions.push(`    v3_${minor}: v3_${minor}.Config;`);
-  }
-  parts.push(
-    `declare module '../spec.ts' {\n  interface SpecTypes {\n${versions.join('\n')}\n  }\n}\nexport {};\n`,
+function resolve(schema: JsonObject, root: JsonObject): JsonObject {
+  const reference = schema.$ref;
+  if (typeof reference !== 'string') return schema;
+  const steps = reference.slice('#/'.length).split('/');
+  return resolve(
+    steps.reduce((node, key) => node[key] as JsonObject, root),
+    root,
   );
-  return parts.join('\n');
 }
 
-/** What a value breaks of a schema: JSON pointer and complaint. */
-export interface SchemaFault {
-  readonly pointer: string;
-  readonly message: string;
+/** All properties of an object schema, those of its parts included. */
+function propertiesOf(given: JsonObject, root: JsonObject): JsonObject {
+  const schema = resolve(given, root);
+  const parts = [...((schema.allOf ?? []) as JsonObject[]), ...((schema.anyOf ?? []) as JsonObject[])];
+  const own = (schema.properties ?? {}) as JsonObject;
+  return Object.assign({}, ...parts.map((part) => propertiesOf(part, root)), own) as JsonObject;
 }
 
-/** A function that lists what a config breaks of the schema. Unknown keys break nothing, as in Ignition. */
-export function compileValidator(schema: JsonObject): (config: unknown) => SchemaFault[] {
-  // Draft 4; the schemas use nothing that later drafts read otherwise.
-  const { $schema: _, ...body } = schema;
-  const validate = new Ajv({ allErrors: true, strict: false }).compile(body);
-  return (config) => {
-    if (validate(config)) return [];
-    return (validate.errors ?? []).map(({ instancePath, message }) => ({
-      pointer: instancePath,
-      message: message ?? 'does not fit the schema',
-    }));
-  };
+function keysOf(given: JsonObject, root: JsonObject): Keys {
+  const schema = resolve(given, root);
+  const [type] = [schema.type].flat();
+  if (type === 'array') return [keysOf(schema.items as JsonObject, root)];
+  if (type === 'string' || type === 'integer' || type === 'boolean') return type;
+  const members = Object.entries(propertiesOf(schema, root)).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(members.map(([name, value]) => [name, keysOf(value as JsonObject, root)]));
+}
+
+/** Paths of all keys, indices left out: `storage.files.path`. */
+function pathsOf(keys: Keys, path = ''): string[] {
+  if (typeof keys === 'string') return [];
+  if (isList(keys)) return pathsOf(keys[0], path);
+  return Object.entries(keys).flatMap(([name, below]) => {
+    const here = path === '' ? name : `${path}.${name}`;
+    return [here, ...pathsOf(below, here)];
+  });
+}
+
+/** The version that brought each key that 3.0 lacks; keys below such a key are left out. */
+function sinceOf(versions: readonly Keys[]): { [path: string]: number } {
+  const since: { [path: string]: number } = {};
+  const known = new Set(versions[0] === undefined ? [] : pathsOf(versions[0]));
+  for (const [minor, keys] of versions.entries()) {
+    for (const path of pathsOf(keys).filter((each) => !known.has(each))) {
+      known.add(path);
+      if (!Object.keys(since).some((above) => path.startsWith(`${above}.`))) since[path] = minor;
+    }
+  }
+  return since;
+}
+
+/** The module ignition/generated/spec.ts: the type `Config` of the newest version, its keys, and since when each is one. */
+export async function generateSpec(schemas: readonly JsonObject[]): Promise<string> {
+  const newest = schemas.at(-1);
+  if (newest === undefined) throw new Error('no schema');
+  const versions = schemas.map((schema) => keysOf(schema, schema));
+  const sections = Object.entries(versions.at(-1) ?? {}).map(
+    ([name, keys]) => `  ${name}: ${JSON.stringify(keys)},\n`,
+  );
+  return [
+    '// Generated from the schemas of the source package ignition by `draisine ignition types`. Do not edit.\n',
+    "import type { Keys } from '../spec/shape.ts';\n",
+    (await generateTypes(newest)).trimEnd(),
+    '\n/** Keys of a config, by section. */',
+    `export const KEYS: Keys = {\n${sections.join('')}};`,
+    '\n/** The minor version of spec 3 that brought a key; a key that is not here is as old as the object that holds it. */',
+    `export const SINCE: Readonly<Record<string, number>> = ${JSON.stringify(sinceOf(versions), null, 2)};\n`,
+  ].join('\n');
 }

@@ -1,18 +1,21 @@
 import { Failure } from '../sdk/lib/errors.ts';
+import { innerConfigs } from './inner-configs.ts';
+import type { JsonObject } from './json/value.ts';
+import type { Readable } from './load.ts';
 import { type Entry, pathText } from './report.ts';
-import type { Struct } from './spec/shape.ts';
 import type { Step } from './step.ts';
+import { checkAccounts, checkGroups } from './strict/accounts.ts';
 import { type ConfigFile, member, otherConfigs, readFiles, structs, textOf } from './strict/contents.ts';
 import { checkDevices, checkMounts } from './strict/devices.ts';
 import type { Finding } from './strict/finding.ts';
 import { type ImageView, imageText, namedImage, viewImage } from './strict/image.ts';
+import { checkPaths } from './strict/paths.ts';
 import { checkPorts } from './strict/ports.ts';
 import { checkRoom } from './strict/room.ts';
 import { withStage } from './strict/stage.ts';
 import { type ConfigUnit, readUnits } from './strict/units.ts';
 import { checkUnits, placePrograms } from './strict/verify.ts';
-import { checkGroups, checkVolumes } from './strict/volumes.ts';
-import type { Readable } from './validate.ts';
+import { checkVolumes } from './strict/volumes.ts';
 
 interface Program {
   readonly path: string;
@@ -20,7 +23,7 @@ interface Program {
 }
 
 /** What runs when a unit says so: files with an executable bit, and links, which may lead to one. */
-function programs(config: Struct, files: readonly ConfigFile[]): readonly Program[] {
+function programs(config: JsonObject, files: readonly ConfigFile[]): readonly Program[] {
   const links = structs(member(config.storage, 'links')).map(
     ({ path }, index): Program => ({ path: textOf(path), at: ['storage', 'links', index, 'path'] }),
   );
@@ -29,7 +32,7 @@ function programs(config: Struct, files: readonly ConfigFile[]): readonly Progra
 }
 
 interface Subject {
-  readonly config: Struct;
+  readonly config: JsonObject;
   readonly files: readonly ConfigFile[];
   readonly units: readonly ConfigUnit[];
 }
@@ -67,15 +70,20 @@ export async function againstImage(subject: Subject, image: ImageView): Promise<
     ...checkDevices(config, units, files, image),
     ...checkVolumes(config, image),
     ...checkMounts(units, image),
+    ...checkPaths(config, image),
     ...checkGroups(config, imageText(image, '/etc/group') ?? ''),
     ...checkPorts(units, files, image),
   ];
 }
 
 /** All findings about a config that Ignition found valid; `name` names the image it is for. */
-async function strictFindings(config: Struct, name: string): Promise<Finding[]> {
+async function strictFindings(config: JsonObject, name: string): Promise<Finding[]> {
   const described = await namedImage(name);
-  const findings = otherConfigs(config);
+  const findings: Finding[] = [
+    ...otherConfigs(config),
+    ...(await innerConfigs(config)),
+    ...checkAccounts(config),
+  ];
   const files = await readFiles(config, findings);
   const units = readUnits(config, files);
   let image: ImageView;
@@ -89,15 +97,14 @@ async function strictFindings(config: Struct, name: string): Promise<Finding[]> 
 }
 
 /**
- * What a config that Ignition takes will stumble over on the machine: each finding is a warning, none changes the
- * verdict. Units and quadlets are shown to the image's own systemd and podman.
+ * What a config that Ignition takes will stumble over on the machine: an error stops the boot, a warning does not.
+ * Units and quadlets are shown to the image's own systemd and podman.
  */
-export async function checkStrictly({ value, places }: Readable, image: string): Promise<Entry[]> {
+export async function checkStrictly({ value, origin }: Readable, image: string): Promise<Entry[]> {
   const findings = await strictFindings(value, image);
-  const where = places(findings.map(({ path }) => path));
-  const entries = findings.map(({ path, message }, index): Entry => {
-    const { line, column } = where[index] ?? { line: 0, column: 0 };
-    return { kind: 'warning', path: pathText(path), line, column, message };
+  const entries = findings.map(({ kind = 'warning', path, message }): Entry => {
+    const { path: written, line, column } = origin(path);
+    return { kind, path: pathText(written), line, column, message };
   });
   return entries.sort((a, b) => a.line - b.line || a.column - b.column);
 }

@@ -1,22 +1,15 @@
-import { decode, type Position } from './json/decode.ts';
-import { type LineColumn, lineColumns } from './json/lines.ts';
-import { checkSyntax } from './json/syntax.ts';
-import {
-  type Entry,
-  type Finding,
-  newReport,
-  pathText,
-  problem,
-  problemText,
-  type Report,
-} from './report.ts';
-import { inner, type Struct, string, struct } from './spec/shape.ts';
+import { Failure } from '../sdk/lib/errors.ts';
+import { runProcess } from '../sdk/process.ts';
+import { toolCommand } from '../sdk/tool.ts';
+import { syntaxHint, versionHint, withHint } from './hints.ts';
+import { faultOffset, jsonTree, offsetOf, placeAt, placeIn, repeatedKeys, valueAt } from './json/tree.ts';
+import { isObject, type JsonObject } from './json/value.ts';
+import { jsonStyle, type Notes, originOf, readStruct, unusedKey } from './read.ts';
+import { type Entry, type LineColumn, pathText } from './report.ts';
 import { configShape } from './spec/v3.ts';
 import type { Step } from './step.ts';
-import { canonicalVersion, specMinor } from './version.ts';
-import { checkDuplicates, checkRules, checkUnknownKeys } from './walk.ts';
 
-/** What `ignition validate` prints: `entries` in the order in which Ignition would report them. */
+/** What `ignition validate` prints: `entries` in the order in which Ignition reports them. */
 export interface Verdict {
   /** Ignition would accept it: no entry is an error. */
   readonly valid: boolean;
@@ -25,154 +18,208 @@ export interface Verdict {
 
 /** A config larger than this is refused unread: no route that delivers one to a machine carries it. */
 export const MAX_BYTES = 64 * 1024 * 1024;
-/** Bounds memory whatever the bytes hold: 64 MiB of `[` and `]` would be 30 million arrays. */
-const MAX_VALUES = 6_000_000;
+/** Milliseconds for the validator, whose time grows with the square of the number of faults: ten thousand take 6 s. */
+const PATIENCE = 120_000;
 
-const versionShape = struct([inner('ignition', struct([string('version')]))]);
+const START: LineColumn = { line: 1, column: 1 };
 
-/** Offset of the deepest value the text has along a path. */
-function locate(position: Position, path: readonly Step[]): number {
-  let here = position;
-  for (const step of path) {
-    if (typeof here === 'number') break;
-    const next = 'keys' in here ? here.keys.get(String(step))?.value : here.items[Number(step)];
-    if (next === undefined || 'keys' in here === (typeof step === 'number')) break;
-    here = next;
-  }
-  return typeof here === 'number' ? here : here.start;
-}
-
-export function toVerdict(report: Report, bytes: Buffer, position: Position): Verdict {
-  const offsets = report.findings.map(({ at, path }) => at ?? locate(position, path));
-  const places = lineColumns(bytes, offsets);
-  const entries = report.findings.map(({ kind, path, message }: Finding, index): Entry => {
-    const { line, column } = places[index] ?? { line: 0, column: 0 };
-    return { kind, path: pathText(path), line, column, message };
-  });
-  if (report.dropped > 0) {
-    const kind = report.failed ? 'error' : 'warning';
-    entries.push({
-      kind,
-      path: '$',
-      line: 1,
-      column: 1,
-      message: `${report.dropped} more findings left off`,
-    });
-  }
-  return { valid: !report.failed, entries };
-}
-
-function encodingHint(bytes: Buffer): string | undefined {
-  const [first, second, third] = bytes;
-  if (first === 0xef && second === 0xbb && third === 0xbf) return 'save it without a byte order mark';
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
-    return 'UTF-16: save it as UTF-8';
-  if (first === 0 || second === 0) return 'UTF-16 or UTF-32: save it as UTF-8';
-  if (first === 0x1f && second === 0x8b) return 'this is gzip: unpack it';
-  return undefined;
-}
-
-function syntaxMend(bytes: Buffer, offset: number): string | undefined {
-  const hint = encodingHint(bytes);
-  if (hint !== undefined) return hint;
-  const char = String.fromCharCode(bytes[offset] ?? 0);
-  if (char === '#' || char === '/') return 'JSON has no comments';
-  if (char === "'") return 'strings stand in double quotes';
-  if (char === '}' || char === ']') return 'remove the comma before it';
-  if (char === '%' || (offset === 0 && /[A-Za-z-]/.test(char))) return 'is this YAML? Compile it first';
-  return undefined;
-}
-
-function fatal(bytes: Buffer, at: number, path: readonly Step[], what: string, hint?: string): Verdict {
-  const report = newReport();
-  report.add({ kind: 'error', path, at, message: problemText(problem(what, hint)) });
-  return toVerdict(report, bytes, 0);
-}
+const refused = (message: string, at = START, path = '$'): Verdict => ({
+  valid: false,
+  entries: [{ kind: 'error', path, line: at.line, column: at.column, message }],
+});
 
 /** The verdict of a config that is not even read. */
 export function tooLarge(size: number): Verdict {
-  const hint = `the limit is ${MAX_BYTES}: let large files be fetched by URL`;
-  return fatal(Buffer.alloc(0), 0, [], `config of ${size} bytes`, hint);
+  return refused(`config of ${size} bytes; the limit is ${MAX_BYTES}: let large files be fetched by URL`);
 }
 
-/** Finds the spec version, or says why there is none. */
-function readVersion(bytes: Buffer): number | Verdict {
-  const { value, position, mismatches } = decode(bytes, versionShape);
-  if (mismatches.length > 0) return mismatchVerdict(bytes, mismatches);
-  const version = (value.ignition as { version?: string } | undefined)?.version ?? '';
-  const canonical = canonicalVersion(version);
-  const at = locate(position, ['ignition', 'version']);
-  const path = ['ignition', 'version'];
-  if (canonical === undefined) {
-    return fatal(bytes, at, path, "invalid config version (couldn't parse)", 'write "3.3.0"');
+let tree: Promise<string> | undefined;
+
+/**
+ * The tool tree with ignition-validate, out of the lock; fetched first when it is not there. Tests have it named by
+ * DRAISINE_IGNITION_TOOLS, which their verdicts are keyed by.
+ */
+function validatorTree(): Promise<string> {
+  const named = process.env.DRAISINE_IGNITION_TOOLS;
+  if (named) return Promise.resolve(named);
+  tree ??= import('../build/image/sdk.ts').then(({ sdkTree }) => sdkTree('ignition'));
+  return tree;
+}
+
+/** What ignition-validate prints of a config, on both of its outputs. */
+async function judge(bytes: Buffer): Promise<string> {
+  const command = toolCommand(await validatorTree(), 'ignition-validate', ['-']);
+  const aborts = AbortSignal.timeout(PATIENCE);
+  try {
+    const { code, signal, stdout, stderr } = await runProcess(command, { stdin: bytes, signal: aborts });
+    if (code === 0 || code === 1) return stdout.toString() + stderr;
+    throw new Failure(`ignition-validate failed (${signal ?? `exit ${code}`})\n${stderr.trim()}`);
+  } catch (error) {
+    if (!aborts.aborted) throw error;
+    throw new Failure(`ignition-validate needs more than ${PATIENCE / 1000} s for this config`, {
+      hint: 'correct a part of what is wrong in it first: its time grows with the square of the faults',
+      cause: error,
+    });
   }
-  const minor = specMinor(canonical);
-  if (minor !== undefined) return minor;
-  const old = /^[12]\./.test(canonical)
-    ? 'translate it first: draisine ignition translate'
-    : 'use 3.0.0 to 3.3.0';
-  return fatal(bytes, at, path, 'unsupported config version', old);
 }
 
-function mismatchVerdict(bytes: Buffer, mismatches: ReturnType<typeof decode>['mismatches']): Verdict {
-  const report = newReport();
-  for (const { path, at, message } of mismatches) report.add({ kind: 'error', path, at, message });
-  return toVerdict(report, bytes, 0);
+interface Printed {
+  readonly kind: Entry['kind'];
+  readonly path: string;
+  readonly at?: LineColumn;
+  readonly message: string;
+}
+
+/** Keys with a percent sign go through printf once more. */
+const unprinted = (text: string): string => text.replace(/%!(.?)\((?:MISSING|NOVERB)\)/g, '%$1');
+
+function readEntry(text: string): Printed | undefined {
+  const [, kind, path = '', line, column, message = ''] =
+    /^(error|warning) at (\$.*?), line (\d+) col (\d+): (.*)$/s.exec(text) ??
+    /^(error|warning) at (\$.*?)()(): (.*)$/s.exec(text) ??
+    [];
+  if (kind !== 'error' && kind !== 'warning') return undefined;
+  const at = line ? { at: { line: Number(line), column: Number(column) } } : {};
+  return { kind, path: unprinted(path), ...at, message: unprinted(message) };
+}
+
+/** Entries of several lines are those of keys with line breaks. */
+function readEntries(printed: string): Printed[] {
+  const lines = printed.trimEnd().split('\n');
+  const texts: string[] = [];
+  for (const line of lines) {
+    if (/^(error|warning) at /.test(line) || texts.length === 0) texts.push(line);
+    else texts.push(`${texts.pop()}\n${line}`);
+  }
+  return texts.flatMap((text) => readEntry(text) ?? []);
+}
+
+/** The steps of a printed path, as far as the document has them: a key may have dots of its own. */
+function follow(document: unknown, path: string): { readonly steps: Step[]; readonly value: unknown } {
+  const steps: Step[] = [];
+  let value = document;
+  for (const part of path.split('.').slice(1)) {
+    const step = Array.isArray(value) ? Number(part) : part;
+    steps.push(step);
+    value = Array.isArray(value) ? value[Number(part)] : isObject(value) ? value[part] : undefined;
+  }
+  return { steps, value };
+}
+
+function versionOf(document: unknown): string {
+  const ignition = isObject(document) ? document.ignition : undefined;
+  return isObject(ignition) && typeof ignition.version === 'string' ? ignition.version : '';
+}
+
+const GO_TYPES: readonly (readonly [RegExp, string])[] = [
+  [/^string$/, 'a string'],
+  [/^int$/, 'an integer'],
+  [/^bool$/, 'true or false'],
+  [/^\[\]/, 'an array'],
+  [/./, 'an object'],
+];
+
+const GO_VALUES: Readonly<Record<string, string>> = {
+  string: 'a string',
+  bool: 'a boolean',
+  object: 'an object',
+  array: 'an array',
+  number: 'a number',
+};
+
+/** The verdict of a document that could not be read as a config: what stands where, and what should. */
+function unreadable(bytes: Buffer, text: string, at: LineColumn, message: string): Verdict {
+  const [, found = '', type = ''] =
+    /^json: cannot unmarshal (.+) into Go (?:struct field \S+|value) of type (\S+)$/.exec(message) ?? [];
+  // Ignition counts from the byte after. For a text that ends too early, or too late, it has no place.
+  const late = message.includes('after top-level value');
+  const offset =
+    at.line > 0 ? offsetOf(text, { ...at, column: at.column - 1 }) : late ? faultOffset(text) : text.length;
+  if (type !== '') {
+    const { path, at: start } = valueAt(text, offset);
+    const wanted = GO_TYPES.find(([pattern]) => pattern.test(type))?.[1] ?? type;
+    const there = GO_VALUES[found] ?? `the ${found}`;
+    return refused(`expected ${wanted}, found ${there}`, placeIn(text)(start), pathText(path));
+  }
+  const hint = syntaxHint(bytes, text.slice(0, offset), text.slice(offset, offset + 4000));
+  return refused(hint === undefined ? message : `${message}; ${hint}`, placeIn(text)(offset));
+}
+
+/** The verdict of a config of which only the version was read. */
+function unsupported(text: string, message: string): Verdict {
+  if (text.trim() === '') return refused(`${message}; the smallest is {"ignition":{"version":"3.3.0"}}`);
+  const document: unknown = JSON.parse(text);
+  const hint = versionHint(versionOf(document), document);
+  const path = ['ignition', 'version'];
+  return refused(`${message}; ${hint}`, placeAt(text, path), pathText(path));
 }
 
 /**
- * Says of a config (JSON, spec 3.0 to 3.3) what the shipped Ignition says of it: the same verdict, the same errors
- * and warnings at the same places; in addition a warning for each key that stands twice in an object.
- * Time and memory are linear in the size.
+ * Says of a config (JSON, spec 3.0 to 3.3) what the shipped Ignition says of it, with a hint for each entry: the pinned
+ * ignition-validate judges. In addition there is a warning for each key that stands twice in an object.
+ * @param writeMode how the text that the config was made from writes a file mode
+ * @throws Failure when the validator cannot be fetched or does not run
  */
-export function validate(bytes: Buffer): Verdict {
-  if (bytes.length === 0)
-    return fatal(bytes, 0, [], 'not a config (empty)', 'the smallest is {"ignition":{"version":"3.3.0"}}');
+export async function validate(
+  bytes: Buffer,
+  writeMode: (mode: number) => string = String,
+): Promise<Verdict> {
   if (bytes.length > MAX_BYTES) return tooLarge(bytes.length);
-  const { fault, values, hugeNumber } = checkSyntax(bytes);
-  if (fault) return fatal(bytes, fault.offset, [], fault.message, syntaxMend(bytes, fault.offset));
-  if (values > MAX_VALUES)
-    return fatal(bytes, 0, [], `config of ${values} values`, `the limit is ${MAX_VALUES}`);
-  const minor = readVersion(bytes);
-  return typeof minor === 'number' ? validateVersion(bytes, minor, hugeNumber) : minor;
+  const printed = await judge(bytes);
+  const text = bytes.toString();
+  const whole = /^couldn't parse config: (.*)$/m.exec(printed)?.[1];
+  if (whole !== undefined) return unsupported(text, whole);
+  const [, line, column, message] = /^error at line (\d+) col (\d+): (.*)$/s.exec(printed.trimEnd()) ?? [];
+  if (message !== undefined)
+    return unreadable(bytes, text, { line: Number(line), column: Number(column) }, message);
+  const found = readEntries(printed);
+  const entries = [...describe(found, text, writeMode), ...repeated(text)];
+  return { valid: entries.every(({ kind }) => kind === 'warning'), entries };
 }
 
-function validateVersion(bytes: Buffer, minor: number, hugeNumber: boolean): Verdict {
-  const shape = configShape(minor);
-  const { value, position, mismatches, repeated } = decode(bytes, shape);
-  if (mismatches.length > 0) return mismatchVerdict(bytes, mismatches);
-  const report = newReport();
-  checkRules(shape, value, report);
-  checkDuplicates(shape, value, report);
-  if (!hugeNumber) checkUnknownKeys(shape, value, position, report);
-  for (const { path, at } of repeated) {
-    report.add({
-      kind: 'warning',
+function describe(found: readonly Printed[], text: string, writeMode: (mode: number) => string): Entry[] {
+  if (found.length === 0) return [];
+  const document: unknown = JSON.parse(text);
+  const version = versionOf(document);
+  return found.map(({ kind, path, at, message }) => {
+    const { steps, value } = follow(document, path);
+    // Without a place where a number is too large for a double: Ignition then loses them all.
+    const { line, column } = at ?? placeAt(text, steps);
+    return {
+      kind,
       path,
-      at,
-      message: 'key stands twice in this object; the later value wins',
-    });
-  }
-  return toVerdict(report, bytes, position);
+      line,
+      column,
+      message: withHint({ message, path: steps, value, version, writeMode }),
+    };
+  });
 }
 
-/** A valid config as Ignition decodes it. */
-export interface Readable {
-  readonly value: Struct;
-  /** Where values of the config stand in what its author wrote; zeros where that is no text. */
-  places(paths: readonly (readonly Step[])[]): readonly LineColumn[];
+function repeated(text: string): Entry[] {
+  const keys = repeatedKeys(text);
+  if (keys.length === 0) return [];
+  const place = placeIn(text);
+  return keys.map(({ path, at, first }) => ({
+    kind: 'warning',
+    path: pathText(path),
+    ...place(at),
+    message: `key stands twice in this object; the later value wins, the first one is at line ${place(first).line}`,
+  }));
+}
+
+/** A valid config as Ignition reads it, and where its values stand in the text. */
+export interface ValidConfig {
+  readonly value: JsonObject;
+  place(path: readonly Step[]): LineColumn;
 }
 
 /** Reads a config that `validate` found valid. */
-export function readValid(bytes: Buffer): Readable {
-  const minor = readVersion(bytes);
-  if (typeof minor !== 'number') throw new Error('not a valid config');
-  const { value, position } = decode(bytes, configShape(minor));
-  return {
-    value,
-    places: (paths) => {
-      const offsets = paths.map((path) => locate(position, path));
-      return lineColumns(bytes, offsets);
-    },
-  };
+export function readValid(bytes: Buffer): ValidConfig {
+  const text = bytes.toString();
+  const root = jsonTree(text);
+  if (root.kind !== 'map') throw new Error('not a valid config');
+  const notes: Notes = { origins: new Map(), error: () => {}, warning: () => {} };
+  const value = readStruct(configShape, root, jsonStyle(unusedKey), notes);
+  const place = placeIn(text);
+  return { value, place: (path) => place(originOf(notes.origins, path)) };
 }

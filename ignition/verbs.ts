@@ -23,12 +23,13 @@ function printEntries(file: string, entries: readonly Entry[]): void {
 
 async function validateCommand(
   file: string,
-  { json, strict, image }: { json?: boolean; strict?: boolean; image: string },
+  { json, strict, image, ...options }: { json?: boolean; strict?: boolean; image: string } & FilesDir,
 ): Promise<void> {
   const { validateFile } = await import('./load.ts');
-  const { valid, entries: found, read } = await validateFile(file);
+  const { valid: taken, entries: found, read } = await validateFile(file, options);
   const strictly = strict && read ? await (await import('./strict.ts')).checkStrictly(read(), image) : [];
   const entries = [...found, ...strictly];
+  const valid = taken && strictly.every(({ kind }) => kind === 'warning');
   if (json) process.stdout.write(`${JSON.stringify({ valid, entries }, null, 2)}\n`);
   else {
     const lines = entries.map((entry) => `${entryLine(file, entry)}\n`);
@@ -50,9 +51,16 @@ async function deliver(
   else await writeOutput(output, text, { secret });
 }
 
-async function compileCommand(file: string, { output }: { output?: string }): Promise<void> {
+interface FilesDir {
+  readonly filesDir?: string;
+}
+
+async function compileCommand(
+  file: string,
+  { output, ...options }: { output?: string } & FilesDir,
+): Promise<void> {
   const { compileConfig } = await import('./load.ts');
-  await deliver(file, await compileConfig(file), output);
+  await deliver(file, await compileConfig(file, options), output);
 }
 
 async function embedCommand(
@@ -99,20 +107,21 @@ async function translateCommand(
   { output, filesystem }: { output?: string; filesystem: string[] },
 ): Promise<void> {
   const filesystems = parseFilesystems(filesystem);
-  const [{ readConfig }, { translateV2 }] = await Promise.all([
+  const [{ readConfig }, { translateConfig }] = await Promise.all([
     import('./load.ts'),
-    import('./v2/translate.ts'),
+    import('./translate.ts'),
   ]);
   const bytes = readConfig(file);
   if (typeof bytes === 'number') throw badInput(`config of ${bytes} bytes is too large`, { where: file });
-  await deliver(file, { ...translateV2(bytes, { filesystems }), secret: false }, output);
+  await deliver(file, { ...(await translateConfig(bytes, { filesystems })), secret: false }, output);
 }
 
 async function typesCommand({ source, output }: { source: string; output?: string }): Promise<void> {
-  const { writeDeclarations } = await import('./generate.ts');
-  await writeDeclarations(source, output);
+  const { writeSpec } = await import('./generate.ts');
+  await writeSpec(source, output);
 }
 
+const FILES_DIR = 'folder of the local files of Butane (default: that of the config)';
 const collect = (value: string, list: string[]): string[] => [...list, value];
 
 /** Registers `ignition validate | compile | translate | types` and `iso embed`. */
@@ -120,36 +129,43 @@ export function register(program: Command): void {
   const ignition = program.command('ignition').description('checks, compiles and translates machine configs');
   ignition
     .command('validate')
-    .argument('<file>', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - reads JSON from standard input')
+    .argument('<file>', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - is standard input')
     .option('--json', 'one JSON document on stdout')
-    .option('--strict', 'also what Ignition itself does not look at, as warnings')
+    .option('--files-dir <folder>', FILES_DIR)
+    .option('--strict', 'also what Ignition itself does not look at: what stops a boot is an error')
     .option('--image <name>', 'with --strict: the image the machine runs', 'n100')
     .description('says what the shipped Ignition would say: exit 0 valid, 1 invalid')
     .action(validateCommand);
   ignition
     .command('compile')
-    .argument('<file>', 'TypeScript (.ts) or Butane (.bu, .yaml)')
+    .argument('<file>', 'TypeScript (.ts) or Butane (.bu, .yaml); - is standard input, in Butane')
+    .option('-d, --files-dir <folder>', FILES_DIR)
     .option('-o, --output <file>', 'where to write the JSON (default: stdout)')
     .description('turns TypeScript or Butane into the JSON that Ignition takes')
     .action(compileCommand);
   ignition
     .command('translate')
-    .argument('<file>', 'JSON of spec 2.0 to 2.4')
+    .argument('<file>', 'JSON of spec 2.0 to 2.4, or 3.4 to 3.6; - is standard input')
     .option('-o, --output <file>', 'where to write the JSON (default: stdout)')
-    .option('--filesystem <name=path>', 'where a named filesystem is mounted; may repeat', collect, [])
-    .description('translates spec 2 to spec 3')
+    .option(
+      '--filesystem <name=path>',
+      'spec 2: where a named filesystem is mounted; may repeat',
+      collect,
+      [],
+    )
+    .description('translates older and newer specs to spec 3.3')
     .action(translateCommand);
   ignition
     .command('types')
     .requiredOption('--source <folder>', 'unpacked source package ignition')
-    .option('-o, --output <file>', 'where to write the declarations')
-    .description('generates the types of configs from the schemas of the source package')
+    .option('-o, --output <file>', 'where to write the module instead')
+    .description('generates ignition/generated/spec.ts from the schemas of the source package')
     .action(typesCommand);
   const iso = program.command('iso').description('machine configs in ISO images');
   iso
     .command('embed')
     .argument('<iso>', 'ISO image that draisine build has made: a file')
-    .argument('[config]', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - reads JSON from standard input')
+    .argument('[config]', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - is standard input')
     .option('-o, --output <file>', 'where to write the image (default: over it)')
     .option('--remove', 'take the config out again')
     .description('puts a machine config into an ISO image, in place of one that is there')

@@ -1,14 +1,20 @@
 import { isUtf8 } from 'node:buffer';
-import type { LineColumn } from '../json/lines.ts';
-import { isObject, type Json, type JsonObject } from '../json/value.ts';
-import { type Entry, pathText } from '../report.ts';
+import { innerConfigs } from '../inner-configs.ts';
+import { isObject, type JsonObject } from '../json/value.ts';
+import { octalText } from '../mode.ts';
+import { translateDown } from '../newer.ts';
+import { type Notes, originOf, readStruct } from '../read.ts';
+import { type Entry, type LineColumn, pathText } from '../report.ts';
+import { VERSION } from '../spec/v3.ts';
 import type { Step } from '../step.ts';
+import { shadowedUnits } from '../traps.ts';
 import { validate } from '../validate.ts';
-import { addMountUnits, addTrees, type Context, embedResources } from './desugar.ts';
-import { butaneShape, type Dialect } from './fields.ts';
-import { translateDown } from './newer.ts';
-import { type Notes, type Origins, readStruct } from './read.ts';
-import { MAX_YAML_BYTES, type ParsedYaml, parseYaml, type Yaml } from './yaml.ts';
+import { addMountUnits, addTrees, type Context, embedResources, listOf, type Mounted } from './desugar.ts';
+import type { Dialect } from './dialect.ts';
+import { butaneShape, butaneStyle, snakeCase } from './fields.ts';
+import { readHeader } from './header.ts';
+import { embedLocalTexts } from './local-texts.ts';
+import { MAX_YAML_BYTES, type ParsedYaml, parseYaml } from './yaml.ts';
 
 export interface ButaneResult {
   /** The config in spec 3.3; absent when an entry is an error. */
@@ -16,62 +22,68 @@ export interface ButaneResult {
   /** Findings, with their places in the YAML. */
   readonly entries: readonly Entry[];
   /** Where a value of the config comes from in the YAML. */
-  readonly place?: (path: readonly Step[]) => LineColumn;
+  readonly origin?: (path: readonly Step[]) => Origin;
 }
 
-/** What is read of each variant. */
-const DIALECTS: Readonly<Record<string, Dialect>> = {
-  'flatcar 1.0.0': { after33: false, bootDevice: false },
-  'flatcar 1.1.0': { after33: true, bootDevice: false },
-  'fcos 1.0.0': { after33: false, bootDevice: false },
-  'fcos 1.1.0': { after33: false, bootDevice: false },
-  'fcos 1.2.0': { after33: false, bootDevice: false },
-  'fcos 1.3.0': { after33: false, bootDevice: true },
-  'fcos 1.4.0': { after33: false, bootDevice: true },
-  'fcos 1.5.0': { after33: true, bootDevice: true },
-};
-
-interface Header {
-  readonly text: string;
-  /** Where it is said; of what is not there, where the map begins. */
-  readonly at: number;
+/** Where a value comes from: its place in a text, and its path in the spelling of that text. */
+export interface Origin extends LineColumn {
+  readonly path: readonly Step[];
 }
 
-function headerOf(map: Extract<Yaml, { kind: 'map' }>, name: string): Header {
-  const value = map.members.find(({ key }) => key === name)?.value;
-  return { text: value?.kind === 'scalar' ? value.text : '', at: value?.at ?? map.at };
-}
-
-/** The place of the deepest value of the YAML along a path of the result. */
-function originOf(origins: Origins, path: readonly Step[]): number {
-  for (let length = path.length; length > 0; length--) {
-    const at = origins.get(path.slice(0, length).join('.'));
-    if (at !== undefined) return at;
-  }
-  return 0;
-}
-
+/** What has been found of a text, and where its values come from. */
 interface Reading {
   readonly entries: Entry[];
   readonly notes: Notes;
-  readonly add: (kind: Entry['kind'], at: number, path: readonly Step[], message: string) => void;
+  readonly context: Context;
+  origin(path: readonly Step[]): Origin;
   failed(): boolean;
 }
 
-function startReading(place: ParsedYaml['place']): Reading {
+const spelt = (path: readonly Step[]): Step[] =>
+  path.map((step) => (typeof step === 'string' ? snakeCase(step) : step));
+
+function startReading(place: ParsedYaml['place'], folder: string): Reading {
   const entries: Entry[] = [];
-  const add = (kind: Entry['kind'], at: number, path: readonly Step[], message: string): void => {
-    entries.push({ kind, path: pathText(path), ...place(at), message });
+  const aliases = new Map<string, readonly Step[]>();
+  const origins: Notes['origins'] = new Map();
+  const add = (kind: Entry['kind'], at: LineColumn, path: readonly Step[], message: string): void => {
+    entries.push({ kind, path: pathText(path), line: at.line, column: at.column, message });
   };
-  const notes: Notes = {
-    origins: new Map(),
-    error: (at, path, message) => add('error', at, path, message),
-    warning: (at, path, message) => add('warning', at, path, message),
+  const origin = (path: readonly Step[]): Origin => {
+    for (let length = path.length; length > 0; length--) {
+      const source = aliases.get(path.slice(0, length).join('.'));
+      if (source === undefined) continue;
+      // A text that was read from a file has no places of its own below.
+      return { ...place(originOf(origins, source)), path: spelt(source) };
+    }
+    return { ...place(originOf(origins, path)), path: spelt(path) };
   };
-  return { entries, notes, add, failed: () => entries.some(({ kind }) => kind === 'error') };
+  /** The last step of an unknown key is the text's own. */
+  const noted = (path: readonly Step[]): Step[] =>
+    origins.has(path.join('.')) ? spelt(path) : [...spelt(path.slice(0, -1)), ...path.slice(-1)];
+  return {
+    entries,
+    notes: {
+      origins,
+      error: (at, path, message) => add('error', place(at), noted(path), message),
+      warning: (at, path, message) => add('warning', place(at), noted(path), message),
+    },
+    context: {
+      folder,
+      error: (path, message) => {
+        const at = origin(path);
+        add('error', at, at.path, message);
+      },
+      alias: (path, source) => {
+        aliases.set(path.join('.'), source);
+      },
+    },
+    origin,
+    failed: () => entries.some(({ kind }) => kind === 'error'),
+  };
 }
 
-function refuseVariantLimits(variant: string, config: JsonObject, context: Context): void {
+function refuseVariantLimits({ variant, spec }: Dialect, config: JsonObject, context: Context): void {
   const device = config.bootDevice;
   if (isObject(device) && (isObject(device.luks) || isObject(device.mirror))) {
     context.error(
@@ -79,108 +91,104 @@ function refuseVariantLimits(variant: string, config: JsonObject, context: Conte
       "boot_device rearranges Fedora CoreOS's own partitions; describe disks, raid and luks instead",
     );
   }
-  if (variant !== 'flatcar' || !isObject(config.storage) || !Array.isArray(config.storage.luks)) return;
-  for (const [index, luks] of config.storage.luks.entries()) {
-    if (isObject(luks) && luks.clevis !== undefined) {
-      context.error(
-        ['storage', 'luks', index, 'clevis'],
-        'clevis is not supported in this variant; use variant fcos',
-      );
-    }
+  const { grub } = config;
+  if (isObject(grub) && listOf(grub.users).length > 0) {
+    context.error(
+      ['grub', 'users'],
+      'grub.users protects the menu of GRUB, and the image boots by systemd-boot: the password would not be asked for; remove it, and set a password in the firmware',
+    );
+  }
+  if (variant !== 'flatcar' || spec > 4 || !isObject(config.storage)) return;
+  for (const [index, luks] of listOf(config.storage.luks).entries()) {
+    if (luks.clevis === undefined) continue;
+    const message = 'clevis is not supported in this variant; use variant fcos';
+    context.error(['storage', 'luks', index, 'clevis'], message);
   }
 }
 
-const unitsOf = (config: JsonObject): readonly Json[] =>
-  isObject(config.systemd) && Array.isArray(config.systemd.units) ? config.systemd.units : [];
+const namesOf = (config: JsonObject): string[] =>
+  listOf(isObject(config.systemd) ? config.systemd.units : undefined).map(({ name }) => String(name));
 
-const nameOf = (unit: Json | undefined): string => (isObject(unit) ? String(unit.name) : '');
-
-/** Where units of the result stand in what was read: mount units come first, and are said of their filesystems. */
-function unitOrigins(read: JsonObject, config: JsonObject): (path: readonly Step[]) => readonly Step[] {
-  const indices = new Map(unitsOf(read).map((unit, index) => [nameOf(unit), index]));
+/** Where units of the result stand in what was read: those of filesystems come first, and were said there. */
+function unitOrigins(
+  read: JsonObject,
+  { config, owners }: Mounted,
+): (path: readonly Step[]) => readonly Step[] {
+  const before = new Map(namesOf(read).map((name, index) => [name, index]));
+  const now = namesOf(config);
   return (path) => {
     const [section, list, index, ...below] = path;
     if (section !== 'systemd' || list !== 'units' || index === undefined) return path;
-    const origin = indices.get(nameOf(unitsOf(config)[Number(index)]));
-    return origin === undefined ? ['storage', 'filesystems'] : [section, list, origin, ...below];
+    const name = now[Number(index)] ?? '';
+    const origin = before.get(name);
+    return origin === undefined ? (owners.get(name) ?? path) : [section, list, origin, ...below];
   };
 }
 
 interface Desugared {
   readonly config: JsonObject;
-  readonly readPath: (path: readonly Step[]) => readonly Step[];
+  readonly origin: (path: readonly Step[]) => Origin;
 }
 
-function desugar(
-  map: Extract<Yaml, { kind: 'map' }>,
-  variant: string,
-  dialect: Dialect,
-  folder: string,
-  reading: Reading,
-): Desugared {
-  const { notes, add } = reading;
-  const context: Context = {
-    folder,
-    error: (path, message) => add('error', originOf(notes.origins, path), path, message),
-  };
-  const read = readStruct(butaneShape(dialect), map, [], notes);
-  refuseVariantLimits(variant, read, context);
-  const {
-    variant: _,
-    version: __,
-    bootDevice: ___,
-    ...body
-  } = dialect.after33 ? translateDown(read, context) : read;
-  const embedded = embedResources(body, context);
-  const config = addMountUnits(addTrees(embedded, context), context);
-  const { ignition, ...sections } = config;
+function desugar(read: JsonObject, dialect: Dialect, { context, origin }: Reading): Desugared {
+  refuseVariantLimits(dialect, read, context);
+  const { variant: _, version: __, bootDevice: ___, grub: ____, ...body } = read;
+  const plain = dialect.spec > 3 ? translateDown(body, context.error, snakeCase) : body;
+  const embedded = embedResources(embedLocalTexts(plain, context), context);
+  const mounted = addMountUnits(addTrees(embedded, context), context);
+  const { ignition, ...sections } = mounted.config;
+  const readPath = unitOrigins(read, mounted);
   return {
-    config: { ignition: { version: '3.3.0', ...(isObject(ignition) ? ignition : {}) }, ...sections },
-    readPath: unitOrigins(read, config),
+    config: { ignition: { version: VERSION, ...(isObject(ignition) ? ignition : {}) }, ...sections },
+    origin: (path) => origin(readPath(path)),
   };
 }
 
-/** Ignition's verdict of the result, at the places of the YAML it came from. */
-function addVerdict({ config, readPath }: Desugared, reading: Reading): void {
-  for (const { kind, path, message } of validate(Buffer.from(JSON.stringify(config))).entries) {
-    const steps = path.split('.').slice(1);
-    reading.add(kind, originOf(reading.notes.origins, readPath(steps)), steps, message);
+/** A step of a path that Ignition printed. */
+const stepOf = (text: string): Step => (/^\d+$/.test(text) ? Number(text) : text);
+
+/** Ignition's verdict of the result and of the configs in it, at the places of the YAML they came from. */
+async function addVerdict({ config, origin }: Desugared, entries: Entry[]): Promise<void> {
+  const { entries: said } = await validate(Buffer.from(JSON.stringify(config)), octalText);
+  const verdict = said.map(({ kind, path, message }) => ({
+    kind,
+    path: path.split('.').slice(1).map(stepOf),
+    message,
+  }));
+  const own = shadowedUnits(config).map((found) => ({ kind: 'error' as const, ...found }));
+  for (const { kind, path, message } of [...verdict, ...own, ...(await innerConfigs(config))]) {
+    const { path: source, line, column } = origin(path);
+    const at = pathText(source);
+    // A mode in decimal was warned of where it is written.
+    const known = message.startsWith('setuid/') && entries.some((entry) => entry.path === at);
+    if (!known) entries.push({ kind, path: at, line, column, message });
   }
 }
 
 /**
- * Compiles Butane YAML (variants flatcar 1.0 – 1.1, fcos 1.0 – 1.5) to spec 3.3.
+ * Compiles Butane YAML (variants flatcar 1.0 – 1.2, fcos 1.0 – 1.7) to spec 3.3.
  * @param folder what local files are relative to; they must lie in it
  */
-export function compileButane(bytes: Buffer, folder: string): ButaneResult {
+export async function compileButane(bytes: Buffer, folder: string): Promise<ButaneResult> {
   const fatal = (message: string, at = { line: 1, column: 1 }): ButaneResult => ({
     entries: [{ kind: 'error', path: '$', ...at, message }],
   });
   if (bytes.length > MAX_YAML_BYTES)
     return fatal(`YAML of ${bytes.length} bytes; the limit is ${MAX_YAML_BYTES}`);
   if (!isUtf8(bytes)) return fatal('not UTF-8; save it as UTF-8');
-  const parsed = parseYaml(bytes.toString('utf8'));
-  const reading = startReading(parsed.place);
-  for (const { at, message } of parsed.faults) reading.add('error', at, [], message);
+  const text = bytes.toString('utf8');
+  const parsed = parseYaml(text);
+  const reading = startReading(parsed.place, folder);
+  for (const { at, message } of parsed.faults) reading.notes.error(at, [], message);
   if (reading.failed() || parsed.value === undefined) return { entries: reading.entries };
   if (parsed.value.kind !== 'map')
     return fatal('not a Butane config: expected a map with variant and version');
-  const variant = headerOf(parsed.value, 'variant');
-  const version = headerOf(parsed.value, 'version');
-  const dialect = DIALECTS[`${variant.text} ${version.text}`];
-  if (dialect === undefined) {
-    const known = Object.keys(DIALECTS);
-    const wrong = known.some((name) => name.startsWith(`${variant.text} `)) ? version : variant;
-    return fatal(
-      `unknown variant "${variant.text}" version "${version.text}"; known: ${known.join(', ')}`,
-      parsed.place(wrong.at),
-    );
-  }
-  const desugared = desugar(parsed.value, variant.text, dialect, folder, reading);
-  if (!reading.failed()) addVerdict(desugared, reading);
+  const header = readHeader(parsed.value, text);
+  if ('message' in header) return fatal(header.message, parsed.place(header.at));
+  const style = butaneStyle(header.dialect);
+  const read = readStruct(butaneShape, parsed.value, style, reading.notes);
+  const desugared = desugar(read, header.dialect, reading);
+  if (!reading.failed()) await addVerdict(desugared, reading.entries);
   if (reading.failed()) return { entries: reading.entries };
-  const { config, readPath } = desugared;
-  const place = (path: readonly Step[]): LineColumn =>
-    parsed.place(originOf(reading.notes.origins, readPath(path)));
-  return { config, entries: reading.entries, place };
+  return { config: desugared.config, entries: reading.entries, origin: desugared.origin };
 }

@@ -1,8 +1,8 @@
+import { cleanPath } from '../clean-path.ts';
 import { dataUrl } from '../data-url.ts';
 import { isObject, type Json, type JsonObject } from '../json/value.ts';
 import { LocalFault, readLocal, readTree, type TreeNode } from '../local-files.ts';
 import { mergeConfigs } from '../merge.ts';
-import { cleanPath } from '../rules/path.ts';
 import type { Step } from '../step.ts';
 import { type MountedFilesystem, mountUnit } from '../sugar/mount-unit.ts';
 
@@ -12,7 +12,12 @@ export interface Context {
   readonly folder: string;
   /** Reports at the YAML place of a path. */
   error(path: readonly Step[], message: string): void;
+  /** What stands at `path` of the result was written at `origin`. */
+  alias(path: readonly Step[], origin: readonly Step[]): void;
 }
+
+export const listOf = (value: Json | undefined): JsonObject[] =>
+  Array.isArray(value) ? value.filter(isObject) : [];
 
 function attempt<T>(context: Context, path: readonly Step[], read: () => T): T | undefined {
   try {
@@ -36,10 +41,11 @@ function embed(resource: JsonObject, path: readonly Step[], context: Context): J
   if ([inline, local, rest.source].filter((source) => source !== undefined).length > 1) {
     context.error(
       [...path, local === undefined ? 'inline' : 'local'],
-      'only one of inline, local, source can be set',
+      'only one of inline, local, source can be set; remove the others',
     );
     return rest;
   }
+  context.alias([...path, 'source'], [...path, inline === undefined ? 'local' : 'inline']);
   const content =
     inline === undefined
       ? attempt(context, [...path, 'local'], () => readLocal(context.folder, String(local)))
@@ -72,36 +78,35 @@ export function embedResources(config: JsonObject, context: Context): JsonObject
   return { ...embedded, storage: { ...(embedded.storage as JsonObject), trees } };
 }
 
+/** Path below storage of what came from a tree; nothing where it had no room. */
+type Placed = readonly Step[] | undefined;
+
 type Nodes = {
   readonly files: JsonObject[];
   readonly directories: JsonObject[];
   readonly links: JsonObject[];
 };
 
-const listOf = (value: Json | undefined): JsonObject[] =>
-  Array.isArray(value) ? value.filter(isObject) : [];
-
-function placeFile(node: Extract<TreeNode, { kind: 'file' }>, path: string, nodes: Nodes): boolean {
+function placeFile(node: Extract<TreeNode, { kind: 'file' }>, path: string, nodes: Nodes): Placed {
   const existing = nodes.files.find((file) => file.path === path);
+  const index = existing ? nodes.files.indexOf(existing) : nodes.files.length;
   const contents = isObject(existing?.contents) ? existing.contents : {};
-  if (contents.source) return false;
-  const filled = {
+  if (contents.source) return undefined;
+  nodes.files[index] = {
     path,
     mode: node.executable ? 0o755 : 0o644,
     ...existing,
     contents: { ...contents, source: dataUrl(node.contents), compression: contents.compression ?? '' },
   };
-  if (existing) nodes.files[nodes.files.indexOf(existing)] = filled;
-  else nodes.files.push(filled);
-  return true;
+  return existing ? ['files', index, 'contents'] : ['files', index];
 }
 
-function placeLink(node: Extract<TreeNode, { kind: 'link' }>, path: string, nodes: Nodes): boolean {
+function placeLink(node: Extract<TreeNode, { kind: 'link' }>, path: string, nodes: Nodes): Placed {
   const existing = nodes.links.find((link) => link.path === path);
-  if (existing?.target) return false;
-  if (existing) nodes.links[nodes.links.indexOf(existing)] = { ...existing, target: node.target };
-  else nodes.links.push({ path, target: node.target });
-  return true;
+  if (existing?.target) return undefined;
+  const index = existing ? nodes.links.indexOf(existing) : nodes.links.length;
+  nodes.links[index] = { path, ...existing, target: node.target };
+  return existing ? ['links', index, 'target'] : ['links', index];
 }
 
 /** A folder of the config's folder becomes files and links. */
@@ -116,7 +121,12 @@ export function addTrees(config: JsonObject, context: Context): JsonObject {
   const kinds = { file: nodes.files, link: nodes.links };
   for (const [index, tree] of listOf(trees).entries()) {
     const at = ['storage', 'trees', index];
-    if (!tree.local) context.error(at, 'local is required');
+    if (!tree.local) context.error(at, 'local is required; name a folder beside the config');
+    for (const key of ['user', 'group', 'fileMode', 'dirMode'].filter((each) => tree[each] !== undefined))
+      context.error(
+        [...at, key],
+        'not read of a tree; say it of its files and directories, each by its path',
+      );
     const found = tree.local
       ? attempt(context, at, () => readTree(context.folder, String(tree.local)))
       : undefined;
@@ -126,9 +136,13 @@ export function addTrees(config: JsonObject, context: Context): JsonObject {
         (other) => other.path === path,
       );
       const fits = others.every((other) => kinds[node.kind].includes(other));
-      const placed =
-        fits && (node.kind === 'file' ? placeFile(node, path, nodes) : placeLink(node, path, nodes));
-      if (!placed) context.error(at, `${path} has contents or another type in the config already`);
+      const placed = !fits
+        ? undefined
+        : node.kind === 'file'
+          ? placeFile(node, path, nodes)
+          : placeLink(node, path, nodes);
+      if (placed) context.alias(['storage', ...placed], at);
+      else context.error(at, `${path} has contents or another type in the config already; remove one`);
     }
   }
   const lists = Object.entries(nodes).filter(([, list]) => list.length > 0);
@@ -141,26 +155,39 @@ function isRemote(device: string, config: JsonObject): boolean {
   return volumes.some(({ name, clevis }) => {
     const named =
       device === `/dev/mapper/${String(name)}` || device === `/dev/disk/by-id/dm-name-${String(name)}`;
-    return named && isObject(clevis) && Array.isArray(clevis.tang) && clevis.tang.length > 0;
+    if (!named || !isObject(clevis)) return false;
+    const own = isObject(clevis.custom) && clevis.custom.needsNetwork === true;
+    return own || (Array.isArray(clevis.tang) && clevis.tang.length > 0);
   });
 }
 
-export function addMountUnits(config: JsonObject, context: Context): JsonObject {
-  if (!isObject(config.storage) || config.storage.filesystems === undefined) return config;
+/** The units of a config with those of its filesystems before them, and which filesystem each name is of. */
+export interface Mounted {
+  readonly config: JsonObject;
+  readonly owners: ReadonlyMap<string, readonly Step[]>;
+}
+
+export function addMountUnits(config: JsonObject, context: Context): Mounted {
+  const owners = new Map<string, readonly Step[]>();
+  if (!isObject(config.storage) || config.storage.filesystems === undefined) return { config, owners };
   const units: Json[] = [];
   const filesystems = listOf(config.storage.filesystems).map(({ withMountUnit, ...filesystem }, index) => {
     if (withMountUnit !== true) return filesystem;
     const at = ['storage', 'filesystems', index];
     const { device, format, path } = filesystem;
-    if (!format) context.error(at, 'format is required if with_mount_unit is true');
+    if (!format) context.error(at, 'format is required if with_mount_unit is true; write format: ext4');
     if (!path && format !== 'swap') {
-      context.error(at, 'path is required if with_mount_unit is true and format is not swap');
+      context.error(
+        at,
+        'path is required if with_mount_unit is true and format is not swap; say where it is mounted',
+      );
     } else if (format) {
       const unit = mountUnit(filesystem as unknown as MountedFilesystem, isRemote(String(device), config));
       units.push({ name: unit.name, enabled: unit.enabled, contents: unit.contents });
+      owners.set(unit.name, [...at, 'withMountUnit']);
     }
     return filesystem;
   });
   const plain = { ...config, storage: { ...config.storage, filesystems } };
-  return units.length === 0 ? plain : mergeConfigs({ systemd: { units } }, plain);
+  return { config: units.length === 0 ? plain : mergeConfigs({ systemd: { units } }, plain), owners };
 }

@@ -1,20 +1,23 @@
+import { meantMode, octalText } from '../mode.ts';
+import type { Style } from '../read.ts';
 import {
-  bag,
   type Field,
   inner,
   list,
   optionalBool,
+  optionalInt,
   optionalString,
   type StructShape,
   string,
   struct,
-  text,
 } from '../spec/shape.ts';
 import { configShape } from '../spec/v3.ts';
+import { type Dialect, versionWith } from './dialect.ts';
+import { isNullText, parseBoolean, parseInteger } from './yaml.ts';
 
 /**
- * Butane's YAML is spec 3.3 with words joined by underscores and a few keys of its own. So its shape is derived from
- * the spec's.
+ * Butane's YAML is Ignition's JSON with words joined by underscores and a few keys of its own. So its shape is derived
+ * from the spec's.
  */
 
 /** `sshAuthorizedKeys` → `ssh_authorized_keys`, `sizeMiB` → `size_mib`. */
@@ -22,52 +25,128 @@ export function snakeCase(name: string): string {
   return name.replace('MiB', 'Mib').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-export interface Dialect {
-  /** Spec 3.4 came with keys that later Butane versions write: they are read, to translate or refuse them. */
-  readonly after33: boolean;
-  readonly bootDevice: boolean;
+const from = (spec: number, field: Field): Field => ({ ...field, since: spec });
+
+const cex = inner('cex', struct([optionalBool('enabled')]));
+const tang = (more: readonly Field[] = []): Field =>
+  list('tang', struct([string('url'), optionalString('thumbprint'), ...more]));
+const advertisement = optionalString('advertisement');
+
+/** Keys that came to Ignition after spec 3.3, by the path (indices left out) of the object that holds them. */
+const NEWER: Readonly<Record<string, readonly Field[]>> = {
+  'storage.luks': [from(4, optionalBool('discard')), from(4, list('openOptions')), from(5, cex)],
+  'storage.luks.clevis.tang': [from(4, advertisement)],
+};
+
+const owner = struct([optionalInt('id'), optionalString('name')]);
+
+/** Keys that Butane adds, likewise. */
+const SUGAR: Readonly<Record<string, readonly Field[]>> = {
+  '': [
+    string('variant'),
+    string('version'),
+    inner(
+      'bootDevice',
+      struct([
+        optionalString('layout'),
+        inner(
+          'luks',
+          struct([
+            optionalString('device'),
+            tang([advertisement]),
+            optionalBool('tpm2'),
+            optionalInt('threshold'),
+            optionalBool('discard'),
+            cex,
+          ]),
+        ),
+        inner('mirror', struct([list('devices')])),
+      ]),
+    ),
+    inner('grub', struct([list('users', struct([string('name'), optionalString('passwordHash')]))])),
+  ],
+  storage: [
+    from(
+      1,
+      list(
+        'trees',
+        struct([
+          string('local'),
+          optionalString('path'),
+          from(6, inner('user', owner)),
+          from(6, inner('group', owner)),
+          from(6, optionalInt('fileMode')),
+          from(6, optionalInt('dirMode')),
+        ]),
+      ),
+    ),
+  ],
+  'storage.filesystems': [from(1, optionalBool('withMountUnit'))],
+  'systemd.units': [from(4, optionalString('contentsLocal'))],
+  'systemd.units.dropins': [from(4, optionalString('contentsLocal'))],
+  'passwd.users': [from(4, list('sshAuthorizedKeysLocal'))],
+};
+
+const RESOURCE = /\.(contents|append|keyFile|merge|replace|certificateAuthorities)$/;
+
+function butaneKeys(path: string): readonly Field[] {
+  if (!RESOURCE.test(path)) return [...(SUGAR[path] ?? []), ...(NEWER[path] ?? [])];
+  const inline = optionalString('inline');
+  const isContents = path === 'storage.files.contents' || path === 'storage.files.append';
+  return [isContents ? inline : from(1, inline), from(1, optionalString('local'))];
 }
 
-/** Keys Butane adds, by the path of the spec (indices left out) of the object that holds them. */
-function additions(path: string, { after33, bootDevice }: Dialect): readonly Field[] {
-  if (path === '')
-    return [
-      string('variant'),
-      string('version'),
-      ...(bootDevice ? [inner('bootDevice', bootDeviceShape)] : []),
-    ];
-  if (
-    /(^|\.)(contents|append|keyFile|merge|replace|certificateAuthorities)$/.test(path) &&
-    !path.startsWith('systemd')
-  ) {
-    return [optionalString('inline'), optionalString('local')];
-  }
-  if (path === 'storage') return [bag('trees', struct([string('local'), optionalString('path')]))];
-  if (path === 'storage.filesystems') return [optionalBool('withMountUnit')];
-  if (!after33) return [];
-  if (path === 'systemd.units' || path === 'systemd.units.dropins') return [optionalString('contentsLocal')];
-  if (path === 'passwd.users') return [list('sshAuthorizedKeysLocal', text())];
-  if (path === 'storage.luks') return [optionalBool('discard'), bag('openOptions', text())];
-  if (path === 'storage.luks.clevis.tang') return [optionalString('advertisement')];
-  return [];
-}
-
-const bootDeviceShape = struct([
-  optionalString('layout'),
-  inner('luks', struct([bag('tang', struct([string('url')])), optionalBool('tpm2')])),
-  inner('mirror', struct([bag('devices', text())])),
-]);
-
-function extend(shape: StructShape, path: string, dialect: Dialect): StructShape {
+function extend(
+  shape: StructShape,
+  path: string,
+  additions: (path: string) => readonly Field[],
+): StructShape {
   const below = (name: string): string => (path === '' ? name : `${path}.${name}`);
-  const fields = shape.fields.map((field) =>
-    field.of?.kind === 'struct' ? { ...field, of: extend(field.of, below(field.name), dialect) } : field,
+  const fields = [...shape.values()].map((field) =>
+    field.of ? { ...field, of: extend(field.of, below(field.name), additions) } : field,
   );
-  const kept = path === 'ignition' ? fields.filter(({ name }) => name !== 'version') : fields;
-  return struct([...kept, ...additions(path, dialect)]);
+  return struct([...fields, ...additions(path)]);
 }
 
-/** The keys of a Butane config, still in the spec's spelling. */
-export function butaneShape(dialect: Dialect): StructShape {
-  return extend(configShape(3), '', dialect);
+function withoutVersion(shape: StructShape): StructShape {
+  const { of } = shape.get('ignition') ?? {};
+  const kept = [...(of?.values() ?? [])].filter(({ name }) => name !== 'version');
+  return struct([
+    ...[...shape.values()].filter(({ name }) => name !== 'ignition'),
+    inner('ignition', struct(kept)),
+  ]);
 }
+
+/** The keys of a Butane config of any version, still in the spec's spelling. */
+export const butaneShape = withoutVersion(extend(configShape, '', butaneKeys));
+
+/** The keys of a JSON config of spec 3.0 to 3.6. */
+export const newestShape = extend(configShape, '', (path) => NEWER[path] ?? []);
+
+function octalDoubt(field: Field, value: Parameters<NonNullable<Style['doubt']>>[1]): string | undefined {
+  const written = field.name === 'mode' && value.kind === 'scalar' && !value.quoted ? value.text : '';
+  const meant = meantMode(written);
+  if (meant === undefined) return undefined;
+  return `mode ${written} is decimal, which is ${octalText(Number(written))}; write ${octalText(meant)}`;
+}
+
+/** How a version of Butane writes a config. */
+export const butaneStyle = ({ variant, version, spec }: Dialect): Style => ({
+  spell: snakeCase,
+  integer: parseInteger,
+  boolean: parseBoolean,
+  isNull: isNullText,
+  plainText: true,
+  names: { string: 'a string', int: 'an integer', bool: 'true or false', struct: 'a map', list: 'a list' },
+  unused: (key, field, shape) => {
+    if (field !== undefined) return undefined;
+    return `Unused key ${key}${shape.has(key) ? `; Butane writes it ${snakeCase(key)}` : ''}`;
+  },
+  tooNew: ({ name, since = 0 }) => {
+    if (since <= spec) return undefined;
+    const first = versionWith(variant, since);
+    const hint = first === undefined ? 'remove it' : `write version: ${first}`;
+    return `Unused key ${snakeCase(name)}, which ${variant} ${version} does not have; ${hint}`;
+  },
+  doubt: octalDoubt,
+});

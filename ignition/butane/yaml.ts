@@ -13,29 +13,14 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
+import type { Member, SourceNode } from '../node.ts';
+import { type Slip, slipsOf } from './slips.ts';
 
 /** YAML as Butane reads it: positions kept, anchors and merge keys resolved within bounds, integers as in YAML 1.1. */
 
-/** A value whose type the reader decides: plain scalars keep their text. */
-export type Yaml =
-  | { readonly kind: 'map'; readonly at: number; readonly members: readonly Member[] }
-  | { readonly kind: 'list'; readonly at: number; readonly items: readonly Yaml[] }
-  | { readonly kind: 'scalar'; readonly at: number; readonly text: string; readonly quoted: boolean };
-
-export interface Member {
-  readonly key: string;
-  readonly at: number;
-  readonly value: Yaml;
-}
-
-export interface YamlFault {
-  readonly at: number;
-  readonly message: string;
-}
-
 export interface ParsedYaml {
-  readonly value?: Yaml;
-  readonly faults: readonly YamlFault[];
+  readonly value?: SourceNode;
+  readonly faults: readonly Slip[];
   /** 1-based line and column of an offset; the column counts characters, as editors do. */
   readonly place: (at: number) => { readonly line: number; readonly column: number };
 }
@@ -55,19 +40,21 @@ class TooLarge extends Error {
 
 interface State {
   readonly resolve: (alias: Alias) => Node | undefined;
-  readonly faults: YamlFault[];
+  readonly faults: Slip[];
+  readonly text: string;
   values: number;
 }
 
 const offsetOf = (node: Node | null | undefined): number => node?.range?.[0] ?? 0;
 
-function convert(node: Node | null, state: State, at: number, depth: number): Yaml {
+function convert(node: Node | null, state: State, at: number, depth: number): SourceNode {
   state.values++;
   if (state.values > MAX_VALUES) throw new TooLarge(at, `more than ${MAX_VALUES} values, aliases expanded`);
   if (depth > MAX_DEPTH) throw new TooLarge(at, `nested deeper than ${MAX_DEPTH} levels`);
   if (isAlias(node)) {
     const target = state.resolve(node);
-    if (target === undefined) throw new TooLarge(at, `unknown anchor *${node.source}`);
+    if (target === undefined)
+      throw new TooLarge(at, `no anchor &${node.source} above; put a text that begins with * in quotes`);
     return convert(target, state, at, depth + 1);
   }
   if (isMap(node)) return { kind: 'map', at, members: members(node, state, depth) };
@@ -79,10 +66,17 @@ function convert(node: Node | null, state: State, at: number, depth: number): Ya
   }
   if (isScalar(node)) {
     const quoted = node.type !== Scalar.PLAIN;
-    const text = quoted ? String(node.value) : (node.source ?? String(node.value ?? ''));
+    const text = quoted ? quotedText(node, state.text) : (node.source ?? String(node.value ?? ''));
     return { kind: 'scalar', at, text, quoted };
   }
   return { kind: 'scalar', at, text: '', quoted: false };
+}
+
+/** A block at the end of a text without a last line break has none either, as Go's parser sees it. */
+function quotedText({ type, value, range }: Scalar, text: string): string {
+  const isBlock = type === Scalar.BLOCK_LITERAL || type === Scalar.BLOCK_FOLDED;
+  const ends = isBlock && (range?.[1] ?? 0) >= text.length && !/[\r\n]$/.test(text);
+  return ends ? String(value).replace(/\n$/, '') : String(value);
 }
 
 function members(map: YAMLMap, state: State, depth: number): Member[] {
@@ -92,8 +86,15 @@ function members(map: YAMLMap, state: State, depth: number): Member[] {
     const at = offsetOf(key);
     const converted = convert(value, state, value === null ? at : offsetOf(value), depth + 1);
     const name = isScalar(key) ? (key.source ?? String(key.value)) : undefined;
-    if (name === undefined) state.faults.push({ at, message: 'a key must be a plain word' });
-    else if (name === '<<') merged.push(...mergeKey(converted, state));
+    if (name === undefined) {
+      const template = state.text.slice(Math.max(0, at - 1), at + 1) === '{{';
+      const hint = template
+        ? "fill the template in first, or quote the value: '{{ … }}'"
+        : 'put it in quotes';
+      state.faults.push({ at, message: `a map or list stands where a key or a text is expected; ${hint}` });
+    }
+    if (name === undefined) continue;
+    if (name === '<<') merged.push(...mergeKey(converted, state));
     else own.push({ key: name, at, value: converted });
   }
   const names = new Set(own.map(({ key }) => key));
@@ -101,7 +102,7 @@ function members(map: YAMLMap, state: State, depth: number): Member[] {
 }
 
 /** Members of `<<: *map` or `<<: [*a, *b]`; of two, the earlier wins. */
-function mergeKey(value: Yaml, state: State): Member[] {
+function mergeKey(value: SourceNode, state: State): Member[] {
   if (value.kind === 'map') return [...value.members];
   if (value.kind !== 'list') {
     state.faults.push({ at: value.at, message: '<< wants a map or a list of maps' });
@@ -138,16 +139,10 @@ export function parseYaml(text: string): ParsedYaml {
     const line = Math.max(lines.linePos(at).line, 1);
     return { line, column: [...text.slice(lines.lineStarts[line - 1] ?? 0, at)].length + 1 };
   };
-  const faults: YamlFault[] = document.errors.map(({ code, pos, message }) => ({
-    at: pos[0],
-    message:
-      code === 'MULTIPLE_DOCS'
-        ? 'a second document begins; a config is one: remove it, or put it in a file of its own'
-        : (message.split(/ at line \d+/)[0] ?? message),
-  }));
+  const faults = [...slipsOf(document.errors, text, document, (at) => place(at).line)];
   if (faults.length > 0) return { faults, place };
   const resolve = anchors(document);
-  const state: State = { resolve, faults, values: 0 };
+  const state: State = { resolve, faults, text, values: 0 };
   try {
     const value = convert(document.contents, state, offsetOf(document.contents), 0);
     return { value, faults: state.faults, place };

@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { dataUrl } from '../data-url.ts';
 import type { JsonObject } from '../json/value.ts';
+import { checkAccounts, checkGroups } from './accounts.ts';
 import { checkDevices, checkMounts } from './devices.ts';
 import type { ImageView } from './image.ts';
+import { checkPaths } from './paths.ts';
 import { checkPorts } from './ports.ts';
 import { checkRoom } from './room.ts';
 import { CONTAINER, file, INSTALL, lines, quadlets, subject, unit, units } from './testing.ts';
-import { checkGroups, checkVolumes } from './volumes.ts';
+import { checkVolumes } from './volumes.ts';
 
 /** A folder that stands for an image: what is asked of it is whether files are there. */
 let made: ImageView;
@@ -23,12 +25,15 @@ before(() => {
     'usr/lib/systemd/system/ssh.service': '',
     'usr/lib/systemd/system/ssh.socket': '[Socket]\nListenStream=22\n',
     'usr/lib/systemd/system/systemd-resolved.service': '',
+    'usr/share/draisine/etc/nsswitch.conf': 'hosts: files\n',
+    'usr/share/draisine/etc/skel/.bashrc': '',
     'usr/lib/repart.d/40-state.conf': '[Partition]\nSizeMinBytes=16M\nSizeMaxBytes=16M\n',
   };
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
+  symlinkSync('../usr/share/zoneinfo/UTC', join(root, 'usr/share/draisine/etc/localtime'));
   made = { name: 'test', root, sandbox: '', modules: new Set(['ext4', 'ahci', 'sd_mod', 'raid1', 'nvme']) };
 });
 after(() => rmSync(made.root, { recursive: true, force: true }));
@@ -225,6 +230,77 @@ describe('devices and volumes', () => {
         ['passwd.users.1.primaryGroup', 'no group none'],
       ],
     );
+  });
+});
+
+describe('paths and accounts that stop a boot', () => {
+  async function paths(sections: JsonObject): Promise<string[]> {
+    const { config } = await subject(sections);
+    return checkPaths(config, made).map(({ kind, path, message }) => `${kind} ${path.join('.')} ${message}`);
+  }
+  const target = '../usr/share/zoneinfo/Europe/Madrid';
+
+  test('a path that the image has already, unless overwrite says so', async () => {
+    const link = (more: JsonObject): JsonObject => ({
+      storage: { links: [{ path: '/etc/localtime', target, ...more }], files: [] },
+    });
+    const [found = '', ...others] = await paths(link({}));
+    assert.match(
+      found,
+      /^error storage\.links\.0\.path the image test has a link at \/etc\/localtime and overwrite is false/,
+    );
+    assert.deepEqual(others, []);
+    assert.deepEqual(await paths(link({ overwrite: true })), []);
+    assert.deepEqual(await paths(link({ target: '../usr/share/zoneinfo/UTC' })), []);
+    const named = (more: JsonObject): JsonObject => ({
+      storage: { files: [file('/etc/nsswitch.conf', 'a', more), { path: '/etc/nsswitch.conf.d' }] },
+    });
+    assert.equal((await paths(named({}))).length, 1);
+    assert.deepEqual(await paths(named({ overwrite: true })), []);
+    const attributes = { storage: { files: [{ path: '/etc/nsswitch.conf', mode: 0o600 }] } };
+    assert.deepEqual(await paths(attributes), []);
+    assert.equal((await paths({ storage: { directories: [{ path: '/etc/nsswitch.conf' }] } })).length, 1);
+  });
+  test('what useradd copies into a home', async () => {
+    const storage = { files: [file('/home/a/.bashrc', 'x', { user: { name: 'a' } })] };
+    const [found = ''] = await paths({ storage, passwd: { users: [{ name: 'a' }] } });
+    assert.match(found, /^error storage\.files\.0\.path useradd, from \/etc\/skel, has a file at/);
+    assert.deepEqual(await paths({ storage, passwd: { users: [{ name: 'a', noCreateHome: true }] } }), []);
+  });
+  test('a file that is the folder of another', async () => {
+    const [found = '', ...others] = await paths({
+      storage: { files: [file('/etc/app', 'a'), file('/etc/app/x/y', 'b'), file('/etc/apples/x', 'c')] },
+    });
+    assert.match(found, /^error storage\.files\.1\.path \/etc\/app is a file of this config and cannot hold/);
+    assert.deepEqual(others, []);
+  });
+  test('folders on the way to a file of a user', async () => {
+    const path = '/home/a/.config/systemd/user';
+    const mine = { user: { name: 'a' }, group: { name: 'a' } };
+    const passwd = { users: [{ name: 'a' }] };
+    const [found = '', ...others] = await paths({ passwd, storage: { directories: [{ path, ...mine }] } });
+    assert.match(found, /^undefined .* root keeps \/home\/a\/\.config, \/home\/a\/\.config\/systemd, /);
+    assert.deepEqual(others, []);
+    const all = ['/home/a/.config', '/home/a/.config/systemd', path].map((each) => ({ path: each, ...mine }));
+    assert.deepEqual(await paths({ passwd, storage: { directories: all } }), []);
+  });
+  test('plain passwords and relative homes', async () => {
+    const users = [
+      { name: 'a', passwordHash: 'hunter2' },
+      { name: 'b', passwordHash: '$y$j9T$x$y' },
+      { name: 'c', passwordHash: '!' },
+      { name: 'd', homeDir: 'var/d' },
+    ];
+    const { config } = await subject({ passwd: { users } });
+    const found = checkAccounts(config);
+    assert.deepEqual(
+      found.map(({ kind, path }) => [kind, path.join('.')]),
+      [
+        [undefined, 'passwd.users.0.passwordHash'],
+        ['error', 'passwd.users.3.homeDir'],
+      ],
+    );
+    assert.ok(!found.some(({ message }) => message.includes('hunter2')));
   });
 });
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { dataOf } from '../data-url.ts';
-import type { Struct, Value } from '../spec/shape.ts';
+import type { Json, JsonObject } from '../json/value.ts';
 import type { Step } from '../step.ts';
 import type { Finding } from './finding.ts';
 
@@ -11,11 +11,12 @@ const TEXT_MAX = 1024 * 1024;
 const UNPACKED_MAX = 8 * 1024 ** 3;
 
 /** Items, members and scalars of a decoded config that Ignition found valid: types are as its shape says. */
-export const structs = (value: Value): readonly Struct[] =>
-  Array.isArray(value) ? (value as readonly Struct[]) : [];
-export const member = (value: Value, name: string): Value => (value as Struct | undefined)?.[name];
-export const textOf = (value: Value): string => (typeof value === 'string' ? value : '');
-export const numberOf = (value: Value): number => (value === undefined ? 0 : Number(value));
+export const structs = (value: Json | undefined): readonly JsonObject[] =>
+  Array.isArray(value) ? (value as readonly JsonObject[]) : [];
+export const member = (value: Json | undefined, name: string): Json | undefined =>
+  (value as JsonObject | undefined)?.[name];
+export const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
+export const numberOf = (value: Json | undefined): number => (value === undefined ? 0 : Number(value));
 
 /** A text the config puts on the machine. */
 export interface PlacedText {
@@ -51,7 +52,7 @@ async function unpack(data: Buffer): Promise<Contents> {
 
 /** The contents at `source`, unless they are somewhere else or do not unpack: then a finding says so. */
 async function contentsOf(
-  resource: Value,
+  resource: Json | undefined,
   at: readonly Step[],
   findings: Finding[],
 ): Promise<Contents | undefined> {
@@ -76,7 +77,7 @@ async function contentsOf(
   }
 }
 
-async function readFile(file: Struct, index: number, findings: Finding[]): Promise<ConfigFile> {
+async function readFile(file: JsonObject, index: number, findings: Finding[]): Promise<ConfigFile> {
   const at = ['storage', 'files', index];
   const parts = [await contentsOf(file.contents, [...at, 'contents'], findings)];
   for (const [number, more] of structs(file.append).entries()) {
@@ -93,7 +94,7 @@ async function readFile(file: Struct, index: number, findings: Finding[]): Promi
 }
 
 /** The files of a config. Contents out of reach are told as findings. */
-export async function readFiles(config: Struct, findings: Finding[]): Promise<ConfigFile[]> {
+export async function readFiles(config: JsonObject, findings: Finding[]): Promise<ConfigFile[]> {
   const files: ConfigFile[] = [];
   for (const [index, file] of structs(member(config.storage, 'files')).entries()) {
     files.push(await readFile(file, index, findings));
@@ -101,13 +102,13 @@ export async function readFiles(config: Struct, findings: Finding[]): Promise<Co
   return files;
 }
 
-/** Configs that the machine merges with or takes instead of this one. */
-export function otherConfigs(config: Struct): Finding[] {
+/** Configs that the machine fetches, to merge with this one or to take instead. */
+export function otherConfigs(config: JsonObject): Finding[] {
   const other = member(config.ignition, 'config');
   const merged = structs(member(other, 'merge')).map((each, index) => ({ each, steps: ['merge', index] }));
   const replaced = [{ each: member(other, 'replace'), steps: ['replace'] }];
   return [...merged, ...replaced].flatMap(({ each, steps }) =>
-    textOf(member(each, 'source')) === ''
+    textOf(member(each, 'source')) === '' || dataOf(textOf(member(each, 'source'))) !== undefined
       ? []
       : [
           {

@@ -1,4 +1,4 @@
-import type { Struct } from '../spec/shape.ts';
+import type { JsonObject } from '../json/value.ts';
 import type { Step } from '../step.ts';
 import { type ConfigFile, member, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
@@ -51,7 +51,7 @@ interface Named {
 }
 
 /** Devices that stand in sections of their own. */
-function ofStorage(config: Struct): Named[] {
+function ofStorage(config: JsonObject): Named[] {
   const named = (device: string, ...at: Step[]): Named => ({ device, at: ['storage', ...at], prefix: '' });
   const lists = ['disks', 'filesystems', 'luks'].flatMap((list) =>
     structs(member(config.storage, list)).map(({ device }, index) =>
@@ -106,7 +106,7 @@ export function checkMounts(units: readonly ConfigUnit[], image: ImageView): Fin
 
 /** Devices that the image's kernel has no driver for. */
 export function checkDevices(
-  config: Struct,
+  config: JsonObject,
   units: readonly ConfigUnit[],
   files: readonly ConfigFile[],
   image: ImageView,

@@ -52,9 +52,13 @@ export const hasModule = ({ modules }: ImageView, name: string): boolean => modu
 export const hasProgram = ({ root }: ImageView, name: string): boolean =>
   ['usr/sbin', 'usr/bin'].some((folder) => existsSync(join(root, folder, name)));
 
+/** Where a path of the image is on this host: /etc begins as the defaults below /usr. */
+export const imageFile = ({ root }: ImageView, path: string): string =>
+  join(root, path.startsWith('/etc/') ? `/usr/share/draisine${path}` : path);
+
 /** Text of a file of the image, below /usr or a default of /etc; undefined when it has none. */
-export function imageText({ root }: ImageView, path: string): string | undefined {
-  const file = join(root, path.startsWith('/etc/') ? `/usr/share/draisine${path}` : path);
+export function imageText(image: ImageView, path: string): string | undefined {
+  const file = imageFile(image, path);
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { Struct } from '../spec/shape.ts';
+import type { JsonObject } from '../json/value.ts';
 import type { Step } from '../step.ts';
 import { type ConfigFile, member, numberOf, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
@@ -29,7 +29,7 @@ function statePartition(image: ImageView): Place {
 }
 
 /** File systems of the config with a mount point; of those on a partition with a size, how large they are. */
-function ownPlaces(config: Struct): Place[] {
+function ownPlaces(config: JsonObject): Place[] {
   const sizes = new Map<string, number>();
   for (const disk of structs(member(config.storage, 'disks'))) {
     for (const partition of structs(disk.partitions)) {
@@ -79,7 +79,7 @@ function tooLong(files: readonly ConfigFile[], places: readonly Place[]): Findin
 const READ_ONLY = /^\/(usr|bin|sbin|lib|lib32|lib64)(\/|$)/;
 
 /** What would be written to /usr, which is verified and cannot be. */
-function readOnly(config: Struct): Finding[] {
+function readOnly(config: JsonObject): Finding[] {
   return ['files', 'directories', 'links'].flatMap((list) =>
     structs(member(config.storage, list)).flatMap((node, index): Finding[] => {
       const path: readonly Step[] = ['storage', list, index, 'path'];
@@ -96,6 +96,6 @@ function readOnly(config: Struct): Finding[] {
 }
 
 /** Whether there is room for the files of a config where they go. */
-export function checkRoom(config: Struct, files: readonly ConfigFile[], image: ImageView): Finding[] {
+export function checkRoom(config: JsonObject, files: readonly ConfigFile[], image: ImageView): Finding[] {
   return [...tooLong(files, [...ownPlaces(config), statePartition(image)]), ...readOnly(config)];
 }

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { type Bind, runSandboxed } from '../../sdk/sandbox.ts';
-import { goQuote } from '../json/text.ts';
 import type { Step } from '../step.ts';
 import type { Finding } from './finding.ts';
 import type { ImageView } from './image.ts';
@@ -80,7 +79,7 @@ export async function withStage<T>(
       if (code === undefined) throw error;
       findings.push({
         path: at,
-        message: `${goQuote(path.slice(0, 80))} cannot be written (${code}); correct the path`,
+        message: `${JSON.stringify(path.slice(0, 80))} cannot be written (${code}); correct the path`,
       });
       return false;
     }

@@ -10,7 +10,7 @@ import { readUnits } from './units.ts';
 export async function subject(sections: JsonObject) {
   const bytes = Buffer.from(JSON.stringify({ ignition: { version: '3.3.0' }, ...sections }));
   assert.deepEqual(
-    validate(bytes).entries.filter(({ kind }) => kind === 'error'),
+    (await validate(bytes)).entries.filter(({ kind }) => kind === 'error'),
     [],
   );
   const { value: config } = readValid(bytes);

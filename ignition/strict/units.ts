@@ -1,4 +1,4 @@
-import type { Struct, Value } from '../spec/shape.ts';
+import type { Json, JsonObject } from '../json/value.ts';
 import type { Step } from '../step.ts';
 import { type ConfigFile, member, type PlacedText, structs, textOf } from './contents.ts';
 
@@ -15,9 +15,10 @@ export interface ConfigUnit {
   readonly masked: boolean;
 }
 
-const contents = (value: Value): string | undefined => (value === undefined ? undefined : textOf(value));
+const contents = (value: Json | undefined): string | undefined =>
+  value === undefined ? undefined : textOf(value);
 
-function fromSection(unit: Struct, index: number): ConfigUnit {
+function fromSection(unit: JsonObject, index: number): ConfigUnit {
   const at = ['systemd', 'units', index];
   const name = textOf(unit.name);
   const text = contents(unit.contents);
@@ -50,7 +51,7 @@ function fromFile(file: ConfigFile): ConfigUnit[] {
   return [{ ...common, name: of, dropins: [file] }];
 }
 
-export function readUnits(config: Struct, files: readonly ConfigFile[]): ConfigUnit[] {
+export function readUnits(config: JsonObject, files: readonly ConfigFile[]): ConfigUnit[] {
   const units = structs(member(config.systemd, 'units')).map(fromSection);
   return [...units, ...files.flatMap(fromFile)];
 }

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { goQuote } from '../json/text.ts';
+
 import type { Step } from '../step.ts';
 import type { ConfigFile, PlacedText } from './contents.ts';
 import type { Finding } from './finding.ts';
@@ -118,7 +118,7 @@ function placeUnits(stage: Stage, units: readonly ConfigUnit[], findings: Findin
     if (!isUnitName(name)) {
       findings.push({
         path: at,
-        message: `systemd knows no unit of the name ${goQuote(name.slice(0, 80))}; correct it`,
+        message: `systemd knows no unit of the name ${JSON.stringify(name.slice(0, 80))}; correct it`,
       });
       continue;
     }

@@ -1,4 +1,4 @@
-import type { Struct } from '../spec/shape.ts';
+import type { JsonObject } from '../json/value.ts';
 import type { Step } from '../step.ts';
 import { member, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
@@ -28,7 +28,7 @@ interface Need {
   readonly hint: string;
 }
 
-function ofFilesystems(storage: Struct | undefined): Need[] {
+function ofFilesystems(storage: JsonObject | undefined): Need[] {
   return structs(storage?.filesystems).flatMap(({ format, path }, index): Need[] => {
     const name = textOf(format);
     const known = FORMATS[name];
@@ -43,7 +43,7 @@ function ofFilesystems(storage: Struct | undefined): Need[] {
   });
 }
 
-function ofRaids(storage: Struct | undefined): Need[] {
+function ofRaids(storage: JsonObject | undefined): Need[] {
   return structs(storage?.raid).flatMap(({ level }, index): Need[] => {
     const name = textOf(level);
     const at = ['storage', 'raid', index, 'level'];
@@ -56,7 +56,7 @@ function ofRaids(storage: Struct | undefined): Need[] {
   });
 }
 
-function ofLuks(storage: Struct | undefined): Need[] {
+function ofLuks(storage: JsonObject | undefined): Need[] {
   return structs(storage?.luks).flatMap(({ clevis }, index): Need[] => {
     const at = ['storage', 'luks', index];
     const hint = 'take an encrypted dataset';
@@ -74,7 +74,7 @@ function ofLuks(storage: Struct | undefined): Need[] {
   });
 }
 
-function ofDisks(storage: Struct | undefined): Need[] {
+function ofDisks(storage: JsonObject | undefined): Need[] {
   return structs(storage?.disks).flatMap((disk, index): Need[] => {
     if (structs(disk.partitions).length === 0 && disk.wipeTable !== true) return [];
     const at = ['storage', 'disks', index];
@@ -85,8 +85,8 @@ function ofDisks(storage: Struct | undefined): Need[] {
 }
 
 /** File systems, arrays, encrypted volumes and partitions that the image cannot make or use. */
-export function checkVolumes(config: Struct, image: ImageView): Finding[] {
-  const storage = config.storage as Struct | undefined;
+export function checkVolumes(config: JsonObject, image: ImageView): Finding[] {
+  const storage = config.storage as JsonObject | undefined;
   const needs = [...ofDisks(storage), ...ofRaids(storage), ...ofLuks(storage), ...ofFilesystems(storage)];
   return needs.flatMap(({ at, to, program, module, hint }): Finding[] => {
     const lacks =
@@ -96,31 +96,5 @@ export function checkVolumes(config: Struct, image: ImageView): Finding[] {
           ? `its kernel has no module ${module}`
           : undefined;
     return lacks ? [{ path: at, message: `the image ${image.name} cannot ${to}: ${lacks}; ${hint}` }] : [];
-  });
-}
-
-/** Accounts in groups that are neither in the image nor in the config: useradd(8) fails, and with it the boot. */
-export function checkGroups(config: Struct, groupFile: string): Finding[] {
-  const users = structs(member(config.passwd, 'users'));
-  const groups = new Set([
-    ...groupFile.split('\n').map((line) => line.split(':')[0] ?? ''),
-    ...[...structs(member(config.passwd, 'groups')), ...users].map(({ name }) => textOf(name)),
-  ]);
-  return users.flatMap((user, index) => {
-    const named = (Array.isArray(user.groups) ? user.groups : []).map((group, number) => ({
-      group: textOf(group),
-      path: ['passwd', 'users', index, 'groups', number],
-    }));
-    const primary = { group: textOf(user.primaryGroup), path: ['passwd', 'users', index, 'primaryGroup'] };
-    return [primary, ...named].flatMap(({ group, path }): Finding[] =>
-      group === '' || groups.has(group) || /^[0-9]+$/.test(group)
-        ? []
-        : [
-            {
-              path,
-              message: `no group ${group}: neither the image nor this config has it; add it to passwd.groups`,
-            },
-          ],
-    );
   });
 }

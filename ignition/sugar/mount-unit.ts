@@ -15,13 +15,15 @@ export interface RenderedUnit {
 
 /**
  * The mount (or swap) unit of a filesystem (systemd.mount(5), systemd.swap(5)).
- * @param remote its key comes over the network, so it waits for it
+ * @param remote its key comes over the network: with _netdev systemd orders it between network-online.target and
+ * remote-fs.target, and unmounts it before the network goes (systemd.mount(5), "Default Dependencies")
  */
 export function mountUnit(
   { device, format, path = '', mountOptions = [] }: MountedFilesystem,
   remote: boolean,
 ): RenderedUnit {
-  const options = mountOptions.length === 0 ? [] : [`Options=${mountOptions.join(',')}`];
+  const all = [...mountOptions, ...(remote && !mountOptions.includes('_netdev') ? ['_netdev'] : [])];
+  const options = all.length === 0 ? [] : [`Options=${all.join(',')}`];
   if (format === 'swap') {
     const contents = ['[Swap]', `What=${device}`, ...options, '', '[Install]', 'RequiredBy=swap.target', ''];
     return { name: `${unitPath(device)}.swap`, enabled: true, contents: contents.join('\n') };
@@ -30,8 +32,6 @@ export function mountUnit(
   const check = `systemd-fsck@${unitPath(device)}.service`;
   const contents = [
     '[Unit]',
-    ...(remote ? ['DefaultDependencies=no'] : []),
-    `Before=${target}`,
     `Requires=${check}`,
     `After=${check}`,
     '',

@@ -27,7 +27,7 @@ function isShell(script: string): void {
   assert.equal(status, 0, stderr);
 }
 
-test('every function gives what Ignition accepts', () => {
+test('every function gives what Ignition accepts', async () => {
   const parts = [
     file('/a', { contents: 'x', user: 'core', group: 5 }),
     dir('/b', { mode: 0o700 }),
@@ -59,7 +59,7 @@ test('every function gives what Ignition accepts', () => {
   ];
   const { value } = resolveSecrets(mergeFragments(...parts), '.');
   const config = { ...(value as object), ignition: { version: '3.3.0' } };
-  assert.deepEqual(validate(Buffer.from(JSON.stringify(config))).entries, []);
+  assert.deepEqual((await validate(Buffer.from(JSON.stringify(config)))).entries, []);
 });
 
 describe('unit names and texts', () => {

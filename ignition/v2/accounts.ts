@@ -1,7 +1,6 @@
 import { compact, type Json, type JsonObject } from '../json/value.ts';
-import { problem, type Report } from '../report.ts';
 import type { V2Config, V2Dropin, V2Unit, V2User } from './model.ts';
-import { eachAt } from './storage.ts';
+import { eachAt, problem, type Report } from './report.ts';
 
 function union(...lists: (readonly string[] | undefined)[]): string[] {
   return [...new Set(lists.flatMap((list) => list ?? []))];
@@ -50,7 +49,7 @@ export function translateUsers(users: NonNullable<V2Config['passwd']>['users'], 
         translated.sshAuthorizedKeys as string[] | undefined,
       ),
     });
-    byName.set(user.name, { ...before, ...translated, ...lists });
+    byName.set(user.name, report.made({ ...before, ...translated, ...lists }));
   });
   return [...byName.values()];
 }
@@ -71,15 +70,22 @@ function joinDropins(...lists: (readonly V2Dropin[] | undefined)[]): Json[] {
 }
 
 /** Units of one name are one unit: later values win, drop-ins are joined. */
-export function translateUnits(units: readonly V2Unit[] = []): Json[] {
+export function translateUnits(units: readonly V2Unit[] | undefined, report: Report): Json[] {
   const byName = new Map<string, V2Unit>();
-  for (const unit of units) {
+  const made = new Map<string, JsonObject>();
+  eachAt(report, 'units', units, (unit) => {
     const before = byName.get(unit.name);
     const dropins = [...(before?.dropins ?? []), ...(unit.dropins ?? [])];
     const contents = unit.contents || before?.contents;
-    byName.set(unit.name, { ...before, ...unit, dropins, ...(contents === undefined ? {} : { contents }) });
-  }
-  return [...byName.values()].map(({ name, enable, enabled, mask, contents, dropins }) => ({
+    const joined = { ...before, ...unit, dropins, ...(contents === undefined ? {} : { contents }) };
+    byName.set(unit.name, joined);
+    made.set(unit.name, report.made(translateUnit(joined)));
+  });
+  return [...made.values()];
+}
+
+function translateUnit({ name, enable, enabled, mask, contents, dropins }: V2Unit): JsonObject {
+  return {
     name,
     ...compact({
       enabled: enabled ?? (enable || undefined),
@@ -87,7 +93,7 @@ export function translateUnits(units: readonly V2Unit[] = []): Json[] {
       contents: contents || undefined,
       dropins: joinDropins(dropins),
     }),
-  }));
+  };
 }
 
 const NETWORKD = '/etc/systemd/network';

@@ -1,8 +1,8 @@
+import { cleanPath } from '../clean-path.ts';
 import { compact, type Json, type JsonObject } from '../json/value.ts';
-import { problem, type Report } from '../report.ts';
-import { cleanPath } from '../rules/path.ts';
+import { octalText } from '../mode.ts';
 import type { V2Config, V2Directory, V2File, V2Link, V2Node, V2Resource } from './model.ts';
-import { eachAt } from './storage.ts';
+import { eachAt, problem, type Report } from './report.ts';
 
 export function translateResource({
   source,
@@ -20,6 +20,11 @@ export function translateResource({
 
 /** Absolute path in the running system, or undefined (reported). */
 function absolutePath(node: V2Node, paths: ReadonlyMap<string, string>, report: Report): string | undefined {
+  if (!node.path.startsWith('/')) {
+    const hint = node.path === '' ? 'give an absolute path' : `write it from the root, e.g. /${node.path}`;
+    report.error(problem(node.path === '' ? 'path not specified' : 'path not absolute', hint), 'path');
+    return undefined;
+  }
   const base = paths.get(node.filesystem);
   if (base === undefined) {
     report.error(
@@ -43,10 +48,23 @@ function translateNode(node: V2Node, path: string): { [key: string]: Json | unde
   };
 }
 
+/** The mode of a file or directory: in spec 2 one without a mode has no permissions at all, in spec 3 those of a default. */
+function translateMode({ mode }: V2Directory, usual: number, report: Report): number {
+  if (mode === undefined) {
+    report.warning(
+      problem(
+        'permissions unset: spec 2 means 0000, which only root passes, and so does the result',
+        `give it a mode: ${usual} is ${octalText(usual)}`,
+      ),
+    );
+  }
+  return mode ?? 0;
+}
+
 /** A file of spec 2 without a source is an empty file; it overwrites unless it says otherwise. */
-function translateFile(file: V2File, path: string): JsonObject {
+function translateFile(file: V2File, path: string, report: Report): JsonObject {
   const source = file.contents?.source || 'data:,';
-  const contents = translateResource({ ...file.contents, source });
+  const contents = report.made(translateResource({ ...file.contents, source }), 'contents');
   if (file.append)
     return compact({
       ...translateNode({ ...file, overwrite: false }, path),
@@ -54,7 +72,8 @@ function translateFile(file: V2File, path: string): JsonObject {
       append: [contents],
     });
   const overwrite = file.overwrite ?? true;
-  return compact({ ...translateNode({ ...file, overwrite }, path), mode: file.mode, contents });
+  const mode = translateMode(file, 0o644, report);
+  return compact({ ...translateNode({ ...file, overwrite }, path), mode, contents });
 }
 
 /** The later of two files with one path: appended, or in the place of the earlier. */
@@ -86,13 +105,15 @@ export function translateNodes(
   const nodes = new Map<string, { kind: Kind; entry: JsonObject }>();
   const place = (kind: Kind, path: string, entry: JsonObject): void => {
     const before = nodes.get(path);
-    if (before === undefined) nodes.set(path, { kind, entry });
+    if (before === undefined) nodes.set(path, { kind, entry: report.made(entry) });
     else if (before.kind !== kind) {
       report.error(
         problem(`${path} is already one of the ${before.kind}`, 'a path can be one thing only: remove one'),
       );
-    } else
-      nodes.set(path, { kind, entry: kind === 'files' ? combineFiles(before.entry, entry, report) : entry });
+    } else {
+      const combined = kind === 'files' ? combineFiles(before.entry, entry, report) : entry;
+      nodes.set(path, { kind, entry: report.made(combined) });
+    }
   };
   const visit = <T extends V2Node>(
     kind: Kind,
@@ -103,9 +124,9 @@ export function translateNodes(
       const path = absolutePath(item, paths, report);
       if (path !== undefined) place(kind, path, make(item, path));
     });
-  visit('files', storage.files, translateFile);
+  visit('files', storage.files, (file: V2File, path) => translateFile(file, path, report));
   visit('directories', storage.directories, (directory: V2Directory, path) =>
-    compact({ ...translateNode(directory, path), mode: directory.mode }),
+    compact({ ...translateNode(directory, path), mode: translateMode(directory, 0o755, report) }),
   );
   visit('links', storage.links, (link: V2Link, path) =>
     compact({ ...translateNode(link, path), hard: link.hard || undefined, target: link.target }),

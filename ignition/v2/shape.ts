@@ -1,15 +1,13 @@
 import {
-  bag,
   inner,
   int,
+  list,
   optionalBool,
-  optionalInner,
   optionalInt,
   optionalString,
   type StructShape,
   string,
   struct,
-  text,
 } from '../spec/shape.ts';
 
 /** The spec 2 versions that can be translated. */
@@ -17,7 +15,7 @@ export const V2_VERSIONS = ['2.0.0', '2.1.0', '2.2.0', '2.3.0', '2.4.0'] as cons
 
 function resources(minor: number): { reference: StructShape; contents: StructShape } {
   const verification = inner('verification', struct([optionalString('hash')]));
-  const headers = minor >= 4 && bag('httpHeaders', struct([string('name'), string('value')]));
+  const headers = minor >= 4 && list('httpHeaders', struct([string('name'), string('value')]));
   return {
     reference: struct([string('source'), verification, headers]),
     contents: struct([optionalString('compression'), optionalString('source'), verification, headers]),
@@ -28,15 +26,12 @@ function ignitionSection(minor: number): StructShape {
   const { reference } = resources(minor);
   return struct([
     string('version'),
-    inner('config', struct([bag('append', reference), optionalInner('replace', reference)])),
+    inner('config', struct([list('append', reference), inner('replace', reference)])),
     minor >= 1 && inner('timeouts', struct([optionalInt('httpResponseHeaders'), optionalInt('httpTotal')])),
     minor >= 2 &&
-      inner('security', struct([inner('tls', struct([bag('certificateAuthorities', reference)]))])),
+      inner('security', struct([inner('tls', struct([list('certificateAuthorities', reference)]))])),
     minor >= 4 &&
-      inner(
-        'proxy',
-        struct([optionalString('httpProxy'), optionalString('httpsProxy'), bag('noProxy', text())]),
-      ),
+      inner('proxy', struct([optionalString('httpProxy'), optionalString('httpsProxy'), list('noProxy')])),
   ]);
 }
 
@@ -53,24 +48,24 @@ function storageSection(minor: number): StructShape {
     minor >= 3 && optionalBool('shouldExist'),
     minor >= 3 && optionalBool('wipePartitionEntry'),
   ]);
-  const disk = struct([string('device'), optionalBool('wipeTable'), bag('partitions', partition)]);
+  const disk = struct([string('device'), optionalBool('wipeTable'), list('partitions', partition)]);
   const raid = struct([
     string('name'),
     string('level'),
-    bag('devices', text()),
+    list('devices'),
     optionalInt('spares'),
-    minor >= 1 && bag('options', text()),
+    minor >= 1 && list('options'),
   ]);
   const mount = struct([
     string('device'),
     string('format'),
-    optionalInner('create', struct([optionalBool('force'), bag('options', text())])),
+    inner('create', struct([optionalBool('force'), list('options')])),
     minor >= 1 && optionalBool('wipeFilesystem'),
     minor >= 1 && optionalString('label'),
     minor >= 1 && optionalString('uuid'),
-    minor >= 1 && bag('options', text()),
+    minor >= 1 && list('options'),
   ]);
-  const filesystem = struct([string('name'), optionalInner('mount', mount), optionalString('path')]);
+  const filesystem = struct([string('name'), inner('mount', mount), optionalString('path')]);
   const owner = struct([optionalInt('id'), minor >= 1 && optionalString('name')]);
   const node = [
     string('filesystem'),
@@ -87,12 +82,12 @@ function storageSection(minor: number): StructShape {
     minor >= 2 && optionalBool('append'),
   ]);
   return struct([
-    bag('disks', disk),
-    bag('raid', raid),
-    bag('filesystems', filesystem),
-    bag('files', file),
-    minor >= 1 && bag('directories', struct([...node, optionalInt('mode')])),
-    minor >= 1 && bag('links', struct([...node, optionalBool('hard'), string('target')])),
+    list('disks', disk),
+    list('raid', raid),
+    list('filesystems', filesystem),
+    list('files', file),
+    minor >= 1 && list('directories', struct([...node, optionalInt('mode')])),
+    minor >= 1 && list('links', struct([...node, optionalBool('hard'), string('target')])),
   ]);
 }
 
@@ -103,7 +98,7 @@ function passwdSection(): StructShape {
     optionalString('homeDir'),
     optionalBool('noCreateHome'),
     optionalString('primaryGroup'),
-    bag('groups', text()),
+    list('groups'),
     optionalBool('noUserGroup'),
     optionalBool('system'),
     optionalBool('noLogInit'),
@@ -112,8 +107,8 @@ function passwdSection(): StructShape {
   const user = struct([
     string('name'),
     optionalString('passwordHash'),
-    bag('sshAuthorizedKeys', text()),
-    optionalInner('create', struct(account)),
+    list('sshAuthorizedKeys'),
+    inner('create', struct(account)),
     ...account,
   ]);
   const group = struct([
@@ -122,11 +117,11 @@ function passwdSection(): StructShape {
     optionalString('passwordHash'),
     optionalBool('system'),
   ]);
-  return struct([bag('users', user), bag('groups', group)]);
+  return struct([list('users', user), list('groups', group)]);
 }
 
 function unitSections(minor: number): { systemd: StructShape; networkd: StructShape } {
-  const dropins = bag('dropins', struct([string('name'), optionalString('contents')]));
+  const dropins = list('dropins', struct([string('name'), optionalString('contents')]));
   const unit = struct([
     string('name'),
     optionalBool('enable'),
@@ -136,7 +131,7 @@ function unitSections(minor: number): { systemd: StructShape; networkd: StructSh
     dropins,
   ]);
   const network = struct([string('name'), optionalString('contents'), minor >= 1 && dropins]);
-  return { systemd: struct([bag('units', unit)]), networkd: struct([bag('units', network)]) };
+  return { systemd: struct([list('units', unit)]), networkd: struct([list('units', network)]) };
 }
 
 /** A config of spec 2.`minor` as its decoder sees it. */

@@ -1,7 +1,7 @@
+import { cleanPath } from '../clean-path.ts';
 import { compact, type Json, type JsonObject } from '../json/value.ts';
-import { problem, type Report } from '../report.ts';
-import { cleanPath } from '../rules/path.ts';
 import type { V2Config, V2Filesystem, V2Partition, V2Unit } from './model.ts';
+import { eachAt, problem, type Report } from './report.ts';
 
 const SECTORS_PER_MIB = 2048;
 
@@ -27,38 +27,25 @@ function translatePartition(partition: V2Partition, report: Report): JsonObject 
   });
 }
 
-/** Runs `each` on every item with the report's path at that item. */
-export function eachAt<T>(
-  report: Report,
-  list: string,
-  items: readonly T[] | undefined,
-  each: (item: T) => void,
-): void {
-  report.path.push(list);
-  for (const [index, item] of (items ?? []).entries()) {
-    report.path.push(index);
-    each(item);
-    report.path.pop();
-  }
-  report.path.pop();
-}
-
 export function translateDisks(disks: NonNullable<V2Config['storage']>['disks'], report: Report): Json[] {
   const out: Json[] = [];
   eachAt(report, 'disks', disks, ({ device, wipeTable, partitions }) => {
     const translated: Json[] = [];
     eachAt(report, 'partitions', partitions, (partition) => {
-      translated.push(translatePartition(partition, report));
+      translated.push(report.made(translatePartition(partition, report)));
     });
-    out.push(compact({ device, wipeTable, partitions: translated }));
+    out.push(report.made(compact({ device, wipeTable, partitions: translated })));
   });
   return out;
 }
 
-export function translateRaid(arrays: NonNullable<V2Config['storage']>['raid']): Json[] {
-  return (arrays ?? []).map(({ name, level, devices = [], spares, options = [] }) =>
-    compact({ name, level, devices: [...devices], spares, options: [...options] }),
-  );
+export function translateRaid(arrays: NonNullable<V2Config['storage']>['raid'], report: Report): Json[] {
+  const out: Json[] = [];
+  eachAt(report, 'raid', arrays, ({ name, level, devices = [], spares, options = [] }) => {
+    const array = { name, level, devices: [...devices], spares, options: [...options] };
+    out.push(report.made(compact(array)));
+  });
+  return out;
 }
 
 /** Where each mount unit mounts what: device to path. */
@@ -130,7 +117,7 @@ export function translateFilesystems(
     }
     if (mount !== undefined && path !== undefined) {
       report.error(problem('filesystem has both mount and path', 'keep one of them'));
-    } else if (mount !== undefined) list.push(translateMount(mount, where, report));
+    } else if (mount !== undefined) list.push(report.made(translateMount(mount, where, report), 'mount'));
   });
   return { list, paths };
 }

@@ -1,0 +1,52 @@
+import type { SourceMap } from '../node.ts';
+import { type Dialect, dialectOf, versionsOf } from './dialect.ts';
+
+/** The two keys that say by which rules a config is read, or why it cannot be read. */
+export type Header = { readonly dialect: Dialect } | { readonly at: number; readonly message: string };
+
+interface Said {
+  readonly text: string;
+  /** Where it is said; of what is not there, where the map begins. */
+  readonly at: number;
+}
+
+function said(map: SourceMap, name: string): Said {
+  const value = map.members.find(({ key }) => key === name)?.value;
+  return { text: value?.kind === 'scalar' ? value.text : '', at: value?.at ?? map.at };
+}
+
+/** Sections that only Container Linux Configs have. */
+const OLD_SECTIONS = ['networkd', 'etcd', 'flannel', 'locksmith', 'docker', 'update'];
+
+/** What a config without a variant is. */
+function withoutVariant(map: SourceMap, text: string): string {
+  const keys = new Set(map.members.map(({ key }) => key));
+  if (text.trimStart().startsWith('{'))
+    return 'this is JSON, not Butane; name the file NAME.ign, then: draisine ignition validate NAME.ign';
+  if (/^#cloud-config\b/m.test(text))
+    return 'this is cloud-config, which is not read; write it as Butane, which begins with variant: fcos and version: 1.4.0';
+  const old = OLD_SECTIONS.some((key) => keys.has(key)) || /^\s*(- )?filesystem: /m.test(text);
+  const head = 'write variant: fcos and version: 1.4.0 at the top';
+  return old
+    ? `variant must be specified; this looks like a Container Linux Config: ${head}, and change what is then an unused key`
+    : `variant must be specified; ${head}`;
+}
+
+export function readHeader(map: SourceMap, text: string): Header {
+  const variant = said(map, 'variant');
+  const version = said(map, 'version');
+  if (variant.text === '') return { at: variant.at, message: withoutVariant(map, text) };
+  const dialect = dialectOf(variant.text, version.text);
+  if (dialect) return { dialect };
+  const versions = versionsOf(variant.text);
+  if (versions.length > 0 && version.text === '')
+    return {
+      at: version.at,
+      message: 'version must be specified; write version: 1.4.0 for fcos, 1.0.0 for flatcar',
+    };
+  const known = ['fcos', 'flatcar'].map((each) => `${each} ${versionsOf(each).join(', ')}`).join('; ');
+  return {
+    at: versions.length > 0 ? version.at : variant.at,
+    message: `unknown variant "${variant.text}" version "${version.text}"; known: ${known}`,
+  };
+}

@@ -1,0 +1,168 @@
+import { cleanPath } from './clean-path.ts';
+import { meantMode, octalText } from './mode.ts';
+import type { StructShape } from './spec/shape.ts';
+import { configShape } from './spec/v3.ts';
+import type { Step } from './step.ts';
+
+/** What to do about each thing that ignition-validate says. */
+
+/** An entry as it is printed: what, where, and the value that stands there, as far as it is known. */
+export interface Said {
+  readonly message: string;
+  readonly path: readonly Step[];
+  readonly value: unknown;
+  /** `3.2.0` */
+  readonly version: string;
+  /** How the form of the config writes a mode. */
+  readonly writeMode: (mode: number) => string;
+}
+
+type Hint = string | ((said: Said) => string);
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+function schemes({ path, version }: Said): string {
+  if (path.includes('tang')) return 'a Tang server is reached over http or https';
+  const gs = /^3\.[01]\./.test(version) ? '' : ', gs';
+  return `spec ${version.slice(0, 3)} fetches from http, https, tftp, s3, data${gs}`;
+}
+
+function modeHint({ value, writeMode }: Said, otherwise: string): string {
+  const meant = meantMode(String(value));
+  return meant === undefined
+    ? otherwise
+    : `mode ${String(value)} is ${octalText(Number(value))}: for ${octalText(meant)} write ${writeMode(meant)}`;
+}
+
+/** The keys of the object that a path leads to, or undefined where the spec knows none. */
+function shapeAt(path: readonly Step[]): StructShape | undefined {
+  let shape: StructShape | undefined = configShape;
+  for (const step of path) {
+    if (typeof step === 'string') shape = shape?.get(step)?.of;
+  }
+  return shape;
+}
+
+function unusedHint({ path }: Said): string {
+  const key = String(path.at(-1)).toLowerCase();
+  const known = [...(shapeAt(path.slice(0, -1))?.keys() ?? [])];
+  return known.some((name) => name.toLowerCase() === key)
+    ? 'letter case differs'
+    : 'Ignition ignores it: misspelt?';
+}
+
+const HASHES = 'write FUNCTION-DIGEST with sha512 or sha256';
+
+/** By the beginning of what it says. */
+const HINTS: readonly (readonly [string, Hint])[] = [
+  ['Unused key ', unusedHint],
+  ['context tree does not match', 'leave the key out instead of writing null'],
+  ['duplicate entry defined', 'merge it with the first one or remove it'],
+  ['path not specified', 'give an absolute path'],
+  ['path not absolute', ({ value }) => `write it from the root, e.g. /${textOf(value).slice(0, 80)}`],
+  ['path is not fully simplified', ({ value }) => `write ${cleanPath(textOf(value)).slice(0, 200)}`],
+  ['invalid url scheme', schemes],
+  ['unable to parse url', 'check its escapes (%XX), host and port'],
+  ['invalid S3 object VersionId', 'give versionId a value, or leave it out of the query'],
+  ['invalid data character', 'percent-encode the data, or use ;base64'],
+  ['illegal base64', 'encode the data as padded standard base64'],
+  ['missing comma', 'write data:,CONTENT or data:;base64,CONTENT'],
+  ['invalid character for', 'write data:TYPE/SUBTYPE,… or data:,…'],
+  ['invalid compression method', 'use gzip, or leave it out'],
+  ['source must be specified if verification', 'give a source'],
+  ['source is required', 'say where it is fetched from'],
+  ['cannot use HTTP headers', 'headers need an http or https source'],
+  ['unable to parse HTTP header', 'give a value, or none to remove it'],
+  ["HTTP header name can't be empty", 'give it a name'],
+  ['malformed hash specifier', HASHES],
+  ['unrecognized hash function', ({ version }) => (version === '3.0.0' ? 'spec 3.0 knows sha512' : HASHES)],
+  ['incorrect size for hash sum', 'sha512 has 128 hexadecimal digits, sha256 has 64'],
+  ['proxies must be http(s)', 'write http://HOST:PORT'],
+  ['insecure plaintext HTTP proxy', 'use https://'],
+  ['cannot set both id and name', 'keep one of them'],
+  ['illegal file mode', (said) => modeHint(said, 'JSON knows no octal: write 420 for 0644, 493 for 0755')],
+  ['setuid/setgid/sticky bits', (said) => modeHint(said, 'use a mode of at most 511 (0777)')],
+  ['overwrite must be false if source', 'give contents.source, "data:," for an empty file'],
+  ['directory path includes link', 'write the path that the link points to'],
+  ['file path includes link', 'write the path that the link points to'],
+  ['link path includes link', 'write the path that the link points to'],
+  ['link target is required', 'say what the link points to'],
+  ['hard link target is a directory', 'make it a symbolic link'],
+  ["doesn't match the form", 'write 32 hexadecimal digits in groups of 8-4-4-4-12'],
+  ['partition labels may not exceed', 'shorten it'],
+  ['partition label will be truncated', 'leave the colon out'],
+  ['shouldExist specified false', 'give only number and shouldExist'],
+  ['a partition number >= 1 or a label', 'give it a number'],
+  ['disk device is required', 'name it by a stable path such as /dev/disk/by-id/…'],
+  ['partition numbers collide', 'give each partition its own number, or 0'],
+  ['partitions overlap', 'move startMiB or shrink sizeMiB'],
+  ['shouldExist is false for a partition', 'give every partition of this disk a number'],
+  ['cannot use the same partition label', 'rename one'],
+  ['invalid filesystem format', 'use ext4, btrfs, xfs, vfat or swap'],
+  ['format cannot be empty', 'give a format: ext4, btrfs, xfs, vfat or swap'],
+  ['filesystem must specify format', 'give a format: ext4, btrfs, xfs, vfat or swap'],
+  [
+    'filesystem labels cannot be longer',
+    ({ value }) => `this one has ${Buffer.byteLength(textOf(value))}: shorten it`,
+  ],
+  ['raid level is required', 'use linear, raid0, raid1, raid4, raid5, raid6 or raid10'],
+  ['unrecognized raid level', 'use linear, raid0, raid1, raid4, raid5, raid6 or raid10'],
+  ['spares unsupported', 'set spares to 0, or take a level with redundancy'],
+  ['raid devices required', 'list the member devices'],
+  ['device names cannot contain slashes', 'the device appears as /dev/mapper/NAME'],
+  ['luks device labels cannot be longer', 'shorten it'],
+  ['cannot use custom clevis config', 'keep one'],
+  ['invalid key-file source', 'see the entry at keyFile.source'],
+  ['missing required custom clevis pin', 'use tpm2, tang or sss'],
+  ['unsupported clevis pin', 'use tpm2, tang or sss'],
+  ['missing required custom clevis config', 'clevis takes JSON here'],
+  ['thumbprint is required', 'ask the server: tang-show-keys'],
+  ['invalid systemd unit extension', 'name it NAME.service, or after another kind of unit such as .timer'],
+  ['invalid systemd drop-in extension', 'name it NAME.conf'],
+  ['invalid unit content', 'write [Section] lines, NAME=VALUE lines and # comments'],
+  ['unit "', 'add [Install] with WantedBy=multi-user.target'],
+];
+
+/** What is wrong, in Ignition's words, then how to fix it. */
+export function withHint(said: Said): string {
+  const hint = HINTS.find(([begin]) => said.message.startsWith(begin))?.[1];
+  if (hint === undefined) return said.message;
+  return `${said.message}; ${typeof hint === 'string' ? hint : hint(said)}`;
+}
+
+/** What to do about a version that the shipped Ignition does not take. Empty where none is written. */
+export function versionHint(version: string, document: unknown): string {
+  const isFirst =
+    /^1\./.test(version) ||
+    (typeof document === 'object' && document !== null && 'ignitionVersion' in document);
+  if (isFirst) return 'spec 1 is not translated: write the config anew in spec 3.3.0';
+  if (/^2\.[0-4]\.0$/.test(version) || /^3\.[456]\.0$/.test(version))
+    return 'translate it first: draisine ignition translate';
+  if (/^2\./.test(version))
+    return 'spec 2 ends with 2.4.0: write "2.4.0", then translate it: draisine ignition translate';
+  return /^3\./.test(version) ? 'use 3.0.0 to 3.3.0; 3.4.0 to 3.6.0 are translated' : 'write "3.3.0"';
+}
+
+/** What a character that is not JSON may be of. @param text around it, up to it and after it */
+export function syntaxHint(bytes: Buffer, before: string, after: string): string | undefined {
+  const [first, second, third] = bytes;
+  if (first === 0xef && second === 0xbb && third === 0xbf) return 'save it without a byte order mark';
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
+    return 'UTF-16: save it as UTF-8';
+  if (first === 0 || second === 0) return 'UTF-16 or UTF-32: save it as UTF-8';
+  if (first === 0x1f && second === 0x8b) return 'this is gzip: unpack it';
+  const text = before + after;
+  if (/^(variant|version):/m.test(text))
+    return 'this is Butane, in YAML: compile it: draisine ignition compile FILE';
+  if (/^#cloud-config\b/.test(text)) return 'this is cloud-config, which is not read: write it as Butane';
+  if (
+    /^(\{\{|\{%|%|\$\{|<%|<[A-Z])/.test(after) ||
+    (/(\{|\$\{?)$/.test(before.slice(-2)) && after.startsWith('{'))
+  )
+    return 'a placeholder of a template was left in: fill the template in first';
+  if (after.startsWith('#') || after.startsWith('/')) return 'JSON has no comments';
+  if (after.startsWith("'")) return 'strings stand in double quotes';
+  if (/^[}\]]/.test(after) && /,\s*$/.test(before)) return 'remove the comma before it';
+  if (before.trim() === '') return 'a config is an object: { "ignition": { "version": "3.3.0" } }';
+  return undefined;
+}

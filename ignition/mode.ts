@@ -1,0 +1,24 @@
+/** File modes as people write them. */
+
+/** Permission bits that files and directories commonly have. */
+const USUAL = new Set([
+  ...[0o400, 0o440, 0o444, 0o500, 0o550, 0o555, 0o600, 0o640, 0o644, 0o660, 0o664, 0o666],
+  ...[0o700, 0o710, 0o711, 0o750, 0o751, 0o755, 0o770, 0o775, 0o777],
+]);
+
+/** Setuid, setgid and sticky bits make sense where something can be executed or entered. */
+const isUsual = (mode: number): boolean =>
+  mode <= 0o7777 && USUAL.has(mode & 0o777) && (mode <= 0o777 || (mode & 0o111) !== 0);
+
+/**
+ * The mode that decimal digits were meant to be: `644` is no usual mode as a decimal number (01204), and a usual one
+ * read as octal. Undefined where the digits make sense as they are (`420` is 0644), or do not as octal either.
+ */
+export function meantMode(digits: string): number | undefined {
+  if (!/^[1-7][0-7]{2,3}$/.test(digits)) return undefined;
+  const octal = Number.parseInt(digits, 8);
+  return isUsual(octal) && !isUsual(Number(digits)) ? octal : undefined;
+}
+
+/** `0644` */
+export const octalText = (mode: number): string => `0${mode.toString(8)}`;

@@ -1,0 +1,80 @@
+import { isObject, type Json, type JsonObject } from './json/value.ts';
+import type { Step } from './step.ts';
+
+/**
+ * What came to Ignition after spec 3.3, which is the newest that the shipped Ignition takes: left out where it says what
+ * 3.3 means anyway, refused where 3.3 has no word for it.
+ */
+
+/** Reports at the place of a path of the config. */
+type Refuse = (path: readonly Step[], message: string) => void;
+
+const listOf = (value: Json | undefined): JsonObject[] =>
+  Array.isArray(value) ? value.filter(isObject) : [];
+
+const isEnabled = (value: Json | undefined): boolean => isObject(value) && value.enabled === true;
+
+/** @param spell how the text writes a key of the spec */
+export function translateDown(
+  config: JsonObject,
+  refuse: Refuse,
+  spell = (name: string): string => name,
+): JsonObject {
+  const storage = isObject(config.storage) ? config.storage : {};
+  for (const kind of ['files', 'directories']) {
+    for (const [index, { mode }] of listOf(storage[kind]).entries()) {
+      if (typeof mode !== 'number' || mode <= 0o777) continue;
+      const message = 'setuid, setgid and sticky need spec 3.4; set them by a tmpfiles.d file';
+      refuse(['storage', kind, index, 'mode'], message);
+    }
+  }
+  refuseSources(config, [], refuse);
+  const { luks } = storage;
+  if (luks === undefined) return config;
+  const volumes = listOf(luks).map((volume, index) =>
+    withoutNewer(volume, ['storage', 'luks', index], refuse, spell),
+  );
+  return { ...config, storage: { ...storage, luks: volumes } };
+}
+
+function withoutNewer(
+  volume: JsonObject,
+  at: readonly Step[],
+  refuse: Refuse,
+  spell: (name: string) => string,
+) {
+  const { discard, openOptions, cex, ...rest } = volume;
+  const says = {
+    discard: discard === true,
+    openOptions: Array.isArray(openOptions) && openOptions.length > 0,
+    cex: isEnabled(cex),
+  };
+  for (const [key, said] of Object.entries(says)) {
+    const spec = key === 'cex' ? '3.5' : '3.4';
+    if (said)
+      refuse([...at, key], `${spell(key)} needs spec ${spec}; the shipped Ignition takes 3.3: remove it`);
+  }
+  const { clevis } = rest;
+  if (!isObject(clevis) || clevis.tang === undefined) return rest;
+  const tang = listOf(clevis.tang).map(({ advertisement, ...server }, index) => {
+    if (advertisement !== undefined && advertisement !== '')
+      refuse(
+        [...at, 'clevis', 'tang', index, 'advertisement'],
+        'advertisement (offline provisioning) needs spec 3.4; remove it, then the server must answer when the box is set up',
+      );
+    return server;
+  });
+  return { ...rest, clevis: { ...clevis, tang } };
+}
+
+/** Access points of S3 (`arn:`) came with spec 3.4. */
+function refuseSources(value: Json, path: readonly Step[], refuse: Refuse): void {
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) refuseSources(item, [...path, index], refuse);
+  } else if (isObject(value)) {
+    const { source } = value;
+    if (typeof source === 'string' && /^arn:/i.test(source))
+      refuse([...path, 'source'], 'sources that begin with arn: need spec 3.4; write s3://BUCKET/KEY');
+    for (const [key, member] of Object.entries(value)) refuseSources(member, [...path, key], refuse);
+  }
+}

@@ -1,0 +1,131 @@
+import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import type { Json, JsonObject } from '../json/value.ts';
+import type { Step } from '../step.ts';
+import { member, structs, textOf } from './contents.ts';
+import type { Finding } from './finding.ts';
+import { type ImageView, imageFile } from './image.ts';
+
+/** Paths of a config against each other and against what the machine has before Ignition writes: /etc and the homes. */
+
+type List = 'files' | 'directories' | 'links';
+
+interface ConfigNode {
+  readonly list: List;
+  readonly path: string;
+  readonly at: readonly Step[];
+  readonly node: JsonObject;
+}
+
+function nodesOf(config: JsonObject): ConfigNode[] {
+  return (['files', 'directories', 'links'] as const).flatMap((list) =>
+    structs(member(config.storage, list)).map((node, index) => ({
+      list,
+      path: textOf(node.path),
+      at: ['storage', list, index, 'path'],
+      node,
+    })),
+  );
+}
+
+export interface Account {
+  readonly name: string;
+  readonly home: string;
+  readonly at: readonly Step[];
+  readonly user: JsonObject;
+}
+
+/** The accounts of a config with their homes (useradd(8): /home/NAME where none is given). */
+export function accountsOf(config: JsonObject): Account[] {
+  return structs(member(config.passwd, 'users')).map((user, index) => {
+    const name = textOf(user.name);
+    const home = textOf(user.homeDir) || (name === 'root' ? '/root' : `/home/${name}`);
+    return { name, home, at: ['passwd', 'users', index], user };
+  });
+}
+
+interface Present {
+  readonly kind: 'a file' | 'a folder' | 'a link';
+  readonly target?: string;
+  /** Who puts it there. */
+  readonly by: string;
+}
+
+function presentAt(file: string, by: string): Present | undefined {
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  if (stat.isSymbolicLink()) return { kind: 'a link', target: readlinkSync(file), by };
+  return { kind: stat.isDirectory() ? 'a folder' : 'a file', by };
+}
+
+/** What is at a path before Ignition writes: of the image's /etc, or copied from /etc/skel into a new home. */
+function before(path: string, image: ImageView, accounts: readonly Account[]): Present | undefined {
+  if (path.startsWith('/etc/')) return presentAt(imageFile(image, path), `the image ${image.name}`);
+  const skeleton = imageFile(image, '/etc/skel');
+  const owner = accounts.find(({ home, name }) => name !== 'root' && path.startsWith(`${home}/`));
+  if (!owner || owner.user.noCreateHome === true || !existsSync(skeleton)) return undefined;
+  const below = path.slice(owner.home.length + 1);
+  const copied = readdirSync(skeleton).includes(below.split('/')[0] ?? '');
+  return copied ? presentAt(join(skeleton, below), 'useradd, from /etc/skel,') : undefined;
+}
+
+/** Whether Ignition 2.14 writes a node over what is there (docs/operator-notes.md, "overwrite"). */
+function passes({ list, node }: ConfigNode, { kind, target }: Present): boolean {
+  if (node.overwrite === true) return true;
+  if (list === 'directories') return kind === 'a folder';
+  if (list === 'links') return kind === 'a link' && node.hard !== true && target === textOf(node.target);
+  return kind === 'a file' && member(node.contents, 'source') === undefined;
+}
+
+/** Nodes where something is already that they may not replace: Ignition stops there, and with it the boot. */
+function occupied(nodes: readonly ConfigNode[], image: ImageView, accounts: readonly Account[]): Finding[] {
+  return nodes.flatMap((each): Finding[] => {
+    const there = before(each.path, image, accounts);
+    if (there === undefined || passes(each, there)) return [];
+    const message = `${there.by} has ${there.kind} at ${each.path} and overwrite is false, which stops the boot; write overwrite: true`;
+    return [{ kind: 'error', path: each.at, message }];
+  });
+}
+
+/** Nodes below a path that the config makes a file: it cannot be a folder, too (coreos/ignition#1457). */
+function belowFiles(nodes: readonly ConfigNode[]): Finding[] {
+  const files = new Map(nodes.filter(({ list }) => list === 'files').map((each) => [each.path, each]));
+  return nodes.flatMap(({ path, at }): Finding[] => {
+    for (let above = posix.dirname(path); above !== '/' && above !== '.'; above = posix.dirname(above)) {
+      if (!files.has(above)) continue;
+      const message = `${above} is a file of this config and cannot hold ${path}, which stops the boot; rename one of them`;
+      return [{ kind: 'error', path: at, message }];
+    }
+    return [];
+  });
+}
+
+const isOwnedBy = (node: JsonObject, { name, user }: Account): boolean => {
+  const owner: Json | undefined = node.user;
+  const id = member(owner, 'id');
+  return textOf(member(owner, 'name')) === name || (id !== undefined && id === user.uid);
+};
+
+/** Folders between a home and what a config writes there for its user: Ignition makes them for root. */
+function rootsParents(nodes: readonly ConfigNode[], accounts: readonly Account[]): Finding[] {
+  const written = new Set(nodes.map(({ path }) => path));
+  return nodes.flatMap(({ path, at, node }): Finding[] => {
+    const owner = accounts.find(({ home }) => path.startsWith(`${home}/`));
+    if (!owner || owner.name === 'root' || !isOwnedBy(node, owner)) return [];
+    const parents: string[] = [];
+    for (let above = posix.dirname(path); above.startsWith(`${owner.home}/`); above = posix.dirname(above)) {
+      if (!written.has(above)) parents.unshift(above);
+    }
+    if (parents.length === 0) return [];
+    const them = parents.join(', ');
+    const message = `${owner.name} gets ${path}, and root keeps ${them}, which Ignition makes on the way; list ${parents.length === 1 ? 'it' : 'them'} in directories with the same user and group`;
+    return [{ path: at, message }];
+  });
+}
+
+/** Where the nodes of a config stop a boot, or do not belong to whom they are for. */
+export function checkPaths(config: JsonObject, image: ImageView): Finding[] {
+  const nodes = nodesOf(config);
+  const accounts = accountsOf(config);
+  return [...occupied(nodes, image, accounts), ...belowFiles(nodes), ...rootsParents(nodes, accounts)];
+}

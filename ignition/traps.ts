@@ -1,0 +1,87 @@
+import { isObject, type JsonObject } from './json/value.ts';
+import { meantMode, octalText } from './mode.ts';
+import type { Step } from './step.ts';
+
+/** What Ignition takes without a word, and what is hardly ever meant. */
+
+export interface Trap {
+  readonly path: readonly Step[];
+  readonly message: string;
+}
+
+const items = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+const listIn = (config: JsonObject, section: string, list: string): readonly unknown[] => {
+  const holder = config[section];
+  return isObject(holder) ? items(holder[list]) : [];
+};
+
+const UNNUMBERED =
+  'a partition without a number: provisioned again, after a reset or a power cut, the disk gets another one with this label; give it a number (on the boot disk from 7), or the disk wipeTable';
+
+/**
+ * Partitions that each provisioning would make anew, another beside the last one's: by label alone Ignition 2.14 finds
+ * none again. Paths lead to the label.
+ */
+function unnumberedPartitions(config: JsonObject): Trap[] {
+  return listIn(config, 'storage', 'disks').flatMap((disk, index) =>
+    isObject(disk) && disk.wipeTable !== true
+      ? items(disk.partitions).flatMap((partition, at) =>
+          isObject(partition) && Number(partition.number ?? 0) === 0 && partition.shouldExist !== false
+            ? [{ path: ['storage', 'disks', index, 'partitions', at, 'label'], message: UNNUMBERED }]
+            : [],
+        )
+      : [],
+  );
+}
+
+/** Modes whose decimal digits are those of an octal mode. Ignition warns of those with special bits itself. */
+function decimalModes(config: JsonObject, write: (mode: number) => string): Trap[] {
+  return ['files', 'directories'].flatMap((list) =>
+    listIn(config, 'storage', list).flatMap((node, index) => {
+      const mode = isObject(node) && typeof node.mode === 'number' && node.mode <= 0o777 ? node.mode : 0;
+      const meant = meantMode(String(mode));
+      if (meant === undefined) return [];
+      const message = `mode ${mode} is ${octalText(mode)}; for ${octalText(meant)} write ${write(meant)}`;
+      return [{ path: ['storage', list, index, 'mode'], message }];
+    }),
+  );
+}
+
+/** @param write how the form of the config writes a mode; absent where its text says what was written */
+export function trapsOf(config: JsonObject, write: ((mode: number) => string) | undefined): Trap[] {
+  return [...unnumberedPartitions(config), ...(write === undefined ? [] : decimalModes(config, write))];
+}
+
+const FOLDER = '/etc/systemd/system/';
+
+/** Paths that Ignition writes for the systemd section (as newer versions of Ignition check them). */
+function unitPaths(config: JsonObject): Set<string> {
+  return new Set(
+    listIn(config, 'systemd', 'units').flatMap((unit) => {
+      if (!isObject(unit)) return [];
+      const path = `${FOLDER}${String(unit.name)}`;
+      const dropins = items(unit.dropins).flatMap((dropin) =>
+        isObject(dropin) && dropin.contents ? [`${path}.d/${String(dropin.name)}`] : [],
+      );
+      return unit.contents || unit.mask === true ? [path, ...dropins] : dropins;
+    }),
+  );
+}
+
+/** Files, directories and links at the path of a unit: the shipped Ignition writes both, and the unit wins. */
+export function shadowedUnits(config: JsonObject): Trap[] {
+  const taken = unitPaths(config);
+  return ['files', 'directories', 'links'].flatMap((list) =>
+    listIn(config, 'storage', list).flatMap((node, index) =>
+      isObject(node) && taken.has(String(node.path))
+        ? [
+            {
+              path: ['storage', list, index, 'path'],
+              message: 'path conflicts with systemd unit of the same name; keep one of the two',
+            },
+          ]
+        : [],
+    ),
+  );
+}
