@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { attach } from './cli/attach.ts';
+import { type CrashOptions, crashStatesOf } from './cli/crash-states.ts';
 import { doctor } from './cli/doctor.ts';
 import { type KolaOptions, listTests, runTests } from './cli/kola.ts';
 import { parseCount, parseTime } from './cli/options.ts';
@@ -89,6 +90,16 @@ function registerKola(kola: Command): void {
     .option('--report <dir>', 'where the evidence goes; default out/report')
     .option('--json', 'result as JSON on stdout')
     .action(async (globs: string[], options: SabotageOptions) => exit(await runSabotages(globs, options)));
+  kola
+    .command('crash-states')
+    .description('what a power cut may leave at every moment of a flow: each state must boot a whole release')
+    .argument('[flow]', 'without, the flows there are')
+    .option('--image <image>', 'which image', 'n100')
+    .option('--boot <n>', 'really boot so many of the states', parseCount, 3)
+    .option('--json', 'result as JSON on stdout')
+    .action(async (flow: string | undefined, options: CrashOptions) =>
+      exit(await crashStatesOf(flow, options)),
+    );
   kola
     .command('spawn')
     .description('a root shell on a fresh fork; with the name of a test, on a machine like its first one')

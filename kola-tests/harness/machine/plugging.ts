@@ -4,6 +4,7 @@ import { forwardPort } from '../qemu/forward.ts';
 import { plugIn, pullOut } from '../qemu/hotplug.ts';
 import { type Disk, devicePath } from '../qemu/parts.ts';
 import { FIRST_HOTPLUG_SLOT } from '../qemu/qemu-args.ts';
+import { recordedDevice } from '../qemu/recorded.ts';
 import type { Vm } from '../qemu/vm.ts';
 import type { MachineState } from './state.ts';
 
@@ -24,6 +25,10 @@ export interface PluggingVerbs {
   give(name: string, to: Pick<PluggingVerbs, 'take'>): Promise<void>;
   /** The other side of `give`. */
   take(disk: Disk, file: DiskFile): Promise<void>;
+  /** The file of this host that holds a disk of the machine's own. */
+  diskFile(name: string): string;
+  /** From the next `plug` or start on, what is written to a disk is logged to a file of this host, which is made. */
+  record(name: string, log: string): Promise<void>;
   /** A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest, now and after each restart. */
   forward(guestPort: number): Promise<number>;
 }
@@ -35,6 +40,11 @@ export function pluggingVerbs(machine: MachineState): PluggingVerbs {
     if (!disk) throw new Failure(`${name} has no disk ${wanted}`);
     return disk;
   };
+  const fileOf = (which: string): DiskFile => {
+    const file = machine.files?.disks.get(which);
+    if (!file) throw new Failure(`${name} has no file of disk ${which}`);
+    return file;
+  };
   const unplug = async (which: string): Promise<void> => {
     const device = deviceNamed(machine, which);
     if (machine.vm) await unplugDevice(machine, device, machine.vm);
@@ -44,10 +54,10 @@ export function pluggingVerbs(machine: MachineState): PluggingVerbs {
   return {
     disk: (wanted) => devicePath(diskNamed(wanted)),
     mac: (nic) => String(deviceNamed(machine, `nic${nic}`).device.mac),
+    diskFile: (which) => fileOf(which).path,
     give: async (which, to) => {
       const disk = diskNamed(which);
-      const file = machine.files?.disks.get(which);
-      if (!file) throw new Failure(`${name} has no file of disk ${which}`);
+      const file = fileOf(which);
       await unplug(which);
       machine.disks = machine.disks.filter((other) => other !== disk);
       await to.take(disk, file);
@@ -64,6 +74,16 @@ export function pluggingVerbs(machine: MachineState): PluggingVerbs {
       machine.plugged.push(device);
     },
     unplug,
+    record: async (which, log) => {
+      const device = deviceNamed(machine, which);
+      if (machine.vm && machine.plugged.includes(device))
+        throw new Failure(`${which} is in use: unplug it, or turn ${name} off, and then record it`);
+      const recorded = await recordedDevice(device, log);
+      const replaced = (devices: readonly Device[]): Device[] =>
+        devices.map((each) => (each === device ? recorded : each));
+      machine.plugged = replaced(machine.plugged);
+      machine.devices = { cold: replaced(machine.devices.cold), hot: replaced(machine.devices.hot) };
+    },
     plug: async (which) => {
       const device = deviceNamed(machine, which);
       if (machine.vm) await plugDevice(machine, device);

@@ -1,0 +1,112 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { createCluster, planCluster } from '../machine/cluster.ts';
+import type { Lab } from '../machine/lab.ts';
+import type { Region } from './disk.ts';
+import { type Recording, statesAt, writeOut } from './survey.ts';
+
+/** Really boots states of a recording, one after the other, each from a disk of its own. Returns why one did not come up. */
+export async function bootStates(
+  lab: Lab,
+  recording: Recording,
+  numbers: readonly number[],
+  options: { readonly dir: string; said(line: string): void },
+): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const { number, disk } of statesAt(recording, numbers)) {
+    const path = join(options.dir, `state-${number}.raw`);
+    writeOut(disk, { offset: 0, length: recording.base.size }, path);
+    const start = performance.now();
+    try {
+      const usr = await bootOne({ ...lab, disk: { ...lab.disk, path }, forks: false });
+      options.said(
+        `state ${number} boots ${usr.slice(0, 12)} in ${Math.round((performance.now() - start) / 1000)} s`,
+      );
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      wrong.push(`state ${number} does not come up: ${error.message}`);
+      options.said(wrong.at(-1)!);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+  return wrong;
+}
+
+/** The root hash of /usr that came up. */
+async function bootOne(lab: Lab): Promise<string> {
+  const plan = planCluster({ name: 'crash.boot', machines: { box: { start: 'fresh' } } });
+  const cluster = await createCluster(lab, plan);
+  try {
+    await cluster.start();
+    const { box } = cluster.machines;
+    if (!box) throw new Failure('there is no machine');
+    const state = await box.succeed('systemctl is-system-running || systemctl --failed --no-legend');
+    if (state !== 'running') throw new Failure(state);
+    return await box.succeed("dmsetup table usr | cut -d ' ' -f 12");
+  } finally {
+    await cluster.dispose();
+  }
+}
+
+/** How many state partitions one machine looks at. */
+const AT_ONCE = 4;
+
+/**
+ * Mounts state partitions as a boot would (fsck, then the kernel, which replays the journal), and checks them whole
+ * afterwards. Returns what is wrong with which.
+ */
+export async function checkStatePartitions(
+  lab: Lab,
+  recording: Recording,
+  states: ReadonlyMap<number, Region>,
+  dir: string,
+): Promise<string[]> {
+  const wrong: string[] = [];
+  const numbers = [...states.keys()].sort((a, b) => a - b);
+  const files: { number: number; path: string }[] = [];
+  for (const { number, disk } of statesAt(recording, numbers)) {
+    const path = join(dir, `partition-${number}.raw`);
+    writeOut(disk, states.get(number)!, path);
+    files.push({ number, path });
+  }
+  for (let at = 0; at < files.length; at += AT_ONCE) {
+    const some = files.slice(at, at + AT_ONCE);
+    wrong.push(...(await checkSome(lab, some)));
+    for (const { path } of some) await rm(path);
+  }
+  return wrong;
+}
+
+async function checkSome(
+  lab: Lab,
+  files: readonly { readonly number: number; readonly path: string }[],
+): Promise<string[]> {
+  const disks = files.map(({ number, path }) => ({ name: `state${number}`, file: path }));
+  const cluster = await createCluster(lab, planCluster({ name: 'crash.fsck', machines: { box: { disks } } }));
+  try {
+    await cluster.start();
+    const { box } = cluster.machines;
+    if (!box) throw new Failure('there is no machine');
+    const wrong: string[] = [];
+    for (const { number } of files) {
+      const device = box.disk(`state${number}`);
+      // The host's file is read-only: what is mended goes to memory.
+      const { code, stdout, stderr } = await box.execute(
+        `set -e
+         truncate -s 256M /run/cow && loop=$(losetup --find --show /run/cow)
+         echo "0 $(blockdev --getsz ${device}) snapshot $(readlink -f ${device}) $loop N 8" | dmsetup create copy
+         trap 'umount -q /mnt; dmsetup remove --retry copy; losetup --detach $loop; rm /run/cow' EXIT
+         fsck.ext4 -p /dev/mapper/copy || [ $? -eq 1 ]
+         mount -t ext4 /dev/mapper/copy /mnt && umount /mnt
+         fsck.ext4 -f -n /dev/mapper/copy`,
+        { seconds: 60 },
+      );
+      if (code !== 0) wrong.push(`the state partition of state ${number}: ${stdout}${stderr}`);
+    }
+    return wrong;
+  } finally {
+    await cluster.dispose();
+  }
+}

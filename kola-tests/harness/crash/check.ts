@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import type { CrashDisk, Region, View } from './disk.ts';
+import { type Fat, type FatEntry, openFat } from './fat.ts';
+import { type Partition, readTable, type Table, tableRegions } from './gpt.ts';
+import { inOrder } from './loader.ts';
+import type { WriteLog } from './log.ts';
+import { type Uki, ukiOf } from './uki.ts';
+import { Verity } from './verity.ts';
+
+/** What a machine does with a disk as a power cut left it. */
+export type Verdict =
+  /** The firmware finds nothing on it, and goes on to its next choice. */
+  | { readonly boots: 'nothing'; readonly why: string }
+  /** This UKI, whose release is whole. */
+  | {
+      readonly boots: 'release';
+      readonly root: string;
+      readonly file: string;
+      /** The state partition, where there is one. Equal keys: equal bytes. */
+      readonly state: (Region & { readonly key: string }) | undefined;
+    }
+  /** It begins, and does not come up. */
+  | { readonly boots: 'broken'; readonly why: string };
+
+/** What is whole, by SHA-256: boot loaders and UKIs as they were before and after. */
+export type Known = ReadonlySet<string>;
+
+const ESP = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
+const LOADER = 'EFI/BOOT/BOOTX64.EFI';
+const STATE = 'draisine-state';
+
+/** Asks of each state what would boot. What a state has in common with those before it is not looked at again. */
+export class Checker {
+  readonly #disk: CrashDisk;
+  readonly #block: number;
+  readonly #known: Known;
+  readonly #verity = new Verity();
+  readonly #tables = new Map<string, Table | undefined>();
+  readonly #choices = new Map<string, Choice>();
+  readonly #files = new Map<string, { readonly sha256: string; readonly uki: Uki | undefined }>();
+
+  /** `block`: bytes of a logical block of the disk. */
+  constructor(disk: CrashDisk, block: number, known: Known) {
+    this.#disk = disk;
+    this.#block = block;
+    this.#known = known;
+  }
+
+  /** Of the state that the disk was brought to. */
+  verdict(): Verdict {
+    const table = this.#table();
+    if (!table) return { boots: 'nothing', why: 'no valid partition table' };
+    const esp = table.partitions.find(({ type }) => type === ESP);
+    if (!esp) return { boots: 'nothing', why: 'no EFI system partition' };
+    const choice = this.#choice(this.#disk.view(esp));
+    if ('boots' in choice) return choice;
+    const fault = this.#slotFault(table, choice.root);
+    if (fault) return { boots: 'broken', why: `${choice.file}: ${fault}` };
+    const state = table.partitions.find(({ label }) => label === STATE);
+    return { boots: 'release', ...choice, state: state && { ...state, key: this.#disk.view(state).key } };
+  }
+
+  #table(): Table | undefined {
+    const { primary, backup } = tableRegions(this.#disk.size, this.#block);
+    const views = [this.#disk.view(primary), this.#disk.view(backup)] as const;
+    const key = `${views[0].key} ${views[1].key}`;
+    if (!this.#tables.has(key)) this.#tables.set(key, readTable(...views, this.#block));
+    return this.#tables.get(key);
+  }
+
+  #choice(esp: View): Choice {
+    const known = this.#choices.get(esp.key);
+    if (known) return known;
+    const choice = this.#choose(esp);
+    this.#choices.set(esp.key, choice);
+    return choice;
+  }
+
+  #choose(esp: View): Choice {
+    let fat: Fat;
+    try {
+      fat = openFat(esp);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return { boots: 'nothing', why: 'no file system on the EFI system partition' };
+    }
+    const loader = fat.find(LOADER);
+    if (!loader || loader.folder) return { boots: 'nothing', why: 'no boot loader' };
+    if (!this.#known.has(this.#file(fat, loader).sha256))
+      return { boots: 'nothing', why: 'a boot loader that is not whole' };
+    const files = (fat.list('EFI/Linux') ?? []).filter(({ name, folder }) => !folder && /\.efi$/i.test(name));
+    const ukis = files.flatMap((file) => {
+      const { uki, sha256 } = this.#file(fat, file);
+      return uki ? [{ file: file.name, sha256, ...uki }] : [];
+    });
+    const [first] = inOrder(ukis);
+    const chosen = ukis.find(({ file }) => file === first?.file);
+    if (!chosen) return { boots: 'broken', why: 'the boot loader has no entry' };
+    if (!this.#known.has(chosen.sha256)) return { boots: 'broken', why: `${chosen.file} is not whole` };
+    const root = /(?:^|\s)usrhash=([0-9a-f]{64})(?:\s|$)/.exec(chosen.commandLine)?.[1];
+    return root ? { root, file: chosen.file } : { boots: 'broken', why: `${chosen.file} has no usrhash=` };
+  }
+
+  #file(fat: Fat, entry: FatEntry) {
+    const identity = fat.identity(entry);
+    const known = this.#files.get(identity);
+    if (known) return known;
+    const bytes = fat.read(entry);
+    const whole = bytes.length === entry.size;
+    const sha256 = whole ? sha256Of(bytes) : '';
+    const found = { sha256, uki: ukiOf(bytes) };
+    this.#files.set(identity, found);
+    return found;
+  }
+
+  /** PARTUUIDs are the halves of the root hash: systemd-veritysetup-generator(8), usrhash=. */
+  #slotFault({ partitions }: Table, root: string): string | undefined {
+    const named = (hex: string): Partition | undefined =>
+      partitions.find(({ uuid }) => uuid.replaceAll('-', '') === hex);
+    const data = named(root.slice(0, 32));
+    const hashes = named(root.slice(32));
+    if (!data || !hashes) return 'no partition has its /usr';
+    return this.#verity.fault(this.#disk.view(data), this.#disk.view(hashes), root);
+  }
+}
+
+/** The boot loaders and UKIs that a disk has at the beginning and at the end of a recording. */
+export function knownFiles(
+  disk: CrashDisk,
+  { log, block }: { readonly log: WriteLog; readonly block: number },
+): Known {
+  const known = new Set<string>();
+  const look = (): void => {
+    const { primary, backup } = tableRegions(disk.size, block);
+    const table = readTable(disk.view(primary), disk.view(backup), block);
+    const esp = table?.partitions.find(({ type }) => type === ESP);
+    if (!esp) return;
+    const fat = openFat(disk.view(esp));
+    const ukis = (fat.list('EFI/Linux') ?? []).filter(({ folder }) => !folder);
+    for (const file of [fat.find(LOADER) ?? [], ...ukis].flat()) known.add(sha256Of(fat.read(file)));
+  };
+  look();
+  const all = [...log.entries.keys()].filter((index) =>
+    ['write', 'discard'].includes(log.entries[index]!.kind),
+  );
+  disk.goTo({ at: log.entries.length - 1, settled: all, applied: [] });
+  look();
+  return known;
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+type Choice =
+  | Exclude<Verdict, { readonly boots: 'release' }>
+  | { readonly root: string; readonly file: string };

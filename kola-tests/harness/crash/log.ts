@@ -1,0 +1,76 @@
+import { readSync } from 'node:fs';
+import { Failure } from '../../../sdk/lib/errors.ts';
+
+/*
+ * What QEMU's blklogwrites driver writes: the format of dm-log-writes (Documentation/admin-guide/device-mapper/log-writes.rst,
+ * drivers/md/dm-log-writes.c). All numbers are little-endian.
+ */
+
+/** One request of the guest, in the order in which the disk was given it. Sectors are those of the log. */
+export interface LogEntry {
+  readonly kind: 'write' | 'discard' | 'flush' | 'mark';
+  readonly sector: number;
+  readonly sectors: number;
+  /** Durable when it is done, whatever is in the disk's cache. */
+  readonly fua: boolean;
+  /** What was written before is durable when this begins. */
+  readonly preflush: boolean;
+  /** Where its data is in the log, in bytes. */
+  readonly data: number;
+}
+
+export interface WriteLog {
+  readonly sectorSize: number;
+  readonly entries: readonly LogEntry[];
+}
+
+const MAGIC = 0x6a736677736872n;
+const VERSION = 1n;
+const FLUSH = 1;
+const FUA = 2;
+const DISCARD = 4;
+const MARK = 8;
+
+/** Reads the heads of a log. Its superblock says how many there are: QEMU writes it at each flush of the guest. */
+export function readLog(fd: number, where: string): WriteLog {
+  const head = readAt(fd, 0, 28, where);
+  if (head.readBigUInt64LE(0) !== MAGIC) throw new Failure('not a log of writes: wrong magic', { where });
+  if (head.readBigUInt64LE(8) !== VERSION)
+    throw new Failure(`a log of writes of version ${head.readBigUInt64LE(8)}`, { where });
+  const count = Number(head.readBigUInt64LE(16));
+  const sectorSize = head.readUInt32LE(24);
+  if (sectorSize < 512 || (sectorSize & (sectorSize - 1)) !== 0)
+    throw new Failure(`a log of writes with sectors of ${sectorSize} bytes`, { where });
+  const entries: LogEntry[] = [];
+  let at = sectorSize;
+  for (let index = 0; index < count; index += 1) {
+    const bytes = readAt(fd, at, 32, where);
+    const flags = Number(bytes.readBigUInt64LE(16));
+    const length = Number(bytes.readBigUInt64LE(24));
+    const sectors = Number(bytes.readBigUInt64LE(8));
+    entries.push({
+      kind: kindOf(flags, sectors),
+      sector: Number(bytes.readBigUInt64LE(0)),
+      sectors,
+      fua: (flags & FUA) !== 0,
+      preflush: (flags & FLUSH) !== 0,
+      data: at + sectorSize,
+    });
+    // What is discarded has a length, but nothing in the log.
+    at += sectorSize + ((flags & DISCARD) === 0 ? Math.ceil(length / sectorSize) * sectorSize : 0);
+  }
+  return { sectorSize, entries };
+}
+
+function kindOf(flags: number, sectors: number): LogEntry['kind'] {
+  if ((flags & MARK) !== 0) return 'mark';
+  if ((flags & DISCARD) !== 0) return 'discard';
+  return sectors === 0 ? 'flush' : 'write';
+}
+
+function readAt(fd: number, offset: number, length: number, where: string): Buffer {
+  const bytes = Buffer.alloc(length);
+  if (readSync(fd, bytes, 0, length, offset) < length)
+    throw new Failure(`the log of writes ends before byte ${offset + length}`, { where });
+  return bytes;
+}

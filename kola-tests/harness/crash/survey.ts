@@ -1,0 +1,135 @@
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { Checker, knownFiles, type Verdict } from './check.ts';
+import { type Base, CrashDisk, type Region } from './disk.ts';
+import type { WriteLog } from './log.ts';
+import { BOUNDS, type Bounds, type CrashState, crashStates, generator } from './order.ts';
+
+/** What was recorded while something wrote a disk. */
+export interface Recording {
+  readonly base: Base;
+  readonly log: WriteLog;
+  readonly logFd: number;
+  /** Bytes of a logical block of the disk. */
+  readonly block: number;
+}
+
+/** A state that must not be, by its number from 0. */
+export interface Wrong {
+  readonly state: number;
+  /** The last request that the disk was given. */
+  readonly at: number;
+  readonly why: string;
+}
+
+export interface Survey {
+  readonly states: number;
+  /** How many states boot what: `nothing`, or a root hash. */
+  readonly boots: ReadonlyMap<string, number>;
+  /** How many states there are for each way in which one may be wrong, and the first of each. */
+  readonly wrong: ReadonlyMap<string, { readonly count: number; readonly first: Wrong }>;
+  /** State partitions that differ, by the number of the first state that has each. */
+  readonly statePartitions: ReadonlyMap<number, Region>;
+  /** A choice of states that boot a release, by their numbers; the same at each run. */
+  readonly sample: readonly number[];
+  readonly last: Verdict;
+}
+
+/**
+ * Looks at every state that `recording` allows for. `wrong` says what a verdict must not be, or nothing. States are
+ * those of `crashStates`; `sample` of those that boot a release are chosen.
+ */
+export function survey(
+  recording: Recording,
+  options: {
+    wrong(verdict: Verdict): string | undefined;
+    readonly sample?: number;
+    readonly bounds?: Bounds;
+    progress?(states: number, at: number): void;
+  },
+): Survey {
+  const { log } = recording;
+  const bounds = options.bounds ?? BOUNDS;
+  const disk = diskOf(recording);
+  const checker = new Checker(disk, recording.block, knownFiles(diskOf(recording), recording));
+  const boots = new Map<string, number>();
+  const wrong = new Map<string, { count: number; first: Wrong }>();
+  const statePartitions = new Map<number, Region>();
+  const seen = new Set<string>();
+  const chosen: number[] = [];
+  const random = generator(1);
+  let states = 0;
+  let booting = 0;
+  let last: Verdict = { boots: 'nothing', why: 'no state' };
+  for (const state of crashStates(log.entries, bounds)) {
+    disk.goTo(state);
+    last = checker.verdict();
+    const what = last.boots === 'release' ? last.root : last.boots;
+    boots.set(what, (boots.get(what) ?? 0) + 1);
+    const why = options.wrong(last);
+    if (why) {
+      const known = wrong.get(why) ?? { count: 0, first: { state: states, at: state.at, why } };
+      known.count += 1;
+      wrong.set(why, known);
+    } else if (last.boots === 'release') {
+      if (last.state && !seen.has(last.state.key)) statePartitions.set(states, last.state);
+      if (last.state) seen.add(last.state.key);
+      booting += 1;
+      reservoir(chosen, states, { seen: booting, room: options.sample ?? 0, random });
+    }
+    states += 1;
+    if (states % 1000 === 0) options.progress?.(states, state.at);
+  }
+  return { states, boots, wrong, statePartitions, sample: chosen.sort((a, b) => a - b), last };
+}
+
+/** Vitter's algorithm R: each of those seen has the same chance. */
+function reservoir(
+  chosen: number[],
+  one: number,
+  { seen, room, random }: { readonly seen: number; readonly room: number; random(): number },
+): void {
+  if (chosen.length < room) {
+    chosen.push(one);
+    return;
+  }
+  const place = Math.floor(random() * seen);
+  if (place < room) chosen[place] = one;
+}
+
+function diskOf({ base, log, logFd }: Recording): CrashDisk {
+  return new CrashDisk(base, log, logFd);
+}
+
+/** Brings a disk to states by their numbers, ascending. */
+export function* statesAt(
+  recording: Recording,
+  numbers: readonly number[],
+  bounds: Bounds = BOUNDS,
+): Generator<{ readonly number: number; readonly disk: CrashDisk; readonly state: CrashState }> {
+  const wanted = new Set(numbers);
+  const disk = diskOf(recording);
+  let number = 0;
+  for (const state of crashStates(recording.log.entries, bounds)) {
+    disk.goTo(state);
+    if (wanted.delete(number)) yield { number, disk, state };
+    if (wanted.size === 0) return;
+    number += 1;
+  }
+}
+
+const PIECE = 1 << 20;
+
+/** Writes a region as a file with holes. */
+export function writeOut(disk: CrashDisk, region: Region, path: string): void {
+  const fd = openSync(path, 'wx');
+  try {
+    ftruncateSync(fd, region.length);
+    const view = disk.view(region);
+    for (let at = 0; at < region.length; at += PIECE) {
+      const bytes = view.read(at, Math.min(PIECE, region.length - at));
+      if (bytes.some((byte) => byte !== 0)) writeSync(fd, bytes, 0, bytes.length, at);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,77 @@
+import { closeSync, mkdtempSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CrashDisk } from './disk.ts';
+import { type LogEntry, readLog } from './log.ts';
+import { type Bounds, crashStates } from './order.ts';
+
+/** A request as a test writes it: data goes to a sector. */
+export interface Request {
+  readonly sector?: number;
+  readonly data?: string | Buffer;
+  /** Sectors. */
+  readonly discard?: number;
+  readonly flush?: true;
+  readonly fua?: true;
+}
+
+export const SECTOR = 512;
+
+/** Letters as sectors that are full of them. */
+export function sectors(letters: string): Buffer {
+  return Buffer.concat([...letters].map((letter) => Buffer.alloc(SECTOR, letter)));
+}
+
+/** A log as QEMU writes it. */
+export function logOf(requests: readonly Request[]): Buffer {
+  const head = Buffer.alloc(SECTOR);
+  head.writeBigUInt64LE(0x6a736677736872n, 0);
+  head.writeBigUInt64LE(1n, 8);
+  head.writeBigUInt64LE(BigInt(requests.length), 16);
+  head.writeUInt32LE(SECTOR, 24);
+  const entries = requests.flatMap(({ sector = 0, data = '', discard = 0, flush, fua }) => {
+    const bytes = typeof data === 'string' ? sectors(data) : data;
+    const entry = Buffer.alloc(SECTOR);
+    entry.writeBigUInt64LE(BigInt(sector), 0);
+    entry.writeBigUInt64LE(BigInt(discard || bytes.length / SECTOR), 8);
+    entry.writeBigUInt64LE(BigInt((flush ? 1 : 0) + (fua ? 2 : 0) + (discard ? 4 : 0)), 16);
+    entry.writeBigUInt64LE(BigInt(discard ? discard * SECTOR : bytes.length), 24);
+    return [entry, bytes];
+  });
+  return Buffer.concat([head, ...entries]);
+}
+
+/** Opens bytes as a file without a name. */
+export function opened(bytes: Buffer): number {
+  const path = join(mkdtempSync(join(tmpdir(), 'crash-test-')), 'file');
+  const fd = openSync(path, 'w+');
+  unlinkSync(path);
+  writeSync(fd, bytes);
+  return fd;
+}
+
+/** What a disk of a few sectors may hold after a power cut, as letters, in the order in which it is found. */
+export function found(requests: readonly Request[], size = 4, bounds?: Bounds, base?: string): string[] {
+  const fd = opened(logOf(requests));
+  const log = readLog(fd, 'test');
+  const baseFd = base === undefined ? undefined : opened(sectors(base));
+  const disk = new CrashDisk(
+    { size: size * SECTOR, ...(baseFd === undefined ? {} : { fd: baseFd }) },
+    log,
+    fd,
+  );
+  const states: string[] = [];
+  for (const state of crashStates(log.entries, bounds)) {
+    disk.goTo(state);
+    const view = disk.view({ offset: 0, length: size * SECTOR });
+    states.push(
+      Array.from({ length: size }, (_, index) =>
+        String.fromCharCode(view.read(index * SECTOR, 1)[0] || 45),
+      ).join(''),
+    );
+  }
+  closeSync(fd);
+  return states;
+}
+
+export type { LogEntry };

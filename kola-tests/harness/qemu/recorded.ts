@@ -1,0 +1,39 @@
+import { open } from 'node:fs/promises';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import type { Device } from './devices.ts';
+
+/** Room for a log, in bytes: a hole until it is written. */
+const LOG_SIZE = 64 * 1024 ** 3;
+
+/**
+ * A disk whose writes and flushes are logged, as the guest issues them and in their order: QEMU's blklogwrites, on top of
+ * the disk's own format. A write is in the log before the guest is told that it is done.
+ */
+export async function recordedDevice(device: Device, log: string): Promise<Device> {
+  const top = device.blockdevs.at(-1)?.['node-name'];
+  if (top === undefined || device.device.drive !== top)
+    throw new Failure(`${device.id} is no disk to be recorded`);
+  const file = await open(log, 'wx');
+  try {
+    await file.truncate(LOG_SIZE);
+  } finally {
+    await file.close();
+  }
+  const node = `${top}-recorded`;
+  return {
+    ...device,
+    device: { ...device.device, drive: node },
+    blockdevs: [
+      ...device.blockdevs,
+      {
+        'node-name': node,
+        driver: 'blklogwrites',
+        file: top,
+        log: { driver: 'raw', file: { driver: 'file', filename: log } },
+        'log-sector-size': 512,
+        // The number of entries is in the log's head: written at each flush, and after each so many.
+        'log-super-update-interval': 1,
+      },
+    ],
+  };
+}
