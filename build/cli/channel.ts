@@ -7,6 +7,7 @@ import {
   haltChannel,
   initChannels,
   promote,
+  pruneReleases,
   refreshChannels,
   resumeChannel,
   setChannel,
@@ -136,6 +137,16 @@ export async function channelRefresh(
   flags: CommonFlags & { readonly always?: boolean },
 ): Promise<void> {
   tell(await refreshChannels(whereOf(folder, flags), flags.always ?? false), flags);
+}
+
+/** `channel prune BASE` */
+export async function channelPrune(
+  folder: string,
+  flags: CommonFlags & { readonly keep: number },
+): Promise<void> {
+  const removed = await pruneReleases(whereOf(folder, flags), flags.keep);
+  if (flags.json) process.stdout.write(`${JSON.stringify({ removed }, null, 2)}\n`);
+  log(removed.length === 0 ? 'nothing to remove' : `removed ${removed.join(', ')}`);
 }
 
 export interface ShowFlags {

@@ -217,6 +217,17 @@ function registerChannel(program: Command): void {
       await channelPromote(base, from, to, flags);
     });
   registerStops(verb);
+  registerPrune(verb);
+}
+
+function registerPrune(verb: (name: string, description: string) => Command): void {
+  verb('prune', 'remove releases that no channel names, but for the newest ones')
+    .option(...IMAGE_OPTION)
+    .option('--keep <n>', 'how many of the newest stay anyhow', number, 10)
+    .action(async (base: string, flags: { keep: number }) => {
+      const { channelPrune } = await import('./channel.ts');
+      await channelPrune(base, flags);
+    });
 }
 
 function registerStops(verb: (name: string, description: string) => Command): void {

@@ -113,13 +113,19 @@ async function run(
   };
   // A machine that is to be looked into has to run.
   const stage = vmStage(asked, { fresh: keep !== undefined || (options.fresh ?? false) });
-  const complete = patterns.length === 0 && shard === undefined && !rerunFailed;
+  const all = patterns.length === 0 && !rerunFailed;
   let results: readonly TestResult[] = [];
   const { failed, tests } = await reportStages([stage], json ? process.stderr : process.stdout, {
     live: liveLine(process.stderr),
     whenRun: async (outcome) => {
       process.stderr.write(recap(outcome));
-      results = await reportVmTests(image, report ?? join(OUT, 'report'), outcome, complete);
+      results = await reportVmTests(
+        image,
+        report ?? join(OUT, 'report'),
+        outcome,
+        all && !shard,
+        all ? options.shard : undefined,
+      );
       return spentTable(spentOn(outcome.stages, results));
     },
   });

@@ -54,6 +54,7 @@ export async function reportVmTests(
   dir: string,
   { tests, stages }: Outcome,
   complete: boolean,
+  shard?: string,
 ): Promise<readonly TestResult[]> {
   const sentences = new Map(
     (await loadTests(await testModules())).tests.map(({ definition }) => [definition.name, definition.what]),
@@ -70,6 +71,7 @@ export async function reportVmTests(
     tests: ran,
     complete,
     stages,
+    ...(shard === undefined ? {} : { shard }),
     ...(bootChart === undefined ? {} : { bootChart }),
   });
   log(`kola: report in ${join(dir, 'index.html')}`);

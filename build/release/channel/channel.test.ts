@@ -30,6 +30,7 @@ import {
   haltChannel,
   initChannels,
   promote,
+  pruneReleases,
   refreshChannels,
   resumeChannel,
   setChannel,
@@ -395,6 +396,18 @@ test('two publishers: the second loses and changes nothing; one that was killed 
   await setChannel(w.at(), 'alpha', release);
   assert.deepEqual(readdirSync(join(w.base, 'box/releases')), ['2026.1129.0']);
   assert.equal(existsSync(lock), false);
+});
+
+test('prune: what no channel names goes, the newest stay', async (t) => {
+  const w = await world(t);
+  for (const day of [1, 2, 3, 4])
+    await setChannel(w.at(), 'alpha', await w.release({ version: `2026.110${day}.0` }), {
+      barrier: day === 1,
+    });
+  assert.deepEqual(await pruneReleases(w.at(), 2), ['2026.1102.0']);
+  assert.deepEqual(readdirSync(join(w.base, 'box/releases')), ['2026.1101.0', '2026.1103.0', '2026.1104.0']);
+  assert.deepEqual(await pruneReleases(w.at(), 0), ['2026.1103.0']);
+  assert.deepEqual(await pruneReleases(w.at(), 0), []);
 });
 
 function whyNoNamespaces(): string | false {

@@ -19,10 +19,11 @@ import {
   readBoxes,
   readChannel,
   readReport,
+  releasePath,
   versionsOf,
   writeChannel,
 } from './base.ts';
-import { publishFailure } from './files.ts';
+import { publishFailure, removePublished } from './files.ts';
 import { halt, issue, newChannel, objections, POLICIES, place, refresh, resume, withdraw } from './rules.ts';
 
 /** What a verb of `channel` did: the channel files that it wrote, and the bytes of a release that it copied. */
@@ -236,5 +237,26 @@ export async function refreshChannels(where: Where, always: boolean): Promise<Ed
       }
     }
     return { channels, moved: 0 };
+  });
+}
+
+/** The versions that `channel prune` may remove: all but those that a channel names and the newest `keep` ones. */
+export function prunable(versions: readonly string[], channels: readonly Channel[], keep: number): string[] {
+  const named = new Set(
+    channels.flatMap(({ version, barriers }) => [version, ...barriers.map((each) => each.version)]),
+  );
+  return versions.slice(0, Math.max(0, versions.length - keep)).filter((version) => !named.has(version));
+}
+
+/** `channel prune`: removes releases that no channel names and that are not among the newest. Returns their versions. */
+export async function pruneReleases(where: Where, keep: number): Promise<readonly string[]> {
+  return await edit(where, async (base) => {
+    const image = await imageOf(base.folder, where.image);
+    const channels: Channel[] = [];
+    for (const name of await channelsOf(base.folder, image))
+      channels.push((await needChannel(base, image, name)).value);
+    const gone = prunable(await versionsOf(base.folder, image), channels, keep);
+    for (const version of gone) await removePublished(releasePath(base, image, version));
+    return gone;
   });
 }

@@ -98,3 +98,14 @@ async function sweep(to: string): Promise<void> {
   for (const name of await readdir(folder))
     if (name.includes('.tmp-')) await rm(join(folder, name), { recursive: true, force: true });
 }
+
+/** Takes a folder away at once: what reads it meanwhile finds all or nothing under its name. */
+export async function removePublished(folder: string): Promise<void> {
+  const aside = temporaryName(folder);
+  try {
+    await rename(folder, aside);
+    await rm(aside, { recursive: true, force: true });
+  } catch (error) {
+    throw publishFailure(folder, error);
+  }
+}

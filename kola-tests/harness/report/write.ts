@@ -22,6 +22,8 @@ export interface ReportedRun {
   readonly tests: readonly Ended[];
   /** The run was of the whole suite, so that it counts as green when all passed. */
   readonly complete: boolean;
+  /** `I/N`: the run was of this part of the whole suite. */
+  readonly shard?: string;
   /** `systemd-analyze plot` of a boot, an SVG file. */
   readonly bootChart?: string;
   /** Of the whole run, for the account of its time. */
@@ -31,7 +33,7 @@ export interface ReportedRun {
 /** Writes `junit.xml`, `results.json` and `index.html` about a run into the report's folder. Returns the results. */
 export async function writeReport(
   dir: string,
-  { image, manifest, tests, complete, bootChart, stages }: ReportedRun,
+  { image, manifest, tests, complete, shard, bootChart, stages }: ReportedRun,
 ): Promise<readonly TestResult[]> {
   const results = await resultsOf(dir, tests);
   const durations = results.filter(({ passed, skipped }) => passed && skipped === undefined);
@@ -40,6 +42,7 @@ export async function writeReport(
     tests: Object.fromEntries(durations.map(({ test, totalMs }) => [test, totalMs])),
   };
   const artifacts = await artifactDigests(manifest);
+  const whole = shard === undefined ? { complete } : { complete: true, shard };
   const green = await lastGreen(image);
   const failed = results.filter(({ passed }) => !passed);
   const evidence = (await Promise.all(failed.map((result) => evidenceOf(dir, result)))).flat();
@@ -56,7 +59,7 @@ export async function writeReport(
     writeAtomic(join(dir, 'junit.xml'), junitXml(`kola ${image}`, results)),
     writeAtomic(
       join(dir, 'results.json'),
-      `${JSON.stringify({ image, version: build.version, complete, artifacts, results }, undefined, 2)}\n`,
+      `${JSON.stringify({ image, version: build.version, ...whole, artifacts, results }, undefined, 2)}\n`,
     ),
     writeAtomic(join(dir, 'index.html'), htmlReport(page)),
   ]);
