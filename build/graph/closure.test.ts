@@ -9,6 +9,7 @@ import { temporaryFolder } from './testing.ts';
 const LOCK = {
   packages: {
     'node_modules/yaml': { version: '2.0.0', integrity: 'x' },
+    'node_modules/left': { version: '3.0.0', integrity: 'z' },
     'node_modules/@a/b': { version: '1.0.0', integrity: 'y' },
   },
 };
@@ -35,7 +36,9 @@ test('a module, what it imports, names by URL and gets from npm; types and folde
   const { open } = await checkout(t, {
     'a/main.ts':
       "import './more.ts'; import type { T } from './types.ts'; import 'yaml'; import { x } from '@a/b/deep';\n" +
-      "new URL('data.json', import.meta.url); new URL('..', import.meta.url); await import('node:fs');",
+      "new URL('data.json', import.meta.url); new URL('..', import.meta.url); await import('node:fs');" +
+      "import '../node_modules/left/dist/index.mjs';",
+    'node_modules/left/dist/index.mjs': 'await import(name);',
     'a/more.ts': "export * from '../b/last.js'; import 'quickjs-os';",
     'a/types.ts': 'export type T = 1;',
     'a/data.json': '{}',
@@ -43,7 +46,12 @@ test('a module, what it imports, names by URL and gets from npm; types and folde
   });
   const found = open().closure(['a/main.ts']);
   assert.deepEqual([...found.files.keys()].sort(), ['a/data.json', 'a/main.ts', 'a/more.ts', 'b/last.ts']);
-  assert.deepEqual([...found.npm.keys()].sort(), ['@a/b@1.0.0', 'quickjs-os@none', 'yaml@2.0.0']);
+  assert.deepEqual([...found.npm.keys()].sort(), [
+    '@a/b@1.0.0',
+    'left@3.0.0',
+    'quickjs-os@none',
+    'yaml@2.0.0',
+  ]);
   assert.deepEqual([...found.builtins], ['node:fs']);
   assert.deepEqual(found.unknown, []);
 });

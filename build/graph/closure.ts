@@ -62,6 +62,8 @@ interface Part extends SourceFile {
 /** Files that are looked into for imports. */
 const SCANNED = /\.[cm]?[jt]s$/;
 
+const INSTALLED = 'node_modules/';
+
 /** Folders of a checkout that hold nothing of its sources. */
 const NOT_SOURCES: ReadonlySet<string> = new Set(['.git', 'node_modules', 'out']);
 
@@ -167,20 +169,26 @@ function loadsOf(checkout: string, name: string, imports?: Imports): Omit<Part, 
   if (!imports) return { next: [], npm: [], builtins: [], unknown: [] };
   const next: string[] = [];
   const npm: string[] = [];
+  const add = (file: string): void => {
+    const named = nameIn(checkout, file);
+    // By its version, as if it had been imported by its name.
+    if (named.startsWith(INSTALLED)) npm.push(packageName(named.slice(INSTALLED.length)));
+    else next.push(named);
+  };
   const builtins: string[] = [];
   const unknown = [...imports.unknown];
   for (const specifier of imports.modules) {
     if (isBuiltin(specifier)) builtins.push(specifier);
     // What esbuild makes of `import(`./${name}/x.ts`)`: it may be any of them.
     else if (specifier.includes('*')) unknown.push(0);
-    else if (/^(\.|\/|file:)/.test(specifier)) next.push(nameIn(checkout, importedFile(specifier, path)));
+    else if (/^(\.|\/|file:)/.test(specifier)) add(importedFile(specifier, path));
     else npm.push(packageName(specifier));
   }
   for (const url of imports.urls) {
     const target = new URL(url, pathToFileURL(path));
     if (target.protocol !== 'file:') continue;
     const found = fileURLToPath(target);
-    if (statSync(found, { throwIfNoEntry: false })?.isFile()) next.push(nameIn(checkout, found));
+    if (statSync(found, { throwIfNoEntry: false })?.isFile()) add(found);
   }
   return { next, npm, builtins, unknown };
 }

@@ -65,6 +65,6 @@ export function roomsOf(files: Iterable<string>): readonly string[] {
 export function dataOf(sources: Sources, rooms: readonly string[]): readonly string[] {
   return [
     ...rooms.flatMap((room) => sources.filesBelow(room)).filter((name) => !isTypeScript(name)),
-    ...['draisine', 'package.json', 'package-lock.json', 'tsconfig.json', 'packages/lock.json'],
+    ...['draisine', 'start.mjs', 'package.json', 'package-lock.json', 'tsconfig.json', 'packages/lock.json'],
   ];
 }

@@ -54,6 +54,7 @@ const FILES: Readonly<Record<string, string>> = {
   'docs/a.md': '1',
   'draisine.ts': "import('./ignition/verbs.ts'); import('./kola-tests/verbs.ts');",
   draisine: '#!/bin/sh',
+  'start.mjs': '1',
   'package.json': '{}',
   'package-lock.json': npmLock(NPM),
   'tsconfig.json': '{}',
