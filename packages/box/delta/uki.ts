@@ -48,8 +48,9 @@ export function ukiContent(box: Box, options: UkiOptions): UkiContent {
       box.writeFile(path, new Uint8Array(0), { durable: false });
       fetchWhole(box, options.origin, `${options.folder}/uki.efi`, [{ length: size, to: path }]);
       options.traffic.fetched += size;
-      if (sha256Of(box, path) !== sha256)
-        throw new BoxError(`uki.efi is not the one that ${release.version} names`, { where: options.folder });
+      if (sha256Of(box, path) === sha256) return;
+      box.remove(path);
+      throw new BoxError(`uki.efi is not the one that ${release.version} names`, { where: options.folder });
     },
   };
 }

@@ -9,12 +9,11 @@ import {
 } from './box.ts';
 import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 
+/** What a program of a fake box did. `bytes`: of its stdout, where that is not text. */
+export type FakeRan = Partial<Ran> & { readonly bytes?: Uint8Array };
+
 /** A program of a fake box: what it prints and how it ends, or only what it prints. */
-export type FakeProgram = (
-  argv: readonly string[],
-  options: RunOptions,
-  box: FakeBox,
-) => string | Partial<Ran>;
+export type FakeProgram = (argv: readonly string[], options: RunOptions, box: FakeBox) => string | FakeRan;
 
 interface Node {
   readonly type: 'file' | 'directory' | 'symlink' | 'block';
@@ -208,14 +207,10 @@ export class FakeBox implements Box {
     const program = this.programs.get(name);
     if (!program) return { code: 127, stdout: '', stderr: `${name}: not found` };
     const result = program(argv, options, this);
-    const ran = {
-      code: 0,
-      stdout: '',
-      stderr: '',
-      ...(typeof result === 'string' ? { stdout: result } : result),
-    };
+    const { bytes, ...given } = typeof result === 'string' ? { stdout: result } : (result as FakeRan);
+    const ran = { code: 0, stdout: '', stderr: '', ...given };
     if (options.stdoutFile === undefined) return ran;
-    this.writeFile(options.stdoutFile, ran.stdout);
+    this.writeFile(options.stdoutFile, bytes ?? ran.stdout, { mode: 0o600 });
     return { ...ran, stdout: '' };
   }
 

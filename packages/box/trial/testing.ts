@@ -65,7 +65,18 @@ function addPrograms(box: FakeBox, world: World): void {
   box.program('curl', () => world.httpCode);
   box.program('journalctl', () => 'the journal\n');
   box.program('zpool', () => JSON.stringify({ pools: world.pools }));
-  for (const name of ['rm', 'mkdir', 'modprobe']) box.program(name, () => '');
+  for (const name of ['rm', 'modprobe']) box.program(name, () => '');
+  const copy = box.programs.get('cp')!;
+  box.program('cp', (argv, options, self) => {
+    if (argv[1] !== '-a') return copy(argv, options, self);
+    box.makeFolder(argv.at(-1) ?? '');
+    return '';
+  });
+  box.program('mkdir', ([, path = '']) => {
+    if (box.stat(path)) return { code: 1 };
+    box.makeFolder(path);
+    return '';
+  });
   const mounts = () =>
     [...world.mounts].map(([target, options]) => `/dev/vdb1 ${target} ext4 ${options} 0 0\n`).join('');
   const readFile = box.readFile.bind(box);

@@ -4,8 +4,8 @@ import { installedUkis, runningUki } from '../disk/assess.ts';
 import { removeUkis, withEsp } from '../disk/esp.ts';
 import { stage } from '../disk/stage.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
-import { lookAtBox, type Reach, writeBaseline } from '../trial/baseline.ts';
-import { saveEtc } from '../trial/etc.ts';
+import { BASELINE, lookAtBox, type Reach, writeBaseline } from '../trial/baseline.ts';
+import { dropEtc, saveEtc } from '../trial/etc.ts';
 import type { Checked } from './check.ts';
 import { fetchIfThere } from './fetch.ts';
 import type { Policy } from './policy.ts';
@@ -34,25 +34,32 @@ export function stageRelease(
     });
   changeState(box, () => ({ staged: undefined }));
   try {
-    attempt(false);
+    // First, for that is what a full disk ends.
+    prepareTrial(box, running, checked.situation.policy);
+    try {
+      attempt(false);
+    } catch (error) {
+      // What was put together from parts may be what a server lied about: only the whole says whether the disk is bad.
+      const lied =
+        error instanceof BoxError && traffic.copied > 0 && /does not give back/.test(error.message);
+      if (!lied) throw error;
+      box.log('warning', `${describeError(error)}; once more, all of it from the server`);
+      attempt(true);
+    }
+    changeState(box, ({ rejected }) => ({
+      staged: {
+        version: value.version,
+        rootHash: value.rootHash,
+        from: running.version,
+        since: box.now(),
+        rebooting: false,
+      },
+      rejected: rejected.filter(({ version }) => version !== value.version),
+    }));
   } catch (error) {
-    // What was put together from parts may be what a server lied about: only the whole says whether the disk is bad.
-    if (!(error instanceof BoxError) || traffic.copied === 0 || !/does not give back/.test(error.message))
-      throw error;
-    box.log('warning', `${describeError(error)}; once more, all of it from the server`);
-    attempt(true);
+    dropPreparation(box);
+    throw error;
   }
-  changeState(box, ({ rejected }) => ({
-    staged: {
-      version: value.version,
-      rootHash: value.rootHash,
-      from: running.version,
-      since: box.now(),
-      rebooting: false,
-    },
-    rejected: rejected.filter(({ version }) => version !== value.version),
-  }));
-  prepareTrial(box, running, checked.situation.policy);
   box.log(
     'notice',
     `${value.version} is staged: ${mib(traffic.fetched)} MiB fetched, ${mib(traffic.copied)} MiB were here already`,
@@ -87,6 +94,11 @@ export function prepareTrial(box: Box, running: Running, policy: Policy): void {
   saveEtc(box, running.usr.rootHash);
 }
 
+function dropPreparation(box: Box): void {
+  box.remove(BASELINE);
+  dropEtc(box);
+}
+
 /** Takes a staged release out of the boot menu. Its blocks stay until others come. */
 export function unstage(box: Box, running: Running, reason: string): void {
   const { staged } = readState(box);
@@ -95,6 +107,7 @@ export function unstage(box: Box, running: Running, reason: string): void {
     removeUkis(box, esp, ({ rootHash }) => rootHash === staged.rootHash),
   );
   changeState(box, () => ({ staged: undefined }));
+  dropPreparation(box);
   box.log('notice', `${staged.version} is no longer staged: ${reason}`);
 }
 

@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { HASHES, NEXT } from '../disk/testing.ts';
+import type { Terminal } from '../install/terminal.ts';
+import type { FakeBox } from '../io/fake.ts';
+import { bootInto, fakeWorld, OLD, runningClock, ukis, type World } from '../trial/testing.ts';
+import { atBoot } from '../trial/trial.ts';
+import { POLICY } from '../update/policy.ts';
+import { readState } from '../update/state.ts';
+import { draisineMain } from './main.ts';
+import type { StatusReport } from './report.ts';
+import { FakeWeb, policyText, publish } from './testing.ts';
+
+interface Setting {
+  readonly box: FakeBox;
+  readonly world: World;
+  readonly web: FakeWeb;
+  /** Runs `draisine …`; what it printed, and its exit code. */
+  readonly draisine: (...args: string[]) => { code: number; out: string; err: string };
+  readonly status: () => StatusReport;
+}
+
+function setting(policy: object = {}, changes: Parameters<typeof publish>[2] = {}): Setting {
+  const { box, world } = fakeWorld();
+  const web = new FakeWeb(box);
+  publish(box, web, changes);
+  box.put({ [POLICY]: policyText(policy) });
+  const draisine = (...args: string[]) => {
+    const [out, err, before] = [[] as string[], [] as string[], box.logged.length];
+    const terminal: Terminal = {
+      print: (line) => void out.push(line),
+      complain: (line) => void err.push(line),
+      ask: () => undefined,
+    };
+    const code = draisineMain(box, terminal, args);
+    return {
+      code,
+      out: out.join('\n'),
+      err: [...err, ...box.logged.slice(before).map(({ text }) => text)].join('\n'),
+    };
+  };
+  return {
+    box,
+    world,
+    web,
+    draisine,
+    status: () => JSON.parse(draisine('status', '--json').out) as StatusReport,
+  };
+}
+
+test('wrong usage ends with 2, and says what is right', () => {
+  const { draisine } = setting();
+  assert.equal(draisine().code, 2);
+  assert.match(draisine('--help').out, /status .*what runs/);
+  for (const [words, message] of [
+    [['nope'], /there is no verb nope/],
+    [['status', '--fast'], /unknown option --fast/],
+    [['stage', 'latest'], /a version as 2026\.1129\.0, not latest/],
+    [['stage', NEXT, NEXT], /one version/],
+    [['check', '--base'], /--base needs a value/],
+    [['hold'], /a hold has a name/],
+    [['hold', 'x', '--for', 'ever'], /a duration as 90m/],
+    [['release-hold'], /which hold/],
+  ] as const) {
+    const { code, err } = draisine(...words);
+    assert.equal(code, 2, err);
+    assert.match(err, message);
+  }
+});
+
+describe('from check to commit', () => {
+  test('by the timer: staged, restarted, on trial, committed', () => {
+    const { box, world, web, draisine, status } = setting();
+    assert.equal(draisine('update').code, 0);
+    assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}+3.efi`]);
+    assert.equal(world.reboots, 1);
+    assert.equal(readState(box).staged?.rebooting, true);
+    assert.match(draisine('status').out, new RegExp(`${NEXT} is staged and runs from the next restart on`));
+    assert.match(box.readText('/run/draisine/problems/update'), /is staged/);
+    assert.ok(
+      box.ran.some(
+        (argv) => argv.join(' ') === 'cp -a /run/draisine/state/etc /run/draisine/state/.etc-trial.new/etc',
+      ),
+    );
+
+    bootInto(box, 'next');
+    runningClock(box);
+    const before = web.asked.length;
+    atBoot(box, () => {});
+    assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}.efi`]);
+    assert.ok(web.asked.length > before, 'the channel must be reachable as before');
+    const report = status();
+    assert.equal(report.version, NEXT);
+    assert.deepEqual(
+      report.slots.map(({ version, running }) => [version, running]),
+      [
+        [OLD, false],
+        [NEXT, true],
+      ],
+    );
+    assert.equal(report.lastTrial?.text, 'committed');
+    draisine('update');
+    assert.equal(world.reboots, 1);
+    assert.match(status().next?.text ?? '', /is what the channel stable names/);
+  });
+
+  test('the channel is asked every four hours only, sooner after a failure', () => {
+    const { box, web, draisine } = setting({ mode: 'notify' });
+    const asks = () => {
+      const before = web.asked.length;
+      draisine('update');
+      return web.asked.length > before;
+    };
+    assert.ok(asks());
+    box.advance(3_600_000);
+    assert.ok(!asks());
+    box.advance(3 * 3_600_000);
+    assert.ok(asks());
+    web.down = 7;
+    box.advance(4 * 3_600_000);
+    assert.ok(asks());
+    box.advance(20 * 60_000);
+    assert.ok(!asks());
+    box.advance(15 * 60_000);
+    assert.ok(asks());
+  });
+
+  test('mode stage: staged, and its owner restarts', () => {
+    const { box, world, draisine, status } = setting({ mode: 'stage' });
+    draisine('update');
+    assert.equal(world.reboots, 0);
+    assert.deepEqual(
+      status().next?.waits.map(({ kind }) => kind),
+      ['mode'],
+    );
+    assert.match(
+      draisine('why').out,
+      /does not restart by itself \(mode stage\)\. It ends when: draisine reboot, or any restart\./,
+    );
+    assert.equal(draisine('reboot').code, 0);
+    assert.equal(world.reboots, 1);
+    assert.equal(readState(box).staged?.version, NEXT);
+  });
+
+  test('by hand, and twice', () => {
+    const { draisine } = setting({ mode: 'notify' });
+    assert.match(draisine('check').out, /this box only says so \(mode notify\)/);
+    const staged = JSON.parse(draisine('stage', '--json').out) as { version: string; fetched: number };
+    assert.equal(staged.version, NEXT);
+    assert.ok(staged.fetched > 16_384);
+    assert.match(draisine('stage').out, /is staged already/);
+  });
+});
+
+describe('what stands against it', () => {
+  test('held, released; a hold that ends', () => {
+    const { box, draisine, status } = setting();
+    assert.match(
+      draisine('hold', 'film', '--reason', 'a film runs', '--for', '2h').out,
+      /2026-11-29T14:00:00Z/,
+    );
+    draisine('update');
+    assert.equal(readState(box).staged, undefined);
+    assert.deepEqual(
+      status().next?.waits.map(({ kind }) => kind),
+      ['hold'],
+    );
+    assert.match(draisine('stage').err, /updates are held by film: a film runs/);
+    assert.match(draisine('status').out, /held +by film: a film runs, until/);
+    assert.equal(draisine('release-hold', 'other').code, 1);
+    assert.equal(draisine('release-hold', 'film').code, 0);
+    assert.equal(draisine('stage').code, 0);
+  });
+
+  test('a server that is down, a channel of another image, an old serial: told, and nothing done', () => {
+    const { box, web, draisine, status } = setting();
+    draisine('check');
+    web.down = 6;
+    assert.match(draisine('check').err, /cannot fetch root\.json: the name of the server cannot be resolved/);
+    assert.equal(status().lastCheck?.result, 'failed');
+    assert.match(draisine('why').out, /The last check failed: cannot fetch root\.json/);
+    web.down = 0;
+    publish(box, web, { channel: { serial: 4 } });
+    assert.match(draisine('check').err, /has serial 4, and 5 was seen before/);
+    publish(box, web, { channel: { image: 'generic' } });
+    assert.match(draisine('check').err, /is the channel stable of generic, not stable of n100/);
+    publish(box, web, { release: { version: '2026.1130.0' } });
+    assert.match(draisine('check').err, /release\.json is of n100 2026\.1130\.0/);
+    web.put('n100/stable.json', '<html>');
+    assert.match(draisine('check').err, /it looks like a web page/);
+    web.files.delete('n100/stable.json');
+    assert.match(draisine('check').err, /there is no channel stable of n100/);
+    assert.equal(draisine('update').code, 0, 'no unit fails by that');
+    assert.equal(readState(box).staged, undefined);
+  });
+
+  test('a clock of 2021 takes nothing old for new; an expired channel brings nothing', () => {
+    const { box, draisine, status } = setting();
+    draisine('check');
+    box.setClock('2021-01-01T00:00:00Z');
+    assert.equal(draisine('stage').code, 0);
+    const late = setting();
+    late.box.setClock('2026-12-06T00:00:00Z');
+    late.draisine('update');
+    assert.deepEqual(
+      late.status().next?.waits.map(({ kind }) => kind),
+      ['expired'],
+    );
+    assert.match(late.box.journal('warning').join(), /expired at 2026-12-05/);
+    assert.equal(status().staged?.version, NEXT);
+  });
+
+  test('a file that is not the one that was signed; a bad disk', () => {
+    const { box, web, draisine } = setting();
+    web.put(
+      `n100/releases/${NEXT}/uki.efi`,
+      new Uint8Array(web.files.get(`n100/releases/${NEXT}/uki.efi`)!.length),
+    );
+    assert.match(draisine('stage').err, /uki\.efi is not the one that 2026\.1129\.0 names/);
+    assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`]);
+    web.put(`n100/releases/${NEXT}/usr.img`, new Uint8Array(16_384));
+    assert.match(draisine('stage').err, /does not give back what was written to it/);
+    web.put(`n100/releases/${NEXT}/usr.img`, new Uint8Array(16_385));
+    assert.match(draisine('stage').err, /has 16385 bytes, not 16384/);
+    assert.equal(readState(box).staged, undefined);
+    publish(box, web);
+    assert.equal(draisine('stage').code, 0);
+  });
+
+  test('withdrawn after it was staged: out of the boot menu', () => {
+    const { box, web, draisine, world } = setting({ mode: 'stage' });
+    draisine('update');
+    const withdrawn = [{ version: NEXT, reason: 'eats data', since: '2026-11-29T12:00:00Z' }];
+    publish(box, web, { channel: { serial: 6, withdrawn } });
+    box.advance(5 * 3_600_000);
+    draisine('update');
+    assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`]);
+    assert.equal(readState(box).staged, undefined);
+    assert.equal(world.reboots, 0);
+    assert.match(draisine('stage', NEXT).err, /was withdrawn: eats data/);
+  });
+
+  test('two at once: the second says so', () => {
+    const { box, draisine } = setting();
+    box.program('mkdir', () => ({ code: 1 }));
+    box.put({ '/run/draisine/update.lock/owner': '77', '/proc/77': '' });
+    assert.match(draisine('stage').err, /another update is going on/);
+  });
+
+  test('no base, a live system, a policy that is damaged: status says why', () => {
+    const { box, draisine, status } = setting();
+    box.put({ [POLICY]: '{"mode": "later"}' });
+    assert.match(status().updates.reason ?? '', /mode must be one of/);
+    assert.match(draisine('stage').err, /mode must be one of/);
+    box.put({ [POLICY]: '{}' });
+    assert.match(draisine('why').out, /no place that updates come from is named/);
+    assert.equal(draisine('update').code, 0);
+    box.remove('/run/draisine/boot-disk/9');
+    box.nodes.delete('/run/draisine/boot-disk');
+    assert.match(status().updates.reason ?? '', /a live system is not updated|was not booted from a disk/);
+  });
+});
+
+test('rolled back by hand: the other release is tried again, this one is left alone', () => {
+  const { box, world, draisine } = setting();
+  draisine('update');
+  bootInto(box, 'next');
+  runningClock(box);
+  atBoot(box, () => {});
+  assert.equal(draisine('rollback').code, 0);
+  assert.equal(world.reboots, 2);
+  assert.deepEqual(ukis(box), [`draisine_${OLD}+3.efi`, `draisine_${NEXT}+0-1.efi`]);
+  const { staged, rejected } = readState(box);
+  assert.deepEqual([staged?.version, staged?.rootHash], [OLD, HASHES.running]);
+  assert.equal(rejected[0]?.reason, 'its owner rolled it back');
+
+  bootInto(box, 'old');
+  runningClock(box);
+  atBoot(box, () => {});
+  assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}+0-1.efi`]);
+  box.advance(5 * 3_600_000);
+  draisine('update');
+  assert.equal(world.reboots, 2, 'what was rolled back does not come again by itself');
+  assert.match(
+    draisine('why').out,
+    /2026\.1129\.0 was rejected .*its owner rolled it back\. It ends when: another release comes, or you say: draisine stage 2026\.1129\.0/,
+  );
+  assert.equal(draisine('stage', NEXT).code, 0);
+});
+
+test('nothing to commit', () => {
+  const { draisine } = setting();
+  assert.match(draisine('commit').err, /no release is on trial/);
+});
