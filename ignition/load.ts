@@ -5,6 +5,7 @@ import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
 import type { Origin } from './butane/compile.ts';
 import { innerConfigs } from './inner-configs.ts';
 import { isObject, type JsonObject } from './json/value.ts';
+import { takeAsModules } from './module-hook.ts';
 import { type Entry, NOWHERE, pathText } from './report.ts';
 import type { Step } from './step.ts';
 import { shadowedUnits, type Trap, trapsOf } from './traps.ts';
@@ -92,10 +93,8 @@ async function loadJson(bytes: Buffer): Promise<Checked> {
 
 /** The default export of a TypeScript machine config: a config, a promise of one, or a function that returns one. */
 async function importConfig(file: string): Promise<unknown> {
-  const module = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
-  let exported = module.default;
-  // A file outside of an ES module package arrives wrapped once more.
-  if (isObject(exported) && 'default' in exported) exported = exported.default;
+  takeAsModules();
+  const { default: exported } = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
   return typeof exported === 'function' ? await (exported as () => unknown)() : await exported;
 }
 

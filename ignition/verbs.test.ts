@@ -139,6 +139,23 @@ describe('compile', () => {
     assert.match(readFileSync(output, 'utf8'), /"data:,hunter2"/);
     assert.equal(statSync(output).mode & 0o777, 0o600);
   });
+  test('TypeScript outside of any package, whatever it is called', () => {
+    const { status, stdout, stderr } = ignition('compile', place('outside.ts', source));
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /"data:,hunter2"/);
+  });
+  test('Butane from standard input, with a folder of files', () => {
+    place('motd', 'hello');
+    const text = 'variant: fcos\nversion: 1.4.0\nstorage:\n  files: [{path: /a, contents: {local: motd}}]\n';
+    for (const verb of ['compile', 'validate']) {
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        ['--import', TSX, CLI, 'ignition', verb, '-', '--files-dir', folder],
+        { input: text, encoding: 'utf8', cwd: tmpdir() },
+      );
+      assert.deepEqual([status, stderr], [0, '']);
+    }
+  });
   test('twice gives the same bytes', () => {
     const file = place('m.mts', source);
     assert.equal(ignition('compile', file).stdout, ignition('compile', file).stdout);
@@ -183,6 +200,7 @@ describe('compile', () => {
         /^error: a secret without a source\n {2}at: {3}\S+source\.mts:2:\d+\n {2}hint: .*\n$/,
       ],
       ['x.json', '{}', /^error: nothing to compile/],
+      ['none.bu', 'variant: openshift\n', /none\.bu:1:10: error: unknown variant/],
     ];
     for (const [name, text, pattern] of cases) {
       const output = join(folder, `${name}.out`);

@@ -102,14 +102,15 @@ export function didYouMean(name: string, names: Iterable<string>, otherwise = 'c
   return near.length > 0 ? `did you mean ${near.join(', ')}?` : otherwise;
 }
 
-/** At most five names within two edits of `name`, or that begin or end like it; nearest first. */
+/** At most five names within two edits of `name` (one where it is short), or that begin or end like it; nearest first. */
 function nearNames(name: string, names: Iterable<string>): string[] {
   const scored = new Map<string, number>();
+  const most = name.length > 4 ? 2 : 1;
   for (const other of names) {
     if (scored.has(other)) continue;
-    if (Math.abs(other.length - name.length) <= 2) {
+    if (Math.abs(other.length - name.length) <= most) {
       const distance = editDistance(name, other);
-      if (distance <= 2) scored.set(other, distance);
+      if (distance <= most) scored.set(other, distance);
     }
     if (!scored.has(other) && name.length >= 4 && (other.startsWith(name) || other.endsWith(`-${name}`))) {
       scored.set(other, 2 + (other.length - name.length) / 100);

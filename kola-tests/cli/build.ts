@@ -2,14 +2,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { runProcess } from '../../sdk/process.ts';
+import { buildArguments } from '../harness/qemu/artifacts.ts';
 import { CHECKOUT, OUT } from './options.ts';
 
 /** Builds an image with the build verb, whose progress goes to stderr: kola-tests knows artifacts only. */
 export async function buildImage(image: string): Promise<void> {
-  const verb = { file: join(CHECKOUT, 'draisine'), args: ['build', image], env: process.env };
-  const { code } = await runProcess(verb, { stdout: 2, stderr: 2 });
+  const args = buildArguments(image);
+  const { code } = await runProcess(
+    { file: join(CHECKOUT, 'draisine'), args, env: process.env },
+    { stdout: 2, stderr: 2 },
+  );
   if (code !== 0)
-    throw new Failure(`./draisine build ${image} failed (exit ${code}): see above`, {
+    throw new Failure(`./draisine ${args.join(' ')} failed (exit ${code}): see above`, {
       exitCode: code === 2 ? 2 : 1,
     });
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -36,6 +36,15 @@ test('an artifact is found, and checked against its manifest', async () => {
     assert.equal((await image.get('disk')).path, join(out, 'n100/disk'));
     assert.ok(!image.has('iso'));
     await assert.rejects(image.get('iso'), { exitCode: 2, message: /no artifact named iso/ });
+  });
+});
+
+test('a development build is found by its folder, and made by its image', async () => {
+  await withOut(manifest(), async (out) => {
+    await assert.rejects(readArtifacts(out, 'n100-dev'), { hint: './draisine build n100 --dev' });
+    await rename(join(out, 'n100'), join(out, 'n100-dev'));
+    const image = await readArtifacts(out, 'n100-dev');
+    assert.equal((await image.get('disk')).path, join(out, 'n100-dev/disk'));
   });
 });
 

@@ -24,13 +24,17 @@ export interface ImageArtifacts {
   has(name: string): boolean;
 }
 
+/** What makes `out/IMAGE`: `n100-dev` is the development build of n100. */
+export const buildArguments = (image: string): readonly string[] =>
+  image.endsWith('-dev') ? ['build', image.replace(/-dev$/, ''), '--dev'] : ['build', image];
+
 /** Reads the manifest of `image` in `outDir` (`out/`). */
 export async function readArtifacts(outDir: string, image: string): Promise<ImageArtifacts> {
   const dir = join(outDir, image);
   const path = join(dir, 'manifest.json');
-  const build = `./draisine build ${image}`;
+  const build = `./draisine ${buildArguments(image).join(' ')}`;
   const manifest = parse(await readManifest(path, image, build), path, build);
-  if (manifest.name !== image) {
+  if (manifest.name !== image.replace(/-dev$/, '')) {
     throw badInput(`this is the manifest of ${manifest.name}, not of ${image}`, { where: path, hint: build });
   }
   return {
