@@ -67,6 +67,100 @@ register(
   },
 );
 
+/** A unit that does its work under one release only. */
+const delicate = (version: string, otherwise: string) => `[Unit]
+Description=A service that a later release breaks
+[Service]
+ExecStart=/bin/sh -c 'grep -qx IMAGE_VERSION=${version} /usr/lib/os-release || ${otherwise}; exec sleep infinity'
+[Install]
+WantedBy=multi-user.target
+`;
+
+async function enable(box: Machine, unit: string): Promise<void> {
+  await box.copyTo(Buffer.from(unit), '/etc/systemd/system/delicate.service');
+  await box.succeed('systemctl daemon-reload && systemctl enable --now delicate.service');
+}
+
+register(
+  {
+    name: 'update.reject',
+    what: 'A release that breaks a service of the box is left by itself, once, and the box says why.',
+    timeout: 480,
+    expect: [/delicate\.service/],
+  },
+  async (t, { box }) => {
+    const updating = await subscribe(box, { deadline: 100 });
+    const { from, to } = updating;
+    try {
+      await enable(box, delicate(from, 'exit 1'));
+      await box.succeed('draisine stage 2>&1', { seconds: 180 });
+      await box.succeed('echo old >/etc/changed');
+      await restart(box);
+      assert.equal((await runningRelease(box)).version, to);
+      await box.succeed('echo new >/etc/changed');
+      await box.goesDown('reboot', { seconds: 240 });
+      await box.start();
+      assert.deepEqual(await runningRelease(box), {
+        version: from,
+        entries: [`draisine_${from}.efi`, `draisine_${to}+0-1.efi`],
+      });
+      const { rejected, staged } = await updateState(box);
+      assert.equal(staged, undefined);
+      assert.match(rejected.find(({ version }) => version === to)?.reason ?? '', /delicate\.service/);
+      assert.equal(
+        await box.succeed('systemctl is-active delicate.service; cat /etc/changed'),
+        'active\nold',
+      );
+      const why = await box.succeed('draisine why');
+      t.diagnostic(why);
+      assert.match(why, /delicate\.service/);
+      // Not again by itself.
+      assert.match((await box.execute('draisine update; draisine stage')).stderr, /was rejected/);
+    } finally {
+      await updating.close();
+    }
+  },
+);
+
+register(
+  {
+    name: 'update.no-start',
+    what: 'A release that does not start gets three tries; then the box runs the one before, and says so.',
+    timeout: 600,
+  },
+  async (_t, { box }) => {
+    const updating = await subscribe(box);
+    const { from, to } = updating;
+    try {
+      await box.succeed('draisine stage 2>&1', { seconds: 180 });
+      // Its hash tree is spoilt after it was read back: the initrd stops, and gives the turn back.
+      const slot = '/dev/disk/by-partlabel/draisine_usr_verity_';
+      await box.succeed(`dd if=/dev/zero of=${slot}${to} bs=4096 count=2 conv=notrunc,fsync status=none`);
+      await box.execute('draisine reboot');
+      await box.goesDown('reboot', { seconds: 90 });
+      for (let tries = 1; tries <= 3; tries += 1) {
+        await box.powerOn();
+        await box.goesDown('reboot', { seconds: 120 });
+      }
+      assert.match(await box.consoleText(), /This release is on trial\. The machine restarts/);
+      await box.start();
+      assert.deepEqual(await runningRelease(box), {
+        version: from,
+        entries: [`draisine_${from}.efi`, `draisine_${to}+0-3.efi`],
+      });
+      await box.waitUntilSucceeds('grep -F \'"rejected": [\' /var/lib/draisine/update/state.json', {
+        seconds: 60,
+      });
+      await box.retry(async () => {
+        const { rejected } = await updateState(box);
+        assert.match(rejected.find(({ version }) => version === to)?.reason ?? '', /started 3 times/);
+      });
+    } finally {
+      await updating.close();
+    }
+  },
+);
+
 register(
   {
     name: 'update.torn-table',
