@@ -10,7 +10,7 @@ import { source } from '../graph/target.ts';
 import { given, runRecipe } from '../graph/testing-recipe.ts';
 import { mergeLayers } from '../tree/merge.ts';
 import { dir, file, hardlink, makeElf, symlink, treeOf } from '../tree/testing.ts';
-import { type InitrdPlan, initrd } from './initrd.ts';
+import { type InitrdPlan, initrdArchive } from './initrd.ts';
 import { makeModule } from './testing.ts';
 
 const LIB = 'usr/lib/x86_64-linux-gnu';
@@ -51,9 +51,8 @@ let folder = '';
 let tools = '';
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'draisine-initrd-'));
-  // zstd -q -T2 -LEVEL -o OUT; depmod -b FOLDER RELEASE, whose indexes here are what it was given, in its order
+  // depmod -b FOLDER RELEASE, whose indexes here are what it was given, in its order
   tools = await fakeTree(join(folder, 'tools'), {
-    zstd: 'cat >"$5"',
     depmod: `cd "$2/lib/modules/$3"
 for name in alias.bin dep dep.bin devname softdep symbols.bin; do
   echo "$name of $(echo $(cat modules.order)): $(cd kernel && echo *)" >"modules.$name"
@@ -76,14 +75,13 @@ async function build(
 ): Promise<{ readonly bytes: Buffer; readonly names: readonly string[] }> {
   const own = await mkdtemp(join(folder, 'run-'));
   await writeFile(join(own, 'tree'), canonicalJson(tree));
-  const target = initrd('initrd', {
+  const target = initrdArchive('initrd', {
     tree: await given(join(own, 'tree')),
     plan: { ...empty, ...plan },
     modules,
     after,
     overlay: source(overlay),
     sdk: await given(tools),
-    level: 3,
     epoch: 1_700_000_000,
   });
   const bytes = await readFile((await runRecipe(target, own)).out);

@@ -1,5 +1,7 @@
+import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { runTool } from '../../sdk/tool.ts';
@@ -32,11 +34,8 @@ export interface InitrdPlan {
 const LIBRARIES = 'usr/lib/x86_64-linux-gnu';
 const UNITS = 'usr/lib/systemd/system';
 
-/**
- * The initrd: a zstd-compressed cpio archive of a part of the image's tree, modules by name with what they depend
- * on, and an overlay. No dracut, no initramfs-tools, no run of anything on the building machine.
- */
-export const initrd = recipe<{
+// Not an interface: those are no inputs of recipes.
+type InitrdParts = {
   /** `Tree` of the image. */
   tree: Target;
   plan: Plain<InitrdPlan>;
@@ -48,9 +47,30 @@ export const initrd = recipe<{
   after: { readonly plan: Plain<InitrdPlan>; readonly modules: readonly string[] } | null;
   overlay: Source;
   sdk: Target;
-  level: number;
   epoch: number;
-}>({
+};
+
+/**
+ * The initrd: a zstd-compressed cpio archive of a part of the image's tree, modules by name with what they depend
+ * on, and an overlay. No dracut, no initramfs-tools, no run of anything on the building machine. Most changes of an
+ * image change nothing in it: then it is put together, which is quick, and not compressed again, which is not.
+ */
+export function initrd(name: string, { level, ...parts }: InitrdParts & { readonly level: number }): Target {
+  return compressed(name, { archive: initrdArchive(`${name}.cpio`, parts), sdk: parts.sdk, level });
+}
+
+/** No larger window than zstd's own: the kernel would have to have room for it. */
+const compressed = recipe<{ archive: Target; sdk: Target; level: number }>({
+  from: import.meta.url,
+  kind: 'file',
+  async run({ inputs, out, signal }) {
+    const { archive, sdk, level } = inputs;
+    await runTool(sdk.path, 'zstd', ['-q', '-T2', `-${level}`, archive.path, '-o', out], { signal });
+  },
+});
+
+/** The same, not compressed. */
+export const initrdArchive = recipe<InitrdParts>({
   from: import.meta.url,
   kind: 'file',
   async run({ inputs, out, scratch, signal, blob }) {
@@ -87,8 +107,7 @@ export const initrd = recipe<{
       const whole: Tree = {
         entries: [...merged.entries, ...aliases].sort((a, b) => byteOrder(a.path, b.path)),
       };
-      await runTool(inputs.sdk.path, 'zstd', ['-q', '-T2', `-${inputs.level}`, '-o', out], {
-        stdin: treeToCpio(whole, { blobPath: blob, mtime: inputs.epoch }),
+      await pipeline(treeToCpio(whole, { blobPath: blob, mtime: inputs.epoch }), createWriteStream(out), {
         signal,
       });
     } finally {
