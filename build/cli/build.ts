@@ -1,5 +1,6 @@
 import { badInput, describeFailure, Failure } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
+import { describeForecast, forecast } from '../graph/forecast.ts';
 import { makeGraph } from '../graph/graph.ts';
 import { planBuild } from '../graph/plan.ts';
 import { formatSeconds } from '../graph/report.ts';
@@ -44,6 +45,7 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   await checkKey(wanted.targets, store, flags.rebuild ?? false);
   const remote = await openRemote();
   if (flags.push) checkPush();
+  await tellBeforehand(wanted, store, flags);
   const result = await runBuild(wanted.targets, { ...flags, store, ...(remote ? { remote } : {}) });
   const folderOf = (image: LoadedImage) => outFolder(image.name, flags.dev ?? false);
   const interruption = catchSignals(() => closeStore(store));
@@ -70,6 +72,12 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   return exitCode(result);
 }
 
+/** What there is to do, and about how long it takes here. */
+async function tellBeforehand(wanted: Wanted, store: Store, { rebuild = false }: BuildFlags): Promise<void> {
+  const said = describeForecast(forecast(store, await planBuild(wanted.targets, { store, rebuild })));
+  if (said !== undefined) log(`to do: ${said}`);
+}
+
 /** `--push` without a place to push to is bad input, said before the build. */
 function checkPush(): string {
   const base = remoteBase();
@@ -89,7 +97,7 @@ function lacksKey({ targets }: Wanted): boolean {
 }
 
 async function dryRun(wanted: Wanted, store: Store, flags: BuildFlags): Promise<number> {
-  const plan = await planBuild(wanted.targets, { store, rebuild: flags.rebuild ?? false });
+  const plan = forecast(store, await planBuild(wanted.targets, { store, rebuild: flags.rebuild ?? false }));
   if (flags.json) process.stdout.write(`${JSON.stringify({ plan }, null, 2)}\n`);
   else if (plan.length === 0) process.stdout.write('nothing to do\n');
   else {
@@ -98,6 +106,7 @@ async function dryRun(wanted: Wanted, store: Store, flags: BuildFlags): Promise<
         `${certain ? 'would run' : 'may run  '} ${name}${flags.explain ? `: ${reasons.join('; ')}` : ''}\n`,
       );
     }
+    process.stdout.write(`${describeForecast(plan)}\n`);
   }
   return 0;
 }

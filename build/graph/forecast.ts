@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { errorCode } from '../../sdk/lib/errors.ts';
+import { sha256 } from '../../sdk/lib/files.ts';
+import type { Planned } from './plan.ts';
+import { readRecord } from './record.ts';
+import { formatSeconds } from './report.ts';
+import { isDigest, type Store } from './store.ts';
+
+/** A target that a build would run, and about how long that takes. */
+export interface Forecast extends Planned {
+  /** Milliseconds: of the last time here, else of a host like the one in docs/measured. */
+  readonly ms: number;
+}
+
+/** What takes longest by far, measured on two cores, in seconds; the first that matches counts. */
+const TABLE: readonly (readonly [RegExp, number])[] = [
+  [/^kernel-/, 1200],
+  [/^zfs-/, 200],
+  [/^deb:|^source:/, 0.3],
+  [/:(usr|disk|iso|sbom)\b/, 8],
+];
+const TYPICAL_SECONDS = 1;
+
+/** Named one by one when it takes at least this long. */
+const LONG_MS = 20_000;
+const MINUTE = 60_000;
+
+/** About how long each target of a plan takes. */
+export function forecast(store: Store, plan: readonly Planned[]): readonly Forecast[] {
+  return plan.map((planned) => ({ ...planned, ms: lastMs(store, planned.name) ?? tableMs(planned.name) }));
+}
+
+/** `kernel-n100 20 min, 44 more 1 min: about 21 min`; undefined when there is nothing to do. */
+export function describeForecast(targets: readonly Forecast[]): string | undefined {
+  if (targets.length === 0) return undefined;
+  const long = targets.filter(({ ms }) => ms >= LONG_MS).sort((a, b) => b.ms - a.ms);
+  const rest = targets.length - long.length;
+  const sum = (of: readonly Forecast[]): number => of.reduce((total, { ms }) => total + ms, 0);
+  const short = sum(targets) - sum(long);
+  const more = long.length > 0 ? 'more' : `target${rest === 1 ? '' : 's'}`;
+  const parts = [
+    ...long.map(({ name, ms }) => `${name} ${roughly(ms)}`),
+    ...(rest > 0 ? [`${rest} ${more} ${roughly(short)}`] : []),
+  ];
+  const total = parts.length > 1 ? `: about ${roughly(sum(targets))}` : '';
+  return `${parts.join(', ')}${total}`;
+}
+
+/** Minutes, or seconds when it is less than two of them. */
+export function roughly(ms: number): string {
+  if (ms >= 2 * MINUTE) return `${Math.round(ms / MINUTE)} min`;
+  return ms < 1000 ? 'a second' : formatSeconds(Math.round(ms / 1000) * 1000).replace('.0 s', ' s');
+}
+
+function tableMs(name: string): number {
+  const found = TABLE.find(([pattern]) => pattern.test(name));
+  return 1000 * (found?.[1] ?? TYPICAL_SECONDS);
+}
+
+/** How long the target of this name took when it was last made with this store; undefined when it never was. */
+function lastMs(store: Store, name: string): number | undefined {
+  try {
+    const last: unknown = JSON.parse(readFileSync(join(store.root, 'last', sha256(name)), 'utf8'));
+    const key = typeof last === 'object' && last !== null && 'key' in last ? last.key : undefined;
+    return isDigest(key) ? readRecord(store, { key }, false)?.ms : undefined;
+  } catch (error) {
+    // It only serves to foretell.
+    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
