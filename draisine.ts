@@ -13,12 +13,21 @@ const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program:
     load: () => import('./build/cli/verbs.ts'),
   },
   { verbs: ['keys', 'release', 'channel', 'mirror'], load: () => import('./build/cli/release-verbs.ts') },
-  { verbs: ['lock', 'resolve', 'why'], load: () => import('./packages/verbs.ts') },
+  { verbs: ['lock', 'resolve', 'why'], load: packageVerbs },
   { verbs: ['ignition', 'iso'], load: () => import('./ignition/verbs.ts') },
   { verbs: ['apply'], load: () => import('./ignition/apply/verbs.ts') },
   { verbs: ['serve'], load: () => import('./ignition/serve/verbs.ts') },
   { verbs: ['run', 'test', 'kola', 'doctor'], load: () => import('./kola-tests/verbs.ts') },
 ];
+
+/** The verbs of build/ that need what packages/ pins: build/ is given it as a value. */
+async function packageVerbs(): Promise<{ register(program: Command): void }> {
+  const [{ register }, { sets }] = await Promise.all([
+    import('./build/cli/package-verbs.ts'),
+    import('./packages/sets/index.ts'),
+  ]);
+  return { register: (program) => register(program, sets) };
+}
 
 const QUIET = ['-q, --quiet', 'no progress, only errors and results'] as const;
 

@@ -16,6 +16,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { $ } from 'zx';
 import { lockDate, lockedSet, readLock } from '../build/debian/lock.ts';
+import { LOCK_PATH } from '../build/debian/lock-path.ts';
 import { archiveUrls, mirrorBases } from '../build/debian/mirror.ts';
 import { buildTargets } from '../build/graph/run.ts';
 import { closeStore, openStore } from '../build/graph/store.ts';
@@ -40,7 +41,7 @@ const image = {
 };
 const root = fileURLToPath(new URL('../', import.meta.url));
 const rounds = Number(process.argv[2] ?? 3);
-const lock = await readLock(join(root, 'packages/lock.json'));
+const lock = await readLock(LOCK_PATH);
 const packages = lockedPackages(lock);
 const pinned = lockedSet(lock, image.set);
 setQuiet(true);

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { $ } from 'zx';
 import { lockedSet, readLock } from '../build/debian/lock.ts';
+import { LOCK_PATH } from '../build/debian/lock-path.ts';
 import { archiveUrls, mirrorBases } from '../build/debian/mirror.ts';
 import { buildTargets } from '../build/graph/run.ts';
 import { lockedPackages } from '../build/image/packages.ts';
@@ -85,7 +86,7 @@ async function bootOnce(box: Machine): Promise<Boot> {
 
 /** A disk with systemd-boot, Debian's kernel and initrd, and the packages of `generic` as apt and dpkg install them. */
 async function debianLab(lab: Lab): Promise<Lab> {
-  const lock = await readLock(join(root, 'packages/lock.json'));
+  const lock = await readLock(LOCK_PATH);
   const bases = await mirrorBases();
   const sources = lock.indexes.flatMap(({ archive, suite }) => {
     const url = archiveUrls(bases, archive)[0];

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { CHECKOUT } from '../sdk/lib/checkout.ts';
 import { badInput } from '../sdk/lib/errors.ts';
 import { type Sha256, sha256 } from '../sdk/lib/files.ts';
 import { type Lock, lockDate, lockedSet, readLock } from './debian/lock.ts';
-import { CHECKOUT } from './graph/code.ts';
+import { LOCK_PATH } from './debian/lock-path.ts';
 import type { Target } from './graph/target.ts';
 import type { Image } from './image/image.ts';
 import { type ImageContext, imageTargets } from './image/targets.ts';
@@ -54,8 +54,6 @@ export interface ImageArtifact {
   readonly byDefault: boolean;
 }
 
-const LOCK = 'packages/lock.json';
-
 /** File names of artifacts in out/IMAGE/; any other artifact is its own name. */
 const FILES: Readonly<Record<string, string>> = {
   disk: 'disk.img',
@@ -82,8 +80,7 @@ const NOT_FOR_DEVELOPMENT = ['disk.zst', 'iso', 'disk.bmap'];
 /** An image with its targets, out of the committed lock. */
 export async function imageProduct(image: Image, options: ProductOptions): Promise<ImageProduct> {
   const { dev } = options;
-  const lockPath = join(CHECKOUT, LOCK);
-  const lock = await readLock(lockPath);
+  const lock = await readLock(LOCK_PATH);
   const version = imageVersion(lock, options.version);
   const epoch = sourceDateEpoch() ?? lockDate(lock);
   const certificate = image.kernel.signed ? ((await moduleCertificate()) ?? '') : '';
@@ -99,7 +96,7 @@ export async function imageProduct(image: Image, options: ProductOptions): Promi
     ),
     targets: { [graph.root.name]: graph.root },
     ...{ version, epoch, certificate, trust },
-    lock: sha256(await readFile(lockPath)),
+    lock: sha256(await readFile(LOCK_PATH)),
     packages: lockedSet(lock, image.set).map(({ name, version, architecture }) => ({
       name,
       version,

@@ -3,15 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { checkAgainst } from '../build/debian/check.ts';
 import { lockedSet, readLock } from '../build/debian/lock.ts';
-import { lockPath } from './lock-path.ts';
+import { LOCK_PATH } from '../build/debian/lock-path.ts';
 import { sets } from './sets/index.ts';
 
 test('the committed lock is what the package sets ask for', async () => {
-  assert.deepEqual(checkAgainst(await readLock(lockPath), sets, await readFile(lockPath, 'utf8')), []);
+  assert.deepEqual(checkAgainst(await readLock(LOCK_PATH), sets, await readFile(LOCK_PATH, 'utf8')), []);
 });
 
 test('no set has a package that it drops', async () => {
-  const lock = await readLock(lockPath);
+  const lock = await readLock(LOCK_PATH);
   for (const set of sets) {
     const names = new Set(lockedSet(lock, set.name).map(({ name }) => name));
     for (const { package: dropped } of set.drop ?? [])

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { log } from '../../sdk/lib/log.ts';
-import { CHECKOUT } from '../graph/code.ts';
 import { collectGarbage, wipeStore } from '../graph/collect.ts';
 import { openStore, removeTreeAsync } from '../graph/store.ts';
 import { formatBytes } from './table.ts';

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
-import { CHECKOUT } from '../graph/code.ts';
 import { makeGraph } from '../graph/graph.ts';
 import type { Target } from '../graph/target.ts';
 import { checkImage } from '../image/check-image.ts';

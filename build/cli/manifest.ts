@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
-import { CHECKOUT } from '../graph/code.ts';
 import type { ImagePackage } from '../image.ts';
 import { imageNames } from './images.ts';
 import { nearNames } from './near.ts';

@@ -1,10 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { keepPinned } from '../debian/keep.ts';
 import { readLock } from '../debian/lock.ts';
-import { CHECKOUT } from '../graph/code.ts';
 import { closeStore, openStore } from '../graph/store.ts';
 import { formatBytes } from './table.ts';
 

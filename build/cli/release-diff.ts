@@ -1,11 +1,11 @@
 import { join } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { writeOutput } from '../../sdk/lib/output.ts';
 import { type Lock, readLock } from '../debian/lock.ts';
 import { readPackage } from '../debian/package.ts';
 import { blobPath } from '../graph/blobs.ts';
-import { CHECKOUT } from '../graph/code.ts';
 import { buildTargets } from '../graph/run.ts';
 import { holdStore, openStore } from '../graph/store.ts';
 import type { Facts } from '../image/facts.ts';

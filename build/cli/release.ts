@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { writeAtomic } from '../../sdk/lib/files.ts';
 import { log } from '../../sdk/lib/log.ts';
-import { CHECKOUT } from '../graph/code.ts';
 import { readOwnRoot, type Signer, signersFor, signingFolder } from '../keys/signing.ts';
 import { RELEASE, type Statements } from '../release/build.ts';
 import type { Root } from '../release/format/types.ts';

@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
-import { CHECKOUT } from '../graph/code.ts';
 import { remoteBlobUrl } from '../remote/address.ts';
 import type { ArchiveName } from './archives.ts';
 import { type Lock, readLock } from './lock.ts';

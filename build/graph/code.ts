@@ -2,14 +2,12 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { type Facts, fileDigest, loadFacts, type ModuleFacts, moduleFacts } from './facts.ts';
 import { type NpmLock, npmDigest, packageName, readNpmLock } from './npm.ts';
 import { openStore } from './store.ts';
-
-/** The root of the checkout. */
-export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
 /** All that decides what a recipe does: module (path from the checkout) or `npm:NAME@VERSION` → digest. */
 export interface Code {

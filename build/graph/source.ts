@@ -1,8 +1,8 @@
 import { lstatSync, readdirSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
-import { CHECKOUT } from './code.ts';
 import { emptyFolder } from './empty-folder.ts';
 import { type Facts, fileDigest } from './facts.ts';
 

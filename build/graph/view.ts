@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CHECKOUT } from './code.ts';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { type Graph, makeGraph, type Node } from './graph.ts';
 import type { OutputKind, Target } from './target.ts';
 

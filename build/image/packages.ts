@@ -1,6 +1,7 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { deb } from '../debian/fetch.ts';
 import { type Lock, type LockedPackage, lockedSet } from '../debian/lock.ts';
+import { LOCK } from '../debian/lock-path.ts';
 import { toolTree } from '../debian/tool-tree.ts';
 import { unpack } from '../debian/unpack.ts';
 import type { Target } from '../graph/target.ts';
@@ -38,7 +39,7 @@ export function lockedPackages(lock: Lock): LockedPackages {
     const pinned = lockedSet(lock, set).find((each) => each.name === name);
     if (pinned) return pinned;
     throw badInput(`the set ${set} has no package ${name}`, {
-      where: 'packages/lock.json',
+      where: LOCK,
       hint: 'include it in the set, then ./draisine lock --update',
     });
   };
@@ -77,7 +78,7 @@ export function lockedPackages(lock: Lock): LockedPackages {
       const names = lockedSet(lock, set).flatMap(({ name }) => (pattern.test(name) ? [name] : []));
       if (names.length === 1 && names[0]) return names[0];
       throw badInput(`${names.length} packages of the set ${set} match ${pattern}: ${names.join(', ')}`, {
-        where: 'packages/lock.json',
+        where: LOCK,
         hint: 'exactly one must',
       });
     },

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { lockDate, readLock } from '../debian/lock.ts';
+import { LOCK_PATH } from '../debian/lock-path.ts';
 import { makeGraph } from '../graph/graph.ts';
 import { buildTargets } from '../graph/run.ts';
 import { imageTargets } from './targets.ts';
@@ -31,7 +32,7 @@ after(async () => {
 
 /** Serves the .debs of this machine's store, so that a build with an empty store needs no network. */
 async function localMirror(): Promise<{ url: string; close(): void }> {
-  const lock = await readLock(join(root, 'packages/lock.json'));
+  const lock = await readLock(LOCK_PATH);
   const { artifacts } = imageTargets(small, {
     root,
     lock,

@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { runSandboxed } from '../../sdk/sandbox.ts';
-import { CHECKOUT } from '../graph/code.ts';
 import { sdkTree } from './sdk.ts';
 
 // The real bwrap of the tool tree: what it says when a host refuses is what runSandboxed has to know.

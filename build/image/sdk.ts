@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { readLock } from '../debian/lock.ts';
-import { CHECKOUT } from '../graph/code.ts';
+import { LOCK_PATH } from '../debian/lock-path.ts';
 import { buildTargets } from '../graph/run.ts';
 import { holdStore } from '../graph/store.ts';
 import { openRemote } from '../remote/remote.ts';
@@ -12,7 +11,7 @@ import { lockedPackages } from './packages.ts';
  */
 export async function sdkTree(...sets: readonly string[]): Promise<string> {
   await holdStore();
-  const target = lockedPackages(await readLock(join(CHECKOUT, 'packages/lock.json'))).tools(...sets);
+  const target = lockedPackages(await readLock(LOCK_PATH)).tools(...sets);
   const remote = await openRemote();
   const tree = (await buildTargets([target], remote ? { remote } : {})).get(target.name);
   if (!tree) throw new Error(`${target.name} was built and is not there`);

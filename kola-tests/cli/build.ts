@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { runProcess } from '../../sdk/process.ts';
 import { buildArguments } from '../harness/qemu/artifacts.ts';
-import { CHECKOUT, OUT } from './options.ts';
+import { OUT } from './options.ts';
 
 /** Builds an image with the build verb, whose progress goes to stderr: kola-tests knows artifacts only. */
 export async function buildImage(image: string): Promise<void> {

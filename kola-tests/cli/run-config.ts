@@ -1,10 +1,10 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { runCommand } from '../../sdk/tool.ts';
-import { CHECKOUT } from './options.ts';
 
 /** The machine config of `run`: the text it was given, or undefined for the one that `ownConfig` makes. */
 export interface Given {

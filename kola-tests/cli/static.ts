@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { openSources } from '../../build/for-kola.ts';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { toolTree } from '../harness/qemu/tree.ts';
 import { chosenChecks } from '../static/checks.ts';
 import { STATIC_OPTIONS, type StaticOptions } from '../static/options.ts';
-import { CHECKOUT } from './options.ts';
 import type { Stage } from './stages.ts';
 import { wholeVerdicts } from './unit-verdicts.ts';
 

@@ -3,12 +3,10 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { runCommand } from '../../sdk/tool.ts';
 import { chosenChecks, shellScripts } from './checks.ts';
-
-const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('the static checks', () => {
   let dir: string;

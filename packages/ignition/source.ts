@@ -6,7 +6,7 @@ import { extract } from 'tar-stream';
 import { decompress } from '../../build/debian/decompress.ts';
 import { deb } from '../../build/debian/fetch.ts';
 import { readLock } from '../../build/debian/lock.ts';
-import { CHECKOUT } from '../../build/graph/code.ts';
+import { LOCK, LOCK_PATH } from '../../build/debian/lock-path.ts';
 import { buildTargets } from '../../build/graph/run.ts';
 import { recipe, type Target } from '../../build/graph/target.ts';
 import { lockedPackages } from '../../build/image/packages.ts';
@@ -54,12 +54,12 @@ export interface IgnitionOracle {
 
 /** Ignition's validator and schemas out of the lock; fetched first when they are not there. */
 export async function ignitionOracle(): Promise<IgnitionOracle> {
-  const lock = await readLock(join(CHECKOUT, 'packages/lock.json'));
+  const lock = await readLock(LOCK_PATH);
   const pinned = lock.sources.find(({ name }) => name === 'ignition');
   const tarball = pinned?.files.find(({ name }) => name.endsWith('.orig.tar.xz'));
   if (!pinned || !tarball) {
     throw badInput('the lock has no source package ignition', {
-      where: 'packages/lock.json',
+      where: LOCK,
       hint: './draisine lock --update',
     });
   }

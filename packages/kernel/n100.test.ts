@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { readLock } from '../../build/debian/lock.ts';
-import { CHECKOUT } from '../../build/graph/code.ts';
+import { LOCK_PATH } from '../../build/debian/lock-path.ts';
 import { makeGraph } from '../../build/graph/graph.ts';
 import { isKeyedByModule } from '../../build/graph/key.ts';
 import { lockedPackages } from '../../build/image/packages.ts';
@@ -10,7 +9,7 @@ import { n100Config } from './config/index.ts';
 import { ownKernel } from './n100.ts';
 
 test('an edit of TypeScript compiles no kernel and no ZFS: what compiles is keyed by what runs in the sandbox', async () => {
-  const packages = lockedPackages(await readLock(join(CHECKOUT, 'packages/lock.json')));
+  const packages = lockedPackages(await readLock(LOCK_PATH));
   const { kernel, extraModules } = ownKernel('n100', n100Config).from(packages, 'certificate');
   const { byName } = makeGraph([kernel, ...extraModules]);
   for (const name of ['compile:kernel-n100', 'compile:zfs-n100', 'configure:kernel-n100']) {

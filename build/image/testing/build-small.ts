@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setQuiet } from '../../../sdk/lib/log.ts';
 import { lockDate, readLock } from '../../debian/lock.ts';
+import { LOCK_PATH } from '../../debian/lock-path.ts';
 import { buildTargets } from '../../graph/run.ts';
 import { imageTargets } from '../targets.ts';
 import { small } from './small.ts';
@@ -9,7 +9,7 @@ import { small } from './small.ts';
 // Child of reproducible.test.ts: builds the small image into the store of its environment, prints the digests.
 setQuiet(true);
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const lock = await readLock(join(root, 'packages/lock.json'));
+const lock = await readLock(LOCK_PATH);
 const { artifacts, tree, rootHash } = imageTargets(small, {
   root,
   lock,

@@ -4,7 +4,7 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CHECKOUT } from '../../../build/graph/code.ts';
+import { CHECKOUT } from '../../../sdk/lib/checkout.ts';
 import { bundleBox } from '../bundle.ts';
 import { contractFaults, programFaults } from './contract.ts';
 import { FakeBox } from './fake.ts';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { CHECKOUT } from '../../../build/graph/code.ts';
 import { sdkTree } from '../../../build/image/sdk.ts';
+import { CHECKOUT } from '../../../sdk/lib/checkout.ts';
 import { type ToolCommand, toolCommand } from '../../../sdk/tool.ts';
 import { bundleBox } from '../bundle.ts';
 

@@ -1,23 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { readImage } from '../build/cli/images.ts';
-import { findManifest } from '../build/cli/manifest.ts';
-import { formatBytes } from '../build/cli/table.ts';
-import { readTreeDocument } from '../build/cli/tree-document.ts';
-import { type LockedPackage, lockedSet, readLock } from '../build/debian/lock.ts';
-import type { PackageSet } from '../build/debian/set.ts';
-import { type Why, whyPackage } from '../build/debian/why.ts';
-import { VENDOR_ETC } from '../build/image/fixups.ts';
-import type { Entry, Tree } from '../build/tree/entry.ts';
-import { compileGlobs } from '../build/tree/glob.ts';
-import { indexTree, lookUp } from '../build/tree/lookup.ts';
-import { baseOf, MERGED_USR, usrMerged } from '../build/tree/paths.ts';
-import type { Trim } from '../build/tree/trim.ts';
-import { badInput } from '../sdk/lib/errors.ts';
-import { sha256 } from '../sdk/lib/files.ts';
-import { warn } from '../sdk/lib/log.ts';
-import { lockPath } from './lock-path.ts';
-import { sets } from './sets/index.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { sha256 } from '../../sdk/lib/files.ts';
+import { warn } from '../../sdk/lib/log.ts';
+import { type LockedPackage, lockedSet, readLock } from '../debian/lock.ts';
+import { LOCK_PATH, shownLock } from '../debian/lock-path.ts';
+import type { PackageSet } from '../debian/set.ts';
+import { type Why, whyPackage } from '../debian/why.ts';
+import { VENDOR_ETC } from '../image/fixups.ts';
+import type { Entry, Tree } from '../tree/entry.ts';
+import { compileGlobs } from '../tree/glob.ts';
+import { indexTree, lookUp } from '../tree/lookup.ts';
+import { baseOf, MERGED_USR, usrMerged } from '../tree/paths.ts';
+import type { Trim } from '../tree/trim.ts';
+import { readImage } from './images.ts';
+import { findManifest } from './manifest.ts';
+import { formatBytes } from './table.ts';
+import { readTreeDocument } from './tree-document.ts';
 
 /** All that decides about the answer. */
 export interface Facts {
@@ -131,7 +130,7 @@ function advice(shipped: string, tree: Tree): string {
 }
 
 /** `why IMAGE PATH`, for an image that was built here (or a folder with its manifest). */
-export async function whyPath(where: string, path: string): Promise<WhyPath> {
+export async function whyPath(where: string, path: string, sets: readonly PackageSet[]): Promise<WhyPath> {
   const { manifest, folder } = findManifest(where);
   const tree = readTreeDocument(folder);
   if (!tree) {
@@ -141,14 +140,14 @@ export async function whyPath(where: string, path: string): Promise<WhyPath> {
     });
   }
   const { set: setName, trims } = await readImage(manifest.name);
-  if (sha256(await readFile(lockPath)) !== manifest.lock) {
+  if (sha256(await readFile(LOCK_PATH)) !== manifest.lock) {
     warn(`${where} was built from an older lock; who asked for a package is told from the present one`);
   }
   return explainPath(path, {
     image: manifest.name,
     tree,
     trims,
-    packages: lockedSet(await readLock(lockPath), setName),
+    packages: lockedSet(await readLock(shownLock()), setName),
     set: sets.find(({ name }) => name === setName),
   });
 }

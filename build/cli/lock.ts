@@ -1,36 +1,29 @@
 import { readFile } from 'node:fs/promises';
-import { imageNames, readImage } from '../build/cli/images.ts';
-import { nearNames } from '../build/cli/near.ts';
-import { suites } from '../build/debian/archives.ts';
-import { checkAgainst } from '../build/debian/check.ts';
-import { compareLocks, type LockDiff } from '../build/debian/diff.ts';
-import { openSuite } from '../build/debian/index.ts';
-import { formatLock, type Lock, lockedSet, readLock } from '../build/debian/lock.ts';
-import { mirrorBases } from '../build/debian/mirror.ts';
-import { resolve } from '../build/debian/resolve.ts';
-import { makeUniverse } from '../build/debian/universe.ts';
-import { updateLock } from '../build/debian/update.ts';
-import { whyPackage } from '../build/debian/why.ts';
-import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
-import { writeAtomic } from '../sdk/lib/files.ts';
-import { log, warn } from '../sdk/lib/log.ts';
-import { lockPath } from './lock-path.ts';
-import { sets } from './sets/index.ts';
-import { whyPath } from './why-path.ts';
+import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { writeAtomic } from '../../sdk/lib/files.ts';
+import { log, warn } from '../../sdk/lib/log.ts';
+import { suites } from '../debian/archives.ts';
+import { checkAgainst } from '../debian/check.ts';
+import { compareLocks, type LockDiff } from '../debian/diff.ts';
+import { openSuite } from '../debian/index.ts';
+import { formatLock, type Lock, readLock } from '../debian/lock.ts';
+import { LOCK, LOCK_PATH, shownLock } from '../debian/lock-path.ts';
+import { mirrorBases } from '../debian/mirror.ts';
+import { resolve } from '../debian/resolve.ts';
+import type { PackageSet } from '../debian/set.ts';
+import { makeUniverse } from '../debian/universe.ts';
+import { updateLock } from '../debian/update.ts';
+import { print, printJson } from './print.ts';
 
+/** What `lock` is asked for. */
 export interface LockRequest {
+  /** Every set that the lock pins. */
+  readonly sets: readonly PackageSet[];
+  /** The packages that may move; undefined: all. */
   readonly only: readonly string[] | undefined;
   readonly mirrors: readonly string[];
   readonly json: boolean;
   readonly diff: boolean;
-}
-
-function print(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
-}
-
-function printJson(value: unknown): void {
-  print(JSON.stringify(value, undefined, 2));
 }
 
 function now(): number {
@@ -42,7 +35,7 @@ function now(): number {
  * need what it is to fix.
  */
 async function existingLock(replaced: boolean): Promise<Lock | undefined> {
-  const there = await readFile(lockPath).then(
+  const there = await readFile(LOCK_PATH).then(
     () => true,
     (error: unknown) => {
       if (errorCode(error) === 'ENOENT') return false;
@@ -51,12 +44,12 @@ async function existingLock(replaced: boolean): Promise<Lock | undefined> {
   );
   if (!there) return undefined;
   try {
-    return await readLock(lockPath);
+    return await readLock(shownLock());
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    const { message, where = lockPath, exitCode } = error;
+    const { message, where = shownLock(), exitCode } = error;
     if (!replaced) {
-      const hint = 'restore it: git checkout packages/lock.json; or make it anew: ./draisine lock --update';
+      const hint = `restore it: git checkout ${LOCK}; or make it anew: ./draisine lock --update`;
       throw new Failure(message, { where, hint, exitCode, cause: error });
     }
     warn(`${message} (${where}); going on without it, and without a look at how old the indexes may be`);
@@ -64,7 +57,7 @@ async function existingLock(replaced: boolean): Promise<Lock | undefined> {
   }
 }
 
-async function resolveAll({ only, mirrors }: LockRequest, replaced: boolean) {
+async function resolveAll({ sets, only, mirrors }: LockRequest, replaced: boolean) {
   const old = await existingLock(replaced);
   const bases = () => mirrorBases({ flags: mirrors });
   const updated = await updateLock(sets, {
@@ -81,16 +74,16 @@ async function resolveAll({ only, mirrors }: LockRequest, replaced: boolean) {
 /** `lock --update`: resolves and writes. */
 export async function updateCommand(request: LockRequest): Promise<void> {
   const { old, lock, warnings } = await resolveAll(request, request.only === undefined);
-  await writeAtomic(lockPath, formatLock(lock));
+  await writeAtomic(LOCK_PATH, formatLock(lock));
   const diff = compareLocks(old, lock);
   const summary = [...lock.sets].map(([name, { packages }]) => ({ name, packages: packages.length }));
   if (request.json) {
-    printJson({ lock: lockPath, sets: summary, warnings, ...(request.diff ? { changes: diff } : {}) });
+    printJson({ lock: shownLock(), sets: summary, warnings, ...(request.diff ? { changes: diff } : {}) });
     return;
   }
   if (request.diff) printDiff(diff);
   for (const { name, packages } of summary) log(`${name}: ${packages} packages`);
-  log(`${lockPath}: written`);
+  log(`${shownLock()}: written`);
 }
 
 /** `lock --diff`: resolves, writes nothing. */
@@ -112,14 +105,14 @@ function printDiff(diff: LockDiff): void {
 }
 
 /** `lock --check`: offline. Exit 1 with every problem when the lock is not what the sets ask for. */
-export async function checkLock({ json }: { json: boolean }): Promise<void> {
-  const lock = await readLock(lockPath);
-  const problems = checkAgainst(lock, sets, await readFile(lockPath, 'utf8'));
+export async function checkLock({ sets, json }: Pick<LockRequest, 'sets' | 'json'>): Promise<void> {
+  const lock = await readLock(shownLock());
+  const problems = checkAgainst(lock, sets, await readFile(LOCK_PATH, 'utf8'));
   if (json) printJson({ ok: problems.length === 0, problems });
   if (problems.length > 0) {
-    throw new Failure(problems.join('\n       '), { where: lockPath, hint: './draisine lock --update' });
+    throw new Failure(problems.join('\n       '), { where: shownLock(), hint: './draisine lock --update' });
   }
-  if (!json) log(`${lockPath}: ${lock.sets.size} package sets, up to date`);
+  if (!json) log(`${shownLock()}: ${lock.sets.size} package sets, up to date`);
 }
 
 /** `resolve`: the closure of some packages out of trixie and trixie-security, without any set's drops. */
@@ -150,28 +143,4 @@ export async function printResolve(
   log(
     `${rows.length} packages, ${(total('size') / 1e6).toFixed(1)} MB to fetch, ${(total('installedSize') / 1024).toFixed(0)} MiB installed`,
   );
-}
-
-/** `why IMAGE PACKAGE`: the chains from the roots, out of the lock alone. */
-export async function printWhy(image: string, what: string, { json }: { json: boolean }): Promise<void> {
-  const lock = await readLock(lockPath);
-  const images = imageNames();
-  // An image may be named otherwise than its set.
-  const setName = images.includes(image) ? (await readImage(image)).set : image;
-  const set = sets.find(({ name }) => name === setName);
-  if (set === undefined && !lock.sets.has(setName)) {
-    throw badInput(`there is no image or package set ${JSON.stringify(image)}`, {
-      hint: nearNames(image, [...images, ...sets.map(({ name }) => name)]),
-    });
-  }
-  const why = whyPackage(image, lockedSet(lock, setName), what, set);
-  if (json) printJson(why);
-  else print(why.lines.join('\n'));
-}
-
-/** `why IMAGE PATH`: which package, overlay or fix-up brought a file, or which trim took it. */
-export async function printWhyPath(image: string, path: string, { json }: { json: boolean }): Promise<void> {
-  const why = await whyPath(image, path);
-  if (json) printJson(why);
-  else print(why.lines.join('\n'));
 }

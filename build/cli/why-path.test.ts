@@ -3,11 +3,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { LockedPackage } from '../build/debian/lock.ts';
-import { dir, file, symlink } from '../build/tree/testing.ts';
-import { Failure } from '../sdk/lib/errors.ts';
-import { sha256 } from '../sdk/lib/files.ts';
-import { lockPath } from './lock-path.ts';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { sha256 } from '../../sdk/lib/files.ts';
+import type { LockedPackage } from '../debian/lock.ts';
+import { LOCK_PATH } from '../debian/lock-path.ts';
+import { dir, file, symlink } from '../tree/testing.ts';
 import { explainPath, type Facts, whyPath } from './why-path.ts';
 
 const by = (origin: string) => ({ origin });
@@ -98,14 +98,14 @@ test('an unknown path is bad input with advice', () => {
 test('the command answers from a manifest’s folder, and says what is missing there', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'draisine-why-'));
   t.after(() => rm(folder, { recursive: true }));
-  const lock = sha256(await readFile(lockPath));
+  const lock = sha256(await readFile(LOCK_PATH));
   const manifest = { name: 'n100', version: '1', lock, usrHash: '', artifacts: [], packages: [] };
-  await assert.rejects(whyPath(folder, '/usr/bin/bash'), /no manifest/);
+  await assert.rejects(whyPath(folder, '/usr/bin/bash', []), /no manifest/);
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
-  await assert.rejects(whyPath(folder, '/usr/bin/bash'), /no tree\.json/);
+  await assert.rejects(whyPath(folder, '/usr/bin/bash', []), /no tree\.json/);
   const tree = { entries: [file('usr/bin/bash', '', by('deb:bash'))] };
   await writeFile(join(folder, 'tree.json'), JSON.stringify(tree));
-  const why = await whyPath(folder, '/bin/bash');
+  const why = await whyPath(folder, '/bin/bash', []);
   assert.equal(why.package?.root, true);
-  assert.equal((await whyPath(folder, '/usr/share/man/man1/bash.1.gz')).included, false);
+  assert.equal((await whyPath(folder, '/usr/share/man/man1/bash.1.gz', [])).included, false);
 });

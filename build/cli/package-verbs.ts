@@ -1,5 +1,7 @@
 import { type Command, Option } from 'commander';
-import { checkLock, diffLock, printResolve, printWhy, printWhyPath, updateCommand } from './commands.ts';
+import type { PackageSet } from '../debian/set.ts';
+import { checkLock, diffLock, printResolve, updateCommand } from './lock.ts';
+import { printWhy, printWhyPath } from './why.ts';
 
 interface LockOptions {
   readonly update?: true | string[];
@@ -10,8 +12,8 @@ interface LockOptions {
 
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 
-/** The verbs of packages/: `lock`, `resolve`, `why`. */
-export function register(program: Command): void {
+/** Registers `lock`, `resolve` and `why`. `sets`: every set that the lock pins. */
+export function register(program: Command, sets: readonly PackageSet[]): void {
   program
     .command('lock')
     .description('check packages/lock.json against the package sets; --update resolves them anew')
@@ -33,10 +35,10 @@ export function register(program: Command): void {
     )
     .option('--json', 'one JSON document on stdout')
     .action(async ({ update, diff = false, mirror = [], json = false }: LockOptions) => {
-      const request = { only: Array.isArray(update) ? update : undefined, mirrors: mirror, json, diff };
+      const request = { sets, only: Array.isArray(update) ? update : undefined, mirrors: mirror, json, diff };
       if (update !== undefined) await updateCommand(request);
       else if (diff) await diffLock(request);
-      else await checkLock({ json });
+      else await checkLock({ sets, json });
     });
 
   program
@@ -56,7 +58,7 @@ export function register(program: Command): void {
     .argument('<what>', 'a package, or the absolute path of a file')
     .option('--json', 'one JSON document on stdout')
     .action(async (image: string, what: string, { json = false }: LockOptions) => {
-      if (what.startsWith('/')) await printWhyPath(image, what, { json });
-      else await printWhy(image, what, { json });
+      if (what.startsWith('/')) await printWhyPath(image, what, { sets, json });
+      else await printWhy(image, what, { sets, json });
     });
 }
