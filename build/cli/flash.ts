@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline/promises';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { sha256File } from '../../sdk/lib/files.ts';
 import { log, type Progress, startProgress, warn } from '../../sdk/lib/log.ts';
+import { nearNames } from '../../sdk/lib/near.ts';
 import { formatSeconds } from '../graph/report.ts';
 import { catchSignals } from '../graph/signals.ts';
 import { sdkTree } from '../image/sdk.ts';
@@ -26,7 +27,6 @@ import { mappedRanges } from '../media/image-map.ts';
 import { build } from './build.ts';
 import { imageNames } from './images.ts';
 import { findManifest, MANIFEST, outFolder } from './manifest.ts';
-import { nearNames } from './near.ts';
 import { formatBytes } from './table.ts';
 
 export interface FlashFlags {

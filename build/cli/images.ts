@@ -3,12 +3,12 @@ import { join, relative } from 'node:path';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
+import { nearNames } from '../../sdk/lib/near.ts';
 import { makeGraph } from '../graph/graph.ts';
 import type { Target } from '../graph/target.ts';
 import { checkImage } from '../image/check-image.ts';
 import type { Image } from '../image/image.ts';
 import type { ImageProduct, ProductOptions } from '../image.ts';
-import { nearNames } from './near.ts';
 
 export interface LoadedImage extends ImageProduct {
   readonly name: string;

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
+import { nearNames } from '../../sdk/lib/near.ts';
 import type { ImagePackage } from '../image.ts';
 import { imageNames } from './images.ts';
-import { nearNames } from './near.ts';
 
 export const MANIFEST = 'manifest.json';
 /** The image's tree document, beside the manifest. */

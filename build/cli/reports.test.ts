@@ -6,7 +6,6 @@ import { parseAge } from './age.ts';
 import { formatDiff } from './diff.ts';
 import { diffReport, type Side } from './diff-report.ts';
 import type { Manifest } from './manifest.ts';
-import { editDistance, nearNames } from './near.ts';
 import { formatSize } from './size.ts';
 import { sizeHtml } from './size-html.ts';
 import { areasByFolder, areasByOrigin, sizeReport } from './size-report.ts';
@@ -59,15 +58,6 @@ test('bytes, differences, tables, ages', () => {
   );
   for (const bad of ['', '3', 'd', '-1d', '1.5h', '1y', '1d ', '99999999d'])
     assert.equal(parseAge(bad), undefined, bad);
-});
-
-test('near names', () => {
-  assert.equal(editDistance('kitten', 'sitting'), 3);
-  assert.equal(editDistance('', 'abc'), 3);
-  assert.equal(nearNames('n10', ['n100', 'n200', 'kernel']), 'did you mean n100, n200?');
-  assert.equal(nearNames('usr', ['n100:usr', 'n100:disk']), 'did you mean n100:usr?');
-  assert.equal(nearNames('qqqqqqqq', ['n100', 'kernel']), 'there are: n100, kernel');
-  assert.equal(nearNames('x', []), 'there are none yet');
 });
 
 const tree = {

@@ -1,10 +1,10 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { nearNames } from '../../sdk/lib/near.ts';
 import { lockedSet, readLock } from '../debian/lock.ts';
 import { shownLock } from '../debian/lock-path.ts';
 import type { PackageSet } from '../debian/set.ts';
 import { whyPackage } from '../debian/why.ts';
 import { imageNames, readImage } from './images.ts';
-import { nearNames } from './near.ts';
 import { print, printJson } from './print.ts';
 import { whyPath } from './why-path.ts';
 

@@ -1,4 +1,3 @@
-import { byteOrder } from '../../sdk/lib/files.ts';
 import { type Alternatives, formatAlternatives, formatRelation, type Relation } from './control.ts';
 import type { Candidate, ConflictField, DependencyField, Universe } from './universe.ts';
 
@@ -94,45 +93,4 @@ export function explain(universe: Universe, core: readonly Reason[]): { what: st
       ? 'its dependencies contradict each other'
       : `${label(clash.candidate)} excludes ${label(clash.other)}`;
   return { what, chain };
-}
-
-/** How to mend a name that does not exist. */
-export function didYouMean(name: string, names: Iterable<string>, otherwise = 'correct the name'): string {
-  const near = nearNames(name, names);
-  return near.length > 0 ? `did you mean ${near.join(', ')}?` : otherwise;
-}
-
-/** At most five names within two edits of `name` (one where it is short), or that begin or end like it; nearest first. */
-function nearNames(name: string, names: Iterable<string>): string[] {
-  const scored = new Map<string, number>();
-  const most = name.length > 4 ? 2 : 1;
-  for (const other of names) {
-    if (scored.has(other)) continue;
-    if (Math.abs(other.length - name.length) <= most) {
-      const distance = editDistance(name, other);
-      if (distance <= most) scored.set(other, distance);
-    }
-    if (!scored.has(other) && name.length >= 4 && (other.startsWith(name) || other.endsWith(`-${name}`))) {
-      scored.set(other, 2 + (other.length - name.length) / 100);
-    }
-  }
-  return [...scored]
-    .sort(([a, x], [b, y]) => x - y || byteOrder(a, b))
-    .slice(0, 5)
-    .map(([other]) => other);
-}
-
-/** Levenshtein distance; gives up (returns 3) beyond two. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const substitution = previous[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current.push(Math.min(substitution, previous[column]! + 1, current[column - 1]! + 1));
-    }
-    if (Math.min(...current) > 2) return 3;
-    previous = current;
-  }
-  return previous[b.length]!;
 }

@@ -1,6 +1,6 @@
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
-import { didYouMean } from './explain.ts';
+import { didYouMean } from '../../sdk/lib/near.ts';
 import type { Lock, LockedSet } from './lock.ts';
 import { type Resolution, resolve } from './resolve.ts';
 import type { PackageSet } from './set.ts';

@@ -1,7 +1,7 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
+import { didYouMean } from '../../sdk/lib/near.ts';
 import type { Alternatives, Relation } from './control.ts';
-import { didYouMean } from './explain.ts';
 import type { PackageSet } from './set.ts';
 import {
   type Candidate,

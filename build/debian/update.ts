@@ -1,7 +1,7 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
+import { didYouMean } from '../../sdk/lib/near.ts';
 import { type Suite, suites } from './archives.ts';
-import { didYouMean } from './explain.ts';
 import { cannotHold, checkLocked, checkOnly, holdSets, resolveHeld } from './hold.ts';
 import { type FetchOptions, openSuite, openSuiteSources, type SuiteIndexes } from './index.ts';
 import {

@@ -1,6 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
-import { didYouMean } from './explain.ts';
+import { didYouMean } from '../../sdk/lib/near.ts';
 import type { LockedPackage } from './lock.ts';
 import type { PackageSet } from './set.ts';
 

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
+import { copySparse } from '../../sdk/lib/sparse.ts';
 import { recipe, type Target } from '../graph/target.ts';
-import { copySparse } from '../media/sparse.ts';
 
 const BLOCK = 4096;
 
@@ -18,8 +18,8 @@ export const usrImage = recipe<{ usr: Target; hashTree: Target }>({
     const start = hashOffset(usr.size);
     const file = await open(out, 'wx');
     try {
-      await copySparse(usr.path, file, 0);
-      await copySparse(hashTree.path, file, start);
+      await copySparse(usr.path, file);
+      await copySparse(hashTree.path, file, { offset: start });
       await file.truncate(start + hashTree.size); // what ends in zeros
     } finally {
       await file.close();

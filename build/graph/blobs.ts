@@ -3,7 +3,7 @@ import { chmod, open, rename, rm, stat } from 'node:fs/promises';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256, sha256File } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
-import { copySparse } from './copy.ts';
+import { copyWithHoles } from './copy.ts';
 import { differInCtimeOnly, type Stamp, stampOf } from './stamp.ts';
 import { moveInto, putNote, type Store, shard, storeFailure, temporaryPath } from './store.ts';
 
@@ -123,7 +123,7 @@ async function moveOrCopy(from: string, to: string): Promise<void> {
     await rename(from, to);
   } catch (error) {
     if (errorCode(error) !== 'EXDEV') throw error;
-    await copySparse(from, to);
+    await copyWithHoles(from, to);
     await rm(from);
   }
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { blobPath, checkBlob, restampBlob } from './blobs.ts';
-import { copySparse } from './copy.ts';
+import { copyWithHoles } from './copy.ts';
 import { liveness, ownedName, parseOwnedName } from './owner.ts';
 import { stampOf } from './stamp.ts';
 import { putNote, type Store } from './store.ts';
@@ -104,7 +104,7 @@ async function place(from: string, to: string, signal?: AbortSignal): Promise<bo
     // EPERM: protected_hardlinks, or a file system without links; EMLINK: too many.
     if (!['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP'].includes(errorCode(error) ?? '')) throw error;
   }
-  await copySparse(from, to, signal);
+  await copyWithHoles(from, to, signal);
   await chmod(to, 0o444);
   return false;
 }

@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { addBlob, blobPath, checkBlob, restampBlob } from './blobs.ts';
-import { copySparse } from './copy.ts';
+import { copyWithHoles } from './copy.ts';
 import { tryLock, waitForLock } from './lock.ts';
 import { liveness, ownedName, parseOwnedName, self } from './owner.ts';
 import { publishBlob } from './publish.ts';
@@ -315,7 +315,7 @@ test('a copy that is stopped leaves nothing', async (t) => {
   const root = await temporaryFolder(t);
   writeFileSync(join(root, 'from'), Buffer.alloc(8 << 20, 1));
   const controller = new AbortController();
-  const copying = copySparse(join(root, 'from'), join(root, 'to'), controller.signal);
+  const copying = copyWithHoles(join(root, 'from'), join(root, 'to'), controller.signal);
   controller.abort();
   await assert.rejects(copying, { name: 'AbortError' });
   assert.deepEqual(readdirSync(root), ['from']);
@@ -341,10 +341,10 @@ test('copies keep the content and make holes of zeros', async (t) => {
     Buffer.alloc(3 << 20),
   ]);
   await writeFile(join(root, 'from'), content);
-  await copySparse(join(root, 'from'), join(root, 'to'));
+  await copyWithHoles(join(root, 'from'), join(root, 'to'));
   assert.ok((await readFile(join(root, 'to'))).equals(content));
   assert.ok(statSync(join(root, 'to')).blocks * 512 < 4 << 20);
-  await assert.rejects(copySparse(join(root, 'from'), join(root, 'to')), { code: 'EEXIST' });
+  await assert.rejects(copyWithHoles(join(root, 'from'), join(root, 'to')), { code: 'EEXIST' });
 });
 
 test('a store that cannot be made says so in one error', async (t) => {

@@ -1,11 +1,11 @@
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { copySparse } from '../../sdk/lib/sparse.ts';
 import { runTool } from '../../sdk/tool.ts';
 import { type Output, type Plain, recipe, type Target } from '../graph/target.ts';
 import { biosNotice, NOTICE_SIZE } from './bios-notice.ts';
 import { type PartitionPlan, slotLabels, uuidFromHash } from './partitions.ts';
-import { copySparse } from './sparse.ts';
 
 /**
  * A GPT disk image with the partitions of a fresh disk: ESP, usr A, verity A. The rest of the plan (slot B, state)
@@ -89,7 +89,7 @@ export const disk = recipe<{
           throw new Failure(`systemd-repart reported ${table.length} partitions for ${partitions.length}`, {
             where: label,
           });
-        await copySparse(content.path, image, row.offset);
+        await copySparse(content.path, image, { offset: row.offset });
         progress(index + 1, partitions.length, label);
       }
       await image.sync();

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
+import { copySparse } from '../../sdk/lib/sparse.ts';
 import { fakeTree } from '../../sdk/testing.ts';
 import { given, runRecipe } from '../graph/testing-recipe.ts';
 import { disk } from './disk.ts';
 import { esp } from './esp.ts';
 import { slotLabels, uuidFrom, uuidFromHash } from './partitions.ts';
-import { copySparse } from './sparse.ts';
 
 const MiB = 1 << 20;
 let folder = '';
@@ -165,7 +165,7 @@ describe('copySparse', () => {
     const handle = await open(to, 'w+');
     try {
       await handle.truncate(offset + data.length + 7);
-      await copySparse(from, handle, offset);
+      await copySparse(from, handle, { offset });
     } finally {
       await handle.close();
     }

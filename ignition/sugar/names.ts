@@ -1,5 +1,5 @@
-import { nearNames } from '../../build/cli/near.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
+import { nearNames } from '../../sdk/lib/near.ts';
 import type { ContainerNetworkOptions, ContainerOptions, Health, Limits, PodOptions } from './container.ts';
 import type { DatasetOptions } from './dataset.ts';
 import type { DirOptions, FileOptions, LinkOptions } from './file.ts';

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { didYouMean, nearNames } from './near.ts';
+
+test('near names', () => {
+  assert.equal(nearNames('n10', ['n100', 'n200', 'kernel']), 'did you mean n100?');
+  assert.equal(nearNames('usr', ['n100:usr', 'n100:disk']), 'did you mean n100:usr?');
+  assert.equal(nearNames('qqqqqqqq', ['n100', 'kernel']), 'there are: n100, kernel');
+  assert.equal(nearNames('x', []), 'there are none yet');
+  assert.equal(
+    nearNames(
+      'x'.repeat(9),
+      Array.from({ length: 21 }, (_, n) => `${n}`),
+      'see there',
+    ),
+    'see there',
+  );
+});
+
+test('edits that count: letters that are missing, too many or others, up to one of three', () => {
+  for (const near of ['sitting', 'siting', 'sittings', 'setting', 'settin'])
+    assert.equal(didYouMean('sitting', [near]), `did you mean ${near}?`, near);
+  assert.equal(didYouMean('sitting', ['kitten', '']), 'correct the name');
+  assert.equal(didYouMean('', ['ab', 'a']), 'did you mean a?');
+  assert.equal(didYouMean('smbd', ['kmod', 'sed', 'samba'], 'look elsewhere'), 'look elsewhere');
+  assert.equal(didYouMean('sabma', ['kmod', 'sed', 'samba']), 'did you mean samba?');
+});
+
+test('of many names at most five, those an edit away and those with the wanted one as a part', () => {
+  const names = ['neovim', 'vim-tiny', 'vi', 'libc6', 'vim-gtk3', 'vmi'];
+  assert.equal(didYouMean('vim', names), 'did you mean vi, neovim, vim-gtk3, vim-tiny, vmi?');
+});

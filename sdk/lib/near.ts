@@ -1,0 +1,56 @@
+import { byteOrder } from './files.ts';
+
+/**
+ * Advice for a name that does not exist: the names that look like it, else all if they are few, else `otherwise`: where
+ * the list of them is.
+ */
+export function nearNames(
+  wanted: string,
+  names: Iterable<string>,
+  otherwise = 'see `./draisine graph`',
+): string {
+  const all = [...new Set(names)];
+  if (all.length === 0) return 'there are none yet';
+  return didYouMean(wanted, all, all.length <= 20 ? `there are: ${all.join(', ')}` : otherwise);
+}
+
+/** As `nearNames`, where there are too many names to list any but those that look like it. */
+export function didYouMean(wanted: string, names: Iterable<string>, otherwise = 'correct the name'): string {
+  const near = nearest(wanted, names);
+  return near.length > 0 ? `did you mean ${near.join(', ')}?` : otherwise;
+}
+
+/**
+ * At most five names, nearest first: with `wanted` as a part of them, or a slip of the hand away: one edit where `wanted`
+ * is short, else one for three letters and at least two.
+ */
+function nearest(wanted: string, names: Iterable<string>): string[] {
+  const scored = new Map<string, number>();
+  for (const name of names) {
+    const longer = Math.abs(name.length - wanted.length);
+    const limit = wanted.length > 4 ? Math.max(2, Math.floor(Math.max(name.length, wanted.length) / 3)) : 1;
+    if (wanted !== '' && name.includes(wanted)) scored.set(name, 1 + longer / 100);
+    else if (longer <= limit) {
+      const distance = editDistance(wanted, name);
+      if (distance <= limit) scored.set(name, distance);
+    }
+  }
+  return [...scored]
+    .sort(([a, x], [b, y]) => x - y || byteOrder(a, b))
+    .slice(0, 5)
+    .map(([name]) => name);
+}
+
+/** Levenshtein distance: insertions, deletions and replacements that lead from one to the other. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
