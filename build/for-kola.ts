@@ -1,4 +1,5 @@
 /** The face of build/ towards kola-tests/: the harness knows artifacts, and of their making only what is named here. */
+export { parseManifest } from './cli/manifest.ts';
 export { get } from './debian/http.ts';
 export { archiveUrls, mirrorBases } from './debian/mirror.ts';
 export { type Closure, openSources, type Sources } from './graph/closure.ts';

@@ -54,10 +54,13 @@ test('a tree document that is damaged names the entry', () => {
   for (const entry of [...odd, ...contents, { ...dir, type: 'symlink' }, { ...dir, mode: '755' }]) {
     assert.throws(() => read({ entries: [dir, entry] }), {
       exitCode: 2,
-      message: /\.entries\[1\] is no entry/,
+      message: /\$\.entries\[1\]/,
     });
   }
-  assert.throws(() => read({ entries: [], trims: [{}] }), { exitCode: 2, message: /\.trims must be/ });
+  assert.throws(() => read({ entries: [], trims: [{}] }), {
+    exitCode: 2,
+    message: /\$\.trims\[0\] must have/,
+  });
 });
 
 test('neither an empty name nor a path below a file is an image', () => {

@@ -1,39 +1,19 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { checked } from '../../sdk/lib/checked.ts';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
-import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
+import { parseJson } from '../../sdk/lib/json.ts';
 import { nearNames } from '../../sdk/lib/near.ts';
-import type { ImagePackage } from '../image.ts';
 import { imageNames } from './images.ts';
+import { type Manifest, validate } from './manifest.schema.ts';
 
 export const MANIFEST = 'manifest.json';
 /** The image's tree document, beside the manifest. */
 export const TREE = 'tree.json';
 
-export interface Artifact {
-  /** `disk`, `uki`, … as in docs/images.md. */
-  readonly name: string;
-  /** From the manifest's folder. */
-  readonly path: string;
-  /** Bytes. */
-  readonly size: number;
-  readonly sha256: Sha256;
-}
-
-/** out/IMAGE/manifest.json. */
-export interface Manifest {
-  readonly name: string;
-  readonly version: string;
-  /** SHA-256 of the lock it was made from. */
-  readonly lock: Sha256;
-  /** Root hash of /usr's hash tree, 64 hexadecimal digits. */
-  readonly usrHash: string;
-  /** Sorted by name. */
-  readonly artifacts: readonly Artifact[];
-  /** Sorted by name. */
-  readonly packages: readonly ImagePackage[];
-}
+export type { Artifact, Manifest } from './manifest.schema.ts';
 
 /** The text of a manifest: the same bytes for the same image. */
 export function formatManifest(manifest: Manifest): string {
@@ -74,38 +54,14 @@ export function findManifest(where: string): LocatedManifest {
   return { manifest: readManifest(path), path, folder: dirname(path) };
 }
 
+/** Reads a manifest. Throws badInput, with the line or the JSON path, for anything that is not one. */
 export function readManifest(path: string): Manifest {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw badInput(`not a manifest: ${cause.message}`, { where: path, cause });
-  }
-  return checkManifest(value, path);
+  return parseManifest(readFileSync(path, 'utf8'), path);
 }
 
-function checkManifest(value: unknown, path: string): Manifest {
-  const wrong = (at: string, want: string) =>
-    badInput(`not a manifest: ${at} must be ${want}`, { where: path });
-  if (typeof value !== 'object' || value === null) throw wrong('it', 'an object');
-  const manifest = value as Record<string, unknown>;
-  for (const key of ['name', 'version', 'lock', 'usrHash']) {
-    if (typeof manifest[key] !== 'string') throw wrong(`.${key}`, 'a string');
-  }
-  const lists = { artifacts: ['name', 'path', 'sha256'], packages: ['name', 'version', 'architecture'] };
-  for (const [list, keys] of Object.entries(lists)) {
-    const items = manifest[list];
-    if (!Array.isArray(items)) throw wrong(`.${list}`, 'a list');
-    for (const [index, item] of items.entries()) {
-      for (const key of keys) {
-        if (typeof (item as Record<string, unknown> | null)?.[key] !== 'string')
-          throw wrong(`.${list}[${index}].${key}`, 'a string');
-      }
-      if (list === 'artifacts' && typeof (item as { size?: unknown }).size !== 'number') {
-        throw wrong(`.${list}[${index}].size`, 'a number');
-      }
-    }
-  }
-  return value as Manifest;
+/** `hint`: what the reader may do about a file that is none. */
+export function parseManifest(text: string, path: string, hint = './draisine build leaves one'): Manifest {
+  return checked<Manifest>(validate, parseJson(text, 'the manifest', path, hint), (place, what) =>
+    badInput(`not a manifest of ours: ${place} ${what}`, { where: path, hint }),
+  );
 }

@@ -140,7 +140,7 @@ test('every kind of damage is told with its JSON path', () => {
     ['"deep":"deep"', '"depp":"deep"', /lib needs depp, which the set does not have/],
     ['"needs":{"deep":"deep"}', '"needs":["deep"]', /\$\.sets\.first\.packages\[2\]\.needs/],
     [/"indexes": \[[\s\S]*?\n {2}\]/, '"indexes": []', /\$\.indexes: there is no index/],
-    [/"sets": \{[\s\S]*\n {2}\},/, '"sets": [],', /\$\.sets: expected an object/],
+    [/"sets": \{[\s\S]*\n {2}\},/, '"sets": [],', /\$\.sets: must be object/],
     ['"directory":"pool/main/x"', '"directory":"pool/x/.."', /\$\.sources\[0\]\.directory/],
     ['"name":"lib_1.0.dsc"', '"name":"../lib_1.0.dsc"', /\$\.sources\[0\]\.files\[0\]\.name/],
   ];

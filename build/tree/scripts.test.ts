@@ -90,12 +90,12 @@ describe('parsePolicy', () => {
 
   const [good] = policy;
   const wrong: [name: string, value: unknown, what: RegExp][] = [
-    ['no list', {}, /not a list/],
-    ['no object', [null], /not an object/],
-    ['a short digest', [{ ...good, sha256: 'ab' }], /64 hexadecimal/],
-    ['an unknown kind', [{ ...good, script: 'install' }], /script is none of/],
-    ['an unfilled template', [{ ...good, verdict: '' }], /verdict is none of/],
-    ['no reason', [{ ...good, by: '' }], /by is missing/],
+    ['no list', {}, /must be array/],
+    ['no object', [null], /must be object/],
+    ['a short digest', [{ ...good, sha256: 'ab' }], /must match pattern .*\{64\}/],
+    ['an unknown kind', [{ ...good, script: 'install' }], /must be one of preinst, /],
+    ['an unfilled template', [{ ...good, verdict: '' }], /must be one of covered, /],
+    ['no reason', [{ ...good, by: '' }], /must not be empty/],
     [
       'the same script twice',
       [good, { ...good, verdict: 'irrelevant' }],
@@ -108,7 +108,7 @@ describe('parsePolicy', () => {
   test('says where', () => {
     assert.throws(
       () => parsePolicy([good, { ...good, script: 'x' }], 'p.json'),
-      (error) => error instanceof Failure && error.where === 'p.json: $[1]',
+      (error) => error instanceof Failure && error.where === 'p.json: $[1].script',
     );
   });
 });

@@ -1,21 +1,11 @@
+import { checked } from '../../sdk/lib/checked.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { parseJson } from '../../sdk/lib/json.ts';
 import { type Package, type ScriptKind, scriptKinds } from '../debian/package.ts';
+import { type ScriptVerdict, type ScriptVerdicts, validate } from './scripts.schema.ts';
 
-/**
- * What somebody who read a maintainer script found: `covered` by a general mechanism (sysusers, tmpfiles,
- * presets, …), `emulated` by a named entry of ours, or `irrelevant` for an image.
- */
-export interface ScriptVerdict {
-  readonly sha256: Sha256;
-  readonly package: string;
-  readonly script: ScriptKind;
-  readonly verdict: 'covered' | 'emulated' | 'irrelevant';
-  /** The mechanism, the entry's name, or the reason's keyword: `sysusers`, `dbus-launch-helper-mode`, `debconf`. */
-  readonly by: string;
-  readonly note?: string;
-}
+export type { ScriptVerdict } from './scripts.schema.ts';
 
 /** A script met without a verdict. */
 export interface UnknownScript {
@@ -105,40 +95,20 @@ function verdictKey(item: Pick<ScriptVerdict, 'sha256' | 'package' | 'script'>):
 }
 
 /** Reads the text of a policy file. */
-export function readPolicy(text: string, where: string): ScriptVerdict[] {
+export function readPolicy(text: string, where: string): readonly ScriptVerdict[] {
   const hint = 'it is a list of verdicts, one a line (docs/packages.md); git has the old one';
   return parsePolicy(parseJson(text, 'the list of verdicts', where, hint), where);
 }
 
-/** Checks a parsed policy file; a bad item is named by its position. */
-export function parsePolicy(value: unknown, where: string): ScriptVerdict[] {
-  if (!Array.isArray(value)) throw badInput('not a list of verdicts', { where });
+/** Checks a parsed policy file; what is wrong is named by its place. */
+export function parsePolicy(value: unknown, where: string): readonly ScriptVerdict[] {
+  const wrong = (place: string, what: string) => badInput(what, { where: `${where}: ${place}` });
+  const verdicts = checked<ScriptVerdicts>(validate, value, wrong);
   const seen = new Map<string, number>();
-  return value.map((item: Partial<Record<keyof ScriptVerdict, unknown>>, index) => {
-    const at = `${where}: $[${index}]`;
-    const wrong = (what: string) => badInput(what, { where: at });
-    if (item === null || typeof item !== 'object') throw wrong('not an object');
-    const { sha256: digest, package: owner, script, verdict, by, note } = item;
-    if (typeof digest !== 'string' || !/^[0-9a-f]{64}$/.test(digest))
-      throw wrong('sha256 is not 64 hexadecimal digits');
-    if (typeof owner !== 'string' || owner === '') throw wrong('package is missing');
-    if (!scriptKinds.some((kind) => kind === script))
-      throw wrong(`script is none of ${scriptKinds.join(', ')}`);
-    if (verdict !== 'covered' && verdict !== 'emulated' && verdict !== 'irrelevant') {
-      throw wrong('verdict is none of covered, emulated, irrelevant');
-    }
-    if (typeof by !== 'string' || by === '') throw wrong('by is missing');
-    if (note !== undefined && typeof note !== 'string') throw wrong('note is not a text');
-    const checked: ScriptVerdict = {
-      sha256: digest,
-      package: owner,
-      script: script as ScriptKind,
-      verdict,
-      by,
-    };
-    const before = seen.get(verdictKey(checked));
-    if (before !== undefined) throw wrong(`a second verdict on the script of $[${before}]`);
-    seen.set(verdictKey(checked), index);
-    return note === undefined ? checked : { ...checked, note };
-  });
+  for (const [index, verdict] of verdicts.entries()) {
+    const before = seen.get(verdictKey(verdict));
+    if (before !== undefined) throw wrong(`$[${index}]`, `a second verdict on the script of $[${before}]`);
+    seen.set(verdictKey(verdict), index);
+  }
+  return verdicts;
 }

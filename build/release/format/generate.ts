@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { compile, type JSONSchema } from 'json-schema-to-typescript';
+import type { JSONSchema } from 'json-schema-to-typescript';
 import { writeAtomic } from '../../../sdk/lib/files.ts';
+import { typesOf } from '../../../sdk/schemas.ts';
 
 /** The formats that have a schema here, `NAME.schema.json`. */
 export const formats = ['envelope', 'root', 'release', 'channel', 'report'] as const;
@@ -17,15 +18,7 @@ export async function generateTypes(): Promise<string> {
   const parts: string[] = [];
   for (const name of formats) {
     // The compiler writes into what it is given: each time a fresh one.
-    parts.push(
-      await compile(await readSchema(name), name, {
-        bannerComment: '',
-        additionalProperties: false,
-        strictIndexSignatures: true,
-        unknownAny: true,
-        style: { singleQuote: true, printWidth: 110 },
-      }),
-    );
+    parts.push(await typesOf(await readSchema(name), name, true));
   }
   return `// Generated from the schemas beside it: npx tsx build/release/format/generate.ts. Do not edit.\n\n${parts.join('\n')}`;
 }

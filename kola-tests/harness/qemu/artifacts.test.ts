@@ -24,7 +24,7 @@ async function withOut(manifest: string | undefined, use: (out: string) => Promi
 
 const manifest = (change: object = {}, disk: object = {}): string =>
   JSON.stringify({
-    ...{ name: 'n100', version: '1', usrHash: 'ab'.repeat(32) },
+    ...{ name: 'n100', version: '1', lock: 'cd'.repeat(32), usrHash: 'ab'.repeat(32), packages: [] },
     artifacts: [{ name: 'disk', path: 'disk', size: 10, sha256: sha256('0123456789'), ...disk }],
     ...change,
   });
@@ -52,9 +52,9 @@ test('no artifact, a truncated or foreign one: one clear error that says how to 
   const cases: [string | undefined, RegExp][] = [
     [undefined, /n100 is not built/],
     ['{', /not JSON/],
-    ['[]', /\$ must be an object/],
-    [manifest({ artifacts: {} }), /\$\.artifacts must be an array/],
-    [manifest({}, { sha256: 'x' }), /\$\.artifacts\[0\]\.sha256 must be a SHA-256/],
+    ['[]', /\$ must be object/],
+    [manifest({ artifacts: {} }), /\$\.artifacts must be array/],
+    [manifest({}, { sha256: 'x' }), /\$\.artifacts\[0\]\.sha256 must match/],
     [manifest({ name: 'other' }), /manifest of other, not of n100/],
     [manifest({}, { size: 11 }), /disk is truncated: 10 bytes, its manifest says 11/],
     [manifest({}, { size: 9 }), /disk is not the one that was built/],

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { parseManifest } from '../../../build/for-kola.ts';
 import { badInput, errorCode } from '../../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../../sdk/lib/files.ts';
 import { digestOf } from './digest.ts';
@@ -33,7 +34,7 @@ export async function readArtifacts(outDir: string, image: string): Promise<Imag
   const dir = join(outDir, image);
   const path = join(dir, 'manifest.json');
   const build = `./draisine ${buildArguments(image).join(' ')}`;
-  const manifest = parse(await readManifest(path, image, build), path, build);
+  const manifest = parseManifest(await readManifest(path, image, build), path, build);
   if (manifest.name !== image.replace(/-dev$/, '')) {
     throw badInput(`this is the manifest of ${manifest.name}, not of ${image}`, { where: path, hint: build });
   }
@@ -86,48 +87,4 @@ async function check(artifact: Artifact, build: string): Promise<void> {
       { where: artifact.path, hint: build },
     );
   }
-}
-
-interface Manifest {
-  readonly name: string;
-  readonly version: string;
-  readonly usrHash: string;
-  readonly artifacts: readonly Artifact[];
-}
-
-function parse(text: string, path: string, build: string): Manifest {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw badInput(`the manifest is not JSON: ${(error as Error).message}`, { where: path, hint: build });
-  }
-  const fault = (at: string, wanted: string): Error =>
-    badInput(`the manifest is not one of ours: ${at} must be ${wanted}`, { where: path, hint: build });
-  if (!isObject(value)) throw fault('$', 'an object');
-  const { name, version, usrHash, artifacts } = value;
-  if (typeof name !== 'string') throw fault('$.name', 'a string');
-  if (typeof version !== 'string') throw fault('$.version', 'a string');
-  if (typeof usrHash !== 'string') throw fault('$.usrHash', 'a string');
-  if (!Array.isArray(artifacts)) throw fault('$.artifacts', 'an array');
-  return {
-    name,
-    version,
-    usrHash,
-    artifacts: artifacts.map((artifact: unknown, index) => {
-      const at = `$.artifacts[${index}]`;
-      if (!isObject(artifact)) throw fault(at, 'an object');
-      const { name, path, size, sha256 } = artifact;
-      if (typeof name !== 'string') throw fault(`${at}.name`, 'a string');
-      if (typeof path !== 'string') throw fault(`${at}.path`, 'a string');
-      if (typeof size !== 'number') throw fault(`${at}.size`, 'a number');
-      if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
-        throw fault(`${at}.sha256`, 'a SHA-256');
-      return { name, path, size, sha256 };
-    }),
-  };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

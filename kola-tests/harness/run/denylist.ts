@@ -1,15 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { checked } from '../../../sdk/lib/checked.ts';
 import { badInput, errorCode } from '../../../sdk/lib/errors.ts';
+import { parseJson } from '../../../sdk/lib/json.ts';
+import { type Denial, type Denylist, validate } from './denylist.schema.ts';
 
-/** A test that is known to fail and is not run for a while. */
-export interface Denial {
-  readonly test: string;
-  readonly reason: string;
-  /** URL of the bug. */
-  readonly tracker: string;
-  /** Last day, `YYYY-MM-DD` in UTC. After it the entry itself is a failed test. */
-  readonly expires: string;
-}
+export type { Denial } from './denylist.schema.ts';
 
 /**
  * Reads a denylist: JSON, `{"denied": [{test, reason, tracker, expires}]}`. No file, no denials. Each entry must be of
@@ -34,33 +29,13 @@ export async function readDenylist(path: string, tests: ReadonlySet<string>): Pr
 }
 
 export function parseDenylist(text: string, where: string): readonly Denial[] {
-  const fault = (what: string): Error => badInput(`the denylist is wrong: ${what}`, { where });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw fault(error instanceof Error ? error.message : String(error));
-  }
-  const denied = typeof value === 'object' && value !== null && 'denied' in value ? value.denied : undefined;
-  if (!Array.isArray(denied)) throw fault('$.denied must be an array');
-  return denied.map((entry: unknown, index) => {
-    const fields = typeof entry === 'object' && entry !== null ? (entry as Record<string, unknown>) : {};
-    const field = (key: keyof Denial): string => {
-      const text = fields[key];
-      if (typeof text !== 'string' || text.trim() === '')
-        throw fault(`$.denied[${index}].${key} must be a text`);
-      return text;
-    };
-    const denial = {
-      test: field('test'),
-      reason: field('reason'),
-      tracker: field('tracker'),
-      expires: field('expires'),
-    };
-    if (!isDay(denial.expires))
-      throw fault(`$.denied[${index}].expires must be a day, YYYY-MM-DD: ${denial.expires}`);
-    return denial;
-  });
+  const fault = (place: string, what: string) =>
+    badInput(`the denylist is wrong: ${place} ${what}`, { where });
+  const value = parseJson(text, 'the denylist', where, 'correct it, or take it away');
+  const { denied } = checked<Denylist>(validate, value, fault);
+  for (const [index, { expires }] of denied.entries())
+    if (!isDay(expires)) throw fault(`$.denied[${index}].expires`, `must be a day, YYYY-MM-DD: ${expires}`);
+  return denied;
 }
 
 function isDay(text: string): boolean {

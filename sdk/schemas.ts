@@ -1,0 +1,53 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Ajv, type SchemaObject } from 'ajv';
+import standalone from 'ajv/dist/standalone/index.js';
+import { compile, type JSONSchema } from 'json-schema-to-typescript';
+import { writeAtomic } from './lib/files.ts';
+
+/** The files that have a schema: `X.schema.json`, out of which `X.schema.ts` is made. */
+export const schemas: readonly string[] = [
+  'build/cli/manifest',
+  'build/cli/tree-document',
+  'build/debian/lock',
+  'build/tree/scripts',
+  'kola-tests/harness/run/denylist',
+];
+
+const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
+
+/** TypeScript of the types that a schema describes. `strict`: a value of any name may be missing from a record. */
+export async function typesOf(schema: JSONSchema, name: string, strict: boolean): Promise<string> {
+  return await compile(schema, name, {
+    bannerComment: '',
+    additionalProperties: false,
+    strictIndexSignatures: strict,
+    unknownAny: true,
+    style: { singleQuote: true, printWidth: 110 },
+  });
+}
+
+/**
+ * A module with the types of a schema and `validate`, the check that ajv makes of it: made beforehand, since compiling it
+ * would take longer than all else that a build with nothing to do does.
+ */
+export async function generate(name: string): Promise<string> {
+  // Read for each of the two: the compiler of types writes into what it is given.
+  const read = async () =>
+    JSON.parse(await readFile(join(CHECKOUT, `${name}.schema.json`), 'utf8')) as object;
+  const ajv = new Ajv({ code: { source: true, esm: true }, strict: true, strictRequired: false });
+  const check = standalone.default(ajv, ajv.compile((await read()) as SchemaObject));
+  return [
+    `// Generated from the schema beside it: npx tsx sdk/schemas.ts. Do not edit.`,
+    '// @ts-nocheck What ajv writes is plain JavaScript.',
+    '',
+    (await typesOf((await read()) as JSONSchema, name, false)).replace(/\b(\w+)\[\];/g, 'readonly $1[];'),
+    check.replace(/^"use strict";/, '').replace(/export default \w+;/, ''),
+    '',
+  ].join('\n');
+}
+
+if (process.argv[1] === import.meta.filename) {
+  for (const name of schemas) await writeAtomic(join(CHECKOUT, `${name}.schema.ts`), await generate(name));
+}
