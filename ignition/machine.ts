@@ -22,6 +22,7 @@ import {
   time,
 } from './sugar/system.ts';
 import { type UnitOptions, unit } from './sugar/unit.ts';
+import { type UpdateOptions, update } from './sugar/update.ts';
 import { type SnapshotPolicy, scrub, snapshotPolicy } from './sugar/upkeep.ts';
 import { type UserOptions, user } from './sugar/user.ts';
 import { type LuksOptions, luks } from './sugar/volumes.ts';
@@ -72,6 +73,8 @@ export interface MachineOptions<
       NoInfer<Network>
     > & { readonly pod?: NoInfer<Pod> };
   };
+  /** Where updates come from, when the machine may restart into one, and what it must be to be kept. */
+  readonly update?: UpdateOptions<NoInfer<Pool>, NoInfer<Container>>;
   /** Parts made by the functions of the sugar, or by your own. They win over the sections above. */
   readonly include?: readonly Fragment[];
   /** Plain Ignition. It wins over everything. */
@@ -99,6 +102,7 @@ const SECTIONS: Names<MachineOptions<never, never, never>> = {
   pods: true,
   containerNetworks: true,
   containers: true,
+  update: true,
   include: true,
   ignition: true,
 };
@@ -166,6 +170,7 @@ export function machine<
     ...each(options.pods, pod),
     ...each(options.containerNetworks, containerNetwork),
     ...each(containers, (name, one: ContainerOptions) => container(name, one, { mountpointOf })),
+    ...(options.update ? [update(options.update, options.time?.zone)] : []),
   ];
   const merged = mergeAll([...sections, ...(options.include ?? []), (options.ignition ?? {}) as Fragment]);
   const { ignition = {}, ...rest } = merged;

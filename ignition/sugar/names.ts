@@ -7,6 +7,7 @@ import type { FirewallOptions } from './firewall.ts';
 import type { NetworkOptions } from './network.ts';
 import type { KernelArgumentOptions, TimeOptions } from './system.ts';
 import type { UnitOptions } from './unit.ts';
+import type { UpdateOptions } from './update.ts';
 import type { SnapshotPolicy } from './upkeep.ts';
 import type { SshAccess, UserOptions } from './user.ts';
 import type { LuksOptions } from './volumes.ts';
@@ -35,6 +36,22 @@ const SINGLE = {
   network: { interfaces: true, bonds: true, bridges: true, vlans: true } satisfies Names<NetworkOptions>,
   firewall: { allow: true } satisfies Names<FirewallOptions>,
   kernelArguments: { present: true, absent: true } satisfies Names<KernelArgumentOptions>,
+  update: {
+    base: true,
+    channel: true,
+    mode: true,
+    pin: true,
+    max: true,
+    wariness: true,
+    windows: true,
+    zone: true,
+    settle: true,
+    deadline: true,
+    gates: true,
+    proxy: true,
+    ca: true,
+    root: true,
+  } satisfies Names<UpdateOptions>,
 };
 
 /** Of sections that hold things by name. */

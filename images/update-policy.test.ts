@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { machine } from '../ignition/machine.ts';
+import type { UpdateOptions } from '../ignition/sugar/update.ts';
+import { type Policy, parsePolicy } from '../packages/box/update/policy.ts';
+
+/** The policy that a box reads, out of the machine config that its owner wrote. */
+function policyOf(update: UpdateOptions, zone?: string): Policy {
+  const config = machine({ update: update as never, ...(zone === undefined ? {} : { time: { zone } }) });
+  const { files } = config.storage as { files: { path: string; contents: { source: string } }[] };
+  const source = files.find(({ path }) => path === '/etc/draisine/update.json')?.contents.source ?? '';
+  const [, base64, data = ''] = /^data:[^,]*?(;base64)?,(.*)$/s.exec(source) ?? [];
+  return parsePolicy(base64 ? Buffer.from(data, 'base64').toString() : decodeURIComponent(data));
+}
+
+test('what an owner writes is what the box reads', () => {
+  const options: UpdateOptions = {
+    base: 'https://updates.example/box',
+    channel: 'beta',
+    mode: 'stage',
+    pin: '2026.1129.0',
+    max: '2027.101.0',
+    wariness: 0.5,
+    windows: [{ days: ['sat'], from: '02:30', minutes: 90 }],
+    settle: 60,
+    deadline: 120,
+    gates: [{ http: 'http://localhost/' }, { unit: 'web.service' }, { command: ['/usr/bin/true'] }],
+    proxy: 'http://proxy:3128',
+    ca: '/etc/ca.pem',
+  };
+  const policy = policyOf(options, 'Europe/Berlin');
+  assert.deepEqual(policy, {
+    ...options,
+    zone: 'Europe/Berlin',
+    windows: [{ days: ['sat'], from: 150, minutes: 90 }],
+    gates: [{ http: 'http://localhost/', status: 200 }, ...(options.gates ?? []).slice(1)],
+  });
+  assert.equal(policyOf({ zone: 'UTC' }, 'Europe/Berlin').zone, 'UTC');
+  assert.equal(policyOf({}).base, undefined);
+});
+
+test('what the box would refuse is refused when the config is compiled', () => {
+  const faults: [UpdateOptions, RegExp][] = [
+    [{ base: 'ftp://x' }, /base of updates/],
+    [{ pin: '1.2' }, /update\.pin/],
+    [{ wariness: 2 }, /wariness must be from 0 to 1/],
+    [{ settle: 100, deadline: 50 }, /deadline must be from 100/],
+    [{ windows: [{ from: '2:30', minutes: 10 }] }, /begin of a window/],
+    [{ windows: [{ from: '02:30', minutes: 0 }] }, /minutes of a window/],
+    [{ channel: 'Stable' }, /channel/],
+    [{ bse: 'https://x' } as UpdateOptions, /unknown option "bse"/],
+  ];
+  for (const [options, message] of faults)
+    assert.throws(() => machine({ update: options as never }), { message, exitCode: 2 });
+});
