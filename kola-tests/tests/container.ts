@@ -83,7 +83,7 @@ register(
     name: 'container.quadlet',
     what: 'A container that the machine config describes starts at each boot.',
     machines: {
-      box: { firmware: 'none', start: 'fresh', disks: [{ name: 'busybox', artifact: 'oci-busybox' }] },
+      box: { firmware: 'none', start: 'first-boot', disks: [{ name: 'busybox', artifact: 'oci-busybox' }] },
     },
     config: {
       ignition: { version: '3.3.0' },

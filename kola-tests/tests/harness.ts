@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
 /* The harness's own verbs, on a real machine: a test that uses one must be able to rely on it. */
@@ -22,6 +23,43 @@ register(
     await box.succeed('pgrep -x sleep');
     const behind = Date.now() / 1000 - Number(await box.succeed('date +%s'));
     assert.ok(Math.abs(behind) < 60, `the clock is ${behind} s behind`);
+  },
+);
+
+// One state of an initrd, gone on with twice: nothing of what makes a machine itself may come from it.
+register(
+  {
+    name: 'harness.first-boot',
+    what: 'Machines that are forked in their initrd are told apart: by id, host key, random numbers and clock.',
+    machines: { one: { start: 'first-boot' }, two: { start: 'first-boot' } },
+    tags,
+    timeout: 240,
+  },
+  async (_t, { one, two }) => {
+    const itself = async (box: Machine): Promise<string[]> => {
+      const said = await box.succeed(`
+        cat /etc/machine-id
+        ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub | cut -d ' ' -f 2
+        head -c 16 /dev/urandom | od -An -t x1 | tr -d ' '
+        cat /proc/sys/kernel/random/uuid
+        sha256sum </var/lib/systemd/random-seed`);
+      return said.split('\n');
+    };
+    const [first, second] = [await itself(one), await itself(two)];
+    assert.deepEqual([first.length, new Set([...first, ...second]).size], [5, 10]);
+    for (const box of [one, two]) {
+      const behind = Date.now() / 1000 - Number(await box.succeed('date +%s'));
+      assert.ok(Math.abs(behind) < 60, `the clock is ${behind} s behind`);
+      // As after any first boot; the disk with the config is gone.
+      assert.equal(
+        await box.succeed('ls /.draisine-provisioned; systemctl is-system-running'),
+        '/.draisine-provisioned\nrunning',
+      );
+      assert.equal(
+        await box.succeed("lsblk --noheadings --nodeps --output SERIAL | grep -c . | tr -d '\\n'"),
+        '1',
+      );
+    }
   },
 );
 

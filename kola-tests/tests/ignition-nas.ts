@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { busybox } from '../harness/guest/busybox.ts';
 import { ignitionVerb } from '../harness/guest/draisine.ts';
-import { fixture, provision } from '../harness/guest/provision.ts';
+import { fixture } from '../harness/guest/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 // The typed config of a NAS, compiled as its owner would, through the real Ignition to a container that reads a dataset.
@@ -11,6 +11,7 @@ register(
     what: 'The example of a NAS gives a pool, encrypted datasets, snapshots, a firewall and a container that waits for its key.',
     machines: {
       box: {
+        start: 'off',
         firmware: 'none',
         disks: ['one', 'two', 'three'].map((name) => ({ name, size: 256 })),
       },
@@ -18,7 +19,7 @@ register(
     timeout: 480,
   },
   async (_t, { box }) => {
-    await provision(box, await ignitionVerb('compile', fixture('machines/nas.ts')));
+    await box.firstBoot(await ignitionVerb('compile', fixture('machines/nas.ts')));
 
     assert.equal(await box.succeed('hostname; date --date=@0 +%H'), 'nas\n01');
     await box.waitForUnit('zfs-dataset-tank-media.service');

@@ -15,6 +15,7 @@ register(
     what: 'The config makes partitions and file systems, and a machine that is made anew keeps the data on them.',
     machines: {
       box: {
+        start: 'off',
         firmware: 'none',
         disks: [{ name: 'data', size: 1536 }],
         kernelArguments: 'draisine.state=5G',
@@ -24,7 +25,7 @@ register(
   },
   async (_t, { box }) => {
     const config = await compiled('disks.bu');
-    await provision(box, config);
+    await box.firstBoot(config);
 
     const expected = '/var/foreign vfat\n/var/large xfs\n/var/mine ext4\n/var/plain ext4\n/var/tree btrfs';
     assert.equal(await box.succeed(MOUNTED), expected);
@@ -68,6 +69,7 @@ register(
     what: 'A mirror and an encrypted disk of the config work after a reboot, and a lost disk is told.',
     machines: {
       box: {
+        start: 'off',
         firmware: 'none',
         disks: [
           { name: 'left', size: 128 },
@@ -79,7 +81,7 @@ register(
     timeout: 400,
   },
   async (_t, { box }) => {
-    await provision(box, await compiled('raid-luks.bu'));
+    await box.firstBoot(await compiled('raid-luks.bu'));
 
     const look = async (): Promise<void> => {
       assert.equal(await box.succeed(MOUNTED), '/var/mirror ext4\n/var/vault xfs');

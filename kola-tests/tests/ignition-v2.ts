@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ignitionVerb } from '../harness/guest/draisine.ts';
-import { fixture, provision } from '../harness/guest/provision.ts';
+import { fixture } from '../harness/guest/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 // A config of spec 2, as Flatcar's users have them, translated as they would.
@@ -8,12 +8,12 @@ register(
   {
     name: 'ignition.translated',
     what: 'A config of Ignition version 2 works after its translation.',
-    machines: { box: { firmware: 'none', disks: [{ name: 'data', size: 64 }] } },
+    machines: { box: { start: 'off', firmware: 'none', disks: [{ name: 'data', size: 64 }] } },
     timeout: 240,
   },
   async (_t, { box }) => {
     const old = fixture('machines/flatcar-v2.json');
-    await provision(box, await ignitionVerb('translate', old, '--filesystem', 'data=/var/data'));
+    await box.firstBoot(await ignitionVerb('translate', old, '--filesystem', 'data=/var/data'));
 
     assert.equal(await box.succeed('hostname; date --date=@0 +%H'), 'from-v2\n09');
     assert.equal(await box.succeed('id -Gn core'), 'core crew');

@@ -77,12 +77,15 @@ export async function createCluster(
   };
 }
 
-/** Forks of one snapshot are twins: machines that meet need a name and a machine-id (machine-id(5)) of their own. */
+/** Forks of one ready machine are twins: machines that meet need a name and a machine-id (machine-id(5)) of their own. */
 async function individualize(machine: Machine): Promise<void> {
   await machine.succeed(`
     set -e
     echo ${machine.name} >/etc/hostname
-    hostname ${machine.name}
+    hostname ${machine.name}`);
+  if (machine.plan.start !== 'fork') return;
+  await machine.succeed(`
+    set -e
     : >/etc/machine-id
     systemd-machine-id-setup
     systemctl restart systemd-journald.service systemd-networkd.service`);
