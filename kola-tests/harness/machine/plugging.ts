@@ -26,7 +26,7 @@ export interface PluggingVerbs {
   /** The other side of `give`. */
   take(disk: Disk, file: DiskFile): Promise<void>;
   /** The file of this host that holds a disk of the machine's own. */
-  diskFile(name: string): string;
+  diskFile(name: string): DiskFile;
   /** From the next `plug` or start on, what is written to a disk is logged to a file of this host, which is made. */
   record(name: string, log: string): Promise<void>;
   /** A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest, now and after each restart. */
@@ -41,7 +41,7 @@ export function pluggingVerbs(machine: MachineState): PluggingVerbs {
     return disk;
   };
   const fileOf = (which: string): DiskFile => {
-    const file = machine.files?.disks.get(which);
+    const file = which === 'system' ? machine.files?.system : machine.files?.disks.get(which);
     if (!file) throw new Failure(`${name} has no file of disk ${which}`);
     return file;
   };
@@ -54,7 +54,7 @@ export function pluggingVerbs(machine: MachineState): PluggingVerbs {
   return {
     disk: (wanted) => devicePath(diskNamed(wanted)),
     mac: (nic) => String(deviceNamed(machine, `nic${nic}`).device.mac),
-    diskFile: (which) => fileOf(which).path,
+    diskFile: fileOf,
     give: async (which, to) => {
       const disk = diskNamed(which);
       const file = fileOf(which);

@@ -16,6 +16,7 @@ export async function recordedDevice(device: Device, log: string): Promise<Devic
   const file = await open(log, 'wx');
   try {
     await file.truncate(LOG_SIZE);
+    await file.write(emptyLog(), 0);
   } finally {
     await file.close();
   }
@@ -30,10 +31,23 @@ export async function recordedDevice(device: Device, log: string): Promise<Devic
         driver: 'blklogwrites',
         file: top,
         log: { driver: 'raw', file: { driver: 'file', filename: log } },
-        'log-sector-size': 512,
+        'log-sector-size': SECTOR,
+        // A restart is another QEMU, which goes on with the log.
+        'log-append': true,
         // The number of entries is in the log's head: written at each flush, and after each so many.
         'log-super-update-interval': 1,
       },
     ],
   };
+}
+
+const SECTOR = 512;
+
+/** The head of a log without entries (see crash/log.ts). */
+function emptyLog(): Buffer {
+  const head = Buffer.alloc(SECTOR);
+  head.writeBigUInt64LE(0x6a736677736872n, 0);
+  head.writeBigUInt64LE(1n, 8);
+  head.writeUInt32LE(SECTOR, 24);
+  return head;
 }

@@ -1,0 +1,62 @@
+import type { Flow } from '../harness/crash/flow.ts';
+
+/* Installing: what is recorded is the disk that is installed onto. */
+
+const INSTALL = 'draisine-install --yes';
+
+/**
+ * Makes of an installed release an older one that boots as well: the same /usr under another root hash, since the hash
+ * tree has another salt. `$disk` is the disk.
+ */
+const AGE = `
+set -e
+node=$(readlink -f $disk)
+mount $disk-part1 /mnt
+uki=$(echo /mnt/EFI/Linux/draisine_*.efi)
+new=$(grep -aom1 'usrhash=[0-9a-f]*' $uki | cut -d= -f2)
+version=$(basename $uki .efi); version=\${version#draisine_}
+blocks=$(veritysetup dump $disk-part3 | sed -n 's/^Data blocks:[[:space:]]*//p')
+old=$(veritysetup format --salt=00 --data-blocks=$blocks $disk-part2 $disk-part3 | sed -n 's/^Root hash:[[:space:]]*//p')
+# The year before, with as many characters: nothing in the file moves.
+older=$(echo $version | sed 's/./1/')
+sed "s/$new/$old/g; s/$version/$older/g" $uki >/mnt/EFI/Linux/draisine_$older.efi
+rm $uki
+umount /mnt
+guid() { echo $1 | sed 's/\\(.\\{8\\}\\)\\(.\\{4\\}\\)\\(.\\{4\\}\\)\\(.\\{4\\}\\)/\\1-\\2-\\3-\\4-/'; }
+sgdisk --partition-guid=2:$(guid $(echo $old | cut -c1-32)) --partition-guid=3:$(guid $(echo $old | cut -c33-64)) \\
+  --change-name=2:draisine_usr_$older --change-name=3:draisine_usr_verity_$older $node >/dev/null
+udevadm settle
+mount $disk-part6 /mnt && mkdir -p /mnt/var/lib && echo kept >/mnt/var/lib/kept && umount /mnt
+sync`;
+
+const target = { name: 'target', size: 8192 } as const;
+
+export const INSTALLING: readonly Flow[] = [
+  {
+    name: 'install',
+    what: 'draisine-install onto a blank disk, with a state partition',
+    disks: [target],
+    recorded: 'target',
+    ends: 'uki',
+    mayBeEmpty: true,
+    run: async (box, record) => {
+      await record();
+      await box.succeed(`${INSTALL} --state-size 4Gi ${box.disk('target')}`, { seconds: 120 });
+    },
+  },
+  {
+    name: 'keep-state',
+    what: 'draisine-install --keep-state onto a disk with an older release',
+    disks: [target],
+    recorded: 'target',
+    ends: 'uki',
+    mayBeEmpty: false,
+    run: async (box, record) => {
+      const disk = box.disk('target');
+      await box.succeed(`${INSTALL} --state-size 4Gi ${disk}`, { seconds: 120 });
+      await box.succeed(`disk=${disk}\n${AGE}`, { seconds: 120 });
+      await record();
+      await box.succeed(`${INSTALL} --keep-state ${disk}`, { seconds: 120 });
+    },
+  },
+];

@@ -1,0 +1,51 @@
+import { subscribe, updateState } from '../fixtures/updating.ts';
+import type { Flow } from '../harness/crash/flow.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+
+/* Updating: what is recorded is the disk that the machine runs from, from power-on. */
+
+async function trialEnds(box: Machine): Promise<void> {
+  await box.retry(
+    async () => {
+      const { lastTrial } = await updateState(box);
+      if (!lastTrial) throw new Error('no trial has ended');
+    },
+    { seconds: 240 },
+  );
+}
+
+export const UPDATING: readonly Flow[] = [
+  {
+    name: 'stage',
+    what: 'draisine stage: the next release into the other slot of the running system',
+    recorded: 'system',
+    ends: 'next.uki',
+    mayBeEmpty: false,
+    run: async (box, record) => {
+      const updating = await subscribe(box);
+      try {
+        await record();
+        await box.succeed('draisine stage 2>&1', { seconds: 180 });
+      } finally {
+        await updating.close();
+      }
+    },
+  },
+  {
+    name: 'commit',
+    what: 'the restart into a staged release, its trial, and its commit',
+    recorded: 'system',
+    ends: 'next.uki',
+    mayBeEmpty: false,
+    run: async (box, record) => {
+      const updating = await subscribe(box);
+      try {
+        await box.succeed('draisine stage 2>&1', { seconds: 180 });
+        await record();
+        await trialEnds(box);
+      } finally {
+        await updating.close();
+      }
+    },
+  },
+];

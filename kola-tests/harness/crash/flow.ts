@@ -1,0 +1,109 @@
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { runCommand } from '../../../sdk/tool.ts';
+import { createCluster, planCluster } from '../machine/cluster.ts';
+import type { Lab } from '../machine/lab.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { DiskFile } from '../qemu/devices.ts';
+import { commandLineOf } from '../qemu/direct.ts';
+import type { DiskSpec } from '../qemu/parts.ts';
+import type { Verdict } from './check.ts';
+import { readLog } from './log.ts';
+import type { Recording } from './survey.ts';
+
+/** Something that writes a disk, and at every moment leaves it so that the machine comes up. */
+export interface Flow {
+  readonly name: string;
+  /** One sentence. */
+  readonly what: string;
+  /** Besides the system disk. */
+  readonly disks?: readonly DiskSpec[];
+  /** The disk that is recorded: one of `disks`, or `system`, for which the machine is turned off and on again. */
+  readonly recorded: string;
+  /** Whether the machine may find nothing on the disk, and boot something else. */
+  readonly mayBeEmpty: boolean;
+  /** The artifact that boots at the end. */
+  readonly ends: 'uki' | 'next.uki';
+  /** Does it. What is written after `record` counts. */
+  run(box: Machine, record: () => Promise<void>): Promise<void>;
+}
+
+const BLOCK = 512;
+
+export interface Recorded {
+  readonly recording: Recording;
+  /** Root hash of the release that boots at the end. */
+  readonly ends: string;
+  close(): void;
+}
+
+/** Runs a flow on a fork, and records what it writes. Files go to `dir`. */
+export async function recordFlow(lab: Lab, flow: Flow, dir: string): Promise<Recorded> {
+  const machines = { box: { disks: flow.disks ?? [] } };
+  const cluster = await createCluster(lab, planCluster({ name: `crash.${flow.name}`, machines }));
+  const [base, log] = [join(dir, 'base.raw'), join(dir, 'log')];
+  const ends = await rootHashOf(lab, flow.ends);
+  try {
+    const { box } = cluster.machines;
+    if (!box) throw new Failure(`${flow.name} has no machine`);
+    const [{ systemSize, disks }, { recorded }] = [box.plan, flow];
+    const size = recorded === 'system' ? systemSize : disks.find(({ name }) => name === recorded)?.size;
+    if (size === undefined) throw new Failure(`${flow.name} has no blank disk ${recorded}`);
+    await cluster.start();
+    await flow.run(box, async () => await record(lab, box, { recorded, base, log }));
+    if (!existsSync(log)) throw new Failure(`${flow.name} recorded nothing`);
+    await box.succeed('sync');
+    await box.crash();
+    const [baseFd, logFd] = [openSync(base, 'r'), openSync(log, 'r')];
+    return {
+      recording: { base: { fd: baseFd, size: size << 20 }, log: readLog(logFd, log), logFd, block: BLOCK },
+      ends,
+      close: () => {
+        closeSync(baseFd);
+        closeSync(logFd);
+      },
+    };
+  } finally {
+    await cluster.dispose();
+  }
+}
+
+async function rootHashOf(lab: Lab, uki: Flow['ends']): Promise<string> {
+  const words = await commandLineOf((await lab.image.get(uki)).path);
+  const root = /(?:^|\s)usrhash=([0-9a-f]{64})(?:\s|$)/.exec(words)?.[1];
+  if (!root) throw new Failure(`${uki} has no usrhash=`);
+  return root;
+}
+
+/** Has the disk out of the guest's hands, copies what is on it, and gives it back, recorded. */
+async function record(
+  lab: Lab,
+  box: Machine,
+  { recorded, base, log }: { readonly recorded: string; readonly base: string; readonly log: string },
+): Promise<void> {
+  const system = recorded === 'system';
+  await (system ? box.poweroff() : box.unplug(recorded));
+  const from = `json:${JSON.stringify(nodeOf(box.diskFile(recorded)))}`;
+  await runCommand(lab.emulator.img(['convert', '-q', '-O', 'raw', from, base]), 'qemu-img');
+  await box.record(recorded, log);
+  await (system ? box.start() : box.plug(recorded));
+}
+
+/** What a file's header says of what it is a copy of may be out of date. */
+function nodeOf({ path, format, backing }: DiskFile): object {
+  const file = { driver: 'file', filename: path };
+  return { driver: format, file, ...(backing ? { backing: nodeOf(backing) } : {}) };
+}
+
+/** Why a verdict must not be: the release of the beginning or of the end boots, or nothing at all if that may be. */
+export function wrongFor(
+  { mayBeEmpty }: Flow,
+  releases: readonly string[],
+): (verdict: Verdict) => string | undefined {
+  return (verdict) => {
+    if (verdict.boots === 'broken') return verdict.why;
+    if (verdict.boots === 'nothing') return mayBeEmpty ? undefined : `nothing boots: ${verdict.why}`;
+    return releases.includes(verdict.root) ? undefined : `${verdict.file} is none of the releases`;
+  };
+}
