@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import type { Machine } from '../harness/machine/machine.ts';
+import { register } from '../harness/run/register.ts';
+
+/** The parts of an Ignition config that these tests change. */
+interface Config {
+  storage: { files: { path: string; mode: number; overwrite?: boolean; contents: { source: string } }[] };
+  systemd: { units: { name: string; enabled?: boolean; contents?: string }[] };
+}
+
+const CONFIG = '/run/draisine/next.json';
+
+/** The config that the machine was provisioned with, the harness's own parts in it, changed by `change`. */
+async function nextConfig(box: Machine, change: (config: Config) => void): Promise<void> {
+  const given = JSON.parse(
+    await box.succeed('cat /var/lib/draisine/config/provisioned.json'),
+  ) as Partial<Config>;
+  const config: Config = {
+    ...given,
+    storage: { ...given.storage, files: [...(given.storage?.files ?? [])] },
+    systemd: { ...given.systemd, units: [...(given.systemd?.units ?? [])] },
+  };
+  change(config);
+  await box.copyTo(Buffer.from(JSON.stringify(config)), CONFIG);
+}
+
+const file = (path: string, text: string) => ({
+  ...{ path, mode: 0o644, overwrite: true },
+  contents: { source: `data:,${encodeURIComponent(text)}` },
+});
+const service = (name: string, text: string) => ({
+  name,
+  enabled: true,
+  contents: `[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c '${text}'\n[Install]\nWantedBy=multi-user.target\n`,
+});
+
+async function applied(
+  box: Machine,
+  words = '',
+): Promise<{ id: string; result: string; troubles: string[] }> {
+  const { stdout, stderr } = await box.execute(`draisine apply --json ${words} ${CONFIG}`);
+  assert.ok(stdout.startsWith('{'), stderr);
+  return JSON.parse(stdout) as { id: string; result: string; troubles: string[] };
+}
+
+register(
+  {
+    name: 'day2.apply',
+    what: 'A running machine takes a changed config: files and units come, change and go, and nothing else restarts.',
+    config: {
+      ignition: { version: '3.3.0' },
+      storage: {
+        files: [file('/etc/old.conf', 'old\n'), file('/etc/nftables.conf', 'table inet mine {}\n')],
+      },
+      systemd: { units: [service('going.service', 'true'), service('same.service', 'true')] },
+    },
+    timeout: 240,
+  },
+  async (_t, { box }) => {
+    assert.equal(await box.succeed("stat -c '%a' /var/lib/draisine/config/provisioned.json"), '600');
+    const since = await box.succeed('systemctl show --value -p ActiveEnterTimestampMonotonic same.service');
+    await nextConfig(box, ({ storage, systemd }) => {
+      storage.files = storage.files.filter(({ path }) => !/old\.conf|nftables/.test(path));
+      storage.files.push(file('/etc/new/new.conf', 'new\n'));
+      systemd.units = systemd.units.filter(({ name }) => name !== 'going.service');
+      systemd.units.push(service('coming.service', 'echo here >/run/coming'));
+    });
+    const plan = await box.succeed(`draisine apply --plan ${CONFIG}`);
+    for (const line of [
+      '- /etc/old.conf',
+      '+ /etc/new/new.conf',
+      '! stop going.service',
+      '! start coming.service',
+    ])
+      assert.ok(plan.includes(line), `${line} is not in the plan:\n${plan}`);
+    assert.equal(await box.succeed('cat /etc/old.conf'), 'old');
+
+    const { id, result, troubles } = await applied(box);
+    assert.equal(result, 'waits for confirmation', troubles.join('\n'));
+    assert.equal(await box.succeed('cat /run/coming /etc/new/new.conf'), 'here\nnew');
+    await box.fail('test -e /etc/old.conf || systemctl is-active going.service');
+    assert.match(
+      await box.succeed('cat /etc/nftables.conf'),
+      /containers do not reach/,
+      'the release’s own again',
+    );
+    await box.succeed(`draisine apply --confirm ${id}`);
+    await box.fail('systemctl is-active draisine-apply-revert.timer');
+    assert.equal(
+      await box.succeed('systemctl show --value -p ActiveEnterTimestampMonotonic same.service'),
+      since,
+      'a unit that did not change was started again',
+    );
+    assert.equal((await applied(box)).result, 'nothing to do');
+
+    // By hand, and in the config.
+    await box.succeed('echo by hand >/etc/new/new.conf');
+    await nextConfig(box, ({ storage }) => storage.files.push(file('/etc/new/new.conf', 'newer\n')));
+    const refused = await box.execute(`draisine apply ${CONFIG}`);
+    assert.match(refused.stderr, /changed by hand on the machine.*\/etc\/new\/new\.conf.*--take-mine/);
+
+    await box.reboot();
+    assert.equal(await box.succeed('cat /run/coming; systemctl is-system-running'), 'here\nrunning');
+  },
+);
+
+register(
+  {
+    name: 'day2.goes-back',
+    what: 'A change that locks the administrator out, or breaks a unit, goes back by itself.',
+    timeout: 400,
+  },
+  async (_t, { box }) => {
+    const address = (await box.succeed('ip -o -4 addr show scope global')).split(/\s+/)[3] ?? '';
+    const port = await box.forward(22);
+    const etc = "find /etc -xdev -type f -newer /run/before ! -name '*.cache' -print";
+    await box.succeed('touch /run/before; sleep 1');
+
+    // Nobody comes in any more, and so nobody confirms.
+    await nextConfig(box, ({ storage }) => {
+      storage.files.push(
+        file(
+          '/etc/nftables.conf',
+          'table inet draisine {\n chain input {\n  type filter hook input priority filter; policy drop;\n }\n}\n',
+        ),
+        file(
+          '/etc/systemd/network/10-wrong.network',
+          '[Match]\nName=en* eth*\n[Network]\nAddress=192.0.2.9/24\nGateway=192.0.2.1\n',
+        ),
+        file('/etc/ssh/sshd_config.d/10-wrong.conf', 'ListenAddress 192.0.2.9\n'),
+      );
+    });
+    assert.equal((await applied(box, '--within 30')).result, 'waits for confirmation');
+    assert.match(await box.succeed('nft list table inet draisine'), /policy drop/);
+    await box.waitUntilSucceeds('! test -e /var/lib/draisine/config/journal.json', { seconds: 90 });
+    await box.waitUntilSucceeds(`ip -o -4 addr show | grep -F ${address}`, { seconds: 60 });
+    await box.fail(
+      'test -e /etc/systemd/network/10-wrong.network -o -e /etc/ssh/sshd_config.d/10-wrong.conf',
+    );
+    assert.doesNotMatch(await box.succeed('nft list table inet draisine'), /policy drop/);
+    assert.match(
+      await box.succeed('timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/22; head -c 8 <&3"'),
+      /^SSH-2/,
+    );
+    assert.ok(port > 0);
+
+    // A unit that does not start.
+    await nextConfig(box, ({ systemd }) => systemd.units.push(service('broken.service', 'exit 3')));
+    const broken = await applied(box);
+    assert.equal(broken.result, 'went back');
+    assert.match(broken.troubles.join(), /broken\.service/);
+    await box.fail('test -e /etc/systemd/system/broken.service');
+
+    // Power fails in the middle: the initrd puts everything back before anything starts.
+    await nextConfig(box, ({ storage, systemd }) => {
+      storage.files.push(file('/etc/half.conf', 'x'));
+      systemd.units.push(service('slow.service', 'sync; sleep 600'));
+    });
+    await box.succeed(`systemd-run --quiet draisine apply ${CONFIG}`);
+    await box.waitUntilSucceeds(
+      'systemctl is-active slow.service || systemctl show -p ActiveState slow.service | grep activating',
+    );
+    await box.crash();
+    await box.start();
+    await box.fail('test -e /etc/half.conf -o -e /etc/systemd/system/slow.service');
+    assert.equal(
+      await box.succeed('test -e /var/lib/draisine/config/reverted.json && systemctl is-system-running'),
+      'running',
+    );
+    await box.succeed(`${etc} >/dev/null`);
+  },
+);
