@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type FakeLab, withFakeLab } from '../../fixtures/fake-lab.ts';
 import { EMPTY_CONFIG, type IgnitionConfig } from '../guest/ignition.ts';
 import type { Attempt } from '../run/runtest.ts';
-import { configStick } from './first-boot.ts';
 import { snapshotFor } from './snapshot.ts';
 import { planMachine } from './spec.ts';
 
@@ -112,24 +110,4 @@ test('plans that differ in their configs only have one snapshot of the initrd', 
     assert.notEqual(await key({ memory: 1024 }), common);
     assert.notEqual(await key({ disks: [{ name: 'a', size: 1, bus: 'ahci' }] }), common);
   });
-});
-
-test('the stick holds the config with the agent, and a machine-id of its own unless the config has one', async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'stick-test-'));
-  try {
-    const written = async (config: IgnitionConfig): Promise<{ path: string; contents: object }[]> => {
-      const [node] = (await configStick(dir, config)).blockdevs;
-      const text = await readFile(join(String(node?.dir), 'ignition.ign'), 'utf8');
-      return JSON.parse(text).storage.files;
-    };
-    const ids = [await written(EMPTY_CONFIG), await written(EMPTY_CONFIG)].map(
-      (files) => files.find(({ path }) => path === '/etc/machine-id')?.contents,
-    );
-    assert.notDeepEqual(ids[0], ids[1]);
-    const own = { path: '/etc/machine-id', contents: { source: 'data:,x' } };
-    const paths = (await written({ ...EMPTY_CONFIG, storage: { files: [own] } })).map(({ path }) => path);
-    assert.deepEqual(paths, ['/etc/machine-id', '/etc/draisine-kola/agent']);
-  } finally {
-    await rm(dir, { recursive: true });
-  }
 });

@@ -1,16 +1,14 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../../sdk/lib/errors.ts';
-import { withAgent } from '../guest/agent.ts';
-import { dataUrl, type IgnitionConfig } from '../guest/ignition.ts';
+import type { IgnitionConfig } from '../guest/ignition.ts';
 import { indent } from '../qemu/console.ts';
 import { type Device, portName } from '../qemu/devices.ts';
 import { pullOut } from '../qemu/hotplug.ts';
 import { consoleLog, STICK_SLOT } from '../qemu/qemu-args.ts';
 import { Unforkable, type Vm } from '../qemu/vm.ts';
 import { anySignal, seconds } from '../qemu/wait.ts';
-import { greet, setClock, waitStarted } from './boot.ts';
+import { greet, ignitionText, setClock, waitStarted } from './boot.ts';
 import type { Lab } from './lab.ts';
 
 /*
@@ -48,31 +46,13 @@ export async function stopAtConfig(lab: Lab, vm: Vm, dir: string): Promise<Failu
 export async function configStick(dir: string, config: IgnitionConfig): Promise<Device> {
   const folder = join(dir, 'stick');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const text = `${JSON.stringify(withAgent(withOwnId(config)), undefined, 2)}\n`;
-  await writeFile(join(folder, 'ignition.ign'), text);
+  await writeFile(join(folder, 'ignition.ign'), ignitionText(config));
   const id = 'config-stick';
   return {
     id,
     device: { driver: 'virtio-blk-pci', id, drive: id, bus: portName(STICK_SLOT), serial: id },
     blockdevs: [{ 'node-name': id, driver: 'vvfat', dir: folder, label: 'IGNITION', 'read-only': true }],
   };
-}
-
-/**
- * The initrd's systemd has a machine-id before it looks for the config, and the system takes it over from /run
- * (machine-id(5), acquire_machine_id of systemd): all forks would be one machine.
- */
-function withOwnId(config: IgnitionConfig): IgnitionConfig {
-  const path = '/etc/machine-id';
-  const files = config.storage?.files ?? [];
-  if (files.some((file) => 'path' in file && file.path === path)) return config;
-  const file = {
-    path,
-    mode: 0o444,
-    overwrite: true,
-    contents: { source: dataUrl(Buffer.from(`${randomBytes(16).toString('hex')}\n`)) },
-  };
-  return { ...config, storage: { ...config.storage, files: [...files, file] } };
 }
 
 /**
