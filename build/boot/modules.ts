@@ -47,54 +47,14 @@ export const moduleSet = recipe<{
       path: entry.path.replace(/^lib\//, 'usr/lib/'),
     }));
     const contents = await openContents({ entries: shipped }, blob);
-    const chosen = new Map<string, Module>();
     try {
-      const byName = new Map<string, Extract<Entry, { type: 'file' }>>();
-      for (const entry of shipped) {
-        if (entry.type === 'file' && /\.ko(\.xz)?$/.test(entry.path) && entry.path.startsWith(`${root}/`))
-          byName.set(moduleName(entry.path), entry);
-      }
-      const builtin = new Set<string>();
-      for (const entry of shipped) {
-        if (entry.type === 'file' && entry.path === `${root}/modules.builtin`) {
-          for (const line of contents.read(entry.content).toString().split('\n'))
-            builtin.add(moduleName(line));
-        }
-      }
-      for (const target of inputs.extra) {
-        for (const module of await extraModules(target.path, root, release, blob))
-          chosen.set(module.name, module);
-      }
-      const named = inputs.names === 'all' ? [...byName.keys()] : inputs.names.map(moduleName);
-      const wanted = new Set(named);
-      for (const module of chosen.values()) for (const name of needs(module.info)) wanted.add(name);
-      let round = [...wanted].filter((name) => !chosen.has(name));
-      const unknown: string[] = [];
-      while (round.length > 0) {
-        const batch: Extract<Entry, { type: 'file' }>[] = [];
-        for (const name of round) {
-          const entry = byName.get(name);
-          if (entry) batch.push(entry);
-          else if (!builtin.has(name)) unknown.push(name);
-        }
-        const next = new Set<string>();
-        for (const module of await decompress(
-          batch,
-          contents.read,
-          inputs.sdkXz.path,
-          join(scratch, 'xz'),
-          signal,
-        )) {
-          chosen.set(module.name, module);
-          for (const name of needs(module.info)) if (!chosen.has(name)) next.add(name);
-        }
-        round = [...next].filter((name) => !chosen.has(name));
-      }
-      // A soft dependency may name an algorithm, or a module this kernel does not have; a hard one may not.
-      const firm = new Set(named);
-      for (const module of chosen.values())
-        for (const name of modulesNeeded(module.info).hard) firm.add(name);
-      const missing = unknown.filter((name) => firm.has(name));
+      const extra: Module[] = [];
+      for (const target of inputs.extra)
+        extra.push(...(await extraModules(target.path, root, release, blob)));
+      const source = sourceOf(shipped, root, contents.read);
+      const fetch = async (files: readonly FileEntry[]) =>
+        await decompress(files, contents.read, inputs.sdkXz.path, join(scratch, 'xz'), signal);
+      const { chosen, missing } = await chooseModules(inputs.names, extra, source, fetch);
       if (missing.length > 0) {
         throw badInput(`${kernel.name} has no module ${missing.sort(byteOrder).join(', ')}`, {
           where: 'modules of the image',
@@ -137,6 +97,68 @@ export const moduleSet = recipe<{
     }
   },
 });
+
+type FileEntry = Extract<Entry, { type: 'file' }>;
+
+/** What a kernel package has: modules as files, by their name, and names of what is built in. */
+interface ModuleSource {
+  readonly byName: ReadonlyMap<string, FileEntry>;
+  readonly builtin: ReadonlySet<string>;
+}
+
+function sourceOf(
+  shipped: readonly Entry[],
+  root: string,
+  read: (content: FileEntry['content']) => Buffer,
+): ModuleSource {
+  const byName = new Map<string, FileEntry>();
+  const builtin = new Set<string>();
+  for (const entry of shipped) {
+    if (entry.type !== 'file') continue;
+    if (/\.ko(\.xz)?$/.test(entry.path) && entry.path.startsWith(`${root}/`))
+      byName.set(moduleName(entry.path), entry);
+    else if (entry.path === `${root}/modules.builtin`) {
+      for (const line of read(entry.content).toString().split('\n')) builtin.add(moduleName(line));
+    }
+  }
+  return { byName, builtin };
+}
+
+/**
+ * All of `extra`, the named modules and all that these need, by their names; `missing`: what the kernel should have and
+ * has not. `fetch` unpacks modules, a batch at a time.
+ */
+async function chooseModules(
+  names: readonly string[] | 'all',
+  extra: readonly Module[],
+  { byName, builtin }: ModuleSource,
+  fetch: (files: readonly FileEntry[]) => Promise<readonly Module[]>,
+): Promise<{ chosen: Map<string, Module>; missing: string[] }> {
+  const chosen = new Map(extra.map((module) => [module.name, module]));
+  const named = names === 'all' ? [...byName.keys()] : names.map(moduleName);
+  const wanted = new Set(named);
+  for (const module of extra) for (const name of needs(module.info)) wanted.add(name);
+  const unknown: string[] = [];
+  let round = [...wanted].filter((name) => !chosen.has(name));
+  while (round.length > 0) {
+    const batch: FileEntry[] = [];
+    for (const name of round) {
+      const entry = byName.get(name);
+      if (entry) batch.push(entry);
+      else if (!builtin.has(name)) unknown.push(name);
+    }
+    const next = new Set<string>();
+    for (const module of await fetch(batch)) {
+      chosen.set(module.name, module);
+      for (const name of needs(module.info)) if (!chosen.has(name)) next.add(name);
+    }
+    round = [...next].filter((name) => !chosen.has(name));
+  }
+  // A soft dependency may name an algorithm, or a module this kernel does not have; a hard one may not.
+  const firm = new Set(named);
+  for (const module of chosen.values()) for (const name of modulesNeeded(module.info).hard) firm.add(name);
+  return { chosen, missing: unknown.filter((name) => firm.has(name)) };
+}
 
 /** The kernel image of a kernel package (boot/vmlinuz-RELEASE). */
 export const kernelImage = recipe<{ kernel: Target }>({

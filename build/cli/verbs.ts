@@ -39,6 +39,11 @@ export function register(program: Command): void {
       const { clean } = await import('./clean.ts');
       await clean(flags);
     });
+  registerReports(program);
+  registerSdk(program.command('sdk').description('the pinned tool tree'));
+}
+
+function registerReports(program: Command): void {
   program
     .command('size')
     .description('where the bytes of a built image go')
@@ -72,7 +77,9 @@ export function register(program: Command): void {
       const { flash } = await import('./flash.ts');
       await flash(image, device, flags);
     });
-  const sdk = program.command('sdk').description('the pinned tool tree');
+}
+
+function registerSdk(sdk: Command): void {
   sdk
     .command('run')
     .description('run a tool of the SDK: sdk run -- mkfs.erofs --help')

@@ -5,6 +5,7 @@ import type { Json } from '../json/value.ts';
 const HASH512 = `sha512-${'0123456789abcdef'.repeat(8)}`;
 
 /** A valid config of spec 3.`minor` that uses every section. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a table of data
 export function fullConfig(minor: number): Json {
   const since = (version: number, value: { [key: string]: Json }): { [key: string]: Json } =>
     minor >= version ? value : {};

@@ -20,6 +20,47 @@ const writes = (path: string, text: string): IgnitionConfig => ({
 const PLAIN = 'over HTTP\n';
 const SECRET = 'over HTTPS, from a server that only this config trusts\n';
 
+/** What the other configs lead to: it merges two more, and has files of all kinds elsewhere. */
+function lastConfig(http: string, https: string, { merged }: { merged: string }): IgnitionConfig {
+  return {
+    ignition: {
+      version: '3.3.0',
+      security: { tls: { certificateAuthorities: [{ source: dataUrl(pem('ca.pem')) }] } },
+      config: {
+        merge: [
+          { source: `${http}/more.ign`, verification: { hash: sha512(merged) } },
+          { source: `${http}/packed.ign.gz`, compression: 'gzip' },
+        ],
+      },
+    },
+    storage: {
+      files: [
+        {
+          path: '/etc/plain',
+          mode: 0o640,
+          contents: {
+            source: `${http}/plain`,
+            httpHeaders: [{ name: 'X-Machine', value: 'box' }],
+            verification: { hash: sha512(PLAIN) },
+          },
+        },
+        {
+          path: '/etc/unpacked',
+          contents: {
+            source: `${http}/packed`,
+            compression: 'gzip',
+            verification: { hash: sha512(PLAIN) },
+          },
+        },
+        {
+          path: '/etc/secret',
+          contents: { source: `${https}/secret`, verification: { hash: sha512(SECRET) } },
+        },
+      ],
+    },
+  };
+}
+
 /** The command line of a machine is part of its spec, which is made before any test runs. */
 const PORT = 30_000 + (process.pid % 10_000);
 
@@ -59,43 +100,7 @@ register(
     });
     t.after(() => https.close());
 
-    const last = ignitionText({
-      ignition: {
-        version: '3.3.0',
-        security: { tls: { certificateAuthorities: [{ source: dataUrl(pem('ca.pem')) }] } },
-        config: {
-          merge: [
-            { source: `${http.url}/more.ign`, verification: { hash: sha512(merged) } },
-            { source: `${http.url}/packed.ign.gz`, compression: 'gzip' },
-          ],
-        },
-      },
-      storage: {
-        files: [
-          {
-            path: '/etc/plain',
-            mode: 0o640,
-            contents: {
-              source: `${http.url}/plain`,
-              httpHeaders: [{ name: 'X-Machine', value: 'box' }],
-              verification: { hash: sha512(PLAIN) },
-            },
-          },
-          {
-            path: '/etc/unpacked',
-            contents: {
-              source: `${http.url}/packed`,
-              compression: 'gzip',
-              verification: { hash: sha512(PLAIN) },
-            },
-          },
-          {
-            path: '/etc/secret',
-            contents: { source: `${https.url}/secret`, verification: { hash: sha512(SECRET) } },
-          },
-        ],
-      },
-    });
+    const last = ignitionText(lastConfig(http.url, https.url, { merged }));
     const first: IgnitionConfig = {
       ...writes('/etc/first', 'replaced, so not this one'),
       ignition: {

@@ -1,7 +1,10 @@
 import type { Accounts, Actual } from './actual.ts';
 import { digestOf, isAsWished } from './actual.ts';
 import { type Service, servicesOf } from './services.ts';
+import type { NodeStep } from './steps.ts';
 import type { NodeWish, UserWish, Wishes } from './wishes.ts';
+
+export type { NodeStep } from './steps.ts';
 
 /** Something the machine has that its config did not put there: a person changed it since. */
 export interface Drift {
@@ -10,11 +13,6 @@ export interface Drift {
   /** The new config wants something else there: somebody has to say whose stays. */
   readonly conflict: boolean;
 }
-
-export type NodeStep =
-  | { readonly do: 'write'; readonly node: NodeWish; readonly was: Actual }
-  /** `vendor`: the release has a file of that name, which comes back. */
-  | { readonly do: 'remove'; readonly path: string; readonly was: Actual };
 
 export type AccountStep =
   | {

@@ -1,4 +1,4 @@
-import type { NodeStep } from './plan.ts';
+import type { NodeStep } from './steps.ts';
 import type { Wishes } from './wishes.ts';
 
 /** What is done to a running unit, or a program that makes the system read a file again. */
