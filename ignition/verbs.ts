@@ -116,6 +116,21 @@ async function translateCommand(
   await deliver(file, { ...(await translateConfig(bytes, { filesystems })), secret: false }, output);
 }
 
+async function importCommand(file: string, { output }: { output?: string }): Promise<void> {
+  const [{ readConfig }, { importCompose }] = await Promise.all([
+    import('./load.ts'),
+    import('./compose/import.ts'),
+  ]);
+  const bytes = readConfig(file);
+  if (typeof bytes === 'number')
+    throw badInput(`compose file of ${bytes} bytes is too large`, { where: file });
+  const { text, entries } = importCompose(bytes.toString('utf8'), file, output);
+  printEntries(file, entries);
+  if (text === undefined) throw new Failure(`no machine made: ${summary(entries)}`, { where: file });
+  if (output === undefined) process.stdout.write(text);
+  else await writeOutput(output, text);
+}
+
 async function typesCommand({ source, output }: { source: string; output?: string }): Promise<void> {
   const { writeSpec } = await import('./generate.ts');
   await writeSpec(source, output);
@@ -124,7 +139,7 @@ async function typesCommand({ source, output }: { source: string; output?: strin
 const FILES_DIR = 'folder of the local files of Butane (default: that of the config)';
 const collect = (value: string, list: string[]): string[] => [...list, value];
 
-/** Registers `ignition validate | compile | translate | types` and `iso embed`. */
+/** Registers `ignition validate | compile | translate | import | types` and `iso embed`. */
 export function register(program: Command): void {
   const ignition = program.command('ignition').description('checks, compiles and translates machine configs');
   ignition
@@ -155,6 +170,12 @@ export function register(program: Command): void {
     )
     .description('translates older and newer specs to spec 3.3')
     .action(translateCommand);
+  ignition
+    .command('import')
+    .argument('<file>', 'compose.yaml')
+    .option('-o, --output <file>', 'where to write the TypeScript (default: stdout)')
+    .description('makes a machine config in TypeScript of the services of a compose file')
+    .action(importCommand);
   ignition
     .command('types')
     .requiredOption('--source <folder>', 'unpacked source package ignition')

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { compileConfig } from '../load.ts';
+import { importCompose } from './import.ts';
+import { wordsOf } from './nodes.ts';
+import { portOf, qualifiedImage } from './service.ts';
+import { toSource } from './source.ts';
+
+const COMPOSE = `name: shop
+x-common: &common
+  restart: unless-stopped
+  environment: {LOG: info}
+services:
+  web:
+    <<: *common
+    image: nginx:1.27
+    ports: ["8080:80", "127.0.0.1:53:53/udp", {target: 443, published: 8443}]
+    volumes:
+      - ./html:/usr/share/nginx/html:ro
+      - cache:/var/cache/nginx
+    depends_on:
+      db: {condition: service_healthy}
+    networks: [front, back]
+    tmpfs: /run
+    cap_drop: [ALL]
+    cap_add: [NET_BIND_SERVICE]
+    deploy: {resources: {limits: {memory: 256m, cpus: "0.5", pids: 100}}}
+    labels: {team: "it's ours"}
+    command: nginx -g 'daemon off;'
+  db:
+    image: docker.io/library/postgres:\${TAG:-17}
+    user: "999:999"
+    env_file: db.env
+    secrets: [password]
+    healthcheck:
+      test: [CMD-SHELL, "pg_isready -U x || exit 1"]
+      interval: 10s
+      retries: 5
+    volumes:
+      - {type: volume, source: data, target: /var/lib/postgresql/data}
+    networks: [back]
+    devices: ["/dev/dri:/dev/dri", "/dev/ttyACM0:/dev/stick"]
+networks:
+  front:
+  back: {internal: true}
+volumes: {cache: , data: }
+secrets:
+  password: {file: ./password.txt}
+`;
+
+const lines = (text: string): string[] =>
+  importCompose(text, '/srv/shop/compose.yaml').entries.map(
+    ({ kind, line, message }) => `${line} ${kind} ${message}`,
+  );
+
+test('a compose file becomes a machine that the type checker takes', { timeout: 120_000 }, async () => {
+  const folder = mkdtempSync(fileURLToPath(new URL('.import-', import.meta.url)));
+  try {
+    const output = join(folder, 'machine.ts');
+    const { text = '', entries } = importCompose(COMPOSE, join(folder, 'compose.yaml'), output);
+    assert.deepEqual(
+      entries.map(({ line, message }) => [line, message.split(':')[0]]),
+      [[11, './html lies beside the compose file']],
+    );
+    assert.match(text, /back: \{ internal: true \}/);
+    writeFileSync(output, text);
+    writeFileSync(join(folder, 'db.env'), 'A=b\n');
+    writeFileSync(join(folder, 'password.txt'), 'hunter2\n');
+    const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
+    const config = {
+      extends: '../../../tsconfig.json',
+      compilerOptions: { types: ['node'] },
+      include: ['machine.ts'],
+    };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+    assert.equal(spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' }).stdout, '');
+    const { config: made, entries: said } = await compileConfig(output);
+    assert.deepEqual(said, []);
+    const quadlets = decodeURIComponent(JSON.stringify(made).replaceAll(/%(?![0-9A-F]{2})/g, '%25'));
+    for (const line of [
+      'Image=docker.io/library/nginx:1.27',
+      'PublishPort=8080:80',
+      'PublishPort=127.0.0.1:53:53/udp',
+      'PublishPort=8443:443',
+      'Volume=/var/lib/shop/html:/usr/share/nginx/html:ro',
+      'Requires=db.service',
+      'Notify=healthy',
+      'MemoryMax=256M',
+      'CPUQuota=50%',
+      'AddCapability=CAP_NET_BIND_SERVICE',
+      'DropCapability=ALL',
+      'User=999',
+      'Environment="LOG=info"',
+      'AddDevice=/dev/ttyACM0:/dev/stick',
+    ]) {
+      assert.ok(quadlets.includes(line) || quadlets.includes(line.replaceAll('"', '')), line);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+describe('what is not taken over is told, with its line', () => {
+  const service = (body: string): string[] => lines(`services:\n  a:\n    image: docker.io/a/b:1\n${body}`);
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['    privileged: true\n', /^4 warning privileged of a is not taken over/],
+    ['    volumes: [/var/run/docker.sock:/var/run/docker.sock]\n', /^4 warning Docker's socket/],
+    ['    ports: ["80"]\n', /^4 warning no port of the host is named for 80/],
+    ['    environment: [HOME]\n', /^4 warning HOME has no value/],
+    ['    environment: {DB_PASSWORD: x}\n', /^4 warning DB_PASSWORD stands in the result/],
+    ['    command: echo $' + '{NAME}\n', /^4 warning the variable NAME has no value/],
+    ['    network_mode: service:vpn\n', /^4 warning network_mode service:vpn is not taken over/],
+    ['    user: postgres\n', /^4 warning user "postgres" is no number/],
+    ['    restart: "no"\n', /^4 warning restart: no is not taken over/],
+    ['    build: .\n', /^4 warning build of a is not taken over/],
+    ['    depends_on: [b]\n', /^1 warning the result does not compile yet: /],
+  ];
+  for (const [body, pattern] of cases) {
+    test(body.trim(), () => {
+      const found = service(body);
+      assert.equal(found.length, 1, found.join('\n'));
+      assert.match(found.join(), pattern);
+    });
+  }
+  test('no compose file', () => {
+    assert.deepEqual(lines('a: 1\n'), ['1 error not a compose file: it has no services']);
+    assert.match(lines('services: [\n').join(), /^\d+ error /);
+  });
+});
+
+test('images, ports, words and source text', () => {
+  assert.deepEqual(['nginx', 'a/b:1', 'ghcr.io/a/b@sha256:00', 'localhost:5000/x'].map(qualifiedImage), [
+    'docker.io/library/nginx:latest',
+    'docker.io/a/b:1',
+    'ghcr.io/a/b@sha256:00',
+    'localhost:5000/x:latest',
+  ]);
+  assert.deepEqual(portOf('3000-3001:4000-4001'), [
+    { host: 3000, container: 4000 },
+    { host: 3001, container: 4001 },
+  ]);
+  assert.deepEqual(portOf('8080:80'), [{ host: 8080, container: 80 }]);
+  assert.deepEqual(portOf('[::1]:80:80'), [{ host: 80, address: '::1' }]);
+  assert.equal(portOf('a'), undefined);
+  assert.deepEqual(wordsOf(`sh -c "echo \\"a b\\"" 'c d' e\\ f`), ['sh', '-c', 'echo "a b"', 'c d', 'e f']);
+  assert.equal(toSource({ 'a-b': ["it's", 1], c: undefined }), "{ 'a-b': ['it\\'s', 1] }");
+});

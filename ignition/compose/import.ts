@@ -1,0 +1,162 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { parseYaml } from '../butane/yaml.ts';
+import { machine } from '../machine.ts';
+import type { SourceNode } from '../node.ts';
+import { type Entry, pathText } from '../report.ts';
+import { secret, type Text } from '../secret.ts';
+import type { ContainerNetworkOptions, ContainerOptions } from '../sugar/container.ts';
+import { interpolate, isTrue, itemsOf, type Lost, memberOf, membersOf, textOf } from './nodes.ts';
+import { type Project, serviceOptions } from './service.ts';
+import { toSource } from './source.ts';
+
+export interface Imported {
+  /** TypeScript that exports a machine; absent when the file cannot be read. */
+  readonly text?: string;
+  /** What was not taken over, with its place in the compose file. */
+  readonly entries: readonly Entry[];
+}
+
+/** Values of variables: those of .env beside the file. The environment of this process is no input. */
+function variablesOf(folder: string): Map<string, string> {
+  const file = join(folder, '.env');
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split(/\r?\n/) : [];
+  return new Map(
+    lines.flatMap((line): [string, string][] => {
+      const [, name, value = ''] = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+      return name === undefined ? [] : [[name, value.replace(/^(['"])(.*)\1$/, '$2')]];
+    }),
+  );
+}
+
+function secretsOf(root: SourceNode, lost: Lost): Map<string, Text> {
+  return new Map(
+    membersOf(memberOf(root, 'secrets')).flatMap(({ key, at, value }): [string, Text][] => {
+      const file = textOf(memberOf(value, 'file'));
+      if (file === '')
+        lost(at, `the secret ${key} comes from no file: give it one, or a command, in the result`);
+      return file === '' ? [] : [[key, secret({ file })]];
+    }),
+  );
+}
+
+function networksOf(root: SourceNode, lost: Lost): Map<string, ContainerNetworkOptions> {
+  return new Map(
+    membersOf(memberOf(root, 'networks')).flatMap(({ key, value }): [string, ContainerNetworkOptions][] => {
+      if (key === 'default') return [];
+      const subnet = textOf(memberOf(itemsOf(memberOf(memberOf(value, 'ipam'), 'config'))[0], 'subnet'));
+      for (const { key: option, at } of membersOf(value)) {
+        if (!['internal', 'enable_ipv6', 'ipam', 'name', 'external'].includes(option))
+          lost(at, `${option} of the network ${key} is not taken over`);
+        if (option === 'external') lost(at, `the network ${key} of another file is made here, too`);
+      }
+      return [
+        [
+          key,
+          {
+            ...(isTrue(memberOf(value, 'internal')) ? { internal: true } : {}),
+            ...(isTrue(memberOf(value, 'enable_ipv6')) ? { ipv6: true } : {}),
+            ...(subnet === '' ? {} : { subnet }),
+          },
+        ],
+      ];
+    }),
+  );
+}
+
+function volumeOptions(root: SourceNode, lost: Lost): void {
+  for (const { key, value } of membersOf(memberOf(root, 'volumes'))) {
+    for (const { key: option, at } of membersOf(value)) {
+      if (option !== 'name')
+        lost(at, `${option} of the volume ${key} is not taken over: it is one of podman's own`);
+    }
+  }
+}
+
+const KNOWN = ['services', 'networks', 'volumes', 'secrets', 'version', 'name'];
+
+/** Services by name, those that others await with a check that counts as their start. */
+function containersOf(root: SourceNode, project: Project): Map<string, ContainerOptions> {
+  const containers = new Map<string, ContainerOptions>();
+  for (const { key, value } of membersOf(memberOf(root, 'services'))) {
+    const options = serviceOptions(key, value, project);
+    if (options) containers.set(key, options);
+  }
+  for (const name of project.awaited) {
+    const options = containers.get(name);
+    if (options?.health)
+      containers.set(name, { ...options, health: { ...options.health, startsWhenHealthy: true } });
+  }
+  return containers;
+}
+
+function render(options: object, from: string, output: string | undefined): string {
+  const index = fileURLToPath(new URL('../index.ts', import.meta.url));
+  const folder = output === undefined ? process.cwd() : dirname(resolve(output));
+  const path = relative(folder, index);
+  const body = toSource(options);
+  const names = body.includes('secret(') ? 'machine, secret' : 'machine';
+  return `import { ${names} } from '${path.startsWith('.') ? path : `./${path}`}';
+
+/** Made of ${basename(from)} by: draisine ignition import */
+export default machine(${body});
+`;
+}
+
+/**
+ * A machine that runs the services of a compose file (Compose Specification), as TypeScript.
+ * @param file path of the compose file, for its name and its .env
+ * @param output where the result will be written: its import of this project is relative to that
+ */
+export function importCompose(text: string, file: string, output?: string): Imported {
+  const parsed = parseYaml(text);
+  const entries: Entry[] = [];
+  const add = (kind: Entry['kind'], at: number, message: string): void => {
+    entries.push({ kind, path: pathText([]), ...parsed.place(at), message });
+  };
+  const lost: Lost = (at, message) => add('warning', at, message);
+  for (const { at, message } of parsed.faults) add('error', at, message);
+  if (parsed.value === undefined || entries.length > 0) return { entries };
+  const root = interpolate(parsed.value, variablesOf(dirname(resolve(file))), lost);
+  if (membersOf(memberOf(root, 'services')).length === 0) {
+    add('error', root.at, 'not a compose file: it has no services');
+    return { entries };
+  }
+  for (const { key, at } of membersOf(root)) {
+    if (!KNOWN.includes(key) && !key.startsWith('x-')) lost(at, `${key} is not taken over`);
+  }
+  volumeOptions(root, lost);
+  const networks = networksOf(root, lost);
+  const project: Project = {
+    name: (textOf(memberOf(root, 'name')) || basename(dirname(resolve(file)))).toLowerCase(),
+    lost,
+    secrets: secretsOf(root, lost),
+    networks: new Set(networks.keys()),
+    folders: new Set(),
+    awaited: new Set(),
+  };
+  const containers = containersOf(root, project);
+  const folders = [...project.folders].sort().map((path) => [path, {}]);
+  const options = {
+    ...(folders.length > 0 ? { directories: Object.fromEntries(folders) } : {}),
+    ...(networks.size > 0 ? { containerNetworks: Object.fromEntries(networks) } : {}),
+    containers: Object.fromEntries(containers),
+  };
+  checkResult(options, (message) => lost(root.at, message));
+  entries.sort((a, b) => a.line - b.line || a.column - b.column);
+  return { text: render(options, file, output), entries };
+}
+
+/** What machine() would say of the result is told now. */
+function checkResult(options: object, tell: (message: string) => void): void {
+  try {
+    machine(options as Parameters<typeof machine>[0]);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const where = error.where === undefined ? '' : ` (${error.where})`;
+    const hint = error.hint === undefined ? '' : `; ${error.hint}`;
+    tell(`the result does not compile yet: ${error.message}${where}${hint}`);
+  }
+}

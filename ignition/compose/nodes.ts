@@ -1,0 +1,82 @@
+import type { Member, SourceNode } from '../node.ts';
+
+/** What a compose file writes in two or three ways, read in one. */
+
+/** Tells that something is not taken over, and what to do. */
+export type Lost = (at: number, message: string) => void;
+
+export const membersOf = (node: SourceNode | undefined): readonly Member[] =>
+  node?.kind === 'map' ? node.members : [];
+
+export const itemsOf = (node: SourceNode | undefined): readonly SourceNode[] =>
+  node?.kind === 'list' ? node.items : node === undefined ? [] : [node];
+
+export const memberOf = (node: SourceNode | undefined, key: string): SourceNode | undefined =>
+  membersOf(node).find((member) => member.key === key)?.value;
+
+export const textOf = (node: SourceNode | undefined): string => (node?.kind === 'scalar' ? node.text : '');
+
+export const isTrue = (node: SourceNode | undefined): boolean => /^(true|yes|on)$/i.test(textOf(node));
+
+/** A text, or a list of them. */
+export const textsOf = (node: SourceNode | undefined): string[] => itemsOf(node).map(textOf);
+
+/** `KEY: VALUE` in a map, or `KEY=VALUE` in a list. A key without a value is undefined. */
+export function pairsOf(node: SourceNode): [key: string, value: string | undefined, at: number][] {
+  if (node.kind === 'map') {
+    return node.members.map(({ key, value, at }) => {
+      const isNull = value.kind === 'scalar' && !value.quoted && /^(|~|null)$/i.test(value.text);
+      return [key, isNull ? undefined : textOf(value), at];
+    });
+  }
+  return itemsOf(node).map((item) => {
+    const text = textOf(item);
+    const equals = text.indexOf('=');
+    return equals < 0 ? [text, undefined, item.at] : [text.slice(0, equals), text.slice(equals + 1), item.at];
+  });
+}
+
+/** Words of a command as a shell splits them: spaces divide, quotes and backslashes hold together. */
+export function wordsOf(text: string): string[] {
+  const words = text.match(/(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+/g) ?? [];
+  return words.map((word) =>
+    word.replace(
+      /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g,
+      (_all, single?: string, double?: string, one?: string) =>
+        single ?? double?.replace(/\\(["\\$`])/g, '$1') ?? one ?? '',
+    ),
+  );
+}
+
+/** Puts the values of variables into every text (Compose Specification, "Interpolation"): `$NAME`, `${NAME:-default}`. */
+export function interpolate(
+  node: SourceNode,
+  variables: ReadonlyMap<string, string>,
+  lost: Lost,
+): SourceNode {
+  const visit = (each: SourceNode): SourceNode => {
+    if (each.kind === 'list') return { ...each, items: each.items.map(visit) };
+    if (each.kind === 'map') {
+      const members = each.members.map((member) => ({ ...member, value: visit(member.value) }));
+      return { ...each, members };
+    }
+    return { ...each, text: substitute(each.text, each.at, variables, lost) };
+  };
+  return visit(node);
+}
+
+const VARIABLE = /\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-?+])([^}]*))?\})/g;
+
+function substitute(text: string, at: number, variables: ReadonlyMap<string, string>, lost: Lost): string {
+  return text.replace(VARIABLE, (all, plain?: string, braced?: string, mark = '', other = '') => {
+    const name = plain ?? braced;
+    if (name === undefined) return '$';
+    const value = variables.get(name);
+    const isSet = mark.startsWith(':') ? !!value : value !== undefined;
+    if (mark.endsWith('+')) return isSet ? other : '';
+    if (isSet) return value ?? '';
+    if (mark.endsWith('-')) return other;
+    lost(at, `the variable ${name} has no value; write it into .env beside the file, or into the result`);
+    return all;
+  });
+}

@@ -1,0 +1,375 @@
+import type { SourceNode } from '../node.ts';
+import { secret, type Text } from '../secret.ts';
+import type { ContainerOptions, Health, PublishedPort, Volume } from '../sugar/container.ts';
+import {
+  isTrue,
+  itemsOf,
+  type Lost,
+  memberOf,
+  membersOf,
+  pairsOf,
+  textOf,
+  textsOf,
+  wordsOf,
+} from './nodes.ts';
+
+/** Options that are filled in key by key. */
+type Draft = { -readonly [Key in keyof ContainerOptions]?: ContainerOptions[Key] };
+
+/** What a service may refer to, and what it brings besides itself. */
+export interface Project {
+  readonly name: string;
+  readonly lost: Lost;
+  /** Secrets of the file with their sources. */
+  readonly secrets: ReadonlyMap<string, Text>;
+  readonly networks: ReadonlySet<string>;
+  /** Folders of the host that stand for paths beside the compose file. */
+  readonly folders: Set<string>;
+  /** Services that others wait for until they are healthy. */
+  readonly awaited: Set<string>;
+}
+
+type Key = (value: SourceNode, draft: Draft, project: Project) => void;
+
+/** The whole name of an image: short ones are Docker Hub's. */
+export function qualifiedImage(image: string): string {
+  const [first = '', ...rest] = image.split('/');
+  const hasRegistry = rest.length > 0 && /[.:]|^localhost$/.test(first);
+  const name = hasRegistry ? image : `docker.io/${rest.length === 0 ? 'library/' : ''}${image}`;
+  return /(:[^/]+|@[^/]+)$/.test(name) ? name : `${name}:latest`;
+}
+
+function numberOf(node: SourceNode, text: string, what: string, lost: Lost): number | undefined {
+  if (/^[0-9]+$/.test(text)) return Number(text);
+  lost(node.at, `${what} ${JSON.stringify(text)} is no number and is not taken over; write the number`);
+  return undefined;
+}
+
+const user: Key = (value, draft, { lost }) => {
+  const [name = '', group] = textOf(value).split(':');
+  const number = numberOf(value, name, 'user', lost);
+  if (number === undefined) return;
+  draft.user = number;
+  // Docker's default is the group that the image names for the user, mostly the number of the user.
+  const own = group === undefined ? undefined : numberOf(value, group, 'group', lost);
+  if (own !== undefined && own !== number) draft.group = own;
+};
+
+/** The ports of a short form, one for each of a range; undefined for what is none. */
+export function portOf(text: string): PublishedPort[] | undefined {
+  const [, address, host, container = '', protocol] =
+    /^(?:(\[[^\]]+\]|[0-9]+(?:\.[0-9]+){3}):)?(?:([0-9]+(?:-[0-9]+)?)?:)?([0-9]+(?:-[0-9]+)?)(?:\/(tcp|udp))?$/.exec(
+      text,
+    ) ?? [];
+  if (container === '') return undefined;
+  const range = (ports: string): number[] => {
+    const [from = 0, to = from] = ports.split('-').map(Number);
+    return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+  };
+  const inside = range(container);
+  const outside = range(host ?? container);
+  if (inside.length !== outside.length || inside.length === 0) return undefined;
+  return outside.map((port, index) => ({
+    host: port,
+    ...(inside[index] === port ? {} : { container: inside[index] ?? port }),
+    ...(protocol === 'udp' ? { protocol } : {}),
+    ...(address === undefined ? {} : { address: address.replace(/^\[|\]$/g, '') }),
+  }));
+}
+
+const ports: Key = (value, draft, { lost }) => {
+  draft.ports = itemsOf(value).flatMap((item): (number | PublishedPort)[] => {
+    const [target, published, host, protocol] = ['target', 'published', 'host_ip', 'protocol'].map((key) =>
+      textOf(memberOf(item, key)),
+    );
+    const address = host?.includes(':') ? `[${host}]` : host;
+    const long = `${address ? `${address}:` : ''}${published ? `${published}:` : ''}${target}/${protocol || 'tcp'}`;
+    const text = item.kind === 'map' ? long : textOf(item);
+    const found = portOf(text);
+    if (found === undefined) lost(item.at, `the port ${text} is not understood; write { host, container }`);
+    else if (!/:/.test(text.replace(/\[[^\]]*\]/, '')))
+      lost(
+        item.at,
+        `no port of the host is named for ${text}: the result takes the same; check that it is free`,
+      );
+    return (found ?? []).map((port) => (Object.keys(port).length === 1 ? port.host : port));
+  });
+};
+
+/** A path of the host. Those beside the compose file are moved to a folder of the machine. */
+function hostPath(source: string, at: number, { name, lost, folders }: Project): string {
+  if (source.startsWith('/')) return source;
+  const path = `/var/lib/${name}/${source.replace(/^(\.{1,2}|~)\//, '').replace(/^\.$/, '')}`.replace(
+    /\/$/,
+    '',
+  );
+  folders.add(path);
+  lost(at, `${source} lies beside the compose file: the result has ${path}; copy what is in it there`);
+  return path;
+}
+
+function mount(item: SourceNode, draft: Draft, project: Project): Volume[] {
+  const { lost } = project;
+  const [shortSource, shortTarget, options = ''] = textOf(item).split(':');
+  const isLong = item.kind === 'map';
+  const source = isLong
+    ? textOf(memberOf(item, 'source'))
+    : shortTarget === undefined
+      ? ''
+      : (shortSource ?? '');
+  const at = isLong ? textOf(memberOf(item, 'target')) : (shortTarget ?? shortSource ?? '');
+  const readOnly = isLong ? isTrue(memberOf(item, 'read_only')) : /(^|,)ro(,|$)/.test(options);
+  if (isLong && textOf(memberOf(item, 'type')) === 'tmpfs') {
+    draft.tmpfs = [...(draft.tmpfs ?? []), at];
+    return [];
+  }
+  if (/\/docker\.sock$/.test(source)) {
+    lost(
+      item.at,
+      "Docker's socket is not there and is not mounted; podman has no daemon that rules the machine",
+    );
+    return [];
+  }
+  const common = { at, ...(readOnly ? { readOnly } : {}) };
+  if (source === '') {
+    const volume = `${project.name}-${at.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '')}`;
+    lost(item.at, `the volume at ${at} has no name: the result calls it ${volume}`);
+    return [{ volume, ...common }];
+  }
+  if (/^[./~]/.test(source)) return [{ path: hostPath(source, item.at, project), ...common }];
+  return [{ volume: source, ...common }];
+}
+
+const volumes: Key = (value, draft, project) => {
+  const mounted = itemsOf(value).flatMap((item) => mount(item, draft, project));
+  draft.volumes = [...(draft.volumes ?? []), ...mounted];
+};
+
+function testOf(test: SourceNode | undefined): string | undefined {
+  const [kind = '', ...rest] = textsOf(test);
+  if (test?.kind !== 'list') return kind || undefined;
+  if (kind === 'NONE') return undefined;
+  if (kind === 'CMD-SHELL') return rest.join(' ');
+  const words = rest.map((word) =>
+    /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
+  );
+  return words.join(' ');
+}
+
+const healthcheck: Key = (value, draft, { lost }) => {
+  const command = testOf(memberOf(value, 'test'));
+  if (command === undefined || isTrue(memberOf(value, 'disable'))) {
+    lost(value.at, 'a check that is switched off is not taken over; that of the image runs');
+    return;
+  }
+  const spans = { interval: 'interval', timeout: 'timeout', startPeriod: 'start_period' } as const;
+  const health: { -readonly [Name in keyof Health]: Health[Name] } = { command };
+  for (const [name, key] of Object.entries(spans) as [keyof typeof spans, string][]) {
+    const span = textOf(memberOf(value, key));
+    if (span !== '') health[name] = span;
+  }
+  const retries = textOf(memberOf(value, 'retries'));
+  if (retries !== '') health.retries = Number(retries);
+  draft.health = health;
+};
+
+const environment: Key = (value, draft, { lost }) => {
+  const named = pairsOf(value).flatMap(([key, text, at]): [string, string][] => {
+    if (text === undefined)
+      lost(at, `${key} has no value: Docker takes that of your shell; write it into the result`);
+    else if (/(PASSWORD|PASSWD|SECRET|TOKEN|_KEY)$/i.test(key) && text !== '')
+      lost(at, `${key} stands in the result for everybody to read; move it into secretEnvironment`);
+    return text === undefined ? [] : [[key, text]];
+  });
+  draft.environment = { ...draft.environment, ...Object.fromEntries(named) };
+};
+
+const envFile: Key = (value, draft, { lost }) => {
+  const files = itemsOf(value).map((item) =>
+    item.kind === 'map' ? textOf(memberOf(item, 'path')) : textOf(item),
+  );
+  const [first, ...others] = files;
+  if (first !== undefined) draft.secretEnvironment = secret({ file: first });
+  if (others.length > 0)
+    lost(value.at, `of several env_file one is taken over: join ${others.join(', ')} with ${first}`);
+};
+
+const dependsOn: Key = (value, draft, { awaited }) => {
+  draft.needs = value.kind === 'map' ? membersOf(value).map(({ key }) => key) : textsOf(value);
+  for (const { key, value: how } of membersOf(value)) {
+    if (textOf(memberOf(how, 'condition')) === 'service_healthy') awaited.add(key);
+  }
+};
+
+const networks: Key = (value, draft, project) => {
+  const named = value.kind === 'map' ? membersOf(value).map(({ key }) => key) : textsOf(value);
+  for (const { key, value: how } of membersOf(value)) {
+    for (const { key: option, at } of membersOf(how))
+      project.lost(
+        at,
+        `${option} of the network ${key} is not taken over; containers find each other by name`,
+      );
+  }
+  const known = named.filter((name) => project.networks.has(name));
+  const [first, ...others] = known;
+  if (first !== undefined) draft.network = { names: [first, ...others] };
+};
+
+const networkMode: Key = (value, draft, { lost }) => {
+  const mode = textOf(value);
+  if (mode === 'host' || mode === 'none' || mode === 'bridge') draft.network = mode;
+  else lost(value.at, `network_mode ${mode} is not taken over; put both containers into one pod`);
+};
+
+const capability = (name: string): string =>
+  (/^(CAP_|all$)/i.test(name) ? name : `CAP_${name}`).toUpperCase();
+
+const secrets: Key = (value, draft, project) => {
+  const named = itemsOf(value).flatMap((item): [string, Text][] => {
+    const source = item.kind === 'map' ? textOf(memberOf(item, 'source')) : textOf(item);
+    const target = textOf(memberOf(item, 'target')).replace(/^\/run\/secrets\//, '') || source;
+    const found = project.secrets.get(source);
+    if (found === undefined) project.lost(item.at, `the secret ${source} is not taken over; give its file`);
+    return found === undefined ? [] : [[target, found]];
+  });
+  if (named.length > 0) draft.secrets = Object.fromEntries(named);
+};
+
+const devices: Key = (value, draft) => {
+  draft.devices = textsOf(value).map((text) => {
+    const [path = '', at] = text.split(':');
+    return at === undefined || at === path ? path : { path, at };
+  });
+};
+
+const tmpfs: Key = (value, draft, { lost }) => {
+  const paths = itemsOf(value).map((item) => {
+    const [path = '', options] = textOf(item).split(':');
+    if (options !== undefined) lost(item.at, `options of the tmpfs ${path} are not taken over: ${options}`);
+    return path;
+  });
+  draft.tmpfs = [...(draft.tmpfs ?? []), ...paths];
+};
+
+/** `512m`, `1gb` as systemd writes them. */
+const memoryText = (text: string): string =>
+  text.replace(/\s*([bkmgt])b?$/i, (_all, unit: string) => (/b/i.test(unit) ? '' : unit.toUpperCase()));
+
+const memory: Key = (value, draft) => {
+  draft.limits = { ...draft.limits, memory: memoryText(textOf(value)) };
+};
+const cpus: Key = (value, draft) => {
+  draft.limits = { ...draft.limits, cpu: `${Math.round(Number(textOf(value)) * 100)}%` };
+};
+const pids: Key = (value, draft, { lost }) => {
+  const processes = numberOf(value, textOf(value), 'number of processes', lost);
+  if (processes !== undefined) draft.limits = { ...draft.limits, processes };
+};
+
+const deploy: Key = (value, draft, project) => {
+  const limits = memberOf(memberOf(value, 'resources'), 'limits');
+  const known: Readonly<Record<string, Key>> = { memory, cpus, pids };
+  for (const { key, value: limit } of membersOf(limits)) known[key]?.(limit, draft, project);
+  for (const { key, at } of membersOf(value)) {
+    if (key !== 'resources' && key !== 'restart_policy')
+      project.lost(at, `deploy.${key} is not taken over: one machine runs one of each`);
+  }
+};
+
+const restart: Key = (value, _draft, { lost }) => {
+  const policy = textOf(value);
+  if (!/^(always|unless-stopped|on-failure(:\d+)?)$/.test(policy))
+    lost(value.at, `restart: ${policy} is not taken over: systemd starts it again whenever it ends`);
+};
+
+const PULL: Readonly<Record<string, ContainerOptions['pull']>> = {
+  always: 'always',
+  missing: 'missing',
+  if_not_present: 'missing',
+  never: 'never',
+};
+
+const pullPolicy: Key = (value, draft, { lost }) => {
+  const pull = PULL[textOf(value)];
+  if (pull === undefined) lost(value.at, `pull_policy ${textOf(value)} is not taken over`);
+  else draft.pull = pull;
+};
+
+const labels: Key = (value, draft) => {
+  draft.labels = Object.fromEntries(pairsOf(value).map(([key, text = '']) => [key, text]));
+};
+
+const ignored: Key = () => {};
+
+/** Keys of a service by what is made of them (Compose Specification, 05-services.md). */
+const KEYS: Readonly<Record<string, Key>> = {
+  image: (value, draft) => {
+    draft.image = qualifiedImage(textOf(value));
+  },
+  command: (value, draft) => {
+    draft.command = value.kind === 'list' ? textsOf(value) : wordsOf(textOf(value));
+  },
+  read_only: (value, draft) => {
+    if (isTrue(value)) draft.readOnlyRoot = true;
+  },
+  group_add: (value, draft) => {
+    draft.groups = textsOf(value).map((group) => (/^[0-9]+$/.test(group) ? Number(group) : group));
+  },
+  cap_add: (value, draft) => {
+    draft.capabilities = { ...draft.capabilities, add: textsOf(value).map(capability) };
+  },
+  cap_drop: (value, draft) => {
+    draft.capabilities = { ...draft.capabilities, drop: textsOf(value).map(capability) };
+  },
+  user,
+  ports,
+  volumes,
+  healthcheck,
+  environment,
+  env_file: envFile,
+  depends_on: dependsOn,
+  networks,
+  network_mode: networkMode,
+  secrets,
+  devices,
+  tmpfs,
+  mem_limit: memory,
+  cpus,
+  pids_limit: pids,
+  deploy,
+  restart,
+  pull_policy: pullPolicy,
+  labels,
+  // Of no effect between containers of one network, or on a machine without a terminal.
+  expose: ignored,
+  tty: ignored,
+  stdin_open: ignored,
+};
+
+/** The options of a service; undefined for one without an image. What is not taken over is told. */
+export function serviceOptions(
+  name: string,
+  service: SourceNode,
+  project: Project,
+): ContainerOptions | undefined {
+  const { lost } = project;
+  const draft: Draft = {};
+  for (const { key, at, value } of membersOf(service)) {
+    if (key.startsWith('x-')) continue;
+    const read = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
+    if (read) read(value, draft, project);
+    else if (key === 'container_name' && textOf(value) !== name)
+      lost(
+        at,
+        `container_name ${textOf(value)} is not taken over: the container is called ${name}, and others reach it by that`,
+      );
+    else if (key !== 'container_name')
+      lost(at, `${key} of ${name} is not taken over: containers have no such option`);
+  }
+  const { image } = draft;
+  if (image === undefined) {
+    lost(service.at, `${name} has no image and is left out: build it elsewhere, push it, and name it`);
+    return undefined;
+  }
+  return { image, ...draft };
+}
