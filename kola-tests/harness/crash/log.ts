@@ -56,8 +56,9 @@ export function readLog(fd: number, where: string): WriteLog {
       preflush: (flags & FLUSH) !== 0,
       data: at + sectorSize,
     });
-    // What is discarded has a length, but nothing in the log.
-    at += sectorSize + ((flags & DISCARD) === 0 ? Math.ceil(length / sectorSize) * sectorSize : 0);
+    // What is discarded has a length, but nothing in the log; a mark has its text.
+    const data = (flags & MARK) !== 0 ? length : (flags & DISCARD) !== 0 ? 0 : sectors * sectorSize;
+    at += sectorSize + Math.ceil(data / sectorSize) * sectorSize;
   }
   return { sectorSize, entries };
 }

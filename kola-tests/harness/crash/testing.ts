@@ -35,7 +35,6 @@ export function logOf(requests: readonly Request[]): Buffer {
     entry.writeBigUInt64LE(BigInt(sector), 0);
     entry.writeBigUInt64LE(BigInt(discard || bytes.length / SECTOR), 8);
     entry.writeBigUInt64LE(BigInt((flush ? 1 : 0) + (fua ? 2 : 0) + (discard ? 4 : 0)), 16);
-    entry.writeBigUInt64LE(BigInt(discard ? discard * SECTOR : bytes.length), 24);
     return [entry, bytes];
   });
   return Buffer.concat([head, ...entries]);

@@ -31,8 +31,7 @@ export async function recordedDevice(device: Device, log: string): Promise<Devic
         driver: 'blklogwrites',
         file: top,
         log: { driver: 'raw', file: { driver: 'file', filename: log } },
-        'log-sector-size': SECTOR,
-        // A restart is another QEMU, which goes on with the log.
+        // A restart is another QEMU, which goes on with the log. The size of its sectors is in its head.
         'log-append': true,
         // The number of entries is in the log's head: written at each flush, and after each so many.
         'log-super-update-interval': 1,
