@@ -80,6 +80,12 @@ interface Container {
   readonly unit: string | undefined;
 }
 
+/** Of a status as `Up 2 minutes (healthy)`, or `healthy` alone. */
+function healthOf(status: string): boolean | undefined {
+  const [health] = /\b(healthy|unhealthy|starting)\b/.exec(status) ?? [];
+  return health === undefined ? undefined : health === 'healthy';
+}
+
 /** All containers of root. None where podman was never used: asking it costs a second. */
 export function containersOf(box: Box): Container[] {
   if (box.stat('/var/lib/containers/storage') === undefined) return [];
@@ -95,10 +101,7 @@ export function containersOf(box: Box): Container[] {
   return (listed ?? []).map(({ Names = [], State = '', Status = '', Labels }) => ({
     name: Names[0] ?? '',
     running: State === 'running',
-    healthy:
-      /\((healthy|unhealthy|starting)\)/.exec(Status)?.[1] === undefined
-        ? undefined
-        : Status.includes('(healthy)'),
+    healthy: healthOf(Status),
     unit: Labels?.PODMAN_SYSTEMD_UNIT,
   }));
 }

@@ -18,6 +18,7 @@ export interface Pool {
 
 interface RawVdev {
   readonly name?: string;
+  readonly path?: string;
   readonly guid?: string | number;
   readonly state?: string;
   readonly read_errors?: string | number;
@@ -39,7 +40,7 @@ function flatten(vdevs: Readonly<Record<string, RawVdev>> | undefined): Vdev[] {
     const errors = count(raw.read_errors) + count(raw.write_errors) + count(raw.checksum_errors);
     const self = {
       guid: String(raw.guid ?? key),
-      name: raw.name ?? key,
+      name: raw.path ?? raw.name ?? key,
       state: raw.state ?? 'ONLINE',
       errors,
     };
@@ -63,7 +64,7 @@ export function parsePools(text: string): Pool[] {
 export function importedPools(box: Box): Pool[] {
   if (!hasZfs(box)) return [];
   return parsePools(
-    mustRun(box, 'cannot ask for the pools', ['zpool', 'status', '--json', '--json-int', '-P'], {
+    mustRun(box, 'cannot ask for the pools', ['zpool', 'status', '--json', '-p', '-P'], {
       timeoutSeconds: 60,
     }),
   );
