@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { dirname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { CHECKOUT } from './lib/checkout.ts';
 import { errorCode } from './lib/errors.ts';
 import { canonicalJson, sha256, temporaryName, writeAtomic } from './lib/files.ts';
 
-const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 /** Below node_modules: npm packages are found from there, and `npm ci` clears it away. */
 const FOLDER = join(CHECKOUT, 'node_modules/.draisine');
 /** A process that began with an older bundle may still load parts of it for so long. */
@@ -20,7 +20,8 @@ const ownAddresses: Plugin = {
       const text = await readFile(path, 'utf8');
       const contents = text
         .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
-        .replaceAll('import.meta.filename', JSON.stringify(path));
+        .replaceAll('import.meta.filename', JSON.stringify(path))
+        .replaceAll('import.meta.dirname', JSON.stringify(dirname(path)));
       return { contents, loader: 'ts' };
     });
   },

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Ajv, type SchemaObject } from 'ajv';
 import standalone from 'ajv/dist/standalone/index.js';
 import { compile, type JSONSchema } from 'json-schema-to-typescript';
+import { CHECKOUT } from './lib/checkout.ts';
 import { writeAtomic } from './lib/files.ts';
 
 /** The files that have a schema: `X.schema.json`, out of which `X.schema.ts` is made. */
@@ -14,8 +14,6 @@ export const schemas: readonly string[] = [
   'build/tree/scripts',
   'kola-tests/harness/run/denylist',
 ];
-
-const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 
 /** TypeScript of the types that a schema describes. `strict`: a value of any name may be missing from a record. */
 export async function typesOf(schema: JSONSchema, name: string, strict: boolean): Promise<string> {

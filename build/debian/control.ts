@@ -7,7 +7,7 @@ export type Stanza = ReadonlyMap<string, string>;
 /**
  * Parses a control file of any number of stanzas. Field names are folded to lower case (they compare without
  * regard to case); continuation lines keep their newline and lose their first blank. `where` names the file in errors.
- * Meant for small files (Release, .dsc, control, apt sources); indexes have their own pass, see compact.ts.
+ * Meant for small files (Release, .dsc, control, apt sources); indexes have their own pass, see packages-index.ts.
  */
 export function parseStanzas(text: string, where: string): Stanza[] {
   const stanzas: Stanza[] = [];

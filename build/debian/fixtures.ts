@@ -1,5 +1,5 @@
 import { sha256 } from '../../sdk/lib/files.ts';
-import { compact, openCompact } from './compact.ts';
+import { readPackages } from './packages-index.ts';
 import { type IndexLike, makeUniverse, type Pins, type Universe } from './universe.ts';
 
 /** For tests: Packages files in a few words, the indexes and universes made of them. */
@@ -38,7 +38,7 @@ export function testIndex(suite: string, stanzas: Stanzas): IndexLike {
     id: `${archive}/${suite}/main`,
     suite,
     onRequest: suite.endsWith('-backports'),
-    packages: openCompact(compact(packagesText(stanzas), suite))!,
+    packages: readPackages(packagesText(stanzas), suite),
   };
 }
 

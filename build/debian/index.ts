@@ -6,12 +6,12 @@ import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256, writeAtomic } from '../../sdk/lib/files.ts';
 import { log, startProgress, warn } from '../../sdk/lib/log.ts';
 import { type ArchiveName, architecture, type Suite } from './archives.ts';
-import { type CompactIndex, compact, openCompact } from './compact.ts';
 import { getBytes } from './http.ts';
 import { readArchiveKeys } from './keys.ts';
 import { archiveUrls } from './mirror.ts';
+import { type PackageIndex, readPackages } from './packages-index.ts';
 import { type Release, type ReleaseChecks, verifyRelease } from './release.ts';
-import { compactSources, openSources, type SourceIndex } from './sources.ts';
+import { readSources, type SourceIndex } from './sources.ts';
 import { unxz } from './xz.ts';
 
 /** Packages of one component of one suite, at the end of the hash chain from a verified InRelease. */
@@ -24,7 +24,7 @@ export interface Index {
   readonly onRequest: boolean;
   /** Of the uncompressed Packages file. */
   readonly sha256: Sha256;
-  readonly packages: CompactIndex;
+  readonly packages: PackageIndex;
 }
 
 export interface SuiteIndexes {
@@ -53,8 +53,8 @@ function indexFolder(): string {
   return join(cacheDir(), 'indexes');
 }
 
-async function readIfThere(path: string, encoding: 'utf8' | 'latin1'): Promise<string | undefined> {
-  return await readFile(path, encoding).catch((error: unknown) => {
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  return await readFile(path).catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   });
@@ -94,7 +94,7 @@ async function cachedRelease(
   path: string,
   checks: ReleaseChecks,
 ): Promise<{ release: Release; age: number } | undefined> {
-  const text = await readIfThere(path, 'utf8');
+  const text = (await readIfThere(path))?.toString('utf8');
   if (text === undefined) return undefined;
   try {
     const { mtimeMs } = await stat(path);
@@ -140,8 +140,11 @@ async function fetchRelease(suite: Suite, options: FetchOptions): Promise<Releas
   }
 }
 
-/** Downloads, checks and decompresses `PATH.xz` of a suite: the SHA-256 of both forms are in its InRelease. */
-async function fetchListed(
+/**
+ * The text of `PATH` of a suite. Its compressed form is kept in the cache; the SHA-256 of both forms are in the suite's
+ * InRelease.
+ */
+async function readListed(
   suite: Suite,
   release: Release,
   path: string,
@@ -149,6 +152,9 @@ async function fetchListed(
 ): Promise<string> {
   const plain = listed(release, path);
   const packed = listed(release, `${path}.xz`);
+  const kept = join(indexFolder(), `${packed.sha256}.xz`);
+  const cached = await readIfThere(kept);
+  if (cached && sha256(cached) === packed.sha256) return await unpacked(cached, plain.sha256);
   const folder = path.slice(0, path.lastIndexOf('/'));
   const names = [...(release.byHash ? [`${folder}/by-hash/SHA256/${packed.sha256}`] : []), `${path}.xz`];
   const urls = archiveUrls(await options.bases(), suite.archive).flatMap((base) =>
@@ -162,14 +168,19 @@ async function fetchListed(
       if (sha256(bytes) !== packed.sha256)
         throw new Error(`its SHA-256 is ${sha256(bytes)}, InRelease says ${packed.sha256}`);
       progress.update(packed.size, 'unpacking');
-      const text = await unxz(bytes);
-      if (sha256(text) !== plain.sha256)
-        throw new Error('what it decompresses to is not what InRelease says');
-      return text.toString('latin1');
+      const text = await unpacked(bytes, plain.sha256);
+      await writeAtomic(kept, bytes);
+      return text;
     });
   } finally {
     progress.done(`${(packed.size / 1e6).toFixed(1)} MB`);
   }
+}
+
+async function unpacked(bytes: Buffer, digest: Sha256): Promise<string> {
+  const text = await unxz(bytes);
+  if (sha256(text) !== digest) throw new Error('what it decompresses to is not what InRelease says');
+  return text.toString('latin1');
 }
 
 function listed(release: Release, path: string): { sha256: Sha256; size: number } {
@@ -178,28 +189,6 @@ function listed(release: Release, path: string): { sha256: Sha256; size: number 
   throw new Failure(`the InRelease of ${release.suite} does not list ${path}`, {
     hint: 'correct the components in archives.ts',
   });
-}
-
-/** Opens the parsed form of an index from the cache, else makes it from the downloaded one. */
-async function openIndex<T>(
-  suite: Suite,
-  release: Release,
-  path: string,
-  form: {
-    suffix: string;
-    make: (text: string, where: string) => string;
-    open: (text: string) => T | undefined;
-  },
-  options: FetchOptions,
-): Promise<{ sha256: Sha256; index: T }> {
-  const { sha256: digest } = listed(release, path);
-  const cachePath = join(indexFolder(), `${digest}.${form.suffix}`);
-  const cached = await readIfThere(cachePath, 'latin1');
-  const ready = cached === undefined ? undefined : form.open(cached);
-  if (ready !== undefined) return { sha256: digest, index: ready };
-  const made = form.make(await fetchListed(suite, release, path, options), `${path} of ${suite.suite}`);
-  await writeAtomic(cachePath, Buffer.from(made, 'latin1'));
-  return { sha256: digest, index: form.open(made)! };
 }
 
 /** The Packages indexes of a suite, verified up to Debian's signature. */
@@ -213,14 +202,15 @@ export async function openSuite(suite: Suite, options: FetchOptions): Promise<Su
 
 async function readSuite(suite: Suite, options: FetchOptions): Promise<SuiteIndexes> {
   const release = await fetchRelease(suite, options);
-  const form = { suffix: 'packages', make: compact, open: openCompact };
   const indexes: Index[] = [];
   for (const component of suite.components) {
     const path = `${component}/binary-${architecture}/Packages`;
-    const { sha256: digest, index } = await openIndex(suite, release, path, form, options);
     const { archive, onRequest } = suite;
     const id = `${archive}/${suite.suite}/${component}`;
-    indexes.push({ id, archive, suite: suite.suite, component, onRequest, sha256: digest, packages: index });
+    const { sha256 } = listed(release, path);
+    const text = await readListed(suite, release, path, options);
+    const packages = readPackages(text, `${path} of ${suite.suite}`);
+    indexes.push({ id, archive, suite: suite.suite, component, onRequest, sha256, packages });
   }
   return { suite, release, indexes };
 }
@@ -230,17 +220,12 @@ export async function openSuiteSources(
   { suite, release }: SuiteIndexes,
   options: FetchOptions,
 ): Promise<{ component: string; sha256: Sha256; sources: SourceIndex }[]> {
-  const form = { suffix: 'sources', make: compactSources, open: openSources };
   const result: { component: string; sha256: Sha256; sources: SourceIndex }[] = [];
   for (const component of suite.components) {
-    const { sha256: digest, index } = await openIndex(
-      suite,
-      release,
-      `${component}/source/Sources`,
-      form,
-      options,
-    );
-    result.push({ component, sha256: digest, sources: index });
+    const path = `${component}/source/Sources`;
+    const { sha256 } = listed(release, path);
+    const text = await readListed(suite, release, path, options);
+    result.push({ component, sha256, sources: readSources(text, `${path} of ${suite.suite}`) });
   }
   return result;
 }

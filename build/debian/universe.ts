@@ -1,7 +1,7 @@
 import { architecture } from './archives.ts';
-import type { PackageRecord } from './compact.ts';
 import { type Alternatives, parseRelations, type Relation } from './control.ts';
 import type { Index } from './index.ts';
+import type { PackageRecord } from './packages-index.ts';
 import { compareVersions, satisfies } from './version.ts';
 
 /** What the resolver needs of an index; tests make small ones. */
