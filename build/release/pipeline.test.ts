@@ -14,8 +14,8 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { toolCommand } from '../../sdk/tool.ts';
-import { CHECKOUT } from '../graph/code.ts';
 import { temporaryFolder } from '../graph/testing.ts';
 import { sdkTree } from '../image/sdk.ts';
 
