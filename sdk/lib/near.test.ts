@@ -28,5 +28,5 @@ test('edits that count: letters that are missing, too many or others, up to one 
 
 test('of many names at most five, those an edit away and those with the wanted one as a part', () => {
   const names = ['neovim', 'vim-tiny', 'vi', 'libc6', 'vim-gtk3', 'vmi'];
-  assert.equal(didYouMean('vim', names), 'did you mean vi, neovim, vim-gtk3, vim-tiny?');
+  assert.equal(didYouMean('vim', names), 'did you mean vi, vmi, neovim, vim-gtk3, vim-tiny?');
 });
