@@ -268,6 +268,14 @@ describe('at boot', () => {
     assert.deepEqual([world.reboots, box.logged], [0, []]);
   });
 
+  test('a machine without a disk of its own has nothing on trial', () => {
+    const { box } = fakeWorld();
+    box.nodes.delete('/run/draisine/boot-disk/9');
+    box.nodes.delete('/run/draisine/boot-disk');
+    atBoot(box, () => assert.fail('nothing to tell'));
+    assert.match(box.journal('notice').join(), /nothing is on trial: this system was not booted from a disk/);
+  });
+
   test('all is well: committed after the settle time, the floor rises, /etc is not kept', () => {
     const { box, world } = trial();
     let said = 0;

@@ -77,7 +77,8 @@ function policyOrDefault(box: Box): Policy {
 
 /** At every boot: a trial to its end, or what is to be said of one that ended before. `notify`: when something changes. */
 export function atBoot(box: Box, notify: () => void): void {
-  const running = runningRelease(box);
+  const running = installedRelease(box);
+  if (!running) return;
   const left = countTry(box, running.disk, running.usr.rootHash);
   if (left !== undefined && (left > 0 || readState(box).staged?.rootHash === running.usr.rootHash)) {
     runTrial(box, running, left, notify);
@@ -89,6 +90,17 @@ export function atBoot(box: Box, notify: () => void): void {
   notify();
   aftermath(box, running);
   notify();
+}
+
+/** A machine whose /usr came over the network, or from a file, has no release of its own that could be on trial. */
+function installedRelease(box: Box): Running | undefined {
+  try {
+    return runningRelease(box);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('notice', `nothing is on trial: ${describeError(error)}`);
+    return undefined;
+  }
 }
 
 /** What the last boots came to, when nobody could write it down. */
