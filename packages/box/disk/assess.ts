@@ -1,8 +1,9 @@
 import { type Box, BoxError, whyFailed } from '../io/box.ts';
-import { listUkis, renameUki, ukiName, withEsp, withMounted } from './esp.ts';
+import { listUkis, renameUki, ukiName, withEsp } from './esp.ts';
 import { otherSlot, slotHolds } from './inspect.ts';
 import { hasLoaderVariable, updateBootLoader } from './loader.ts';
 import type { DraisineDisk, InstalledUki, Slot } from './model.ts';
+import { withMounted } from './mount.ts';
 import { slotIsWhole, TRIES } from './stage.ts';
 
 /*

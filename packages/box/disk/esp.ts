@@ -1,76 +1,14 @@
-import { type Box, BoxError, folderOf, mustRun, nameOf, whyFailed } from '../io/box.ts';
+import { type Box, BoxError, folderOf, mustRun, whyFailed } from '../io/box.ts';
 import type { InstalledUki } from './model.ts';
+import { withMounted } from './mount.ts';
 import { ukiRootHash } from './pe.ts';
 
 /** Where UKIs are on the ESP (Boot Loader Specification, type 2). */
 export const UKI_FOLDER = 'EFI/Linux';
 /** Of a file that is not whole yet: no boot loader reads it. */
 const TEMPORARY = '.new';
-const MOUNTS = '/run/draisine/mounts';
 
-/** How often, and how long apart in milliseconds, a file system is tried that another process reads at the moment. */
-const TRIES = 20;
-const PAUSE = 500;
-
-/** Mounts a FAT file system, and unmounts it whatever happens. `use` is given the folder. */
-export function withMounted<T>(
-  box: Box,
-  device: string,
-  mode: 'read' | 'write',
-  use: (folder: string) => T,
-): T {
-  const folder = mountFolder(box, device);
-  const command = ['mount', '-t', 'vfat', '-o', mode === 'read' ? 'ro' : WRITABLE, device, folder];
-  let ran = box.run(command);
-  for (let tried = 1; ran.code !== 0 && tried < TRIES; tried++) {
-    // Who has it mounted to write has it so for all; who reads is done soon.
-    if (mode === 'read') ran = box.run(command.with(4, WRITABLE));
-    else box.sleep(PAUSE);
-    if (ran.code !== 0) ran = box.run(command);
-  }
-  if (ran.code !== 0) throw new BoxError(`cannot mount ${device}: ${whyFailed(command, ran)}`);
-  return andUnmount(box, folder, use);
-}
-
-/** dirsync: what a folder says is on the disk when the call returns. */
-const WRITABLE = 'dirsync,umask=0077';
-
-/** To read; what cannot be mounted, as somebody has the whole disk for himself, is no folder. */
-export function withMountable<T>(box: Box, device: string, use: (folder: string | undefined) => T): T {
-  const folder = mountFolder(box, device);
-  const { code } = box.run(['mount', '-t', 'vfat', '-o', 'ro', device, folder]);
-  return code === 0 ? andUnmount(box, folder, use) : use(undefined);
-}
-
-/** One of this process. Those of processes that were killed are unmounted. */
-function mountFolder(box: Box, device: string): string {
-  box.makeFolder(MOUNTS, 0o700);
-  const [own, name] = [box.readLink('/proc/self'), nameOf(device)];
-  for (const folder of box.list(MOUNTS)) {
-    const process = folder.slice(folder.lastIndexOf('.') + 1);
-    if (process !== own && box.stat(`/proc/${process}`) !== undefined) continue;
-    const left = `${MOUNTS}/${folder}`;
-    if (box.run(['mountpoint', '--quiet', left]).code === 0) unmount(box, left);
-    if (process !== own) box.remove(left);
-  }
-  const folder = `${MOUNTS}/${name}.${own}`;
-  box.makeFolder(folder, 0o700);
-  return folder;
-}
-
-function andUnmount<T>(box: Box, folder: string, use: (folder: string) => T): T {
-  try {
-    return use(folder);
-  } finally {
-    unmount(box, folder);
-  }
-}
-
-function unmount(box: Box, folder: string): void {
-  mustRun(box, 'cannot unmount', ['umount', folder]);
-}
-
-/** As `withMounted`, after what a power cut left has been put in order: room that no file has is free again. */
+/** The mounted ESP, to write, after what a power cut left has been put in order: room that no file has is free again. */
 export function withEsp<T>(box: Box, device: string, use: (folder: string) => T): T {
   mendFat(box, device);
   return withMounted(box, device, 'write', (folder) => {
@@ -82,6 +20,8 @@ export function withEsp<T>(box: Box, device: string, use: (folder: string) => T)
 /** fsck.fat(8): 1 means that it has found and mended something. Nobody else must have the file system. */
 function mendFat(box: Box, device: string): void {
   if (box.run(['findmnt', '--noheadings', '--source', device]).code === 0) return;
+  if (box.run(['fsck.fat', '-n', device]).code === 0) return;
+  withMounted(box, device, 'write', (folder) => partTwins(box, folder));
   const command = ['fsck.fat', '-a', device];
   const ran = box.run(command);
   if (ran.code > 1) box.log('warning', `the ESP ${device} could not be checked: ${whyFailed(command, ran)}`);
@@ -90,6 +30,30 @@ function mendFat(box: Box, device: string): void {
 /** Clusters without a file come back as FSCK0000.REC and so on. */
 function removeSalvaged(box: Box, folder: string): void {
   for (const name of box.list(folder)) if (/^FSCK\d{4}\.REC$/i.test(name)) box.remove(`${folder}/${name}`);
+}
+
+/**
+ * A power cut while a UKI was given another name may leave both names for the same clusters, and fsck.fat would cut one
+ * of them off. The file is copied, and the copy takes the place of both.
+ */
+function partTwins(box: Box, esp: string): void {
+  const folder = `${esp}/${UKI_FOLDER}`;
+  const ukis = listUkis(box, esp);
+  for (const version of new Set(ukis.map((uki) => uki.version))) {
+    const [kept, ...others] = ukis
+      .filter((uki) => uki.version === version)
+      // What was renamed last: it is not counted any more, or has fewer tries left.
+      .sort((a, b) => (a.left ?? -1) - (b.left ?? -1));
+    if (!kept || others.length === 0) continue;
+    const copy = `${folder}/${kept.file}${TEMPORARY}`;
+    mustRun(box, `cannot write ${kept.file}`, ['cp', `${folder}/${kept.file}`, copy]);
+    box.sync(copy);
+    flushFolder(box, folder);
+    for (const { file } of [...others, kept]) box.remove(`${folder}/${file}`);
+    box.rename(copy, `${folder}/${kept.file}`);
+    flushFolder(box, folder);
+    box.log('warning', `${kept.file} had two names after a power cut, and has one again`);
+  }
 }
 
 const NAME = /^draisine_([0-9A-Za-z.~^-]+?)(?:\+(\d{1,4})(?:-(\d{1,4}))?)?\.efi$/i;
@@ -178,8 +142,23 @@ export function putFile(box: Box, path: string, sha256: string, write: (path: st
     });
   }
   flushFolder(box, folder);
-  box.rename(temporary, path);
-  flushFolder(box, folder);
+  keeping(box, [path], () => {
+    box.rename(temporary, path);
+    flushFolder(box, folder);
+  });
+}
+
+/**
+ * Does something that gives up files. A file that is open keeps its clusters: they are free only when it is on the disk
+ * that the file has no name any more, else a power cut could leave the name of a file whose clusters are another's.
+ */
+function keeping(box: Box, paths: readonly string[], use: () => void): void {
+  const open = paths.flatMap((path) => (box.stat(path) === undefined ? [] : [box.open(path, 'read')]));
+  try {
+    use();
+  } finally {
+    for (const file of open) file.close();
+  }
 }
 
 /** As `putFile`, from another file. Nothing is done when it is there already. */
@@ -195,8 +174,12 @@ export function removeUkis(box: Box, esp: string, unwanted: (uki: InstalledUki) 
   const gone = listUkis(box, esp).filter(unwanted);
   const halves =
     box.stat(folder) === undefined ? [] : box.list(folder).filter((file) => file.endsWith(TEMPORARY));
-  for (const file of [...gone.map((uki) => uki.file), ...halves]) box.remove(`${folder}/${file}`);
-  if (gone.length + halves.length > 0) flushFolder(box, folder);
+  const paths = [...gone.map((uki) => uki.file), ...halves].map((file) => `${folder}/${file}`);
+  if (paths.length === 0) return;
+  keeping(box, paths, () => {
+    for (const path of paths) box.remove(path);
+    flushFolder(box, folder);
+  });
 }
 
 /** Gives a UKI another name: only its counters change. */

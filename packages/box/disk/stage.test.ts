@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FakeBox } from '../io/fake.ts';
 import { bootOther, countTry, fallback, installedUkis, markBad, markGood, runningUki } from './assess.ts';
-import { listUkis, parseUkiName, ukiName } from './esp.ts';
+import { listUkis, parseUkiName, ukiName, withEsp } from './esp.ts';
 import { inspectDisk, otherSlot, slotHolds } from './inspect.ts';
 import { stage } from './stage.ts';
 import { ESP, fakeDraisine, fill, HASHES, makeUki, NEXT, nextSlot, nextUki } from './testing.ts';
@@ -250,6 +250,35 @@ describe('a trial', () => {
       () => bootOther(box, inspectDisk(box), HASHES.next),
       /slot a does not hold 2026\.1101\.0 as a whole any more/,
     );
+  });
+
+  test('two names of one file, which a power cut leaves of a rename, become one before fsck.fat sees them', () => {
+    const box = fakeDraisine();
+    const twin = (name: string) => ({ [`${ESP}/EFI/Linux/${name}`]: makeUki(HASHES.next) });
+    box.put({
+      ...twin(`draisine_${NEXT}+3.efi`),
+      ...twin(`draisine_${NEXT}+2-1.efi`),
+      [`${ESP}/FSCK0000.REC`]: 'x',
+    });
+    box.program('fsck.fat', ([, option]) => {
+      if (option === '-n') return { code: 1 };
+      assert.deepEqual(
+        files(box).filter((name) => name.includes(NEXT)),
+        [`draisine_${NEXT}+2-1.efi`],
+      );
+      return { code: 1 };
+    });
+    withEsp(box, '/dev/vda1', (esp) => {
+      assert.deepEqual(
+        listUkis(box, esp).map(({ file }) => file),
+        ['draisine_2026.1001.0.efi', 'draisine_2026.1101.0.efi', `draisine_${NEXT}+2-1.efi`],
+      );
+      assert.equal(box.stat(`${ESP}/FSCK0000.REC`), undefined);
+    });
+    assert.match(box.journal('warning').join(), /had two names after a power cut/);
+    const busy = fakeDraisine();
+    busy.program('findmnt', () => '/boot\n');
+    withEsp(busy, '/dev/vda1', () => assert.ok(!busy.ran.some(([name]) => name === 'fsck.fat')));
   });
 
   test('a UKI whose headers are broken still stands for its slot', () => {

@@ -1,7 +1,8 @@
-import { copyFile, removeUkis, sha256Of, ukiName, withEsp, withMountable } from '../disk/esp.ts';
+import { copyFile, removeUkis, sha256Of, ukiName, withEsp } from '../disk/esp.ts';
 import { runningUsr } from '../disk/inspect.ts';
 import { dropDefaultEntry } from '../disk/loader.ts';
 import type { Partition } from '../disk/model.ts';
+import { withMountable } from '../disk/mount.ts';
 import { runningContent } from '../disk/running.ts';
 import { fillSlot, installUki, nameSlotFor, slotIsWhole } from '../disk/stage.ts';
 import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';

@@ -1,0 +1,65 @@
+import { type Box, BoxError, mustRun, nameOf, whyFailed } from '../io/box.ts';
+
+const MOUNTS = '/run/draisine/mounts';
+
+/** How often, and how long apart in milliseconds, a file system is tried that another process reads at the moment. */
+const TRIES = 20;
+const PAUSE = 500;
+
+/** Mounts a FAT file system, and unmounts it whatever happens. `use` is given the folder. */
+export function withMounted<T>(
+  box: Box,
+  device: string,
+  mode: 'read' | 'write',
+  use: (folder: string) => T,
+): T {
+  const folder = mountFolder(box, device);
+  const command = ['mount', '-t', 'vfat', '-o', mode === 'read' ? 'ro' : WRITABLE, device, folder];
+  let ran = box.run(command);
+  for (let tried = 1; ran.code !== 0 && tried < TRIES; tried++) {
+    // Who has it mounted to write has it so for all; who reads is done soon.
+    if (mode === 'read') ran = box.run(command.with(4, WRITABLE));
+    else box.sleep(PAUSE);
+    if (ran.code !== 0) ran = box.run(command);
+  }
+  if (ran.code !== 0) throw new BoxError(`cannot mount ${device}: ${whyFailed(command, ran)}`);
+  return andUnmount(box, folder, use);
+}
+
+/** Without dirsync: what a rename changes in a folder then goes to the disk at once, by the flush that follows. */
+const WRITABLE = 'umask=0077';
+
+/** To read; what cannot be mounted, as somebody has the whole disk for himself, is no folder. */
+export function withMountable<T>(box: Box, device: string, use: (folder: string | undefined) => T): T {
+  const folder = mountFolder(box, device);
+  const { code } = box.run(['mount', '-t', 'vfat', '-o', 'ro', device, folder]);
+  return code === 0 ? andUnmount(box, folder, use) : use(undefined);
+}
+
+/** One of this process. Those of processes that were killed are unmounted. */
+function mountFolder(box: Box, device: string): string {
+  box.makeFolder(MOUNTS, 0o700);
+  const [own, name] = [box.readLink('/proc/self'), nameOf(device)];
+  for (const folder of box.list(MOUNTS)) {
+    const process = folder.slice(folder.lastIndexOf('.') + 1);
+    if (process !== own && box.stat(`/proc/${process}`) !== undefined) continue;
+    const left = `${MOUNTS}/${folder}`;
+    if (box.run(['mountpoint', '--quiet', left]).code === 0) unmount(box, left);
+    if (process !== own) box.remove(left);
+  }
+  const folder = `${MOUNTS}/${name}.${own}`;
+  box.makeFolder(folder, 0o700);
+  return folder;
+}
+
+function andUnmount<T>(box: Box, folder: string, use: (folder: string) => T): T {
+  try {
+    return use(folder);
+  } finally {
+    unmount(box, folder);
+  }
+}
+
+function unmount(box: Box, folder: string): void {
+  mustRun(box, 'cannot unmount', ['umount', folder]);
+}
