@@ -81,7 +81,8 @@ export function targetOf({
     ({ version }) => reach === undefined || compareVersions(version, reach) <= 0,
   );
   if (onTheWay) return onTheWay;
-  if (pin === undefined) return ahead.at(-1);
+  // Never a barrier that lies beyond what the channel names.
+  if (pin === undefined) return ahead.find(({ version }) => version === channel.version);
   if (compareVersions(pin, running) <= 0) return undefined;
   return ahead.find(({ version }) => version === pin) ?? { version: pin, release: undefined };
 }
