@@ -1,7 +1,7 @@
 import { type Terminal, WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { parseOptions } from './options.ts';
-import { VERBS } from './update.ts';
+import { VERBS } from './verbs.ts';
 
 function usage(): string {
   const lines = Object.values(VERBS).flatMap(({ usage: words, does }) =>

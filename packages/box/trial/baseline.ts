@@ -31,10 +31,17 @@ interface UnitState {
 }
 
 const SYSTEMCTL = ['systemctl', '--no-pager', '--plain', '--no-legend'];
+/** A question that is never answered must not hold up a deadline. */
+const IN_TIME = { timeoutSeconds: 60 };
 
 /** What the boot brings: all that multi-user.target wants, directly or by other targets. */
 function bootUnits(box: Box): string[] {
-  const told = mustRun(box, 'cannot list units', [...SYSTEMCTL, 'list-dependencies', 'multi-user.target']);
+  const told = mustRun(
+    box,
+    'cannot list units',
+    [...SYSTEMCTL, 'list-dependencies', 'multi-user.target'],
+    IN_TIME,
+  );
   const names = told.split('\n').map((line) => line.replace(/^[^A-Za-z0-9-]*/, '').trim());
   return [...new Set(names.filter((name) => /\.(service|socket|timer|path|mount|target)$/.test(name)))];
 }
@@ -42,13 +49,8 @@ function bootUnits(box: Box): string[] {
 export function unitStates(box: Box, names: readonly string[]): UnitState[] {
   if (names.length === 0) return [];
   const properties = 'Id,LoadState,ActiveState,SubState,ConditionResult';
-  const told = mustRun(box, 'cannot ask for units', [
-    'systemctl',
-    'show',
-    `--property=${properties}`,
-    '--',
-    ...names,
-  ]);
+  const command = ['systemctl', 'show', `--property=${properties}`, '--', ...names];
+  const told = mustRun(box, 'cannot ask for units', command, IN_TIME);
   return told
     .trim()
     .split('\n\n')
@@ -65,7 +67,12 @@ export function unitStates(box: Box, names: readonly string[]): UnitState[] {
 }
 
 export function failedUnits(box: Box): string[] {
-  const told = mustRun(box, 'cannot list units', [...SYSTEMCTL, 'list-units', '--state=failed', '--all']);
+  const told = mustRun(
+    box,
+    'cannot list units',
+    [...SYSTEMCTL, 'list-units', '--state=failed', '--all'],
+    IN_TIME,
+  );
   return told
     .split('\n')
     .map((line) => line.trim().split(/\s+/)[0] ?? '')

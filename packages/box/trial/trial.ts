@@ -185,7 +185,13 @@ export function reject(box: Box, running: Running, faults: readonly string[]): v
     if (!(error instanceof BoxError)) throw error;
     box.log('error', `what was found could not be kept: ${describeError(error)}`);
   }
-  markBad(box, running.disk, running.usr.rootHash);
+  try {
+    markBad(box, running.disk, running.usr.rootHash);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    // The boots that are left are counted by the boot loader.
+    box.log('error', `it keeps its tries: ${describeError(error)}`);
+  }
   mustRun(box, 'cannot restart', ['systemctl', 'reboot']);
 }
 

@@ -1,0 +1,53 @@
+import { bootOther } from '../disk/assess.ts';
+import { WrongUsage } from '../install/terminal.ts';
+import { BoxError } from '../io/box.ts';
+import { commit, onTrial, reject } from '../trial/trial.ts';
+import { readPolicy } from '../update/policy.ts';
+import { runningRelease } from '../update/running.ts';
+import { prepareTrial, restart } from '../update/stage.ts';
+import { changeState, readState } from '../update/state.ts';
+import { writeNotices } from './notice.ts';
+import { exclusive, refuseOnTrial, tell, type Verb } from './verb.ts';
+
+export const reboot: Verb = (box, _terminal, { words }) => {
+  if (words.length > 0) throw new WrongUsage(`reboot takes no ${words[0]}`);
+  refuseOnTrial(box);
+  const running = runningRelease(box);
+  exclusive(box, () => {
+    const { staged } = readState(box);
+    restart(box, running, readPolicy(box), staged ? `${staged.version} is staged` : 'its owner says so');
+  });
+};
+
+export const commitNow: Verb = (box, terminal, options) => {
+  const trial = onTrial(box);
+  if (!trial) throw new BoxError('no release is on trial');
+  exclusive(box, () => commit(box, runningRelease(box), () => writeNotices(box)));
+  tell(terminal, options, { action: 'commit', version: trial.version }, `${trial.version} is committed`);
+};
+
+export const rollback: Verb = (box, terminal, options) => {
+  const running = runningRelease(box);
+  exclusive(box, () => {
+    if (onTrial(box)) return reject(box, running, ['its owner rolled it back']);
+    const { version } = running;
+    prepareTrial(box, running, readPolicy(box));
+    const other = bootOther(box, running.disk, running.usr.rootHash);
+    changeState(box, ({ rejected }) => ({
+      staged: {
+        version: other.version,
+        rootHash: other.rootHash!,
+        from: version,
+        since: box.now(),
+        rebooting: true,
+      },
+      rejected: [
+        ...rejected.filter((each) => each.version !== version && each.version !== other.version),
+        { version, reason: 'its owner rolled it back', since: box.now(), evidence: undefined },
+      ],
+    }));
+    box.log('notice', `${version} is rolled back by its owner: ${other.version} runs from the next boot on`);
+    tell(terminal, options, { action: 'rollback', version: other.version }, `back to ${other.version}`);
+    restart(box, running, readPolicy(box), `back to ${other.version}`);
+  });
+};

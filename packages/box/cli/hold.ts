@@ -1,0 +1,40 @@
+import { WrongUsage } from '../install/terminal.ts';
+import { BoxError } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
+import { changeState, readState } from '../update/state.ts';
+import { parseDuration } from './options.ts';
+import { exclusive, tell, type Verb } from './verb.ts';
+
+export const hold: Verb = (box, terminal, options) => {
+  const [name, other] = options.words;
+  if (name === undefined || other !== undefined || !/^[A-Za-z0-9._-]{1,64}$/.test(name))
+    throw new WrongUsage(
+      'a hold has a name of letters, digits, dots and hyphens: draisine hold NAME --reason TEXT',
+    );
+  const reason = options.values.reason ?? 'no reason was given';
+  const { for: duration } = options.values;
+  const until = duration === undefined ? undefined : box.now() + parseDuration(duration);
+  exclusive(box, () =>
+    changeState(box, ({ holds }) => ({
+      holds: [...holds.filter((each) => each.name !== name), { name, reason, since: box.now(), until }],
+    })),
+  );
+  const end = until === undefined ? `draisine release-hold ${name}` : isoTime(until);
+  tell(
+    terminal,
+    options,
+    { name, reason, until: until === undefined ? undefined : isoTime(until) },
+    `updates are held until: ${end}`,
+  );
+};
+
+export const releaseHold: Verb = (box, terminal, options) => {
+  const [name] = options.words;
+  if (name === undefined) throw new WrongUsage('which hold: draisine release-hold NAME');
+  exclusive(box, () => {
+    if (!readState(box).holds.some((each) => each.name === name))
+      throw new BoxError(`there is no hold ${name}`);
+    changeState(box, ({ holds }) => ({ holds: holds.filter((each) => each.name !== name) }));
+  });
+  tell(terminal, options, { name }, `${name} holds nothing any more`);
+};

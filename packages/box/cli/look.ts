@@ -1,0 +1,22 @@
+import { check, describeDecision } from '../update/check.ts';
+import { runningRelease } from '../update/running.ts';
+import { formatStatus, formatWhy, statusReport } from './report.ts';
+import { exclusive, remembered, requestOf, tell, type Verb } from './verb.ts';
+
+export const status: Verb = (box, terminal, options) => {
+  const report = statusReport(box);
+  tell(terminal, options, report, formatStatus(report));
+};
+
+export const why: Verb = (box, terminal, options) => {
+  const report = statusReport(box);
+  const { next, trial, updates, lastCheck, version } = report;
+  tell(terminal, options, { version, next, trial, updates, lastCheck }, formatWhy(report));
+};
+
+export const checkNow: Verb = (box, terminal, options) => {
+  const { base } = requestOf({ ...options, words: [] });
+  const running = runningRelease(box);
+  const { decision } = exclusive(box, () => remembered(box, () => check(box, running, { base })));
+  tell(terminal, options, decision, describeDecision(decision));
+};

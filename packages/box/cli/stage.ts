@@ -1,0 +1,37 @@
+import type { Terminal } from '../install/terminal.ts';
+import { type Box, BoxError } from '../io/box.ts';
+import { type Checked, check, describeDecision } from '../update/check.ts';
+import { type Running, runningRelease } from '../update/running.ts';
+import { stageRelease } from '../update/stage.ts';
+import { writeNotices } from './notice.ts';
+import { exclusive, refuseOnTrial, remembered, requestOf, tell, type Verb } from './verb.ts';
+
+export function doStage(box: Box, terminal: Terminal, running: Running, checked: Checked): object {
+  const started = box.monotonic();
+  const traffic = stageRelease(box, running, checked, (step) => terminal.complain(step));
+  writeNotices(box);
+  return { ...traffic, seconds: Math.round((box.monotonic() - started) / 1000) };
+}
+
+export const stageNow: Verb = (box, terminal, options) => {
+  refuseOnTrial(box);
+  const running = runningRelease(box);
+  const request = requestOf(options);
+  exclusive(box, () => {
+    const checked = remembered(box, () => check(box, running, request));
+    const { decision } = checked;
+    if (decision.action === 'stage') {
+      const done = doStage(box, terminal, running, checked);
+      tell(terminal, options, { ...decision, ...done }, `${decision.version} is staged: draisine reboot`);
+    } else if (decision.action === 'wait') throw new BoxError(describeDecision(decision));
+    else
+      tell(
+        terminal,
+        options,
+        decision,
+        decision.action === 'reboot'
+          ? `${decision.version} is staged already: draisine reboot`
+          : decision.reason,
+      );
+  });
+};

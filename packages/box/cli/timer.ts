@@ -1,0 +1,70 @@
+import type { Terminal } from '../install/terminal.ts';
+import { type Box, BoxError, describeError } from '../io/box.ts';
+import { onTrial } from '../trial/trial.ts';
+import { check, describeDecision, recall } from '../update/check.ts';
+import { readPolicy } from '../update/policy.ts';
+import { type Running, runningRelease } from '../update/running.ts';
+import { restart, unstage } from '../update/stage.ts';
+import { readState } from '../update/state.ts';
+import { writeNotices } from './notice.ts';
+import { doStage } from './stage.ts';
+import { exclusive, remembered, requestOf, type Verb } from './verb.ts';
+
+/** How often the channel is asked, and how soon again when it did not answer. Milliseconds. */
+const EVERY = 4 * 3_600_000;
+const AGAIN = 30 * 60_000;
+
+/** Whether the channel is to be asked now; what is known already may say so too: a turn in a rollout has come. */
+function isDue(box: Box, running: Running): boolean {
+  const { lastCheck } = readState(box);
+  if (!lastCheck) return true;
+  const age = box.now() - lastCheck.at;
+  if (age < 0 || age >= (lastCheck.result === 'done' ? EVERY : AGAIN)) return true;
+  return recall(box, running)?.decision.action === 'stage';
+}
+
+/**
+ * What the timer and a stick start: check, and do what the policy says. That a server is down, or says what must not be
+ * believed, is told by journal, status and why; it makes no unit fail.
+ */
+export const update: Verb = (box, terminal, options) => {
+  if (onTrial(box)) return box.log('info', 'nothing is checked while a release is on trial');
+  const running = runningRelease(box);
+  const { base } = requestOf({ ...options, words: [] });
+  const { staged } = readState(box);
+  if (base === undefined && readPolicy(box).base === undefined && !staged) return;
+  exclusive(box, () => {
+    try {
+      if (base !== undefined || isDue(box, running)) askAndStage(box, terminal, running, base);
+      restartAsPolicySays(box, running);
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error;
+      box.log('error', `no update: ${describeError(error)}`);
+    } finally {
+      writeNotices(box);
+    }
+  });
+};
+
+function askAndStage(box: Box, terminal: Terminal, running: Running, base: string | undefined): void {
+  // Whoever plugs in a stick asks for what is on it.
+  const request = base === undefined ? {} : { base, asked: {} };
+  try {
+    const checked = remembered(box, () => check(box, running, request));
+    if (checked.decision.action === 'stage') doStage(box, terminal, running, checked);
+    else box.log('info', describeDecision(checked.decision));
+  } catch (error) {
+    // What is staged already does not wait for a server that is down.
+    if (!(error instanceof BoxError) || !readState(box).staged) throw error;
+    box.log('warning', describeError(error));
+  }
+}
+
+function restartAsPolicySays(box: Box, running: Running): void {
+  const known = recall(box, running);
+  if (!known || !readState(box).staged) return;
+  const { decision, situation } = known;
+  box.log('info', describeDecision(decision));
+  if (decision.action === 'unstage') unstage(box, running, decision.reason);
+  if (decision.action === 'reboot') restart(box, running, situation.policy, decision.reason);
+}

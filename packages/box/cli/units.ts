@@ -1,0 +1,27 @@
+import { runningUsr } from '../disk/inspect.ts';
+import { BoxError } from '../io/box.ts';
+import { readBaseline } from '../trial/baseline.ts';
+import { atBoot } from '../trial/trial.ts';
+import { readState } from '../update/state.ts';
+import { readFirst } from '../zfs/pools.ts';
+import { writeNotices } from './notice.ts';
+import type { Verb } from './verb.ts';
+
+/** By draisine-boot.service. */
+export const boot: Verb = (box) => {
+  atBoot(box, () => writeNotices(box));
+};
+
+/** Before pools are imported: on trial each is read first. */
+export const readPools: Verb = (box) => {
+  const { staged } = readState(box);
+  const baseline = readBaseline(box);
+  if (!staged || !baseline || baseline.pools.length === 0) return;
+  if (staged.rootHash !== runningUsr(box).rootHash) return;
+  const faults = readFirst(box, baseline.pools);
+  if (faults.length > 0) throw new BoxError(`no pool is imported for writing: ${faults.join('; ')}`);
+  box.log(
+    'notice',
+    `pools were read first, and are as they were: ${baseline.pools.map(({ name }) => name).join(', ')}`,
+  );
+};

@@ -1,0 +1,55 @@
+import { isVersion } from '../../../build/release/format/version.ts';
+import { withLock } from '../disk/lock.ts';
+import { type Terminal, WrongUsage } from '../install/terminal.ts';
+import { type Box, BoxError, describeError } from '../io/box.ts';
+import { onTrial } from '../trial/trial.ts';
+import { type Checked, describeDecision, type Request } from '../update/check.ts';
+import { changeState } from '../update/state.ts';
+import type { Options } from './options.ts';
+
+/* What verbs have in common. */
+
+export type Verb = (box: Box, terminal: Terminal, options: Options) => void;
+
+const LOCK = '/run/draisine/update.lock';
+const TAKEN = 'another update is going on: draisine status says how far it is';
+
+export function exclusive<T>(box: Box, use: () => T): T {
+  box.makeFolder('/run/draisine');
+  return withLock(box, LOCK, TAKEN, use);
+}
+
+export function refuseOnTrial(box: Box): void {
+  const trial = onTrial(box);
+  if (trial)
+    throw new BoxError(`${trial.version} is on trial`, {
+      hint: 'draisine commit or draisine rollback ends it',
+    });
+}
+
+/** Remembers how a check ended, whatever it ended with. */
+export function remembered(box: Box, ask: () => Checked): Checked {
+  try {
+    const checked = ask();
+    changeState(box, () => ({
+      lastCheck: { at: box.now(), result: 'done', text: describeDecision(checked.decision) },
+    }));
+    return checked;
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    changeState(box, () => ({ lastCheck: { at: box.now(), result: 'failed', text: describeError(error) } }));
+    throw error;
+  }
+}
+
+export function requestOf({ words, values }: Options): Request {
+  const [version, other] = words;
+  if (other !== undefined) throw new WrongUsage(`one version, not also ${other}`);
+  if (version !== undefined && !isVersion(version))
+    throw new WrongUsage(`a version as 2026.1129.0, not ${version}`);
+  return { base: values.base, asked: { version } };
+}
+
+export function tell(terminal: Terminal, { json }: Options, value: object, text: string): void {
+  terminal.print(json ? JSON.stringify(value, null, 2) : text);
+}

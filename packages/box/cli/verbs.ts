@@ -1,0 +1,53 @@
+import { commitNow, reboot, rollback } from './change.ts';
+import { hold, releaseHold } from './hold.ts';
+import { checkNow, status, why } from './look.ts';
+import { stageNow } from './stage.ts';
+import { update } from './timer.ts';
+import { boot, readPools } from './units.ts';
+import type { Verb } from './verb.ts';
+
+/** Verbs, the options that they take, and what they do; those without a text are for units. */
+export const VERBS: Readonly<
+  Record<
+    string,
+    {
+      readonly run: Verb;
+      readonly options: readonly string[];
+      readonly usage: string;
+      readonly does?: string;
+    }
+  >
+> = {
+  status: {
+    run: status,
+    options: [],
+    usage: 'status',
+    does: 'what runs, what is staged, on trial or rejected',
+  },
+  why: { run: why, options: [], usage: 'why', does: 'why nothing happens, and what ends that' },
+  check: { run: checkNow, options: ['base'], usage: 'check', does: 'asks the channel; changes nothing' },
+  stage: {
+    run: stageNow,
+    options: ['base'],
+    usage: 'stage [VERSION]',
+    does: 'puts the next release into the other slot',
+  },
+  reboot: { run: reboot, options: [], usage: 'reboot', does: 'restarts, into what is staged' },
+  commit: { run: commitNow, options: [], usage: 'commit', does: 'ends a trial: this release stays' },
+  rollback: {
+    run: rollback,
+    options: [],
+    usage: 'rollback',
+    does: 'back to the release of the other slot, and restart',
+  },
+  hold: {
+    run: hold,
+    options: ['reason', 'for'],
+    usage: 'hold NAME [--reason TEXT] [--for 14d]',
+    does: 'no updates until it is released',
+  },
+  'release-hold': { run: releaseHold, options: [], usage: 'release-hold NAME', does: 'ends a hold' },
+  update: { run: update, options: ['base'], usage: 'update' },
+  boot: { run: boot, options: [], usage: 'boot' },
+  'read-pools': { run: readPools, options: [], usage: 'read-pools' },
+};
