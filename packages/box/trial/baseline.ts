@@ -95,7 +95,7 @@ function healthOf(status: string): boolean | undefined {
 
 /** All containers of root. None where podman was never used: asking it costs a second. */
 export function containersOf(box: Box): Container[] {
-  if (box.stat('/var/lib/containers/storage') === undefined) return [];
+  if (box.stat('/var/lib/containers/storage/overlay-containers') === undefined) return [];
   const told = mustRun(box, 'cannot list containers', ['podman', 'ps', '--all', '--format', 'json'], {
     timeoutSeconds: 120,
   });

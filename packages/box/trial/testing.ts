@@ -44,7 +44,7 @@ export function fakeWorld(): { box: FakeBox; world: World } {
   box.put({
     '/usr/lib/os-release': `IMAGE_ID=n100\nIMAGE_VERSION=${OLD}\n`,
     '/proc/uptime': '100.00 200.00\n',
-    '/var/lib/containers/storage/db': '',
+    '/var/lib/containers/storage/overlay-containers/x': '',
   });
   addPrograms(box, world);
   return { box, world };
