@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { HASHES, NEXT } from '../disk/testing.ts';
 import type { Terminal } from '../install/terminal.ts';
 import type { FakeBox } from '../io/fake.ts';
+import { quickjsCommand, testFolder } from '../io/testing.ts';
 import { bootInto, fakeWorld, OLD, runningClock, ukis, type World } from '../trial/testing.ts';
 import { atBoot } from '../trial/trial.ts';
 import { POLICY } from '../update/policy.ts';
@@ -66,6 +68,19 @@ test('wrong usage ends with 2, and says what is right', () => {
     assert.equal(code, 2, err);
     assert.match(err, message);
   }
+});
+
+test('the bundle is that command line, in QuickJS, within its memory', async (t) => {
+  const folder = testFolder(t);
+  const run = async (...args: string[]) => {
+    const { file, args: words, env } = await quickjsCommand(folder, undefined, args);
+    return spawnSync(file, words, { env, encoding: 'utf8' });
+  };
+  const help = await run('--help');
+  assert.deepEqual([help.status, help.stderr], [0, '']);
+  assert.match(help.stdout, /release-hold NAME/);
+  const wrong = await run('nope');
+  assert.deepEqual([wrong.status, wrong.stderr], [2, 'draisine: there is no verb nope; --help says more\n']);
 });
 
 describe('from check to commit', () => {
