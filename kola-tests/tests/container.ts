@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
 import { dataUrl } from '../harness/guest/ignition.ts';
+import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
 import { register } from '../harness/run/register.ts';
 
 const machines = { box: { prepare: busybox } };

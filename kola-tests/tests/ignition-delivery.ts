@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { IgnitionConfig } from '../harness/guest/ignition.ts';
-import { unprovision } from '../harness/guest/provision.ts';
 import { ignitionText } from '../harness/machine/boot.ts';
 import type { Machine } from '../harness/machine/machine.ts';
+import { unprovision } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 const named = (name: string): IgnitionConfig => ({

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { IgnitionConfig } from '../harness/guest/ignition.ts';
-import { unprovision } from '../harness/guest/provision.ts';
 import { serve } from '../harness/guest/web.ts';
 import type { Machine } from '../harness/machine/machine.ts';
+import { unprovision } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 const V = { version: '3.3.0' };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { busybox } from '../harness/guest/busybox.ts';
 import { ignitionVerb } from '../harness/guest/draisine.ts';
-import { fixture } from '../harness/guest/provision.ts';
+import { busybox } from '../harness/machine/busybox.ts';
+import { fixture } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 // The typed config of a NAS, compiled as its owner would, through the real Ignition to a container that reads a dataset.

@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import type { IgnitionConfig } from '../harness/guest/ignition.ts';
 import { dataUrl } from '../harness/guest/ignition.ts';
-import { fixture } from '../harness/guest/provision.ts';
 import { serve } from '../harness/guest/web.ts';
 import { ignitionText } from '../harness/machine/boot.ts';
+import { fixture } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 const sha512 = (text: string): string => `sha512-${createHash('sha512').update(text).digest('hex')}`;

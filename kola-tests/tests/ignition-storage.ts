@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ignitionVerb } from '../harness/guest/draisine.ts';
-import { fixture, provision } from '../harness/guest/provision.ts';
+import { fixture, provision } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 const compiled = (name: string) => ignitionVerb('compile', fixture(`machines/${name}`));

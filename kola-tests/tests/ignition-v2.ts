@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ignitionVerb } from '../harness/guest/draisine.ts';
-import { fixture } from '../harness/guest/provision.ts';
+import { fixture } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 // A config of spec 2, as Flatcar's users have them, translated as they would.

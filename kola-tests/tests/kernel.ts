@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
 import { foreignModule, unsignedModule } from '../harness/guest/foreign-module.ts';
-import { join2 } from '../harness/guest/lan.ts';
 import { endpoint, type Key, wireguardKey } from '../harness/guest/wireguard.ts';
+import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
+import { join2 } from '../harness/machine/lan.ts';
 import { register } from '../harness/run/register.ts';
 
 /* The kernel of our own. What holds for Debian's too has no `image`. */

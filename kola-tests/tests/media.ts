@@ -4,12 +4,12 @@ import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { BUSYBOX } from '../harness/guest/busybox.ts';
 import { DRAISINE } from '../harness/guest/draisine.ts';
 import { dataUrl } from '../harness/guest/ignition.ts';
 import { runsFrom } from '../harness/guest/installed.ts';
 import { ignitionText } from '../harness/machine/boot.ts';
 import { bootEntry, editEntry } from '../harness/machine/boot-menu.ts';
+import { BUSYBOX } from '../harness/machine/busybox.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
+import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
 import { register } from '../harness/run/register.ts';
 
 const machines = { box: { prepare: busybox } };

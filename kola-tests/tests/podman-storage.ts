@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
-import { fixture } from '../harness/guest/provision.ts';
 import { startRegistry } from '../harness/guest/registry.ts';
+import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
+import { fixture } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 const machines = { box: { prepare: busybox } };

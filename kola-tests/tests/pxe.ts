@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { chmod, copyFile, mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { BUSYBOX } from '../harness/guest/busybox.ts';
 import { startServe } from '../harness/guest/draisine.ts';
 import { EMPTY_CONFIG, type IgnitionConfig } from '../harness/guest/ignition.ts';
 import { ignitionText } from '../harness/machine/boot.ts';
+import { BUSYBOX } from '../harness/machine/busybox.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 

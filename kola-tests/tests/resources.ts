@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BUSYBOX, busybox } from '../harness/guest/busybox.ts';
+import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
 import { register } from '../harness/run/register.ts';
 
 register(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { join2 } from '../harness/guest/lan.ts';
+import { join2 } from '../harness/machine/lan.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 

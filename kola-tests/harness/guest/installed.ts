@@ -1,7 +1,7 @@
-import type { Machine } from '../machine/machine.ts';
+import type { CommandVerbs } from './commands.ts';
 
 /** The disk of a running system's root file system and of its /usr. */
-export async function runsFrom(box: Machine): Promise<{ root: string; usr: string }> {
+export async function runsFrom(box: Pick<CommandVerbs, 'succeed'>): Promise<{ root: string; usr: string }> {
   const disk = (device: string) =>
     `lsblk --inverse --noheadings --raw --output NAME,TYPE ${device} | sed -n 's/ disk$//p' | sort -u`;
   return {

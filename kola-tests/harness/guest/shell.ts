@@ -1,5 +1,6 @@
-import type { Machine } from '../machine/machine.ts';
+import type { Vm } from '../qemu/vm.ts';
 import { quote } from './commands.ts';
+import type { GuestVerbs } from './guest.ts';
 
 export interface Shell {
   /** Types. */
@@ -22,7 +23,7 @@ const UNIT = 'draisine-shell.service';
 
 /** A root shell on the serial console of a machine; a getty there gives way to it. */
 export async function openShell(
-  machine: Pick<Machine, 'succeed' | 'vm' | 'waitUntilSucceeds'>,
+  machine: Pick<GuestVerbs, 'succeed' | 'waitUntilSucceeds'> & { vm(): Vm },
   { columns, rows, terminal, onOutput }: ShellOptions,
 ): Promise<Shell> {
   const { console, lost } = machine.vm();

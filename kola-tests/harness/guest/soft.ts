@@ -1,14 +1,13 @@
 import { describeFailure, Failure } from '../../../sdk/lib/errors.ts';
-import type { Machine } from '../machine/machine.ts';
 import { indent } from '../qemu/console.ts';
-import { lastLines } from './commands.ts';
+import { type CommandVerbs, lastLines } from './commands.ts';
 
 /**
  * Runs all checks, by what they check, also when one fails. Then fails once with all that failed, and the end of the
  * machine's journal: for tests that look at many things, of which one wants to see all that are wrong.
  */
 export async function softly(
-  box: Pick<Machine, 'journal'>,
+  box: Pick<CommandVerbs, 'journal'>,
   checks: Readonly<Record<string, () => Promise<unknown>>>,
 ): Promise<void> {
   const failed: string[] = [];

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import type { Machine } from '../machine/machine.ts';
+import type { GuestVerbs } from './guest.ts';
 
 export interface Key {
   readonly secret: string;
@@ -18,7 +18,7 @@ export function wireguardKey(): Key {
 
 /** Gives a machine the tunnel `wg0` with `address`/24, to the peer whose machine is `at`, through systemd-networkd. */
 export async function endpoint(
-  box: Machine,
+  box: Pick<GuestVerbs, 'copyTo' | 'succeed'>,
   { own, peer, address, at }: { own: Key; peer: Key; address: string; at: string },
 ): Promise<void> {
   const netdev = `[NetDev]

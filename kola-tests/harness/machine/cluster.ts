@@ -1,18 +1,24 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
+import type { IgnitionConfig } from '../guest/ignition.ts';
 import { type Network, openNetwork } from '../qemu/network.ts';
 import { newMachineDir } from '../qemu/rundir.ts';
 import { allEnded } from '../qemu/wait.ts';
-import type { TestDefinition } from '../run/register.ts';
 import type { Lab } from './lab.ts';
 import { createMachine, type Machine } from './machine.ts';
-import { type Plan, planMachine } from './spec.ts';
+import { type MachineSpec, type Plan, planMachine } from './spec.ts';
+
+/** The machines of a test, before anything of them is checked. */
+export interface ClusterSpec<Name extends string = string> {
+  /** What they are for, in errors. */
+  readonly name: string;
+  /** Default `{box: {}}`. */
+  readonly machines?: Readonly<Record<Name, MachineSpec>>;
+  /** Machine config of those machines that have none of their own. */
+  readonly config?: IgnitionConfig;
+}
 
 /** The plans of a test's machines, checked. */
-export function planCluster({
-  name,
-  machines,
-  config,
-}: Pick<TestDefinition, 'name' | 'machines' | 'config'>): ReadonlyMap<string, Plan> {
+export function planCluster({ name, machines, config }: ClusterSpec): ReadonlyMap<string, Plan> {
   const specs = Object.entries(machines ?? { box: {} });
   return new Map(
     specs.map(([machine, spec]) => [

@@ -1,6 +1,6 @@
 import { byteOrder } from '../../../sdk/lib/files.ts';
-import { TEST_NAME } from '../run/register.ts';
 import { readResult, type TestResult } from './result.ts';
+import { TEST_NAME } from './test-name.ts';
 
 /** A test as node:test saw it end. */
 export interface Ended {

@@ -3,13 +3,13 @@ import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byteOrder, writeAtomic } from '../../../sdk/lib/files.ts';
 import { plainText } from '../qemu/console.ts';
-import { TEST_NAME } from '../run/register.ts';
 import { artifactDigests, changes, lastGreen, readBuild, rememberGreen } from './changes.ts';
 import { type Evidence, htmlReport } from './html.ts';
 import { junitXml } from './junit.ts';
 import type { TestResult } from './result.ts';
 import { type Ended, resultsOf } from './results.ts';
 import { type StageTime, spentOn } from './spent.ts';
+import { TEST_NAME } from './test-name.ts';
 
 const EVIDENCE = ['journal.txt', 'console.txt', 'ignition.json', 'qemu.args'];
 /** Bytes of one text that go into the page: its end matters. The file has all. */

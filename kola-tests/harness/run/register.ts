@@ -1,23 +1,19 @@
 import type { TestContext } from 'node:test';
 import { badInput } from '../../../sdk/lib/errors.ts';
-import type { IgnitionConfig } from '../guest/ignition.ts';
+import type { ClusterSpec } from '../machine/cluster.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { MachineSpec } from '../machine/spec.ts';
+import { TEST_NAME } from '../report/test-name.ts';
 
 /** The machines of a test by name. A test that names none has one: `box`. */
 export type Cluster<Name extends string = 'box'> = Readonly<Record<Name, Machine>>;
 
-export interface TestDefinition<Name extends string = string> {
+export interface TestDefinition<Name extends string = string> extends ClusterSpec<Name> {
   /** `area.what`, e.g. `zfs.mirror`: unique. */
   readonly name: string;
   /** What holds when it passes: one plain sentence for the owner of a box, shown by `kola list` and in reports. */
   readonly what: string;
   /** Only for this image; default for whatever image is tested. */
   readonly image?: string;
-  /** Default `{box: {}}`. */
-  readonly machines?: Readonly<Record<Name, MachineSpec>>;
-  /** Machine config of those machines that have none of their own. */
-  readonly config?: IgnitionConfig;
   /** Seconds on native speed for the body, default 120; under emulation it gets them multiplied. */
   readonly timeout?: number;
   readonly tags?: readonly string[];
@@ -37,9 +33,6 @@ export interface RegisteredTest {
   readonly file: string;
   readonly body: (t: TestContext, cluster: Cluster<string>) => Promise<void>;
 }
-
-/** `area.what`; it names a folder of the report too. */
-export const TEST_NAME = /^[a-z0-9]+(\.[a-z0-9-]+)+$/;
 
 /** One line from a capital letter to a full stop. */
 const SENTENCE = /^[A-Z].{14,}[^.]\.$/;

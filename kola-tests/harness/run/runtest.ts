@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { describeFailure, Failure } from '../../../sdk/lib/errors.ts';
-import { findings, unexpected } from '../guest/checks.ts';
 import { createCluster, planCluster } from '../machine/cluster.ts';
 import { type Keep, keepMachines } from '../machine/keep.ts';
 import type { Lab } from '../machine/lab.ts';
@@ -13,6 +12,7 @@ import { seconds, within } from '../qemu/wait.ts';
 import { leaveEvidence } from '../report/report.ts';
 import { shortened, type TestResult, writeResult } from '../report/result.ts';
 import { type Budget, memoryNeed } from './budget.ts';
+import { findings, unexpected } from './checks.ts';
 import { record } from './history.ts';
 import type { RegisteredTest, TestDefinition } from './register.ts';
 

@@ -1,7 +1,7 @@
 import { badInput, Failure } from '../../../sdk/lib/errors.ts';
 import { EMPTY_CONFIG, type IgnitionConfig } from '../guest/ignition.ts';
+import type { DiskCopy } from '../machine/disk-copy.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { DiskCopy } from '../qemu/disk-copy.ts';
 import type { RegisteredTest } from './register.ts';
 import { matchesAny } from './select.ts';
 

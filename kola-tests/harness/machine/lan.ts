@@ -1,4 +1,4 @@
-import type { Machine } from '../machine/machine.ts';
+import type { Machine } from './machine.ts';
 
 /**
  * Gives two machines with a second NIC on one layer-2 network the addresses 10.9.0.1/24 and 10.9.0.2/24 there,

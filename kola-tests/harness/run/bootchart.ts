@@ -8,7 +8,7 @@ import { createCluster, planCluster } from '../machine/cluster.ts';
 import type { Lab } from '../machine/lab.ts';
 import type { Acceleration } from '../qemu/accel.ts';
 import type { Artifact } from '../qemu/artifacts.ts';
-import { type Budget, memoryNeed } from '../run/budget.ts';
+import { type Budget, memoryNeed } from './budget.ts';
 
 /** As many charts are kept: one an artifact. */
 const KEPT = 20;

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import type { Machine } from '../machine/machine.ts';
-import type { IgnitionConfig } from './ignition.ts';
+import type { IgnitionConfig } from '../guest/ignition.ts';
+import type { Machine } from './machine.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 

@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { runCommand } from '../../../sdk/tool.ts';
-import type { Lab } from '../machine/lab.ts';
+import type { Lab } from './lab.ts';
 
 /** A copy of the image's disk, to be spoilt. Offsets and lengths in bytes. */
 export interface DiskCopy {

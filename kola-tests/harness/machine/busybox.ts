@@ -1,4 +1,4 @@
-import type { Preparation } from '../machine/spec.ts';
+import type { Preparation } from './spec.ts';
 
 /** Name of the test image: artifact `oci-busybox`, one static busybox with `/bin/sh` as entry point. */
 export const BUSYBOX = 'localhost/oci-busybox:latest';

@@ -1,7 +1,7 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
+import { isKernelFault, KERNEL_SCRIPT } from '../guest/kernel-log.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Acceleration } from '../qemu/accel.ts';
-import { isKernelFault, KERNEL_SCRIPT } from './kernel-log.ts';
 
 /*
  * What is looked at on every machine after every test, without asking. Each finding is one line:
