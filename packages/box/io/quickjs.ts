@@ -13,7 +13,7 @@ import {
   type RunOptions,
   type WriteOptions,
 } from './box.ts';
-import { encodeUtf8 } from './utf8.ts';
+import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 
 const RUN = '/run/draisine';
 /** errno(3) of Linux on x86-64, those that code here asks for. */
@@ -82,17 +82,30 @@ function withFile<T>(path: string, flags: number, mode: number, use: (handle: nu
   }
 }
 
+const CHUNK = 1 << 16;
+
+/** To its end, whatever stat(2) says of its size: proc(5) and sysfs(5) do not know it. */
 const readWhole = (path: string): Uint8Array =>
   withFile(path, os.O_RDONLY, 0, (handle) => {
-    const size = os.seek(handle, 0, std.SEEK_END);
-    if (size > 0) {
-      os.seek(handle, 0, std.SEEK_SET);
-      return readBytes(handle, size, path);
+    let bytes = new Uint8Array(CHUNK);
+    for (let done = 0; ; ) {
+      if (done === bytes.length) {
+        const larger = new Uint8Array(2 * bytes.length);
+        larger.set(bytes);
+        bytes = larger;
+      }
+      const count = must(os.read(handle, bytes.buffer, done, bytes.length - done), 'read', path);
+      if (count === 0) return bytes.slice(0, done);
+      done += count;
     }
-    // proc(5) and sysfs(5) say that their files are empty.
-    const text = std.loadFile(path);
-    return text === null ? new Uint8Array(0) : encodeUtf8(text);
   });
+
+/** QuickJS reads and decodes in C, but only what is as long as it says. */
+function readText(path: string): string {
+  const [found] = os.stat(path);
+  const sized = found !== null && (found.mode & os.S_IFMT) === os.S_IFREG && found.size > 0;
+  return (sized ? std.loadFile(path) : null) ?? decodeUtf8(readWhole(path));
+}
 
 let temporary = 0;
 
@@ -223,15 +236,7 @@ export const quickjsBox: Box = {
   monotonic: () => os.now(),
   sleep: (milliseconds) => os.sleep(milliseconds),
   readFile: readWhole,
-  readText(path) {
-    const text = std.loadFile(path);
-    if (text === null) {
-      // loadFile does not say why.
-      os.close(must(os.open(path, os.O_RDONLY), 'read', path));
-      throw new BoxError('cannot read', { where: path, code: 'EIO' });
-    }
-    return text;
-  },
+  readText,
   writeFile,
   list(path) {
     const [names, errno] = os.readdir(path);
@@ -262,7 +267,7 @@ export const quickjsBox: Box = {
   run,
   log,
   machineId() {
-    const text = std.loadFile('/etc/machine-id')?.trim() ?? '';
+    const text = readText('/etc/machine-id').trim();
     if (!/^[0-9a-f]{32}$/.test(text)) throw new BoxError('no machine id', { where: '/etc/machine-id' });
     return text;
   },
