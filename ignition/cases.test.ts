@@ -160,6 +160,45 @@ describe('versions', () => {
       assert.match(lines(cex.entries).join(), /^4:\d+ error \$\.storage\.luks\.0\.cex cex needs spec 3\.5/);
     });
   }
+  test('trees with modes and owners become files and directories', async () => {
+    const tree = '{local: loc/tree, path: /opt/t, file_mode: 0600, dir_mode: 0700, user: {name: u}}';
+    const { config, entries } = await butane(
+      'variant: fcos\nversion: 1.7.0',
+      `storage:\n  directories: [{path: /opt/t/etc, mode: 0711}]\n  trees: [${tree}]\n`,
+    );
+    assert.deepEqual(lines(entries), []);
+    const { files, directories, links } = config?.storage as Record<string, { path: string }[]>;
+    const user = { name: 'u' };
+    assert.deepEqual(directories, [
+      { path: '/opt/t/etc', mode: 0o711, user },
+      { path: '/opt/t', mode: 0o700, user },
+      { path: '/opt/t/etc/app.d', mode: 0o700, user },
+      { path: '/opt/t/usr', mode: 0o700, user },
+    ]);
+    assert.deepEqual(
+      files?.map(({ contents: _, ...file }: Record<string, unknown>) => file),
+      ['/opt/t/etc/app.d/a.conf', '/opt/t/etc/link', '/opt/t/usr/run.sh'].map((path) => ({
+        path,
+        mode: 0o600,
+        user,
+      })),
+    );
+    assert.equal(links, undefined);
+  });
+  test('quadlets of Flatcar become files', async () => {
+    const body =
+      'systemd:\n  quadlets:\n    - {name: a.container, rootful: true, contents_local: job.service}\n    - {name: b.container, contents: x, dropins: [{name: 1.conf, contents: y}]}\n';
+    const { config } = await butane('variant: flatcar\nversion: 1.2.0-experimental', body);
+    const { files } = config?.storage as { files: { path: string; contents: { source: string } }[] };
+    assert.deepEqual(
+      files.map(({ path, contents }) => [path, contents.source.slice(0, 12)]),
+      [
+        ['/etc/containers/systemd/a.container', 'data:,%5BSer'],
+        ['/etc/containers/systemd/users/b.container', 'data:,x'],
+        ['/etc/containers/systemd/users/b.container.d/1.conf', 'data:,y'],
+      ],
+    );
+  });
   const json = (version: string, sections: object): Buffer =>
     Buffer.from(JSON.stringify({ ignition: { version }, ...sections }, null, 1));
   for (const version of ['3.4.0', '3.5.0', '3.6.0']) {

@@ -51,9 +51,10 @@ export function readLocal(folder: string, name: string): Buffer {
 
 export type TreeNode =
   | { readonly path: string; readonly kind: 'file'; readonly contents: Buffer; readonly executable: boolean }
-  | { readonly path: string; readonly kind: 'link'; readonly target: string };
+  | { readonly path: string; readonly kind: 'link'; readonly target: string }
+  | { readonly path: string; readonly kind: 'folder' };
 
-/** Files and links below a folder, in byte order of their paths relative to it. @throws LocalFault */
+/** Files, links and folders below a folder, in byte order of their paths relative to it. @throws LocalFault */
 export function readTree(folder: string, name: string): TreeNode[] {
   const root = localPath(folder, name);
   if (!lstatSync(root).isDirectory()) throw new LocalFault(`${name} is not a folder`);
@@ -63,8 +64,10 @@ export function readTree(folder: string, name: string): TreeNode[] {
       const path = below === '' ? child : `${below}/${child}`;
       const full = join(root, path);
       const stat = lstatSync(full);
-      if (stat.isDirectory()) visit(path);
-      else if (stat.isSymbolicLink()) nodes.push({ path, kind: 'link', target: readlinkSync(full) });
+      if (stat.isDirectory()) {
+        nodes.push({ path, kind: 'folder' });
+        visit(path);
+      } else if (stat.isSymbolicLink()) nodes.push({ path, kind: 'link', target: readlinkSync(full) });
       else if (stat.isFile()) {
         const contents = readLocal(root, path);
         nodes.push({ path, kind: 'file', contents, executable: (stat.mode & 0o111) !== 0 });

@@ -9,11 +9,13 @@ import { VERSION } from '../spec/v3.ts';
 import type { Step } from '../step.ts';
 import { shadowedUnits } from '../traps.ts';
 import { validate } from '../validate.ts';
-import { addMountUnits, addTrees, type Context, embedResources, listOf, type Mounted } from './desugar.ts';
+import { addMountUnits, type Context, embedResources, listOf, type Mounted } from './desugar.ts';
 import type { Dialect } from './dialect.ts';
 import { butaneShape, butaneStyle, snakeCase } from './fields.ts';
 import { readHeader } from './header.ts';
 import { embedLocalTexts } from './local-texts.ts';
+import { addQuadlets } from './quadlets.ts';
+import { addTrees } from './trees.ts';
 import { MAX_YAML_BYTES, type ParsedYaml, parseYaml } from './yaml.ts';
 
 export interface ButaneResult {
@@ -135,7 +137,7 @@ function desugar(read: JsonObject, dialect: Dialect, { context, origin }: Readin
   const { variant: _, version: __, bootDevice: ___, grub: ____, ...body } = read;
   const plain = dialect.spec > 3 ? translateDown(body, context.error, snakeCase) : body;
   const embedded = embedResources(embedLocalTexts(plain, context), context);
-  const mounted = addMountUnits(addTrees(embedded, context), context);
+  const mounted = addMountUnits(addQuadlets(addTrees(embedded, context), context), context);
   const { ignition, ...sections } = mounted.config;
   const readPath = unitOrigins(read, mounted);
   return {

@@ -1,7 +1,6 @@
-import { cleanPath } from '../clean-path.ts';
 import { dataUrl } from '../data-url.ts';
 import { isObject, type Json, type JsonObject } from '../json/value.ts';
-import { LocalFault, readLocal, readTree, type TreeNode } from '../local-files.ts';
+import { LocalFault, readLocal } from '../local-files.ts';
 import { mergeConfigs } from '../merge.ts';
 import type { Step } from '../step.ts';
 import { type MountedFilesystem, mountUnit } from '../sugar/mount-unit.ts';
@@ -19,7 +18,7 @@ export interface Context {
 export const listOf = (value: Json | undefined): JsonObject[] =>
   Array.isArray(value) ? value.filter(isObject) : [];
 
-function attempt<T>(context: Context, path: readonly Step[], read: () => T): T | undefined {
+export function attempt<T>(context: Context, path: readonly Step[], read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
@@ -76,77 +75,6 @@ export function embedResources(config: JsonObject, context: Context): JsonObject
   const embedded = mapObjects(plain, [], (object, path) => embed(object, path, context)) as JsonObject;
   if (trees === undefined) return embedded;
   return { ...embedded, storage: { ...(embedded.storage as JsonObject), trees } };
-}
-
-/** Path below storage of what came from a tree; nothing where it had no room. */
-type Placed = readonly Step[] | undefined;
-
-type Nodes = {
-  readonly files: JsonObject[];
-  readonly directories: JsonObject[];
-  readonly links: JsonObject[];
-};
-
-function placeFile(node: Extract<TreeNode, { kind: 'file' }>, path: string, nodes: Nodes): Placed {
-  const existing = nodes.files.find((file) => file.path === path);
-  const index = existing ? nodes.files.indexOf(existing) : nodes.files.length;
-  const contents = isObject(existing?.contents) ? existing.contents : {};
-  if (contents.source) return undefined;
-  nodes.files[index] = {
-    path,
-    mode: node.executable ? 0o755 : 0o644,
-    ...existing,
-    contents: { ...contents, source: dataUrl(node.contents), compression: contents.compression ?? '' },
-  };
-  return existing ? ['files', index, 'contents'] : ['files', index];
-}
-
-function placeLink(node: Extract<TreeNode, { kind: 'link' }>, path: string, nodes: Nodes): Placed {
-  const existing = nodes.links.find((link) => link.path === path);
-  if (existing?.target) return undefined;
-  const index = existing ? nodes.links.indexOf(existing) : nodes.links.length;
-  nodes.links[index] = { path, ...existing, target: node.target };
-  return existing ? ['links', index, 'target'] : ['links', index];
-}
-
-/** A folder of the config's folder becomes files and links. */
-export function addTrees(config: JsonObject, context: Context): JsonObject {
-  if (!isObject(config.storage)) return config;
-  const { trees, ...storage } = config.storage;
-  const nodes: Nodes = {
-    files: listOf(storage.files),
-    directories: listOf(storage.directories),
-    links: listOf(storage.links),
-  };
-  const kinds = { file: nodes.files, link: nodes.links };
-  for (const [index, tree] of listOf(trees).entries()) {
-    const at = ['storage', 'trees', index];
-    if (!tree.local) context.error(at, 'local is required; name a folder beside the config');
-    for (const key of ['user', 'group', 'fileMode', 'dirMode'].filter((each) => tree[each] !== undefined))
-      context.error(
-        [...at, key],
-        'not read of a tree; say it of its files and directories, each by its path',
-      );
-    const found = tree.local
-      ? attempt(context, at, () => readTree(context.folder, String(tree.local)))
-      : undefined;
-    for (const node of found ?? []) {
-      const path = cleanPath(`${tree.path || '/'}/${node.path}`);
-      const others = [...nodes.files, ...nodes.directories, ...nodes.links].filter(
-        (other) => other.path === path,
-      );
-      const fits = others.every((other) => kinds[node.kind].includes(other));
-      const placed = !fits
-        ? undefined
-        : node.kind === 'file'
-          ? placeFile(node, path, nodes)
-          : placeLink(node, path, nodes);
-      if (placed) context.alias(['storage', ...placed], at);
-      else context.error(at, `${path} has contents or another type in the config already; remove one`);
-    }
-  }
-  const lists = Object.entries(nodes).filter(([, list]) => list.length > 0);
-  return { ...config, storage: { ...storage, ...Object.fromEntries(lists) } };
 }
 
 /** Whether the key of a filesystem's LUKS volume comes over the network. */

@@ -40,6 +40,9 @@ const NEWER: Readonly<Record<string, readonly Field[]>> = {
 
 const owner = struct([optionalInt('id'), optionalString('name')]);
 
+const written = [string('name'), optionalString('contents'), optionalString('contentsLocal')];
+const quadlet = struct([...written, optionalBool('rootful'), list('dropins', struct(written))]);
+
 /** Keys that Butane adds, likewise. */
 const SUGAR: Readonly<Record<string, readonly Field[]>> = {
   '': [
@@ -82,6 +85,7 @@ const SUGAR: Readonly<Record<string, readonly Field[]>> = {
     ),
   ],
   'storage.filesystems': [from(1, optionalBool('withMountUnit'))],
+  systemd: [from(7, list('quadlets', quadlet))],
   'systemd.units': [from(4, optionalString('contentsLocal'))],
   'systemd.units.dropins': [from(4, optionalString('contentsLocal'))],
   'passwd.users': [from(4, list('sshAuthorizedKeysLocal'))],

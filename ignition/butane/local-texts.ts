@@ -44,7 +44,7 @@ function embedKeys(
 /** Units and SSH keys of local files, in the places of plain ones. */
 export function embedLocalTexts(config: JsonObject, context: Context): JsonObject {
   const { systemd, passwd } = config;
-  const units = isObject(systemd) ? systemd.units : undefined;
+  const { units, quadlets } = isObject(systemd) ? systemd : {};
   const users = isObject(passwd) ? passwd.users : undefined;
   return {
     ...config,
@@ -56,8 +56,18 @@ export function embedLocalTexts(config: JsonObject, context: Context): JsonObjec
           },
         }
       : {}),
-    ...(isObject(systemd) && units !== undefined
-      ? { systemd: { ...systemd, units: embedUnits(listOf(units), ['systemd', 'units'], context) } }
+    ...(isObject(systemd)
+      ? {
+          systemd: {
+            ...systemd,
+            ...(units === undefined
+              ? {}
+              : { units: embedUnits(listOf(units), ['systemd', 'units'], context) }),
+            ...(quadlets === undefined
+              ? {}
+              : { quadlets: embedUnits(listOf(quadlets), ['systemd', 'quadlets'], context) }),
+          },
+        }
       : {}),
   };
 }
