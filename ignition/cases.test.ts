@@ -267,6 +267,33 @@ describe('translating spec 2', () => {
       /^7:\d+ error \$\.storage\.files\.2\.contents\.source invalid url scheme/,
     );
   });
+  const v2 = async (sections: object) =>
+    await translateConfig(
+      Buffer.from(JSON.stringify({ ignition: { version: '2.3.0' }, ...sections }, null, 1)),
+    );
+  test('a folder made on the way would be open to all', async () => {
+    const folder = (path: string, mode: number) => ({ filesystem: 'root', path, mode });
+    const { entries } = await v2({ storage: { directories: [folder('/var/lib/app/keys', 0o700)] } });
+    assert.match(
+      lines(entries).join(),
+      /^9:\d+ warning \$\.storage\.directories\.0\.path where \/var\/lib\/app is not/,
+    );
+    const both = [folder('/var/lib/app', 0o700), folder('/var/lib/app/keys', 0o700)];
+    assert.deepEqual((await v2({ storage: { directories: both } })).entries, []);
+  });
+  test('a networkd unit at the path of a file stands where it is written', async () => {
+    const path = '/etc/systemd/network/a.network';
+    const { entries } = await v2({
+      storage: { links: [{ filesystem: 'root', path, target: '/b' }] },
+      networkd: { units: [{ name: 'a.network', contents: '[Match]' }] },
+    });
+    assert.match(lines(entries).join(), /error \$\.storage\.links\.0 .* is already one of the files/);
+    const named = await v2({ networkd: { units: [{ name: '../a/./b', contents: '[Match]' }] } });
+    assert.match(
+      lines(named.entries).join(),
+      /^\d+:\d+ error \$\.networkd\.units\.0\.path path is not fully/,
+    );
+  });
   test('a relative path is refused', async () => {
     const { entries } = await translate('v2-relative.json');
     assert.match(

@@ -1,5 +1,8 @@
+import { dataUrl } from '../data-url.ts';
 import { compact, type Json, type JsonObject } from '../json/value.ts';
+import type { Step } from '../step.ts';
 import type { V2Config, V2Dropin, V2Unit, V2User } from './model.ts';
+import type { PlacedFile } from './nodes.ts';
 import { eachAt, problem, type Report } from './report.ts';
 
 function union(...lists: (readonly string[] | undefined)[]): string[] {
@@ -99,14 +102,20 @@ function translateUnit({ name, enable, enabled, mask, contents, dropins }: V2Uni
 const NETWORKD = '/etc/systemd/network';
 
 /** networkd units are files of spec 3. */
-export function networkdFiles(
-  units: readonly V2Unit[] = [],
-): { readonly path: string; readonly contents: string }[] {
-  return units.flatMap(({ name, contents, dropins = [] }) => [
-    ...(contents ? [{ path: `${NETWORKD}/${name}`, contents }] : []),
-    ...dropins.map((dropin) => ({
-      path: `${NETWORKD}/${name}.d/${dropin.name}`,
-      contents: dropin.contents ?? '',
-    })),
+export function networkdFiles(units: readonly V2Unit[] = []): PlacedFile[] {
+  const made = (path: string, contents: string, ...at: Step[]): PlacedFile => ({
+    file: {
+      filesystem: 'root',
+      path: `${NETWORKD}/${path}`,
+      mode: 0o644,
+      contents: { source: dataUrl(contents) },
+    },
+    at: ['networkd', 'units', ...at],
+  });
+  return units.flatMap(({ name, contents, dropins = [] }, index) => [
+    ...(contents ? [made(name, contents, index)] : []),
+    ...dropins.map((dropin, number) =>
+      made(`${name}.d/${dropin.name}`, dropin.contents ?? '', index, 'dropins', number),
+    ),
   ]);
 }

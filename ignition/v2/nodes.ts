@@ -1,6 +1,8 @@
+import { posix } from 'node:path';
 import { cleanPath } from '../clean-path.ts';
 import { compact, type Json, type JsonObject } from '../json/value.ts';
 import { octalText } from '../mode.ts';
+import type { Step } from '../step.ts';
 import type { V2Config, V2Directory, V2File, V2Link, V2Node, V2Resource } from './model.ts';
 import { eachAt, problem, type Report } from './report.ts';
 
@@ -96,9 +98,37 @@ function combineFiles(earlier: JsonObject, later: JsonObject, report: Report): J
 
 type Kind = 'files' | 'directories' | 'links';
 
-/** Files, directories and links by path. */
+/** Folders that every system has: those at the root, and those in some of them. */
+const SHIPPED = /^\/([^/]*|(etc|usr|var)\/[^/]+)$/;
+
+/** In spec 2 a folder made on the way gets the mode and owner of the one that is asked for, in spec 3 0755 and root. */
+function noteParents(
+  { path, mode, user, group }: JsonObject,
+  made: ReadonlySet<string>,
+  report: Report,
+): void {
+  const parent = posix.dirname(String(path));
+  if (SHIPPED.test(parent) || made.has(parent)) return;
+  if (mode === 0o755 && user === undefined && group === undefined) return;
+  report.warning(
+    problem(
+      `where ${parent} is not there yet, spec 2 makes it with the same mode and owner, spec 3 with 0755 and root`,
+      `list ${parent} among the directories with what it shall have`,
+    ),
+    'path',
+  );
+}
+
+/** A file of another section, and where that says it. */
+export interface PlacedFile {
+  readonly file: V2File;
+  readonly at: readonly Step[];
+}
+
+/** Files, directories and links by path. @param more files of other sections, by their paths in the running system */
 export function translateNodes(
   storage: NonNullable<V2Config['storage']>,
+  more: readonly PlacedFile[],
   paths: ReadonlyMap<string, string>,
   report: Report,
 ): { readonly [kind in Kind]: Json[] } {
@@ -124,10 +154,18 @@ export function translateNodes(
       const path = absolutePath(item, paths, report);
       if (path !== undefined) place(kind, path, make(item, path));
     });
-  visit('files', storage.files, (file: V2File, path) => translateFile(file, path, report));
-  visit('directories', storage.directories, (directory: V2Directory, path) =>
-    compact({ ...translateNode(directory, path), mode: translateMode(directory, 0o755, report) }),
+  const folders = new Set(
+    (storage.directories ?? []).map(({ filesystem, path }) => cleanPath(`${paths.get(filesystem)}/${path}`)),
   );
+  visit('files', storage.files, (file: V2File, path) => translateFile(file, path, report));
+  for (const { file, at } of more)
+    report.within(at, () => place('files', file.path, translateFile(file, file.path, report)));
+  visit('directories', storage.directories, (directory: V2Directory, path) => {
+    const mode = translateMode(directory, 0o755, report);
+    const made = compact({ ...translateNode(directory, path), mode });
+    noteParents(made, folders, report);
+    return made;
+  });
   visit('links', storage.links, (link: V2Link, path) =>
     compact({ ...translateNode(link, path), hard: link.hard || undefined, target: link.target }),
   );

@@ -17,6 +17,8 @@ export interface Report {
   readonly failed: boolean;
   error(problem: Problem, ...below: Step[]): void;
   warning(problem: Problem, ...below: Step[]): void;
+  /** Runs `use` with the walk standing elsewhere. */
+  within(path: readonly Step[], use: () => void): void;
   /** Notes that a part of the result was made of what the walk stands at, and returns that part. */
   made<T extends object>(part: T, ...below: Step[]): T;
   /** The path in the spec 2 config of a path of the result. */
@@ -41,6 +43,11 @@ export function newReport(
       add('error', [...path, ...below], text(found));
     },
     warning: (found, ...below) => add('warning', [...path, ...below], text(found)),
+    within: (elsewhere, use) => {
+      const here = path.splice(0, path.length, ...elsewhere);
+      use();
+      path.splice(0, path.length, ...here);
+    },
     made: (part, ...below) => {
       sources.set(part, [...path, ...below]);
       return part;

@@ -1,11 +1,10 @@
-import { dataUrl } from '../data-url.ts';
 import { compact, type Json, type JsonObject } from '../json/value.ts';
 import type { SourceMap } from '../node.ts';
 import { jsonStyle, type Notes, readStruct, unusedKey } from '../read.ts';
 import { VERSION } from '../spec/v3.ts';
 import type { Step } from '../step.ts';
 import { networkdFiles, translateGroups, translateUnits, translateUsers } from './accounts.ts';
-import type { V2Config, V2File } from './model.ts';
+import type { V2Config } from './model.ts';
 import { translateNodes, translateResource } from './nodes.ts';
 import { newReport, problem, type Report } from './report.ts';
 import { v2Shape } from './shape.ts';
@@ -48,13 +47,7 @@ function storageSection(config: V2Config, given: ReadonlyMap<string, string>, re
   const storage = config.storage ?? {};
   report.path.push('storage');
   const { list, paths } = translateFilesystems(config, given, report);
-  const network: V2File[] = networkdFiles(config.networkd?.units).map(({ path, contents }) => ({
-    filesystem: 'root',
-    path,
-    mode: 0o644,
-    contents: { source: dataUrl(contents) },
-  }));
-  const nodes = translateNodes({ ...storage, files: [...(storage.files ?? []), ...network] }, paths, report);
+  const nodes = translateNodes(storage, networkdFiles(config.networkd?.units), paths, report);
   const disks = translateDisks(storage.disks, report);
   const raid = translateRaid(storage.raid, report);
   report.path.pop();
