@@ -141,11 +141,7 @@ async function findOrMake(wanted: Wanted, key: string): Promise<Snapshot | Failu
 
 /** Returns why not, when the machine is fine but cannot be saved. */
 async function make({ lab, plan, stage, told }: Wanted, dir: string): Promise<Failure | undefined> {
-  if (stage === 'initrd') {
-    // Until they are proven on the image as it is now.
-    if (!process.env.DRAISINE_INITRD_FORKS) return new Failure('forks of the initrd are switched off');
-    return await bootToConfig(lab, plan, dir, told);
-  }
+  if (stage === 'initrd') return await bootToConfig(lab, plan, dir, told);
   if (plan.prepare) {
     const base = await snapshotFor(lab, withoutPreparation(plan), 'ready', told);
     return base instanceof Failure ? base : await prepareCopy(lab, plan, dir, { base, told });
