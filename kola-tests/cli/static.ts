@@ -7,6 +7,9 @@ import { STATIC_OPTIONS, type StaticOptions } from '../static/options.ts';
 import type { Stage } from './stages.ts';
 import { wholeVerdicts } from './unit-verdicts.ts';
 
+/** As reports call the stage. */
+export const STATIC = 'checks of the sources';
+
 /** The stage of `test` that checks the sources; undefined where the patterns choose none of its checks. */
 export function staticStage(
   patterns: readonly string[],
@@ -18,7 +21,7 @@ export function staticStage(
     return { [STATIC_OPTIONS]: JSON.stringify(suite) };
   };
   return {
-    name: 'static checks',
+    name: STATIC,
     files: [fileURLToPath(new URL('../static/suite.ts', import.meta.url))],
     concurrency: 1,
     before: { name: 'fetch shellcheck', run },

@@ -4,11 +4,13 @@ import { openSources } from '../../build/for-kola.ts';
 import { ignitionOracle } from '../../packages/for-kola.ts';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
+import { log } from '../../sdk/lib/log.ts';
 import { spentOn, spentTable } from '../harness/report/spent.ts';
 import { loadTests, type RegisteredTest } from '../harness/run/register.ts';
-import { matchesAny } from '../harness/run/select.ts';
+import { matchesAny, selectTests } from '../harness/run/select.ts';
 import { testModules } from '../harness/run/suite-options.ts';
 import { unitTestFiles } from '../verdict/unit-files.ts';
+import { type Beforehand, buildTakes, describeBeforehand, filesTake, machinesTake } from './beforehand.ts';
 import { buildImage } from './build.ts';
 import { leftOut, overBudget } from './gate.ts';
 import { liveLine } from './live.ts';
@@ -16,9 +18,9 @@ import { OUT } from './options.ts';
 import { type Outcome, reportStages } from './outcome.ts';
 import { recap } from './recap.ts';
 import type { Stage } from './stages.ts';
-import { staticStage } from './static.ts';
+import { STATIC, staticStage } from './static.ts';
 import { unitVerdicts } from './unit-verdicts.ts';
-import { reportVmTests, vmStage } from './vm-stage.ts';
+import { reportVmTests, stageName, vmStage } from './vm-stage.ts';
 
 export interface TestOptions {
   /** Only the checks of the sources, only the unit tests, only the VM tests. */
@@ -32,6 +34,7 @@ export interface TestOptions {
 }
 
 const IMAGE = 'n100';
+const UNIT = 'unit tests';
 /** What of the suite is run on the second image, whose kernel is Debian's. */
 const OTHER = {
   image: 'generic',
@@ -65,6 +68,7 @@ export async function testEverything(patterns: readonly string[], options: TestO
       hint: 'a pattern is part of the name of a check, part of the path of a unit test, or a glob on names of VM tests',
     });
   }
+  await tellBeforehand(stages, tests, patterns, all);
   const { failed } = await reportStages(stages, process.stdout, {
     live: liveLine(process.stderr),
     whenRun: async (outcome) => {
@@ -74,6 +78,34 @@ export async function testEverything(patterns: readonly string[], options: TestO
     },
   });
   return failed === 0 ? 0 : 1;
+}
+
+/** Says what there is to do before anything is done. What has passed and has not changed is only known later. */
+async function tellBeforehand(
+  stages: readonly Stage[],
+  tests: readonly RegisteredTest[],
+  patterns: readonly string[],
+  all: boolean,
+): Promise<void> {
+  const parts: Beforehand[] = [];
+  const relatives = (files: readonly string[]): string[] => files.map((file) => relative(CHECKOUT, file));
+  for (const { name, files } of stages) {
+    if (name === STATIC) parts.push({ what: name, ms: await filesTake(relatives(files), 'check') });
+    if (name === UNIT)
+      parts.push({
+        what: `${files.length} files of ${name}`,
+        ms: await filesTake(relatives(files), 'unitFile'),
+      });
+    if (name !== stageName({ image: IMAGE })) continue;
+    const build = await buildTakes(IMAGE);
+    if (build !== undefined) parts.push({ what: `build of ${IMAGE} (${build})`, ms: 0 });
+    const selected = selectTests(tests, { patterns, image: IMAGE, gate: !all }, new Map());
+    const ms = await machinesTake(IMAGE, selected);
+    parts.push({ what: `${selected.length} tests on machines of ${IMAGE}`, ms });
+  }
+  if (stages.some(({ name }) => name === stageName(OTHER)))
+    parts.push({ what: 'sabotages and generic', ms: 0 });
+  log(`${describeBeforehand(parts)}; what has passed before and has not changed is not run again`);
 }
 
 /** Writes the reports. Returns what belongs to the summary. */
@@ -98,7 +130,7 @@ async function unitStage(patterns: readonly string[], fresh: boolean): Promise<r
   if (files.length === 0) return [];
   const before = { name: 'fetch the oracle of ignition/', run: oracleEnvironment };
   const verdicts = unitVerdicts(openSources(CHECKOUT), { fresh });
-  return [{ name: 'unit tests', files, concurrency: availableParallelism(), before, verdicts }];
+  return [{ name: UNIT, files, concurrency: availableParallelism(), before, verdicts }];
 }
 
 function vmStages(

@@ -5,6 +5,7 @@ import type { Inputs } from '../verdict/inputs.ts';
 import { createKeeper } from '../verdict/keeper.ts';
 import type { Pass, Subject } from '../verdict/record.ts';
 import { unitInputs, wholeInputs } from '../verdict/unit.ts';
+import { filesTake, tellStage } from './beforehand.ts';
 import type { CachedTest, StageVerdicts, TestEvent } from './stages.ts';
 
 /** Variables of the stage that name folders of the store: the last part of the path is a digest or a key. */
@@ -62,7 +63,7 @@ type InputsOf = (file: string, env: Readonly<Record<string, string>>) => Inputs 
 /** Verdicts on files of unit tests, a file at a time. */
 export function unitVerdicts(sources: Sources, { fresh }: { readonly fresh: boolean }): StageVerdicts {
   const host = hostFacts();
-  return fileVerdicts(sources, fresh, (file, env) => {
+  return fileVerdicts({ sources, fresh, table: 'unitFile' }, (file, env) => {
     const values = Object.fromEntries(TREES.map((name) => [name, basename(env[name] ?? '')]));
     return unitInputs(sources, file, host, values);
   });
@@ -75,10 +76,19 @@ export function wholeVerdicts(
   tools: (env: Readonly<Record<string, string>>) => string,
 ): StageVerdicts {
   const host = hostFacts();
-  return fileVerdicts(sources, fresh, (file, env) => wholeInputs(sources, file, host, basename(tools(env))));
+  return fileVerdicts({ sources, fresh, table: 'check' }, (file, env) =>
+    wholeInputs(sources, file, host, basename(tools(env))),
+  );
 }
 
-function fileVerdicts(sources: Sources, fresh: boolean, inputsOf: InputsOf): StageVerdicts {
+interface FileVerdicts {
+  readonly sources: Sources;
+  readonly fresh: boolean;
+  /** What stands for how long they take, where nothing was recorded. */
+  readonly table: 'check' | 'unitFile';
+}
+
+function fileVerdicts({ sources, fresh, table }: FileVerdicts, inputsOf: InputsOf): StageVerdicts {
   const keeper = createKeeper({ fresh });
   const subject = (file: string): Subject => ({ kind: 'unit', name: relative(sources.checkout, file) });
   const files = countFiles((file, passed) => keeper.ended(subject(file), Promise.resolve(passed)));
@@ -94,6 +104,12 @@ function fileVerdicts(sources: Sources, fresh: boolean, inputsOf: InputsOf): Sta
         else left.push(file);
       }
       await sources.save();
+      const take = table === 'check' ? 'checks of the sources' : 'files of unit tests';
+      const ms = await filesTake(
+        left.map((file) => relative(sources.checkout, file)),
+        table,
+      );
+      tellStage(take, { run: left.length, cached: cached.length, ms });
       return { cached, files: left };
     },
     see: files.see,

@@ -17,6 +17,7 @@ import { hostFacts } from '../verdict/host.ts';
 import { createKeeper } from '../verdict/keeper.ts';
 import type { Pass, Subject } from '../verdict/record.ts';
 import { type Sabotaged, vmInputs } from '../verdict/vm.ts';
+import { machinesTake, sabotagesTake, tellStage } from './beforehand.ts';
 import type { CachedTest, StageVerdicts, TestEvent } from './stages.ts';
 
 /** A test of the suite's process, by the title it is reported with. */
@@ -55,6 +56,7 @@ export function vmVerdicts(sources: Sources, { fresh }: { readonly fresh: boolea
       }
       await sources.save();
       const except = cached.map(({ name }) => name);
+      await tellMachines(options, entries, new Set(except));
       const left = { ...env, [OPTIONS_VARIABLE]: JSON.stringify({ ...options, except }) };
       return { cached, files: others === 0 && cached.length === entries.length ? [] : files, env: left };
     },
@@ -70,6 +72,18 @@ export function vmVerdicts(sources: Sources, { fresh }: { readonly fresh: boolea
     },
     settle: keeper.settle,
   };
+}
+
+async function tellMachines(
+  { image, parallel, sabotages }: SuiteOptions,
+  entries: readonly Entry[],
+  cached: ReadonlySet<string>,
+): Promise<void> {
+  const left = entries.filter(({ title }) => !cached.has(title));
+  const tests = left.map(({ test }) => test);
+  const ms = sabotages ? sabotagesTake(left.length, parallel) : await machinesTake(image, tests, parallel);
+  const what = sabotages ? `sabotages of ${image}` : `tests on machines of ${image}`;
+  tellStage(what, { run: left.length, cached: cached.size, ms });
 }
 
 interface Entries {

@@ -1,5 +1,5 @@
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
 import { errorCode } from '../../sdk/lib/errors.ts';
 import { type Sha256, writeAtomic } from '../../sdk/lib/files.ts';
@@ -63,6 +63,17 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
+/** How long the latest pass of a subject took, whatever its inputs were, in milliseconds: to foretell the next. */
+export async function latestMs(subject: Subject): Promise<number | undefined> {
+  const folder = folderOf(subject);
+  const dated = (await recordsOf(folder)).sort((a, b) => b.time - a.time);
+  for (const { path } of dated) {
+    const pass = await readPass(subject, basename(path, '.json'));
+    if (pass) return pass.ms;
+  }
+  return undefined;
+}
+
 /** Keeps a pass. Two runs may keep the same one: either record is whole. */
 export async function keepPass(subject: Subject, key: Sha256, pass: Pass): Promise<void> {
   const record = { format: FORMAT, ...subject, key, ...pass };
@@ -78,13 +89,23 @@ export async function dropPass(subject: Subject, key: Sha256): Promise<void> {
 /** Whatever the clock says, the record that was just written stays. */
 async function dropOld(subject: Subject, latest: string): Promise<void> {
   const folder = folderOf(subject);
-  const others = (await readdir(folder)).filter((name) => name.endsWith('.json') && name !== latest);
+  const others = (await recordsOf(folder)).filter(({ path }) => basename(path) !== latest);
   if (others.length < KEPT) return;
-  const dated = await Promise.all(
-    others.map(async (name) => ({ path: join(folder, name), time: await changed(join(folder, name)) })),
-  );
-  dated.sort((a, b) => b.time - a.time);
+  const dated = others.sort((a, b) => b.time - a.time);
   await Promise.all(dated.slice(KEPT - 1).map(({ path }) => rm(path, { force: true })));
+}
+
+/** The records in a folder, and when each was written. */
+async function recordsOf(folder: string): Promise<{ readonly path: string; readonly time: number }[]> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+  const paths = names.filter((name) => name.endsWith('.json')).map((name) => join(folder, name));
+  return await Promise.all(paths.map(async (path) => ({ path, time: await changed(path) })));
 }
 
 async function changed(path: string): Promise<number> {

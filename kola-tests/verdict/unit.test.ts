@@ -28,6 +28,7 @@ const FILES: Readonly<Record<string, string>> = {
   'build/used.ts': "import '../sdk/lib/errors.ts';",
   'build/unused.ts': '1',
   'build/keys/a.asc': '1',
+  'sdk/lib/checkout.ts': '1',
   'sdk/lib/errors.ts': '1',
   'images/n100/image.ts': '1',
   'packages/lock.json': '1',
@@ -106,6 +107,7 @@ test('what is no input: other tests, modules that it does not import, documentat
 test('one that can start programs, or looks outside of its folder, depends on all of its rooms', async (t) => {
   for (const text of [
     "import 'node:child_process';",
+    "import '../../sdk/lib/checkout.ts';",
     "import { Worker } from 'worker_threads';",
     "new URL('../data/', import.meta.url);",
     'process.cwd();',

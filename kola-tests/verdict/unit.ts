@@ -9,6 +9,9 @@ import { dataOf, isTest, isTypeScript, loadsOf, roomsOf } from './rules.ts';
 /** Modules by which a test may have others read any file of its rooms. */
 const STARTS_PROGRAMS: readonly string[] = ['child_process', 'worker_threads', 'cluster'];
 
+/** Who knows where the checkout is may read any file of it. */
+const PLACE = 'sdk/lib/checkout.ts';
+
 /** A test file that names a folder outside of its own, from which it may read modules. */
 const LOOKS_AROUND =
   /\bCHECKOUT\b|process\.cwd\(\)|\.\.['"`/]+[^'"`]*['"`],\s*import\.meta\.url|dirname[^\n]*'\.\.'/;
@@ -16,8 +19,8 @@ const LOOKS_AROUND =
 /**
  * The inputs of a file of unit tests (by path from the checkout); undefined when they cannot be known without running it.
  * They are what it imports, all files of its own folder, and every file that is no TypeScript of the rooms that its
- * imports are in and of those below. One that can start programs, or looks outside of its folder, has all files of
- * those rooms. Other tests never count. `values` are what it is given besides.
+ * imports are in and of those below. One that can start programs, knows where the checkout is, or looks outside of
+ * its folder, has all files of those rooms. Other tests never count. `values` are what it is given besides.
  */
 export function unitInputs(
   sources: Sources,
@@ -32,7 +35,9 @@ export function unitInputs(
     const rooms = roomsOf(imported);
     const folder = sources.filesBelow(dirname(file));
     const wide =
-      startsPrograms(closure) || LOOKS_AROUND.test(readFileSync(join(sources.checkout, file), 'utf8'));
+      startsPrograms(closure) ||
+      imported.includes(PLACE) ||
+      LOOKS_AROUND.test(readFileSync(join(sources.checkout, file), 'utf8'));
     const around = wide ? rooms.flatMap((room) => sources.filesBelow(room)).filter(isOfRoom) : [];
     const files = [...folder, ...around].filter((name) => !isTest(name));
     return inputsOf(

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { record } from '../harness/run/history.ts';
+import type { RegisteredTest } from '../harness/run/register.ts';
+import { keepPass } from '../verdict/record.ts';
+import { temporaryCheckout } from '../verdict/testing.ts';
+import { describeBeforehand, filesTake, machinesTake, sabotagesTake } from './beforehand.ts';
+
+const registered = (name: string, waits = false): RegisteredTest => ({
+  definition: { name, what: 'It works.', waits },
+  file: '',
+  body: async () => {},
+});
+
+test('in a line: what there is to do, and the whole when it has parts', () => {
+  assert.equal(
+    describeBeforehand([
+      { what: 'build n100 (kernel-n100 20 min, 44 more 1 min: about 21 min)', ms: 0 },
+      { what: '144 files of unit tests', ms: 119_400 },
+      { what: '118 tests on machines of n100', ms: 1_200_000 },
+    ]),
+    'to do: build n100 (kernel-n100 20 min, 44 more 1 min: about 21 min), 144 files of unit tests 119 s, ' +
+      '118 tests on machines of n100 20 min: about 22 min at most',
+  );
+  assert.equal(
+    describeBeforehand([{ what: '1 file of unit tests', ms: 300 }]),
+    'to do: 1 file of unit tests 1 s',
+  );
+});
+
+test('durations are those recorded here, else of a table; waiting tests run beside the others', async (t) => {
+  await temporaryCheckout(t, {}); // with a cache of its own
+  const tests = [registered('a.one'), registered('a.two'), registered('a.waits', true)];
+  assert.equal(await machinesTake('n100', tests, 2), 25_000);
+  const run = { image: 'n100', artifact: 'a', passed: true };
+  await record({ ...run, test: 'a.one', ms: 90_000 });
+  await record({ ...run, test: 'a.two', ms: 50_000 });
+  await record({ ...run, test: 'a.waits', ms: 60_000 });
+  assert.equal(await machinesTake('n100', tests, 1), 140_000);
+  assert.equal(await machinesTake('n100', tests, 2), 90_000, 'no shorter than its longest test');
+  assert.equal(await machinesTake('n100', tests.slice(2), 1), 60_000);
+  assert.equal(await machinesTake('n100', [], 2), 0);
+  assert.equal(sabotagesTake(4, 2), 30_000);
+
+  assert.equal(await filesTake(['x.test.ts'], 'unitFile'), 2000);
+  const pass = { at: '2026-11-29T12:00:00Z', tests: 1 };
+  await keepPass({ kind: 'unit', name: 'x.test.ts' }, 'a'.repeat(64), { ...pass, ms: 7000 });
+  assert.equal(await filesTake(['x.test.ts'], 'unitFile'), 7000);
+});

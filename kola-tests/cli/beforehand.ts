@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
+import { log } from '../../sdk/lib/log.ts';
+import { readHistory } from '../harness/run/history.ts';
+import type { RegisteredTest } from '../harness/run/register.ts';
+import { latestMs } from '../verdict/record.ts';
+
+/** What takes how long where nothing was recorded yet, in milliseconds: two cores, without KVM. */
+const TABLE = { check: 30_000, unitFile: 2000, machineTest: 25_000, sabotage: 15_000 };
+
+/** What a run is going to do, in words, and about how long it takes. */
+export interface Beforehand {
+  readonly what: string;
+  readonly ms: number;
+}
+
+/** Says a stage's part when it begins, when it is known what has to be run. */
+export function tellStage(name: string, { run, cached, ms }: StagePlan): void {
+  const known = cached === 0 ? '' : `; ${cached} passed before, and nothing of them has changed`;
+  if (run === 0) log(`${name}: nothing to run${known}`);
+  else log(`${name}: ${run} to run, about ${roughly(ms)}${known}`);
+}
+
+export interface StagePlan {
+  readonly run: number;
+  readonly cached: number;
+  readonly ms: number;
+}
+
+/** `to do: build n100 (kernel-n100 20 min), 118 tests on machines of n100 20 min: about 40 min at most`. */
+export function describeBeforehand(parts: readonly Beforehand[]): string {
+  const total = parts.reduce((sum, { ms }) => sum + ms, 0);
+  const each = parts.map(({ what, ms }) => (ms > 0 ? `${what} ${roughly(ms)}` : what));
+  const whole = parts.filter(({ ms }) => ms > 0).length > 1 ? `: about ${roughly(total)} at most` : '';
+  return `to do: ${each.join(', ')}${whole}`;
+}
+
+/** About how long files of tests take, all processors at work. */
+export async function filesTake(names: readonly string[], table: 'check' | 'unitFile'): Promise<number> {
+  const each = await Promise.all(
+    names.map(async (name) => (await latestMs({ kind: 'unit', name })) ?? TABLE[table]),
+  );
+  return spread(each, availableParallelism());
+}
+
+/** About how long VM tests take. What mostly waits runs beside the others. */
+export async function machinesTake(
+  image: string,
+  tests: readonly RegisteredTest[],
+  parallel = availableParallelism(),
+): Promise<number> {
+  const history = await readHistory(image);
+  const durationOf = ({ definition }: RegisteredTest): number =>
+    history.get(definition.name)?.lastMs ?? TABLE.machineTest;
+  const working = tests.filter(({ definition }) => !definition.waits);
+  const waiting = tests.filter(({ definition }) => definition.waits);
+  return Math.max(spread(working.map(durationOf), parallel), ...waiting.map(durationOf), 0);
+}
+
+/** About how long sabotages take. */
+export function sabotagesTake(count: number, parallel = availableParallelism()): number {
+  return spread(new Array<number>(count).fill(TABLE.sabotage), parallel);
+}
+
+function spread(each: readonly number[], parallel: number): number {
+  const sum = each.reduce((total, ms) => total + ms, 0);
+  return Math.max(sum / parallel, ...each, 0);
+}
+
+/** What building an image takes, in the words of the build verb; undefined when it is built. */
+export async function buildTakes(image: string): Promise<string | undefined> {
+  const args = ['build', image, '--dry-run'];
+  const { stdout } = await promisify(execFile)(join(CHECKOUT, 'draisine'), args, { maxBuffer: 1 << 24 });
+  const last = stdout.trimEnd().split('\n').at(-1) ?? '';
+  return last === 'nothing to do' ? undefined : last;
+}
+
+function roughly(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 120) return `${Math.max(1, seconds)} s`;
+  return `${Math.round(seconds / 60)} min`;
+}
