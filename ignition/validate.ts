@@ -42,8 +42,21 @@ let tree: Promise<string> | undefined;
 function validatorTree(): Promise<string> {
   const named = process.env.DRAISINE_IGNITION_TOOLS;
   if (named) return Promise.resolve(named);
-  tree ??= import('../build/image/sdk.ts').then(({ sdkTree }) => sdkTree('ignition'));
+  tree ??= import('../build/image/sdk.ts').then(({ sdkTree }) => sdkTree('ignition')).catch(unavailable);
   return tree;
+}
+
+/** Of several packages that could not be fetched the first one tells: they mostly fail for one reason. */
+function unavailable(error: unknown): never {
+  if (!(error instanceof Failure)) throw error;
+  const lines = error.message.split('\n');
+  const why = lines.find((line) => line.startsWith('error: '))?.slice('error: '.length) ?? lines[0];
+  throw new Failure(`ignition-validate, which judges configs, is not here: ${why}`, {
+    ...(error.where === undefined ? {} : { where: error.where }),
+    hint: error.hint ?? 'check the network; once it is in the store none is needed',
+    exitCode: error.exitCode,
+    cause: error,
+  });
 }
 
 /** What ignition-validate prints of a config, on both of its outputs. */

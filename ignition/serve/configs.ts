@@ -7,7 +7,7 @@ import { entryLine } from '../verbs.ts';
 /** Machine configs in the form machines take, by hardware address (`aa-bb-cc-dd-ee-ff`) or `default`. */
 export type Configs = ReadonlyMap<string, Buffer>;
 
-const SUFFIXES = ['.ign', '.json', '.bu', '.yaml', '.yml', '.ts', '.mts'];
+const SUFFIXES = ['.ign', '.json', '.bu', '.butane', '.yaml', '.yml', '.ts', '.mts'];
 const MAC = /^[0-9a-f]{2}(?:-[0-9a-f]{2}){5}$/;
 
 /** Reads, compiles and validates every config of a folder. One that a machine would not take is an error. */
