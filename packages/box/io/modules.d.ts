@@ -23,6 +23,8 @@ declare module 'quickjs-std' {
 
 declare module 'quickjs-os' {
   interface Stat {
+    readonly dev: number;
+    readonly ino: number;
     readonly mode: number;
     readonly size: number;
     readonly mtime: number;

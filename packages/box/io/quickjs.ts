@@ -217,11 +217,18 @@ function makeFolder(path: string, mode = 0o755): void {
   } else must(made, 'make a folder', path);
 }
 
-/** Below a service stderr is the journal, and wants the priority in front of the line (sd-daemon(3)). */
+/** Whether stderr is the journal itself, and not only that of a parent (systemd.exec(5), $JOURNAL_STREAM). */
+function isJournal(): boolean {
+  const stream = std.getenv('JOURNAL_STREAM');
+  const [stderr] = os.stat('/proc/self/fd/2');
+  return stream !== undefined && stderr !== null && stream === `${stderr.dev}:${stderr.ino}`;
+}
+
+/** The journal wants the priority in front of the line (sd-daemon(3)). */
 function log(priority: Priority, text: string): void {
   const line = text.replaceAll('\n', ' | ');
   const level = PRIORITIES[priority];
-  if (std.getenv('JOURNAL_STREAM') !== undefined) {
+  if (isJournal()) {
     std.err.puts(`<${level}>${line}\n`);
     std.err.flush();
     return;
