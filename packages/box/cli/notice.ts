@@ -14,5 +14,6 @@ export function writeNotices(box: Box): void {
   if (text === '') box.remove(ISSUE);
   else box.writeFile(ISSUE, text, { durable: false });
   box.writeFile(MOTD, text === '' ? '' : `\n${text}\n`, { durable: false });
-  box.run(['systemctl', 'try-restart', '--no-block', 'draisine-console.service']);
+  // It has ended: what it wrote is read again by whoever waits for a login.
+  box.run(['systemctl', 'restart', '--no-block', 'draisine-console.service']);
 }
