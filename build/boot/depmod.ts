@@ -15,6 +15,7 @@ export const MODULE_INDEXES = [
 /** What it writes of those in the kernel, after modules.builtin and modules.builtin.modinfo. */
 export const BUILTIN_INDEXES = ['modules.builtin.alias.bin', 'modules.builtin.bin'] as const;
 
+/** Which modules, and with what they are looked at. */
 export interface DepmodOptions {
   /** Tool tree with kmod. */
   readonly sdk: string;

@@ -9,6 +9,7 @@ import { nearNames } from '../../sdk/lib/near.ts';
 import { imageNames } from './images.ts';
 import { type Manifest, validate } from './manifest.schema.ts';
 
+/** Beside an image's artifacts: what they are. */
 export const MANIFEST = 'manifest.json';
 /** The image's tree document, beside the manifest. */
 export const TREE = 'tree.json';
@@ -23,10 +24,12 @@ export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify({ name, version, lock, usrHash, artifacts: sorted(artifacts), packages: sorted(packages) }, null, 2)}\n`;
 }
 
+/** Where `build` puts what an image consists of: out/IMAGE, or out/IMAGE-dev. */
 export function outFolder(image: string, dev: boolean): string {
   return join(CHECKOUT, 'out', dev ? `${image}-dev` : image);
 }
 
+/** A manifest and where it was found. */
 export interface LocatedManifest {
   readonly manifest: Manifest;
   readonly path: string;

@@ -45,4 +45,5 @@ export async function readContent(store: Store, content: Content): Promise<Buffe
   }
 }
 
+/** An entry that has a content. */
 export type FileEntry = Extract<Entry, { type: 'file' }>;

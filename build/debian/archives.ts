@@ -3,6 +3,7 @@
 /** An archive: a tree of `dists/` and `pool/` under one base URL of a mirror. */
 export type ArchiveName = 'debian' | 'debian-security';
 
+/** One suite of an archive, and what of it is read. */
 export interface Suite {
   readonly archive: ArchiveName;
   /** Codename, as in `dists/SUITE`. */
@@ -12,6 +13,7 @@ export interface Suite {
   readonly onRequest: boolean;
 }
 
+/** Of every image: what `uname -m` calls x86_64. */
 export const architecture = 'amd64';
 
 /** As package URLs name it (purl-spec, qualifier `distro`). */
@@ -20,6 +22,7 @@ export const distribution = 'debian-13';
 /** contrib has OpenZFS, non-free-firmware what processors and devices are given at boot. */
 const COMPONENTS = ['main', 'contrib', 'non-free-firmware'];
 
+/** The suites that package sets draw from. */
 export const suites: readonly Suite[] = [
   { archive: 'debian', suite: 'trixie', components: COMPONENTS, onRequest: false },
   { archive: 'debian-security', suite: 'trixie-security', components: COMPONENTS, onRequest: false },

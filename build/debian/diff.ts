@@ -1,6 +1,7 @@
 import { byteOrder } from '../../sdk/lib/files.ts';
 import type { Lock } from './lock.ts';
 
+/** What two locks differ in, by set. */
 export type LockDiff = readonly {
   readonly set: string;
   readonly added: readonly { readonly name: string; readonly version: string }[];

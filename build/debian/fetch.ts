@@ -12,6 +12,7 @@ import { originsOf, type PoolFile } from './origins.ts';
 
 export type { PoolFile } from './origins.ts';
 
+/** Where from, and how it is told. */
 export interface FetchDebOptions {
   /** Base URLs in order; default: what mirror.ts finds. */
   readonly mirrors?: readonly string[];

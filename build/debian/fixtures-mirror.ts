@@ -13,11 +13,13 @@ import { storeXz } from './testing.ts';
 
 export const TEST_TIME = Date.parse('2026-01-10T12:00:00Z') / 1000;
 
+/** A key pair that signs the test archive. */
 export interface TestKey {
   readonly privateKey: PrivateKey;
   readonly publicKey: PublicKey;
 }
 
+/** Makes an Ed25519 key pair. */
 export async function makeKey(): Promise<TestKey> {
   const { generateKey } = await import('openpgp');
   return await generateKey({
@@ -36,6 +38,7 @@ export async function clearSign(text: string, { privateKey }: TestKey): Promise<
   return await sign({ message, signingKeys: privateKey, date: new Date((TEST_TIME - 3600) * 1000) });
 }
 
+/** What an InRelease of the test archive says. */
 export interface ReleaseParts {
   readonly suite: string;
   readonly date?: string;
@@ -43,6 +46,7 @@ export interface ReleaseParts {
   readonly files?: Readonly<Record<string, Uint8Array>>;
 }
 
+/** The text of a Release file, not signed. */
 export function releaseText({
   suite,
   date = 'Sat, 10 Jan 2026 10:00:00 UTC',
@@ -64,6 +68,7 @@ export async function temporaryCache(t: TestContext): Promise<string> {
   return folder;
 }
 
+/** A web server with the files of a test archive; what it was asked for is in `requests`. */
 export interface TestMirror {
   /** Without a slash at the end. */
   readonly url: string;

@@ -32,6 +32,7 @@ export function packagesText(stanzas: Stanzas): string {
     .join('\n');
 }
 
+/** An index of one suite, out of stanzas. */
 export function testIndex(suite: string, stanzas: Stanzas): IndexLike {
   const archive = suite.endsWith('-security') ? 'debian-security' : 'debian';
   return {
@@ -42,6 +43,7 @@ export function testIndex(suite: string, stanzas: Stanzas): IndexLike {
   };
 }
 
+/** What a resolver sees of several suites. */
 export function testUniverse(bySuite: Readonly<Record<string, Stanzas>>, pins?: Pins): Universe {
   return makeUniverse(
     Object.entries(bySuite).map(([suite, stanzas]) => testIndex(suite, stanzas)),

@@ -24,6 +24,7 @@ const OPTIONS: Agent.Options = {
   connect: { timeout: IDLE_MS },
 };
 
+/** An answer whose body has not been read yet. */
 export interface Response {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -31,6 +32,7 @@ export interface Response {
   readonly body: Readable;
 }
 
+/** What is asked for besides the URL. */
 export interface GetOptions {
   /** Resume: ask for the bytes from this offset on. */
   readonly from?: number;

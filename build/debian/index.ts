@@ -27,12 +27,14 @@ export interface Index {
   readonly packages: PackageIndex;
 }
 
+/** The verified release of a suite, and its indexes by component. */
 export interface SuiteIndexes {
   readonly suite: Suite;
   readonly release: Release;
   readonly indexes: readonly Index[];
 }
 
+/** How fresh indexes must be, and whom to trust. */
 export interface FetchOptions {
   /** Called when the network is needed; so that without a need no mirror has to be known. */
   readonly bases: () => Promise<readonly string[]>;

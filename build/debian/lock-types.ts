@@ -44,6 +44,7 @@ export interface LockedPackage extends PinnedPackage {
   readonly dropped: Readonly<Record<string, string>>;
 }
 
+/** A resolved package set. */
 export interface LockedSet {
   /** Digest of the set's definition (`definitionDigest`). */
   readonly definition: Sha256;
@@ -51,6 +52,7 @@ export interface LockedSet {
   readonly packages: readonly LockedPackage[];
 }
 
+/** A pinned source package. */
 export interface LockedSource extends SourceRecord {
   readonly archive: ArchiveName;
   readonly suite: string;

@@ -16,6 +16,7 @@ export interface PoolFile {
   readonly sha256: Sha256;
 }
 
+/** Where files of the pool may come from. */
 export interface OriginOptions {
   /** Base URLs in order; default: what mirror.ts finds. */
   readonly mirrors?: readonly string[];

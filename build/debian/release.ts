@@ -15,6 +15,7 @@ export interface Release {
   readonly files: ReadonlyMap<string, { readonly sha256: Sha256; readonly size: number }>;
 }
 
+/** What a release file must fulfil. */
 export interface ReleaseChecks {
   /** What was asked for; an InRelease of another suite is refused. */
   readonly suite: string;

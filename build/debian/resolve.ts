@@ -17,6 +17,7 @@ export interface Resolved extends Candidate {
   readonly dropped: ReadonlyMap<string, string>;
 }
 
+/** The closure of a set, and what of the set is out of date. */
 export interface Resolution {
   /** Sorted by name. */
   readonly packages: readonly Resolved[];

@@ -9,6 +9,7 @@
 /** A positive number is a variable, a negative one its negation. Variables count from 1. */
 export type Literal = number;
 
+/** A disjunction of literals. */
 export interface Clause<R> {
   readonly literals: readonly Literal[];
   /** Why it holds; undefined for a learned clause. */
@@ -24,6 +25,7 @@ export interface Steering {
   decide(literal: Literal): boolean;
 }
 
+/** Whether there is an answer; if not, the reasons that together leave none. */
 export type Answer<R> =
   | { readonly satisfiable: true }
   | { readonly satisfiable: false; readonly core: readonly R[] };

@@ -12,6 +12,7 @@ export interface SourceRecord {
   readonly files: readonly { readonly name: string; readonly size: number; readonly sha256: string }[];
 }
 
+/** A Sources file, by name. */
 export interface SourceIndex {
   readonly lookup: (name: string) => readonly SourceRecord[];
   readonly names: () => Iterable<string>;

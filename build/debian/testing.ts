@@ -9,6 +9,7 @@ export interface ArPart {
   readonly size?: string;
 }
 
+/** An ar archive of these members. */
 export function makeAr(parts: readonly ArPart[]): Buffer {
   const pieces: Buffer[] = [Buffer.from('!<arch>\n')];
   for (const { name, data, size } of parts) {
@@ -20,6 +21,7 @@ export function makeAr(parts: readonly ArPart[]): Buffer {
   return Buffer.concat(pieces);
 }
 
+/** A member of a tar archive; headers may be wrong on purpose. */
 export interface TarPart {
   readonly name: string;
   /** Type flag: `0` file (default), `1` hard link, `2` symlink, `3` character device, `5` folder, `6` FIFO. */
@@ -115,8 +117,10 @@ function variable(value: number): number[] {
   return [...bytes, rest];
 }
 
+/** How a member of a .deb is compressed. */
 export type Packing = 'none' | 'gz' | 'xz';
 
+/** What a .deb consists of. */
 export interface DebParts {
   readonly control?: string;
   /** Further files of the control archive. */
@@ -126,6 +130,7 @@ export interface DebParts {
   readonly packing?: Packing;
 }
 
+/** A control file with all that is needed. */
 export const SOUND_CONTROL = 'Package: sound\nVersion: 1.2-3\nArchitecture: amd64\nDescription: a\n b\n';
 
 /** A whole .deb, by default a sound one with no files. */
@@ -149,7 +154,9 @@ export function makeDeb({
   ]);
 }
 
+/** By packing: the end of a member’s name. */
 export const SUFFIX: Readonly<Record<Packing, string>> = { none: '', gz: '.gz', xz: '.xz' };
+/** By packing: what compresses. */
 export const PACK: Readonly<Record<Packing, (data: Buffer) => Buffer>> = {
   none: (data) => data,
   gz: (data) => gzipSync(data),

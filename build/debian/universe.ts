@@ -13,9 +13,12 @@ export interface Candidate {
   readonly index: IndexLike;
 }
 
+/** Fields that must be satisfied. */
 export type DependencyField = 'Pre-Depends' | 'Depends';
+/** Fields that exclude. */
 export type ConflictField = 'Conflicts' | 'Breaks';
 
+/** All packages of some indexes, as the resolver asks for them. */
 export interface Universe {
   /** Every version in any index, newest first. */
   readonly seen: (name: string) => readonly Candidate[];
@@ -41,6 +44,7 @@ const MAX_RANK = 1e8;
 /** Versions to hold on to: name → version. A held package has no other candidate. */
 export type Pins = ReadonlyMap<string, string>;
 
+/** The packages of these indexes; `pins` hold some of them at a version. */
 export function makeUniverse(indexes: readonly IndexLike[], pins: Pins = new Map()): Universe {
   const seen = memoize((name: string) =>
     indexes

@@ -17,6 +17,7 @@ import type { PackageSet } from './set.ts';
 import { makeUniverse, type Pins } from './universe.ts';
 import { compareVersions } from './version.ts';
 
+/** What of a lock is made anew, and out of which indexes. */
 export interface UpdateOptions extends Omit<FetchOptions, 'notBefore'> {
   /** The existing lock: its dates are not gone back behind. */
   readonly old?: Lock | undefined;
@@ -27,6 +28,7 @@ export interface UpdateOptions extends Omit<FetchOptions, 'notBefore'> {
   readonly only?: readonly string[];
 }
 
+/** A new lock, and what of the sets is out of date. */
 export interface Updated {
   readonly lock: Lock;
   /** Stale drops and replacements. */

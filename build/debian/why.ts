@@ -4,6 +4,7 @@ import { didYouMean } from '../../sdk/lib/near.ts';
 import type { LockedPackage } from './lock.ts';
 import type { PackageSet } from './set.ts';
 
+/** Why a package is in a set. */
 export interface Why {
   readonly image: string;
   readonly package: string;

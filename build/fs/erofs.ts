@@ -10,6 +10,7 @@ import { treeToTar } from '../tree/tar.ts';
 /** `lz4`: quick to make, for development. `zstd`: a third smaller, for releases. */
 export type Compression = 'lz4' | 'zstd';
 
+/** What decides about the bytes of a file system besides its tree. */
 export interface ErofsSettings {
   readonly compression: Compression;
   /** File system UUID. */
@@ -49,6 +50,7 @@ export function erofsArguments(
   ];
 }
 
+/** Settings, tools and where the image goes. */
 export interface MakeErofsOptions extends ErofsSettings {
   readonly tar: Readable;
   /** Where the image shall be. */

@@ -7,6 +7,7 @@ import { copyWithHoles } from './copy.ts';
 import { differInCtimeOnly, type Stamp, stampOf } from './stamp.ts';
 import { moveInto, putNote, type Store, shard, storeFailure, temporaryPath } from './store.ts';
 
+/** Where the file of this content is in the store, if it is there. */
 export function blobPath(store: Store, digest: Sha256): string {
   return shard(store, 'blobs', digest);
 }

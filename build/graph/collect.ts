@@ -7,6 +7,7 @@ import { liveness, parseOwnedName } from './owner.ts';
 import { parseRecord } from './record.ts';
 import { FACTS, FOLDERS, removeTreeAsync, type Store, storeFailure } from './store.ts';
 
+/** What was removed. */
 export interface Collected {
   /** How many records, blobs and folders went. */
   readonly removed: number;

@@ -7,6 +7,7 @@ import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { moveInto, putFile, removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
 
+/** Where the folder is that the action of this key made, if it is there. */
 export function dirPath(store: Store, key: Sha256): string {
   return join(store.root, 'dirs', key);
 }

@@ -14,6 +14,7 @@ import { removeTreeAsync, type Store, storeFailure, temporaryPath } from './stor
 import type { Context, Inputs, Output, Resolved } from './target.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
+/** What the recipe of one node gets from the build it is part of. */
 export interface Surroundings {
   readonly store: Store;
   readonly jobs: number;

@@ -25,10 +25,12 @@ export interface Facts {
 const SETTLED_MS = 2000;
 const MAX_ENTRIES = 20_000;
 
+/** The table of what is known of files, as the last build left it. */
 export function loadFacts(store: Store): Facts {
   return { store, known: readTable(tablePath(store)), used: new Set(), changed: false };
 }
 
+/** SHA-256 of a file, read only when stat(2) says other than it did. */
 export function fileDigest(facts: Facts, path: string): Sha256 {
   const stamp = stampOf(path);
   const known = remembered(facts, path, stamp);

@@ -18,6 +18,7 @@ export interface Node {
   readonly needs: readonly Node[];
 }
 
+/** All nodes of a build. */
 export interface Graph {
   /** Every node, what is needed before what needs it. */
   readonly nodes: readonly Node[];

@@ -32,6 +32,7 @@ export interface Action {
   readonly pinned?: Sha256;
 }
 
+/** What the keys of one build share: each file, module and value is hashed once. */
 export interface KeyReader {
   readonly facts: Facts;
   readonly code: CodeReader;
@@ -39,6 +40,7 @@ export interface KeyReader {
   readonly values: Map<Sorted, Sha256>;
 }
 
+/** For the keys of one build. */
 export function keyReader(facts: Facts): KeyReader {
   return { facts, code: { facts, codes: new Map() }, sources: new Map(), values: new Map() };
 }

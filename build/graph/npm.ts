@@ -12,8 +12,10 @@ interface Locked {
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
+/** Installed packages by path: `node_modules/zx`. */
 export type NpmLock = ReadonlyMap<string, Locked>;
 
+/** Reads package-lock.json of the checkout. Throws badInput for one of npm 6 or older. */
 export function readNpmLock(checkout: string): NpmLock {
   const path = join(checkout, 'package-lock.json');
   const { packages } = JSON.parse(readFileSync(path, 'utf8')) as { packages?: Record<string, Locked> };

@@ -18,11 +18,13 @@ export type Liveness = 'alive' | 'dead' | 'foreign';
 
 let own: Owner | undefined;
 
+/** This process. */
 export function self(): Owner {
   own ??= { pid: process.pid, start: startTime(process.pid) ?? '0', world: currentWorld() };
   return own;
 }
 
+/** Whether a process lives; `foreign` when this one cannot tell. */
 export function liveness(owner: Owner): Liveness {
   if (owner.world !== self().world) return 'foreign';
   return startTime(owner.pid) === owner.start ? 'alive' : 'dead';
@@ -34,6 +36,7 @@ export function ownedName(): string {
   return `${pid}-${start}-${world}-${randomBytes(4).toString('hex')}`;
 }
 
+/** The process behind a name that `ownedName` made; undefined for any other name. */
 export function parseOwnedName(name: string): Owner | undefined {
   const [, pid, start, world] = /^(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}$/.exec(name) ?? [];
   if (pid === undefined || start === undefined || world === undefined) return undefined;

@@ -61,6 +61,7 @@ function noteUse(file: number): void {
   }
 }
 
+/** Keeps what an action made, under its key. */
 export async function writeRecord(store: Store, key: Sha256, record: ActionRecord): Promise<void> {
   await putFile(store, shard(store, 'actions', key), JSON.stringify({ ...record, key }));
 }

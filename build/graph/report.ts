@@ -23,6 +23,7 @@ interface Running {
 
 const REMINDER_MS = 60_000;
 
+/** What a build of `total` targets shows while it runs; with `explain` also why each target runs. */
 export function makeReport(total: number, explain: boolean): Report {
   const terminal = process.stderr.isTTY === true;
   const running = new Map<string, Running>();
@@ -80,6 +81,7 @@ export function reminders(running: ReadonlyMap<string, Running>, now: number): s
     });
 }
 
+/** `0.4 s`, `12 min 3 s`; `ms`: milliseconds. */
 export function formatSeconds(ms: number): string {
   const tenths = Math.round(ms / 100);
   if (tenths < 600) return `${(tenths / 10).toFixed(1)} s`;

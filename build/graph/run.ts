@@ -15,6 +15,7 @@ import { makeSlots } from './slots.ts';
 import { closeStore, openStore, type Store } from './store.ts';
 import type { Output, Target } from './target.ts';
 
+/** How a graph is built. */
 export interface BuildOptions {
   /** How many recipes run at once, and how many processes they may use in all. Default: one a processor. */
   readonly jobs?: number;
@@ -39,6 +40,7 @@ export interface Ran {
   readonly reasons: readonly string[];
 }
 
+/** What a build came to. */
 export interface BuildResult {
   /** The outputs of the asked targets that succeeded, by name. */
   readonly outputs: ReadonlyMap<string, Output>;

@@ -6,6 +6,7 @@ type Stopping = 'SIGINT' | 'SIGTERM';
 /** Recipes get this long to end after the first signal. */
 const GRACE_MS = 10_000;
 
+/** SIGINT and SIGTERM, listened to. */
 export interface Interruption {
   readonly signal: AbortSignal;
   /** To be called when the work has ended: exits with 130 or 143 if a signal came, else returns. */

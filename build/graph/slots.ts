@@ -6,6 +6,7 @@ export interface Slots {
   load(): number;
 }
 
+/** So many may hold a slot at once; whoever must not wait may take one more. */
 export function makeSlots(count: number): Slots {
   let free = count;
   const urgentQueue: (() => void)[] = [];

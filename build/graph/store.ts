@@ -29,6 +29,7 @@ export interface Store {
   readonly checkedDirs: Map<string, boolean>;
 }
 
+/** The folders of a store. */
 export const FOLDERS: readonly string[] = [
   'blobs',
   'stamps',

@@ -21,7 +21,9 @@ export interface Source {
   readonly source: string;
 }
 
+/** What a target may need: other targets, a file or folder of the checkout, or plain data. */
 export type Input = Target | readonly Target[] | Source | Value;
+/** By name; names are part of the key. */
 export type Inputs = Readonly<Record<string, Input>>;
 
 /** `file`: one blob of the store. `dir`: an unpacked folder of the store (tool trees only). */
@@ -57,6 +59,7 @@ export type Resolved<I> = {
         : I[K];
 };
 
+/** All that a recipe may use. */
 export interface Context<I extends Inputs> {
   readonly inputs: Resolved<I>;
   /** Where `run` must leave the output: a file or a folder, by the recipe's kind. Does not exist yet. */
@@ -82,6 +85,7 @@ export interface Context<I extends Inputs> {
   progress(done: number, total: number, note?: string): void;
 }
 
+/** How targets of one kind are made. */
 export interface Recipe {
   readonly kind: OutputKind;
   /** `import.meta.url` of the module that defines it: its source and that of all it imports is an input. */
@@ -138,14 +142,17 @@ export function recipe<I extends Inputs>(definition: {
   return (name, inputs) => ({ name, recipe: made, inputs });
 }
 
+/** A file or folder as an input; relative paths start at the root of the checkout. */
 export function source(path: string): Source {
   return { source: path };
 }
 
+/** Tells a target from plain data. */
 export function isTarget(input: unknown): input is Target {
   return typeof input === 'object' && input !== null && 'recipe' in input && 'inputs' in input;
 }
 
+/** Tells a source from plain data. */
 export function isSource(input: unknown): input is Source {
   if (typeof input !== 'object' || input === null || !('source' in input)) return false;
   return typeof input.source === 'string' && Object.keys(input).length === 1;

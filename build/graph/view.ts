@@ -19,6 +19,7 @@ export interface GraphDocument {
   }[];
 }
 
+/** Every target that these need, with its inputs by name. */
 export function graphDocument(targets: readonly Target[]): GraphDocument {
   return {
     targets: makeGraph(targets).nodes.map((node) => {
@@ -57,6 +58,7 @@ export interface Group {
 /** From so many on, targets of one recipe, name prefix and level are drawn as one. */
 const ALIKE = 4;
 
+/** The picture of a graph: what needs nothing first, many targets alike as one. */
 export function groupGraph(graph: Graph): readonly Group[] {
   const levels = new Map<Node, number>();
   const buckets = new Map<string, Node[]>();

@@ -5,6 +5,7 @@ import { type Source, source, type Target } from '../graph/target.ts';
 import type { Image, KernelTargets } from './image.ts';
 import { type LockedPackages, lockedPackages } from './packages.ts';
 
+/** All that decides about an image besides its definition. */
 export interface ImageContext {
   /** Folder of the checkout; sources are relative to it. */
   readonly root: string;

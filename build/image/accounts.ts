@@ -3,11 +3,13 @@ import { byteOrder } from '../../sdk/lib/files.ts';
 import type { Tree } from '../tree/entry.ts';
 import { type Generated, generatedFile } from './generated.ts';
 
+/** A line of group(5). */
 export interface Group {
   readonly name: string;
   readonly gid: number;
 }
 
+/** A line of passwd(5). */
 export interface User {
   readonly name: string;
   readonly uid: number;
@@ -17,6 +19,7 @@ export interface User {
   readonly shell: string;
 }
 
+/** All accounts of an image, with their numbers. */
 export interface Accounts {
   readonly users: readonly User[];
   readonly groups: readonly Group[];

@@ -56,6 +56,7 @@ export function unitLinks(tree: Tree, { enabledUnits, unitAliases }: Fixups): Ge
   return [...wants, ...aliases];
 }
 
+/** Symbolic links, path → target. */
 export function links(data: Readonly<Record<string, string>>): Generated[] {
   return Object.entries(data).map(([path, target]) => generatedLink(path, target, 'links'));
 }

@@ -10,6 +10,7 @@ interface Ownership {
   readonly gid?: number;
 }
 
+/** A file whose content a recipe made; `by` tells `why` who did. */
 export function generatedFile(
   path: string,
   content: string | Uint8Array,
@@ -19,6 +20,7 @@ export function generatedFile(
   return { type: 'file', path, mode, uid, gid, origin: `fixup:${by}`, content: inlineContent(content) };
 }
 
+/** A symbolic link that a recipe made. */
 export function generatedLink(path: string, target: string, by: string): Generated {
   return { type: 'symlink', path, target, mode: 0o777, uid: 0, gid: 0, origin: `fixup:${by}` };
 }

@@ -23,6 +23,7 @@ export interface Kernel {
   readonly signed: boolean;
 }
 
+/** What a kernel gives to the graph of an image. */
 export interface KernelTargets {
   /** A `Package` with boot/vmlinuz-RELEASE, boot/config-RELEASE and the modules. */
   readonly kernel: Target;

@@ -24,6 +24,7 @@ export interface LockedPackages {
 
 const XZ_SET = 'sdk-xz';
 
+/** The packages of a lock as targets. */
 export function lockedPackages(lock: Lock): LockedPackages {
   const made = new Map<string, Target>();
   const once = (name: string, make: () => Target): Target => {

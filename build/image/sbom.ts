@@ -17,6 +17,7 @@ import { type Bill, type Component, type SourcePackage, spdxDocument } from './s
 /** What the lock says of a package, as far as the bill of materials tells it. */
 export type Pin = Pick<PinnedPackage, 'name' | 'version' | 'architecture' | 'sha256' | 'path'>;
 
+/** What a bill of materials says of a package in the lock. */
 export function pinOf({ name, version, architecture, sha256, path }: PinnedPackage): Pin {
   return { name, version, architecture, sha256, path };
 }

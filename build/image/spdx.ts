@@ -2,6 +2,7 @@ import { byteOrder, canonicalJson, type Sha256 } from '../../sdk/lib/files.ts';
 import { distribution } from '../debian/archives.ts';
 import { uuidFrom } from '../media/partitions.ts';
 
+/** A source that binary packages were built from. */
 export interface SourcePackage {
   readonly name: string;
   readonly version: string;
@@ -30,6 +31,7 @@ export interface Built {
   readonly from: Component;
 }
 
+/** What a bill of materials lists. */
 export interface Bill {
   readonly name: string;
   readonly version: string;

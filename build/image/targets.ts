@@ -12,6 +12,7 @@ import { usr } from './usr.ts';
 
 export type { ImageContext } from './about.ts';
 
+/** The graph of one image, by what is taken from it. */
 export interface ImageTargets {
   /** By artifact name (docs/images.md), each a target `IMAGE:NAME`. */
   readonly artifacts: Readonly<Record<string, Target>>;

@@ -43,6 +43,7 @@ export interface Deviation {
   readonly cost: string;
 }
 
+/** Where our configuration differs from what is recommended, each with its reason. */
 export const deviations: readonly Deviation[] = [
   {
     options: 'MODULES MODULE_SIG_ALL',
