@@ -1,11 +1,12 @@
 /** The face of build/ towards kola-tests/: the harness knows artifacts, and of their making only what is named here. */
-export { parseManifest } from './cli/manifest.ts';
-export { get } from './debian/http.ts';
+
 export { archiveUrls, mirrorBases } from './debian/mirror.ts';
 export { type Closure, openSources, type Sources } from './graph/closure.ts';
 export { stampOf } from './graph/stamp.ts';
 export { sdkTree } from './image/sdk.ts';
-export { makeSigningKeys, signersIn } from './keys/signing.ts';
+export { get } from './net/http.ts';
+export { parseManifest } from './product/manifest.ts';
 export type { RoleName } from './release/format/namespaces.ts';
 export type { Channel, Release } from './release/format/types.ts';
+export { makeSigningKeys, signersIn } from './release/signing.ts';
 export { addSignature, formatEnvelope } from './release/trust/envelope.ts';

@@ -8,10 +8,10 @@ import { writeAtomic } from './lib/files.ts';
 
 /** The files that have a schema: `X.schema.json`, out of which `X.schema.ts` is made. */
 export const schemas: readonly string[] = [
-  'build/cli/manifest',
+  'build/product/manifest',
   'build/cli/tree-document',
   'build/debian/lock',
-  'build/tree/scripts',
+  'build/debian/scripts',
   'kola-tests/harness/run/denylist',
 ];
 

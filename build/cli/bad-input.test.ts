@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setQuiet } from '../../sdk/lib/log.ts';
 import { makeKeys } from '../keys/keys.ts';
+import { findManifest } from '../product/manifest.ts';
 import { flash } from './flash.ts';
 import { keysShow } from './keys.ts';
-import { findManifest } from './manifest.ts';
 import { writeReport } from './report-file.ts';
 import { readTreeDocument } from './tree-document.ts';
 

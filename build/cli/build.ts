@@ -1,3 +1,4 @@
+import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { badInput, describeFailure, Failure } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { describeForecast, forecast } from '../graph/forecast.ts';
@@ -7,15 +8,14 @@ import { formatSeconds } from '../graph/report.ts';
 import { type BuildResult, describeFailures, runBuild } from '../graph/run.ts';
 import { catchSignals } from '../graph/signals.ts';
 import { closeStore, openStore, type Store } from '../graph/store.ts';
+import { checkKey } from '../product/check-key.ts';
+import type { LoadedImage } from '../product/images.ts';
+import { type Manifest, outFolder } from '../product/manifest.ts';
 import { remoteBase } from '../remote/address.ts';
 import { remoteClient } from '../remote/client.ts';
 import { openRemote, pushAll } from '../remote/remote.ts';
-import { checkKey } from './check-key.ts';
-import type { LoadedImage } from './images.ts';
 import { ensureKeys } from './keys.ts';
-import { type Manifest, outFolder } from './manifest.ts';
 import { publishImage, publishSingle } from './publish-image.ts';
-import { formatBytes } from './table.ts';
 import { resolveNames, type Wanted } from './wanted.ts';
 
 export interface BuildFlags {
@@ -91,7 +91,7 @@ async function push(store: Store, { made }: BuildResult): Promise<void> {
   log(`${base}: ${records} records and ${blobs} files pushed, ${formatBytes(bytes)}`);
 }
 
-/** Whether something asked for is given the certificate of a key, and there is none (build/image.ts). */
+/** Whether something asked for is given the certificate of a key, and there is none (build/product/product.ts). */
 function lacksKey({ targets }: Wanted): boolean {
   return makeGraph(targets).nodes.some(({ target }) => target.inputs.certificate === '');
 }

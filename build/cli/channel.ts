@@ -1,6 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { log, warn } from '../../sdk/lib/log.ts';
-import { signingFolder } from '../keys/signing.ts';
 import { imagesOf } from '../release/channel/base.ts';
 import {
   type Edited,
@@ -16,6 +15,7 @@ import {
 import { POLICIES } from '../release/channel/rules.ts';
 import type { Channel, Policy, Root } from '../release/format/types.ts';
 import { isUrl, type Place, placeOf } from '../release/place.ts';
+import { signingFolder } from '../release/signing.ts';
 import { checkSigned, openEnvelope } from '../release/trust/envelope.ts';
 import { trustedRoot } from './release.ts';
 import { formatTable } from './table.ts';

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { collectGarbage, wipeStore } from '../graph/collect.ts';
 import { openStore, removeTreeAsync } from '../graph/store.ts';
-import { formatBytes } from './table.ts';
 
 export interface CleanFlags {
   readonly store?: boolean;

@@ -1,5 +1,6 @@
 import { byteOrder, canonicalJson } from '../../sdk/lib/files.ts';
-import type { ImagePackage } from '../image.ts';
+import type { Manifest } from '../product/manifest.ts';
+import type { ImagePackage } from '../product/product.ts';
 import type { Content, Entry } from '../tree/entry.ts';
 import {
   isKernelConfig,
@@ -9,7 +10,6 @@ import {
   privilegedOf,
   unitsOf,
 } from '../tree/facts.ts';
-import type { Manifest } from './manifest.ts';
 import type { FileEntry, TreeDocument } from './tree-document.ts';
 
 /** What is in one and not the other, and what is in both but not the same; each sorted. */

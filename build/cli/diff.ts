@@ -1,7 +1,8 @@
+import { formatBytes, formatDelta } from '../../sdk/lib/bytes.ts';
 import { openStore } from '../graph/store.ts';
+import { findManifest } from '../product/manifest.ts';
 import { type Changes, type DiffReport, diffReport, type Side } from './diff-report.ts';
-import { findManifest } from './manifest.ts';
-import { formatBytes, formatDelta, formatTable } from './table.ts';
+import { formatTable } from './table.ts';
 import { readContent, readTreeDocument } from './tree-document.ts';
 
 export interface DiffFlags {

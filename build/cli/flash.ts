@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline/promises';
+import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { sha256File } from '../../sdk/lib/files.ts';
 import { log, type Progress, startProgress, warn } from '../../sdk/lib/log.ts';
@@ -24,10 +25,9 @@ import {
 } from '../media/flash-target.ts';
 import { writeImage } from '../media/flash-write.ts';
 import { mappedRanges } from '../media/image-map.ts';
+import { imageNames } from '../product/images.ts';
+import { findManifest, MANIFEST, outFolder } from '../product/manifest.ts';
 import { build } from './build.ts';
-import { imageNames } from './images.ts';
-import { findManifest, MANIFEST, outFolder } from './manifest.ts';
-import { formatBytes } from './table.ts';
 
 export interface FlashFlags {
   /** Of the disk to be erased, exactly. */

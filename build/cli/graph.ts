@@ -1,7 +1,7 @@
 import { graphSvg } from '../graph/svg.ts';
 import type { Target } from '../graph/target.ts';
 import { graphDocument, textTree } from '../graph/view.ts';
-import { loadTargets } from './images.ts';
+import { loadTargets } from '../product/images.ts';
 import { writeReport } from './report-file.ts';
 import { resolveNames } from './wanted.ts';
 

@@ -3,6 +3,8 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { sdkTree } from '../image/sdk.ts';
 import { keysFolder, makeKeys, moduleCertificate, parseCertificate } from '../keys/keys.ts';
+import type { RoleName } from '../release/format/namespaces.ts';
+import type { Root } from '../release/format/types.ts';
 import {
   makeSigningKeys,
   ROLES,
@@ -13,9 +15,7 @@ import {
   signersIn,
   signingFolder,
   signNextRoot,
-} from '../keys/signing.ts';
-import type { RoleName } from '../release/format/namespaces.ts';
-import type { Root } from '../release/format/types.ts';
+} from '../release/signing.ts';
 
 export interface InitFlags {
   /** `K/N`. */

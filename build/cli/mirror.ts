@@ -1,12 +1,12 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { keepPinned } from '../debian/keep.ts';
 import { readLock } from '../debian/lock.ts';
 import { closeStore, openStore } from '../graph/store.ts';
-import { formatBytes } from './table.ts';
 
 /** `mirror DIR` */
 export async function mirror(folder: string, { json }: { readonly json?: boolean }): Promise<void> {

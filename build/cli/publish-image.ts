@@ -7,8 +7,15 @@ import { warn } from '../../sdk/lib/log.ts';
 import { outFailure, publishBlob } from '../graph/publish.ts';
 import type { Store } from '../graph/store.ts';
 import type { Output } from '../graph/target.ts';
-import type { LoadedImage } from './images.ts';
-import { type Artifact, formatManifest, MANIFEST, type Manifest, readManifest, TREE } from './manifest.ts';
+import type { LoadedImage } from '../product/images.ts';
+import {
+  type Artifact,
+  formatManifest,
+  MANIFEST,
+  type Manifest,
+  readManifest,
+  TREE,
+} from '../product/manifest.ts';
 import { wholeTargets } from './wanted.ts';
 
 type Outputs = ReadonlyMap<string, Output>;

@@ -10,6 +10,7 @@ import { buildTargets } from '../graph/run.ts';
 import { holdStore, openStore } from '../graph/store.ts';
 import type { Facts } from '../image/facts.ts';
 import { lockedPackages } from '../image/packages.ts';
+import { MANIFEST, type Manifest } from '../product/manifest.ts';
 import { FACTS } from '../release/build.ts';
 import { changelogOf, entriesBetween, parseChangelog } from '../release/changelog.ts';
 import {
@@ -22,7 +23,6 @@ import {
 } from '../release/notes.ts';
 import { type Place, placeOf, readText } from '../release/place.ts';
 import { readRelease } from '../release/verify.ts';
-import { MANIFEST, type Manifest } from './manifest.ts';
 
 export interface DiffFlags {
   readonly output?: string;

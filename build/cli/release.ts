@@ -4,13 +4,14 @@ import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { writeAtomic } from '../../sdk/lib/files.ts';
 import { log } from '../../sdk/lib/log.ts';
-import { readOwnRoot, type Signer, signersFor, signingFolder } from '../keys/signing.ts';
+import { loadImage, readImage } from '../product/images.ts';
 import { RELEASE, type Statements } from '../release/build.ts';
 import type { Root } from '../release/format/types.ts';
 import { isVersion } from '../release/format/version.ts';
 import { buildRelease, checkRebuilt } from '../release/make.ts';
 import { placeOf } from '../release/place.ts';
 import { faultsOfReport, writeTestReport } from '../release/report.ts';
+import { readOwnRoot, type Signer, signersFor, signingFolder } from '../release/signing.ts';
 import {
   addSignature,
   formatEnvelope,
@@ -20,7 +21,6 @@ import {
 } from '../release/trust/envelope.ts';
 import { checkFresh, openRoot } from '../release/trust/root.ts';
 import { checkFiles, checkReleaseTrust, type LocatedRelease, readRelease } from '../release/verify.ts';
-import { loadImage, readImage } from './images.ts';
 import { ensureKeys } from './keys.ts';
 
 export interface ReleaseFlags {

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { formatBytes, formatDelta } from '../../sdk/lib/bytes.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
+import type { Manifest } from '../product/manifest.ts';
 import type { Entry } from '../tree/entry.ts';
 import { parseAge } from './age.ts';
 import { formatDiff } from './diff.ts';
 import { diffReport, type Side } from './diff-report.ts';
-import type { Manifest } from './manifest.ts';
 import { formatSize } from './size.ts';
 import { sizeHtml } from './size-html.ts';
 import { areasByFolder, areasByOrigin, sizeReport } from './size-report.ts';
-import { formatBytes, formatDelta, formatTable } from './table.ts';
+import { formatTable } from './table.ts';
 
 const common = { mode: 0o755, uid: 0, gid: 0 };
 function file(path: string, text: string, more: Partial<Entry> = {}): Entry {

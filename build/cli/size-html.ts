@@ -1,7 +1,7 @@
 import { type HierarchyRectangularNode, hierarchy, treemap, treemapSquarify } from 'd3-hierarchy';
+import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { xml } from '../../sdk/lib/xml.ts';
 import type { Area, SizeReport } from './size-report.ts';
-import { formatBytes } from './table.ts';
 
 const WIDTH = 1200;
 const HEIGHT = 700;

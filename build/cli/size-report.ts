@@ -1,5 +1,5 @@
 import { byteOrder } from '../../sdk/lib/files.ts';
-import type { Artifact } from './manifest.ts';
+import type { Artifact } from '../product/manifest.ts';
 import type { TreeDocument } from './tree-document.ts';
 
 /** Where the bytes of an image go. All sizes in bytes; those of the tree before compression. */

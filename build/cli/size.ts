@@ -1,9 +1,10 @@
+import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
-import { findManifest } from './manifest.ts';
+import { findManifest } from '../product/manifest.ts';
 import { writeReport } from './report-file.ts';
 import { sizeHtml } from './size-html.ts';
 import { areasByFolder, areasByOrigin, type SizeReport, sizeReport } from './size-report.ts';
-import { formatBytes, formatTable } from './table.ts';
+import { formatTable } from './table.ts';
 import { readTreeDocument } from './tree-document.ts';
 
 export interface SizeFlags {

@@ -5,8 +5,8 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { parseJson } from '../../sdk/lib/json.ts';
 import { blobPath, checkBlob } from '../graph/blobs.ts';
 import type { Store } from '../graph/store.ts';
+import { TREE } from '../product/manifest.ts';
 import type { Content, Entry, Tree } from '../tree/entry.ts';
-import { TREE } from './manifest.ts';
 import { validate } from './tree-document.schema.ts';
 
 /** The tree of an image as build/image writes it. */

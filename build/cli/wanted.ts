@@ -1,7 +1,7 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { nearNames } from '../../sdk/lib/near.ts';
 import type { Target } from '../graph/target.ts';
-import { imageNames, type LoadedImage, loadImage, targetsByName, targetsOf } from './images.ts';
+import { imageNames, type LoadedImage, loadImage, targetsByName, targetsOf } from '../product/images.ts';
 
 /** What the user asked for, resolved. */
 export interface Wanted {

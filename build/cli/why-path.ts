@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
@@ -8,14 +9,13 @@ import { LOCK_PATH, shownLock } from '../debian/lock-path.ts';
 import type { PackageSet } from '../debian/set.ts';
 import { type Why, whyPackage } from '../debian/why.ts';
 import { VENDOR_ETC } from '../image/fixups.ts';
+import { readImage } from '../product/images.ts';
+import { findManifest } from '../product/manifest.ts';
 import type { Entry, Tree } from '../tree/entry.ts';
 import { compileGlobs } from '../tree/glob.ts';
 import { indexTree, lookUp } from '../tree/lookup.ts';
 import { baseOf, MERGED_USR, usrMerged } from '../tree/paths.ts';
 import type { Trim } from '../tree/trim.ts';
-import { readImage } from './images.ts';
-import { findManifest } from './manifest.ts';
-import { formatBytes } from './table.ts';
 import { readTreeDocument } from './tree-document.ts';
 
 /** All that decides about the answer. */

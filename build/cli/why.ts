@@ -4,7 +4,7 @@ import { lockedSet, readLock } from '../debian/lock.ts';
 import { shownLock } from '../debian/lock-path.ts';
 import type { PackageSet } from '../debian/set.ts';
 import { whyPackage } from '../debian/why.ts';
-import { imageNames, readImage } from './images.ts';
+import { imageNames, readImage } from '../product/images.ts';
 import { print, printJson } from './print.ts';
 import { whyPath } from './why-path.ts';
 

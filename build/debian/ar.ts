@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Failure } from '../../sdk/lib/errors.ts';
-import { readExactly } from '../fs/read.ts';
+import { readExactly } from '../../sdk/lib/read.ts';
 
 /** A member of an ar archive: its bytes are `[offset, offset + size)` of the file. */
 export interface ArMember {

@@ -2,7 +2,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
-import { readExactly } from '../fs/read.ts';
+import { readExactly } from '../../sdk/lib/read.ts';
 import { type ArMember, readAr } from './ar.ts';
 import { parseStanzas } from './control.ts';
 import { type Codec, type Decoders, decompress } from './decompress.ts';

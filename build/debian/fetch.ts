@@ -6,8 +6,8 @@ import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { replaceFile, type Sha256, sha256File } from '../../sdk/lib/files.ts';
 import { liveness, ownedName, parseOwnedName } from '../graph/owner.ts';
 import { recipe } from '../graph/target.ts';
+import { get, type Response } from '../net/http.ts';
 import type { ArchiveName } from './archives.ts';
-import { get, type Response } from './http.ts';
 import { originsOf, type PoolFile } from './origins.ts';
 
 export type { PoolFile } from './origins.ts';

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
-import { readExactly } from '../fs/read.ts';
+import { readExactly } from '../../sdk/lib/read.ts';
 
 /** A member of a tar archive: its content is `[offset, offset + size)` of the archive. */
 export interface TarMember {

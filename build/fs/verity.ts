@@ -2,9 +2,9 @@ import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { readExactly } from '../../sdk/lib/read.ts';
 import { runTool } from '../../sdk/tool.ts';
 import { recipe, type Target } from '../graph/target.ts';
-import { readExactly } from './read.ts';
 
 const BLOCK = 4096;
 const SUPERBLOCK = 512;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { imageNames, readImage } from '../cli/images.ts';
+import { imageNames, readImage } from '../product/images.ts';
 import { checkImage } from './check-image.ts';
 
 test('the images of this checkout are images', async () => {

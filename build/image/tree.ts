@@ -2,12 +2,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { canonicalJson } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { readPackage } from '../debian/package.ts';
+import { checkScripts, readPolicy } from '../debian/scripts.ts';
 import { type Plain, recipe, type Source, type Target } from '../graph/target.ts';
 import { type BlobPath, openContents } from '../tree/content.ts';
 import type { Entry, Tree } from '../tree/entry.ts';
 import { mergeLayers, type Settled } from '../tree/merge.ts';
 import { readOverlay } from '../tree/overlay.ts';
-import { checkScripts, readPolicy } from '../tree/scripts.ts';
 import { type Trim, type TrimCount, trimTree } from '../tree/trim.ts';
 import { type Accounts, accountFiles, checkAccounts, sysusersFile } from './accounts.ts';
 import {

@@ -1,7 +1,7 @@
+import { formatBytes, formatDelta } from '../../sdk/lib/bytes.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
-import type { Manifest } from '../cli/manifest.ts';
-import { formatBytes, formatDelta } from '../cli/table.ts';
 import type { Facts } from '../image/facts.ts';
+import type { Manifest } from '../product/manifest.ts';
 import type { ChangelogEntry } from './changelog.ts';
 import { vulnerabilitiesIn } from './changelog.ts';
 import type { Release } from './format/types.ts';

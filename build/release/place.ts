@@ -4,7 +4,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
-import { get } from '../debian/http.ts';
+import { get } from '../net/http.ts';
 
 /** A folder with files that are read, whether it is here or on a web server. */
 export interface Place {

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { sha256, writeAtomic } from '../../sdk/lib/files.ts';
-import type { LoadedImage } from '../cli/images.ts';
 import { write } from '../cli/testing.ts';
 import { buildTargets } from '../graph/run.ts';
 import type { Store } from '../graph/store.ts';
 import { neverAborted, temporaryFolder } from '../graph/testing.ts';
-import { makeSigningKeys, type SigningPlan, signersFor } from '../keys/signing.ts';
+import type { LoadedImage } from '../product/images.ts';
 import { releaseTargets, type Statements, writeRelease } from './build.ts';
 import type { Root } from './format/types.ts';
 import { placeOf } from './place.ts';
+import { makeSigningKeys, type SigningPlan, signersFor } from './signing.ts';
 import { addSignature, formatEnvelope } from './trust/envelope.ts';
 import { readRelease } from './verify.ts';
 

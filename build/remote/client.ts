@@ -4,7 +4,7 @@ import { AwsClient } from 'aws4fetch';
 import type { RequestInit } from 'undici';
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
-import { connections } from '../debian/http.ts';
+import { connections } from '../net/http.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

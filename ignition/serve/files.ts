@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { findManifest } from '../../build/cli/manifest.ts';
+import { findManifest } from '../../build/product/manifest.ts';
 import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 import { type Configs, configFor } from './configs.ts';
 import type { Answer } from './http.ts';

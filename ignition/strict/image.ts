@@ -27,7 +27,7 @@ function builtinModules(root: string): string[] {
 
 /** The description of an image. @throws Failure for one that is not there */
 export async function namedImage(name: string): Promise<Image> {
-  return await (await import('../../build/cli/images.ts')).readImage(name);
+  return await (await import('../../build/product/images.ts')).readImage(name);
 }
 
 /**
@@ -36,7 +36,7 @@ export async function namedImage(name: string): Promise<Image> {
  */
 export async function viewImage({ name, kernel }: Image): Promise<ImageView> {
   const [{ loadImage }, { buildTargets }, { sdkTree }] = await Promise.all([
-    import('../../build/cli/images.ts'),
+    import('../../build/product/images.ts'),
     import('../../build/graph/run.ts'),
     import('../../build/image/sdk.ts'),
   ]);

@@ -21,7 +21,7 @@ const TYPESCRIPT = /\.[cm]?ts$/;
 /** What these load by a name that is only known when they run, or by starting a program. */
 const LOADS: Readonly<Record<string, (sources: Sources) => readonly string[]>> = {
   draisine: () => ['draisine.ts'],
-  'build/cli/images.ts': (sources) => modulesBelow(sources, 'images'),
+  'build/product/images.ts': (sources) => modulesBelow(sources, 'images'),
   // Modules that they have written themselves.
   'build/graph/code.test.ts': () => [],
   'build/graph/key.test.ts': () => [],

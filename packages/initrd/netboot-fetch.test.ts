@@ -10,10 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { loadImage } from '../../build/cli/images.ts';
 import { makeVerity } from '../../build/fs/verity.ts';
 import { buildTargets } from '../../build/graph/run.ts';
 import { sdkTree } from '../../build/image/sdk.ts';
+import { loadImage } from '../../build/product/images.ts';
 import { runTool, toolCommand } from '../../sdk/tool.ts';
 
 /* The script of the initrd, with the image's own wget and veritysetup, against servers as they are. */

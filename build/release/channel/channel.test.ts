@@ -19,11 +19,11 @@ import { sha256 } from '../../../sdk/lib/files.ts';
 import { setQuiet } from '../../../sdk/lib/log.ts';
 import type { Store } from '../../graph/store.ts';
 import { temporaryFolder, temporaryStore } from '../../graph/testing.ts';
-import { readOwnRoot, rotateKeys, signersFor } from '../../keys/signing.ts';
 import type { Statements } from '../build.ts';
 import { parseFormat } from '../format/read.ts';
 import type { Channel, Root } from '../format/types.ts';
 import { writeTestReport } from '../report.ts';
+import { readOwnRoot, rotateKeys, signersFor } from '../signing.ts';
 import { type Made, makeRelease, signRelease, testKeys } from '../testing.ts';
 import { addSignature, checkSigned, formatEnvelope, openEnvelope } from '../trust/envelope.ts';
 import {

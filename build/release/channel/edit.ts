@@ -2,8 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, Failure } from '../../../sdk/lib/errors.ts';
-import { readOwnRoot } from '../../keys/signing.ts';
 import type { Channel, Policy } from '../format/types.ts';
+import { readOwnRoot } from '../signing.ts';
 import { checkSigned } from '../trust/envelope.ts';
 import {
   type Base,

@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeSigningKeys, type RolePlan, type SigningPlan, signersIn } from '../../../build/keys/signing.ts';
 import { FORMAT, type RoleName } from '../../../build/release/format/namespaces.ts';
 import type { Channel, Release, Root } from '../../../build/release/format/types.ts';
+import {
+  makeSigningKeys,
+  type RolePlan,
+  type SigningPlan,
+  signersIn,
+} from '../../../build/release/signing.ts';
 import { addSignature, formatEnvelope } from '../../../build/release/trust/envelope.ts';
 import { type NodeBox, nodeBox } from '../io/node.ts';
 import { parseEnvelope, parseRoot } from './documents.ts';

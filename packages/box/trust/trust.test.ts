@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { rotateKeys } from '../../../build/keys/signing.ts';
+import { rotateKeys } from '../../../build/release/signing.ts';
 import { base64, fromBase64, sha256 } from '../io/sha256.ts';
 import { testFolder } from '../io/testing.ts';
 import { parseChannel, parseEnvelope, parseRelease, parseRoot } from './documents.ts';

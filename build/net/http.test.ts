@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { startMirror } from './fixtures-mirror.ts';
+import { startMirror } from '../debian/fixtures-mirror.ts';
 import { get, getBytes } from './http.ts';
 
 /** Sets variables of the environment until the end of the test. */

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { Failure } from '../../sdk/lib/errors.ts';
+import { Failure } from './errors.ts';
 
 /** `size` bytes of a file at `offset`; a shorter file is a Failure. */
 export async function readExactly(file: FileHandle, offset: number, size: number): Promise<Buffer> {

@@ -8,7 +8,7 @@ import { makeGraph } from '../graph/graph.ts';
 import type { Target } from '../graph/target.ts';
 import { checkImage } from '../image/check-image.ts';
 import type { Image } from '../image/image.ts';
-import type { ImageProduct, ProductOptions } from '../image.ts';
+import type { ImageProduct, ProductOptions } from './product.ts';
 
 export interface LoadedImage extends ImageProduct {
   readonly name: string;
@@ -58,7 +58,7 @@ function placeOf(error: Error, module: string): { what: string; where: string } 
 
 export async function loadImage(name: string, options: ProductOptions): Promise<LoadedImage> {
   const image = await readImage(name);
-  const { imageProduct } = await import('../image.ts');
+  const { imageProduct } = await import('./product.ts');
   return { name, ...(await imageProduct(image, options)) };
 }
 

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { CHECKOUT } from '../sdk/lib/checkout.ts';
-import { badInput } from '../sdk/lib/errors.ts';
-import { type Sha256, sha256 } from '../sdk/lib/files.ts';
-import { type Lock, lockDate, lockedSet, readLock } from './debian/lock.ts';
-import { LOCK_PATH } from './debian/lock-path.ts';
-import type { Target } from './graph/target.ts';
-import type { Image } from './image/image.ts';
-import { type ImageContext, imageTargets } from './image/targets.ts';
-import { moduleCertificate, ownRoot } from './keys/keys.ts';
-import { versionFault, versionOf } from './release/format/version.ts';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
+import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { type Lock, lockDate, lockedSet, readLock } from '../debian/lock.ts';
+import { LOCK_PATH } from '../debian/lock-path.ts';
+import type { Target } from '../graph/target.ts';
+import type { Image } from '../image/image.ts';
+import { type ImageContext, imageTargets } from '../image/targets.ts';
+import { moduleCertificate, ownRoot } from '../keys/keys.ts';
+import { versionFault, versionOf } from '../release/format/version.ts';
 
 /** A package of an image, as the manifest names it. */
 export interface ImagePackage {

@@ -2,7 +2,7 @@ import { checked } from '../../sdk/lib/checked.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { parseJson } from '../../sdk/lib/json.ts';
-import { type Package, type ScriptKind, scriptKinds } from '../debian/package.ts';
+import { type Package, type ScriptKind, scriptKinds } from './package.ts';
 import { type ScriptVerdict, type ScriptVerdicts, validate } from './scripts.schema.ts';
 
 export type { ScriptVerdict } from './scripts.schema.ts';

@@ -5,15 +5,8 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { Root } from '../release/format/types.ts';
-import {
-  addSignature,
-  checkSigned,
-  formatEnvelope,
-  type Opened,
-  openEnvelope,
-} from '../release/trust/envelope.ts';
-import { checkFresh, checkSuccessor, openRoot } from '../release/trust/root.ts';
+import { checkSecret, fingerprint, isSignedBy, makeSshKey, publicKey, signText } from '../keys/ssh.ts';
+import type { Root } from './format/types.ts';
 import {
   makeSigningKeys,
   readOwnRoot,
@@ -23,7 +16,8 @@ import {
   signersIn,
   signNextRoot,
 } from './signing.ts';
-import { checkSecret, fingerprint, isSignedBy, makeSshKey, publicKey, signText } from './ssh.ts';
+import { addSignature, checkSigned, formatEnvelope, type Opened, openEnvelope } from './trust/envelope.ts';
+import { checkFresh, checkSuccessor, openRoot } from './trust/root.ts';
 
 const PLAN: SigningPlan = {
   root: { threshold: 2, count: 3, given: [] },

@@ -3,18 +3,12 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 
 import { dirname, join } from 'node:path';
 import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { byteOrder, writeAtomic } from '../../sdk/lib/files.ts';
-import type { RoleName } from '../release/format/namespaces.ts';
-import type { Envelope, Root } from '../release/format/types.ts';
-import {
-  addSignature,
-  formatEnvelope,
-  type Opened,
-  openEnvelope,
-  signersOf,
-} from '../release/trust/envelope.ts';
-import { openRoot } from '../release/trust/root.ts';
-import { keysFolder } from './keys.ts';
-import { fingerprint, makeSshKey, publicKey } from './ssh.ts';
+import { keysFolder } from '../keys/keys.ts';
+import { fingerprint, makeSshKey, publicKey } from '../keys/ssh.ts';
+import type { RoleName } from './format/namespaces.ts';
+import type { Envelope, Root } from './format/types.ts';
+import { addSignature, formatEnvelope, type Opened, openEnvelope, signersOf } from './trust/envelope.ts';
+import { openRoot } from './trust/root.ts';
 
 /*
  * The keys that sign roots, releases and channels: beside the module key, in `signing/`, as `ROLE-N` and `ROLE-N.pub`.
