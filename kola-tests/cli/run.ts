@@ -19,6 +19,8 @@ import { type Given, machineConfig, ownConfig, ownKeys, readConfig } from './run
 
 /** MiB: the image, and room for what the machine makes on first boot. */
 const SYSTEM_SIZE = 8192;
+/** What a first boot takes, firmware included, on two cores (README, Measured). */
+const BOOT_SECONDS = { kvm: 15, tcg: 60 };
 
 export interface RunOptions {
   readonly ignition?: string;
@@ -74,7 +76,9 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
       },
     };
     const command = emulator.system(qemuArguments(hardware, dir, emulator));
-    process.stderr.write(`${accel.why}\n`);
+    process.stderr.write(
+      `${accel.why}\nto do: boot ${name}, about ${BOOT_SECONDS[accel.kind]} s to the login prompt\n`,
+    );
     const child = spawn(command.file, command.args, { env: command.env, stdio: 'inherit' });
     const ended = new Promise<number>((done, reject) => {
       child.once('error', reject);
