@@ -1,6 +1,7 @@
 import { run as runNodeTests } from 'node:test';
 import type { StageTime } from '../harness/report/spent.ts';
 import type { Pass } from '../verdict/record.ts';
+import { processorStallMs } from './pressure.ts';
 
 /** An event of node:test's stream, as reporters get it. */
 export interface TestEvent {
@@ -97,19 +98,15 @@ export async function* runStages(
   };
   for (const stage of stages) {
     current = stage.name;
-    const start = performance.now();
+    const watch = await startWatch(stage.name);
     const prepared = await prepare(stage);
-    const preparedMs = performance.now() - start;
-    const ended = (): void => {
-      const ranMs = performance.now() - start - preparedMs;
-      times.push({ name: stage.name, preparedMs: Math.round(preparedMs), ranMs: Math.round(ranMs) });
-    };
+    watch.prepared();
     if (prepared.failed) {
       planned += 1;
       counts.tests += 1;
       counts.fail += 1;
       yield emit({ ...prepared.failed, data: { ...prepared.failed.data, testNumber: planned } });
-      ended();
+      times.push(await watch.ended());
       continue;
     }
     for (const test of prepared.cached) {
@@ -130,7 +127,7 @@ export async function* runStages(
       } else yield emit(event);
     }
     await stage.verdicts?.settle();
-    ended();
+    times.push(await watch.ended());
   }
   const closing = await beforeSummary(times);
   yield emit({ type: 'test:plan', data: { nesting: 0, count: planned } });
@@ -145,6 +142,25 @@ export async function* runStages(
       duration_ms: counts.duration_ms,
     },
   });
+}
+
+/** Takes the time of a stage. */
+async function startWatch(name: string): Promise<{ prepared(): void; ended(): Promise<StageTime> }> {
+  const stalled = await processorStallMs();
+  const start = performance.now();
+  let preparedMs = 0;
+  return {
+    prepared: () => {
+      preparedMs = Math.round(performance.now() - start);
+    },
+    ended: async () => {
+      const ranMs = Math.round(performance.now() - start) - preparedMs;
+      const now = await processorStallMs();
+      const stall =
+        stalled === undefined || now === undefined ? {} : { stalledMs: Math.round(now - stalled) };
+      return { name, preparedMs, ranMs, ...stall };
+    },
+  };
 }
 
 function cachedEvent({ name, file, pass }: CachedTest, testNumber: number): TestEvent {

@@ -7,6 +7,8 @@ export interface StageTime {
   /** What is done before it: builds, tools that are fetched. */
   readonly preparedMs: number;
   readonly ranMs: number;
+  /** Of both, for how long some program of this host waited for a processor, where its kernel says so. */
+  readonly stalledMs?: number;
 }
 
 /** One line of the account. What machines do goes on beside each other: its lines add up to more than the run took. */
@@ -36,8 +38,13 @@ export function spentOn(stages: readonly StageTime[], results: readonly TestResu
   const lines: readonly Spent[] = [
     { on: 'builds, and tools fetched', ms: sum(stages.map(({ preparedMs }) => preparedMs)) },
     ...stages.map(({ name, ranMs }) => ({ on: name, ms: ranMs })),
+    { on: 'some program waited for a processor', ms: sum(stages.map(({ stalledMs = 0 }) => stalledMs)) },
     ...machines,
-    { on: 'waiting for a processor', times: waited.length, ms: sum(waited.map(({ waitMs = 0 }) => waitMs)) },
+    {
+      on: 'waiting for memory of the host',
+      times: waited.length,
+      ms: sum(waited.map(({ waitMs = 0 }) => waitMs)),
+    },
     { on: 'tests and checks after them', times: ran.length, ms: own },
   ];
   return lines.filter(({ ms }) => ms >= 500);
