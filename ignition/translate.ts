@@ -9,7 +9,7 @@ import { type Entry, type LineColumn, pathText } from './report.ts';
 import { inner, string, struct } from './spec/shape.ts';
 import { VERSION } from './spec/v3.ts';
 import type { Step } from './step.ts';
-import { V2_VERSIONS } from './v2/shape.ts';
+import { V2_VERSIONS } from './v2/model.ts';
 import { translateV2 } from './v2/translate.ts';
 import { validate } from './validate.ts';
 

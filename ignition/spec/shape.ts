@@ -1,5 +1,15 @@
-/** Keys of an object in a schema: the type of a scalar, the keys of an object, or a list of either. */
-export type Keys = 'string' | 'integer' | 'boolean' | { readonly [key: string]: Keys } | readonly [Keys];
+/**
+ * Keys of an object in a schema: the type of a scalar, the keys of an object, or a list of either. A `text` or a
+ * `number` is always there: empty or 0 where nothing was written.
+ */
+export type Keys =
+  | 'string'
+  | 'integer'
+  | 'boolean'
+  | 'text'
+  | 'number'
+  | { readonly [key: string]: Keys }
+  | readonly [Keys];
 
 export const isList = (keys: Keys): keys is readonly [Keys] => Array.isArray(keys);
 
@@ -24,7 +34,7 @@ const field = (kind: Field['kind'], name: string, of?: StructShape): Field =>
 /** A text that is always there: empty where nothing was written. */
 export const string = (name: string): Field => ({ ...field('string', name), zero: '' });
 /** A number that is always there: 0 where nothing was written. */
-export const int = (name: string): Field => ({ ...field('int', name), zero: 0 });
+const int = (name: string): Field => ({ ...field('int', name), zero: 0 });
 export const optionalString = (name: string): Field => field('string', name);
 export const optionalInt = (name: string): Field => field('int', name);
 export const optionalBool = (name: string): Field => field('bool', name);
@@ -38,6 +48,8 @@ export const struct = (fields: readonly (Field | false)[]): StructShape =>
 function fieldOf(name: string, keys: Keys, path: string, since: Readonly<Record<string, number>>): Field {
   const minor = since[path];
   const version = minor === undefined ? {} : { since: minor };
+  if (keys === 'text') return { ...string(name), ...version };
+  if (keys === 'number') return { ...int(name), ...version };
   if (keys === 'string') return { ...optionalString(name), ...version };
   if (keys === 'integer') return { ...optionalInt(name), ...version };
   if (keys === 'boolean') return { ...optionalBool(name), ...version };

@@ -1,137 +1,180 @@
-/** A decoded spec 2 config: the fields of 2.4, and the older ones that later versions replaced. */
+import { jsonStyle, type Style, unusedKey } from '../read.ts';
+import { type Keys, type StructShape, shapeOf } from '../spec/shape.ts';
 
-export interface V2Verification {
-  readonly hash?: string;
-}
-export interface V2Header {
-  readonly name: string;
-  readonly value: string;
-}
-export interface V2Resource {
-  readonly source?: string;
-  readonly compression?: string;
-  readonly verification?: V2Verification;
-  readonly httpHeaders?: readonly V2Header[];
-}
-export interface V2Owner {
-  readonly id?: number;
-  readonly name?: string;
-}
-export interface V2Node {
-  readonly filesystem: string;
-  readonly path: string;
-  readonly user?: V2Owner;
-  readonly group?: V2Owner;
-  readonly overwrite?: boolean;
-}
-export interface V2File extends V2Node {
-  readonly contents?: V2Resource;
-  readonly mode?: number;
-  readonly append?: boolean;
-}
-export interface V2Directory extends V2Node {
-  readonly mode?: number;
-}
-export interface V2Link extends V2Node {
-  readonly hard?: boolean;
-  readonly target: string;
-}
-export interface V2Partition {
-  readonly label?: string;
+/**
+ * The keys of a spec 2 config: those of 2.4, and the older ones that later versions replaced (Ignition 0.x,
+ * config/v2_*\/types). What is written `text` or `number` is always there: empty or 0 where nothing was written.
+ */
+
+/** The spec 2 versions that can be translated. */
+export const V2_VERSIONS = ['2.0.0', '2.1.0', '2.2.0', '2.3.0', '2.4.0'] as const;
+
+const RESOURCE = {
+  source: 'string',
+  compression: 'string',
+  verification: { hash: 'string' },
+  httpHeaders: [{ name: 'text', value: 'text' }],
+} as const;
+const { compression: _, ...REFERENCE } = RESOURCE;
+
+const OWNER = { id: 'integer', name: 'string' } as const;
+const NODE = { filesystem: 'text', path: 'text', user: OWNER, group: OWNER, overwrite: 'boolean' } as const;
+const FILE = { ...NODE, contents: RESOURCE, mode: 'integer', append: 'boolean' } as const;
+const DIRECTORY = { ...NODE, mode: 'integer' } as const;
+const LINK = { ...NODE, hard: 'boolean', target: 'text' } as const;
+
+const PARTITION = {
+  label: 'string',
+  number: 'number',
+  // In sectors of 512 bytes.
+  size: 'integer',
+  start: 'integer',
+  sizeMiB: 'integer',
+  startMiB: 'integer',
+  typeGuid: 'string',
+  guid: 'string',
+  shouldExist: 'boolean',
+  wipePartitionEntry: 'boolean',
+} as const;
+
+const FILESYSTEM = {
+  name: 'text',
+  mount: {
+    device: 'text',
+    format: 'text',
+    create: { force: 'boolean', options: ['string'] },
+    wipeFilesystem: 'boolean',
+    label: 'string',
+    uuid: 'string',
+    options: ['string'],
+  },
+  // Where it is mounted already, in the initramfs.
+  path: 'string',
+} as const;
+
+const ACCOUNT = {
+  uid: 'integer',
+  gecos: 'string',
+  homeDir: 'string',
+  noCreateHome: 'boolean',
+  primaryGroup: 'string',
+  groups: ['string'],
+  noUserGroup: 'boolean',
+  system: 'boolean',
+  noLogInit: 'boolean',
+  shell: 'string',
+} as const;
+const USER = {
+  name: 'text',
+  passwordHash: 'string',
+  sshAuthorizedKeys: ['string'],
+  create: ACCOUNT,
+  ...ACCOUNT,
+} as const;
+
+const DROPIN = { name: 'text', contents: 'string' } as const;
+const UNIT = {
+  name: 'text',
+  enable: 'boolean',
+  enabled: 'boolean',
+  mask: 'boolean',
+  contents: 'string',
+  dropins: [DROPIN],
+} as const;
+
+const CONFIG = {
+  ignition: {
+    version: 'text',
+    config: { append: [REFERENCE], replace: REFERENCE },
+    timeouts: { httpResponseHeaders: 'integer', httpTotal: 'integer' },
+    security: { tls: { certificateAuthorities: [REFERENCE] } },
+    proxy: { httpProxy: 'string', httpsProxy: 'string', noProxy: ['string'] },
+  },
+  storage: {
+    disks: [{ device: 'text', wipeTable: 'boolean', partitions: [PARTITION] }],
+    raid: [{ name: 'text', level: 'text', devices: ['string'], spares: 'integer', options: ['string'] }],
+    filesystems: [FILESYSTEM],
+    files: [FILE],
+    directories: [DIRECTORY],
+    links: [LINK],
+  },
+  systemd: { units: [UNIT] },
+  networkd: { units: [{ name: 'text', contents: 'string', dropins: [DROPIN] }] },
+  passwd: {
+    users: [USER],
+    groups: [{ name: 'text', gid: 'integer', passwordHash: 'string', system: 'boolean' }],
+  },
+} as const satisfies Keys;
+
+/** The minor version of spec 2 that brought a key. */
+const SINCE: Readonly<Record<string, number>> = {
+  'ignition.timeouts': 1,
+  'ignition.security': 2,
+  'ignition.proxy': 4,
+  'ignition.config.append.httpHeaders': 4,
+  'ignition.config.replace.httpHeaders': 4,
+  'ignition.security.tls.certificateAuthorities.httpHeaders': 4,
+  'storage.disks.partitions.sizeMiB': 3,
+  'storage.disks.partitions.startMiB': 3,
+  'storage.disks.partitions.shouldExist': 3,
+  'storage.disks.partitions.wipePartitionEntry': 3,
+  'storage.disks.partitions.guid': 1,
+  'storage.raid.options': 1,
+  'storage.filesystems.mount.wipeFilesystem': 1,
+  'storage.filesystems.mount.label': 1,
+  'storage.filesystems.mount.uuid': 1,
+  'storage.filesystems.mount.options': 1,
+  'storage.files.user.name': 1,
+  'storage.files.group.name': 1,
+  'storage.files.overwrite': 2,
+  'storage.files.append': 2,
+  'storage.files.contents.httpHeaders': 4,
+  'storage.directories': 1,
+  'storage.directories.overwrite': 2,
+  'storage.links': 1,
+  'storage.links.overwrite': 2,
+  'systemd.units.enabled': 1,
+  'networkd.units.dropins': 1,
+};
+
+/** The keys of a config of any version of spec 2. */
+export const v2Shape: StructShape = shapeOf(CONFIG, SINCE);
+
+/** How a version of spec 2 is written. */
+export const v2Style = (minor: number): Style => ({
+  ...jsonStyle(unusedKey),
+  tooNew: ({ name, since = 0 }) =>
+    since > minor
+      ? `Unused key ${name}, which spec ${V2_VERSIONS[minor]} does not have; write "${V2_VERSIONS[since]}"`
+      : undefined,
+});
+
+interface Scalars {
+  readonly text: string;
+  readonly string: string;
   readonly number: number;
-  /** 512-byte sectors. */
-  readonly size?: number;
-  /** 512-byte sectors. */
-  readonly start?: number;
-  readonly sizeMiB?: number;
-  readonly startMiB?: number;
-  readonly typeGuid?: string;
-  readonly guid?: string;
-  readonly shouldExist?: boolean;
-  readonly wipePartitionEntry?: boolean;
+  readonly integer: number;
+  readonly boolean: boolean;
 }
-export interface V2Mount {
-  readonly device: string;
-  readonly format: string;
-  readonly create?: { readonly force?: boolean; readonly options?: readonly string[] };
-  readonly wipeFilesystem?: boolean;
-  readonly label?: string;
-  readonly uuid?: string;
-  readonly options?: readonly string[];
-}
-export interface V2Filesystem {
-  readonly name: string;
-  readonly mount?: V2Mount;
-  /** Where it is mounted already, in the initramfs. */
-  readonly path?: string;
-}
-export interface V2Account {
-  readonly uid?: number;
-  readonly gecos?: string;
-  readonly homeDir?: string;
-  readonly noCreateHome?: boolean;
-  readonly primaryGroup?: string;
-  readonly groups?: readonly string[];
-  readonly noUserGroup?: boolean;
-  readonly system?: boolean;
-  readonly noLogInit?: boolean;
-  readonly shell?: string;
-}
-export interface V2User extends V2Account {
-  readonly name: string;
-  readonly passwordHash?: string;
-  readonly sshAuthorizedKeys?: readonly string[];
-  readonly create?: V2Account;
-}
-export interface V2Group {
-  readonly name: string;
-  readonly gid?: number;
-  readonly passwordHash?: string;
-  readonly system?: boolean;
-}
-export interface V2Dropin {
-  readonly name: string;
-  readonly contents?: string;
-}
-export interface V2Unit {
-  readonly name: string;
-  readonly enable?: boolean;
-  readonly enabled?: boolean;
-  readonly mask?: boolean;
-  readonly contents?: string;
-  readonly dropins?: readonly V2Dropin[];
-}
-export interface V2Config {
-  readonly ignition?: {
-    readonly version: string;
-    readonly config?: { readonly append?: readonly V2Resource[]; readonly replace?: V2Resource };
-    readonly timeouts?: { readonly httpResponseHeaders?: number; readonly httpTotal?: number };
-    readonly security?: { readonly tls?: { readonly certificateAuthorities?: readonly V2Resource[] } };
-    readonly proxy?: {
-      readonly httpProxy?: string;
-      readonly httpsProxy?: string;
-      readonly noProxy?: readonly string[];
-    };
-  };
-  readonly storage?: {
-    readonly disks?: readonly {
-      readonly device: string;
-      readonly wipeTable?: boolean;
-      readonly partitions?: readonly V2Partition[];
-    }[];
-    readonly raid?: readonly {
-      readonly name: string;
-      readonly level: string;
-      readonly devices?: readonly string[];
-      readonly spares?: number;
-      readonly options?: readonly string[];
-    }[];
-    readonly filesystems?: readonly V2Filesystem[];
-    readonly files?: readonly V2File[];
-    readonly directories?: readonly V2Directory[];
-    readonly links?: readonly V2Link[];
-  };
-  readonly systemd?: { readonly units?: readonly V2Unit[] };
-  readonly networkd?: { readonly units?: readonly V2Unit[] };
-  readonly passwd?: { readonly users?: readonly V2User[]; readonly groups?: readonly V2Group[] };
-}
+type Always<K> = { [Name in keyof K]: K[Name] extends 'text' | 'number' ? Name : never }[keyof K];
+
+/** The values of keys. */
+type Values<K> = K extends keyof Scalars
+  ? Scalars[K]
+  : K extends readonly [infer Item]
+    ? readonly Values<Item>[]
+    : { readonly [Name in Always<K>]: Values<K[Name]> } & {
+        readonly [Name in Exclude<keyof K, Always<K>>]?: Values<K[Name]>;
+      };
+
+export type V2Config = Values<typeof CONFIG>;
+export type V2Resource = Values<typeof RESOURCE>;
+export type V2Node = Values<typeof NODE>;
+export type V2File = Values<typeof FILE>;
+export type V2Directory = Values<typeof DIRECTORY>;
+export type V2Link = Values<typeof LINK>;
+export type V2Partition = Values<typeof PARTITION>;
+export type V2Filesystem = Values<typeof FILESYSTEM>;
+export type V2User = Values<typeof USER>;
+export type V2Dropin = Values<typeof DROPIN>;
+export type V2Unit = Values<typeof UNIT>;

@@ -1,13 +1,12 @@
 import { compact, type Json, type JsonObject } from '../json/value.ts';
 import type { SourceMap } from '../node.ts';
-import { jsonStyle, type Notes, readStruct, unusedKey } from '../read.ts';
+import { type Notes, readStruct } from '../read.ts';
 import { VERSION } from '../spec/v3.ts';
 import type { Step } from '../step.ts';
 import { networkdFiles, translateGroups, translateUnits, translateUsers } from './accounts.ts';
-import type { V2Config } from './model.ts';
+import { type V2Config, v2Shape, v2Style } from './model.ts';
 import { translateNodes, translateResource } from './nodes.ts';
 import { newReport, problem, type Report } from './report.ts';
-import { v2Shape } from './shape.ts';
 import { translateDisks, translateFilesystems, translateRaid } from './storage.ts';
 
 function ignitionSection(ignition: NonNullable<V2Config['ignition']>, report: Report): JsonObject {
@@ -95,7 +94,7 @@ export function translateV2(
     readable = false;
     notes.error(...found);
   };
-  const value = readStruct(v2Shape(minor), root, jsonStyle(unusedKey), { ...notes, error });
+  const value = readStruct(v2Shape, root, v2Style(minor), { ...notes, error });
   if (!readable) return undefined;
   const report = newReport(add);
   const config = translateSections(value as unknown as V2Config, given, report);
