@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { CHECKOUT } from '../../../sdk/lib/checkout.ts';
+import { testFolder } from '../io/testing.ts';
+
+const OLD = 'a'.repeat(64);
+const NEXT = 'b'.repeat(64);
+
+/** The initrd's script on a folder that stands for /sysroot, with its programs left out but for those of files. */
+function initrd(t: TestContext) {
+  const folder = testFolder(t);
+  const root = join(folder, 'sysroot');
+  const bin = join(folder, 'bin');
+  const cmdline = join(folder, 'cmdline');
+  for (const each of [root, bin, join(root, 'etc')]) mkdirSync(each);
+  for (const name of ['systemd-tmpfiles', 'systemd-sysusers', 'mount']) {
+    // As root.conf of the image: the folder is there afterwards.
+    writeFileSync(
+      join(bin, name),
+      `#!/bin/sh\n${name === 'systemd-tmpfiles' ? `mkdir -p ${root}/etc` : ':'}\n`,
+    );
+    chmodSync(join(bin, name), 0o755);
+  }
+  const script = readFileSync(join(CHECKOUT, 'packages/overlays/initrd/usr/lib/draisine/root'), 'utf8')
+    .replaceAll('/sysroot', root)
+    .replaceAll('/proc/cmdline', cmdline);
+  const at = (path: string) => join(root, path);
+  return {
+    at,
+    /** /etc as `saveEtc` keeps it. */
+    save(content: string) {
+      mkdirSync(at('.etc-trial/etc'), { recursive: true });
+      writeFileSync(at('.etc-trial/etc/file'), content);
+      writeFileSync(at('.etc-trial/usrhash'), `${OLD}\n`);
+    },
+    /** A boot of a release; `cutBefore`: power fails before the mv(1) of this number. */
+    boot(hash: string, cutBefore = 0) {
+      writeFileSync(cmdline, `quiet usrhash=${hash} rw\n`);
+      const mv = join(bin, 'mv');
+      const count = join(folder, 'count');
+      writeFileSync(count, '');
+      writeFileSync(
+        mv,
+        `#!/bin/sh\necho >>${count}\n[ $(wc -l <${count}) -ne ${cutBefore} ] && exec /bin/mv "$@"\nexit 1\n`,
+      );
+      chmodSync(mv, 0o755);
+      return spawnSync('sh', ['-c', script], { env: { PATH: `${bin}:/usr/bin:/bin` } }).status;
+    },
+    file: (path = 'etc/file') => (existsSync(at(path)) ? readFileSync(at(path), 'utf8') : undefined),
+  };
+}
+
+test('the old release, without the other having been booted: /etc stays', (t) => {
+  const { save, boot, file, at } = initrd(t);
+  writeFileSync(at('etc/file'), 'now');
+  save('then');
+  assert.equal(boot(OLD), 0);
+  assert.equal(file(), 'now');
+  assert.equal(file('.etc-trial/etc/file'), 'then', 'it is still to come');
+});
+
+test('the other release, then the old one again: /etc is as it was, and what was made of it is beside', (t) => {
+  const { save, boot, file, at } = initrd(t);
+  save('then');
+  assert.equal(boot(NEXT), 0);
+  writeFileSync(at('etc/file'), 'by the trial');
+  assert.equal(boot(NEXT), 0, 'a second try');
+  assert.equal(file(), 'by the trial');
+  assert.equal(boot(OLD), 0);
+  assert.deepEqual([file(), file('.etc-rejected/file')], ['then', 'by the trial']);
+  assert.ok(!existsSync(at('.etc-trial')));
+  writeFileSync(at('etc/file'), 'later');
+  assert.equal(boot(OLD), 0);
+  assert.equal(file(), 'later', 'once');
+});
+
+test('committed: nothing comes back', (t) => {
+  const { save, boot, file, at } = initrd(t);
+  save('then');
+  boot(NEXT);
+  writeFileSync(at('etc/file'), 'by the trial');
+  rmSync(at('.etc-trial'), { recursive: true }); // what dropEtc does
+  assert.equal(boot(OLD), 0);
+  assert.equal(file(), 'by the trial');
+});
+
+test('power fails while /etc is put back: the next boot ends it', (t) => {
+  for (const cut of [1, 2]) {
+    const { save, boot, file, at } = initrd(t);
+    save('then');
+    boot(NEXT);
+    writeFileSync(at('etc/file'), 'by the trial');
+    assert.notEqual(boot(OLD, cut), 0);
+    assert.equal(boot(OLD), 0);
+    assert.deepEqual([file(), file('.etc-rejected/file')], ['then', 'by the trial'], `before mv ${cut}`);
+  }
+});
