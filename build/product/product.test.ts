@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { loadImage } from './images.ts';
 import { versionFault } from '../release/format/version.ts';
+import { loadImage } from './images.ts';
 
 const given = process.env.DRAISINE_VERSION;
 afterEach(() => {

@@ -20,15 +20,7 @@ export const staticChecks: readonly StaticCheck[] = [
   {
     name: 'imports (dependency-cruiser)',
     command: async (checkout) =>
-      npmTool(
-        checkout,
-        'depcruise',
-        '--config',
-        '.dependency-cruiser.json',
-        '--output-type',
-        'err-long',
-        '.',
-      ),
+      npmTool(checkout, 'depcruise', '--config', '.dependency-cruiser.mjs', '--output-type', 'err-long', '.'),
   },
   {
     name: 'shell (shellcheck)',
