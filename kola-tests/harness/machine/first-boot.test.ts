@@ -82,6 +82,17 @@ test('what cannot be forked in its initrd boots, and says why', async () => {
     });
 });
 
+test('a machine that QEMU cannot save is not booted once more to find that out again', async () => {
+  await withFakeLab(async (fake) => {
+    fake.env.FAKE_INITRD = 'unsavable';
+    const { machines } = anotherKind() as { machines: { box: object } };
+    const ready = await fake.attempt(nothing, { machines: { box: { ...machines.box, start: 'fork' } } });
+    assert.equal(starts(ready).how, 'boot');
+    assert.match(starts(ready).why.join(), /blocked by a device/);
+    assert.equal(fake.started(), 2, 'up to the initrd, and for the test');
+  });
+});
+
 test('a first boot that fails is not tried again', async () => {
   await withFakeLab(async (fake) => {
     const kind = anotherKind();

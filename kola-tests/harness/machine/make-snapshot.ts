@@ -127,6 +127,9 @@ async function settle({ agent, lost }: Vm): Promise<undefined> {
   await agent.run('udevadm settle; sync', { timeoutMs: 120_000, signal: lost });
 }
 
+/** QEMU cannot save this kind of machine, whatever it is doing: NVMe disks, for one. */
+export class Unsavable extends Failure {}
+
 interface Way extends Pick<Making, 'told'>, Pick<Started, 'how' | 'why'> {
   /** For the log. */
   readonly what: string;
@@ -149,7 +152,7 @@ async function make(lab: Lab, plan: Plan, dir: string, way: Way): Promise<Failur
         await saveState(vm.qmp, join(files, 'state'));
       } catch (error) {
         if (!(error instanceof Failure) || vm.lost.aborted) throw error;
-        return error;
+        return new Unsavable(error.message, { cause: error });
       }
       await vm.quit();
     } finally {

@@ -13,7 +13,7 @@ import { qemuArguments } from '../qemu/qemu-args.ts';
 import { Unforkable } from '../qemu/vm.ts';
 import { coldPlan, hardwareOf } from './boot.ts';
 import type { Lab } from './lab.ts';
-import { bootReady, bootToConfig, prepareCopy, provisionCopy } from './make-snapshot.ts';
+import { bootReady, bootToConfig, prepareCopy, provisionCopy, Unsavable } from './make-snapshot.ts';
 import { type Snapshot, snapshotAt } from './saved-files.ts';
 import { makeRoom } from './snapshot-room.ts';
 import type { Plan } from './spec.ts';
@@ -147,7 +147,7 @@ async function make({ lab, plan, stage, told }: Wanted, dir: string): Promise<Fa
     return base instanceof Failure ? base : await prepareCopy(lab, plan, dir, { base, told });
   }
   const why = await fromInitrd(lab, plan, { dir, told });
-  if (!why) return undefined;
+  if (!why || why instanceof Unsavable) return why;
   lab.log(`kola: a machine boots instead of being forked in its initrd: ${why.message}`);
   return await bootReady(lab, plan, dir, { told, why: why.message });
 }
