@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
+import { shellQuote } from '../../sdk/lib/shell.ts';
 import { runSandboxed } from '../../sdk/sandbox.ts';
 import { sdkTree } from './sdk.ts';
 
@@ -37,9 +38,8 @@ function withoutNamespaces(t: TestContext, map: readonly string[], command: stri
 
 function nodeWith(tree: string): string {
   const loader = pathToFileURL(join(CHECKOUT, 'node_modules/tsx/dist/esm/index.mjs')).href;
-  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
   const args = ['--no-warnings', '--import', loader, '--input-type=module', '--eval', SCRIPT(tree)];
-  return [process.execPath, ...args].map(quote).join(' ');
+  return [process.execPath, ...args].map(shellQuote).join(' ');
 }
 
 test('the sandbox has the tree as its root, and shows nothing of this machine', async (t) => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { Failure } from '../../sdk/lib/errors.ts';
+import { shellWord } from '../../sdk/lib/shell.ts';
 
 /** How a program on another machine ended. 255 is ssh's own: no connection, or it broke. */
 export interface Answer {
@@ -27,13 +28,9 @@ export function destination(host: string): string {
   return host.includes('@') || host.startsWith('ssh://') ? host : `root@${host}`;
 }
 
-/** A word of a command line for a POSIX shell. */
-const quote = (word: string): string =>
-  /^[A-Za-z0-9_./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-
 /** Runs a program on a machine, with the owner's own ssh. */
 export async function onHost(host: string, argv: readonly string[], stdin?: string): Promise<Answer> {
-  const command = argv.map(quote).join(' ');
+  const command = argv.map(shellWord).join(' ');
   const args = [...OPTIONS.flatMap((option) => ['-o', option]), destination(host), '--', command];
   const child = spawn('ssh', args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const out: Buffer[] = [];

@@ -1,3 +1,4 @@
+import { shellWord } from '../../sdk/lib/shell.ts';
 import type { SourceNode } from '../node.ts';
 import { secret, type Text } from '../secret.ts';
 import type { ContainerOptions, Health, PublishedPort, Volume } from '../sugar/container.ts';
@@ -150,10 +151,7 @@ function testOf(test: SourceNode | undefined): string | undefined {
   if (test?.kind !== 'list') return kind || undefined;
   if (kind === 'NONE') return undefined;
   if (kind === 'CMD-SHELL') return rest.join(' ');
-  const words = rest.map((word) =>
-    /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
-  );
-  return words.join(' ');
+  return rest.map(shellWord).join(' ');
 }
 
 const healthcheck: Key = (value, draft, { lost }) => {

@@ -1,7 +1,7 @@
+import { shellQuote } from '../../sdk/lib/shell.ts';
 import type { Secret } from '../secret.ts';
 import { type Account, file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
-import { shellQuote } from './ini.ts';
 import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
 import { unitEscape } from './unit-name.ts';

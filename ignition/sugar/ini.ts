@@ -35,8 +35,3 @@ export function unitText(sections: readonly Section[]): string {
 export function systemdQuote(text: string): string {
   return `"${oneLine(text, 'value').replace(/[\\"]/g, '\\$&').replaceAll('%', '%%')}"`;
 }
-
-/** A word of a shell command (POSIX, 2.2.2). */
-export function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}

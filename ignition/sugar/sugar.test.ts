@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
+import { shellQuote } from '../../sdk/lib/shell.ts';
 import { resolveSecrets, secret } from '../secret.ts';
 import { validate } from '../validate.ts';
 import { quadlet } from './container.ts';
@@ -8,7 +9,7 @@ import { dataset, datasetScript, datasetService } from './dataset.ts';
 import { dir, file, link } from './file.ts';
 import { firewall, ruleset } from './firewall.ts';
 import { mergeFragments } from './fragment.ts';
-import { section, shellQuote, systemdQuote, unitText } from './ini.ts';
+import { section, systemdQuote, unitText } from './ini.ts';
 import { network } from './network.ts';
 import { hostname, kernelArguments, time } from './system.ts';
 import { textOf } from './testing.ts';

@@ -1,7 +1,7 @@
+import { shellQuote } from '../../sdk/lib/shell.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
 import { type Fragment, mergeFragments } from './fragment.ts';
-import { shellQuote } from './ini.ts';
 import { unit } from './unit.ts';
 import { unitEscape } from './unit-name.ts';
 import { poolService } from './zpool.ts';

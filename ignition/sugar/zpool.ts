@@ -1,8 +1,8 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { shellQuote } from '../../sdk/lib/shell.ts';
 import type { Secret } from '../secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
-import { shellQuote } from './ini.ts';
 import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
 import { unitEscape } from './unit-name.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { quote } from '../harness/guest/commands.ts';
+import { shellQuote } from '../../sdk/lib/shell.ts';
 import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
 import { register } from '../harness/run/register.ts';
 
@@ -77,7 +77,7 @@ register(
     // Why it ended is only sure to be told when something of the container lives on: conmon reads it from the
     // cgroup, which systemd removes as soon as it is empty, often before conmon looks (8 times of 25 when busy).
     await box.succeed(
-      run(`--detach --name=parent ${limited}`, `sh -c ${quote(`${greedy}; echo $?; exec sleep 1000`)}`),
+      run(`--detach --name=parent ${limited}`, `sh -c ${shellQuote(`${greedy}; echo $?; exec sleep 1000`)}`),
     );
     await box.retry(async () => {
       assert.equal(await box.succeed('podman logs parent'), String(128 + 9));

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
+import { shellQuote } from '../../../sdk/lib/shell.ts';
 import { CHANNEL_CLOSED, firstLine, type Output } from '../qemu/agent.ts';
 import { indent } from '../qemu/console.ts';
 import type { Vm } from '../qemu/vm.ts';
@@ -89,7 +90,7 @@ export function commandVerbs({ name, vm, limitMs }: GuestOf): CommandVerbs {
       return `${result.stdout}${result.stderr}`;
     },
     journal: async (unit) => {
-      const only = unit === undefined ? '' : ` --unit=${quote(unit)}`;
+      const only = unit === undefined ? '' : ` --unit=${shellQuote(unit)}`;
       return await succeed(`journalctl --boot --no-pager --output=short-monotonic${only}`);
     },
   };
@@ -100,11 +101,6 @@ async function reasonOfClosing(error: unknown, lost: AbortSignal): Promise<unkno
   if (!(error instanceof Failure) || error.message !== CHANNEL_CLOSED) return error;
   if (!lost.aborted) await Promise.race([once(lost, 'abort'), sleep(CLOSING_MS, undefined, { ref: false })]);
   return lost.aborted ? lost.reason : error;
-}
-
-/** A word for the shell, whatever it holds. */
-export function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** The last `count` lines of a text. */

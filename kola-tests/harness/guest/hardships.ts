@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
-import { quote } from './commands.ts';
+import { shellQuote } from '../../../sdk/lib/shell.ts';
 import type { GuestVerbs } from './guest.ts';
 
 /** What makes life hard for a machine from inside: things that happen to a system which runs for years. */
@@ -29,13 +29,13 @@ export function hardshipVerbs(
 ): HardshipVerbs {
   return {
     fillDisk: async (path, leave = 0) => {
-      const filler = quote(`${path}/.kola-filler`);
+      const filler = shellQuote(`${path}/.kola-filler`);
       // fallocate where there is room for it; the last blocks, and file systems without it, one write at a time.
       await guest.succeed(`
-        free() { df --output=avail -k ${quote(path)} | tail -n 1; }
+        free() { df --output=avail -k ${shellQuote(path)} | tail -n 1; }
         fallocate -l $((($(free) - ${leave}) * 1024)) ${filler} 2>/dev/null || :
         while (($(free) > ${leave})) && dd if=/dev/zero bs=64K count=16 status=none >>${filler} 2>/dev/null; do :; done
-        sync -f ${quote(path)}`);
+        sync -f ${shellQuote(path)}`);
       return async () => {
         await guest.succeed(`rm -f ${filler}`);
       };
@@ -61,7 +61,7 @@ export function hardshipVerbs(
     corruptPartition: async (label, offset, length) => {
       const start = Number(
         await guest.succeed(
-          `cat "/sys/class/block/$(basename "$(readlink -f /dev/disk/by-partlabel/${quote(label)})")/start"`,
+          `cat "/sys/class/block/$(basename "$(readlink -f /dev/disk/by-partlabel/${shellQuote(label)})")/start"`,
         ),
       );
       if (!(start > 0)) throw new Failure(`there is no partition ${label}`);

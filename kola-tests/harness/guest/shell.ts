@@ -1,5 +1,5 @@
+import { shellQuote } from '../../../sdk/lib/shell.ts';
 import type { Vm } from '../qemu/vm.ts';
-import { quote } from './commands.ts';
 import type { GuestVerbs } from './guest.ts';
 
 export interface Shell {
@@ -33,7 +33,7 @@ export async function openShell(
     systemctl stop ${UNIT} 2>/dev/null
     stty -F /dev/ttyS0 sane columns ${columns} rows ${rows}
     systemd-run --quiet --collect --unit=${UNIT} --property=StandardInput=tty-force --property=StandardOutput=tty \\
-      --property=TTYPath=/dev/ttyS0 --setenv=HOME=/root --setenv=TERM=${quote(terminal)} --working-directory=/root /bin/bash -l`);
+      --property=TTYPath=/dev/ttyS0 --setenv=HOME=/root --setenv=TERM=${shellQuote(terminal)} --working-directory=/root /bin/bash -l`);
   const close = console.onOutput(onOutput);
   const ended = new Promise<void>((resolve) => {
     lost.addEventListener('abort', () => resolve(), { once: true });

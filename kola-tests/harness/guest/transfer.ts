@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Failure } from '../../../sdk/lib/errors.ts';
-import { type CommandVerbs, type GuestOf, quote, trimmed } from './commands.ts';
+import { shellQuote } from '../../../sdk/lib/shell.ts';
+import { type CommandVerbs, type GuestOf, trimmed } from './commands.ts';
 
 /** Files between this host and a guest. */
 export interface TransferVerbs {
@@ -17,7 +18,7 @@ const CHUNK = 1 << 20;
 export function transferVerbs({ name }: GuestOf, { succeed, output }: CommandVerbs): TransferVerbs {
   return {
     copyTo: async (source, path, { mode = 0o644 } = {}) => {
-      const target = quote(path);
+      const target = shellQuote(path);
       await succeed(`mkdir -p "$(dirname ${target})" && : >${target} && chmod ${mode.toString(8)} ${target}`);
       const chunks =
         typeof source === 'string' ? createReadStream(source, { highWaterMark: CHUNK }) : slices(source);
@@ -27,7 +28,7 @@ export function transferVerbs({ name }: GuestOf, { succeed, output }: CommandVer
       const parts: Buffer[] = [];
       for (let index = 0; ; index += 1) {
         const { code, stdout, stderr } = await output(
-          `dd if=${quote(path)} bs=${CHUNK} skip=${index} count=1 status=none`,
+          `dd if=${shellQuote(path)} bs=${CHUNK} skip=${index} count=1 status=none`,
         );
         if (code !== 0) throw new Failure(`${name}: cannot read ${path}: ${trimmed(stderr)}`);
         parts.push(stdout);

@@ -1,16 +1,9 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
+import { shellQuote } from '../../../sdk/lib/shell.ts';
 import { firstLine } from '../qemu/agent.ts';
 import { indent } from '../qemu/console.ts';
 import { poll, seconds } from '../qemu/wait.ts';
-import {
-  type CommandVerbs,
-  type GuestOf,
-  type Limit,
-  lastLines,
-  quote,
-  type Result,
-  said,
-} from './commands.ts';
+import { type CommandVerbs, type GuestOf, type Limit, lastLines, type Result, said } from './commands.ts';
 
 /** Waiting for something in a guest. */
 export interface WaitVerbs {
@@ -83,7 +76,7 @@ export function waitVerbs({ name, vm, limitMs }: GuestOf, commands: CommandVerbs
     waitForFile: async (path, options) => {
       // The loop runs in the guest: one answer instead of many questions.
       const limit = limitMs(options);
-      const script = `for ((i = 0; i < ${Math.ceil(limit / 50)}; i++)); do [[ -e ${quote(path)} ]] && exit 0; sleep 0.05; done; exit 1`;
+      const script = `for ((i = 0; i < ${Math.ceil(limit / 50)}; i++)); do [[ -e ${shellQuote(path)} ]] && exit 0; sleep 0.05; done; exit 1`;
       const { agent, lost } = vm();
       const { code } = await agent.run(script, { timeoutMs: 2 * limit, signal: lost });
       if (code !== 0) throw new Failure(`${name}: no ${path} after ${seconds(limit)}`);
@@ -112,7 +105,7 @@ async function isActive(
   { succeed, journal }: CommandVerbs,
   unit: string,
 ): Promise<true | undefined> {
-  const show = `systemctl show --property=LoadState,ActiveState,SubState,Job,Result ${quote(unit)}`;
+  const show = `systemctl show --property=LoadState,ActiveState,SubState,Job,Result ${shellQuote(unit)}`;
   const state = new Map((await succeed(show)).split('\n').map((line) => splitOnce(line)));
   const [load, active, job] = ['LoadState', 'ActiveState', 'Job'].map((key) => state.get(key) ?? '');
   if (active === 'active') return true;
