@@ -1,4 +1,4 @@
-import { unitHealth } from './apply/health.ts';
+import { baselineHealth } from './apply/health.ts';
 import { applyMain } from './apply/main.ts';
 import { draisineMain } from './cli/main.ts';
 import { consoleTerminal } from './install/console.ts';
@@ -7,5 +7,5 @@ import { exit, programArguments, quickjsBox } from './io/quickjs.ts';
 
 const [verb, ...rest] = programArguments();
 if (verb === 'install') exit(installMain(quickjsBox, consoleTerminal, rest));
-if (verb === 'apply') exit(applyMain(quickjsBox, consoleTerminal, unitHealth, rest));
+if (verb === 'apply') exit(applyMain(quickjsBox, consoleTerminal, baselineHealth, rest));
 exit(draisineMain(quickjsBox, consoleTerminal, programArguments()));

@@ -32,8 +32,8 @@ const REVERT_UNIT = 'draisine-apply-revert';
 /** How well the machine is: recorded before a change, compared after it. The same as in a trial of an update. */
 export interface Health<Baseline = unknown> {
   record(box: Box): Baseline;
-  /** What has been lost since, in words. */
-  lost(box: Box, before: Baseline): readonly string[];
+  /** What has been lost since, in words. `going`: units that the change stops on purpose. */
+  lost(box: Box, before: Baseline, going: ReadonlySet<string>): readonly string[];
 }
 
 export interface ApplyOptions {
@@ -207,7 +207,7 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
     writeJournal(box, { ...journal, phase: 'changing' });
     const digests = readDigests(box);
     const troubles = attempt(box, () => change(box, prepared, digests));
-    const lost = troubles.length > 0 ? [] : health.lost(box, before);
+    const lost = troubles.length > 0 ? [] : health.lost(box, before, goingUnits(plan));
     if (troubles.length + lost.length > 0) {
       revertNow(box, journal);
       return { id, result: 'went back', troubles: [...troubles, ...lost], plan };
@@ -217,6 +217,9 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
     return { id, result: 'waits for confirmation', troubles: [], plan };
   });
 }
+
+const goingUnits = ({ services }: Plan): ReadonlySet<string> =>
+  new Set(services.flatMap((service) => (service.do === 'stop' ? [service.unit] : [])));
 
 function attempt(box: Box, work: () => Troubles): Troubles {
   try {

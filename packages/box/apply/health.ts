@@ -1,20 +1,34 @@
 import type { Box } from '../io/box.ts';
+import { type Baseline, lookAtBox, lossesOf } from '../trial/baseline.ts';
 import type { Health } from './engine.ts';
 
-/** Units that have failed. */
-function failedUnits(box: Box): string[] {
-  const ran = box.run(['systemctl', 'list-units', '--failed', '--plain', '--no-legend', '--no-pager']);
-  return ran.stdout
-    .split('\n')
-    .map((line) => line.trim().split(' ')[0] ?? '')
-    .filter((unit) => unit !== '');
-}
+/** Seconds that what a change restarted gets to come up again: a container is not healthy at once. */
+const PATIENCE = 60;
 
-/** A change must not make a unit fail that had not failed before. */
-export const unitHealth: Health<readonly string[]> = {
-  record: failedUnits,
-  lost: (box, before) =>
-    failedUnits(box)
-      .filter((unit) => !before.includes(unit))
-      .map((unit) => `${unit} has failed`),
+/**
+ * The same baseline as in a trial of an update, without what the change takes away on purpose. Routes and gateways are
+ * not in it: whether the machine can still be reached is what a new connection shows.
+ */
+export const baselineHealth: Health<Baseline> = {
+  record: (box) => lookAtBox(box, 'apply'),
+  lost: (box, before, going) => {
+    const expected: Baseline = {
+      ...before,
+      units: before.units.filter((unit) => !going.has(unit)),
+      containers: before.containers.filter(({ name }) => !going.has(`${name}.service`)),
+      mounts: [...going].some((unit) => unit.startsWith('zfs-dataset-')) ? [] : before.mounts,
+      routes: [],
+      reached: [],
+    };
+    return afterAWhile(box, () => lossesOf(box, expected));
+  },
 };
+
+function afterAWhile(box: Box, look: () => readonly string[]): readonly string[] {
+  let losses = look();
+  for (let second = 0; losses.length > 0 && second < PATIENCE; second += 2) {
+    box.sleep(2000);
+    losses = look();
+  }
+  return losses;
+}
