@@ -14,6 +14,7 @@ import { type FirewallOptions, firewall } from './sugar/firewall.ts';
 import { type Fragment, mergeAll } from './sugar/fragment.ts';
 import { checkNames, checkSections, type Names } from './sugar/names.ts';
 import { type NetworkOptions, network } from './sugar/network.ts';
+import { type NotifyOptions, notify } from './sugar/notify.ts';
 import {
   hostname,
   type KernelArgumentOptions,
@@ -75,6 +76,8 @@ export interface MachineOptions<
   };
   /** Where updates come from, when the machine may restart into one, and what it must be to be kept. */
   readonly update?: UpdateOptions<NoInfer<Pool>, NoInfer<Container>>;
+  /** Who is told when something is wrong. */
+  readonly notify?: NotifyOptions;
   /** Parts made by the functions of the sugar, or by your own. They win over the sections above. */
   readonly include?: readonly Fragment[];
   /** Plain Ignition. It wins over everything. */
@@ -102,6 +105,7 @@ const SECTIONS: Names<MachineOptions<never, never, never>> = {
   pods: true,
   containerNetworks: true,
   containers: true,
+  notify: true,
   update: true,
   include: true,
   ignition: true,
@@ -160,6 +164,7 @@ export function machine<
     ...each(options.files, file),
     ...each(options.directories, dir),
     ...each(options.links, link),
+    ...(options.notify ? [notify(options.notify)] : []),
     ...each(options.units, unit),
     ...each(options.luks, luks),
     ...(options.kernelArguments ? [kernelArguments(options.kernelArguments)] : []),

@@ -5,6 +5,7 @@ import type { DatasetOptions } from './dataset.ts';
 import type { DirOptions, FileOptions, LinkOptions } from './file.ts';
 import type { FirewallOptions } from './firewall.ts';
 import type { NetworkOptions } from './network.ts';
+import type { NotifyOptions } from './notify.ts';
 import type { KernelArgumentOptions, TimeOptions } from './system.ts';
 import type { UnitOptions } from './unit.ts';
 import type { UpdateOptions } from './update.ts';
@@ -35,6 +36,7 @@ const SINGLE = {
   time: { zone: true, servers: true } satisfies Names<TimeOptions>,
   network: { interfaces: true, bonds: true, bridges: true, vlans: true } satisfies Names<NetworkOptions>,
   firewall: { allow: true } satisfies Names<FirewallOptions>,
+  notify: { targets: true, heartbeat: true, config: true } satisfies Names<NotifyOptions>,
   kernelArguments: { present: true, absent: true } satisfies Names<KernelArgumentOptions>,
   update: {
     base: true,

@@ -19,6 +19,7 @@ export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: 
   { unit: 'draisine-install.service', wantedBy: 'multi-user.target' },
   { unit: 'draisine-console.service', wantedBy: 'multi-user.target' },
   { unit: 'fstrim.timer', wantedBy: 'timers.target' },
+  { unit: 'draisine-watch.timer', wantedBy: 'timers.target' },
   { unit: 'draisine-boot.service', wantedBy: 'basic.target' },
   { unit: 'draisine-update.timer', wantedBy: 'timers.target' },
   // Does nothing unless there is an extension in /var/lib/extensions (its conditions).

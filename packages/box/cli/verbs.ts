@@ -3,6 +3,7 @@ import { hold, releaseHold } from './hold.ts';
 import { checkNow, status, why } from './look.ts';
 import { stageNow } from './stage.ts';
 import { update } from './timer.ts';
+import { health, notifyTest, watchNow } from './told.ts';
 import { boot, readPools } from './units.ts';
 import type { Verb } from './verb.ts';
 
@@ -25,6 +26,8 @@ export const VERBS: Readonly<
     does: 'what runs, what is staged, on trial or rejected',
   },
   why: { run: why, options: [], usage: 'why', does: 'why nothing happens, and what ends that' },
+  health: { run: health, options: [], usage: 'health', does: 'what is wrong with this machine, worst first' },
+  notify: { run: notifyTest, options: [], usage: 'notify', does: 'sends a test message to whoever is told' },
   check: { run: checkNow, options: ['base'], usage: 'check', does: 'asks the channel; changes nothing' },
   stage: {
     run: stageNow,
@@ -47,6 +50,7 @@ export const VERBS: Readonly<
     does: 'no updates until it is released',
   },
   'release-hold': { run: releaseHold, options: [], usage: 'release-hold NAME', does: 'ends a hold' },
+  watch: { run: watchNow, options: [], usage: 'watch' },
   update: { run: update, options: ['base'], usage: 'update' },
   boot: { run: boot, options: [], usage: 'boot' },
   'read-pools': { run: readPools, options: [], usage: 'read-pools' },

@@ -1,0 +1,31 @@
+import { BoxError } from '../io/box.ts';
+import { type Condition, conditionsOf } from '../notify/conditions.ts';
+import { testTargets, watch } from '../notify/watch.ts';
+import { tell, type Verb } from './verb.ts';
+
+/** What is wrong, worst first, a line each. */
+export function formatHealth(conditions: readonly Condition[]): string {
+  const rank = { error: 0, warning: 1, info: 2 } as const;
+  const wrong = conditions.filter(({ severity }) => severity !== 'info');
+  if (wrong.length === 0) return 'health    all is well';
+  const lines = [...wrong].sort((a, b) => rank[a.severity] - rank[b.severity]).map(({ text }) => text);
+  const shown =
+    lines.length > 9 ? [...lines.slice(0, 8), `and ${lines.length - 8} more: draisine health --json`] : lines;
+  return shown
+    .map((text, index) => `${index === 0 ? 'health    ' : '          '}${text.split('\n')[0]}`)
+    .join('\n');
+}
+
+/** Exit code 0 also when something is wrong: it is what was asked. */
+export const health: Verb = (box, terminal, options) => {
+  const conditions = conditionsOf(box);
+  tell(terminal, options, { conditions }, formatHealth(conditions));
+};
+
+export const watchNow: Verb = (box) => watch(box);
+
+export const notifyTest: Verb = (box, terminal, options) => {
+  const { sent, faults } = testTargets(box);
+  tell(terminal, options, { sent, faults }, `sent to ${sent}`);
+  if (faults.length > 0) throw new BoxError(`not sent: ${faults.join('; ')}`);
+};

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { BoxError } from '../io/box.ts';
+import { FakeBox } from '../io/fake.ts';
+import { conditionsOf } from './conditions.ts';
+import { CONFIG } from './config.ts';
+import { messagesOf, testTargets, watch } from './watch.ts';
+
+const EVERYTHING = {
+  targets: [
+    { kind: 'ntfy', url: 'https://ntfy.example/box', token: 'hunter2', severity: 'warning' },
+    { kind: 'webhook', url: 'https://hook.example', body: '{"m":"{title}: {text}"}', severity: 'error' },
+    { kind: 'gotify', url: 'https://gotify.example/', token: 't', severity: 'info' },
+    { kind: 'mail', server: 'smtps://mail.example', from: 'a@b', to: 'c@d', user: 'u', password: 'hunter3' },
+  ],
+};
+
+/** A machine on which units have failed; curl says what it was asked. */
+function machine(config: object | undefined = EVERYTHING) {
+  const box = new FakeBox();
+  const world = { failed: [] as string[], down: false, sent: [] as string[] };
+  box.put({ '/etc/hostname': 'nas\n', '/proc/uptime': '60.0 1\n' });
+  if (config) box.put({ [CONFIG]: JSON.stringify(config) });
+  box.makeFolder('/run/draisine');
+  box.program('systemctl', (argv) => (argv.includes('list-units') ? world.failed.join('\n') : ''));
+  box.program('df', () => 'Use%\n 40%\n');
+  box.program('smartctl', () => '{"devices":[]}');
+  box.program('curl', (_argv, { stdin }) => {
+    if (world.down) return { code: 7, stderr: 'no route to host' };
+    world.sent.push(String(stdin));
+    return '';
+  });
+  return { box, world };
+}
+
+describe('who is told', () => {
+  test('is told once of what is wrong, and when it is over', () => {
+    const { box, world } = machine();
+    watch(box);
+    assert.deepEqual(world.sent, []);
+    world.failed = ['a.service loaded failed failed'];
+    watch(box);
+    watch(box);
+    assert.equal(world.sent.length, 4, 'once to each');
+    assert.match(world.sent[0] ?? '', /header = "Title: nas"\nheader = "Priority: 5"/);
+    assert.match(world.sent[0] ?? '', /data-raw = "a\.service has failed: systemctl status a\.service"/);
+    assert.match(world.sent[1] ?? '', /data-raw = "\{\\"m\\":\\"nas: error: a\.service has failed/);
+    assert.match(world.sent[2] ?? '', /X-Gotify-Key: t/);
+    assert.match(world.sent[3] ?? '', /url = "smtps:\/\/mail\.example"/);
+    assert.match(
+      box.readText('/run/draisine/notify-mail'),
+      /^From: a@b\r\nTo: c@d\r\nSubject: nas: a\.service has failed/,
+    );
+    world.failed = [];
+    watch(box);
+    assert.match(world.sent[4] ?? '', /over: a\.service has failed/);
+  });
+
+  test('hears of it later when the network is down, in order, and not twice', () => {
+    const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
+    world.down = true;
+    world.failed = ['a.service'];
+    watch(box);
+    world.failed = ['a.service', 'b.service'];
+    watch(box);
+    assert.deepEqual(world.sent, []);
+    world.down = false;
+    watch(box);
+    watch(box);
+    assert.deepEqual(
+      world.sent.map((config) => /data-raw = "(\S+)/.exec(config)?.[1]),
+      ['a.service', 'b.service'],
+    );
+  });
+
+  test('gets only what is as grave as asked for', () => {
+    const { box, world } = machine({
+      targets: [{ kind: 'ntfy', url: 'https://n.example/x', severity: 'error' }],
+    });
+    box.program('df', () => 'Use%\n 85%\n');
+    watch(box);
+    assert.deepEqual(world.sent, [], 'a warning');
+    box.program('df', () => 'Use%\n 95%\n');
+    watch(box);
+    assert.match(world.sent[0] ?? '', /the state partition is 95 % full/);
+  });
+
+  test('secrets are on no command line', () => {
+    const { box, world } = machine();
+    world.failed = ['a.service'];
+    watch(box);
+    assert.doesNotMatch(JSON.stringify(box.ran), /hunter/);
+    assert.match(world.sent.join(), /hunter2[\s\S]*hunter3/);
+  });
+
+  test('a state that cannot be read starts over', () => {
+    const { box, world } = machine();
+    world.failed = ['a.service'];
+    watch(box);
+    box.put({ '/var/lib/draisine/notify.json': '{"format":9' });
+    watch(box);
+    assert.equal(world.sent.length, 8);
+    assert.match(box.journal('warning').join(), /notifications start over/);
+  });
+
+  test('a test says what does not work; nobody to tell is an error', () => {
+    const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
+    assert.deepEqual(testTargets(box), { sent: 1, faults: [] });
+    world.down = true;
+    assert.match(testTargets(box).faults.join(), /^ntfy: curl ended with 7: no route to host$/);
+    assert.throws(() => testTargets(machine(undefined as never).box.put({}) && bare()), BoxError);
+  });
+
+  test('a config of another form is named with its place', () => {
+    const { box } = machine({ targets: [{ kind: 'ntfy', url: 'ftp://x' }] });
+    assert.throws(() => watch(box), /targets\[0\]\.url must be an address that begins with https/);
+  });
+});
+
+function bare(): FakeBox {
+  const { box } = machine();
+  box.remove(CONFIG);
+  return box;
+}
+
+test('an event is told once and never over', () => {
+  const event = { name: 'staged 2', severity: 'info', text: '2 is staged', event: true } as const;
+  assert.deepEqual(messagesOf([], [event]), [{ severity: 'info', text: '2 is staged' }]);
+  assert.deepEqual(messagesOf([event], [event]), []);
+  assert.deepEqual(messagesOf([event], []), []);
+});
+
+test('pools, problems, restarts: each in words', () => {
+  const { box } = machine();
+  box.put({ '/run/draisine/problems/pool-tank': 'pool tank: disk /dev/x is missing\n' });
+  box.program('systemctl', (argv) =>
+    argv.includes('list-units')
+      ? ''
+      : 'Id=web.service\nNRestarts=7\nSubState=auto-restart\n\nId=ok.service\nNRestarts=0\nSubState=running\n',
+  );
+  const texts = conditionsOf(box).map(({ text }) => text);
+  assert.deepEqual(texts, [
+    'pool tank: disk /dev/x is missing',
+    'web.service does not stay up: systemctl status web.service',
+  ]);
+});

@@ -1,0 +1,153 @@
+import { type Box, BoxError, describeError, folderOf, readTextIfThere } from '../io/box.ts';
+import { choice, isoTime, list, member, parseDocument, string } from '../io/fields.ts';
+import { type Condition, conditionsOf, SEVERITIES } from './conditions.ts';
+import { type NotifyConfig, readNotifyConfig, type Target } from './config.ts';
+import { type Message, send } from './send.ts';
+
+const STATE = '/var/lib/draisine/notify.json';
+const FORMAT = 1;
+/** As many messages are kept for later: of a flood the newest are dropped, and their number is told. */
+const KEPT = 50;
+
+interface Waiting extends Message {
+  /** Targets that have not had it, by their place in the config. */
+  readonly to: readonly number[];
+}
+
+interface Known {
+  readonly name: string;
+  readonly text: string;
+  readonly event: boolean;
+}
+
+interface WatchState {
+  /** Conditions that were told. */
+  readonly known: readonly Known[];
+  readonly queue: readonly Waiting[];
+}
+
+const NEW: WatchState = { known: [], queue: [] };
+
+function readWatchState(box: Box): WatchState {
+  const text = readTextIfThere(box, STATE);
+  if (text === undefined) return NEW;
+  try {
+    const root = parseDocument(text, 'the state of notifications', STATE);
+    if (member(root, 'format').value !== FORMAT) throw new BoxError('another format');
+    return {
+      known: list(member(root, 'known'), (one) => ({
+        name: string(member(one, 'name')),
+        text: string(member(one, 'text')),
+        event: member(one, 'event').value === true,
+      })),
+      queue: list(member(root, 'queue'), (one) => ({
+        severity: choice(member(one, 'severity'), SEVERITIES),
+        text: string(member(one, 'text')),
+        to: list(member(one, 'to'), (number) => Number(number.value)),
+      })),
+    };
+  } catch (error) {
+    // Told once too often is better than never.
+    box.log('warning', `notifications start over: ${describeError(error)}`);
+    return NEW;
+  }
+}
+
+function writeWatchState(box: Box, state: WatchState): void {
+  box.makeFolder(folderOf(STATE));
+  box.writeFile(STATE, `${JSON.stringify({ format: FORMAT, ...state })}\n`, { mode: 0o600 });
+}
+
+/** Messages about what is new, and about what is over. */
+export function messagesOf(known: readonly Known[], now: readonly Condition[]): Message[] {
+  const before = new Set(known.map(({ name }) => name));
+  const names = new Set(now.map(({ name }) => name));
+  return [
+    ...now.filter(({ name }) => !before.has(name)).map(({ severity, text }) => ({ severity, text })),
+    ...known
+      .filter(({ name, event }) => !event && !names.has(name))
+      .map(({ text }): Message => ({ severity: 'info', text: `over: ${text}` })),
+  ];
+}
+
+/** Targets that want to be told of this severity, and of the end of what they were told of. */
+function wants(targets: readonly Target[], { severity, text }: Message): number[] {
+  const rank = (one: Message['severity']): number => SEVERITIES.indexOf(one);
+  return targets.flatMap((target, index) =>
+    rank(severity) >= rank(target.severity) || text.startsWith('over: ') ? [index] : [],
+  );
+}
+
+function hostname(box: Box): string {
+  return (readTextIfThere(box, '/etc/hostname') ?? '').trim() || 'draisine';
+}
+
+/** Sends what waits, in order. What cannot be sent is kept for the next time: the network may be down. */
+function flush(box: Box, { targets }: NotifyConfig, queue: readonly Waiting[]): Waiting[] {
+  const host = hostname(box);
+  const broken = new Set<number>();
+  return queue.flatMap((message): Waiting[] => {
+    const left = message.to.filter((index) => {
+      const target = targets[index];
+      if (target === undefined) return false;
+      if (broken.has(index)) return true;
+      const why = send(box, target, host, message);
+      if (why === undefined) return false;
+      broken.add(index);
+      box.log('warning', `a notification by ${target.kind} is kept for later: ${why}`);
+      return true;
+    });
+    return left.length === 0 ? [] : [{ ...message, to: left }];
+  });
+}
+
+function bounded(queue: readonly Waiting[]): Waiting[] {
+  if (queue.length <= KEPT) return [...queue];
+  const dropped = queue.length - KEPT + 1;
+  const to = [...new Set(queue.flatMap((message) => message.to))];
+  return [
+    ...queue.slice(0, KEPT - 1),
+    { severity: 'error', text: `${dropped} more messages could not be kept: draisine status`, to },
+  ];
+}
+
+/** Looks at the machine once, and tells what is new. Called by draisine-watch.timer. */
+export function watch(box: Box): void {
+  const config = readNotifyConfig(box);
+  if (config === undefined) return;
+  const state = readWatchState(box);
+  const now = conditionsOf(box);
+  const fresh = messagesOf(state.known, now).map((message) => ({
+    ...message,
+    to: wants(config.targets, message),
+  }));
+  for (const { severity, text } of fresh) box.log(severity === 'info' ? 'notice' : severity, text);
+  const queue = bounded([...state.queue, ...fresh.filter(({ to }) => to.length > 0)]);
+  // Written before it is sent: power that fails in between costs a second message, not the only one.
+  const known = now.map(({ name, text, event = false }) => ({ name, text, event }));
+  writeWatchState(box, { known, queue });
+  const left = flush(box, config, queue);
+  if (left.length !== queue.length || left.length > 0) writeWatchState(box, { known, queue: left });
+  if (config.heartbeat !== undefined) {
+    const ran = box.run(['curl', '--fail', '--silent', '--show-error', '--max-time', '30', config.heartbeat]);
+    if (ran.code !== 0) box.log('warning', 'the sign of life could not be sent');
+  }
+}
+
+/** Sends a test message to every target. Returns what did not work. */
+export function testTargets(box: Box): { readonly sent: number; readonly faults: readonly string[] } {
+  const config = readNotifyConfig(box);
+  if (config === undefined)
+    throw new BoxError('nobody wants to be told', {
+      hint: 'add notify: { … } to the machine config, and apply it',
+    });
+  const message: Message = {
+    severity: 'error',
+    text: `a test of notifications, sent at ${isoTime(box.now())}`,
+  };
+  const faults = config.targets.flatMap((target) => {
+    const why = send(box, target, hostname(box), message);
+    return why === undefined ? [] : [`${target.kind}: ${why}`];
+  });
+  return { sent: config.targets.length - faults.length, faults };
+}
