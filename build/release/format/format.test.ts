@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formats, generateTypes, readSchema } from './generate.ts';
+import { generateTypes } from './generate.ts';
 import { parseFormat } from './read.ts';
+import { formats, readSchema } from './schemas.ts';
 import type { Channel, Release, Root } from './types.ts';
 import { compareVersions, isVersion, versionFault, versionOf } from './version.ts';
 

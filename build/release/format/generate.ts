@@ -1,17 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import type { JSONSchema } from 'json-schema-to-typescript';
 import { writeAtomic } from '../../../sdk/lib/files.ts';
 import { typesOf } from '../../../sdk/schemas.ts';
-
-/** The formats that have a schema here, `NAME.schema.json`. */
-export const formats = ['envelope', 'root', 'release', 'channel', 'report'] as const;
-export type FormatName = (typeof formats)[number];
+import { formats, readSchema } from './schemas.ts';
 
 const TYPES = new URL('types.ts', import.meta.url);
-
-export async function readSchema(name: FormatName): Promise<JSONSchema> {
-  return JSON.parse(await readFile(new URL(`${name}.schema.json`, import.meta.url), 'utf8')) as JSONSchema;
-}
 
 /** types.ts, out of the schemas. */
 export async function generateTypes(): Promise<string> {
