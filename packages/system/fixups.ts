@@ -67,6 +67,8 @@ export const fixups: Fixups = {
 export const replaces: readonly string[] = [
   'etc/issue',
   'etc/nftables.conf',
+  'etc/smartd.conf',
+  'etc/default/smartmontools',
   'usr/lib/systemd/system/local-fs.target',
   'usr/lib/systemd/system-generators/podman-system-generator',
 ];

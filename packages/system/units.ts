@@ -19,6 +19,8 @@ export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: 
   { unit: 'draisine-install.service', wantedBy: 'multi-user.target' },
   { unit: 'draisine-console.service', wantedBy: 'multi-user.target' },
   { unit: 'fstrim.timer', wantedBy: 'timers.target' },
+  // Not in virtual machines (its condition).
+  { unit: 'smartmontools.service', wantedBy: 'multi-user.target' },
   { unit: 'draisine-watch.timer', wantedBy: 'timers.target' },
   { unit: 'draisine-boot.service', wantedBy: 'basic.target' },
   { unit: 'draisine-update.timer', wantedBy: 'timers.target' },
@@ -31,5 +33,6 @@ export const unitAliases: Readonly<Record<string, string>> = {
   'dbus-org.freedesktop.network1.service': 'systemd-networkd.service',
   'dbus-org.freedesktop.resolve1.service': 'systemd-resolved.service',
   'dbus-org.freedesktop.timesync1.service': 'systemd-timesyncd.service',
+  'smartd.service': 'smartmontools.service',
   'sshd.service': 'ssh.service',
 };
