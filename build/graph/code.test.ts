@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { sha256 } from '../../sdk/lib/files.ts';
-import { codeOf, importsOf } from './code.ts';
+import { codeOf } from './code.ts';
 import { fileDigest, loadFacts, saveFacts } from './facts.ts';
 import { npmDigest, packageName } from './npm.ts';
 import { runBuild } from './run.ts';
@@ -87,23 +87,6 @@ test('what cannot be followed is an error that says where', async (t) => {
     codeOfText(t, { 'main.ts': "import '@no/such/package';" }),
     /npm package @no\/such, which package-lock.json does not have/,
   );
-});
-
-test('importsOf: a module and all it loads, by content, also what recipes leave out', async (t) => {
-  const facts = loadFacts(await temporaryStore(t));
-  const root = await temporaryFolder(t);
-  writeFileSync(join(root, 'main.ts'), "import './next.ts'; import type { T } from './types.ts';");
-  writeFileSync(join(root, 'next.ts'), "await import('./lazy.ts');");
-  writeFileSync(join(root, 'lazy.ts'), '1;');
-  const before = importsOf(join(root, 'main.ts'), facts);
-  assert.deepEqual(Object.keys(before.parts), ['lazy.ts', 'main.ts', 'next.ts']);
-  assert.deepEqual(importsOf(join(root, 'main.ts'), facts), before);
-  writeFileSync(join(root, 'lazy.ts'), '2;');
-  const after = importsOf(join(root, 'main.ts'), facts);
-  assert.notEqual(after.digest, before.digest);
-  assert.equal(after.parts['next.ts'], before.parts['next.ts']);
-  const log = importsOf(join(import.meta.dirname, 'report.ts'), facts);
-  assert.ok('sdk/lib/log.ts' in log.parts);
 });
 
 test('npm dependencies are resolved as Node does, nearest first', () => {

@@ -1,13 +1,12 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
-import { type Facts, fileDigest, loadFacts, type ModuleFacts, moduleFacts } from './facts.ts';
+import { type Facts, fileDigest, type ModuleFacts, moduleFacts } from './facts.ts';
 import { type NpmLock, npmDigest, packageName, readNpmLock } from './npm.ts';
-import { openStore } from './store.ts';
 
 /** All that decides what a recipe does: module (path from the checkout) or `npm:NAME@VERSION` → digest. */
 export interface Code {
@@ -48,7 +47,7 @@ export function rememberCodes(reader: CodeReader, froms: readonly string[]): voi
   const entries = froms.map((from) => fileURLToPath(from.replace(/[?#].*$/, '')));
   const read = (of: readonly string[]): Code | Error => {
     try {
-      return readCode(reader, of, LEFT_OUT);
+      return readCode(reader, of);
     } catch (error) {
       if (error instanceof Error) return error;
       throw error;
@@ -59,16 +58,7 @@ export function rememberCodes(reader: CodeReader, froms: readonly string[]): voi
   for (const [index, from] of froms.entries()) reader.codes.set(from, read(entries.slice(index, index + 1)));
 }
 
-/**
- * A module and all it loads, directly or not, by content; npm packages by version and integrity. For whatever must be
- * done again when one of these changes. Imports that only bring types do not count. Throws badInput for an import that
- * cannot be followed.
- */
-export function importsOf(entry: string, facts: Facts = loadFacts(openStore())): Code {
-  return readCode({ facts, codes: new Map() }, [resolve(entry)], new Set());
-}
-
-function readCode(reader: CodeReader, entries: readonly string[], leftOut: ReadonlySet<string>): Code {
+function readCode(reader: CodeReader, entries: readonly string[]): Code {
   const nameOf = (path: string): string => {
     // Modules outside the checkout are named from the recipe's folder, so that no path of this machine gets in the key.
     return relative(path.startsWith(`${CHECKOUT}/`) ? CHECKOUT : dirname(entries[0] ?? '/'), path);
@@ -76,7 +66,7 @@ function readCode(reader: CodeReader, entries: readonly string[], leftOut: Reado
   const parts = new Map<string, Sha256>();
   const seen = new Set<string>();
   for (let wave = [...entries]; wave.length > 0; ) {
-    const fresh = wave.filter((path) => !seen.has(path) && !leftOut.has(nameOf(path)));
+    const fresh = wave.filter((path) => !seen.has(path) && !LEFT_OUT.has(nameOf(path)));
     for (const path of fresh) seen.add(path);
     const modules = moduleFacts(
       reader.facts,
