@@ -12,6 +12,7 @@ import {
   type Result,
   type Wanted,
 } from './apply.ts';
+import { statusOf, statusTable } from './status.ts';
 
 interface Options {
   readonly plan?: boolean;
@@ -118,8 +119,33 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
 const blocked = ({ refusals, drift }: PlanDocument): boolean =>
   refusals.length > 0 || drift.some(({ conflict }) => conflict);
 
-/** Registers `apply`. */
+interface StatusOptions {
+  readonly json?: boolean;
+  readonly watch?: boolean;
+}
+
+const WATCH_MS = 10_000;
+
+/** `./draisine status HOST…`: exit code 1 when a machine is silent or something is wrong with one. */
+async function statusCommand(hosts: readonly string[], { json, watch }: StatusOptions): Promise<void> {
+  for (;;) {
+    const all = await Promise.all(hosts.map(statusOf));
+    process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${statusTable(all)}\n`);
+    process.exitCode = all.some(({ error, health }) => error !== undefined || health?.length) ? 1 : 0;
+    if (!watch) return;
+    await new Promise((done) => setTimeout(done, WATCH_MS));
+  }
+}
+
+/** Registers `apply` and `status`. */
 export function register(program: Command): void {
+  program
+    .command('status')
+    .description('what running machines run, and what is wrong with them')
+    .argument('<host...>', 'as ssh takes them; root unless a user is named')
+    .option('--json', 'one JSON document on stdout')
+    .option('--watch', 'again every ten seconds, until Ctrl-C')
+    .action(statusCommand);
   program
     .command('apply')
     .description(

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { test } from 'node:test';
+import { statusOf, statusTable } from './status.ts';
+
+test('machines are asked by one connection each; one that is silent is a row as well', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'draisine-status-'));
+  const path = process.env.PATH;
+  const status = {
+    image: 'n100',
+    version: '2026.1129.0',
+    channel: 'stable',
+    rejected: [{ version: '2026.1130.0', reason: 'no pool' }],
+  };
+  const health = {
+    conditions: [
+      { severity: 'warning', text: 'w' },
+      { severity: 'error', text: 'e' },
+      { severity: 'info', text: 'i' },
+    ],
+  };
+  const script = `#!/bin/sh
+case "$*" in
+*root@good*) printf '%s\\n\\n%s\\n\\n%s\\n' '${JSON.stringify(status)}' '${JSON.stringify(health)}' 180000 ;;
+*root@old*) echo 'sh: draisine: not found' >&2; exit 127 ;;
+*root@odd*) echo hello ;;
+*) echo 'no route to host' >&2; exit 255 ;;
+esac
+`;
+  try {
+    await writeFile(join(folder, 'ssh'), script);
+    await chmod(join(folder, 'ssh'), 0o755);
+    process.env.PATH = `${folder}${delimiter}${path}`;
+    const all = await Promise.all(['good', 'old', 'odd', 'gone'].map(statusOf));
+    assert.deepEqual(all[0], {
+      ...{ host: 'good', image: 'n100', version: '2026.1129.0', channel: 'stable', uptime: 180_000 },
+      update: '2026.1130.0 rejected: no pool',
+      health: [
+        { severity: 'error', text: 'e' },
+        { severity: 'warning', text: 'w' },
+      ],
+    });
+    const table = statusTable(all).split('\n');
+    assert.match(table[0] ?? '', /^HOST +VERSION +CHANNEL +UP +HEALTH +UPDATE$/);
+    assert.match(
+      table[1] ?? '',
+      /^good +2026\.1129\.0 +stable +2 d +2 wrong +2026\.1130\.0 rejected: no pool$/,
+    );
+    assert.deepEqual(table.slice(2, 4), ['  error: e', '  warning: w']);
+    assert.match(statusTable(all), /old +- +silent\n {2}it could not be asked: sh: draisine: not found/);
+    assert.match(statusTable(all), /odd +- +silent\n {2}it does not answer as a Draisine does/);
+    assert.match(statusTable(all), /gone +- +silent\n {2}.*no route to host/);
+  } finally {
+    process.env.PATH = path;
+    await rm(folder, { recursive: true });
+  }
+});
