@@ -49,7 +49,7 @@ register(
     name: 'podman.published-ipv6',
     what: 'A published port is reached over IPv4 and IPv6.',
     machines,
-    expect: [/^listener: tcp \S*:8080 /, /^listener: \w+ \S+:53 aardvark-dns/],
+    expect: [/^listener: tcp \S*:8080 /],
   },
   async (_t, { box }) => {
     await box.succeed(`
