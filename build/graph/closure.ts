@@ -1,10 +1,10 @@
-import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
-import { fileDigest, loadFacts, moduleFacts, saveFacts } from './facts.ts';
+import { type Facts, fileDigest, loadFacts, moduleFacts, saveFacts } from './facts.ts';
 import { type NpmLock, npmDigest, packageName, readNpmLock } from './npm.ts';
 import type { Imports } from './scan.ts';
 import { type Stamp, stampOf } from './stamp.ts';
@@ -67,9 +67,14 @@ const INSTALLED = 'node_modules/';
 /** Folders of a checkout that hold nothing of its sources. */
 const NOT_SOURCES: ReadonlySet<string> = new Set(['.git', 'node_modules', 'out']);
 
-/** Opens a checkout's sources. What has been read once in this process is not looked at again. */
-export function openSources(checkout: string): Sources {
-  const facts = loadFacts(openStore());
+/**
+ * Opens a checkout's sources. What has been read once in this process is not looked at again. `packages`: the folder of
+ * package-lock.json.
+ */
+export function openSources(
+  checkout: string,
+  { facts = loadFacts(openStore()), packages = checkout }: { facts?: Facts; packages?: string } = {},
+): Sources {
   const parts = new Map<string, Part>();
   const files = new Map<string, SourceFile>();
   const folders = new Map<string, readonly string[]>();
@@ -106,7 +111,7 @@ export function openSources(checkout: string): Sources {
 
   /** What the lock does not have, a bundler has another name for (`quickjs-os`), or it fails when it is loaded. */
   const packaged = (name: string): { readonly version: string; readonly digest: Sha256 } => {
-    lock ??= readNpmLock(checkout);
+    lock ??= readNpmLock(packages);
     return npmDigest(lock, name) ?? { version: 'none', digest: sha256('') };
   };
 
@@ -181,7 +186,7 @@ function loadsOf(checkout: string, name: string, imports?: Imports): Omit<Part, 
     if (isBuiltin(specifier)) builtins.push(specifier);
     // What esbuild makes of `import(`./${name}/x.ts`)`: it may be any of them.
     else if (specifier.includes('*')) unknown.push(0);
-    else if (/^(\.|\/|file:)/.test(specifier)) add(importedFile(specifier, path));
+    else if (/^(\.|\/|file:)/.test(specifier)) add(importedFile(specifier, path, name));
     else npm.push(packageName(specifier));
   }
   for (const url of imports.urls) {
@@ -194,11 +199,13 @@ function loadsOf(checkout: string, name: string, imports?: Imports): Omit<Part, 
 }
 
 /** As tsx resolves it: the file itself, or TypeScript where JavaScript or nothing is named. */
-function importedFile(specifier: string, from: string): string {
+function importedFile(specifier: string, from: string, name: string): string {
   const named = fileURLToPath(new URL(specifier, pathToFileURL(from)));
   const found = [named, named.replace(/js$/, 'ts'), `${named}.ts`].find((path) => existsSync(path));
   if (found !== undefined) return found;
-  throw badInput(`${specifier} is imported and does not exist`, { where: from });
+  const lines = readFileSync(from, 'utf8').split('\n');
+  const line = lines.findIndex((text) => text.includes(specifier)) + 1;
+  throw badInput(`${name} imports ${specifier}, which does not exist`, { where: `${name}:${line}` });
 }
 
 function linkDigest(path: string): Sha256 {

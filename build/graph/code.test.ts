@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { sha256 } from '../../sdk/lib/files.ts';
-import { codeOf } from './code.ts';
+import { codeOf, codeReader } from './code.ts';
 import { fileDigest, loadFacts, saveFacts } from './facts.ts';
 import { npmDigest, packageName } from './npm.ts';
 import { runBuild } from './run.ts';
@@ -46,7 +46,7 @@ test('changed code of the recipe, or of what it imports, runs it again', async (
 
 test('the parts of a code are named from the checkout; the log and the definition of targets are left out', async (t) => {
   const facts = loadFacts(await temporaryStore(t));
-  const { parts } = codeOf({ facts, codes: new Map() }, new URL('./store.ts', import.meta.url).href);
+  const { parts } = codeOf(codeReader(facts), new URL('./store.ts', import.meta.url).href);
   const names = Object.keys(parts);
   assert.ok(names.includes('build/graph/store.ts') && names.includes('sdk/lib/errors.ts'), names.join());
   assert.ok(!names.includes('sdk/lib/log.ts') && !names.some((name) => name.startsWith('npm:cli-progress')));
@@ -59,7 +59,7 @@ async function codeOfText(
   const store = await temporaryStore(t);
   const root = await temporaryFolder(t);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(root, name), text);
-  const reader = { facts: loadFacts(store), codes: new Map() };
+  const reader = codeReader(loadFacts(store));
   return codeOf(reader, pathToFileURL(join(root, 'main.ts')).href).parts;
 }
 

@@ -1,5 +1,5 @@
 import { canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
-import { type Code, type CodeReader, codeOf } from './code.ts';
+import { type Code, type CodeReader, codeOf, codeReader } from './code.ts';
 import type { Facts } from './facts.ts';
 import type { Node, Sorted } from './graph.ts';
 import { sourceDigest } from './source.ts';
@@ -42,7 +42,7 @@ export interface KeyReader {
 
 /** For the keys of one build. */
 export function keyReader(facts: Facts): KeyReader {
-  return { facts, code: { facts, codes: new Map() }, sources: new Map(), values: new Map() };
+  return { facts, code: codeReader(facts), sources: new Map(), values: new Map() };
 }
 
 /** Whether the code of its module, and of all that imports, is part of a recipe's keys. */
