@@ -19,6 +19,9 @@ export interface TableEntry {
 /** A disk of `sectors` with a GPT; each partition has eight sectors. */
 export function makeDisk(entries: readonly TableEntry[], sectors = 256): Uint8Array {
   const disk = new Uint8Array(sectors * SECTOR);
+  // The protective MBR, without which nobody looks for a GPT.
+  disk.set([0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff, 1, 0, 0, 0, sectors - 1], 446);
+  disk.set([0x55, 0xaa], 510);
   const array = new Uint8Array(ENTRIES * 128);
   for (const [index, { type, label, uuid }] of entries.entries()) {
     const entry = array.subarray(index * 128, (index + 1) * 128);
@@ -41,6 +44,8 @@ export function makeDisk(entries: readonly TableEntry[], sectors = 256): Uint8Ar
     fields.setUint32(12, 92, true);
     fields.setBigUint64(24, BigInt(sector), true);
     fields.setBigUint64(32, BigInt(alternate), true);
+    fields.setBigUint64(40, 34n, true);
+    fields.setBigUint64(48, BigInt(sectors - 34), true);
     fields.setBigUint64(72, BigInt(start), true);
     fields.setUint32(80, ENTRIES, true);
     fields.setUint32(84, 128, true);
