@@ -7,7 +7,7 @@ import type { PackageSet } from './set.ts';
 
 export type * from './lock-types.ts';
 
-const UPDATE_MEND = './draisine lock --update makes it anew (and git has the old one)';
+const UPDATE_HINT = './draisine lock --update makes it anew (and git has the old one)';
 
 /** Digest of what decides about a set's closure: everything but the reasons. Order in the definition does not count. */
 export function definitionDigest(set: PackageSet): Sha256 {
@@ -29,7 +29,7 @@ export async function readLock(path: string): Promise<Lock> {
     if (errorCode(cause) !== 'ENOENT') throw cause;
     throw badInput('there is no lock', { where: path, hint: './draisine lock --update makes it', cause });
   });
-  return parseLock(text, path, UPDATE_MEND);
+  return parseLock(text, path, UPDATE_HINT);
 }
 
 /** The packages of one set. Throws badInput when the lock does not have the set. */

@@ -15,14 +15,14 @@ export interface MirrorOptions {
   readonly aptDir?: string;
 }
 
-const NO_MIRROR_MEND =
+const NO_MIRROR_HINT =
   'set DRAISINE_MIRROR (`lock` and `resolve` also take --mirror URL), for example http://mirror.example/debian';
 
 function checkBase(url: string, where: string): string {
   if (!URL.canParse(url) || !/^(https?|file):$/.test(new URL(url).protocol)) {
     throw badInput(`a mirror must be an http or https URL, or file:FOLDER, not "${url}"`, {
       where,
-      hint: NO_MIRROR_MEND,
+      hint: NO_MIRROR_HINT,
     });
   }
   if (isFolder(url) && where === '--mirror')
@@ -65,7 +65,7 @@ async function ofApt<T>(path: string, read: (path: string) => Promise<T>): Promi
     const what = cause instanceof Error ? cause.message : String(cause);
     throw badInput(`cannot read where APT finds its packages: ${what}`, {
       where: path,
-      hint: NO_MIRROR_MEND,
+      hint: NO_MIRROR_HINT,
       cause,
     });
   }
@@ -91,7 +91,7 @@ export async function mirrorBases(options: MirrorOptions = {}): Promise<string[]
   if (bases.length > 0) return bases;
   throw new Failure('no Debian mirror is known', {
     where: 'DRAISINE_MIRROR names folders only, which have packages and no indexes',
-    hint: NO_MIRROR_MEND,
+    hint: NO_MIRROR_HINT,
   });
 }
 
@@ -105,7 +105,7 @@ export async function packageBases(options: MirrorOptions = {}): Promise<string[
   if (found.length === 0) {
     throw new Failure('no Debian mirror is known', {
       where: `DRAISINE_MIRROR is unset, ${aptDir} names none`,
-      hint: NO_MIRROR_MEND,
+      hint: NO_MIRROR_HINT,
     });
   }
   return [...new Set(found)];
