@@ -85,7 +85,7 @@ register(
       'the release’s own again',
     );
     await box.succeed(`draisine apply --confirm ${id}`);
-    await box.fail('systemctl is-active draisine-apply-revert.timer');
+    await box.fail(`systemctl is-active draisine-apply-revert-${id}.timer`);
     assert.equal(
       await box.succeed('systemctl show --value -p ActiveEnterTimestampMonotonic same.service'),
       since,

@@ -124,6 +124,19 @@ describe('a way back', () => {
     }
   });
 
+  test('that was taken is disarmed; one that cannot be armed changes nothing, and leaves nothing behind', () => {
+    const box = provisioned({ files: A });
+    box.program('systemctl', (argv) => (argv[1] === 'start' ? { code: 1 } : ''));
+    const broken = { units: { 'b.service': { contents: 'x', enabled: true } } };
+    const { id } = apply(box, healthy, options(broken));
+    assert.ok(box.ran.some((argv) => argv.join(' ') === `systemctl stop draisine-apply-revert-${id}.timer`));
+    box.program('systemd-run', () => ({ code: 1, stderr: 'no bus' }));
+    const before = files(box);
+    assert.throws(() => apply(box, healthy, options({})), /cannot be armed: nothing was changed.*no bus/);
+    assert.deepEqual(files(box), before);
+    assert.equal(readJournal(box), undefined);
+  });
+
   test('a second apply waits until the first is decided', () => {
     const box = provisioned({ files: A });
     apply(box, healthy, options({ files: { '/etc/a.conf': 'two\n' } }));

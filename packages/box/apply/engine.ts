@@ -143,15 +143,16 @@ function writePreset(box: Box, { units }: Wishes): void {
   box.writeFile(PRESET, lines.sort().join(''));
 }
 
-function arm(box: Box, seconds: number): void {
+/** By a unit of its own name: one that systemd has not forgotten yet cannot be started again. */
+function arm(box: Box, id: string, seconds: number): void {
   mustRun(box, 'the way back cannot be armed: nothing was changed', [
-    ...['systemd-run', '--quiet', `--unit=${REVERT_UNIT}`, `--on-active=${seconds}`],
+    ...['systemd-run', '--quiet', '--collect', `--unit=${REVERT_UNIT}-${id}`, `--on-active=${seconds}`],
     ...['--timer-property=AccuracySec=1s', '--', '/usr/bin/draisine', 'apply', '--revert'],
   ]);
 }
 
-const disarm = (box: Box): void => {
-  box.run(['systemctl', 'stop', `${REVERT_UNIT}.timer`]);
+const disarm = (box: Box, { id }: Journal): void => {
+  box.run(['systemctl', 'stop', `${REVERT_UNIT}-${id}.timer`]);
 };
 
 function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>): Troubles {
@@ -203,12 +204,18 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
       until: now + options.confirmSeconds * 1000,
     };
     writeJournal(box, journal);
-    arm(box, options.confirmSeconds);
+    try {
+      arm(box, id, options.confirmSeconds);
+    } catch (error) {
+      closeJournal(box);
+      throw error;
+    }
     writeJournal(box, { ...journal, phase: 'changing' });
     const digests = readDigests(box);
     const troubles = attempt(box, () => change(box, prepared, digests));
     const lost = troubles.length > 0 ? [] : health.lost(box, before, goingUnits(plan));
     if (troubles.length + lost.length > 0) {
+      disarm(box, journal);
       revertNow(box, journal);
       return { id, result: 'went back', troubles: [...troubles, ...lost], plan };
     }
@@ -243,7 +250,7 @@ export function confirm(box: Box, id: string): void {
     const journal = readJournal(box);
     if (journal === undefined || journal.id !== id || journal.phase !== 'unconfirmed')
       throw new BoxError(`no apply ${id} waits for confirmation: it went back, or was confirmed before`);
-    disarm(box);
+    disarm(box, journal);
     commitJournal(box);
     finishCommitted(box);
   });
@@ -254,7 +261,7 @@ export function revert(box: Box): boolean {
   return withLock(box, '/run/draisine/apply.lock', 'an apply is going on', () => {
     const journal = readJournal(box);
     if (journal === undefined) return false;
-    disarm(box);
+    disarm(box, journal);
     revertNow(box, journal);
     return true;
   });
