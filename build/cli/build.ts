@@ -1,8 +1,10 @@
 import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { badInput, describeFailure, Failure } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
+import { loadFacts } from '../graph/facts.ts';
 import { describeForecast, forecast } from '../graph/forecast.ts';
 import { makeGraph } from '../graph/graph.ts';
+import { type KeyReader, keyReader } from '../graph/key.ts';
 import { planBuild } from '../graph/plan.ts';
 import { formatSeconds } from '../graph/report.ts';
 import { type BuildResult, describeFailures, runBuild } from '../graph/run.ts';
@@ -45,8 +47,9 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   await checkKey(wanted.targets, store, flags.rebuild ?? false);
   const remote = await openRemote();
   if (flags.push) checkPush();
-  await tellBeforehand(wanted, store, flags);
-  const result = await runBuild(wanted.targets, { ...flags, store, ...(remote ? { remote } : {}) });
+  const keys = keyReader(loadFacts(store));
+  await tellBeforehand(wanted, store, keys, flags);
+  const result = await runBuild(wanted.targets, { ...flags, store, keys, ...(remote ? { remote } : {}) });
   const folderOf = (image: LoadedImage) => outFolder(image.name, flags.dev ?? false);
   const interruption = catchSignals(() => closeStore(store));
   const { signal } = interruption;
@@ -73,8 +76,13 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
 }
 
 /** What there is to do, and about how long it takes here. */
-async function tellBeforehand(wanted: Wanted, store: Store, { rebuild = false }: BuildFlags): Promise<void> {
-  const said = describeForecast(forecast(store, await planBuild(wanted.targets, { store, rebuild })));
+async function tellBeforehand(
+  { targets }: Wanted,
+  store: Store,
+  keys: KeyReader,
+  { rebuild = false }: BuildFlags,
+): Promise<void> {
+  const said = describeForecast(forecast(store, await planBuild(targets, { store, rebuild, keys })));
   if (said !== undefined) log(`to do: ${said}`);
 }
 

@@ -21,11 +21,11 @@ type State =
 /** What `runBuild` would run, in the order of the graph, without running or changing anything. */
 export async function planBuild(
   targets: readonly Target[],
-  options: { readonly rebuild?: boolean; readonly store?: Store } = {},
+  options: { readonly rebuild?: boolean; readonly store?: Store; readonly keys?: KeyReader } = {},
 ): Promise<readonly Planned[]> {
   const store = options.store ?? openStore();
   const { nodes, byName } = makeGraph(targets);
-  const keys = keyReader(loadFacts(store));
+  const keys = options.keys ?? keyReader(loadFacts(store));
   const states = new Map<Node, State>();
   const planned = new Map<Node, Planned>();
   for (const node of nodes) {

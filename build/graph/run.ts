@@ -6,7 +6,7 @@ import { warn } from '../../sdk/lib/log.ts';
 import { rememberCodes } from './code.ts';
 import { loadFacts, saveFacts } from './facts.ts';
 import { type Graph, makeGraph, type Node } from './graph.ts';
-import { isKeyedByModule, keyReader } from './key.ts';
+import { isKeyedByModule, type KeyReader, keyReader } from './key.ts';
 import { type Build, evaluate, type Made, present, type RemoteStore } from './make.ts';
 import { outputOf } from './record.ts';
 import { makeReport } from './report.ts';
@@ -26,6 +26,8 @@ export interface BuildOptions {
   /** Say in the log why each target runs. */
   readonly explain?: boolean;
   readonly store?: Store;
+  /** Of a plan that was made just before: what it read is not read again. */
+  readonly keys?: KeyReader;
   /** Asked before a recipe runs. */
   readonly remote?: RemoteStore;
   /** Stops the build. Without it the build listens to SIGINT and SIGTERM itself and then ends the process. */
@@ -156,7 +158,7 @@ function prepare(graph: Graph, store: Store, signal: AbortSignal, options: Build
     jobs,
     keepGoing: options.keepGoing ?? false,
     rebuild: options.rebuild ?? false,
-    keys: keyReader(loadFacts(store)),
+    keys: options.keys ?? keyReader(loadFacts(store)),
     slots: makeSlots(jobs),
     downloads: makeSlots(DOWNLOADS),
     remote: options.remote,
