@@ -70,6 +70,9 @@ test('an import that is only known when it runs: what it may load is told, or no
   const { files, unknown } = sources.closure(['main.ts'], { loads, leftOut: new Set(['left.ts']) });
   assert.deepEqual([...files.keys()].sort(), ['deep.ts', 'main.ts', 'modules/one.ts']);
   assert.deepEqual(unknown, []);
+  const cut = (from: string, to: string) => from === 'modules/one.ts' && to === 'deep.ts';
+  assert.ok(!sources.closure(['main.ts'], { loads, cut }).files.has('deep.ts'));
+  assert.ok(sources.closure(['deep.ts'], { loads, cut }).files.has('deep.ts'));
 });
 
 test('the same digests in another checkout and in another process; another after an edit, whose stamp differs', async (t) => {

@@ -38,6 +38,8 @@ export interface ClosureOptions {
   readonly loads?: (name: string) => readonly string[] | undefined;
   /** Modules that are left out, with what only they load. */
   readonly leftOut?: ReadonlySet<string>;
+  /** Whether what one module imports of another does not count. */
+  readonly cut?: (from: string, to: string) => boolean;
 }
 
 export interface Closure {
@@ -147,7 +149,7 @@ interface Reader {
 function walk(
   { read, part }: Reader,
   entries: readonly string[],
-  { loads, leftOut = new Set() }: ClosureOptions,
+  { loads, leftOut = new Set(), cut = () => false }: ClosureOptions,
 ): Omit<Closure, 'npm'> & { readonly npm: ReadonlySet<string> } {
   const files = new Map<string, SourceFile>();
   const npm = new Set<string>();
@@ -163,7 +165,7 @@ function walk(
       for (const each of loaded.builtins) builtins.add(each);
       const more = loads?.(name);
       if (more === undefined) unknown.push(...loaded.unknown.map((line) => `${name}:${line}`));
-      return [...loaded.next, ...(more ?? [])];
+      return [...loaded.next.filter((next) => !cut(name, next)), ...(more ?? [])];
     });
   }
   return { files, npm, builtins, unknown };

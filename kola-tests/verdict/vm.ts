@@ -31,8 +31,6 @@ const SUITE = 'kola-tests/harness/run/suite.ts';
 
 /** What the harness imports and no verdict depends on: making of tools, choice of tests, telling of results. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
-  'build/for-kola.ts', // makes the tool trees, which count by their keys
-  'packages/for-kola.ts',
   'build/image/sdk.ts',
   'kola-tests/denylist.json',
   'kola-tests/harness/report/report.ts',
@@ -42,6 +40,12 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'kola-tests/harness/run/select.ts',
   'kola-tests/verbs.ts', // no machine test runs machine tests
   'sdk/lib/log.ts',
+]);
+
+/** What the harness takes of build/ makes tool trees, which count by their keys, and reads manifests. What a test takes counts. */
+const OF_HARNESS: ReadonlySet<string> = new Set([
+  'kola-tests/harness/qemu/artifacts.ts',
+  'kola-tests/harness/qemu/tree.ts',
 ]);
 
 /**
@@ -63,11 +67,13 @@ export function vmInputs(
   try {
     const closure = sources.closure([SUITE, ...own], {
       leftOut: LEFT_OUT,
+      cut: (from, to) => OF_HARNESS.has(from) && to === 'build/for-kola.ts',
       loads: (name) => (/^kola-tests\/harness\/run\//.test(name) ? [] : loads(name)),
     });
     if (closure.unknown.length > 0) return undefined;
     const imported = [...closure.files.keys()];
-    const rooms = imported.includes('draisine.ts') ? Object.keys(ROOMS) : ['kola-tests', 'sdk'];
+    const touched = imported.map((name) => name.split('/')[0] ?? '').filter((room) => room in ROOMS);
+    const rooms = imported.includes('draisine.ts') ? Object.keys(ROOMS) : ['kola-tests', 'sdk', ...touched];
     const fixtures = sources.filesBelow('kola-tests/fixtures').filter((name) => !isTest(name));
     const data = dataOf(sources, rooms).filter((name) => !LEFT_OUT.has(name));
     const { image, artifacts, toolTree, accel } = ground;
