@@ -13,6 +13,7 @@ const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program:
     load: () => import('./build/cli/verbs.ts'),
   },
   { verbs: ['keys', 'release', 'channel', 'mirror'], load: () => import('./build/cli/release-verbs.ts') },
+  { verbs: ['channel'], load: () => import('./packages/box/simulate/verbs.ts') },
   { verbs: ['lock', 'resolve', 'why'], load: packageVerbs },
   { verbs: ['ignition', 'iso'], load: () => import('./ignition/verbs.ts') },
   { verbs: ['apply', 'status'], load: () => import('./ignition/apply/verbs.ts') },

@@ -6,6 +6,8 @@ import { compareVersions } from '../format/version.ts';
 /** What a channel file says next: values only. Times in milliseconds since 1970. */
 
 const HOUR_MS = 3_600_000;
+/** Boxes ask every four hours (packages/box/cli): a rollout that began at once would miss the first ones whose turn it is. */
+const HEARD_MS = 4 * HOUR_MS;
 
 export function timeText(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
@@ -42,7 +44,7 @@ export interface Placement {
   readonly release: string;
   /** Hours that the rollout takes; default: the channel's policy. */
   readonly hours?: number;
-  /** When it begins; default: now. */
+  /** When it begins; default: when every box has heard of it, or now when all take part at once. */
   readonly begins?: number;
   /** Every box must run this release before a later one. */
   readonly barrier?: boolean;
@@ -54,7 +56,9 @@ export interface Placement {
  * was withdrawn: nothing forces these.
  */
 export function place(channel: Channel, placement: Placement, now: number): Channel | undefined {
-  const { version, release, hours, begins = now, barrier, forced } = placement;
+  const { version, release, barrier, forced } = placement;
+  const hours = placement.hours ?? channel.policy?.rollout ?? 0;
+  const begins = placement.begins ?? (hours > 0 ? now + HEARD_MS : now);
   const where = `channel ${channel.channel} of ${channel.image}`;
   if (channel.version !== undefined) {
     const difference = compareVersions(version, channel.version);
@@ -76,7 +80,7 @@ export function place(channel: Channel, placement: Placement, now: number): Chan
     {
       ...rest,
       ...{ version, release, since: timeText(now) },
-      rollout: { begins: timeText(begins), hours: hours ?? channel.policy?.rollout ?? 0 },
+      rollout: { begins: timeText(begins), hours },
       barriers: barrier ? [...channel.barriers, { version, release }] : channel.barriers,
       ...(forced ? { forced: { version, ...forced, since: timeText(now) } } : {}),
     },

@@ -11,8 +11,8 @@ import { doStage } from './stage.ts';
 import { exclusive, remembered, requestOf, type Verb } from './verb.ts';
 
 /** How often the channel is asked, and how soon again when it did not answer. Milliseconds. */
-const EVERY = 4 * 3_600_000;
-const AGAIN = 30 * 60_000;
+export const EVERY = 4 * 3_600_000;
+export const AGAIN = 30 * 60_000;
 
 /** Whether the channel is to be asked now; what is known already may say so too: a turn in a rollout has come. */
 function isDue(box: Box, running: Running): boolean {

@@ -1,0 +1,225 @@
+import type { Channel } from '../../../build/release/format/types.ts';
+import type { SimulatedBox } from './fleet.ts';
+import type { Publisher } from './publisher.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+/** What a simulated year came to. Times in milliseconds since 1970 unless said otherwise. */
+export interface Report {
+  readonly boxes: number;
+  readonly days: number;
+  readonly releases: number;
+  /** Bytes of releases that servers sent. */
+  readonly bytes: number;
+  /** Bytes a second in the busiest minute, and when that was. */
+  readonly peak: { readonly bytesPerSecond: number; readonly at: number };
+  /** The same over the busiest hour. */
+  readonly peakHour: number;
+  /** What one server would need if all boxes came in the minute of a release, without rollout: bytes a second over an hour. */
+  readonly withoutRollout: number;
+  readonly bad: {
+    readonly version: string;
+    /** Boxes that booted it on trial, and that rejected it and went back by themselves. */
+    readonly tried: number;
+    readonly rejected: number;
+    /** Of the boxes whose channel had it. */
+    readonly share: number;
+    /** From when its channel had it until it was halted, in hours; undefined: nobody noticed. */
+    readonly hours: number | undefined;
+    readonly channel: string;
+  };
+  /** The largest difference between the planned share and the share that has begun, over all moments: of each stable release. */
+  readonly rollout: { readonly mean: number; readonly max: number };
+  /** From when a channel names a release until a box has committed it, in hours, of boxes that restart by themselves. */
+  readonly behind: { readonly median: number; readonly p95: number; readonly max: number };
+  /** The same of boxes that were never switched off. */
+  readonly behindOn: { readonly median: number; readonly p95: number; readonly max: number };
+  /** Bytes by hour from the beginning. */
+  readonly hours: readonly number[];
+  /** By day: how many boxes run what, by version. */
+  readonly running: readonly ReadonlyMap<string, number>[];
+}
+
+interface Staging {
+  readonly begins: number;
+  readonly hours: number;
+  readonly times: number[];
+}
+
+/** Counts what happens. */
+export class Measures {
+  private readonly minutes: Float64Array;
+  private readonly running: Map<string, number>[] = [];
+  private readonly since = new Map<string, number>();
+  private readonly stagings = new Map<string, Staging>();
+  private readonly lags: { readonly hours: number; readonly on: boolean }[] = [];
+  /** By version: the deltas of all releases up to it, added up. */
+  private readonly deltas = new Map<string, number>();
+  private readonly bad: string = '';
+  private tried = 0;
+  private turned = 0;
+  private bytes = 0;
+
+  constructor(
+    private readonly options: {
+      readonly begins: number;
+      readonly days: number;
+      readonly size: number;
+      readonly boxes: number;
+    },
+    private readonly publisher: Publisher,
+    private readonly fleet: readonly SimulatedBox[],
+  ) {
+    this.minutes = new Float64Array(options.days * 1440 + 1440);
+    let sum = 0;
+    for (const { version, delta, bad } of publisher.releases) {
+      sum += delta;
+      this.deltas.set(version, sum);
+      if (bad) this.bad = version;
+    }
+  }
+
+  channelChanged({ channel, version, rollout }: Channel, now: number): void {
+    if (version === undefined || this.since.has(`${channel} ${version}`)) return;
+    this.since.set(`${channel} ${version}`, now);
+    if (channel === 'stable' && rollout)
+      this.stagings.set(version, { begins: Date.parse(rollout.begins), hours: rollout.hours, times: [] });
+  }
+
+  day(_now: number): void {
+    const counts = new Map<string, number>();
+    for (const { running } of this.fleet) counts.set(running, (counts.get(running) ?? 0) + 1);
+    this.running.push(counts);
+  }
+
+  /** A box fetches a release. Returns the bytes, which it takes from now on. */
+  staging(box: SimulatedBox, version: string, now: number): number {
+    const share = Math.min(1, (this.deltas.get(version) ?? 0) - (this.deltas.get(box.running) ?? 0));
+    const bytes = share * this.options.size;
+    this.bytes += bytes;
+    let left = bytes;
+    for (
+      let minute = Math.floor((now - this.options.begins) / MINUTE);
+      left > 0 && minute < this.minutes.length;
+      minute++
+    ) {
+      const part = Math.min(left, box.speed * 60);
+      this.minutes[minute]! += part;
+      left -= part;
+    }
+    if (this.isSteady(box)) this.stagings.get(version)?.times.push(now);
+    return bytes;
+  }
+
+  /** Only these say how well a rollout keeps its plan: others have reasons of their own. */
+  private isSteady({ policy, off, state, skew }: SimulatedBox): boolean {
+    return (
+      policy.channel === 'stable' &&
+      policy.mode !== 'notify' &&
+      off.length === 0 &&
+      state.holds.length === 0 &&
+      Math.abs(skew) < HOUR
+    );
+  }
+
+  trial(_box: SimulatedBox, version: string, _now: number): void {
+    if (this.isBad(version)) this.tried++;
+  }
+
+  isBad(version: string): boolean {
+    return version === this.bad;
+  }
+
+  private told(version: string): { committed: number; rejected: number } {
+    const known = this.publisher.reports.get(version) ?? { committed: 0, rejected: 0 };
+    this.publisher.reports.set(version, known);
+    return known;
+  }
+
+  rejected(version: string, _now: number): void {
+    this.told(version).rejected++;
+    this.turned++;
+  }
+
+  committed({ policy, off, state }: SimulatedBox, version: string, now: number): void {
+    this.told(version).committed++;
+    const since = this.since.get(`${policy.channel} ${version}`);
+    if (since === undefined || policy.mode !== 'auto' || state.holds.length > 0) return;
+    this.lags.push({ hours: (now - since) / HOUR, on: off.length === 0 });
+  }
+
+  report(end: number): Report {
+    const { boxes, days, begins, size } = this.options;
+    const hours = Array.from({ length: days * 24 }, (_, hour) =>
+      this.minutes.subarray(hour * 60, hour * 60 + 60).reduce((sum, value) => sum + value, 0),
+    );
+    const busiest = this.minutes.reduce((best, value, at) => (value > this.minutes[best]! ? at : best), 0);
+    const mostDelta = Math.max(...this.publisher.releases.map(({ delta }) => delta));
+    const errors = [...this.stagings]
+      .filter(
+        ([version, { begins: from, hours: length }]) => !this.isBad(version) && from + length * HOUR < end,
+      )
+      .map(([, staging]) => rolloutError(staging));
+    return {
+      boxes,
+      days,
+      releases: this.publisher.releases.length,
+      bytes: this.bytes,
+      peak: { bytesPerSecond: this.minutes[busiest]! / 60, at: begins + busiest * MINUTE },
+      peakHour: Math.max(...hours) / 3600,
+      withoutRollout: (boxes * size * mostDelta) / 3600,
+      bad: this.badReport(),
+      rollout: {
+        mean: errors.reduce((sum, each) => sum + each, 0) / Math.max(1, errors.length),
+        max: Math.max(0, ...errors),
+      },
+      behind: quantiles(this.lags.map((lag) => lag.hours)),
+      behindOn: quantiles(this.lags.filter(({ on }) => on).map((lag) => lag.hours)),
+      hours,
+      running: this.running,
+    };
+  }
+
+  private badReport(): Report['bad'] {
+    const version = this.bad;
+    const reached = [...this.publisher.channels.keys()].filter((name) =>
+      this.since.has(`${name} ${version}`),
+    );
+    const boxes = this.fleet.filter(({ policy }) => reached.includes(policy.channel)).length;
+    const channel = reached.at(-1) ?? 'none';
+    const since = this.since.get(`${channel} ${version}`);
+    const { stopped } = this.publisher;
+    return {
+      ...{
+        version,
+        tried: this.tried,
+        rejected: this.turned,
+        share: this.tried / Math.max(1, boxes),
+        channel,
+      },
+      hours: stopped === undefined || since === undefined ? undefined : (stopped - since) / HOUR,
+    };
+  }
+}
+
+/** The largest distance between the share that has begun and the planned one. */
+function rolloutError({ begins, hours, times }: Staging): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  let worst = 0;
+  for (const [index, time] of sorted.entries()) {
+    const planned = Math.min(1, Math.max(0, (time - begins) / (hours * HOUR)));
+    worst = Math.max(
+      worst,
+      Math.abs(planned - index / sorted.length),
+      Math.abs(planned - (index + 1) / sorted.length),
+    );
+  }
+  return worst;
+}
+
+function quantiles(values: readonly number[]): { median: number; p95: number; max: number } {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
+  return { median: at(0.5), p95: at(0.95), max: at(1) };
+}

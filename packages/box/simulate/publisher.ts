@@ -1,0 +1,152 @@
+import {
+  type BoxReports,
+  halt,
+  issue,
+  newChannel,
+  objections,
+  POLICIES,
+  place,
+  resume,
+  withdraw,
+} from '../../../build/release/channel/rules.ts';
+import type { Channel, Policy, Release } from '../../../build/release/format/types.ts';
+import { versionOf } from '../../../build/release/format/version.ts';
+
+/** Who publishes: by the pipeline of docs/ci.md, with the publisher's own rules. Times in milliseconds since 1970. */
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const ORDER = ['alpha', 'beta', 'stable', 'lts'] as const;
+/** So many boxes must have told before their share counts. */
+const TOLD = 20;
+
+export interface SimulatedRelease {
+  readonly version: string;
+  readonly at: number;
+  /** Share of a whole release that a box fetches which has the one before. */
+  readonly delta: number;
+  readonly bad: boolean;
+  readonly security: boolean;
+}
+
+export interface Publisher {
+  readonly releases: SimulatedRelease[];
+  readonly channels: Map<string, Channel>;
+  /** What boxes said, by version. */
+  readonly reports: Map<string, { committed: number; rejected: number }>;
+  /** When the bad release was stopped. */
+  stopped: number | undefined;
+}
+
+export interface PublisherOptions {
+  readonly begins: number;
+  readonly days: number;
+  readonly policies: Readonly<Record<string, Policy>>;
+  /** Shares of a release that is fetched: with other packages, and with another kernel (every fourth). */
+  readonly delta: { readonly packages: number; readonly kernel: number };
+}
+
+export function makePublisher({ begins, days, policies, delta }: PublisherOptions): Publisher {
+  const releases: SimulatedRelease[] = [];
+  const weeks = Math.floor(days / 7);
+  for (let week = 1; week < weeks; week++) {
+    const at = begins + week * 7 * DAY + 10 * HOUR;
+    releases.push({
+      version: versionOf(at / 1000),
+      at,
+      delta: week % 4 === 0 ? delta.kernel : delta.packages,
+      bad: week === Math.floor(weeks / 2),
+      security: week % 3 === 0,
+    });
+  }
+  const channels = new Map(
+    ORDER.map((name) => {
+      const policy = policies[name] ?? POLICIES[name] ?? {};
+      return [name, issue(newChannel('box', name, policy, begins), begins)] as const;
+    }),
+  );
+  return { releases, channels, reports: new Map(), stopped: undefined };
+}
+
+/** As the release file of a simulated release says it. */
+function releaseFile({ version, security }: SimulatedRelease): Release {
+  return {
+    ...{
+      format: 1,
+      image: 'box',
+      version,
+      date: '2026-01-01T00:00:00Z',
+      kernel: '6',
+      rootHash: '0'.repeat(64),
+    },
+    ...{ usr: { data: 0, hash: 0, hashOffset: 0 }, files: {}, severity: security ? 'important' : 'none' },
+  };
+}
+
+const GREEN = {
+  ...({ format: 1, image: 'box', passed: 300, failed: 0, skipped: 0, complete: true } as const),
+  ...{ results: '0'.repeat(64), artifacts: {} },
+};
+
+function reportsOf({ reports }: Publisher, version: string): BoxReports {
+  return reports.get(version) ?? { committed: 0, rejected: 0 };
+}
+
+/** Puts what comes next on alpha. Returns the channels that changed. */
+export function publish(publisher: Publisher, release: SimulatedRelease): string[] {
+  return change(publisher, 'alpha', (channel) => {
+    const resumed = resume(channel, release.at) ?? channel;
+    return place(resumed, { version: release.version, release: '0'.repeat(64) }, release.at);
+  });
+}
+
+function change(
+  { channels }: Publisher,
+  name: string,
+  next: (channel: Channel) => Channel | undefined,
+): string[] {
+  const before = channels.get(name);
+  const after = before && next(before);
+  if (!after) return [];
+  channels.set(name, after);
+  return [name];
+}
+
+/** The nightly job: what may go up does, and channel files are good for seven days again. */
+export function promoteAll(publisher: Publisher, now: number): string[] {
+  const changed: string[] = [];
+  for (const name of [...ORDER].reverse()) {
+    const to = publisher.channels.get(name);
+    const from = publisher.channels.get(to?.policy?.from ?? '');
+    const release = publisher.releases.find(({ version }) => version === from?.version);
+    if (!to || !from || !release || to.version === release.version) continue;
+    if (from.withdrawn.some(({ version }) => version === release.version)) continue;
+    const boxes = reportsOf(publisher, release.version);
+    const report = { ...GREEN, version: release.version };
+    if (objections({ from, to, release: releaseFile(release), report, boxes }, now).length > 0) continue;
+    changed.push(
+      ...change(publisher, name, (channel) =>
+        place(resume(channel, now) ?? channel, { version: release.version, release: '0'.repeat(64) }, now),
+      ),
+    );
+  }
+  for (const [name, channel] of publisher.channels) publisher.channels.set(name, issue(channel, now));
+  return changed;
+}
+
+/** Each hour somebody, or something, looks at what boxes say: a release that too many reject is halted and withdrawn. */
+export function watch(publisher: Publisher, now: number): string[] {
+  const changed: string[] = [];
+  for (const [name, { version, policy, halted, withdrawn }] of publisher.channels) {
+    if (version === undefined || halted || withdrawn.some((each) => each.version === version)) continue;
+    const { committed, rejected } = reportsOf(publisher, version);
+    if (committed + rejected < TOLD || rejected / (committed + rejected) <= (policy?.failed ?? 0.02))
+      continue;
+    const reason = `${rejected} of ${committed + rejected} boxes rejected it`;
+    publisher.stopped ??= now;
+    changed.push(...change(publisher, name, (channel) => halt(channel, reason, now)));
+    for (const each of publisher.channels.keys())
+      changed.push(...change(publisher, each, (channel) => withdraw(channel, version, reason, now)));
+  }
+  return [...new Set(changed)];
+}
