@@ -50,11 +50,14 @@ function parse(args: readonly string[]): Words {
   const seconds = Number(values['--within'] ?? '120');
   if (!Number.isInteger(seconds) || seconds < 10 || seconds > 86_400)
     throw new WrongUsage('--within takes seconds, from 10 to 86400');
+  const { '--id': id } = values;
+  if (id !== undefined && !/^[A-Za-z0-9]{1,32}$/.test(id))
+    throw new WrongUsage('--id takes letters and digits');
   return {
     ...{
       file,
       seconds,
-      id: values['--id'],
+      id,
       plan: flags.has('--plan'),
       json: flags.has('--json'),
       revert: flags.has('--revert'),
