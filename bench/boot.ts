@@ -84,6 +84,44 @@ async function bootOnce(box: Machine): Promise<Boot> {
   };
 }
 
+/** An ESP with systemd-boot and the kernel and initrd of the system in a folder. */
+async function debianEsp(tree: string, system: string, kernelArguments: string): Promise<string> {
+  const file = (pattern: RegExp) => {
+    const found = readdirSync(join(system, 'boot')).find((name) => pattern.test(name));
+    if (!found) throw new Error(`${system}/boot has nothing that matches ${pattern}`);
+    return join(system, 'boot', found);
+  };
+  const words = `root=LABEL=debian rw console=tty0 console=ttyS0,115200n8 quiet ${kernelArguments}`;
+  writeFileSync(join(scratch, 'loader.conf'), 'timeout 3\n');
+  writeFileSync(
+    join(scratch, 'debian.conf'),
+    `title Debian\nlinux /vmlinuz\ninitrd /initrd.img\noptions ${words}\n`,
+  );
+  const esp = join(scratch, 'esp.img');
+  await makeFat({
+    ...{
+      sdk: tree,
+      out: esp,
+      size: 512 << 20,
+      bits: 32,
+      volumeId: '00000001',
+      label: 'ESP',
+      epoch: 0,
+      scratch,
+    },
+    signal: new AbortController().signal,
+    folders: ['EFI', 'EFI/BOOT', 'loader', 'loader/entries'],
+    files: [
+      [join(tree, SYSTEMD_BOOT), 'EFI/BOOT/BOOTX64.EFI'],
+      [join(scratch, 'loader.conf'), 'loader/loader.conf'],
+      [join(scratch, 'debian.conf'), 'loader/entries/debian.conf'],
+      [file(/^vmlinuz-/), 'vmlinuz'],
+      [file(/^initrd\.img-/), 'initrd.img'],
+    ],
+  });
+  return esp;
+}
+
 /** A disk with systemd-boot, Debian's kernel and initrd, and the packages of `generic` as apt and dpkg install them. */
 async function debianLab(lab: Lab): Promise<Lab> {
   const lock = await readLock(LOCK_PATH);
@@ -109,41 +147,9 @@ async function debianLab(lab: Lab): Promise<Lab> {
   await $({
     stdio: ['ignore', 'inherit', 'inherit'],
   })`mmdebstrap --quiet --variant=minbase --include=${include.join(',')} ${hooks} trixie ${system} ${sources}`;
-  const file = (pattern: RegExp) => {
-    const found = readdirSync(join(system, 'boot')).find((name) => pattern.test(name));
-    if (!found) throw new Error(`${system}/boot has nothing that matches ${pattern}`);
-    return join(system, 'boot', found);
-  };
-  const words = `root=LABEL=debian rw console=tty0 console=ttyS0,115200n8 quiet ${lab.accel.kernelArguments}`;
-  writeFileSync(join(scratch, 'loader.conf'), 'timeout 3\n');
-  writeFileSync(
-    join(scratch, 'debian.conf'),
-    `title Debian\nlinux /vmlinuz\ninitrd /initrd.img\noptions ${words}\n`,
-  );
   const sdk = lockedPackages(lock).tools('sdk-image');
   const tree = (await buildTargets([sdk])).get(sdk.name)!.path;
-  const esp = join(scratch, 'esp.img');
-  await makeFat({
-    ...{
-      sdk: tree,
-      out: esp,
-      size: 512 << 20,
-      bits: 32,
-      volumeId: '00000001',
-      label: 'ESP',
-      epoch: 0,
-      scratch,
-    },
-    signal: new AbortController().signal,
-    folders: ['EFI', 'EFI/BOOT', 'loader', 'loader/entries'],
-    files: [
-      [join(tree, SYSTEMD_BOOT), 'EFI/BOOT/BOOTX64.EFI'],
-      [join(scratch, 'loader.conf'), 'loader/loader.conf'],
-      [join(scratch, 'debian.conf'), 'loader/entries/debian.conf'],
-      [file(/^vmlinuz-/), 'vmlinuz'],
-      [file(/^initrd\.img-/), 'initrd.img'],
-    ],
-  });
+  const esp = await debianEsp(tree, system, lab.accel.kernelArguments);
   const filesystem = join(scratch, 'root.img');
   await $`mkfs.ext4 -q -L debian -d ${system} ${filesystem} 4G`;
   const definitions = join(scratch, 'repart.d');

@@ -25,8 +25,25 @@ const LONG_NAME = 0x0f;
 const DELETED = 0xe5;
 const CHUNK = 64 * 1024;
 
-/** Microsoft's FAT32 File System Specification 1.03. Throws a Failure when it is no FAT file system. */
-export function openFat(view: View): Fat {
+/** Where things lie, in bytes of the view unless it says otherwise. */
+interface Geometry {
+  /** The first copy of the table of clusters. */
+  readonly tableAt: number;
+  readonly bits: 12 | 16 | 32;
+  /** Of FAT12 and FAT16, whose root folder lies before the clusters. */
+  readonly rootAt: number;
+  readonly rootEntries: number;
+  /** Of FAT32; 0: it lies before the clusters. */
+  readonly rootCluster: number;
+  /** Cluster 2. */
+  readonly dataAt: number;
+  /** Bytes of a cluster. */
+  readonly cluster: number;
+  readonly clusters: number;
+}
+
+/** Microsoft's FAT32 File System Specification 1.03, chapter 3. Throws a Failure when it is no FAT file system. */
+function geometryOf(view: View): Geometry {
   const boot = view.read(0, 512);
   const sector = boot.readUInt16LE(11);
   const perCluster = boot.readUInt8(13);
@@ -42,13 +59,20 @@ export function openFat(view: View): Fat {
   const total = boot.readUInt16LE(19) || boot.readUInt32LE(32);
   const clusters = Math.floor((total * sector - dataAt) / cluster);
   const bits = clusters < 4085 ? 12 : clusters < 65525 ? 16 : 32;
+  const rootCluster = bits === 32 ? boot.readUInt32LE(44) : 0;
+  return { tableAt: reserved * sector, bits, rootAt, rootEntries, rootCluster, dataAt, cluster, clusters };
+}
+
+/** Opens a FAT file system. Throws a Failure when it is none. */
+export function openFat(view: View): Fat {
+  const { tableAt, bits, rootAt, rootEntries, rootCluster, dataAt, cluster, clusters } = geometryOf(view);
   const chunks = new Map<number, Buffer>();
 
   function tableByte(at: number): number {
     const number = Math.floor(at / CHUNK);
     let chunk = chunks.get(number);
     if (!chunk) {
-      const from = reserved * sector + number * CHUNK;
+      const from = tableAt + number * CHUNK;
       chunk = view.read(from, Math.min(CHUNK, view.length - from));
       chunks.set(number, chunk);
     }
@@ -81,7 +105,6 @@ export function openFat(view: View): Fat {
     return Buffer.concat(pieces).subarray(0, size);
   }
 
-  const rootCluster = bits === 32 ? boot.readUInt32LE(44) : 0;
   const folderBytes = (at: number): Buffer => (at === 0 ? view.read(rootAt, rootEntries * 32) : bytesOf(at));
 
   function find(path: string): FatEntry | undefined {
