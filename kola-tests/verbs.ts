@@ -3,7 +3,7 @@ import { attach } from './cli/attach.ts';
 import { type CrashOptions, crashStatesOf } from './cli/crash-states.ts';
 import { doctor } from './cli/doctor.ts';
 import { type KolaOptions, listTests, runTests } from './cli/kola.ts';
-import { parseCount, parseTime } from './cli/options.ts';
+import { parseCount, parseCountOrNone, parseTime } from './cli/options.ts';
 import { type RunOptions, runImage } from './cli/run.ts';
 import { runSabotages, type SabotageOptions } from './cli/sabotage.ts';
 import { type SpawnOptions, spawnMachine } from './cli/spawn.ts';
@@ -95,7 +95,7 @@ function registerKola(kola: Command): void {
     .description('what a power cut may leave at every moment of a flow: each state must boot a whole release')
     .argument('[flow]', 'without, the flows there are')
     .option('--image <image>', 'which image', 'n100')
-    .option('--boot <n>', 'really boot so many of the states', parseCount, 3)
+    .option('--boot <n>', 'really boot so many of the states, or 0', parseCountOrNone, 3)
     .option('--json', 'result as JSON on stdout')
     .action(async (flow: string | undefined, options: CrashOptions) =>
       exit(await crashStatesOf(flow, options)),

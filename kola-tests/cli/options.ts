@@ -30,6 +30,10 @@ export function parseCount(text: string): number {
   return value;
 }
 
+export function parseCountOrNone(text: string): number {
+  return text === '0' ? 0 : parseCount(text);
+}
+
 const UNITS = { s: 1, m: 60, h: 3600 } as const;
 
 /** A time in milliseconds from e.g. `90s`, `10m`, `2h`; without a unit, minutes. */
