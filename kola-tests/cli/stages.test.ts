@@ -122,3 +122,76 @@ test('what is said when all has run comes before the summary, which is due even 
     await rm(dir, { recursive: true, force: true });
   }
 });
+
+test('what passed before is told as cached, with date and duration, and counted apart; it is not run', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'stages-test-'));
+  try {
+    const files = [await testFile(dir, 'a.mjs', "test('ran ' + process.env.WHICH, () => {});")];
+    const pass = { at: '2026-11-29T12:00:00.000Z', ms: 12_345, tests: 3 };
+    const seen: string[] = [];
+    const stage: Stage = {
+      name: 's',
+      files: [...files, join(dir, 'not-there.mjs')],
+      concurrency: 1,
+      before: { name: 'prepare', run: async () => ({ WHICH: 'first' }) },
+      verdicts: {
+        known: async (_all, env) => ({
+          files,
+          env: { WHICH: `${env.WHICH}, then second` },
+          cached: [{ name: 'old.test.ts', file: '/x/old.test.ts', pass }],
+        }),
+        see: ({ type, data }) => void (type === 'test:pass' && seen.push(data.name ?? '')),
+        settle: async () => void seen.push('settled'),
+      },
+    };
+    const tell = async (terminal: boolean): Promise<{ text: string; outcome: Outcome }> => {
+      const out = Object.assign(new PassThrough(), { isTTY: terminal });
+      const said = text(out);
+      const outcome = await reportStages([stage], out as unknown as NodeJS.WriteStream, {
+        whenRun: async () => ['left out: 1'],
+      });
+      out.end();
+      return { text: await said, outcome };
+    };
+    const log = await tell(false);
+    assert.match(log.text, /^ok 1 - old\.test\.ts$/m);
+    assert.match(log.text, /^# cached: 3 tests passed on 2026-11-29 12:00 UTC in 12 s$/m);
+    assert.match(log.text, /^ok 2 - ran first, then second$/m);
+    assert.match(log.text, /^1\.\.2\n# left out: 1\n# tests 1\n# suites 0\n# pass 1\n[\s\S]*# cached 3\n/m);
+    assert.deepEqual(seen, ['ran first, then second', 'settled']);
+    assert.deepEqual(
+      log.outcome.tests.map(({ name, ms, stage: of, cached }) => [name, ms > 0, of, cached?.ms]),
+      [
+        ['old.test.ts', true, 's', 12_345],
+        ['ran first, then second', log.outcome.tests[1]?.ms !== 0, 's', undefined],
+      ],
+    );
+    assert.deepEqual(
+      log.outcome.stages.map(({ name }) => name),
+      ['s'],
+    );
+    const person = await tell(true);
+    assert.match(person.text, /old\.test\.ts \(cached: 3 tests passed on 2026-11-29 12:00 UTC in 12 s\)/);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test('a stage of which nothing is left is not run at all', async () => {
+  const pass = { at: '2026-11-29T12:00:00.000Z', ms: 1, tests: 1 };
+  const { tap, failed, names } = await report(async (dir) => [
+    {
+      name: 's',
+      files: [await testFile(dir, 'a.mjs', "test('bad', () => { throw 1; });")],
+      concurrency: 1,
+      verdicts: {
+        known: async (files) => ({ files: [], cached: [{ name: 'good', file: files[0] ?? '', pass }] }),
+        see: () => assert.fail('nothing was run'),
+        settle: async () => {},
+      },
+    },
+  ]);
+  assert.equal(failed, 0);
+  assert.deepEqual(names, ['good']);
+  assert.match(tap, /^1\.\.1$/m);
+});
