@@ -85,7 +85,9 @@ async function createDisk(
   if (disk.artifact !== undefined)
     return { path: (await lab.image.get(disk.artifact)).path, format: 'raw', readOnly: true };
   if (disk.file !== undefined) return { path: disk.file, format: 'raw', readOnly: true };
-  if (backing) return await createOverlay(lab.emulator, path, backing, disk.size ?? 0);
+  const under =
+    backing ?? (disk.over === undefined ? undefined : ({ path: disk.over, format: 'raw' } as const));
+  if (under) return await createOverlay(lab.emulator, path, under, disk.size ?? 0);
   return await createBlank(lab.emulator, path, disk.size ?? 0);
 }
 

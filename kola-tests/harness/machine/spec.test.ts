@@ -33,6 +33,8 @@ test('a spec that cannot be is refused with its place', () => {
     [{ disks: [{ name: 'system', size: 1 }] }, /belongs to the disk with the image/],
     [{ disks: [{ name: 'a' }] }, /one of size, file and artifact/],
     [{ disks: [{ name: 'a', size: 1, file: '/x' }] }, /one of size, file and artifact/],
+    [{ disks: [{ name: 'a', over: '/x' }] }, /one of size, file and artifact/],
+    [{ disks: [{ name: 'a', size: 1, over: '/x', bus: 'ahci' }] }, /is a copy of a file/],
     [{ disks: [{ name: 'a,b', size: 1 }] }, /1 – 20 characters/],
     [{ disks: [{ name: 'a', size: 1, serial: 'x'.repeat(21) }] }, /1 – 20 characters/],
     [{ disks: Array.from({ length: 7 }, (_, index) => ({ name: `d${index}`, size: 1 })) }, /at most 6/],

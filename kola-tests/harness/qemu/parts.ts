@@ -4,6 +4,8 @@ export interface DiskSpec {
   readonly name: string;
   /** A blank disk of this many MiB; exactly one of `size`, `file` and `artifact` is given. */
   readonly size?: number;
+  /** With `size`, the disk is not blank, but a copy of this raw file of the host, which stays as it is. */
+  readonly over?: string;
   /** A raw file of the host, attached read-only. */
   readonly file?: string;
   /** As `file`, an artifact of the image under test. */
@@ -27,7 +29,7 @@ export interface NicSpec {
 
 /** A disk with every default filled in. */
 export type Disk = Required<Pick<DiskSpec, 'name' | 'bus' | 'serial' | 'blockSize' | 'bootFirst'>> &
-  Pick<DiskSpec, 'size' | 'file' | 'artifact'>;
+  Pick<DiskSpec, 'size' | 'over' | 'file' | 'artifact'>;
 /** A network card with every default filled in. */
 export type Nic = Required<NicSpec>;
 
@@ -41,6 +43,7 @@ export function planDisk(disk: DiskSpec, fault: (what: string) => Error): Disk {
     size,
     file,
     artifact,
+    over,
     bus = 'virtio',
     serial = name,
     blockSize = 512,
@@ -52,17 +55,20 @@ export function planDisk(disk: DiskSpec, fault: (what: string) => Error): Disk {
   if (name === 'system') throw fault('the name system belongs to the disk with the image on it');
   const sources = Object.entries({ size, file, artifact }).filter(([, value]) => value !== undefined);
   if (sources.length !== 1) throw fault(`disk ${name} must have one of size, file and artifact`);
+  if (over !== undefined && (size === undefined || !isHotPluggable({ bus })))
+    throw fault(`disk ${name} is a copy of a file: it has a size, and is plugged into a running machine`);
   if (bus === 'cd' && (size !== undefined || blockSize !== 512))
     throw fault(`disk ${name} is a CD: it is a file or an artifact, and has the blocks of a CD`);
   if (bus === 'emmc' && (disk.serial !== undefined || blockSize !== 512 || bootFirst))
     throw fault(
       `disk ${name} is an eMMC: QEMU gives it its serial number and its blocks, OVMF does not boot it`,
     );
-  return { name, bus, serial, blockSize, bootFirst, ...Object.fromEntries(sources) };
+  const copied = over === undefined ? {} : { over };
+  return { name, bus, serial, blockSize, bootFirst, ...Object.fromEntries(sources), ...copied };
 }
 
 /** Whether QEMU can plug this disk into a running machine: what is at the AHCI or the SDHCI controller it cannot. */
-export function isHotPluggable({ bus }: Disk): boolean {
+export function isHotPluggable({ bus }: Pick<Disk, 'bus'>): boolean {
   return bus !== 'ahci' && bus !== 'cd' && bus !== 'emmc';
 }
 

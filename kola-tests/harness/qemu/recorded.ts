@@ -29,6 +29,7 @@ export async function recordedDevice(device: Device, log: string): Promise<Devic
       {
         'node-name': node,
         driver: 'blklogwrites',
+        discard: 'unmap',
         file: top,
         log: { driver: 'raw', file: { driver: 'file', filename: log } },
         // A restart is another QEMU, which goes on with the log. The size of its sectors is in its head.
