@@ -398,6 +398,27 @@ test('two publishers: the second loses and changes nothing; one that was killed 
   assert.equal(existsSync(lock), false);
 });
 
+test('no private key is in the store, in a release, or in what is served', async (t) => {
+  const w = await world(t);
+  const release = await w.release({ version: '2026.1129.0' });
+  await addReport(w, release);
+  await setChannel(w.at(), 'alpha', release);
+  const secrets = ['root-1', 'release-1', 'channel-1'].map((name) => {
+    const lines = readFileSync(join(w.keys.folder, name), 'utf8').split('\n');
+    return lines[2] ?? assert.fail(name); // the private half begins there, after the public one
+  });
+  let files = 0;
+  for (const folder of [w.store.root, w.base, release])
+    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+      const path = join(folder, file);
+      if (!statSync(path).isFile()) continue;
+      const text = readFileSync(path, 'latin1');
+      files++;
+      for (const secret of [...secrets, 'OPENSSH PRIVATE KEY']) assert.ok(!text.includes(secret), path);
+    }
+  assert.ok(files > 30);
+});
+
 test('prune: what no channel names goes, the newest stay', async (t) => {
   const w = await world(t);
   for (const day of [1, 2, 3, 4])
