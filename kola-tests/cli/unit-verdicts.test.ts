@@ -25,6 +25,7 @@ test('a file passes when its process ended well and each test of it ran and pass
       complete('a', 'one'),
       complete('b', 'b'), // before its tests are told
       complete('a', 'two'),
+      complete('a', 'of both', { details: { duration_ms: 7, passed: true, type: 'suite' } }),
       complete('a', 'a'),
       complete('b', 'one'),
       complete('c', 'one'),

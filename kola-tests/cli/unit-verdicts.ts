@@ -47,7 +47,7 @@ export function countFiles(done: (file: string, passed: Omit<Pass, 'at'> | undef
         count.ms = Math.round(details?.duration_ms ?? 0);
         return;
       }
-      count.tests += 1;
+      if (details?.type !== 'suite') count.tests += 1;
       if (current !== undefined && current !== file) finish(current);
       current = file;
     },
