@@ -7,12 +7,12 @@ import { CHECKOUT } from './lib/checkout.ts';
 import { errorCode } from './lib/errors.ts';
 import { canonicalJson, sha256, temporaryName, writeAtomic } from './lib/files.ts';
 
-/** Below node_modules: npm packages are found from there, and `npm ci` clears it away. */
+/** Below node_modules, because npm packages are found from there. `npm ci` removes it. */
 const FOLDER = join(CHECKOUT, 'node_modules/.draisine');
-/** A process that began with an older bundle may still load parts of it for so long. */
+/** How long parts of an older bundle stay: a process that started from it may still load them. */
 const KEPT_MS = 24 * 3600 * 1000;
 
-/** In a bundle, modules keep their own addresses: recipes are known by them, and data lie beside them. */
+/** In a bundle, modules keep their own addresses: recipes are identified by them, and data files lie beside them. */
 const ownAddresses: Plugin = {
   name: 'own-addresses',
   setup({ onLoad }) {
@@ -27,7 +27,7 @@ const ownAddresses: Plugin = {
   },
 };
 
-/** Bundles the command line for the next time. What goes wrong costs that time only, so it is told and no failure. */
+/** Bundles the command line for the next start. An error only makes that start slower, so it is a warning. */
 export async function bundle(): Promise<void> {
   try {
     await makeBundle();
@@ -66,7 +66,7 @@ async function makeBundle(): Promise<void> {
   const stamps: Record<string, string> = {};
   for (const path of inputs) {
     const { size, mtimeNs, ctimeNs, ino, dev } = await stat(join(CHECKOUT, path), { bigint: true });
-    // What is being edited right now may not be what went into the bundle.
+    // A file that is being edited right now may differ from the text that went into the bundle.
     if (Number(ctimeNs / 1_000_000n) > before - 2000) return;
     stamps[path] = `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
   }

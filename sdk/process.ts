@@ -11,17 +11,17 @@ export interface ToolCommand {
 }
 
 export interface ProcessOptions {
-  /** What the process reads; default nothing. */
+  /** The process's standard input; default empty. */
   readonly stdin?: Readable | Uint8Array | string;
   /** Default: kept in memory. `terminal`: it has stdin, stdout and stderr of this process. A number: an open file. */
   readonly stdout?: 'terminal' | number;
-  /** Default: its end is kept, and told to `onStderr`. A number: an open file. */
+  /** Default: its end is kept, and `onStderr` is called with it. A number: an open file. */
   readonly stderr?: number;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
-  /** Called with what the process prints on stderr, as it comes. */
+  /** Called with each piece of text that the process prints on stderr. */
   readonly onStderr?: (text: string) => void;
-  /** Called with the process when it has begun. */
+  /** Called with the process once it has started. */
   readonly onStart?: (child: ChildProcess) => void;
 }
 
@@ -79,7 +79,7 @@ export async function runProcess(command: ToolCommand, options: ProcessOptions =
   const output = await running;
   const feeding = await fed;
   if (output.cause) throw output.cause;
-  // A tool that ended well may have closed stdin early; what else is wrong its exit code tells.
+  // A tool that succeeded may have closed stdin early. Its exit code tells of all other errors.
   if (output.exitCode === 0 && feeding !== undefined && !isClosedPipe(feeding)) throw feeding;
   return { code: output.exitCode, signal: output.signal, stdout: Buffer.concat(store.stdout), stderr };
 }

@@ -8,15 +8,15 @@ export interface Bind {
   readonly writable?: boolean;
 }
 
-/** A program in a sandbox, and all that it can see. */
+/** A program in a sandbox, and everything that it can see. */
 export interface Sandboxed {
-  /** The tool tree whose usr/ is the sandbox's. */
+  /** The tool tree that gives the sandbox its /usr. */
   readonly root: string;
   readonly argv: readonly string[];
   readonly binds?: readonly Bind[];
   /** Working directory inside; default `/`. */
   readonly cwd?: string;
-  /** Besides PATH, LC_ALL, TZ and HOME, which are the same always; nothing else is inherited. */
+  /** Added to PATH, LC_ALL, TZ and HOME, which are always the same. Nothing is inherited. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -39,14 +39,14 @@ export function sandboxArguments({ root, argv, binds = [], cwd = '/', env = {} }
 }
 
 /**
- * The command that runs a program in a sandbox. For what needs fixed paths, like a compiler that finds its parts under
- * /usr: the building machine's paths then cannot reach an output. `bwrapRoot` is the tree that has bubblewrap.
+ * The command that runs a program in a sandbox. It is for programs that need fixed paths, like a compiler that finds its
+ * parts under /usr. So no path of the building machine can reach an output. `bwrapRoot` is the tree that has bubblewrap.
  */
 export function sandboxCommand(bwrapRoot: string, sandboxed: Sandboxed): ToolCommand {
   return toolCommand(bwrapRoot, 'bwrap', sandboxArguments(sandboxed));
 }
 
-/** Runs a program in the sandbox to its end. A host that forbids user namespaces is named as such. */
+/** Runs a program in the sandbox to its end. If the host forbids user namespaces, the error says so. */
 export async function runSandboxed(
   bwrapRoot: string,
   sandboxed: Sandboxed,

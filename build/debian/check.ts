@@ -1,7 +1,7 @@
 import { definitionDigest, formatLock, type Lock, type LockedSet } from './lock.ts';
 import type { PackageSet } from './set.ts';
 
-/** What is wrong with a lock for these sets, a sentence each; empty when nothing is. `text` is the file. Offline. */
+/** The faults of a lock for these sets, one sentence each; empty without any. `text` is the file. Works offline. */
 export function checkAgainst(lock: Lock, sets: readonly PackageSet[], text: string): string[] {
   const problems: string[] = [];
   const wanted = new Set<string>();
@@ -21,13 +21,13 @@ export function checkAgainst(lock: Lock, sets: readonly PackageSet[], text: stri
   return problems;
 }
 
-/** What the packages of a locked set cannot be: it has all that the definition names, and nothing that nobody asked for. */
+/** Faults in the packages of a locked set: a package that the definition names is missing, or nothing needs a package. */
 function checkClosure({ packages }: LockedSet, { name: set, include }: PackageSet): string[] {
   const roots = new Set(packages.flatMap(({ name, root }) => (root ? [name] : [])));
   const named = new Set(include.map((entry) => entry.replace(/\/.*$/, '')));
   const missing = [...named].filter((name) => !roots.has(name));
   const extra = [...roots].filter((name) => !named.has(name));
-  // A virtual name has another package as its root: which one, only the indexes tell.
+  // The root of a virtual name is another package. Only the indexes say which.
   const lacking = missing.slice(extra.length);
   const surplus = extra.slice(missing.length);
   const needs = new Map(packages.map((entry) => [entry.name, Object.keys(entry.needs)]));

@@ -9,7 +9,7 @@ import { compareVersions } from './version.ts';
 
 /** `lock --update PACKAGE…`: those may move, all others in the lock are held. */
 
-/** Refuses names that nothing knows. What is in the indexes may be new to the lock. */
+/** Refuses unknown names. A name that is in the indexes may be new to the lock. */
 export function checkOnly(only: readonly string[], old: Lock | undefined, names: Iterable<string>): void {
   if (old === undefined) {
     throw badInput('single packages can only be updated in an existing lock', {
@@ -27,7 +27,7 @@ function lockedNames(sets: ReadonlyMap<string, LockedSet>): string[] {
   return [...sets.values()].flatMap(({ packages }) => packages.map(({ name }) => name));
 }
 
-/** Refuses a name that was not in the lock and is not in the new one: nothing of what was asked for would happen. */
+/** Refuses a name that neither the old nor the new lock has: the update would do nothing for it. */
 export function checkLocked(
   only: readonly string[],
   locked: ReadonlyMap<string, LockedSet>,
@@ -43,7 +43,7 @@ export function checkLocked(
   }
 }
 
-/** `gone`: `NAME VERSION` of what the archive no longer has. */
+/** `gone`: `NAME VERSION` of each version that the archive no longer has. */
 export function cannotHold(gone: readonly string[], where: string, only: readonly string[]): Failure {
   const names = gone.map((entry) => entry.split(' ')[0]);
   return new Failure(
@@ -81,7 +81,7 @@ function pinsOf(
   return { pins, gone };
 }
 
-/** What each set holds, by its name. Throws for all that cannot be held at once, so that one more try is enough. */
+/** The held versions of each set, by its name. The error names all that cannot be held: one more try is enough. */
 export function holdSets(
   sets: readonly PackageSet[],
   old: Lock | undefined,
@@ -98,7 +98,7 @@ export function holdSets(
   return new Map(held.map(({ name, pins }) => [name, pins]));
 }
 
-/** Resolves a set with versions held. When it is those that make it impossible, the error names the ones to let go. */
+/** Resolves a set with held versions. If these make it impossible, the error names the packages to release. */
 export function resolveHeld(
   set: PackageSet,
   pins: Pins,
@@ -120,7 +120,7 @@ export function resolveHeld(
   }
 }
 
-/** A smallest list of held packages without which the set resolves; empty when it resolves with none held neither. */
+/** A smallest list of held packages to release so that the set resolves. Empty if it does not resolve even then. */
 function blockingPins(set: PackageSet, pins: Pins, universeWith: (pins: Pins) => Universe): string[] {
   const tried = (held: Pins): Resolution | undefined => {
     try {

@@ -5,7 +5,7 @@ import { byteOrder } from '../../sdk/lib/files.ts';
 import type { ArchiveName } from './archives.ts';
 import { parseStanzas } from './control.ts';
 
-/** Where the archives are. Any place will do: what they serve is checked by signature and hash. */
+/** The addresses of the archives. Any server will do, because every file is checked by signature or hash. */
 
 export interface MirrorOptions {
   /** Base URLs given on the command line; they come before everything else and replace it. */
@@ -56,7 +56,7 @@ function fromSources(text: string, where: string): string[] {
     .flatMap((stanza) => (stanza.get('uris') ?? '').split(/\s+/));
 }
 
-/** What of APT's configuration is there; undefined for what is not. What may not be read is no fault of the cache. */
+/** A file of APT's configuration; undefined if it does not exist. One that may not be read is no error of the cache. */
 async function ofApt<T>(path: string, read: (path: string) => Promise<T>): Promise<T | undefined> {
   try {
     return await read(path);

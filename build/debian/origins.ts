@@ -16,7 +16,7 @@ export interface PoolFile {
   readonly sha256: Sha256;
 }
 
-/** Where files of the pool may come from. */
+/** The sources of files of the pool. */
 export interface OriginOptions {
   /** Base URLs in order; default: what mirror.ts finds. */
   readonly mirrors?: readonly string[];
@@ -25,16 +25,16 @@ export interface OriginOptions {
   readonly lock?: string;
 }
 
-/** Where a file may be, in order. */
+/** The places of a file, in order. */
 export interface Origins {
   readonly urls: readonly string[];
-  /** Places that would have it and that nobody named: what to do, in the imperative. */
+  /** Hints for sources that may have the file but are not configured, in the imperative. */
   readonly unasked: readonly string[];
 }
 
 const locks = new Map<string, Promise<Lock>>();
 
-/** When a snapshot service saw the archive as the lock has it: `20261121T091544Z`, newest first. */
+/** Times at which a snapshot service has the archive as in the lock: `20261121T091544Z`, newest first. */
 async function snapshotTimes(archive: ArchiveName, path: string): Promise<string[]> {
   // Many files are fetched by one process, and one lock is parsed once.
   const lock = locks.get(path) ?? readLock(path);

@@ -19,7 +19,7 @@ export interface PackageRecord {
   readonly protected: boolean;
   /** `Multi-Arch: allowed`: satisfies `name:any`. */
   readonly anyAllowed: boolean;
-  /** When the index first mentions the name, as a stanza or in a relation: decides between equal providers. */
+  /** Position of the index's first mention of the name, in a stanza or a relation: decides between equal providers. */
   readonly rank: number;
   readonly preDepends: string;
   readonly depends: string;

@@ -11,16 +11,16 @@ import {
   type Universe,
 } from './universe.ts';
 
-/** Whose dependencies are looked at first: by name, or as given (what apt-get(8) does with its command line). */
+/** The order in which roots are visited: by name, or as given (as apt-get(8) does with its command line). */
 export type RootOrder = 'name' | 'given';
 
-/** The set, ready for the search: which candidates a name has, which satisfy a group. */
+/** A set, ready for the search: the candidates of a name, and those that satisfy a group. */
 export interface Request {
   readonly roots: ReadonlySet<Candidate>;
   readonly candidatesOf: (name: string) => readonly Candidate[];
   /** Candidates that a Conflicts or Breaks means. */
   readonly excluded: (relation: Relation) => readonly Candidate[];
-  /** What satisfies a group, in order of preference; undefined when drops leave nothing of it to satisfy. */
+  /** Candidates that satisfy a group, in order of preference; undefined if drops leave no alternative of it. */
   readonly options: (group: Alternatives) => readonly Candidate[] | undefined;
   /** Names that the set drops or replaces. */
   readonly dropped: ReadonlySet<string>;
@@ -31,7 +31,7 @@ function plainName(name: string): string {
   return name.replace(/:[a-z0-9]+$/, '');
 }
 
-/** Finds the roots and applies drops, replacements and suites. Throws badInput for what the set has wrong. */
+/** Finds the roots and applies drops, replacements and suites. Throws badInput for faults of the set. */
 export function prepare(universe: Universe, set: PackageSet, rootOrder: RootOrder): Request {
   const dropped = new Set((set.drop ?? []).map((entry) => plainName(entry.package)));
   const replacements = new Map((set.replace ?? []).map((entry) => [plainName(entry.package), entry.with]));

@@ -16,7 +16,7 @@ export interface UnknownScript {
   readonly text: string;
 }
 
-/** What `checkScripts` reads of a package. */
+/** The part of a package that `checkScripts` reads. */
 export type Scripted = Pick<Package, 'name' | 'version' | 'scripts'>;
 
 /** An image never removes a package, so what runs on removal needs a verdict only if the policy has one. */
@@ -100,7 +100,7 @@ export function readPolicy(text: string, where: string): readonly ScriptVerdict[
   return parsePolicy(parseJson(text, 'the list of verdicts', where, hint), where);
 }
 
-/** Checks a parsed policy file; what is wrong is named by its place. */
+/** Checks a parsed policy file. An error names the place in the file. */
 export function parsePolicy(value: unknown, where: string): readonly ScriptVerdict[] {
   const wrong = (place: string, what: string) => badInput(what, { where: `${where}: ${place}` });
   const verdicts = checked<ScriptVerdicts>(validate, value, wrong);

@@ -12,13 +12,13 @@ export type Literal = number;
 /** A disjunction of literals. */
 export interface Clause<R> {
   readonly literals: readonly Literal[];
-  /** Why it holds; undefined for a learned clause. */
+  /** The reason of the clause; undefined for a learned one. */
   readonly reason: R | undefined;
   /** What a learned clause was derived from. */
   readonly parents: readonly Clause<R>[];
 }
 
-/** What the walk sees of the solver. */
+/** The solver's side that the walk uses. */
 export interface Steering {
   value(variable: number): boolean | undefined;
   /** Makes an undecided literal true. False: this led to a conflict, the walk must return at once. */
@@ -75,7 +75,7 @@ export function solve<R>(
   }
 }
 
-/** What is assigned, in which order and why. */
+/** The assignments, in their order and with their reasons. */
 class Solver<R> {
   readonly #expand: (variable: number) => Iterable<Given<R>>;
   readonly #assigned = new Map<number, Assignment<R>>();
@@ -84,7 +84,7 @@ class Solver<R> {
   readonly #occurrences = new Map<Literal, Clause<R>[]>();
   readonly #expanded = new Set<number>();
   #level = 0;
-  /** What of the trail has been propagated. */
+  /** How much of the trail has been propagated. */
   #head = 0;
 
   constructor(expand: (variable: number) => Iterable<Given<R>>) {
@@ -138,7 +138,7 @@ class Solver<R> {
     return undefined;
   }
 
-  /** The clause that a conflict teaches: resolved back to the first unique implication point of this level. */
+  /** The clause learned from a conflict: resolved back to the first unique implication point of this level. */
   learn(conflict: Clause<R>): Clause<R> {
     const parents: Clause<R>[] = [conflict];
     const pending = new Set(conflict.literals);

@@ -4,7 +4,7 @@ import type { Index } from './index.ts';
 import type { PackageRecord } from './packages-index.ts';
 import { compareVersions, satisfies } from './version.ts';
 
-/** What the resolver needs of an index; tests make small ones. */
+/** The part of an index that the resolver needs; tests make small ones. */
 export type IndexLike = Pick<Index, 'id' | 'suite' | 'onRequest' | 'packages'>;
 
 /** One version of one package that may be chosen. The same object for the same version throughout a universe. */
@@ -18,7 +18,7 @@ export type DependencyField = 'Pre-Depends' | 'Depends';
 /** Fields that exclude. */
 export type ConflictField = 'Conflicts' | 'Breaks';
 
-/** All packages of some indexes, as the resolver asks for them. */
+/** All packages of some indexes, in the form that the resolver needs. */
 export interface Universe {
   /** Every version in any index, newest first. */
   readonly seen: (name: string) => readonly Candidate[];
@@ -110,7 +110,7 @@ function matchesArchitecture(record: PackageRecord, qualifier: string | undefine
   return qualifier === 'any' && record.anyAllowed;
 }
 
-/** Whether what a candidate provides satisfies a relation: a version asked for must have been provided (Policy 7.5). */
+/** Whether a candidate's Provides satisfy a relation. A versioned relation needs a versioned Provides (Policy 7.5). */
 export function matchesByProvision(
   provided: readonly Relation[],
   candidate: Candidate,

@@ -17,9 +17,9 @@ import type { PackageSet } from './set.ts';
 import { makeUniverse, type Pins } from './universe.ts';
 import { compareVersions } from './version.ts';
 
-/** What of a lock is made anew, and out of which indexes. */
+/** Which part of a lock is made anew, and from which indexes. */
 export interface UpdateOptions extends Omit<FetchOptions, 'notBefore'> {
-  /** The existing lock: its dates are not gone back behind. */
+  /** The existing lock: no index may be older than the one that it names. */
   readonly old?: Lock | undefined;
   /**
    * Only these packages may move; all others in `old` are held at their version there. What is new to the lock comes
@@ -28,7 +28,7 @@ export interface UpdateOptions extends Omit<FetchOptions, 'notBefore'> {
   readonly only?: readonly string[];
 }
 
-/** A new lock, and what of the sets is out of date. */
+/** A new lock, and the entries of the sets that are out of date. */
 export interface Updated {
   readonly lock: Lock;
   /** Stale drops and replacements. */
@@ -68,7 +68,7 @@ export async function updateLock(sets: readonly PackageSet[], options: UpdateOpt
   return { lock: { indexes: withSources.map(lockIndex), sets: locked, sources }, warnings };
 }
 
-/** Suites on request only matter when a set asks for one: else their daily changes would change the lock's date. */
+/** Suites on request are read only if a set asks for one: their daily changes would change the lock's date. */
 function wantedSuites(sets: readonly PackageSet[]): Suite[] {
   const asked = new Set(
     sets.flatMap(({ include, sources = [] }) => [...include, ...sources]).map((name) => name.split('/')[1]),

@@ -12,7 +12,7 @@ export function blobPath(store: Store, digest: Sha256): string {
   return shard(store, 'blobs', digest);
 }
 
-/** A blob that changes each time it is hashed is written to by somebody: not to be waited for. */
+/** After so many hashes with different results, somebody keeps writing to the blob, and waiting is useless. */
 const HASHINGS = 3;
 
 /**
@@ -26,7 +26,7 @@ export async function checkBlob(store: Store, digest: Sha256, hashings = HASHING
   if (now === readStamp(store, digest)) return true;
   let found: Sha256;
   try {
-    // A chmod of its name in out/ is one of the blob: whoever writes there must be stopped again.
+    // A chmod of its name in out/ is a chmod of the blob. It has to be read-only again.
     if (((await stat(path)).mode & 0o777) !== 0o444) await chmod(path, 0o444);
     now = stampOf(path);
     found = await sha256File(path);
@@ -34,14 +34,14 @@ export async function checkBlob(store: Store, digest: Sha256, hashings = HASHING
     if (errorCode(error) === 'ENOENT') return false;
     throw storeFailure(store.root, error);
   }
-  // Written to, or put there anew, meanwhile: trust, and evict, only what was hashed.
+  // Somebody may have written or replaced it meanwhile. Only the file that was hashed is trusted or evicted.
   const after = stampOf(path);
   if (now !== undefined && after === now && found === digest) {
     await stampBlob(store, digest, now);
     return true;
   }
   if (after !== now && hashings > 1) return await checkBlob(store, digest, hashings - 1);
-  // Linked or published by others all the time, but never written to: right, and hashed again the next time.
+  // Other processes may link or publish it all the time, but do not write to it: it is right, and hashed again next time.
   if (now !== undefined && after !== undefined && differInCtimeOnly(now, after) && found === digest)
     return true;
   warn(`store: blob ${digest.slice(0, 12)} holds other bytes than when it was written; evicted`);

@@ -36,7 +36,7 @@ export interface ClosureOptions {
    * runs, undefined means that nobody knows.
    */
   readonly loads?: (name: string) => readonly string[] | undefined;
-  /** Modules that are left out, with what only they load. */
+  /** Modules that are left out, together with modules that only they load. */
   readonly leftOut?: ReadonlySet<string>;
   /** Whether what one module imports of another does not count. */
   readonly cut?: (from: string, to: string) => boolean;
@@ -53,7 +53,7 @@ export interface Closure {
   readonly unknown: readonly string[];
 }
 
-/** One file: what it is, and what it loads itself. */
+/** One file: its digest, and the modules that it loads itself. */
 interface Part extends SourceFile {
   readonly next: readonly string[];
   readonly npm: readonly string[];
@@ -61,12 +61,12 @@ interface Part extends SourceFile {
   readonly unknown: readonly number[];
 }
 
-/** Files that are looked into for imports. */
+/** Files that are read for their imports. */
 const SCANNED = /\.[cm]?[jt]s$/;
 
 const INSTALLED = 'node_modules/';
 
-/** Folders of a checkout that hold nothing of its sources. */
+/** Folders of a checkout that contain no sources. */
 const NOT_SOURCES: ReadonlySet<string> = new Set(['.git', 'node_modules', 'out']);
 
 /**
@@ -86,7 +86,7 @@ export function openSources(
     const known = files.get(name);
     if (known) return known;
     const path = join(checkout, name);
-    // The stamp first: an edit in between then shows.
+    // The stamp comes first, so that an edit in between is noticed.
     const stamp = stampOf(path);
     const found = { stamp, digest: stamp === undefined ? linkDigest(path) : fileDigest(facts, path) };
     files.set(name, found);
@@ -141,7 +141,7 @@ export function openSources(
 }
 
 interface Reader {
-  /** Reads what is not known yet, all at once: that is much quicker. */
+  /** Reads all files that are not known yet at once, which is much quicker. */
   read(names: readonly string[]): void;
   part(name: string): Part;
 }

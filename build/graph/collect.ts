@@ -7,11 +7,11 @@ import { liveness, parseOwnedName } from './owner.ts';
 import { parseRecord } from './record.ts';
 import { FACTS, FOLDERS, removeTreeAsync, type Store, storeFailure } from './store.ts';
 
-/** What was removed. */
+/** What a collection removed. */
 export interface Collected {
-  /** How many records, blobs and folders went. */
+  /** Number of removed records, blobs and folders. */
   readonly removed: number;
-  /** Bytes of the blobs that went. */
+  /** Bytes of the removed blobs. */
   readonly bytes: number;
 }
 
@@ -45,7 +45,7 @@ function assertIdle(store: Store): void {
   }
 }
 
-/** The records that stay, and the names of the blobs and folders that they tell of. */
+/** The records that stay, and the names of the blobs and folders in them. */
 async function sweepRecords(store: Store, before: number): Promise<{ kept: Set<Sha256>; removed: number }> {
   const kept = new Set<Sha256>();
   let removed = 0;
@@ -111,7 +111,7 @@ export async function wipeStore(store: Store): Promise<void> {
   try {
     for (const folder of FOLDERS.filter((name) => name !== 'tmp'))
       await removeTreeAsync(join(store.root, folder));
-    // People, too, call a folder tmp/.
+    // A folder named tmp/ may also be somebody else's.
     const tmp = join(store.root, 'tmp');
     for (const name of readdirSync(tmp).filter(parseOwnedName)) await removeTreeAsync(join(tmp, name));
     if (readdirSync(tmp).length === 0) await rmdir(tmp);

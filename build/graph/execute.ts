@@ -14,12 +14,12 @@ import { removeTreeAsync, type Store, storeFailure, temporaryPath } from './stor
 import type { Context, Inputs, Output, Resolved } from './target.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
-/** What the recipe of one node gets from the build it is part of. */
+/** What a recipe gets from the build that runs it. */
 export interface Surroundings {
   readonly store: Store;
   readonly jobs: number;
   readonly signal: AbortSignal;
-  /** The recipe runs although nothing changed: it shall find nothing of earlier runs. */
+  /** The recipe runs although nothing changed: then it must find nothing of earlier runs. */
   readonly fresh: boolean;
   outputOf(node: Node): Output;
   /** As the source is now. */
@@ -77,7 +77,7 @@ export async function execute(node: Node, action: Action, around: Surroundings):
   } catch (error) {
     throw await explainFailure(store, node, error);
   } finally {
-    // What an interruption left behind nobody can vouch for.
+    // Nobody knows the state of a folder that an interruption left behind.
     await Promise.all(workspaces.map((workspace) => workspace.close(!signal.aborted)));
     await removeTreeAsync(work);
   }
@@ -106,7 +106,7 @@ async function commit(
   return { digest, size: 0 };
 }
 
-/** What a recipe read while its source was edited must not get into the store under the digest of what it was. */
+/** If a source is edited while a recipe reads it, its output must not be stored under the source's old digest. */
 function checkSources(node: Node, action: Action, around: Surroundings): void {
   for (const [name, input] of node.inputs) {
     const known = action.inputs[name];
@@ -134,16 +134,16 @@ function resolveInputs(node: Node, action: Action, around: Surroundings): Resolv
   return resolved as Resolved<Inputs>;
 }
 
-/** Less than this free counts as a full disk: a tool that failed for want of room may have said anything. */
+/** Less free room than this counts as a full disk: tools that fail for lack of room print many different errors. */
 const FULL_BYTES = 1 << 20;
 
-/** The error the user reads: it begins with the target's name; a full disk is called by its name. */
+/** The error for the user: it begins with the target's name, and says when the disk is full. */
 async function explainFailure(store: Store, node: Node, error: unknown): Promise<unknown> {
   if (error instanceof Error && error.name === 'AbortError') return error;
   const known =
     errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT' ? storeFailure(store.root, error) : error;
   if (!(known instanceof Failure)) {
-    // A defect of the recipe, shown with its stack: the stack is what the reader gets to see.
+    // A defect of the recipe. The reader sees its stack.
     if (known instanceof Error) known.stack = `${node.name}: ${known.stack}`;
     return known;
   }

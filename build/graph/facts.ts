@@ -21,16 +21,16 @@ export interface Facts {
   changed: boolean;
 }
 
-/** A file changed in the very tick of the clock in which it was read may keep its stamp: remember it only when older. */
+/** A file that changes within one tick of the clock keeps its stamp. So only files older than this are remembered. */
 const SETTLED_MS = 2000;
 const MAX_ENTRIES = 20_000;
 
-/** The table of what is known of files, as the last build left it. */
+/** The table of known files that the last build wrote. */
 export function loadFacts(store: Store): Facts {
   return { store, known: readTable(tablePath(store)), used: new Set(), changed: false };
 }
 
-/** SHA-256 of a file, read only when stat(2) says other than it did. */
+/** SHA-256 of a file. It is read only if the answer of stat(2) has changed. */
 export function fileDigest(facts: Facts, path: string): Sha256 {
   const stamp = stampOf(path);
   const known = remembered(facts, path, stamp);
@@ -62,7 +62,7 @@ export function moduleFacts(facts: Facts, paths: readonly string[]): Map<string,
     const imports = scanned.get(path);
     if (!imports) throw new Error(`no imports for ${path}`);
     const digest = sha256(content);
-    // Edited between the two readings, it is not to be remembered.
+    // A file that was edited between the two readings is not remembered.
     remember(facts, path, { stamp: stampOf(path) === stamp ? (stamp ?? '') : '', digest, imports });
     found.set(path, { digest, imports });
   }
@@ -109,7 +109,7 @@ function readTable(path: string): Map<string, Fact> {
     if (typeof value !== 'object' || value === null) return new Map();
     return new Map(Object.entries(value).filter((entry): entry is [string, Fact] => isFact(entry[1])));
   } catch (error) {
-    // Only a saving of time: when damaged, everything is simply read again.
+    // The table only saves time: if it is damaged, all files are read again.
     if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return new Map();
     throw error;
   }

@@ -37,12 +37,12 @@ export async function tryLock(
     await rm(mine, { force: true });
   }
   return async () => {
-    // Whoever took it over believed this process dead; then the lock is theirs.
+    // Another process took the lock over because it believed this one dead. Now the lock belongs to that process.
     if (readLock(path) === content) await rm(path, { force: true });
   };
 }
 
-/** Waits until nobody alive holds the lock. */
+/** Waits until no living process holds the lock. */
 export async function waitForLock(
   store: Store,
   key: Sha256,

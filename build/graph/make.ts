@@ -12,13 +12,13 @@ import type { Slots } from './slots.ts';
 import { sourceDigest } from './source.ts';
 import type { Store } from './store.ts';
 
-/** A node whose output is known. That it is known does not say that its blob is in the store: see `present`. */
+/** A node whose output is known. Its blob may still be missing in the store: see `present`. */
 export interface Made {
   readonly action: Action;
   readonly record: ActionRecord;
 }
 
-/** What a build asks of a remote store (build/remote/). What it does not have is made here. */
+/** The remote store of a build (build/remote/). Outputs that it does not have are made here. */
 export interface RemoteStore {
   record(action: Action): Promise<ActionRecord | undefined>;
   /** Brings content into the local store, checked; false when it cannot. */
@@ -52,13 +52,13 @@ export interface Build {
 
 /** Why and how a node is made. */
 interface Order {
-  /** What to tell when no input changed. */
+  /** The reason to show when no input changed. */
   readonly otherwise: string;
   /** Run even if there is a record. */
   readonly force: boolean;
   /** Asked for by a recipe that runs already: also after a failure elsewhere. */
   readonly nested: boolean;
-  /** Does this record, found when all is locked, spare the run? */
+  /** Whether this record, found after locking, makes the run unnecessary. */
   enough(action: Action, record: ActionRecord): Promise<boolean>;
 }
 
@@ -71,7 +71,7 @@ export function evaluate(build: Build, node: Node): Promise<Made | undefined> {
   return made;
 }
 
-/** As `evaluate`, and the output is in the store, intact, afterwards. */
+/** The same as `evaluate`; afterwards the intact output is in the store. */
 export function present(build: Build, node: Node, nested = false): Promise<Made | undefined> {
   const known = build.presence.get(node);
   if (known) return known;
@@ -102,7 +102,7 @@ async function evaluateNow(build: Build, node: Node): Promise<Made | undefined> 
   });
 }
 
-/** What a remote store knows of an action, from now on known here too. */
+/** Takes over what a remote store knows of an action into the local store. */
 async function remoteRecord(build: Build, action: Action): Promise<ActionRecord | undefined> {
   const record = await build.remote?.record(action);
   if (record) await writeRecord(build.store, action.key, record);
@@ -154,7 +154,7 @@ async function make(build: Build, node: Node, order: Order): Promise<Made | unde
         }
       }
     } catch (error) {
-      // Before the slot is free for the next one.
+      // Done before the slot is free for the next recipe.
       build.stopped ||= !build.keepGoing;
       throw error;
     } finally {
@@ -279,7 +279,7 @@ async function currentAction(build: Build, node: Node): Promise<Action | undefin
   });
 }
 
-/** Turns an exception into a failure of the node; after an interruption it is only what stopping looks like. */
+/** Turns an exception into a failure of the node. After an interruption, exceptions come from it and do not count. */
 async function guarded(
   build: Build,
   node: Node,
@@ -292,7 +292,7 @@ async function guarded(
   } catch (error) {
     build.skipped.add(node.name);
     if (build.signal.aborted) return undefined;
-    // Many targets may fail of one error: code that cannot be read.
+    // Many targets may fail with one error, e.g. code that cannot be read.
     if (!build.failures.some((failure) => failure.error === error))
       build.failures.push({ name: node.name, error });
     build.report.failed(node.name);

@@ -30,7 +30,7 @@ export function liveness(owner: Owner): Liveness {
   return startTime(owner.pid) === owner.start ? 'alive' : 'dead';
 }
 
-/** A file name that tells its owner; `random` keeps two of one process apart. */
+/** A file name that contains its owner; `random` distinguishes two names of one process. */
 export function ownedName(): string {
   const { pid, start, world } = self();
   return `${pid}-${start}-${world}-${randomBytes(4).toString('hex')}`;
@@ -43,7 +43,7 @@ export function parseOwnedName(name: string): Owner | undefined {
   return { pid: Number(pid), start, world };
 }
 
-/** Undefined when there is no such process, or only its zombie. */
+/** Undefined if there is no such process, or only its zombie. */
 function startTime(pid: number): string | undefined {
   let stat: string;
   try {

@@ -1,12 +1,12 @@
-/** A place for each recipe that may run at the same time; who comes first is served first, `urgent` ones before. */
+/** A slot for each recipe that may run at the same time. First come, first served; `urgent` requests go first. */
 export interface Slots {
   acquire(urgent: boolean): Promise<void>;
   release(): void;
-  /** How many run or want to. */
+  /** How many recipes run or wait. */
   load(): number;
 }
 
-/** So many may hold a slot at once; whoever must not wait may take one more. */
+/** How many slots there are. A recipe that must not wait may take one more. */
 export function makeSlots(count: number): Slots {
   let free = count;
   const urgentQueue: (() => void)[] = [];

@@ -48,17 +48,17 @@ export interface Group {
   /** `n100:usr`, or `deb:* (178)`. */
   readonly label: string;
   readonly count: number;
-  /** 0 for what needs nothing; else one more than the highest it needs. */
+  /** 0 for a target that needs nothing; else one more than the highest level that it needs. */
   readonly level: number;
   readonly fetch: boolean;
   /** Groups it needs. All are of a lower level, so the picture has no cycle. */
   readonly needs: readonly Group[];
 }
 
-/** From so many on, targets of one recipe, name prefix and level are drawn as one. */
+/** So many targets of one recipe, name prefix and level, or more, are drawn as one. */
 const ALIKE = 4;
 
-/** The picture of a graph: what needs nothing first, many targets alike as one. */
+/** The picture of a graph: targets without needs first, and many similar targets as one. */
 export function groupGraph(graph: Graph): readonly Group[] {
   const levels = new Map<Node, number>();
   const buckets = new Map<string, Node[]>();
@@ -92,7 +92,7 @@ export function groupGraph(graph: Graph): readonly Group[] {
   return [...new Set(graph.nodes.map((node) => groups.get(node) as Group))];
 }
 
-/** The graph as a text tree, what is needed under what needs it; what was shown before ends in `…`. */
+/** The graph as a text tree: the inputs of a target are below it. A target that was shown before ends in `…`. */
 export function textTree(targets: readonly Target[]): string {
   const graph = makeGraph(targets);
   const groups = groupGraph(graph);

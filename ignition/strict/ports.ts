@@ -8,7 +8,7 @@ import { type ConfigUnit, settings } from './units.ts';
 /** A port of the host that something listens on. */
 interface Claim {
   readonly protocol: string;
-  /** Both ends are in. */
+  /** The range includes both ends. */
   readonly from: number;
   readonly to: number;
   /** Empty: every address; 0.0.0.0 and [::] every one of their kind. */

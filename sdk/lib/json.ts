@@ -7,7 +7,7 @@ function lineOf(source: string, error: unknown): number | undefined {
   return /Unexpected end/.test(String(error)) ? source.split('\n').length : undefined;
 }
 
-/** Parses a JSON file of the checkout. `what` is what errors call it. Throws badInput with the line. */
+/** Parses a JSON file of the checkout. Errors call it `what`. Throws badInput with the line. */
 export function parseJson(source: string, what: string, where: string, hint: string): unknown {
   const conflict = source.split('\n').findIndex((line) => /^(<{7}|={7}|>{7})/.test(line));
   if (conflict >= 0)

@@ -1,8 +1,8 @@
 import { byteOrder } from './files.ts';
 
 /**
- * Advice for a name that does not exist: the names that look like it, else all if they are few, else `otherwise`: where
- * the list of them is.
+ * A hint for a name that does not exist: similar names, else all names if they are few, else `otherwise`, which says
+ * where the list is.
  */
 export function nearNames(
   wanted: string,
@@ -14,15 +14,15 @@ export function nearNames(
   return didYouMean(wanted, all, all.length <= 20 ? `there are: ${all.join(', ')}` : otherwise);
 }
 
-/** As `nearNames`, where there are too many names to list any but those that look like it. */
+/** The same as `nearNames`, for too many names to list more than the similar ones. */
 export function didYouMean(wanted: string, names: Iterable<string>, otherwise = 'correct the name'): string {
   const near = nearest(wanted, names);
   return near.length > 0 ? `did you mean ${near.join(', ')}?` : otherwise;
 }
 
 /**
- * At most five names, nearest first: with `wanted` as a part of them, or a slip of the hand away: one edit where `wanted`
- * is short, else one for three letters and at least two.
+ * At most five names, nearest first. A name is near if it contains `wanted`, or differs by few edits: one edit if `wanted`
+ * is short, else one for each three letters and at least two.
  */
 function nearest(wanted: string, names: Iterable<string>): string[] {
   const scored = new Map<string, number>();

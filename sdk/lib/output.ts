@@ -7,14 +7,14 @@ import { badInput, errorCode, Failure } from './errors.ts';
 import { replaceFile } from './files.ts';
 
 export interface OutputOptions {
-  /** For its owner's eyes only. */
+  /** Only its owner may read it (mode 0600). */
   readonly secret?: boolean;
 }
 
 /**
- * Makes the file that a user named, as a shell's `>` would leave it: through symbolic links, with the mode that it has
- * or the umask gives, into what is no regular file (/dev/stdout, a pipe) straight. A regular file is as it was or
- * complete. A place that cannot be written is bad input; no folder is made for it.
+ * Makes the file that a user named, with the result of a shell's `>`: it follows symbolic links, and keeps the file's mode,
+ * or takes that of the umask. It writes straight into a file that is not regular (/dev/stdout, a pipe). A regular file is
+ * either unchanged or complete. A path that cannot be written is bad input; no folder is made for it.
  */
 export async function fillOutput(
   path: string,
@@ -41,7 +41,7 @@ export async function fillOutput(
   }
 }
 
-/** Writes a text where the user wants it, as `fillOutput` does. */
+/** Writes a text into the file that the user named, as `fillOutput` does. */
 export async function writeOutput(path: string, text: string, options: OutputOptions = {}): Promise<void> {
   await fillOutput(path, options, (temporary) => writeFile(temporary, text, { mode: 0o600 }));
 }
@@ -76,7 +76,7 @@ async function statIfAny(path: string): Promise<Stats | undefined> {
   }
 }
 
-/** Where a path leads at whose end nothing is yet: realpath(3) knows only what is there. */
+/** The target of a path whose last part does not exist yet: realpath(3) resolves existing paths only. */
 async function endOfLinks(path: string): Promise<string> {
   try {
     return await endOfLinks(resolve(dirname(path), await readlink(path)));
@@ -86,7 +86,7 @@ async function endOfLinks(path: string): Promise<string> {
   }
 }
 
-/** Into a device or a pipe, which cannot be replaced by what is made beside it. */
+/** Writes into a device or a pipe, which a rename cannot replace. */
 async function pour(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'draisine-output-'));
   try {
@@ -98,7 +98,7 @@ async function pour(path: string, fill: (temporary: string) => Promise<void>): P
   }
 }
 
-/** Asked of the kernel: process.umask() would set it for a moment, for every thread. */
+/** Read from the kernel: process.umask() would change it for a moment, for every thread. */
 function umask(): number {
   const [, octal = '022'] = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
   return Number.parseInt(octal, 8);
