@@ -6,7 +6,7 @@ import { CHANNEL_CLOSED, firstLine, type Output } from '../qemu/agent.ts';
 import { indent } from '../qemu/console.ts';
 import type { Vm } from '../qemu/vm.ts';
 
-/** Seconds as on the machine's native speed: emulation gets them multiplied. */
+/** Seconds at native speed; under emulation they are multiplied. */
 export interface Limit {
   readonly seconds?: number;
 }
@@ -36,11 +36,11 @@ export interface GuestOf {
 export interface CommandVerbs {
   /** Runs a bash script as root and returns how it went. */
   execute(script: string, options?: ExecuteOptions): Promise<Result>;
-  /** As `execute`, but what it printed is as it came. */
+  /** The same as `execute`, but with the unchanged bytes of the output. */
   output(script: string, options?: ExecuteOptions): Promise<Output>;
   /** Runs a script that must exit 0; returns its stdout. */
   succeed(script: string, options?: ExecuteOptions): Promise<string>;
-  /** Runs a script that must not exit 0, nor 126 or 127 for a command that is not there; returns its stdout and stderr. */
+  /** Runs a script that must fail. Exit codes 126 and 127 mean a missing command and do not count. Returns stdout and stderr. */
   fail(script: string, options?: ExecuteOptions): Promise<string>;
   /** The journal of this boot, or of one unit. */
   journal(unit?: string): Promise<string>;
@@ -84,7 +84,7 @@ export function commandVerbs({ name, vm, limitMs }: GuestOf): CommandVerbs {
       const result = await execute(script, options);
       const { code } = result;
       if (code === 0) throw new Failure(`${name}: should have failed: ${firstLine(script)}${said(result)}`);
-      // The shell's own: what was meant to fail was not run at all.
+      // These codes are the shell's own: the command that should fail was not run at all.
       if (code === 126 || code === 127)
         throw new Failure(`${name}: could not be run (exit ${code}): ${firstLine(script)}${said(result)}`);
       return `${result.stdout}${result.stderr}`;
@@ -96,7 +96,7 @@ export function commandVerbs({ name, vm, limitMs }: GuestOf): CommandVerbs {
   };
 }
 
-/** The channel closes a moment before QEMU's end is known, which is what one wants to read. */
+/** The channel closes a moment before QEMU's end is known. The reason of that end is the better error. */
 async function reasonOfClosing(error: unknown, lost: AbortSignal): Promise<unknown> {
   if (!(error instanceof Failure) || error.message !== CHANNEL_CLOSED) return error;
   if (!lost.aborted) await Promise.race([once(lost, 'abort'), sleep(CLOSING_MS, undefined, { ref: false })]);
@@ -113,7 +113,7 @@ export function trimmed(bytes: Buffer): string {
   return bytes.toString().replace(/\n+$/, '');
 }
 
-/** What a command printed, as an addition to an error; nothing when it printed nothing. */
+/** The output of a command, as an addition to an error; empty if there was none. */
 export function said({ stdout, stderr }: Result): string {
   const text = [stdout, stderr].filter((part) => part !== '').join('\n');
   return text === '' ? '' : `\n${indent(lastLines(text, 40))}`;

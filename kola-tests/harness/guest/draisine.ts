@@ -15,7 +15,7 @@ import { HOST } from './web.ts';
 
 /** The program, which Node runs as it runs this one. */
 const PROGRAM = fileURLToPath(new URL('../../../draisine.ts', import.meta.url));
-/** The command, for what shall run as from a shell. */
+/** The command, for programs that are started as from a shell. */
 export const DRAISINE = fileURLToPath(new URL('../../../draisine', import.meta.url));
 
 /** What `draisine ignition VERB …` writes: a config, made by the verbs that a user has. */
@@ -31,7 +31,7 @@ export async function ignitionVerb(
 
 /** `draisine serve IMAGE --http-only`, which does not outlive the harness. */
 export interface Served {
-  /** As guests of the user network call it, with a slash at its end. */
+  /** Its address for guests of the user network, with a slash at its end. */
   readonly url: string;
   /** The last 16 KiB of what it has printed so far. */
   said(): string;
@@ -41,7 +41,7 @@ export interface Served {
 /** Starts `draisine serve IMAGE`, on a port of its own. */
 export async function startServe(image: string, ...options: readonly string[]): Promise<Served> {
   const args = [PROGRAM, 'serve', image, '--http-only', '--port', '0', ...options];
-  // With what this process was started with: the loader of TypeScript.
+  // With the options of this process: the loader of TypeScript.
   const command = { file: process.execPath, args: [...process.execArgv, ...args], env: serveEnvironment() };
   const server = await supervise(command, await newMachineDir());
   try {

@@ -19,7 +19,7 @@ export function unsignedModule(module: Buffer): Buffer {
   return module.subarray(0, about - module.readUInt32BE(about + 8));
 }
 
-/** The same signed, in all form, with a key that nobody knows: one made for this call. */
+/** The same module with a well-formed signature by an unknown key, which is made for this call. */
 export async function foreignModule(unsigned: Buffer): Promise<Buffer> {
   const draisine = fileURLToPath(new URL('../../../draisine', import.meta.url));
   const dir = await mkdtemp(join(tmpdir(), 'draisine-foreign-'));

@@ -6,9 +6,9 @@ import { type CommandVerbs, commandVerbs, type GuestOf } from './commands.ts';
 import { type TransferVerbs, transferVerbs } from './transfer.ts';
 import { type WaitVerbs, waitVerbs } from './waits.ts';
 
-/** What a test does in a guest. Every wait ends at once when QEMU ends, the kernel panics or emergency mode comes up. */
+/** The verbs for a guest. Every wait ends at once if QEMU ends, the kernel panics or emergency mode comes up. */
 export interface GuestVerbs extends CommandVerbs, WaitVerbs, TransferVerbs {
-  /** What the display shows, as a PNG file of the host. */
+  /** Writes the content of the display to a PNG file of the host. */
   screenshot(path: string): Promise<void>;
   /** Presses keys of the keyboard, each e.g. `a`, `ret` or `ctrl-alt-delete` (QKeyCode names). */
   sendKeys(...keys: string[]): Promise<void>;

@@ -3,13 +3,13 @@ import { Failure } from '../../../sdk/lib/errors.ts';
 import { shellQuote } from '../../../sdk/lib/shell.ts';
 import type { GuestVerbs } from './guest.ts';
 
-/** What makes life hard for a machine from inside: things that happen to a system which runs for years. */
+/** Faults inside a guest: events that a system meets when it runs for years. */
 export interface HardshipVerbs {
-  /** Fills the file system at `path` (a folder) until `leave` KiB are free. Returns what frees it again. */
+  /** Fills the file system at `path` (a folder) until `leave` KiB are free. Returns a function that frees it again. */
   fillDisk(path: string, leave?: number): Promise<() => Promise<void>>;
   /** Sets the guest's clock forwards or back by so many seconds, as a bad time server or battery does. */
   jumpClock(seconds: number): Promise<void>;
-  /** Takes memory in the guest until `leave` MiB are available. Returns what gives it back. */
+  /** Takes memory in the guest until `leave` MiB are available. Returns a function that gives it back. */
   pressMemory(leave: number): Promise<() => Promise<void>>;
   /** Overwrites bytes of a partition (by GPT label) of the system disk, at `offset` from its start. See `corrupt`. */
   corruptPartition(label: string, offset: number, length?: number): Promise<void>;

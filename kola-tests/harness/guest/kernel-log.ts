@@ -1,6 +1,6 @@
-/* What in the kernel's log is a fault, on whatever machine a test has. */
+/* Lines of the kernel's log that are faults on any machine. */
 
-/** Messages that are never all right. */
+/** Messages that are always faults. */
 const FAULTS = [
   '\\bBUG: ',
   'kernel BUG at ',

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { join, normalize } from 'node:path';
 import { HOST } from './web.ts';
 
-/** A web server of a folder, with byte ranges (RFC 9110, section 14): what a channel is served by. */
+/** A web server of a folder, with byte ranges (RFC 9110, section 14), for serving a channel. */
 export interface FolderServer {
-  /** Without a slash at its end: what a guest calls this host. */
+  /** The address of this host for a guest, without a slash at its end. */
   readonly url: string;
   /** Bytes of files sent so far. */
   sent(): number;

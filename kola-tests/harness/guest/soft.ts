@@ -3,8 +3,8 @@ import { indent } from '../qemu/console.ts';
 import { type CommandVerbs, lastLines } from './commands.ts';
 
 /**
- * Runs all checks, by what they check, also when one fails. Then fails once with all that failed, and the end of the
- * machine's journal: for tests that look at many things, of which one wants to see all that are wrong.
+ * Runs all checks, by their descriptions, even after one has failed. Then fails once, with all failed checks and the end
+ * of the machine's journal. It is for tests of many things whose faults should all be shown.
  */
 export async function softly(
   box: Pick<CommandVerbs, 'journal'>,

@@ -9,10 +9,10 @@ import { type CommandVerbs, type GuestOf, type Limit, lastLines, type Result, sa
 export interface WaitVerbs {
   /** Runs the script again until it exits 0; returns its stdout. */
   waitUntilSucceeds(script: string, options?: Limit): Promise<string>;
-  /** Until the unit is active. Fails at once, with its journal, when it has failed or does not exist. */
+  /** Waits until the unit is active. Fails at once, with its journal, if it has failed or does not exist. */
   waitForUnit(unit: string, options?: Limit): Promise<void>;
   waitForFile(path: string, options?: Limit): Promise<void>;
-  /** Until something accepts TCP connections at `address` (default 127.0.0.1) in the guest. */
+  /** Waits until a program accepts TCP connections at `address` (default 127.0.0.1) in the guest. */
   waitForPort(port: number, options?: Limit & { readonly address?: string }): Promise<void>;
   waitForConsole(pattern: RegExp, options?: Limit & { readonly since?: number }): Promise<RegExpExecArray>;
   /** Calls `attempt` until it does not throw; the last error is thrown when time is up. */

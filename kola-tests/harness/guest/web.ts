@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 /** An HTTP(S) server of the test, for guests on the user network. */
 export interface Web {
-  /** Without a slash at its end: what a guest calls this host. */
+  /** The address of this host for a guest, without a slash at its end. */
   readonly url: string;
   /** Requests so far, e.g. `GET /path`. */
   readonly requests: readonly string[];
@@ -12,13 +12,13 @@ export interface Web {
 }
 
 export interface WebOptions {
-  /** By path. What is not there is answered with 404. */
+  /** By path. Other paths are answered with 404. */
   readonly files: Readonly<Record<string, string | Uint8Array>>;
   /** Certificate and key in PEM: HTTPS. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** 401 for requests that this says no to. */
+  /** Requests for which this returns false are answered with 401. */
   readonly allowed?: (request: IncomingMessage) => boolean;
-  /** Default: one that is free. */
+  /** Default: a free port. */
   readonly port?: number;
 }
 

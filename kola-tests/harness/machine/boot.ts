@@ -20,11 +20,11 @@ export interface MachineFiles {
   readonly system: DiskFile;
   readonly disks: ReadonlyMap<string, DiskFile>;
   readonly firmwareVars: string;
-  /** None: a machine that is given no config by QEMU. */
+  /** Missing if QEMU gives the machine no config. */
   readonly config?: string;
 }
 
-/** What a new machine starts from: the artifact, or a snapshot's files. */
+/** The files that a new machine starts from: the artifact, or those of a snapshot. */
 export interface Origin {
   readonly system: DiskFile;
   readonly disks: ReadonlyMap<string, DiskFile>;
@@ -39,7 +39,7 @@ export function artifactOrigin(lab: Lab): Origin {
   };
 }
 
-/** What a machine is given: a config with the harness's agent added. */
+/** The config for a machine, with the harness's agent added. */
 export function ignitionText(config: IgnitionConfig): string {
   return `${JSON.stringify(withAgent(config), undefined, 2)}\n`;
 }
@@ -95,7 +95,7 @@ async function createDisk(
 export interface Devices {
   /** Present when the machine is powered on, whatever its start. */
   readonly cold: readonly Device[];
-  /** Plugged into a fork; present from the start otherwise. */
+  /** Plugged into a fork after it starts; otherwise present from the start. */
   readonly hot: readonly Device[];
 }
 
@@ -161,16 +161,16 @@ export function hardwareOf(
   };
 }
 
-/** Waits until the guest answers and has started what it starts. */
+/** Waits until the guest answers and its boot has ended. */
 export async function waitReady(lab: Lab, vm: Vm): Promise<void> {
   await greet(lab, vm, vm.lost);
   await waitStarted(lab, vm);
 }
 
-/** How long a guest may take until it answers, and from then until it has started what it starts. */
+/** How long a guest may take until it answers, and from then until its boot has ended. */
 const UP_MS = 60_000;
 
-/** Waits until a guest that boots answers. What aborts `signal` is thrown. */
+/** Waits until a booting guest answers. If `signal` is aborted, its reason is thrown. */
 export async function greet(lab: Lab, vm: Vm, signal: AbortSignal): Promise<void> {
   const timeoutMs = UP_MS * lab.accel.slowness;
   try {
@@ -182,7 +182,7 @@ export async function greet(lab: Lab, vm: Vm, signal: AbortSignal): Promise<void
   }
 }
 
-/** Waits until a guest that answers has started what it starts. */
+/** Waits until the boot of an answering guest has ended. */
 export async function waitStarted(lab: Lab, vm: Vm): Promise<void> {
   const limits = { timeoutMs: UP_MS * lab.accel.slowness, signal: vm.lost };
   // It exits non-zero when a unit failed. That is for the test, or the checks after it, to judge.

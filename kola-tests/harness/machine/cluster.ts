@@ -7,9 +7,9 @@ import type { Lab } from './lab.ts';
 import { createMachine, type Machine } from './machine.ts';
 import { type MachineSpec, type Plan, planMachine } from './spec.ts';
 
-/** The machines of a test, before anything of them is checked. */
+/** The machines of a test, not checked yet. */
 export interface ClusterSpec<Name extends string = string> {
-  /** What they are for, in errors. */
+  /** Their purpose, for errors. */
   readonly name: string;
   /** Default `{box: {}}`. */
   readonly machines?: Readonly<Record<Name, MachineSpec>>;
@@ -44,7 +44,7 @@ export async function createCluster(
   const networks = new Map<string, Network>();
   const machines: Record<string, Machine> = {};
   const dispose = async (): Promise<void> => {
-    // All of them, whatever one says: what listens holds the process.
+    // Close all of them, even after an error: a listening socket would keep the process alive.
     const ends = [
       ...(await Promise.allSettled(Object.values(machines).map((machine) => machine.dispose()))),
       ...(await Promise.allSettled([...networks.values()].map((network) => network.close()))),
@@ -83,7 +83,7 @@ export async function createCluster(
   };
 }
 
-/** Forks of one ready machine are twins: machines that meet need a name and a machine-id (machine-id(5)) of their own. */
+/** Forks of one ready machine are identical. Machines on one network need different names and machine-ids (machine-id(5)). */
 async function individualize(machine: Machine): Promise<void> {
   await machine.succeed(`
     set -e

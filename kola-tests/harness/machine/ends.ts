@@ -11,7 +11,7 @@ import { waitReady } from './boot.ts';
 import { cut, power, powerOn } from './power.ts';
 import type { MachineState } from './state.ts';
 
-/** How long a boot may take on native speed. */
+/** How long a boot may take at native speed. */
 const BOOT_SECONDS = 120;
 /** How long it may take to go down. */
 const DOWN_SECONDS = 60;
@@ -26,7 +26,7 @@ export interface EndVerbs {
   poweroff(): Promise<void>;
   /** Somebody presses the power button; returns when the machine is off. */
   powerButton(): Promise<void>;
-  /** Until the guest has ended as it was told to otherwise: by its config, a word on its command line, a program of its own. */
+  /** Waits until the guest has ended by itself: because of its config, a word on its command line, or a program of its own. */
   goesDown(how: Down, options?: Limit): Promise<void>;
   /** Power cut: off at once, whatever it was doing. */
   crash(): Promise<void>;
@@ -81,7 +81,7 @@ async function down(machine: MachineState, how: Down, ask: (vm: Vm) => Promise<u
   await went(machine, asked, how, machine.limited(DOWN_SECONDS));
 }
 
-/** The answer may or may not come before the channel goes. */
+/** The answer may come before the channel closes, or not at all. */
 async function systemctl(machine: MachineState, verb: Down, { agent, lost }: Vm): Promise<void> {
   await agent.run(`systemctl ${verb}`, machine.limited(20, lost)).catch((error: unknown) => {
     if (!lost.aborted && !isReboot(error)) throw error;
@@ -92,11 +92,11 @@ function isReboot(error: unknown): boolean {
   return error instanceof Failure && /the machine is off|channel is closed/.test(error.message);
 }
 
-/** Until the guest has ended, as it was asked to. What else ended it, a panic on the way down, is thrown. */
+/** Waits until the guest has ended as it was asked to. Any other end, e.g. a panic on the way down, is thrown. */
 async function went(machine: MachineState, asked: Vm, how: Down, patience: Patience): Promise<void> {
   const { lost, ended } = asked;
   if (!lost.aborted) await within(once(lost, 'abort'), `${machine.options.name} off`, patience);
-  // It is said before QEMU's end when the console shows it.
+  // If the console shows it, it is reported before QEMU ends.
   if (asked.wentDown() !== how) throw lost.reason;
   await ended;
   if (machine.vm === asked) machine.vm = undefined;

@@ -2,7 +2,7 @@ import { Failure } from '../../../sdk/lib/errors.ts';
 import type { Device } from '../qemu/devices.ts';
 import type { Vm } from '../qemu/vm.ts';
 
-/** What breaks in a machine's life, brought about from outside: the guest only notices what a real one would. */
+/** Faults of hardware, caused from outside the guest: the guest notices them as a real machine would. */
 export interface FaultVerbs {
   /** Overwrites bytes of a virtio disk behind the guest's back. The guest may still have the old ones cached. */
   corrupt(disk: string, offset: number, length?: number): Promise<void>;
@@ -19,7 +19,7 @@ const PATTERN = '0xc7';
 const SECTOR = 512;
 
 export function faultVerbs(vm: () => Vm, deviceNamed: (which: string) => Device): FaultVerbs {
-  /** Exchanges what lies below a disk's format node, with all other options as they were (blockdev-reopen wants them all). */
+  /** Replaces the node below a disk's format node, with all other options unchanged (blockdev-reopen needs them all). */
   async function reopen(device: Device, lower: string): Promise<void> {
     const top = device.blockdevs.at(-1);
     if (!top) throw new Failure(`${device.id} is no disk`);

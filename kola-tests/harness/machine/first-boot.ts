@@ -12,16 +12,16 @@ import { greet, ignitionText, setClock, waitStarted } from './boot.ts';
 import type { Lab } from './lab.ts';
 
 /*
- * Forks of the initrd. A machine that was given no config says so on its console, and looks for a stick for five more
- * seconds (first-boot of the initrd). There it is stopped and saved. A fork finds a stick when it goes on, which is what
- * an owner would give it.
+ * Forks of the initrd. A machine without a config says so on its console, and looks for a stick for five more seconds
+ * (script first-boot of the initrd). There it is stopped and saved. A fork goes on and finds a stick, as if an owner had
+ * plugged it in.
  */
 
 /** The line at which a machine is stopped; or it has a config of its own, and goes on to its login prompt. */
 const LOOKING = /machine config: none yet, looking for a stick| login: /;
-/** It has given up, and nobody can log in. */
+/** The machine has stopped looking, and nobody can log in. */
 const FOUND_NONE = /machine config: none\n/;
-/** How long after that line a machine may have been stopped: what is left of the five seconds is its forks'. */
+/** A machine must be stopped within this time after that line. Its forks have the rest of the five seconds. */
 const LATEST_MS = 2_000;
 const UNPLUG_SECONDS = 20;
 
@@ -42,7 +42,7 @@ export async function stopAtConfig(lab: Lab, vm: Vm, dir: string): Promise<Failu
   return undefined;
 }
 
-/** A small FAT disk labelled IGNITION in the port that is kept for it: QEMU makes one of a folder (vvfat). */
+/** A small FAT disk labelled IGNITION in the port that is reserved for it. QEMU makes the disk from a folder (vvfat). */
 export async function configStick(dir: string, config: IgnitionConfig): Promise<Device> {
   const folder = join(dir, 'stick');
   await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -3,16 +3,16 @@ import { type Artifact, type ImageArtifacts, readArtifacts } from '../qemu/artif
 import { type Emulator, emulatorOf } from '../qemu/emulator.ts';
 import { sweep, sweepTemporary } from '../qemu/rundir.ts';
 
-/** What all machines of one run of the harness share. */
+/** The parts that all machines of one run of the harness share. */
 export interface Lab {
   readonly emulator: Emulator;
   readonly accel: Acceleration;
   readonly image: ImageArtifacts;
   /** The image's disk: machines write to overlays of it. */
   readonly disk: Artifact;
-  /** Whether machines are forked from snapshots; without, each boots. */
+  /** Whether machines are forked from snapshots. If not, each boots. */
   readonly forks: boolean;
-  /** A line for whoever watches the run. */
+  /** Prints a line for the person who watches the run. */
   log(line: string): void;
 }
 

@@ -17,7 +17,7 @@ export async function join2(one: Machine, two: Machine): Promise<void> {
   await one.waitUntilSucceeds(await pingOnLan(one, '10.9.0.2'));
 }
 
-/** A ping through the second NIC alone: what leaves by the default route QEMU's user network answers, whatever it is. */
+/** A ping through the second NIC alone: on the default route, QEMU's user network would answer any ping. */
 export async function pingOnLan(box: Machine, address: string): Promise<string> {
   const nic = await box.waitUntilSucceeds(
     `grep -l ${box.mac(1)} /sys/class/net/*/address | cut -d/ -f5 | grep .`,

@@ -29,16 +29,16 @@ export interface Machine
     PluggingVerbs {
   readonly name: string;
   readonly plan: Plan;
-  /** Its sockets, overlays and logs. */
+  /** The folder with its sockets, overlays and logs. */
   readonly dir: string;
   /** The running QEMU; throws when the machine is off. */
   vm(): Vm;
   isOn(): boolean;
   /** Why it is off although no verb turned it off. */
   gone(): Failure | undefined;
-  /** What its kernel had said before each orderly end, as lines of `KERNEL_SCRIPT`: a boot's log goes with it. */
+  /** The kernel's messages before each orderly end, as lines of `KERNEL_SCRIPT`: a boot's log is lost at its end. */
   kernelLog(): readonly string[];
-  /** Multiplies the limits of the guest's verbs from now on; those of starts stay. */
+  /** Multiplies the time limits of the guest's verbs from now on; limits of starts do not change. */
   hurry(factor: number): void;
   /** From the next start on it has no system disk, and its firmware boots from the network. */
   netboot(how: Netboot): void;
@@ -48,9 +48,9 @@ export interface Machine
   readonly kernelArguments: string;
   /** Where this host has an artifact of the image, for `copyTo`. */
   artifact(name: string): Promise<string>;
-  /** What QEMU's fw_cfg holds from the next start on: a config (the harness adds its agent), or nothing. */
+  /** The content of QEMU's fw_cfg from the next start on: a config (the harness adds its agent), or nothing. */
   configure(config: IgnitionConfig | undefined): Promise<void>;
-  /** QEMU's arguments of the last start, and what the serial console has said since the beginning. */
+  /** QEMU's arguments of the last start, and the serial console's output since the beginning. */
   lastArgs(): readonly string[];
   consoleText(): Promise<string>;
   /** Ends it and removes its folder. */

@@ -30,7 +30,7 @@ import type { Started } from './started.ts';
  * cannot be saved when the machine itself is fine.
  */
 
-/** Who wants to know how the machine came up, and what it is a fork of. */
+/** Is told how the machine came up, and what it is a fork of. */
 interface Making {
   readonly told: (started: Started) => void;
   readonly base: Snapshot;
@@ -122,7 +122,7 @@ export async function prepareCopy(
   });
 }
 
-/** What udev has not done yet, every fork would have to do. */
+/** Waits for udev: every fork would have to repeat the work that udev has not done yet. */
 async function settle({ agent, lost }: Vm): Promise<undefined> {
   await agent.run('udevadm settle; sync', { timeoutMs: 120_000, signal: lost });
 }
@@ -208,7 +208,7 @@ async function startOn(
   return await startVm(lab.emulator, hardware, run, how);
 }
 
-/** Another run may have been quicker: then its snapshot is as good as ours. */
+/** Another run may have been quicker: then its snapshot is as good as this one. */
 async function publish(from: string, to: string): Promise<void> {
   try {
     await rename(from, to);

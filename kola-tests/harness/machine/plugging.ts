@@ -11,7 +11,7 @@ import type { MachineState } from './state.ts';
 /** How long the guest may take to let go of a device. */
 const UNPLUG_SECONDS = 20;
 
-/** What is plugged into a machine, by the names of its spec: disks, and `nic0`, `nic1`, … */
+/** The devices of a machine, by the names of its spec: disks, and `nic0`, `nic1`, … */
 export interface PluggingVerbs {
   /** The stable path of a disk in the guest. */
   disk(name: string): string;
@@ -27,7 +27,7 @@ export interface PluggingVerbs {
   take(disk: Disk, file: DiskFile): Promise<void>;
   /** The file of this host that holds a disk of the machine's own. */
   diskFile(name: string): DiskFile;
-  /** From the next `plug` or start on, what is written to a disk is logged to a file of this host, which is made. */
+  /** From the next `plug` or start on, all writes to a disk are logged in a new file of this host. */
   record(name: string, log: string): Promise<void>;
   /** A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest, now and after each restart. */
   forward(guestPort: number): Promise<number>;

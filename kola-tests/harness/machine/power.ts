@@ -36,7 +36,7 @@ async function hardwareNow(
   incoming: boolean,
 ) {
   if (!files) throw new Failure(`${name} has no files`);
-  // What is forked has booted through UEFI.
+  // A machine that is forked has booted through UEFI.
   const kind = incoming ? 'uefi' : firmware;
   if (network?.by === 'http')
     await writeFile(files.firmwareVars, withHttpBoot(await readFile(lab.emulator.ovmfVars), network.url));
@@ -51,7 +51,7 @@ async function hardwareNow(
   };
 }
 
-/** Powers on what has disks already from those, any other machine from the artifact, with `config` if not its plan's. */
+/** Powers a machine on: from its disks if it has some, else from the artifact. `config` replaces that of its plan. */
 export async function powerOn(machine: MachineState, config = machine.options.plan.config): Promise<void> {
   if (!machine.files) {
     const { lab, dir, options } = machine;

@@ -10,8 +10,8 @@ export function fixture(name: string): string {
 }
 
 /**
- * Makes the next boot of a running machine a first boot, and turns it off. It then finds `config` in QEMU's fw_cfg, or
- * there is none, and what lies on its disks counts.
+ * Makes the next boot of a running machine a first boot, and turns it off. At that boot it finds `config` in QEMU's
+ * fw_cfg. Without `config`, a config on its disks counts.
  */
 export async function unprovision(box: Machine, config: IgnitionConfig | undefined): Promise<void> {
   await box.succeed('echo blank >/.draisine-reset && sync');
@@ -19,7 +19,7 @@ export async function unprovision(box: Machine, config: IgnitionConfig | undefin
   await box.configure(config);
 }
 
-/** Has a running machine provisioned anew, its other disks as they are. */
+/** Provisions a running machine again. Its other disks stay as they are. */
 export async function provision(box: Machine, config: IgnitionConfig): Promise<void> {
   await unprovision(box, config);
   await box.start();

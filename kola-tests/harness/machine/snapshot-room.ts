@@ -26,7 +26,7 @@ export async function makeRoom(root: string, cap: number): Promise<void> {
   }
 }
 
-/** Undefined when it has gone meanwhile: another run publishes what it made, or makes room too. */
+/** Undefined if it disappeared meanwhile: another run may publish a snapshot, or make room as well. */
 async function look(path: string): Promise<{ path: string; used: number; size: number } | undefined> {
   try {
     return { path, used: (await stat(path)).mtimeMs, size: await sizeOf(path) };

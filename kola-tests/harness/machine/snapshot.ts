@@ -19,13 +19,13 @@ import { makeRoom } from './snapshot-room.ts';
 import type { Plan } from './spec.ts';
 import type { Started } from './started.ts';
 
-/** Where a machine was saved: in its initrd, looking for a config; or when it was ready, prepared if its plan says so. */
+/** When a machine was saved: in its initrd, looking for a config; or when it was ready, and prepared if its plan says so. */
 export type Stage = 'initrd' | 'ready';
 
 /** Room that all snapshots together may take, in bytes: the least recently used go first. */
 const CAP = 8 * 1024 ** 3;
 
-/** MiB that a snapshot takes besides guest memory: what the first boot writes, device state. */
+/** MiB that a snapshot takes besides guest memory: the writes of the first boot, and device state. */
 const DISK_ROOM = 1024;
 
 const inProgress = new Map<string, Promise<Snapshot | Failure>>();
@@ -58,7 +58,7 @@ export async function snapshotFor(
   }
 }
 
-/** Of a machine in its initrd: neither its config nor what is prepared on it is there yet. */
+/** Of a machine in its initrd, which has neither its config nor its preparation yet. */
 function initrdPlan(plan: Plan): Plan {
   return { ...withoutPreparation(coldPlan(plan)), start: 'fork', config: EMPTY_CONFIG };
 }
@@ -67,7 +67,7 @@ function withoutPreparation({ prepare: _, ...plan }: Plan): Plan {
   return plan;
 }
 
-/** Each use is noted: it is what makeRoom goes by. */
+/** Each use is noted, because makeRoom removes the least recently used. */
 async function stillThere({ dir }: Snapshot): Promise<boolean> {
   const now = new Date();
   try {
@@ -79,7 +79,7 @@ async function stillThere({ dir }: Snapshot): Promise<boolean> {
   }
 }
 
-/** All that the saved state depends on. Paths are left out: they differ from fork to fork. */
+/** Everything that the saved state depends on, without paths: they differ from fork to fork. */
 async function snapshotKey(lab: Lab, plan: Plan, stage: Stage): Promise<string> {
   const nothing = { system: { path: '', format: 'qcow2' }, disks: new Map(), firmwareVars: '' } as const;
   const files = stage === 'initrd' ? nothing : { ...nothing, config: '' };
@@ -93,7 +93,7 @@ async function snapshotKey(lab: Lab, plan: Plan, stage: Stage): Promise<string> 
     format: 'mapped-ram',
     qemu: lab.emulator.version,
     accel: lab.accel.identity,
-    // The command line itself, so that a change of ours in it cannot meet an old snapshot.
+    // The command line itself, so that a changed one does not use an old snapshot.
     args: qemuArguments(hardwareOf(lab, plan, files, { name: '', devices: [], incoming: false }), '/', {
       ovmfCode: '',
     }),
@@ -101,7 +101,7 @@ async function snapshotKey(lab: Lab, plan: Plan, stage: Stage): Promise<string> 
   return sha256(canonicalJson(hardware)).slice(0, 32);
 }
 
-/** What is on a disk that is there from the start, and is not blank. */
+/** The content of a disk that is there from the start and is not blank. */
 async function fileKey(lab: Lab, { file, artifact }: Disk): Promise<string | null> {
   if (artifact !== undefined) return (await lab.image.get(artifact)).sha256;
   return file === undefined ? null : await digestOf(file);
@@ -207,7 +207,7 @@ export function isUnforkable(error: unknown): boolean {
   return error instanceof Unforkable || errorCode(error) === 'ENOENT';
 }
 
-/** Forgets a snapshot that turned out not to be usable (cut short by a full disk, say), so that it is made anew. */
+/** Removes a snapshot that cannot be used (e.g. truncated by a full disk), so that it is made again. */
 export async function discardSnapshot({ key, dir }: Snapshot): Promise<void> {
   inProgress.delete(key);
   await rm(dir, { recursive: true, force: true });

@@ -11,7 +11,7 @@ import {
   planDisk,
 } from '../qemu/parts.ts';
 
-/** One machine of a test. What is left out is the machine nearly every test wants. */
+/** One machine of a test. The defaults are the machine that nearly every test wants. */
 export interface MachineSpec {
   /** MiB, default 512. */
   readonly memory?: number;
@@ -34,25 +34,25 @@ export interface MachineSpec {
   /** Where the system disk is plugged. Default virtio. */
   readonly systemBus?: 'virtio' | 'ahci' | 'nvme' | 'usb';
   /**
-   * What it goes through when it is powered on; default `uefi`. `none`: QEMU loads kernel and initrd itself, which
-   * saves what OVMF and the boot loader take. What is forked has booted through UEFI in any case. `bios`: SeaBIOS.
+   * Its firmware; default `uefi`. `none`: QEMU loads kernel and initrd itself, which saves the time of OVMF and the
+   * boot loader. A machine that is forked has booted through UEFI in any case. `bios`: SeaBIOS.
    */
   readonly firmware?: 'uefi' | 'none' | 'bios';
   /** A graphics adapter, for `screenshot`. Default true. */
   readonly display?: boolean;
   /** Words added to the kernel's command line, as a person would in the boot menu. */
   readonly kernelArguments?: string;
-  /** What the board says that it is (SMBIOS, DMI). Default nothing. */
+  /** The board's own description (SMBIOS, DMI). Default none. */
   readonly uuid?: string;
-  /** Done once on a machine of this kind, which is then what is forked. */
+  /** Runs once on a machine of this kind. Tests then get forks of that machine. */
   readonly prepare?: Preparation;
 }
 
-/** What many tests need before they can begin, e.g. an image in the container storage. */
+/** A preparation that many tests need, e.g. an image in the container storage. */
 export interface Preparation {
   /** For the log. */
   readonly name: string;
-  /** Artifacts it takes. They are part of the snapshot's key, as is the text of `run`, which calls only the guest's verbs. */
+  /** Artifacts it uses. They and the text of `run` are part of the snapshot's key. `run` calls only the guest's verbs. */
   readonly artifacts: readonly string[];
   run(guest: PreparedGuest): Promise<void>;
 }
@@ -67,7 +67,7 @@ export interface Plan extends Required<Omit<MachineSpec, 'cpus' | 'disks' | 'nic
   readonly disks: readonly Disk[];
   readonly nics: readonly Nic[];
   readonly config: IgnitionConfig;
-  /** Whether it has a USB controller: it is there from the start, what is plugged into it may come later. */
+  /** Whether it has a USB controller. The controller is there from the start; its devices may be plugged in later. */
   readonly usb: boolean;
   readonly prepare?: Preparation;
 }

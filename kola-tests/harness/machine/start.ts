@@ -21,11 +21,11 @@ export interface StartVerbs {
   start(): Promise<void>;
   /** Powers on for the first time a machine whose spec says `off`, as a fork of its initrd that is given `config`. */
   firstBoot(config: IgnitionConfig): Promise<void>;
-  /** Makes what `start` forks, if need be: other machines fork it as well, so that its time is not this one's. */
+  /** Makes the snapshot that `start` forks, if there is none. Other machines use it too, so it does not count as this one's time. */
   prepare(): Promise<void>;
-  /** Powers on and waits for nothing. */
+  /** Powers on and does not wait. */
   powerOn(): Promise<void>;
-  /** After `powerOn`: waits until the machine answers and has started what it starts. */
+  /** After `powerOn`: waits until the machine answers and its boot has ended. */
   ready(): Promise<void>;
 }
 
@@ -71,7 +71,7 @@ export function startVerbs(machine: MachineState, guest: PreparedGuest): StartVe
   };
 }
 
-/** What a machine is a fork of when it is first started, if it is one. */
+/** The snapshot that a machine is forked from at its first start, if any. */
 function stageOf({ start }: Plan): Stage | undefined {
   if (start === 'fork') return 'ready';
   return start === 'first-boot' ? 'initrd' : undefined;

@@ -19,11 +19,11 @@ export interface MachineOptions {
   readonly networks: (name: string) => string;
 }
 
-/** What the parts of a machine share: its power, its devices, its files, its ways to end. */
+/** State that the parts of a machine share: power, devices, files, ends. */
 export class MachineState {
   readonly lab: Lab;
   readonly options: MachineOptions;
-  /** Its sockets, overlays and logs. */
+  /** The folder with its sockets, overlays and logs. */
   readonly dir: string;
   readonly guest: GuestVerbs;
 
@@ -33,14 +33,14 @@ export class MachineState {
   latest: Vm | undefined;
   /** Why it is off although no verb turned it off. */
   gone: Failure | undefined;
-  /** What its kernel had said before each orderly end. */
+  /** The kernel's messages before each orderly end. */
   readonly kernelLog: string[] = [];
   /** How it came up each time, and the machines that were saved for that. */
   readonly starts: Started[] = [];
   /** Multiplies the limits of the guest's verbs. */
   patience = 1;
 
-  /** None before it is first powered on. */
+  /** Missing until it is first powered on. */
   files: MachineFiles | undefined;
   devices: Devices = { cold: [], hot: [] };
   /** Those of `devices` that are in the machine now. */
@@ -53,7 +53,7 @@ export class MachineState {
 
   /** Aborted when the test is over. */
   readonly over = new AbortController();
-  /** What must have come to its end before the folder can go. */
+  /** Work that must end before the folder can be removed. */
   readonly underWay = new Set<Promise<unknown>>();
 
   constructor(lab: Lab, options: MachineOptions, dir: string) {
@@ -76,7 +76,7 @@ export class MachineState {
     return this.vm;
   }
 
-  /** Work in the machine's folder, or on a QEMU that `vm` does not know of yet. A test that was given up may go on for a while. */
+  /** Work in the machine's folder, or on a QEMU that `vm` does not know yet. It may go on after its test was given up. */
   async whileThere<T>(work: () => Promise<T>): Promise<T> {
     this.over.signal.throwIfAborted();
     const working = work();
@@ -96,7 +96,7 @@ export class MachineState {
     this.starts.push({ machine: this.options.name, how, ms, ...(why === undefined ? {} : { why }) });
   }
 
-  /** Seconds as on native speed. */
+  /** Seconds at native speed. */
   limited(seconds: number, signal?: AbortSignal): Patience {
     return { timeoutMs: seconds * 1000 * this.lab.accel.slowness, signal };
   }

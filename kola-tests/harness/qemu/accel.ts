@@ -16,9 +16,9 @@ export interface Acceleration {
   /** For `-accel` and `-cpu`. */
   readonly args: string;
   readonly cpu: string;
-  /** What names it in a snapshot's key: state saved under one is not restored under another. */
+  /** Its name in a snapshot's key: state saved under one accelerator is not restored under another. */
   readonly identity: string;
-  /** One line for the log: what was chosen, and why. */
+  /** One line for the log: the choice and its reason. */
   readonly why: string;
   /** How much longer things take than natively, roughly: time limits are multiplied by it. */
   readonly slowness: number;
@@ -33,7 +33,7 @@ export interface Acceleration {
   readonly kernelArguments: string;
 }
 
-/** A kernel that runs on real virtualization panics for want of a root file system in about a second. */
+/** Under real virtualization, a kernel without a root file system panics after about a second. */
 const KVM_LIMIT_MS = 8_000;
 const TCG_LIMIT_MS = 120_000;
 /** Below this no comparison with TCG is needed: TCG takes several times as long anywhere. */
@@ -118,7 +118,7 @@ function timekeeping(tscMHz: number): string {
   return `no_timer_check${tscMHz > 0 ? ` tsc_early_khz=${tscMHz * 1000}` : ''}`;
 }
 
-/** What a kernel's log says of the counter's frequency in MHz, 0 if nothing. Of two measurements the HPET's is right. */
+/** The counter's frequency in MHz in a kernel's log, else 0. If there are two measurements, the HPET's is right. */
 export function tscFrequency(log: string): number {
   const [, hpet] = /tsc: PIT calibration deviates from HPET: \d+ (\d+)/.exec(log) ?? [];
   const [, agreed] = /tsc: Detected (\d+(?:\.\d+)?) MHz/.exec(log) ?? [];

@@ -16,7 +16,7 @@ import { anySignal, type Patience, poll, seconds, within } from './wait.ts';
  */
 
 export interface Output {
-  /** As the shell has it: 128 + N after signal N. */
+  /** The shell's exit code: 128 + N after signal N. */
   readonly code: number;
   readonly stdout: Buffer;
   readonly stderr: Buffer;
@@ -36,12 +36,12 @@ export interface Agent {
   hello(patience: Patience): Promise<string>;
 }
 
-/** What calls are told when the other end is gone. */
+/** The error of calls when the other end is gone. */
 export const CHANNEL_CLOSED = 'the guest channel is closed';
 
 /** A script travels in bash's argument list, whose single strings are limited (MAX_ARG_STRLEN, 128 KiB). */
 const LONGEST_SCRIPT = 100 * 1024;
-/** What the guest's own time limit may be late. */
+/** How late the guest's own time limit may be. */
 const GRACE_MS = 10_000;
 
 interface Call {

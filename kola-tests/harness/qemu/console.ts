@@ -17,7 +17,7 @@ export interface GuestConsole {
   waitFor(pattern: RegExp, patience: Patience & { readonly since?: number }): Promise<RegExpExecArray>;
   /** Characters printed so far. */
   position(): number;
-  /** What shows that the guest is lost, if it has shown, also before `onDoom` is told. */
+  /** The text that shows that the guest is lost, if there is one; known before `onDoom` is called. */
   doom(): Failure | undefined;
 }
 
@@ -25,7 +25,7 @@ const RING = 256 * 1024;
 /** A guest that says more than this has a fault, and its log would fill the disk. */
 const FLOOD = 64 * 1024 * 1024;
 
-/** What on a console means that nothing good will come any more. */
+/** Console output after which the guest is lost. */
 const DOOMED: readonly { readonly pattern: RegExp; readonly what: string }[] = [
   { pattern: /\*\*\* Boot stops here.*/, what: 'the machine could not start' },
   { pattern: /Kernel panic - not syncing: .*/, what: 'the kernel panicked' },
@@ -38,7 +38,7 @@ const DOOMED: readonly { readonly pattern: RegExp; readonly what: string }[] = [
   { pattern: /BdsDxe: No bootable option or device was found/, what: 'the firmware found nothing to boot' },
 ];
 
-/** Reads a console; `onDoom` is told, once, when it shows that the guest is lost. */
+/** Reads a console; `onDoom` is called once if it shows that the guest is lost. */
 export function openConsole(socket: Socket, onDoom: (failure: Failure) => void): GuestConsole {
   const decoder = new StringDecoder('utf8');
   let kept = '';
@@ -123,7 +123,7 @@ export function plainText(text: string): string {
   return text.replace(/\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\r/g, '');
 }
 
-/** A longer one is none, or nobody ends it. */
+/** A longer one is no escape sequence, or has no end. */
 const LONGEST_SEQUENCE = 4096;
 
 /** How many characters at the end of a text begin an escape sequence that is not complete. */

@@ -16,7 +16,7 @@ export interface BlockNode {
   readonly [key: string]: unknown;
 }
 
-/** A disk file: the machine's own qcow2 on top, what it is a copy of below. */
+/** A disk file: the machine's own qcow2 on top, the file that it is a copy of below. */
 export interface DiskFile {
   readonly path: string;
   readonly format: 'qcow2' | 'raw';
@@ -60,8 +60,8 @@ export function diskDevice(
 
 /**
  * `durable` keeps through a power cut what the disk has said is written. QEMU's NVMe disk lets the guest ask for that of
- * a single write (FUA), and then forgets it: of 50 commits of ext4's journal one was gone, since where it lies in the
- * qcow2 file was in QEMU's memory only. Without a write cache QEMU flushes it after each write; not also to the host's
+ * a single write (FUA), and then forgets it: of 50 commits of ext4's journal one was lost, because its place in
+ * the qcow2 file was in QEMU's memory only. Without a write cache QEMU flushes it after each write; not also to the host's
  * disk, as a power cut here ends QEMU and not the host.
  */
 function blockNodes(name: string, file: DiskFile, durable = false): BlockNode[] {

@@ -4,11 +4,11 @@ import { cacheDir } from '../../../sdk/lib/cache.ts';
 import { canonicalJson, type Sha256, sha256, sha256File, writeAtomic } from '../../../sdk/lib/files.ts';
 import { readOrEmpty } from './lines.ts';
 
-/** SHA-256 of a file: read once, and again when its size, time or inode is another. */
+/** SHA-256 of a file. The file is read once, and again if its size, time or inode has changed. */
 export async function digestOf(path: string): Promise<Sha256> {
   const { size, mtimeNs, ino } = await stat(path, { bigint: true });
   const identity = canonicalJson({ path, size: String(size), mtime: String(mtimeNs), ino: String(ino) });
-  // One note a path: what was built over is not asked for again.
+  // One note for each path: nobody asks for the digest of an overwritten file.
   const note = join(cacheDir(), 'kola', 'digests', sha256(path).slice(0, 32));
   const [known, digest] = (await readOrEmpty(note)).split('\n');
   if (known === identity && digest) return digest;

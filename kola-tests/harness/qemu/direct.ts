@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import type { ImageArtifacts } from './artifacts.ts';
 
-/** What QEMU loads itself when a machine has no firmware: the parts of the image's UKI. */
+/** The parts of the image's UKI, which QEMU loads itself if a machine has no firmware. */
 export interface DirectBoot {
   readonly kernel: string;
   readonly initrd: string;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { runCommand, type ToolCommand, toolCommand } from '../../../sdk/tool.ts';
 
-/** Where QEMU and its firmware are, and how to run them. */
+/** The paths of QEMU and its firmware, and the commands that run them. */
 export interface Emulator {
   /** `10.0.13`: part of what names a snapshot. */
   readonly version: string;

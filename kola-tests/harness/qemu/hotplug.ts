@@ -3,7 +3,7 @@ import type { Device } from './devices.ts';
 import type { Qmp } from './qmp.ts';
 import type { Patience } from './wait.ts';
 
-/** QEMU refused to plug a device in: whatever the guest is doing, it has had no part in it. */
+/** QEMU refused to plug a device in. The guest is not the cause. */
 export class Unpluggable extends Failure {}
 
 /** Plugs a device into a machine that runs or is paused: a paused guest finds it when it goes on. */

@@ -15,7 +15,7 @@ export interface Hardware {
   readonly accel: Acceleration;
   /** The machine's own copy of OVMF's variables. */
   readonly firmwareVars: string;
-  /** What is loaded without firmware; then neither it nor its variables are there. */
+  /** Kernel and initrd to load without firmware. Then the machine has neither firmware nor its variables. */
   readonly direct?: DirectBoot;
   /** Ignition config file. */
   readonly config?: string;
@@ -34,7 +34,7 @@ export interface Hardware {
 
 /** Root port 0 holds the system disk, 1 the first NIC; those from here on are free for plugging. */
 export const FIRST_HOTPLUG_SLOT = 2;
-/** The root port behind those, which no plan takes: for the disk that a fork of the initrd gets its config by. */
+/** The root port behind those. No plan uses it: it is for the config disk of a fork of the initrd. */
 export const STICK_SLOT = FIRST_HOTPLUG_SLOT + HOTPLUG_SLOTS;
 
 export const sockets = (dir: string): { qmp: string; console: string; agent: string } => ({
@@ -79,7 +79,7 @@ export function qemuArguments(
       ...(device.netdev ? [['-netdev', json(device.netdev)]] : []),
       ['-device', json(device.device)],
     ]),
-    // A reset ends QEMU, and the harness starts it anew on the same disks: a fork's memory, a copy of its snapshot's,
+    // A reset ends QEMU, and the harness starts it again on the same disks: a fork's memory, a copy of its snapshot's,
     // is not what a machine comes up with after a reset, and the devices plugged meanwhile are there from the start.
     ...(hardware.terminal ? [] : [['-action', 'reboot=shutdown']]),
     ...(hardware.incoming ? [['-incoming', 'defer']] : []),
@@ -113,7 +113,7 @@ function uefi(hardware: Hardware, ovmfCode: string): string[][] {
   ];
 }
 
-/** SeaBIOS, which without graphics writes to the serial port what it has for a screen. */
+/** SeaBIOS. Without graphics it writes its screen output to the serial port. */
 function bios(): string[][] {
   return [['-machine', `${MACHINE},graphics=off`]];
 }

@@ -18,22 +18,22 @@ export interface Vm {
   readonly agent: Agent;
   /** QEMU's arguments, without the way the tool is run. */
   readonly args: readonly string[];
-  /** Aborted with a Failure as soon as nothing can be expected of the guest: QEMU ended, kernel panic, emergency mode. */
+  /** Aborted with a Failure as soon as the guest is lost: QEMU ended, kernel panic, emergency mode. */
   readonly lost: AbortSignal;
   readonly ended: Promise<ProcessEnd>;
-  /** How the guest itself ended it, once it has; undefined when anything else did, a panic on the way down included. */
+  /** How the guest itself ended it; undefined while it runs, and after any other end, also a panic on the way down. */
   wentDown(): Down | undefined;
   /** Ends QEMU in good order (its disk files are complete), at once (`kill`: like a power cut). */
   quit(): Promise<void>;
   kill(): Promise<void>;
 }
 
-/** What a guest asks of its machine at its end. Either ends QEMU (see `reboot=shutdown` in qemu-args.ts). */
+/** The request of a guest at its end. Both end QEMU (see `reboot=shutdown` in qemu-args.ts). */
 export type Down = 'reboot' | 'poweroff';
 
 const CONNECT_MS = 30_000;
 
-/** A saved machine that cannot be gone on with: its state was cut short, or is not what it was taken for. */
+/** A saved machine that cannot be continued: its state is truncated, or belongs to another kind of machine. */
 export class Unforkable extends Failure {}
 
 /** How a VM comes up. */
@@ -42,7 +42,7 @@ export interface VmStart {
   readonly incoming?: string | undefined;
   /** Plugged into what is restored before it goes on. Throws `Unpluggable`. */
   readonly plug?: readonly Device[];
-  /** Ends what has not started yet. */
+  /** Ends a start that is under way. */
   readonly signal?: AbortSignal;
 }
 
@@ -62,7 +62,7 @@ export async function startVm(
   let asked: Down | undefined;
   let down: Down | undefined;
   void qemu.ended.then((end) => {
-    // A panic that is not told yet: the reset that it leads to was not what anybody asked for.
+    // A panic that is not reported yet: nobody asked for the reset that follows it.
     const doom = console?.doom();
     if (!lost.signal.aborted && !doom && !killed) down = asked;
     lost.abort(doom ?? new Failure(meaning(end, killed, asked)));
@@ -140,7 +140,7 @@ async function mappedRam(qmp: Qmp, state: boolean): Promise<void> {
   });
 }
 
-/** Bytes a second, which a file needs no regard for; the default is 128 MiB. */
+/** Bytes a second: no limit is needed for a file, and the default is 128 MiB. */
 const UNLIMITED = 2 ** 40;
 
 /** Stops the guest and saves its memory and devices to a file. */

@@ -5,7 +5,7 @@ import { errorCode } from '../../../sdk/lib/errors.ts';
 import { byteOrder, writeAtomic } from '../../../sdk/lib/files.ts';
 import { seconds } from '../qemu/wait.ts';
 
-/** What of a manifest tells one build from another. */
+/** The part of a manifest that distinguishes two builds. */
 export interface Build {
   readonly version: string;
   readonly usrHash: string;
@@ -49,7 +49,7 @@ export async function lastGreen(image: string): Promise<Build | undefined> {
   }
 }
 
-/** What changed between two builds, one line each; none: the same. */
+/** The changes between two builds, one line each; empty if they are the same. */
 export function changes(before: Build, now: Build): string[] {
   const lines: string[] = [];
   if (before.version !== now.version) lines.push(`version ${before.version} → ${now.version}`);

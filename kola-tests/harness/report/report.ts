@@ -52,7 +52,7 @@ async function journalOf(machine: Machine): Promise<string> {
   });
 }
 
-/** What may be the cause, when it lies before the journal's last lines. */
+/** Lines that may name the cause, if they are older than the journal's last lines. */
 async function complaintsOf(machine: Machine): Promise<string> {
   if (!machine.isOn()) return '';
   return await machine.succeed(
@@ -62,7 +62,7 @@ async function complaintsOf(machine: Machine): Promise<string> {
   );
 }
 
-/** A fault in gathering evidence must not hide the fault that is being reported: it is said instead. */
+/** An error while gathering evidence must not hide the failure that is being reported. So it becomes a line of text. */
 async function orSay<T>(
   gather: () => Promise<T>,
 ): Promise<{ readonly value: T } | { readonly trouble: string }> {

@@ -14,15 +14,15 @@ export interface TestResult {
   readonly upMs?: number;
   readonly bodyMs?: number;
   readonly checkMs?: number;
-  /** Of these parts: without waiting for a slot, or for the machine that was forked, which other tests use too. */
+  /** Sum of these parts, without the wait for a slot, and for the machine that was forked, which other tests use too. */
   readonly totalMs: number;
-  /** Before that: for a slot, when more tests want to run than the host has processors or memory for. */
+  /** The wait before that for a slot, if more tests want to run than the host has processors or memory for. */
   readonly waitMs?: number;
   /** Why it failed, with the evidence's last lines. */
   readonly error?: string;
   /** It could not be run (see `Trouble`). */
   readonly trouble?: true;
-  /** It was not run again: when it passed, ISO 8601 in UTC; its time is that of then. */
+  /** Set if it was not run again: the time at which it passed, ISO 8601 in UTC. Its durations are of that run. */
   readonly cached?: string;
   /** Why it was not run; `passed` says nothing then. */
   readonly skipped?: string;
@@ -37,7 +37,7 @@ export async function writeResult(reportDir: string, result: TestResult): Promis
   await writeAtomic(join(reportDir, result.test, 'result.json'), `${JSON.stringify(result, undefined, 2)}\n`);
 }
 
-/** What a test left in the report, if it came that far. */
+/** The result that a test left in the report, if it came that far. */
 export async function readResult(reportDir: string, test: string): Promise<TestResult | undefined> {
   try {
     return JSON.parse(await readFile(join(reportDir, test, 'result.json'), 'utf8')) as TestResult;

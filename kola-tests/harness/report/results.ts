@@ -9,7 +9,7 @@ export interface Ended {
   readonly what?: string;
   readonly passed: boolean;
   readonly skipped?: string;
-  /** The earlier run that passed, which it was not run again for. */
+  /** The earlier run that passed, so that it was not run again. */
   readonly cached?: { readonly at: string; readonly ms: number };
   readonly ms: number;
   readonly error?: string;

@@ -4,14 +4,14 @@ import type { TestResult } from './result.ts';
 /** How long a stage of a run took, in milliseconds. */
 export interface StageTime {
   readonly name: string;
-  /** What is done before it: builds, tools that are fetched. */
+  /** Work before the stage: builds, tools that are fetched. */
   readonly preparedMs: number;
   readonly ranMs: number;
-  /** Of both, for how long some program of this host waited for a processor, where its kernel says so. */
+  /** How much of both some program of this host waited for a processor, if the host's kernel says so. */
   readonly stalledMs?: number;
 }
 
-/** One line of the account. What machines do goes on beside each other: its lines add up to more than the run took. */
+/** One line of the account. Machines run in parallel, so their lines add up to more than the duration of the run. */
 export interface Spent {
   readonly on: string;
   readonly times?: number;
@@ -24,7 +24,7 @@ const STARTS: readonly (readonly [Started['how'], string])[] = [
   ['fork', 'forks'],
 ];
 
-/** Where the time of a run went: its stages by the clock, and what its machines did, added up. */
+/** An account of a run's time: its stages by the clock, and the sums over its machines. */
 export function spentOn(stages: readonly StageTime[], results: readonly TestResult[]): readonly Spent[] {
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
   const ran = results.filter(({ cached, skipped }) => cached === undefined && skipped === undefined);

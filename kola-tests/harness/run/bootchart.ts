@@ -10,7 +10,7 @@ import type { Acceleration } from '../qemu/accel.ts';
 import type { Artifact } from '../qemu/artifacts.ts';
 import { type Budget, memoryNeed } from './budget.ts';
 
-/** As many charts are kept: one an artifact. */
+/** How many charts are kept: one for each artifact. */
 const KEPT = 20;
 
 function chartDir(): string {
@@ -24,7 +24,7 @@ export function bootChartFile(disk: Pick<Artifact, 'sha256'>, accel: Acceleratio
 
 /**
  * Takes the boot chart of the image under test, once for each artifact: systemd tells of the boot a fork comes from
- * as long as it runs, so that no machine boots for it. What keeps it from being taken fails no test: it is said.
+ * as long as it runs, so that no machine boots for it. If it cannot be taken, no test fails: the log says why.
  */
 export async function keepBootChart(lab: Lab, budget: Budget): Promise<void> {
   const path = bootChartFile(lab.disk, lab.accel.kind);

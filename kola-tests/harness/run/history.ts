@@ -11,9 +11,9 @@ export interface Run {
   /** SHA-256 of the disk artifact it ran on: the same artifact passing and failing is a flake. */
   readonly artifact: string;
   readonly passed: boolean;
-  /** It could not be run: that says nothing of the artifact. */
+  /** It could not be run, which says nothing about the artifact. */
   readonly trouble?: true;
-  /** Of the fork, the body and the checks: without waiting for a slot, or for the machine that was forked. */
+  /** Time of the fork, the body and the checks, without the wait for a slot or for the machine that was forked. */
   readonly ms: number;
 }
 

@@ -1,6 +1,6 @@
 import { after } from 'node:test';
 
-/** What ends by itself has ended by then. */
+/** Everything that ends by itself has ended after this time. */
 const GRACE_MS = 1_000;
 const DRAINED_MS = 100;
 

@@ -17,13 +17,13 @@ export interface TestDefinition<Name extends string = string> extends ClusterSpe
   /** Seconds on native speed for the body, default 120; under emulation it gets them multiplied. */
   readonly timeout?: number;
   readonly tags?: readonly string[];
-  /** It waits most of its time: other tests run beside it as if it were not there. */
+  /** The test waits most of its time: other tests run beside it as if it were not there. */
   readonly waits?: boolean;
-  /** Why it is no part of the gate, which is run at every change: it takes too long for what it shows. */
+  /** Why the test is not part of the gate, which runs at every change: it takes too long for what it shows. */
   readonly long?: string;
   /** Texts in the specs of its machines that differ from run to run, e.g. a port: a verdict does not depend on them. */
   readonly varies?: readonly string[];
-  /** What the checks after the test may find without failing it: matched against each finding (see checks.ts). */
+  /** Findings of the checks after the test that do not fail it (see checks.ts). */
   readonly expect?: readonly RegExp[];
 }
 

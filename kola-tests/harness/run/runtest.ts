@@ -20,18 +20,18 @@ const DEFAULT_TIMEOUT = 120;
 /** Seconds on native speed that the machines of a test get to come up, a first boot for a snapshot included. */
 const START_TIMEOUT = 180;
 
-/** What a run of tests shares. */
+/** The parts that the tests of a run share. */
 export interface TestRun {
   readonly lab: Lab;
   readonly budget: Budget;
   readonly reportDir: string;
-  /** Whose machines stay, so that one can look into them. */
+  /** The tests whose machines stay, so that a person can look into them. */
   readonly keep?: Keep;
   /** Multiplies the limits of the body and of what it does. Machines get their time: others use their snapshots too. */
   readonly patience?: number;
 }
 
-/** How a test went: what goes into the report, and what node:test is told. */
+/** How a test went: its result for the report, and its error for node:test. */
 export interface Attempt {
   readonly result: TestResult;
   readonly error?: Error;
@@ -53,7 +53,7 @@ export async function runTest(test: RegisteredTest, t: TestContext, run: TestRun
   if (error) throw error;
 }
 
-/** Runs one test when there is room for it, and leaves its result in the report. A test that fails is an answer too. */
+/** Runs one test when there is room for it, and leaves its result in the report. Does not throw if the test fails. */
 export async function attemptTest(
   test: RegisteredTest,
   t: TestContext,
@@ -97,7 +97,7 @@ export async function attemptTest(
       release();
     }
   } catch (thrown) {
-    // What failed first is what is told.
+    // Only the first failure is reported.
     if (!failure) await failed(thrown, []);
   }
   const result: TestResult = {
@@ -117,7 +117,7 @@ export async function attemptTest(
 }
 
 interface Times {
-  /** When what the test's own time is began. */
+  /** The beginning of the test's own time. */
   since: number;
   totalMs: number;
   waitMs: number;
@@ -168,7 +168,7 @@ async function check({ expect = [] }: TestDefinition, machines: readonly Machine
   if (found.flat().length > 0) throw new Failure(`after the test:\n${found.flat().join('\n')}`);
 }
 
-/** What node:test's reporters show of an error differs, but all show its message: everything goes there. */
+/** node:test's reporters show different parts of an error, but all show its message. So everything goes there. */
 function readable(error: unknown, evidence: string): Error {
   const site = error instanceof Error ? callSite(error) : '';
   const shown = new Error(`${shortened(reasonOf(error))}${site}\n${evidence}`);

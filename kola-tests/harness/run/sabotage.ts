@@ -6,7 +6,7 @@ import type { RegisteredTest } from './register.ts';
 import { matchesAny } from './select.ts';
 
 /*
- * The proof that tests can fail: something is broken on purpose, and the tests that say they would notice have to.
+ * The proof that tests can fail: a sabotage breaks something on purpose, and the tests that it names must notice.
  */
 
 interface Named {
@@ -16,7 +16,7 @@ interface Named {
   readonly what: string;
   /** The tests that must turn red. */
   readonly tests: readonly string[];
-  /** What they must say, without the evidence: a test that fails for another reason has noticed nothing. */
+  /** Matches their error, without the evidence: a test that fails for another reason has noticed nothing. */
   readonly because: RegExp;
   /** Multiplies the time limits of the test's body and what it does, for tests that notice by waiting in vain. Default 1. */
   readonly patience?: number;
@@ -75,7 +75,7 @@ export function selectSabotages<S extends Sabotage>(
 /** A test on sabotaged machines. */
 export interface SabotagedTest {
   readonly test: RegisteredTest;
-  /** Why nothing could be broken, if so. */
+  /** The reason why the sabotage itself failed, if it did. */
   trouble(): string | undefined;
 }
 
@@ -119,7 +119,7 @@ export function sabotaged(test: RegisteredTest, sabotage: Sabotage): SabotagedTe
     } finally {
       over.abort();
     }
-    // A test that failed has said enough; what a machine that is gone says to the fault is no trouble.
+    // The test has failed, which is enough. An error of the sabotage on a machine that is gone does not count.
     await fault;
     if (failed) await attempt(() => Promise.reject(failed?.error));
   };

@@ -1,6 +1,6 @@
 import type { RegisteredTest, TestDefinition } from './register.ts';
 
-/** What patterns look at. */
+/** The part of a test that patterns match. */
 type Named = Pick<TestDefinition, 'name' | 'tags'>;
 
 export interface Selection {
@@ -8,7 +8,7 @@ export interface Selection {
   readonly patterns: readonly string[];
   readonly image: string;
   readonly shard?: Shard;
-  /** Without the long tests, but for those that a pattern names in full. */
+  /** Without the long tests, except those that a pattern names in full. */
   readonly gate?: boolean;
   /** Only these names, of what the patterns select. */
   readonly only?: ReadonlySet<string>;
@@ -40,7 +40,7 @@ export function selectTests(
       (matchers.length === 0 || matchers.some((matches) => matches(definition))) &&
       !(gate && definition.long !== undefined && !patterns.includes(definition.name)),
   );
-  // Before `only` and the order, which go by what this host remembers: another host has another part of the same whole.
+  // Done before `only` and the order, which depend on this host's history: all hosts must split the same list.
   const part = shard ? shardOf(matching, shard) : matching;
   return longestFirst(
     part.filter(({ definition }) => only === undefined || only.has(definition.name)),
@@ -48,7 +48,7 @@ export function selectTests(
   );
 }
 
-/** A test without a duration counts as a typical one. What mostly waits comes first: the others run beside it. */
+/** A test without a duration counts as a typical one. Tests that mostly wait come first: the others run beside them. */
 function longestFirst(
   tests: readonly RegisteredTest[],
   durations: ReadonlyMap<string, number>,
