@@ -1,27 +1,46 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { probeAcceleration } from '../harness/qemu/accel.ts';
-import { readArtifacts } from '../harness/qemu/artifacts.ts';
+import { type ImageArtifacts, readArtifacts } from '../harness/qemu/artifacts.ts';
 import { emulatorOf } from '../harness/qemu/emulator.ts';
 import type { Ground } from './vm.ts';
 
-/** What the VM tests of an image run on. Each artifact is checked against its manifest. */
-export async function groundOf({
-  image,
-  out,
-  toolTree,
-}: {
-  readonly image: string;
-  readonly out: string;
-  readonly toolTree: string;
-}): Promise<Ground> {
+/** Of an artifact that is not as its manifest says: a test that uses it is told so, the others can be run. */
+async function digestOf(artifacts: ImageArtifacts, name: string): Promise<Sha256> {
+  try {
+    return (await artifacts.get(name)).sha256;
+  } catch (error) {
+    if (error instanceof Failure) return 'none';
+    throw error;
+  }
+}
+
+/** The digests of an image's manifest and of all that it names, each file checked. */
+export async function artifactDigests(out: string, image: string): Promise<Readonly<Record<string, Sha256>>> {
   const artifacts = await readArtifacts(out, image);
-  const manifest = JSON.parse(await readFile(join(out, image, 'manifest.json'), 'utf8')) as {
+  const text = await readFile(join(out, image, 'manifest.json'), 'utf8');
+  const { artifacts: named } = JSON.parse(text) as {
     readonly artifacts: readonly { readonly name: string }[];
   };
   const digests = await Promise.all(
-    manifest.artifacts.map(async ({ name }) => [name, (await artifacts.get(name)).sha256] as const),
+    named.map(async ({ name }) => [name, await digestOf(artifacts, name)] as const),
   );
-  const accel = await probeAcceleration(await emulatorOf(toolTree), await artifacts.get('kernel'));
-  return { image, artifacts: Object.fromEntries(digests), toolTree, accel };
+  return { ...Object.fromEntries(digests), 'manifest.json': sha256(text) };
+}
+
+/** What the VM tests of an image run on. */
+export async function groundOf({ image, out, toolTree }: Place): Promise<Ground> {
+  const artifacts = await artifactDigests(out, image);
+  const kernel = await (await readArtifacts(out, image)).get('kernel');
+  const accel = await probeAcceleration(await emulatorOf(toolTree), kernel);
+  return { image, artifacts, toolTree, accel };
+}
+
+interface Place {
+  readonly image: string;
+  /** Folder that holds `IMAGE/manifest.json`. */
+  readonly out: string;
+  readonly toolTree: string;
 }
