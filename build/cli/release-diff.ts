@@ -8,7 +8,7 @@ import { readPackage } from '../debian/package.ts';
 import { blobPath } from '../graph/blobs.ts';
 import { buildTargets } from '../graph/run.ts';
 import { holdStore, openStore } from '../graph/store.ts';
-import type { Facts } from '../image/facts.ts';
+import type { ImageFacts } from '../image/facts.ts';
 import { lockedPackages } from '../image/packages.ts';
 import { MANIFEST, type Manifest } from '../product/manifest.ts';
 import { FACTS } from '../release/build.ts';
@@ -45,7 +45,7 @@ async function readNoted(where: string): Promise<NotedRelease> {
   return {
     release,
     manifest: await document<Manifest>(place, MANIFEST, release.files[MANIFEST]?.sha256),
-    facts: await document<Facts>(place, FACTS, release.files[FACTS]?.sha256),
+    facts: await document<ImageFacts>(place, FACTS, release.files[FACTS]?.sha256),
   };
 }
 

@@ -8,7 +8,7 @@ import { sha256 } from '../../sdk/lib/files.ts';
 import type { LockedPackage } from '../debian/lock.ts';
 import { LOCK_PATH } from '../debian/lock-path.ts';
 import { dir, file, symlink } from '../tree/testing.ts';
-import { explainPath, type Facts, whyPath } from './why-path.ts';
+import { explainPath, type PathContext, whyPath } from './why-path.ts';
 
 const by = (origin: string) => ({ origin });
 const pin = (name: string, needs: Record<string, string>, root = false): LockedPackage => ({
@@ -17,7 +17,7 @@ const pin = (name: string, needs: Record<string, string>, root = false): LockedP
   ...{ root, needs, dropped: {} },
 });
 
-const facts: Facts = {
+const facts: PathContext = {
   image: 'box',
   tree: {
     entries: [

@@ -19,7 +19,7 @@ import type { Trim } from '../tree/trim.ts';
 import { readTreeDocument } from './tree-document.ts';
 
 /** All that decides about the answer. */
-export interface Facts {
+export interface PathContext {
   readonly image: string;
   /** Of the built image: paths below `usr/`. */
   readonly tree: Tree;
@@ -48,7 +48,7 @@ export interface WhyPath {
 }
 
 /** Which package, overlay or fix-up brought a path, or which trim took it. Throws badInput for a path nobody knows. */
-export function explainPath(path: string, facts: Facts): WhyPath {
+export function explainPath(path: string, facts: PathContext): WhyPath {
   const { image, tree } = facts;
   const shipped = mergedPath(path);
   const inTree = /^etc(\/|$)/.test(shipped) ? `${VENDOR_ETC}${shipped.slice('etc'.length)}` : shipped;
@@ -108,7 +108,7 @@ function from(entry: Entry, tree: Tree): string {
   }
 }
 
-function missing(path: string, shipped: string, { image, tree, trims }: Facts): WhyPath {
+function missing(path: string, shipped: string, { image, tree, trims }: PathContext): WhyPath {
   const trim = trims.find(({ paths, except = [], reason }) => {
     const where = `trim "${reason}"`;
     return compileGlobs(paths, where).test(shipped) && !compileGlobs(except, where).test(shipped);

@@ -5,7 +5,7 @@ import { execute } from './execute.ts';
 import { reasonsFor, writeLast } from './explain.ts';
 import { allNeeds, type Graph, type Node } from './graph.ts';
 import { type Action, actionOf, type KeyReader } from './key.ts';
-import { tryLock, waitForLock } from './lock.ts';
+import { tryLock, waitForLock } from './key-lock.ts';
 import { type ActionRecord, checkOutput, outputOf, readRecord, writeRecord } from './record.ts';
 import type { Report } from './report.ts';
 import type { Slots } from './slots.ts';

@@ -23,7 +23,7 @@ import { Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { addBlob, blobPath, checkBlob, restampBlob } from './blobs.ts';
 import { copyWithHoles } from './copy.ts';
-import { tryLock, waitForLock } from './lock.ts';
+import { tryLock, waitForLock } from './key-lock.ts';
 import { liveness, ownedName, parseOwnedName, self } from './owner.ts';
 import { publishBlob } from './publish.ts';
 import { parseRecord, readRecord, writeRecord } from './record.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '../../sdk/lib/files.ts';
-import { tryLock, waitForLock } from './lock.ts';
+import { tryLock, waitForLock } from './key-lock.ts';
 import { moveInto, removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
 
 /** A folder that a recipe finds again as its last run left it: see `Context.workspace`. */

@@ -17,7 +17,7 @@ type File = Extract<Entry, { type: 'file' }>;
 type Table = Readonly<Record<string, string>>;
 
 /** What release notes compare and boxes ask about an image, out of its tree: facts.json. */
-export interface Facts {
+export interface ImageFacts {
   /** As `uname -r` prints it; empty: there is none. */
   readonly kernel: string;
   /** Pool features that the image's ZFS can read; undefined without ZFS. */
@@ -67,7 +67,7 @@ export const facts = recipe<{ tree: Target }>({
         ({ path }) => /^usr\/lib\/modules\/([^/]+)$/.exec(path)?.[1] ?? [],
       );
       const zfsFeatures = newestFeatures(files, read);
-      const made: Facts = {
+      const made: ImageFacts = {
         kernel: releases.sort(byteOrder).at(-1) ?? '',
         ...(zfsFeatures ? { zfsFeatures } : {}),
         privileged: tableOf(privilegedOf(tree)),

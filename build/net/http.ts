@@ -130,13 +130,18 @@ export async function getBytes(
     if (status === 404 || status === 410) return undefined;
     throw new Error(`HTTP ${status}`);
   }
+  return await readBody(body, limit, () => new Error(`more than the expected ${limit} bytes`));
+}
+
+/** All of an answer's body. Throws what `tooLarge` makes as soon as there are more than `limit` bytes. */
+export async function readBody(body: Readable, limit: number, tooLarge: () => Error): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > limit) {
       body.destroy();
-      throw new Error(`more than the expected ${limit} bytes`);
+      throw tooLarge();
     }
     chunks.push(chunk);
   }

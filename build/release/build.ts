@@ -10,7 +10,7 @@ import { ownedName } from '../graph/owner.ts';
 import { outFailure, publishBlob } from '../graph/publish.ts';
 import { removeTreeAsync, type Store } from '../graph/store.ts';
 import type { Output, Target } from '../graph/target.ts';
-import type { Facts } from '../image/facts.ts';
+import type { ImageFacts } from '../image/facts.ts';
 import type { LoadedImage } from '../product/images.ts';
 import { type Artifact, formatManifest, MANIFEST, type Manifest } from '../product/manifest.ts';
 import type { Release } from './format/types.ts';
@@ -70,7 +70,7 @@ async function documents(
   const usrHash = (await readFile(outputOf(outputs, image.usrHash).path, 'utf8')).trim();
   const facts = JSON.parse(
     await readFile(outputOf(outputs, image.artifacts.facts?.target).path, 'utf8'),
-  ) as Facts;
+  ) as ImageFacts;
   const { name, version, lock, packages, epoch } = image;
   const manifest: Manifest = { name, version, lock, usrHash, artifacts, packages };
   const files = new Map([[MANIFEST, formatManifest(manifest)]]);

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { sha256 } from '../../sdk/lib/files.ts';
 import type { Package } from '../debian/package.ts';
 import { temporaryFolder, temporaryStore } from '../graph/testing.ts';
-import type { Facts } from '../image/facts.ts';
+import type { ImageFacts } from '../image/facts.ts';
 import { readManifest } from '../product/manifest.ts';
 import { listenersOf } from '../tree/facts.ts';
 import { dir, file, symlink } from '../tree/testing.ts';
@@ -99,7 +99,7 @@ test('sockets that systemd opens at boot are listeners, others are not', () => {
 
 async function noted(folder: string): Promise<NotedRelease> {
   const { value: release } = await readRelease(placeOf(folder));
-  const facts = JSON.parse(await readFile(join(folder, 'facts.json'), 'utf8')) as Facts;
+  const facts = JSON.parse(await readFile(join(folder, 'facts.json'), 'utf8')) as ImageFacts;
   return { release, manifest: readManifest(join(folder, 'manifest.json')), facts };
 }
 

@@ -1,6 +1,6 @@
 import { formatBytes, formatDelta } from '../../sdk/lib/bytes.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
-import type { Facts } from '../image/facts.ts';
+import type { ImageFacts } from '../image/facts.ts';
 import type { Manifest } from '../product/manifest.ts';
 import type { ChangelogEntry } from './changelog.ts';
 import { vulnerabilitiesIn } from './changelog.ts';
@@ -10,7 +10,7 @@ import type { Release } from './format/types.ts';
 export interface NotedRelease {
   readonly release: Release;
   readonly manifest: Manifest;
-  readonly facts: Facts;
+  readonly facts: ImageFacts;
 }
 
 export interface Change {
@@ -73,7 +73,8 @@ export function makeNotes(from: NotedRelease, to: NotedRelease, packages: readon
   const sizes = compareTables(sizesOf(from.release), sizesOf(to.release));
   const known = new Set(from.release.zfs?.features);
   const text = packages.flatMap(({ entries = [] }) => entries.flatMap(({ lines }) => lines)).join('\n');
-  const tables = (pick: (facts: Facts) => Facts['units']) => compareTables(pick(from.facts), pick(to.facts));
+  const tables = (pick: (facts: ImageFacts) => ImageFacts['units']) =>
+    compareTables(pick(from.facts), pick(to.facts));
   const [before, after] = [from.release.zfs?.version, to.release.zfs?.version];
   return {
     from: from.release.version,

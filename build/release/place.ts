@@ -4,7 +4,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
-import { get } from '../net/http.ts';
+import { get, readBody } from '../net/http.ts';
 
 /** A folder with files that are read, whether it is here or on a web server. */
 export interface Place {
@@ -93,17 +93,7 @@ function webPlace(base: string): Place {
     async bytes(path, limit) {
       const body = await ask(path);
       if (!body) return undefined;
-      const chunks: Buffer[] = [];
-      let size = 0;
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > limit) {
-          body.destroy();
-          throw tooLarge(at(path), limit);
-        }
-        chunks.push(chunk);
-      }
-      return Buffer.concat(chunks);
+      return await readBody(body, limit, () => tooLarge(at(path), limit));
     },
     async digest(path) {
       const body = await ask(path);

@@ -94,7 +94,7 @@ const sabotages: readonly Sabotage[] = [
     what: 'QEMU does not go on',
     tests: ['zfs.snapshot-rollback'],
     because: /no end after/,
-    patience: 0.1,
+    limitFactor: 0.1,
     during: async ({ box }) => {
       if (!box) return;
       await box.waitForFile('/tank/data/file');

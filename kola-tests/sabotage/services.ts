@@ -20,7 +20,7 @@ const sabotages: readonly Sabotage[] = [
     what: 'the kernel has IPv6 turned off',
     tests: ['net.ipv6'],
     because: /fec0::5054/,
-    patience: 0.1,
+    limitFactor: 0.1,
     guest: 'sysctl --quiet --write net.ipv6.conf.all.disable_ipv6=1',
   },
   {
@@ -28,7 +28,7 @@ const sabotages: readonly Sabotage[] = [
     what: 'nothing may pass through to containers or from them',
     tests: ['podman.way-out'],
     because: /(still running after|can't connect to remote host).*(wget|10\.0\.2\.2)/,
-    patience: 0.25,
+    limitFactor: 0.25,
     guest:
       "nft 'add table inet sabotage; add chain inet sabotage forward { type filter hook forward priority -200; policy drop; }'",
   },

@@ -79,7 +79,7 @@ const sabotages: readonly Sabotage[] = [
     what: 'nothing sets the clock',
     tests: ['system.time'],
     because: /unit systemd-timesyncd\.service is inactive|systemd-timesyncd\.service active: not so|NTP=no/,
-    patience: 0.1,
+    limitFactor: 0.1,
     guest: 'timedatectl set-ntp false',
   },
   {

@@ -16,17 +16,17 @@ export interface GuestVerbs extends CommandVerbs, WaitVerbs, TransferVerbs {
 
 const DEFAULT_SECONDS = 60;
 
-/** `patience` multiplies all limits. */
+/** `limitFactor` multiplies all limits. */
 export function guestVerbs(
   { slowness }: Pick<Acceleration, 'slowness'>,
   name: string,
   vm: () => Vm,
-  patience: () => number = () => 1,
+  limitFactor: () => number = () => 1,
 ): GuestVerbs {
   const guest: GuestOf = {
     name,
     vm,
-    limitMs: ({ seconds = DEFAULT_SECONDS } = {}) => seconds * 1000 * slowness * patience(),
+    limitMs: ({ seconds = DEFAULT_SECONDS } = {}) => seconds * 1000 * slowness * limitFactor(),
   };
   const commands = commandVerbs(guest);
   return {

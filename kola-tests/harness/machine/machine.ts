@@ -74,7 +74,7 @@ export async function createMachine(lab: Lab, options: MachineOptions): Promise<
     gone: () => state.gone,
     kernelLog: () => state.kernelLog,
     hurry: (factor) => {
-      state.patience = factor;
+      state.limitFactor = factor;
     },
     netboot: (how) => {
       state.network = how;

@@ -38,7 +38,7 @@ export class MachineState {
   /** How it came up each time, and the machines that were saved for that. */
   readonly starts: Started[] = [];
   /** Multiplies the limits of the guest's verbs. */
-  patience = 1;
+  limitFactor = 1;
 
   /** Missing until it is first powered on. */
   files: MachineFiles | undefined;
@@ -66,7 +66,7 @@ export class MachineState {
       lab.accel,
       options.name,
       () => this.running(),
-      () => this.patience,
+      () => this.limitFactor,
     );
   }
 

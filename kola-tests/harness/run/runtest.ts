@@ -28,7 +28,7 @@ export interface TestRun {
   /** The tests whose machines stay, so that a person can look into them. */
   readonly keep?: Keep;
   /** Multiplies the limits of the body and of what it does. Machines get their time: others use their snapshots too. */
-  readonly patience?: number;
+  readonly limitFactor?: number;
 }
 
 /** How a test went: its result for the report, and its error for node:test. */
@@ -57,7 +57,7 @@ export async function runTest(test: RegisteredTest, t: TestContext, run: TestRun
 export async function attemptTest(
   test: RegisteredTest,
   t: TestContext,
-  { lab, budget, reportDir, keep, patience = 1 }: TestRun,
+  { lab, budget, reportDir, keep, limitFactor = 1 }: TestRun,
 ): Promise<Attempt> {
   const { name, what } = test.definition;
   await rm(join(reportDir, name), { recursive: true, force: true });
@@ -81,7 +81,7 @@ export async function attemptTest(
       const cluster = await createCluster(lab, plans);
       const machines = Object.values(cluster.machines);
       try {
-        await runOn(machines, cluster, test, t, { lab, patience }, times);
+        await runOn(machines, cluster, test, t, { lab, limitFactor }, times);
       } catch (thrown) {
         await failed(thrown, machines);
       } finally {
@@ -130,7 +130,7 @@ async function runOn(
   cluster: Awaited<ReturnType<typeof createCluster>>,
   { definition, body }: RegisteredTest,
   t: TestContext,
-  { lab, patience }: { readonly lab: Lab; readonly patience: number },
+  { lab, limitFactor }: { readonly lab: Lab; readonly limitFactor: number },
   times: Times,
 ): Promise<void> {
   const timed = async (part: keyof Times['parts'], work: Promise<void>): Promise<void> => {
@@ -147,8 +147,8 @@ async function runOn(
     await timed('upMs', cluster.start());
   };
   await within(up(), 'start of the machines', limit(START_TIMEOUT));
-  for (const machine of machines) machine.hurry(patience);
-  const bodyLimit = limit((definition.timeout ?? DEFAULT_TIMEOUT) * patience);
+  for (const machine of machines) machine.hurry(limitFactor);
+  const bodyLimit = limit((definition.timeout ?? DEFAULT_TIMEOUT) * limitFactor);
   await timed('bodyMs', within(body(t, cluster.machines), definition.name, bodyLimit));
   for (const machine of machines) machine.hurry(1);
   await timed('checkMs', check(definition, machines, lab));

@@ -63,7 +63,7 @@ async function runSabotaged(
   t: TestContext,
   run: TestRun,
 ): Promise<void> {
-  const { patience = 1 } = sabotage;
+  const { limitFactor = 1 } = sabotage;
   let { lab } = run;
   const dir = await newMachineDir();
   try {
@@ -71,7 +71,7 @@ async function runSabotaged(
     // A snapshot pays off when it is forked more than once.
     else if ('config' in sabotage && sabotage.tests.length === 1) lab = { ...lab, forks: false };
     const { test: broken, trouble } = sabotaged(wanted, sabotage);
-    const { result, reason } = await attemptTest(broken, t, { ...run, lab, patience });
+    const { result, reason } = await attemptTest(broken, t, { ...run, lab, limitFactor });
     const because = trouble();
     const red = mustBeRed(sabotage, wanted.definition.name, {
       passed: result.passed,

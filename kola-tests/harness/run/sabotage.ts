@@ -19,7 +19,7 @@ interface Named {
   /** Matches their error, without the evidence: a test that fails for another reason has noticed nothing. */
   readonly because: RegExp;
   /** Multiplies the time limits of the test's body and what it does, for tests that notice by waiting in vain. Default 1. */
-  readonly patience?: number;
+  readonly limitFactor?: number;
 }
 
 /** One way to break something. */

@@ -26,7 +26,7 @@ export async function tryLock(
   try {
     await writeFile(mine, content);
     while (!(await linkIfFree(mine, path))) {
-      const held = readLock(path);
+      const held = readText(path);
       if (held === undefined) continue;
       if (holder(held)) return undefined;
       await takeAway(store, path, held);
@@ -38,7 +38,7 @@ export async function tryLock(
   }
   return async () => {
     // Another process took the lock over because it believed this one dead. Now the lock belongs to that process.
-    if (readLock(path) === content) await rm(path, { force: true });
+    if (readText(path) === content) await rm(path, { force: true });
   };
 }
 
@@ -51,7 +51,7 @@ export async function waitForLock(
 ): Promise<void> {
   let told = false;
   for (;;) {
-    const held = readLock(lockPath(store, key));
+    const held = readText(lockPath(store, key));
     const owner = held === undefined ? undefined : holder(held);
     if (!owner) return;
     if (!told && owner.pid !== process.pid)
@@ -66,7 +66,7 @@ function lockPath(store: Store, key: Sha256): string {
 }
 
 function holder(content: string): Owner | undefined {
-  const owner = parseLock(content);
+  const owner = parseOwner(content);
   return owner && liveness(owner) === 'alive' ? owner : undefined;
 }
 
@@ -90,11 +90,11 @@ async function takeAway(store: Store, path: string, stale: string): Promise<void
     if (errorCode(error) === 'ENOENT') return;
     throw error;
   }
-  if (readLock(aside) !== stale) await linkIfFree(aside, path);
+  if (readText(aside) !== stale) await linkIfFree(aside, path);
   await rm(aside, { force: true });
 }
 
-function readLock(path: string): string | undefined {
+function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
@@ -103,7 +103,7 @@ function readLock(path: string): string | undefined {
   }
 }
 
-function parseLock(content: string): Owner | undefined {
+function parseOwner(content: string): Owner | undefined {
   try {
     const value: unknown = JSON.parse(content);
     if (typeof value !== 'object' || value === null) return undefined;
