@@ -116,7 +116,7 @@ async function reportMachines(
   tests: readonly RegisteredTest[],
 ): Promise<readonly string[]> {
   const dir = join(OUT, 'report');
-  const results = await reportVmTests(IMAGE, dir, outcome, all && patterns.length === 0);
+  const results = await reportVmTests(IMAGE, dir, outcome, patterns.length === 0);
   if (all) await reportVmTests(OTHER.image, join(dir, OTHER.image), outcome, false);
   const spent = spentTable(spentOn(outcome.stages, results));
   if (all) return spent;
