@@ -1,9 +1,9 @@
-/** What Draisine is made from. The one place that names Debian's suites, components and architecture. */
+/** Draisine's sources. Only this file names Debian's suites, components and architecture. */
 
 /** An archive: a tree of `dists/` and `pool/` under one base URL of a mirror. */
 export type ArchiveName = 'debian' | 'debian-security';
 
-/** One suite of an archive, and what of it is read. */
+/** One suite of an archive, and the components that are read. */
 export interface Suite {
   readonly archive: ArchiveName;
   /** Codename, as in `dists/SUITE`. */
@@ -19,7 +19,7 @@ export const architecture = 'amd64';
 /** As package URLs name it (purl-spec, qualifier `distro`). */
 export const distribution = 'debian-13';
 
-/** contrib has OpenZFS, non-free-firmware what processors and devices are given at boot. */
+/** contrib has OpenZFS; non-free-firmware has microcode and firmware. */
 const COMPONENTS = ['main', 'contrib', 'non-free-firmware'];
 
 /** The suites that package sets draw from. */

@@ -1,7 +1,7 @@
 import { byteOrder } from '../../sdk/lib/files.ts';
 import type { Lock } from './lock.ts';
 
-/** What two locks differ in, by set. */
+/** The differences of two locks, by set. */
 export type LockDiff = readonly {
   readonly set: string;
   readonly added: readonly { readonly name: string; readonly version: string }[];
@@ -9,7 +9,7 @@ export type LockDiff = readonly {
   readonly changed: readonly { readonly name: string; readonly from: string; readonly to: string }[];
 }[];
 
-/** What differs in packages from `old` (undefined: there was none) to `lock`; sets without a difference are left out. */
+/** Differences in packages from `old` (undefined: no lock) to `lock`; sets without a difference are left out. */
 export function compareLocks(old: Lock | undefined, lock: Lock): LockDiff {
   const names = [...new Set([...(old?.sets.keys() ?? []), ...lock.sets.keys()])].sort(byteOrder);
   const diffs = names.map((set) => {

@@ -12,7 +12,7 @@ import { originsOf, type PoolFile } from './origins.ts';
 
 export type { PoolFile } from './origins.ts';
 
-/** Where from, and how it is told. */
+/** The sources of a download, and its progress. */
 export interface FetchDebOptions {
   /** Base URLs in order; default: what mirror.ts finds. */
   readonly mirrors?: readonly string[];
@@ -23,7 +23,7 @@ export interface FetchDebOptions {
 /** Of one URL in a row without a byte of progress. */
 const ATTEMPTS_PER_URL = 2;
 
-/** A part of a process this one cannot look at is taken over when nobody wrote to it for so long: no download idles so. */
+/** After this time without a write, the part of a process that this one cannot see is taken over: no download idles so long. */
 const FOREIGN_PART_MS = 2 * 60_000;
 
 /**
@@ -71,12 +71,12 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /**
- * What one attempt came to. `absent`: the server does not have it. `bad`: it served something else; `again` when that may
- * be the fault of the part it was appended to.
+ * The result of one attempt. `absent`: the server does not have the file. `bad`: it served other bytes; `again` if the
+ * partial file before them may be the cause.
  */
 type Outcome = 'complete' | 'absent' | { readonly bad: string; readonly again: boolean };
 
-/** Appends what is missing to the part and checks the whole. Connection errors throw; the part stays for the next. */
+/** Appends missing bytes to the part and checks the whole file. Connection errors throw; the part stays for the next. */
 async function attempt(
   url: string,
   part: string,
@@ -113,7 +113,7 @@ async function attempt(
   return { bad, again: from > 0 };
 }
 
-/** What is wrong with an answer before anything of its body is read; undefined when it may be what was asked for. */
+/** The fault of an answer, from its headers alone; undefined if it may be the right file. */
 async function judge(
   { status, headers }: Response,
   part: string,
@@ -131,7 +131,7 @@ async function judge(
     };
   }
   if (status !== 200 && status !== 206) return { bad: `HTTP ${status}`, again: false };
-  // A portal or an error page that calls itself a success.
+  // A login portal, or an error page with the status of a success.
   if (/^text\/html\b/.test(headers['content-type'] ?? ''))
     return { bad: 'an HTML page instead of the file', again: false };
   const whole = Number(headers['content-length'] ?? Number.NaN) + (status === 206 ? asked : 0);
@@ -178,7 +178,7 @@ async function moveTo(part: string, out: string): Promise<void> {
   }
 }
 
-/** Attempts one URL, again where that may help. Returns undefined when the part is complete, else what is wrong. */
+/** Tries one URL, again if that may help. Returns undefined if the part is complete, else the fault. */
 async function tryUrl(
   url: string,
   part: string,

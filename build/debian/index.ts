@@ -34,9 +34,9 @@ export interface SuiteIndexes {
   readonly indexes: readonly Index[];
 }
 
-/** How fresh indexes must be, and whom to trust. */
+/** How fresh indexes must be, and which keys to trust. */
 export interface FetchOptions {
-  /** Called when the network is needed; so that without a need no mirror has to be known. */
+  /** Called when the network is needed, so that offline work needs no mirror. */
   readonly bases: () => Promise<readonly string[]>;
   /** `newest`: ask the mirror. `cached`: only when the InRelease in the cache is over a day old, and do without. */
   readonly freshness: 'cached' | 'newest';

@@ -19,19 +19,19 @@ export function pinnedFiles({ sets, sources }: Lock): PoolFile[] {
   return [...files.values()];
 }
 
-/** What `keepPinned` did. */
+/** The result of `keepPinned`. */
 export interface Kept {
   readonly files: number;
-  /** Files that were not there, or not as the lock says. */
+  /** Files that were missing, or differed from the lock. */
   readonly placed: number;
   /** Bytes of all files. */
   readonly bytes: number;
 }
 
 /**
- * Makes a folder with all that a lock pins, laid out as a mirror: `debian/pool/…`, `debian-security/pool/…`. What is in
- * the store is linked, the rest is fetched first; what is there already and right stays. Throws a Failure that names
- * each file that nobody has any more; the others are kept all the same.
+ * Makes a folder with all files that a lock pins, laid out as a mirror: `debian/pool/…`, `debian-security/pool/…`. Files in
+ * the store are linked, others are fetched first; correct files in the folder stay. Throws a Failure that names each file
+ * that no source has any more; the others are kept nevertheless.
  */
 export async function keepPinned(lock: Lock, folder: string, store: Store): Promise<Kept> {
   const files = pinnedFiles(lock);

@@ -9,7 +9,7 @@ export type * from './lock-types.ts';
 
 const UPDATE_HINT = './draisine lock --update makes it anew (and git has the old one)';
 
-/** Digest of what decides about a set's closure: everything but the reasons. Order in the definition does not count. */
+/** Digest of a set's definition without the reasons, as far as it decides about the closure. Order does not count. */
 export function definitionDigest(set: PackageSet): Sha256 {
   const sorted = (list: readonly string[] = []) => [...new Set(list)].sort(byteOrder);
   return sha256(

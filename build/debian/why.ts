@@ -8,7 +8,7 @@ import type { PackageSet } from './set.ts';
 export interface Why {
   readonly image: string;
   readonly package: string;
-  /** False: the package is not in; `askedBy` then tells who went without, `reason` why. */
+  /** False: the package is not in the set. `askedBy` then names packages that go without it, `reason` says why. */
   readonly included: boolean;
   readonly version?: string;
   readonly root: boolean;
@@ -57,7 +57,7 @@ export function whyPackage(
   };
 }
 
-/** Every package with a dependency on `name` among those that `of` tells. */
+/** Every package that has a dependency on `name` among those that `of` returns. */
 function askers(
   packages: readonly LockedPackage[],
   name: string,

@@ -6,13 +6,13 @@ import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/fil
 import { openSources, type Sources } from './closure.ts';
 import type { Facts } from './facts.ts';
 
-/** All that decides what a recipe does: module (path from the checkout) or `npm:NAME@VERSION` → digest. */
+/** The code that decides what a recipe does: module (path from the checkout) or `npm:NAME@VERSION` → digest. */
 export interface Code {
   readonly digest: Sha256;
   readonly parts: Readonly<Record<string, Sha256>>;
 }
 
-/** What code digests share within one build. */
+/** State that the code digests of one build share. */
 export interface CodeReader {
   readonly facts: Facts;
   /** By `from`; an error for code that cannot be read, so that all its targets fail with the same one. */
@@ -27,8 +27,8 @@ export function codeReader(facts: Facts): CodeReader {
 }
 
 /**
- * Not part of any code digest, nor what only they import: what writes to the terminal, and the definition of the
- * graph, whose own changes are covered by FORMATS in key.ts. No output can depend on them.
+ * Modules that are part of no code digest, together with modules that only they import: those that write to the
+ * terminal, and the definition of the graph, whose own changes FORMATS in key.ts covers. No output can depend on them.
  */
 const LEFT_OUT: ReadonlySet<string> = new Set(['sdk/lib/log.ts', 'build/graph/target.ts']);
 
@@ -42,8 +42,8 @@ export function codeOf(reader: CodeReader, from: string): Code {
 }
 
 /**
- * To be called before the first recipe runs: what this process has loaded is the code as it is now, and an edit while
- * the build runs must not give later targets the digest of other code.
+ * To be called before the first recipe runs. This process has loaded the code as it is now. An edit during the build
+ * must not give later targets the digest of code that they did not run.
  */
 export function rememberCodes(reader: CodeReader, froms: readonly string[]): void {
   const read = (of: readonly string[]): Code | Error => {
@@ -54,7 +54,7 @@ export function rememberCodes(reader: CodeReader, froms: readonly string[]): voi
       throw error;
     }
   };
-  // All at once first, which scans everything new in a few steps; whose error it is comes out below.
+  // All at once first, which scans new modules in a few steps. The loop below finds the recipe of an error.
   if (froms.length > 1) read(froms);
   for (const from of froms) reader.codes.set(from, read([from]));
 }
@@ -92,5 +92,5 @@ function readCode(reader: CodeReader, froms: readonly string[]): Code {
   return { digest: sha256(canonicalJson(sorted)), parts: sorted };
 }
 
-/** How closure.ts names what the lock does not have. */
+/** How closure.ts names a package that the lock does not have. */
 const NO_VERSION = '@none';

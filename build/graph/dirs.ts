@@ -7,7 +7,7 @@ import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { moveInto, putFile, removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
 
-/** Where the folder is that the action of this key made, if it is there. */
+/** The path of the folder that the action of this key made, if it is there. */
 export function dirPath(store: Store, key: Sha256): string {
   return join(store.root, 'dirs', key);
 }
@@ -30,7 +30,7 @@ export async function commitDir(store: Store, key: Sha256, path: string): Promis
   }
 }
 
-/** Is this folder in the store as it was when it was finished (names, types, sizes, modes, times)? Looked at once a process. */
+/** Whether this folder is in the store, unchanged (names, types, sizes, modes, times). Checked once per process. */
 export async function checkDir(store: Store, key: Sha256): Promise<boolean> {
   const known = store.checkedDirs.get(key);
   if (known !== undefined) return known;
@@ -52,7 +52,7 @@ async function isIntact(store: Store, key: Sha256): Promise<boolean> {
   return false;
 }
 
-/** Renamed away first, so that nobody meets a half-removed folder. */
+/** Renamed first, so that no process sees a half-removed folder. */
 async function discard(store: Store, key: Sha256): Promise<void> {
   const evicted = await temporaryPath(store);
   try {
@@ -68,8 +68,8 @@ async function discard(store: Store, key: Sha256): Promise<void> {
 const BATCH = 256;
 
 /**
- * SHA-256 of what a folder holds: paths, types, modes, contents and targets of links; not times, owners, or which names
- * are one file. Two actions that make the same folder have the same output, as with files.
+ * SHA-256 of a folder's contents: paths, types, modes, contents and targets of links; not times, owners, or hard links
+ * between names. Two actions that make the same folder have the same output, as with files.
  */
 export async function folderDigest(root: string): Promise<Sha256> {
   const lines: string[] = [];
@@ -99,7 +99,7 @@ interface Walked {
   readonly target: string;
 }
 
-/** All below a folder, by name, each folder before what is in it. */
+/** Everything below a folder, by name, each folder before its contents. */
 function* walk(folder: string, prefix = ''): Generator<Walked> {
   for (const name of readdirSync(folder).sort(byteOrder)) {
     const path = join(folder, name);

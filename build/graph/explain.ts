@@ -7,7 +7,7 @@ import type { Node, Sorted } from './graph.ts';
 import type { Action, InputDigest } from './key.ts';
 import { putFile, type Store } from './store.ts';
 
-/** What a target was last made from, kept to say later what changed since. */
+/** The inputs from which a target was last made, kept to explain later changes. */
 interface Last {
   readonly key: Sha256;
   readonly code: Sha256;
@@ -26,7 +26,7 @@ interface LastInput {
 const MAX_TEXT = 60;
 const MAX_NAMES = 4;
 
-/** Notes what a target was made from. */
+/** Notes the inputs from which a target was made. */
 export async function writeLast(store: Store, node: Node, { key, code, inputs }: Action): Promise<void> {
   const last: Last = {
     key,
@@ -44,8 +44,8 @@ export function wasBuilt(store: Store, name: string): boolean {
 }
 
 /**
- * Why a target runs, one reason a line: which inputs changed since it was last made here. `otherwise` is said when
- * nothing changed.
+ * Why a target runs, one reason a line: the inputs that changed since it was last made here. If none changed, the
+ * reason is `otherwise`.
  */
 export function reasonsFor(store: Store, node: Node, action: Action, otherwise: string): string[] {
   const last = readJson(lastPath(store, node.name));
@@ -135,7 +135,7 @@ function lastPath(store: Store, name: string): string {
   return join(store.root, 'last', sha256(name));
 }
 
-/** Undefined when missing or damaged: it only serves to explain. */
+/** Undefined if it is missing or damaged: it is only used for explanations. */
 function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));

@@ -13,7 +13,7 @@ export interface Forecast extends Planned {
   readonly ms: number;
 }
 
-/** What takes longest by far, measured on two cores, in seconds; the first that matches counts. */
+/** The slowest targets by far, in seconds, measured on two cores; the first match counts. */
 const TABLE: readonly (readonly [RegExp, number])[] = [
   [/^kernel-/, 1200],
   [/^zfs-/, 200],
@@ -65,7 +65,7 @@ function lastMs(store: Store, name: string): number | undefined {
     const key = typeof last === 'object' && last !== null && 'key' in last ? last.key : undefined;
     return isDigest(key) ? readRecord(store, { key }, false)?.ms : undefined;
   } catch (error) {
-    // It only serves to foretell.
+    // It is only used for the forecast.
     if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }

@@ -2,7 +2,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { canonicalJson } from '../../sdk/lib/files.ts';
 import { type Input, isSource, isTarget, type Target, type Value } from './target.ts';
 
-/** An input, told apart. */
+/** An input, sorted by its kind. */
 export type Sorted =
   | { readonly type: 'target'; readonly node: Node }
   | { readonly type: 'targets'; readonly nodes: readonly Node[] }
@@ -20,13 +20,13 @@ export interface Node {
 
 /** All nodes of a build. */
 export interface Graph {
-  /** Every node, what is needed before what needs it. */
+  /** Every node; a node comes after all nodes that it needs. */
   readonly nodes: readonly Node[];
   readonly byName: ReadonlyMap<string, Node>;
 }
 
 /**
- * All that `roots` need, in an order in which it can be built. Two equal targets of one name are one node.
+ * All nodes that `roots` need, in an order in which they can be built. Two equal targets of one name are one node.
  * Throws when a target needs itself, when two different targets have one name, or when an input is no plain data.
  */
 export function makeGraph(roots: readonly Target[]): Graph {

@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { runSandboxed, type Sandboxed, sandboxArguments } from '../../sdk/sandbox.ts';
 import { recipe, type Source, type Target } from './target.ts';
 
-/** Raised when `run` below hands the script something else for the same inputs. */
+/** Increased when `run` below passes other things to the script for the same inputs. */
 const FORMAT = 1;
 
-/** A folder that all targets find again that have the same tool tree, and the same content at the places of `of`. */
+/** A folder that targets share if they have the same tool tree, and the same content at the places of `of`. */
 export interface Kept {
   readonly name: string;
   readonly of: readonly string[];
 }
 
-/** What is in the sandbox, with the paths of this machine, or with names in place of them. */
+/** The content of the sandbox, with the paths of this machine, or with names instead of them. */
 function sandboxed(
   paths: { root: string; script: string; build: string; out: string; mounts: readonly string[] },
   places: readonly string[],
@@ -46,7 +46,7 @@ const inSandboxRecipe = recipe<{
   kind: 'file',
   parallel: true,
   uncounted: ['sandbox', 'steps', 'kept'],
-  // Inputs count by themselves: this is what is the same for all of them.
+  // Inputs count by themselves. This is the part that is the same for all of them.
   invocation: () => {
     const names = { root: '', script: 'script', build: 'build', out: 'out', mounts: ['mount'] };
     return [FORMAT, ...sandboxArguments(sandboxed(names, ['place'], ['argument'], 'jobs'))];
@@ -79,10 +79,10 @@ const inSandboxRecipe = recipe<{
 
 /**
  * The output of a shell script that runs in a sandbox whose root is the tool tree `root`, and which leaves its output, a
- * file, at /out/result. Keyed by what is in the sandbox: script, arguments, environment, the content of the tool tree
- * and of what is mounted; not by the TypeScript that starts it, nor by the tool tree `sandbox`, which has bwrap.
- * For what takes minutes. The script may use $JOBS processes, and finds an empty folder, or what is `kept`, at /build:
- * neither may change the output.
+ * file, at /out/result. The key is the content of the sandbox: script, arguments, environment, the content of the tool
+ * tree and of all mounts; not the TypeScript that starts it, nor the tool tree `sandbox`, which has bwrap. For work of
+ * minutes. The script may use $JOBS processes, and has an empty folder, or the one that is `kept`, at /build. Neither may
+ * change the output.
  */
 export function inSandbox(
   name: string,
@@ -94,7 +94,7 @@ export function inSandbox(
     /** By the place inside: a file or folder, read-only. */
     readonly mounts?: Readonly<Record<string, Target>>;
     readonly kept?: Kept;
-    /** How many lines the script says on stderr, roughly: for the progress bar. */
+    /** How many lines the script prints on stderr, roughly, for the progress bar. */
     readonly steps: number;
   },
 ): Target {

@@ -7,15 +7,15 @@ import { isDigest } from './store.ts';
 import type { OutputKind, Recipe } from './target.ts';
 
 /**
- * Raised when the graph hands recipes something else for the same inputs, or keeps their outputs otherwise: makes every
- * key a new one. Of folders: 2 since their digest is that of their content.
+ * Increased when the graph passes other things to recipes for the same inputs, or stores their outputs in another way.
+ * It changes every key. For folders it is 2 since their digest is that of their content.
  */
 const FORMATS: Readonly<Record<OutputKind, number>> = { file: 1, dir: 2 };
 
-/** What stands in the key of a download in place of code: what is pinned is the same bytes whatever code fetched it. */
+/** Stands for the code in the key of a download: pinned bytes are the same, whatever code fetched them. */
 const FETCH: Code = { digest: sha256('fetch'), parts: {} };
 
-/** What of an input's content counts, by its type; `targets` in order. */
+/** The part of an input that counts, by its type; `targets` in order. */
 export type InputDigest =
   | { readonly type: OutputKind; readonly digest: Sha256 }
   | { readonly type: 'targets'; readonly digests: readonly string[] }
@@ -32,7 +32,7 @@ export interface Action {
   readonly pinned?: Sha256;
 }
 
-/** What the keys of one build share: each file, module and value is hashed once. */
+/** State that the keys of one build share, so that each file, module and value is hashed once. */
 export interface KeyReader {
   readonly facts: Facts;
   readonly code: CodeReader;
@@ -52,7 +52,7 @@ export function isKeyedByModule({ fetch, invocation }: Recipe): boolean {
 
 /**
  * The key of a node: SHA-256 of canonical JSON of its recipe's kind and code (or invocation) and its inputs. A target
- * counts by the digest of its output (`outputs` gives it), so that one that came out the same stops the rebuilding there.
+ * counts by the digest of its output (`outputs` gives it), so that an unchanged output stops the rebuilding there.
  */
 export function actionOf(
   reader: KeyReader,

@@ -65,7 +65,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EIO: 'look at the kernel log',
 };
 
-/** What a system error met where artifacts are put means to the user; any other error is returned as it is. */
+/** A system error in the folder of artifacts, worded for the user; any other error is returned unchanged. */
 export function outFailure(path: string, error: unknown): unknown {
   const hint = HINTS[errorCode(error) ?? ''];
   if (error instanceof Failure || !(error instanceof Error) || hint === undefined) return error;
@@ -76,7 +76,7 @@ export function outFailure(path: string, error: unknown): unknown {
   });
 }
 
-/** Removes what killed processes left of copies to this path. */
+/** Removes partial copies to this path that killed processes left. */
 async function sweep(path: string): Promise<void> {
   const begun = `${basename(path)}.tmp-`;
   for (const name of await readdir(dirname(path))) {

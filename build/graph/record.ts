@@ -7,7 +7,7 @@ import { checkDir, dirPath } from './dirs.ts';
 import { isDigest, isReadOnly, putFile, type Store, shard, storeFailure } from './store.ts';
 import type { Output, OutputKind } from './target.ts';
 
-/** What an action made: kept under the action's key. */
+/** The output of an action, kept under the action's key. */
 export interface ActionRecord {
   /** The target that was built first with this key. */
   readonly name: string;
@@ -61,17 +61,17 @@ function noteUse(file: number): void {
   }
 }
 
-/** Keeps what an action made, under its key. */
+/** Keeps the output of an action under its key. */
 export async function writeRecord(store: Store, key: Sha256, record: ActionRecord): Promise<void> {
   await putFile(store, shard(store, 'actions', key), JSON.stringify({ ...record, key }));
 }
 
-/** Is the output a record tells of in the store, intact? */
+/** Whether the output of a record is in the store, intact. */
 export async function checkOutput(store: Store, key: Sha256, record: ActionRecord): Promise<boolean> {
   return record.kind === 'file' ? await checkBlob(store, record.digest) : await checkDir(store, key);
 }
 
-/** Files are kept by what is in them, folders by the action that made them. */
+/** Files are kept by their content, folders by the action that made them. */
 export function outputOf(store: Store, key: Sha256, record: ActionRecord): Output {
   const { kind, digest, size } = record;
   return { kind, digest, size, path: kind === 'file' ? blobPath(store, digest) : dirPath(store, key) };

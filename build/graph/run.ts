@@ -19,14 +19,14 @@ import type { Output, Target } from './target.ts';
 export interface BuildOptions {
   /** How many recipes run at once, and how many processes they may use in all. Default: one a processor. */
   readonly jobs?: number;
-  /** After a failure, go on with what does not depend on it. */
+  /** After a failure, go on with targets that do not depend on it. */
   readonly keepGoing?: boolean;
   /** Run the recipes of the asked targets and of all they need, but not downloads, although nothing changed. */
   readonly rebuild?: boolean;
   /** Say in the log why each target runs. */
   readonly explain?: boolean;
   readonly store?: Store;
-  /** Of a plan that was made just before: what it read is not read again. */
+  /** From a plan that was made just before, so that files are not read again. */
   readonly keys?: KeyReader;
   /** Asked before a recipe runs. */
   readonly remote?: RemoteStore;
@@ -42,7 +42,7 @@ export interface Ran {
   readonly reasons: readonly string[];
 }
 
-/** What a build came to. */
+/** The result of a build. */
 export interface BuildResult {
   /** The outputs of the asked targets that succeeded, by name. */
   readonly outputs: ReadonlyMap<string, Output>;
@@ -51,17 +51,17 @@ export interface BuildResult {
   readonly failures: readonly { readonly name: string; readonly error: unknown }[];
   /** Targets not built because something they need failed, or the build stopped. */
   readonly skipped: readonly string[];
-  /** What is known of every target that was settled. */
+  /** The record of every target whose output is known. */
   readonly made: readonly Made[];
   /** How many targets the graph has. */
   readonly total: number;
   readonly ms: number;
 }
 
-/** At most this many downloads at once, besides what computes. */
+/** At most this many downloads at once, beside recipes that compute. */
 const DOWNLOADS = 8;
 
-/** Builds what is missing and returns the outputs of `targets` by name. Throws what went wrong. */
+/** Builds missing targets and returns the outputs of `targets` by name. Throws the failures. */
 export async function buildTargets(
   targets: readonly Target[],
   options: BuildOptions = {},
@@ -71,7 +71,7 @@ export async function buildTargets(
   return result.outputs;
 }
 
-/** As `buildTargets`, but failures of recipes are part of the result. Throws only for a graph that is wrong. */
+/** The same as `buildTargets`, but failures of recipes are part of the result. Throws only for an invalid graph. */
 export async function runBuild(targets: readonly Target[], options: BuildOptions = {}): Promise<BuildResult> {
   const began = performance.now();
   const graph = makeGraph(targets);
@@ -136,8 +136,8 @@ export function throwFailures({ failures, skipped }: BuildResult): void {
 }
 
 /**
- * What the user reads of failures. What stopped many targets the same way, a full disk, is said once: with the name of
- * the first of them.
+ * The failures as text for the user. A cause that stopped many targets, e.g. a full disk, is named once, with the first
+ * target.
  */
 export function describeFailures(failures: BuildResult['failures']): string[] {
   const said = new Map<string, string>();

@@ -19,7 +19,7 @@ export function differInCtimeOnly(a: Stamp, b: Stamp): boolean {
   return others(a) === others(b);
 }
 
-/** The stamp of a file that stat(2) has told of. */
+/** The stamp of a file from the answer of stat(2). */
 export function formatStamp(stat: BigIntStats): Stamp {
   return `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino} ${stat.dev}`;
 }

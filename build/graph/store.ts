@@ -47,7 +47,7 @@ export const FOLDERS: readonly string[] = [
 /** The table of what is known about files of checkouts (facts.ts). */
 export const FACTS = 'facts.json';
 
-/** Without it a folder that holds anything is not taken for a store: what has these names there is somebody else's. */
+/** A folder with contents but without this mark is not a store: files with these names in it are somebody else's. */
 export const MARK = '.draisine-store';
 const MARK_TEXT =
   'The store of Draisine (docs/store.md). All beside this file may be made or fetched again.\n';
@@ -58,7 +58,7 @@ const NEIGHBOURS: readonly string[] = [
   ...['lost+found', 'CACHEDIR.TAG'],
 ];
 
-/** After this long, work in progress of a process this one cannot look at (another container) is swept too. */
+/** After this time, unfinished work of a process that this one cannot see (another container) is removed as well. */
 const FOREIGN_TMP_MS = 24 * 3600 * 1000;
 
 /**
@@ -84,7 +84,7 @@ export function closeStore(store: Store): void {
 
 const held = new Set<string>();
 
-/** Keeps `clean` from removing what this process was given of the store, and may run, until the process ends. */
+/** Until this process ends, `clean` must not remove files of the store that the process uses. */
 export async function holdStore(root: string = cacheDir()): Promise<void> {
   if (held.has(root)) return;
   const store = openStore(root);
@@ -124,7 +124,7 @@ export async function putFile(store: Store, path: string, data: string | Uint8Ar
   }
 }
 
-/** As `putFile`, for what only saves time: a complete store on a read-only medium does without. */
+/** The same as `putFile`, for files that only save time. On a read-only medium it writes nothing. */
 export async function putNote(store: Store, path: string, data: string): Promise<void> {
   try {
     await putFile(store, path, data);
@@ -151,7 +151,7 @@ export function isDigest(value: unknown): value is Sha256 {
 
 /** `blobs/ab/abcd…`: 256 folders, so that none grows too long. */
 export function shard(store: Store, folder: 'blobs' | 'stamps' | 'actions', name: Sha256): string {
-  // What lies there may be renamed and removed: a name out of a document from elsewhere must not lead out of the store.
+  // Such a path may be renamed and removed: a name from a foreign document must not lead out of the store.
   if (!isDigest(name)) throw new Error(`${JSON.stringify(name)} is no digest`);
   return join(store.root, folder, name.slice(0, 2), name);
 }
@@ -217,7 +217,7 @@ function mark(root: string): void {
   }
 }
 
-/** The error of an attempt to write where one may only read, as it came or as `storeFailure` tells it. */
+/** Whether an error came from writing to a read-only place, as thrown or as `storeFailure` words it. */
 export function isReadOnly(error: unknown): boolean {
   const code = errorCode(error instanceof Failure ? error.cause : error);
   return ['EROFS', 'EACCES', 'EPERM'].includes(code ?? '');
@@ -267,7 +267,7 @@ const HINTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   ],
 };
 
-/** What a system error met in the store means to the user; any other error is returned as it is. */
+/** A system error in the store, worded for the user; any other error is returned unchanged. */
 export function storeFailure(root: string, error: unknown): unknown {
   if (error instanceof Failure) return error;
   const [what, hint] = HINTS[errorCode(error) ?? ''] ?? [];

@@ -1,6 +1,6 @@
 import type { Sha256 } from '../../sdk/lib/files.ts';
 
-/** What an input may be besides a target or a source file: plain data, hashed as canonical JSON. */
+/** Plain data: the kind of input that is neither a target nor a source. Hashed as canonical JSON. */
 export type Value =
   | null
   | boolean
@@ -21,7 +21,7 @@ export interface Source {
   readonly source: string;
 }
 
-/** What a target may need: other targets, a file or folder of the checkout, or plain data. */
+/** An input of a target: other targets, a file or folder of the checkout, or plain data. */
 export type Input = Target | readonly Target[] | Source | Value;
 /** By name; names are part of the key. */
 export type Inputs = Readonly<Record<string, Input>>;
@@ -40,7 +40,7 @@ export interface Target {
 /** The output of a target as its users see it. */
 export interface Output {
   readonly kind: OutputKind;
-  /** SHA-256 of the file, or of what is in the folder: paths, modes, contents, targets of links. */
+  /** SHA-256 of the file, or of the folder's contents: paths, modes, contents, targets of links. */
   readonly digest: Sha256;
   /** Bytes; 0 for a folder. */
   readonly size: number;
@@ -59,7 +59,7 @@ export type Resolved<I> = {
         : I[K];
 };
 
-/** All that a recipe may use. */
+/** Everything that a recipe may use. */
 export interface Context<I extends Inputs> {
   readonly inputs: Resolved<I>;
   /** Where `run` must leave the output: a file or a folder, by the recipe's kind. Does not exist yet. */
@@ -77,8 +77,8 @@ export interface Context<I extends Inputs> {
    */
   blob(digest: Sha256): Promise<string>;
   /**
-   * A folder that is as the last run left it that asked for this name; empty the first time, and after an interruption.
-   * For tools that know by themselves what is up to date (make): it must not change what comes out, only how soon.
+   * A folder in the state in which the last run with this name left it; empty the first time, and after an interruption.
+   * For tools that know which files are up to date (make). It may change the speed, but must not change the output.
    */
   workspace(name: string): Promise<string>;
   /** Progress of this target, in any unit. */
@@ -107,7 +107,7 @@ const defined = new Map<string, number>();
 
 /**
  * Defines a recipe and returns the function that makes targets of it. To be called at the top level of a module,
- * a fixed number of times in a fixed order. `run` must get everything from its context: what it captured from
+ * a fixed number of times in a fixed order. `run` must get everything from its context: values captured from
  * elsewhere would not be part of the key.
  */
 export function recipe<I extends Inputs>(definition: {
@@ -116,13 +116,13 @@ export function recipe<I extends Inputs>(definition: {
   readonly fetch?: boolean;
   readonly parallel?: boolean;
   /**
-   * For a recipe that takes long, and whose output is decided by a program that it starts in the sandbox: everything that
-   * this program is given (arguments, environment, where each input is mounted), as plain data. Takes the place of the
-   * code in the key, so that an edit of the code around it compiles no kernel. What is not in here, nor in a counted
-   * input, must not change the output.
+   * For a slow recipe that starts a program in the sandbox, which alone decides about the output: everything that the
+   * program gets (arguments, environment, the mount point of each input), as plain data. It replaces the code in the key,
+   * so that an edit of the code around it compiles no kernel. Anything that is neither in here nor in a counted input
+   * must not change the output.
    */
   readonly invocation?: (inputs: I) => Value;
-  /** Inputs that cannot change the output: the tool that makes the sandbox, say. */
+  /** Inputs that cannot change the output, e.g. the tool that makes the sandbox. */
   readonly uncounted?: readonly (keyof I & string)[];
   run(context: Context<I>): Promise<void>;
 }): (name: string, inputs: I) => Target {

@@ -13,8 +13,8 @@ export interface Workspace {
 }
 
 /**
- * Takes the workspace `name` for this process alone, waiting for whoever has it. Meanwhile it lies in tmp/: when this
- * process is killed it is swept like all work in progress, so that nobody goes on with what was cut short.
+ * Takes the workspace `name` for this process alone; waits while another process has it. Meanwhile it lies in tmp/. If
+ * this process is killed, the workspace is removed like all unfinished work, so that no run continues with a partial one.
  */
 export async function openWorkspace(
   store: Store,
