@@ -51,7 +51,7 @@ async function bootOne(lab: Lab): Promise<string> {
   }
 }
 
-/** A release on trial may be left for the one before: each of its tries is a restart. */
+/** The machine may give up a release on trial and boot the one before. Each try of the trial is a restart. */
 const RESTARTS = 4;
 
 async function comesUp(box: Machine): Promise<void> {
@@ -66,12 +66,12 @@ async function comesUp(box: Machine): Promise<void> {
   }
 }
 
-/** How many state partitions one machine looks at. */
+/** How many state partitions one machine checks. */
 const AT_ONCE = 4;
 
 /**
- * Mounts state partitions as a boot would (fsck, then the kernel, which replays the journal), and checks them whole
- * afterwards. Returns what is wrong with which.
+ * Mounts state partitions as a boot would (fsck, then the kernel, which replays the journal), and then checks each whole
+ * file system. Returns the faults, each with its partition.
  */
 export async function checkStatePartitions(
   lab: Lab,

@@ -8,7 +8,7 @@ import type { WriteLog } from './log.ts';
 import { type Uki, ukiOf } from './uki.ts';
 import { Verity } from './verity.ts';
 
-/** What a machine does with a disk as a power cut left it. */
+/** The behaviour of a machine with a disk in the state that a power cut left. */
 export type Verdict =
   /** The firmware finds nothing on it, and goes on to its next choice. */
   | { readonly boots: 'nothing'; readonly why: string }
@@ -20,7 +20,7 @@ export type Verdict =
       /** The state partition, where there is one. Equal keys: equal bytes. */
       readonly state: (Region & { readonly key: string }) | undefined;
     }
-  /** It begins, and does not come up. */
+  /** The boot begins, and the machine does not come up. */
   | { readonly boots: 'broken'; readonly why: string };
 
 /** What is whole, by SHA-256: boot loaders and UKIs as they were before and after. */
@@ -30,7 +30,7 @@ const ESP = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
 const LOADER = 'EFI/BOOT/BOOTX64.EFI';
 const STATE = 'draisine-state';
 
-/** Asks of each state what would boot. What a state has in common with those before it is not looked at again. */
+/** Finds for each state what would boot. Parts that a state shares with earlier ones are not checked again. */
 export class Checker {
   readonly #disk: CrashDisk;
   readonly #block: number;
@@ -47,7 +47,7 @@ export class Checker {
     this.#known = known;
   }
 
-  /** Of the state that the disk was brought to. */
+  /** The verdict on the current state of the disk. */
   verdict(): Verdict {
     const table = this.#table();
     if (!table) return { boots: 'nothing', why: 'no valid partition table' };

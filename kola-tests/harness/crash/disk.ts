@@ -10,24 +10,24 @@ export interface Region {
   readonly length: number;
 }
 
-/** A region as it is in one state. Offsets are within the region, in bytes. */
+/** The content of a region in one state. Offsets are within the region, in bytes. */
 export interface View {
   readonly length: number;
   /** Equal keys: equal bytes. Two views of one region with different keys may be equal all the same. */
   readonly key: string;
   read(offset: number, length: number): Buffer;
-  /** Where each sector comes from: 0 the disk as it was, else the number of a write, from 1. */
+  /** The origin of each sector: 0 is the disk before the log, else the number of a write, from 1. */
   sources(offset: number, length: number): Int32Array;
 }
 
-/** Where the disk's bytes were before the log began. */
+/** The disk's bytes from before the log began. */
 export interface Base {
   /** None: a blank disk. */
   readonly fd?: number;
   readonly size: number;
 }
 
-/** The states of a disk, one after the other. A sector is that of the newest write to it that is on the disk. */
+/** The states of a disk, one after the other. A sector has the data of the newest write to it that reached the disk. */
 export class CrashDisk {
   readonly size: number;
   readonly #base: Base;
@@ -35,7 +35,7 @@ export class CrashDisk {
   readonly #fd: number;
   /** By sector: the newest durable write, from 1. */
   readonly #durable: Int32Array;
-  /** By region: how often something durable was written to it. */
+  /** By region: the number of durable writes to it. */
   readonly #epochs = new Map<string, { readonly region: Region; epoch: number }>();
   #applied: readonly number[] = [];
   #torn: Torn | undefined;

@@ -1,7 +1,7 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
 import type { View } from './disk.ts';
 
-/** A file or folder of a FAT file system. Its clusters are as its chain has them, which may end too soon. */
+/** A file or folder of a FAT file system. Its clusters are those of its chain, which may end too soon. */
 export interface FatEntry {
   readonly name: string;
   readonly folder: boolean;
@@ -9,7 +9,7 @@ export interface FatEntry {
   readonly cluster: number;
 }
 
-/** A FAT file system that is read as firmware reads it: the first copy of the table, no repair. */
+/** A FAT file system, read in the way of firmware: the first copy of the table, no repair. */
 export interface Fat {
   /** The entries of a folder by its path, e.g. `EFI/Linux`; undefined when there is none. Names: case does not count. */
   list(path: string): FatEntry[] | undefined;
@@ -25,7 +25,7 @@ const LONG_NAME = 0x0f;
 const DELETED = 0xe5;
 const CHUNK = 64 * 1024;
 
-/** Where things lie, in bytes of the view unless it says otherwise. */
+/** Offsets of the parts, in bytes of the view unless noted. */
 interface Geometry {
   /** The first copy of the table of clusters. */
   readonly tableAt: number;
@@ -134,7 +134,7 @@ export function openFat(view: View): Fat {
   };
 }
 
-/** `3×8,0×2`: what follows one another, told by its number. */
+/** `3×8,0×2`: equal neighbours, with their number. */
 function runs(sources: Int32Array): string {
   const told: string[] = [];
   for (let from = 0; from < sources.length; ) {

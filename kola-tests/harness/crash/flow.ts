@@ -12,12 +12,12 @@ import type { Verdict } from './check.ts';
 import { readLog } from './log.ts';
 import type { Recording } from './survey.ts';
 
-/** Something that writes a disk, and at every moment leaves it so that the machine comes up. */
+/** An operation that writes a disk. The machine must come up after a power cut at any moment of it. */
 export interface Flow {
   readonly name: string;
   /** One sentence. */
   readonly what: string;
-  /** Besides the system disk. */
+  /** Disks beside the system disk. */
   readonly disks?: readonly DiskSpec[];
   /** The disk that is recorded: one of `disks`, or `system`, for which the machine is turned off and on again. */
   readonly recorded: string;
@@ -25,7 +25,7 @@ export interface Flow {
   readonly mayBeEmpty: boolean;
   /** The artifact that boots at the end. */
   readonly ends: 'uki' | 'next.uki';
-  /** Does it. What is written after `record` counts. */
+  /** Runs the operation. Writes after `record` count. */
   run(box: Machine, record: () => Promise<void>): Promise<void>;
 }
 
@@ -76,7 +76,7 @@ async function rootHashOf(lab: Lab, uki: Flow['ends']): Promise<string> {
   return root;
 }
 
-/** Has the disk out of the guest's hands, copies what is on it, and gives it back, recorded. */
+/** Takes the disk from the guest, copies its content, and gives it back with its writes recorded. */
 async function record(
   lab: Lab,
   box: Machine,
@@ -90,13 +90,13 @@ async function record(
   await (system ? box.start() : box.plug(recorded));
 }
 
-/** What a file's header says of what it is a copy of may be out of date. */
+/** The backing file in a file's header may be out of date. */
 function nodeOf({ path, format, backing }: DiskFile): object {
   const file = { driver: 'file', filename: path };
   return { driver: format, file, ...(backing ? { backing: nodeOf(backing) } : {}) };
 }
 
-/** Why a verdict must not be: the release of the beginning or of the end boots, or nothing at all if that may be. */
+/** Why a verdict is a fault. Right is: the release of the beginning or of the end boots, or nothing if that is allowed. */
 export function wrongFor(
   { mayBeEmpty }: Flow,
   releases: readonly string[],

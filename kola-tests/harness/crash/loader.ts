@@ -4,7 +4,7 @@
  * loader.conf's `default` nor LoaderEntryDefault is set.
  */
 
-/** What systemd-boot knows of a UKI: its file's name, and what its .osrel section says. */
+/** The data that systemd-boot has of a UKI: the name of its file, and its .osrel section. */
 export interface UkiName {
   readonly file: string;
   readonly osRelease: string;
@@ -14,7 +14,7 @@ export interface BootEntry {
   readonly file: string;
   /** The name without the counter. */
   readonly id: string;
-  /** Undefined: it is not counted. */
+  /** Undefined if the entry has no counter. */
   readonly left: number | undefined;
   readonly done: number;
   readonly sortKey: string;
@@ -64,10 +64,10 @@ function order(a: string, b: string): number {
 
 const LETTER = /[A-Za-z]/;
 const DIGIT = /\d/;
-/** What separates parts but counts for nothing. */
+/** Characters that only separate parts of a version. */
 const NOISE = /[^A-Za-z0-9~\-^.]/;
 
-/** UAPI.10 Version Format Specification, as `strverscmp_improved` has it. Negative: `a` is older. */
+/** UAPI.10 Version Format Specification, as `strverscmp_improved` implements it. Negative: `a` is older. */
 export function compareVersions(a: string, b: string): number {
   let i = 0;
   let j = 0;

@@ -6,16 +6,16 @@ import { Failure } from '../../../sdk/lib/errors.ts';
  * drivers/md/dm-log-writes.c). All numbers are little-endian.
  */
 
-/** One request of the guest, in the order in which the disk was given it. Sectors are those of the log. */
+/** One request of the guest, in the order in which the disk got them. Sectors are those of the log. */
 export interface LogEntry {
   readonly kind: 'write' | 'discard' | 'flush' | 'mark';
   readonly sector: number;
   readonly sectors: number;
-  /** Durable when it is done, whatever is in the disk's cache. */
+  /** Durable when it is done, independent of the disk's cache (FUA). */
   readonly fua: boolean;
-  /** What was written before is durable when this begins. */
+  /** Earlier writes are durable when this begins. */
   readonly preflush: boolean;
-  /** Where its data is in the log, in bytes. */
+  /** Offset of its data in the log, in bytes. */
   readonly data: number;
 }
 
@@ -56,7 +56,7 @@ export function readLog(fd: number, where: string): WriteLog {
       preflush: (flags & FLUSH) !== 0,
       data: at + sectorSize,
     });
-    // What is discarded has a length, but nothing in the log; a mark has its text.
+    // A discard has a length, but no data in the log; a mark has its text.
     const data = (flags & MARK) !== 0 ? length : (flags & DISCARD) !== 0 ? 0 : sectors * sectorSize;
     at += sectorSize + Math.ceil(data / sectorSize) * sectorSize;
   }

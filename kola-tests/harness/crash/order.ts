@@ -1,24 +1,24 @@
 import type { LogEntry } from './log.ts';
 
-/** Part of one write that reached the disk when power went: sectors of its own, from `from` up to `to`. */
+/** The part of one write that reached the disk before the power cut: its own sectors, from `from` up to `to`. */
 export interface Torn {
   readonly entry: number;
   readonly from: number;
   readonly to: number;
 }
 
-/** What a disk holds after a power cut. All of it is indices into the log. */
+/** The content of a disk after a power cut, as indices into the log. */
 export interface CrashState {
-  /** The last entry that the disk was given. -1: none. */
+  /** The last entry that the disk got. -1: none. */
   readonly at: number;
-  /** Durable by then, in the order in which that became so; only what is new since the last state. */
+  /** Writes that are durable by then, in the order in which they became durable; only those new since the last state. */
   readonly settled: readonly number[];
-  /** In the cache by then, and on the disk nevertheless, ascending. */
+  /** Writes that were in the cache by then and reached the disk nevertheless, ascending. */
   readonly applied: readonly number[];
   readonly torn?: Torn;
 }
 
-/** How many ways to lose what was not flushed are looked at. */
+/** How many ways to lose unflushed writes are checked. */
 export interface Bounds {
   /** Up to so many writes before the newest: every combination. */
   readonly every: number;
@@ -52,7 +52,7 @@ export function* crashStates(entries: readonly LogEntry[], bounds: Bounds = BOUN
       if (settled.length > 0) yield { at, settled, applied: [] };
       continue;
     }
-    // What is settled is told once, and first.
+    // Durable writes are reported once, and first.
     if (settled.length > 0) yield { at: at - 1, settled, applied: [] };
     if (entry.kind === 'write') yield* torn(at, entry, pending);
     let newly = entry.fua ? [at] : [];
@@ -64,7 +64,7 @@ export function* crashStates(entries: readonly LogEntry[], bounds: Bounds = BOUN
   }
 }
 
-/** The newest write is on the disk by half, and so is what was in the cache before. */
+/** Half of the newest write is on the disk, and all writes that were in the cache before. */
 function* torn(at: number, { sectors }: LogEntry, pending: readonly number[]): Generator<CrashState> {
   const half = sectors >> 1;
   if (half === 0) return;
@@ -75,7 +75,7 @@ function* torn(at: number, { sectors }: LogEntry, pending: readonly number[]): G
     yield { at, settled: [], applied: [...pending], torn: { entry: at, from, to } };
 }
 
-/** What of `pending` reached the disk. The first one is all of it. */
+/** The writes of `pending` that reached the disk. The first answer is all of them. */
 function* subsets(pending: readonly number[], bounds: Bounds, random: () => number): Generator<number[]> {
   const count = pending.length;
   if (count <= bounds.every) {
@@ -95,7 +95,7 @@ function* subsets(pending: readonly number[], bounds: Bounds, random: () => numb
     const chosen = pending.filter(() => random() < 0.5);
     const lost = count - chosen.length;
     const key = chosen.join();
-    // Those with none, one or two lost, and with all lost, were there.
+    // The combinations with none, one, two or all writes lost have been yielded already.
     if (lost <= 2 || chosen.length === 0 || seen.has(key)) continue;
     seen.add(key);
     yield chosen;

@@ -4,7 +4,7 @@ import { type Base, CrashDisk, type Region } from './disk.ts';
 import type { WriteLog } from './log.ts';
 import { BOUNDS, type Bounds, type CrashState, crashStates, generator } from './order.ts';
 
-/** What was recorded while something wrote a disk. */
+/** The recording of all writes to a disk. */
 export interface Recording {
   readonly base: Base;
   readonly log: WriteLog;
@@ -13,7 +13,7 @@ export interface Recording {
   readonly block: number;
 }
 
-/** A state that must not be, by its number from 0. */
+/** A state with a wrong verdict, by its number from 0. */
 export interface Wrong {
   readonly state: number;
   /** The last request that the disk was given. */
@@ -23,11 +23,11 @@ export interface Wrong {
 
 export interface Survey {
   readonly states: number;
-  /** How many states boot what: `nothing`, or a root hash. */
+  /** The number of states by what they boot: `nothing`, or a root hash. */
   readonly boots: ReadonlyMap<string, number>;
-  /** How many states there are for each way in which one may be wrong, and the first of each. */
+  /** The number of states for each kind of fault, and the first state of each. */
   readonly wrong: ReadonlyMap<string, { readonly count: number; readonly first: Wrong }>;
-  /** State partitions that differ, by the number of the first state that has each. */
+  /** Different state partitions, each with the number of the first state that has it. */
   readonly statePartitions: ReadonlyMap<number, Region>;
   /** A choice of states that boot a release, by their numbers; the same at each run. */
   readonly sample: readonly number[];
@@ -82,7 +82,7 @@ export function survey(
   return { states, boots, wrong, statePartitions, sample: chosen.sort((a, b) => a - b), last };
 }
 
-/** Vitter's algorithm R: each of those seen has the same chance. */
+/** Vitter's algorithm R: each state that was seen has the same chance. */
 function reservoir(
   chosen: number[],
   one: number,

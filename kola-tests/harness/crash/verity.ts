@@ -11,12 +11,12 @@ interface Superblock {
 
 const DIGEST = 32;
 
-/** Says whether data belongs to a root hash. It remembers what each block's digest is, by where its sectors come from. */
+/** Says whether data belongs to a root hash. It remembers each block's digest, by the origin of its sectors. */
 export class Verity {
   readonly #digests = new Map<string, Buffer>();
   readonly #verdicts = new Map<string, string | undefined>();
 
-  /** Why what is in these partitions is not what `root` (hexadecimal) is the hash of; undefined when it is. */
+  /** Why the content of these partitions does not match the root hash `root` (hexadecimal); undefined if it does. */
   fault(data: View, hashes: View, root: string): string | undefined {
     const known = `${root} ${data.key} ${hashes.key}`;
     if (!this.#verdicts.has(known)) this.#verdicts.set(known, this.#check(data, hashes, root));
@@ -97,7 +97,7 @@ function readSuperblock(hashes: View): Superblock | string {
   };
 }
 
-/** Where the levels of a tree are, the lowest first. On the disk the highest comes first, after the superblock. */
+/** The places of a tree's levels, the lowest first. On the disk the highest comes first, after the superblock. */
 function layOut({ hashBlock, dataBlocks }: Superblock): { at: number; blocks: number }[] {
   const perBlock = hashBlock / DIGEST;
   const sizes: number[] = [];

@@ -55,14 +55,14 @@ export function createBudget(memory: number, slots: number): Budget {
   };
 }
 
-/** What this host can run at once; `parallel` sets the number of tests, memory bounds it all the same. */
+/** The budget of this host. `parallel` sets the number of tests; memory limits it as well. */
 export async function hostBudget(parallel: number | undefined): Promise<Budget> {
   if (parallel !== undefined && (!Number.isSafeInteger(parallel) || parallel < 1)) {
     throw badInput(`--parallel takes a whole number from 1: ${parallel}`);
   }
   const info = await readFile('/proc/meminfo', 'utf8');
   const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(info)?.[1] ?? 0) / 1024;
-  // Of a container, whose own limit /proc/meminfo does not know; 0 or more than there is: none.
+  // The limit of a container, which /proc/meminfo does not know. 0, or more than the memory: no limit.
   const allowed = (process.constrainedMemory() ?? 0) / 1024 ** 2;
   const usable = allowed > 0 ? Math.min(available, allowed) : available;
   // A tenth stays for the page cache, which holds the snapshots' memory.

@@ -4,7 +4,7 @@ import type { Machine } from '../machine/machine.ts';
 import type { Acceleration } from '../qemu/accel.ts';
 
 /*
- * What is looked at on every machine after every test, without asking. Each finding is one line:
+ * The checks of every machine after every test. Each finding is one line:
  *   failed unit: NAME · kernel: MESSAGE · listener: PROTOCOL ADDRESS:PORT PROCESS · zfs: STATUS · guest: …
  */
 
@@ -19,7 +19,7 @@ for pool in /proc/spl/kstat/zfs/*/; do
 done
 `;
 
-/** Looks a machine over. Returns findings; an unreachable guest is one, a machine that the test turned off has none. */
+/** Checks a machine. An unreachable guest is a finding; a machine that the test turned off has none. */
 export async function findings(
   machine: Pick<Machine, 'execute' | 'isOn' | 'gone' | 'kernelLog'>,
   accel: Pick<Acceleration, 'kind'>,
@@ -43,7 +43,7 @@ async function look(machine: Pick<Machine, 'execute' | 'isOn' | 'gone'>): Promis
   }
 }
 
-/** What one line of the guest's report amounts to. Exported for its test. */
+/** The findings in one line of the guest's report. Exported for its test. */
 export function judge(line: string, emulated: boolean): string[] {
   const at = line.indexOf(' ');
   const text = line.slice(at + 1).trim();
@@ -84,7 +84,7 @@ function listener(text: string): string[] {
   return [`listener: ${protocol} ${local} ${name}`];
 }
 
-/** The findings that the test did not announce. */
+/** The findings that the test does not expect. */
 export function unexpected(found: readonly string[], expect: readonly RegExp[]): string[] {
   return found.filter((finding) => !expect.some((pattern) => pattern.test(finding)));
 }

@@ -7,8 +7,8 @@ import { type Denial, type Denylist, validate } from './denylist.schema.ts';
 export type { Denial } from './denylist.schema.ts';
 
 /**
- * Reads a denylist: JSON, `{"denied": [{test, reason, tracker, expires}]}`. No file, no denials. Each entry must be of
- * one of the `tests` there are: one of a test that was renamed would hold nothing back, for ever.
+ * Reads a denylist: JSON, `{"denied": [{test, reason, tracker, expires}]}`. No file means no denials. Each entry must
+ * name one of `tests`: an entry with the old name of a renamed test would have no effect.
  */
 export async function readDenylist(path: string, tests: ReadonlySet<string>): Promise<readonly Denial[]> {
   let text: string;
@@ -40,11 +40,11 @@ export function parseDenylist(text: string, where: string): readonly Denial[] {
 
 function isDay(text: string): boolean {
   const day = new Date(`${text}T00:00:00Z`);
-  // A date that no month has is counted on into the next one.
+  // Date turns a day that the month does not have into one of the next month.
   return !Number.isNaN(day.getTime()) && day.toISOString().slice(0, 10) === text;
 }
 
-/** What holds a test back today, and whether that has gone on for too long. */
+/** The denial of a test today, and whether it has expired. */
 export function denialOf(
   test: string,
   denials: readonly Denial[],

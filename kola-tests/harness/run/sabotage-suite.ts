@@ -56,7 +56,7 @@ export function sabotageTitle(sabotage: string, test: string): string {
   return `${sabotage}: ${test} turns red`;
 }
 
-/** Neither recorded nor reported as runs of the test: they say nothing of what is under test. */
+/** These runs are neither recorded nor reported as runs of the test, because they say nothing about the image. */
 async function runSabotaged(
   sabotage: Sabotage,
   wanted: RegisteredTest,

@@ -19,7 +19,7 @@ export interface SuiteOptions {
   readonly shard?: Selection['shard'];
   readonly only?: readonly string[];
   readonly keep?: Keep;
-  /** Tests that are not run, because nothing of them has changed since they passed. */
+  /** Tests that are not run, because none of their inputs has changed since they passed. */
   readonly except?: readonly string[];
   /** Globs on names of sabotages, which are then run instead of tests. */
   readonly sabotages?: readonly string[];

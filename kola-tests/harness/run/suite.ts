@@ -33,7 +33,7 @@ async function main(options: SuiteOptions): Promise<void> {
 
   for (const { file, error } of broken) failedTest(`load ${fileURLToPath(file)}`, error);
   if (selected.length === 0) return;
-  // What an earlier run left must not be taken for the result of a test that does not come to leave one.
+  // A result of an earlier run must not count for a test that does not get as far as leaving one.
   await Promise.all(
     selected.map(({ definition }) =>
       rm(join(options.reportDir, definition.name), { recursive: true, force: true }),
@@ -49,7 +49,7 @@ async function main(options: SuiteOptions): Promise<void> {
   const { image, reportDir, keep } = options;
   const run = { lab, budget, reportDir, ...(keep ? { keep } : {}) };
   let forked = false;
-  // The budget lets them in; node:test must only have offered it enough.
+  // The budget decides; node:test must only offer it enough tests.
   const concurrency = budget.slots + selected.filter(({ definition }) => definition.waits).length;
   void describe(`kola ${image}`, { concurrency }, () => {
     // An image that no machine came up from has no chart, and asking for one would take minutes.
@@ -83,7 +83,7 @@ function expired({ reason, tracker, expires }: Denial): Failure {
   });
 }
 
-/** Whoever started this run may be killed without a word to its children: then nobody wants the rest of it. */
+/** The process that started this run may be killed without a signal to its children. Then this run ends, too. */
 function endWithParent(): void {
   const parent = process.ppid;
   setInterval(() => {
@@ -97,6 +97,6 @@ if (given !== undefined) {
   const options = JSON.parse(given) as SuiteOptions;
   const { sabotages } = options;
   const suite = sabotages ? sabotageSuite(options, sabotages) : main(options);
-  // What keeps all tests from running is one failed test, told in one place.
+  // An error that keeps all tests from running is one failed test.
   await suite.catch((error: unknown) => failedTest(`kola ${options.image}`, error));
 }
