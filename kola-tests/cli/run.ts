@@ -19,7 +19,7 @@ import { type Given, machineConfig, ownConfig, ownKeys, readConfig } from './run
 
 /** MiB: the image, and room for what the machine makes on first boot. */
 const SYSTEM_SIZE = 8192;
-/** What a first boot takes, firmware included, on two cores (README, Measured). */
+/** What a first boot takes, firmware included, on two cores (docs/measured.md). */
 const BOOT_SECONDS = { kvm: 15, tcg: 60 };
 
 export interface RunOptions {

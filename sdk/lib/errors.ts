@@ -1,4 +1,4 @@
-/** Exit codes of the command line (DESIGN section 4): 1 what was asked failed, 2 wrong usage or bad input. */
+/** Exit codes of the command line: 1 the command failed, 2 wrong usage or bad input. */
 export type ExitCode = 1 | 2;
 
 export interface FailureDetails {
