@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, unlinkSync, writeSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CrashDisk } from './disk.ts';
-import { type LogEntry, readLog } from './log.ts';
+import { readLog } from './log.ts';
 import { type Bounds, crashStates } from './order.ts';
 
 /** A request as a test writes it: data goes to a sector. */
@@ -72,5 +72,3 @@ export function found(requests: readonly Request[], size = 4, bounds?: Bounds, b
   closeSync(fd);
   return states;
 }
-
-export type { LogEntry };
