@@ -31,7 +31,7 @@ export async function serveFolder(folder: string): Promise<FolderServer> {
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
     const start = Number(from ?? 0);
     const end = to === undefined || to === '' ? size - 1 : Math.min(Number(to), size - 1);
-    if (start > end) {
+    if (from !== undefined && start > end) {
       response.writeHead(416, { 'content-range': `bytes */${size}` }).end();
       return;
     }
@@ -40,7 +40,7 @@ export async function serveFolder(folder: string): Promise<FolderServer> {
       'content-length': end - start + 1,
       ...(from === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${size}` }),
     });
-    if (request.method === 'HEAD') {
+    if (request.method === 'HEAD' || size === 0) {
       response.end();
       return;
     }
