@@ -1,16 +1,32 @@
 import type { Sabotage } from '../harness/run/sabotage.ts';
 
+const WRITABLE_USR = `mkdir -p /run/sabotage/upper /run/sabotage/work
+  mount -t overlay -o lowerdir=/usr,upperdir=/run/sabotage/upper,workdir=/run/sabotage/work overlay /usr`;
+
 const sabotages: readonly Sabotage[] = [
   {
     name: 'update.no-ranges',
     what: 'a proxy on the way gives whole files only, so that all of a release is fetched',
     tests: ['update.commit'],
     because: /of \d+ bytes fetched/,
-    guest: `mkdir -p /run/sabotage/upper /run/sabotage/work
-      mount -t overlay -o lowerdir=/usr,upperdir=/run/sabotage/upper,workdir=/run/sabotage/work overlay /usr
+    guest: `${WRITABLE_USR}
       mv /usr/bin/curl /usr/bin/curl.real
       printf '%s\\n' '#!/bin/sh' 'sed "/^range = /d" | exec /usr/bin/curl.real "$@"' >/usr/bin/curl
       chmod 755 /usr/bin/curl`,
+  },
+  {
+    name: 'update.any-signature',
+    what: 'every signature is taken for a good one',
+    tests: ['update.refused'],
+    because: /one that was changed:/,
+    guest: `${WRITABLE_USR} && ln -sf true /usr/bin/ssh-keygen`,
+  },
+  {
+    name: 'update.another-clock',
+    what: 'a time zone has the clock of another one',
+    tests: ['update.waits'],
+    because: /'wait'[\s\S]*'reboot'/,
+    guest: `${WRITABLE_USR} && cp /usr/share/zoneinfo/Etc/UTC /usr/share/zoneinfo/Pacific/Kiritimati`,
   },
 ];
 

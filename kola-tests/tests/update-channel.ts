@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { copyFile, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeChannel } from '../fixtures/channel.ts';
+import { runningRelease, subscribe, type Updating, updateState } from '../fixtures/updating.ts';
+import { softly } from '../harness/guest/soft.ts';
+import type { Machine } from '../harness/machine/machine.ts';
+import { register } from '../harness/run/register.ts';
+
+/* Updates: what a box takes from a channel and what not, and for what it waits. */
+
+const HOUR = 3_600_000;
+const time = (milliseconds: number) => new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
+
+/** Files of BASE that a test spoils, and what puts them back. */
+function spoiler({ channel, to }: Updating, image: string) {
+  const at = (path: string) => join(channel.folder, path);
+  const paths = {
+    root: at('root.json'),
+    channel: at(`${image}/stable.json`),
+    release: at(`${image}/releases/${to}/release.json`),
+    usr: at(`${image}/releases/${to}/usr.img`),
+    uki: at(`${image}/releases/${to}/uki.efi`),
+  };
+  /** With another content while `use` runs. Large files are links: they are moved, not copied. */
+  const spoilt = async (which: keyof typeof paths, content: string | Buffer, use: () => Promise<void>) => {
+    const path = paths[which];
+    await rename(path, `${path}.kept`);
+    try {
+      await writeFile(path, content);
+      await use();
+    } finally {
+      await rename(`${path}.kept`, path);
+    }
+  };
+  return { paths, spoilt };
+}
+
+/** That a verb of `draisine` fails with a sentence, and the disk is as it was. */
+function refuser(box: Machine, from: string) {
+  return async (verb: string, why: RegExp): Promise<void> => {
+    const { code, stderr } = await box.execute(`draisine ${verb}`, { seconds: 120 });
+    assert.match(stderr, why);
+    assert.equal(code, 1, stderr);
+    assert.deepEqual(await runningRelease(box), { version: from, entries: [`draisine_${from}.efi`] });
+  };
+}
+
+/** That nothing is done now, and why. */
+async function waits(box: Machine, kind: string): Promise<void> {
+  await box.succeed('draisine check', { seconds: 60 });
+  const told = JSON.parse(await box.succeed('draisine why --json')) as {
+    next?: { waits: { kind: string; end: string }[] };
+  };
+  const found = told.next?.waits.find((wait) => wait.kind === kind);
+  assert.ok(found, `${kind}: ${JSON.stringify(told.next)}`);
+  assert.notEqual(found.end, '');
+}
+
+register(
+  {
+    name: 'update.refused',
+    what: 'A box takes nothing that is not signed, new, whole and its own, and says in a sentence what is wrong.',
+    timeout: 600,
+  },
+  async (_t, { box }) => {
+    const updating = await subscribe(box);
+    const { channel, from, to } = updating;
+    const image = await box.succeed('. /usr/lib/os-release; echo $IMAGE_ID');
+    const { paths, spoilt } = spoiler(updating, image);
+    const refused = refuser(box, from);
+    const stranger = await makeChannel({ image, version: from, usr: paths.usr, uki: paths.uki });
+    const checked = (which: Parameters<typeof spoilt>[0], content: string, why: RegExp) => () =>
+      spoilt(which, content, () => refused('check', why));
+    const good = await readFile(paths.channel, 'utf8');
+    const strange = await readFile(join(stranger.folder, image, 'stable.json'), 'utf8');
+    await stranger.remove();
+    const forged = good.replace('\\"serial\\":1', '\\"serial\\":9');
+    assert.notEqual(forged, good);
+    const again = () => channel.issue();
+    try {
+      await softly(box, {
+        'an empty channel': checked('channel', '\n', /the channel file is not JSON: it is empty/),
+        'one cut short': checked('channel', good.slice(0, 300), /the channel file is not JSON/),
+        'a web page': checked('channel', '<!doctype html><p>Log in', /it looks like a web page/),
+        'one that was changed': checked('channel', forged, /has a wrong signature/),
+        'one by another key': checked('channel', strange, /has 0 of the 1 signatures/),
+        'a root of nobody': checked('root', '{"signed": "{}", "signatures": []}', /root\.json: has format/),
+        'an endless one': async () => {
+          await spoilt('channel', '', async () => {
+            await truncate(paths.channel, 10 * 2 ** 30);
+            await refused('check', /stable\.json: the file is larger than it may be/);
+          });
+        },
+        'none at all': async () => {
+          await copyFile(paths.channel, `${paths.channel}.copy`);
+          await rm(paths.channel);
+          await refused('check', new RegExp(`there is no channel stable of ${image}`));
+          await rename(`${paths.channel}.copy`, paths.channel);
+        },
+        'that of another image': async () => {
+          await channel.issue({ image: 'other' });
+          await refused('check', /is the channel stable of other, not stable of/);
+          await channel.issue({ channel: 'alpha' });
+          await refused('check', /is the channel alpha of/);
+          await again();
+        },
+        'one of the past': async () => {
+          await box.succeed('draisine check', { seconds: 60 });
+          await spoilt('channel', good, () => refused('check', /has serial 1, and \d+ was seen before/));
+        },
+        'another release.json': async () => {
+          const release = await readFile(paths.release, 'utf8');
+          await spoilt('release', `${release}\n`, () =>
+            refused('stage', /is not the one that the channel names/),
+          );
+        },
+        'another /usr': async () => {
+          await spoilt('usr', Buffer.alloc(64), () =>
+            refused('stage', /does not give parts|hash tree|bytes, not|refuses/),
+          );
+        },
+        'another kernel image': async () => {
+          await spoilt('uki', Buffer.alloc((await readFile(paths.uki)).length), () =>
+            refused('stage', new RegExp(`uki\\.efi is not the one that ${to} names`)),
+          );
+        },
+        'a state partition that is full': async () => {
+          await box.succeed(
+            'fallocate -l $(($(df --output=avail -B1 / | tail -n 1) - 4096)) /filler; ! echo more >/filler2 || cat /dev/zero >/filler2 || :',
+          );
+          await refused('stage', /No space|ENOSPC|cannot/);
+          await box.succeed('rm -f /filler /filler2');
+        },
+        'two at once': async () => {
+          const lock = '/run/draisine/update.lock';
+          await box.succeed(`mkdir -p ${lock} && echo -n 1 >${lock}/owner`);
+          await refused('check', /another update is going on/);
+          await box.succeed(`rm -r ${lock}`);
+        },
+      });
+    } finally {
+      await updating.close();
+    }
+  },
+);
+
+register(
+  {
+    name: 'update.waits',
+    what: 'A box that does not update now says for what it waits and what ends that.',
+    timeout: 480,
+  },
+  async (_t, { box }) => {
+    const updating = await subscribe(box);
+    const { channel, from, to } = updating;
+    const policy = async (changes: object) => {
+      const settings = { base: updating.server.url, mode: 'stage', ...changes };
+      await box.copyTo(Buffer.from(JSON.stringify(settings)), '/etc/draisine/update.json');
+    };
+    const since = time(Date.now() - HOUR);
+    const issued = (changes: Parameters<typeof channel.issue>[0], kind: string) => async () => {
+      await channel.issue(changes);
+      await waits(box, kind);
+      await channel.issue();
+    };
+    const told = (changes: object, kind: string) => async () => {
+      await policy(changes);
+      await waits(box, kind);
+      await policy({});
+    };
+    try {
+      await softly(box, {
+        halted: issued({ halted: { reason: 'looking', since } }, 'halted'),
+        withdrawn: issued({ withdrawn: [{ version: to, reason: 'eats data', since }] }, 'withdrawn'),
+        rollout: issued({ rollout: { begins: time(Date.now() + HOUR), hours: 1 } }, 'rollout'),
+        expired: issued(
+          { issued: time(Date.now() - 100 * HOUR), expires: time(Date.now() - HOUR) },
+          'expired',
+        ),
+        notify: told({ mode: 'notify' }, 'mode'),
+        max: told({ max: from }, 'max'),
+        pinned: async () => {
+          await policy({ pin: from });
+          assert.match(await box.succeed('draisine check', { seconds: 60 }), /is pinned to/);
+          await policy({});
+        },
+        held: async () => {
+          await box.succeed("draisine hold film --reason 'a film runs' --for 2h");
+          await waits(box, 'hold');
+          assert.match(await box.fail('draisine stage', { seconds: 60 }), /held by film: a film runs/);
+          await box.succeed('draisine release-hold film');
+        },
+        'a clock of 2021': async () => {
+          await channel.issue({ issued: time(Date.now() - 100 * HOUR), expires: time(Date.now() - HOUR) });
+          await box.succeed('timedatectl set-ntp false || :; date --set 2021-01-01 >/dev/null');
+          await waits(box, 'expired');
+          await box.succeed(`date --set @${Math.floor(Date.now() / 1000)} >/dev/null`);
+          await channel.issue();
+        },
+        'a state file that is damaged': async () => {
+          await box.succeed('echo "{\\"format\\": 7" >/var/lib/draisine/update/state.json; draisine check', {
+            seconds: 60,
+          });
+          assert.equal((await updateState(box)).staged, undefined);
+          assert.match(await box.succeed('journalctl --identifier=draisine --no-pager'), /begun anew/);
+        },
+      });
+      // In a window of another zone: now, by the clock of Kiritimati, and not by that of UTC.
+      await box.succeed('draisine stage', { seconds: 180 });
+      const minutes = (Math.floor(Date.now() / 60_000) + 14 * 60 - 5) % 1440;
+      const clock = `${String(Math.floor(minutes / 60)).padStart(2, '0')}:${String(minutes % 60).padStart(2, '0')}`;
+      const windows = [{ from: clock, minutes: 60 }];
+      await policy({ mode: 'auto', windows, zone: 'UTC' });
+      await waits(box, 'window');
+      await policy({ mode: 'auto', windows, zone: 'Pacific/Kiritimati' });
+      const { next } = JSON.parse(await box.succeed('draisine why --json')) as { next: { action: string } };
+      assert.equal(next.action, 'reboot');
+      // Withdrawn after it was staged: out of the boot menu.
+      await channel.issue({ withdrawn: [{ version: to, reason: 'eats data', since }] });
+      await box.succeed('draisine check && draisine update', { seconds: 120 });
+      assert.deepEqual(await runningRelease(box), { version: from, entries: [`draisine_${from}.efi`] });
+    } finally {
+      await updating.close();
+    }
+  },
+);
