@@ -36,14 +36,24 @@ export function withMountable<T>(box: Box, device: string, use: (folder: string 
   return code === 0 ? andUnmount(box, folder, use) : use(undefined);
 }
 
-/** One of this process. Those of processes that were killed are unmounted. */
+/** Folders at which this process has something mounted now, of each box that it knows: one in a real process. */
+const inUse = new WeakMap<Box, string[]>();
+
+function usedBy(box: Box): string[] {
+  const used = inUse.get(box) ?? [];
+  inUse.set(box, used);
+  return used;
+}
+
+/** One of this process. Those of processes that were killed are unmounted, also of one that had the same number. */
 function mountFolder(box: Box, device: string): string {
   box.makeFolder(MOUNTS, 0o700);
   const [own, name] = [box.readLink('/proc/self'), nameOf(device)];
   for (const folder of box.list(MOUNTS)) {
     const process = folder.slice(folder.lastIndexOf('.') + 1);
-    if (process !== own && box.stat(`/proc/${process}`) !== undefined) continue;
     const left = `${MOUNTS}/${folder}`;
+    const alive = process === own ? usedBy(box).includes(left) : box.stat(`/proc/${process}`) !== undefined;
+    if (alive) continue;
     if (box.run(['mountpoint', '--quiet', left]).code === 0) unmount(box, left);
     if (process !== own) box.remove(left);
   }
@@ -53,9 +63,12 @@ function mountFolder(box: Box, device: string): string {
 }
 
 function andUnmount<T>(box: Box, folder: string, use: (folder: string) => T): T {
+  const used = usedBy(box);
+  used.push(folder);
   try {
     return use(folder);
   } finally {
+    used.splice(used.lastIndexOf(folder), 1);
     unmount(box, folder);
   }
 }
