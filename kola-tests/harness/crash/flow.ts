@@ -57,7 +57,12 @@ export async function recordFlow(lab: Lab, flow: Flow, dir: string): Promise<Rec
     await box.crash();
     const [baseFd, logFd] = [openSync(base, 'r'), openSync(log, 'r')];
     return {
-      recording: { base: { fd: baseFd, size: size << 20 }, log: readLog(logFd, log), logFd, block: BLOCK },
+      recording: {
+        base: { fd: baseFd, size: size * 2 ** 20 },
+        log: readLog(logFd, log),
+        logFd,
+        block: BLOCK,
+      },
       ends,
       close: () => {
         closeSync(baseFd);
