@@ -40,7 +40,8 @@ export const esp = recipe<{
       );
     }
     const settings = join(scratch, 'loader.conf');
-    await writeFile(settings, `timeout ${menuSeconds}\n`);
+    // The first profile of the newest release with tries left (packages/box/disk/loader.ts says why).
+    await writeFile(settings, `timeout ${menuSeconds}\ndefault draisine_*.efi\n`);
     const boot = join(sdk.path, SYSTEMD_BOOT);
     await makeFat({
       ...{ sdk: sdk.path, out, size, bits: 32, volumeId, label: 'DRAISINE', epoch, scratch, signal },
