@@ -69,7 +69,7 @@ test('a cut connection is resumed', async (t) => {
   good.files.set(`/debian/${file.path}`, (request, response) => {
     if (turn++ === 0) {
       response.writeHead(200, { 'content-length': content.length });
-      response.write(content.subarray(0, 5000), () => setTimeout(() => response.destroy(), 20));
+      response.write(content.subarray(0, 5000), () => setTimeout(() => response.destroy(), 150));
       return;
     }
     assert.equal(request.headers.range, 'bytes=5000-');
@@ -90,7 +90,7 @@ test('a download that progresses goes on, however often the connection is cut', 
       'content-length': content.length - from,
       ...(from > 0 ? range : {}),
     });
-    response.write(content.subarray(from, from + step), () => setTimeout(() => response.destroy(), 20));
+    response.write(content.subarray(from, from + step), () => setTimeout(() => response.destroy(), 150));
   });
   await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
   assert.deepEqual(await readFile(out), content);
