@@ -28,12 +28,12 @@ export function clearLoaderChoice(box: Box): void {
 }
 
 /**
- * The entry that starts by itself: of the newest release with tries left, its first profile. Without this line systemd-boot
- * 257 takes another profile of a release on trial: it strips the counter from the first profile's id alone
- * (`draisine_V.efi`), and `draisine_V+3.efi@1` sorts before that. Profiles' ids end otherwise, so the pattern leaves them
- * out; entries without tries are at the end of the list, so it takes none of them while another is there.
+ * The entry that starts by itself: of the newest release with tries left, its first profile (`id` in the image's
+ * `profiles`). Without this line systemd-boot 257 starts another profile of a release on trial: it sorts those of a UKI with
+ * a counter before the first one. Entries without tries are at the end of the list, so that the pattern takes none of them
+ * while another is there.
  */
-export const DEFAULT_ENTRY = 'default draisine_*.efi';
+export const DEFAULT_ENTRY = 'default draisine_*@disk';
 
 /** Makes `default` in loader.conf(5) that pattern, in the place of an entry that somebody chose. */
 export function setDefaultEntry(box: Box, esp: string): void {
