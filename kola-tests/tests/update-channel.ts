@@ -60,6 +60,7 @@ async function waits(box: Machine, kind: string): Promise<void> {
 register(
   {
     name: 'update.refused',
+    long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
     what: 'A box takes nothing that is not signed, new, whole and its own, and says in a sentence what is wrong.',
     timeout: 600,
   },

@@ -17,6 +17,7 @@ async function trialEnds(box: Machine, version: string): Promise<UpdateState> {
 register(
   {
     name: 'update.commit',
+    long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
     what: 'A release is fetched by the blocks that are new, tried, committed, and can be left again by hand.',
     timeout: 480,
   },
@@ -84,6 +85,7 @@ async function enable(box: Machine, unit: string): Promise<void> {
 register(
   {
     name: 'update.reject',
+    long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
     what: 'A release that breaks a service of the box is left by itself, once, and the box says why.',
     timeout: 480,
     expect: [/delicate\.service/],
@@ -125,6 +127,7 @@ register(
 register(
   {
     name: 'update.no-start',
+    long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
     what: 'A release that does not start gets three tries; then the box runs the one before, and says so.',
     timeout: 600,
   },
@@ -164,6 +167,7 @@ register(
 register(
   {
     name: 'update.torn-table',
+    long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
     what: 'A power cut while the partition table is written leaves a machine that boots, from the table’s second copy.',
     // OVMF mends the first copy by itself; not all firmware does.
     machines: { box: { start: 'fresh', firmware: 'none' } },
