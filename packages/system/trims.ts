@@ -194,6 +194,7 @@ export const trims: readonly Trim[] = [
     paths: [
       'usr/lib/systemd/system-generators/systemd-bless-boot-generator',
       'usr/lib/systemd/system/systemd-boot-{update,random-seed}.service',
+      'usr/lib/systemd/system/sysinit.target.wants/systemd-boot-{update,random-seed}.service',
       'usr/lib/systemd/system/{sockets.target.wants/systemd-bootctl.socket,systemd-bootctl.socket,systemd-bootctl@.service}',
       'usr/lib/systemd/system/systemd-bless-boot.service',
       'etc/initramfs/**',
