@@ -31,7 +31,7 @@ export function runningContent(box: Box, running: RunningUsr): SlotContent {
     veritySize: blocks * BLOCK,
     write({ usr, verity }) {
       const dd = (...words: readonly string[]) =>
-        mustRun(box, 'cannot copy /usr', ['dd', 'conv=fsync,notrunc', 'status=none', ...words]);
+        mustRun(box, 'cannot copy /usr', ['dd', 'conv=fsync,notrunc,nocreat', 'status=none', ...words]);
       dd('if=/dev/mapper/usr', `of=${usr}`, 'bs=1M');
       // The superblock is in front of the first block of hashes.
       dd(

@@ -92,6 +92,7 @@ export function fillSlot(
 ): void {
   const devices = { usr: slot.usr.device, verity: slot.verity.device };
   nameSlot(box, disk, slot, { usr: EMPTY_LABEL, verity: EMPTY_LABEL });
+  awaitPartitions(box, [devices.usr, devices.verity]);
   progress(`writing /usr to ${devices.usr} and ${devices.verity}`);
   content.write(devices);
   progress('reading it back');
@@ -101,6 +102,20 @@ export function fillSlot(
       hint: 'the running release stays; replace the disk',
     });
   nameSlotFor(box, disk, slot, content);
+}
+
+/**
+ * A table that was written is read again by udev (its watch on the whole disk), and for a moment the partitions are gone:
+ * what is written to their names then would be a file in /dev. Waits until they are there, and still are half a second later.
+ */
+function awaitPartitions(box: Box, devices: readonly string[]): void {
+  const there = (): boolean => devices.every((device) => box.stat(device)?.type === 'block');
+  for (let tried = 0, seen = 0; seen < 2; tried++) {
+    if (tried === 60) throw new BoxError('the partitions are gone from /dev', { where: devices.join(', ') });
+    box.sleep(500);
+    box.run(['udevadm', 'settle', '--timeout=30']);
+    seen = there() ? seen + 1 : 0;
+  }
 }
 
 /** Names a slot for what it holds. */
