@@ -282,6 +282,7 @@ const dropIn = Buffer.from(`[Service]\nExecStartPre=-/bin/sh -c '${NEVER_ERASED}
 register(
   {
     name: 'install.emmc',
+    long: 'boots through the firmware, installs, and boots again: minutes under emulation; install.boot does so in the gate',
     what: 'The system installs itself onto soldered flash and boots from it.',
     machines: {
       box: {
@@ -317,6 +318,7 @@ async function installed(box: Machine, on: RegExp): Promise<void> {
 register(
   {
     name: 'install.from-pxe',
+    long: 'boots through the firmware, installs, and boots again: minutes under emulation; install.boot does so in the gate',
     what: 'A machine that boots from the network installs itself onto its disk.',
     machines: { box: { memory: 768, start: 'off', disks: [{ name: 'target', size: TARGET }] } },
     config: EMPTY_CONFIG,
@@ -387,6 +389,7 @@ register(
 register(
   {
     name: 'install.copies',
+    long: 'boots through the firmware, installs, and boots again: minutes under emulation; install.boot does so in the gate',
     what: 'Two disks with the same image stop the boot with a clear message.',
     machines: { box: { start: 'off', disks: [{ name: 'copy', artifact: 'disk' }] } },
   },

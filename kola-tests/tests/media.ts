@@ -47,6 +47,7 @@ async function written(box: Machine): Promise<number> {
 register(
   {
     name: 'media.live-stick',
+    long: 'boots through the firmware, installs, and boots again: minutes under emulation; install.boot does so in the gate',
     what: 'The image on a stick runs live without writing to it, and installs itself onto a disk.',
     machines: {
       box: {
@@ -109,6 +110,7 @@ async function isFromIso(box: Machine, device: RegExp): Promise<void> {
 register(
   {
     name: 'media.iso-cd',
+    long: 'boots through the firmware, installs, and boots again: minutes under emulation; install.boot does so in the gate',
     what: 'The ISO on a CD runs live, and installs itself onto the disk that was named in the boot menu.',
     machines: {
       box: {
@@ -154,6 +156,7 @@ const EMBEDDED = join(tmpdir(), `draisine-embedded-${process.pid}.iso`);
 register(
   {
     name: 'media.iso-stick',
+    long: 'boots through the firmware, installs, and boots again: minutes under emulation; install.boot does so in the gate',
     varies: [EMBEDDED],
     what: 'The ISO on a stick boots with the config that was embedded in it.',
     machines: {
