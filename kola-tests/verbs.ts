@@ -10,6 +10,9 @@ import { type SpawnOptions, spawnMachine } from './cli/spawn.ts';
 import { type TestOptions, testEverything } from './cli/test.ts';
 
 const FRESH = 'run again what has passed and has not changed since';
+const SHARD = 'only part I of N';
+const DURATIONS = 'a history.jsonl, the same for all parts, to balance the VM tests by';
+const REPORT = 'where the report and the evidence of failed tests go; default out/report';
 
 /** The verbs of this room: run, test, kola, doctor. */
 export function register(program: Command): void {
@@ -39,6 +42,10 @@ export function register(program: Command): void {
     .option('--unit', 'unit tests only')
     .option('--vm', 'VM tests only')
     .option('--all', 'the long tests too: sabotages, the image generic, series of power cuts')
+    .option('--image <image>', 'the image of the VM tests', 'n100')
+    .option('--shard <i/n>', SHARD)
+    .option('--durations <file>', DURATIONS)
+    .option('--report <dir>', REPORT)
     .option('--fresh', FRESH)
     .action(async (patterns: string[], options: TestOptions) =>
       exit(await testEverything(patterns, options)),
@@ -67,11 +74,11 @@ function registerKola(kola: Command): void {
       'tests at once; default: the number of processors, memory permitting',
       parseCount,
     )
-    .option('--shard <i/n>', 'only part I of N')
-    .option('--durations <file>', 'a history.jsonl, the same for all parts, to balance them by')
+    .option('--shard <i/n>', SHARD)
+    .option('--durations <file>', DURATIONS)
     .option('--rerun-failed', 'only those that failed last time')
     .option('--fresh', `${FRESH}; a test given by its whole name always runs`)
-    .option('--report <dir>', 'where failed tests leave their evidence; default out/report')
+    .option('--report <dir>', REPORT)
     .option('--json', 'result as JSON on stdout')
     .option('--keep [when]', 'leave the machines of a failed test running (--keep=always: of any test)')
     .option(

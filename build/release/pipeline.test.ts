@@ -207,8 +207,7 @@ test('the pipeline for GitHub, step by step, against nginx and a git server', as
   let version: NodeJS.ProcessEnv = {};
   for (const [job, steps] of githubSteps()) {
     for (const { run: command = '', 'continue-on-error': tolerated } of steps) {
-      if (command.includes('kola run')) continue;
-      if (command.includes('test --static')) continue; // is what runs this test
+      if (command.includes('test --all')) continue;
       if (command.includes('release report')) writeResults(work);
       if (command === './draisine lock --update') {
         writeFileSync(

@@ -1,19 +1,20 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { badInput, describeFailure } from '../../sdk/lib/errors.ts';
 import { readArtifacts } from '../harness/qemu/artifacts.ts';
 import type { TestResult } from '../harness/report/result.ts';
 import { bisectVerdict } from '../harness/report/results.ts';
 import { spentOn, spentTable } from '../harness/report/spent.ts';
-import { readDurations, readHistory } from '../harness/run/history.ts';
+import { readHistory } from '../harness/run/history.ts';
 import { loadTests, type RegisteredTest } from '../harness/run/register.ts';
-import { matchesAny, type Shard } from '../harness/run/select.ts';
+import { matchesAny } from '../harness/run/select.ts';
 import { testModules } from '../harness/run/suite-options.ts';
 import { buildImage } from './build.ts';
 import { keepOption } from './keep.ts';
 import { liveLine } from './live.ts';
-import { OUT, parseShard } from './options.ts';
+import { OUT } from './options.ts';
 import { reportStages } from './outcome.ts';
 import { recap } from './recap.ts';
+import { shardOption } from './shard.ts';
 import { reportVmTests, vmStage } from './vm-stage.ts';
 
 export interface KolaOptions {
@@ -119,13 +120,12 @@ async function run(
     live: liveLine(process.stderr),
     whenRun: async (outcome) => {
       process.stderr.write(recap(outcome));
-      results = await reportVmTests(
+      results = await reportVmTests(outcome, {
         image,
-        report ?? join(OUT, 'report'),
-        outcome,
-        all && !shard,
-        all ? options.shard : undefined,
-      );
+        dir: report ?? join(OUT, 'report'),
+        scope: all ? 'all' : 'part',
+        shard,
+      });
       return spentTable(spentOn(outcome.stages, results));
     },
   });
@@ -138,18 +138,6 @@ async function run(
     process.stdout.write(`${JSON.stringify({ image, failed, tests: told }, undefined, 2)}\n`);
   }
   return { failed, results };
-}
-
-async function shardOption({ image, shard, durations }: KolaOptions): Promise<Shard | undefined> {
-  if (shard === undefined) {
-    if (durations !== undefined)
-      throw badInput('--durations says how to balance --shard: give that too', { hint: '--shard I/N' });
-    return undefined;
-  }
-  return {
-    ...parseShard(shard),
-    ...(durations === undefined ? {} : { durations: await readDurations(image, resolve(durations)) }),
-  };
 }
 
 export async function selected(

@@ -7,9 +7,10 @@ import { log } from '../../sdk/lib/log.ts';
 import { type Artifact, readArtifacts } from '../harness/qemu/artifacts.ts';
 import { qemuTree } from '../harness/qemu/tree.ts';
 import type { TestResult } from '../harness/report/result.ts';
-import { writeReport } from '../harness/report/write.ts';
+import { type Scope, writeReport } from '../harness/report/write.ts';
 import { bootChartFile } from '../harness/run/bootchart.ts';
 import { loadTests } from '../harness/run/register.ts';
+import type { Shard } from '../harness/run/select.ts';
 import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from '../harness/run/suite-options.ts';
 import { OUT } from './options.ts';
 import type { Outcome } from './outcome.ts';
@@ -49,13 +50,19 @@ export function stageName({ image, sabotages }: Pick<VmOptions, 'image' | 'sabot
   return sabotages ? `sabotages of ${image}` : `machines of ${image}`;
 }
 
+export interface VmReport {
+  readonly image: string;
+  /** The folder that gets the report. */
+  readonly dir: string;
+  readonly scope: Scope;
+  /** The run was of this part of the scope. */
+  readonly shard?: Pick<Shard, 'index' | 'count'> | undefined;
+}
+
 /** Writes the report of the VM tests of a run, if there were any. Returns their results. */
 export async function reportVmTests(
-  image: string,
-  dir: string,
   { tests, stages }: Outcome,
-  complete: boolean,
-  shard?: string,
+  { image, dir, scope, shard }: VmReport,
 ): Promise<readonly TestResult[]> {
   const sentences = new Map(
     (await loadTests(await testModules())).tests.map(({ definition }) => [definition.name, definition.what]),
@@ -70,9 +77,9 @@ export async function reportVmTests(
     image,
     manifest,
     tests: ran,
-    complete,
+    scope,
     stages,
-    ...(shard === undefined ? {} : { shard }),
+    ...(shard ? { shard: `${shard.index}/${shard.count}` } : {}),
     ...(bootChart === undefined ? {} : { bootChart }),
   });
   log(`kola: report in ${join(dir, 'index.html')}`);

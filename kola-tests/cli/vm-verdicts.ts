@@ -5,7 +5,7 @@ import { denialOf, readDenylist } from '../harness/run/denylist.ts';
 import { loadTests, type RegisteredTest } from '../harness/run/register.ts';
 import { selectSabotages } from '../harness/run/sabotage.ts';
 import { loadSabotages, sabotageTitle } from '../harness/run/sabotage-suite.ts';
-import { selectTests } from '../harness/run/select.ts';
+import { partOf, selectTests } from '../harness/run/select.ts';
 import {
   OPTIONS_VARIABLE,
   type SuiteOptions,
@@ -96,7 +96,7 @@ interface Entries {
 async function entriesOf(options: SuiteOptions): Promise<Entries> {
   const { tests, broken } = await loadTests(await testModules());
   if (broken.length > 0) return { entries: [], others: broken.length };
-  if (options.sabotages) return { entries: await sabotageEntries(options.sabotages, tests), others: 0 };
+  if (options.sabotages) return { entries: await sabotageEntries(options, tests), others: 0 };
   const selected = selectTests(tests, selectionOf(options), new Map());
   const denylist = fileURLToPath(new URL('../denylist.json', import.meta.url));
   const denials = await readDenylist(denylist, new Set(tests.map(({ definition }) => definition.name)));
@@ -108,10 +108,11 @@ async function entriesOf(options: SuiteOptions): Promise<Entries> {
 }
 
 async function sabotageEntries(
-  patterns: readonly string[],
+  { sabotages = [], shard }: SuiteOptions,
   tests: readonly RegisteredTest[],
 ): Promise<readonly Entry[]> {
-  return selectSabotages(await loadSabotages(), tests, patterns).flatMap(({ name, file, tests: wanted }) =>
+  const chosen = partOf(selectSabotages(await loadSabotages(), tests, sabotages), shard);
+  return chosen.flatMap(({ name, file, tests: wanted }) =>
     tests
       .filter(({ definition }) => wanted.includes(definition.name))
       .map((test) => ({

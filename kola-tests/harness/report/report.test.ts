@@ -162,8 +162,10 @@ test('a report holds the tests of this run only, and a green complete run is wha
     await mkdir(join(report, 'zfs.mirror/box'));
     await writeFile(join(report, 'zfs.mirror/box/console.txt'), 'last words');
     const ended = ({ test: name, passed, totalMs: ms }: TestResult) => ({ name, passed, ms });
+    const run = { image: 'n100', manifest, stages: [] };
     const write = (...results: TestResult[]) =>
-      writeReport(report, { image: 'n100', manifest, tests: results.map(ended), complete: true, stages: [] });
+      writeReport(report, { ...run, tests: results.map(ended), scope: 'gate' });
+    const read = async () => JSON.parse(await readFile(join(report, 'results.json'), 'utf8'));
 
     await write(bad);
     assert.match(await readFile(join(report, 'index.html'), 'utf8'), /last words[\s\S]*/);
@@ -181,7 +183,13 @@ test('a report holds the tests of this run only, and a green complete run is wha
     assert.match(await readFile(join(report, 'index.html'), 'utf8'), /There was none/);
     await write(good);
     assert.match(await readFile(join(report, 'index.html'), 'utf8'), /Nothing: the same build/);
-    assert.equal(JSON.parse(await readFile(join(report, 'results.json'), 'utf8')).results.length, 1);
+    assert.equal((await read()).results.length, 1);
+    assert.equal((await read()).complete, false, 'the gate leaves out long tests');
+    const shard = '1/2';
+    await writeReport(report, { ...run, tests: [ended(good)], scope: 'all', shard });
+    assert.deepEqual([(await read()).complete, (await read()).shard], [true, shard]);
+    await writeReport(report, { ...run, tests: [ended(good)], scope: 'part', shard });
+    assert.equal((await read()).complete, false, 'a shard of some tests is no shard of all');
   } finally {
     if (saved === undefined) delete process.env.DRAISINE_CACHE;
     else process.env.DRAISINE_CACHE = saved;

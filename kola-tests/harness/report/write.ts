@@ -15,14 +15,16 @@ const EVIDENCE = ['journal.txt', 'console.txt', 'ignition.json', 'qemu.args'];
 /** Bytes of one text that go into the page: its end matters. The file has all. */
 const LONGEST = 200_000;
 
+/** What a run was of: all tests, the gate (all but the long ones), or only some tests. */
+export type Scope = 'all' | 'gate' | 'part';
+
 export interface ReportedRun {
   readonly image: string;
   readonly manifest: string;
   /** The VM tests, as they ended. */
   readonly tests: readonly Ended[];
-  /** The run was of the whole suite, so that it counts as green when all passed. */
-  readonly complete: boolean;
-  /** `I/N`: the run was of this part of the whole suite. */
+  readonly scope: Scope;
+  /** `I/N`: the run was of this part of the scope. */
   readonly shard?: string;
   /** `systemd-analyze plot` of a boot, an SVG file. */
   readonly bootChart?: string;
@@ -33,7 +35,7 @@ export interface ReportedRun {
 /** Writes `junit.xml`, `results.json` and `index.html` about a run into the report's folder. Returns the results. */
 export async function writeReport(
   dir: string,
-  { image, manifest, tests, complete, shard, bootChart, stages }: ReportedRun,
+  { image, manifest, tests, scope, shard, bootChart, stages }: ReportedRun,
 ): Promise<readonly TestResult[]> {
   const results = await resultsOf(dir, tests);
   const durations = results.filter(({ passed, skipped }) => passed && skipped === undefined);
@@ -42,7 +44,8 @@ export async function writeReport(
     tests: Object.fromEntries(durations.map(({ test, totalMs }) => [test, totalMs])),
   };
   const artifacts = await artifactDigests(manifest);
-  const whole = shard === undefined ? { complete } : { complete: true, shard };
+  // A release is promoted on the results of all tests: of one run, or of every shard together.
+  const whole = { complete: scope === 'all', ...(shard === undefined ? {} : { shard }) };
   const green = await lastGreen(image);
   const failed = results.filter(({ passed }) => !passed);
   const evidence = (await Promise.all(failed.map((result) => evidenceOf(dir, result)))).flat();
@@ -63,7 +66,8 @@ export async function writeReport(
     ),
     writeAtomic(join(dir, 'index.html'), htmlReport(page)),
   ]);
-  if (complete && failed.length === 0 && durations.length > 0) await rememberGreen(image, build);
+  if (scope !== 'part' && shard === undefined && failed.length === 0 && durations.length > 0)
+    await rememberGreen(image, build);
   return results;
 }
 

@@ -10,6 +10,7 @@ import { leaveWhenDone } from './leave.ts';
 import { loadTests, type RegisteredTest } from './register.ts';
 import { attemptTest, type TestRun } from './runtest.ts';
 import { mustBeRed, type Sabotage, sabotaged, selectSabotages } from './sabotage.ts';
+import { partOf } from './select.ts';
 import { type SuiteOptions, sabotageModules, testModules } from './suite-options.ts';
 
 /** The sabotages of kola-tests/sabotage/, each with its module. */
@@ -29,7 +30,7 @@ export async function loadSabotages(): Promise<readonly (Sabotage & { readonly f
 export async function sabotageSuite(options: SuiteOptions, patterns: readonly string[]): Promise<void> {
   const { tests, broken } = await loadTests(await testModules());
   for (const { error } of broken) throw error;
-  const chosen = selectSabotages(await loadSabotages(), tests, patterns);
+  const chosen = partOf(selectSabotages(await loadSabotages(), tests, patterns), options.shard);
   const lab = await openLab(options);
   const budget = await hostBudget(options.parallel);
   const except = new Set(options.except);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RegisteredTest, TestDefinition } from './register.ts';
-import { matchesAny, selectTests } from './select.ts';
+import { matchesAny, partOf, selectTests } from './select.ts';
 
 const registered = (definition: Omit<TestDefinition, 'what'>): RegisteredTest => ({
   definition: { what: 'It works.', ...definition },
@@ -88,4 +88,16 @@ test('only: what failed last time, of what the patterns select', () => {
   assert.deepEqual(names(selectTests(tests, { patterns: ['zfs'], image: 'n100', only }, none)), [
     'zfs.mirror',
   ]);
+});
+
+test('parts of a list: each item is in one of them, also when there are more parts than items', () => {
+  const items = ['a', 'b', 'c', 'd', 'e'];
+  const parts = (count: number) =>
+    Array.from({ length: count }, (_, index) => partOf(items, { index: index + 1, count }));
+  assert.deepEqual(parts(2), [
+    ['a', 'c', 'e'],
+    ['b', 'd'],
+  ]);
+  assert.deepEqual(parts(7).flat(), items);
+  assert.deepEqual(partOf(items, undefined), items);
 });

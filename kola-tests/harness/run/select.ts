@@ -22,6 +22,15 @@ export interface Shard {
   readonly durations?: Readonly<Record<string, number>>;
 }
 
+/** One part of a list: item `index`, and each `count`-th one behind it. Every item is in exactly one part. */
+export function partOf<T>(
+  items: readonly T[],
+  shard: Pick<Shard, 'index' | 'count'> | undefined,
+): readonly T[] {
+  if (!shard) return items;
+  return items.filter((_, at) => at % shard.count === shard.index - 1);
+}
+
 /** Whether a test's name, area (`zfs` for `zfs.mirror`) or tag (`tag:quick`) is among the patterns. */
 export function matchesAny(patterns: readonly string[], definition: Named): boolean {
   return patterns.some((pattern) => matcher(pattern)(definition));

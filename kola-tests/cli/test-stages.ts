@@ -1,0 +1,94 @@
+import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
+import { openSources } from '../../build/for-kola.ts';
+import { ignitionOracle } from '../../packages/for-kola.ts';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
+import type { RegisteredTest } from '../harness/run/register.ts';
+import { matchesAny, partOf, type Shard } from '../harness/run/select.ts';
+import { unitTestFiles } from '../verdict/unit-files.ts';
+import { buildImage } from './build.ts';
+import type { Stage } from './stages.ts';
+import { staticStage } from './static.ts';
+import { unitVerdicts } from './unit-verdicts.ts';
+import { vmStage } from './vm-stage.ts';
+
+/** The parts of a run, in their order. */
+export const PARTS = ['static', 'unit', 'vm'] as const;
+
+/** The options of `test`, checked. */
+export interface Wanted {
+  readonly patterns: readonly string[];
+  readonly parts: readonly (typeof PARTS)[number][];
+  readonly image: string;
+  readonly all: boolean;
+  readonly fresh: boolean;
+  readonly shard: Shard | undefined;
+  readonly reportDir: string;
+}
+
+/** As reports call the stage. */
+export const UNIT = 'unit tests';
+/** The part of the suite that is run on the second image, whose kernel is Debian's. */
+export const OTHER = {
+  image: 'generic',
+  patterns: ['boot.multi-user', 'boot.second', 'container.*', 'net.*', 'podman.*', 'zfs.*'],
+};
+
+/** The stages of a run of `test`. `broken`: a module of VM tests does not load, which the VM stage reports. */
+export async function stagesOf(
+  asked: Wanted,
+  tests: readonly RegisteredTest[],
+  broken: boolean,
+): Promise<readonly Stage[]> {
+  const { patterns, parts, fresh, shard } = asked;
+  const stages: Stage[] = [];
+  // Each check looks at all sources, so the checks are not split: the first shard runs them.
+  if (parts.includes('static') && (shard?.index ?? 1) === 1) {
+    const checks = staticStage(patterns, { fresh });
+    if (checks) stages.push(checks);
+  }
+  if (parts.includes('unit')) stages.push(...(await unitStage(asked)));
+  if (parts.includes('vm') && (broken || someMatch(patterns, tests))) stages.push(...vmStages(asked));
+  return stages;
+}
+
+/** A folder of its own: tests of the same names run on both images. */
+export function otherReport(reportDir: string): string {
+  return join(reportDir, OTHER.image);
+}
+async function unitStage({ patterns, fresh, shard }: Wanted): Promise<readonly Stage[]> {
+  const matching = (await unitTestFiles(CHECKOUT)).filter((file) =>
+    matchesFile(relative(CHECKOUT, file), patterns),
+  );
+  const files = partOf(matching, shard);
+  if (files.length === 0) return [];
+  const before = { name: 'fetch the oracle of ignition/', run: oracleEnvironment };
+  const verdicts = unitVerdicts(openSources(CHECKOUT), { fresh });
+  return [{ name: UNIT, files, concurrency: availableParallelism(), before, verdicts }];
+}
+
+function vmStages({ patterns, image, all, fresh, shard, reportDir }: Wanted): readonly Stage[] {
+  const build = (name: string) => ({ name: `build ${name}`, run: () => buildImage(name) });
+  const part = shard ? { shard } : {};
+  const common = { image, reportDir, ...part };
+  const gate = vmStage({ ...common, patterns, gate: !all }, { build: build(image), fresh });
+  if (!all || patterns.length > 0) return [gate];
+  const sabotages = vmStage({ ...common, patterns: [], sabotages: [] }, { fresh });
+  if (image === OTHER.image) return [gate, sabotages];
+  const other = { ...OTHER, ...part, reportDir: otherReport(reportDir) };
+  return [gate, sabotages, vmStage(other, { build: build(OTHER.image), fresh })];
+}
+
+/** Where the tests of ignition/ find the real validator and the schemas. */
+async function oracleEnvironment(): Promise<Record<string, string>> {
+  const { tools, source } = await ignitionOracle();
+  return { DRAISINE_IGNITION_TOOLS: tools, DRAISINE_IGNITION_SOURCE: source };
+}
+
+function someMatch(patterns: readonly string[], tests: readonly RegisteredTest[]): boolean {
+  return patterns.length === 0 || tests.some(({ definition }) => matchesAny(patterns, definition));
+}
+
+function matchesFile(path: string, patterns: readonly string[]): boolean {
+  return patterns.length === 0 || patterns.some((pattern) => path.includes(pattern));
+}
