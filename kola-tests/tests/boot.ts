@@ -143,7 +143,7 @@ register(
 register(
   {
     name: 'boot.reset',
-    what: 'The state partition is emptied when the owner asks for it and a config is there, but for what is to stay, and never because a mark is missing.',
+    what: '`draisine reset` empties the state partition when a config is there, but for what is to stay; nothing empties it because a mark is missing.',
     machines: { box: { firmware: 'none' } },
     timeout: 360,
   },
@@ -158,10 +158,19 @@ register(
     assert.equal(await box.succeed('cat /var/lib/kept /etc/machine-id'), `kept\n${machineId}`);
 
     const hostKey = await box.succeed('cat /etc/ssh/ssh_host_ed25519_key.pub');
-    await box.succeed("printf 'keep %s\\n' /etc/ssh /var/lib/volumes >/.draisine-reset");
-    await box.succeed('mkdir /var/lib/volumes && echo mine >/var/lib/volumes/file && sync');
-    await box.crash();
-    await box.configure({ ignition: { version: '3.3.0' } });
+    await box.succeed('rm /.draisine-reset; mkdir /var/lib/volumes && echo mine >/var/lib/volumes/file');
+    const refused = await box.execute('draisine reset --yes');
+    assert.match(refused.stderr, /there is no machine config, and without one nobody could log in/);
+    // The config that it was made with, on the ESP of its disk.
+    await box.succeed(`mkdir -p /run/esp && mount /dev/disk/draisine/esp /run/esp
+      cp /var/lib/draisine/config/provisioned.json /run/esp/ignition.ign && umount /run/esp`);
+    const keep = '--keep /etc/ssh --keep /var/lib/volumes/';
+    const unsure = await box.execute(`echo other | draisine reset ${keep}`);
+    assert.match(unsure.stdout, /made again from: ignition\.ign on \/dev\/disk\/draisine\/esp\n/);
+    assert.match(unsure.stderr, /not confirmed, nothing was changed/);
+    await box.fail('test -e /.draisine-reset');
+    await box.succeed(`systemd-run --quiet draisine reset ${keep} --yes`);
+    await box.goesDown('reboot');
     await box.start();
     await box.fail('test -e /var/lib/kept');
     assert.equal(

@@ -26,7 +26,7 @@ export function draisineMain(box: Box, terminal: Terminal, args: readonly string
   const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
   try {
     if (!verb) throw new WrongUsage(`there is no verb ${name}`);
-    const options = parseOptions(rest, verb.options);
+    const options = parseOptions(rest, verb);
     if (options.help) terminal.print(usage());
     else verb.run(box, terminal, options);
     return 0;

@@ -1,6 +1,8 @@
 import { commitNow, reboot, rollback } from './change.ts';
 import { hold, releaseHold } from './hold.ts';
 import { checkNow, status, why } from './look.ts';
+import type { OptionNames } from './options.ts';
+import { reset } from './reset.ts';
 import { stageNow } from './stage.ts';
 import { update } from './timer.ts';
 import { health, notifyTest, watchNow } from './told.ts';
@@ -11,9 +13,8 @@ import type { Verb } from './verb.ts';
 export const VERBS: Readonly<
   Record<
     string,
-    {
+    OptionNames & {
       readonly run: Verb;
-      readonly options: readonly string[];
       readonly usage: string;
       readonly does?: string;
     }
@@ -50,6 +51,14 @@ export const VERBS: Readonly<
     does: 'no updates until it is released',
   },
   'release-hold': { run: releaseHold, options: [], usage: 'release-hold NAME', does: 'ends a hold' },
+  reset: {
+    run: reset,
+    options: [],
+    lists: ['keep'],
+    flags: ['blank', 'yes', 'no-restart'],
+    usage: 'reset [--keep PATH…] [--yes]',
+    does: 'empties the state partition and provisions this machine again',
+  },
   watch: { run: watchNow, options: [], usage: 'watch' },
   update: { run: update, options: ['base'], usage: 'update' },
   boot: { run: boot, options: [], usage: 'boot' },

@@ -36,6 +36,17 @@ export function withMountable<T>(box: Box, device: string, use: (folder: string 
   return code === 0 ? andUnmount(box, folder, use) : use(undefined);
 }
 
+/** To read, whatever file system it is. One that somebody has mounted to write can only be mounted so again. */
+export function withReadable<T>(box: Box, device: string, use: (folder: string) => T): T {
+  const folder = mountFolder(box, device);
+  const command = ['mount', '-o', 'ro', device, folder];
+  let ran = box.run(command);
+  if (ran.code !== 0 && box.run(['findmnt', '--noheadings', '--source', device]).code === 0)
+    ran = box.run(['mount', device, folder]);
+  if (ran.code !== 0) throw new BoxError(`cannot mount ${device}: ${whyFailed(command, ran)}`);
+  return andUnmount(box, folder, use);
+}
+
 /** Folders at which this process has something mounted now, of each box that it knows: one in a real process. */
 const inUse = new WeakMap<Box, string[]>();
 

@@ -10,15 +10,21 @@ export function checkConfig(box: Box, path: string): string {
   const found = box.stat(path);
   if (found?.type !== 'file' || found.size === 0) throw new BoxError(`there is no machine config ${path}`);
   const file = mustRun(box, `cannot find ${path}`, ['readlink', '-f', path]).trim();
+  const faults = configFaults(box, file);
+  if (faults === undefined) return file;
+  throw new BoxError(`the machine config ${file} is not valid:\n${faults.join('\n')}`);
+}
+
+/** Why Ignition refuses a machine config, a line each; undefined: it accepts it. `file`: no link. */
+export function configFaults(box: Box, file: string): string[] | undefined {
   box.makeFolder(FOLDER);
   const { code, stdout, stderr } = box.run(['unshare', '--mount', 'sh', '-c', CHECK], {
     env: { IGNITION_CONFIG_FILE: file },
     cwd: FOLDER,
   });
   removeTree(box, FOLDER);
-  if (code === 0) return file;
-  const reasons = `${stdout}\n${stderr}`
+  if (code === 0) return undefined;
+  return `${stdout}\n${stderr}`
     .split('\n')
     .flatMap((line) => /error at .*$/.exec(line)?.[0] ?? /(?<=Ignition failed: ).*$/.exec(line)?.[0] ?? []);
-  throw new BoxError(`the machine config ${file} is not valid:\n${reasons.join('\n')}`);
 }

@@ -1,4 +1,5 @@
 import { type Box, describeError, readTextIfThere } from '../io/box.ts';
+import { RESET } from '../reset/request.ts';
 import { containersOf, failedUnits } from '../trial/baseline.ts';
 import { readState } from '../update/state.ts';
 import { importedPools, type Pool } from '../zfs/pools.ts';
@@ -182,6 +183,17 @@ function problemConditions(box: Box): Condition[] {
   );
 }
 
+/** The next restart empties the state partition: nobody should be surprised by that. */
+function resetConditions(box: Box): Condition[] {
+  if (box.stat(RESET) === undefined) return [];
+  return [
+    {
+      ...{ name: 'reset', severity: 'warning' },
+      text: `the next restart empties the state partition, if it finds a machine config: rm ${RESET} takes that back`,
+    },
+  ];
+}
+
 /** All that somebody should know about this machine now. A question that cannot be answered is a condition too. */
 export function conditionsOf(box: Box): Condition[] {
   const ask = (what: string, look: () => Condition[]): Condition[] => {
@@ -211,6 +223,7 @@ export function conditionsOf(box: Box): Condition[] {
       })),
     ),
     ...ask('problems', () => problemConditions(box)),
+    ...ask('a reset', () => resetConditions(box)),
     ...ask('containers', () => containerConditions(box)),
     ...ask('room', () => roomConditions(box, pools)),
     ...ask('disks', () => diskConditions(box)),

@@ -1,0 +1,99 @@
+import { withReadable } from '../disk/mount.ts';
+import { configFaults } from '../install/config.ts';
+import { kernelArgument, kernelWords } from '../install/options.ts';
+import { type Box, BoxError, mustRun, removeTree, whyFailed } from '../io/box.ts';
+
+/** The machine config that the next first boot takes. */
+export interface FoundConfig {
+  /** Where it is, in the words of the initrd. */
+  readonly where: string;
+  /** False of an address that only the initrd can ask: nobody has seen what is there. */
+  readonly seen: boolean;
+}
+
+const FOLDER = '/run/draisine/reset';
+const CONFIG = `${FOLDER}/ignition.ign`;
+const FW_CFG = '/sys/firmware/qemu_fw_cfg/by_name/opt/com.coreos/config/raw';
+const ESP = '/dev/disk/draisine/esp';
+const BAKED = '/usr/lib/draisine/ignition.ign';
+
+/**
+ * Looks for a machine config where the initrd looks, in its order (its script first-boot, docs/machine-config.md), and
+ * has Ignition judge it. Throws where the initrd would stop, and when Ignition refuses what is there. Undefined: there
+ * is none.
+ */
+export function findConfig(box: Box): FoundConfig | undefined {
+  removeTree(box, FOLDER);
+  box.makeFolder(FOLDER, 0o700);
+  try {
+    const url = kernelArgument(kernelWords(box), 'ignition.config.url');
+    const found = url === undefined ? look(box) : fetchConfig(box, url);
+    if (!found?.seen) return found;
+    const faults = configFaults(box, CONFIG);
+    if (faults === undefined) return found;
+    throw new BoxError(`the machine config that a reset would take is not valid:\n${faults.join('\n')}`, {
+      where: found.where,
+      hint: './draisine ignition validate says more',
+    });
+  } finally {
+    removeTree(box, FOLDER);
+  }
+}
+
+function look(box: Box): FoundConfig | undefined {
+  box.run(['modprobe', '-q', 'qemu_fw_cfg']);
+  if (take(box, FW_CFG)) return { where: 'QEMU fw_cfg opt/com.coreos/config', seen: true };
+  const labelled = lookAtLabelled(box);
+  if (labelled !== undefined) return { where: `ignition.ign on ${labelled}`, seen: true };
+  if (box.stat(ESP) !== undefined && takeFrom(box, ESP))
+    return { where: `ignition.ign on ${ESP}`, seen: true };
+  return take(box, BAKED) ? { where: `${BAKED}, baked into the image`, seen: true } : undefined;
+}
+
+function take(box: Box, path: string, to = CONFIG): boolean {
+  if (box.stat(path) === undefined) return false;
+  mustRun(box, `cannot read ${path}`, ['cp', path, to]);
+  return true;
+}
+
+const takeFrom = (box: Box, device: string, to = CONFIG): boolean =>
+  withReadable(box, device, (folder) => take(box, `${folder}/ignition.ign`, to));
+
+/** The partition labelled IGNITION that has a config. Two of them with different ones stop the boot, and a reset. */
+function lookAtLabelled(box: Box): string | undefined {
+  let taken: string | undefined;
+  const other = `${FOLDER}/other.ign`;
+  for (const device of labelledDevices(box)) {
+    if (!takeFrom(box, device, taken === undefined ? CONFIG : other)) continue;
+    if (taken !== undefined && digest(box, CONFIG) !== digest(box, other))
+      throw new BoxError(
+        `there are two machine configs on partitions labelled IGNITION: ${taken} and ${device}`,
+        { hint: 'take out the one that is not for this machine' },
+      );
+    taken ??= device;
+  }
+  return taken;
+}
+
+/** By the label of the file system or that of the partition table. */
+function labelledDevices(box: Box): string[] {
+  const command = ['lsblk', '--noheadings', '--raw', '--paths', '--output', 'NAME,LABEL,PARTLABEL'];
+  const lines = mustRun(box, 'cannot list disks', command).split('\n');
+  const devices = lines.flatMap((line) => /^([^ ]*) (IGNITION .*|[^ ]* IGNITION)$/.exec(line)?.[1] ?? []);
+  return [...new Set(devices)].sort();
+}
+
+const digest = (box: Box, path: string): string =>
+  mustRun(box, `cannot read ${path}`, ['sha256sum', path]).slice(0, 64);
+
+/** Ignition fetches it by itself at the boot. That it is there now is the best that can be known before. */
+function fetchConfig(box: Box, url: string): FoundConfig {
+  const where = `${url} (ignition.config.url= on the kernel command line)`;
+  if (!/^https?:\/\//.test(url)) return { where, seen: false };
+  const limits = ['--location', '--max-time', '60', '--max-filesize', '67108864'];
+  const command = ['curl', '--fail', '--silent', '--show-error', ...limits, '--output', CONFIG, '--', url];
+  const ran = box.run(command);
+  if (ran.code !== 0)
+    throw new BoxError(`the machine config cannot be fetched: ${whyFailed(['curl'], ran)}`, { where });
+  return { where, seen: true };
+}

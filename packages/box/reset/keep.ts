@@ -1,0 +1,52 @@
+import { WrongUsage } from '../install/terminal.ts';
+import { type Box, BoxError, folderOf, mustRun } from '../io/box.ts';
+
+/** What the old config has left of itself. A new provisioning writes it anew, and must not find the old one. */
+const OWN = '/var/lib/draisine';
+/** File systems that no restart leaves anything of. */
+const FLEETING = new Set(['tmpfs', 'devtmpfs', 'proc', 'sysfs', 'cgroup2', 'devpts']);
+
+/** The script of the initrd reads lines, and find(1) takes a path for a pattern. */
+const UNWRITABLE = /[\p{Cc}*?[\]\\]|^\s|\s$/u;
+
+/**
+ * The path of `--keep` in the one form that the initrd understands: no slash twice or at the end.
+ * @throws WrongUsage for what cannot stay, or cannot be said in a line of /.draisine-reset
+ */
+export function keptPath(text: string): string {
+  const refuse = (why: string): never => {
+    throw new WrongUsage(`--keep ${JSON.stringify(text)}: ${why}`);
+  };
+  if (!text.startsWith('/')) refuse('name the whole path, as /var/lib/containers');
+  if (UNWRITABLE.test(text))
+    refuse('a path that stays has no control characters, none of * ? [ ] \\ and no space at its end');
+  const parts = text.split('/').filter((part) => part !== '');
+  if (parts.includes('.') || parts.includes('..')) refuse('write the path without . and ..');
+  const path = `/${parts.join('/')}`;
+  if (path === '/') refuse('a reset that keeps everything is none');
+  if (path === '/etc') refuse('the machine config makes /etc anew: name what stays in it, as /etc/ssh');
+  if (/^\/(\.draisine|\.etc)-/.test(path) || `${path}/`.startsWith(`${OWN}/`) || OWN.startsWith(`${path}/`))
+    refuse(`${path} has records of the old provisioning: name something beside them`);
+  return path;
+}
+
+/** Whether a path is on the state partition, so that it needs a line to stay. What is in a pool stays anyway. */
+export function onStatePartition(box: Box, path: string): boolean {
+  if (box.lstat(path) === undefined)
+    throw new BoxError('there is nothing to keep', { where: path, hint: 'is the path misspelt?' });
+  const folder = folderOf(path);
+  const real = mustRun(box, `cannot find ${folder}`, ['readlink', '-f', folder]).replace(/\n$/, '');
+  if (real !== folder) {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    throw new BoxError('the path goes through a link', {
+      where: path,
+      hint: `name ${real === '/' ? '' : real}/${name}`,
+    });
+  }
+  const command = ['findmnt', '--noheadings', '--output', 'FSTYPE,TARGET', '--target', path];
+  const told = mustRun(box, `cannot find the file system of ${path}`, command);
+  const [, type = '', target = ''] = /^(\S+)\s+(.*)$/.exec(told.trim()) ?? [];
+  if (FLEETING.has(type))
+    throw new BoxError(`${target} is empty after each restart`, { where: path, hint: 'copy it elsewhere' });
+  return target === '/' || target === '/etc';
+}

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { draisineMain } from '../cli/main.ts';
+import { fakeTerminal } from '../install/testing.ts';
+import { folderOf } from '../io/box.ts';
+import { FakeBox } from '../io/fake.ts';
+import { sha256 } from '../io/sha256.ts';
+import { conditionsOf } from '../notify/conditions.ts';
+import { keptPath } from './keep.ts';
+import { RESET } from './request.ts';
+
+const ESP = '/dev/disk/draisine/esp';
+
+/** A provisioned machine called nas. `partitions`: what lsblk says of each, and its ignition.ign. */
+function machine(partitions: Readonly<Record<string, { label?: string; config?: string }>> = {}) {
+  const box = new FakeBox();
+  const world = { invalid: false, reboots: 0, rebootFails: false };
+  box.put({
+    '/proc/cmdline': 'quiet usrhash=00\n',
+    '/var/lib/containers/storage/x': 'x',
+    '/etc/ssh/ssh_host_ed25519_key': 'x',
+    '/tank/data': 'x',
+    '/run/x': 'x',
+  });
+  box.symlink('42', '/proc/self');
+  for (const device of Object.keys(partitions)) box.putDevice(device, new Uint8Array(1));
+  box.program('lsblk', () =>
+    Object.entries(partitions)
+      .map(([device, { label = '' }]) => `${device} ${label} \n`)
+      .join(''),
+  );
+  box.program('mount', (argv) => {
+    const { config } = partitions[argv.at(-2) ?? ''] ?? {};
+    if (config !== undefined) box.put({ [`${argv.at(-1)}/ignition.ign`]: config });
+    return '';
+  });
+  box.program('umount', ([, folder = '']) => {
+    box.remove(`${folder}/ignition.ign`);
+    return '';
+  });
+  box.program('cp', ([, from = '', to = '']) => {
+    box.writeFile(to, box.readFile(from));
+    return '';
+  });
+  box.program('sha256sum', ([, path = '']) => `${sha256(box.readFile(path))}  ${path}\n`);
+  box.program('readlink', ([, , path = '']) => `${path === '/var/run' ? '/run' : path}\n`);
+  box.program('findmnt', (argv) => {
+    const path = argv.at(-1) ?? '';
+    if (/^\/(run|tank)/.test(path)) return path.startsWith('/run') ? 'tmpfs  /run\n' : 'zfs    /tank\n';
+    return path.startsWith('/etc') ? 'overlay /etc\n' : 'ext4   /\n';
+  });
+  box.program('mkdir', ([, folder = '']) => {
+    if (box.stat(folder) !== undefined) return { code: 1 };
+    box.makeFolder(folder);
+    return '';
+  });
+  box.program('uname', () => 'nas\n');
+  box.program('mountpoint', () => ({ code: 1 }));
+  box.program('unshare', () =>
+    world.invalid ? { code: 1, stderr: 'x\nerror at $.storage: no such key\n' } : '',
+  );
+  box.program('systemctl', () => {
+    if (world.rebootFails) return { code: 1, stderr: 'no bus' };
+    world.reboots++;
+    return '';
+  });
+  const reset = (words: readonly string[], ...answers: string[]) => {
+    const terminal = fakeTerminal(...answers);
+    const before = box.logged.length;
+    const code = draisineMain(box, terminal, ['reset', ...words]);
+    const logged = box.logged.slice(before).map(({ text }) => text);
+    return { code, said: [...terminal.said, ...logged].join('\n') };
+  };
+  const asked = () => (box.stat(RESET) === undefined ? undefined : box.readText(RESET));
+  return { box, world, reset, asked };
+}
+
+const onEsp = { [ESP]: { config: '{"ignition":{"version":"3.3.0"}}' } };
+
+describe('a reset', () => {
+  test('says what it will do, asks for the name of the machine, and restarts', () => {
+    const { reset, asked, world, box } = machine(onEsp);
+    const words = ['--keep', '/var//lib/containers/', '--keep=/etc/ssh', '--keep', '/etc/ssh/'];
+    const { code, said } = reset(words, 'nas');
+    assert.equal(code, 0, said);
+    assert.match(said, /made again from: ignition\.ign on \/dev\/disk\/draisine\/esp\n/);
+    assert.match(said, /emptied: .*, but for \/var\/lib\/containers, \/etc\/ssh\.\n/);
+    assert.equal(asked(), 'keep /var/lib/containers\nkeep /etc/ssh\n');
+    assert.equal(world.reboots, 1);
+    assert.equal(box.stat('/run/draisine/reset'), undefined, 'no config is left in /run');
+    assert.match(reset([], 'web').said, /not confirmed, nothing was changed/);
+  });
+
+  test('without an answer nothing happens; --yes asks nobody, --no-restart only writes', () => {
+    const { box, reset, asked, world } = machine(onEsp);
+    for (const answers of [[], ['yes'], ['']]) {
+      assert.equal(reset([], ...answers).code, 1);
+      assert.equal(asked(), undefined);
+    }
+    assert.match(reset(['--yes', '--no-restart']).said, /The next restart does it; rm \/\.draisine-reset/);
+    assert.deepEqual([asked(), world.reboots], ['', 0]);
+    assert.match(
+      conditionsOf(box).find(({ name }) => name === 'reset')?.text ?? '',
+      /the next restart empties the state partition/,
+    );
+  });
+
+  test('that cannot restart says so, and what takes it back', () => {
+    const { reset, asked, world } = machine(onEsp);
+    world.rebootFails = true;
+    const { code, said } = reset(['--yes']);
+    assert.equal(code, 1);
+    assert.match(said, /cannot restart: systemctl ended with 1: no bus: the next restart does it, rm/);
+    assert.equal(asked(), '');
+  });
+
+  test('is refused live, and while a release is on trial', () => {
+    const live = machine(onEsp);
+    live.box.put({ '/proc/cmdline': 'root=tmpfs quiet\n' });
+    assert.match(live.reset(['--yes']).said, /runs live/);
+    const trial = machine(onEsp);
+    trial.box.put({ '/run/draisine/on-trial.json': '{"version":"2026.1129.0"}' });
+    assert.match(trial.reset(['--yes']).said, /2026\.1129\.0 is on trial/);
+    assert.deepEqual([live.asked(), trial.asked()], [undefined, undefined]);
+  });
+});
+
+describe('the config that it takes', () => {
+  test('must be there, unless the machine is handed on', () => {
+    const { reset, asked } = machine({ '/dev/vdb1': { label: 'DATA', config: '{}' } });
+    const { code, said } = reset(['--yes']);
+    assert.equal(code, 1);
+    assert.match(
+      said,
+      /there is no machine config, and without one nobody could log in: nothing was changed/,
+    );
+    assert.equal(asked(), undefined);
+    assert.match(reset(['--yes', '--blank']).said, /nobody can log in until/);
+    assert.equal(asked(), 'blank\n');
+  });
+
+  test('must be one that Ignition accepts', () => {
+    const { reset, asked, world } = machine(onEsp);
+    world.invalid = true;
+    assert.match(reset(['--yes']).said, /not valid:\nerror at \$\.storage: no such key \(ignition\.ign on/);
+    assert.match(reset(['--yes', '--blank']).said, /not valid/, 'the initrd would take it nevertheless');
+    assert.equal(asked(), undefined);
+  });
+
+  test('is the first that the initrd finds', () => {
+    const { box, reset } = machine({ ...onEsp, '/dev/vdb1': { label: 'IGNITION', config: 'b' } });
+    const where = () => /made again from: (.*)/.exec(reset(['--yes', '--no-restart']).said)?.[1];
+    box.put({ '/usr/lib/draisine/ignition.ign': '{}' });
+    assert.equal(where(), 'ignition.ign on /dev/vdb1');
+    box.put({ '/sys/firmware/qemu_fw_cfg/by_name/opt/com.coreos/config/raw': '{}' });
+    assert.equal(where(), 'QEMU fw_cfg opt/com.coreos/config');
+    box.put({ '/proc/cmdline': 'ignition.config.url=https://a.example ignition.config.url=tftp://b/c\n' });
+    assert.match(where() ?? '', /^tftp:\/\/b\/c \(ignition\.config\.url=.*\), which nobody has looked at$/);
+    box.put({ '/proc/cmdline': 'ignition.config.url=https://a.example/x\n' });
+    box.program('curl', () => ({ code: 22, stderr: 'The requested URL returned error: 404' }));
+    assert.match(
+      reset(['--yes']).said,
+      /cannot be fetched: curl ended with 22: .*404 \(https:\/\/a\.example/,
+    );
+    box.program('curl', (argv) => {
+      box.put({ [argv[argv.indexOf('--output') + 1] ?? '']: '{}' });
+      return '';
+    });
+    assert.match(where() ?? '', /^https:\/\/a\.example\/x \(.*\)$/);
+    const baked = machine();
+    baked.box.put({ '/usr/lib/draisine/ignition.ign': '{}' });
+    assert.match(baked.reset(['--yes']).said, /made again from: .*baked into the image/);
+  });
+
+  test('is one: two sticks with different ones are refused, as the boot would be', () => {
+    const sticks = (second: string) =>
+      machine({
+        '/dev/vdb1': { label: 'IGNITION', config: 'b' },
+        '/dev/vdc1': { label: 'IGNITION', config: second },
+      }).reset(['--yes']);
+    assert.match(sticks('c').said, /two machine configs .*: \/dev\/vdb1 and \/dev\/vdc1/);
+    assert.equal(sticks('b').code, 0);
+  });
+});
+
+describe('what stays', () => {
+  test('is a path that a line for the initrd can say', () => {
+    assert.equal(keptPath('/var/lib/a b/'), '/var/lib/a b');
+    assert.equal(keptPath('//home//ada'), '/home/ada');
+    for (const [text, why] of [
+      ['', /whole path/],
+      ['var/lib', /whole path/],
+      ['/', /keeps everything/],
+      ['///', /keeps everything/],
+      ['/etc', /name what stays in it/],
+      ['/etc/', /name what stays in it/],
+      ['/var', /records of the old provisioning/],
+      ['/var/lib', /records of the old provisioning/],
+      ['/var/lib/draisine/config', /records of the old provisioning/],
+      ['/.draisine-provisioned', /records of the old provisioning/],
+      ['/.etc-trial', /records of the old provisioning/],
+      ['/srv/../var', /without \. and \.\./],
+      ['/srv/.', /without \. and \.\./],
+      ['/srv/*', /none of/],
+      ['/srv/[a]', /none of/],
+      ['/srv/\\x', /none of/],
+      ['/srv/a\nblank', /control characters/],
+      ['/srv/a\r', /control characters/],
+      ['/srv/a ', /space at its end/],
+    ] as const)
+      assert.throws(() => keptPath(text), { name: 'WrongUsage', message: why }, JSON.stringify(text));
+    assert.equal(keptPath('/var/lib/draisine2'), '/var/lib/draisine2');
+  });
+
+  test('is there, is named by itself, and is something that a restart leaves', () => {
+    const { box, reset, asked } = machine(onEsp);
+    box.makeFolder('/run/lock');
+    box.nodes.set('/var/run/lock', box.nodes.get('/run/lock')!);
+    for (const [path, why] of [
+      ['/var/lib/containres', /nothing to keep \(\/var\/lib\/containres\)/],
+      ['/var/run/lock', /goes through a link .*: name \/run\/lock/],
+      ['/run/x', /\/run is empty after each restart/],
+    ] as const) {
+      const { code, said } = reset(['--yes', '--keep', path]);
+      assert.equal(code, 1, path);
+      assert.match(said, why);
+      assert.equal(asked(), undefined);
+    }
+    const { code, said } = reset(['--yes', '--keep', '/tank/data', '--keep', '/etc/ssh']);
+    assert.equal(code, 0);
+    assert.match(said, /\/tank\/data is not on the state partition: it stays anyway/);
+    assert.equal(asked(), 'keep /etc/ssh\n');
+  });
+
+  test('wrong usage ends with 2 and changes nothing', () => {
+    const { reset, asked } = machine(onEsp);
+    for (const words of [['now'], ['--keep'], ['--keep', '/'], ['--force'], ['--yes=no']])
+      assert.equal(reset(words).code, 2, words.join(' '));
+    assert.equal(asked(), undefined);
+    assert.equal(folderOf(RESET), '/');
+  });
+});

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+/* The script of the initrd, on a folder in the place of the state partition. */
+
+const SCRIPT = fileURLToPath(new URL('../overlays/initrd/usr/lib/draisine/empty-state', import.meta.url));
+
+function stateOf(t: TestContext, files: readonly string[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'draisine-state-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const probe = join(folder, 'draisine/state');
+  const put = (path: string, text = 'x') => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  };
+  for (const program of ['mount', 'umount', 'sync']) {
+    put(join(folder, 'bin', program), '#!/bin/sh\n');
+    chmodSync(join(folder, 'bin', program), 0o755);
+  }
+  for (const file of files) put(probe + file);
+  put(join(folder, 'ignition.json'), '{}');
+  const script = readFileSync(SCRIPT, 'utf8').replaceAll('/run/', `${folder}/`);
+  /** As the next boot does. */
+  const empty = (request = readFileSync(`${probe}/.draisine-reset`, 'utf8')) => {
+    put(`${probe}/.draisine-reset`, request);
+    put(join(folder, 'draisine/empty-state'), request);
+    const env = { PATH: `${join(folder, 'bin')}:${process.env.PATH}` };
+    return spawnSync('sh', { input: script, encoding: 'utf8', env });
+  };
+  const has = (path: string) => existsSync(probe + path);
+  const read = (path: string) => readFileSync(probe + path, 'utf8');
+  return { folder, empty, has, read, put: (path: string) => put(probe + path) };
+}
+
+test('empties all but what is to stay', (t) => {
+  const state = stateOf(t, ['/var/lib/a b/x', '/var/lib/a', '/etc/ssh/key', '/.draisine-provisioned']);
+  assert.equal(state.empty('keep /var/lib/a b\nkeep /etc/ssh\n').status, 0);
+  assert.deepEqual(
+    ['/var/lib/a b/x', '/etc/ssh/key', '/var/lib/a', '/.draisine-provisioned'].map(state.has),
+    [true, true, false, false],
+  );
+});
+
+test('what stays stays when the provisioning after it is cut short, as often as that happens', (t) => {
+  const state = stateOf(t, ['/var/lib/mine', '/var/lib/old']);
+  state.empty('keep /var/lib/mine\n');
+  for (let boot = 0; boot < 3; boot++) {
+    assert.equal(state.read('/.draisine-reset'), 'blank\nkeep /var/lib/mine\n');
+    state.put('/etc/half');
+    assert.equal(state.empty().status, 0);
+    assert.deepEqual(['/var/lib/mine', '/etc/half', '/var/lib/old'].map(state.has), [true, false, false]);
+  }
+});
+
+test('where nothing is to stay, the request is gone with the rest', (t) => {
+  for (const request of ['', 'blank\n']) {
+    const state = stateOf(t, ['/var/lib/old']);
+    assert.equal(state.empty(request).status, 0);
+    assert.deepEqual(['/var/lib/old', '/.draisine-reset'].map(state.has), [false, false]);
+  }
+});
+
+test('without a valid config, and for a path that is none, nothing is emptied', (t) => {
+  const state = stateOf(t, ['/var/lib/old']);
+  for (const path of ['', 'x', '/', '/var/', '/var//x', '/a/../var', '/.', '/var/./x']) {
+    const { status, stdout } = state.empty(`keep ${path}\n`);
+    assert.deepEqual([status, state.has('/var/lib/old')], [1, true], stdout);
+  }
+  writeFileSync(join(state.folder, 'ignition.json'), '');
+  assert.match(state.empty('').stdout, /no valid machine config: the state partition was not emptied/);
+  assert.equal(state.has('/var/lib/old'), true);
+});
