@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { describeForecast, type Forecast, forecast, roughly } from './forecast.ts';
 import { planBuild } from './plan.ts';
+import type { Store } from './store.ts';
 import { recipe } from './target.ts';
 import { buildText, reopen, temporaryStore } from './testing.ts';
 
@@ -33,8 +34,18 @@ test('a target that was made here is told to take as long again, another what th
   assert.equal((await planned('b'))[0]?.ms, 1_200_000);
 });
 
+test('of the targets of a kernel, only its compilation takes long', () => {
+  const store = { root: '/nonexistent' } as Store;
+  const seconds = (name: string): number | undefined =>
+    forecast(store, [{ name, certain: true, reasons: [] }])[0]?.ms;
+  assert.deepEqual(
+    ['kernel-n100', 'kernel-debian', 'kernel-options', 'kernel-config-n100', 'kernel-headers-n100'].map(seconds),
+    [1_200_000, 1_200_000, 1000, 1000, 1000],
+  );
+});
+
 test('in words: what is long by name, the rest together, and the whole', () => {
-  const target = (name: string, ms: number): Forecast => ({ name, ms, certain: true, reasons: [] });
+  const target = (name: string, ms: number, certain = true): Forecast => ({ name, ms, certain, reasons: [] });
   assert.equal(describeForecast([]), undefined);
   assert.equal(describeForecast([target('n100:usr', 9000)]), '1 target 9 s');
   assert.equal(
@@ -45,6 +56,10 @@ test('in words: what is long by name, the rest together, and the whole', () => {
       target('kernel-n100', 1.2e6),
     ]),
     'kernel-n100 20 min, zfs-n100 4 min, 2 more 12 s: about 24 min',
+  );
+  assert.equal(
+    describeForecast([target('a', 9000), target('kernel-n100', 1.2e6, false), target('b', 1000, false)]),
+    '1 target 9 s; if inputs change: kernel-n100 20 min, 1 more 1 s: about 20 min',
   );
   assert.deepEqual([10, 1400, 119_000, 150_000].map(roughly), ['a second', '1 s', '1 min 59 s', '3 min']);
 });
