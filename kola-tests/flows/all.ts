@@ -1,10 +1,11 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Flow } from '../harness/crash/flow.ts';
+import { applying } from './apply.ts';
 import { INSTALLING } from './install.ts';
 import { UPDATING } from './update.ts';
 
 /** What `kola crash-states` can look at. */
-export const FLOWS: readonly Flow[] = [...INSTALLING, ...UPDATING];
+export const FLOWS: readonly Flow[] = [...INSTALLING, ...UPDATING, applying()];
 
 export function flowNamed(name: string): Flow {
   const found = FLOWS.find((flow) => flow.name === name);

@@ -39,7 +39,7 @@ export const INSTALLING: readonly Flow[] = [
     recorded: 'target',
     ends: 'uki',
     mayBeEmpty: true,
-    run: async (box, record) => {
+    run: async (box, { record }) => {
       await record();
       await box.succeed(`${INSTALL} --state-size 4Gi ${box.disk('target')}`, { seconds: 120 });
     },
@@ -51,7 +51,7 @@ export const INSTALLING: readonly Flow[] = [
     recorded: 'target',
     ends: 'uki',
     mayBeEmpty: false,
-    run: async (box, record) => {
+    run: async (box, { record }) => {
       const disk = box.disk('target');
       await box.succeed(`${INSTALL} --state-size 4Gi ${disk}`, { seconds: 120 });
       await box.succeed(`disk=${disk}\n${AGE}`, { seconds: 120 });

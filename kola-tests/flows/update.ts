@@ -1,4 +1,5 @@
-import { subscribe, updateState } from '../fixtures/updating.ts';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { enableDelicate, runningRelease, subscribe, updateState } from '../fixtures/updating.ts';
 import type { Flow } from '../harness/crash/flow.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 
@@ -21,7 +22,7 @@ export const UPDATING: readonly Flow[] = [
     recorded: 'system',
     ends: 'next.uki',
     mayBeEmpty: false,
-    run: async (box, record) => {
+    run: async (box, { record }) => {
       const updating = await subscribe(box);
       try {
         await record();
@@ -37,12 +38,33 @@ export const UPDATING: readonly Flow[] = [
     recorded: 'system',
     ends: 'next.uki',
     mayBeEmpty: false,
-    run: async (box, record) => {
+    run: async (box, { record }) => {
       const updating = await subscribe(box);
       try {
         await box.succeed('draisine stage 2>&1', { seconds: 180 });
         await record();
         await trialEnds(box);
+      } finally {
+        await updating.close();
+      }
+    },
+  },
+  {
+    name: 'reject',
+    what: 'the trial of a release that breaks a service, its rejection, and the restart into the release before',
+    recorded: 'system',
+    ends: 'uki',
+    mayBeEmpty: false,
+    run: async (box, { record }) => {
+      const updating = await subscribe(box, { deadline: 60 });
+      try {
+        await enableDelicate(box, updating.from);
+        await box.succeed('draisine stage 2>&1', { seconds: 180 });
+        await record();
+        await box.goesDown('reboot', { seconds: 300 });
+        await box.start();
+        const { version } = await runningRelease(box);
+        if (version !== updating.from) throw new Failure(`${version} runs after the rejection`);
       } finally {
         await updating.close();
       }

@@ -1,47 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Machine } from '../harness/machine/machine.ts';
+import { applied, CONFIG, file, nextConfig, service } from '../fixtures/applying.ts';
 import { register } from '../harness/run/register.ts';
-
-/** The parts of an Ignition config that these tests change. */
-interface Config {
-  storage: { files: { path: string; mode: number; overwrite?: boolean; contents: { source: string } }[] };
-  systemd: { units: { name: string; enabled?: boolean; contents?: string }[] };
-}
-
-const CONFIG = '/run/draisine/next.json';
-
-/** The config that the machine was provisioned with, the harness's own parts in it, changed by `change`. */
-async function nextConfig(box: Machine, change: (config: Config) => void): Promise<void> {
-  const given = JSON.parse(
-    await box.succeed('cat /var/lib/draisine/config/provisioned.json'),
-  ) as Partial<Config>;
-  const config: Config = {
-    ...given,
-    storage: { ...given.storage, files: [...(given.storage?.files ?? [])] },
-    systemd: { ...given.systemd, units: [...(given.systemd?.units ?? [])] },
-  };
-  change(config);
-  await box.copyTo(Buffer.from(JSON.stringify(config)), CONFIG);
-}
-
-const file = (path: string, text: string) => ({
-  ...{ path, mode: 0o644, overwrite: true },
-  contents: { source: `data:,${encodeURIComponent(text)}` },
-});
-const service = (name: string, text: string) => ({
-  name,
-  enabled: true,
-  contents: `[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c '${text}'\n[Install]\nWantedBy=multi-user.target\n`,
-});
-
-async function applied(
-  box: Machine,
-  words = '',
-): Promise<{ id: string; result: string; troubles: string[] }> {
-  const { stdout, stderr } = await box.execute(`draisine apply --json ${words} ${CONFIG}`);
-  assert.ok(stdout.startsWith('{'), stderr);
-  return JSON.parse(stdout) as { id: string; result: string; troubles: string[] };
-}
 
 register(
   {

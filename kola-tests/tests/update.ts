@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { restart, runningRelease, subscribe, type UpdateState, updateState } from '../fixtures/updating.ts';
+import {
+  enableDelicate,
+  restart,
+  runningRelease,
+  subscribe,
+  type UpdateState,
+  updateState,
+} from '../fixtures/updating.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
@@ -68,20 +75,6 @@ register(
   },
 );
 
-/** A unit that does its work under one release only. */
-const delicate = (version: string, otherwise: string) => `[Unit]
-Description=A service that a later release breaks
-[Service]
-ExecStart=/bin/sh -c 'grep -qx IMAGE_VERSION=${version} /usr/lib/os-release || ${otherwise}; exec sleep infinity'
-[Install]
-WantedBy=multi-user.target
-`;
-
-async function enable(box: Machine, unit: string): Promise<void> {
-  await box.copyTo(Buffer.from(unit), '/etc/systemd/system/delicate.service');
-  await box.succeed('systemctl daemon-reload && systemctl enable --now delicate.service');
-}
-
 register(
   {
     name: 'update.reject',
@@ -94,7 +87,7 @@ register(
     const updating = await subscribe(box, { deadline: 100 });
     const { from, to } = updating;
     try {
-      await enable(box, delicate(from, 'exit 1'));
+      await enableDelicate(box, from);
       await box.succeed('draisine stage 2>&1', { seconds: 180 });
       await box.succeed('echo old >/etc/changed');
       await restart(box);

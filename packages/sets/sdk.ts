@@ -62,6 +62,9 @@ export const sdkRegistry: PackageSet = {
   drop: [{ package: 'adduser', reason: noScripts }],
 };
 
+/** What looks into state partitions that a power cut left (kola crash-states). */
+export const sdkFsck: PackageSet = { name: 'sdk-fsck', include: ['e2fsprogs'] };
+
 /** The compiler for recipes (kernel modules, later the kernel). Runs in a namespace of its own. */
 export const sdkCompile: PackageSet = {
   name: 'sdk-compile',

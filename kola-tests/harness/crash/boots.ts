@@ -12,7 +12,12 @@ export async function bootStates(
   lab: Lab,
   recording: Recording,
   numbers: readonly number[],
-  options: { readonly dir: string; said(line: string): void },
+  options: {
+    readonly dir: string;
+    said(line: string): void;
+    /** Fails when the machine that came up is not as it should be. */
+    readonly check?: ((box: Machine) => Promise<void>) | undefined;
+  },
 ): Promise<string[]> {
   const wrong: string[] = [];
   for (const { number, disk } of statesAt(recording, numbers)) {
@@ -20,7 +25,7 @@ export async function bootStates(
     writeOut(disk, { offset: 0, length: recording.base.size }, path);
     const start = performance.now();
     try {
-      const usr = await bootOne({ ...lab, disk: { ...lab.disk, path }, forks: false });
+      const usr = await bootOne({ ...lab, disk: { ...lab.disk, path }, forks: false }, options.check);
       options.said(
         `state ${number} boots ${usr.slice(0, 12)} in ${Math.round((performance.now() - start) / 1000)} s`,
       );
@@ -36,7 +41,7 @@ export async function bootStates(
 }
 
 /** The root hash of /usr that came up. */
-async function bootOne(lab: Lab): Promise<string> {
+async function bootOne(lab: Lab, check?: (box: Machine) => Promise<void>): Promise<string> {
   const plan = planCluster({ name: 'crash.boot', machines: { box: { start: 'fresh' } } });
   const cluster = await createCluster(lab, plan);
   try {
@@ -45,6 +50,7 @@ async function bootOne(lab: Lab): Promise<string> {
     await comesUp(box);
     const state = await box.succeed('systemctl is-system-running || systemctl --failed --no-legend');
     if (state !== 'running') throw new Failure(state);
+    await check?.(box);
     return await box.succeed("dmsetup table usr | cut -d ' ' -f 12");
   } finally {
     await cluster.dispose();

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { runTool } from '../../../sdk/tool.ts';
 import { toolTree } from '../qemu/tree.ts';
-import { readLog } from './log.ts';
-import { type Recording, statesAt, survey } from './survey.ts';
-import { logOf, opened, type Request, SECTOR } from './testing.ts';
+import { statesAt, survey } from './survey.ts';
+import { difference, type Request, recordingOf, SECTOR } from './testing.ts';
 
 /*
  * A disk as a machine has it, small: made by sfdisk, mkfs.fat, mtools and veritysetup, read by the checker.
@@ -110,38 +109,14 @@ async function disk(
   return bytes;
 }
 
-/** Requests that turn one disk into another: a write for each run of sectors of `area` that differ. */
-function difference(
-  from: Buffer,
-  to: Buffer,
-  area: { readonly offset: number; readonly length: number },
-): Request[] {
-  const found: Request[] = [];
-  const differs = (at: number): boolean =>
-    !from.subarray(at, at + SECTOR).equals(to.subarray(at, at + SECTOR));
-  for (let at = area.offset; at < area.offset + area.length; at += SECTOR) {
-    if (!differs(at)) continue;
-    const begin = at;
-    while (at < area.offset + area.length && differs(at)) at += SECTOR;
-    found.push({ sector: begin / SECTOR, data: Buffer.from(to.subarray(begin, at)) });
-  }
-  return found;
-}
-
 const loader = Buffer.from('MZ the boot loader');
 const flush: Request = { flush: true };
 const TABLE = { offset: 0, length: MIB };
 const BACKUP = { offset: SIZE - 33 * SECTOR, length: 33 * SECTOR };
 
-function recordingOf(base: Buffer | undefined, requests: readonly Request[]): Recording {
-  const logFd = opened(logOf(requests));
-  const from = base === undefined ? {} : { fd: opened(base) };
-  return { base: { ...from, size: SIZE }, log: readLog(logFd, 'test'), logFd, block: SECTOR };
-}
-
 /** What boots, and what is wrong, in all states of `requests`. */
 function outcome(base: Buffer | undefined, requests: readonly Request[]) {
-  const found = survey(recordingOf(base, requests), {
+  const found = survey(recordingOf(SIZE, base, requests), {
     wrong: (verdict) => (verdict.boots === 'broken' ? verdict.why : undefined),
     sample: 3,
   });
@@ -226,7 +201,7 @@ test('one byte of /usr, of its hash tree, of the UKI, or of the boot loader', as
 });
 
 test('the state of a number is the one that the survey saw, and can be written out', async () => {
-  const recording = recordingOf(undefined, [
+  const recording = recordingOf(SIZE, undefined, [
     { sector: 0, data: 'a' },
     { sector: 1, data: 'b' },
     { flush: true },

@@ -5,6 +5,7 @@ import { type Fat, type FatEntry, openFat } from './fat.ts';
 import { type Partition, readTable, type Table, tableRegions } from './gpt.ts';
 import { inOrder } from './loader.ts';
 import type { WriteLog } from './log.ts';
+import { hasData } from './order.ts';
 import { type Uki, ukiOf } from './uki.ts';
 import { Verity } from './verity.ts';
 
@@ -141,9 +142,7 @@ export function knownFiles(
     for (const file of [fat.find(LOADER) ?? [], ...ukis].flat()) known.add(sha256Of(fat.read(file)));
   };
   look();
-  const all = [...log.entries.keys()].filter((index) =>
-    ['write', 'discard'].includes(log.entries[index]!.kind),
-  );
+  const all = [...log.entries.keys()].filter((index) => hasData(log.entries[index]!));
   disk.goTo({ at: log.entries.length - 1, settled: all, applied: [] });
   look();
   return known;

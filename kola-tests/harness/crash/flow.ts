@@ -9,7 +9,9 @@ import type { DiskFile } from '../qemu/devices.ts';
 import { commandLineOf } from '../qemu/direct.ts';
 import type { DiskSpec } from '../qemu/parts.ts';
 import type { Verdict } from './check.ts';
-import { readLog } from './log.ts';
+import type { Files } from './files.ts';
+import { logLength, readLog } from './log.ts';
+import { BOUNDS, type Bounds } from './order.ts';
 import type { Recording } from './survey.ts';
 
 /** An operation that writes a disk. The machine must come up after a power cut at any moment of it. */
@@ -25,8 +27,27 @@ export interface Flow {
   readonly mayBeEmpty: boolean;
   /** The artifact that boots at the end. */
   readonly ends: 'uki' | 'next.uki';
-  /** Runs the operation. Writes after `record` count. */
-  run(box: Machine, record: () => Promise<void>): Promise<void>;
+  /** How many ways to lose writes are checked; default: many. */
+  readonly bounds?: Bounds;
+  /** The files of the state partition that must be the old ones or the new ones, never some of each. */
+  readonly files?: WatchedFiles;
+  /** Runs the operation. Power cuts happen after `record`, or after the last `mark`. */
+  run(box: Machine, recorder: Recorder): Promise<void>;
+}
+
+export interface Recorder {
+  /** Begins the recording. The machine is turned off and on again if it runs from the disk. */
+  record(): Promise<void>;
+  /** Power cuts happen from now on: what the machine has written before is on the disk. */
+  mark(): Promise<void>;
+}
+
+export interface WatchedFiles {
+  readonly paths: readonly string[];
+  /** What is wrong with the files in one state; nothing when they are right. `last`: after the operation. */
+  judge(files: Files, ends: { readonly first: Files; readonly last: Files }): string | undefined;
+  /** Fails when a machine that really came up from a state is neither old nor new. */
+  comesUp(box: Machine): Promise<void>;
 }
 
 const BLOCK = 512;
@@ -51,7 +72,14 @@ export async function recordFlow(lab: Lab, flow: Flow, dir: string): Promise<Rec
     const size = recorded === 'system' ? systemSize : disks.find(({ name }) => name === recorded)?.size;
     if (size === undefined) throw new Failure(`${flow.name} has no blank disk ${recorded}`);
     await cluster.start();
-    await flow.run(box, async () => await record(lab, box, { recorded, base, log }));
+    let from = 0;
+    await flow.run(box, {
+      record: async () => await record(lab, box, { recorded, base, log }),
+      mark: async () => {
+        await box.succeed('sync');
+        from = requestsIn(log);
+      },
+    });
     if (!existsSync(log)) throw new Failure(`${flow.name} recorded nothing`);
     await box.succeed('sync');
     await box.crash();
@@ -62,6 +90,8 @@ export async function recordFlow(lab: Lab, flow: Flow, dir: string): Promise<Rec
         log: readLog(logFd, log),
         logFd,
         block: BLOCK,
+        from,
+        bounds: flow.bounds ?? BOUNDS,
       },
       ends,
       close: () => {
@@ -71,6 +101,15 @@ export async function recordFlow(lab: Lab, flow: Flow, dir: string): Promise<Rec
     };
   } finally {
     await cluster.dispose();
+  }
+}
+
+function requestsIn(log: string): number {
+  const fd = openSync(log, 'r');
+  try {
+    return logLength(fd, log);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -31,6 +31,11 @@ const FUA = 2;
 const DISCARD = 4;
 const MARK = 8;
 
+/** How many requests a log says it has. QEMU brings the number up to date at each flush of the guest. */
+export function logLength(fd: number, where: string): number {
+  return Number(readAt(fd, 16, 8, where).readBigUInt64LE(0));
+}
+
 /** Reads the heads of a log. Its superblock says how many there are: QEMU writes it at each flush of the guest. */
 export function readLog(fd: number, where: string): WriteLog {
   const head = readAt(fd, 0, 28, where);

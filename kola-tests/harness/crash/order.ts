@@ -36,13 +36,19 @@ export const BOUNDS: Bounds = { every: 6, single: 64, pairs: 12, random: 8 };
  * Every state in which a disk may be found after a power cut, once each. A disk may write what is in its cache at any
  * time and in any order, until a flush has ended (block/writeback_cache_control.rst of Linux); a write with FUA is on
  * the disk when it has ended. Where more is in the cache than `bounds.every` allows, the choice is the same at each run.
+ * The first `from` entries are durable in every state: power cuts happen after them.
  */
-export function* crashStates(entries: readonly LogEntry[], bounds: Bounds = BOUNDS): Generator<CrashState> {
+export function* crashStates(
+  entries: readonly LogEntry[],
+  bounds: Bounds = BOUNDS,
+  from = 0,
+): Generator<CrashState> {
   let pending: number[] = [];
   const random = generator(0x5eed);
-  yield { at: -1, settled: [], applied: [] };
+  const before = [...entries.slice(0, from).keys()].filter((index) => hasData(entries[index]!));
+  yield { at: from - 1, settled: before, applied: [] };
   for (const [at, entry] of entries.entries()) {
-    if (entry.kind === 'mark') continue;
+    if (entry.kind === 'mark' || at < from) continue;
     let settled: number[] = [];
     if (entry.preflush || entry.kind === 'flush') {
       settled = pending;
@@ -63,6 +69,9 @@ export function* crashStates(entries: readonly LogEntry[], bounds: Bounds = BOUN
     if (!entry.fua) pending.push(at);
   }
 }
+
+/** Whether a request changes sectors. */
+export const hasData = ({ kind }: LogEntry): boolean => kind === 'write' || kind === 'discard';
 
 /** Half of the newest write is on the disk, and all writes that were in the cache before. */
 function* torn(at: number, { sectors }: LogEntry, pending: readonly number[]): Generator<CrashState> {

@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { Checker, knownFiles, type Verdict } from './check.ts';
 import { type Base, CrashDisk, type Region } from './disk.ts';
 import type { WriteLog } from './log.ts';
-import { BOUNDS, type Bounds, type CrashState, crashStates, generator } from './order.ts';
+import { type Bounds, type CrashState, crashStates, generator } from './order.ts';
 
 /** The recording of all writes to a disk. */
 export interface Recording {
@@ -11,6 +11,20 @@ export interface Recording {
   readonly logFd: number;
   /** Bytes of a logical block of the disk. */
   readonly block: number;
+  /** Power cuts happen after so many requests. */
+  readonly from: number;
+  readonly bounds: Bounds;
+}
+
+/** The states of the disk that a power cut may leave, and the disk, which goes from one to the next. */
+export function* statesOf(
+  recording: Recording,
+): Generator<{ readonly disk: CrashDisk; readonly state: CrashState }> {
+  const disk = diskOf(recording);
+  for (const state of crashStates(recording.log.entries, recording.bounds, recording.from)) {
+    disk.goTo(state);
+    yield { disk, state };
+  }
 }
 
 /** A state with a wrong verdict, by its number from 0. */
@@ -43,14 +57,11 @@ export function survey(
   options: {
     wrong(verdict: Verdict): string | undefined;
     readonly sample?: number;
-    readonly bounds?: Bounds;
     progress?(states: number, at: number): void;
   },
 ): Survey {
-  const { log } = recording;
-  const bounds = options.bounds ?? BOUNDS;
-  const disk = diskOf(recording);
-  const checker = new Checker(disk, recording.block, knownFiles(diskOf(recording), recording));
+  const known = knownFiles(diskOf(recording), recording);
+  let checker: Checker | undefined;
   const boots = new Map<string, number>();
   const wrong = new Map<string, { count: number; first: Wrong }>();
   const statePartitions = new Map<number, Region>();
@@ -60,8 +71,8 @@ export function survey(
   let states = 0;
   let booting = 0;
   let last: Verdict = { boots: 'nothing', why: 'no state' };
-  for (const state of crashStates(log.entries, bounds)) {
-    disk.goTo(state);
+  for (const { disk, state } of statesOf(recording)) {
+    checker ??= new Checker(disk, recording.block, known);
     last = checker.verdict();
     const what = last.boots === 'release' ? last.root : last.boots;
     boots.set(what, (boots.get(what) ?? 0) + 1);
@@ -104,13 +115,10 @@ function diskOf({ base, log, logFd }: Recording): CrashDisk {
 export function* statesAt(
   recording: Recording,
   numbers: readonly number[],
-  bounds: Bounds = BOUNDS,
 ): Generator<{ readonly number: number; readonly disk: CrashDisk; readonly state: CrashState }> {
   const wanted = new Set(numbers);
-  const disk = diskOf(recording);
   let number = 0;
-  for (const state of crashStates(recording.log.entries, bounds)) {
-    disk.goTo(state);
+  for (const { disk, state } of statesOf(recording)) {
     if (wanted.delete(number)) yield { number, disk, state };
     if (wanted.size === 0) return;
     number += 1;

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CrashDisk } from './disk.ts';
 import { readLog } from './log.ts';
-import { type Bounds, crashStates } from './order.ts';
+import { BOUNDS, type Bounds, crashStates } from './order.ts';
+import type { Recording } from './survey.ts';
 
 /** A request as a test writes it: data goes to a sector. */
 export interface Request {
@@ -71,4 +72,30 @@ export function found(requests: readonly Request[], size = 4, bounds?: Bounds, b
   }
   closeSync(fd);
   return states;
+}
+
+/** Requests that turn one disk into another: a write for each run of sectors of `area` that differ. */
+export function difference(
+  from: Buffer,
+  to: Buffer,
+  area: { readonly offset: number; readonly length: number },
+): Request[] {
+  const found: Request[] = [];
+  const differs = (at: number): boolean =>
+    !from.subarray(at, at + SECTOR).equals(to.subarray(at, at + SECTOR));
+  for (let at = area.offset; at < area.offset + area.length; at += SECTOR) {
+    if (!differs(at)) continue;
+    const begin = at;
+    while (at < area.offset + area.length && differs(at)) at += SECTOR;
+    found.push({ sector: begin / SECTOR, data: Buffer.from(to.subarray(begin, at)) });
+  }
+  return found;
+}
+
+/** A recording of `requests` on a disk of `size` bytes, which begins as `base`; default blank. */
+export function recordingOf(size: number, base: Buffer | undefined, requests: readonly Request[]): Recording {
+  const logFd = opened(logOf(requests));
+  const from = base === undefined ? {} : { fd: opened(base) };
+  const log = readLog(logFd, 'test');
+  return { base: { ...from, size }, log, logFd, block: SECTOR, from: 0, bounds: BOUNDS };
 }

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { runTool } from '../../../sdk/tool.ts';
+import { toolTree } from '../qemu/tree.ts';
+import { type FilesFound, watchFiles } from './files.ts';
+import { difference, type Request, recordingOf, SECTOR } from './testing.ts';
+
+const SIZE = 4 << 20;
+const region = { offset: 0, length: SIZE };
+
+let dir = '';
+let tools = '';
+before(async () => {
+  tools = await toolTree('sdk-fsck');
+  dir = await mkdtemp(join(tmpdir(), 'crash-files-'));
+});
+after(async () => await rm(dir, { recursive: true }));
+
+/** An ext4 file system with these files, and what debugfs(8) then makes of it. */
+async function fileSystem(
+  name: string,
+  files: Readonly<Record<string, string>>,
+  commands: readonly string[] = [],
+) {
+  const [from, image, script] = [`${name}.dir`, `${name}.raw`, `${name}.debugfs`].map((each) =>
+    join(dir, each),
+  );
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(join(from!, path, '..'), { recursive: true });
+    await writeFile(join(from!, path), text);
+  }
+  const fixed = ['-E', 'root_owner=0:0,hash_seed=6f1c8de5-0a3c-4d53-9a27-b1f8c3e5a001', '-U', 'clear'];
+  await runTool(tools, 'mke2fs', ['-q', '-t', 'ext4', ...fixed, '-d', from!, image!, `${SIZE / 1024}k`]);
+  if (commands.length > 0) {
+    await writeFile(script!, `${commands.join('\n')}\n`);
+    await runTool(tools, 'debugfs', ['-w', '-f', script!, image!]);
+  }
+  return await readFile(image!);
+}
+
+const watched = async (base: Buffer, requests: readonly Request[], ...paths: string[]): Promise<FilesFound> =>
+  await watchFiles(recordingOf(SIZE, base, requests), { region, paths, tools, dir });
+
+test('files are told by their content, mode and owner, before and after; a path that is not there has no entry', async () => {
+  const base = await fileSystem('old', { 'etc/a': 'old', 'etc/gone': 'x' });
+  await writeFile(join(dir, 'new-a'), 'new');
+  const changed = await fileSystem('new', { 'etc/a': 'old', 'etc/gone': 'x' }, [
+    'rm /etc/gone',
+    'rm /etc/a',
+    `write ${join(dir, 'new-a')} /etc/a`,
+    'set_inode_field /etc/a mode 0100600',
+    'symlink /etc/link a',
+  ]);
+  const differing = difference(base, changed, region);
+  assert.ok(differing.length > 0);
+  // All of it in one write: nothing is in between, and so every state is the first or the last.
+  const first = differing[0]!.sector!;
+  const lastOne = differing.at(-1)!;
+  const end = lastOne.sector! + (lastOne.data as Buffer).length / SECTOR;
+  const whole: Request = { sector: first, data: changed.subarray(first * SECTOR, end * SECTOR), fua: true };
+  const found = await watched(base, [whole, { flush: true }], '/etc/a', '/etc/gone', '/etc/link', '/none');
+  assert.deepEqual([...found.first.keys()], ['/etc/a', '/etc/gone']);
+  assert.deepEqual([...found.last.keys()], ['/etc/a', '/etc/link']);
+  assert.match(found.first.get('/etc/a')!, /^regular 0644 \d+:\d+ [0-9a-f]{64}$/);
+  assert.match(found.last.get('/etc/a')!, /^regular 0600 /);
+  assert.notEqual(found.first.get('/etc/a')?.split(' ')[3], found.last.get('/etc/a')?.split(' ')[3]);
+  assert.match(found.last.get('/etc/link')!, /^symlink .* a$/);
+});
+
+test('a file system that is not whole is told, with its state; the other states are read all the same', async () => {
+  const base = await fileSystem('whole', { a: 'a' });
+  const found = await watched(base, [{ sector: 2, data: Buffer.alloc(2 * SECTOR, 0xff) }], '/a');
+  assert.equal(found.first.get('/a')?.startsWith('regular'), true);
+  assert.ok(found.wrong.length > 0);
+  assert.match(found.wrong[0]!, /^state \d+: /);
+});
