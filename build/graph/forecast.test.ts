@@ -39,7 +39,9 @@ test('of the targets of a kernel, only its compilation takes long', () => {
   const seconds = (name: string): number | undefined =>
     forecast(store, [{ name, certain: true, reasons: [] }])[0]?.ms;
   assert.deepEqual(
-    ['kernel-n100', 'kernel-debian', 'kernel-options', 'kernel-config-n100', 'kernel-headers-n100'].map(seconds),
+    ['kernel-n100', 'kernel-debian', 'kernel-options', 'kernel-config-n100', 'kernel-headers-n100'].map(
+      seconds,
+    ),
     [1_200_000, 1_200_000, 1000, 1000, 1000],
   );
 });

@@ -21,7 +21,7 @@ test('the gate leaves out the long tests, but not one that is named; it says how
   assert.deepEqual(names('a'), ['a.short']);
   assert.deepEqual(names('a.cuts'), ['a.cuts']);
   assert.deepEqual(leftOut([], 'n100', tests), [
-    'left out: 1 long test, the sabotages and the image generic; ./draisine test --all runs them',
+    'left out: 1 long test, the sabotages, the crash states and the image generic; ./draisine test --all runs them',
   ]);
   assert.deepEqual(leftOut(['a'], 'n100', tests), [
     'left out: 1 long test; ./draisine test --all a runs them',

@@ -16,7 +16,7 @@ export function leftOut(
 ): readonly string[] {
   const select = (gate: boolean): number => selectTests(tests, { patterns, image, gate }, new Map()).length;
   const long = select(false) - select(true);
-  const all = patterns.length === 0 ? ', the sabotages and the image generic' : '';
+  const all = patterns.length === 0 ? ', the sabotages, the crash states and the image generic' : '';
   if (long === 0 && all === '') return [];
   const what = `${long} long test${long === 1 ? '' : 's'}${all}`;
   return [`left out: ${what}; ./draisine ${['test', '--all', ...patterns].join(' ')} runs them`];

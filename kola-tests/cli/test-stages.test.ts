@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RegisteredTest } from '../harness/run/register.ts';
+import { crashStageName } from './crash-stage.ts';
 import { STATIC } from './static.ts';
 import { PARTS, stagesOf, UNIT, type Wanted } from './test-stages.ts';
 import { stageName } from './vm-stage.ts';
@@ -21,6 +22,7 @@ test('test --all --shard: the shards together are the whole run, and nothing of 
   const machines = [
     stageName({ image: 'n100' }),
     stageName({ image: 'n100', sabotages: [] }),
+    crashStageName('n100'),
     stageName({ image: 'generic' }),
   ];
   assert.deepEqual(await namesOf({}), [STATIC, UNIT, ...machines]);

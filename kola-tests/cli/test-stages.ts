@@ -3,10 +3,12 @@ import { join, relative } from 'node:path';
 import { openSources } from '../../build/for-kola.ts';
 import { ignitionOracle } from '../../packages/for-kola.ts';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
+import { FLOWS } from '../flows/all.ts';
 import type { RegisteredTest } from '../harness/run/register.ts';
 import { matchesAny, partOf, type Shard } from '../harness/run/select.ts';
 import { unitTestFiles } from '../verdict/unit-files.ts';
 import { buildImage } from './build.ts';
+import { crashStage } from './crash-stage.ts';
 import type { Stage } from './stages.ts';
 import { staticStage } from './static.ts';
 import { unitVerdicts } from './unit-verdicts.ts';
@@ -75,8 +77,13 @@ function vmStages({ patterns, image, all, fresh, shard, reportDir }: Wanted): re
   if (!all || patterns.length > 0) return [gate];
   const sabotages = vmStage({ ...common, patterns: [], sabotages: [] }, { fresh });
   if (image === OTHER.image) return [gate, sabotages];
+  const flows = partOf(
+    FLOWS.map(({ name }) => name),
+    shard,
+  );
+  const crashes = flows.length > 0 ? [crashStage(image, flows)] : [];
   const other = { ...OTHER, ...part, reportDir: otherReport(reportDir) };
-  return [gate, sabotages, vmStage(other, { build: build(OTHER.image), fresh })];
+  return [gate, sabotages, ...crashes, vmStage(other, { build: build(OTHER.image), fresh })];
 }
 
 /** Where the tests of ignition/ find the real validator and the schemas. */

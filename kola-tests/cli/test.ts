@@ -40,7 +40,7 @@ export interface TestOptions {
 
 /**
  * `./draisine test`: checks of the sources, unit tests, then builds what is missing, then VM tests, as one run of
- * node:test. With `all` the long tests, the sabotages and the second image as well.
+ * node:test. With `all` the long tests, the sabotages, the crash states and the second image as well.
  */
 export async function testEverything(patterns: readonly string[], options: TestOptions): Promise<number> {
   const only = (['static', 'unit', 'vm', 'all'] as const).filter((name) => options[name]);
@@ -101,7 +101,10 @@ async function tellBeforehand(
     parts.push({ what: `${selected.length} tests on machines of ${image}`, ms });
   }
   if (stages.some(({ name }) => name === stageName({ image, sabotages: [] })))
-    parts.push({ what: image === OTHER.image ? 'sabotages' : `sabotages and ${OTHER.image}`, ms: 0 });
+    parts.push({
+      what: image === OTHER.image ? 'sabotages' : `sabotages, crash states and ${OTHER.image}`,
+      ms: 0,
+    });
   log(`${describeBeforehand(parts)}; what has passed before and has not changed is not run again`);
 }
 

@@ -1,0 +1,149 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Lab } from '../machine/lab.ts';
+import { toolTree } from '../qemu/tree.ts';
+import { seconds } from '../qemu/wait.ts';
+import { bootStates, checkStatePartitions } from './boots.ts';
+import { watchFiles } from './files.ts';
+import { type Flow, recordFlow, wrongFor } from './flow.ts';
+import { type Recording, type Survey, survey } from './survey.ts';
+
+/** What was found of a flow. */
+export interface FlowFound {
+  readonly states: number;
+  /** Milliseconds of the survey, without the boots. */
+  readonly ms: number;
+  /** The number of states by what they boot: `nothing`, or a root hash. */
+  readonly boots: ReadonlyMap<string, number>;
+  readonly partitions: { readonly found: number; readonly mounted: number };
+  /** How many different contents the watched files have; undefined when the flow watches none. */
+  readonly contents: number | undefined;
+  /** How many states were really booted. */
+  readonly booted: number;
+  /** A sentence each; none when the machine comes up from every state. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * Runs a flow on a fork, looks offline at every state that a power cut may leave of it, mounts some of the state
+ * partitions, and really boots `boot` of the states.
+ */
+export async function lookAtFlow(
+  lab: Lab,
+  flow: Flow,
+  { boot, said }: { readonly boot: number; said(line: string): void },
+): Promise<FlowFound> {
+  const dir = await mkdtemp(join(tmpdir(), 'draisine-crash-'));
+  try {
+    const { recording, ends, close } = await recordFlow(lab, flow, dir);
+    try {
+      const { entries } = recording.log;
+      const flushes = entries.filter(({ kind }) => kind === 'flush').length;
+      said(`${flow.name}: ${entries.length - recording.from} requests, ${flushes} flushes in the log`);
+      const found = await surveyAll(flow, { recording, ends }, { boot, dir, said });
+      const mounted = some(found.statePartitions);
+      const faults = [
+        ...found.faults,
+        ...(await checkStatePartitions(lab, recording, mounted, dir)),
+        ...(await bootStates(lab, recording, found.toBoot, { dir, said, check: flow.files?.comesUp })),
+      ];
+      const { states, ms, boots, statePartitions, contents, toBoot } = found;
+      const partitions = { found: statePartitions.size, mounted: mounted.size };
+      return { states, ms, boots, partitions, contents, booted: toBoot.length, faults };
+    } finally {
+      close();
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+interface Surveyed extends Survey {
+  readonly ms: number;
+  readonly faults: readonly string[];
+  /** Numbers of the states that are really booted. */
+  readonly toBoot: readonly number[];
+  /** How many different contents the watched files have. */
+  readonly contents: number | undefined;
+}
+
+/** Looks at every state offline: what boots, and what the watched files of the state partition are. */
+async function surveyAll(
+  flow: Flow,
+  { recording, ends }: { readonly recording: Recording; readonly ends: string },
+  { boot, dir, said }: { readonly boot: number; readonly dir: string; said(line: string): void },
+): Promise<Surveyed> {
+  const start = performance.now();
+  const { entries } = recording.log;
+  const found = survey(recording, {
+    wrong: wrongFor(flow, [beginning(recording), ends]),
+    sample: boot,
+    progress: (states, at) => said(`${states} states, request ${at} of ${entries.length}`),
+  });
+  const last = found.last.boots === 'release' && found.last.root === ends;
+  const faults = [
+    ...(last ? [] : ['at the end the disk does not boot the release that it should']),
+    ...[...found.wrong].map(
+      ([why, { count, first }]) => `${count} states: ${why} (the first: ${first.state}, request ${first.at})`,
+    ),
+  ];
+  const files = await surveyFiles(flow, { recording, found }, { dir, said });
+  return {
+    ...found,
+    ms: performance.now() - start,
+    faults: [...faults, ...(files?.faults ?? [])],
+    // One state of each content, before any by chance.
+    toBoot: files ? spread(files.firsts, boot) : found.sample,
+    contents: files?.firsts.length,
+  };
+}
+
+async function surveyFiles(
+  { files }: Flow,
+  { recording, found }: { readonly recording: Recording; readonly found: Survey },
+  { dir, said }: { readonly dir: string; said(line: string): void },
+): Promise<{ faults: string[]; firsts: number[] } | undefined> {
+  const [region] = found.statePartitions.values();
+  if (!files || !region) return undefined;
+  const { kinds, wrong, first, last } = await watchFiles(recording, {
+    region,
+    paths: files.paths,
+    tools: await toolTree('sdk-fsck'),
+    dir,
+    progress: (states) => said(`files of ${states} states`),
+  });
+  const judged = kinds.flatMap((kind) => {
+    const why = files.judge(kind.files, { first, last });
+    return why === undefined ? [] : [`${kind.count} states: ${why} (the first: ${kind.first})`];
+  });
+  return { faults: [...wrong.slice(0, 10), ...judged], firsts: kinds.map((kind) => kind.first) };
+}
+
+/** So many of a list, from its beginning to its end. */
+function spread<T>(all: readonly T[], count: number): readonly T[] {
+  const step = Math.max(1, all.length / Math.max(1, count));
+  return Array.from({ length: Math.min(count, all.length) }, (_, index) => all[Math.floor(index * step)]!);
+}
+
+/** Root hash of what boots before anything was written; empty when nothing does. */
+function beginning(recording: Recording): string {
+  const { log, from } = recording;
+  const none = { ...recording, log: { ...log, entries: log.entries.slice(0, from) } };
+  const { last } = survey(none, { wrong: () => undefined });
+  return last.boots === 'release' ? last.root : '';
+}
+
+/** State partitions that a guest mounts: so many of them, from beginning to end. */
+const PARTITIONS = 12;
+
+function some<T>(all: ReadonlyMap<number, T>): ReadonlyMap<number, T> {
+  return new Map(spread([...all], PARTITIONS));
+}
+
+/** In one line for a person. */
+export function describeFound({ states, ms, boots, partitions, contents, booted }: FlowFound): string {
+  const counts = [...boots].map(([what, count]) => `${count} boot ${what.slice(0, 12)}`).join(', ');
+  const watched = contents === undefined ? '' : ` ${contents} different contents of the watched files;`;
+  return `${states} states in ${seconds(ms)}: ${counts};${watched} ${partitions.mounted} of ${partitions.found} state partitions mounted, ${booted} states booted`;
+}
