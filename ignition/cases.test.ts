@@ -117,6 +117,27 @@ describe('slips in YAML', () => {
       /^9:1 .*write inline: \| /,
     ],
     ['a quote that does not end', '      contents:\n        inline: "hi\n', /^7:17 .*no closing ";/],
+    [
+      'a quote that another one further down closes',
+      '      contents:\n        inline: "hi\n    - path: /etc/b\n      contents: {inline: "b"}\n',
+      /^7:17 .*no closing ";/,
+    ],
+    [
+      'a block whose text goes on less indented',
+      '      contents:\n        inline: |\n          [Service]\n        ExecStart=/bin/a\n',
+      /^9:9 the text of inline ends before this line/,
+    ],
+    [
+      'no space after a dash',
+      '    -path: /etc/b\n     mode: 0644\n',
+      /no space after the dash of path; write - path: \/etc\/b$/,
+    ],
+    ['quotes around a number', '      mode: "0644"\n', /^6:13 .*; write 0644 without quotes$/],
+    [
+      'quotes around digits that are no number',
+      '      mode: "0888"\n',
+      /^6:13 expected an integer, found "0888"$/,
+    ],
     ['a tab', '      contents:\n\t  inline: hi\n', /^7:1 a tab indents this line/],
     ['a dash out of line', '     mode: 0644\n', /^6:1 the indentation fits no line above/],
     ['a list that is not closed', '      contents: [a\n  links: []\n', /a \[ or \{ .* is not closed/],
@@ -127,6 +148,34 @@ describe('slips in YAML', () => {
   for (const [name, body, pattern] of slips) {
     test(name, async () => {
       const { entries } = await compileButane(Buffer.from(HEAD + body), FIXTURES);
+      assert.equal(entries.length, 1, lines(entries).join('\n'));
+      assert.match(`${entries[0]?.line}:${entries[0]?.column} ${entries[0]?.message}`, pattern);
+    });
+  }
+});
+
+describe('configs of another kind', () => {
+  const heads: readonly (readonly [string, string, RegExp])[] = [
+    [
+      'cloud-config without its first line',
+      'ssh_authorized_keys: [ssh-ed25519 AAAA]\n',
+      /1:1 .*cloud-config/,
+    ],
+    [
+      'a Container Linux Config, by a key of a unit',
+      'systemd:\n  units:\n    - name: a.service\n      enable: true\n',
+      /1:1 .*Container Linux Config/,
+    ],
+    ['a version of two numbers', 'variant: fcos\nversion: 1.4\n', /2:10 .*; write version: 1\.4\.0$/],
+    [
+      'an experiment that has ended',
+      'variant: fcos\nversion: 1.5.0-experimental\n',
+      /2:10 .*; write version: 1\.5\.0$/,
+    ],
+  ];
+  for (const [name, text, pattern] of heads) {
+    test(name, async () => {
+      const { entries } = await compileButane(Buffer.from(text), FIXTURES);
       assert.equal(entries.length, 1, lines(entries).join('\n'));
       assert.match(`${entries[0]?.line}:${entries[0]?.column} ${entries[0]?.message}`, pattern);
     });

@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject } from './json/value.ts';
+import { meantMode, octalText } from './mode.ts';
 import type { Step } from './step.ts';
 
 /**
@@ -14,25 +15,39 @@ const listOf = (value: Json | undefined): JsonObject[] =>
 
 const isEnabled = (value: Json | undefined): boolean => isObject(value) && value.enabled === true;
 
-/** @param spell how the text writes a key of the spec */
+/** How the text of a config writes a key of the spec, and a mode. */
+export interface Spelling {
+  readonly key: (name: string) => string;
+  readonly mode: (mode: number) => string;
+}
+
+const SPECIAL = 'setuid, setgid and sticky need spec 3.4';
+
+/** Why 3.3 cannot set a mode with special bits: mostly they stem from octal digits that were read as decimal ones. */
+function modeFault(mode: number, write: Spelling['mode']): string {
+  const meant = meantMode(String(mode));
+  return meant === undefined
+    ? `${SPECIAL}; set them by a tmpfiles.d file`
+    : `mode ${mode} is ${octalText(mode)}, and ${SPECIAL}; for ${octalText(meant)} write ${write(meant)}`;
+}
+
 export function translateDown(
   config: JsonObject,
   refuse: Refuse,
-  spell = (name: string): string => name,
+  spelling: Spelling = { key: (name) => name, mode: String },
 ): JsonObject {
   const storage = isObject(config.storage) ? config.storage : {};
   for (const kind of ['files', 'directories']) {
     for (const [index, { mode }] of listOf(storage[kind]).entries()) {
       if (typeof mode !== 'number' || mode <= 0o777) continue;
-      const message = 'setuid, setgid and sticky need spec 3.4; set them by a tmpfiles.d file';
-      refuse(['storage', kind, index, 'mode'], message);
+      refuse(['storage', kind, index, 'mode'], modeFault(mode, spelling.mode));
     }
   }
   refuseSources(config, [], refuse);
   const { luks } = storage;
   if (luks === undefined) return config;
   const volumes = listOf(luks).map((volume, index) =>
-    withoutNewer(volume, ['storage', 'luks', index], refuse, spell),
+    withoutNewer(volume, ['storage', 'luks', index], refuse, spelling.key),
   );
   return { ...config, storage: { ...storage, luks: volumes } };
 }

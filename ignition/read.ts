@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from './json/value.ts';
+import { meantMode } from './mode.ts';
 import type { SourceMap, SourceNode } from './node.ts';
 import type { Field, StructShape } from './spec/shape.ts';
 import type { Step } from './step.ts';
@@ -47,7 +48,18 @@ function found(value: SourceNode, { names }: Style): string {
 
 function mismatch(value: SourceNode, kind: Field['kind'], path: readonly Step[], reading: Reading): void {
   const { style, notes } = reading;
-  notes.error(value.at, path, `expected ${style.names[kind]}, found ${found(value, style)}`);
+  notes.error(
+    value.at,
+    path,
+    `expected ${style.names[kind]}, found ${found(value, style)}${quotesHint(value, kind, style)}`,
+  );
+}
+
+/** "0644" and "true" are texts: only the quotes are wrong, unless the digits without them mean another mode. */
+function quotesHint(value: SourceNode, kind: Field['kind'], style: Style): string {
+  if (value.kind !== 'scalar' || !value.quoted || meantMode(value.text) !== undefined) return '';
+  const readable = readScalar(kind, { ...value, quoted: false }, style) !== undefined;
+  return readable ? `; write ${value.text} without quotes` : '';
 }
 
 const isNull = (value: SourceNode, style: Style): boolean =>

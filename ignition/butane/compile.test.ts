@@ -129,6 +129,10 @@ describe('sugar', () => {
       /^4:28 setuid, setgid and sticky need spec 3\.4/,
     );
     assert.match(
+      await refused('storage:\n  files: [{path: /a, mode: 644}]\n', head),
+      /^4:28 mode 644 is 01204, and setuid, setgid and sticky need spec 3\.4; for 0644 write 0644/m,
+    );
+    assert.match(
       await refused('storage:\n  luks: [{name: a, device: /dev/a, discard: true}]\n', head),
       /discard needs spec 3\.4/,
     );

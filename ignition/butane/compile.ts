@@ -135,7 +135,8 @@ interface Desugared {
 function desugar(read: JsonObject, dialect: Dialect, { context, origin }: Reading): Desugared {
   refuseVariantLimits(dialect, read, context);
   const { variant: _, version: __, bootDevice: ___, grub: ____, ...body } = read;
-  const plain = dialect.spec > 3 ? translateDown(body, context.error, snakeCase) : body;
+  const plain =
+    dialect.spec > 3 ? translateDown(body, context.error, { key: snakeCase, mode: octalText }) : body;
   const embedded = embedResources(embedLocalTexts(plain, context), context);
   const mounted = addMountUnits(addQuadlets(addTrees(embedded, context), context), context);
   const { ignition, ...sections } = mounted.config;

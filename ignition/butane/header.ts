@@ -17,15 +17,28 @@ function said(map: SourceMap, name: string): Said {
 
 /** Sections that only Container Linux Configs have. */
 const OLD_SECTIONS = ['networkd', 'etcd', 'flannel', 'locksmith', 'docker', 'update'];
+/** Keys below them that only those have. */
+const OLD_KEYS = /^\s*(- )?(filesystem|enable|remote|create): /m;
+
+/** Sections that only cloud-config has. */
+const CLOUD_SECTIONS = [
+  'coreos',
+  'write_files',
+  'ssh_authorized_keys',
+  'users',
+  'runcmd',
+  'packages',
+  'hostname',
+];
 
 /** What a config without a variant is. */
 function withoutVariant(map: SourceMap, text: string): string {
   const keys = new Set(map.members.map(({ key }) => key));
   if (text.trimStart().startsWith('{'))
     return 'this is JSON, not Butane; name the file NAME.ign, then: draisine ignition validate NAME.ign';
-  if (/^#cloud-config\b/m.test(text))
+  if (/^#cloud-config\b/m.test(text) || CLOUD_SECTIONS.some((key) => keys.has(key)))
     return 'this is cloud-config, which is not read; write it as Butane, which begins with variant: fcos and version: 1.4.0';
-  const old = OLD_SECTIONS.some((key) => keys.has(key)) || /^\s*(- )?filesystem: /m.test(text);
+  const old = OLD_SECTIONS.some((key) => keys.has(key)) || OLD_KEYS.test(text);
   const head = 'write variant: fcos and version: 1.4.0 at the top';
   return old
     ? `variant must be specified; this looks like a Container Linux Config: ${head}, and change what is then an unused key`
@@ -43,6 +56,12 @@ export function readHeader(map: SourceMap, text: string): Header {
     return {
       at: version.at,
       message: 'version must be specified; write version: 1.4.0 for fcos, 1.0.0 for flatcar',
+    };
+  const meant = versions.find((each) => each === `${version.text}.0` || each === version.text.split('-')[0]);
+  if (meant !== undefined)
+    return {
+      at: version.at,
+      message: `unknown variant "${variant.text}" version "${version.text}"; write version: ${meant}`,
     };
   const known = ['fcos', 'flatcar'].map((each) => `${each} ${versionsOf(each).join(', ')}`).join('; ');
   return {

@@ -15,24 +15,40 @@ interface Spot {
   readonly line: string;
   readonly before: readonly string[];
   readonly document: Document;
+  /** The whole text. */
+  readonly text: string;
 }
 
 const KEY = /^[\s-]*([\w.-]+):(?:\s|$)/;
 const keyOf = (line: string): string | undefined => KEY.exec(line)?.[1];
 const indentOf = (line: string): number => /^[\s-]*/.exec(line)?.[0].length ?? 0;
 /** A line of a unit or of another text that stands where YAML is expected. */
+/** `contents: |` */
+const isBlockMark = (line: string): boolean => /[|>][-+0-9]*$/.test(line.trimEnd());
 const isForeign = (line: string): boolean => /^\s*(\[\w+\]\s*$|[\w.-]+=|#!)/.test(line);
 
-/** Where the quoted text begins that does not end. */
-function openQuote(document: Document): number | undefined {
-  let start: number | undefined;
+/** The quote that begins a value, and has no other one on its line. */
+const OPEN = /^[\s-]*(?:[\w.-]+:\s+)?(?=("[^"]*|'[^']*)$)/;
+
+/**
+ * Where the quoted text begins that does not end. A quote further down closes it for the parser, which then finds the
+ * last quote of the file open: the first value whose line does not close it is the one.
+ */
+function openQuote(document: Document, text: string): number | undefined {
+  let last: number | undefined;
   visit(document, {
     Scalar: (_key, node) => {
       const quoted = node.type === Scalar.QUOTE_DOUBLE || node.type === Scalar.QUOTE_SINGLE;
-      if (quoted && node.range) [start] = node.range;
+      if (quoted && node.range) [last] = node.range;
     },
   });
-  return start;
+  let start = 0;
+  for (const line of text.split('\n')) {
+    const [before] = OPEN.exec(line) ?? [];
+    if (before !== undefined) return start + before.length;
+    start += line.length + 1;
+  }
+  return last;
 }
 
 /** The nearest key above that a list of foreign lines belongs to. */
@@ -51,9 +67,9 @@ const SLIPS: readonly ((spot: Spot) => string | Slip | undefined)[] = [
     message.startsWith('Tabs are not allowed')
       ? 'a tab indents this line; YAML takes spaces only'
       : undefined,
-  ({ message, document }) => {
+  ({ message, document, text }) => {
     const quote = /Missing closing (["'])quote/.exec(message)?.[1];
-    const at = quote && openQuote(document);
+    const at = quote && openQuote(document, text);
     return at === undefined || at === ''
       ? undefined
       : { at, message: `the text that begins here has no closing ${quote}; add it` };
@@ -65,9 +81,24 @@ const SLIPS: readonly ((spot: Spot) => string | Slip | undefined)[] = [
       : `no space after the colon of ${key}; write ${key}: ${value?.trim().slice(0, 60)}`;
   },
   ({ line, before: [above = ''] }) => {
-    const key = /[|>][-+0-9]*$/.test(above.trimEnd()) ? keyOf(above) : undefined;
+    const key = isBlockMark(above) ? keyOf(above) : undefined;
     return key !== undefined && indentOf(line) <= indentOf(above)
       ? `the text of ${key} begins here and is not indented; indent it deeper than ${key}`
+      : undefined;
+  },
+  ({ line, before: [above = ''] }) => {
+    const [, key, value] =
+      [line, above].map((each) => /^\s*-([a-z_]+):\s+(\S.*)$/.exec(each)).find(Boolean) ?? [];
+    return key === undefined
+      ? undefined
+      : `no space after the dash of ${key}; write - ${key}: ${value?.trim().slice(0, 60)}`;
+  },
+  ({ line, before }) => {
+    // The first line of a block has set how deep it is: this one ends it too early.
+    const block = before.findIndex((each) => indentOf(each) <= indentOf(line));
+    const owner = block > 0 && isBlockMark(before[block] ?? '') ? keyOf(before[block] ?? '') : undefined;
+    return owner !== undefined && isForeign(line)
+      ? `the text of ${owner} ends before this line, which is indented less; indent it as deep as the lines above`
       : undefined;
   },
   ({ line, before }) => {
@@ -159,5 +190,5 @@ export function slipsOf(
     .filter((each) => each.trim() !== '')
     .reverse();
   const message = first.message.split(/ at line \d+/)[0] ?? first.message;
-  return [...repeated, explain({ at, message, line: lines[line - 1] ?? '', before, document })];
+  return [...repeated, explain({ at, message, line: lines[line - 1] ?? '', before, document, text })];
 }

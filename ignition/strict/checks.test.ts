@@ -273,6 +273,16 @@ describe('paths and accounts that stop a boot', () => {
     });
     assert.match(found, /^error storage\.files\.1\.path \/etc\/app is a file of this config and cannot hold/);
     assert.deepEqual(others, []);
+    const link = { files: [file('/etc/app', 'a')], links: [{ path: '/etc/app/x', target: 'y' }] };
+    assert.match(
+      (await paths({ storage: link })).join(),
+      /^error storage\.links\.0\.path \/etc\/app is a file/,
+    );
+    const image = { directories: [{ path: '/etc/nsswitch.conf/x' }] };
+    assert.match(
+      (await paths({ storage: image })).join(),
+      /^error storage\.directories\.0\.path \/etc\/nsswitch\.conf is a file of the image test and cannot hold/,
+    );
   });
   test('folders on the way to a file of a user', async () => {
     const path = '/home/a/.config/systemd/user';

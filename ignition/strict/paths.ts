@@ -87,13 +87,23 @@ function occupied(nodes: readonly ConfigNode[], image: ImageView, accounts: read
   });
 }
 
-/** Nodes below a path that the config makes a file: it cannot be a folder, too (coreos/ignition#1457). */
-function belowFiles(nodes: readonly ConfigNode[]): Finding[] {
-  const files = new Map(nodes.filter(({ list }) => list === 'files').map((each) => [each.path, each]));
+/**
+ * Nodes below a path that the config makes a file, or that is one in the image: it cannot be a folder, too
+ * (coreos/ignition#1457).
+ */
+function belowFiles(nodes: readonly ConfigNode[], image: ImageView, accounts: readonly Account[]): Finding[] {
+  const files = new Set(nodes.filter(({ list }) => list === 'files').map(({ path }) => path));
+  const made = new Set(nodes.map(({ path }) => path));
+  const isFile = (path: string): string | undefined => {
+    if (files.has(path)) return 'this config';
+    const there = made.has(path) ? undefined : before(path, image, accounts);
+    return there?.kind === 'a file' ? there.by : undefined;
+  };
   return nodes.flatMap(({ path, at }): Finding[] => {
     for (let above = posix.dirname(path); above !== '/' && above !== '.'; above = posix.dirname(above)) {
-      if (!files.has(above)) continue;
-      const message = `${above} is a file of this config and cannot hold ${path}, which stops the boot; rename one of them`;
+      const owner = isFile(above);
+      if (owner === undefined) continue;
+      const message = `${above} is a file of ${owner} and cannot hold ${path}, which stops the boot; rename one of them`;
       return [{ kind: 'error', path: at, message }];
     }
     return [];
@@ -127,5 +137,9 @@ function rootsParents(nodes: readonly ConfigNode[], accounts: readonly Account[]
 export function checkPaths(config: JsonObject, image: ImageView): Finding[] {
   const nodes = nodesOf(config);
   const accounts = accountsOf(config);
-  return [...occupied(nodes, image, accounts), ...belowFiles(nodes), ...rootsParents(nodes, accounts)];
+  return [
+    ...occupied(nodes, image, accounts),
+    ...belowFiles(nodes, image, accounts),
+    ...rootsParents(nodes, accounts),
+  ];
 }
