@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { join, posix } from 'node:path';
+import { errorCode } from '../../sdk/lib/errors.ts';
 import type { Json, JsonObject } from '../json/value.ts';
 import type { Step } from '../step.ts';
 import { member, structs, textOf } from './contents.ts';
@@ -51,8 +52,18 @@ interface Present {
   readonly by: string;
 }
 
+/** Undefined where nothing is, as below a path that is a file. */
+function statAt(file: string): Stats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (errorCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
 function presentAt(file: string, by: string): Present | undefined {
-  const stat = lstatSync(file, { throwIfNoEntry: false });
+  const stat = statAt(file);
   if (stat === undefined) return undefined;
   if (stat.isSymbolicLink()) return { kind: 'a link', target: readlinkSync(file), by };
   return { kind: stat.isDirectory() ? 'a folder' : 'a file', by };
