@@ -70,6 +70,14 @@ export function sysusersFile({ users, groups }: Accounts): Generated {
   return generatedFile('usr/lib/sysusers.d/draisine.conf', `${rows.join('\n')}\n`, 'accounts');
 }
 
+/** Names of the users and groups of a sysusers.d(5) file. */
+export function declaredIn(text: string): string[] {
+  return text.split('\n').flatMap((line) => {
+    const [kind = '', name] = line.trim().split(/\s+/);
+    return name !== undefined && /^[ug]!?$/.test(kind) ? [name] : [];
+  });
+}
+
 /**
  * Every user and group that a package declares (sysusers.d(5)) must be pinned or said to be unused, or its number
  * would depend on the order in which packages came.
@@ -81,9 +89,8 @@ export function checkAccounts(tree: Tree, accounts: Accounts, read: (path: strin
   const unknown = new Map<string, string>();
   for (const { path, type } of tree.entries) {
     if (type !== 'file' || !/^usr\/lib\/sysusers\.d\/[^/]+\.conf$/.test(path)) continue;
-    for (const line of read(path).split('\n')) {
-      const [kind, name] = line.trim().split(/\s+/);
-      if (kind && name && /^[ug]!?$/.test(kind) && !known.has(name)) unknown.set(name, `/${path}`);
+    for (const name of declaredIn(read(path))) {
+      if (!known.has(name)) unknown.set(name, `/${path}`);
     }
   }
   if (unknown.size === 0) return;

@@ -10,6 +10,7 @@ import { mergeLayers, type Settled } from '../tree/merge.ts';
 import { readOverlay } from '../tree/overlay.ts';
 import { type Trim, type TrimCount, trimTree } from '../tree/trim.ts';
 import { type Accounts, accountFiles, checkAccounts, sysusersFile } from './accounts.ts';
+import { checkEmulated } from './emulated.ts';
 import {
   adjust,
   caBundle,
@@ -67,10 +68,14 @@ export const imageTree = recipe<{
   async run({ inputs, out, blob }) {
     const { trims, fixups, identity, accounts } = inputs;
     const packages = await Promise.all(inputs.packages.map(({ path }) => readPackage(path)));
-    checkScripts(packages, readPolicy(await readFile(inputs.scripts.path, 'utf8'), SCRIPTS), SCRIPTS);
+    const policy = readPolicy(await readFile(inputs.scripts.path, 'utf8'), SCRIPTS);
+    const verdicts = checkScripts(packages, policy, SCRIPTS);
 
     const packaged = mergeLayers([{ packages, settled: inputs.settled }]);
-    await checkDeclared(packaged, accounts, blob);
+    await withSysusers(packaged, blob, (declared, read) => {
+      checkAccounts(declared, accounts, read);
+      checkEmulated(packages, verdicts, accounts, read, SCRIPTS);
+    });
     const trimmed = trimTree(packaged, trims);
     for (const warning of trimmed.warnings) warn(warning);
 
@@ -141,14 +146,18 @@ async function readTrees(trees: readonly { readonly path: string }[]): Promise<T
 }
 
 /** Before anything is trimmed: the accounts that packages declare count, whether their files stay or not. */
-async function checkDeclared(packaged: Tree, accounts: Accounts, blob: BlobPath): Promise<void> {
+async function withSysusers(
+  packaged: Tree,
+  blob: BlobPath,
+  check: (declared: Tree, read: (path: string) => string) => void,
+): Promise<void> {
   const declared = {
     entries: packaged.entries.filter(({ path }) => path.startsWith('usr/lib/sysusers.d/')),
   };
   const contents = await openContents(declared, blob);
   try {
     const files = new Map(declared.entries.map((entry) => [entry.path, entry]));
-    checkAccounts(declared, accounts, (path) => {
+    check(declared, (path) => {
       const entry = files.get(path);
       return entry?.type === 'file' ? contents.read(entry.content).toString('utf8') : '';
     });
