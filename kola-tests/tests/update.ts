@@ -25,14 +25,16 @@ register(
   {
     name: 'update.commit',
     long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
-    what: 'A release is fetched by the blocks that are new, tried, committed, and can be left again by hand.',
+    what: 'A release is fetched by the blocks that are new, tried, committed, and can be left again by hand; the pool follows.',
+    machines: { box: { disks: [{ name: 'left', size: 128 }] } },
     timeout: 480,
   },
   async (t, { box }) => {
     const updating = await subscribe(box);
     const { server, from, to } = updating;
     try {
-      await box.succeed('echo mine >/etc/mine');
+      await box.succeed(`echo mine >/etc/mine; zpool create tank ${box.disk('left')}; echo data >/tank/data`);
+      const began = Date.now();
       const before = server.sent();
       t.diagnostic(await box.succeed('draisine check', { seconds: 60 }));
       const seconds = Number(
@@ -55,12 +57,18 @@ register(
 
       await restart(box);
       const { lastTrial } = await trialEnds(box, to);
-      t.diagnostic(lastTrial?.text ?? '');
+      t.diagnostic(
+        `${lastTrial?.text ?? ''}: ${Math.round((Date.now() - began) / 1000)} s from check to commit`,
+      );
       assert.deepEqual(await runningRelease(box), {
         version: to,
         entries: [`draisine_${from}.efi`, `draisine_${to}.efi`],
       });
       assert.equal(await box.succeed('cat /etc/mine; systemctl is-system-running'), 'mine\nrunning');
+      // The pool was read before anything could write to it, and it is there.
+      const read = 'systemctl show --value -p ExecMainExitTimestampMonotonic draisine-read-pools.service';
+      assert.notEqual(await box.succeed(read), '0');
+      assert.equal(await box.succeed('cat /tank/data && echo newer >/tank/data'), 'data');
 
       // Back by hand: once more a trial, of the old one.
       await box.execute('draisine rollback');
@@ -68,7 +76,7 @@ register(
       await box.start();
       await trialEnds(box, from);
       assert.equal((await runningRelease(box)).version, from);
-      assert.match(await box.succeed('draisine status'), /./);
+      assert.equal(await box.succeed('cat /tank/data'), 'newer');
     } finally {
       await updating.close();
     }
@@ -111,6 +119,95 @@ register(
       assert.match(why, /delicate\.service/);
       // Not again by itself.
       assert.match((await box.execute('draisine update; draisine stage')).stderr, /was rejected/);
+    } finally {
+      await updating.close();
+    }
+  },
+);
+
+register(
+  {
+    name: 'update.pool-lost',
+    long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
+    what: 'A release that does not see a disk of a pool writes nothing to the pool, and is left by itself.',
+    machines: {
+      box: {
+        disks: [
+          { name: 'left', size: 128 },
+          { name: 'right', size: 128 },
+        ],
+      },
+    },
+    timeout: 480,
+    expect: [/draisine-read-pools\.service/, /zfs/],
+  },
+  async (_t, { box }) => {
+    const updating = await subscribe(box, { deadline: 100 });
+    const { from, to } = updating;
+    try {
+      await box.succeed(
+        `zpool create tank mirror ${box.disk('left')} ${box.disk('right')}; echo data >/tank/data`,
+      );
+      await box.succeed('draisine stage 2>&1', { seconds: 180 });
+      await box.execute('draisine reboot');
+      await box.goesDown('reboot', { seconds: 90 });
+      // As if the new kernel had no driver for its controller.
+      await box.unplug('right');
+      await box.start();
+      assert.equal((await runningRelease(box)).version, to);
+      assert.equal(await box.succeed('zpool list -H 2>&1'), 'no pools available');
+      const written = `zdb -l ${box.disk('left')}-part1 | sed -n 's/^ *txg: //p'`;
+      const transaction = await box.succeed(written);
+      assert.match(transaction, /^\d+$/);
+      await box.goesDown('reboot', { seconds: 240 });
+      await box.plug('right');
+      await box.start();
+      assert.equal((await runningRelease(box)).version, from);
+      const { rejected } = await updateState(box);
+      assert.match(rejected.find(({ version }) => version === to)?.reason ?? '', /pool tank/);
+      await box.waitUntilSucceeds('zpool list -H -o health tank | grep -x ONLINE', { seconds: 60 });
+      assert.equal(await box.succeed('cat /tank/data'), 'data');
+    } finally {
+      await updating.close();
+    }
+  },
+);
+
+register(
+  {
+    name: 'update.stick',
+    what: 'A stick with a release is a source of updates: it is plugged in, and the release is staged.',
+    machines: { box: { disks: [{ name: 'stick', size: 256, bus: 'usb' }] } },
+    timeout: 240,
+  },
+  async (_t, { box }) => {
+    const updating = await subscribe(box);
+    const { from, to, server } = updating;
+    try {
+      const image = await box.succeed('. /usr/lib/os-release; echo $IMAGE_ID');
+      const release = `${image}/releases/${to}`;
+      const files = ['root.json', `${image}/stable.json`, `${release}/release.json`]
+        .concat(`${release}/usr.img`, `${release}/uki.efi`)
+        .map((path) => `curl --silent --fail --create-dirs --output /mnt/${path} ${server.url}/${path}`);
+      const stick = box.disk('stick');
+      await box.succeed(
+        `mkfs.ext4 -q -L DRAISINE-UPDATE ${stick} && mount ${stick} /mnt && ${files.join(' && ')} && umount /mnt`,
+        { seconds: 120 },
+      );
+      // No server from now on: the machine config names none, and so nothing is asked.
+      await box.succeed('echo \'{"format": 1, "mode": "stage"}\' >/etc/draisine/update.json');
+      const before = server.sent();
+      await box.unplug('stick');
+      await box.plug('stick');
+      await box.waitUntilSucceeds('grep -F \'"staged": {\' /var/lib/draisine/update/state.json', {
+        seconds: 120,
+      });
+      assert.deepEqual(await runningRelease(box), {
+        version: from,
+        entries: [`draisine_${from}.efi`, `draisine_${to}+3.efi`],
+      });
+      assert.equal(server.sent(), before);
+      await box.waitUntilSucceeds(`! grep -F draisine/stick /proc/mounts`, { seconds: 30 });
     } finally {
       await updating.close();
     }
