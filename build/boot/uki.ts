@@ -26,9 +26,21 @@ export async function profileArguments(
 }
 
 /**
+ * The os-release of a further profile. systemd-boot sorts entries by IMAGE_ID first, so that the further profiles of all
+ * installed releases come after the first profiles, and none of them starts by itself. With one os-release for all,
+ * systemd-boot 257 starts a further profile of a release with a boot counter: it takes the counter out of the first
+ * profile's id only, and then sorts by id (systemd issues 38813 and 40192).
+ */
+function osReleaseOf(osRelease: string, { id }: BootProfile): string {
+  const named = osRelease.replace(/^IMAGE_ID=(.*)$/m, `IMAGE_ID=$1-${id}`);
+  if (named === osRelease) throw new Failure('os-release has no IMAGE_ID');
+  return named;
+}
+
+/**
  * A unified kernel image (UAPI.5): systemd-stub, kernel, initrd, os-release and a command line that carries the
- * root hash of /usr, so that what one signs is what boots. A further profile is two small sections: title and
- * command line.
+ * root hash of /usr, so that what one signs is what boots. A further profile is three small sections: title,
+ * os-release and command line.
  */
 export const uki = recipe<{
   sdk: Target;
@@ -65,14 +77,18 @@ export const uki = recipe<{
 
     const [first, ...others] = profiles;
     if (!first) throw new Failure('a UKI must have a profile', { where: 'profiles of the image' });
+    const release = async (name: string, text: string): Promise<string> => {
+      const path = join(scratch, name);
+      await writeFile(path, text);
+      return `--os-release=@${path}`;
+    };
     const joined: string[] = [];
     for (const profile of others) {
       const file = join(scratch, `${profile.id}.efi`);
-      await run([about(profile), await words(profile), stub('addonx64.efi.stub'), `--output=${file}`]);
+      const its = await release(`os-release-${profile.id}`, osReleaseOf(osRelease, profile));
+      await run([about(profile), its, await words(profile), stub('addonx64.efi.stub'), `--output=${file}`]);
       joined.push(`--join-profile=${file}`);
     }
-    const osReleasePath = join(scratch, 'os-release');
-    await writeFile(osReleasePath, osRelease);
     await run([
       `--linux=${kernel.path}`,
       ...[initrd, ...inputs.moreInitrds].map(({ path }) => `--initrd=${path}`),
@@ -80,7 +96,7 @@ export const uki = recipe<{
       await words(first),
       // ukify takes a file with a profile and nothing joined to it for a profile to be joined to another.
       ...(joined.length > 0 ? [about(first), ...joined] : []),
-      `--os-release=@${osReleasePath}`,
+      await release('os-release', osRelease),
       `--uname=${uname}`,
       stub('linuxx64.efi.stub'),
       `--output=${out}`,

@@ -40,8 +40,7 @@ export const esp = recipe<{
       );
     }
     const settings = join(scratch, 'loader.conf');
-    // The first profile of the newest release with tries left (packages/box/disk/loader.ts says why).
-    await writeFile(settings, `timeout ${menuSeconds}\ndefault draisine_*@disk\n`);
+    await writeFile(settings, `timeout ${menuSeconds}\n`);
     const boot = join(sdk.path, SYSTEMD_BOOT);
     await makeFat({
       ...{ sdk: sdk.path, out, size, bits: 32, volumeId, label: 'DRAISINE', epoch, scratch, signal },

@@ -27,25 +27,14 @@ export function clearLoaderChoice(box: Box): void {
   }
 }
 
-/**
- * The entry that starts by itself: of the newest release with tries left, its first profile (`id` in the image's
- * `profiles`). Without this line systemd-boot 257 starts another profile of a release on trial: it sorts those of a UKI with
- * a counter before the first one. Entries without tries are at the end of the list, so that the pattern takes none of them
- * while another is there.
- */
-export const DEFAULT_ENTRY = 'default draisine_*@disk';
-
-/** Makes `default` in loader.conf(5) that pattern, in the place of an entry that somebody chose. */
-export function setDefaultEntry(box: Box, esp: string): void {
+/** The same for `default` in loader.conf(5). The order of the entries then decides (build/boot/uki.ts). */
+export function dropDefaultEntry(box: Box, esp: string): void {
   const path = `${esp}/loader/loader.conf`;
-  const text = readTextIfThere(box, path) ?? '';
-  const lines = text.split('\n').filter((line) => line !== '' && !/^\s*default\s/.test(line));
-  const wanted = `${[...lines, DEFAULT_ENTRY].join('\n')}\n`;
-  if (wanted === text) return;
-  if (/^\s*default\s/m.test(text) && !text.includes(DEFAULT_ENTRY))
-    box.log('notice', 'the default entry in loader.conf was removed: it would go before a release on trial');
-  box.makeFolder(`${esp}/loader`);
-  box.writeFile(path, wanted);
+  const lines = (readTextIfThere(box, path) ?? '').split('\n');
+  const kept = lines.filter((line) => !/^\s*default\s/.test(line));
+  if (kept.length === lines.length) return;
+  box.writeFile(path, kept.join('\n'));
+  box.log('notice', 'the default entry in loader.conf was removed: it would go before a release on trial');
 }
 
 /** Puts the boot loader of the running release on the mounted ESP. The copy that was there stays beside it, as `.old`. */

@@ -3,7 +3,7 @@ import { freeRoom, listUkis, putFile, removeUkis, UKI_FOLDER, ukiName, withEsp }
 import { changeGpt } from './gpt.ts';
 import { slotUuids } from './guid.ts';
 import { EMPTY_LABEL, otherSlot, sectorSize, slotLabels, TYPES } from './inspect.ts';
-import { clearLoaderChoice, setDefaultEntry } from './loader.ts';
+import { clearLoaderChoice, dropDefaultEntry } from './loader.ts';
 import type { DraisineDisk, InstalledUki, Slot, SlotContent, UkiContent } from './model.ts';
 
 /** Tries that a release on trial has. */
@@ -33,7 +33,7 @@ export function stage(box: Box, disk: DraisineDisk, staging: Staging): Slot {
   fillSlot(box, disk.name, slot, content, progress);
   progress(`installing ${ukiName(uki.version, TRIES)}`);
   withEsp(box, disk.esp.device, (esp) => {
-    setDefaultEntry(box, esp);
+    dropDefaultEntry(box, esp);
     clearLoaderChoice(box);
     installUki(box, esp, uki, TRIES);
   });

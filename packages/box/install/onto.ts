@@ -1,6 +1,6 @@
 import { copyFile, removeUkis, sha256Of, ukiName, withEsp } from '../disk/esp.ts';
 import { runningUsr } from '../disk/inspect.ts';
-import { setDefaultEntry } from '../disk/loader.ts';
+import { dropDefaultEntry } from '../disk/loader.ts';
 import type { Partition } from '../disk/model.ts';
 import { withMountable } from '../disk/mount.ts';
 import { runningContent } from '../disk/running.ts';
@@ -70,7 +70,7 @@ function makeBootable(box: Box, { disk, config, esp, uki, medium, version, say }
       if (settings !== undefined && box.stat(file) !== undefined)
         copyFile(box, file, `${folder}/loader/loader.conf`);
     }
-    setDefaultEntry(box, folder);
+    dropDefaultEntry(box, folder);
     if (config !== '') copyFile(box, config, `${folder}/ignition.ign`);
     say(`writing the boot loader and ${ukiName(version)}`);
     const size = box.stat(uki)?.size ?? 0;
