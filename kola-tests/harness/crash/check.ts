@@ -97,7 +97,9 @@ export class Checker {
     });
     const [first] = inOrder(ukis);
     const chosen = ukis.find(({ file }) => file === first?.file);
-    if (!chosen) return { boots: 'broken', why: 'the boot loader has no entry' };
+    if (!first || !chosen) return { boots: 'broken', why: 'the boot loader has no entry' };
+    if (first.profile > 0)
+      return { boots: 'broken', why: `profile ${first.profile} of ${first.file} starts` };
     if (!this.#known.has(chosen.sha256)) return { boots: 'broken', why: `${chosen.file} is not whole` };
     const root = /(?:^|\s)usrhash=([0-9a-f]{64})(?:\s|$)/.exec(chosen.commandLine)?.[1];
     return root ? { root, file: chosen.file } : { boots: 'broken', why: `${chosen.file} has no usrhash=` };

@@ -4,7 +4,7 @@ import { compareVersions, inOrder } from './loader.ts';
 
 const uki = (file: string, version: string, id = 'draisine') => ({
   file,
-  osRelease: `NAME=x\nIMAGE_ID=${id}\nIMAGE_VERSION="${version}"\n`,
+  osReleases: [`NAME=x\nIMAGE_ID=${id}\nIMAGE_VERSION="${version}"\n`],
 });
 const first = (...ukis: ReturnType<typeof uki>[]): string => inOrder(ukis)[0]?.file ?? 'none';
 
@@ -49,6 +49,23 @@ test('of the same release under two names the one with more tries left is first,
 
 test('another system’s entries stand by their sort keys; those without one come after', () => {
   assert.equal(first(uki('z.efi', '9', 'zebra'), uki('a.efi', '1', 'ant')), 'a.efi');
-  const none = { file: 'none.efi', osRelease: 'NAME=x\n' };
+  const none = { file: 'none.efi', osReleases: ['NAME=x\n'] };
   assert.equal(inOrder([none, uki('a.efi', '1')])[0]?.file, 'a.efi');
+});
+
+test('a further profile of a release on trial starts if it has the os-release of the first one, and not if it has its own', () => {
+  const profiles = (file: string, version: string, further: string) => ({
+    file,
+    osReleases: [...uki(file, version).osReleases, ...uki(file, version, further).osReleases],
+  });
+  const starts = (further: string, ...files: readonly (readonly [string, string])[]) => {
+    const [entry] = inOrder(files.map(([file, version]) => profiles(file, version, further)));
+    return `${entry?.file} ${entry?.profile}`;
+  };
+  const old = ['draisine_1.efi', '1'] as const;
+  assert.equal(starts('draisine', old), 'draisine_1.efi 0');
+  assert.equal(starts('draisine', old, ['draisine_2+3.efi', '2']), 'draisine_2+3.efi 1');
+  assert.equal(starts('draisine-live', old, ['draisine_2+3.efi', '2']), 'draisine_2+3.efi 0');
+  assert.equal(starts('draisine-live', old, ['draisine_2+0-3.efi', '2']), 'draisine_1.efi 0');
+  assert.equal(starts('draisine-live', ['draisine_2.efi', '2'], old), 'draisine_2.efi 0');
 });

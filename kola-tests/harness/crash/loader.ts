@@ -4,15 +4,21 @@
  * loader.conf's `default` nor LoaderEntryDefault is set.
  */
 
-/** The data that systemd-boot has of a UKI: the name of its file, and its .osrel section. */
+/** The data that systemd-boot has of a UKI: the name of its file, and the .osrel section of each profile. */
 export interface UkiName {
   readonly file: string;
-  readonly osRelease: string;
+  /** At least one: a UKI without profiles is its own first profile. */
+  readonly osReleases: readonly string[];
 }
 
 export interface BootEntry {
   readonly file: string;
-  /** The name without the counter. */
+  /** The profile, from 0. */
+  readonly profile: number;
+  /**
+   * The name by which entries are sorted. systemd 257 takes the counter out of the first profile's name only (issues
+   * 38813 and 40192): a further profile of a UKI with a counter stands before the first one.
+   */
   readonly id: string;
   /** Undefined if the entry has no counter. */
   readonly left: number | undefined;
@@ -24,7 +30,11 @@ export interface BootEntry {
 /** `draisine_1+2-1.efi`: two tries left, one done. */
 const COUNTED = /^(.*)\+(\d+)(?:-(\d+))?(\.efi)$/i;
 
-export function entryOf({ file, osRelease }: UkiName): BootEntry {
+export function entriesOf({ file, osReleases }: UkiName): BootEntry[] {
+  return osReleases.map((osRelease, profile) => entryOf(file, osRelease, profile));
+}
+
+function entryOf(file: string, osRelease: string, profile: number): BootEntry {
   const counted = COUNTED.exec(file);
   const field = (...names: string[]): string => {
     for (const name of names) {
@@ -35,7 +45,8 @@ export function entryOf({ file, osRelease }: UkiName): BootEntry {
   };
   return {
     file,
-    id: (counted ? `${counted[1]}${counted[4]}` : file).toLowerCase(),
+    profile,
+    id: (counted && profile === 0 ? `${counted[1]}${counted[4]}` : file).toLowerCase(),
     left: counted ? Number(counted[2]) : undefined,
     done: Number(counted?.[3] ?? 0),
     sortKey: field('IMAGE_ID', 'ID'),
@@ -45,7 +56,7 @@ export function entryOf({ file, osRelease }: UkiName): BootEntry {
 
 /** The entries in the order of the menu; the first is taken. */
 export function inOrder(ukis: readonly UkiName[]): BootEntry[] {
-  return ukis.map(entryOf).sort(compare);
+  return ukis.flatMap(entriesOf).sort(compare);
 }
 
 function compare(a: BootEntry, b: BootEntry): number {
@@ -54,6 +65,7 @@ function compare(a: BootEntry, b: BootEntry): number {
     Number(a.sortKey === '') - Number(b.sortKey === '') ||
     (a.sortKey === '' ? 0 : order(a.sortKey, b.sortKey) || -compareVersions(a.version, b.version)) ||
     -compareVersions(a.id, b.id) ||
+    (a.file === b.file ? a.profile - b.profile : 0) ||
     (a.left === undefined || b.left === undefined ? 0 : b.left - a.left || a.done - b.done)
   );
 }

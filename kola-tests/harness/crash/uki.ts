@@ -1,31 +1,49 @@
-/** The sections of a PE file by name, the first of each: PE Format (Microsoft), COFF file header and section table. */
-export function sectionsOf(file: Buffer): ReadonlyMap<string, Buffer> | undefined {
+interface Section {
+  readonly name: string;
+  readonly content: Buffer;
+}
+
+/** The sections of a PE file in their order: PE Format (Microsoft), COFF file header and section table. */
+function sectionsOf(file: Buffer): readonly Section[] | undefined {
   if (file.length < 0x40) return undefined;
   const pe = file.readUInt32LE(0x3c);
   if (pe + 24 > file.length || file.toString('latin1', pe, pe + 4) !== 'PE\0\0') return undefined;
   const table = pe + 24 + file.readUInt16LE(pe + 20);
-  const found = new Map<string, Buffer>();
+  const found: Section[] = [];
   for (let index = 0; index < file.readUInt16LE(pe + 6); index += 1) {
     const at = table + index * 40;
     if (at + 40 > file.length) return undefined;
     const name = file.toString('latin1', at, at + 8).replace(/\0+$/, '');
     const [size, offset] = [file.readUInt32LE(at + 8), file.readUInt32LE(at + 20)];
-    if (!found.has(name)) found.set(name, file.subarray(offset, offset + size));
+    found.push({ name, content: file.subarray(offset, offset + size) });
   }
   return found;
 }
 
 /** What systemd-boot and the initrd read in a unified kernel image (UAPI.5). */
 export interface Uki {
-  readonly osRelease: string;
+  /** Of each profile, in their order. */
+  readonly osReleases: readonly string[];
+  /** Of the first profile. */
   readonly commandLine: string;
 }
 
 /** Undefined: systemd-boot does not take it for one. */
 export function ukiOf(file: Buffer): Uki | undefined {
   const sections = sectionsOf(file);
-  const osRelease = sections?.get('.osrel');
-  if (!sections || !osRelease || osRelease.length === 0 || !sections.has('.linux')) return undefined;
-  const text = (name: string): string => (sections.get(name)?.toString('utf8') ?? '').replace(/\0+$/, '');
-  return { osRelease: text('.osrel'), commandLine: text('.cmdline').trim() };
+  const osRelease = sections && contentOf(sections, '.osrel');
+  if (!osRelease || contentOf(sections, '.linux') === undefined) return undefined;
+  // Sections before the first .profile are common to all; a further profile replaces some of them.
+  const starts = [...sections.keys()].filter((index) => sections[index]?.name === '.profile');
+  const further = starts.slice(1).map((start, index) => sections.slice(start, starts[index + 2]));
+  return {
+    osReleases: [osRelease, ...further.map((own) => contentOf(own, '.osrel') ?? osRelease)],
+    commandLine: (contentOf(sections, '.cmdline') ?? '').trim(),
+  };
+}
+
+/** Of the first section of that name. */
+function contentOf(sections: readonly Section[], wanted: string): string | undefined {
+  const found = sections.find(({ name }) => name === wanted);
+  return found?.content.toString('utf8').replace(/\0+$/, '');
 }
