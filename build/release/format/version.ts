@@ -24,6 +24,7 @@ export function isVersion(text: string): boolean {
 
 /** Negative when `a` is older than `b`, 0 when they are the same, else positive. Both are versions. */
 export function compareVersions(a: string, b: string): number {
+  if (a === b) return 0;
   const [left, right] = [a.split('.'), b.split('.')];
   for (let part = 0; part < 3; part++) {
     const difference = Number(left[part]) - Number(right[part]);

@@ -135,7 +135,15 @@ function describe(
     ],
     [
       'rollout',
-      `${percent(rollout.mean)} from its plan at worst moments on average, ${percent(rollout.max)} in the worst release`,
+      `at its worst moment ${percent(rollout.mean)} of the boxes off its plan on average, ${percent(rollout.max)} in the worst of ${rollout.releases} releases`,
+    ],
+    [
+      'by chance',
+      `random turns of ${rollout.boxes} boxes are off by more than ${percent(rollout.chance.release)} in one release of 20, by more than ${percent(rollout.chance.year)} in one year of 20`,
+    ],
+    [
+      'its turn',
+      `a box begins to fetch ${rollout.late.median.toFixed(0)} min after it (median), 95 % ${rollout.late.p95.toFixed(0)} min, longest ${hours(rollout.late.max / 60)}`,
     ],
     [
       'behind',

@@ -1,4 +1,5 @@
 import type { Channel } from '../../../build/release/format/types.ts';
+import { rolloutPlace } from '../update/rollout.ts';
 import type { SimulatedBox } from './fleet.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -29,8 +30,7 @@ export interface Report {
     readonly hours: number | undefined;
     readonly channel: string;
   };
-  /** The largest difference between the planned share and the share that has begun, over all moments: of each stable release. */
-  readonly rollout: { readonly mean: number; readonly max: number };
+  readonly rollout: RolloutReport;
   /** From when a channel names a release until a box has committed it, in hours, of boxes that restart by themselves. */
   readonly behind: { readonly median: number; readonly p95: number; readonly max: number };
   /** The same of boxes that were never switched off. */
@@ -41,10 +41,32 @@ export interface Report {
   readonly running: readonly ReadonlyMap<string, number>[];
 }
 
-interface Staging {
+/**
+ * How well the rollouts of the good releases of stable keep their plan.
+ *
+ * The error of a rollout is the largest difference, over all its moments, between the planned share of the boxes of the
+ * channel and the share of them whose turn has come. A turn is a hash of machine id and version, and no box knows of
+ * others. So the error is chance: it shrinks with the root of the number of boxes, and nothing but a list of boxes in
+ * the publisher's hands could make it smaller.
+ */
+export interface RolloutReport {
+  /** The error: on average, and of the release with the largest one. */
+  readonly mean: number;
+  readonly max: number;
+  /** Boxes of the channel, and rollouts that were looked at. */
+  readonly boxes: number;
+  readonly releases: number;
+  /** Random turns of as many boxes exceed this error in one release of twenty, and in one of as many releases in one year of twenty. */
+  readonly chance: { readonly release: number; readonly year: number };
+  /** Minutes from its turn until a box begins to fetch, of boxes that are on and have a right clock. */
+  readonly late: { readonly median: number; readonly p95: number; readonly max: number };
+}
+
+interface Rollout {
   readonly begins: number;
   readonly hours: number;
-  readonly times: number[];
+  /** Minutes from the turns of boxes to their downloads. */
+  readonly late: number[];
 }
 
 /** Counts what happens. */
@@ -52,7 +74,7 @@ export class Measures {
   private readonly minutes: Float64Array;
   private readonly running: Map<string, number>[] = [];
   private readonly since = new Map<string, number>();
-  private readonly stagings = new Map<string, Staging>();
+  private readonly rollouts = new Map<string, Rollout>();
   private readonly lags: { readonly hours: number; readonly on: boolean }[] = [];
   /** By version: the deltas of all releases up to it, added up. */
   private readonly deltas = new Map<string, number>();
@@ -83,8 +105,8 @@ export class Measures {
   channelChanged({ channel, version, rollout }: Channel, now: number): void {
     if (version === undefined || this.since.has(`${channel} ${version}`)) return;
     this.since.set(`${channel} ${version}`, now);
-    if (channel === 'stable' && rollout)
-      this.stagings.set(version, { begins: Date.parse(rollout.begins), hours: rollout.hours, times: [] });
+    if (channel === 'stable' && rollout && rollout.hours > 0)
+      this.rollouts.set(version, { begins: Date.parse(rollout.begins), hours: rollout.hours, late: [] });
   }
 
   day(_now: number): void {
@@ -108,11 +130,15 @@ export class Measures {
       this.minutes[minute]! += part;
       left -= part;
     }
-    if (this.isSteady(box)) this.stagings.get(version)?.times.push(now);
+    const rollout = this.rollouts.get(version);
+    if (rollout && this.isSteady(box)) {
+      const turn = rollout.begins + rolloutPlace(box.machineId, version) * rollout.hours * HOUR;
+      rollout.late.push((now - turn) / MINUTE);
+    }
     return bytes;
   }
 
-  /** Only these say how well a rollout keeps its plan: others have reasons of their own. */
+  /** Whether nothing but its turn keeps a box of stable from fetching a release. */
   private isSteady({ policy, off, state, skew }: SimulatedBox): boolean {
     return (
       policy.channel === 'stable' &&
@@ -156,11 +182,6 @@ export class Measures {
     );
     const busiest = this.minutes.reduce((best, value, at) => (value > this.minutes[best]! ? at : best), 0);
     const mostDelta = Math.max(...this.publisher.releases.map(({ delta }) => delta));
-    const errors = [...this.stagings]
-      .filter(
-        ([version, { begins: from, hours: length }]) => !this.isBad(version) && from + length * HOUR < end,
-      )
-      .map(([, staging]) => rolloutError(staging));
     return {
       boxes,
       days,
@@ -170,14 +191,29 @@ export class Measures {
       peakHour: Math.max(...hours) / 3600,
       withoutRollout: (boxes * size * mostDelta) / 3600,
       bad: this.badReport(),
-      rollout: {
-        mean: errors.reduce((sum, each) => sum + each, 0) / Math.max(1, errors.length),
-        max: Math.max(0, ...errors),
-      },
+      rollout: this.rolloutReport(end),
       behind: quantiles(this.lags.map((lag) => lag.hours)),
       behindOn: quantiles(this.lags.filter(({ on }) => on).map((lag) => lag.hours)),
       hours,
       running: this.running,
+    };
+  }
+
+  private rolloutReport(end: number): RolloutReport {
+    const whole = [...this.rollouts].filter(
+      ([version, { begins, hours }]) => !this.isBad(version) && begins + hours * HOUR < end,
+    );
+    const ids = this.fleet
+      .filter(({ policy }) => policy.channel === 'stable')
+      .map(({ machineId }) => machineId);
+    const errors = whole.map(([version]) => rolloutError(ids.map((id) => rolloutPlace(id, version))));
+    return {
+      mean: errors.reduce((sum, each) => sum + each, 0) / Math.max(1, errors.length),
+      max: Math.max(0, ...errors),
+      boxes: ids.length,
+      releases: whole.length,
+      chance: { release: chanceError(ids.length, 1), year: chanceError(ids.length, whole.length) },
+      late: quantiles(whole.flatMap(([, { late }]) => late)),
     };
   }
 
@@ -203,19 +239,22 @@ export class Measures {
   }
 }
 
-/** The largest distance between the share that has begun and the planned one. */
-function rolloutError({ begins, hours, times }: Staging): number {
-  const sorted = [...times].sort((a, b) => a - b);
-  let worst = 0;
-  for (const [index, time] of sorted.entries()) {
-    const planned = Math.min(1, Math.max(0, (time - begins) / (hours * HOUR)));
-    worst = Math.max(
-      worst,
-      Math.abs(planned - index / sorted.length),
-      Math.abs(planned - (index + 1) / sorted.length),
-    );
-  }
-  return worst;
+/** The largest distance between places and an even spread of them over 0 to 1 (the statistic of Kolmogorov and Smirnov). */
+export function rolloutError(places: readonly number[]): number {
+  const sorted = Float64Array.from(places).sort();
+  return sorted.reduce(
+    (worst, place, index) =>
+      Math.max(worst, place - index / sorted.length, (index + 1) / sorted.length - place),
+    0,
+  );
+}
+
+/**
+ * The error that random places of `boxes` boxes exceed in at least one of `releases` rollouts with a probability of 5 %
+ * at most (the inequality of Dvoretzky, Kiefer and Wolfowitz with the constant of Massart).
+ */
+export function chanceError(boxes: number, releases: number): number {
+  return Math.sqrt(Math.log((2 * Math.max(1, releases)) / 0.05) / (2 * Math.max(1, boxes)));
 }
 
 function quantiles(values: readonly number[]): { median: number; p95: number; max: number } {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { makeFleet, randomFrom } from './fleet.ts';
-import type { Report } from './measures.ts';
+import { chanceError, type Report, rolloutError } from './measures.ts';
 import { bars, svgPlot, terminalPlot } from './plot.ts';
 import { Queue } from './queue.ts';
 import { Simulation, type SimulationOptions } from './simulate.ts';
@@ -72,10 +72,38 @@ test('boxes follow: nobody who restarts by himself is behind for longer than rol
   assert.ok(running(year, '2025.101.0') < 0.06 * OPTIONS.boxes);
 });
 
-test('a rollout keeps its plan, as far as chance lets so few boxes', () => {
-  const steady = OPTIONS.boxes * 0.85 * 0.7;
-  assert.ok(year.rollout.mean < 0.02 + 1 / Math.sqrt(steady), String(year.rollout.mean));
-  assert.ok(year.rollout.mean > 0);
+test('a rollout keeps its plan: its error is that of random turns, and boxes begin soon after their turn', () => {
+  const { mean, max, boxes, releases, chance, late } = year.rollout;
+  assert.ok(boxes > 320 && boxes < 360, String(boxes));
+  assert.equal(releases, 9, 'all but the bad one, and the one at the end of the year');
+  assert.ok(max < chance.year, `${max} < ${chance.year}`);
+  // The mean of the statistic of Kolmogorov and Smirnov is 0.8687/√n.
+  assert.ok(Math.abs(mean - 0.8687 / Math.sqrt(boxes)) < 0.3 / Math.sqrt(boxes), String(mean));
+  assert.ok(late.median > 0 && late.median < 25, String(late.median));
+  assert.ok(
+    late.max < 5 * 60,
+    'a check that failed is made again after minutes, the next is four hours later',
+  );
+});
+
+test('the error of a rollout: none for an even spread, all of it when everybody comes at once', () => {
+  const even = Array.from({ length: 1000 }, (_, index) => (index + 0.5) / 1000);
+  assert.ok(Math.abs(rolloutError(even) - 0.0005) < 1e-9);
+  assert.equal(rolloutError([...even].reverse()), rolloutError(even), 'in any order');
+  assert.equal(rolloutError([0, 0, 0, 0]), 1);
+  assert.equal(rolloutError([1, 1]), 1);
+  assert.equal(rolloutError([0.5]), 0.5);
+  const gap = even.filter((place) => place < 0.25 || place > 0.35);
+  assert.ok(Math.abs(rolloutError(gap) - (0.3505 - 250 / 900)) < 1e-9, 'only 250 of 900 have begun there');
+});
+
+test('the bound of chance holds for random places, and is no wider than it must be', () => {
+  const random = randomFrom(3);
+  const boxes = 500;
+  const errors = Array.from({ length: 400 }, () => rolloutError(Array.from({ length: boxes }, random)));
+  const beyond = errors.filter((error) => error > chanceError(boxes, 1)).length / errors.length;
+  assert.ok(beyond > 0.01 && beyond < 0.08, String(beyond));
+  assert.ok(chanceError(6800, 1) < 0.02, 'of the boxes of stable, 8 000 in all, one release');
 });
 
 test('a bad release is stopped, and those who tried it run another', () => {

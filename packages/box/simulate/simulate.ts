@@ -43,11 +43,15 @@ interface Live {
   /** The channel file that it took last, and when. */
   heard: Channel;
   heardAt: number;
+  /** The latest time that something signed has told it. */
+  signed: number;
   /** When it asks next; Infinity: as always, and finds nothing new. */
   asks: number;
   doing: Doing | undefined;
   /** When its owner restarts it. */
   owner: number;
+  /** Its place in the rollout of a version: it asks often, and the hash stays the same. */
+  place: { readonly version: string; readonly at: number } | undefined;
 }
 
 /** The year of a fleet. The boxes decide by `decide`, as on the box; the publisher by its own rules. */
@@ -69,9 +73,11 @@ export class Simulation {
       box,
       heard: this.channelOf(box),
       heardAt: begins,
+      signed: Math.max(begins, epochOf(running)),
       asks: Number.POSITIVE_INFINITY,
       doing: undefined,
       owner: Number.POSITIVE_INFINITY,
+      place: undefined,
     }));
     this.measures = new Measures(options, this.publisher, fleet);
   }
@@ -152,18 +158,28 @@ export class Simulation {
   private ask(live: Live, now: number): void {
     live.heard = this.channelOf(live.box);
     live.heardAt = now;
+    live.signed = Math.max(live.signed, Date.parse(live.heard.issued));
     live.asks = Number.POSITIVE_INFINITY;
   }
 
-  private decide({ box, heard }: Live, now: number, asked = false): Decision {
+  /** The box's own function, asked once while the channel names this version. The publisher here sets no barriers. */
+  private placeOf(live: Live, version: string): number {
+    if (live.place?.version !== version)
+      live.place = { version, at: rolloutPlace(live.box.machineId, version) };
+    return live.place.at;
+  }
+
+  private decide(live: Live, now: number, asked = false): Decision {
+    const { box, heard } = live;
     // As trustedTime has it: the latest of the clock, the running build and what was signed.
-    const trusted = Math.max(now + box.skew, epochOf(box.running), Date.parse(heard.issued));
-    const { machineId, running, policy, zone, state } = box;
+    const trusted = Math.max(now + box.skew, live.signed);
+    const { machineId, running, zone, state } = box;
+    const { version } = heard;
     return decide({
       now: trusted,
       machineId,
       running,
-      policy,
+      policy: version === undefined ? box.policy : { ...box.policy, wariness: this.placeOf(live, version) },
       zone,
       state,
       channel: heard,
@@ -234,10 +250,11 @@ export class Simulation {
   }
 
   /** The timer also looks whether a later release than the one that is staged has its turn. */
-  private watchTurn(index: number, { box, heard }: Live, now: number): void {
+  private watchTurn(index: number, live: Live, now: number): void {
+    const { box, heard } = live;
     const { staged } = box.state;
     if (!staged || heard.version === undefined || heard.version === staged.version) return;
-    const turn = takesPartAt(heard.rollout, rolloutPlace(box.machineId, heard.version)) ?? 0;
+    const turn = (takesPartAt(heard.rollout, this.placeOf(live, heard.version)) ?? 0) - Math.min(0, box.skew);
     if (turn > now) this.wake(index, turn + this.random() * LAG);
   }
 
@@ -259,6 +276,7 @@ export class Simulation {
       this.measures.rejected(version, now);
     } else {
       box.running = version;
+      live.signed = Math.max(live.signed, epochOf(version));
       box.state = { ...state, staged: undefined, floor: version };
       this.measures.committed(box, version, now);
     }
