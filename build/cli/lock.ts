@@ -21,6 +21,8 @@ export interface LockRequest {
   readonly sets: readonly PackageSet[];
   /** The packages that may move; undefined: all. */
   readonly only: readonly string[] | undefined;
+  /** Only what the security archive has in a later version may move. */
+  readonly securityOnly: boolean;
   readonly mirrors: readonly string[];
   readonly json: boolean;
   readonly diff: boolean;
@@ -57,7 +59,7 @@ async function existingLock(replaced: boolean): Promise<Lock | undefined> {
   }
 }
 
-async function resolveAll({ sets, only, mirrors }: LockRequest, replaced: boolean) {
+async function resolveAll({ sets, only, securityOnly, mirrors }: LockRequest, replaced: boolean) {
   const old = await existingLock(replaced);
   const bases = () => mirrorBases({ flags: mirrors });
   const updated = await updateLock(sets, {
@@ -65,6 +67,7 @@ async function resolveAll({ sets, only, mirrors }: LockRequest, replaced: boolea
     bases,
     freshness: 'newest',
     now: now(),
+    securityOnly,
     ...(only ? { only } : {}),
   });
   for (const warning of updated.warnings) warn(warning);
@@ -73,7 +76,10 @@ async function resolveAll({ sets, only, mirrors }: LockRequest, replaced: boolea
 
 /** `lock --update`: resolves and writes. */
 export async function updateCommand(request: LockRequest): Promise<void> {
-  const { old, lock, warnings } = await resolveAll(request, request.only === undefined);
+  const { old, lock, warnings } = await resolveAll(
+    request,
+    request.only === undefined && !request.securityOnly,
+  );
   await writeAtomic(LOCK_PATH, formatLock(lock));
   const diff = compareLocks(old, lock);
   const summary = [...lock.sets].map(([name, { packages }]) => ({ name, packages: packages.length }));

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { badInput } from '../../sdk/lib/errors.ts';
 import type { PackageSet } from '../debian/set.ts';
 import { checkLock, diffLock, printResolve, updateCommand } from './lock.ts';
 import { printWhy, printWhyPath } from './why.ts';
@@ -6,6 +7,7 @@ import { printWhy, printWhyPath } from './why.ts';
 interface LockOptions {
   readonly update?: true | string[];
   readonly diff?: boolean;
+  readonly securityOnly?: boolean;
   readonly mirror?: string[];
   readonly json?: boolean;
 }
@@ -27,6 +29,7 @@ export function register(program: Command, sets: readonly PackageSet[]): void {
         'fail if the lock is stale or unsatisfied; needs no network (the default)',
       ).conflicts(['update', 'diff']),
     )
+    .option('--security-only', 'with --update or --diff: only move to versions of the security archive')
     .option('--diff', 'show what --update would change, or changes')
     .option(
       '--mirror <url>',
@@ -34,12 +37,22 @@ export function register(program: Command, sets: readonly PackageSet[]): void {
       collect,
     )
     .option('--json', 'one JSON document on stdout')
-    .action(async ({ update, diff = false, mirror = [], json = false }: LockOptions) => {
-      const request = { sets, only: Array.isArray(update) ? update : undefined, mirrors: mirror, json, diff };
-      if (update !== undefined) await updateCommand(request);
-      else if (diff) await diffLock(request);
-      else await checkLock({ sets, json });
-    });
+    .action(
+      async ({ update, diff = false, securityOnly = false, mirror = [], json = false }: LockOptions) => {
+        const only = Array.isArray(update) ? update : undefined;
+        if (securityOnly && (only || (update === undefined && !diff)))
+          throw badInput(
+            `--security-only ${only ? 'takes no names of packages' : 'changes nothing by itself'}`,
+            {
+              hint: './draisine lock --update --security-only, or --diff --security-only',
+            },
+          );
+        const request = { sets, only, securityOnly, mirrors: mirror, json, diff };
+        if (update !== undefined) await updateCommand(request);
+        else if (diff) await diffLock(request);
+        else await checkLock({ sets, json });
+      },
+    );
 
   program
     .command('resolve')

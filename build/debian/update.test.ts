@@ -53,6 +53,13 @@ async function update(
 const versions = (lock: Lock, set = 'box') =>
   lock.sets.get(set)!.packages.map(({ name, version }) => `${name} ${version}`);
 
+/** A stanza of a Sources file. */
+function zfsSource(version: string): string {
+  const head = ['Package: zfs-linux', `Version: ${version}`, 'Directory: pool/contrib/z/zfs-linux'];
+  const files = [` ${'b'.repeat(64)} 20 zfs_${version}.tar.xz`, ` ${'a'.repeat(64)} 10 zfs_${version}.dsc`];
+  return [...head, 'Checksums-Sha256:', ...files, ''].join('\n');
+}
+
 async function failureOf(promise: Promise<unknown>): Promise<Failure> {
   const error = await promise.then(
     () => assert.fail('it should have failed'),
@@ -249,17 +256,7 @@ test('stale drops are warned of', async (t) => {
 test('pins source packages with all their files', async (t) => {
   await temporaryCache(t);
   const mirror = await archive(t);
-  const source = (version: string) =>
-    [
-      ...[
-        'Package: zfs-linux',
-        `Version: ${version}`,
-        'Directory: pool/contrib/z/zfs-linux',
-        'Checksums-Sha256:',
-      ],
-      ...[` ${'b'.repeat(64)} 20 zfs_${version}.tar.xz`, ` ${'a'.repeat(64)} 10 zfs_${version}.dsc`, ''],
-    ].join('\n');
-  const sources = `${source('2.3.1')}\n${source('2.3.9')}\nPackage: kept-for-built-using\nExtra-Source-Only: yes\n`;
+  const sources = `${zfsSource('2.3.1')}\n${zfsSource('2.3.9')}\nPackage: kept-for-built-using\nExtra-Source-Only: yes\n`;
   await publish(mirror, '/debian', key, { suite: 'trixie', sources }, { main });
   const lock = await update([mirror], {}, [{ name: 'box', include: ['app'], sources: ['zfs-linux'] }]);
   assert.deepEqual(lock.sources, [
@@ -276,7 +273,7 @@ test('pins source packages with all their files', async (t) => {
   assert.deepEqual(parseLock(formatLock(lock), 'lock', ''), lock);
   const wanted: PackageSet[] = [{ name: 'box', include: ['app'], sources: ['zfs-linux'] }];
   const later = await archive(t);
-  const both = { suite: 'trixie', sources: `${sources}\n${source('2.4.0')}` };
+  const both = { suite: 'trixie', sources: `${sources}\n${zfsSource('2.4.0')}` };
   await publish(later, '/debian', key, both, { main });
   const sourcesAfter = async (only: readonly string[]) =>
     (await update([later], { old: lock, only }, wanted)).sources.map(({ version }) => version);
@@ -286,4 +283,59 @@ test('pins source packages with all their files', async (t) => {
     update([mirror], {}, [{ name: 'box', include: ['app'], sources: ['zfs-linus'] }]),
   );
   assert.match(error.hint ?? '', /zfs-linux/);
+});
+
+test('security fixes only: they move to the security archive’s version, all others stay, also those that left the index', async (t) => {
+  await temporaryCache(t);
+  const wanted: PackageSet[] = [{ name: 'box', include: ['app', 'spare', 'gone'], sources: ['zfs-linux'] }];
+  const first = await startMirror(t);
+  const start = { 'app 1.0': { Depends: 'lib (>= 1)' }, 'lib 1.0': {}, 'spare 1': {}, 'gone 1': {} };
+  const publishAs = (
+    mirror: TestMirror,
+    base: string,
+    suite: string,
+    day: string,
+    version: string,
+    of: Stanzas,
+  ) =>
+    publish(
+      mirror,
+      base,
+      key,
+      { suite, date: `${day} Jan 2026 10:00:00 UTC`, sources: zfsSource(version) },
+      { main: of },
+    );
+  await publishAs(first, '/debian', 'trixie', 'Fri, 09', '1', start);
+  await publishAs(first, '/debian-security', 'trixie-security', 'Fri, 09', '0.9', {});
+  const old = await update([first], {}, wanted);
+
+  const later = await startMirror(t);
+  // A point release: everything is newer, `gone` and the locked versions are no longer there.
+  const point = { 'app 1.2': { Depends: 'lib (>= 1.2)' }, 'lib 1.2': { Breaks: 'spare' }, 'spare 2': {} };
+  await publishAs(later, '/debian', 'trixie', 'Sat, 10', '2', point);
+  const fixes = { 'lib 1.1': {}, 'unrelated 9': {} };
+  await publishAs(later, '/debian-security', 'trixie-security', 'Sat, 10', '1.1', fixes);
+  const lock = await update([later], { old, securityOnly: true }, wanted);
+  assert.deepEqual(versions(lock), ['app 1.0', 'gone 1', 'lib 1.1', 'spare 1']);
+  assert.deepEqual(
+    lock.sources.map(({ name, version, archive }) => `${archive} ${name} ${version}`),
+    ['debian-security zfs-linux 1.1'],
+  );
+  const dateOf = (of: Lock, suite: string) => of.indexes.find((index) => index.suite === suite)?.date;
+  assert.equal(dateOf(lock, 'trixie'), dateOf(old, 'trixie'), 'where a snapshot has what was held');
+  assert.notEqual(dateOf(lock, 'trixie-security'), dateOf(old, 'trixie-security'));
+  assert.deepEqual(parseLock(formatLock(lock), 'lock', ''), lock);
+  const again = await update([later], { old: lock, securityOnly: true }, wanted);
+  assert.equal(formatLock(again), formatLock(lock), 'nothing new: not a byte changes');
+  assert.equal((await failureOf(update([later], { securityOnly: true }, wanted))).exitCode, 2);
+});
+
+test('a security fix that needs what the lock holds back is told', async (t) => {
+  await temporaryCache(t);
+  const old = await update([await archive(t)]);
+  const mirror = await archive(t);
+  const fix = { 'app 1.0.1': { Depends: 'lib (>= 1.5)' } };
+  await publish(mirror, '/debian-security', key, { suite: 'trixie-security' }, { main: fix });
+  const error = await failureOf(update([mirror], { old, securityOnly: true }));
+  assert.match(error.message, /lib/);
 });

@@ -13,6 +13,7 @@ import {
   type LockedSource,
 } from './lock.ts';
 import type { Resolved } from './resolve.ts';
+import { isSecurity, keptIndexes, securityFixes, withFixes, withVanished } from './security.ts';
 import type { PackageSet } from './set.ts';
 import { makeUniverse, type Pins } from './universe.ts';
 import { compareVersions } from './version.ts';
@@ -26,6 +27,8 @@ export interface UpdateOptions extends Omit<FetchOptions, 'notBefore'> {
    * in at its newest version. Default: everything moves.
    */
   readonly only?: readonly string[];
+  /** Only packages that the security archive has in a later version may move, to that version. */
+  readonly securityOnly?: boolean;
 }
 
 /** A new lock, and the entries of the sets that are out of date. */
@@ -37,14 +40,17 @@ export interface Updated {
 
 /** Resolves every set against the newest verified indexes. Nothing is written. */
 export async function updateLock(sets: readonly PackageSet[], options: UpdateOptions): Promise<Updated> {
-  const { old, only } = options;
+  const { old } = options;
   const notBefore = (suite: string) => {
     const known = old?.indexes.find((index) => index.suite === suite);
     return known === undefined ? undefined : Date.parse(known.date) / 1000;
   };
   const opened: SuiteIndexes[] = [];
   for (const suite of wantedSuites(sets)) opened.push(await openSuite(suite, { ...options, notBefore }));
-  const indexes = opened.flatMap((suite) => suite.indexes);
+  const fresh = opened.flatMap((suite) => suite.indexes);
+  const fixes = options.securityOnly ? securityFixes(old, fresh) : undefined;
+  const only = fixes ? [...fixes.keys()] : options.only;
+  const indexes = fixes ? withVanished(fresh, old) : fresh;
   const universeWith = (pins: Pins) => makeUniverse(indexes, pins);
   if (only !== undefined) checkOnly(only, old, universeWith(new Map()).names());
 
@@ -53,7 +59,9 @@ export async function updateLock(sets: readonly PackageSet[], options: UpdateOpt
   const pins =
     only === undefined ? new Map<string, Pins>() : holdSets(sets, old, only, universeWith(new Map()));
   for (const set of sets) {
-    const { packages, stale } = resolveHeld(set, pins.get(set.name) ?? new Map(), only ?? [], universeWith);
+    const held = pins.get(set.name) ?? new Map();
+    const wanted = fixes ? withFixes(held, fixes, old?.sets.get(set.name)) : held;
+    const { packages, stale } = resolveHeld(set, wanted, only ?? [], universeWith);
     for (const name of stale)
       warnings.push(`package set ${set.name}: nothing depends on ${name}, which it drops or replaces`);
     locked.set(set.name, { definition: definitionDigest(set), packages: packages.map(lockPackage) });
@@ -64,8 +72,37 @@ export async function updateLock(sets: readonly PackageSet[], options: UpdateOpt
   for (const suite of opened) {
     withSources.push({ ...suite, sources: wantSources ? await openSuiteSources(suite, options) : [] });
   }
-  const sources = lockSources(sets, withSources, old, only);
-  return { lock: { indexes: withSources.map(lockIndex), sets: locked, sources }, warnings };
+  const sources = fixes ? fixedSources(sets, withSources, old) : lockSources(sets, withSources, old, only);
+  const dated = withSources.map(lockIndex);
+  return {
+    lock: { indexes: fixes ? keptIndexes(dated, old, locked, sources) : dated, sets: locked, sources },
+    warnings,
+  };
+}
+
+/** Source packages move to a later version of the security archive; all others stay, whether the archive has them or not. */
+function fixedSources(
+  sets: readonly PackageSet[],
+  opened: readonly OpenedSuite[],
+  old: Lock | undefined,
+): LockedSource[] {
+  const secure = opened.filter(({ suite }) => isSecurity(suite));
+  const known = (old?.sources ?? []).filter(({ name }) =>
+    sets.some(({ sources = [] }) => sources.some((entry) => entry.split('/')[0] === name)),
+  );
+  return known.map((locked) => {
+    const fixed = secure
+      .flatMap(({ suite, sources }) =>
+        sources.flatMap(({ component, sources: index }) =>
+          index.lookup(locked.name).map((record) => ({
+            ...record,
+            ...{ archive: suite.archive, suite: suite.suite, component },
+          })),
+        ),
+      )
+      .sort((a, b) => compareVersions(b.version, a.version))[0];
+    return fixed && compareVersions(fixed.version, locked.version) > 0 ? fixed : locked;
+  });
 }
 
 /** Suites on request are read only if a set asks for one: their daily changes would change the lock's date. */
