@@ -23,6 +23,24 @@ test('an option of an unknown name is an error that names the nearest', () => {
       'containers.c.limits',
       'did you mean memory?',
     ],
+    [
+      { containers: { web: { image, volumes: [{ at: '/a', path: '/a', readonly: true }] } } },
+      'containers.web.volumes[0]',
+      'did you mean readOnly?',
+    ],
+    [
+      { containers: { web: { image, ports: [80, { host: 81, contianer: 8080 }] } } },
+      'containers.web.ports[1]',
+      'did you mean container?',
+    ],
+    [{ pods: { p: { ports: [{ host: 1, form: [] }] } } }, 'pods.p.ports[0]', 'did you mean from?'],
+    [{ firewall: { allow: [{ name: 'a', tpc: [1] }] } }, 'firewall.allow[0]', 'did you mean tcp?'],
+    [
+      { network: { bonds: { b: { dhcp: true, ports: [{ nam: 'eth0' }] } } } },
+      'network.bonds.b.ports[0]',
+      'did you mean name?',
+    ],
+    [{ update: { gates: [{ unt: 'a.service' }] } }, 'update.gates[0]', 'did you mean unit?'],
     [{ containers: { c: { image, toString: 1 } } }, 'containers.c', /^(there are|did you mean)/],
   ] as const)
     assert.throws(wrong(options), {

@@ -32,6 +32,8 @@ export interface DiffReport {
     readonly to: number | null;
     readonly same: boolean;
   }[];
+  /** By profile of the boot menu; absent where a manifest does not say. */
+  readonly commandLines?: Changes<string>;
   readonly files?: Changes<string>;
   /** Files with setuid or setgid bit or file capabilities; changed: mode, owner or capabilities. */
   readonly privileged?: Changes<string>;
@@ -59,6 +61,7 @@ export async function diffReport(from: Side, to: Side): Promise<DiffReport> {
     to: identity(to.manifest),
     packages: packageChanges(from.manifest.packages, to.manifest.packages),
     artifacts: artifactSizes(from.manifest, to.manifest),
+    ...commandLineChanges(from.manifest, to.manifest, unknown),
   };
   for (const side of [from, to])
     if (!side.tree)
@@ -112,6 +115,18 @@ function packageChanges(from: readonly ImagePackage[], to: readonly ImagePackage
     removed: removed.map((name) => `${name} ${before.get(name)}`),
     changed,
   };
+}
+
+function commandLineChanges(
+  from: Manifest,
+  to: Manifest,
+  unknown: string[],
+): { readonly commandLines?: Changes<string> } {
+  for (const { name, version, commandLines } of [from, to])
+    if (!commandLines) unknown.push(`${name} ${version}: its manifest does not name the kernel command line`);
+  if (!from.commandLines || !to.commandLines) return {};
+  const table = (lines: Readonly<Record<string, string>>) => new Map(Object.entries(lines));
+  return { commandLines: changes(table(from.commandLines), table(to.commandLines)) };
 }
 
 function artifactSizes(from: Manifest, to: Manifest): DiffReport['artifacts'] {

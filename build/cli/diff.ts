@@ -30,6 +30,7 @@ export function formatDiff(report: DiffReport): string {
     changeSection('setuid, setgid and capabilities', report.privileged, true),
     changeSection('units', report.units, false),
     changeSection('users', report.users, true),
+    commandLineSection(report.commandLines),
     changeSection('kernel configuration', report.kernelConfig, true),
     changeSection('files', report.files, false),
     report.unknown.length > 0
@@ -50,6 +51,26 @@ function changeSection(title: string, changes: Changes<string> | undefined, deta
     ...changed.map(({ name, from, to }) => (details ? `  ~ ${name}: ${from} → ${to}` : `  ~ ${name}`)),
   ];
   return `\n${title}: ${added.length} added, ${removed.length} removed, ${changed.length} changed\n${lines.join('\n')}\n`;
+}
+
+/** Of a changed command line the words that went and came; where only their order changed, the whole. */
+function commandLineSection(changes: Changes<string> | undefined): string {
+  if (!changes) return '';
+  const without = (line: string, other: string): string[] => {
+    const left = other.split(' ');
+    return line.split(' ').filter((word) => {
+      const at = left.indexOf(word);
+      if (at >= 0) left.splice(at, 1);
+      return at < 0;
+    });
+  };
+  const changed = changes.changed.map(({ name, from, to }) => {
+    const [gone, come] = [without(from, to), without(to, from)];
+    return gone.length + come.length === 0
+      ? { name, from, to }
+      : { name, from: gone.join(' ') || 'nothing', to: come.join(' ') || 'nothing' };
+  });
+  return changeSection('kernel command line', { ...changes, changed }, true);
 }
 
 function artifactSection(artifacts: DiffReport['artifacts']): string {

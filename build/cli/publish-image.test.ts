@@ -26,6 +26,7 @@ function imageOf(version: string, disk: string): LoadedImage {
       { name: 'zsh', version: '1', architecture: 'amd64' },
       { name: 'bash', version: '2', architecture: 'amd64' },
     ],
+    commandLines: { disk: 'quiet' },
     usrHash: write('box:usr-hash', { text: `${HASH}\n` }),
     tree: write('box:tree', { text: '{"entries":[]}' }),
     targets: { kernel: write('kernel', { text: 'kernel' }) },

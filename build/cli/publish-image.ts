@@ -44,12 +44,13 @@ export async function publishImage(
     artifacts.push({ name, path: file, size: output.size, sha256: output.digest });
   }
   await publishBlob(store, tree.digest, join(folder, TREE), signal);
-  const { name, version, lock, packages } = image;
+  const { name, version, lock, commandLines, packages } = image;
   const fresh: Manifest = {
     name,
     version,
     lock,
     usrHash: (await readFile(usrHash.path, 'utf8')).trim(),
+    commandLines,
     artifacts,
     packages,
   };

@@ -129,6 +129,7 @@ const manifest = (version: string, packages: [string, string][], sizes: [string,
   version,
   lock: sha256(version),
   usrHash: sha256(`usr ${version}`),
+  commandLines: { disk: 'quiet console=tty0' },
   packages: packages.map(([name, v]) => ({ name, version: v, architecture: 'amd64' })),
   artifacts: sizes.map(([name, size]) => ({ name, path: name, size, sha256: sha256(name + size) })),
 });
@@ -232,6 +233,36 @@ test('diff: packages, artifacts, files, setuid, units, users, kernel configurati
   );
   assert.match(text, /disk {3}100 B {2}→ {2}1\.5 kB {2}\+1\.4 kB/);
   assert.match(text, /~ CONFIG_B: m → y/);
+});
+
+test('diff: words of the kernel command line, by profile', async () => {
+  const of = (commandLines: Record<string, string> | undefined) => {
+    const { commandLines: _, ...rest } = manifest('1', [], []);
+    return side(commandLines === undefined ? rest : { ...rest, commandLines }, []);
+  };
+  const from = of({ disk: 'quiet console=tty0 console=ttyS0 rw', live: 'quiet root=tmpfs', same: 'a' });
+  const to = of({ disk: 'console=tty0 console=ttyS0 rw audit=0', ram: 'quiet', same: 'a' });
+  const report = await diffReport(from, to);
+  assert.deepEqual(report.commandLines, {
+    added: ['ram'],
+    removed: ['live'],
+    changed: [
+      {
+        name: 'disk',
+        from: 'quiet console=tty0 console=ttyS0 rw',
+        to: 'console=tty0 console=ttyS0 rw audit=0',
+      },
+    ],
+  });
+  assert.match(
+    formatDiff(report),
+    /\nkernel command line: 1 added, 1 removed, 1 changed\n {2}- live\n {2}\+ ram\n {2}~ disk: quiet → audit=0\n/,
+  );
+  const moved = await diffReport(of({ disk: 'a b' }), of({ disk: 'b a' }));
+  assert.match(formatDiff(moved), /~ disk: a b → b a\n/);
+  const older = await diffReport(of(undefined), to);
+  assert.equal(older.commandLines, undefined);
+  assert.deepEqual(older.unknown, ['n100 1: its manifest does not name the kernel command line']);
 });
 
 test('diff: the same is nothing; what cannot be compared is said', async () => {

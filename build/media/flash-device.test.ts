@@ -188,6 +188,20 @@ describe('device', () => {
     /sectors of 4096 bytes/,
     '/dev/sdb',
   );
+  test('sectors of 4096 bytes: the installer is named', () => {
+    const stick = { kind: 'disk', size: 2 ** 33, sectorSize: 4096, serials: ['1'], removable: true } as const;
+    const device = {
+      ...stick,
+      name: 'sdb',
+      model: 'm',
+      transport: 'USB',
+      readOnly: false,
+      partitions: [],
+      numbers: '8:16',
+    };
+    const asked = { path: '/dev/sdb', imageSize: 1, imageSector: 512, serial: undefined, file: false };
+    assert.match(refusal(device, [], asked)?.hint ?? '', /draisine-install/);
+  });
 
   test('a regular file only when told, and when it is large enough; nothing else', async () => {
     const roots = await fakeHost();

@@ -92,7 +92,9 @@ export function refusal(device: BlockDevice, uses: readonly Use[], asked: Asked)
   if (imageSector !== undefined && sectorSize !== imageSector)
     return no(
       `${path} has sectors of ${sectorSize} bytes, the image's partition table is for ${imageSector}`,
-      'take another medium',
+      sectorSize === 4096
+        ? 'the installer makes a table for such a disk: flash a stick with sectors of 512 bytes, boot it, and run draisine-install there'
+        : 'take another medium',
     );
   if (size < imageSize)
     return no(`${path} is too small: ${size} bytes, the image has ${imageSize}`, 'take a larger one');

@@ -18,10 +18,14 @@ export type { Artifact, Manifest } from './manifest.schema.ts';
 
 /** The text of a manifest: the same bytes for the same image. */
 export function formatManifest(manifest: Manifest): string {
-  const { name, version, lock, usrHash, artifacts, packages } = manifest;
+  const { name, version, lock, usrHash, commandLines, artifacts, packages } = manifest;
   const sorted = <T extends { readonly name: string }>(items: readonly T[]): T[] =>
     [...items].sort((a, b) => byteOrder(a.name, b.name));
-  return `${JSON.stringify({ name, version, lock, usrHash, artifacts: sorted(artifacts), packages: sorted(packages) }, null, 2)}\n`;
+  return `${JSON.stringify(
+    { name, version, lock, usrHash, commandLines, artifacts: sorted(artifacts), packages: sorted(packages) },
+    null,
+    2,
+  )}\n`;
 }
 
 /** Where `build` puts what an image consists of: out/IMAGE, or out/IMAGE-dev. */

@@ -37,6 +37,8 @@ export interface ImageProduct {
   /** Public halves that are part of the image, empty without: the module key's certificate, root.json. */
   readonly certificate: string;
   readonly trust: string;
+  /** The kernel command line of each profile by its id, without usrhash=. */
+  readonly commandLines: Readonly<Record<string, string>>;
   /** SHA-256 of the lock. */
   readonly lock: Sha256;
   readonly packages: readonly ImagePackage[];
@@ -96,6 +98,9 @@ export async function imageProduct(image: Image, options: ProductOptions): Promi
     ),
     targets: { [graph.root.name]: graph.root },
     ...{ version, epoch, certificate, trust },
+    commandLines: Object.fromEntries(
+      image.profiles.map(({ id, cmdline }) => [id, [...image.cmdline, ...cmdline].join(' ')]),
+    ),
     lock: sha256(await readFile(LOCK_PATH)),
     packages: lockedSet(lock, image.set).map(({ name, version, architecture }) => ({
       name,

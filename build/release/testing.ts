@@ -39,6 +39,7 @@ export function tinyImage({
     ...{ epoch: 1_700_000_000, certificate: 'certificate', trust: '' },
     lock: sha256('lock'),
     packages: packages ?? [{ name: 'bash', version: '5.2-1', architecture: 'amd64' }],
+    commandLines: { disk: 'quiet' },
     usrHash: write('box:usr-hash', { text: `${sha256(content)}\n` }),
     tree: write('box:tree', { text: '{"entries":[]}' }),
     targets: {},

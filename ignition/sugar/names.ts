@@ -4,6 +4,14 @@ import type { ContainerNetworkOptions, ContainerOptions, Health, Limits, PodOpti
 import type { DatasetOptions } from './dataset.ts';
 import type { DirOptions, FileOptions, LinkOptions } from './file.ts';
 import type { FirewallOptions } from './firewall.ts';
+import {
+  innerOfContainer,
+  innerOfFirewall,
+  innerOfNetwork,
+  innerOfNotify,
+  innerOfUpdate,
+  type Named,
+} from './inner-names.ts';
 import type { NetworkOptions } from './network.ts';
 import type { NotifyOptions } from './notify.ts';
 import type { KernelArgumentOptions, TimeOptions } from './system.ts';
@@ -166,4 +174,16 @@ export function checkSections(
     checkNames(limits, LIMITS, `containers.${name}.limits`);
     checkNames(health, HEALTH, `containers.${name}.health`);
   }
+  for (const section of ['pods', 'containers'] as const) {
+    for (const [name, options] of Object.entries(sections[section] ?? {}))
+      checkAll(innerOfContainer(options ?? {}, `${section}.${name}`));
+  }
+  checkAll(innerOfNetwork(sections.network ?? {}));
+  checkAll(innerOfFirewall(sections.firewall ?? {}));
+  checkAll(innerOfNotify(sections.notify ?? {}));
+  checkAll(innerOfUpdate(sections.update ?? {}));
+}
+
+function checkAll(named: readonly Named[]): void {
+  for (const [options, known, where] of named) checkNames(options, known, where);
 }

@@ -1,6 +1,7 @@
 import { EMPTY_LABEL, ESP_LABEL, partitionsOf, slotsOf, TYPES } from '../disk/inspect.ts';
 import type { Partition, RunningUsr, Slot } from '../disk/model.ts';
 import { type Box, BoxError, mustRun, removeTree, whyFailed } from '../io/box.ts';
+import { espUuidFor } from './boot-entry.ts';
 
 /** What the image lays out on a first boot, and what is changed in it for an installation. */
 export const DEFINITIONS = '/usr/lib/repart.d';
@@ -29,8 +30,10 @@ export function makeFresh(
   state: number | undefined,
   running: RunningUsr,
 ): { readonly esp: Partition; readonly slot: Slot } {
+  const old = (partitionsOf(box, disk) ?? []).find(({ type }) => type === TYPES.esp);
+  const espUuid = espUuidFor(box, old);
   erase(box, disk);
-  writeDefinitions(box, state);
+  writeDefinitions(box, state, espUuid);
   repart(box, disk, '--empty=force', `--definitions=${OWN_DEFINITIONS}`);
   const partitions = partitionsOf(box, disk) ?? [];
   const esp = partitions.find(({ type }) => type === TYPES.esp);
@@ -51,7 +54,7 @@ function erase(box: Box, disk: string): void {
   wipe(`/dev/${disk}`);
 }
 
-function writeDefinitions(box: Box, state: number | undefined): void {
+function writeDefinitions(box: Box, state: number | undefined, espUuid: string | undefined): void {
   removeTree(box, OWN_DEFINITIONS);
   box.makeFolder(OWN_DEFINITIONS);
   const define = (name: string, ...lines: readonly string[]) => {
@@ -59,7 +62,8 @@ function writeDefinitions(box: Box, state: number | undefined): void {
     const text = `${kept.trimEnd()}\n${lines.join('\n')}\n`;
     box.writeFile(`${OWN_DEFINITIONS}/${name}`, text, { durable: false });
   };
-  define('10-esp.conf', `Label=${ESP_LABEL}`, 'Format=vfat');
+  const uuid = espUuid === undefined ? [] : [`UUID=${espUuid}`];
+  define('10-esp.conf', `Label=${ESP_LABEL}`, 'Format=vfat', ...uuid);
   define('20-usr-a.conf', `Label=${EMPTY_LABEL}`);
   define('21-usr-verity-a.conf', `Label=${EMPTY_LABEL}`);
   if (state === undefined) return;

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { listUkis } from '../disk/esp.ts';
+import { guidBytes } from '../disk/guid.ts';
 import { partitionsOf, runningUsr, slotHolds, slotsOf } from '../disk/inspect.ts';
 import { fill, HASHES, makeDisk, makeUki, uuidOf } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
+import { parseBootEntry } from './boot-entry.ts';
 import { installMain } from './main.ts';
 import { fakeMachine, fakeTerminal, GiB, installedTable } from './testing.ts';
 
@@ -39,6 +41,18 @@ function machine({ old = false } = {}): FakeBox {
   return box.put({ [`${ESP}/EFI/Linux/draisine_0.1.0.efi`]: makeUki(HASHES.old) });
 }
 
+/** An EFI_LOAD_OPTION as efivarfs has it: a partition by its UUID, and a file on it. */
+function bootEntry(uuid: string, file: string): Uint8Array {
+  const utf16 = (text: string) => [...Buffer.from(`${text}\0`, 'utf16le')];
+  const node = (subtype: number, content: readonly number[]) => {
+    const size = content.length + 4;
+    return [4, subtype, size & 255, size >> 8, ...content];
+  };
+  const drive = [1, 0, 0, 0, ...new Array<number>(16).fill(0), ...guidBytes(uuid), 2, 2];
+  const path = [...node(1, drive), ...node(4, utf16(file)), 0x7f, 0xff, 4, 0];
+  return new Uint8Array([7, 0, 0, 0, 1, 0, 0, 0, path.length, 0, ...utf16('Draisine'), ...path]);
+}
+
 function install(box: FakeBox, ...words: readonly string[]): string {
   const terminal = fakeTerminal();
   const code = installMain(box, terminal, ['--yes', ...words, 'sda']);
@@ -72,6 +86,29 @@ describe('onto an empty disk', () => {
     const state = box.readText('/run/draisine/install.d/40-state.conf');
     assert.match(state, /^Label=draisine-state\nSizeMinBytes=3221225472\nSizeMaxBytes=3221225472$/m);
     assert.equal(box.readText(`${ESP}/ignition.ign`), '{}');
+  });
+
+  test('a second installation leaves one boot entry: its ESP has the UUID that the firmware knows', () => {
+    const oldEsp = installedTable()[0]!.uuid;
+    const uuidLine = (box: FakeBox) => {
+      install(box);
+      return /^UUID=.*$/m.exec(box.readText('/run/draisine/install.d/10-esp.conf'))?.[0];
+    };
+    const name = 'Boot0003-8be4df61-93ca-11d2-aa0d-00e098032b8c';
+    const known = (uuid: string, file: string) =>
+      machine({ old: true }).put({ [`/sys/firmware/efi/efivars/${name}`]: bootEntry(uuid, file) });
+    const loader = '\\EFI\\systemd\\systemd-bootx64.efi';
+    assert.equal(uuidLine(known(oldEsp, loader)), `UUID=${oldEsp}`);
+    assert.equal(uuidLine(known(uuidOf(77), loader)), undefined, 'the entry of another disk');
+    assert.equal(uuidLine(known(oldEsp, '\\EFI\\debian\\shimx64.efi')), undefined, 'somebody else’s entry');
+    assert.equal(uuidLine(machine({ old: true })), undefined, 'a disk written with the image has its UUID');
+    assert.equal(uuidLine(machine()), undefined, 'an empty disk');
+  });
+
+  test('entries of the firmware that are none of a file on a partition', () => {
+    assert.deepEqual(parseBootEntry(bootEntry(uuidOf(5), '\\A')), { partition: uuidOf(5), file: '\\a' });
+    for (const length of [0, 4, 10, 20, 40, 60])
+      assert.equal(parseBootEntry(bootEntry(uuidOf(5), '\\A').subarray(0, length)), undefined, `${length}`);
   });
 
   test('firmware that takes no boot entry is said, a boot loader that is not there is an error', () => {

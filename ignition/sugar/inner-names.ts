@@ -1,0 +1,130 @@
+import type { ContainerOptions, Device, PodOptions, PublishedPort, Volume } from './container.ts';
+import type { Service } from './firewall.ts';
+import type { Bond, Bridge, Interface, NetworkOptions, Port, Vlan } from './network.ts';
+import type { NotifyTarget } from './notify.ts';
+import type { RestartWindow, UpdateGate } from './update.ts';
+
+/** Names of the options of things that a section holds in lists or by name: `containers.web.volumes[0]`. */
+
+/** Every name of a type, or of any of a union, as a value. */
+type AllNames<Options> = { readonly [Name in Options extends object ? keyof Options : never]: true };
+
+const VOLUME: AllNames<Volume> = {
+  at: true,
+  readOnly: true,
+  dataset: true,
+  below: true,
+  path: true,
+  volume: true,
+};
+const PORT: AllNames<PublishedPort> = {
+  host: true,
+  container: true,
+  protocol: true,
+  address: true,
+  from: true,
+};
+const DEVICE: AllNames<Exclude<Device, string>> = { path: true, at: true, unplugs: true };
+const CAPABILITIES: AllNames<NonNullable<ContainerOptions['capabilities']>> = { add: true, drop: true };
+const NETWORKS = { names: true };
+const NIC: AllNames<Port> = { mac: true, path: true, name: true };
+const ADDRESSING = { dhcp: true, dns: true, addresses: true, gateway: true, none: true } as const;
+const INTERFACE: AllNames<Interface> = { ...ADDRESSING, port: true, vlans: true };
+const BOND: AllNames<Bond> = { ...ADDRESSING, ports: true, mode: true, vlans: true };
+const BRIDGE: AllNames<Bridge> = { ...ADDRESSING, ports: true, vlans: true };
+const VLAN: AllNames<Vlan> = { ...ADDRESSING, id: true };
+const SERVICE: AllNames<Exclude<Service, string>> = {
+  name: true,
+  from: true,
+  interface: true,
+  tcp: true,
+  udp: true,
+};
+const WINDOW: AllNames<RestartWindow> = { days: true, from: true, minutes: true };
+const GATE: AllNames<UpdateGate> = {
+  unit: true,
+  command: true,
+  http: true,
+  status: true,
+  container: true,
+  pool: true,
+};
+const TARGET: AllNames<NotifyTarget> = {
+  severity: true,
+  ntfy: true,
+  token: true,
+  gotify: true,
+  webhook: true,
+  body: true,
+  headers: true,
+  mail: true,
+  server: true,
+  from: true,
+  user: true,
+  password: true,
+};
+
+/** One set of options, the names it may have, and where it is. */
+export type Named = readonly [options: object, known: object, where: string];
+
+/** Of a list, or of one thing; what is no object has no names. */
+function each(things: unknown, known: object, where: string): Named[] {
+  if (Array.isArray(things)) return things.flatMap((thing, at) => each(thing, known, `${where}[${at}]`));
+  return typeof things === 'object' && things !== null ? [[things, known, where]] : [];
+}
+
+/** Of things by their names. */
+function byName<T extends object>(
+  things: { readonly [name: string]: T } | undefined,
+  where: string,
+  of: (thing: T, where: string) => Named[],
+): Named[] {
+  return Object.entries(things ?? {}).flatMap(([name, thing]) => of(thing ?? {}, `${where}.${name}`));
+}
+
+/** Of containers and pods. */
+export function innerOfContainer(
+  options: Partial<ContainerOptions> | Partial<PodOptions>,
+  where: string,
+): Named[] {
+  const { ports, volumes, devices, capabilities, network } = options as Partial<ContainerOptions>;
+  return [
+    ...each(ports, PORT, `${where}.ports`),
+    ...each(volumes, VOLUME, `${where}.volumes`),
+    ...each(devices, DEVICE, `${where}.devices`),
+    ...each(capabilities, CAPABILITIES, `${where}.capabilities`),
+    ...each(network, NETWORKS, `${where}.network`),
+  ];
+}
+
+export function innerOfNetwork({ interfaces, bonds, bridges, vlans }: NetworkOptions): Named[] {
+  return [
+    ...byName(interfaces, 'network.interfaces', (nic, at) => [
+      ...each(nic, INTERFACE, at),
+      ...each(nic.port, NIC, `${at}.port`),
+    ]),
+    ...byName(bonds, 'network.bonds', (bond, at) => [
+      ...each(bond, BOND, at),
+      ...each(bond.ports, NIC, `${at}.ports`),
+    ]),
+    ...byName(bridges, 'network.bridges', (bridge, at) => [
+      ...each(bridge, BRIDGE, at),
+      ...each(bridge.ports, NIC, `${at}.ports`),
+    ]),
+    ...byName(vlans, 'network.vlans', (vlan, at) => each(vlan, VLAN, at)),
+  ];
+}
+
+export const innerOfFirewall = ({ allow }: { readonly allow?: unknown }): Named[] =>
+  each(allow, SERVICE, 'firewall.allow');
+
+export const innerOfNotify = ({ targets }: { readonly targets?: unknown }): Named[] =>
+  each(targets, TARGET, 'notify.targets');
+
+export const innerOfUpdate = ({
+  windows,
+  gates,
+}: {
+  readonly windows?: unknown;
+  readonly gates?: unknown;
+}): Named[] => [...each(windows, WINDOW, 'update.windows'), ...each(gates, GATE, 'update.gates')];
