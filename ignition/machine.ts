@@ -1,5 +1,12 @@
 import type { SpecConfig } from './spec.ts';
-import { checkAccess, checkContainers, checkPorts, mountpoints, openings } from './sugar/checks.ts';
+import {
+  checkAccess,
+  checkContainers,
+  checkPorts,
+  checkReplication,
+  mountpoints,
+  openings,
+} from './sugar/checks.ts';
 import {
   type ContainerNetworkOptions,
   type ContainerOptions,
@@ -15,6 +22,7 @@ import { type Fragment, mergeAll } from './sugar/fragment.ts';
 import { checkNames, checkSections, type Names } from './sugar/names.ts';
 import { type NetworkOptions, network } from './sugar/network.ts';
 import { type NotifyOptions, notify } from './sugar/notify.ts';
+import { type ReplicateOptions, replicate } from './sugar/replicate.ts';
 import {
   hostname,
   type KernelArgumentOptions,
@@ -63,6 +71,8 @@ export interface MachineOptions<
   readonly snapshots?: { readonly [Name in NoInfer<Dataset | Pool>]?: SnapshotPolicy };
   /** Of every pool, monthly unless it says otherwise here: what is never read through cannot be repaired in time. */
   readonly scrubs?: { readonly [Name in NoInfer<Pool>]?: { readonly schedule?: string } | 'never' };
+  /** Datasets that are sent to other machines. */
+  readonly replicate?: readonly ReplicateOptions<NoInfer<Dataset | Pool>>[];
   readonly pods?: { readonly [Name in Pod]: PodOptions };
   /** Networks on which containers find each other by name; a container joins one by `network: { names: […] }`. */
   readonly containerNetworks?: { readonly [Name in Network]: ContainerNetworkOptions };
@@ -102,6 +112,7 @@ const SECTIONS: Names<MachineOptions<never, never, never>> = {
   datasets: true,
   snapshots: true,
   scrubs: true,
+  replicate: true,
   pods: true,
   containerNetworks: true,
   containers: true,
@@ -153,6 +164,8 @@ export function machine<
   checkAccess(containers, datasets);
   checkPorts(containers, options.pods ?? {});
   checkContainers(containers, options.containerNetworks ?? {});
+  const declared = [...Object.keys(pools), ...Object.keys(datasets)];
+  checkReplication(options.replicate ?? [], options.users ?? {}, declared);
   const sections = [
     ...(options.hostname === undefined ? [] : [hostname(options.hostname)]),
     ...(options.time ? [time(options.time)] : []),
@@ -172,6 +185,7 @@ export function machine<
     ...each(datasets, dataset),
     ...each(options.snapshots, snapshotPolicy),
     ...each(scrubsOf(pools, options.scrubs), scrub),
+    ...(options.replicate ?? []).map((one) => replicate(one)),
     ...each(options.pods, pod),
     ...each(options.containerNetworks, containerNetwork),
     ...each(containers, (name, one: ContainerOptions) => container(name, one, { mountpointOf })),

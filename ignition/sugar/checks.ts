@@ -8,6 +8,8 @@ import {
 } from './container.ts';
 import type { DatasetOptions } from './dataset.ts';
 import { allows, type FirewallOptions, type Opening } from './firewall.ts';
+import { type ReplicateOptions, replicationName } from './replicate.ts';
+import type { UserOptions } from './user.ts';
 import type { PoolOptions } from './zpool.ts';
 
 /** Contradictions between the parts of one machine. */
@@ -169,4 +171,29 @@ export function checkContainers(containers: Named<ContainerOptions>, networks: o
       });
     }
   }
+}
+
+/** Both ends of replications name datasets that are declared, and two have not one name. */
+export function checkReplication(
+  replicate: readonly ReplicateOptions[],
+  users: Named<UserOptions>,
+  declared: readonly string[],
+): void {
+  const mustBe = (dataset: string, where: string): void => {
+    if (declared.includes(dataset)) return;
+    throw badInput(`dataset ${dataset} is not declared`, { where, hint: 'declare it in datasets or pools' });
+  };
+  const names = new Set<string>();
+  for (const [index, one] of replicate.entries()) {
+    const name = replicationName(one);
+    mustBe(one.dataset, `replicate[${index}].dataset`);
+    if (names.has(name))
+      throw badInput(`two replications are called ${name}`, {
+        where: `replicate[${index}]`,
+        hint: 'give one of them another name',
+      });
+    names.add(name);
+  }
+  for (const [name, { ssh }] of Object.entries(users))
+    if (ssh?.receive) mustBe(ssh.receive.dataset, `users.${name}.ssh.receive.dataset`);
 }

@@ -14,6 +14,7 @@ import {
 } from './inner-names.ts';
 import type { NetworkOptions } from './network.ts';
 import type { NotifyOptions } from './notify.ts';
+import type { Receive, ReplicateOptions } from './replicate.ts';
 import type { KernelArgumentOptions, TimeOptions } from './system.ts';
 import type { UnitOptions } from './unit.ts';
 import type { UpdateOptions } from './update.ts';
@@ -142,7 +143,24 @@ const BY_NAME = {
   } satisfies Names<ContainerOptions>,
 };
 
-const SSH: Names<SshAccess> = { from: true, command: true, only: true, forwarding: true };
+const SSH: Names<SshAccess> = {
+  from: true,
+  command: true,
+  only: true,
+  receive: true,
+  forwarding: true,
+};
+const RECEIVE: Names<Receive> = { dataset: true, floor: true };
+const REPLICATE: Names<ReplicateOptions> = {
+  dataset: true,
+  to: true,
+  port: true,
+  hostKey: true,
+  key: true,
+  schedule: true,
+  keep: true,
+  name: true,
+};
 const LIMITS: Names<Limits> = { memory: true, cpu: true, processes: true };
 const HEALTH: Names<Health> = {
   command: true,
@@ -157,7 +175,7 @@ const HEALTH: Names<Health> = {
 /** Refuses unknown names in the sections of a machine, but not inside what is plain Ignition. */
 export function checkSections(
   sections: {
-    readonly [Section in keyof typeof SINGLE | keyof typeof BY_NAME]?: object | undefined;
+    readonly [Section in keyof typeof SINGLE | keyof typeof BY_NAME | 'replicate']?: object | undefined;
   },
 ): void {
   for (const [section, known] of Object.entries(SINGLE))
@@ -167,8 +185,13 @@ export function checkSections(
     for (const [name, options] of things)
       if (typeof options === 'object') checkNames(options ?? {}, known, `${section}.${name}`);
   }
-  for (const [name, user] of Object.entries(sections.users ?? {}))
-    checkNames(((user ?? {}) as UserOptions).ssh ?? {}, SSH, `users.${name}.ssh`);
+  for (const [name, user] of Object.entries(sections.users ?? {})) {
+    const { ssh = {} } = (user ?? {}) as UserOptions;
+    checkNames(ssh, SSH, `users.${name}.ssh`);
+    checkNames(ssh.receive ?? {}, RECEIVE, `users.${name}.ssh.receive`);
+  }
+  for (const [index, one] of Object.entries(sections.replicate ?? {}))
+    checkNames((one ?? {}) as object, REPLICATE, `replicate[${index}]`);
   for (const [name, container] of Object.entries(sections.containers ?? {})) {
     const { limits = {}, health = {} } = (container ?? {}) as Partial<ContainerOptions>;
     checkNames(limits, LIMITS, `containers.${name}.limits`);

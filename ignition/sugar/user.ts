@@ -3,6 +3,7 @@ import { compact, type Json } from '../json/value.ts';
 import type { Text } from '../secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments, oneLine } from './fragment.ts';
+import { type Receive, receiveCommand, receiver } from './replicate.ts';
 
 /** What a user may do by SSH. Everybody but root begins with a shell and nothing else: no forwarding of any kind. */
 export interface SshAccess {
@@ -12,6 +13,8 @@ export interface SshAccess {
   readonly command?: string;
   /** Files only, no shell: sftp reads and writes what the user may (sshd_config(5), internal-sftp). */
   readonly only?: 'sftp';
+  /** Datasets that `replicate` of other machines sends come in below this one; nothing else is possible (docs/day2.md). */
+  readonly receive?: Receive;
   /** Lets TCP ports, sockets and an agent be forwarded. */
   readonly forwarding?: boolean;
 }
@@ -49,14 +52,18 @@ function fromNetworks(from: readonly string[]): string {
   return from.length === 0 ? '' : `from="${from.join(',')}" `;
 }
 
-function forcedCommand(name: string, { command, only }: SshAccess): string | undefined {
-  if (command !== undefined && only !== undefined)
-    throw badInput(`user ${name} has a forced command and is limited to files`, {
+function forcedCommand(name: string, { command, only, receive }: SshAccess): string | undefined {
+  const given = [
+    ...(command === undefined ? [] : [oneLine(command, 'command')]),
+    ...(only === undefined ? [] : ['internal-sftp']),
+    ...(receive === undefined ? [] : [receiveCommand(name, receive)]),
+  ];
+  if (given.length > 1)
+    throw badInput(`user ${name} is limited in ${given.length} ways by ssh, and only one can hold`, {
       where: `users.${name}.ssh`,
-      hint: 'leave command or only out',
+      hint: 'leave all but one of command, only and receive out',
     });
-  if (only === undefined) return command === undefined ? undefined : oneLine(command, 'command');
-  return 'internal-sftp';
+  return given[0];
 }
 
 /** What sshd does otherwise for this user; undefined when it is as for everybody. */
@@ -93,7 +100,11 @@ export function user(name: string, options: UserOptions = {}): Fragment {
     sshAuthorizedKeys,
   });
   const match = sshdMatch(name, ssh);
-  return mergeFragments({ passwd: { users: [entry] } }, ...(match ? [match] : []));
+  return mergeFragments(
+    { passwd: { users: [entry] } },
+    ...(match ? [match] : []),
+    ...(ssh.receive ? [receiver(name, ssh.receive)] : []),
+  );
 }
 
 /** A group (spec 3.3, passwd.groups). */

@@ -86,6 +86,17 @@ describe('what a config changes', () => {
   });
 });
 
+test('scripts of new data run in the order in which they need each other', () => {
+  const box = provisioned({});
+  const paths = ['receivers/backup', 'datasets/tank/a/b', 'datasets/tank/a', 'pools/tank'];
+  const files = Object.fromEntries(paths.map((path) => [`/etc/draisine/${path}.sh`, 'x']));
+  apply(box, healthy, options({ files }));
+  const scripts = box.ran
+    .filter(([program]) => program === '/bin/sh')
+    .map(([, path = '']) => path.slice(14, -3));
+  assert.deepEqual(scripts, ['pools/tank', 'datasets/tank/a', 'datasets/tank/a/b', 'receivers/backup']);
+});
+
 describe('a way back', () => {
   test('is taken when nobody confirms: everything is as it was', () => {
     const box = provisioned({ files: A });

@@ -66,15 +66,17 @@ function consumerOf(path: string): string | undefined {
   return name === undefined ? undefined : `${name}.service`;
 }
 
-/** Scripts of pools and datasets can run again: they only bring about what is not so yet. */
-function scriptOf(path: string): Service | undefined {
-  return /^\/etc\/draisine\/(pools|datasets)\/.+\.sh$/.test(path)
-    ? run(
-        `${path.includes('/pools/') ? 'pool' : 'dataset'} ${path.split('/').slice(4).join('/').replace(/\.sh$/, '')}`,
-        '/bin/sh',
-        path,
-      )
-    : undefined;
+/** In the order in which they need each other. */
+const SCRIPTS = ['pool', 'dataset', 'receiver'];
+
+/** Scripts of pools, datasets and receivers can run again: they only bring about what is not so yet. */
+function scriptsOf(paths: readonly string[]): Service[] {
+  const found = paths.flatMap((path) => {
+    const [, kind = '', name] = /^\/etc\/draisine\/([a-z]+)s\/(.+)\.sh$/.exec(path) ?? [];
+    const rank = SCRIPTS.indexOf(kind);
+    return rank < 0 ? [] : [{ rank, service: run(`${kind} ${name}`, '/bin/sh', path) }];
+  });
+  return found.sort((a, b) => a.rank - b.rank).map(({ service }) => service);
 }
 
 /** Units that are started by others alone: a timer's service, a template, a socket's. */
@@ -95,7 +97,7 @@ export function servicesOf(change: Change): Service[] {
   const start = new Set<string>();
   const restart = new Set<string>();
   const readers = new Map<string, Service>();
-  const scripts: Service[] = [];
+  const written: string[] = [];
   const primary = (unit: string, path: string): boolean => !path.includes(`/${unit}.d/`);
   for (const step of change.nodes) {
     const path = step.do === 'write' ? step.node.path : step.path;
@@ -111,8 +113,7 @@ export function servicesOf(change: Change): Service[] {
     if (consumer !== undefined) restart.add(consumer);
     for (const service of READERS.find((reader) => reader.path.test(path))?.services ?? [])
       readers.set(JSON.stringify(service), service);
-    const script = step.do === 'write' ? scriptOf(path) : undefined;
-    if (script !== undefined) scripts.push(script);
+    if (step.do === 'write') written.push(path);
   }
   for (const unit of change.disable) stop.add(unit);
   for (const unit of change.enable) start.add(unit);
@@ -121,7 +122,7 @@ export function servicesOf(change: Change): Service[] {
   return [
     ...[...stop].map((unit): Service => ({ do: 'stop', unit })),
     ...readers.values(),
-    ...scripts,
+    ...scriptsOf(written),
     // try-restart: what does not run stays as it is.
     ...restarts.map((unit): Service => ({ do: 'restart', unit })),
     ...starts.map((unit): Service => ({ do: 'start', unit })),

@@ -5,6 +5,7 @@ import { HASHES, NEXT } from '../disk/testing.ts';
 import type { Terminal } from '../install/terminal.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { quickjsCommand, testFolder } from '../io/testing.ts';
+import { recordFailure, recordSuccess } from '../replicate/state.ts';
 import { bootInto, fakeWorld, OLD, runningClock, ukis, type World } from '../trial/testing.ts';
 import { atBoot } from '../trial/trial.ts';
 import { POLICY } from '../update/policy.ts';
@@ -81,6 +82,17 @@ test('the bundle is that command line, in QuickJS, within its memory', async (t)
   assert.match(help.stdout, /release-hold NAME/);
   const wrong = await run('nope');
   assert.deepEqual([wrong.status, wrong.stderr], [2, 'draisine: there is no verb nope; --help says more\n']);
+});
+
+test('status says what was sent to other machines, and whether that works', () => {
+  const { box, draisine, status } = setting();
+  const sent = { dataset: 'tank/a', user: 'u', host: 'other.example', port: 22, target: 't/a', keep: 3 };
+  box.put({ '/etc/draisine/replicate/a.json': JSON.stringify(sent) });
+  assert.match(draisine('status').out, /sent {6}tank\/a to other\.example: nothing yet$/m);
+  recordSuccess(box, 'a', 'tank/a@x');
+  recordFailure(box, 'a', 'the target is full');
+  assert.match(draisine('status').out, /other\.example: 20\S+Z; the last run failed: draisine health$/m);
+  assert.equal(status().replications[0]?.failure, 'the target is full');
 });
 
 describe('from check to commit', () => {

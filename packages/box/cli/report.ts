@@ -1,6 +1,8 @@
 import { installedUkis } from '../disk/assess.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
+import { readReplication, replicationNames } from '../replicate/config.ts';
+import { readReplicationState } from '../replicate/state.ts';
 import { type OnTrial, onTrial } from '../trial/trial.ts';
 import { describeDecision, describeWait, recall } from '../update/check.ts';
 import type { Decision, Wait } from '../update/decide.ts';
@@ -38,6 +40,14 @@ export interface StatusReport {
     readonly until: string | undefined;
   }[];
   readonly floor: string | undefined;
+  /** Datasets that are sent to other machines: what arrived last, and why the last run failed, if it did. */
+  readonly replications: readonly {
+    readonly name: string;
+    readonly dataset: string;
+    readonly host: string;
+    readonly arrived: string | undefined;
+    readonly failure: string | undefined;
+  }[];
   readonly lastCheck: { readonly at: string; readonly result: string; readonly text: string } | undefined;
   readonly lastTrial: { readonly version: string; readonly at: string; readonly text: string } | undefined;
   readonly next:
@@ -83,6 +93,7 @@ export function statusReport(box: Box): StatusReport {
       until: until === undefined ? undefined : isoTime(until),
     })),
     floor: state.floor,
+    replications: replicationsOf(box),
     lastCheck: state.lastCheck && { ...state.lastCheck, at: isoTime(state.lastCheck.at) },
     lastTrial: state.lastTrial && { ...state.lastTrial, at: isoTime(state.lastTrial.at) },
     next: next && {
@@ -98,6 +109,14 @@ function slotsOf(box: Box, { disk, usr }: Running): StatusReport['slots'] {
   return disk.slots.map(({ name, version, running }) => {
     const uki = ukis.find((each) => (running ? each.rootHash === usr.rootHash : each.version === version));
     return { name, version, running, tries: uki?.left };
+  });
+}
+
+function replicationsOf(box: Box): StatusReport['replications'] {
+  return replicationNames(box).map((name) => {
+    const { dataset, host } = readReplication(box, name);
+    const { success, failure } = readReplicationState(box, name);
+    return { name, dataset, host, arrived: success && isoTime(success.at), failure: failure?.text };
   });
 }
 
@@ -145,6 +164,11 @@ export function formatStatus(report: StatusReport): string {
   if (lastCheck)
     add('checked', `${lastCheck.at}${lastCheck.result === 'failed' ? ', failed' : ''}: ${lastCheck.text}`);
   if (lastTrial) add('trial', `${lastTrial.at} ${lastTrial.version}: ${lastTrial.text}`);
+  for (const { dataset, host, arrived, failure } of report.replications)
+    add(
+      'sent',
+      `${dataset} to ${host}: ${arrived ?? 'nothing yet'}${failure === undefined ? '' : '; the last run failed: draisine health'}`,
+    );
   if (next && next.waits.length > 0) add('waits', 'draisine why says for what');
   return lines.join('\n');
 }

@@ -2,6 +2,7 @@ import { commitNow, reboot, rollback } from './change.ts';
 import { hold, releaseHold } from './hold.ts';
 import { checkNow, status, why } from './look.ts';
 import type { OptionNames } from './options.ts';
+import { replicateNow } from './replicate.ts';
 import { reset } from './reset.ts';
 import { stageNow } from './stage.ts';
 import { update } from './timer.ts';
@@ -51,6 +52,12 @@ export const VERBS: Readonly<
     does: 'no updates until it is released',
   },
   'release-hold': { run: releaseHold, options: [], usage: 'release-hold NAME', does: 'ends a hold' },
+  replicate: {
+    run: replicateNow,
+    options: [],
+    usage: 'replicate NAME',
+    does: 'sends a dataset to its target now',
+  },
   reset: {
     run: reset,
     options: [],

@@ -1,4 +1,7 @@
 import { type Box, describeError, readTextIfThere } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
+import { readReplication, replicationNames } from '../replicate/config.ts';
+import { readReplicationState } from '../replicate/state.ts';
 import { RESET } from '../reset/request.ts';
 import { containersOf, failedUnits } from '../trial/baseline.ts';
 import { readState } from '../update/state.ts';
@@ -183,6 +186,37 @@ function problemConditions(box: Box): Condition[] {
   );
 }
 
+/** Of each replication whose last run failed, why. */
+function replicationConditions(box: Box): Condition[] {
+  return replicationNames(box).flatMap((name): Condition[] => {
+    const { failure, success } = readReplicationState(box, name);
+    if (!failure) return [];
+    const { dataset, host } = readReplication(box, name);
+    const last = success ? `the last that arrived is of ${isoTime(success.at)}` : 'nothing has arrived yet';
+    return [
+      {
+        ...{ name: `replication ${name}`, severity: 'error' },
+        text: `${dataset} is not sent to ${host}: ${failure.text}; ${last}`,
+      },
+    ];
+  });
+}
+
+/** The unit of a replication fails with it: that is told once, with the reason. */
+function unitConditions(box: Box): Condition[] {
+  const told = new Set(
+    replicationNames(box)
+      .filter((name) => readReplicationState(box, name).failure)
+      .map((name) => `replicate-${name}.service`),
+  );
+  return failedUnits(box)
+    .filter((unit) => !told.has(unit))
+    .map((unit) => ({
+      ...{ name: `unit ${unit}`, severity: 'error' as const },
+      text: `${unit} has failed: systemctl status ${unit}`,
+    }));
+}
+
 /** The next restart empties the state partition: nobody should be surprised by that. */
 function resetConditions(box: Box): Condition[] {
   if (box.stat(RESET) === undefined) return [];
@@ -216,12 +250,8 @@ export function conditionsOf(box: Box): Condition[] {
   });
   return [
     ...ofPools,
-    ...ask('failed units', () =>
-      failedUnits(box).map((unit) => ({
-        ...{ name: `unit ${unit}`, severity: 'error' as const },
-        text: `${unit} has failed: systemctl status ${unit}`,
-      })),
-    ),
+    ...ask('failed units', () => unitConditions(box)),
+    ...ask('replications', () => replicationConditions(box)),
     ...ask('problems', () => problemConditions(box)),
     ...ask('a reset', () => resetConditions(box)),
     ...ask('containers', () => containerConditions(box)),

@@ -1,0 +1,136 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import type { Secret } from '../secret.ts';
+import { datasetService } from './dataset.ts';
+import { file } from './file.ts';
+import { type Fragment, matching, mergeFragments } from './fragment.ts';
+import { unit } from './unit.ts';
+import { poolService } from './zpool.ts';
+
+/** A dataset that is sent to another machine, without the datasets below it. */
+export interface ReplicateOptions<Dataset extends string = string> {
+  readonly dataset: Dataset;
+  /** `backup@host:tank/backup/nas`: user, machine, and the dataset there, which the first run makes. */
+  readonly to: string;
+  /** Of SSH; default 22. */
+  readonly port?: number;
+  /** The host key of the target, as its `ssh_host_ed25519_key.pub` has it. No other is accepted. */
+  readonly hostKey: string;
+  /** The private key with which this machine logs in there. */
+  readonly key: Secret;
+  /** systemd.time(7) calendar event; default `daily`. */
+  readonly schedule?: string;
+  /** How many of its snapshots stay at the target; default 30. */
+  readonly keep?: number;
+  /** By which `draisine replicate NAME` runs it now; default the dataset with `-` for `/`. */
+  readonly name?: string;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
+const TO =
+  /^(?<user>[a-z_][a-z0-9_-]{0,31})@(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[A-Za-z0-9][A-Za-z0-9.-]*)):(?<target>[A-Za-z][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9_.:-]+)+)$/;
+
+function checked({ port = 22, keep = 30, hostKey }: ReplicateOptions, where: string): void {
+  for (const [value, most, what] of [
+    [port, 65_535, 'port'],
+    [keep, 100_000, 'keep'],
+  ] as const)
+    if (!Number.isInteger(value) || value < 1 || value > most)
+      throw badInput(`${what} must be a whole number from 1 to ${most}, not ${value}`, { where });
+  matching(
+    hostKey,
+    /^(ssh|ecdsa)-\S+ [A-Za-z0-9+/]+=*( [^\n\r]*)?$/,
+    'host key',
+    'paste the line of /etc/ssh/ssh_host_ed25519_key.pub of the target',
+  );
+}
+
+/** The name of a replication, as its files and units have it. */
+export const replicationName = ({ name, dataset }: ReplicateOptions): string =>
+  name ?? dataset.replaceAll('/', '-');
+
+/** Sends a dataset to another machine by a timer (docs/day2.md). The box does it: packages/box/replicate. */
+export function replicate(options: ReplicateOptions): Fragment {
+  const { dataset, to, port = 22, hostKey, key, schedule = 'daily', keep = 30 } = options;
+  const name = matching(replicationName(options), NAME, 'name of a replication', 'give it one: name');
+  checked(options, `replicate: ${name}`);
+  matching(to, TO, 'target', 'write user@host:pool/dataset');
+  const { user, v6, host = v6, target } = TO.exec(to)?.groups ?? {};
+  const folder = `/etc/draisine/replicate/${name}`;
+  const needed = dataset.includes('/') ? datasetService(dataset) : poolService(dataset);
+  const [type, blob] = hostKey.split(' ');
+  const description = `Send ${dataset} to ${host}`;
+  return mergeFragments(
+    file(`${folder}.json`, { contents: `${JSON.stringify({ dataset, user, host, port, target, keep })}\n` }),
+    file(`${folder}.known_hosts`, { contents: `${name} ${type} ${blob}\n` }),
+    file(`${folder}.key`, { contents: key, mode: 0o600 }),
+    unit(`replicate-${name}.service`, {
+      contents: {
+        Unit: {
+          Description: description,
+          Requires: needed,
+          Wants: 'network-online.target',
+          After: `${needed} network-online.target`,
+        },
+        Service: {
+          Type: 'oneshot',
+          ExecStart: `/usr/bin/draisine replicate ${name}`,
+          Nice: 10,
+          IOSchedulingClass: 'idle',
+        },
+      },
+    }),
+    unit(`replicate-${name}.timer`, {
+      enabled: true,
+      contents: {
+        Unit: { Description: description },
+        Timer: { OnCalendar: schedule, Persistent: true, RandomizedDelaySec: '5min' },
+        Install: { WantedBy: 'timers.target' },
+      },
+    }),
+  );
+}
+
+/** Whoever may send datasets to this machine, below a dataset of it, and do nothing else. */
+export interface Receive {
+  readonly dataset: string;
+  /** Of each dataset so many snapshots stay, whatever whoever has the key asks for; default 7. */
+  readonly floor?: number;
+}
+
+/** What zfs-allow(8) has to let a user do for that. Nothing is mounted: only root could. */
+const PERMISSIONS = 'create,mount,receive,destroy';
+
+/** The command that a receiving user is forced to. */
+export function receiveCommand(name: string, { dataset, floor = 7 }: Receive): string {
+  matching(dataset, /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)*$/, 'dataset name', 'write POOL/NAME');
+  if (!Number.isInteger(floor) || floor < 1)
+    throw badInput(`floor must be a whole number from 1 on, not ${floor}`, {
+      where: `users.${name}.ssh.receive`,
+    });
+  return `/usr/lib/draisine/receive ${dataset} ${floor}`;
+}
+
+/** Lets the user receive below the dataset, in which nothing else is written: that would end the replication. */
+export function receiver(name: string, { dataset }: Receive): Fragment {
+  const script = `/etc/draisine/receivers/${name}.sh`;
+  const needed = dataset.includes('/') ? datasetService(dataset) : poolService(dataset);
+  return mergeFragments(
+    file(script, {
+      mode: 0o755,
+      contents: `set -eu\nzfs set readonly=on ${dataset}\nzfs allow -u ${name} ${PERMISSIONS} ${dataset}\n`,
+    }),
+    unit(`zfs-receiver-${name}.service`, {
+      enabled: true,
+      contents: {
+        Unit: { Description: `Let ${name} receive below ${dataset}`, Requires: needed, After: needed },
+        Service: {
+          Type: 'oneshot',
+          RemainAfterExit: true,
+          ExecStart: `/bin/sh ${script}`,
+          ExecStop: `-/usr/sbin/zfs unallow -u ${name} ${dataset}`,
+        },
+        Install: { WantedBy: 'multi-user.target' },
+      },
+    }),
+  );
+}

@@ -1,0 +1,17 @@
+import { WrongUsage } from '../install/terminal.ts';
+import { readReplication, replicationNames } from '../replicate/config.ts';
+import { replicate } from '../replicate/run.ts';
+import { tell, type Verb } from './verb.ts';
+
+/** By the timer of a replication, or by its owner. */
+export const replicateNow: Verb = (box, terminal, options) => {
+  const [name, other] = options.words;
+  if (name === undefined || other !== undefined)
+    throw new WrongUsage(
+      `replicate takes one name: ${replicationNames(box).join(', ') || 'the machine config has no replicate'}`,
+    );
+  const replication = readReplication(box, name);
+  const snapshot = replicate(box, replication);
+  const { host, target } = replication;
+  tell(terminal, options, { name, snapshot, host, target }, `${snapshot} is at ${host}, in ${target}`);
+};

@@ -1,0 +1,52 @@
+import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
+import { integer, member, parseDocument, string } from '../io/fields.ts';
+
+/** Where the machine config's `replicate` is: NAME.json, NAME.key and NAME.known_hosts of each (ignition/sugar/replicate.ts). */
+const FOLDER = '/etc/draisine/replicate';
+
+/** A dataset that is sent to another machine. */
+export interface Replication {
+  readonly name: string;
+  readonly dataset: string;
+  readonly user: string;
+  readonly host: string;
+  readonly port: number;
+  /** The dataset there. */
+  readonly target: string;
+  /** How many of its snapshots stay there. */
+  readonly keep: number;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
+/** Also what a shell and ssh(1) take for one word that is no option. */
+const DATASET = /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)*$/;
+
+export const keyOf = ({ name }: Replication): string => `${FOLDER}/${name}.key`;
+export const knownHostsOf = ({ name }: Replication): string => `${FOLDER}/${name}.known_hosts`;
+
+export function replicationNames(box: Box): string[] {
+  if (box.stat(FOLDER) === undefined) return [];
+  return box.list(FOLDER).flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : []));
+}
+
+export function readReplication(box: Box, name: string): Replication {
+  const path = `${FOLDER}/${name}.json`;
+  const text = NAME.test(name) ? readTextIfThere(box, path) : undefined;
+  if (text === undefined) {
+    const names = replicationNames(box);
+    throw new BoxError(`there is no replication ${name}`, {
+      hint: names.length === 0 ? 'the machine config has none (replicate)' : `there are: ${names.join(', ')}`,
+    });
+  }
+  const root = parseDocument(text, 'the config of a replication', path);
+  const dataset = (key: string) => string(member(root, key), DATASET, 'the name of a dataset');
+  return {
+    name,
+    dataset: dataset('dataset'),
+    target: dataset('target'),
+    user: string(member(root, 'user'), /^[a-z_][a-z0-9_-]*$/, 'the name of a user'),
+    host: string(member(root, 'host'), /^[A-Za-z0-9:][A-Za-z0-9.:-]*$/, 'the name or address of a machine'),
+    port: integer(member(root, 'port'), 1, 65_535),
+    keep: integer(member(root, 'keep'), 1, 100_000),
+  };
+}

@@ -1,0 +1,197 @@
+import { BoxError } from '../io/box.ts';
+
+/* What a replication does next, out of what is there on both sides. Nothing here asks anybody. */
+
+/** A snapshot, `tank/a@x`, or a bookmark, `tank/a#x` (zfsconcepts(7)). */
+export interface Point {
+  readonly name: string;
+  /** The same on every machine that has it. */
+  readonly guid: string;
+  /** Transaction group of the pool: the order on one machine, whatever its clock says. */
+  readonly createtxg: number;
+}
+
+/** The dataset that is sent. Points are in their order, oldest first. */
+export interface Source {
+  readonly dataset: string;
+  readonly encrypted: boolean;
+  readonly snapshots: readonly Point[];
+  readonly bookmarks: readonly Point[];
+}
+
+/** The dataset there. */
+export interface Target {
+  readonly dataset: string;
+  readonly exists: boolean;
+  readonly snapshots: readonly Point[];
+  /** What a receive that was cut short goes on with (zfs-receive(8), receive_resume_token). */
+  readonly token: string | undefined;
+}
+
+export type Step =
+  | { readonly do: 'resume'; readonly token: string }
+  | { readonly do: 'send'; readonly snapshot: Point; readonly base: Point | undefined }
+  /** All that there is has been sent: a new snapshot is made, once a run. */
+  | { readonly do: 'snapshot' }
+  | { readonly do: 'done' };
+
+/** Snapshots and bookmarks of a replication begin with this. No others are ever made or removed. */
+export const prefixOf = (name: string): string => `replicate-${name}-`;
+
+/** What follows @ or #. */
+const tagOf = ({ name }: Point): string => name.slice(Math.max(name.indexOf('@'), name.indexOf('#')) + 1);
+
+export const ownOf = (points: readonly Point[], name: string): Point[] =>
+  points.filter((point) => {
+    const tag = tagOf(point);
+    return tag.startsWith(prefixOf(name)) && /^\d{8}T\d{6}Z$/.test(tag.slice(prefixOf(name).length));
+  });
+
+const guidsOf = (...lists: readonly (readonly Point[])[]): Set<string> =>
+  new Set(lists.flat().map(({ guid }) => guid));
+
+/**
+ * The newest point that both sides have. A receive without force needs the newest snapshot of the target as its base: if
+ * the source does not know it, nothing may be sent, and a person has to say what is to be lost.
+ */
+function commonBase(source: Source, target: Target): Point {
+  const newest = target.snapshots.at(-1);
+  if (!newest)
+    throw new BoxError(`${target.dataset} exists at the target, and no replication made it`, {
+      hint: 'nothing is overwritten: name a dataset that does not exist yet, or destroy that one by hand',
+    });
+  const known = [...source.snapshots, ...source.bookmarks];
+  const base = known.find(({ guid }) => guid === newest.guid);
+  if (base) return base;
+  const guids = guidsOf(known);
+  const shared = target.snapshots.filter(({ guid }) => guids.has(guid)).at(-1);
+  if (!shared)
+    throw new BoxError(`${target.dataset} at the target and ${source.dataset} have no snapshot in common`, {
+      hint: 'nothing is overwritten: rename the one at the target (zfs rename), then all is sent anew',
+    });
+  throw new BoxError(
+    `${target.dataset} at the target has snapshots that are not from here, as ${newest.name}`,
+    {
+      hint: `nothing is overwritten: remove them there by hand (zfs rollback -r ${target.dataset}@${tagOf(shared)} loses what is newer)`,
+    },
+  );
+}
+
+/** What comes next. `made`: this run has made its snapshot. Throws where only a person can go on. */
+export function nextStep(source: Source, target: Target, name: string, made: boolean): Step {
+  if (target.token !== undefined) return { do: 'resume', token: target.token };
+  const own = ownOf(source.snapshots, name);
+  if (!target.exists) {
+    const newest = own.at(-1);
+    return newest ? { do: 'send', snapshot: newest, base: undefined } : { do: 'snapshot' };
+  }
+  const base = commonBase(source, target);
+  // In their order, so that what is older than the base was sent before.
+  const unsent = own.find(({ createtxg }) => createtxg > base.createtxg);
+  if (unsent) return { do: 'send', snapshot: unsent, base };
+  return { do: made ? 'done' : 'snapshot' };
+}
+
+/** Words of zfs-send(8). An encrypted dataset is sent as it lies on the disk: the target never has its key. */
+export function sendWords(
+  { encrypted }: Source,
+  { snapshot, base }: { snapshot: Point; base: Point | undefined },
+): string[] {
+  const how = encrypted ? ['-w'] : ['-L', '-e', '-c'];
+  return ['zfs', 'send', ...how, ...(base ? ['-i', base.name] : []), snapshot.name];
+}
+
+/**
+ * What `zfs send -n -v -t TOKEN` says is in a token. The token comes from the target: it must not make this machine send
+ * another dataset, nor an encrypted one in plain.
+ */
+export function checkToken(told: string, { dataset, encrypted }: Source, name: string): string {
+  const snapshot = /^\s*toname = (.*)$/m.exec(told)?.[1]?.trim() ?? '';
+  const point = { name: snapshot, guid: '', createtxg: 0 };
+  if (!snapshot.startsWith(`${dataset}@`) || ownOf([point], name).length === 0)
+    throw new BoxError(
+      `the target is receiving ${snapshot === '' ? 'something' : snapshot}, which is not of this replication`,
+      {
+        hint: 'two replications must not have one target; zfs receive -A there drops what was begun',
+      },
+    );
+  if (encrypted && !/^\s*rawok = (1|true)$/m.test(told))
+    throw new BoxError(`the target asks for ${snapshot} unencrypted`, {
+      hint: 'zfs receive -A at the target drops what was begun',
+    });
+  return snapshot;
+}
+
+/** What may go at the source: sent, older than the newest that was sent, and made by this replication. */
+export function sourceLeftovers(source: Source, target: Target, name: string): Point[] {
+  const there = guidsOf(target.snapshots);
+  const sent = guidsOf(target.snapshots, ownOf(source.bookmarks, name));
+  const snapshots = ownOf(source.snapshots, name).filter(({ guid }) => sent.has(guid));
+  const bookmarks = ownOf(source.bookmarks, name);
+  return [...snapshots.slice(0, -1), ...bookmarks.slice(0, -1).filter(({ guid }) => !there.has(guid))];
+}
+
+/** What the source must be able to go on from, whatever happens to its snapshots: the newest that the target has. */
+export function missingBookmark(source: Source, target: Target, name: string): Point | undefined {
+  const newest = target.snapshots.at(-1)?.guid;
+  const sent = ownOf(source.snapshots, name).find(({ guid }) => guid === newest);
+  return sent && !source.bookmarks.some(({ guid }) => guid === newest) ? sent : undefined;
+}
+
+/** What may go at the target: of this replication, beyond the newest `keep`. */
+export function targetLeftovers(target: Target, name: string, keep: number): Point[] {
+  return ownOf(target.snapshots, name).slice(0, -Math.max(keep, 1));
+}
+
+/** Why sending failed, for a person. `link`: it may work when it is tried again. */
+export interface Fault {
+  readonly what: string;
+  readonly hint: string;
+  readonly link: boolean;
+}
+
+const FAULTS: readonly (Fault & { readonly says: RegExp })[] = [
+  {
+    says: /out of space|no space left|quota exceeded/i,
+    what: 'the target is full',
+    hint: 'make room there; what was sent already stays, and the next run goes on from there',
+    link: false,
+  },
+  {
+    says: /has been modified|does not\s+match incremental source|destination .*exists/i,
+    what: 'the dataset at the target was changed since',
+    hint: 'nothing is overwritten: zfs rollback to its newest snapshot there, and set readonly=on',
+    link: false,
+  },
+  {
+    says: /host key verification failed|host identification has changed/i,
+    what: 'the target shows another host key than hostKey says',
+    hint: 'if the target was made anew, write its new key into the machine config',
+    link: false,
+  },
+  {
+    says: /permission denied \(/i,
+    what: 'the target does not accept the key',
+    hint: 'its user needs the public key (users.NAME.sshKeys, ssh.receive)',
+    link: false,
+  },
+  {
+    says: /not allowed here|permission denied/i,
+    what: 'the user at the target may not do that',
+    hint: 'ssh.receive there must name a dataset above the target',
+    link: false,
+  },
+];
+
+const NO_LINK: Fault = {
+  what: 'the target cannot be reached, or the connection was cut',
+  hint: 'the next run goes on from where it was',
+  link: true,
+};
+
+/** `code`: of ssh(1), 255 when ssh itself failed. */
+export function faultOf(code: number, said: string): Fault | undefined {
+  const known = FAULTS.find(({ says }) => says.test(said));
+  if (known) return known;
+  return code === 255 || code >= 128 || code === 124 ? NO_LINK : undefined;
+}

@@ -1,0 +1,141 @@
+import { withLock } from '../disk/lock.ts';
+import { type Box, BoxError, describeError, mustRun } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
+import type { Replication } from './config.ts';
+import {
+  checkToken,
+  missingBookmark,
+  nextStep,
+  type Point,
+  prefixOf,
+  type Source,
+  sendWords,
+  sourceLeftovers,
+  type Target,
+  targetLeftovers,
+} from './decide.ts';
+import { atTarget, LinkDown, lookAtSource, lookAtTarget, transfer } from './sides.ts';
+import { recordFailure, recordSuccess } from './state.ts';
+
+/** A connection that is cut is tried again: as often, so many milliseconds later. */
+const TRIES = 4;
+const PAUSE = 30_000;
+/** More steps than a run can have: one that does not get on must end. */
+const STEPS = 50;
+
+/** Sends a dataset to its target. What comes of it is recorded, for notify and status. Returns the snapshot that is there. */
+export function replicate(box: Box, replication: Replication): string {
+  const { name } = replication;
+  const busy = `replication ${name} is running already`;
+  box.makeFolder('/run/draisine');
+  return withLock(box, `/run/draisine/replicate-${name}.lock`, busy, () => {
+    try {
+      const progress: Progress = { made: false, dropped: false };
+      const sent = withPatience(box, () => sendAll(box, replication, progress));
+      recordSuccess(box, name, sent.name);
+      tidy(box, replication);
+      return sent.name;
+    } catch (error) {
+      if (error instanceof BoxError) recordFailure(box, name, describeError(error));
+      throw error;
+    }
+  });
+}
+
+function withPatience<T>(box: Box, work: () => T): T {
+  for (let tried = 1; ; tried++) {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof LinkDown) || tried >= TRIES) throw error;
+      box.log('warning', `${describeError(error)}; once more in ${PAUSE / 1000} seconds`);
+      box.sleep(PAUSE);
+    }
+  }
+}
+
+/** Of a run, over all of its tries: whether it has made its snapshot, and had the target drop what was begun. */
+interface Progress {
+  made: boolean;
+  dropped: boolean;
+}
+
+/** Looks at both sides before each step: what counts is what is there, not what was meant. */
+function sendAll(box: Box, replication: Replication, progress: Progress): Point {
+  for (let count = 0; count < STEPS; count++) {
+    const target = lookAtTarget(box, replication);
+    const source = lookAtSource(box, replication);
+    const step = nextStep(source, target, replication.name, progress.made);
+    if (step.do === 'done') return arrived(source, target);
+    if (step.do === 'snapshot') {
+      makeSnapshot(box, replication);
+      progress.made = true;
+    } else if (step.do === 'send') {
+      const { snapshot, base } = step;
+      box.log('info', `sending ${snapshot.name}${base ? `, what is new since ${base.name}` : ', all of it'}`);
+      transfer(box, replication, sendWords(source, step));
+    } else if (!resume(box, replication, source, step.token)) {
+      if (progress.dropped)
+        throw new BoxError('the target offers again and again what cannot be gone on with');
+      progress.dropped = true;
+    }
+  }
+  throw new BoxError(`the replication does not get on: ${STEPS} steps did not end it`);
+}
+
+function arrived(source: Source, target: Target): Point {
+  const newest = target.snapshots.at(-1);
+  const sent = source.snapshots.find(({ guid }) => guid === newest?.guid);
+  if (!sent) throw new BoxError(`what was sent is not there: the newest at the target is ${newest?.name}`);
+  return sent;
+}
+
+/** By the clock, which only names it: the order is that of transaction groups. It is held until it was sent. */
+function makeSnapshot(box: Box, { name, dataset }: Replication): void {
+  const snapshot = `${dataset}@${prefixOf(name)}${isoTime(box.now()).replaceAll(/[:-]/g, '')}`;
+  mustRun(box, 'cannot make a snapshot', ['zfs', 'snapshot', snapshot]);
+  mustRun(box, 'cannot hold the snapshot', ['zfs', 'hold', holdOf(name), snapshot]);
+}
+
+const holdOf = (name: string): string => `replicate-${name}`;
+
+/** Goes on with what was cut. False: that is not possible any more, and the target has dropped what it had of it. */
+function resume(box: Box, replication: Replication, source: Source, token: string): boolean {
+  const asked = box.run(['zfs', 'send', '-n', '-v', '-t', token], { timeoutSeconds: 300 });
+  if (asked.code === 0) {
+    const snapshot = checkToken(`${asked.stdout}\n${asked.stderr}`, source, replication.name);
+    box.log('info', `${snapshot} was cut short: it goes on from where it was`);
+    transfer(box, replication, ['zfs', 'send', '-t', token]);
+    return true;
+  }
+  const why = asked.stderr.trim().split('\n').at(-1) ?? '';
+  box.log('warning', `what was cut short cannot go on (${why}): it is sent anew`);
+  atTarget(box, replication, 'cannot drop what was begun', ['zfs', 'receive', '-A', replication.target]);
+  return false;
+}
+
+/** Removes what is not needed any more, on both sides; what was not sent stays. */
+function tidy(box: Box, replication: Replication): void {
+  const { name, dataset, keep } = replication;
+  const target = lookAtTarget(box, replication);
+  const source = lookAtSource(box, replication);
+  const unmarked = missingBookmark(source, target, name);
+  if (unmarked)
+    mustRun(box, 'cannot make a bookmark', [
+      'zfs',
+      'bookmark',
+      unmarked.name,
+      unmarked.name.replace('@', '#'),
+    ]);
+  const marked = unmarked ? lookAtSource(box, replication) : source;
+  const going = targetLeftovers(target, name, keep);
+  const staying = { ...target, snapshots: target.snapshots.filter((point) => !going.includes(point)) };
+  for (const point of sourceLeftovers(marked, staying, name)) {
+    // One that a person released is not held any more: removing it says whether something is wrong.
+    if (point.name.includes('@')) box.run(['zfs', 'release', holdOf(name), point.name]);
+    mustRun(box, `cannot remove ${point.name}`, ['zfs', 'destroy', point.name]);
+  }
+  for (const point of going)
+    atTarget(box, replication, `cannot remove ${point.name}`, ['zfs', 'destroy', point.name]);
+  box.log('notice', `${dataset} is at ${replication.host}, up to ${target.snapshots.at(-1)?.name}`);
+}

@@ -1,0 +1,99 @@
+import { type Box, BoxError, mustRun, type Ran } from '../io/box.ts';
+import { keyOf, knownHostsOf, type Replication } from './config.ts';
+import { faultOf, type Point, type Source, type Target } from './decide.ts';
+
+/* Both sides, as zfs(8) here and there has them. */
+
+const ASKING = { timeoutSeconds: 300 };
+const POINTS = ['-o', 'name,guid,createtxg', '-s', 'createtxg'];
+
+/** That it may work when it is tried again. */
+export class LinkDown extends BoxError {}
+
+/** A connection whose host key is the one of the config, and nothing else of this machine's ssh is used. */
+export function sshWords(replication: Replication): string[] {
+  const { user, host, port, name } = replication;
+  const options = [
+    ...['BatchMode=yes', 'IdentitiesOnly=yes', 'ClearAllForwardings=yes', 'UpdateHostKeys=no'],
+    ...['StrictHostKeyChecking=yes', `UserKnownHostsFile=${knownHostsOf(replication)}`],
+    ...['GlobalKnownHostsFile=/dev/null', `HostKeyAlias=${name}`],
+    ...['ConnectTimeout=30', 'ServerAliveInterval=15', 'ServerAliveCountMax=4'],
+  ];
+  const words = ['ssh', '-F', 'none', '-T', '-p', String(port), '-i', keyOf(replication)];
+  return [...words, ...options.flatMap((option) => ['-o', option]), '-l', user, '--', host];
+}
+
+function failed({ host }: Replication, what: string, { code, stdout, stderr }: Ran): BoxError {
+  const lines = (stderr.trim() || stdout.trim()).split('\n');
+  // zfs receive(8) goes on with advice of several lines.
+  const told = lines.filter((line) => line.startsWith('cannot '));
+  const said = (told.length > 0 ? told : lines).slice(-3).join('; ');
+  const fault = faultOf(code, stderr);
+  if (!fault)
+    return new BoxError(`${what}: ${said === '' ? `it ended with ${code}` : said}`, { where: host });
+  const details = { where: host, hint: fault.hint };
+  const text = `${what}: ${fault.what}${said === '' ? '' : ` (${said})`}`;
+  return fault.link ? new LinkDown(text, details) : new BoxError(text, details);
+}
+
+/** Runs zfs(8) at the target. */
+export function atTarget(box: Box, replication: Replication, what: string, words: readonly string[]): string {
+  const ran = box.run([...sshWords(replication), ...words], ASKING);
+  if (ran.code !== 0) throw failed(replication, what, ran);
+  return ran.stdout;
+}
+
+const pointsOf = (text: string): Point[] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [name = '', guid = '', createtxg = ''] = line.split('\t');
+      return { name, guid, createtxg: Number(createtxg) };
+    });
+
+export function lookAtTarget(box: Box, replication: Replication): Target {
+  const { target: dataset } = replication;
+  const asked = box.run(
+    [...sshWords(replication), 'zfs', 'get', '-Hp', '-o', 'value', 'receive_resume_token', dataset],
+    ASKING,
+  );
+  if (asked.code === 1 && /dataset does not exist/.test(asked.stderr))
+    return { dataset, exists: false, snapshots: [], token: undefined };
+  if (asked.code !== 0) throw failed(replication, `cannot ask for ${dataset}`, asked);
+  const token = asked.stdout.trim();
+  if (!/^(-|[0-9a-f-]+)?$/.test(token))
+    throw new BoxError('the target gives a resume token of another form', { where: replication.host });
+  const list = ['zfs', 'list', '-Hp', '-d', '1', '-t', 'snapshot', ...POINTS, dataset];
+  const snapshots = pointsOf(atTarget(box, replication, `cannot list snapshots of ${dataset}`, list));
+  return { dataset, exists: true, snapshots, token: token === '-' || token === '' ? undefined : token };
+}
+
+export function lookAtSource(box: Box, { dataset }: Replication): Source {
+  const ask = (words: readonly string[]) =>
+    mustRun(box, `cannot look at ${dataset}`, ['zfs', ...words], ASKING);
+  const encryption = ask(['get', '-Hp', '-o', 'value', 'encryption', dataset]).trim();
+  const points = pointsOf(ask(['list', '-Hp', '-d', '1', '-t', 'snapshot,bookmark', ...POINTS, dataset]));
+  return {
+    dataset,
+    encrypted: encryption !== 'off',
+    snapshots: points.filter(({ name }) => name.includes('@')),
+    bookmarks: points.filter(({ name }) => name.includes('#')),
+  };
+}
+
+const quoted = (words: readonly string[]): string =>
+  words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+
+/** Sends to the target. Never with -F; with -s, so that what is cut goes on; with -u, so that nothing is mounted there. */
+export function transfer(box: Box, replication: Replication, send: readonly string[]): void {
+  const receive = [...sshWords(replication), 'zfs', 'receive', '-s', '-u', replication.target];
+  const script = `${quoted(send)} | ${quoted(receive)}; echo "DRAISINE \${PIPESTATUS[*]}" >&2`;
+  const ran = box.run(['bash', '-c', script]);
+  const [, sent = '1', received = '1'] = /^DRAISINE (\d+) (\d+)$/m.exec(ran.stderr) ?? [];
+  if (sent === '0' && received === '0') return;
+  const stderr = ran.stderr.replace(/^DRAISINE .*\n?/m, '');
+  // Where the receiver ended first, the sender's end is only what follows from it.
+  const code = received === '0' ? Number(sent) : Number(received);
+  throw failed(replication, `cannot send ${replication.dataset}`, { ...ran, code, stderr });
+}
