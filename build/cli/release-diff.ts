@@ -1,18 +1,15 @@
 import { join } from 'node:path';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
-import { sha256 } from '../../sdk/lib/files.ts';
 import { writeOutput } from '../../sdk/lib/output.ts';
 import { type Lock, readLock } from '../debian/lock.ts';
 import { readPackage } from '../debian/package.ts';
 import { blobPath } from '../graph/blobs.ts';
 import { buildTargets } from '../graph/run.ts';
 import { holdStore, openStore } from '../graph/store.ts';
-import type { ImageFacts } from '../image/facts.ts';
 import { lockedPackages } from '../image/packages.ts';
-import { MANIFEST, type Manifest } from '../product/manifest.ts';
-import { FACTS } from '../release/build.ts';
 import { changelogOf, entriesBetween, parseChangelog } from '../release/changelog.ts';
+import { readNoted } from '../release/documents.ts';
 import {
   type Change,
   formatNotes,
@@ -21,7 +18,7 @@ import {
   type PackageChange,
   packageChanges,
 } from '../release/notes.ts';
-import { type Place, placeOf, readText } from '../release/place.ts';
+import { placeOf } from '../release/place.ts';
 import { readRelease } from '../release/verify.ts';
 
 export interface DiffFlags {
@@ -29,24 +26,8 @@ export interface DiffFlags {
   readonly json?: boolean;
 }
 
-/** A document of a release, which must be the one that release.json names. */
-async function document<T>(place: Place, name: string, wanted: string | undefined): Promise<T> {
-  const text = await readText(place, name, 'it is part of every release');
-  if (sha256(text) === wanted) return JSON.parse(text) as T;
-  throw badInput(`${name} is not the one that release.json names`, {
-    where: place.at(name),
-    hint: './draisine release verify tells all that is wrong',
-  });
-}
-
-async function readNoted(where: string): Promise<NotedRelease> {
-  const place = placeOf(where);
-  const { value: release } = await readRelease(place);
-  return {
-    release,
-    manifest: await document<Manifest>(place, MANIFEST, release.files[MANIFEST]?.sha256),
-    facts: await document<ImageFacts>(place, FACTS, release.files[FACTS]?.sha256),
-  };
+async function readAt(where: string): Promise<NotedRelease> {
+  return await readNoted(await readRelease(placeOf(where)));
 }
 
 /** The set of the lock that pins this very version of a package; undefined when none does. */
@@ -82,7 +63,7 @@ async function withChangelogs(changes: readonly Change[]): Promise<PackageChange
 
 /** `release diff A B`: release notes. */
 export async function releaseDiff(a: string, b: string, { output, json }: DiffFlags): Promise<void> {
-  const [from, to] = [await readNoted(a), await readNoted(b)];
+  const [from, to] = [await readAt(a), await readAt(b)];
   if (from.release.image !== to.release.image)
     throw badInput(`${from.release.image} and ${to.release.image} are different images`, {
       where: `${a} and ${b}`,

@@ -13,14 +13,13 @@ import type { Output, Target } from '../graph/target.ts';
 import type { ImageFacts } from '../image/facts.ts';
 import type { LoadedImage } from '../product/images.ts';
 import { type Artifact, formatManifest, MANIFEST, type Manifest } from '../product/manifest.ts';
+import { PROVENANCE } from './documents.ts';
 import type { Release } from './format/types.ts';
 import { provenanceStatement } from './provenance.ts';
 import { formatTime } from './signing.ts';
 import { formatEnvelope, openEnvelope } from './trust/envelope.ts';
 
 export const RELEASE = 'release.json';
-export const FACTS = 'facts.json';
-const PROVENANCE = 'provenance.json';
 
 /** The artifacts of a release, those of them that the image has; and what is only asked for its size. */
 const SHIPPED = ['usr.img', 'uki', 'disk.zst', 'iso', 'sbom', 'cyclonedx', 'facts'];

@@ -1,3 +1,4 @@
+import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
 import type { PoolFile } from '../debian/fetch.ts';
 
@@ -49,4 +50,19 @@ export function provenanceStatement(of: Provenance): string {
     },
   };
   return `${JSON.stringify(statement, null, 2)}\n`;
+}
+
+/** The files that a provenance statement says were fetched, as `ARCHIVE/PATH`. Throws badInput for another document. */
+export function fetchedIn(text: string, where: string): string[] {
+  const { predicate } = JSON.parse(text) as {
+    predicate?: { buildDefinition?: { resolvedDependencies?: readonly { readonly name: string }[] } };
+  };
+  const dependencies = predicate?.buildDefinition?.resolvedDependencies;
+  if (!dependencies)
+    throw badInput('the provenance does not say what was fetched', {
+      where,
+      hint: 'build the release again',
+    });
+  // The lock and the keys are no files of an archive.
+  return dependencies.map(({ name }) => name).filter((name) => /^debian(-[a-z]+)?\//.test(name));
 }

@@ -292,6 +292,39 @@ test('lts takes security fixes only; too many boxes that rejected it stop a rele
   assert.equal((await w.channel('lts')).version, '2026.1129.1');
 });
 
+test('lts: a release from a branch is set, or promoted, when it has nothing but security fixes', async (t) => {
+  const w = await world(t);
+  const fix = (version: string, made: Made = {}) => w.release({ version, ...made }, { severity: 'critical' });
+  const first = await fix('2026.1129.0');
+  await assert.rejects(setChannel(w.at(), 'lts', first), { message: /there is no signed test report/ });
+  await addReport(w, first);
+  await setChannel(w.at(), 'lts', first);
+  assert.equal(
+    (await w.channel('lts')).version,
+    '2026.1129.0',
+    'the first release is the base of the branch',
+  );
+
+  const other = await fix('2026.1129.1', { facts: { units: { 'new.service': 'enabled' } } });
+  await addReport(w, other);
+  const refusal = { exitCode: 1, message: /lts takes security fixes only: the unit new\.service changed/ };
+  await assert.rejects(setChannel(w.at(), 'lts', other), refusal);
+  await initChannels({ ...w.at(), image: 'box' }, ['lts'], { from: 'alpha', hours: 0 });
+  await setChannel(w.at(), 'alpha', other);
+  await assert.rejects(promote(w.at(), 'alpha', 'lts'), refusal);
+  assert.equal((await w.channel('lts')).version, '2026.1129.0');
+  await setChannel(w.at(), 'lts', other, { force: 'the fix needs this unit' });
+  const { version, forced } = await w.channel('lts');
+  assert.equal(version, '2026.1129.1');
+  assert.match(forced?.refused ?? '', /the unit new\.service changed/);
+
+  const same = await fix('2026.1129.2', { content: 'fixed', facts: { units: { 'new.service': 'enabled' } } });
+  await addReport(w, same);
+  await setChannel(w.at(), 'lts', same);
+  assert.equal((await w.channel('lts')).forced, undefined);
+  await assert.rejects(setChannel(w.at(), 'beta', same), { message: /beta takes what was in alpha/ });
+});
+
 test('halt, resume, withdraw: each costs one signature, and the serial rises', async (t) => {
   const w = await world(t);
   const release = await w.release({ version: '2026.1129.0' });

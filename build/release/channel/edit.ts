@@ -2,7 +2,9 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, Failure } from '../../../sdk/lib/errors.ts';
+import { readSecurityView } from '../documents.ts';
 import type { Channel, Policy } from '../format/types.ts';
+import { besidesSecurity } from '../security.ts';
 import { readOwnRoot } from '../signing.ts';
 import { checkSigned } from '../trust/envelope.ts';
 import {
@@ -24,7 +26,19 @@ import {
   writeChannel,
 } from './base.ts';
 import { publishFailure, removePublished } from './files.ts';
-import { halt, issue, newChannel, objections, POLICIES, place, refresh, resume, withdraw } from './rules.ts';
+import {
+  type Candidate,
+  halt,
+  issue,
+  newChannel,
+  objections,
+  POLICIES,
+  place,
+  refresh,
+  releaseObjections,
+  resume,
+  withdraw,
+} from './rules.ts';
 
 /** What a verb of `channel` did: the channel files that it wrote, and the bytes of a release that it copied. */
 export interface Edited {
@@ -73,6 +87,24 @@ export interface SetOptions {
   readonly force?: string;
 }
 
+/** For a channel of security fixes: what the release has changed besides them. The first release of a channel is free. */
+async function besidesFixes(base: Base, channel: Channel, { release }: Published): Promise<string[]> {
+  const { policy, image, version } = channel;
+  if (!policy?.security || version === undefined || version === release.value.version) return [];
+  const before = await publishedRelease(base, image, version);
+  return besidesSecurity(await readSecurityView(before.release), await readSecurityView(release));
+}
+
+async function candidateFor(base: Base, to: Channel, published: Published): Promise<Candidate> {
+  const { image, version } = published.release.value;
+  return {
+    ...{ to, release: published.release.value },
+    report: await readReport(base, image, version),
+    boxes: await readBoxes(base, image, version),
+    besides: await besidesFixes(base, to, published),
+  };
+}
+
 /** `channel set CHANNEL RELEASE`: publishes the release of a folder (or takes a published version) and puts it there. */
 export async function setChannel(
   where: Where,
@@ -86,10 +118,14 @@ export async function setChannel(
       ? await publishRelease(base, what)
       : await publishedRelease(base, await imageOf(base.folder, where.image), what);
     const { value } = await needChannel(base, published.release.value.image, name);
-    const lower = value.policy?.from;
+    const { from: lower, security } = value.policy ?? {};
     const isNew = value.version !== published.version;
-    const refused =
-      lower === undefined ? [] : [`${name} takes what was in ${lower}: channel promote ${lower} ${name}`];
+    // Security fixes come from a branch of the lock, whose releases are in no lower channel.
+    const refused = security
+      ? releaseObjections(await candidateFor(base, value, published))
+      : lower === undefined
+        ? []
+        : [`${name} takes what was in ${lower}: channel promote ${lower} ${name}`];
     if (isNew) refuseUnless(options.force, refused, name);
     const next = place(
       value,
@@ -145,14 +181,8 @@ export async function promote(
         where: published.release.where,
         hint: 'put it back: what is published never changes',
       });
-    const refused = objections(
-      {
-        ...{ from: source, to: target, release: published.release.value },
-        report: await readReport(base, image, source.version),
-        boxes: await readBoxes(base, image, source.version),
-      },
-      base.now,
-    );
+    const candidate = await candidateFor(base, target, published);
+    const refused = objections({ ...candidate, from: source }, base.now);
     refuseUnless(options.force, refused, to);
     const next = place(
       target,

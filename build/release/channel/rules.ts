@@ -96,17 +96,19 @@ export interface BoxReports {
 
 /** All that decides about a promotion. */
 export interface Candidate {
-  readonly from: Channel;
   readonly to: Channel;
   readonly release: Release;
   /** Undefined: there is none. */
   readonly report?: TestReport | undefined;
   readonly boxes?: BoxReports | undefined;
+  /** Changes against the release that the channel has that are no security fixes, one line each. */
+  readonly besides?: readonly string[];
 }
 
 /** Why a release may not be promoted: one line each; none: it may. */
-export function objections({ from, to, release, report, boxes }: Candidate, now: number): string[] {
-  const { from: lower, hours = 0, failed, security } = to.policy ?? {};
+export function objections(candidate: Candidate & { readonly from: Channel }, now: number): string[] {
+  const { from, to } = candidate;
+  const { from: lower, hours = 0 } = to.policy ?? {};
   const found: string[] = [];
   if (lower !== undefined && lower !== from.channel)
     found.push(`${to.channel} takes releases from ${lower}, not from ${from.channel}`);
@@ -114,8 +116,16 @@ export function objections({ from, to, release, report, boxes }: Candidate, now:
   const age = (now - Date.parse(from.since ?? from.issued)) / HOUR_MS;
   if (age < hours)
     found.push(`it has been in ${from.channel} for ${age.toFixed(1)} of the ${hours} hours it must be there`);
+  return [...found, ...releaseObjections(candidate)];
+}
+
+/** Why a channel may not have a release, wherever it comes from: one line each. */
+export function releaseObjections({ to, release, report, boxes, besides = [] }: Candidate): string[] {
+  const { failed, security } = to.policy ?? {};
+  const found: string[] = [];
   if (security && release.severity === 'none')
     found.push(`${to.channel} takes security fixes only, and the release says severity none`);
+  if (security) found.push(...besides.map((line) => `${to.channel} takes security fixes only: ${line}`));
   found.push(...reportFaults(release, report));
   const told = boxes ? boxes.committed + boxes.rejected : 0;
   if (boxes && failed !== undefined && told > 0 && boxes.rejected / told > failed)

@@ -284,7 +284,7 @@ export interface Policy {
    */
   rollout?: number;
   /**
-   * Security fixes only: a release without a severity is refused (lts).
+   * Security fixes only (lts): a release without a severity is refused, and one with other changes against the release before.
    */
   security?: boolean;
 }

@@ -1,0 +1,39 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { sha256 } from '../../sdk/lib/files.ts';
+import type { ImageFacts } from '../image/facts.ts';
+import { MANIFEST, type Manifest } from '../product/manifest.ts';
+import type { NotedRelease } from './notes.ts';
+import { readText } from './place.ts';
+import { fetchedIn } from './provenance.ts';
+import type { SecurityView } from './security.ts';
+import type { LocatedRelease } from './verify.ts';
+
+/** The file of a release that says what the running system consists of (`ImageFacts`). */
+export const FACTS = 'facts.json';
+/** The file of a release that says what it was made from. */
+export const PROVENANCE = 'provenance.json';
+
+/** The text of a document of a release. Throws badInput unless it is the one that release.json names. */
+async function documentText({ place, value }: LocatedRelease, name: string): Promise<string> {
+  const text = await readText(place, name, 'it is part of every release');
+  if (sha256(text) === value.files[name]?.sha256) return text;
+  throw badInput(`${name} is not the one that release.json names`, {
+    where: place.at(name),
+    hint: './draisine release verify tells all that is wrong',
+  });
+}
+
+/** Reads what release notes are made from. */
+export async function readNoted(release: LocatedRelease): Promise<NotedRelease> {
+  return {
+    release: release.value,
+    manifest: JSON.parse(await documentText(release, MANIFEST)) as Manifest,
+    facts: JSON.parse(await documentText(release, FACTS)) as ImageFacts,
+  };
+}
+
+/** Reads what decides whether a release has security fixes only. */
+export async function readSecurityView(release: LocatedRelease): Promise<SecurityView> {
+  const text = await documentText(release, PROVENANCE);
+  return { ...(await readNoted(release)), fetched: fetchedIn(text, release.place.at(PROVENANCE)) };
+}
