@@ -4,8 +4,9 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { checkSecret, fingerprint, isSignedBy, makeSshKey, publicKey, signText } from '../keys/ssh.ts';
+import { startToken } from '../keys/testing.ts';
 import type { Root } from './format/types.ts';
 import {
   makeSigningKeys,
@@ -186,17 +187,22 @@ test('an expired root, and one with a new date', async () => {
   checkFresh(await readOwnRoot(keys), later);
 });
 
-test('keys of an agent: only their public halves are in the folder', async (t) => {
-  const socket = join(folder, 'agent');
-  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
-  t.after(() => agent.kill());
-  while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 20));
+/** ssh-keygen asks the agent at this socket until the test ends. */
+function useAgent(t: TestContext, socket: string): void {
   const before = process.env.SSH_AUTH_SOCK;
   process.env.SSH_AUTH_SOCK = socket;
   t.after(() => {
     if (before === undefined) delete process.env.SSH_AUTH_SOCK;
     else process.env.SSH_AUTH_SOCK = before;
   });
+}
+
+test('keys of an agent: only their public halves are in the folder', async (t) => {
+  const socket = join(folder, 'agent');
+  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+  t.after(() => agent.kill());
+  while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 20));
+  useAgent(t, socket);
   const away = join(folder, 'away');
   await makeSshKey(away, 'elsewhere');
   execFileSync('ssh-add', ['-q', away]);
@@ -216,4 +222,27 @@ test('keys of an agent: only their public halves are in the folder', async (t) =
   const spoilt = makeSigningKeys(join(folder, 'spoilt'), { ...PLAN, root });
   await assert.rejects(spoilt, { exitCode: 2, message: /no public key/ });
   assert.equal(existsSync(join(folder, 'spoilt')), false);
+});
+
+test('a hardware key (sk-ssh-ed25519) signs releases through an agent, and OpenSSH verifies that; untouched it signs nothing', async (t) => {
+  const socket = join(folder, 'token-agent');
+  const token = await startToken(t, socket);
+  useAgent(t, socket);
+  const file = join(folder, 'token.pub');
+  writeFileSync(file, `${token.publicKey}\n`);
+  const keys = join(folder, 'with-token');
+  const release = { threshold: 1, count: 1, given: [file] };
+  const { value: root } = await makeSigningKeys(keys, { ...PLAN, release });
+  const [signer] = await signersFor('release', root, keys);
+  assert.ok(signer);
+  const signature = await signText('text\n', 'draisine-release', signer.key);
+  assert.equal(token.signatures(), 1, 'the token made it');
+  assert.equal(await isSignedBy('text\n', 'draisine-release', signer.publicKey, signature), true);
+  assert.equal(await isSignedBy('text', 'draisine-release', signer.publicKey, signature), false);
+  assert.equal(await isSignedBy('text\n', 'draisine-channel', signer.publicKey, signature), false);
+  token.touched = false;
+  await assert.rejects(signText('text\n', 'draisine-release', signer.key), {
+    message: /cannot sign with this key/,
+    hint: /touched/,
+  });
 });
