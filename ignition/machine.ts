@@ -19,6 +19,7 @@ import { type DatasetOptions, dataset } from './sugar/dataset.ts';
 import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
 import { type FirewallOptions, firewall } from './sugar/firewall.ts';
 import { type Fragment, mergeAll } from './sugar/fragment.ts';
+import { freeDnsPort, publishesDns } from './sugar/name-server.ts';
 import { checkNames, checkSections, type Names } from './sugar/names.ts';
 import { type NetworkOptions, network } from './sugar/network.ts';
 import { type NotifyOptions, notify } from './sugar/notify.ts';
@@ -174,6 +175,7 @@ export function machine<
     ...(options.firewall
       ? [firewall(options.firewall, openings(options.firewall, containers, options.pods ?? {}))]
       : []),
+    ...(publishesDns(containers, options.pods ?? {}) ? [freeDnsPort()] : []),
     ...each(options.files, file),
     ...each(options.directories, dir),
     ...each(options.links, link),

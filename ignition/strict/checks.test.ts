@@ -25,6 +25,7 @@ before(() => {
     'usr/lib/systemd/system/ssh.service': '',
     'usr/lib/systemd/system/ssh.socket': '[Socket]\nListenStream=22\n',
     'usr/lib/systemd/system/systemd-resolved.service': '',
+    'usr/lib/podman/aardvark-dns': '',
     'usr/share/draisine/etc/nsswitch.conf': 'hosts: files\n',
     'usr/share/draisine/etc/skel/.bashrc': '',
     'usr/lib/repart.d/40-state.conf': '[Partition]\nSizeMinBytes=16M\nSizeMaxBytes=16M\n',
@@ -94,14 +95,22 @@ describe('ports', () => {
     assert.equal((await conflicts(both)).length, 2);
     const ssh = file('/etc/ssh/sshd_config.d/port.conf', 'Port 2222\n');
     const stub = file('/etc/systemd/resolved.conf.d/no.conf', '[Resolve]\nDNSStubListener=no\n');
-    const [moved = '', ...others] = await conflicts({ storage: { files: [dns, web, ssh, stub] } });
+    const [names = ''] = await conflicts({ storage: { files: [dns, stub] } });
+    assert.match(names, /udp\/53 is taken by aardvark-dns of the image already; .*dns_bind_port = 1053/);
+    const names53 = file('/etc/containers/containers.conf.d/a.conf', '[network]\ndns_bind_port = 1053\n');
+    const [resolver = ''] = await conflicts({ storage: { files: [dns, names53] } });
+    assert.match(resolver, /udp\/53 is taken by systemd-resolved of the image already; .*DNSStubListener=no/);
+    const one = file('/etc/containers/systemd/a.container', `${CONTAINER}PublishPort=192.0.2.1:53:53/udp\n`);
+    assert.deepEqual(await conflicts({ storage: { files: [one] } }), []);
+    const [moved = '', ...others] = await conflicts({ storage: { files: [dns, web, ssh, stub, names53] } });
     assert.match(moved, /tcp\/2222 is taken by sshd/);
     assert.deepEqual(others, []);
     const off = units(
       unit('ssh.service', undefined, { mask: true }),
       unit('systemd-resolved.service', undefined, { enabled: false }),
     );
-    assert.deepEqual(await conflicts(both, off), []);
+    const files = { storage: { files: [dns, web, names53] } };
+    assert.deepEqual(await conflicts(files, off), []);
   });
 });
 

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import type { Step } from '../step.ts';
+import { AARDVARK_PORT } from '../sugar/name-server.ts';
 import type { ConfigFile } from './contents.ts';
 import type { Finding } from './finding.ts';
-import { type ImageView, imageText, imageUnits, UNIT_FOLDER } from './image.ts';
+import { type ImageView, imageFile, imageText, imageUnits, UNIT_FOLDER } from './image.ts';
 import { isQuadlet } from './quadlets.ts';
 import { type ConfigUnit, settings } from './units.ts';
 
@@ -20,6 +22,12 @@ interface Claim {
   /** A unit and the socket it is started by share a port: the name without its type. */
   readonly service: string;
 }
+
+/** The machine's address on podman's default network. */
+const BRIDGE = '10.88.0.1';
+
+/** How a DNS server in a container gets its port. */
+const DNS_ADVICE = `publish it on one address, or make room: DNSStubListener=no below [Resolve] in /etc/systemd/resolved.conf.d/50-port-53.conf, dns_bind_port = ${AARDVARK_PORT} below [network] in /etc/containers/containers.conf.d/50-port-53.conf, and a link /etc/resolv.conf to ../run/systemd/resolve/resolv.conf`;
 
 type Listener = Pick<Claim, 'owner' | 'at' | 'service'>;
 
@@ -110,6 +118,18 @@ function ofImage(image: ImageView, units: readonly ConfigUnit[], files: readonly
   return claims;
 }
 
+/** aardvark-dns, which answers containers on the address of their bridge, unless the config moves it. */
+function ofAardvark(image: ImageView, files: readonly ConfigFile[]): Claim[] {
+  if (!existsSync(imageFile(image, '/usr/lib/podman/aardvark-dns'))) return [];
+  const folder = '/etc/containers/containers.conf.d';
+  const main = '/etc/containers/containers.conf';
+  const port = Number(
+    configured(files, folder, main, /^[ \t]*dns_bind_port[ \t]*=[ \t]*([0-9]+)/gm).at(-1) ?? 53,
+  );
+  const listener = { owner: 'aardvark-dns of the image', service: 'aardvark-dns', address: BRIDGE };
+  return ['tcp', 'udp'].map((protocol) => ({ ...listener, protocol, from: port, to: port }));
+}
+
 const isV6 = (address: string): boolean => address.startsWith('[');
 
 function meet(one: string, other: string): boolean {
@@ -131,7 +151,7 @@ export function checkPorts(
   image: ImageView | undefined,
 ): Finding[] {
   const claims = [
-    ...(image ? ofImage(image, units, files) : []),
+    ...(image ? [...ofImage(image, units, files), ...ofAardvark(image, files)] : []),
     ...ofSockets(units, image),
     ...ofQuadlets(files),
   ];
@@ -149,7 +169,10 @@ function findConflicts(claims: readonly Claim[]): Finding[] {
     const other = [...near, ...ranges].find((each) => overlaps(each, claim));
     if (other && claim.at) {
       const port = Math.max(claim.from, other.from);
-      const message = `port ${claim.protocol}/${port} is taken by ${other.owner} already; take another one`;
+      const advice = /^(systemd-resolved|aardvark-dns)$/.test(other.service)
+        ? DNS_ADVICE
+        : 'take another one';
+      const message = `port ${claim.protocol}/${port} is taken by ${other.owner} already; ${advice}`;
       findings.push({ path: claim.at, message });
     }
     if (isRange) ranges.push(claim);

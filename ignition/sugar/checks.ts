@@ -121,21 +121,23 @@ export function openings(
 
 /** Two services that claim one port of the host. */
 export function checkPorts(containers: Named<ContainerOptions>, pods: Named<PodOptions> | object): void {
-  const owners = new Map<string, string>();
+  const owners = new Map<string, { readonly owner: string; readonly address: string | undefined }[]>();
   for (const [owner, ports] of portsByOwner(containers, pods)) {
     for (const [index, port] of ports.entries()) {
       const host = typeof port === 'number' ? port : port.host;
       const protocol = (typeof port === 'number' ? undefined : port.protocol) ?? 'tcp';
       const key = `${protocol} ${host}`;
       publishedPorts([port]);
-      const other = owners.get(key);
+      const address = typeof port === 'number' ? undefined : port.address;
+      const claims = owners.get(key) ?? [];
+      const other = claims.find((one) => one.address === undefined || !address || one.address === address);
       if (other !== undefined) {
         throw badInput(`port ${key} is claimed twice`, {
-          where: `${other} and ${owner}.ports[${index}]`,
+          where: `${other.owner} and ${owner}.ports[${index}]`,
           hint: 'take another host port',
         });
       }
-      owners.set(key, owner);
+      owners.set(key, [...claims, { owner, address }]);
     }
   }
 }

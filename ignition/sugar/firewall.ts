@@ -141,7 +141,7 @@ table inet draisine {
     iif lo accept
     meta l4proto { icmp, ipv6-icmp } accept
     udp dport { 68, 546 } accept comment "DHCP replies"
-    iifname "podman*" meta l4proto { tcp, udp } th dport 53 accept comment "names of containers"
+    iifname "podman*" meta l4proto { tcp, udp } ct original proto-dst 53 accept comment "names of containers"
 ${indented(accepted)}  }
   chain forward {
     type filter hook forward priority filter; policy accept;

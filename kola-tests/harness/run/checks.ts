@@ -77,8 +77,9 @@ function listener(text: string): string[] {
   // before the sockets: one that was opened in between, when a lease is renewed, has none.
   const owner = process === '' || process.includes('systemd-network');
   const dhcpClient = protocol === 'udp' && (port === '68' || port === '546') && owner;
-  // Names of containers: on the address of their bridge alone, as long as one of them runs.
-  const names = port === '53' && process.includes('aardvark-dns');
+  // Names of containers: on the address of their bridge alone, as long as one of them runs. Port 1053 where a container
+  // has port 53 (ignition/sugar/name-server.ts).
+  const names = (port === '53' || port === '1053') && process.includes('aardvark-dns');
   if (loopback || ssh || dhcpClient || names) return [];
   const name = /"([^"]+)"/.exec(process)?.[1] ?? '?';
   return [`listener: ${protocol} ${local} ${name}`];
