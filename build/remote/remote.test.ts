@@ -122,6 +122,30 @@ test('a store that cannot be reached stands in nobody’s way', async (t) => {
   });
 });
 
+test('a connection that is cut while pushing: no record speaks of what did not arrive, and the next push completes it', async (t) => {
+  const [one, two] = [await temporaryStore(t), await temporaryStore(t)];
+  let cut = true;
+  const remote = await startRemote(t, (request, body) => {
+    // The second blob arrives by half.
+    if (cut && request.method === 'PUT' && body.toString() === 'HELLO') request.socket.destroy();
+    return !request.socket.destroyed;
+  });
+  const folder = await keys(t);
+  const { made } = await build(one, remote, folder);
+  const client = remoteClient(remote.url, {});
+  await assert.rejects(pushAll(client, one, made, folder), {
+    exitCode: 1,
+    message: /cannot reach the remote/,
+  });
+  const served = () => [...remote.files.values()].map((bytes) => bytes.toString());
+  assert.ok(!served().includes('HELLO'));
+  const output = JSON.stringify(sha256('HELLO')).slice(1, -1);
+  assert.ok(!served().some((text) => text.includes(output)), 'no record names the blob that is not there');
+  cut = false;
+  await pushAll(client, one, made, folder);
+  assert.deepEqual(names(await build(two, remote, folder)), []);
+});
+
 test('read-only for those without the key: neither a credential nor a signing key is invented', async (t) => {
   const one = await temporaryStore(t);
   const remote = await startRemote(

@@ -158,6 +158,28 @@ test('set: the release is served whole, by digest; the same again moves no byte,
   assert.deepEqual(snapshot(w.base), before);
 });
 
+/** Bytes that this process has read and written since it began (proc(5), /proc/PID/io), system calls of any kind. */
+function bytesMoved(): { read: number; written: number } {
+  const text = readFileSync('/proc/self/io', 'utf8');
+  const field = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(text)?.[1]);
+  return { read: field('rchar'), written: field('wchar') };
+}
+
+test('publishing a large release again reads and writes some kilobytes of it, not the release', async (t) => {
+  const w = await world(t);
+  const release = await w.release({ version: '2026.1129.0', content: 'x'.repeat(16 << 20) });
+  const { moved } = await setChannel(w.at(), 'alpha', release);
+  assert.ok(moved > 64 << 20, 'the content is in four files');
+  const [before, began] = [bytesMoved(), performance.now()];
+  assert.equal((await setChannel(w.at(1), 'alpha', release)).moved, 0);
+  const [after, ms] = [bytesMoved(), performance.now() - began];
+  const [read, written] = [after.read - before.read, after.written - before.written];
+  t.diagnostic(`${moved} bytes at first; then ${read} read, ${written} written, in ${Math.round(ms)} ms`);
+  assert.ok(read < 1 << 20, `${read} bytes read`);
+  assert.ok(written < 64 << 10, `${written} bytes written: a lock, and what ssh-keygen is given`);
+  assert.ok(ms < 5000, `${ms} ms`);
+});
+
 test('versions only rise, and what is published never changes', async (t) => {
   const w = await world(t);
   await setChannel(w.at(), 'alpha', await w.release({ version: '2026.1129.1' }));
