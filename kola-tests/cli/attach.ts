@@ -6,8 +6,8 @@ import { type Answer, attachSocket, type Request } from '../harness/machine/keep
 import { onTerminal } from './terminal.ts';
 
 /**
- * `kola attach`: into a machine that `kola run --keep` holds, by its folder. Without a command a root shell on this
- * terminal; with one, that is run as root: its output is printed, its exit code is this one's.
+ * `kola attach`: enters a machine that `kola run --keep` holds, by its folder. Without a command it opens a root shell on
+ * this terminal. With a command it runs that as root, prints its output and exits with its code.
  */
 export async function attach(dir: string, command: readonly string[]): Promise<number> {
   if (command.length === 0 && !process.stdin.isTTY)

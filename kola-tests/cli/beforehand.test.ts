@@ -12,7 +12,7 @@ const registered = (name: string, waits = false): RegisteredTest => ({
   body: async () => {},
 });
 
-test('in a line: what there is to do, and the whole when it has parts', () => {
+test('the forecast is one line: the parts of the run, and their sum if there are several', () => {
   assert.equal(
     describeBeforehand([
       { what: 'build n100 (kernel-n100 20 min, 44 more 1 min: about 21 min)', ms: 0 },
@@ -28,7 +28,7 @@ test('in a line: what there is to do, and the whole when it has parts', () => {
   );
 });
 
-test('durations are those recorded here, else of a table; waiting tests run beside the others', async (t) => {
+test('the forecast uses recorded durations, else a table; tests that mostly wait run beside the others', async (t) => {
   await temporaryCheckout(t, {}); // with a cache of its own
   const tests = [registered('a.one'), registered('a.two'), registered('a.waits', true)];
   assert.equal(await machinesTake('n100', tests, 2), 25_000);
@@ -37,7 +37,7 @@ test('durations are those recorded here, else of a table; waiting tests run besi
   await record({ ...run, test: 'a.two', ms: 50_000 });
   await record({ ...run, test: 'a.waits', ms: 60_000 });
   assert.equal(await machinesTake('n100', tests, 1), 140_000);
-  assert.equal(await machinesTake('n100', tests, 2), 90_000, 'no shorter than its longest test');
+  assert.equal(await machinesTake('n100', tests, 2), 90_000, 'not shorter than the longest test');
   assert.equal(await machinesTake('n100', tests.slice(2), 1), 60_000);
   assert.equal(await machinesTake('n100', [], 2), 0);
   assert.equal(sabotagesTake(4, 2), 30_000);

@@ -8,16 +8,16 @@ import { readHistory } from '../harness/run/history.ts';
 import type { RegisteredTest } from '../harness/run/register.ts';
 import { latestMs } from '../verdict/record.ts';
 
-/** What takes how long where nothing was recorded yet, in milliseconds: two cores, without KVM. */
+/** Estimated durations in milliseconds where none was recorded: on two cores, without KVM. */
 const TABLE = { check: 30_000, unitFile: 2000, machineTest: 25_000, sabotage: 15_000 };
 
-/** What a run is going to do, in words, and about how long it takes. */
+/** A part of a run, in words, and about how long it takes. */
 export interface Beforehand {
   readonly what: string;
   readonly ms: number;
 }
 
-/** Says a stage's part when it begins, when it is known what has to be run. */
+/** Prints a stage's forecast when the stage begins. By then its reused passes are known. */
 export function tellStage(name: string, { run, cached, ms }: StagePlan): void {
   const known = cached === 0 ? '' : `; ${cached} passed before, and nothing of them has changed`;
   if (run === 0) log(`${name}: nothing to run${known}`);
@@ -38,7 +38,7 @@ export function describeBeforehand(parts: readonly Beforehand[]): string {
   return `to do: ${each.join(', ')}${whole}`;
 }
 
-/** About how long files of tests take, all processors at work. */
+/** About how long files of tests take on all processors. */
 export async function filesTake(names: readonly string[], table: 'check' | 'unitFile'): Promise<number> {
   const each = await Promise.all(
     names.map(async (name) => (await latestMs({ kind: 'unit', name })) ?? TABLE[table]),
@@ -46,7 +46,7 @@ export async function filesTake(names: readonly string[], table: 'check' | 'unit
   return spread(each, availableParallelism());
 }
 
-/** About how long VM tests take. What mostly waits runs beside the others. */
+/** About how long VM tests take. Tests that mostly wait run beside the others. */
 export async function machinesTake(
   image: string,
   tests: readonly RegisteredTest[],
@@ -70,7 +70,7 @@ function spread(each: readonly number[], parallel: number): number {
   return Math.max(sum / parallel, ...each, 0);
 }
 
-/** What building an image takes, in the words of the build verb; undefined when it is built. */
+/** The forecast of an image's build, in the words of the build verb; undefined if it is built already. */
 export async function buildTakes(image: string): Promise<string | undefined> {
   const args = ['build', image, '--dry-run'];
   const { stdout } = await promisify(execFile)(join(CHECKOUT, 'draisine'), args, { maxBuffer: 1 << 24 });

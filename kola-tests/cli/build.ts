@@ -6,7 +6,7 @@ import { runProcess } from '../../sdk/process.ts';
 import { buildArguments } from '../harness/qemu/artifacts.ts';
 import { OUT } from './options.ts';
 
-/** Builds an image with the build verb, whose progress goes to stderr: kola-tests knows artifacts only. */
+/** Builds an image by running the build verb, because kola-tests knows artifacts only. Progress goes to stderr. */
 export async function buildImage(image: string): Promise<void> {
   const args = buildArguments(image);
   const { code } = await runProcess(
@@ -19,7 +19,7 @@ export async function buildImage(image: string): Promise<void> {
     });
 }
 
-/** As `buildImage`, where nothing of that name was built or put in `out/`. What is there is booted as it is. */
+/** Builds an image unless `out/` has artifacts of that name, which are then used unchanged. */
 export async function buildIfMissing(image: string): Promise<void> {
   if (!existsSync(join(OUT, image, 'manifest.json'))) await buildImage(image);
 }

@@ -4,13 +4,13 @@ import { qemuTree } from '../harness/qemu/tree.ts';
 import { OUT } from './options.ts';
 import type { Stage } from './stages.ts';
 
-/** How many states of each flow `test --all` really boots. */
+/** The number of states of each flow that `test --all` boots. */
 const BOOT = 8;
 
-/** As reports call the stage. */
+/** The name of the stage in reports. */
 export const crashStageName = (image: string): string => `crash states of ${image}`;
 
-/** The stage of `test --all` that looks at the crash states of flows. It is always run: it keeps no verdicts. */
+/** The stage of `test --all` for the crash states of flows. It keeps no verdicts, so it always runs. */
 export function crashStage(image: string, flows: readonly string[]): Stage {
   const run = async (): Promise<Record<string, string>> => {
     const suite: CrashSuite = { image, flows, out: OUT, toolTree: await qemuTree(), boot: BOOT };

@@ -12,8 +12,8 @@ export interface CrashOptions {
 }
 
 /**
- * `kola crash-states FLOW`: looks offline at every state that a power cut may leave of a flow, and really boots a choice
- * of them. Exit code 1: there is a state from which the machine does not come up.
+ * `kola crash-states FLOW`: checks offline every disk state that a power cut may leave during a flow, and boots a
+ * selection of them. Exit code 1: the machine does not boot from at least one state.
  */
 export async function crashStatesOf(name: string | undefined, options: CrashOptions): Promise<number> {
   if (options.list || name === undefined) {

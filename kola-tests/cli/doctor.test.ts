@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { answersFor } from './doctor.ts';
 
-/** A server on a port of its own; what it was asked for, in order. */
+/** A server on its own port, with the requests that it got, in order. */
 async function serve(t: TestContext, status: number): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
   const server = createServer(({ url = '' }, response) => {
@@ -34,7 +34,7 @@ function setEnvironment(t: TestContext, values: Readonly<Record<string, string |
 
 const none = { HTTP_PROXY: undefined, http_proxy: undefined, NO_PROXY: undefined, no_proxy: undefined };
 
-test('a mirror is asked through the proxy, as the fetcher asks it', async (t) => {
+test('doctor asks the mirror through the same proxy as the fetcher', async (t) => {
   const proxy = await serve(t, 200);
   setEnvironment(t, { ...none, HTTP_PROXY: proxy.url });
   const { ok } = await answersFor('http://mirror.invalid/debian');
@@ -42,7 +42,7 @@ test('a mirror is asked through the proxy, as the fetcher asks it', async (t) =>
   assert.deepEqual(proxy.asked, ['http://mirror.invalid/debian/dists/trixie/InRelease']);
 });
 
-test('without a proxy the mirror itself answers; what it says, or that it does not, is told', async (t) => {
+test('without a proxy doctor asks the mirror itself, and reports its answer or its silence', async (t) => {
   setEnvironment(t, none);
   const absent = await serve(t, 404);
   assert.deepEqual(await answersFor(absent.url), { base: absent.url, ok: false, why: 'HTTP 404' });

@@ -12,7 +12,7 @@ import { emulatorOf } from '../harness/qemu/emulator.ts';
 import { qemuTree } from '../harness/qemu/tree.ts';
 import { OUT } from './options.ts';
 
-/** What was found of one need. `slow` works, but something takes longer or is left out; `bad` has to be mended. */
+/** The finding about one need. `slow`: it works, but slower or not for everything. `bad`: the host has to be changed. */
 export interface Finding {
   readonly need: string;
   readonly verdict: 'good' | 'slow' | 'bad';
@@ -26,7 +26,7 @@ const TEMPORARY_NEED = 4 * GIB;
 const MEMORY_NEED_MIB = 1500;
 const ANSWER_MS = 10_000;
 
-/** `./draisine doctor`: what this host can do. Exit code 1 when something has to be mended. */
+/** `./draisine doctor`: reports what this host can do. Exit code 1 if the host lacks something that is needed. */
 export async function doctor({ json }: { readonly json?: boolean }): Promise<number> {
   const findings = await Promise.all([
     userNamespaces(),
@@ -47,7 +47,7 @@ function describe({ need, verdict, found, hint }: Finding): string {
   return hint === undefined ? line : `${line}\n      hint: ${hint}`;
 }
 
-/** The sandbox of the compiler is a user namespace: only making one tells whether it may be made. */
+/** The compiler's sandbox is a user namespace. Only an attempt shows whether this host allows one. */
 async function userNamespaces(): Promise<Finding> {
   const need = 'user namespaces';
   const limits = [
@@ -161,7 +161,7 @@ async function mirror(): Promise<Finding> {
   }
 }
 
-/** Asks as the fetcher asks: through the same proxies. */
+/** Asks through the same proxies as the fetcher. */
 export async function answersFor(base: string): Promise<{ base: string; ok: boolean; why: string }> {
   const { get } = await import('../../build/for-kola.ts');
   try {
@@ -176,7 +176,7 @@ export async function answersFor(base: string): Promise<{ base: string; ok: bool
   }
 }
 
-/** Tests reach their machines through ports of the loopback interface. */
+/** Tests reach their machines through ports of the loopback interface, so the host needs one. */
 async function ports(): Promise<Finding> {
   const need = 'ports';
   const server = createServer();

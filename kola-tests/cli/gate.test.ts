@@ -12,7 +12,7 @@ const registered = (name: string, long?: string): RegisteredTest => ({
 });
 const tests = [registered('a.short'), registered('a.cuts', 'many boots'), registered('b.short')];
 
-test('the gate leaves out the long tests, but not one that is named; it says how many, and how to run them', () => {
+test('the gate leaves out long tests unless they are named, and says how many it leaves out and how to run them', () => {
   const names = (...patterns: string[]) =>
     selectTests(tests, { patterns, image: 'n100', gate: true }, new Map()).map(
       ({ definition }) => definition.name,
@@ -30,7 +30,7 @@ test('the gate leaves out the long tests, but not one that is named; it says how
   assert.deepEqual(leftOut(['b'], 'n100', tests), []);
 });
 
-test('a gate over its half hour is told, with the ten longest tests that were run; builds do not count', () => {
+test('a gate that takes more than half an hour gives a warning with its ten longest tests; builds do not count', () => {
   const result = (test: string, totalMs: number) => ({ test, passed: true, totalMs, fallbacks: [] });
   const results = [
     ...Array.from({ length: 12 }, (_, index) => result(`a.t${index}`, index * 1000)),
@@ -47,7 +47,7 @@ test('a gate over its half hour is told, with the ten longest tests that were ru
   assert.deepEqual([said[1], said[10]], ['  a.t11 11 s', '  a.t2 2.0 s']);
 });
 
-test('every area of the suite has tests in the gate, and each that is not says why', async () => {
+test('every area of the suite has tests in the gate, and each long test has a reason', async () => {
   const { tests: all } = await loadTests(await testModules());
   const areas = (of: readonly RegisteredTest[]) =>
     [...new Set(of.map(({ definition }) => definition.name.split('.')[0]))].sort();

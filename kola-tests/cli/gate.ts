@@ -4,11 +4,11 @@ import { duration, type StageTime } from '../harness/report/spent.ts';
 import type { RegisteredTest } from '../harness/run/register.ts';
 import { selectTests } from '../harness/run/select.ts';
 
-/** What the gate may take, from a warm store, without what it has to build. */
+/** The time limit of the gate from a warm store, without builds. */
 const BUDGET_MS = 30 * 60_000;
 const SHOWN = 10;
 
-/** How many tests the gate leaves out, and how to run them; nothing when it leaves out none. */
+/** Says how many tests the gate leaves out, and how to run them; undefined if it leaves out none. */
 export function leftOut(
   patterns: readonly string[],
   image: string,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keepOption } from './keep.ts';
 
-test('--keep: when, for how long, and a word behind it that was meant as a test', () => {
+test('--keep takes a condition and a time; any other word behind it is a test pattern', () => {
   assert.deepEqual(keepOption(['zfs'], {}, false), { patterns: ['zfs'] });
   assert.deepEqual(keepOption(['zfs'], { keep: true }, true), {
     keep: { when: 'failed' },
@@ -15,7 +15,7 @@ test('--keep: when, for how long, and a word behind it that was meant as a test'
   assert.deepEqual(keepOption(['boot'], { keep: 'zfs.mirror' }, true).patterns, ['zfs.mirror', 'boot']);
 });
 
-test('--keep is refused where nobody can end it, and with several tests at once', () => {
+test('--keep is refused without a terminal or a time limit, and with several tests at once', () => {
   assert.throws(() => keepOption([], { keep: true }, false), { exitCode: 2, hint: /--keep-for 10m/ });
   assert.throws(() => keepOption([], { keep: true, parallel: 2 }, true), { exitCode: 2 });
   assert.throws(() => keepOption([], { keepFor: 1000 }, true), { exitCode: 2 });

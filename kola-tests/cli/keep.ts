@@ -2,8 +2,8 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import type { Keep } from '../harness/machine/keep.ts';
 
 /**
- * What `--keep` asks for. Its value may be left out: then a word behind it was meant as a glob on tests, which the
- * parser of the command line cannot know. `terminal`: whether somebody is there to press Enter.
+ * Reads `--keep`. Its value is optional, and the parser of the command line cannot tell it from a glob on tests. So a
+ * word that is not a value of `--keep` becomes a glob. `terminal`: a person can press Enter.
  */
 export function keepOption(
   globs: readonly string[],

@@ -31,7 +31,7 @@ export interface KolaOptions {
   readonly keepFor?: number;
 }
 
-/** `kola list`: the tests, what each proves, what they use, how long they took and whether they are known to flake. */
+/** `kola list`: prints the tests with their sentences, tags, machines and last durations, and whether they flake. */
 export async function listTests(patterns: readonly string[], { image, json }: KolaOptions): Promise<number> {
   const history = await readHistory(image);
   const rows = (await selected(patterns, image)).map(({ definition }) => {
@@ -69,12 +69,12 @@ export async function listTests(patterns: readonly string[], { image, json }: Ko
   return 0;
 }
 
-/** What `git bisect run` takes for: this commit cannot be tested. */
+/** The exit code that tells `git bisect run` that this commit cannot be tested. */
 const CANNOT_TEST = 125;
 
 /**
  * `kola run`. Exit code 0 all passed, 1 some failed, 2 nothing could be run. With `--bisect` the image is built first,
- * and whatever keeps its tests from being run is 125.
+ * and the exit code is 125 if the tests cannot be run.
  */
 export async function runTests(patterns: readonly string[], options: KolaOptions): Promise<number> {
   if (!options.bisect) {
@@ -112,7 +112,7 @@ async function run(
     ...(report === undefined ? {} : { reportDir: report }),
     ...(keep ? { keep } : {}),
   };
-  // A machine that is to be looked into has to run.
+  // A pass that is remembered has no machine to keep, so --keep runs every test.
   const stage = vmStage(asked, { fresh: keep !== undefined || (options.fresh ?? false) });
   const all = patterns.length === 0 && !rerunFailed;
   let results: readonly TestResult[] = [];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createProgress } from './live.ts';
 
-test('the line counts tests, not suites or files, and names what runs', () => {
+test('the line counts tests, not suites or files, and names the running tests', () => {
   const file = '/x/suite.ts';
   const { see, line } = createProgress();
   const event = (type: string, name: string, nesting: number, details = {}): void =>

@@ -36,7 +36,7 @@ export function liveLine(stream: NodeJS.WriteStream): Live | undefined {
   };
 }
 
-/** What the line says, from node:test's events; nothing while no test runs. Exported for its test. */
+/** The text of the line, made from node:test's events; empty while no test runs. Exported for its test. */
 export function createProgress(): {
   see(event: TestEvent, now: number): void;
   line(now: number, columns: number): string;
@@ -55,7 +55,7 @@ export function createProgress(): {
 
   function see({ type, data }: TestEvent, now: number): void {
     const { name = '', file = '', nesting = 0, details } = data;
-    if (name === file) return; // a file is reported like a test
+    if (name === file) return; // node:test reports a file like a test
     const key = `${file}\n${name}`;
     if (type === 'test:enqueue') {
       known += 1;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCount, parseMebibytes, parseShard, parseTime } from './options.ts';
 
-test('sizes, counts, times and shards; what is none is refused', () => {
+test('options take sizes, counts, times and shards, and refuse any other text', () => {
   assert.deepEqual(['512', '512M', '2G', '1T', '10GiB', '3g'].map(parseMebibytes), [
     512,
     512,

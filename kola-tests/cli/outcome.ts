@@ -7,7 +7,7 @@ import { runStages, type Stage, type TestEvent } from './stages.ts';
 
 export interface Outcome {
   readonly failed: number;
-  /** Tests without subtests, as they ended. */
+  /** The results of tests without subtests. */
   readonly tests: readonly EndedTest[];
   readonly stages: readonly StageTime[];
 }
@@ -16,22 +16,22 @@ export interface EndedTest {
   readonly name: string;
   /** The name of its stage. */
   readonly stage: string;
-  /** The test file; none for what is done before a stage. */
+  /** The test file; undefined for the preparation of a stage. */
   readonly file?: string;
   readonly passed: boolean;
-  /** The earlier pass that it was not run again for. */
+  /** The earlier pass that stands for this test, which was not run again. */
   readonly cached?: Pass;
-  /** Why it was not run. Then it counts as passed, as node:test has it. */
+  /** The reason why it was skipped. node:test counts a skipped test as passed. */
   readonly skipped?: string;
-  /** Of the run that passed, when it was not run again. */
+  /** Duration; that of the earlier pass if the test was not run again. */
   readonly ms: number;
   readonly error?: string;
 }
 
 export interface ReportOptions {
   /**
-   * Called when all tests have run, before the summary: that stays the last lines. What it returns are more lines of the
-   * summary.
+   * Called when all tests have run, before the summary. The lines that it returns become part of the summary, so the
+   * summary stays the end of the log.
    */
   readonly whenRun?: (outcome: Outcome) => Promise<readonly string[]>;
   readonly live?: Live | undefined;
@@ -53,7 +53,7 @@ export async function reportStages(
 ): Promise<Outcome> {
   const tests: EndedTest[] = [];
   let failed = 0;
-  // The summary is due even when the report cannot be written.
+  // The summary is printed even if the report cannot be written.
   let trouble: { readonly error: unknown } | undefined;
   let times: readonly StageTime[] = [];
   const see = (event: TestEvent, stage: string): void => {
@@ -85,7 +85,7 @@ export async function reportStages(
   return { failed, tests, stages: times };
 }
 
-/** For a person: one line a test. */
+/** For a person: puts the earlier pass behind the test's name, so that each test has one line. */
 async function* inName(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
   for await (const event of events) {
     const { name, cached } = event.data;
@@ -94,7 +94,7 @@ async function* inName(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEve
   }
 }
 
-/** For a program: the test has its own name. */
+/** For a program: reports the earlier pass in a diagnostic, so that the test keeps its own name. */
 async function* inDiagnostic(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
   for await (const event of events) {
     yield event;
@@ -103,7 +103,7 @@ async function* inDiagnostic(events: AsyncIterable<TestEvent>): AsyncGenerator<T
   }
 }
 
-/** A suite fails with its tests, which are counted already; a hook of it may fail too. */
+/** A suite fails with its tests, which are counted already. A hook of the suite may fail as well. */
 function isFailure({ type, data }: TestEvent): boolean {
   if (type !== 'test:fail' || data.todo !== undefined || data.skip !== undefined) return false;
   const { error } = data.details ?? {};
@@ -124,7 +124,7 @@ function endedTest({ type, data }: TestEvent): Omit<EndedTest, 'stage'> | undefi
   };
 }
 
-/** What node:test reports is a wrapper: the cause is what the test threw. */
+/** node:test reports a wrapper. Its cause is the error that the test threw. */
 function messageOf(error: unknown): string {
   const inner = error instanceof Error && error.cause !== undefined ? error.cause : error;
   return inner instanceof Error ? inner.message : String(inner);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { processorStallMs } from './pressure.ts';
 
-test('how long some program waited for a processor, as the kernel writes it; nothing where it does not', async () => {
+test('reads from the kernel how long programs waited for a processor; undefined if the kernel does not report it', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'pressure-test-'));
   try {
     const path = join(dir, 'cpu');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recap } from './recap.ts';
 
-test('failures only, by name, with the first lines of why, whatever is in them', () => {
+test('the recap names the failed tests only, with the first lines of each error', () => {
   const good = { name: 'fine', passed: true };
   assert.equal(recap({ tests: [good] }), '');
   const error = `first\n\n  \x1b[31msecond\x1b[0m\nthird ${'x'.repeat(1000)}\nfourth`;

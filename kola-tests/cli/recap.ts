@@ -5,7 +5,7 @@ const LINES = 3;
 const COLUMNS = 200;
 const SHOWN = 20;
 
-/** The failed tests of a run with the first lines of why, for the end of a long log; empty when none failed. */
+/** The failed tests of a run with the first lines of their errors, for the end of a long log; empty if none failed. */
 export function recap({
   tests,
 }: {

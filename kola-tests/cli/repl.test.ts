@@ -44,7 +44,7 @@ test('a script waits for each command, keeps variables and sees all machines', a
   assert.deepEqual(asked, ['uname', 'second']);
 });
 
-test('a script ends at its first error: a failure in plain words, anything else with its line', async () => {
+test('a script ends at its first error: a Failure shows its message, any other error its line', async () => {
   const failing = await script("await box.succeed('false')", "await box.succeed('after')");
   assert.deepEqual(failing, { code: 1, said: 'error: box: exit 1 of: false\n', asked: ['false'] });
   const wrong = await script('', 'nobody.there');
@@ -55,7 +55,7 @@ test('a script ends at its first error: a failure in plain words, anything else 
   assert.match(broken.said, /SyntaxError/);
 });
 
-test('on a terminal: line by line, with await and a history, on after an error, until Ctrl-D', async () => {
+test('on a terminal, lines run one by one with await and a history; it continues after an error and ends at Ctrl-D', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'repl-test-'));
   const saved = process.env.DRAISINE_CACHE;
   process.env.DRAISINE_CACHE = dir;

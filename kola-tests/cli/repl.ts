@@ -11,7 +11,7 @@ import { describeFailure, Failure } from '../../sdk/lib/errors.ts';
 export interface ReplStreams {
   readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly output: NodeJS.WritableStream;
-  /** What ends a script. */
+  /** Gets the error that ends a script. */
   readonly errors: NodeJS.WritableStream;
 }
 
@@ -29,7 +29,7 @@ export async function runRepl(
 ): Promise<number> {
   const variables = { assert, ...machines, machines };
   if (streams.input.isTTY) return await interactive(variables, streams);
-  // node:repl itself does not wait for a line of a script before it begins with the next one.
+  // node:repl does not wait for one line of a script before it begins with the next one.
   return await runScript(await text(streams.input), variables, streams.errors);
 }
 
@@ -51,7 +51,7 @@ async function interactive(variables: object, { input, output }: ReplStreams): P
   return 0;
 }
 
-/** What is meant to be read is shown without a stack. */
+/** Shows a Failure without its stack, because its message is meant for people. */
 function shown(value: unknown): string {
   return value instanceof Failure ? describeFailure(value) : inspect(value, writer.options);
 }

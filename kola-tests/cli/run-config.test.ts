@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ownConfig, ownKeys } from './run-config.ts';
 
-test('a machine that is given no config has the public keys of whoever runs it', async () => {
+test('without a given config, the machine gets the public keys of the person who runs it', async () => {
   const home = await mkdtemp(join(tmpdir(), 'draisine-home-'));
   try {
     assert.deepEqual(await ownKeys(home), []);

@@ -6,7 +6,7 @@ import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import { runCommand } from '../../sdk/tool.ts';
 
-/** The machine config of `run`: the text it was given, or undefined for the one that `ownConfig` makes. */
+/** The machine config of `run`: the given text, or undefined if `ownConfig` is to make one. */
 export interface Given {
   readonly path: string;
   readonly text: string;
@@ -25,7 +25,7 @@ export async function readConfig(path: string): Promise<Given> {
   }
 }
 
-/** JSON goes in as it is; TypeScript and Butane through `./draisine ignition compile`. Returns the file for QEMU. */
+/** Takes JSON unchanged, and compiles TypeScript and Butane with `./draisine ignition compile`. Returns the file for QEMU. */
 export async function machineConfig({ path, text }: Given, dir: string): Promise<string> {
   const config = join(dir, 'ignition.json');
   if (/\.(m?ts|bu|ya?ml)$/i.test(path)) {
@@ -46,7 +46,7 @@ export async function machineConfig({ path, text }: Given, dir: string): Promise
   return config;
 }
 
-/** The public SSH keys of whoever runs this, from ~/.ssh/id_*.pub; none when there is no such folder. */
+/** The public SSH keys of the person who runs this, from ~/.ssh/id_*.pub; empty if there is no such folder. */
 export async function ownKeys(home = homedir()): Promise<readonly string[]> {
   const folder = join(home, '.ssh');
   const names = await readdir(folder).catch((error: unknown) => {
@@ -57,13 +57,13 @@ export async function ownKeys(home = homedir()): Promise<readonly string[]> {
   return await Promise.all(keys.map(async (name) => (await readFile(join(folder, name), 'utf8')).trim()));
 }
 
-/** A root shell on the serial console, as agetty(8) gives it: this machine is tried, and gone afterwards. */
+/** A root shell on the serial console, by agetty(8). No password is needed, because the machine is temporary. */
 const SHELL = `[Service]
 ExecStart=
 ExecStart=-/sbin/agetty --autologin root --keep-baud 115200,57600,38400,9600 - $TERM
 `;
 
-/** The config of a machine that was given none: root by these keys, and a shell on the terminal. */
+/** The config of a machine without a given config: these keys for root, and a shell on the terminal. */
 export function ownConfig(keys: readonly string[]): object {
   const console = { name: '10-run.conf', contents: SHELL };
   return {

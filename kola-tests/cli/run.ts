@@ -17,9 +17,9 @@ import { buildIfMissing } from './build.ts';
 import { OUT, parseMebibytes } from './options.ts';
 import { type Given, machineConfig, ownConfig, ownKeys, readConfig } from './run-config.ts';
 
-/** MiB: the image, and room for what the machine makes on first boot. */
+/** The size of the disk in MiB: the image, and space for the partitions of the first boot. */
 const SYSTEM_SIZE = 8192;
-/** What a first boot takes, firmware included, on two cores (docs/measured.md). */
+/** Seconds of a first boot with its firmware, on two cores (docs/measured.md). */
 const BOOT_SECONDS = { kvm: 15, tcg: 60 };
 
 export interface RunOptions {
@@ -32,7 +32,7 @@ export interface RunOptions {
   readonly boot: string;
 }
 
-/** `./draisine run`: boots an image on this terminal. What it writes is gone afterwards; the artifact stays as it is. */
+/** `./draisine run`: boots an image on this terminal. The machine writes to a temporary copy, never to the artifact. */
 export async function runImage(name: string, options: RunOptions): Promise<number> {
   const { boot } = options;
   if (boot !== 'disk' && boot !== 'usb' && boot !== 'iso')
@@ -43,7 +43,7 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
   sweepTemporary();
   const dir = await mkdtemp(join(tmpdir(), `draisine-run-${process.pid}-`));
   try {
-    // Before anything is built: what is wrong with it is known in a second.
+    // Checked before the build: an error in the config shows within a second.
     const config = options.config ? await configFile(given, dir) : undefined;
     await buildIfMissing(name);
     const image = await readArtifacts(OUT, name);
@@ -84,10 +84,10 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
       child.once('error', reject);
       child.once('close', (code) => done(code ?? 1));
     });
-    // Ctrl-C belongs to the guest; Ctrl-A X ends QEMU. However this process ends, QEMU does not outlive it.
+    // Ctrl-C goes to the guest; Ctrl-A X ends QEMU. QEMU ends whenever this process ends.
     process.on('SIGINT', () => {});
     process.once('exit', () => child.kill('SIGKILL'));
-    // The terminal is gone, or somebody wants this to end: as Ctrl-A X does.
+    // A closed terminal or a signal ends QEMU, as Ctrl-A X does.
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => child.kill('SIGTERM'));
     try {
       const qmp = await connectQmp(join(dir, 'qmp.sock'), { timeoutMs: 10_000 });
@@ -107,7 +107,7 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
   }
 }
 
-/** The file for QEMU: of the config that was given, else of one with the keys of whoever runs this. */
+/** The config file for QEMU: the given config, or one with the keys of the person who runs this. */
 async function configFile(given: Given | undefined, dir: string): Promise<string> {
   if (given !== undefined) return await machineConfig(given, dir);
   const keys = await ownKeys();

@@ -20,7 +20,10 @@ export interface SabotageOptions {
   readonly fresh?: boolean;
 }
 
-/** `kola sabotage`. Exit code 0 every sabotage was noticed, 1 one was not or could not be done, 2 bad input. */
+/**
+ * `kola sabotage`. Exit code 0: tests noticed every sabotage. 1: a sabotage was not noticed or could not be made.
+ * 2: bad input.
+ */
 export async function runSabotages(patterns: readonly string[], options: SabotageOptions): Promise<number> {
   const { image, list, parallel, report, json, fresh = false } = options;
   const { tests, broken } = await loadTests(await testModules());

@@ -4,7 +4,7 @@ import { readDurations } from '../harness/run/history.ts';
 import type { Shard } from '../harness/run/select.ts';
 import { parseShard } from './options.ts';
 
-/** What `--shard I/N` and `--durations FILE` ask for. Throws badInput for durations without a shard. */
+/** Reads `--shard I/N` and `--durations FILE`. Throws badInput for durations without a shard. */
 export async function shardOption(options: {
   readonly image: string;
   readonly shard?: string;

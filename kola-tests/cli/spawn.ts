@@ -52,7 +52,7 @@ async function definitionOf(name: string): Promise<Parameters<typeof planCluster
   return found.definition;
 }
 
-/** A shell on the serial console, which this terminal is put through to. */
+/** Connects this terminal to a shell on the serial console. */
 async function shell(machine: Machine): Promise<void> {
   const { columns = 80, rows = 24 } = process.stdout;
   const opened = await openShell(machine, {

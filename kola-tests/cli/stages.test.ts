@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { type Outcome, reportStages } from './outcome.ts';
 import type { Stage } from './stages.ts';
 
-/** Inside a test process, node:test's run() takes itself for a nested one and does nothing. */
+/** Inside a test process, node:test's run() assumes that it is nested, and does nothing. */
 delete process.env.NODE_TEST_CONTEXT;
 
 async function report(
@@ -63,7 +63,7 @@ test('several stages give one plan, one count and one numbering', async () => {
   assert.equal(process.env.STAGE, undefined);
 });
 
-test('a failed test fails the run; so does a failed preparation, whose tests are not run', async () => {
+test('a failed test fails the run; a failed preparation fails it too, and its tests are not run', async () => {
   const { tap, failed, names } = await report(async (dir) => [
     {
       name: 'a',
@@ -84,7 +84,7 @@ test('a failed test fails the run; so does a failed preparation, whose tests are
   assert.match(tap, /# tests 2\n# suites 0\n# pass 0\n# fail 2\n/);
 });
 
-test('what is said when all has run comes before the summary, which is due even when that goes wrong', async () => {
+test('the lines of beforeSummary come before the summary, which is printed even if beforeSummary fails', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'stages-test-'));
   try {
     const code =
@@ -123,7 +123,7 @@ test('what is said when all has run comes before the summary, which is due even 
   }
 });
 
-test('what passed before is told as cached, with date and duration, and counted apart; it is not run', async () => {
+test('a test that passed before is not run; it is reported as cached with date and duration, and counted separately', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'stages-test-'));
   try {
     const files = [await testFile(dir, 'a.mjs', "test('ran ' + process.env.WHICH, () => {});")];
@@ -177,7 +177,7 @@ test('what passed before is told as cached, with date and duration, and counted 
   }
 });
 
-test('a stage of which nothing is left is not run at all', async () => {
+test('a stage without tests to run is not started', async () => {
   const pass = { at: '2026-11-29T12:00:00.000Z', ms: 1, tests: 1 };
   const { tap, failed, names } = await report(async (dir) => [
     {

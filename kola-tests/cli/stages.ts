@@ -3,7 +3,7 @@ import type { StageTime } from '../harness/report/spent.ts';
 import type { Pass } from '../verdict/record.ts';
 import { processorStallMs } from './pressure.ts';
 
-/** An event of node:test's stream, as reporters get it. */
+/** An event of node:test's stream, in the form that reporters get. */
 export interface TestEvent {
   readonly type: string;
   readonly data: {
@@ -13,7 +13,7 @@ export interface TestEvent {
     readonly message?: string;
     readonly count?: number;
     readonly file?: string;
-    /** The pass that stands for a run. */
+    /** The earlier pass that stands for a run. */
     readonly cached?: Pass;
     readonly details?: {
       readonly duration_ms?: number;
@@ -27,44 +27,44 @@ export interface TestEvent {
 
 /** A part of a run: test files, or something that has to be done before the next files can run. */
 export interface Stage {
-  /** As reports call it. */
+  /** The name in reports. */
   readonly name: string;
   readonly files: readonly string[];
   readonly concurrency: number;
   /**
-   * Done first; returns environment variables of the test processes, beside the inherited ones. When it throws, that
-   * is a failed test of this name, and the stage's files are not run.
+   * Runs first, and returns additional environment variables for the test processes. If it throws, that counts as a failed
+   * test of this name, and the stage's files are not run.
    */
   readonly before?: { readonly name: string; run(): Promise<Readonly<Record<string, string>>> };
-  /** Without, all is run and nothing is remembered. */
+  /** Without it, all tests run and no pass is remembered. */
   readonly verdicts?: StageVerdicts;
 }
 
-/** What a stage need not run, and what it has to. */
+/** The passes that a stage can reuse, and the tests that it has to run. */
 export interface Known {
   readonly cached: readonly CachedTest[];
   readonly files: readonly string[];
-  /** Over what `before` returned. */
+  /** Variables that override those of `before`. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A test, or a file of tests, that is not run because nothing of it has changed since it passed. */
+/** A test or a file of tests that is not run, because it has passed and nothing of it has changed. */
 export interface CachedTest {
   readonly name: string;
   readonly file: string;
   readonly pass: Pass;
 }
 
-/** Remembers what passed. */
+/** Remembers passes. */
 export interface StageVerdicts {
-  /** Asked when `before` is done, whose variables it is given. */
+  /** Called after `before`, with the variables that `before` returned. */
   known(files: readonly string[], env: Readonly<Record<string, string>>): Promise<Known>;
   see(event: TestEvent): void;
-  /** Returns when all that was seen is kept. */
+  /** Returns when every pass is stored. */
   settle(): Promise<void>;
 }
 
-/** Sums of node:test's closing lines, in its order, and of what was not run because it had passed. */
+/** The counts of node:test's closing lines, in its order, and the number of reused passes. */
 const COUNTERS = [
   'tests',
   'suites',
@@ -144,7 +144,7 @@ export async function* runStages(
   });
 }
 
-/** Takes the time of a stage. */
+/** Measures the time of a stage. */
 async function startWatch(name: string): Promise<{ prepared(): void; ended(): Promise<StageTime> }> {
   const stalled = await processorStallMs();
   const start = performance.now();
@@ -178,7 +178,7 @@ async function prepare({ before, files, verdicts }: Stage): Promise<Prepared> {
     return { cached: [], files, ...known, env: { ...env, ...known?.env } };
   } catch (error) {
     if (!before) throw error;
-    // In the form of node:test's own failures, of which the reporters show the cause.
+    // The reporters show the cause of node:test's own failures, so this error has the same form.
     const wrapped = { code: 'ERR_TEST_FAILURE', failureType: 'testCodeFailure', cause: error };
     const details = {
       duration_ms: performance.now() - start,
@@ -188,7 +188,7 @@ async function prepare({ before, files, verdicts }: Stage): Promise<Prepared> {
   }
 }
 
-/** The environment is read when the test processes start: it is set for as long as the stage runs. */
+/** Sets environment variables while a stage runs. The test processes read them when they start. */
 async function* nodeTests(
   { files, concurrency }: Stage,
   env: Readonly<Record<string, string>>,

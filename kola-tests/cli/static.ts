@@ -7,7 +7,7 @@ import { STATIC_OPTIONS, type StaticOptions } from '../static/options.ts';
 import type { Stage } from './stages.ts';
 import { wholeVerdicts } from './unit-verdicts.ts';
 
-/** As reports call the stage. */
+/** The name of the stage in reports. */
 export const STATIC = 'checks of the sources';
 
 /** The stage of `test` that checks the sources; undefined where the patterns choose none of its checks. */
@@ -25,7 +25,7 @@ export function staticStage(
     files: [fileURLToPath(new URL('../static/suite.ts', import.meta.url))],
     concurrency: 1,
     before: { name: 'fetch shellcheck', run },
-    // Some of the checks are not all of them.
+    // A verdict stands for all checks, so a part of them gets none.
     ...(patterns.length > 0 ? {} : { verdicts: wholeVerdicts(openSources(CHECKOUT), options, toolsOf) }),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Passes on what is typed on this terminal, byte by byte, until `ended` or Ctrl-A X. The terminal is as it was before
- * when this returns.
+ * Passes on the input of this terminal, byte by byte, until `ended` or Ctrl-A X. Restores the terminal's mode before it
+ * returns.
  */
 export async function onTerminal(onBytes: (bytes: Buffer) => void, ended: Promise<void>): Promise<void> {
   const { stdin } = process;

@@ -18,7 +18,7 @@ const namesOf = async (more: Partial<Wanted>) => (await stages(more)).map(({ nam
 const unitFiles = async (more: Partial<Wanted>) =>
   (await stages(more)).find(({ name }) => name === UNIT)?.files ?? [];
 
-test('test --all --shard: the shards together are the whole run, and nothing of it runs twice', async () => {
+test('test --all --shard: the shards together are the whole run, and no test is in two shards', async () => {
   const machines = [
     stageName({ image: 'n100' }),
     stageName({ image: 'n100', sabotages: [] }),
@@ -38,7 +38,7 @@ test('test --all --shard: the shards together are the whole run, and nothing of 
   for (const part of parts) assert.ok(part.length > 10, `${part.length}`);
 });
 
-test('the gate, a part of it, patterns, another image', async () => {
+test('the stages of the gate, of a part of it, of patterns and of another image', async () => {
   assert.deepEqual(await namesOf({ all: false }), [STATIC, UNIT, 'machines of n100']);
   assert.deepEqual(await namesOf({ all: false, parts: ['unit'] }), [UNIT]);
   assert.deepEqual(await namesOf({ patterns: ['a.b'] }), ['machines of n100']);

@@ -28,7 +28,7 @@ export interface Wanted {
   readonly reportDir: string;
 }
 
-/** As reports call the stage. */
+/** The name of the stage in reports. */
 export const UNIT = 'unit tests';
 /** The part of the suite that is run on the second image, whose kernel is Debian's. */
 export const OTHER = {
@@ -54,7 +54,7 @@ export async function stagesOf(
   return stages;
 }
 
-/** A folder of its own: tests of the same names run on both images. */
+/** A folder of its own, because tests of the same names run on both images. */
 export function otherReport(reportDir: string): string {
   return join(reportDir, OTHER.image);
 }

@@ -20,19 +20,19 @@ import { OTHER, otherReport, PARTS, stagesOf, UNIT, type Wanted } from './test-s
 import { reportVmTests, stageName } from './vm-stage.ts';
 
 export interface TestOptions {
-  /** Only the checks of the sources, only the unit tests, only the VM tests. */
+  /** Run only the checks of the sources, only the unit tests, or only the VM tests. */
   readonly static?: boolean;
   readonly unit?: boolean;
   readonly vm?: boolean;
   /** The long tests too. */
   readonly all?: boolean;
-  /** Runs again what has passed already. */
+  /** Run the tests that have passed already once more. */
   readonly fresh?: boolean;
   /** The image whose VM tests run. */
   readonly image: string;
   /** `I/N`: part I of N of the unit tests, VM tests and sabotages. The first part has the checks of the sources. */
   readonly shard?: string;
-  /** A history.jsonl by which the VM tests of shards are balanced. */
+  /** The path of a history.jsonl. Its durations balance the VM tests of the shards. */
   readonly durations?: string;
   /** The folder of the report. */
   readonly report?: string;
@@ -77,7 +77,7 @@ export async function testEverything(patterns: readonly string[], options: TestO
   return failed === 0 ? 0 : 1;
 }
 
-/** Says what there is to do before anything is done. What has passed and has not changed is only known later. */
+/** Prints what the run has to do, before it starts. It does not know yet which tests have passed unchanged. */
 async function tellBeforehand(
   stages: readonly Stage[],
   tests: readonly RegisteredTest[],
@@ -105,7 +105,9 @@ async function tellBeforehand(
       what: image === OTHER.image ? 'sabotages' : `sabotages, crash states and ${OTHER.image}`,
       ms: 0,
     });
-  log(`${describeBeforehand(parts)}; what has passed before and has not changed is not run again`);
+  log(
+    `${describeBeforehand(parts)}; tests that have passed are not run again while nothing of them has changed`,
+  );
 }
 
 /** Writes the reports. Returns lines for the summary. */

@@ -23,7 +23,7 @@ test('a file passes when its process ended well and each test of it ran and pass
   assert.deepEqual(
     counted([
       complete('a', 'one'),
-      complete('b', 'b'), // before its tests are told
+      complete('b', 'b'), // before the events of its tests
       complete('a', 'two'),
       complete('a', 'of both', { details: { duration_ms: 7, passed: true, type: 'suite' } }),
       complete('a', 'a'),
@@ -43,7 +43,7 @@ test('a file passes when its process ended well and each test of it ran and pass
   );
 });
 
-test('a file is told when the next one begins: what follows may be interrupted', () => {
+test('a file is reported when the next one begins, because the rest of the run may be interrupted', () => {
   const events = [complete('a', 'one'), complete('a', 'a'), complete('b', 'b'), complete('b', 'one')];
   assert.deepEqual(counted(events, false), { a: 1 });
   assert.deepEqual(counted([complete('a', 'one')]), {}, 'its process has not ended');

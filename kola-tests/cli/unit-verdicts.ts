@@ -13,15 +13,15 @@ const TREES = ['DRAISINE_IGNITION_TOOLS', 'DRAISINE_IGNITION_SOURCE'];
 
 interface Counted {
   tests: number;
-  /** Something failed, or was not run: that is no pass of the file. */
+  /** True if a test failed or was not run. Then the file has not passed. */
   bad: boolean;
-  /** Of the whole file, once its process has ended. */
+  /** Duration of the whole file. Known when its process has ended. */
   ms?: number;
 }
 
 /**
- * Adds up node:test's events by file. `done` is told of each file that has ended: its process may end before the events
- * of its tests come, which then come without those of other files among them.
+ * Adds up node:test's events by file, and calls `done` for each file that has ended. A process may end before the events
+ * of its tests arrive. Then they arrive in one sequence, without events of other files between them.
  */
 export function countFiles(done: (file: string, passed: Omit<Pass, 'at'> | undefined) => void): {
   see(event: TestEvent): void;
@@ -84,7 +84,7 @@ export function wholeVerdicts(
 interface FileVerdicts {
   readonly sources: Sources;
   readonly fresh: boolean;
-  /** What stands for how long they take, where nothing was recorded. */
+  /** The estimated duration where none was recorded. */
   readonly table: 'check' | 'unitFile';
 }
 

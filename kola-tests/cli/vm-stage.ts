@@ -17,18 +17,18 @@ import type { Outcome } from './outcome.ts';
 import type { Stage } from './stages.ts';
 import { vmVerdicts } from './vm-verdicts.ts';
 
-/** The test file that all VM tests are in, as node:test sees it. */
+/** The one test file that node:test runs for all VM tests. */
 const SUITE = fileURLToPath(new URL('../harness/run/suite.ts', import.meta.url));
 
 type VmOptions = Omit<SuiteOptions, 'out' | 'toolTree' | 'reportDir'> & { readonly reportDir?: string };
 
 interface VmStageOptions {
   readonly build?: { readonly name: string; run(): Promise<void> };
-  /** Runs again what has passed already. */
+  /** Run the tests that have passed already once more. */
   readonly fresh: boolean;
 }
 
-/** The stage that runs VM tests. When it begins, `build` is done and the tool tree made ready. */
+/** The stage that runs VM tests. It begins with `build` and with making the tool tree. */
 export function vmStage(options: VmOptions, { build, fresh }: VmStageOptions): Stage {
   const run = async (): Promise<Record<string, string>> => {
     await build?.run();
@@ -45,7 +45,7 @@ export function vmStage(options: VmOptions, { build, fresh }: VmStageOptions): S
   };
 }
 
-/** How the stage of these options is called in reports. */
+/** The name of the stage of these options in reports. */
 export function stageName({ image, sabotages }: Pick<VmOptions, 'image' | 'sabotages'>): string {
   return sabotages ? `sabotages of ${image}` : `machines of ${image}`;
 }
@@ -55,7 +55,7 @@ export interface VmReport {
   /** The folder that gets the report. */
   readonly dir: string;
   readonly scope: Scope;
-  /** The run was of this part of the scope. */
+  /** The part of the scope that was run. */
   readonly shard?: Pick<Shard, 'index' | 'count'> | undefined;
 }
 

@@ -20,7 +20,7 @@ import { type Sabotaged, vmInputs } from '../verdict/vm.ts';
 import { machinesTake, sabotagesTake, tellStage } from './beforehand.ts';
 import type { CachedTest, StageVerdicts, TestEvent } from './stages.ts';
 
-/** A test of the suite's process, by the title it is reported with. */
+/** A test of the suite's process, by its title in reports. */
 interface Entry {
   readonly title: string;
   readonly test: RegisteredTest;
@@ -28,8 +28,8 @@ interface Entry {
 }
 
 /**
- * Verdicts on VM tests and sabotages. A test that is asked for by its name is always run; what is denied is left to the
- * suite, which says so.
+ * Verdicts on VM tests and sabotages. A test that is given by its whole name always runs. The suite reports the tests
+ * that the denylist excludes.
  */
 export function vmVerdicts(sources: Sources, { fresh }: { readonly fresh: boolean }): StageVerdicts {
   const keeper = createKeeper({ fresh });
@@ -88,11 +88,11 @@ async function tellMachines(
 
 interface Entries {
   readonly entries: readonly Entry[];
-  /** How many more the suite reports. */
+  /** The number of other tests that the suite reports. */
   readonly others: number;
 }
 
-/** What the suite is going to run, if it loads. */
+/** The tests that the suite is going to run, if its modules load. */
 async function entriesOf(options: SuiteOptions): Promise<Entries> {
   const { tests, broken } = await loadTests(await testModules());
   if (broken.length > 0) return { entries: [], others: broken.length };
@@ -131,7 +131,7 @@ function isNamed(
   return sabotage ? (sabotages ?? []).includes(sabotage.name) : patterns.includes(definition.name);
 }
 
-/** A VM test's own time is in its result; node:test's has the waiting for a slot in it. */
+/** Takes a VM test's time from its result, because node:test's time includes the wait for a slot. */
 async function howLong(subject: Subject, dir: string, name: string, ms: number): Promise<Omit<Pass, 'at'>> {
   const own = subject.kind === 'vm' ? (await readResult(dir, name))?.totalMs : undefined;
   return { ms: own ?? ms, tests: 1 };

@@ -4,7 +4,7 @@ import { applying } from './apply.ts';
 import { INSTALLING } from './install.ts';
 import { UPDATING } from './update.ts';
 
-/** What `kola crash-states` can look at. */
+/** The flows that `kola crash-states` can look at. */
 export const FLOWS: readonly Flow[] = [...INSTALLING, ...UPDATING, applying()];
 
 export function flowNamed(name: string): Flow {

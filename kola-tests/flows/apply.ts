@@ -4,7 +4,7 @@ import type { Files } from '../harness/crash/files.ts';
 import type { Flow } from '../harness/crash/flow.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 
-/* A change of a running machine's config (packages/box/apply): what is recorded is the disk that the machine runs from. */
+/* A change of a running machine's config (packages/box/apply). The harness records the disk that the machine runs from. */
 
 const FOLDER = '/var/lib/draisine/config';
 /** The change adds these, and none of them is there before. */
@@ -23,10 +23,10 @@ const [JOURNAL, COMMITTED, CURRENT, NEXT, BACKUP, ABSENT] = [
   `${FOLDER}/absent`,
 ] as [string, string, string, string, string, string];
 
-/** SHA-256 of a file of the machine, as `Files` has it. */
+/** SHA-256 of a file of the machine, from its entry in `Files`. */
 const digestOf = (about: string | undefined): string => about?.split(' ').at(-1) ?? '';
 
-/** SHA-256 of what the way back needs, as the finished apply has it, and of the new config. */
+/** SHA-256 of the files that the way back needs, after an apply that has ended, and of the new config. */
 interface Way {
   readonly backup: string;
   readonly absent: string;
@@ -34,8 +34,8 @@ interface Way {
 }
 
 /**
- * A machine with a journal goes back at its next boot: the initrd needs the whole backup and the whole list. Without one
- * all files must be the old ones with the old config, or the new ones with the new config.
+ * A machine with a journal reverts the change at its next boot. For that the initrd needs the whole backup and the whole
+ * list. Without a journal, all files must be the old ones with the old config, or the new ones with the new config.
  */
 function judge(files: Files, { first, last }: { readonly first: Files; readonly last: Files }, way: Way) {
   const same = (other: Files): boolean => CHANGE.every((path) => files.get(path) === other.get(path));
@@ -46,7 +46,7 @@ function judge(files: Files, { first, last }: { readonly first: Files; readonly 
       return 'the journal asks to go back, and the list of new paths is not whole';
     return undefined;
   }
-  // After the confirmation the next config is the current one as soon as somebody asks (finishCommitted).
+  // After the confirmation, the next call of `draisine apply` makes the next config the current one (finishCommitted).
   const config = files.has(COMMITTED) && files.has(NEXT) ? files.get(NEXT) : files.get(CURRENT);
   if (same(last)) return digestOf(config) === way.next ? undefined : 'the new files, without the new config';
   if (!same(first)) return 'some files are the old ones, some the new ones';
@@ -63,7 +63,7 @@ async function comesUp(box: Machine): Promise<void> {
   if (!old && !all) throw new Failure(`neither the old machine nor the new one:\n${there}`);
 }
 
-/** A new one each time: it remembers what it has seen while it ran. */
+/** Makes a new flow each time, because a flow remembers digests of its run. */
 export function applying(): Flow {
   let way: Way = { backup: '', absent: '', next: '' };
   return {

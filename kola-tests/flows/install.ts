@@ -1,12 +1,12 @@
 import type { Flow } from '../harness/crash/flow.ts';
 
-/* Installing: what is recorded is the disk that is installed onto. */
+/* Installations. The harness records the disk that gets the installation. */
 
 const INSTALL = 'draisine-install --yes';
 
 /**
- * Makes of an installed release an older one that boots as well: the same /usr under another root hash, since the hash
- * tree has another salt. `$disk` is the disk.
+ * Turns an installed release into an older one that boots as well. /usr stays the same. Its hash tree gets another salt,
+ * and so another root hash. `$disk` is the disk.
  */
 const AGE = `
 set -e
@@ -17,7 +17,7 @@ new=$(grep -aom1 'usrhash=[0-9a-f]*' $uki | cut -d= -f2)
 version=$(basename $uki .efi); version=\${version#draisine_}
 blocks=$(veritysetup dump $disk-part3 | sed -n 's/^Data blocks:[[:space:]]*//p')
 old=$(veritysetup format --salt=00 --data-blocks=$blocks $disk-part2 $disk-part3 | sed -n 's/^Root hash:[[:space:]]*//p')
-# The year before, with as many characters: nothing in the file moves.
+# An earlier year with the same number of characters, so that the sizes in the file stay.
 older=$(echo $version | sed 's/./1/')
 sed "s/$new/$old/g; s/$version/$older/g" $uki >/mnt/EFI/Linux/draisine_$older.efi
 rm $uki

@@ -5,7 +5,7 @@ import { CRASH_OPTIONS, type CrashSuite } from '../harness/crash/suite-options.t
 import { openLab } from '../harness/machine/lab.ts';
 import { flowNamed } from './all.ts';
 
-/* The crash states of flows, as a file of tests: for `test --all`. */
+/* The crash states of flows as a file of tests, for `test --all`. */
 
 const { image, flows, out, toolTree, boot } = JSON.parse(process.env[CRASH_OPTIONS] ?? '{}') as CrashSuite;
 

@@ -3,7 +3,7 @@ import { enableDelicate, runningRelease, subscribe, updateState } from '../fixtu
 import type { Flow } from '../harness/crash/flow.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 
-/* Updating: what is recorded is the disk that the machine runs from, from power-on. */
+/* Updates. The harness records the disk that the machine runs from, from power-on. */
 
 async function trialEnds(box: Machine): Promise<void> {
   await box.retry(

@@ -1,17 +1,17 @@
 import type { Sabotage } from '../harness/run/sabotage.ts';
 
-/** An overlay over /usr, as an intruder would like one: what is below it is still verified. */
+/** Mounts a writable overlay over /usr, as an intruder might. The file system below it is still verified. */
 const WRITABLE_USR = `mkdir -p /run/sabotage/upper /run/sabotage/work
   mount -t overlay -o lowerdir=/usr,upperdir=/run/sabotage/upper,workdir=/run/sabotage/work overlay /usr`;
 
-/** It stops, and says that /usr is why: not any boot that does not come to its end. */
+/** The boot stops and names /usr as the reason. A boot that fails for another reason does not match. */
 const SPOILT_USR = /(could not start|emergency mode|panicked)[\s\S]*(verity|\busr\b)/;
 
-/** The image itself: what is verified, what is not, and who notices. */
+/** Damage to the image, verified parts and others, with the tests that must notice it. */
 const sabotages: readonly Sabotage[] = [
   {
     name: 'verity.data-block',
-    what: 'a block of /usr that each boot reads is spoilt',
+    what: 'a block of /usr that each boot reads is damaged',
     tests: ['boot.multi-user'],
     because: SPOILT_USR,
     disk: async (disk) => {
@@ -21,7 +21,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'verity.hash-tree',
-    what: 'the root of the hash tree is spoilt',
+    what: 'the root of the hash tree is damaged',
     tests: ['boot.multi-user'],
     because: SPOILT_USR,
     disk: async (disk) => {
@@ -42,14 +42,14 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'uki.command-line',
-    what: 'the kernel does not lay out memory at random, because its command line says so',
+    what: 'the kernel command line turns off the random layout of memory',
     tests: ['system.sysctl'],
     because: /'?kernel\.randomize_va_space'?: '0'/,
     disk: async (disk) => await disk.replace(await disk.partition('esp'), 'console=tty0 ', 'norandmaps '),
   },
   {
     name: 'verity.ignored',
-    what: 'dm-verity lets corrupt blocks through',
+    what: 'dm-verity does not refuse corrupt blocks',
     tests: ['verity.corrupt-block'],
     because: /should have failed: dd/,
     guest: `dmsetup reload --readonly usr --table "$(dmsetup table usr) 1 ignore_corruption"
@@ -92,7 +92,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'ignition.twice',
-    what: 'the first boot is taken for one that has not been',
+    what: 'the machine behaves as if its first boot had not happened',
     tests: ['boot.second'],
     because: /^AssertionError.*: Ignition ran a second time/,
     guest: 'touch /.draisine-reset && sync',

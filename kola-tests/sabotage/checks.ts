@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { dataUrl } from '../harness/guest/ignition.ts';
 import type { Sabotage } from '../harness/run/sabotage.ts';
 
-/** What is looked at after every test without asking, and machines that do not stay. */
+/** Faults that the checks after every test must notice, and machines that end during a test. */
 const sabotages: readonly Sabotage[] = [
   {
     name: 'check.failed-unit',
@@ -91,7 +91,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'qemu.hangs',
-    what: 'QEMU does not go on',
+    what: 'QEMU hangs',
     tests: ['zfs.snapshot-rollback'],
     because: /no end after/,
     limitFactor: 0.1,
@@ -103,7 +103,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'ignition.broken-config',
-    what: 'the machine config asks for what is impossible',
+    what: 'the machine config asks for a file that cannot be made',
     tests: ['system.mounts'],
     because: /Ignition failed|could not start/,
     config: { files: [{ path: '/usr/sabotage', contents: { source: dataUrl('x') } }] },

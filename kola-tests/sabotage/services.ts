@@ -2,15 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { dataUrl } from '../harness/guest/ignition.ts';
 import type { Sabotage } from '../harness/run/sabotage.ts';
 
-/** Settings of podman for all containers, by a file that containers.conf(5) says is read. */
+/** Sets an option of podman for all containers, in a drop-in file of containers.conf(5). */
 const containers = (settings: string): string =>
   `mkdir -p /etc/containers/containers.conf.d && printf '[containers]\\n${settings}\\n' >/etc/containers/containers.conf.d/99-sabotage.conf`;
 
-/** Networks, containers and ZFS. */
+/** Faults of networks, containers and ZFS. */
 const sabotages: readonly Sabotage[] = [
   {
     name: 'net.no-dns',
-    what: 'names are asked for where nobody answers',
+    what: 'the resolver asks a DNS server that does not exist',
     tests: ['net.dhcp-dns'],
     because: /nameserver|getent|resolvectl/,
     guest: 'rm /etc/resolv.conf && echo nameserver 192.0.2.1 >/etc/resolv.conf',
@@ -25,7 +25,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'nftables.forward-dropped',
-    what: 'nothing may pass through to containers or from them',
+    what: 'the firewall drops all packets to and from containers',
     tests: ['podman.way-out'],
     because: /(still running after|can't connect to remote host).*(wget|10\.0\.2\.2)/,
     limitFactor: 0.25,
@@ -34,14 +34,14 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'podman.all-capabilities',
-    what: 'containers may do what only the host may',
+    what: 'containers have all capabilities that root has on the host',
     tests: ['podman.confinement'],
     because: /CapEff/,
     guest: containers('default_capabilities = ["CHOWN", "SYS_ADMIN", "NET_ADMIN"]'),
   },
   {
     name: 'podman.no-seccomp',
-    what: 'no system call is kept from containers',
+    what: 'no system call is forbidden to containers',
     tests: ['podman.confinement'],
     because: /Seccomp/,
     guest: containers('seccomp_profile = "unconfined"'),
@@ -105,12 +105,12 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'zfs.disk-corrupts',
-    what: 'a disk of the mirror gives back other bytes than were written',
+    what: 'a disk of the mirror returns other bytes than were written',
     tests: ['zfs.mirror'],
     because: /scrub repaired 0B/,
     during: async ({ box }, signal) => {
       await box?.waitForFile('/tank/data/blob');
-      // Past the labels in front, to the end of what the test writes: again until the scrub has come by.
+      // From behind the front labels to the end of the test's data, repeated until the scrub has read the damage.
       while (!signal.aborted && box?.isOn()) {
         await box.corrupt('left', 8 << 20, 32 << 20);
         await sleep(2000);

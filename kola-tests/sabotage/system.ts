@@ -11,7 +11,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'files.world-writable',
-    what: 'anybody may write to a file of /etc',
+    what: 'a file of /etc is writable for everybody',
     tests: ['system.file-owners'],
     because: /anybody may write there/,
     guest: 'chmod o+w /etc/hosts',
@@ -39,7 +39,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'ssh.passwords',
-    what: 'sshd takes passwords, because the machine config says so',
+    what: 'the machine config makes sshd accept passwords',
     tests: ['system.ssh-keys-only'],
     because: /sshd does not say: passwordauthentication no/,
     config: {
@@ -54,7 +54,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'ssh.no-keys',
-    what: 'sshd does not take keys',
+    what: 'sshd does not accept keys',
     tests: ['ignition.user-ssh-key'],
     because: /Permission denied/,
     guest:
@@ -100,17 +100,17 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'etc.copied',
-    what: '/etc is no overlay but a copy that gets no new defaults',
+    what: '/etc is a copy instead of an overlay, and gets no new defaults',
     tests: ['system.etc-overlay'],
     because: /AssertionError.*overlay/s,
     guest: 'mkdir /run/sabotage && cp -a /etc/. /run/sabotage && mount --bind /run/sabotage /etc',
   },
   {
     name: 'modules.tainted',
-    what: 'a module is not one of the image',
+    what: 'a module is loaded that is not part of the image',
     tests: ['system.modules'],
     because: /4096/,
-    // By hand what a foreign module would do (tainted-kernels.rst: bit 12, out of tree).
+    // Sets the taint that a foreign module would set (tainted-kernels.rst: bit 12, out of tree).
     guest: 'echo 4096 >/proc/sys/kernel/tainted',
   },
   {
@@ -122,14 +122,14 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'ignition.dropin-lost',
-    what: 'a drop-in of the machine config is not there',
+    what: 'a drop-in of the machine config is missing',
     tests: ['ignition.units'],
     because: /WORDS=ours/,
     guest: 'rm /etc/systemd/system/ssh.service.d/20-words.conf && systemctl daemon-reload',
   },
   {
     name: 'ignition.wrong-mode',
-    what: 'a secret of the machine config can be read by all',
+    what: 'a secret of the machine config is readable for everybody',
     tests: ['ignition.files'],
     because: /644 root:root/,
     guest: 'chmod 644 /etc/secret',

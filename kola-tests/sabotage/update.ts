@@ -6,7 +6,7 @@ const WRITABLE_USR = `mkdir -p /run/sabotage/upper /run/sabotage/work
 const sabotages: readonly Sabotage[] = [
   {
     name: 'update.no-ranges',
-    what: 'a proxy on the way gives whole files only, so that all of a release is fetched',
+    what: 'a proxy serves whole files only, so that the box fetches all of a release',
     tests: ['update.commit'],
     because: /of \d+ bytes fetched/,
     guest: `${WRITABLE_USR}
@@ -16,14 +16,14 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'update.any-signature',
-    what: 'every signature is taken for a good one',
+    what: 'the box accepts every signature',
     tests: ['update.refused'],
     because: /one that was changed:/,
     guest: `${WRITABLE_USR} && ln -sf true /usr/bin/ssh-keygen`,
   },
   {
     name: 'update.another-clock',
-    what: 'a time zone has the clock of another one',
+    what: 'a time zone shows the time of another one',
     tests: ['update.waits'],
     because: /'wait'[\s\S]*'reboot'/,
     guest: `${WRITABLE_USR} && cp /usr/share/zoneinfo/Etc/UTC /usr/share/zoneinfo/Pacific/Kiritimati`,

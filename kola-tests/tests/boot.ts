@@ -5,7 +5,7 @@ import { register } from '../harness/run/register.ts';
 register(
   {
     name: 'boot.multi-user',
-    what: 'The machine comes up without a failed unit, on a /usr that is verified and cannot be written.',
+    what: 'The machine boots without a failed unit. Its /usr is verified and read-only.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
@@ -22,7 +22,7 @@ register(
     await box.fail('mount -o remount,rw /usr');
     assert.match(await box.succeed('findmnt --noheadings --output OPTIONS /usr'), /(^|,)ro(,|$)/);
 
-    // The serial console says where the machine is and by which key to know it.
+    // The serial console shows the machine's address and the fingerprint of its host key.
     const [, key = ''] =
       /(SHA256:\S+)/.exec(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub')) ?? [];
     await box.retry(async () => {
@@ -56,15 +56,16 @@ register(
       'echo changed >/etc/secret; echo kept >/var/lib/kept; echo the last words of this boot | systemd-cat --identifier=before',
     );
 
-    // As if this release had brought an account: a machine with users of its own has lists of its own, which lack it.
+    // A machine with users of its own has its own /etc/passwd and /etc/group. A system account that a new release brings
+    // is missing there. This test imitates that.
     await box.succeed('sed -i /^systemd-timesync:/d /etc/passwd /etc/group /etc/shadow /etc/gshadow');
 
-    // A pool that is handed back stays away; the machine's own is there after a boot without anybody asking.
+    // An exported pool is not imported at boot. A pool that the machine itself uses is.
     await box.succeed(`
       zpool create away ${box.disk('away')} && echo kept >/away/file && zpool export away
       zpool create own ${box.disk('own')} && zfs create own/data && echo kept >/own/data/file`);
 
-    // Switched off by its button, as most who have such a box do it.
+    // By the power button, as most owners switch such a box off.
     await box.powerButton();
     await box.start();
 
@@ -80,7 +81,7 @@ register(
     );
     assert.match(await box.succeed('id core'), /^uid=1000\(core\)/);
     await box.fail('touch /usr/x');
-    // It went down in order: the journal is there to the end, the file system was unmounted.
+    // The shutdown was orderly: the journal has its last lines, and the file system was unmounted.
     assert.equal(
       await box.succeed('journalctl --boot=-1 --output=cat --identifier=before'),
       'the last words of this boot',
@@ -100,7 +101,7 @@ register(
   },
 );
 
-// Power fails while the state partition and a pool are written to.
+// The power fails during writes to the state partition and to a pool.
 register(
   {
     name: 'boot.power-cut',
@@ -130,7 +131,7 @@ register(
     assert.match(await box.succeed('dmsetup status usr'), /verity V/);
     assert.match(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub'), /^256 SHA256:/);
 
-    // The machine's own pool comes back by itself: nobody forces anything.
+    // The machine imports its own pool at boot, without force.
     await box.waitForUnit('zfs.target');
     assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
     assert.equal(await box.succeed('cat /tank/data/before'), 'what was synced stays');
@@ -139,17 +140,17 @@ register(
   },
 );
 
-// What empties a state partition, and what never does.
+// The state partition is emptied by `draisine reset` only.
 register(
   {
     name: 'boot.reset',
-    what: '`draisine reset` empties the state partition when a config is there, but for what is to stay; nothing empties it because a mark is missing.',
+    what: '`draisine reset` empties the state partition, except the paths to keep, and only if there is a machine config.',
     machines: { box: { firmware: 'none' } },
     timeout: 360,
   },
   async (_t, { box }) => {
     const machineId = await box.succeed('echo kept >/var/lib/kept && cat /etc/machine-id');
-    // The stick is out: whoever was to come in by the next config would find nothing, and no way in.
+    // Without the stick there is no config, so after a reset nobody could log in.
     await box.succeed('touch /.draisine-reset && sync');
     await box.crash();
     await box.configure(undefined);
@@ -161,7 +162,7 @@ register(
     await box.succeed('rm /.draisine-reset; mkdir /var/lib/volumes && echo mine >/var/lib/volumes/file');
     const refused = await box.execute('draisine reset --yes');
     assert.match(refused.stderr, /there is no machine config, and without one nobody could log in/);
-    // The config that it was made with, on the ESP of its disk.
+    // The config of its first boot, put onto the ESP of its disk.
     await box.succeed(`mkdir -p /run/esp && mount /dev/disk/draisine/esp /run/esp
       cp /var/lib/draisine/config/provisioned.json /run/esp/ignition.ign && umount /run/esp`);
     const keep = '--keep /etc/ssh --keep /var/lib/volumes/';

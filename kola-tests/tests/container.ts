@@ -8,7 +8,7 @@ const machines = { box: { prepare: busybox } };
 register(
   {
     name: 'container.run',
-    what: 'A container runs, reports its exit code and is kept apart from the host.',
+    what: 'A container runs, reports its exit code and is isolated from the host.',
     machines,
   },
   async (_t, { box }) => {
@@ -17,9 +17,9 @@ register(
 
     assert.equal(await box.succeed(run('--network=none', 'echo hello')), 'hello');
     assert.equal((await box.execute(run('--network=none', "sh -c 'exit 42'"))).code, 42);
-    // A root of its own, over the bridge network, with name resolution through aardvark-dns set up.
+    // It has its own root file system, an address in the bridge network, and aardvark-dns as its resolver.
     assert.match(await box.succeed(run('', 'ip -4 address show dev eth0')), /inet 10\.88\./);
-    // Its own process, user and mount name spaces: it is process 1 and does not see the host.
+    // It has its own process, user and mount name spaces: it is process 1 and does not see the host.
     assert.equal(await box.succeed(run('--network=none', "sh -c 'echo $$'")), '1');
     await box.fail(run('--network=none', 'ls /etc/machine-id'));
   },
@@ -28,7 +28,7 @@ register(
 register(
   {
     name: 'container.published-port',
-    what: 'A published port of a container is reached from another machine, until the container stops.',
+    what: 'Another machine reaches a published port of a container until the container stops.',
     machines,
     expect: [/^listener: tcp .*:8080 /],
   },
@@ -66,7 +66,7 @@ Exec=httpd -f -p 80 -h /www
 WantedBy=multi-user.target
 `;
 
-/** What a machine without a registry would do: the image comes on a disk. */
+/** Loads the image from a disk, as a machine without a registry does. */
 const LOADER = `[Unit]
 Description=Load the image of the web server
 ConditionPathExists=!/var/lib/busybox-loaded

@@ -3,13 +3,13 @@ import { join2, pingOnLan } from '../harness/machine/lan.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
-/* The image on other controllers than the virtio of the other tests: what an N100 box has. */
+/* The image on the controllers that an N100 box has. The other tests use virtio. */
 
-/** First boot has added slot B and the state partition to the disk it booted from. */
+/** Checks that the first boot has added slot B and the state partition to the disk that it booted from. */
 async function provisioned(box: Machine, disk: RegExp): Promise<void> {
   assert.equal(await box.succeed('systemctl is-system-running'), 'running');
   assert.match(await box.succeed('findmnt --noheadings --output SOURCE /'), disk);
-  // lsblk asks udev, which starts anew after the initrd: multi-user.target does not wait for it.
+  // lsblk asks udev. udev starts again after the initrd, and multi-user.target does not wait for it.
   const labels = await box.succeed(
     'udevadm settle && lsblk --noheadings --list --output PARTLABEL | grep . | sort',
   );
@@ -17,7 +17,7 @@ async function provisioned(box: Machine, disk: RegExp): Promise<void> {
   assert.match(await box.succeed('dmsetup status usr'), /verity V/);
 }
 
-// NVMe is install.boot's: QEMU cannot save a machine that has one.
+// install.boot tests NVMe: QEMU cannot save a machine with an NVMe disk.
 for (const [bus, medium, disk] of [
   ['ahci', 'SATA disk', /^\/dev\/sda\d+$/],
   ['usb', 'USB disk', /^\/dev\/sda\d+$/],
@@ -51,7 +51,7 @@ register(
     for (const name of ['large-sectors', 'stick', 'spinning', 'thumb']) await box.waitForFile(box.disk(name));
     const sectors = `lsblk --noheadings --nodeps --output LOG-SEC,PHY-SEC ${box.disk('large-sectors')}`;
     assert.equal((await box.succeed(sectors)).trim().replace(/\s+/, ' '), '4096 4096');
-    // The pool on it writes no less than a sector at once.
+    // A pool never writes less than one sector of its disk.
     await box.succeed(`zpool create tank ${box.disk('large-sectors')} ${box.disk('spinning')}`);
     assert.match(await box.succeed('zpool get -H -o value ashift tank all-vdevs'), /^12$/m);
     await box.succeed(`mkfs.vfat ${box.disk('thumb')} >/dev/null && mount ${box.disk('thumb')} /mnt`);
@@ -62,7 +62,7 @@ register(
 register(
   {
     name: 'hardware.nics',
-    what: 'Intel network cards work under stable names, and survive a pulled cable.',
+    what: 'Intel network cards have stable names, and work again after their cable was pulled.',
     machines: {
       box: {
         nics: [{ network: 'user' }, { network: 'lan', model: 'igb' }, { network: 'far', model: 'e1000e' }],
@@ -71,7 +71,7 @@ register(
     },
   },
   async (_t, { box, peer }) => {
-    // Names come from where a port sits, not from the order of discovery.
+    // A name comes from the card's place on the PCI bus, not from the order of discovery.
     await box.waitUntilSucceeds("[ $(ls /sys/class/net | grep -c '^enp') = 3 ]");
     assert.equal(
       await box.succeed(
@@ -80,7 +80,7 @@ register(
       'e1000e\nigb\nvirtio_net',
     );
     await join2(box, peer);
-    // The cable is pulled and put back: the address stays, and so does who is at the other end.
+    // The cable is pulled and put back: the address stays, and the other end is reached again.
     const ping = await pingOnLan(box, '10.9.0.2');
     await box.cable('nic1', false);
     await box.waitUntilSucceeds(`ip link show | grep -B 0 'NO-CARRIER'`);

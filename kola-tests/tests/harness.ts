@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
-/* The harness's own verbs, on a real machine: a test that uses one must be able to rely on it. */
+/* The harness's own verbs on a real machine. Tests rely on them. */
 
 const tags = ['harness'];
 
@@ -26,11 +26,11 @@ register(
   },
 );
 
-// One state of an initrd, gone on with twice: nothing of what makes a machine itself may come from it.
+// Two machines continue from one saved initrd. Their identities must not come from that saved state.
 register(
   {
     name: 'harness.first-boot',
-    what: 'Machines that are forked in their initrd are told apart: by id, host key, random numbers and clock.',
+    what: 'Machines that are forked in their initrd differ in machine id, host key and random numbers, and have the right clock.',
     machines: { one: { start: 'first-boot' }, two: { start: 'first-boot' } },
     tags,
     timeout: 240,
@@ -50,7 +50,7 @@ register(
     for (const box of [one, two]) {
       const behind = Date.now() / 1000 - Number(await box.succeed('date +%s'));
       assert.ok(Math.abs(behind) < 60, `the clock is ${behind} s behind`);
-      // As after any first boot; the disk with the config is gone.
+      // As after any first boot, the disk with the config is gone.
       assert.equal(
         await box.succeed('ls /.draisine-provisioned; systemctl is-system-running'),
         '/.draisine-provisioned\nrunning',
@@ -70,7 +70,7 @@ register(
     tags,
   },
   async (_t, { box }) => {
-    // Far more at once than a socket takes: none of it is lost, none comes twice.
+    // The flood is much larger than a socket's buffer. No byte is lost, and none comes twice.
     const lines = Array.from({ length: 2000 }, (_, index) => `flood ${index + 1} of 2000`);
     await box.succeed("seq -f 'flood %g of 2000' 2000 >/dev/ttyS0");
     await box.waitForConsole(/flood 2000 of 2000/, { seconds: 30 });

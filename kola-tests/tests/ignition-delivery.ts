@@ -20,16 +20,16 @@ async function put(box: Machine, device: string, text: string): Promise<void> {
 
 const ESP = '/dev/disk/draisine/esp';
 
-/** What first-boot says of the config it took, in this boot's journal. */
+/** The source of the machine config, as first-boot names it in this boot's journal. */
 async function source(box: Machine): Promise<string> {
   return /\]: machine config: (.*)/.exec(await box.journal('draisine-first-boot'))?.[1] ?? 'none';
 }
 
-// A stick wins over the ESP, two that disagree stop the boot, and QEMU wins over all. (The ESP alone is ignition.empty's, the command line ignition.remote's.)
+// ignition.empty tests a config on the ESP alone, ignition.remote one from the kernel command line.
 register(
   {
     name: 'ignition.delivery',
-    what: 'A config from QEMU wins over a stick, a stick over the ESP, and two sticks that disagree stop the boot.',
+    what: 'A config from QEMU wins over one on a stick, and a stick wins over the ESP. Two sticks with different configs stop the boot.',
     machines: {
       box: {
         firmware: 'none',
@@ -50,7 +50,7 @@ register(
     assert.equal(await box.succeed('hostname'), 'from-stick');
     assert.match(await source(box), /^ignition\.ign on \/dev\/vd[a-z]$/);
 
-    // The other one by its partition's label, which a person may give as well.
+    // The other stick is recognized by the label of its partition. A person may label either.
     await box.succeed(
       `sgdisk --new=1:0:0 --change-name=1:IGNITION ${box.disk('other')} && udevadm settle && mkfs.ext4 -q ${box.disk('other')}-part1`,
     );
@@ -68,10 +68,10 @@ register(
   },
 );
 
-/** Boots a machine that lets nobody in, the harness included: what it says on its console, up to the login prompt. */
+/** Boots a machine that nobody can log in to, not even the harness. Returns its console up to the login prompt. */
 async function bootAlone(box: Machine): Promise<string> {
   await unprovision(box, undefined);
-  // What it said before it was forked is there as well.
+  // The log also has the lines from before the machine was forked.
   const before = (await box.consoleText()).length;
   await box.powerOn();
   await box.waitForConsole(/ login: /, { seconds: 120 });
@@ -79,12 +79,12 @@ async function bootAlone(box: Machine): Promise<string> {
   return (await box.consoleText()).slice(before).replaceAll('\r', '');
 }
 
-// A person in front of a box without a keyboard: reads how to give a config, starts the machine again, and plugs in a
-// stick with one when it looks for it.
+// A person in front of a box without a keyboard reads on the screen how to give it a config. The person starts the
+// machine again, and plugs in a stick with a config while the machine looks for one.
 register(
   {
     name: 'ignition.none',
-    what: 'A machine without a config says how to give one, and takes one from a stick that is plugged in.',
+    what: 'A machine without a config says how to give it one, and takes a config from a stick that is plugged in later.',
     machines: { box: { firmware: 'none', disks: [{ name: 'stick', size: 64, bus: 'usb' }] } },
     timeout: 480,
   },
@@ -94,7 +94,7 @@ register(
     await unprovision(box, undefined);
     await box.unplug('stick');
     await box.powerOn();
-    // The first prompt has it already, or one that follows.
+    // The first prompt has it, or a later one.
     await box.waitForConsole(
       /SSH host key {2}SHA256:[\w+/]{43} \(ED25519\)\s+machine config: none\nGive one: .*\n.*nobody can log in\.\s+\S+ login: /,
       { seconds: 240 },
@@ -117,11 +117,11 @@ register(
   },
 );
 
-// An empty config is a config, and nothing to be talked about.
+// An empty config is a config: the owner wants defaults, so a warning would be noise.
 register(
   {
     name: 'ignition.empty',
-    what: 'An empty config is accepted without a word.',
+    what: 'An empty config is accepted without a warning.',
     machines: { box: { firmware: 'none' } },
     timeout: 240,
   },
@@ -131,12 +131,12 @@ register(
   },
 );
 
-// An image with a config in it is this image with one more file in /usr. Made in the guest, and booted without verity:
-// the initrd and all it does are those that ship.
+// An image with a baked-in config is this image with one more file in /usr. The guest makes such a /usr and boots it
+// without verity. The initrd is the one that ships.
 register(
   {
     name: 'ignition.baked',
-    what: 'A config that is part of the image is found and applied.',
+    what: 'The first boot finds and applies a config that is part of the image.',
     machines: { box: { disks: [{ name: 'usr', size: 512 }] } },
     timeout: 300,
   },
@@ -157,7 +157,7 @@ register(
   },
 );
 
-/** As ignition-kargs-helper does it. */
+/** Writes kernel arguments to an addon on the ESP, as ignition-kargs-helper does. */
 async function addKernelArguments(box: Machine, words: string): Promise<void> {
   await box.succeed(`
     set -e

@@ -7,7 +7,7 @@ import { register } from '../harness/run/register.ts';
 
 const V = { version: '3.3.0' };
 
-/** The emergency's own lines: from the blank line before them to their last. */
+/** The lines of the emergency message, from the blank line before them to the last one. */
 function message(console: string): string[] {
   const found = /\*\*\* This machine could not start\.[\s\S]*\*\*\* Boot stops here\.[^\n]*/.exec(
     console.slice(console.lastIndexOf('*** This machine could not start.')),
@@ -15,7 +15,7 @@ function message(console: string): string[] {
   return found ? found[0].split(/\r?\n/) : [];
 }
 
-/** Has a machine fail; what it says must be short, name the stage, and match. */
+/** Boots a machine that must fail. Its message must be short, name the stage, and match. */
 async function fails(box: Machine, stage: string, cause: RegExp): Promise<void> {
   const lines = message(await box.bootFails({ seconds: 60 }));
   const text = lines.join('\n');
@@ -25,7 +25,7 @@ async function fails(box: Machine, stage: string, cause: RegExp): Promise<void> 
   assert.match(text, /\*\*\* Full log: boot-failure\.log on the EFI system partition of the boot disk\./);
 }
 
-// Each failure leaves a machine that starts over: the same one has them all, and then comes up.
+// After each failure the machine can start over. So one machine has all the failures in turn, and boots at the end.
 register(
   {
     name: 'ignition.failures',
@@ -77,17 +77,17 @@ register(
       'mount -o ro /dev/disk/draisine/esp /mnt && cat /mnt/boot-failure.log && umount /mnt',
     );
     assert.match(log, /ignition-kargs\.service: Failed with result/);
-    // Ignition ends its log with the config. The ESP is no place for keys.
+    // Ignition's log ends with the config. Its keys must not get onto the ESP.
     assert.match(log, /Ignition failed: /);
     assert.doesNotMatch(log, /a%20secret/);
   },
 );
 
-// What is missing is waited for, as a disk may be slow.
+// Ignition waits for a missing disk, because a disk may be slow.
 register(
   {
     name: 'ignition.disk-missing',
-    what: 'A disk that the config names and the machine lacks stops the boot with its name.',
+    what: 'If the machine lacks a disk that the config names, the boot stops and names that disk.',
     machines: { box: { firmware: 'none' } },
     timeout: 300,
     waits: true,
@@ -105,7 +105,7 @@ register(
 register(
   {
     name: 'ignition.disk-too-small',
-    what: 'A boot disk that is too small is refused with the size that it must have.',
+    what: 'The boot stops on a disk that is too small, and says how large it must be.',
     machines: { box: { firmware: 'none', start: 'off', systemSize: 3072 } },
     timeout: 120,
   },
@@ -118,7 +118,7 @@ register(
   },
 );
 
-/** Files enough for a power cut to fall among them. */
+/** Enough files that a power cut can hit while they are written. */
 const MANY: IgnitionConfig = {
   ignition: V,
   storage: {
@@ -139,7 +139,7 @@ const MANY: IgnitionConfig = {
   },
 };
 
-/** Where the power goes: what the initrd's systemd says at the time, its lines cut to the console's width. */
+/** The moments of the power cuts: lines of the initrd's systemd, which cuts them to the console's width. */
 const MOMENTS = [
   /Starting .*draisine-rep/,
   /Finished .*draisine-rep/,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { register } from '../harness/run/register.ts';
 
-// The command line is part of the UKI: an addon beside it holds what a machine wants besides, and takes a restart.
+// The command line is part of the UKI. An addon beside the UKI holds the arguments of one machine, and works after a
+// restart.
 register(
   {
     name: 'ignition.kernel-arguments',

@@ -4,7 +4,7 @@ import { busybox } from '../harness/machine/busybox.ts';
 import { fixture } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
-// The typed config of a NAS, compiled as its owner would, through the real Ignition to a container that reads a dataset.
+// From the typed config of a NAS, compiled as its owner would, over the real Ignition, to a container that reads a dataset.
 register(
   {
     name: 'ignition.nas',
@@ -50,7 +50,7 @@ register(
       /^tank\/media@auto-daily-\d{8}T\d{6}Z$/,
     );
 
-    // Its image came from no registry here: until now the container could only wait.
+    // No registry can be reached here, so the container has waited for its image until now.
     await busybox.run(box);
     await box.waitForUnit('reader.service', { seconds: 120 });
     await box.retry(async () => {

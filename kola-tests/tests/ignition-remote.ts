@@ -20,7 +20,7 @@ const writes = (path: string, text: string): IgnitionConfig => ({
 const PLAIN = 'over HTTP\n';
 const SECRET = 'over HTTPS, from a server that only this config trusts\n';
 
-/** What the other configs lead to: it merges two more, and has files of all kinds elsewhere. */
+/** The last config of the chain. It merges two more, and its files are on servers, in every form. */
 function lastConfig(http: string, https: string, { merged }: { merged: string }): IgnitionConfig {
   return {
     ignition: {
@@ -64,8 +64,8 @@ function lastConfig(http: string, https: string, { merged }: { merged: string })
 /** The command line of a machine is part of its spec, which is made before any test runs. */
 const PORT = 30_000 + (process.pid % 10_000);
 
-// All that a config can fetch, in one boot. The command line wins over fw_cfg; what it names is replaced by what that
-// names, which is merged with others and has files elsewhere.
+// One boot fetches everything that a config can fetch. The config of the command line wins over that of fw_cfg. It is
+// replaced by another one, which merges two more and has files on servers.
 register(
   {
     name: 'ignition.remote',
@@ -132,7 +132,7 @@ register(
     assert.equal(await box.succeed('stat -c %a /etc/plain'), '640');
     assert.deepEqual(https.requests, ['GET /secret']);
 
-    // The network of the first boot's initrd left nothing behind: the system asked for its own address.
+    // The system does not take over the network of the first boot's initrd: it asks for an address of its own.
     await box.waitForUnit('systemd-networkd.service');
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
   },

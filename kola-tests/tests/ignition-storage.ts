@@ -4,15 +4,15 @@ import { fixture, provision } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 const compiled = (name: string) => ignitionVerb('compile', fixture(`machines/${name}`));
-/** Device, type and mount point of what is mounted below /var, and swap areas. */
+/** Mount point and type of each file system below /var, and the swap areas. */
 const MOUNTED =
   "findmnt --list --noheadings --real --output TARGET,FSTYPE | grep '^/var/' | sort | tr -s ' '";
 
-// Partitions and every file system, in Butane; what holds data is used again by a machine that is made anew.
+// Partitions and every kind of file system, in Butane. A machine that is provisioned again uses the old partitions.
 register(
   {
     name: 'ignition.filesystems',
-    what: 'The config makes partitions and file systems, and a machine that is made anew keeps the data on them.',
+    what: 'The config makes partitions and file systems, and a machine that is provisioned again keeps the data on them.',
     machines: {
       box: {
         start: 'off',
@@ -47,7 +47,7 @@ register(
     const partitions = await box.succeed(table);
     assert.match(partitions, /^7 mine /m);
 
-    // The table must be as the config says, or Ignition would stop; wiping it is what the first config asked for.
+    // The table must match the config, or Ignition would stop. Only the first config asked to wipe it.
     const disks = (config.storage?.disks ?? []) as object[];
     const again = disks.map((disk) => ({ ...disk, wipeTable: false }));
     await provision(box, { ...config, storage: { ...config.storage, disks: again } });
@@ -66,7 +66,7 @@ register(
 register(
   {
     name: 'ignition.raid-luks',
-    what: 'A mirror and an encrypted disk of the config work after a reboot, and a lost disk is told.',
+    what: 'A mirror and an encrypted disk of the config work after a reboot, and the loss of a disk is reported.',
     machines: {
       box: {
         start: 'off',
@@ -114,7 +114,7 @@ register(
       'active\nactive',
     );
 
-    // One of the mirror's disks dies: the data stay, and the journal says it.
+    // One of the mirror's disks dies: the data stay, and the journal reports the loss.
     await box.succeed('mdadm --fail /dev/md/mirror $(readlink -f /dev/disk/by-id/virtio-left)');
     assert.equal(await box.succeed('cat /var/mirror/file'), 'mirrored');
     await box.retry(async () => {

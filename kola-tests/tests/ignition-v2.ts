@@ -3,7 +3,7 @@ import { ignitionVerb } from '../harness/guest/draisine.ts';
 import { fixture } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
-// A config of spec 2, as Flatcar's users have them, translated as they would.
+// A config of spec 2, as users of Flatcar have it, after `ignition translate`.
 register(
   {
     name: 'ignition.translated',

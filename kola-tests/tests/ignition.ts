@@ -5,7 +5,7 @@ import { register } from '../harness/run/register.ts';
 register(
   {
     name: 'ignition.files',
-    what: 'Files, folders, links and the host name of the config are there with their owners and modes.',
+    what: 'Files, folders and links of the config exist with their owners and modes, and the host name is set.',
     config: CONFIG,
   },
   async (_t, { box }) => {
@@ -16,11 +16,11 @@ register(
     );
     assert.equal(await box.succeed('/opt/bin/hello'), 'made by Ignition');
     assert.equal(await box.succeed('stat -c %h /opt/bin/again && date --date=@0 +%H'), '2\n01');
-    // Appended to what the image ships.
+    // Appended to the file that the image ships.
     const shipped = await box.succeed('cat /usr/share/draisine/etc/nftables.conf');
     assert.equal(await box.succeed('cat /etc/nftables.conf'), `${shipped}\n# appended`);
     assert.equal(await box.succeed('hostname'), 'provisioned');
-    // It ran as part of the first boot, and said so; the config itself does not lie about.
+    // The mark of a first boot that has ended.
     assert.equal(await box.succeed('ls /.draisine-provisioned'), '/.draisine-provisioned');
   },
 );
@@ -35,7 +35,7 @@ register(
       await box.succeed('systemctl show --property=Environment --value ssh.service'),
       'WORDS=ours',
     );
-    // The drop-in came on top of the unit that the image ships, not in its place.
+    // The drop-in adds to the unit that the image ships. It does not replace it.
     assert.match(
       await box.succeed('systemctl show --property=FragmentPath ssh.service'),
       /=\/usr\/lib\/systemd\//,
@@ -65,14 +65,14 @@ register(
       'core\n/home/core\nnot a tty',
     );
     assert.match(await box.fail(`${ssh('/root/other')} true 2>&1`), /Permission denied \(publickey\)/);
-    // On the screen, for a phone: how to log in. core is the only user with a key.
+    // The screen shows how to log in, with a code for a phone. core is the only user with a key.
     await box.retry(
       async () =>
         await box.succeed(
           '[ "$(qrencode -t ANSIUTF8 -m 2 -l L ssh://core@10.0.2.15)" = "$(cat /run/draisine/screen.issue)" ]',
         ),
     );
-    // A user that is not root: no rights, and none to be had.
+    // The user has no rights of root, and no way to get them.
     await box.fail(`${ssh('/root/key')} 'cat /etc/shadow || su -c true </dev/null'`);
   },
 );

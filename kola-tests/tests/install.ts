@@ -9,13 +9,13 @@ import { bootEntry } from '../harness/machine/boot-menu.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
-/* draisine-install: onto which disk, and whether what it made boots. */
+/* draisine-install: which disk it takes, and whether the installed system boots. */
 
-/** Room for the plan, and a bit of the owner's. */
+/** Enough for the partitions of the plan, and some space for the owner. */
 const TARGET = 8192;
-/** How often power fails in `install.power-cut`. Each time costs a boot. */
+/** The number of power cuts in `install.power-cut`. Each one costs a boot. */
 const CUTS = Number(process.env.DRAISINE_POWER_CUTS ?? 2);
-/** Seconds the work may take on native speed, besides reboots. */
+/** The seconds that an installation may take on a machine of native speed, without reboots. */
 const WORK_SECONDS = 30;
 
 const named = (name: string, files: readonly object[] = []): IgnitionConfig => ({
@@ -25,19 +25,19 @@ const named = (name: string, files: readonly object[] = []): IgnitionConfig => (
   },
 });
 
-/** Installs without a question. Returns what was printed. */
+/** Installs without a question. Returns the output. */
 async function install(box: Machine, words: string): Promise<string> {
   return await box.succeed(`draisine-install --yes ${words} 2>&1`, { seconds: 60 });
 }
 
-/** As `install`, but returns while it goes on. */
+/** Starts an installation, and returns while it runs. */
 async function beginInstall(box: Machine, words: string): Promise<void> {
   await box.succeed(
     `systemd-run --quiet --unit=install sh -c 'draisine-install --yes ${words}; sleep infinity'`,
   );
 }
 
-/** /usr of the installed disk under dm-verity, read through, beside the one that runs. */
+/** Reads all of the installed /usr with `veritysetup verify`. The running system's dm-verity device says the root hash. */
 async function usrIsWhole(box: Machine, disk: string): Promise<void> {
   await box.succeed(
     `root=$(dmsetup table usr | cut -d ' ' -f 12)
@@ -50,7 +50,7 @@ async function usrIsWhole(box: Machine, disk: string): Promise<void> {
 register(
   {
     name: 'install.refused',
-    what: 'The installer refuses every disk and every option that would do harm, and leaves the disk untouched.',
+    what: 'The installer refuses each disk and each option that would do harm, and leaves the disk untouched.',
     machines: {
       box: {
         disks: [
@@ -131,8 +131,8 @@ register(
   },
 );
 
-// Whoever sits at the console of a live medium, without a word on the command line: every answer but the right one leaves
-// the disk as it is.
+// A live medium whose command line does not ask for an installation, and a person at its console. Every answer but the
+// right one leaves the disk unchanged.
 register(
   {
     name: 'install.asked',
@@ -171,7 +171,7 @@ register(
   },
 );
 
-// One test, since what it needs takes long to come by: an installed disk and the medium in one machine.
+// All in one test, because a machine with an installed disk and the medium takes long to make.
 register(
   {
     name: 'install.boot',
@@ -202,7 +202,7 @@ register(
       tr -d '\\0' <$efi/Boot$first-$guid | grep -aq Draisine`);
     await usrIsWhole(box, target);
 
-    // With the medium still in, and no config but that on the disk's own ESP.
+    // The medium is still plugged in. The only config is on the disk's own ESP.
     await box.configure(undefined);
     await box.reboot();
     assert.equal(await box.succeed('hostname'), 'installed');
@@ -221,7 +221,7 @@ register(
     await box.unplug('system');
     await box.succeed('sha256sum /usr/bin/* >/dev/null && echo more >>/var/lib/kept && sync');
 
-    // The other way about: the medium boots with its own state, whatever the disk has.
+    // The medium boots with its own state, whatever is on the disk.
     await box.crash();
     await box.unplug('target');
     await box.plug('system');
@@ -230,7 +230,7 @@ register(
     assert.equal(await box.succeed('hostname'), 'medium');
     assert.deepEqual(await runsFrom(box), { root: 'vda', usr: 'vda' });
 
-    // The release again, into the slot that has it; a broken UKI is mended, the state stays.
+    // The same release goes into its slot again. A damaged UKI is repaired, and the state stays.
     await box.succeed(`mount ${target}-part1 /mnt && truncate -s 1M /mnt/EFI/Linux/*.efi && umount /mnt`);
     assert.match(await install(box, `--keep-state ${target}`), /Draisine .* is on nvme0n1/);
     await usrIsWhole(box, target);
@@ -239,7 +239,7 @@ register(
       `mount -o ro ${device} /mnt && sha256sum </mnt/EFI/Linux/draisine_*.efi && umount /mnt`;
     assert.equal(await box.succeed(uki(`${target}-part1`)), await box.succeed(uki('/dev/disk/draisine/esp')));
 
-    // A disk with another release: the slot it boots from is not touched.
+    // The disk has another release. The slot that it boots from is not touched.
     await box.succeed(`
       set -e
       node=$(readlink -f ${target})
@@ -261,7 +261,7 @@ register(
       lsblk --noheadings --output PARTLABEL \${node}p4 | grep -x 'draisine_usr_[0-9].*'
       mount -o ro \${node}p1 /mnt && ls /mnt/EFI/Linux | grep -c . | grep -qx 2 && umount /mnt`);
 
-    // Power fails while the release is installed once more: it comes up, with its state.
+    // The power fails while the release is installed once more. The disk still boots, with its state.
     await beginInstall(box, `--keep-state ${target}`);
     t.diagnostic(`power cut after ${await box.crashWithin(WORK_SECONDS / 2)} ms`);
     await box.configure(undefined);
@@ -272,13 +272,13 @@ register(
 );
 
 /**
- * QEMU writes what is erased on an eMMC block by block, seven MB a second, and partitions are erased before they are
- * used: no word of that to this one, neither here nor in the initrd of what is installed (systemd-debug-generator(8)).
+ * Turns off discard for the eMMC. QEMU erases an eMMC block by block, at 7 MB/s, and systemd-repart erases partitions
+ * before it uses them. The installed system needs it in its initrd as well (systemd-debug-generator(8)).
  */
 const NEVER_ERASED = 'echo 0 >/sys/block/mmcblk0/queue/discard_max_bytes';
 const dropIn = Buffer.from(`[Service]\nExecStartPre=-/bin/sh -c '${NEVER_ERASED}'\n`).toString('base64');
 
-// Onto soldered flash, with its boot partitions beside it. OVMF cannot boot from one: QEMU loads the kernel itself.
+// Soldered flash (eMMC) with its boot partitions. OVMF cannot boot from it, so QEMU loads the kernel itself.
 register(
   {
     name: 'install.emmc',
@@ -308,13 +308,13 @@ register(
   },
 );
 
-/** Unattended, up to the end: the console says so, and the machine is off. */
+/** Waits for the end of an unattended installation: the console reports it, and the machine switches itself off. */
 async function installed(box: Machine, on: RegExp): Promise<void> {
   await box.waitForConsole(on, { seconds: 200 });
   await box.goesDown('poweroff');
 }
 
-// A machine without any medium: the server's command line has it install itself onto its only disk.
+// A machine without a medium. The command line from the server makes it install itself onto its only disk.
 register(
   {
     name: 'install.from-pxe',
@@ -355,7 +355,8 @@ register(
   async (t, { box }) => {
     for (let cut = 1; cut <= CUTS; cut += 1) {
       if ((await runsFrom(box)).root !== 'vda') {
-        // The installation was through, and the new system came: without its partition table the medium is next.
+        // The installation was complete, and the new system has booted. Without a partition table on the disk, the firmware
+        // boots the medium again.
         await box.succeed(
           `dd if=/dev/zero of=${box.disk('target')} bs=1M count=4 oflag=direct conv=notrunc 2>&1`,
         );
@@ -363,7 +364,7 @@ register(
         await box.start();
       }
       await beginInstall(box, box.disk('target'));
-      // In turn while the disk is made, and while it is made bootable, which is short.
+      // Each second cut waits for the installer to write the boot loader: that step is short, and a random time would miss it.
       const late = cut % 2 === 0;
       if (late)
         await box.waitUntilSucceeds('journalctl --unit=install | grep "writing the boot loader"', {
@@ -384,8 +385,8 @@ register(
   },
 );
 
-// Two copies of one disk image have the same UUIDs: the firmware's word does not tell which of them was booted, and live
-// (with no config from elsewhere) not which one's config counts.
+// Two copies of one disk image have the same UUIDs. So the firmware's report does not tell which copy was booted, nor, in
+// a live boot without another config, whose config counts.
 register(
   {
     name: 'install.copies',

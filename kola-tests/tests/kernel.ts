@@ -7,7 +7,7 @@ import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
 import { join2 } from '../harness/machine/lan.ts';
 import { register } from '../harness/run/register.ts';
 
-/* The kernel of our own. What holds for Debian's too has no `image`. */
+/* Our own kernel. Tests that must pass on Debian's kernel as well have no `image`. */
 
 const image = 'n100';
 const tags = ['quick', 'kernel'];
@@ -15,7 +15,7 @@ const tags = ['quick', 'kernel'];
 register(
   {
     name: 'kernel.config',
-    what: 'The kernel that runs is the one that was configured, with a mitigation for each flaw of the processor.',
+    what: 'The running kernel has the configuration of the image, and a mitigation for each flaw of the processor.',
     image,
     tags,
   },
@@ -23,12 +23,12 @@ register(
     const running = gunzipSync(await box.copyFrom('/proc/config.gz')).toString();
     assert.equal(running, await readFile(await box.artifact('config'), 'utf8'));
     assert.match(await box.succeed('uname -r'), /^6\.\d+\.\d+-n100$/);
-    // Who built it, where and when is no part of it.
+    // The kernel does not contain who built it, where and when.
     assert.match(
       await box.succeed('cat /proc/version'),
       /^Linux version \S+ \(draisine@draisine\) .* #1 SMP /,
     );
-    // Each flaw of the processor has its mitigation, but where QEMU's has no switch (SSBD), or the host lacks microcode.
+    // Two exceptions: QEMU's processor has no switch for SSBD, and the host's microcode may lack a mitigation.
     const open = 'cd /sys/devices/system/cpu/vulnerabilities && grep Vulnerable *';
     assert.equal(await box.succeed(`${open} | grep -v -e microcode -e ^spec_store_bypass: || true`), '');
   },
@@ -43,7 +43,7 @@ register(
   },
   async (_t, { box }) => {
     assert.equal(await box.succeed('cat /sys/module/module/parameters/sig_enforce'), 'Y');
-    // Every module of the image, by one key; modinfo names it by its serial number.
+    // One key has signed every module of the image. modinfo names the key by its serial number.
     const keys = await box.succeed(
       'find /usr/lib/modules -name "*.ko" | while read -r path; do modinfo -F sig_key $path | grep . || echo "none: $path"; done | sort -u',
       { seconds: 120 },
@@ -66,7 +66,7 @@ register(
         name,
       );
     }
-    // What was refused was the signature: the module as it came loads.
+    // The module with its original signature loads, so the missing signature was the reason.
     await box.copyTo(module, '/run/own.ko');
     await box.succeed('insmod /run/own.ko && rmmod dummy');
   },
@@ -75,20 +75,20 @@ register(
 register(
   {
     name: 'kernel.no-unneeded',
-    what: 'A machine at rest has loaded no module that it does not need.',
+    what: 'An idle machine has loaded only the modules on a fixed list.',
     image,
     tags,
   },
   async (_t, { box }) => {
-    // What udev and services of a box at rest load, and why. Anything else came by itself.
+    // The modules that udev and the services of an idle box load, with the reason. No other module may be there.
     const known = new Set([
       'sch_fq_codel',
-      'virtio_balloon', // QEMU's
-      'qemu_fw_cfg', // the machine config
-      'i2c_i801', // the chipset's
+      'virtio_balloon', // a device of QEMU
+      'qemu_fw_cfg', // delivers the machine config
+      'i2c_i801', // the chipset's SMBus
       'i2c_smbus',
       'lpc_ich',
-      'iTCO_wdt', // its watchdog, with what watchdogs share
+      'iTCO_wdt', // the chipset's watchdog, and the code that watchdogs share
       'watchdog',
       'sha1_ssse3', // faster SHA-1, which the processor offers (X86FEATURE aliases)
       'sha1_generic',
@@ -107,7 +107,7 @@ register(
       loaded.filter((name) => !known.has(name)),
       [],
     );
-    // Without Secure Boot nothing is locked down; what would get round a lockdown is not there at all.
+    // Without Secure Boot the kernel is not locked down. The interfaces that would get round a lockdown are not built at all.
     assert.match(
       await box.succeed('cat /sys/kernel/security/lockdown'),
       /^\[none\] integrity confidentiality$/,
@@ -143,7 +143,7 @@ register(
     assert.equal(info.host.ociRuntime.name, 'crun');
     assert.equal(info.host.security.seccompEnabled, true);
     assert.equal(info.store.graphDriverName, 'overlay');
-    // All at once: limits of each controller, a user name space, a seccomp filter.
+    // One container has limits of each controller, a user name space and a seccomp filter.
     const run =
       `podman run --rm --network=none --entrypoint=/bin/busybox --memory=64m --cpus=0.5 --pids-limit=50
     --cpuset-cpus=0 --uidmap=0:100000:65536 ${BUSYBOX}`.replaceAll('\n', ' ');
@@ -151,7 +151,7 @@ register(
   },
 );
 
-/** Each expression of nft(8) that netavark's rules (src/firewall/nft.rs) and our firewall (ignition/sugar/firewall.ts) use. */
+/** All expressions of nft(8) in the rules of netavark (src/firewall/nft.rs) and of our firewall (ignition/sugar/firewall.ts). */
 const RULES = `
 table inet kola {
   map ports { type inet_proto . inet_service : verdict; }
@@ -197,11 +197,11 @@ register(
       'nft add chain inet kola redirected "{ type nat hook prerouting priority dstnat + 1; }"',
     );
     await box.succeed('nft add rule inet kola redirected tcp dport 443 redirect to :8443');
-    // What iptables-nft in a container asks for.
+    // The modules that iptables-nft in a container needs.
     await box.succeed(
       'modprobe --all ipt_REJECT ip6t_REJECT xt_connmark xt_LOG xt_owner xt_recent xt_statistic xt_physdev xt_set ip_set_hash_ip ip_set_hash_net',
     );
-    // They act: what is banned gets an answer that says so.
+    // The rules work: a banned address gets a rejection at once.
     await box.succeed(
       'ip address add 192.0.2.1/32 dev lo && nft delete rule inet kola input handle $(nft -a list chain inet kola input | sed -n "s/.*iif .*lo.* handle //p")',
     );
@@ -245,7 +245,7 @@ register(
     await endpoint(box, { own: keys[0], peer: keys[1], address: '10.99.0.1', at: '10.9.0.2' });
     await endpoint(peer, { own: keys[1], peer: keys[0], address: '10.99.0.2', at: '10.9.0.1' });
     await box.waitUntilSucceeds('ping -c 1 -W 2 10.99.0.2');
-    // Through the tunnel: its counters moved on both sides.
+    // The packets went through the tunnel: its counters moved on both sides.
     for (const machine of [box, peer])
       assert.ok(Number(await machine.succeed('cat /sys/class/net/wg0/statistics/rx_bytes')) > 100);
   },

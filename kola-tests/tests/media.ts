@@ -13,9 +13,9 @@ import { BUSYBOX } from '../harness/machine/busybox.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
-/* The image on other media than a disk of its own. */
+/* The image on media other than an installed disk. */
 
-/** A whole system, /usr verified, and nothing of it on a disk. */
+/** Checks that the whole system runs with a verified /usr, and that no part of it is on a disk. */
 async function isLive(box: Machine): Promise<void> {
   assert.equal(await box.succeed('systemctl is-system-running'), 'running');
   assert.equal(await box.succeed('findmnt --noheadings --output FSTYPE /'), 'tmpfs');
@@ -42,13 +42,13 @@ async function written(box: Machine): Promise<number> {
   return system[0]?.stats.wr_bytes ?? Number.NaN;
 }
 
-// The disk image as it is, on a stick, by the second entry of the menu. By the machine config alone it installs itself as
-// well, onto a SATA disk.
+// A stick with the unchanged disk image, started by the second entry of the boot menu. The machine config makes it
+// install itself onto a SATA disk.
 register(
   {
     name: 'media.live-stick',
     long: 'boots through the firmware, installs, and boots again: minutes under emulation; install.boot does so in the gate',
-    what: 'The image on a stick runs live without writing to it, and installs itself onto a disk.',
+    what: 'The image on a stick runs live without writing to the stick, and installs itself onto a disk.',
     machines: {
       box: {
         systemBus: 'usb',
@@ -80,11 +80,11 @@ register(
     t.diagnostic(`used: ${await box.succeed("free -m | awk '/^Mem/ { print $3 + $5 }'")} MiB`);
     await containerRuns(box);
     await box.succeed('touch /root/made && sync');
-    assert.equal(await written(box), 0, 'something of this boot reaches the next');
+    assert.equal(await written(box), 0, 'the next boot still has a file of this one');
     await box.poweroff();
 
     await box.unplug('system');
-    // The same machine config: of a system that is not live, install.conf wants nothing.
+    // The machine config is the same. install.conf has no effect on a system that does not run live.
     await box.start();
     assert.deepEqual(await runsFrom(box), { root: 'sda', usr: 'sda' });
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
@@ -92,7 +92,7 @@ register(
   },
 );
 
-/** As `isLive`, from an ISO: a disk with an image on it, as the system disk here, is left alone. */
+/** Does the checks of `isLive` for an ISO. The system disk, which also has an image, must stay untouched. */
 async function isFromIso(box: Machine, device: RegExp): Promise<void> {
   await isLive(box);
   assert.match(await box.succeed('findmnt --noheadings --output SOURCE,FSTYPE /run/initramfs/iso'), device);
@@ -105,13 +105,13 @@ async function isFromIso(box: Machine, device: RegExp): Promise<void> {
   assert.equal(await written(box), 0);
 }
 
-// By a word added in the menu, as ignition.config.url= would be, it installs itself as well: onto one of two disks that
-// differ in nothing else.
+// A word that is added in the boot menu, as ignition.config.url= would be, makes it install itself onto one of two equal
+// disks.
 register(
   {
     name: 'media.iso-cd',
     long: 'boots through the firmware, installs, and boots again: minutes under emulation; install.boot does so in the gate',
-    what: 'The ISO on a CD runs live, and installs itself onto the disk that was named in the boot menu.',
+    what: 'The ISO on a CD runs live, and installs itself onto the disk that the boot menu names.',
     machines: {
       box: {
         start: 'off',
@@ -152,7 +152,7 @@ register(
 
 const EMBEDDED = join(tmpdir(), `draisine-embedded-${process.pid}.iso`);
 
-// The image after dd to a stick, with a config that the verb has put into it. It boots by itself.
+// The ISO on a stick, as after `dd`, with a config from `iso embed`. It boots without a person.
 register(
   {
     name: 'media.iso-stick',
@@ -184,7 +184,7 @@ register(
         '-o',
         EMBEDDED,
       ]);
-      // Files of the machine, its config for QEMU's fw_cfg among them, are there once it was on.
+      // The machine's files, e.g. its config for QEMU's fw_cfg, exist only after its first start.
       await box.powerOn();
       await box.crash();
       await box.configure(undefined);
@@ -199,7 +199,7 @@ register(
   },
 );
 
-// A firmware without UEFI, or one that is set to do without: the screen says what to change.
+// A firmware without UEFI, or with UEFI turned off: the screen says which setting to change.
 register(
   {
     name: 'media.bios',

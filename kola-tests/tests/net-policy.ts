@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { register } from '../harness/run/register.ts';
 
-/** What a service behind a forwarded port says first; undefined when nothing comes in `ms`. */
+/** The first bytes from a service behind a forwarded port; undefined if none come within `ms`. */
 async function greeting(port: number, ms: number): Promise<string | undefined> {
   const socket = connect(port, '127.0.0.1');
   try {
@@ -68,7 +68,7 @@ table inet filter {
       'hello\n',
     );
 
-    // Whose rules are not ours stays: podman's.
+    // The rules of others (podman) stay.
     await box.succeed(
       'nft add table inet draisine && nft add table inet netavark && systemctl stop nftables.service',
     );
@@ -81,20 +81,20 @@ table inet filter {
 register(
   {
     name: 'net.dns-failure',
-    what: 'A DNS server that does not answer costs bounded time and breaks nothing else.',
+    what: 'If a DNS server does not answer, a lookup fails within bounded time, and nothing else breaks.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
     const link = await box.waitUntilSucceeds("ip -4 route show default | awk '{print $5}' | grep .");
     await box.succeed(`resolvectl dns ${link} 10.0.2.99 && resolvectl flush-caches`);
-    // Nobody there: an answer in bounded time, and it says what it is.
+    // There is no server at this address. The lookup fails within bounded time, with a message.
     const start = Date.now();
     assert.match(
       await box.fail('timeout 120 resolvectl query unreachable.example 2>&1'),
       /timed out|failed|All attempts|No route/i,
     );
     assert.ok(Date.now() - start < 110_000, 'resolved took its time');
-    // What needs no server still resolves, and nothing has fallen over.
+    // Names that need no server still resolve.
     assert.match(await box.succeed('getent hosts localhost'), /localhost/);
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
     await box.succeed(`resolvectl revert ${link} && networkctl reconfigure ${link}`);

@@ -24,7 +24,7 @@ register(
     assert.match(await box.succeed('getent ahostsv4 _gateway'), /^10\.0\.2\.2 /m);
     assert.match(await box.succeed('cat /etc/resolv.conf'), /^nameserver 127\.0\.0\.53$/m);
 
-    // Out to the host: 10.0.2.2 is its loopback.
+    // A connection to the host: 10.0.2.2 is its loopback.
     const socket = createSocket('udp4');
     try {
       await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
@@ -58,7 +58,7 @@ register(
       `listening on UDP: ${udp.join('\n')}`,
     );
 
-    // What the host sees: SSH greets, the resolver's stub and everything else does not answer.
+    // Seen from the host, SSH greets. Every other port, the resolver's stub included, does not answer.
     const port = await box.forward(22);
     const banner = await box.retry(async () => await firstBytes(port));
     assert.match(banner, /^SSH-2\.0-OpenSSH/);

@@ -5,8 +5,8 @@ import { register } from '../harness/run/register.ts';
 
 /*
  * The other end of the cable is a network name space of the same machine: `peer`, with `far` as its interface. The
- * near end is configured as on any machine, through files for systemd-networkd. Pings are bound to an interface:
- * what leaves by the default route is answered by QEMU's user network, whatever the address.
+ * near end is configured as on any machine, through files for systemd-networkd. Pings are bound to an interface,
+ * because QEMU's user network answers every ping that leaves by the default route.
  */
 
 /** Puts a cable between `near` of the machine and `far` of the name space `peer`. */
@@ -17,7 +17,7 @@ const CABLE = `
   ip -n peer link set far up
 `;
 
-/** Writes files of systemd.network(5) and systemd.netdev(5), and has them applied. */
+/** Writes files of systemd.network(5) and systemd.netdev(5), and applies them. */
 async function configure(box: Machine, files: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, text] of Object.entries(files))
     await box.copyTo(Buffer.from(text), `/etc/systemd/network/${name}`);
@@ -48,7 +48,7 @@ register(
     await box.waitUntilSucceeds('ping -I near -c 1 -W 1 10.10.1.1');
     assert.match(await box.succeed('ip route get 10.10.1.1'), / via 10\.9\.0\.2 dev near /);
     assert.match(await box.succeed('ip link show near'), / mtu 1400 /);
-    // The way out is still the one that DHCP gave.
+    // The default route is still the one from DHCP.
     assert.match(await box.succeed('ip route show default'), /^default via 10\.0\.2\.2 /);
   },
 );
@@ -94,7 +94,7 @@ register(
 register(
   {
     name: 'net.bond',
-    what: 'A bond goes on over its second cable when the first one is cut.',
+    what: 'A bond uses its second cable when the first one is cut.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
@@ -143,13 +143,13 @@ register(
       '10-wg0.network': '[Match]\nName=wg0\n\n[Network]\nAddress=10.9.0.1/24\n',
       '10-wg1.netdev': netdev('wg1', there, 51822, here, 51821, '10.9.0.1/32'),
     });
-    // A WireGuard interface keeps the socket of the name space it was made in: the tunnel runs over our loopback.
+    // A WireGuard interface keeps its socket in the name space where it was made. So the tunnel runs over our loopback.
     await box.waitUntilSucceeds('ip link show wg1');
     await box.succeed(`
     ip netns add peer && ip link set wg1 netns peer
     ip -n peer address add 10.9.0.2/24 dev wg1 && ip -n peer link set wg1 up`);
     await box.waitUntilSucceeds(ping('10.9.0.1'));
-    // An address that the peer's key does not cover is not let in.
+    // A packet from an address that the peer's key does not cover is dropped.
     await box.succeed('ip -n peer address flush dev wg1 && ip -n peer address add 10.9.0.3/24 dev wg1');
     await box.fail(ping('10.9.0.1'));
   },
@@ -162,7 +162,7 @@ register(
     tags: ['quick'],
   },
   async (_t, { box }) => {
-    // QEMU's router announces fec0::/64: the address is made of it and the card's own (SLAAC, RFC 4862).
+    // QEMU's router announces fec0::/64. The machine makes its address of that prefix and its MAC address (SLAAC, RFC 4862).
     await box.waitUntilSucceeds("ip -6 address show scope site | grep 'fec0::5054:ff:fe00:0/64'");
     await box.waitUntilSucceeds('ip -6 route show default | grep "proto ra"');
     await box.succeed('ping -c 1 -W 20 ::1');

@@ -16,7 +16,7 @@ register(
     machines,
   },
   async (_t, { box }) => {
-    // On a network of one's own, aardvark-dns answers for the containers by name.
+    // On a network that a user has made, aardvark-dns resolves the names of the containers.
     await box.succeed(`
     podman network create shop
     podman run --detach --name=web --network=shop --hostname=web ${WEB}`);
@@ -31,10 +31,14 @@ register(
 );
 
 register(
-  { name: 'podman.isolated-network', what: 'A container on an internal network has no way out.', machines },
+  {
+    name: 'podman.isolated-network',
+    what: 'A container on an internal network cannot reach other networks.',
+    machines,
+  },
   async (_t, { box }) => {
     await box.succeed('podman network create --internal --subnet=10.77.0.0/24 inside');
-    // Neither the host's network nor what is beyond it is in reach: there is no route at all.
+    // The container has no default route, so it reaches neither the host's network nor anything behind it.
     const said = await box.succeed(
       `podman run --rm --network=inside ${CLIENT} sh -c 'ip -4 -o address show dev eth0; ip route; wget -q -O - http://10.0.2.2/ 2>&1; true'`,
     );
@@ -69,7 +73,7 @@ register(
     try {
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const { port } = server.address() as AddressInfo;
-      // 10.0.2.2 is the host's loopback. What the container sends goes out masqueraded.
+      // 10.0.2.2 is the host's loopback. The packets of the container leave with the machine's address (masquerading).
       const said = await box.succeed(`podman run --rm ${CLIENT} wget -q -O - http://10.0.2.2:${port}/`);
       assert.equal(said, 'from the host');
     } finally {

@@ -9,7 +9,11 @@ import { register } from '../harness/run/register.ts';
 const machines = { box: { prepare: busybox } };
 
 register(
-  { name: 'podman.health', what: 'The health check of a container tells whether it is well.', machines },
+  {
+    name: 'podman.health',
+    what: 'The health check of a container reports whether the container is healthy.',
+    machines,
+  },
   async (_t, { box }) => {
     await box.succeed(`
     podman run --detach --name=web --network=none --entrypoint=/bin/busybox \\
@@ -25,7 +29,7 @@ register(
 register(
   {
     name: 'podman.rootless',
-    what: 'A user without rights runs containers of his own.',
+    what: 'A user without special rights runs containers.',
     machines,
     timeout: 240,
   },
@@ -39,7 +43,7 @@ register(
     const asAlice = (script: string): string =>
       `systemd-run --quiet --pipe --wait --uid=alice --property=PAMName=login --setenv=XDG_RUNTIME_DIR=/run/user/${uid} --working-directory=/home/alice bash -c '${script}'`;
     await box.succeed(asAlice('podman load --quiet --input=/var/tmp/busybox.tar'));
-    // Root inside, alice outside; what it serves is reached through pasta(1).
+    // The container's root is alice on the host. Its port is reached through pasta(1).
     const run = `podman run --rm --entrypoint=/bin/busybox ${BUSYBOX}`;
     assert.equal(
       await box.succeed(asAlice(`podman run --rm --network=none --entrypoint=/bin/busybox ${BUSYBOX} id -u`)),
@@ -58,7 +62,7 @@ register(
       ),
       `${48 * 2 ** 20}`,
     );
-    // Another user's containers are none of root's.
+    // Root does not see the containers of another user.
     assert.equal(await box.succeed('podman ps --all --quiet'), '');
   },
 );
@@ -108,7 +112,7 @@ register(
     assert.equal(await box.succeed('podman exec c37 hostname | wc -l'), '1');
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
     await box.succeed('podman rm --all --force --time=0', { seconds: 240 });
-    // Their monitors end a moment later.
+    // The monitors (conmon) end a moment later.
     await box.retry(
       async () => assert.equal(await box.succeed('podman ps --all --quiet; pgrep -c conmon || true'), '0'),
       { seconds: 10 },
@@ -116,7 +120,7 @@ register(
   },
 );
 
-/** The largest of the files below a folder. */
+/** The path of the largest file below a folder. */
 function largest(dir: string): string {
   const sizes = readdirSync(dir, { recursive: true, encoding: 'utf8' })
     .map((name) => join(dir, name))
@@ -127,11 +131,11 @@ function largest(dir: string): string {
   return sizes[0].path;
 }
 
-// An image goes to a registry of the house, with a certificate of the house, and comes back.
+// A registry in the home network, with a certificate of its own.
 register(
   {
     name: 'podman.registry',
-    what: 'An image goes to a private registry and back, and a damaged one is refused.',
+    what: 'An image is pushed to a private registry and pulled again, and a damaged image is refused.',
     machines,
   },
   async (t, { box }) => {
@@ -159,7 +163,7 @@ register(
     );
     assert.match(await box.fail(`podman pull --quiet --retry=0 ${name}:other 2>&1`), /manifest unknown/);
 
-    // What does not hash to what was asked for is not run.
+    // podman does not run an image whose digest is not the requested one.
     await box.succeed('podman rmi --all --force');
     const layer = largest(registry.storage);
     const bytes = readFileSync(layer);

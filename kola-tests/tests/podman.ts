@@ -5,19 +5,19 @@ import { register } from '../harness/run/register.ts';
 
 const machines = { box: { prepare: busybox } };
 
-/** A container of the test image; without a network unless `options` name one: that is quicker. */
+/** The command that runs a container of the test image. It has no network unless `options` name one: that is quicker. */
 function run(options: string, command: string): string {
   const network = /--(network|publish|pod)\b/.test(options) ? '' : '--network=none ';
   return `podman run ${network}--entrypoint=/bin/busybox ${options} ${BUSYBOX} ${command}`;
 }
 
-/** Says when a signal finds it prepared. */
+/** A container that prints `prepared` once it handles SIGTERM. */
 const FOREVER = 'sh -c \'trap "exit 0" TERM; echo prepared; while :; do sleep 1; done\'';
 
 register(
   {
     name: 'podman.exec-logs',
-    what: 'Commands run inside a container, and its output is in the journal.',
+    what: 'Commands run inside a container, and the output of a container is in the journal.',
     machines,
   },
   async (_t, { box }) => {
@@ -36,7 +36,7 @@ register(
       return found;
     });
     assert.equal(logs.stderr, 'to-stderr');
-    // The log is the journal: one place to look in, bounded by what bounds the journal.
+    // Containers log to the journal: there is one place to look, and one bound on its size.
     assert.match(await box.succeed('journalctl --output=cat CONTAINER_NAME=one'), /^to-stdout$/m);
 
     await box.succeed('podman rm --force --time=0 one');
@@ -66,7 +66,7 @@ register(
 register(
   {
     name: 'podman.oom',
-    what: 'A container that takes too much memory is ended, and nothing else is.',
+    what: 'A container that takes too much memory is killed, and no other process is.',
     machines,
     expect: [/^kernel: Memory cgroup out of memory: Killed process \d+ \((sh|busybox)\)/],
   },
@@ -74,8 +74,8 @@ register(
     const greedy = "sh -c 'a=0123456789abcdef; while :; do a=$a$a; done'";
     const limited = '--memory=16m --memory-swap=16m';
     assert.equal((await box.execute(run(`--rm ${limited}`, greedy))).code, 128 + 9);
-    // Why it ended is only sure to be told when something of the container lives on: conmon reads it from the
-    // cgroup, which systemd removes as soon as it is empty, often before conmon looks (8 times of 25 when busy).
+    // conmon reads the reason from the cgroup. systemd removes the cgroup as soon as it is empty, often before conmon
+    // reads it (8 times of 25 on a busy host). So a process of this container lives on.
     await box.succeed(
       run(`--detach --name=parent ${limited}`, `sh -c ${shellQuote(`${greedy}; echo $?; exec sleep 1000`)}`),
     );
@@ -84,7 +84,7 @@ register(
     });
     await box.succeed('podman stop --time=0 parent');
     assert.equal(await box.succeed("podman inspect --format='{{.State.OOMKilled}}' parent"), 'true');
-    // Nobody else was hurt.
+    // No other process was killed.
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
   },
 );
@@ -92,12 +92,12 @@ register(
 register(
   {
     name: 'podman.restart-policy',
-    what: 'A container that fails is started again, as often as it was told.',
+    what: 'A container that fails is started again, up to the number of times in its restart policy.',
     machines,
   },
   async (_t, { box }) => {
     await box.succeed(run('--detach --name=phoenix --restart=on-failure:2', "sh -c 'echo lived; exit 3'"));
-    // Started three times in all, then left alone.
+    // It starts three times in all.
     await box.retry(async () => {
       assert.equal(
         await box.succeed(
@@ -123,7 +123,7 @@ register(
     await box.succeed(
       run(keep, "sh -c 'echo kept >/data/file && chown 1000:2000 /data/file && chmod 640 /data/file'"),
     );
-    // Another container sees it, with its owner; one that has it read-only cannot change it.
+    // Another container sees the file with its owner. A container with a read-only volume cannot change it.
     assert.equal(
       await box.succeed(
         run(
@@ -164,7 +164,7 @@ register(
     assert.match(status, /^Seccomp:\t2$/m);
     assert.match(status, /^AppArmor: containers-default-[\d.]+ \(enforce\)$/m);
     assert.doesNotMatch(status, /is writable|mounted|renamed|^(vda|kmsg|mem|kvm|zfs)$/m);
-    // A process of the host's root is not in reach either: other name spaces than the host's.
+    // The container has other name spaces than the host, so it cannot reach processes of the host's root either.
     const names = 'cgroup ipc mnt net pid uts';
     const links = `for n in ${names}; do readlink /proc/self/ns/$n; done`;
     const host = (await box.succeed(links)).split('\n');
@@ -186,7 +186,7 @@ register(
 register(
   {
     name: 'podman.read-only',
-    what: 'A container can run with a read-only file system and without any rights.',
+    what: 'A container can run with a read-only root file system and without capabilities.',
     machines,
   },
   async (_t, { box }) => {
@@ -207,11 +207,11 @@ register(
 register(
   {
     name: 'podman.userns',
-    what: 'Root of a container with its own user name space is nobody on the host.',
+    what: 'In a container with its own user name space, root has no rights on the host.',
     machines,
   },
   async (_t, { box }) => {
-    // root of the container is user 100000 of the host, in what it is and in what it writes.
+    // The container's root is user 100000 on the host: its process and its files belong to that user.
     const said = await box.succeed(`
     mkdir /var/lib/mapped && chown 100000:100000 /var/lib/mapped
     ${run('--rm --uidmap=0:100000:65536 --gidmap=0:100000:65536 --volume=/var/lib/mapped:/data', `sh -c 'touch /data/file; cat /proc/self/uid_map'`)}
@@ -255,7 +255,7 @@ register(
     podman rmi ${BUSYBOX} && test -z "$(podman images --quiet)"
     podman load --quiet --input=/var/tmp/saved.tar`);
     assert.equal(await box.succeed(`podman image inspect --format='{{.Id}}' ${BUSYBOX}`), id);
-    // What is no image is refused, and nothing stays behind.
+    // podman refuses a file that is not an image, and leaves nothing behind.
     await box.succeed('truncate --size=100K /var/tmp/saved.tar');
     await box.fail(`podman rmi ${BUSYBOX} && podman load --input=/var/tmp/saved.tar`);
     assert.equal(await box.succeed('podman images --quiet'), '');
@@ -263,9 +263,9 @@ register(
 );
 
 register(
-  { name: 'podman.stop-signal', what: 'A container that is stopped can end in order.', machines },
+  { name: 'podman.stop-signal', what: 'A container that is stopped can end by itself.', machines },
   async (_t, { box }) => {
-    // An orderly end is the container's own: 0, not 137.
+    // The exit code is the container's own 0, and not the 137 of SIGKILL.
     await box.succeed(run('--detach --name=polite', FOREVER));
     await box.retry(async () => assert.equal(await box.succeed('podman logs polite'), 'prepared'));
     await box.succeed('podman stop --time=60 polite');
@@ -279,7 +279,7 @@ register(
     await box.succeed(`
     podman pod create --name=duo --infra=true --network=none
     ${run('--detach --pod=duo --name=server', 'httpd -f -p 127.0.0.1:80 -h /etc')}`);
-    // One network name space: its loopback is common to the pod's containers.
+    // The containers of a pod have one network name space, and so one loopback.
     assert.equal(await box.succeed(run('--rm --pod=duo', 'wget -q -O - http://127.0.0.1/hostname')), 'duo');
     await box.succeed('podman pod rm --force --time=0 duo');
     assert.equal(await box.succeed('podman ps --all --quiet'), '');

@@ -10,9 +10,9 @@ import { BUSYBOX } from '../harness/machine/busybox.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
-/* Machines without a disk of ours, booted over the network by `draisine serve --http-only`. */
+/* Machines without an installed disk, booted over the network by `draisine serve --http-only`. */
 
-/** A whole system, /usr verified, nothing on a disk, and the network goes on. */
+/** Checks that the system runs with a verified /usr, nothing of it is on a disk, and the network works. */
 async function isLive(box: Machine): Promise<void> {
   assert.equal(await box.succeed('systemctl is-system-running'), 'running');
   assert.equal(await box.succeed('findmnt --noheadings --output FSTYPE /'), 'tmpfs');
@@ -40,11 +40,11 @@ const STATIC = 'ip=10.0.2.77::10.0.2.2:255.255.255.0:::none nameserver=10.0.2.3'
 
 const BOARD = '8f3c1b52-4a0e-4f7e-9d6a-2b1c5e7a9d30';
 
-// 768 MiB: what is fetched into RAM, what runs from it, and a container.
+// 768 MiB hold the downloaded files, the system that runs from them, and a container.
 register(
   {
     name: 'pxe.ipxe',
-    what: 'A machine boots by iPXE, with the config for its hardware address, and runs a container.',
+    what: 'A machine boots by iPXE, gets the config for its hardware address, and runs a container.',
     machines: {
       box: { memory: 768, start: 'off', uuid: BOARD, disks: [{ name: 'oci', artifact: 'oci-busybox' }] },
     },
@@ -52,7 +52,7 @@ register(
   },
   async (t, { box }) => {
     const configs = await folder();
-    // By its hardware address, and another for the rest.
+    // One config for this hardware address, and another for all other machines.
     await writeFile(join(configs, '52-54-00-00-00-00.ign'), ignitionText(named('by-its-address')));
     await writeFile(join(configs, 'default.ign'), JSON.stringify(named('anybody')));
     const server = await startServe(
@@ -68,9 +68,9 @@ register(
       await isLive(box);
       assert.equal(await box.succeed('hostname'), 'by-its-address');
       await box.succeed('grep -w draisine.test=1 /proc/cmdline');
-      // As the kernel command line said, in the initrd and after it.
+      // The address of the kernel command line holds in the initrd and after it.
       assert.equal(await box.succeed("ip -4 -o addr show scope global | awk '{ print $4 }'"), '10.0.2.77/24');
-      // A pool knows this machine again at its next boot, although nothing was kept of this one.
+      // A pool recognizes the machine at its next boot, although the machine keeps nothing.
       assert.equal(
         await box.succeed('modprobe zfs && hostid'),
         createHash('sha256').update(`${BOARD}\n`).digest('hex').slice(0, 8),
@@ -92,11 +92,11 @@ register(
   },
 );
 
-// One bit of what is fetched: the machine says so and stops, before anything of it was run.
+// One bit of the downloaded /usr is changed. The machine reports it and stops before it runs a program of that /usr.
 register(
   {
     name: 'pxe.tampered',
-    what: 'A /usr that was changed on its way over the network is refused.',
+    what: 'A machine refuses a /usr that was changed on its way over the network.',
     machines: { box: { memory: 768, start: 'off' } },
     timeout: 120,
   },
@@ -137,7 +137,7 @@ async function flipBit(path: string, offset: number): Promise<void> {
   await file.close();
 }
 
-// OVMF fetches one file and starts it: kernel, initrd, /usr.
+// OVMF fetches and starts one file with the kernel, the initrd and /usr.
 register(
   {
     name: 'pxe.http-boot',

@@ -10,7 +10,8 @@ register(
   },
   async (_t, { box }) => {
     const hello = `podman run --rm --network=none --entrypoint=/bin/busybox ${BUSYBOX} echo hello`;
-    // All but the last 64 MiB at once, without writing it; then what is left, the blocks kept for root included.
+    // fallocate takes all but the last 64 MiB without writing. Then writes fill the rest, with the blocks that ext4 keeps
+    // for root.
     await box.succeed("fallocate --length=$(($(stat -f -c '%f * %S' /) - (64 << 20))) /var/full");
     assert.match(await box.fail('head -c 128M /dev/zero >/var/rest'), /No space left on device/);
 
@@ -28,12 +29,12 @@ register(
 register(
   {
     name: 'resources.oom',
-    what: 'A service that takes too much memory is ended, and the machine lives on.',
+    what: 'A service that takes too much memory is killed, and the machine keeps running.',
     tags: ['quick'],
     expect: [/^kernel: Memory cgroup out of memory: Killed process/, /^failed unit: greedy/],
   },
   async (_t, { box }) => {
-    // A service that takes more than it may is killed; the machine and the other services live.
+    // The kernel kills a service that takes more than its limit. The machine and the other services keep running.
     await box.fail(
       'systemd-run --unit=greedy --wait --property=MemoryMax=32M --property=MemorySwapMax=0 tail /dev/zero',
     );
@@ -46,9 +47,13 @@ register(
 );
 
 register(
-  { name: 'resources.tmp-full', what: 'A full /tmp is an error only for who fills it.', tags: ['quick'] },
+  {
+    name: 'resources.tmp-full',
+    what: 'A full /tmp is an error only for the program that fills it.',
+    tags: ['quick'],
+  },
   async (_t, { box }) => {
-    // /tmp is memory: it takes at most half of it, and a full one is an error for who fills it.
+    // /tmp is a tmpfs of at most half the memory.
     assert.match(await box.fail('head -c 1G /dev/zero >/tmp/full'), /No space left on device/);
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
     await box.succeed('rm /tmp/full && echo fits >/tmp/file');

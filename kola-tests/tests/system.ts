@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { register } from '../harness/run/register.ts';
 
-/** Each program that gives its caller more rights than it has, with its mode, owner and group. */
+/** Each program that gives its caller more rights, with its mode, owner and group. */
 const SETUID = `
 2755 root _ssh /usr/bin/ssh-agent
 2755 root shadow /usr/sbin/unix_chkpwd
@@ -36,11 +36,11 @@ register(
 register(
   {
     name: 'system.file-owners',
-    what: 'No file can be written by anybody, and each has an owner.',
+    what: 'No file is writable for everybody, and each file has an owner.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
-    // Directories that all may write to are sticky: nobody removes what others put there (unlink(2)).
+    // Directories that all users may write to are sticky: a user cannot remove the files of others (unlink(2)).
     assert.equal(
       await box.succeed('find / /etc /usr -xdev -perm -o+w ! -type l ! \\( -type d -perm -1000 \\)'),
       '',
@@ -56,9 +56,9 @@ register(
 );
 
 register(
-  { name: 'system.no-dead-links', what: 'No link of the image leads nowhere.', tags: ['quick'] },
+  { name: 'system.no-dead-links', what: 'Every symbolic link of the image has a target.', tags: ['quick'] },
   async (_t, { box }) => {
-    // Below /usr/share/draisine/etc is what /etc is laid over: its links count from /etc.
+    // /usr/share/draisine/etc is the lower layer of /etc, so its links are relative to /etc.
     const dead = await box.succeed(
       "find /usr -xdev -path /usr/share/draisine/etc -prune -o -xtype l -printf '%p -> %l\\n'",
     );
@@ -80,7 +80,7 @@ register(
   },
 );
 
-/** Numbers that files on state partitions and in pools carry: they may never change. */
+/** Numbers of users and groups. Files on state partitions and in pools carry them, so they must never change. */
 const GROUPS = `root:0 daemon:1 bin:2 sys:3 adm:4 tty:5 disk:6 lp:7 mail:8 kmem:15 dialout:20 cdrom:24 tape:26 sudo:27
   audio:29 shadow:42 utmp:43 video:44 staff:50 users:100 systemd-timesync:987 _ssh:988 sgx:989 clock:990 kvm:991
   render:992 input:993 systemd-journal:995 systemd-network:996 systemd-resolve:997 messagebus:999 nogroup:65534`;
@@ -90,13 +90,13 @@ const USERS = `root:0:0 daemon:1:1 bin:2:2 sys:3:3 systemd-timesync:987:987 sshd
 register(
   {
     name: 'system.users-pinned',
-    what: 'Users and groups have the numbers that files on disks rely on, and no password works.',
+    what: 'Users and groups keep the numbers that files on disks carry, and no account has a password.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
     assert.deepEqual((await box.succeed('cut -d: -f1,3 /etc/group')).split('\n'), GROUPS.split(/\s+/));
     assert.deepEqual((await box.succeed('cut -d: -f1,3,4 /etc/passwd')).split('\n'), USERS.split(/\s+/));
-    // No password fits, of root either, and only root has a shell.
+    // No account has a usable password, root included. Only root has a shell.
     assert.match(await box.succeed('cut -d: -f2 /etc/shadow | sort -u'), /^!?\*$/);
     assert.equal(await box.succeed('grep -v nologin$ /etc/passwd | cut -d: -f1,7'), 'root:/bin/bash');
     assert.equal(
@@ -113,7 +113,7 @@ register(
     tags: ['quick'],
   },
   async (_t, { box }) => {
-    // What must differ from machine to machine is not in the image that all of them have.
+    // All machines have the same image, so it must not contain values that must differ from machine to machine.
     assert.equal(
       await box.succeed(
         "find /usr -xdev \\( -name 'ssh_host_*' -o -name machine-id -o -name random-seed \\) -type f -size +0",
@@ -131,7 +131,7 @@ register(
 register(
   {
     name: 'system.etc-overlay',
-    what: 'Changes of /etc stay apart from the defaults that the image ships.',
+    what: 'Changes of /etc are stored apart from the defaults that the image ships.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
@@ -149,7 +149,7 @@ register(
 register(
   {
     name: 'system.journal',
-    what: 'The journal is kept on the state partition, for administrators only, within a bound.',
+    what: 'The journal is on the state partition, only administrators can read it, and its size is limited.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
@@ -162,7 +162,7 @@ register(
       /^a line to keep$/m,
     );
     assert.equal(await box.succeed(`stat -c '%a %U:%G' ${dir}/system.journal`), '640 root:systemd-journal');
-    // What happened before the state partition was there is in it too.
+    // The journal also has the messages from before the state partition was mounted.
     assert.match(await box.succeed('journalctl --boot --identifier=ignition --output=cat'), /Stage: files/);
     assert.match(
       await box.succeed(`systemd-analyze cat-config systemd/journald.conf`),
@@ -174,7 +174,7 @@ register(
 register(
   {
     name: 'system.timers',
-    what: 'The machine has just the timers that it should have, and they work.',
+    what: 'The machine has exactly the timers of a fixed list, and their services work.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
@@ -188,13 +188,13 @@ register(
       ['draisine-update.timer', 'draisine-watch.timer', 'fstrim.timer', 'systemd-tmpfiles-clean.timer'],
       'which timers a machine has',
     );
-    // Those of updates and of notifications do nothing until the machine config says where from, and to whom.
+    // The timers of updates and of notifications do nothing until the machine config names a channel or a receiver.
     for (const { unit, activates, next } of timers.filter((timer) => !timer.unit.startsWith('draisine-'))) {
       assert.ok(next > 0, `${unit} never elapses`);
       await box.succeed(`systemctl start ${activates}`);
     }
-    // The clean-up takes what is old (tmpfiles.d/tmp.conf) and leaves what is not. All times of a file count, and its
-    // ctime only the clock sets.
+    // The clean-up removes old files only (tmpfiles.d/tmp.conf). All times of a file count. A program cannot set the ctime,
+    // so the test moves the clock.
     const age = 60 * 24 * 3600;
     await box.jumpClock(-age);
     await box.succeed('touch /var/tmp/old');
@@ -208,7 +208,7 @@ register(
 register(
   {
     name: 'system.sysctl',
-    what: 'The kernel settings that protect the machine are in force.',
+    what: 'The kernel settings that protect the machine are set.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
@@ -241,12 +241,12 @@ register(
 register(
   {
     name: 'system.modules',
-    what: 'The modules that a machine may need can be loaded, and ZFS fits the kernel.',
+    what: 'The modules that a machine may need can be loaded, and the ZFS module matches the kernel and the tools.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
-    // Kernel taints (Documentation/admin-guide/tainted-kernels.rst): none before ZFS, then P and O of ZFS alone; and E
-    // where the kernel is Debian's, which our key is unknown to.
+    // Kernel taints (Documentation/admin-guide/tainted-kernels.rst): none before ZFS, then P and O, from ZFS alone. Debian's
+    // kernel adds E, because it does not know our key.
     assert.equal(await box.succeed('cat /proc/sys/kernel/tainted'), '0');
     await box.succeed('modprobe zfs');
     const signed = (await box.succeed('cat /sys/module/module/parameters/sig_enforce')) === 'Y';
@@ -256,10 +256,10 @@ register(
       await box.succeed('grep --with-filename . /sys/module/*/taint'),
       `/sys/module/spl/taint:O${unsigned}\n/sys/module/zfs/taint:PO${unsigned}`,
     );
-    // Program and module come from one source.
+    // The program and the module have the same version.
     const [program, module] = (await box.succeed('zfs version')).split('\n');
     assert.equal(module, program?.replace('zfs-', 'zfs-kmod-'));
-    // A module of each kind that is not loaded at boot can be: with its dependencies, for the running kernel.
+    // One module of each kind that is not loaded at boot. It loads with its dependencies into the running kernel.
     await box.succeed(
       'modprobe --all wireguard bonding 8021q bridge veth vxlan macvlan nf_tables nft_masq igc r8169 nvme usb_storage dm_crypt raid1 squashfs zram softdog',
     );
@@ -277,12 +277,12 @@ register(
       const options = (await box.succeed(`findmnt --noheadings --output OPTIONS ${where}`)).split(',');
       assert.ok(options.includes('nosuid') && options.includes('nodev'), `${where}: ${options.join()}`);
     }
-    // The first boot made the state partition, which the image does not have.
+    // The first boot makes the state partition. The image has none.
     const size = Number(await box.succeed('blockdev --getsize64 /dev/disk/draisine/state'));
     assert.ok(size >= 4 * 1024 ** 3, `the state partition has ${size} bytes`);
     const root = await box.succeed('findmnt --noheadings --output FSTYPE,OPTIONS /');
     assert.match(root, /^ext4\s.*errors=remount-ro/);
-    // A data disk that fails takes down what needs it, not the machine.
+    // If a data disk fails, only the units that need it fail. The machine stays up.
     assert.equal(await box.succeed('systemctl show --property=OnFailure --value local-fs.target'), '');
   },
 );
@@ -290,7 +290,7 @@ register(
 register(
   {
     name: 'system.time',
-    what: 'The clock is kept by NTP, and the time zone can be changed.',
+    what: 'NTP sets the clock, and the time zone can be changed.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
@@ -306,7 +306,7 @@ register(
 );
 
 register(
-  { name: 'system.ssh-keys-only', what: 'SSH takes keys and never a password.', tags: ['quick'] },
+  { name: 'system.ssh-keys-only', what: 'SSH accepts keys and no password.', tags: ['quick'] },
   async (_t, { box }) => {
     const config = await box.succeed('sshd -T');
     for (const line of [
@@ -328,14 +328,14 @@ register(
 register(
   {
     name: 'system.idle',
-    what: 'A machine at rest has most of its memory free and no job left to do.',
+    what: 'An idle machine has most of its memory free and no waiting job.',
     tags: ['quick'],
   },
   async (_t, { box }) => {
     const meminfo = await box.succeed('cat /proc/meminfo');
     const kib = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(meminfo)?.[1]);
     assert.ok(kib('MemAvailable') > 300 * 1024, `${kib('MemAvailable')} KiB available of ${kib('MemTotal')}`);
-    // A process that has just ended is a zombie until its parent looks, and a timer may be due: neither stays.
+    // A process that has just ended is a zombie until its parent waits for it, and a timer may be due. Both are brief.
     await box.retry(
       async () => {
         assert.equal(await box.succeed('systemctl list-jobs --no-legend'), '');

@@ -7,12 +7,12 @@ import { softly } from '../harness/guest/soft.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
-/* Updates: what a box takes from a channel and what not, and for what it waits. */
+/* Updates: which releases a box takes from a channel, which it refuses, and when it waits. */
 
 const HOUR = 3_600_000;
 const time = (milliseconds: number) => new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** Files of BASE that a test spoils, and what puts them back. */
+/** Paths of files of BASE, and a function that damages one of them for a while. */
 function spoiler({ channel, to }: Updating, image: string) {
   const at = (path: string) => join(channel.folder, path);
   const paths = {
@@ -22,7 +22,7 @@ function spoiler({ channel, to }: Updating, image: string) {
     usr: at(`${image}/releases/${to}/usr.img`),
     uki: at(`${image}/releases/${to}/uki.efi`),
   };
-  /** With another content while `use` runs. Large files are links: they are moved, not copied. */
+  /** Gives a file another content while `use` runs. Large files are links, so the original is moved, not copied. */
   const spoilt = async (which: keyof typeof paths, content: string | Buffer, use: () => Promise<void>) => {
     const path = paths[which];
     await rename(path, `${path}.kept`);
@@ -36,7 +36,7 @@ function spoiler({ channel, to }: Updating, image: string) {
   return { paths, spoilt };
 }
 
-/** That a verb of `draisine` fails with a sentence, and the disk is as it was. */
+/** Returns a check: a verb of `draisine` fails with a matching message, and leaves the disk unchanged. */
 function refuser(box: Machine, from: string) {
   return async (verb: string, why: RegExp): Promise<void> => {
     const { code, stderr } = await box.execute(`draisine ${verb}`, { seconds: 120 });
@@ -46,7 +46,7 @@ function refuser(box: Machine, from: string) {
   };
 }
 
-/** That nothing is done now, and why. */
+/** Checks that the box waits for a reason of this kind, and says what ends the wait. */
 async function waits(box: Machine, kind: string): Promise<void> {
   await box.succeed('draisine check', { seconds: 60 });
   const told = JSON.parse(await box.succeed('draisine why --json')) as {
@@ -61,7 +61,7 @@ register(
   {
     name: 'update.refused',
     long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
-    what: 'A box takes nothing that is not signed, new, whole and its own, and says in a sentence what is wrong.',
+    what: 'A box takes a release only if it is signed, newer, complete and made for its image. Otherwise one sentence says what is wrong.',
     timeout: 600,
   },
   async (_t, { box }) => {
@@ -149,7 +149,7 @@ register(
 register(
   {
     name: 'update.waits',
-    what: 'A box that does not update now says for what it waits and what ends that.',
+    what: 'A box that waits with an update says why it waits and what ends the wait.',
     timeout: 480,
   },
   async (_t, { box }) => {
@@ -207,7 +207,7 @@ register(
           assert.match(await box.succeed('journalctl --identifier=draisine --no-pager'), /begun anew/);
         },
       });
-      // In a window of another zone: now, by the clock of Kiritimati, and not by that of UTC.
+      // The window is open now by the clock of Kiritimati, and closed by that of UTC.
       await box.succeed('draisine stage', { seconds: 180 });
       const minutes = (Math.floor(Date.now() / 60_000) + 14 * 60 - 5) % 1440;
       const clock = `${String(Math.floor(minutes / 60)).padStart(2, '0')}:${String(minutes % 60).padStart(2, '0')}`;
@@ -217,7 +217,7 @@ register(
       await policy({ mode: 'auto', windows, zone: 'Pacific/Kiritimati' });
       const { next } = JSON.parse(await box.succeed('draisine why --json')) as { next: { action: string } };
       assert.equal(next.action, 'reboot');
-      // Withdrawn after it was staged: out of the boot menu.
+      // The release is withdrawn after it was staged, so it must leave the boot menu.
       await channel.issue({ withdrawn: [{ version: to, reason: 'eats data', since }] });
       await box.succeed('draisine check && draisine update', { seconds: 120 });
       assert.deepEqual(await runningRelease(box), { version: from, entries: [`draisine_${from}.efi`] });

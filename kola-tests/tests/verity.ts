@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { register } from '../harness/run/register.ts';
 
-/** Block of /usr's file system whose contents the tests spoil: somewhere in its middle. */
+/** A block in the middle of /usr's file system. The tests damage it. */
 const BLOCK = 10_000;
 const OFFSET = BLOCK * 4096 + 77;
 
-/** The partition with the data that dm-verity checks: fifth word of its table (verity.rst). */
+/** The partition with the data that dm-verity checks. It is the fifth word of dm-verity's table (verity.rst). */
 const DATA = '/dev/block/$(dmsetup table usr | cut -d" " -f5)';
 
 /** Flips all bits of a byte of the partition under /usr. */
@@ -17,7 +17,7 @@ const FLIP = `
 register(
   {
     name: 'verity.corrupt-block',
-    what: 'A damaged block of /usr is noticed and never read.',
+    what: 'A damaged block of /usr is detected, and no program can read it.',
     tags: ['quick'],
     expect: [
       /^kernel: device-mapper: verity: .* data block 10000 is corrupted/,
@@ -31,7 +31,7 @@ register(
     await box.succeed(FLIP);
     assert.match(await box.fail(read(BLOCK)), /Input\/output error/);
     assert.match(await box.succeed('dmsetup status usr'), /verity C$/); // C: corruption was found
-    // Only that block is refused, and only as long as it is wrong.
+    // Only that block is refused, and only while it is damaged.
     await box.succeed(read(BLOCK + 1));
     await box.succeed(FLIP);
     assert.equal(await box.succeed(read(BLOCK)), before);

@@ -6,7 +6,7 @@ const ONE_DISK = { box: { disks: [{ name: 'disk', size: 128 }] } };
 register(
   {
     name: 'zfs.snapshot-rollback',
-    what: 'A ZFS snapshot can be read, cloned and gone back to.',
+    what: 'A ZFS snapshot can be read, cloned and rolled back to.',
     machines: ONE_DISK,
   },
   async (_t, { box }) => {
@@ -16,7 +16,7 @@ register(
     await box.fail('touch /tank/data/.zfs/snapshot/one/x');
     await box.succeed('zfs clone tank/data@one tank/clone && echo three >>/tank/clone/file');
     assert.equal(await box.succeed('cat /tank/data/file /tank/clone/file'), 'two\none\nthree');
-    await box.fail('zfs destroy tank/data@one'); // the clone stands on it
+    await box.fail('zfs destroy tank/data@one'); // the clone depends on it
     await box.succeed('zfs rollback tank/data@one');
     assert.equal(await box.succeed('cat /tank/data/file'), 'one');
   },
@@ -25,7 +25,7 @@ register(
 register(
   {
     name: 'zfs.send-receive',
-    what: 'A dataset is copied with its changes, and a damaged copy is refused.',
+    what: 'A dataset and its later changes are copied by send and receive, and a damaged stream is refused.',
     machines: ONE_DISK,
   },
   async (_t, { box }) => {
@@ -39,7 +39,7 @@ register(
       '/tank/to:\nmore\n\n/tank/to/.zfs/snapshot/one:\nblob',
     );
     assert.equal(await box.succeed('zfs get -H -o value compression tank/to'), 'zstd');
-    // The checksum in the stream is looked at: a flipped byte is refused and changes nothing.
+    // `zfs receive` checks the checksum in the stream: it refuses a flipped byte and changes nothing.
     await box.succeed('zfs send tank/from@two >/var/tmp/stream');
     await box.succeed(
       'size=$(stat -c %s /var/tmp/stream) && printf X | dd of=/var/tmp/stream bs=1 seek=$((size / 2)) conv=notrunc status=none',
@@ -68,12 +68,12 @@ register(
 );
 
 register(
-  { name: 'zfs.quota', what: 'A quota stops its own dataset and no other.', machines: ONE_DISK },
+  { name: 'zfs.quota', what: 'A quota limits its own dataset and no other.', machines: ONE_DISK },
   async (_t, { box }) => {
     await box.succeed(
       `zpool create -O compression=off tank ${box.disk('disk')} && zfs create -o quota=8M tank/small && zfs create tank/other`,
     );
-    // In large pieces: each write that is close to the quota waits for a transaction group.
+    // The writes are large, because each write near the quota waits for a transaction group.
     assert.match(
       await box.fail('dd if=/dev/zero of=/tank/small/blob bs=1M count=16 conv=fsync'),
       /Disk quota exceeded/,
@@ -87,7 +87,7 @@ register(
 register(
   {
     name: 'zfs.zvol',
-    what: 'A volume of a pool carries a file system and can be rolled back.',
+    what: 'A volume of a pool can hold a file system and can be rolled back.',
     machines: ONE_DISK,
   },
   async (_t, { box }) => {

@@ -3,7 +3,7 @@ import { join2 } from '../harness/machine/lan.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
-/* What happens to pools: crashes, moves, years. */
+/* Pools over their lifetime: lost disks, moves to another machine, old features, idle disks. */
 
 const disks = (size: number, ...names: string[]) => ({ disks: names.map((name) => ({ name, size })) });
 
@@ -17,7 +17,7 @@ register(
     const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => box.disk(name));
     await box.succeed(`zpool create tank raidz2 ${a} ${b} ${c} ${d} && head -c 8M /dev/urandom >/tank/blob`);
     const sum = await box.succeed('sha256sum </tank/blob');
-    // Any two of four are enough.
+    // Two of the four disks are enough.
     await box.succeed(
       `zpool offline tank ${a} && zpool offline tank ${c} && zpool export tank && zpool import tank`,
     );
@@ -32,7 +32,7 @@ register(
 register(
   {
     name: 'zfs.moves',
-    what: 'A pool moves to another machine, and one that was not handed back is refused until it is forced.',
+    what: 'A pool moves to another machine. A pool that was not exported is refused until the import is forced.',
     machines: { old: disks(128, 'left', 'right', 'kept'), young: {} },
   },
   async (_t, { old, young }) => {
@@ -47,7 +47,7 @@ register(
     await young.succeed('zpool import tank');
     assert.equal(await young.succeed('cat /tank/file'), 'from the old machine');
 
-    // Switched off in good order is not handed back: the old machine may come up again and write to it.
+    // A shutdown does not export a pool: the old machine may start again and write to it.
     await old.succeed(`zpool create kept ${old.disk('kept')} && echo 'not handed back' >/kept/file`);
     await old.poweroff();
     await old.give('kept', young);
@@ -71,7 +71,7 @@ register(
     await box.succeed(`zpool create -d tank ${box.disk('disk')} && echo old >/tank/file`);
     assert.equal(await box.succeed('zpool get -H -o value feature@async_destroy tank'), 'disabled');
     await box.succeed('zpool export tank && zpool import tank && zfs snapshot tank@before');
-    // An import brings nothing that an older system could not read.
+    // An import does not enable features that an older system could not read.
     assert.equal(await box.succeed('zpool get -H -o value feature@lz4_compress tank'), 'disabled');
     assert.match(await box.succeed('zpool status tank'), /features are not enabled/);
 
@@ -90,10 +90,10 @@ register(
     waits: true,
   },
   async (_t, { box }) => {
-    // A disk that could sleep is not woken: nothing is written to an idle pool for two minutes.
+    // Nothing is written to an idle pool for two minutes, so a sleeping disk is not woken.
     await box.succeed(`zpool create tank ${box.disk('disk')} && echo x >/tank/file && zpool sync tank`);
     const written = `awk -v disk="$(basename "$(readlink -f ${box.disk('disk')})")" '$3 == disk {print $8, $10}' /proc/diskstats`;
-    await box.succeed('sleep 12'); // two transaction groups (zfs_txg_timeout): what was left to say has been said
+    await box.succeed('sleep 12'); // two transaction groups (zfs_txg_timeout): earlier changes are on the disk
     const before = await box.succeed(written);
     assert.match(before, /^\d+ \d+$/);
     await box.succeed('sleep 120', { seconds: 180 });
@@ -104,7 +104,7 @@ register(
 register(
   {
     name: 'zfs.arc-gives-way',
-    what: 'The cache of ZFS gives its memory to programs that need it.',
+    what: 'The cache of ZFS gives memory back to programs that need it.',
     machines: { box: disks(512, 'disk') },
   },
   async (_t, { box }) => {
@@ -117,7 +117,7 @@ register(
     );
     const full = await arc();
     assert.ok(full >= 60, `the ARC holds ${full} MiB of a file that was read`);
-    // A process that wants the memory gets it: nobody is killed (the checks after the test look for that too).
+    // A process that needs the memory gets it, and no process is killed (the checks after the test look for that too).
     assert.equal(await box.succeed('head -c 220M /dev/zero | tail -c 220M | wc -c'), String(220 << 20));
     const rest = await arc();
     assert.ok(rest < full, `the ARC keeps its ${full} MiB`);
@@ -127,7 +127,7 @@ register(
 register(
   {
     name: 'zfs.send-to-machine',
-    what: 'A dataset is sent to another machine over SSH, and so are its changes.',
+    what: 'A dataset and its later changes are sent to another machine over SSH.',
     machines: {
       from: { ...disks(128, 'disk'), nics: [{ network: 'user' }, { network: 'lan' }] },
       to: { ...disks(128, 'disk'), nics: [{ network: 'user' }, { network: 'lan' }] },
@@ -152,7 +152,7 @@ register(
   },
 );
 
-/** Lets root of `from` log in to `to`: keys only. */
+/** Lets root of `from` log in to `to` with a key. */
 async function trust(from: Machine, to: Machine): Promise<void> {
   const key = await from.succeed(
     'mkdir -p -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id_ed25519 && cat /root/.ssh/id_ed25519.pub',

@@ -15,7 +15,7 @@ register(
     await box.succeed('head -c 8M /dev/urandom >/tank/blob && sync');
     const sum = await box.succeed('sha256sum </tank/blob');
 
-    // One disk of three is wiped while the pool is not in use: the two others have all of it.
+    // One disk of three is wiped while the pool is exported. The two other disks have all the data.
     await box.succeed(`zpool export tank && dd if=/dev/zero of=${b} bs=1M count=126 conv=fsync status=none`);
     await box.succeed('zpool import tank');
     assert.equal(await box.succeed('zpool list -H -o health tank'), 'DEGRADED');
@@ -38,7 +38,7 @@ register(
     await box.succeed(`zpool create tank mirror ${box.disk('left')} ${box.disk('right')}`);
     await box.succeed('head -c 16M /dev/urandom >/tank/blob');
     const sum = await box.succeed('sha256sum </tank/blob');
-    // Past the labels in front (0.5 MiB) and the boot block; the labels at the end are not met either.
+    // The damage spares the labels at both ends (0.5 MiB each) and the boot block.
     await box.succeed(
       `zpool export tank && dd if=/dev/zero of=${box.disk('left')}-part1 bs=1M seek=8 count=100 conv=fsync status=none`,
     );
@@ -48,14 +48,14 @@ register(
     assert.match(status, /virtio-left +ONLINE +0 +0 +[1-9]/);
     assert.match(status, /virtio-right +ONLINE +0 +0 +0/);
     assert.equal(await box.succeed('sha256sum </tank/blob'), sum);
-    // Healed for good: a second look finds nothing.
+    // The repair is permanent: a second scrub finds no damage.
     await box.succeed('zpool clear tank && zpool scrub -w tank');
     assert.match(await box.succeed('zpool status tank'), /scrub repaired 0B in .* with 0 errors/);
   },
 );
 
-// zed(8): a disk that goes is replaced by the spare. Once it is back the spare is given up by hand: zed knows again what has a
-// bus, as SATA disks have, and virtio's have none.
+// zed(8) replaces a lost disk by the spare. When the disk is back, this test detaches the spare by hand: zed recognizes a
+// returned disk by its bus, which SATA disks have and virtio disks lack.
 register(
   {
     name: 'zfs.spare',
@@ -96,7 +96,7 @@ register(
 
     await box.succeed(`zpool replace -w tank ${box.disk('right')} ${box.disk('spare')}`);
     assert.equal(await box.succeed('zpool list -H -o health tank'), 'ONLINE');
-    // The new disk has it all: the old one may go.
+    // The new disk has all the data, so the old disk may be removed.
     await box.succeed(`zpool offline tank ${box.disk('left')} && zpool export tank && zpool import tank`);
     assert.equal(await box.succeed('sha256sum </tank/written-while-degraded'), sum);
     await box.succeed(`zpool online tank ${box.disk('left')} && zpool wait -t resilver tank`);

@@ -6,7 +6,7 @@ import { sha256 } from '../../sdk/lib/files.ts';
 import { artifactDigests } from './ground.ts';
 import { temporaryCheckout } from './testing.ts';
 
-test('an artifact counts by what is in its file; one that is not as the manifest says is none', async (t) => {
+test('an artifact counts by the content of its file; one that differs from the manifest has no digest', async (t) => {
   const { root } = await temporaryCheckout(t, {});
   const dir = join(root, 'out/n100');
   mkdirSync(dir, { recursive: true });

@@ -7,7 +7,10 @@ import { type ImageArtifacts, readArtifacts } from '../harness/qemu/artifacts.ts
 import { emulatorOf } from '../harness/qemu/emulator.ts';
 import type { Ground } from './vm.ts';
 
-/** Of an artifact that is not as its manifest says: a test that uses it is told so, the others can be run. */
+/**
+ * The digest of an artifact. For an artifact that differs from its manifest it is a note, because only the tests that
+ * use it must fail.
+ */
 async function digestOf(artifacts: ImageArtifacts, name: string): Promise<Sha256> {
   try {
     return (await artifacts.get(name)).sha256;
@@ -17,7 +20,7 @@ async function digestOf(artifacts: ImageArtifacts, name: string): Promise<Sha256
   }
 }
 
-/** The digests of an image's manifest and of all that it names, each file checked. */
+/** The digests of an image's manifest and of all files that it names. Each file is checked. */
 export async function artifactDigests(out: string, image: string): Promise<Readonly<Record<string, Sha256>>> {
   const artifacts = await readArtifacts(out, image);
   const text = await readFile(join(out, image, 'manifest.json'), 'utf8');
@@ -30,7 +33,7 @@ export async function artifactDigests(out: string, image: string): Promise<Reado
   return { ...Object.fromEntries(digests), 'manifest.json': sha256(text) };
 }
 
-/** What the VM tests of an image run on. */
+/** The artifacts and tools that the VM tests of an image run on. */
 export async function groundOf({ image, out, toolTree }: Place): Promise<Ground> {
   const artifacts = await artifactDigests(out, image);
   const kernel = await (await readArtifacts(out, image)).get('kernel');

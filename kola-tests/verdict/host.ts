@@ -1,13 +1,13 @@
-/** What of this host decides about a verdict, besides what a test asks QEMU for. */
+/** The properties of this host that a verdict depends on, besides the accelerator of QEMU. */
 export interface Host {
   readonly node: string;
   readonly platform: string;
-  /** Root may do what others may not, and tests look at both. */
+  /** Root has other rights than a user, and some tests depend on them. */
   readonly root: boolean;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Variables that say where something is, or are the harness's own: they differ between checkouts. */
+/** Variables that name folders or belong to the harness. They differ between checkouts, and no verdict depends on them. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
   'DRAISINE_CACHE',
   'DRAISINE_IGNITION_SOURCE',

@@ -6,13 +6,13 @@ import { canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 export interface Inputs {
   /** One digest for all of it. The same in every checkout and folder. */
   readonly key: Sha256;
-  /** What went into the key, by name: to tell what changed. */
+  /** The parts of the key, by name. They show what has changed. */
   readonly parts: Readonly<Record<string, string>>;
-  /** Whether the files are still as they were read: a run that was edited meanwhile says nothing of either state. */
+  /** True if the files have not changed since they were read. An edit during the run makes its result worthless. */
   unchanged(): boolean;
 }
 
-/** Files and values, put together. */
+/** Makes inputs of files and values. */
 export function inputsOf(
   sources: Sources,
   { files, npm }: Pick<Closure, 'npm'> & { readonly files: Iterable<string> },
@@ -22,7 +22,7 @@ export function inputsOf(
   const parts = Object.fromEntries([
     ...names.map((name) => [name, sources.file(name).digest]),
     ...[...npm].map(([name, digest]) => [`npm:${name}`, digest]),
-    // TypeScript becomes JavaScript by it.
+    // tsx translates TypeScript to JavaScript.
     ['npm:tsx', sources.npm('tsx')],
     ...Object.entries(values).map(([name, value]) => [`value:${name}`, canonicalJson(value)]),
   ]) as Readonly<Record<string, string>>;

@@ -2,17 +2,17 @@ import { log } from '../../sdk/lib/log.ts';
 import type { Inputs } from './inputs.ts';
 import { dropPass, keepPass, type Pass, readPass, type Subject } from './record.ts';
 
-/** Looks up what has passed already, and remembers what passes now. */
+/** Looks up earlier passes, and remembers new ones. */
 export interface Keeper {
-  /** The pass of the same inputs. Inputs that are unknown have none. */
+  /** The pass of the same inputs. Unknown inputs have none. */
   look(subject: Subject, inputs: Inputs | undefined): Promise<Pass | undefined>;
-  /** To be told how each test ended that was looked up. Returns at once. */
+  /** Takes the result of a test that was looked up. Returns at once. */
   ended(subject: Subject, how: Promise<Omit<Pass, 'at'> | undefined>): void;
   /** Returns when everything is on disk. */
   settle(): Promise<void>;
 }
 
-/** With `fresh` nothing has passed yet. */
+/** Makes a keeper. With `fresh` it finds no earlier pass. */
 export function createKeeper({ fresh }: { readonly fresh: boolean }): Keeper {
   const waited = new Map<string, Inputs>();
   const pending: Promise<void>[] = [];

@@ -14,7 +14,7 @@ async function cache(t: TestContext): Promise<string> {
   return join(root, 'out/cache/kola/verdicts/vm/n100%20zfs.mirror');
 }
 
-test('a pass is found by its subject and its inputs only, and told with date and duration', async (t) => {
+test('a pass is found by its subject and its inputs only, and reported with date and duration', async (t) => {
   await cache(t);
   await keepPass(subject, key(1), pass);
   assert.deepEqual(await readPass(subject, key(1)), pass);
@@ -27,7 +27,7 @@ test('a pass is found by its subject and its inputs only, and told with date and
   assert.equal(await readPass(subject, key(1)), undefined);
 });
 
-test('a record that is cut short, spoiled, of another format or another key is none', async (t) => {
+test('a truncated or damaged record, or one of another format or key, counts as none', async (t) => {
   const folder = await cache(t);
   await keepPass(subject, key(1), pass);
   const path = join(folder, `${key(1)}.json`);
@@ -58,14 +58,14 @@ test('a record that is cut short, spoiled, of another format or another key is n
   assert.deepEqual(await readPass(subject, key(1)), pass);
 });
 
-test('many runs at once write the same record: it is whole, and nothing else is left', async (t) => {
+test('many runs at once write the same record: the record is whole, and no other file is left', async (t) => {
   const folder = await cache(t);
   await Promise.all(Array.from({ length: 40 }, () => keepPass(subject, key(1), pass)));
   assert.deepEqual(await readPass(subject, key(1)), pass);
   assert.deepEqual(readdirSync(folder), [`${key(1)}.json`]);
 });
 
-test('the oldest go, and never the one just written: a clock that was set back does not matter', async (t) => {
+test('the oldest records are removed, and never the newest one, even if the clock was set back', async (t) => {
   const folder = await cache(t);
   const future = new Date('2099-01-01');
   for (let digit = 1; digit <= 30; digit += 1) {

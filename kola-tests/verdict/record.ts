@@ -6,7 +6,7 @@ import { type Sha256, writeAtomic } from '../../sdk/lib/files.ts';
 import { readOrEmpty } from '../harness/qemu/lines.ts';
 import { seconds } from '../harness/qemu/wait.ts';
 
-/** What was run: a file of unit tests, a VM test, or a test on a sabotaged machine. */
+/** The subject of a verdict: a file of unit tests, a VM test, or a test on a sabotaged machine. */
 export interface Subject {
   readonly kind: 'unit' | 'vm' | 'sabotage';
   readonly name: string;
@@ -18,20 +18,20 @@ export interface Pass {
   readonly at: string;
   /** How long it took, in milliseconds. */
   readonly ms: number;
-  /** How many tests it was. */
+  /** The number of tests. */
   readonly tests: number;
 }
 
-/** As reports say it. */
+/** The pass in the words of reports. */
 export function toldPass({ at, ms, tests }: Pass): string {
   const what = tests === 1 ? 'passed' : `${tests} tests passed`;
   return `cached: ${what} on ${at.slice(0, 16).replace('T', ' ')} UTC in ${seconds(ms)}`;
 }
 
-/** Raised when what a record means changes: older ones are then as none. */
+/** The format of records. A change of their meaning raises it, and older records no longer count. */
 const FORMAT = 1;
 
-/** Passes that are kept of one subject: those of other branches, and of before an edit that is taken back. */
+/** The number of passes that are kept for one subject: other branches and reverted edits need earlier ones. */
 const KEPT = 16;
 
 function folderOf({ kind, name }: Subject): string {
@@ -42,7 +42,7 @@ function pathOf(subject: Subject, key: Sha256): string {
   return join(folderOf(subject), `${key}.json`);
 }
 
-/** The pass of a subject with these inputs; none when there was none, or its record is not whole or of another format. */
+/** The pass of a subject with these inputs; undefined if there is none, or if its record is damaged or of another format. */
 export async function readPass(subject: Subject, key: Sha256): Promise<Pass | undefined> {
   let value: unknown;
   try {
@@ -63,7 +63,7 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-/** How long the latest pass of a subject took, whatever its inputs were, in milliseconds: to foretell the next. */
+/** The duration in milliseconds of a subject's latest pass with any inputs. It serves as a forecast. */
 export async function latestMs(subject: Subject): Promise<number | undefined> {
   const folder = folderOf(subject);
   const dated = (await recordsOf(folder)).sort((a, b) => b.time - a.time);
@@ -74,19 +74,19 @@ export async function latestMs(subject: Subject): Promise<number | undefined> {
   return undefined;
 }
 
-/** Keeps a pass. Two runs may keep the same one: either record is whole. */
+/** Stores a pass. Two runs may store the same one at once: both records are whole. */
 export async function keepPass(subject: Subject, key: Sha256, pass: Pass): Promise<void> {
   const record = { format: FORMAT, ...subject, key, ...pass };
   await writeAtomic(pathOf(subject, key), `${JSON.stringify(record)}\n`);
   await dropOld(subject, `${key}.json`);
 }
 
-/** Forgets a pass: the same inputs have failed. */
+/** Removes a pass, because the same inputs have failed. */
 export async function dropPass(subject: Subject, key: Sha256): Promise<void> {
   await rm(pathOf(subject, key), { force: true });
 }
 
-/** Whatever the clock says, the record that was just written stays. */
+/** Removes the oldest records. The latest one stays, whatever its time is. */
 async function dropOld(subject: Subject, latest: string): Promise<void> {
   const folder = folderOf(subject);
   const others = (await recordsOf(folder)).filter(({ path }) => basename(path) !== latest);

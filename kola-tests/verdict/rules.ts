@@ -1,11 +1,11 @@
 import type { Sources } from '../../build/for-kola.ts';
 
 /*
- * What decides about a verdict and cannot be read off import declarations. Where in doubt, more counts: a test that runs
- * too often costs time, one that does not run hides a fault.
+ * Inputs of verdicts that import declarations do not show. In doubt, a file counts: a test that runs too often costs
+ * time, and a test that does not run hides a fault.
  */
 
-/** Each room, and those below it, whose files its own read by path. */
+/** Each room, with the rooms below it whose files it reads by path. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   sdk: [],
   build: ['sdk'],
@@ -18,14 +18,14 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 const TYPESCRIPT = /\.[cm]?ts$/;
 
-/** What these load by a name that is only known when they run, or by starting a program. */
+/** The modules that these files load under a name that they compute, or by starting a program. */
 const LOADS: Readonly<Record<string, (sources: Sources) => readonly string[]>> = {
   draisine: () => ['draisine.ts'],
   'build/product/images.ts': (sources) => modulesBelow(sources, 'images'),
-  // Modules that they have written themselves.
+  // They load only modules that they have written themselves.
   'build/graph/code.test.ts': () => [],
   'build/graph/key.test.ts': () => [],
-  // Machine configs of an owner: those that there are.
+  // It loads an owner's machine config: any config of the checkout.
   'ignition/load.ts': (sources) =>
     ['images', 'kola-tests/fixtures'].flatMap((dir) => modulesBelow(sources, dir)),
   'ignition/machine.test.ts': (sources) => modulesBelow(sources, 'images'),
@@ -33,7 +33,7 @@ const LOADS: Readonly<Record<string, (sources: Sources) => readonly string[]>> =
   'kola-tests/harness/run/sabotage-suite.ts': (sources) => modulesBelow(sources, 'kola-tests/sabotage'),
 };
 
-/** For `ClosureOptions.loads`. */
+/** The function for `ClosureOptions.loads`. */
 export function loadsOf(sources: Sources): (name: string) => readonly string[] | undefined {
   return (name) => LOADS[name]?.(sources);
 }
@@ -50,7 +50,7 @@ export function isTypeScript(name: string): boolean {
   return TYPESCRIPT.test(name);
 }
 
-/** The rooms that files are in, and those below them. */
+/** The rooms of these files, and the rooms below them. */
 export function roomsOf(files: Iterable<string>): readonly string[] {
   const rooms = new Set<string>();
   for (const file of files) {
@@ -61,7 +61,7 @@ export function roomsOf(files: Iterable<string>): readonly string[] {
   return [...rooms].sort();
 }
 
-/** What is read by path: all files of these rooms that are no TypeScript, and those beside the rooms. */
+/** The files that are read by path: all files of these rooms except TypeScript, and the files beside the rooms. */
 export function dataOf(sources: Sources, rooms: readonly string[]): readonly string[] {
   return [
     ...rooms.flatMap((room) => sources.filesBelow(room)).filter((name) => !isTypeScript(name)),

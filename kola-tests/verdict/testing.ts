@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openSources, type Sources } from '../../build/for-kola.ts';
 
-/** For tests: a checkout of its own with these files, and a cache of its own. Changes the process's environment. */
+/** Makes a checkout with these files and a cache, for tests. Changes the process's environment. */
 export async function temporaryCheckout(
   t: TestContext,
   files: Readonly<Record<string, string>>,
@@ -29,7 +29,7 @@ export async function temporaryCheckout(
 export interface Checkout {
   readonly root: string;
   write(name: string, text: string): void;
-  /** As the next process would see it. */
+  /** Reads the checkout again, as a new process would. */
   open(): Sources;
 }
 

@@ -42,7 +42,7 @@ const FILES: Readonly<Record<string, string>> = {
   'tsconfig.json': '{}',
 };
 
-/** Whether the file would be run again. */
+/** True if the file would run again. */
 async function runs(
   { open }: Checkout,
   { host = HOST, values = {} }: { host?: Host; values?: Record<string, string> } = {},
@@ -51,7 +51,7 @@ async function runs(
   return (await createKeeper({ fresh: false }).look(subject, inputs)) === undefined;
 }
 
-/** Has it pass as it is now. */
+/** Records a pass of the present state. */
 async function pass({ open }: Checkout): Promise<void> {
   const keeper = createKeeper({ fresh: false });
   await keeper.look(subject, unitInputs(open(), FILE, HOST, {}));
@@ -59,7 +59,7 @@ async function pass({ open }: Checkout): Promise<void> {
   await keeper.settle();
 }
 
-/** Writes each file in turn: is the test run again? Puts it back: is it not? */
+/** Edits each file in turn: the test must run again. Then restores the file: the test must not run. */
 async function edits(t: TestContext, files: Readonly<Record<string, string>>, again: boolean): Promise<void> {
   const checkout = await temporaryCheckout(t, FILES);
   await pass(checkout);
@@ -72,7 +72,7 @@ async function edits(t: TestContext, files: Readonly<Record<string, string>>, ag
   }
 }
 
-test('each class of input of a file of unit tests: an edit has it run again', async (t) => {
+test('an edit of any kind of input makes a file of unit tests run again', async (t) => {
   await edits(
     t,
     {
@@ -99,12 +99,12 @@ test('each class of input of a file of unit tests: an edit has it run again', as
   assert.equal(await runs(checkout), true, 'a new file');
 });
 
-test('what is no input: other tests, modules that it does not import, documentation', async (t) => {
+test('other tests, modules that are not imported, and documentation are no inputs', async (t) => {
   const others = { 'ignition/deep/other.test.ts': '2', 'ignition/unused.ts': '2', 'build/unused.ts': '2' };
   await edits(t, { ...others, 'docs/a.md': '2' }, false);
 });
 
-test('one that can start programs, or looks outside of its folder, depends on all of its rooms', async (t) => {
+test('a test that can start programs, or looks outside its folder, depends on all files of its rooms', async (t) => {
   for (const text of [
     "import 'node:child_process';",
     "import '../../sdk/lib/checkout.ts';",
@@ -121,7 +121,7 @@ test('one that can start programs, or looks outside of its folder, depends on al
   }
 });
 
-test('host, environment and what the stage gives are inputs; folders, and where the cache is, are none', async (t) => {
+test('the host, the environment and the variables of the stage are inputs; paths of folders and of the cache are not', async (t) => {
   const checkout = await temporaryCheckout(t, FILES);
   await pass(checkout);
   for (const host of [
@@ -160,7 +160,7 @@ test('checks of all sources depend on every file, and on their tools', async (t)
   assert.equal(key(), before);
 });
 
-test('what cannot be known is always run: an import of unknown target, a module that is not there', async (t) => {
+test('a test with unknown inputs always runs: an import with an unknown target, a missing module', async (t) => {
   for (const text of ['await import(name);', "import './gone.ts';"]) {
     const checkout = await temporaryCheckout(t, { ...FILES, [FILE]: text });
     assert.equal(unitInputs(checkout.open(), FILE, HOST), undefined);
@@ -169,7 +169,7 @@ test('what cannot be known is always run: an import of unknown target, a module 
   }
 });
 
-test('an edit while it runs, a failure after a pass, --fresh', async (t) => {
+test('an edit during the run keeps no verdict, a failure removes a pass, and --fresh finds none', async (t) => {
   const checkout = await temporaryCheckout(t, FILES);
   const keeper = createKeeper({ fresh: false });
   await keeper.look(subject, unitInputs(checkout.open(), FILE, HOST));
@@ -189,9 +189,12 @@ test('an edit while it runs, a failure after a pass, --fresh', async (t) => {
   assert.equal(await runs(checkout), true, 'it failed with these very inputs');
 });
 
-test('the inputs of nearly every file of unit tests that there is are known', async () => {
+test('the inputs of nearly every file of unit tests are known', async () => {
   const sources = openSources(CHECKOUT);
   const names = (await unitTestFiles(CHECKOUT)).map((file) => relative(CHECKOUT, file));
   const unknown = names.filter((name) => unitInputs(sources, name, hostFacts()) === undefined);
-  assert.ok(unknown.length <= 5, `run every time, each for a reason that rules.ts may name: ${unknown}`);
+  assert.ok(
+    unknown.length <= 5,
+    `these files run every time, unless rules.ts names what they load: ${unknown}`,
+  );
 });

@@ -6,21 +6,21 @@ import type { Host } from './host.ts';
 import { type Inputs, inputsOf } from './inputs.ts';
 import { dataOf, isTest, isTypeScript, loadsOf, roomsOf } from './rules.ts';
 
-/** Modules by which a test may have others read any file of its rooms. */
+/** Modules that start programs. Such a program may read any file of the test's rooms. */
 const STARTS_PROGRAMS: readonly string[] = ['child_process', 'worker_threads', 'cluster'];
 
-/** Who knows where the checkout is may read any file of it. */
+/** A test that imports this module knows the folder of the checkout, and may read any file in it. */
 const PLACE = 'sdk/lib/checkout.ts';
 
-/** A test file that names a folder outside of its own, from which it may read modules. */
+/** Matches a test file that names a folder outside its own. It may read modules there. */
 const LOOKS_AROUND =
   /\bCHECKOUT\b|process\.cwd\(\)|\.\.['"`/]+[^'"`]*['"`],\s*import\.meta\.url|dirname[^\n]*'\.\.'/;
 
 /**
- * The inputs of a file of unit tests (by path from the checkout); undefined when they cannot be known without running it.
- * They are what it imports, all files of its own folder, and every file that is no TypeScript of the rooms that its
- * imports are in and of those below. One that can start programs, knows where the checkout is, or looks outside of
- * its folder, has all files of those rooms. Other tests never count. `values` are what it is given besides.
+ * The inputs of a file of unit tests (its path is relative to the checkout); undefined if they cannot be known without a
+ * run. They are its imports, all files of its own folder, and all files except TypeScript of the rooms of its imports and
+ * of the rooms below. A test that can start programs, knows the folder of the checkout, or looks outside its folder
+ * depends on all files of those rooms. Other tests never count. `values` are what it is given besides.
  */
 export function unitInputs(
   sources: Sources,
@@ -74,7 +74,7 @@ function startsPrograms({
   );
 }
 
-/** Tests and sabotages of machines count where they are imported. */
+/** False for VM tests and sabotages: they count only if they are imported. */
 function isOfRoom(name: string): boolean {
   return !(isTypeScript(name) && /^kola-tests\/(tests|sabotage)\//.test(name));
 }

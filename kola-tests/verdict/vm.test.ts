@@ -85,7 +85,7 @@ function inputs(
   return vmInputs(checkout.open(), registered, { ...GROUND, ...ground }, { ...HOST, ...host }, broken);
 }
 
-/** What is looked up with these inputs, after what was kept with `kept`. */
+/** True if a test with these inputs would run after a pass with the inputs `kept`. */
 async function runs(found: Inputs | undefined): Promise<boolean> {
   return (await createKeeper({ fresh: false }).look({ kind: 'vm', name: 'zfs.one' }, found)) === undefined;
 }
@@ -115,7 +115,7 @@ async function edits(
   }
 }
 
-test('each file that a VM test depends on: an edit has it run again', async (t) => {
+test('an edit of any file that a VM test depends on makes the test run again', async (t) => {
   await edits(
     t,
     FILES,
@@ -137,7 +137,7 @@ test('each file that a VM test depends on: an edit has it run again', async (t) 
   );
 });
 
-test('what a VM test does not depend on: other tests, reports, the command line that it does not use', async (t) => {
+test('a VM test does not depend on other tests, on reports, or on a command line that it does not use', async (t) => {
   await edits(
     t,
     FILES,
@@ -156,20 +156,20 @@ test('what a VM test does not depend on: other tests, reports, the command line 
   );
 });
 
-test('a VM test that runs the command line depends on all that this may load', async (t) => {
+test('a VM test that runs the command line depends on all modules that the command line may load', async (t) => {
   const base = { ...FILES, [TEST]: "import '../harness/guest/draisine.ts';" };
   const behind = ['draisine', 'draisine.ts', 'ignition/verbs.ts', 'build/used.ts', 'images/n100/image.ts'];
   await edits(t, base, [...behind, 'build/keys/a.asc', 'packages/overlays/a'], true);
   await edits(t, base, ['kola-tests/cli/test.ts', 'kola-tests/tests/other.ts'], false);
 });
 
-test('what a test takes of build/ counts, and the data of that room; what the harness takes does not', async (t) => {
+test('modules of build/ that a test imports count, with the data of that room; those that the harness imports do not', async (t) => {
   const base = { ...FILES, [TEST]: "import '../../build/for-kola.ts';" };
   await edits(t, base, ['build/for-kola.ts', 'build/used.ts', 'build/keys/a.asc'], true);
   await edits(t, FILES, ['build/for-kola.ts', 'build/used.ts', 'build/keys/a.asc'], false);
 });
 
-test('a sabotage depends on its own module too, and is another verdict than its test', async (t) => {
+test('a sabotage also depends on its own module, and has another verdict than its test', async (t) => {
   const sabotage = 'kola-tests/sabotage/boot.ts';
   await edits(t, FILES, [sabotage, TEST], true, { sabotage });
   await edits(t, FILES, ['kola-tests/sabotage/checks.ts'], false, { sabotage });
@@ -178,7 +178,7 @@ test('a sabotage depends on its own module too, and is another verdict than its 
   assert.equal(await runs(inputs(checkout, { sabotage })), true);
 });
 
-test('artifacts, QEMU, accelerator, machines, host: each is an input', async (t) => {
+test('artifacts, QEMU, the accelerator, machines and the host are inputs', async (t) => {
   const checkout = await temporaryCheckout(t, FILES);
   await pass(inputs(checkout));
   const config = { ignition: { version: '3.3.0' }, storage: { files: [{ path: '/a' }] } };
@@ -204,7 +204,7 @@ test('artifacts, QEMU, accelerator, machines, host: each is an input', async (t)
   assert.equal(await runs(inputs(checkout)), false);
 });
 
-test('a checkout elsewhere has the same key', async (t) => {
+test('a checkout in another folder has the same key', async (t) => {
   const [here, there] = [
     inputs(await temporaryCheckout(t, FILES)),
     inputs(await temporaryCheckout(t, FILES)),
@@ -213,7 +213,7 @@ test('a checkout elsewhere has the same key', async (t) => {
   assert.deepEqual(differences(here, there), []);
 });
 
-test('what differs from run to run is named by the test, and left out', () => {
+test('a test names the values that differ from run to run, and they do not count', () => {
   const definition = (port: number, file: string): TestDefinition => ({
     name: 'a.b',
     what: 'It works.',
@@ -243,7 +243,7 @@ test('the inputs of every VM test and sabotage are known; their machines are the
     const { name } = each.definition;
     const parts = Object.keys(vmInputs(sources, each, GROUND, hostFacts())?.parts ?? {});
     assert.ok(parts.length > 50, `${name}: unknown`);
-    // By it a module of kola-tests/ could read any file of the checkout, and nobody would know which.
+    // With such an import, a module of kola-tests/ could read any file of the checkout, and no rule would know which.
     const more = parts.includes('draisine.ts') || parts.includes('build/for-kola.ts');
     assert.ok(more || !parts.includes('sdk/lib/checkout.ts'), name);
     assert.ok(vmInputs(sources, each, GROUND, hostFacts(), sabotage), name);

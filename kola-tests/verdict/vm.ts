@@ -11,17 +11,17 @@ import type { Host } from './host.ts';
 import { type Inputs, inputsOf } from './inputs.ts';
 import { dataOf, isTest, loadsOf, ROOMS } from './rules.ts';
 
-/** What VM tests run on. */
+/** The artifacts and tools that VM tests run on. */
 export interface Ground {
   readonly image: string;
-  /** Of the artifacts, by name. A test may use any of them: all count. */
+  /** Digests of the artifacts, by name. A test may use any of them, so all count. */
   readonly artifacts: Readonly<Record<string, Sha256>>;
   /** The folder of the tool tree with QEMU, whose name is its key. */
   readonly toolTree: string;
   readonly accel: Pick<Acceleration, 'kind' | 'identity'>;
 }
 
-/** How a sabotaged run differs from a test's own: where it is declared, and its name. */
+/** The two inputs that a sabotaged run has besides those of its test: the module that declares the sabotage, and its name. */
 export interface Sabotaged {
   readonly file: string;
   readonly name: string;
@@ -29,7 +29,7 @@ export interface Sabotaged {
 
 const SUITE = 'kola-tests/harness/run/suite.ts';
 
-/** What the harness imports and no verdict depends on: making of tools, choice of tests, telling of results. */
+/** Modules of the harness that no verdict depends on: they make tools, choose tests or report results. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'build/image/sdk.ts',
   'kola-tests/denylist.json',
@@ -42,7 +42,10 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'sdk/lib/log.ts',
 ]);
 
-/** What the harness takes of build/ makes tool trees, which count by their keys, and reads manifests. What a test takes counts. */
+/**
+ * Modules whose imports of build/ do not count. The harness uses build/ to make tool trees, which count by their keys,
+ * and to read manifests. What a test itself imports of build/ counts.
+ */
 const OF_HARNESS: ReadonlySet<string> = new Set([
   'kola-tests/harness/qemu/artifacts.ts',
   'kola-tests/harness/qemu/tree.ts',
@@ -62,7 +65,7 @@ export function vmInputs(
 ): Inputs | undefined {
   const named = (url: string): string => relative(sources.checkout, fileURLToPath(url));
   const own = [named(file), ...(sabotage ? [named(sabotage.file)] : [])];
-  // The suite loads all modules, of which only these decide.
+  // The suite loads the modules of all tests. A verdict depends on its own ones only.
   const loads = loadsOf(sources);
   try {
     const closure = sources.closure([SUITE, ...own], {
@@ -89,7 +92,7 @@ export function vmInputs(
       },
     );
   } catch (error) {
-    if (error instanceof Failure) return undefined; // it imports what is not there: running it tells
+    if (error instanceof Failure) return undefined; // an import is missing: the run reports it
     throw error;
   }
 }
