@@ -8,8 +8,7 @@ import { emulatorOf } from '../harness/qemu/emulator.ts';
 import type { Ground } from './vm.ts';
 
 /**
- * The digest of an artifact. For an artifact that differs from its manifest it is a note, because only the tests that
- * use it must fail.
+ * The digest of an artifact, or `none` if the artifact differs from its manifest: then only the tests that use it fail.
  */
 async function digestOf(artifacts: ImageArtifacts, name: string): Promise<Sha256> {
   try {
