@@ -17,6 +17,7 @@ export { type Fragment, mergeFragments } from './sugar/fragment.ts';
 export { type NetworkOptions, network } from './sugar/network.ts';
 export { type NotifyOptions, type NotifyTarget, notify } from './sugar/notify.ts';
 export { type ReplicateOptions, replicate } from './sugar/replicate.ts';
+export { type SmartOptions, smart } from './sugar/smart.ts';
 export { hostname, kernelArguments, time } from './sugar/system.ts';
 export { type UnitOptions, unit } from './sugar/unit.ts';
 export { type SnapshotPolicy, scrub, snapshotPolicy } from './sugar/upkeep.ts';

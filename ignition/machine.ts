@@ -24,6 +24,7 @@ import { checkNames, checkSections, type Names } from './sugar/names.ts';
 import { type NetworkOptions, network } from './sugar/network.ts';
 import { type NotifyOptions, notify } from './sugar/notify.ts';
 import { type ReplicateOptions, replicate } from './sugar/replicate.ts';
+import { type SmartOptions, smart } from './sugar/smart.ts';
 import {
   hostname,
   type KernelArgumentOptions,
@@ -72,6 +73,8 @@ export interface MachineOptions<
   readonly snapshots?: { readonly [Name in NoInfer<Dataset | Pool>]?: SnapshotPolicy };
   /** Of every pool, monthly unless it says otherwise here: what is never read through cannot be repaired in time. */
   readonly scrubs?: { readonly [Name in NoInfer<Pool>]?: { readonly schedule?: string } | 'never' };
+  /** When disks test themselves; default: a short test each night, a long one each week. */
+  readonly smart?: SmartOptions;
   /** Datasets that are sent to other machines. */
   readonly replicate?: readonly ReplicateOptions<NoInfer<Dataset | Pool>>[];
   readonly pods?: { readonly [Name in Pod]: PodOptions };
@@ -113,6 +116,7 @@ const SECTIONS: Names<MachineOptions<never, never, never>> = {
   datasets: true,
   snapshots: true,
   scrubs: true,
+  smart: true,
   replicate: true,
   pods: true,
   containerNetworks: true,
@@ -187,6 +191,7 @@ export function machine<
     ...each(datasets, dataset),
     ...each(options.snapshots, snapshotPolicy),
     ...each(scrubsOf(pools, options.scrubs), scrub),
+    ...(options.smart ? [smart(options.smart)] : []),
     ...(options.replicate ?? []).map((one) => replicate(one)),
     ...each(options.pods, pod),
     ...each(options.containerNetworks, containerNetwork),

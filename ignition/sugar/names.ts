@@ -15,6 +15,7 @@ import {
 import type { NetworkOptions } from './network.ts';
 import type { NotifyOptions } from './notify.ts';
 import type { Receive, ReplicateOptions } from './replicate.ts';
+import type { SelfTest, SmartOptions } from './smart.ts';
 import type { KernelArgumentOptions, TimeOptions } from './system.ts';
 import type { UnitOptions } from './unit.ts';
 import type { UpdateOptions } from './update.ts';
@@ -45,6 +46,7 @@ const SINGLE = {
   time: { zone: true, servers: true } satisfies Names<TimeOptions>,
   network: { interfaces: true, bonds: true, bridges: true, vlans: true } satisfies Names<NetworkOptions>,
   firewall: { allow: true } satisfies Names<FirewallOptions>,
+  smart: { short: true, long: true, temperature: true } satisfies Names<SmartOptions>,
   notify: { targets: true, heartbeat: true, config: true } satisfies Names<NotifyOptions>,
   kernelArguments: { present: true, absent: true } satisfies Names<KernelArgumentOptions>,
   update: {
@@ -150,6 +152,7 @@ const SSH: Names<SshAccess> = {
   receive: true,
   forwarding: true,
 };
+const SELF_TEST: Names<SelfTest> = { hour: true, weekday: true, day: true };
 const RECEIVE: Names<Receive> = { dataset: true, floor: true };
 const REPLICATE: Names<ReplicateOptions> = {
   dataset: true,
@@ -190,6 +193,8 @@ export function checkSections(
     checkNames(ssh, SSH, `users.${name}.ssh`);
     checkNames(ssh.receive ?? {}, RECEIVE, `users.${name}.ssh.receive`);
   }
+  for (const [kind, test] of Object.entries(sections.smart ?? {}))
+    if (typeof test === 'object') checkNames((test ?? {}) as object, SELF_TEST, `smart.${kind}`);
   for (const [index, one] of Object.entries(sections.replicate ?? {}))
     checkNames((one ?? {}) as object, REPLICATE, `replicate[${index}]`);
   for (const [name, container] of Object.entries(sections.containers ?? {})) {

@@ -1,3 +1,4 @@
+import { describeDisk, disksOf } from '../smart/disks.ts';
 import { check, describeDecision } from '../update/check.ts';
 import { runningRelease } from '../update/running.ts';
 import { formatStatus, formatWhy, statusReport } from './report.ts';
@@ -5,7 +6,9 @@ import { exclusive, remembered, requestOf, tell, type Verb } from './verb.ts';
 
 export const status: Verb = (box, terminal, options) => {
   const report = statusReport(box);
-  tell(terminal, options, report, formatStatus(report));
+  const disks = disksOf(box);
+  const lines = disks.map((disk) => `disk      ${describeDisk(disk)}`);
+  tell(terminal, options, { ...report, disks }, [formatStatus(report), ...lines].join('\n'));
 };
 
 export const why: Verb = (box, terminal, options) => {

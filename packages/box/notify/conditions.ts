@@ -3,6 +3,7 @@ import { isoTime } from '../io/fields.ts';
 import { readReplication, replicationNames } from '../replicate/config.ts';
 import { readReplicationState } from '../replicate/state.ts';
 import { RESET } from '../reset/request.ts';
+import { disksOf } from '../smart/disks.ts';
 import { containersOf, failedUnits } from '../trial/baseline.ts';
 import { readState } from '../update/state.ts';
 import { importedPools, type Pool } from '../zfs/pools.ts';
@@ -148,23 +149,28 @@ function updateConditions(box: Box): Condition[] {
   ];
 }
 
-/** SMART's own verdict of each disk (smartctl(8), exit status: bit 3, the disk is failing). */
+/** What disks say of themselves, and what their last self-test found. */
 function diskConditions(box: Box): Condition[] {
-  const scan = box.run(['smartctl', '--scan-open', '--json'], { timeoutSeconds: 60 });
-  if (scan.code !== 0) return [];
-  const { devices = [] } = JSON.parse(scan.stdout) as { devices?: { name?: string; type?: string }[] };
-  return devices.flatMap(({ name = '', type = 'auto' }): Condition[] => {
-    const health = box.run(['smartctl', '--health', '-d', type, name], { timeoutSeconds: 60 });
-    return (health.code & 8) === 0
-      ? []
-      : [
+  return disksOf(box).flatMap(({ device, passed, test }): Condition[] => [
+    ...(passed === false
+      ? [
           {
-            name: `disk ${name}`,
-            severity: 'error',
-            text: `${name} says of itself that it is failing: smartctl -a ${name}`,
+            name: `disk ${device}`,
+            severity: 'error' as const,
+            text: `${device} says of itself that it is failing: smartctl -a ${device}`,
           },
-        ];
-  });
+        ]
+      : []),
+    ...(test?.failed
+      ? [
+          {
+            name: `self-test ${device}`,
+            severity: 'error' as const,
+            text: `${device}: its last self-test found a fault: ${test.result} (smartctl -l selftest ${device})`,
+          },
+        ]
+      : []),
+  ]);
 }
 
 function clockConditions(box: Box): Condition[] {

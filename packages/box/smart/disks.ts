@@ -1,0 +1,128 @@
+import { type Box, BoxError, type Ran, whyFailed } from '../io/box.ts';
+
+/** What a disk says of itself (SMART). */
+export interface Disk {
+  readonly device: string;
+  readonly model: string | undefined;
+  readonly serial: string | undefined;
+  /** It was left asleep: nothing else is known of it. */
+  readonly asleep: boolean;
+  /** Its own verdict; undefined: it gives none. */
+  readonly passed: boolean | undefined;
+  /** Celsius. */
+  readonly temperature: number | undefined;
+  /** The last self-test. `hoursAgo`: of running. */
+  readonly test: DiskTest | undefined;
+}
+
+export interface DiskTest {
+  readonly kind: string;
+  readonly result: string;
+  readonly failed: boolean;
+  readonly hoursAgo: number | undefined;
+}
+
+interface Named {
+  readonly value?: number;
+  readonly string?: string;
+  /** False: it has found a fault. Missing where it was cut short, or still runs. */
+  readonly passed?: boolean;
+}
+
+/** Of smartctl(8), --json: what is read here. ATA keeps one of two tables, NVMe one of its own. */
+interface Report {
+  readonly smartctl?: { readonly messages?: readonly { readonly string?: string }[] };
+  readonly model_name?: string;
+  readonly serial_number?: string;
+  readonly smart_status?: { readonly passed?: boolean };
+  readonly temperature?: { readonly current?: number };
+  readonly power_on_time?: { readonly hours?: number };
+  readonly ata_smart_self_test_log?: Readonly<
+    Record<string, { readonly table?: readonly { type?: Named; status?: Named; lifetime_hours?: number }[] }>
+  >;
+  readonly nvme_self_test_log?: {
+    readonly table?: readonly { self_test_code?: Named; self_test_result?: Named; power_on_hours?: number }[];
+  };
+}
+
+/** Results of a self-test of NVMe that are faults: fatal, a segment failed, segments failed (NVM Express 2.0, log page 06h). */
+const NVME_FAULTS = [5, 6, 7];
+
+/** ATA counts the hours of a test in 16 bits. */
+const ATA_HOURS = 65_536;
+
+function testOf(report: Report): DiskTest | undefined {
+  const now = report.power_on_time?.hours;
+  const { standard, extended } = report.ata_smart_self_test_log ?? {};
+  const ata = (extended ?? standard)?.table?.[0];
+  if (ata) {
+    const hoursAgo =
+      now === undefined || ata.lifetime_hours === undefined
+        ? undefined
+        : (((now - ata.lifetime_hours) % ATA_HOURS) + ATA_HOURS) % ATA_HOURS;
+    return {
+      ...{ kind: ata.type?.string ?? 'self-test', result: ata.status?.string ?? 'unknown', hoursAgo },
+      failed: ata.status?.passed === false,
+    };
+  }
+  const nvme = report.nvme_self_test_log?.table?.[0];
+  if (!nvme) return undefined;
+  const at = nvme.power_on_hours;
+  return {
+    kind: nvme.self_test_code?.string ?? 'self-test',
+    result: nvme.self_test_result?.string ?? 'unknown',
+    failed: NVME_FAULTS.includes(nvme.self_test_result?.value ?? 0),
+    hoursAgo: now === undefined || at === undefined ? undefined : Math.max(0, now - at),
+  };
+}
+
+/** The answer of smartctl(8): its exit code has bits for what it found, and the two lowest for why there is no answer. */
+function reportOf(argv: readonly string[], ran: Ran): Report {
+  try {
+    return JSON.parse(ran.stdout) as Report;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new BoxError(`a disk cannot be asked: ${whyFailed(argv, ran)}`);
+  }
+}
+
+function diskOf(box: Box, device: string, type: string): Disk {
+  const what = ['--info', '--health', '--attributes', '--log=selftest'];
+  // A disk that sleeps stays asleep: this is asked every few minutes.
+  const argv = ['smartctl', '--json=c', '--nocheck=standby', ...what, '-d', type, device];
+  const report = reportOf(argv, box.run(argv, { timeoutSeconds: 60 }));
+  const said = (report.smartctl?.messages ?? []).map((message) => message.string ?? '').join(' ');
+  return {
+    device,
+    model: report.model_name,
+    serial: report.serial_number,
+    asleep: report.smart_status === undefined && /\b(STANDBY|SLEEP)\b/i.test(said),
+    passed: report.smart_status?.passed,
+    temperature: report.temperature?.current,
+    test: testOf(report),
+  };
+}
+
+/** All disks that smartctl(8) can ask. */
+export function disksOf(box: Box): Disk[] {
+  const argv = ['smartctl', '--scan-open', '--json'];
+  const scan = box.run(argv, { timeoutSeconds: 60 });
+  if (scan.code !== 0) return [];
+  const { devices = [] } = reportOf(argv, scan) as {
+    devices?: { name?: string; type?: string; open_error?: string }[];
+  };
+  return devices.flatMap(({ name, type = 'auto', open_error: unusable }) =>
+    name === undefined || unusable !== undefined ? [] : [diskOf(box, name, type)],
+  );
+}
+
+/** One line for a person: `/dev/sda WD Red: well, 34 °C; Short offline 3 h ago: completed without error`. */
+export function describeDisk({ device, model, asleep, passed, temperature, test }: Disk): string {
+  const name = model === undefined ? device : `${device} ${model}`;
+  if (asleep) return `${name}: asleep`;
+  const verdict = passed === undefined ? 'says nothing of its health' : passed ? 'well' : 'is failing';
+  const heat = temperature === undefined ? '' : `, ${temperature} °C`;
+  const ago = test?.hoursAgo === undefined ? '' : ` ${test.hoursAgo} h of running ago`;
+  const tested = test ? `; ${test.kind} test${ago}: ${test.result}` : '; no self-test yet';
+  return `${name}: ${verdict}${heat}${tested}`;
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { FakeBox } from '../io/fake.ts';
+import { conditionsOf } from '../notify/conditions.ts';
+import { describeDisk, disksOf } from './disks.ts';
+
+/** A machine whose disks answer so. */
+function machine(disks: Readonly<Record<string, object | string>>, scan: object = {}) {
+  const box = new FakeBox();
+  box.put({ '/proc/uptime': '60 1\n' });
+  box.program('systemctl', () => '');
+  box.program('df', () => ' 1%\n');
+  box.program('smartctl', (argv) => {
+    const devices = Object.keys(disks).map((name) => ({ name, type: 'sat' }));
+    if (argv.includes('--scan-open')) return JSON.stringify({ devices, ...scan });
+    assert.ok(argv.includes('--nocheck=standby'), 'a disk that sleeps is not woken');
+    const answer = disks[argv.at(-1) ?? ''] ?? '';
+    return {
+      code: typeof answer === 'string' ? 2 : 64,
+      stdout: typeof answer === 'string' ? answer : JSON.stringify(answer),
+    };
+  });
+  const told = () => conditionsOf(box).map(({ severity, text }) => `${severity}: ${text}`);
+  return { box, told, lines: () => disksOf(box).map(describeDisk) };
+}
+
+const ata = (test: object, more: object = {}) => ({
+  model_name: 'WD Red',
+  smart_status: { passed: true },
+  temperature: { current: 34 },
+  power_on_time: { hours: 1000 },
+  ata_smart_self_test_log: { standard: { table: [test, { status: { passed: false } }] } },
+  ...more,
+});
+
+describe('disks', () => {
+  test('say how they are, and what their last test found', () => {
+    const well = {
+      type: { string: 'Short offline' },
+      status: { string: 'Completed without error', passed: true },
+      lifetime_hours: 997,
+    };
+    const { lines, told } = machine({
+      '/dev/sda': ata(well),
+      '/dev/nvme0': {
+        ...{ model_name: 'NV', smart_status: { passed: true }, power_on_time: { hours: 70_000 } },
+        nvme_self_test_log: {
+          table: [
+            {
+              self_test_code: { string: 'Extended' },
+              self_test_result: { value: 0, string: 'Completed without error' },
+              power_on_hours: 69_990,
+            },
+          ],
+        },
+      },
+      '/dev/sdb': { model_name: 'New', smart_status: { passed: true } },
+      '/dev/sdc': { smartctl: { messages: [{ string: 'Device is in STANDBY mode, exit(2)' }] } },
+      '/dev/sdd': {},
+    });
+    assert.deepEqual(lines(), [
+      '/dev/sda WD Red: well, 34 °C; Short offline test 3 h of running ago: Completed without error',
+      '/dev/nvme0 NV: well; Extended test 10 h of running ago: Completed without error',
+      '/dev/sdb New: well; no self-test yet',
+      '/dev/sdc: asleep',
+      '/dev/sdd: says nothing of its health; no self-test yet',
+    ]);
+    assert.deepEqual(told(), []);
+  });
+
+  test('that fail, or whose last test found a fault, are told; a test that was cut short is not', () => {
+    const found = {
+      type: { string: 'Extended offline' },
+      status: { string: 'Completed: read failure', passed: false },
+      lifetime_hours: 999,
+    };
+    const cut = {
+      type: { string: 'Short offline' },
+      status: { string: 'Interrupted (host reset)' },
+      lifetime_hours: 999,
+    };
+    const { told } = machine({
+      '/dev/sda': ata(found),
+      '/dev/sdb': ata(cut),
+      '/dev/sdc': ata(cut, { smart_status: { passed: false } }),
+      '/dev/nvme0': {
+        smart_status: { passed: true },
+        nvme_self_test_log: {
+          table: [{ self_test_result: { value: 7, string: 'Completed: failed segments' } }],
+        },
+      },
+    });
+    assert.deepEqual(told(), [
+      'error: /dev/sda: its last self-test found a fault: Completed: read failure (smartctl -l selftest /dev/sda)',
+      'error: /dev/sdc says of itself that it is failing: smartctl -a /dev/sdc',
+      'error: /dev/nvme0: its last self-test found a fault: Completed: failed segments (smartctl -l selftest /dev/nvme0)',
+    ]);
+  });
+
+  test('count hours in 16 bits', () => {
+    const old = { status: { string: 'x' }, lifetime_hours: 65_530 };
+    const [disk] = disksOf(machine({ '/dev/sda': ata(old, { power_on_time: { hours: 65_540 } }) }).box);
+    assert.equal(disk?.test?.hoursAgo, 10);
+    const [wrapped] = disksOf(
+      machine({ '/dev/sda': ata({ lifetime_hours: 4 }, { power_on_time: { hours: 65_545 } }) }).box,
+    );
+    assert.equal(wrapped?.test?.hoursAgo, 5);
+  });
+
+  test('that do not answer are told; what cannot be opened is no disk', () => {
+    assert.match(
+      machine({ '/dev/sda': 'no JSON' }).told().join(),
+      /^warning: disks cannot be looked at: a disk cannot be asked: smartctl ended with 2/,
+    );
+    const unusable = { devices: [{ name: '/dev/sdx', open_error: 'Permission denied' }, {}] };
+    assert.deepEqual(machine({}, unusable).lines(), []);
+  });
+});
