@@ -25,7 +25,7 @@ import { sdkTree } from '../image/sdk.ts';
  * whose place the lock is touched.
  */
 
-const TINY = `import { small } from '../../build/image/testing/small.ts';
+const TINY = `import { small } from '../image/testing/small.ts';
 export default { ...small, name: 'tiny' };
 `;
 

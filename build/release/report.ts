@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 import { byteOrder, sha256, writeAtomic } from '../../sdk/lib/files.ts';
 import { parseJson } from '../../sdk/lib/json.ts';
-import { reportFaults } from './channel/rules.ts';
 import type { TestReport } from './format/types.ts';
 import { placeOf } from './place.ts';
+import { reportFaults } from './report-faults.ts';
 import { formatEnvelope } from './trust/envelope.ts';
 import { readRelease } from './verify.ts';
 

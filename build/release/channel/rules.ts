@@ -2,6 +2,7 @@ import { badInput } from '../../../sdk/lib/errors.ts';
 import { CHANNEL_SECONDS } from '../format/namespaces.ts';
 import type { Channel, Policy, Release, TestReport } from '../format/types.ts';
 import { compareVersions } from '../format/version.ts';
+import { reportFaults } from '../report-faults.ts';
 
 /** What a channel file says next: values only. Times in milliseconds since 1970. */
 
@@ -132,25 +133,6 @@ export function releaseObjections({ to, release, report, boxes, besides = [] }: 
     found.push(
       `${boxes.rejected} of ${told} boxes rejected it, more than ${(failed * 100).toFixed(1)} in 100`,
     );
-  return found;
-}
-
-/** The artifacts that a release cannot be promoted without tests of. */
-const TESTED = ['usr.img', 'uki.efi', 'disk.img.zst', 'draisine.iso'];
-
-/** Why a test report is none of this very release, or not green. */
-export function reportFaults(release: Release, report: TestReport | undefined): string[] {
-  if (!report) return ['there is no signed test report (./draisine test --all, then release report)'];
-  const found: string[] = [];
-  if (report.image !== release.image || report.version !== release.version)
-    found.push(`the test report is of ${report.image} ${report.version}`);
-  for (const name of TESTED) {
-    const file = release.files[name];
-    if (file && report.artifacts[name] !== file.sha256) found.push(`the test report is of another ${name}`);
-  }
-  if (!report.complete) found.push('the test report is not of all tests (./draisine test --all)');
-  if (report.failed > 0) found.push(`${report.failed} tests failed`);
-  if (report.passed === 0) found.push('no test passed');
   return found;
 }
 

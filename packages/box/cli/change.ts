@@ -1,10 +1,10 @@
 import { bootOther } from '../disk/assess.ts';
 import { WrongUsage } from '../install/terminal.ts';
 import { BoxError } from '../io/box.ts';
+import { prepareTrial, restart } from '../trial/stage.ts';
 import { commit, onTrial, reject } from '../trial/trial.ts';
 import { readPolicy } from '../update/policy.ts';
 import { runningRelease } from '../update/running.ts';
-import { prepareTrial, restart } from '../update/stage.ts';
 import { changeState, readState } from '../update/state.ts';
 import { writeNotices } from './notice.ts';
 import { exclusive, refuseOnTrial, tell, type Verb } from './verb.ts';

@@ -1,8 +1,8 @@
 import type { Terminal } from '../install/terminal.ts';
 import { type Box, BoxError } from '../io/box.ts';
+import { stageRelease } from '../trial/stage.ts';
 import { type Checked, check, describeDecision } from '../update/check.ts';
 import { type Running, runningRelease } from '../update/running.ts';
-import { stageRelease } from '../update/stage.ts';
 import { writeNotices } from './notice.ts';
 import { exclusive, refuseOnTrial, remembered, requestOf, tell, type Verb } from './verb.ts';
 

@@ -1,10 +1,10 @@
 import type { Terminal } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
+import { restart, unstage } from '../trial/stage.ts';
 import { onTrial } from '../trial/trial.ts';
 import { check, describeDecision, recall } from '../update/check.ts';
 import { readPolicy } from '../update/policy.ts';
 import { type Running, runningRelease } from '../update/running.ts';
-import { restart, unstage } from '../update/stage.ts';
 import { readState } from '../update/state.ts';
 import { writeNotices } from './notice.ts';
 import { doStage } from './stage.ts';

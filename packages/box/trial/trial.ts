@@ -4,12 +4,12 @@ import { type Box, BoxError, describeError, mustRun, readTextIfThere, removeTree
 import { isoTime } from '../io/fields.ts';
 import { DEFAULT_POLICY, type Policy, readPolicy } from '../update/policy.ts';
 import { type Running, runningRelease } from '../update/running.ts';
-import { reachOf } from '../update/stage.ts';
 import { changeState, FOLDER, readState } from '../update/state.ts';
 import { BASELINE, lossesOf, readBaseline } from './baseline.ts';
 import { dropEtc } from './etc.ts';
 import { BOOT_COMPLETE, gateFault } from './gates.ts';
 import { commonFaults, judge, type Look } from './judge.ts';
+import { reachOf } from './stage.ts';
 
 /** There while the running release is on trial; says what is still wrong. */
 export const ON_TRIAL = '/run/draisine/on-trial.json';

@@ -4,13 +4,13 @@ import { installedUkis, runningUki } from '../disk/assess.ts';
 import { removeUkis, withEsp } from '../disk/esp.ts';
 import { stage } from '../disk/stage.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
-import { BASELINE, lookAtBox, type Reach, writeBaseline } from '../trial/baseline.ts';
-import { dropEtc, saveEtc } from '../trial/etc.ts';
-import type { Checked } from './check.ts';
-import { fetchIfThere } from './fetch.ts';
-import type { Policy } from './policy.ts';
-import type { Running } from './running.ts';
-import { changeState, readState } from './state.ts';
+import type { Checked } from '../update/check.ts';
+import { fetchIfThere } from '../update/fetch.ts';
+import type { Policy } from '../update/policy.ts';
+import type { Running } from '../update/running.ts';
+import { changeState, readState } from '../update/state.ts';
+import { BASELINE, lookAtBox, type Reach, writeBaseline } from './baseline.ts';
+import { dropEtc, saveEtc } from './etc.ts';
 
 /** Puts the release that a check found into the other slot, on trial from the next boot on. */
 export function stageRelease(
