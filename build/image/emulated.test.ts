@@ -16,6 +16,7 @@ const accounts: Accounts = {
 };
 const FILES: Readonly<Record<string, string>> = {
   'usr/lib/sysusers.d/udev.conf': 'g render - -\ng games -\n',
+  'usr/lib/sysusers.d/game.conf': 'g games - -\n',
   'usr/lib/sysusers.d/web.conf': 'u! web - "Web"\n',
 };
 
@@ -63,6 +64,7 @@ describe('a verdict "emulated by users"', () => {
     ],
     ['an account that the image goes without', 'useradd -r games\n', 'p postinst: games'],
     ['sysusers.d', 'systemd-sysusers --root="$DPKG_ROOT" udev.conf\n', ''],
+    ['sysusers.d of which the image uses none', 'systemd-sysusers game.conf\n', ''],
     [
       'sysusers.d with an account that nothing declares',
       'systemd-sysusers udev.conf web.conf\n',

@@ -55,8 +55,10 @@ export function checkEmulated(
     const text = packages.find(({ name }) => name === owner)?.scripts[script] ?? '';
     const { names, files } = madeBy(text);
     const declared = files.flatMap((file) => declaredIn(read(`usr/lib/sysusers.d/${file}`)));
+    const made = named ?? [...names, ...declared];
+    if (made.length === 0) return [`${owner} ${script}: which ones, the script does not say`];
+    // A file of sysusers.d may declare more than this image uses.
     const meant = named ?? [...names, ...declared.filter((name) => !accounts.unused.includes(name))];
-    if (meant.length === 0) return [`${owner} ${script}: which ones, the script does not say`];
     const missing = [...new Set(meant)].filter((name) => !known.has(name));
     return missing.length === 0 ? [] : [`${owner} ${script}: ${missing.join(', ')}`];
   });
