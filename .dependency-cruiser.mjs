@@ -20,6 +20,8 @@ const layers = {
     ...['graph', 'keys', 'net', 'release/format', 'release/trust', 'remote', 'tree', 'debian', 'fs'],
     ...['boot', 'media', 'image', 'product', 'release', 'release/channel', 'cli'],
   ],
+  // `.` is the files of the room itself.
+  ignition: ['base', 'json', 'spec', 'check', 'sugar', 'v2', 'butane', 'strict', '.', 'compose', 'apply', 'cli', 'serve'],
   'packages/box': [
     ...['io', 'disk', 'trust', 'zfs', 'install', 'replicate', 'update', 'delta', 'reset', 'trial', 'apply'],
     ...['notify', 'cli', 'simulate'],
@@ -48,6 +50,7 @@ const ofRooms = Object.entries(rooms).map(([room, may]) => ({
 
 /** The files of a folder, without those of the folders in it that have a place of their own in the order. */
 function filesOf(room, folder, folders) {
+  if (folder === '.') return `^${room}/[^/]+$`;
   const inside = folders.filter((name) => name.startsWith(`${folder}/`)).map((name) => name.slice(folder.length + 1));
   return `^${room}/${folder}/${inside.length > 0 ? `(?!(${inside.join('|')})/)` : ''}`;
 }

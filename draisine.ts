@@ -15,7 +15,7 @@ const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program:
   { verbs: ['keys', 'release', 'channel', 'mirror'], load: () => import('./build/cli/release-verbs.ts') },
   { verbs: ['channel'], load: () => import('./packages/box/simulate/verbs.ts') },
   { verbs: ['lock', 'resolve', 'why'], load: packageVerbs },
-  { verbs: ['ignition', 'iso'], load: () => import('./ignition/verbs.ts') },
+  { verbs: ['ignition', 'iso'], load: () => import('./ignition/cli/verbs.ts') },
   { verbs: ['apply', 'status'], load: () => import('./ignition/apply/verbs.ts') },
   { verbs: ['serve'], load: () => import('./ignition/serve/verbs.ts') },
   { verbs: ['run', 'test', 'kola', 'doctor'], load: () => import('./kola-tests/verbs.ts') },

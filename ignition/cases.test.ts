@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Failure } from '../sdk/lib/errors.ts';
+import type { Entry } from './base/report.ts';
 import { compileButane } from './butane/compile.ts';
 import { compileConfig, validateFile } from './load.ts';
-import type { Entry } from './report.ts';
 import { translateConfig } from './translate.ts';
 
 /** Configs that testers wrote, each with what must be said of it. */

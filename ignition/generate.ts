@@ -4,7 +4,7 @@ import { writeOutput } from '../sdk/lib/output.ts';
 import { generateSpec, readSchema, SCHEMA_MINORS } from './schema.ts';
 
 /** The generated module, which is committed. */
-export const GENERATED = fileURLToPath(new URL('generated/spec.ts', import.meta.url));
+export const GENERATED = fileURLToPath(new URL('spec/generated.ts', import.meta.url));
 
 /** Text of the generated module. @param source folder of the unpacked source package */
 export async function specModule(source: string): Promise<string> {

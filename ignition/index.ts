@@ -1,6 +1,7 @@
 /** Everything a machine config needs: `machine` and the functions that make its parts. */
+
+export { type Secret, secret, type Text } from './base/secret.ts';
 export { type Machine, type MachineOptions, machine } from './machine.ts';
-export { type Secret, secret, type Text } from './secret.ts';
 export {
   type ContainerNetworkOptions,
   type ContainerOptions,

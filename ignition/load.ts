@@ -2,14 +2,14 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
+import { type Entry, NOWHERE, pathText } from './base/report.ts';
+import type { Step } from './base/step.ts';
 import type { Origin } from './butane/compile.ts';
-import { innerConfigs } from './inner-configs.ts';
+import { innerConfigs } from './check/inner-configs.ts';
+import { shadowedUnits, type Trap, trapsOf } from './check/traps.ts';
+import { MAX_BYTES, readValid, tooLarge, type Verdict, validate } from './check/validate.ts';
 import { isObject, type JsonObject } from './json/value.ts';
 import { takeAsModules } from './module-hook.ts';
-import { type Entry, NOWHERE, pathText } from './report.ts';
-import type { Step } from './step.ts';
-import { shadowedUnits, type Trap, trapsOf } from './traps.ts';
-import { MAX_BYTES, readValid, tooLarge, type Verdict, validate } from './validate.ts';
 
 /** A config as its author wrote it. */
 export type Kind = 'json' | 'butane' | 'typescript';
@@ -104,7 +104,7 @@ async function runConfig(file: string): Promise<{ text: string; secret: boolean 
   try {
     exported = await importConfig(file);
     if (isObject(exported) && isObject(exported.ignition)) {
-      const { resolveSecrets } = await import('./secret.ts');
+      const { resolveSecrets } = await import('./base/secret.ts');
       const { value, count } = resolveSecrets(exported, dirname(resolve(file)));
       return { text: JSON.stringify(value), secret: count > 0 };
     }

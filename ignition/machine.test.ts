@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { secret } from './base/secret.ts';
+import { validate } from './check/validate.ts';
 import { machine } from './machine.ts';
-import { secret } from './secret.ts';
-import { validate } from './validate.ts';
 
 const POOLS = { tank: { vdevs: [{ mirror: ['/dev/disk/by-id/a', '/dev/disk/by-id/b'] }] } } as const;
 const image = 'docker.io/library/x:1';

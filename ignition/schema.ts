@@ -112,7 +112,7 @@ function sinceOf(versions: readonly Keys[]): { [path: string]: number } {
   return since;
 }
 
-/** The module ignition/generated/spec.ts: the type `Config` of the newest version, its keys, and since when each is one. */
+/** The module ignition/spec/generated.ts: the type `Config` of the newest version, its keys, and since when each is one. */
 export async function generateSpec(schemas: readonly JsonObject[]): Promise<string> {
   const newest = schemas.at(-1);
   if (newest === undefined) throw new Error('no schema');

@@ -1,2 +1,2 @@
 /** The type of a config in spec 3.3, generated from the schema of the pinned source package. */
-export type { Config as SpecConfig } from './generated/spec.ts';
+export type { Config as SpecConfig } from './spec/generated.ts';

@@ -1,9 +1,9 @@
 import { Failure } from '../sdk/lib/errors.ts';
-import { innerConfigs } from './inner-configs.ts';
+import { type Entry, pathText } from './base/report.ts';
+import type { Step } from './base/step.ts';
+import { innerConfigs } from './check/inner-configs.ts';
 import type { JsonObject } from './json/value.ts';
 import type { Readable } from './load.ts';
-import { type Entry, pathText } from './report.ts';
-import type { Step } from './step.ts';
 import { checkAccounts, checkGroups } from './strict/accounts.ts';
 import { type ConfigFile, member, otherConfigs, readFiles, structs, textOf } from './strict/contents.ts';
 import { checkDevices, checkMounts } from './strict/devices.ts';

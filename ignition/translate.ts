@@ -1,17 +1,17 @@
+import type { SourceMap } from './base/node.ts';
+import { type Entry, type LineColumn, pathText } from './base/report.ts';
+import type { Step } from './base/step.ts';
 import { newestShape } from './butane/fields.ts';
-import { versionHint } from './hints.ts';
+import { versionHint } from './check/hints.ts';
+import { translateDown } from './check/newer.ts';
+import { jsonStyle, type Notes, originOf, readStruct, unusedKey } from './check/read.ts';
+import { validate } from './check/validate.ts';
 import { jsonTree, placeIn } from './json/tree.ts';
 import { isObject, type JsonObject } from './json/value.ts';
-import { translateDown } from './newer.ts';
-import type { SourceMap } from './node.ts';
-import { jsonStyle, type Notes, originOf, readStruct, unusedKey } from './read.ts';
-import { type Entry, type LineColumn, pathText } from './report.ts';
 import { inner, string, struct } from './spec/shape.ts';
 import { VERSION } from './spec/v3.ts';
-import type { Step } from './step.ts';
 import { V2_VERSIONS } from './v2/model.ts';
 import { translateV2 } from './v2/translate.ts';
-import { validate } from './validate.ts';
 
 export interface Translation {
   /** The config in spec 3.3; absent when an entry is an error. */

@@ -1,8 +1,8 @@
-import { dataUrl } from '../data-url.ts';
+import { dataUrl } from '../base/data-url.ts';
+import { LocalFault, readLocal } from '../base/local-files.ts';
+import type { Step } from '../base/step.ts';
+import { mergeConfigs } from '../check/merge.ts';
 import { isObject, type Json, type JsonObject } from '../json/value.ts';
-import { LocalFault, readLocal } from '../local-files.ts';
-import { mergeConfigs } from '../merge.ts';
-import type { Step } from '../step.ts';
 import { type MountedFilesystem, mountUnit } from '../sugar/mount-unit.ts';
 
 /** Turns Butane's own keys into plain Ignition. */

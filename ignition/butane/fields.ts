@@ -1,5 +1,5 @@
-import { meantMode, octalText } from '../mode.ts';
-import type { Style } from '../read.ts';
+import { meantMode, octalText } from '../base/mode.ts';
+import type { Style } from '../check/read.ts';
 import {
   type Field,
   inner,

@@ -1,4 +1,4 @@
-import type { SourceMap } from '../node.ts';
+import type { SourceMap } from '../base/node.ts';
 import { type Dialect, dialectOf, versionsOf } from './dialect.ts';
 
 /** The two keys that say by which rules a config is read, or why it cannot be read. */

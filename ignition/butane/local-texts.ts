@@ -1,5 +1,5 @@
+import type { Step } from '../base/step.ts';
 import { isObject, type Json, type JsonObject } from '../json/value.ts';
-import type { Step } from '../step.ts';
 import { type Context, embedText, listOf } from './desugar.ts';
 
 /** Keys of Butane that read units and SSH keys from local files (fcos 1.5, flatcar 1.1). */

@@ -1,6 +1,6 @@
-import { dataUrl } from '../data-url.ts';
+import { dataUrl } from '../base/data-url.ts';
+import type { Step } from '../base/step.ts';
 import { isObject, type JsonObject } from '../json/value.ts';
-import type { Step } from '../step.ts';
 import { type Context, listOf } from './desugar.ts';
 
 const FOLDER = '/etc/containers/systemd';

@@ -1,8 +1,8 @@
-import { cleanPath } from '../clean-path.ts';
-import { dataUrl } from '../data-url.ts';
+import { cleanPath } from '../base/clean-path.ts';
+import { dataUrl } from '../base/data-url.ts';
+import { readTree, type TreeNode } from '../base/local-files.ts';
+import type { Step } from '../base/step.ts';
 import { isObject, type JsonObject } from '../json/value.ts';
-import { readTree, type TreeNode } from '../local-files.ts';
-import type { Step } from '../step.ts';
 import { attempt, type Context, listOf } from './desugar.ts';
 
 /** Folders of the config's folder that become files, links and directories (`storage.trees`). */

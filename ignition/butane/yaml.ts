@@ -13,7 +13,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
-import type { Member, SourceNode } from '../node.ts';
+import type { Member, SourceNode } from '../base/node.ts';
 import { type Slip, slipsOf } from './slips.ts';
 
 /** YAML as Butane reads it: positions kept, anchors and merge keys resolved within bounds, integers as in YAML 1.1. */

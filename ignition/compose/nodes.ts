@@ -1,4 +1,4 @@
-import type { Member, SourceNode } from '../node.ts';
+import type { Member, SourceNode } from '../base/node.ts';
 
 /** What a compose file writes in two or three ways, read in one. */
 

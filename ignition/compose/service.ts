@@ -1,6 +1,6 @@
 import { shellWord } from '../../sdk/lib/shell.ts';
-import type { SourceNode } from '../node.ts';
-import { secret, type Text } from '../secret.ts';
+import type { SourceNode } from '../base/node.ts';
+import { secret, type Text } from '../base/secret.ts';
 import type { ContainerOptions, Health, PublishedPort, Volume } from '../sugar/container.ts';
 import {
   isTrue,

@@ -1,4 +1,4 @@
-import { isSecret } from '../secret.ts';
+import { isSecret } from '../base/secret.ts';
 
 /** Values as TypeScript source, laid out as this project's formatter does. */
 

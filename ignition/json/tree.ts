@@ -1,8 +1,8 @@
 import { createScanner, findNodeAtLocation, type Node, type ParseError, parseTree } from 'jsonc-parser';
 import { badInput } from '../../sdk/lib/errors.ts';
-import type { SourceNode } from '../node.ts';
-import type { LineColumn } from '../report.ts';
-import type { Step } from '../step.ts';
+import type { SourceNode } from '../base/node.ts';
+import type { LineColumn } from '../base/report.ts';
+import type { Step } from '../base/step.ts';
 
 /** Places in the text of a JSON document. */
 

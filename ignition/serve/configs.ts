@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { badInput, errorCode } from '../../sdk/lib/errors.ts';
+import { entryLine } from '../cli/verbs.ts';
 import { configText } from '../load.ts';
-import { entryLine } from '../verbs.ts';
 
 /** Machine configs in the form machines take, by hardware address (`aa-bb-cc-dd-ee-ff`) or `default`. */
 export type Configs = ReadonlyMap<string, Buffer>;

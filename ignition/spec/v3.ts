@@ -1,4 +1,4 @@
-import { KEYS, SINCE } from '../generated/spec.ts';
+import { KEYS, SINCE } from './generated.ts';
 import { shapeOf } from './shape.ts';
 
 /** The newest stable spec version of the shipped Ignition, which is what everything is compiled to. */

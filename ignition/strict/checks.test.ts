@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { dataUrl } from '../data-url.ts';
+import { dataUrl } from '../base/data-url.ts';
 import type { JsonObject } from '../json/value.ts';
 import { checkAccounts, checkGroups } from './accounts.ts';
 import { checkDevices, checkMounts } from './devices.ts';

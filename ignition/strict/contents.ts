@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { dataOf } from '../data-url.ts';
+import { dataOf } from '../base/data-url.ts';
+import type { Step } from '../base/step.ts';
 import type { Json, JsonObject } from '../json/value.ts';
-import type { Step } from '../step.ts';
 import type { Finding } from './finding.ts';
 
 /** Text kept of a file; unit files and quadlets are far smaller. */

@@ -1,5 +1,5 @@
+import type { Step } from '../base/step.ts';
 import type { JsonObject } from '../json/value.ts';
-import type { Step } from '../step.ts';
 import { type ConfigFile, member, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { hasModule, type ImageView } from './image.ts';

@@ -1,4 +1,4 @@
-import type { Step } from '../step.ts';
+import type { Step } from '../base/step.ts';
 
 /** What a check beyond Ignition's own found. */
 export interface Finding {

@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { join, posix } from 'node:path';
 import { errorCode } from '../../sdk/lib/errors.ts';
+import type { Step } from '../base/step.ts';
 import type { Json, JsonObject } from '../json/value.ts';
-import type { Step } from '../step.ts';
 import { member, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { type ImageView, imageFile } from './image.ts';

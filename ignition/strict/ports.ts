@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { Step } from '../step.ts';
+import type { Step } from '../base/step.ts';
 import { AARDVARK_PORT } from '../sugar/name-server.ts';
 import type { ConfigFile } from './contents.ts';
 import type { Finding } from './finding.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { type Bind, runSandboxed } from '../../sdk/sandbox.ts';
-import type { Step } from '../step.ts';
+import type { Step } from '../base/step.ts';
 import type { Finding } from './finding.ts';
 import type { ImageView } from './image.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { dataUrl } from '../data-url.ts';
+import { dataUrl } from '../base/data-url.ts';
+import { readValid, validate } from '../check/validate.ts';
 import type { JsonObject } from '../json/value.ts';
-import { readValid, validate } from '../validate.ts';
 import { otherConfigs, readFiles } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { readUnits } from './units.ts';

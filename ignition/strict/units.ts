@@ -1,5 +1,5 @@
+import type { Step } from '../base/step.ts';
 import type { Json, JsonObject } from '../json/value.ts';
-import type { Step } from '../step.ts';
 import { type ConfigFile, member, type PlacedText, structs, textOf } from './contents.ts';
 
 export const CONFIG_FOLDER = '/etc/systemd/system/';

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 
-import type { Step } from '../step.ts';
+import type { Step } from '../base/step.ts';
 import type { ConfigFile, PlacedText } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { type ImageView, imageUnits, UNIT_FOLDER } from './image.ts';

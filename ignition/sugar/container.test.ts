@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { secret } from '../base/secret.ts';
 import { machine } from '../machine.ts';
-import { secret } from '../secret.ts';
 import { container, containerNetwork, quadlet } from './container.ts';
 import type { Fragment } from './fragment.ts';
 import { textOf } from './testing.ts';

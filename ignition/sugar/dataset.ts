@@ -1,5 +1,5 @@
 import { shellQuote } from '../../sdk/lib/shell.ts';
-import type { Secret } from '../secret.ts';
+import type { Secret } from '../base/secret.ts';
 import { type Account, file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { PROBLEMS } from './problems.ts';

@@ -1,6 +1,6 @@
-import { dataUrl } from '../data-url.ts';
+import { dataUrl } from '../base/data-url.ts';
+import { isSecret, type Text } from '../base/secret.ts';
 import { compact } from '../json/value.ts';
-import { isSecret, type Text } from '../secret.ts';
 import type { Fragment } from './fragment.ts';
 
 /** A user or group, by number or by name. */

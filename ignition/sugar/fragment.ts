@@ -1,6 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { mergeConfigs } from '../check/merge.ts';
 import type { JsonObject } from '../json/value.ts';
-import { mergeConfigs } from '../merge.ts';
 
 /**
  * A part of a config: any of the sections of plain Ignition, without a version. Every function of the sugar returns

@@ -1,5 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import { isSecret, type Secret } from '../secret.ts';
+import { isSecret, type Secret } from '../base/secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching } from './fragment.ts';
 

@@ -1,5 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import type { Secret } from '../secret.ts';
+import type { Secret } from '../base/secret.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';

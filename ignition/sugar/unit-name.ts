@@ -1,4 +1,4 @@
-import { cleanPath } from '../clean-path.ts';
+import { cleanPath } from '../base/clean-path.ts';
 
 /** A string as part of a unit name (systemd.unit(5), "String escaping for inclusion in unit names"). */
 export function unitEscape(text: string): string {

@@ -1,5 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import type { Text } from '../secret.ts';
+import type { Text } from '../base/secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 

@@ -1,6 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import type { Text } from '../base/secret.ts';
 import { compact, type Json } from '../json/value.ts';
-import type { Text } from '../secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments, oneLine } from './fragment.ts';
 import { type Receive, receiveCommand, receiver } from './replicate.ts';

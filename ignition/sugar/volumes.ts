@@ -1,6 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import type { Secret } from '../base/secret.ts';
 import { compact } from '../json/value.ts';
-import type { Secret } from '../secret.ts';
 import type { Fragment } from './fragment.ts';
 import { mountUnit } from './mount-unit.ts';
 import { unit } from './unit.ts';

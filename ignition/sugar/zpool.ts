@@ -1,6 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { shellQuote } from '../../sdk/lib/shell.ts';
-import type { Secret } from '../secret.ts';
+import type { Secret } from '../base/secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { PROBLEMS } from './problems.ts';

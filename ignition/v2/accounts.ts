@@ -1,6 +1,6 @@
-import { dataUrl } from '../data-url.ts';
+import { dataUrl } from '../base/data-url.ts';
+import type { Step } from '../base/step.ts';
 import { compact, type Json, type JsonObject } from '../json/value.ts';
-import type { Step } from '../step.ts';
 import type { V2Config, V2Dropin, V2Unit, V2User } from './model.ts';
 import type { PlacedFile } from './nodes.ts';
 import { eachAt, problem, type Report } from './report.ts';

@@ -1,4 +1,4 @@
-import { jsonStyle, type Style, unusedKey } from '../read.ts';
+import { jsonStyle, type Style, unusedKey } from '../check/read.ts';
 import { type Keys, type StructShape, shapeOf } from '../spec/shape.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
-import { cleanPath } from '../clean-path.ts';
+import { cleanPath } from '../base/clean-path.ts';
+import { octalText } from '../base/mode.ts';
+import type { Step } from '../base/step.ts';
 import { compact, type Json, type JsonObject } from '../json/value.ts';
-import { octalText } from '../mode.ts';
-import type { Step } from '../step.ts';
 import type { V2Config, V2Directory, V2File, V2Link, V2Node, V2Resource } from './model.ts';
 import { eachAt, problem, type Report } from './report.ts';
 

@@ -1,4 +1,4 @@
-import type { Step } from '../step.ts';
+import type { Step } from '../base/step.ts';
 
 /** What is wrong, and how to fix it. */
 export interface Problem {

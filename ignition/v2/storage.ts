@@ -1,4 +1,4 @@
-import { cleanPath } from '../clean-path.ts';
+import { cleanPath } from '../base/clean-path.ts';
 import { compact, type Json, type JsonObject } from '../json/value.ts';
 import type { V2Config, V2Filesystem, V2Partition, V2Unit } from './model.ts';
 import { eachAt, problem, type Report } from './report.ts';

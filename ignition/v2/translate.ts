@@ -1,8 +1,8 @@
+import type { SourceMap } from '../base/node.ts';
+import type { Step } from '../base/step.ts';
+import { type Notes, readStruct } from '../check/read.ts';
 import { compact, type Json, type JsonObject } from '../json/value.ts';
-import type { SourceMap } from '../node.ts';
-import { type Notes, readStruct } from '../read.ts';
 import { VERSION } from '../spec/v3.ts';
-import type { Step } from '../step.ts';
 import { networkdFiles, translateGroups, translateUnits, translateUsers } from './accounts.ts';
 import { type V2Config, v2Shape, v2Style } from './model.ts';
 import { translateNodes, translateResource } from './nodes.ts';

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Entry } from './report.ts';
+import type { Entry } from '../base/report.ts';
 
-const CLI = fileURLToPath(new URL('../draisine.ts', import.meta.url));
-const INDEX = new URL('index.ts', import.meta.url).href;
+const CLI = fileURLToPath(new URL('../../draisine.ts', import.meta.url));
+const INDEX = new URL('../index.ts', import.meta.url).href;
 const TSX = import.meta.resolve('tsx');
 
 let folder = '';

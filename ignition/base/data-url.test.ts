@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { validate } from '../check/validate.ts';
 import { dataOf, dataUrl } from './data-url.ts';
-import { validate } from './validate.ts';
 
 test('text stays readable, binary is base64', () => {
   assert.equal(dataUrl('a b\n'), 'data:,a%20b%0A');

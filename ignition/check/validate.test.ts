@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fullConfig } from './testing/full-config.ts';
+import { fullConfig } from '../testing/full-config.ts';
 import { validate } from './validate.ts';
 
 const v3 = (sections: object, version = '3.3.0'): Buffer =>

@@ -1,6 +1,6 @@
-import { isObject, type JsonObject } from './json/value.ts';
-import { meantMode, octalText } from './mode.ts';
-import type { Step } from './step.ts';
+import { meantMode, octalText } from '../base/mode.ts';
+import type { Step } from '../base/step.ts';
+import { isObject, type JsonObject } from '../json/value.ts';
 
 /** What Ignition takes without a word, and what is hardly ever meant. */
 

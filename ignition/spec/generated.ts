@@ -1,6 +1,6 @@
 // Generated from the schemas of the source package ignition by `draisine ignition types`. Do not edit.
 
-import type { Keys } from '../spec/shape.ts';
+import type { Keys } from './shape.ts';
 
 export type HttpHeaders = {
 name: string

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { isAbsolute, resolve } from 'node:path';
-import { badInput, Failure } from '../sdk/lib/errors.ts';
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { dataUrl } from './data-url.ts';
 import { LocalFault, readLocal } from './local-files.ts';
 

@@ -1,13 +1,13 @@
-import { Failure } from '../sdk/lib/errors.ts';
-import { runProcess } from '../sdk/process.ts';
-import { toolCommand } from '../sdk/tool.ts';
+import { Failure } from '../../sdk/lib/errors.ts';
+import { runProcess } from '../../sdk/process.ts';
+import { toolCommand } from '../../sdk/tool.ts';
+import { type Entry, type LineColumn, pathText } from '../base/report.ts';
+import type { Step } from '../base/step.ts';
+import { faultOffset, jsonTree, offsetOf, placeAt, placeIn, repeatedKeys, valueAt } from '../json/tree.ts';
+import { isObject, type JsonObject } from '../json/value.ts';
+import { configShape } from '../spec/v3.ts';
 import { syntaxHint, versionHint, withHint } from './hints.ts';
-import { faultOffset, jsonTree, offsetOf, placeAt, placeIn, repeatedKeys, valueAt } from './json/tree.ts';
-import { isObject, type JsonObject } from './json/value.ts';
 import { jsonStyle, type Notes, originOf, readStruct, unusedKey } from './read.ts';
-import { type Entry, type LineColumn, pathText } from './report.ts';
-import { configShape } from './spec/v3.ts';
-import type { Step } from './step.ts';
 
 /** What `ignition validate` prints: `entries` in the order in which Ignition reports them. */
 export interface Verdict {
@@ -42,7 +42,7 @@ let tree: Promise<string> | undefined;
 function validatorTree(): Promise<string> {
   const named = process.env.DRAISINE_IGNITION_TOOLS;
   if (named) return Promise.resolve(named);
-  tree ??= import('../build/image/sdk.ts').then(({ sdkTree }) => sdkTree('ignition')).catch(unavailable);
+  tree ??= import('../../build/image/sdk.ts').then(({ sdkTree }) => sdkTree('ignition')).catch(unavailable);
   return tree;
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Failure } from '../sdk/lib/errors.ts';
+import { Failure } from '../../sdk/lib/errors.ts';
 import { resolveSecrets, type SecretSource, secret } from './secret.ts';
 
 let folder = '';

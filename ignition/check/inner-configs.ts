@@ -1,8 +1,8 @@
 import { gunzipSync } from 'node:zlib';
-import { dataOf } from './data-url.ts';
-import { isObject, type Json, type JsonObject } from './json/value.ts';
-import type { Entry } from './report.ts';
-import type { Step } from './step.ts';
+import { dataOf } from '../base/data-url.ts';
+import type { Entry } from '../base/report.ts';
+import type { Step } from '../base/step.ts';
+import { isObject, type Json, type JsonObject } from '../json/value.ts';
 import { MAX_BYTES, validate } from './validate.ts';
 
 /** What Ignition says of a config that another one holds, at the path of that one's address. */

@@ -1,6 +1,6 @@
-import { isObject, type Json, type JsonObject } from './json/value.ts';
-import { meantMode, octalText } from './mode.ts';
-import type { Step } from './step.ts';
+import { meantMode, octalText } from '../base/mode.ts';
+import type { Step } from '../base/step.ts';
+import { isObject, type Json, type JsonObject } from '../json/value.ts';
 
 /**
  * What came to Ignition after spec 3.3, which is the newest that the shipped Ignition takes: left out where it says what

@@ -1,8 +1,8 @@
-import type { Json, JsonObject } from './json/value.ts';
-import { meantMode } from './mode.ts';
-import type { SourceMap, SourceNode } from './node.ts';
-import type { Field, StructShape } from './spec/shape.ts';
-import type { Step } from './step.ts';
+import { meantMode } from '../base/mode.ts';
+import type { SourceMap, SourceNode } from '../base/node.ts';
+import type { Step } from '../base/step.ts';
+import type { Json, JsonObject } from '../json/value.ts';
+import type { Field, StructShape } from '../spec/shape.ts';
 
 /** Reads what stands in a text by the keys that a config may have. */
 

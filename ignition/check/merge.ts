@@ -1,6 +1,6 @@
-import { isObject, type Json, type JsonObject } from './json/value.ts';
-import type { Field, StructShape } from './spec/shape.ts';
-import { configShape } from './spec/v3.ts';
+import { isObject, type Json, type JsonObject } from '../json/value.ts';
+import type { Field, StructShape } from '../spec/shape.ts';
+import { configShape } from '../spec/v3.ts';
 
 /** What makes an item of a list of objects unique (Ignition's `Key` methods), by the path of the list. */
 const KEYS: Readonly<Record<string, (item: JsonObject) => string>> = {

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import { errorCode } from '../sdk/lib/errors.ts';
-import { byteOrder } from '../sdk/lib/files.ts';
+import { errorCode } from '../../sdk/lib/errors.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
 
 /** Files a config embeds. All lie in the folder of the config, links included. */
 

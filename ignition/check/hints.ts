@@ -1,8 +1,8 @@
-import { cleanPath } from './clean-path.ts';
-import { meantMode, octalText } from './mode.ts';
-import type { StructShape } from './spec/shape.ts';
-import { configShape } from './spec/v3.ts';
-import type { Step } from './step.ts';
+import { cleanPath } from '../base/clean-path.ts';
+import { meantMode, octalText } from '../base/mode.ts';
+import type { Step } from '../base/step.ts';
+import type { StructShape } from '../spec/shape.ts';
+import { configShape } from '../spec/v3.ts';
 
 /** What to do about each thing that ignition-validate says. */
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { badInput, Failure } from '../sdk/lib/errors.ts';
-import { writeOutput } from '../sdk/lib/output.ts';
-import type { Entry } from './report.ts';
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { writeOutput } from '../../sdk/lib/output.ts';
+import type { Entry } from '../base/report.ts';
 
 const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
@@ -25,9 +25,9 @@ async function validateCommand(
   file: string,
   { json, strict, image, ...options }: { json?: boolean; strict?: boolean; image: string } & FilesDir,
 ): Promise<void> {
-  const { validateFile } = await import('./load.ts');
+  const { validateFile } = await import('../load.ts');
   const { valid: taken, entries: found, read } = await validateFile(file, options);
-  const strictly = strict && read ? await (await import('./strict.ts')).checkStrictly(read(), image) : [];
+  const strictly = strict && read ? await (await import('../strict.ts')).checkStrictly(read(), image) : [];
   const entries = [...found, ...strictly];
   const valid = taken && strictly.every(({ kind }) => kind === 'warning');
   if (json) process.stdout.write(`${JSON.stringify({ valid, entries }, null, 2)}\n`);
@@ -59,7 +59,7 @@ async function compileCommand(
   file: string,
   { output, ...options }: { output?: string } & FilesDir,
 ): Promise<void> {
-  const { compileConfig } = await import('./load.ts');
+  const { compileConfig } = await import('../load.ts');
   await deliver(file, await compileConfig(file, options), output);
 }
 
@@ -74,7 +74,7 @@ async function embedCommand(
       hint: './draisine iso embed ISO my.ign, or ./draisine iso embed ISO --remove',
     });
   }
-  const [{ configText }, { embedConfig }] = await Promise.all([import('./load.ts'), import('./embed.ts')]);
+  const [{ configText }, { embedConfig }] = await Promise.all([import('../load.ts'), import('../embed.ts')]);
   let text: string | undefined = '';
   let secret = false;
   if (file !== undefined) {
@@ -108,8 +108,8 @@ async function translateCommand(
 ): Promise<void> {
   const filesystems = parseFilesystems(filesystem);
   const [{ readConfig }, { translateConfig }] = await Promise.all([
-    import('./load.ts'),
-    import('./translate.ts'),
+    import('../load.ts'),
+    import('../translate.ts'),
   ]);
   const bytes = readConfig(file);
   if (typeof bytes === 'number') throw badInput(`config of ${bytes} bytes is too large`, { where: file });
@@ -118,8 +118,8 @@ async function translateCommand(
 
 async function importCommand(file: string, { output }: { output?: string }): Promise<void> {
   const [{ readConfig }, { importCompose }] = await Promise.all([
-    import('./load.ts'),
-    import('./compose/import.ts'),
+    import('../load.ts'),
+    import('../compose/import.ts'),
   ]);
   const bytes = readConfig(file);
   if (typeof bytes === 'number')
@@ -132,7 +132,7 @@ async function importCommand(file: string, { output }: { output?: string }): Pro
 }
 
 async function typesCommand({ source, output }: { source: string; output?: string }): Promise<void> {
-  const { writeSpec } = await import('./generate.ts');
+  const { writeSpec } = await import('../generate.ts');
   await writeSpec(source, output);
 }
 
@@ -180,7 +180,7 @@ export function register(program: Command): void {
     .command('types')
     .requiredOption('--source <folder>', 'unpacked source package ignition')
     .option('-o, --output <file>', 'where to write the module instead')
-    .description('generates ignition/generated/spec.ts from the schemas of the source package')
+    .description('generates ignition/spec/generated.ts from the schemas of the source package')
     .action(typesCommand);
   const iso = program.command('iso').description('machine configs in ISO images');
   iso
