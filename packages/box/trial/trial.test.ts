@@ -193,7 +193,7 @@ test('pools are read first: read-only, exported again, and never written when so
   world.pools = tank('ONLINE', disk('ONLINE'));
   assert.deepEqual(readFirst(box, before), []);
   const zpool = box.ran.filter(([name]) => name === 'zpool').map((argv) => argv.join(' '));
-  assert.equal(zpool[0], 'zpool import -d /dev/disk/by-id -o readonly=on -o cachefile=none -N tank');
+  assert.equal(zpool[0], 'zpool import -d /dev/disk/by-id -o readonly=on -N -R /run/draisine/pools tank');
   assert.equal(zpool.at(-1), 'zpool export tank');
   world.pools = tank('DEGRADED', disk('FAULTED'));
   assert.match(readFirst(box, before).join(), /d1 was ONLINE and is FAULTED/);

@@ -114,8 +114,9 @@ export function readFirst(box: Box, before: readonly Pool[]): string[] {
   mustRun(box, 'cannot load the module', ['modprobe', 'zfs']);
   return before.flatMap((pool) => {
     const { name } = pool;
-    // Exporting a pool that a cache file lists takes it out of that file.
-    const options = ['-o', 'readonly=on', '-o', 'cachefile=none', '-N'];
+    // Exporting a pool takes it out of /etc/zfs/zpool.cache, also one that was imported with cachefile=none: the module
+    // has that path in its list (spa_add() in module/zfs/spa_misc.c). With an alternate root it has not.
+    const options = ['-o', 'readonly=on', '-N', '-R', '/run/draisine/pools'];
     const where = foldersOf(pool).flatMap((folder) => ['-d', folder]);
     const imported = box.run(['zpool', 'import', ...where, ...options, name], { timeoutSeconds: 300 });
     if (imported.code !== 0) return [`pool ${name} cannot be imported: ${lastLine(imported.stderr)}`];
