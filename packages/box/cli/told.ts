@@ -1,5 +1,6 @@
 import { BoxError } from '../io/box.ts';
-import { type Condition, conditionsOf } from '../notify/conditions.ts';
+import type { Condition } from '../notify/condition.ts';
+import { conditionsOf } from '../notify/conditions.ts';
 import { testTargets, watch } from '../notify/watch.ts';
 import { tell, type Verb } from './verb.ts';
 

@@ -1,6 +1,6 @@
 import { type Box, readTextIfThere } from '../io/box.ts';
 import { choice, type Field, list, map, member, optional, parseDocument, string } from '../io/fields.ts';
-import { SEVERITIES, type Severity } from './conditions.ts';
+import { SEVERITIES, type Severity } from './condition.ts';
 
 /** Where messages go. Tokens and passwords are in it: the file is root's alone. */
 export const CONFIG = '/etc/draisine/notify.json';

@@ -1,5 +1,5 @@
 import { type Box, whyFailed } from '../io/box.ts';
-import type { Severity } from './conditions.ts';
+import type { Severity } from './condition.ts';
 import type { Target } from './config.ts';
 
 export interface Message {

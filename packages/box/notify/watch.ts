@@ -1,6 +1,7 @@
 import { type Box, BoxError, describeError, folderOf, readTextIfThere } from '../io/box.ts';
 import { choice, isoTime, list, member, parseDocument, string } from '../io/fields.ts';
-import { type Condition, conditionsOf, SEVERITIES } from './conditions.ts';
+import { type Condition, SEVERITIES } from './condition.ts';
+import { conditionsOf } from './conditions.ts';
 import { type NotifyConfig, readNotifyConfig, type Target } from './config.ts';
 import { type Message, send } from './send.ts';
 

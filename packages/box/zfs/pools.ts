@@ -10,10 +10,21 @@ export interface Vdev {
   readonly errors: number;
 }
 
+/** The last scrub or resilver, or the one that runs. */
+export interface Scan {
+  readonly kind: 'scrub' | 'resilver';
+  /** Milliseconds since 1970; undefined: it has not ended. */
+  readonly end: number | undefined;
+  /** That it could not repair. */
+  readonly errors: number;
+}
+
 export interface Pool {
   readonly name: string;
   readonly state: string;
   readonly vdevs: readonly Vdev[];
+  /** Undefined: there was none yet. */
+  readonly scan?: Scan | undefined;
 }
 
 interface RawVdev {
@@ -25,6 +36,21 @@ interface RawVdev {
   readonly write_errors?: string | number;
   readonly checksum_errors?: string | number;
   readonly vdevs?: Readonly<Record<string, RawVdev>>;
+}
+
+interface RawScan {
+  readonly function?: string;
+  readonly state?: string;
+  readonly end_time?: string | number;
+  readonly errors?: string | number;
+}
+
+function scanOf(raw: RawScan | undefined): Scan | undefined {
+  const kind = raw?.function?.toLowerCase();
+  if (raw === undefined || (kind !== 'scrub' && kind !== 'resilver')) return undefined;
+  const end = Number(raw.end_time ?? 0);
+  const ended = raw.state === 'FINISHED' && Number.isFinite(end) && end > 0;
+  return { kind, end: ended ? 1000 * end : undefined, errors: Number(raw.errors ?? 0) || 0 };
 }
 
 const GROUPS = ['vdevs', 'dedup', 'special', 'logs', 'l2cache', 'spares'] as const;
@@ -51,12 +77,17 @@ function flatten(vdevs: Readonly<Record<string, RawVdev>> | undefined): Vdev[] {
 /** Out of `zpool status --json` (zpool-status(8)). */
 export function parsePools(text: string): Pool[] {
   const { pools } = JSON.parse(text) as {
-    pools?: Record<string, RawVdev & Record<(typeof GROUPS)[number], Record<string, RawVdev> | undefined>>;
+    pools?: Record<
+      string,
+      RawVdev &
+        Record<(typeof GROUPS)[number], Record<string, RawVdev> | undefined> & { scan_stats?: RawScan }
+    >;
   };
   return Object.entries(pools ?? {}).map(([name, raw]) => ({
     name,
     state: raw.state ?? 'UNKNOWN',
     vdevs: GROUPS.flatMap((group) => flatten(raw[group])),
+    scan: scanOf(raw.scan_stats),
   }));
 }
 

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { FakeBox } from '../io/fake.ts';
+import { recordSuccess } from '../replicate/state.ts';
+import type { Pool, Scan } from '../zfs/pools.ts';
+import { parsePools } from '../zfs/pools.ts';
+import { overdueConditions } from './overdue.ts';
+import { containerConditions, unitConditions } from './services.ts';
+import { poolConditions, roomConditions } from './storage.ts';
+
+const NOW = Date.parse('2026-11-29T12:00:00Z');
+const HOUR = 3_600_000;
+const unix = (milliseconds: number) => `@${milliseconds / 1000}`;
+
+/** A machine with an hourly snapshot, a monthly scrub and a daily replication; all timers run. */
+function machine() {
+  const box = new FakeBox(NOW - 100 * 24 * HOUR);
+  const sent = { dataset: 'tank/a', user: 'u', host: 'other', port: 22, target: 't/a', keep: 3 };
+  box.put({
+    '/etc/draisine/snapshots/tank/a-b.hourly.sh': 'x',
+    '/etc/draisine/scrubs/tank.sh': 'x',
+    '/etc/draisine/replicate/a.json': JSON.stringify(sent),
+    '/proc/uptime': '9000.00 1\n',
+  });
+  box.setClock(NOW);
+  const world = {
+    newest: NOW - HOUR,
+    scan: { kind: 'scrub', end: NOW - 20 * 24 * HOUR, errors: 0 } as Scan | undefined,
+    stopped: new Set<string>(),
+    every: 24 * HOUR,
+  };
+  recordSuccess(box, 'a', 'tank/a@x');
+  box.program('zfs', () =>
+    [NOW - 90 * HOUR, world.newest]
+      .map((at) => `tank/a-b@auto-hourly-20260101T000000Z\t${at / 1000}\n`)
+      .join(''),
+  );
+  box.program('systemctl', (argv) =>
+    argv
+      .slice(argv.indexOf('--') + 1)
+      .map((name) => {
+        const every = name.startsWith('scrub') ? 30 * 24 * HOUR : world.every;
+        const state = world.stopped.has(name) ? 'inactive' : 'active';
+        return `Id=${name}\nActiveState=${state}\nLastTriggerUSec=${unix(NOW)}\nNextElapseUSecRealtime=${unix(NOW + every)}`;
+      })
+      .join('\n\n'),
+  );
+  const told = () => {
+    const pool: Pool = { name: 'tank', state: 'ONLINE', vdevs: [], scan: world.scan };
+    return overdueConditions(box, [pool]).map(({ text }) => text);
+  };
+  return { box, world, told };
+}
+
+describe('what happens by a timer', () => {
+  test('and happened in its time is not told', () => {
+    assert.deepEqual(machine().told(), []);
+  });
+
+  test('and did not succeed in twice its time is told, with what to look at', () => {
+    const { box, world, told } = machine();
+    world.newest = NOW - 4 * HOUR;
+    world.scan = { kind: 'scrub', end: NOW - 61 * 24 * HOUR, errors: 0 };
+    assert.deepEqual(told(), [
+      'hourly snapshots of tank/a-b are overdue, the last good one is of 2026-11-29T08:00:00Z: systemctl status snapshot-tank-a\\x2db-hourly.service',
+      'scrubs of pool tank are overdue, the last good one is of 2026-09-29T12:00:00Z: systemctl status scrub-tank.service',
+    ]);
+    world.newest = NOW;
+    world.scan = undefined;
+    box.setClock(NOW + 50 * HOUR);
+    world.newest = NOW + 50 * HOUR;
+    assert.deepEqual(
+      told().map((text) => text.split(',')[0]),
+      ['scrubs of pool tank are overdue', 'transfers of tank/a to other are overdue'],
+    );
+  });
+
+  test('and has not happened yet counts from when it was asked for', () => {
+    const { box, world, told } = machine();
+    box.program('zfs', () => '');
+    assert.match(told().join(), /^hourly snapshots .* of 2026-08-21T12:00:00Z/);
+    box.put({ '/etc/draisine/snapshots/tank/a-b.hourly.sh': 'x' });
+    assert.deepEqual(told(), []);
+    world.scan = { kind: 'resilver', end: NOW - 400 * 24 * HOUR, errors: 0 };
+    assert.deepEqual(told(), [], 'a resilver says nothing of the scrub before it');
+    world.scan = { kind: 'scrub', end: undefined, errors: 0 };
+    assert.deepEqual(told(), [], 'it runs');
+  });
+
+  test('and whose timer somebody has stopped is told', () => {
+    const { world, told } = machine();
+    world.stopped.add('scrub-tank.timer').add('replicate-a.timer');
+    assert.deepEqual(told(), [
+      'scrubs of pool tank: their timer does not run: systemctl enable --now scrub-tank.timer',
+      'transfers of tank/a to other: their timer does not run: systemctl enable --now replicate-a.timer',
+    ]);
+  });
+
+  test('is left time after a boot, and nobody is asked where there is nothing to do', () => {
+    const { box, world, told } = machine();
+    world.newest = 0;
+    box.put({ '/proc/uptime': '3000.00 1\n' });
+    assert.deepEqual(told(), []);
+    const none = new FakeBox(NOW).put({ '/proc/uptime': '9000.00 1\n' });
+    assert.deepEqual(overdueConditions(none, []), []);
+    assert.deepEqual(none.ran, []);
+  });
+});
+
+describe('pools', () => {
+  const status = (scan: object) => JSON.stringify({ pools: { tank: { state: 'ONLINE', scan_stats: scan } } });
+
+  test('whose last scrub found what it could not repair are told', () => {
+    const [pool] = parsePools(
+      status({ function: 'SCRUB', state: 'FINISHED', end_time: '1764417600', errors: '3' }),
+    );
+    assert.deepEqual(pool?.scan, { kind: 'scrub', end: 1_764_417_600_000, errors: 3 });
+    assert.match(
+      poolConditions(pool as Pool)[0]?.text ?? '',
+      /the last scrub found 3 errors that it could not repair/,
+    );
+    const scans = [
+      { function: 'SCRUB', state: 'SCANNING', end_time: '-', errors: '0' },
+      { function: 'NONE' },
+      {},
+    ];
+    assert.deepEqual(
+      scans.map((scan) => parsePools(status(scan))[0]?.scan),
+      [{ kind: 'scrub', end: undefined, errors: 0 }, undefined, undefined],
+    );
+  });
+});
+
+describe('room', () => {
+  test('of file systems besides the state, and of datasets with a quota', () => {
+    const box = new FakeBox();
+    box.program('df', (argv) =>
+      argv.includes('-t')
+        ? { code: 0, stdout: 'Use% Mounted on\n 95% /\n 95% /etc\n 83% /srv/my data\n 12% /boot\n' }
+        : ' 40%\n',
+    );
+    box.program('zpool', () => 'tank\t10\n');
+    box.program('zfs', () => 'tank\t0\t900\ntank/a\t1000\t850\ntank/b\t1000\t950\ntank/c\t1000\t10\n');
+    const pools: Pool[] = [{ name: 'tank', state: 'ONLINE', vdevs: [] }];
+    assert.deepEqual(
+      roomConditions(box, pools).map(({ severity, text }) => `${severity}: ${text}`),
+      [
+        'warning: /srv/my data is 83 % full: remove what is not needed there',
+        'warning: dataset tank/a is 85 % full: it has a quota: raise it, or remove data',
+        'error: dataset tank/b is 95 % full: it has a quota: raise it, or remove data',
+      ],
+    );
+  });
+});
+
+describe('units', () => {
+  const shown = (units: Readonly<Record<string, string>>) => {
+    const box = new FakeBox().put({ '/proc/uptime': '10000.00 1\n' });
+    box.program('systemctl', (argv) => {
+      if (argv.includes('list-units'))
+        return Object.keys(units)
+          .map((name) => `${name} loaded failed failed x`)
+          .join('\n');
+      return Object.entries(units)
+        .map(([name, lines]) => `Id=${name}\n${lines}`)
+        .join('\n\n');
+    });
+    return box;
+  };
+
+  test('that nothing starts again are told apart from those that failed', () => {
+    const box = shown({ 'a.service': 'Result=exit-code', 'web.service': 'Result=start-limit-hit' });
+    assert.deepEqual(
+      unitConditions(box).map(({ text }) => text.split(':')[0]),
+      ['a.service has failed', 'web.service failed too often and is not started again'],
+    );
+  });
+
+  test('that run for moments only do not stay up; those that have got over it do', () => {
+    const running = (restarts: number, since: number) =>
+      `NRestarts=${restarts}\nSubState=running\nActiveEnterTimestampMonotonic=${since * 1e6}`;
+    const box = shown({
+      'flaps.service': running(6, 9900),
+      'over.service': running(6, 5000),
+      'new.service': running(1, 9990),
+      'waits.service': 'NRestarts=5\nSubState=auto-restart\nActiveEnterTimestampMonotonic=0',
+      'done.service': 'NRestarts=9\nSubState=dead\nActiveEnterTimestampMonotonic=0',
+    });
+    assert.deepEqual(
+      containerConditions(box).map(({ text }) => text.split(' ')[0]),
+      ['flaps.service', 'waits.service'],
+    );
+  });
+});

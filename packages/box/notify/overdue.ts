@@ -1,0 +1,175 @@
+import { type Box, mustRun } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
+import { readReplication, replicationNames } from '../replicate/config.ts';
+import { readReplicationState } from '../replicate/state.ts';
+import type { Pool } from '../zfs/pools.ts';
+import type { Condition } from './condition.ts';
+
+/* What happens by a timer and has not happened in its time: snapshots, scrubs, replications. */
+
+const HOUR = 3_600_000;
+const SNAPSHOTS = '/etc/draisine/snapshots';
+const SCRUBS = '/etc/draisine/scrubs';
+const PERIODS: Readonly<Record<string, number>> = {
+  hourly: HOUR,
+  daily: 24 * HOUR,
+  weekly: 7 * 24 * HOUR,
+  monthly: 31 * 24 * HOUR,
+};
+
+interface Job {
+  readonly what: string;
+  readonly timer: string;
+  /** Milliseconds between two runs; undefined: as its timer says. */
+  readonly period: number | undefined;
+  /** When it last succeeded, or else was asked for: milliseconds since 1970. Undefined: nobody knows. */
+  readonly last: number | undefined;
+}
+
+interface Timer {
+  readonly active: boolean;
+  readonly period: number | undefined;
+}
+
+/** All files below a folder. */
+function filesBelow(box: Box, folder: string): string[] {
+  if (box.stat(folder) === undefined) return [];
+  return box.list(folder).flatMap((name) => {
+    const path = `${folder}/${name}`;
+    return box.stat(path)?.type === 'directory' ? filesBelow(box, path) : [path];
+  });
+}
+
+const modified = (box: Box, path: string): number | undefined => box.stat(path)?.modified;
+
+/** As ignition/sugar/unit-name.ts names the parts of a unit. */
+function unitEscape(text: string): string {
+  return [...text]
+    .map((char) => {
+      if (char === '/') return '-';
+      return /[A-Za-z0-9:_.]/.test(char) ? char : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+    })
+    .join('');
+}
+
+/** The newest snapshot of each period that a dataset has. Times: milliseconds since 1970. */
+function newestSnapshots(box: Box, dataset: string): Map<string, number> {
+  const list = [
+    'zfs',
+    'list',
+    '-Hp',
+    '-d',
+    '1',
+    '-t',
+    'snapshot',
+    '-o',
+    'name,creation',
+    '-s',
+    'createtxg',
+    dataset,
+  ];
+  const found = mustRun(box, `cannot list snapshots of ${dataset}`, list, { timeoutSeconds: 60 });
+  return new Map(
+    [...found.matchAll(/@auto-([a-z]+)-\S+\t(\d+)$/gm)].map(([, period = '', creation]) => [
+      period,
+      1000 * Number(creation),
+    ]),
+  );
+}
+
+function snapshotJobs(box: Box): Job[] {
+  const newest = new Map<string, Map<string, number>>();
+  return filesBelow(box, SNAPSHOTS).flatMap((path): Job[] => {
+    const [, dataset = '', period = ''] = /^(.+)\.([a-z]+)\.sh$/.exec(path.slice(SNAPSHOTS.length + 1)) ?? [];
+    if (PERIODS[period] === undefined) return [];
+    const known = newest.get(dataset) ?? newestSnapshots(box, dataset);
+    newest.set(dataset, known);
+    return [
+      {
+        what: `${period} snapshots of ${dataset}`,
+        timer: `snapshot-${unitEscape(dataset)}-${period}.timer`,
+        period: PERIODS[period],
+        last: known.get(period) ?? modified(box, path),
+      },
+    ];
+  });
+}
+
+function scrubJobs(box: Box, pools: readonly Pool[]): Job[] {
+  return filesBelow(box, SCRUBS).flatMap((path): Job[] => {
+    const name = path.slice(SCRUBS.length + 1).replace(/\.sh$/, '');
+    const pool = pools.find((one) => one.name === name);
+    if (!pool) return [];
+    const { scan } = pool;
+    // What runs now is waited for; a resilver has taken the place of what was known of the last scrub.
+    const last = scan === undefined ? modified(box, path) : scan.kind === 'scrub' ? scan.end : undefined;
+    return [
+      { what: `scrubs of pool ${name}`, timer: `scrub-${unitEscape(name)}.timer`, period: undefined, last },
+    ];
+  });
+}
+
+function replicationJobs(box: Box): Job[] {
+  return replicationNames(box).map((name) => {
+    const { dataset, host } = readReplication(box, name);
+    return {
+      what: `transfers of ${dataset} to ${host}`,
+      timer: `replicate-${name}.timer`,
+      period: undefined,
+      last:
+        readReplicationState(box, name).success?.at ?? modified(box, `/etc/draisine/replicate/${name}.json`),
+    };
+  });
+}
+
+/** Timers as systemd has them; the time between two runs where it knows both. */
+function timersOf(box: Box, names: readonly string[]): Map<string, Timer> {
+  const properties = 'Id,ActiveState,LastTriggerUSec,NextElapseUSecRealtime';
+  const show = ['systemctl', 'show', '--timestamp=unix', `--property=${properties}`, '--', ...names];
+  const told = mustRun(box, 'cannot ask for timers', show, { timeoutSeconds: 60 });
+  return new Map(
+    told.split('\n\n').map((block) => {
+      const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(block)?.[1] ?? '';
+      const seconds = (name: string): number | undefined => {
+        const given = /^@(\d+)$/.exec(value(name))?.[1];
+        return given === undefined || given === '0' ? undefined : Number(given);
+      };
+      const [before, next] = [seconds('LastTriggerUSec'), seconds('NextElapseUSecRealtime')];
+      const period =
+        before !== undefined && next !== undefined && next > before ? 1000 * (next - before) : undefined;
+      return [value('Id'), { active: value('ActiveState') === 'active', period }];
+    }),
+  );
+}
+
+/** A run may last, and a machine that was off has to catch up first: seconds since the boot. */
+const GRACE = 3600;
+
+/** Jobs whose timer does not run, or that have not succeeded in twice their time. */
+export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[] {
+  if (Number.parseFloat(box.readText('/proc/uptime')) < GRACE) return [];
+  const jobs = [...snapshotJobs(box), ...scrubJobs(box, pools), ...replicationJobs(box)];
+  if (jobs.length === 0) return [];
+  const timers = timersOf(
+    box,
+    jobs.map(({ timer }) => timer),
+  );
+  return jobs.flatMap(({ what, timer, period, last }): Condition[] => {
+    const { active = false, period: measured } = timers.get(timer) ?? {};
+    if (!active)
+      return [
+        {
+          ...{ name: `timer ${timer}`, severity: 'warning' },
+          text: `${what}: their timer does not run: systemctl enable --now ${timer}`,
+        },
+      ];
+    const every = period ?? measured;
+    if (every === undefined || last === undefined || box.now() - last <= 2 * every + HOUR) return [];
+    return [
+      {
+        ...{ name: `overdue ${timer}`, severity: 'error' },
+        text: `${what} are overdue, the last good one is of ${isoTime(last)}: systemctl status ${timer.replace(/timer$/, 'service')}`,
+      },
+    ];
+  });
+}

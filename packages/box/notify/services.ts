@@ -1,0 +1,93 @@
+import { type Box, readTextIfThere } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
+import { readReplication, replicationNames } from '../replicate/config.ts';
+import { readReplicationState } from '../replicate/state.ts';
+import { containersOf, failedUnits } from '../trial/baseline.ts';
+import type { Condition } from './condition.ts';
+
+/* Units, containers, and what they do by a timer. */
+
+/** Restarts after which a container counts as one that does not get on, and seconds after which it does. */
+const RESTARTS = 5;
+const STEADY = 600;
+
+interface Shown {
+  readonly unit: string;
+  readonly value: (name: string) => string;
+}
+
+/** Properties of units, as `systemctl show` has them. */
+function show(box: Box, properties: string, units: readonly string[]): Shown[] {
+  const told = box.run(['systemctl', 'show', `--property=Id,${properties}`, '--', ...units], {
+    timeoutSeconds: 60,
+  });
+  return told.stdout.split('\n\n').map((block) => {
+    const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(block)?.[1] ?? '';
+    return { unit: value('Id'), value };
+  });
+}
+
+/** It waits for its next restart; or it runs, as it has done for moments again and again. */
+function isRestless(value: Shown['value'], uptime: number): boolean {
+  if (Number(value('NRestarts')) < RESTARTS) return false;
+  const since = Number(value('ActiveEnterTimestampMonotonic')) / 1e6;
+  return value('SubState') === 'auto-restart' || (value('SubState') === 'running' && uptime - since < STEADY);
+}
+
+export function containerConditions(box: Box): Condition[] {
+  const sick = containersOf(box)
+    .filter(({ healthy, running }) => running && healthy === false)
+    .map(
+      ({ name }): Condition => ({
+        ...{ name: `container ${name}`, severity: 'error' },
+        text: `container ${name} is unhealthy: podman logs ${name}`,
+      }),
+    );
+  const uptime = Number.parseFloat(readTextIfThere(box, '/proc/uptime') ?? '0');
+  const restarting = show(box, 'NRestarts,SubState,ActiveEnterTimestampMonotonic', ['*.service'])
+    .filter(({ value }) => isRestless(value, uptime))
+    .map(
+      ({ unit }): Condition => ({
+        ...{ name: `restarts ${unit}`, severity: 'error' },
+        text: `${unit} does not stay up: systemctl status ${unit}`,
+      }),
+    );
+  return [...sick, ...restarting];
+}
+
+/** Of each replication whose last run failed, why. */
+export function replicationConditions(box: Box): Condition[] {
+  return replicationNames(box).flatMap((name): Condition[] => {
+    const { failure, success } = readReplicationState(box, name);
+    if (!failure) return [];
+    const { dataset, host } = readReplication(box, name);
+    const last = success ? `the last that arrived is of ${isoTime(success.at)}` : 'nothing has arrived yet';
+    return [
+      {
+        ...{ name: `replication ${name}`, severity: 'error' },
+        text: `${dataset} is not sent to ${host}: ${failure.text}; ${last}`,
+      },
+    ];
+  });
+}
+
+/** The unit of a replication fails with it: that is told once, with the reason. */
+export function unitConditions(box: Box): Condition[] {
+  const told = new Set(
+    replicationNames(box)
+      .filter((name) => readReplicationState(box, name).failure)
+      .map((name) => `replicate-${name}.service`),
+  );
+  const failed = failedUnits(box).filter((unit) => !told.has(unit));
+  const given = failed.length === 0 ? [] : show(box, 'Result', failed);
+  // systemd.unit(5), StartLimitBurst=: nothing starts it again but a person.
+  const left = new Set(
+    given.filter(({ value }) => value('Result') === 'start-limit-hit').map(({ unit }) => unit),
+  );
+  return failed.map((unit) => ({
+    ...{ name: `unit ${unit}`, severity: 'error' as const },
+    text: left.has(unit)
+      ? `${unit} failed too often and is not started again: systemctl status ${unit}, then systemctl reset-failed ${unit} && systemctl start ${unit}`
+      : `${unit} has failed: systemctl status ${unit}`,
+  }));
+}

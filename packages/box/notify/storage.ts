@@ -1,0 +1,130 @@
+import type { Box } from '../io/box.ts';
+import { disksOf } from '../smart/disks.ts';
+import type { Pool } from '../zfs/pools.ts';
+import type { Condition } from './condition.ts';
+
+/* Pools, disks, and the room on them. */
+
+const good = (state: string): boolean => ['ONLINE', 'AVAIL', 'INUSE'].includes(state);
+
+export function poolConditions({ name, state, vdevs, scan }: Pool): Condition[] {
+  const bad = vdevs.filter((vdev) => !good(vdev.state));
+  const parts = bad.map((vdev) => `${vdev.name} is ${vdev.state}`).join(', ');
+  const errors = vdevs.filter((vdev) => vdev.errors > 0);
+  return [
+    ...(state === 'ONLINE'
+      ? []
+      : [
+          {
+            name: `pool ${name}`,
+            severity: 'error' as const,
+            text: `pool ${name} is ${state}${parts === '' ? '' : `: ${parts}`}`,
+          },
+        ]),
+    ...(scan && scan.errors > 0
+      ? [
+          {
+            name: `scan ${name} ${scan.end ?? ''}`,
+            severity: 'error' as const,
+            text: `pool ${name}: the last ${scan.kind} found ${scan.errors} errors that it could not repair: zpool status -v ${name}`,
+          },
+        ]
+      : []),
+    ...errors.map(
+      (vdev): Condition => ({
+        ...{ name: `errors ${name} ${vdev.guid}`, severity: 'warning' },
+        text: `pool ${name}: ${vdev.name} has had ${vdev.errors} errors (zpool status ${name})`,
+      }),
+    ),
+  ];
+}
+
+/** A warning from 80 percent on, an error from 90. */
+function full(what: string, percent: number, hint: string): Condition[] {
+  if (!(percent >= 80)) return [];
+  const [limit, severity] = percent >= 90 ? ([90, 'error'] as const) : ([80, 'warning'] as const);
+  return [{ name: `room ${what} ${limit}`, severity, text: `${what} is ${percent} % full: ${hint}` }];
+}
+
+/** Types of file systems that a machine config can make on disks. */
+const TYPES = ['ext4', 'xfs', 'btrfs', 'vfat'].flatMap((type) => ['-t', type]);
+
+/** Of file systems besides that of the state: those of the machine config. The state is / and what is bound from it. */
+function mountedRoom(box: Box): Condition[] {
+  // It ends with 1 where there is none.
+  const { stdout } = box.run(['df', '--output=pcent,target', ...TYPES], { timeoutSeconds: 30 });
+  const rows = [...stdout.matchAll(/^\s*(\d+)% (\/.+)$/gm)];
+  return rows
+    .filter(([, , target = '']) => !/^\/(etc|var|run\/draisine\/.*)?$/.test(target))
+    .flatMap(([, percent, target = '']) => full(target, Number(percent), 'remove what is not needed there'));
+}
+
+/** Of datasets that may have no more than so much. */
+function quotaRoom(box: Box): Condition[] {
+  const list = ['zfs', 'list', '-Hp', '-t', 'filesystem', '-o', 'name,quota,used'];
+  return box
+    .run(list, { timeoutSeconds: 60 })
+    .stdout.split('\n')
+    .flatMap((line) => {
+      const [name = '', quota, used] = line.split('\t');
+      const most = Number(quota ?? 0);
+      return most > 0
+        ? full(
+            `dataset ${name}`,
+            Math.floor((100 * Number(used)) / most),
+            'it has a quota: raise it, or remove data',
+          )
+        : [];
+    });
+}
+
+/** Room that is taken: the state partition, other file systems, pools, and datasets with a quota. */
+export function roomConditions(box: Box, pools: readonly Pool[]): Condition[] {
+  const state = /(\d+)%/.exec(box.run(['df', '--output=pcent', '/var']).stdout)?.[1];
+  const capacity =
+    pools.length === 0
+      ? ''
+      : box.run(['zpool', 'list', '-H', '-o', 'name,capacity'], { timeoutSeconds: 30 }).stdout;
+  return [
+    ...full(
+      'the state partition',
+      Number(state ?? 0),
+      'podman system prune -a and journalctl --vacuum-size=100M free some',
+    ),
+    ...mountedRoom(box),
+    ...capacity
+      .trim()
+      .split('\n')
+      .flatMap((line) => {
+        const [pool = '', percent = '0'] = line.split('\t');
+        return pool === ''
+          ? []
+          : full(`pool ${pool}`, Number.parseInt(percent, 10), 'remove data or snapshots, or add disks');
+      }),
+    ...(pools.length === 0 ? [] : quotaRoom(box)),
+  ];
+}
+
+/** What disks say of themselves, and what their last self-test found. */
+export function diskConditions(box: Box): Condition[] {
+  return disksOf(box).flatMap(({ device, passed, test }): Condition[] => [
+    ...(passed === false
+      ? [
+          {
+            name: `disk ${device}`,
+            severity: 'error' as const,
+            text: `${device} says of itself that it is failing: smartctl -a ${device}`,
+          },
+        ]
+      : []),
+    ...(test?.failed
+      ? [
+          {
+            name: `self-test ${device}`,
+            severity: 'error' as const,
+            text: `${device}: its last self-test found a fault: ${test.result} (smartctl -l selftest ${device})`,
+          },
+        ]
+      : []),
+  ]);
+}
