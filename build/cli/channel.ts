@@ -1,17 +1,7 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { log, warn } from '../../sdk/lib/log.ts';
 import { imagesOf } from '../release/channel/base.ts';
-import {
-  type Edited,
-  haltChannel,
-  initChannels,
-  promote,
-  pruneReleases,
-  refreshChannels,
-  resumeChannel,
-  setChannel,
-  withdrawRelease,
-} from '../release/channel/edit.ts';
+import * as edits from '../release/channel/edit.ts';
 import { POLICIES } from '../release/channel/rules.ts';
 import type { Channel, Policy, Root } from '../release/format/types.ts';
 import { isUrl, type Place, placeOf } from '../release/place.ts';
@@ -29,7 +19,7 @@ function whereOf(folder: string, { image }: CommonFlags) {
   return { folder, keys: signingFolder(), ...(image === undefined ? {} : { image }) };
 }
 
-function tell({ channels, moved }: Edited, { json }: CommonFlags): void {
+function tell({ channels, moved }: edits.Edited, { json }: CommonFlags): void {
   if (json) process.stdout.write(`${JSON.stringify({ channels, moved }, null, 2)}\n`);
   for (const channel of channels) log(describe(channel));
   if (channels.length === 0) log(`nothing to change${moved > 0 ? `, ${moved} bytes copied` : ''}`);
@@ -62,7 +52,10 @@ export async function channelInit(folder: string, image: string, flags: InitFlag
   const given = Object.keys(policy).length > 0;
   if (given && channel.length === 0)
     throw badInput('a policy is of one channel', { hint: 'name it: --channel NAME' });
-  tell(await initChannels({ ...whereOf(folder, flags), image }, channel, given ? policy : undefined), flags);
+  tell(
+    await edits.initChannels({ ...whereOf(folder, flags), image }, channel, given ? policy : undefined),
+    flags,
+  );
 }
 
 export interface PlaceFlags extends CommonFlags {
@@ -93,7 +86,7 @@ export async function channelSet(
   what: string,
   flags: PlaceFlags,
 ): Promise<void> {
-  tell(await setChannel(whereOf(folder, flags), channel, what, placeOptions(flags)), flags);
+  tell(await edits.setChannel(whereOf(folder, flags), channel, what, placeOptions(flags)), flags);
 }
 
 /** `channel promote BASE FROM TO` */
@@ -103,7 +96,7 @@ export async function channelPromote(
   to: string,
   flags: PlaceFlags,
 ): Promise<void> {
-  tell(await promote(whereOf(folder, flags), from, to, placeOptions(flags)), flags);
+  tell(await edits.promote(whereOf(folder, flags), from, to, placeOptions(flags)), flags);
 }
 
 /** `channel halt BASE CHANNEL REASON` */
@@ -113,12 +106,12 @@ export async function channelHalt(
   reason: string,
   flags: CommonFlags,
 ): Promise<void> {
-  tell(await haltChannel(whereOf(folder, flags), channel, reason), flags);
+  tell(await edits.haltChannel(whereOf(folder, flags), channel, reason), flags);
 }
 
 /** `channel resume BASE CHANNEL` */
 export async function channelResume(folder: string, channel: string, flags: CommonFlags): Promise<void> {
-  tell(await resumeChannel(whereOf(folder, flags), channel), flags);
+  tell(await edits.resumeChannel(whereOf(folder, flags), channel), flags);
 }
 
 /** `channel withdraw BASE VERSION REASON` */
@@ -128,7 +121,7 @@ export async function channelWithdraw(
   reason: string,
   flags: CommonFlags,
 ): Promise<void> {
-  tell(await withdrawRelease(whereOf(folder, flags), version, reason), flags);
+  tell(await edits.withdrawRelease(whereOf(folder, flags), version, reason), flags);
 }
 
 /** `channel refresh BASE` */
@@ -136,7 +129,7 @@ export async function channelRefresh(
   folder: string,
   flags: CommonFlags & { readonly always?: boolean },
 ): Promise<void> {
-  tell(await refreshChannels(whereOf(folder, flags), flags.always ?? false), flags);
+  tell(await edits.refreshChannels(whereOf(folder, flags), flags.always ?? false), flags);
 }
 
 /** `channel prune BASE` */
@@ -144,7 +137,7 @@ export async function channelPrune(
   folder: string,
   flags: CommonFlags & { readonly keep: number },
 ): Promise<void> {
-  const removed = await pruneReleases(whereOf(folder, flags), flags.keep);
+  const removed = await edits.pruneReleases(whereOf(folder, flags), flags.keep);
   if (flags.json) process.stdout.write(`${JSON.stringify({ removed }, null, 2)}\n`);
   log(removed.length === 0 ? 'nothing to remove' : `removed ${removed.join(', ')}`);
 }

@@ -24,18 +24,22 @@ export function media(about: About, usr: Usr, boot: Boot): Readonly<Record<strin
   };
 }
 
-function diskImage({ image, named, sdk, version, epoch, seed }: About, usr: Usr, boot: Boot): Target {
+/** What the ESP of a disk and that of an ISO have in common. `name`: of its target. */
+function espOf({ image, sdk, version, epoch, seed }: About, boot: Boot, name: string) {
+  return {
+    ...{ sdk, uki: boot.uki, ukiName: ukiName(version), menuSeconds: image.menuSeconds, epoch },
+    volumeId: sha256(`${seed} ${name}`).slice(0, 8),
+  };
+}
+
+function diskImage(about: About, usr: Usr, boot: Boot): Target {
+  const { image, named, sdk, version, seed } = about;
   return disk(named('disk'), {
     sdk,
     esp: esp(named('esp'), {
-      sdk,
-      uki: boot.uki,
-      ukiName: ukiName(version),
+      ...espOf(about, boot, 'esp'),
       kargs: usr.kargs,
       size: image.partitions.esp,
-      menuSeconds: image.menuSeconds,
-      volumeId: sha256(`${seed} esp`).slice(0, 8),
-      epoch,
     }),
     usr: usr.erofs,
     hashTree: usr.hashTree,
@@ -46,25 +50,17 @@ function diskImage({ image, named, sdk, version, epoch, seed }: About, usr: Usr,
   });
 }
 
-function isoImage(
-  { image, named, sdk, version, epoch, seed, identity }: About,
-  usr: Usr,
-  boot: Boot,
-): Target {
+function isoImage(about: About, usr: Usr, boot: Boot): Target {
+  const { image, named, sdk, epoch, seed, identity } = about;
   return iso(named('iso'), {
     sdk,
     esp: isoEsp(named('iso-esp'), {
-      sdk,
-      uki: boot.uki,
-      ukiName: ukiName(version),
+      ...espOf(about, boot, 'iso-esp'),
       title: prettyName(identity),
       rootHash: usr.rootHash,
       cmdline: image.cmdline,
       profiles: image.profiles,
       usr: usr.erofs,
-      menuSeconds: image.menuSeconds,
-      volumeId: sha256(`${seed} iso-esp`).slice(0, 8),
-      epoch,
     }),
     usrImage: usr.file,
     rootHash: usr.rootHash,

@@ -7,12 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { lockDate, readLock } from '../debian/lock.ts';
-import { LOCK_PATH } from '../debian/lock-path.ts';
 import { makeGraph } from '../graph/graph.ts';
 import { buildTargets } from '../graph/run.ts';
-import { imageTargets } from './targets.ts';
-import { small } from './testing/small.ts';
+import { smallTargets } from './testing/small-targets.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const NOBODY = 65534;
@@ -32,15 +29,7 @@ after(async () => {
 
 /** Serves the .debs of this machine's store, so that a build with an empty store needs no network. */
 async function localMirror(): Promise<{ url: string; close(): void }> {
-  const lock = await readLock(LOCK_PATH);
-  const { artifacts } = imageTargets(small, {
-    root,
-    lock,
-    version: '1',
-    dev: false,
-    epoch: lockDate(lock),
-    certificate: '',
-  });
+  const { artifacts } = await smallTargets();
   const debs = makeGraph(Object.values(artifacts)).nodes.flatMap(({ target }) =>
     target.recipe.fetch ? [target] : [],
   );

@@ -15,6 +15,24 @@ async function trialEnds(box: Machine): Promise<void> {
   );
 }
 
+/** Does the work while the channel that the box follows is served. */
+async function whileSubscribed(
+  subscribing: ReturnType<typeof subscribe>,
+  work: (updating: Awaited<ReturnType<typeof subscribe>>) => Promise<void>,
+): Promise<void> {
+  const updating = await subscribing;
+  try {
+    await work(updating);
+  } finally {
+    await updating.close();
+  }
+}
+
+async function stage(box: Machine): Promise<void> {
+  await box.succeed('draisine stage 2>&1', { seconds: 180 });
+}
+
+/** The flows of updates: staging, commit, rejection. */
 export const UPDATING: readonly Flow[] = [
   {
     name: 'stage',
@@ -22,15 +40,11 @@ export const UPDATING: readonly Flow[] = [
     recorded: 'system',
     ends: 'next.uki',
     mayBeEmpty: false,
-    run: async (box, { record }) => {
-      const updating = await subscribe(box);
-      try {
+    run: (box, { record }) =>
+      whileSubscribed(subscribe(box), async () => {
         await record();
-        await box.succeed('draisine stage 2>&1', { seconds: 180 });
-      } finally {
-        await updating.close();
-      }
-    },
+        await stage(box);
+      }),
   },
   {
     name: 'commit',
@@ -38,16 +52,12 @@ export const UPDATING: readonly Flow[] = [
     recorded: 'system',
     ends: 'next.uki',
     mayBeEmpty: false,
-    run: async (box, { record }) => {
-      const updating = await subscribe(box);
-      try {
-        await box.succeed('draisine stage 2>&1', { seconds: 180 });
+    run: (box, { record }) =>
+      whileSubscribed(subscribe(box), async () => {
+        await stage(box);
         await record();
         await trialEnds(box);
-      } finally {
-        await updating.close();
-      }
-    },
+      }),
   },
   {
     name: 'reject',
@@ -55,19 +65,15 @@ export const UPDATING: readonly Flow[] = [
     recorded: 'system',
     ends: 'uki',
     mayBeEmpty: false,
-    run: async (box, { record }) => {
-      const updating = await subscribe(box, { deadline: 60 });
-      try {
-        await enableDelicate(box, updating.from);
-        await box.succeed('draisine stage 2>&1', { seconds: 180 });
+    run: (box, { record }) =>
+      whileSubscribed(subscribe(box, { deadline: 60 }), async ({ from }) => {
+        await enableDelicate(box, from);
+        await stage(box);
         await record();
         await box.goesDown('reboot', { seconds: 300 });
         await box.start();
         const { version } = await runningRelease(box);
-        if (version !== updating.from) throw new Failure(`${version} runs after the rejection`);
-      } finally {
-        await updating.close();
-      }
-    },
+        if (version !== from) throw new Failure(`${version} runs after the rejection`);
+      }),
   },
 ];

@@ -89,43 +89,21 @@ test('devices keep their places: a fork has the device layout of its snapshot, a
   const buses = [...fork.cold, ...fork.hot].map(({ device }) => device.bus);
   assert.equal(new Set(buses).size, buses.length, 'two devices in one slot');
 
-  const arguments_ = (incoming: boolean) =>
-    qemuArguments(
-      {
-        ...plan({}),
-        name: 'x',
-        cpus: 2,
-        usb: false,
-        accel: acceleration({ kind: 'tcg', why: '', tscMHz: 2600 }),
-        firmwareVars: '/v',
-        config: '/c',
-        devices: fork.cold,
-        incoming,
-      },
-      '/d',
-      { ovmfCode: '/o' },
-    );
-  const saved = arguments_(false);
-  const restored = arguments_(true);
+  const saved = argumentsOf({ devices: fork.cold });
+  const restored = argumentsOf({ devices: fork.cold, incoming: true });
   assert.deepEqual(restored, [...saved, '-incoming', 'defer']);
 });
 
+/** The command line of a machine with nothing special. */
+function argumentsOf(more: Partial<Parameters<typeof qemuArguments>[0]>, dir = '/d'): readonly string[] {
+  const accel = acceleration({ kind: 'tcg', why: '', tscMHz: 2600 });
+  const common = { name: 'x', cpus: 2, usb: false, firmwareVars: '/v', config: '/c' };
+  const machine = { ...plan({}), ...common, accel, devices: [], incoming: false, ...more };
+  return qemuArguments(machine, dir, { ovmfCode: '/o' });
+}
+
 test('a comma in a path does not end an option', () => {
-  const args = qemuArguments(
-    {
-      ...plan({}),
-      name: 'x',
-      cpus: 2,
-      usb: false,
-      accel: acceleration({ kind: 'tcg', why: '', tscMHz: 2600 }),
-      firmwareVars: '/v',
-      config: '/a,b',
-      devices: [],
-      incoming: false,
-    },
-    '/d,e',
-    { ovmfCode: '/o' },
-  );
+  const args = argumentsOf({ config: '/a,b' }, '/d,e');
   assert.ok(args.includes('name=opt/com.coreos/config,file=/a,,b'));
   assert.ok(args.some((argument) => argument.includes('path=/d,,e/qmp.sock')));
 });

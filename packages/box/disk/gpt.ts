@@ -10,10 +10,12 @@ import { guidBytes, guidText } from './guid.ts';
 
 /** A used entry. Offsets and sizes in bytes. */
 export interface GptEntry {
-  /** From 1. */
+  /** From 1, as in `vda4`. */
   readonly number: number;
+  /** UUID of its type, and its own. */
   readonly type: string;
   readonly uuid: string;
+  /** The GPT name, at most 36 UTF-16 units. */
   readonly label: string;
   readonly offset: number;
   readonly size: number;

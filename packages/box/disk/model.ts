@@ -1,14 +1,7 @@
-/** A partition as the table on the disk says it. Offsets and sizes in bytes. */
-export interface Partition {
-  /** From 1, as in `vda4`. */
-  readonly number: number;
-  /** Type and unique UUID, in small letters. */
-  readonly type: string;
-  readonly uuid: string;
-  /** The GPT name, at most 36 UTF-16 units. */
-  readonly label: string;
-  readonly offset: number;
-  readonly size: number;
+import type { GptEntry } from './gpt.ts';
+
+/** A partition as the table on the disk says it: its UUIDs are in small letters. */
+export interface Partition extends GptEntry {
   /** `/dev/vda4`. */
   readonly device: string;
 }
