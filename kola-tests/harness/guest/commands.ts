@@ -34,15 +34,31 @@ export interface GuestOf {
 
 /** Running scripts in a guest, as root, with bash. */
 export interface CommandVerbs {
-  /** Runs a bash script as root and returns how it went. */
+  /**
+   * Runs a bash script as root and returns how it went.
+   * @example const { code, stderr } = await box.execute('zpool status tank')
+   */
   execute(script: string, options?: ExecuteOptions): Promise<Result>;
-  /** The same as `execute`, but with the unchanged bytes of the output. */
+  /**
+   * The same as `execute`, but with the unchanged bytes of the output.
+   * @example const { stdout } = await box.output('cat /srv/photo.raw')
+   */
   output(script: string, options?: ExecuteOptions): Promise<Output>;
-  /** Runs a script that must exit 0; returns its stdout. */
+  /**
+   * Runs a script that must exit 0; returns its stdout.
+   * @example assert.equal(await box.succeed('hostname'), 'lab')
+   */
   succeed(script: string, options?: ExecuteOptions): Promise<string>;
-  /** Runs a script that must fail. Exit codes 126 and 127 mean a missing command and do not count. Returns stdout and stderr. */
+  /**
+   * Runs a script that must fail. Exit codes 126 and 127 mean a missing command and do not count. Returns stdout and
+   * stderr.
+   * @example assert.match(await box.fail('zpool import tank'), /no such pool/)
+   */
   fail(script: string, options?: ExecuteOptions): Promise<string>;
-  /** The journal of this boot, or of one unit. */
+  /**
+   * The journal of this boot, or of one unit.
+   * @example assert.match(await box.journal('sshd.service'), /Server listening/)
+   */
   journal(unit?: string): Promise<string>;
 }
 

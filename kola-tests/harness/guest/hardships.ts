@@ -5,15 +5,30 @@ import type { GuestVerbs } from './guest.ts';
 
 /** Faults inside a guest: events that a system meets when it runs for years. */
 export interface HardshipVerbs {
-  /** Fills the file system at `path` (a folder) until `leave` KiB are free. Returns a function that frees it again. */
+  /**
+   * Fills the file system at `path` (a folder) until `leave` KiB are free. Returns a function that frees it again.
+   * @example const free = await box.fillDisk('/var', 64)
+   */
   fillDisk(path: string, leave?: number): Promise<() => Promise<void>>;
-  /** Sets the guest's clock forwards or back by so many seconds, as a bad time server or battery does. */
+  /**
+   * Sets the guest's clock forwards or back by so many seconds, as a bad time server or battery does.
+   * @example await box.jumpClock(-86_400)
+   */
   jumpClock(seconds: number): Promise<void>;
-  /** Takes memory in the guest until `leave` MiB are available. Returns a function that gives it back. */
+  /**
+   * Takes memory in the guest until `leave` MiB are available. Returns a function that gives it back.
+   * @example const giveBack = await box.pressMemory(32)
+   */
   pressMemory(leave: number): Promise<() => Promise<void>>;
-  /** Overwrites bytes of a partition (by GPT label) of the system disk, at `offset` from its start. See `corrupt`. */
+  /**
+   * Overwrites bytes of a partition (by GPT label) of the system disk, at `offset` from its start. See `corrupt`.
+   * @example await box.corruptPartition('draisine_state', 1 << 20, 4096)
+   */
   corruptPartition(label: string, offset: number, length?: number): Promise<void>;
-  /** Power cut at a random moment of the next `seconds`. Returns the moment, in milliseconds. */
+  /**
+   * Power cut at a random moment of the next `seconds`. Returns the moment, in milliseconds.
+   * @example await box.crashWithin(5)
+   */
   crashWithin(seconds: number): Promise<number>;
 }
 

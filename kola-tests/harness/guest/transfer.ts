@@ -7,9 +7,15 @@ import { type CommandVerbs, type GuestOf, trimmed } from './commands.ts';
 
 /** Files between this host and a guest. */
 export interface TransferVerbs {
-  /** Copies a file of the host, or bytes, to a path of the guest. */
+  /**
+   * Copies a file of the host, or bytes, to a path of the guest.
+   * @example await box.copyTo('key = 1\n', '/etc/app.conf', { mode: 0o600 })
+   */
   copyTo(source: string | Uint8Array, path: string, options?: { readonly mode?: number }): Promise<void>;
-  /** Copies a file of the guest; to a path of the host if given. Returns the bytes. */
+  /**
+   * Copies a file of the guest; to a path of the host if given. Returns the bytes.
+   * @example const bytes = await box.copyFrom('/var/log/app.log')
+   */
   copyFrom(path: string, to?: string): Promise<Buffer>;
 }
 

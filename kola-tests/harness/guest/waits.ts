@@ -7,15 +7,36 @@ import { type CommandVerbs, type GuestOf, type Limit, lastLines, type Result, sa
 
 /** Waiting for something in a guest. */
 export interface WaitVerbs {
-  /** Runs the script again until it exits 0; returns its stdout. */
+  /**
+   * Runs the script again until it exits 0; returns its stdout.
+   * @example await box.waitUntilSucceeds('podman healthcheck run web', { seconds: 90 })
+   */
   waitUntilSucceeds(script: string, options?: Limit): Promise<string>;
-  /** Waits until the unit is active. Fails at once, with its journal, if it has failed or does not exist. */
+  /**
+   * Waits until the unit is active. Fails at once, with its journal, if it has failed or does not exist.
+   * @example await box.waitForUnit('podman.socket')
+   */
   waitForUnit(unit: string, options?: Limit): Promise<void>;
+  /**
+   * Waits until there is something at the path.
+   * @example await box.waitForFile('/run/ready')
+   */
   waitForFile(path: string, options?: Limit): Promise<void>;
-  /** Waits until a program accepts TCP connections at `address` (default 127.0.0.1) in the guest. */
+  /**
+   * Waits until a program accepts TCP connections at `address` (default 127.0.0.1) in the guest.
+   * @example await box.waitForPort(8080)
+   */
   waitForPort(port: number, options?: Limit & { readonly address?: string }): Promise<void>;
+  /**
+   * Waits until the serial console has said something that matches; from `since` on, a position in its text, or from
+   * the beginning. Returns the match.
+   * @example await box.waitForConsole(/login:/)
+   */
   waitForConsole(pattern: RegExp, options?: Limit & { readonly since?: number }): Promise<RegExpExecArray>;
-  /** Calls `attempt` until it does not throw; the last error is thrown when time is up. */
+  /**
+   * Calls `attempt` until it does not throw; the last error is thrown when time is up.
+   * @example await box.retry(async () => assert.equal(await health(box), 'ok'), { seconds: 30 })
+   */
   retry<T>(attempt: () => Promise<T>, options?: Limit): Promise<T>;
 }
 

@@ -18,17 +18,36 @@ const DOWN_SECONDS = 60;
 
 /** The ways in which a machine ends, and comes up again. */
 export interface EndVerbs {
-  /** Powers on a machine that must not come up, until its console says why, then off. Returns the console's text. */
+  /**
+   * Powers on a machine that must not come up, until its console says why, then off. Returns the console's text.
+   * @example assert.match(await box.bootFails(), /verity/)
+   */
   bootFails(options?: Limit): Promise<string>;
-  /** Orderly reboot by the guest; returns when it is up again. */
+  /**
+   * Orderly reboot by the guest; returns when it is up again.
+   * @example await box.reboot()
+   */
   reboot(): Promise<void>;
-  /** Orderly shutdown by the guest; returns when it is off. */
+  /**
+   * Orderly shutdown by the guest; returns when it is off.
+   * @example await box.poweroff()
+   */
   poweroff(): Promise<void>;
-  /** Somebody presses the power button; returns when the machine is off. */
+  /**
+   * Somebody presses the power button; returns when the machine is off.
+   * @example await box.powerButton()
+   */
   powerButton(): Promise<void>;
-  /** Waits until the guest has ended by itself: because of its config, a word on its command line, or a program of its own. */
+  /**
+   * Waits until the guest has ended by itself: because of its config, a word on its command line, or a program of
+   * its own.
+   * @example await box.goesDown('reboot', { seconds: 300 })
+   */
   goesDown(how: Down, options?: Limit): Promise<void>;
-  /** Power cut: off at once, whatever it was doing. */
+  /**
+   * Power cut: off at once, whatever it was doing.
+   * @example await box.crash()
+   */
   crash(): Promise<void>;
 }
 

@@ -4,13 +4,25 @@ import type { Vm } from '../qemu/vm.ts';
 
 /** Faults of hardware, caused from outside the guest: the guest notices them as a real machine would. */
 export interface FaultVerbs {
-  /** Overwrites bytes of a virtio disk behind the guest's back. The guest may still have the old ones cached. */
+  /**
+   * Overwrites bytes of a virtio disk behind the guest's back. The guest may still have the old ones cached.
+   * @example await box.corrupt('a', 1 << 20, 512)
+   */
   corrupt(disk: string, offset: number, length?: number): Promise<void>;
-  /** From now on these operations on a disk fail with an I/O error (EIO). */
+  /**
+   * From now on these operations on a disk fail with an I/O error (EIO).
+   * @example await box.breakDisk('a', 'write')
+   */
   breakDisk(disk: string, operations: 'read' | 'write' | 'all'): Promise<void>;
-  /** Ends `breakDisk`. */
+  /**
+   * Ends `breakDisk`.
+   * @example await box.mendDisk('a')
+   */
   mendDisk(disk: string): Promise<void>;
-  /** Pulls the cable of a NIC (`nic0`), or plugs it in again. */
+  /**
+   * Pulls the cable of a NIC (`nic0`), or plugs it in again.
+   * @example await box.cable('nic0', false)
+   */
   cable(nic: string, plugged: boolean): Promise<void>;
 }
 

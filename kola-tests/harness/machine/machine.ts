@@ -31,29 +31,67 @@ export interface Machine
   readonly plan: Plan;
   /** The folder with its sockets, overlays and logs. */
   readonly dir: string;
-  /** The running QEMU; throws when the machine is off. */
+  /**
+   * The running QEMU; throws when the machine is off.
+   * @internal
+   */
   vm(): Vm;
+  /**
+   * Whether the machine is on, i.e. its QEMU runs.
+   * @example assert.equal(box.isOn(), false)
+   */
   isOn(): boolean;
-  /** Why it is off although no verb turned it off. */
+  /**
+   * Why it is off although no verb turned it off.
+   * @internal
+   */
   gone(): Failure | undefined;
-  /** The kernel's messages before each orderly end, as lines of `KERNEL_SCRIPT`: a boot's log is lost at its end. */
+  /**
+   * The kernel's messages before each orderly end, as lines of `KERNEL_SCRIPT`: a boot's log is lost at its end.
+   * @internal
+   */
   kernelLog(): readonly string[];
-  /** Multiplies the time limits of the guest's verbs from now on; limits of starts do not change. */
+  /**
+   * Multiplies the time limits of the guest's verbs from now on; limits of starts do not change.
+   * @internal
+   */
   hurry(factor: number): void;
-  /** From the next start on it has no system disk, and its firmware boots from the network. */
+  /**
+   * From the next start on it has no system disk, and its firmware boots from the network.
+   * @example box.netboot({ by: 'ipxe', url })
+   */
   netboot(how: Netboot): void;
-  /** From the next start on, whatever its spec says: the disks are there again after `netboot`. */
+  /**
+   * From the next start on, whatever its spec says: the disks are there again after `netboot`.
+   * @example box.useFirmware('bios')
+   */
   useFirmware(kind: Plan['firmware']): void;
   /** Words for the kernel's command line that this host needs (see `Acceleration`), where no harness puts them. */
   readonly kernelArguments: string;
-  /** Where this host has an artifact of the image, for `copyTo`. */
+  /**
+   * Where this host has an artifact of the image, for `copyTo`.
+   * @example await box.copyTo(await box.artifact('uki'), '/tmp/uki.efi')
+   */
   artifact(name: string): Promise<string>;
-  /** The content of QEMU's fw_cfg from the next start on: a config (the harness adds its agent), or nothing. */
+  /**
+   * The content of QEMU's fw_cfg from the next start on: a config (the harness adds its agent), or nothing.
+   * @example await box.configure(config)
+   */
   configure(config: IgnitionConfig | undefined): Promise<void>;
-  /** QEMU's arguments of the last start, and the serial console's output since the beginning. */
+  /**
+   * QEMU's arguments of the last start.
+   * @internal
+   */
   lastArgs(): readonly string[];
+  /**
+   * The serial console's output since the beginning.
+   * @example assert.doesNotMatch(await box.consoleText(), /Oops/)
+   */
   consoleText(): Promise<string>;
-  /** Ends it and removes its folder. */
+  /**
+   * Ends it and removes its folder.
+   * @internal
+   */
   dispose(): Promise<void>;
 }
 

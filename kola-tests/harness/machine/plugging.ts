@@ -13,23 +13,50 @@ const UNPLUG_SECONDS = 20;
 
 /** The devices of a machine, by the names of its spec: disks, and `nic0`, `nic1`, … */
 export interface PluggingVerbs {
-  /** The stable path of a disk in the guest. */
+  /**
+   * The stable path of a disk in the guest.
+   * @example await box.succeed('zpool create tank ' + box.disk('a'))
+   */
   disk(name: string): string;
-  /** The hardware address of NIC number `nic`. */
+  /**
+   * The hardware address of NIC number `nic`.
+   * @example const mac = box.mac(0)
+   */
   mac(nic: number): string;
-  /** Takes a disk (by name) or NIC (`nic0`) out, whether the machine runs or is off. */
+  /**
+   * Takes a disk (by name) or NIC (`nic0`) out, whether the machine runs or is off.
+   * @example await box.unplug('a')
+   */
   unplug(name: string): Promise<void>;
-  /** Puts it back. */
+  /**
+   * Plugs a disk or a NIC in again that `unplug` took out.
+   * @example await box.plug('a')
+   */
   plug(name: string): Promise<void>;
-  /** Takes a disk out and plugs it into another machine, which has it from then on. */
+  /**
+   * Takes a disk out and plugs it into another machine, which has it from then on.
+   * @example await box.give('a', other)
+   */
   give(name: string, to: Pick<PluggingVerbs, 'take'>): Promise<void>;
-  /** The other side of `give`. */
+  /**
+   * The other side of `give`.
+   * @internal
+   */
   take(disk: Disk, file: DiskFile): Promise<void>;
-  /** The file of this host that holds a disk of the machine's own. */
+  /**
+   * The file of this host that holds a disk of the machine's own.
+   * @internal
+   */
   diskFile(name: string): DiskFile;
-  /** From the next `plug` or start on, all writes to a disk are logged in a new file of this host. */
+  /**
+   * From the next `plug` or start on, all writes to a disk are logged in a new file of this host.
+   * @internal
+   */
   record(name: string, log: string): Promise<void>;
-  /** A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest, now and after each restart. */
+  /**
+   * A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest, now and after each restart.
+   * @example const port = await box.forward(22)
+   */
   forward(guestPort: number): Promise<number>;
 }
 

@@ -6,9 +6,15 @@ import { anySignal } from '../qemu/wait.ts';
 
 /** A machine's memory, devices and disks as they were, to go back to within a test. */
 export interface SavedVerbs {
-  /** Saves all of the running machine; it goes on. */
+  /**
+   * Saves all of the running machine; it goes on.
+   * @example const before = await box.snapshot()
+   */
   snapshot(): Promise<string>;
-  /** Goes back to what `snapshot` returned. The guest's clock is set to now; devices must be plugged as they were. */
+  /**
+   * Goes back to what `snapshot` returned. The guest's clock is set to now; devices must be plugged as they were.
+   * @example await box.restore(before)
+   */
   restore(snapshot: string): Promise<void>;
 }
 

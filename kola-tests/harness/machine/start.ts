@@ -13,19 +13,41 @@ import type { Started } from './started.ts';
 import type { MachineState } from './state.ts';
 
 export interface StartVerbs {
-  /** Why it could not be forked and was booted instead. */
+  /**
+   * Why it could not be forked and was booted instead.
+   * @internal
+   */
   readonly fallback: () => string | undefined;
-  /** How it came up each time, and the machines that were saved for that. */
+  /**
+   * How it came up each time, and the machines that were saved for that.
+   * @internal
+   */
   readonly starts: () => readonly Started[];
-  /** Powers on. The first time by its spec: a fork or a boot; later always a boot, from the disks as they are. */
+  /**
+   * Powers on. The first time by its spec: a fork or a boot; later always a boot, from the disks as they are.
+   * @example await box.start()
+   */
   start(): Promise<void>;
-  /** Powers on for the first time a machine whose spec says `off`, as a fork of its initrd that is given `config`. */
+  /**
+   * Powers on for the first time a machine whose spec says `off`, as a fork of its initrd that is given `config`.
+   * @example await box.firstBoot(config)
+   */
   firstBoot(config: IgnitionConfig): Promise<void>;
-  /** Makes the snapshot that `start` forks, if there is none. Other machines use it too, so it does not count as this one's time. */
+  /**
+   * Makes the snapshot that `start` forks, if there is none. Other machines use it too, so it does not count as this
+   * one's time.
+   * @internal
+   */
   prepare(): Promise<void>;
-  /** Powers on and does not wait. */
+  /**
+   * Powers on and does not wait.
+   * @example await box.powerOn()
+   */
   powerOn(): Promise<void>;
-  /** After `powerOn`: waits until the machine answers and its boot has ended. */
+  /**
+   * After `powerOn`: waits until the machine answers and its boot has ended.
+   * @example await box.ready()
+   */
   ready(): Promise<void>;
 }
 
