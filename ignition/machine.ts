@@ -25,10 +25,13 @@ import { type NetworkOptions, network } from './sugar/network.ts';
 import { type NotifyOptions, notify } from './sugar/notify.ts';
 import { type ReplicateOptions, replicate } from './sugar/replicate.ts';
 import { type SmartOptions, smart } from './sugar/smart.ts';
+import { freeRoomTimer, type PruneSchedule, storageUnits, withContainerStorage } from './sugar/storage.ts';
 import {
   hostname,
   type KernelArgumentOptions,
   kernelArguments,
+  type LogOptions,
+  log,
   type TimeOptions,
   time,
 } from './sugar/system.ts';
@@ -88,6 +91,12 @@ export interface MachineOptions<
       NoInfer<Network>
     > & { readonly pod?: NoInfer<Pod> };
   };
+  /** The dataset that has images, containers and volumes, in place of the state partition. From the first boot on. */
+  readonly containerStorage?: NoInfer<Dataset>;
+  /** Removes images that no container and no unit names, as `draisine free` does; default never. */
+  readonly freeImages?: PruneSchedule;
+  /** Limits of the journal. */
+  readonly log?: LogOptions;
   /** Where updates come from, when the machine may restart into one, and what it must be to be kept. */
   readonly update?: UpdateOptions<NoInfer<Pool>, NoInfer<Container>>;
   /** Who is told when something is wrong. */
@@ -121,6 +130,9 @@ const SECTIONS: Names<MachineOptions<never, never, never>> = {
   pods: true,
   containerNetworks: true,
   containers: true,
+  containerStorage: true,
+  freeImages: true,
+  log: true,
   notify: true,
   update: true,
   include: true,
@@ -163,7 +175,8 @@ export function machine<
   checkNames(options, SECTIONS, 'machine');
   checkSections(options);
   const pools = (options.pools ?? {}) as Named<PoolOptions>;
-  const datasets = (options.datasets ?? {}) as Named<DatasetOptions>;
+  const storage = options.containerStorage as string | undefined;
+  const datasets = withContainerStorage((options.datasets ?? {}) as Named<DatasetOptions>, storage);
   const containers = (options.containers ?? {}) as Named<ContainerOptions>;
   const mountpointOf = mountpoints(pools, datasets);
   checkAccess(containers, datasets);
@@ -193,9 +206,15 @@ export function machine<
     ...each(scrubsOf(pools, options.scrubs), scrub),
     ...(options.smart ? [smart(options.smart)] : []),
     ...(options.replicate ?? []).map((one) => replicate(one)),
-    ...each(options.pods, pod),
-    ...each(options.containerNetworks, containerNetwork),
-    ...each(containers, (name, one: ContainerOptions) => container(name, one, { mountpointOf })),
+    ...each(options.pods, (name, one: PodOptions) => pod(name, one, storageUnits(storage))),
+    ...each(options.containerNetworks, (name, one: ContainerNetworkOptions) =>
+      containerNetwork(name, one, storageUnits(storage)),
+    ),
+    ...each(containers, (name, one: ContainerOptions) =>
+      container(name, one, { mountpointOf, storage: storageUnits(storage) }),
+    ),
+    ...(options.freeImages ? [freeRoomTimer(options.freeImages)] : []),
+    ...(options.log ? [log(options.log)] : []),
     ...(options.update ? [update(options.update, options.time?.zone)] : []),
   ];
   const merged = mergeAll([...sections, ...(options.include ?? []), (options.ignition ?? {}) as Fragment]);

@@ -176,6 +176,8 @@ function needed({ volumes = [], pools = [], needs = [] }: ContainerOptions): str
 export interface Placement {
   /** Where a dataset is mounted; default: as ZFS has it below /mnt. */
   readonly mountpointOf?: (dataset: string) => string;
+  /** Units that mount what podman keeps things on; none: that is the state partition. */
+  readonly storage?: readonly string[];
 }
 
 export const defaultMountpoint = (dataset: string): string => `/mnt/${dataset}`;
@@ -244,9 +246,9 @@ function containerSection(
 export function quadlet(
   name: string,
   options: ContainerOptions,
-  { mountpointOf = defaultMountpoint }: Placement = {},
+  { mountpointOf = defaultMountpoint, storage = [] }: Placement = {},
 ): string {
-  const units = needed(options);
+  const units = [...new Set([...storage, ...needed(options)])];
   const plugs = unplugged(options.devices);
   const { limits = {} } = options;
   if (options.pod !== undefined && options.ports?.length) {
@@ -321,26 +323,40 @@ export interface ContainerNetworkOptions {
   readonly subnet?: string;
 }
 
+/** Starts after units and not without them; `targets` are waited for only. */
+const after = (
+  units: readonly string[],
+  ...targets: readonly string[]
+): { readonly [setting: string]: Setting } => ({
+  Requires: units.length > 0 ? units.join(' ') : undefined,
+  After: units.length + targets.length > 0 ? [...units, ...targets].join(' ') : undefined,
+});
+
 /** A network of containers as a quadlet. Those on it find each other by name. */
 export function containerNetwork(
   name: string,
   { internal, ipv6, subnet }: ContainerNetworkOptions = {},
+  storage: readonly string[] = [],
 ): Fragment {
   if (subnet !== undefined) matching(subnet, /^[0-9a-fA-F.:]+\/[0-9]{1,3}$/, 'subnet', 'write 10.90.0.0/24');
   const contents = unitText([
-    section('Unit', { Description: `Network ${name} of containers` }),
+    section('Unit', { Description: `Network ${name} of containers`, ...after(storage) }),
     section('Network', { NetworkName: name, Internal: internal, IPv6: ipv6, Subnet: subnet }),
   ]);
   return file(`${FOLDER}/${quadletName(name)}.network`, { contents });
 }
 
 /** A pod as a quadlet: containers that share a network. */
-export function pod(name: string, { ports, network }: PodOptions = {}): Fragment {
+export function pod(
+  name: string,
+  { ports, network }: PodOptions = {},
+  storage: readonly string[] = [],
+): Fragment {
   const contents = unitText([
     section('Unit', {
       Description: `Pod ${name}`,
       Wants: 'network-online.target',
-      After: 'network-online.target',
+      ...after(storage, 'network-online.target'),
     }),
     section('Pod', { PodName: name, PublishPort: publishedPorts(ports), Network: network }),
     section('Install', { WantedBy: 'multi-user.target' }),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { dataOf } from '../base/data-url.ts';
 import { machine } from '../machine.ts';
 import type { PublishedPort } from './container.ts';
 
@@ -17,7 +18,7 @@ function written(ports: readonly (number | PublishedPort)[], pods: boolean): Map
     };
   };
   return new Map([
-    ...storage.files.map(({ path, contents }) => [path, decodeURIComponent(contents.source)] as const),
+    ...storage.files.map(({ path, contents }) => [path, dataOf(contents.source)?.toString() ?? ''] as const),
     ...(storage.links ?? []).map(({ path, target }) => [path, target] as const),
   ]);
 }

@@ -16,7 +16,7 @@ import type { NetworkOptions } from './network.ts';
 import type { NotifyOptions } from './notify.ts';
 import type { Receive, ReplicateOptions } from './replicate.ts';
 import type { SelfTest, SmartOptions } from './smart.ts';
-import type { KernelArgumentOptions, TimeOptions } from './system.ts';
+import type { KernelArgumentOptions, LogOptions, TimeOptions } from './system.ts';
 import type { UnitOptions } from './unit.ts';
 import type { UpdateOptions } from './update.ts';
 import type { SnapshotPolicy } from './upkeep.ts';
@@ -48,6 +48,7 @@ const SINGLE = {
   firewall: { allow: true } satisfies Names<FirewallOptions>,
   smart: { short: true, long: true, temperature: true } satisfies Names<SmartOptions>,
   notify: { targets: true, heartbeat: true, config: true } satisfies Names<NotifyOptions>,
+  log: { size: true, days: true } satisfies Names<LogOptions>,
   kernelArguments: { present: true, absent: true } satisfies Names<KernelArgumentOptions>,
   update: {
     base: true,

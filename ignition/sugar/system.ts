@@ -1,3 +1,4 @@
+import { badInput } from '../../sdk/lib/errors.ts';
 import { file, link } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { section, unitText } from './ini.ts';
@@ -44,4 +45,22 @@ export interface KernelArgumentOptions {
 /** Kernel arguments that must or must not be there (spec 3.3, kernelArguments). */
 export function kernelArguments({ present = [], absent = [] }: KernelArgumentOptions): Fragment {
   return { kernelArguments: { shouldExist: [...present], shouldNotExist: [...absent] } };
+}
+
+export interface LogOptions {
+  /** Room for the journal on the state partition; the image's default is 256M. */
+  readonly size?: `${number}${'M' | 'G'}`;
+  /** Messages that are older go. */
+  readonly days?: number;
+}
+
+/** Limits of the journal (journald.conf(5)). */
+export function log({ size, days }: LogOptions): Fragment {
+  if (size !== undefined) matching(size, /^[1-9][0-9]*[MG]$/, 'size', 'write 512M or 1G');
+  if (days !== undefined && !(Number.isInteger(days) && days > 0))
+    throw badInput(`${days} is no number of days`, { where: 'log.days' });
+  const limits = { SystemMaxUse: size, MaxRetentionSec: days === undefined ? undefined : `${days}day` };
+  return file('/etc/systemd/journald.conf.d/50-limits.conf', {
+    contents: unitText([section('Journal', limits)]),
+  });
 }

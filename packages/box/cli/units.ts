@@ -1,4 +1,5 @@
 import { runningUsr } from '../disk/inspect.ts';
+import { keepReserve } from '../free/reserve.ts';
 import { BoxError } from '../io/box.ts';
 import { readBaseline } from '../trial/baseline.ts';
 import { atBoot } from '../trial/trial.ts';
@@ -9,6 +10,7 @@ import type { Verb } from './verb.ts';
 
 /** By draisine-boot.service. */
 export const boot: Verb = (box) => {
+  keepReserve(box);
   atBoot(box, () => writeNotices(box));
 };
 

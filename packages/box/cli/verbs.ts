@@ -1,4 +1,5 @@
 import { commitNow, reboot, rollback } from './change.ts';
+import { free } from './free.ts';
 import { hold, releaseHold } from './hold.ts';
 import { checkNow, status, why } from './look.ts';
 import type { OptionNames } from './options.ts';
@@ -30,6 +31,12 @@ export const VERBS: Readonly<
   why: { run: why, options: [], usage: 'why', does: 'why nothing happens, and what ends that' },
   health: { run: health, options: [], usage: 'health', does: 'what is wrong with this machine, worst first' },
   notify: { run: notifyTest, options: [], usage: 'notify', does: 'sends a test message to whoever is told' },
+  free: {
+    run: free,
+    options: [],
+    usage: 'free',
+    does: 'makes room on the state partition, of images nobody uses and old messages',
+  },
   check: { run: checkNow, options: ['base'], usage: 'check', does: 'asks the channel; changes nothing' },
   stage: {
     run: stageNow,

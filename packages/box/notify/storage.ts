@@ -86,11 +86,7 @@ export function roomConditions(box: Box, pools: readonly Pool[]): Condition[] {
       ? ''
       : box.run(['zpool', 'list', '-H', '-o', 'name,capacity'], { timeoutSeconds: 30 }).stdout;
   return [
-    ...full(
-      'the state partition',
-      Number(state ?? 0),
-      'podman system prune -a and journalctl --vacuum-size=100M free some',
-    ),
+    ...full('the state partition', Number(state ?? 0), 'draisine free removes what nobody uses'),
     ...mountedRoom(box),
     ...capacity
       .trim()

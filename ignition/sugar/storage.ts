@@ -1,0 +1,55 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { type DatasetOptions, datasetService } from './dataset.ts';
+import { type Fragment, mergeFragments } from './fragment.ts';
+import { unit } from './unit.ts';
+
+/** Where podman has images, containers and volumes (storage.conf of the image). */
+export const CONTAINER_STORAGE = '/var/lib/containers/storage';
+
+/** As overlayfs(5) needs it for whiteouts and capabilities, and without a write for each read. */
+const PROPERTIES = { acltype: 'posixacl', xattr: 'sa', atime: 'off' };
+
+/** The datasets of a machine whose containers are kept on one of them: that one is mounted where podman looks. */
+export function withContainerStorage(
+  datasets: { readonly [name: string]: DatasetOptions },
+  storage: string | undefined,
+): { readonly [name: string]: DatasetOptions } {
+  if (storage === undefined) return datasets;
+  const one = datasets[storage];
+  const where = 'containerStorage';
+  if (one === undefined)
+    throw badInput(`dataset ${storage} is not declared`, { where, hint: 'declare it in datasets' });
+  if (one.mountpoint !== undefined && one.mountpoint !== CONTAINER_STORAGE)
+    throw badInput(`dataset ${storage} has a mount point of its own`, {
+      where: `datasets.${storage}.mountpoint`,
+      hint: `remove it: containerStorage mounts the dataset at ${CONTAINER_STORAGE}`,
+    });
+  const properties = { ...PROPERTIES, ...one.properties };
+  return { ...datasets, [storage]: { ...one, mountpoint: CONTAINER_STORAGE, properties } };
+}
+
+export type PruneSchedule = 'daily' | 'weekly' | 'monthly';
+
+/** A timer that removes images nobody uses, and old messages of the journal. */
+export function freeRoomTimer(schedule: PruneSchedule): Fragment {
+  return mergeFragments(
+    unit('draisine-free.service', {
+      contents: {
+        Unit: { Description: 'Remove images that nobody uses' },
+        Service: { Type: 'oneshot', ExecStart: '/usr/bin/draisine free', Nice: '10' },
+      },
+    }),
+    unit('draisine-free.timer', {
+      enabled: true,
+      contents: {
+        Unit: { Description: 'Remove images that nobody uses' },
+        Timer: { OnCalendar: schedule, Persistent: 'yes', RandomizedDelaySec: '1h' },
+        Install: { WantedBy: 'timers.target' },
+      },
+    }),
+  );
+}
+
+/** The unit that containers wait for when their storage is on a pool. */
+export const storageUnits = (storage: string | undefined): readonly string[] =>
+  storage === undefined ? [] : [datasetService(storage)];

@@ -1,0 +1,25 @@
+import { type Freed, freeRoom, mebibytes } from '../free/free.ts';
+import { BoxError } from '../io/box.ts';
+import { tell, type Verb } from './verb.ts';
+
+/** Percent from which an owner is told what else there is. */
+const MUCH = 80;
+
+export function formatFreed({ before, after, percent, removed, failed }: Freed): string {
+  return [
+    ...removed.map((what) => `removed  ${what}`),
+    ...failed.map((what) => `kept     ${what}`),
+    `freed    ${mebibytes(Math.max(0, after - before))}; the state partition is ${percent} % full, ${mebibytes(after)} can be had`,
+    ...(percent < MUCH
+      ? []
+      : [
+          'still    full: podman system df names what containers take; containerStorage in the machine config moves images and volumes to a pool',
+        ]),
+  ].join('\n');
+}
+
+export const free: Verb = (box, terminal, options) => {
+  const freed = freeRoom(box);
+  tell(terminal, options, freed, formatFreed(freed));
+  if (freed.failed.length > 0) throw new BoxError('not everything could be removed');
+};

@@ -1,0 +1,78 @@
+import { type Box, removeTree, whyFailed } from '../io/box.ts';
+import { keepReserve, RESERVE, roomOf } from './reserve.ts';
+import { unusedImages } from './unused-images.ts';
+
+/* Makes room on the state partition, of what can be had again or is old. Data of containers is never touched. */
+
+/** What is kept of the journal. */
+const JOURNAL = '64M';
+/** Left over by a pull of podman that power or a person ended; a pull that goes on is younger. */
+const LEFTOVER = /^(container_images_|libpod|buildah|storage)\S*\d/;
+const LEFTOVER_AGE = 24 * 3_600_000;
+
+export interface Freed {
+  /** Bytes that can be had, before and after. */
+  readonly before: number;
+  readonly after: number;
+  /** Percent of the state partition that is taken now. */
+  readonly percent: number;
+  /** What was removed, for people. */
+  readonly removed: readonly string[];
+  /** What could not be removed, and why. */
+  readonly failed: readonly string[];
+}
+
+export const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+
+function removeLeftovers(box: Box, removed: string[]): void {
+  const folder = '/var/tmp';
+  if (box.stat(folder) === undefined) return;
+  for (const name of box.list(folder)) {
+    const path = `${folder}/${name}`;
+    if (!LEFTOVER.test(name) || box.now() - (box.lstat(path)?.modified ?? box.now()) < LEFTOVER_AGE) continue;
+    removeTree(box, path);
+    removed.push(`${path}, of a pull that was not finished`);
+  }
+}
+
+function shortenJournal(box: Box, removed: string[], failed: string[]): void {
+  const argv = ['journalctl', `--vacuum-size=${JOURNAL}`];
+  const ran = box.run(argv, { timeoutSeconds: 120 });
+  if (ran.code !== 0) failed.push(`the journal: ${whyFailed(argv, ran)}`);
+  // One line for each folder of journals.
+  for (const [, size = ''] of `${ran.stdout}\n${ran.stderr}`.matchAll(/freed (\S+) of archived journals/g))
+    if (!/^0B?$/.test(size)) removed.push(`${size} of old messages of the journal`);
+}
+
+function removeImages(box: Box, removed: string[], failed: string[]): void {
+  for (const { id, name, size } of unusedImages(box)) {
+    const argv = ['podman', 'image', 'rm', id];
+    const ran = box.run(argv, { timeoutSeconds: 300 });
+    if (ran.code === 0) removed.push(`image ${name}, ${mebibytes(size)}`);
+    else failed.push(`image ${name}: ${whyFailed(argv, ran)}`);
+  }
+}
+
+/** Leaves the reserve to podman, removes what nobody uses, and makes the reserve again. */
+export function freeRoom(box: Box): Freed {
+  const before = roomOf(box).available;
+  const kept = box.stat(RESERVE)?.size ?? 0;
+  const removed: string[] = [];
+  const failed: string[] = [];
+  box.remove(RESERVE);
+  try {
+    removeLeftovers(box, removed);
+    shortenJournal(box, removed, failed);
+    removeImages(box, removed, failed);
+  } finally {
+    keepReserve(box);
+  }
+  const { available: after, percent } = roomOf(box);
+  const gone = kept > 0 && box.stat(RESERVE) === undefined;
+  return {
+    ...{ before, after, percent, failed },
+    removed: gone
+      ? [...removed, `the reserve of ${mebibytes(kept)}: it comes back when there is room`]
+      : removed,
+  };
+}

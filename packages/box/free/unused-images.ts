@@ -1,0 +1,58 @@
+import { type Box, mustRun } from '../io/box.ts';
+
+/* Images of containers that nobody would miss. */
+
+const STORAGE = '/var/lib/containers/storage/overlay-images';
+/** Where units and quadlets are that may name an image, also one that does not run now. */
+const UNITS = ['/etc/containers/systemd', '/etc/systemd/system'];
+
+export interface UnusedImage {
+  readonly id: string;
+  /** `docker.io/library/caddy:2`, or the beginning of its digest. */
+  readonly name: string;
+  /** Bytes; layers that other images share are counted in each. */
+  readonly size: number;
+}
+
+interface Listed {
+  readonly Id: string;
+  readonly Names?: readonly string[] | null;
+  readonly Containers?: number;
+  readonly Size?: number;
+}
+
+function textsBelow(box: Box, path: string): string {
+  const info = box.lstat(path);
+  if (info?.type === 'directory')
+    return box
+      .list(path)
+      .map((name) => textsBelow(box, `${path}/${name}`))
+      .join('\n');
+  return info?.type === 'file' ? box.readText(path) : '';
+}
+
+/** How somebody may write the name of an image: `docker.io/library/` and `:latest` are often left out. */
+function spellings(name: string): string[] {
+  const short = name.replace(/^docker\.io\/(library\/)?/, '');
+  return [name, short].flatMap((each) => [each, each.replace(/:latest$/, '')]);
+}
+
+/**
+ * Images that no container has, no unit or quadlet names, and that can be had again: what was built here (`localhost/`)
+ * stays. None where podman was never used.
+ */
+export function unusedImages(box: Box): UnusedImage[] {
+  if (box.stat(STORAGE) === undefined) return [];
+  const told = mustRun(box, 'cannot list images', ['podman', 'images', '--format', 'json'], {
+    timeoutSeconds: 120,
+  });
+  const units = UNITS.map((path) => textsBelow(box, path)).join('\n');
+  const listed = (JSON.parse(told) ?? []) as readonly Listed[];
+  return listed
+    .filter(({ Containers = 0, Names }) => {
+      const names = Names ?? [];
+      if (Containers > 0 || names.some((name) => name.startsWith('localhost/'))) return false;
+      return !names.some((name) => spellings(name).some((each) => units.includes(each)));
+    })
+    .map(({ Id, Names, Size = 0 }) => ({ id: Id, name: Names?.[0] ?? Id.slice(0, 12), size: Size }));
+}
