@@ -14,6 +14,7 @@ import { takeAsModules } from './module-hook.ts';
 /** A config as its author wrote it. */
 export type Kind = 'json' | 'butane' | 'typescript';
 
+/** How a config is written, by the suffix of its file. Throws badInput for an unknown suffix. */
 export function kindOf(file: string): Kind {
   const suffix = extname(file).toLowerCase();
   if (suffix === '.ts' || suffix === '.mts') return 'typescript';
@@ -48,6 +49,7 @@ export function readConfig(file: string): Buffer | number {
   }
 }
 
+/** A config that was read, and what there is to say about it. */
 export interface Loaded {
   /** Absent when an entry is an error. */
   readonly config?: JsonObject;
@@ -58,6 +60,7 @@ export interface Loaded {
   readonly origin?: (path: readonly Step[]) => Origin;
 }
 
+/** How a config is compiled. */
 export interface CompileOptions {
   /** Folder that local files of Butane are in, instead of that of the config. */
   readonly filesDir?: string;

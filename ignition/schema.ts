@@ -12,6 +12,8 @@ import { isList, type Keys } from './spec/shape.ts';
 
 /** Stable spec versions with a schema in the source package: the minor numbers of 3.0 – 3.3. */
 export const SCHEMA_MINORS = [0, 1, 2, 3] as const;
+
+/** The minor version of a spec 3 that has a schema. */
 export type SchemaMinor = (typeof SCHEMA_MINORS)[number];
 
 /** Where a schema is in the source package. */
@@ -36,6 +38,7 @@ export async function readSchema(source: string, minor: SchemaMinor): Promise<Js
   return parseSchema(text, path);
 }
 
+/** Reads a schema of the source package. Throws a Failure for what is none. */
 export function parseSchema(text: string, where: string): JsonObject {
   let schema: unknown;
   try {

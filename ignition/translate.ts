@@ -13,6 +13,7 @@ import { VERSION } from './spec/v3.ts';
 import { V2_VERSIONS } from './v2/model.ts';
 import { translateV2 } from './v2/translate.ts';
 
+/** A config in spec 3.3, and what there is to say about it. */
 export interface Translation {
   /** The config in spec 3.3; absent when an entry is an error. */
   readonly config?: JsonObject;
@@ -20,6 +21,7 @@ export interface Translation {
   readonly entries: readonly Entry[];
 }
 
+/** How a config is translated. */
 export interface TranslateOptions {
   /** Mount paths in the running system of named filesystems (spec 2). */
   readonly filesystems?: ReadonlyMap<string, string>;

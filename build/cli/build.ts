@@ -20,6 +20,7 @@ import { ensureKeys } from './keys.ts';
 import { publishImage, publishSingle } from './publish-image.ts';
 import { resolveNames, type Wanted } from './wanted.ts';
 
+/** The options of `build`. */
 export interface BuildFlags {
   readonly jobs?: number;
   readonly dryRun?: boolean;

@@ -30,6 +30,7 @@ function describe({ image, channel, serial, version, halted, expires }: Channel)
   return `${image}/${channel}: ${version ?? 'no release yet'}, serial ${serial}, ${state}`;
 }
 
+/** The options of `channel init`: what is given becomes the policy of the named channels. */
 export interface InitFlags extends CommonFlags {
   readonly channel?: readonly string[];
   readonly from?: string;
@@ -58,6 +59,7 @@ export async function channelInit(folder: string, image: string, flags: InitFlag
   );
 }
 
+/** The options of `channel set` and `channel promote`. */
 export interface PlaceFlags extends CommonFlags {
   readonly hours?: number;
   readonly begins?: string;
@@ -142,6 +144,7 @@ export async function channelPrune(
   log(removed.length === 0 ? 'nothing to remove' : `removed ${removed.join(', ')}`);
 }
 
+/** The options of `channel show`. */
 export interface ShowFlags {
   readonly image?: string;
   readonly channel?: readonly string[];

@@ -6,6 +6,7 @@ import { log } from '../../sdk/lib/log.ts';
 import { collectGarbage, wipeStore } from '../graph/collect.ts';
 import { openStore, removeTreeAsync } from '../graph/store.ts';
 
+/** The options of `clean`. */
 export interface CleanFlags {
   readonly store?: boolean;
   /** Milliseconds. */

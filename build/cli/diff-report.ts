@@ -47,6 +47,7 @@ export interface DiffReport {
   readonly unknown: readonly string[];
 }
 
+/** One of the two builds that are compared. */
 export interface Side {
   readonly manifest: Manifest;
   readonly tree?: TreeDocument;
@@ -54,6 +55,7 @@ export interface Side {
   readonly read: (content: Content) => Promise<Buffer | undefined>;
 }
 
+/** Compares two builds: packages, artifacts, and the files of `/usr` where both trees are known. */
 export async function diffReport(from: Side, to: Side): Promise<DiffReport> {
   const unknown: string[] = [];
   const base = {

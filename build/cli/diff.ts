@@ -5,6 +5,7 @@ import { type Changes, type DiffReport, diffReport, type Side } from './diff-rep
 import { formatTable } from './table.ts';
 import { readContent, readTreeDocument } from './tree-document.ts';
 
+/** The options of `diff`. */
 export interface DiffFlags {
   readonly json?: boolean;
 }
@@ -21,6 +22,7 @@ export async function diff(a: string, b: string, flags: DiffFlags): Promise<void
   process.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : formatDiff(report));
 }
 
+/** The comparison as text for a terminal. */
 export function formatDiff(report: DiffReport): string {
   const { from, to } = report;
   const title = `${from.name} ${from.version} → ${to.name} ${to.version}`;

@@ -29,6 +29,7 @@ import { imageNames } from '../product/images.ts';
 import { findManifest, MANIFEST, outFolder } from '../product/manifest.ts';
 import { build } from './build.ts';
 
+/** The options of `flash`. */
 export interface FlashFlags {
   /** Of the disk to be erased, exactly. */
   readonly serial?: string;

@@ -5,6 +5,7 @@ import { loadTargets } from '../product/images.ts';
 import { writeReport } from './report-file.ts';
 import { resolveNames } from './wanted.ts';
 
+/** The options of `graph`. */
 export interface GraphFlags {
   readonly svg?: string;
   readonly json?: boolean;

@@ -17,6 +17,7 @@ import {
   signNextRoot,
 } from '../release/signing.ts';
 
+/** The options of `keys init`. */
 export interface InitFlags {
   /** `K/N`. */
   readonly root: string;
@@ -136,6 +137,7 @@ async function describeRoles(root: Root): Promise<string[]> {
   return lines;
 }
 
+/** The options of `keys rotate`. */
 export interface RotateFlags {
   readonly only?: readonly string[];
   readonly keep?: boolean;

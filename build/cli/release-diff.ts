@@ -21,6 +21,7 @@ import {
 import { placeOf } from '../release/place.ts';
 import { readRelease } from '../release/verify.ts';
 
+/** The options of `release diff`. */
 export interface DiffFlags {
   readonly output?: string;
   readonly json?: boolean;

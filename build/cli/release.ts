@@ -23,6 +23,7 @@ import { checkFresh, openRoot } from '../release/trust/root.ts';
 import { checkFiles, checkReleaseTrust, type LocatedRelease, readRelease } from '../release/verify.ts';
 import { ensureKeys } from './keys.ts';
 
+/** The options of `release build`. */
 export interface ReleaseFlags {
   readonly version?: string;
   readonly severity?: string;
@@ -47,6 +48,7 @@ function statementsOf({ severity = 'none', needs, notes }: ReleaseFlags): Statem
   };
 }
 
+/** The folder that `release build` makes for a version of an image: out/release/IMAGE/VERSION. */
 export function releaseFolder(image: string, version: string): string {
   return join(CHECKOUT, 'out', 'release', image, version);
 }
@@ -76,6 +78,7 @@ export async function trustedRoot(file: string | undefined): Promise<Opened<'roo
   return await openRoot(text, file);
 }
 
+/** The options of `release sign` and `release report`. */
 export interface SignFlags {
   readonly key?: readonly string[];
   readonly root?: string;
@@ -123,6 +126,7 @@ export async function releaseSign(folder: string, { key = [], root, json }: Sign
   log(`${folder}: ${have} of ${threshold} signatures${have < threshold ? '; it needs the others too' : ''}`);
 }
 
+/** The options of `release verify`. */
 export interface VerifyFlags {
   readonly root?: string;
   readonly rebuild?: boolean;

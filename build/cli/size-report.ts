@@ -13,6 +13,7 @@ export interface SizeReport {
   readonly artifacts: readonly Artifact[];
 }
 
+/** Adds up the bytes of `/usr` by the package that each file comes from, and of the artifacts. */
 export function sizeReport(tree: TreeDocument, artifacts: readonly Artifact[]): SizeReport {
   const origins = new Map<string, { files: number; bytes: number }>();
   let total = 0;

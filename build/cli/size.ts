@@ -7,6 +7,7 @@ import { areasByFolder, areasByOrigin, type SizeReport, sizeReport } from './siz
 import { formatTable } from './table.ts';
 import { readTreeDocument } from './tree-document.ts';
 
+/** The options of `size`. */
 export interface SizeFlags {
   readonly html?: string;
   readonly json?: boolean;
@@ -34,6 +35,7 @@ export async function size(image: string, flags: SizeFlags): Promise<void> {
   else if (flags.html === undefined) process.stdout.write(formatSize(title, report));
 }
 
+/** The sizes as text for a terminal. */
 export function formatSize(title: string, report: SizeReport): string {
   const { origins, trims, artifacts, total } = report;
   return [

@@ -29,6 +29,7 @@ export interface PathContext {
   readonly set: PackageSet | undefined;
 }
 
+/** Where a path of the running system comes from. */
 export interface WhyPath {
   readonly image: string;
   /** As asked for: absolute, on the running system. */

@@ -8,6 +8,7 @@ import { imageNames, readImage } from '../product/images.ts';
 import { print, printJson } from './print.ts';
 import { whyPath } from './why-path.ts';
 
+/** What `why` is given besides the image and the package or path. */
 export interface WhyOptions {
   /** Every set that the lock pins. */
   readonly sets: readonly PackageSet[];

@@ -7,6 +7,7 @@ import { parseStanzas } from './control.ts';
 
 /** The addresses of the archives. Any server will do, because every file is checked by signature or hash. */
 
+/** Where the addresses of mirrors may come from. */
 export interface MirrorOptions {
   /** Base URLs given on the command line; they come before everything else and replace it. */
   readonly flags?: readonly string[];

@@ -25,11 +25,13 @@ export interface Sources {
   save(): Promise<void>;
 }
 
+/** A source file: its SHA-256, and the stamp by which a later run knows that it has not changed. */
 export interface SourceFile {
   readonly digest: Sha256;
   readonly stamp: Stamp | undefined;
 }
 
+/** What the imports of a module do not tell. */
 export interface ClosureOptions {
   /**
    * What a module loads besides, by paths from the checkout. For one that imports by a name which is only known when it
@@ -42,6 +44,7 @@ export interface ClosureOptions {
   readonly cut?: (from: string, to: string) => boolean;
 }
 
+/** All that a module loads, directly or through others. */
 export interface Closure {
   /** By path from the checkout. */
   readonly files: ReadonlyMap<string, SourceFile>;

@@ -16,6 +16,7 @@ const KEY = 'modules.key';
 /** `modules.crt`: its X.509 certificate in PEM. */
 const CERTIFICATE = 'modules.crt';
 
+/** The pair of keys that signs kernel modules. The certificate is part of the kernel. */
 export interface ModuleKey {
   /** For scripts/sign-file of the kernel. */
   readonly key: { readonly file: string } | { readonly pkcs11: string };

@@ -10,6 +10,7 @@ export interface Roots {
   readonly udev: string;
 }
 
+/** The places of the real machine. Tests have folders of their own. */
 export const HOST: Roots = { sys: '/sys', proc: '/proc', udev: '/run/udev/data' };
 
 /** What the kernel knows of a block device (Documentation/ABI/stable/sysfs-block). */
@@ -33,6 +34,7 @@ export interface BlockDevice {
   readonly partitions: readonly Partition[];
 }
 
+/** A partition of a block device, as the kernel knows it. */
 export interface Partition {
   readonly name: string;
   readonly numbers: string;

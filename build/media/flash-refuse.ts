@@ -13,6 +13,7 @@ export interface Use {
   readonly system: boolean;
 }
 
+/** What the user wants to overwrite, and with what. */
 export interface Asked {
   /** As the user wrote it. */
   readonly path: string;

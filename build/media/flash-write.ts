@@ -11,6 +11,7 @@ const HEAD = 1 << 20;
 /** The end of the medium: the spare copy of an old partition table, labels of an old pool or array. */
 const TAIL = 1 << 20;
 
+/** What is written, and which parts of it. */
 export interface Writing {
   readonly image: FileHandle;
   readonly imageSize: number;

@@ -10,6 +10,7 @@ import { checkImage } from '../image/check-image.ts';
 import type { Image } from '../image/image.ts';
 import type { ImageProduct, ProductOptions } from './product.ts';
 
+/** An image with its name and its targets. */
 export interface LoadedImage extends ImageProduct {
   readonly name: string;
 }
@@ -56,6 +57,7 @@ function placeOf(error: Error, module: string): { what: string; where: string } 
   return { where: ours ?? module, what };
 }
 
+/** Loads images/NAME/image.ts and makes its graph. Throws badInput for an unknown name or a wrong definition. */
 export async function loadImage(name: string, options: ProductOptions): Promise<LoadedImage> {
   const image = await readImage(name);
   const { imageProduct } = await import('./product.ts');
@@ -79,6 +81,7 @@ export function targetsOf(image: ImageProduct): readonly Target[] {
   ];
 }
 
+/** All targets below some others, by name. */
 export function targetsByName(roots: readonly Target[]): Map<string, Target> {
   return new Map(makeGraph(roots).nodes.map(({ name, target }) => [name, target]));
 }

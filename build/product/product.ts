@@ -48,6 +48,7 @@ export interface ImageProduct {
   readonly tree: Target;
 }
 
+/** A file of an image that `build` can make. */
 export interface ImageArtifact {
   readonly target: Target;
   /** Name of the file in out/IMAGE/. */

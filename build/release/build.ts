@@ -19,6 +19,7 @@ import { provenanceStatement } from './provenance.ts';
 import { formatTime } from './signing.ts';
 import { formatEnvelope, openEnvelope } from './trust/envelope.ts';
 
+/** The signed file that names all others of a release by digest. */
 export const RELEASE = 'release.json';
 
 /** The artifacts of a release, those of them that the image has; and what is only asked for its size. */

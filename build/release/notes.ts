@@ -13,12 +13,14 @@ export interface NotedRelease {
   readonly facts: ImageFacts;
 }
 
+/** Something with a name that has changed. Without `from` it is new, without `to` it is gone. */
 export interface Change {
   readonly name: string;
   readonly from?: string;
   readonly to?: string;
 }
 
+/** A package that has changed, with its changelog. */
 export interface PackageChange extends Change {
   /** What the Debian changelog says of it; undefined: unknown. */
   readonly entries?: readonly ChangelogEntry[];
@@ -69,6 +71,7 @@ export function packageChanges(from: Manifest, to: Manifest): Change[] {
   return compareTables(table(from), table(to));
 }
 
+/** Compares two releases. `packages` are their package changes, with changelogs where these are known. */
 export function makeNotes(from: NotedRelease, to: NotedRelease, packages: readonly PackageChange[]): Notes {
   const sizes = compareTables(sizesOf(from.release), sizesOf(to.release));
   const known = new Set(from.release.zfs?.features);

@@ -23,10 +23,12 @@ export interface Place {
 /** A signed file or a manifest is far smaller. */
 export const DOCUMENT_LIMIT = 32 << 20;
 
+/** Whether a place is on a web server rather than a folder. */
 export function isUrl(where: string): boolean {
   return /^https?:\/\//.test(where);
 }
 
+/** The place at a URL or the path of a folder. */
 export function placeOf(where: string): Place {
   return isUrl(where) ? webPlace(where.replace(/\/+$/, '')) : folderPlace(where);
 }

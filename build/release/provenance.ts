@@ -2,6 +2,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
 import type { PoolFile } from '../debian/fetch.ts';
 
+/** What a provenance statement says of a release. */
 export interface Provenance {
   readonly image: string;
   readonly version: string;

@@ -15,6 +15,7 @@ import { openRoot } from './trust/root.ts';
  * A key of which only the public half is there is asked of the user's agent. None is ever an input of a build.
  */
 
+/** The roles of keys, in the order in which they are made and shown. */
 export const ROLES = ['root', 'release', 'channel'] as const satisfies readonly RoleName[];
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
@@ -25,6 +26,8 @@ export interface RolePlan {
   /** Files with public keys; they count. */
   readonly given: readonly string[];
 }
+
+/** How many keys each role has, and how many of them must sign. */
 export type SigningPlan = Readonly<Record<RoleName, RolePlan>>;
 
 /** A key of a role that this machine may be able to sign with. */
@@ -36,6 +39,7 @@ export interface Signer {
   readonly publicKey: string;
 }
 
+/** The folder of the signing keys and of root.json. */
 export function signingFolder(): string {
   return join(keysFolder(), 'signing');
 }
@@ -186,6 +190,7 @@ export async function makeSigningKeys(
   }
 }
 
+/** Which keys of a role are replaced, and by what. */
 export interface Rotation {
   /** Names (`root-2`) or fingerprints of the keys that go; undefined: all of the role. Empty: none, only a new date. */
   readonly replace?: readonly string[] | undefined;
@@ -194,6 +199,7 @@ export interface Rotation {
   readonly now?: number;
 }
 
+/** The new root, and whether it is in force. */
 export interface Rotated {
   readonly root: Root;
   /** What signatures the new root lacks; while it lacks some it is in `root-next.json`. */

@@ -11,6 +11,7 @@ export interface LocatedRelease extends Opened<'release'> {
   readonly text: string;
 }
 
+/** Reads release.json of a place. Its signatures are not checked: that is `checkReleaseTrust`. */
 export async function readRelease(place: Place): Promise<LocatedRelease> {
   const text = await readText(
     place,
@@ -44,6 +45,7 @@ export async function fileFaults({ place, value }: LocatedRelease): Promise<stri
   return faults;
 }
 
+/** The files that a release names, with their sizes and digests. */
 export function filesOf(release: Release): [string, ReleaseFile][] {
   return Object.entries(release.files).flatMap(([name, file]): [string, ReleaseFile][] =>
     file ? [[name, file]] : [],

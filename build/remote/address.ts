@@ -19,10 +19,12 @@ export function blobName(digest: Sha256): string {
   return `blobs/${digest.slice(0, 2)}/${digest}`;
 }
 
+/** The path of an action's record in a remote store. */
 export function actionName(key: Sha256): string {
   return `actions/${key.slice(0, 2)}/${key}`;
 }
 
+/** Where the remote store would have some content; undefined when DRAISINE_REMOTE names no store. */
 export function remoteBlobUrl(digest: Sha256, environment: Environment = process.env): string | undefined {
   const base = remoteBase(environment);
   return base === undefined ? undefined : `${base}/${blobName(digest)}`;

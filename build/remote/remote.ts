@@ -27,6 +27,7 @@ const NAMESPACE = 'draisine-store';
 const AT_ONCE = 8;
 const RECORD_LIMIT = 1 << 20;
 
+/** The remote store, as a build asks it. */
 export interface Remote {
   /** What an action made, after whoever holds a trusted key; undefined when the store does not know. */
   record(action: Action): Promise<ActionRecord | undefined>;
@@ -152,6 +153,7 @@ async function fetchRemoteBlob(client: RemoteClient, store: Store, digest: Sha25
   }
 }
 
+/** What a push has sent; what was there already does not count. */
 export interface Pushed {
   readonly records: number;
   readonly blobs: number;

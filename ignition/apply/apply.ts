@@ -11,6 +11,7 @@ export interface PlanDocument {
   readonly left: readonly { readonly what: string; readonly command: string }[];
 }
 
+/** What is applied to a machine, and how. */
 export interface Wanted {
   /** The compiled config. */
   readonly text: string;
@@ -20,6 +21,7 @@ export interface Wanted {
   readonly takeMine: readonly string[];
 }
 
+/** How it went on one machine. */
 export interface Result {
   readonly host: string;
   readonly result: 'applied' | 'nothing to do' | 'went back' | 'failed';
@@ -133,4 +135,5 @@ export async function each<T>(
   );
 }
 
+/** A failure as text for the table of results. */
 export const failureText = (failure: Failure): string => describeFailure(failure);

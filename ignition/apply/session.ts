@@ -9,6 +9,7 @@ export interface Answer {
   readonly stderr: string;
 }
 
+/** The exit code of ssh(1) when there was no connection. */
 export const NO_CONNECTION = 255;
 
 /**
@@ -66,6 +67,7 @@ export async function mustOnHost(
   throw failureOf(host, what, answer);
 }
 
+/** The Failure for a command that failed on a host, with what it said last. */
 export function failureOf(host: string, what: string, { code, stdout, stderr }: Answer): Failure {
   const said = (stderr.trim() || stdout.trim()).split('\n').slice(-3).join('; ');
   const hint =

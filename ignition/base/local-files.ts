@@ -49,6 +49,7 @@ export function readLocal(folder: string, name: string): Buffer {
   return readable(name, () => readFileSync(path));
 }
 
+/** A file, link or folder below a local folder that a config takes over. */
 export type TreeNode =
   | { readonly path: string; readonly kind: 'file'; readonly contents: Buffer; readonly executable: boolean }
   | { readonly path: string; readonly kind: 'link'; readonly target: string }

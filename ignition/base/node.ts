@@ -10,8 +10,10 @@ export type SourceNode =
       readonly quoted: boolean;
     };
 
+/** A map of a text, with the places of its keys. */
 export type SourceMap = Extract<SourceNode, { kind: 'map' }>;
 
+/** A key of a map and its value. */
 export interface Member {
   readonly key: string;
   /** Offset of the key. */

@@ -19,8 +19,10 @@ export interface LineColumn {
   readonly column: number;
 }
 
+/** The place of what has none in the text. */
 export const NOWHERE: LineColumn = { line: 0, column: 0 };
 
+/** A path as reports show it: `$.storage.files.0`. */
 export function pathText(path: readonly Step[]): string {
   return ['$', ...path].join('.');
 }

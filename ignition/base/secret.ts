@@ -30,6 +30,7 @@ export function secret(source: SecretSource): Secret {
   return { secret: source, as: 'text' };
 }
 
+/** Whether a value is a secret, which is read when the config is compiled. */
 export function isSecret(value: unknown): value is Secret {
   return typeof value === 'object' && value !== null && 'secret' in value && 'as' in value;
 }

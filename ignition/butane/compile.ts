@@ -18,6 +18,7 @@ import { addQuadlets } from './quadlets.ts';
 import { addTrees } from './trees.ts';
 import { MAX_YAML_BYTES, type ParsedYaml, parseYaml } from './yaml.ts';
 
+/** What became of a Butane config. */
 export interface ButaneResult {
   /** The config in spec 3.3; absent when an entry is an error. */
   readonly config?: JsonObject;

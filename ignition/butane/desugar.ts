@@ -15,9 +15,11 @@ export interface Context {
   alias(path: readonly Step[], origin: readonly Step[]): void;
 }
 
+/** The objects of a list; nothing for another value. */
 export const listOf = (value: Json | undefined): JsonObject[] =>
   Array.isArray(value) ? value.filter(isObject) : [];
 
+/** Reads a local file or tree. A fault of it becomes an error of the report, and the result undefined. */
 export function attempt<T>(context: Context, path: readonly Step[], read: () => T): T | undefined {
   try {
     return read();
@@ -68,6 +70,7 @@ function mapObjects(
   return visit(mapped, path);
 }
 
+/** Puts local files and trees into the config, as data URLs. */
 export function embedResources(config: JsonObject, context: Context): JsonObject {
   const { storage, ...others } = config;
   const trees = isObject(storage) ? storage.trees : undefined;
@@ -95,6 +98,7 @@ export interface Mounted {
   readonly owners: ReadonlyMap<string, readonly Step[]>;
 }
 
+/** Adds a mount unit for each file system with `with_mount_unit`. */
 export function addMountUnits(config: JsonObject, context: Context): Mounted {
   const owners = new Map<string, readonly Step[]>();
   if (!isObject(config.storage) || config.storage.filesystems === undefined) return { config, owners };

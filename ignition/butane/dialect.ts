@@ -21,6 +21,7 @@ const DIALECTS: readonly Dialect[] = [
   { variant: 'flatcar', version: '1.2.0-experimental', spec: 7 },
 ];
 
+/** The dialect of a variant and version of Butane; undefined for one that is not known. */
 export function dialectOf(variant: string, version: string): Dialect | undefined {
   return DIALECTS.find((each) => each.variant === variant && each.version === version);
 }

@@ -45,6 +45,7 @@ function withoutVariant(map: SourceMap, text: string): string {
     : `variant must be specified; ${head}`;
 }
 
+/** Reads `variant` and `version`: the dialect, or what is wrong with them and where. */
 export function readHeader(map: SourceMap, text: string): Header {
   const variant = said(map, 'variant');
   const version = said(map, 'version');

@@ -2,6 +2,7 @@ import { type Document, isMap, isScalar, type Pair, Scalar, visit, type YAMLErro
 
 /** What the common slips in YAML look like to the parser, in words for the person who made them. */
 
+/** A likely slip of the pen, and where it is. */
 export interface Slip {
   readonly at: number;
   readonly message: string;

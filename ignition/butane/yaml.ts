@@ -18,6 +18,7 @@ import { type Slip, slipsOf } from './slips.ts';
 
 /** YAML as Butane reads it: positions kept, anchors and merge keys resolved within bounds, integers as in YAML 1.1. */
 
+/** A YAML document with places, and what is wrong with it. */
 export interface ParsedYaml {
   readonly value?: SourceNode;
   readonly faults: readonly Slip[];
@@ -28,6 +29,8 @@ export interface ParsedYaml {
 /** Values a document may hold with its aliases expanded: ten lines of anchors can say a billion. */
 const MAX_VALUES = 500_000;
 const MAX_DEPTH = 100;
+
+/** The largest config that is read, in bytes. */
 export const MAX_YAML_BYTES = 16 * 1024 * 1024;
 
 class TooLarge extends Error {
@@ -169,9 +172,11 @@ export function parseInteger(text: string): number | undefined {
   return Number.isSafeInteger(value) ? (sign === '-' ? -value : value) : undefined;
 }
 
+/** A boolean of YAML 1.1, as Butane reads it; undefined for another text. */
 export function parseBoolean(text: string): boolean | undefined {
   if (/^(true|yes|on|y)$/i.test(text)) return true;
   return /^(false|no|off|n)$/i.test(text) ? false : undefined;
 }
 
+/** Whether the text of an unquoted scalar means null. */
 export const isNullText = (text: string): boolean => /^(|~|null)$/i.test(text);

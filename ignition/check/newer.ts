@@ -31,6 +31,7 @@ function modeFault(mode: number, write: Spelling['mode']): string {
     : `mode ${mode} is ${octalText(mode)}, and ${SPECIAL}; for ${octalText(meant)} write ${write(meant)}`;
 }
 
+/** Rewrites a config of a newer spec in spec 3.3. `refuse` is told what 3.3 cannot say. */
 export function translateDown(
   config: JsonObject,
   refuse: Refuse,

@@ -9,6 +9,7 @@ import type { Field, StructShape } from '../spec/shape.ts';
 /** Where each value of the result came from, by its path (`storage.files.0`). */
 export type Origins = Map<string, number>;
 
+/** Takes the findings of a reading, each at an offset of the text and a path of the config. */
 export interface Notes {
   readonly origins: Origins;
   error(at: number, path: readonly Step[], message: string): void;

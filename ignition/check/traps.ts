@@ -4,6 +4,7 @@ import { isObject, type JsonObject } from '../json/value.ts';
 
 /** What Ignition takes without a word, and what is hardly ever meant. */
 
+/** Something that Ignition accepts and nobody means. */
 export interface Trap {
   readonly path: readonly Step[];
   readonly message: string;

@@ -12,6 +12,7 @@ import { interpolate, isTrue, itemsOf, type Lost, memberOf, membersOf, textOf } 
 import { type Project, serviceOptions } from './service.ts';
 import { toSource } from './source.ts';
 
+/** What became of a compose file. */
 export interface Imported {
   /** TypeScript that exports a machine; absent when the file cannot be read. */
   readonly text?: string;

@@ -5,17 +5,22 @@ import type { Member, SourceNode } from '../base/node.ts';
 /** Tells that something is not taken over, and what to do. */
 export type Lost = (at: number, message: string) => void;
 
+/** The members of a map; nothing for another node. */
 export const membersOf = (node: SourceNode | undefined): readonly Member[] =>
   node?.kind === 'map' ? node.members : [];
 
+/** The items of a list. Another node is a list of itself. */
 export const itemsOf = (node: SourceNode | undefined): readonly SourceNode[] =>
   node?.kind === 'list' ? node.items : node === undefined ? [] : [node];
 
+/** The value of a key of a map; undefined when it is not there. */
 export const memberOf = (node: SourceNode | undefined, key: string): SourceNode | undefined =>
   membersOf(node).find((member) => member.key === key)?.value;
 
+/** The text of a scalar; empty for another node. */
 export const textOf = (node: SourceNode | undefined): string => (node?.kind === 'scalar' ? node.text : '');
 
+/** Whether a scalar says true (YAML 1.1). */
 export const isTrue = (node: SourceNode | undefined): boolean => /^(true|yes|on)$/i.test(textOf(node));
 
 /** A text, or a list of them. */

@@ -1,9 +1,12 @@
 /** Plain JSON. Absent members are left out, never `undefined`. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
+
+/** An object of JSON. */
 export interface JsonObject {
   [key: string]: Json;
 }
 
+/** Whether a value is an object of JSON: neither null nor a list. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -9,6 +9,7 @@ export interface Port {
   readonly netmask: string;
 }
 
+/** The network card of a name, with its address. Throws badInput for one that is not there or has no address. */
 export function findPort(name: string): Port {
   const all = networkInterfaces();
   const found = all[name];

@@ -7,6 +7,7 @@ import { toolCommand } from '../../sdk/tool.ts';
 import type { Port } from './address.ts';
 import { BOOT_PROGRAMS } from './files.ts';
 
+/** What dnsmasq serves, and on which card. */
 export interface DhcpOptions {
   readonly port: Port;
   /** Addresses to give, first and last; without, another server gives them, and this one adds what to boot. */
@@ -63,6 +64,7 @@ export function dnsmasqConfig({ port, range, folder, script, httpBoot }: DhcpOpt
   return `${[...common, ...(range ? given : added)].join('\n')}\n`;
 }
 
+/** A running dnsmasq. */
 export interface Dnsmasq {
   /** Rejects when it ends without having been stopped. */
   readonly ended: Promise<never>;

@@ -11,6 +11,7 @@ const OPTIONAL = new Set(['microcode']);
 /** Boot programs of the package ipxe, by what machine takes them: BIOS, UEFI. */
 export const BOOT_PROGRAMS = { bios: 'undionly.kpxe', uefi: 'snponly.efi' } as const;
 
+/** The files that the web server gives to machines that boot. */
 export interface Served {
   readonly image: string;
   /** By URL path. */
@@ -51,6 +52,7 @@ function sizeOf(file: string): number | undefined {
   }
 }
 
+/** What machines that boot are given besides the image: configs, a CA, kernel arguments. */
 export interface Settings {
   readonly configs?: Configs;
   /** PEM. */

@@ -13,6 +13,7 @@ export type Answer =
       readonly note?: string;
     };
 
+/** Where the web server listens, and what it serves. */
 export interface HttpOptions {
   readonly address: string;
   /** 0: any that is free. */
@@ -23,6 +24,7 @@ export interface HttpOptions {
   readonly log: (line: string) => void;
 }
 
+/** A running web server. */
 export interface HttpServer {
   readonly port: number;
   close(): Promise<void>;

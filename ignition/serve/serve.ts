@@ -11,6 +11,7 @@ import { type Dnsmasq, startDnsmasq } from './dnsmasq.ts';
 import { answerTo, BOOT_PROGRAMS, findFiles, type Settings } from './files.ts';
 import { serveHttp } from './http.ts';
 
+/** The options of `serve`. */
 export interface ServeOptions {
   readonly interface?: string;
   readonly httpOnly?: boolean;

@@ -11,6 +11,7 @@ export type Keys =
   | { readonly [key: string]: Keys }
   | readonly [Keys];
 
+/** Whether keys are those of the items of a list. */
 export const isList = (keys: Keys): keys is readonly [Keys] => Array.isArray(keys);
 
 /** A key of an object: what it holds, and how it is read. */
@@ -35,13 +36,22 @@ const field = (kind: Field['kind'], name: string, of?: StructShape): Field =>
 export const string = (name: string): Field => ({ ...field('string', name), zero: '' });
 /** A number that is always there: 0 where nothing was written. */
 const int = (name: string): Field => ({ ...field('int', name), zero: 0 });
+
+/** A field that holds a string or nothing. */
 export const optionalString = (name: string): Field => field('string', name);
+
+/** A field that holds a whole number or nothing. */
 export const optionalInt = (name: string): Field => field('int', name);
+
+/** A field that holds a boolean or nothing. */
 export const optionalBool = (name: string): Field => field('bool', name);
+
+/** A field that holds an object. */
 export const inner = (name: string, of: StructShape): Field => field('struct', name, of);
 /** A list of objects, or of strings. */
 export const list = (name: string, of?: StructShape): Field => field('list', name, of);
 
+/** The shape of an object; `false` stands for a field that this version does not have. */
 export const struct = (fields: readonly (Field | false)[]): StructShape =>
   new Map(fields.flatMap((entry) => (entry === false ? [] : [[entry.name, entry]])));
 

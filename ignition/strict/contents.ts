@@ -13,9 +13,15 @@ const UNPACKED_MAX = 8 * 1024 ** 3;
 /** Items, members and scalars of a decoded config that Ignition found valid: types are as its shape says. */
 export const structs = (value: Json | undefined): readonly JsonObject[] =>
   Array.isArray(value) ? (value as readonly JsonObject[]) : [];
+
+/** A member of an object of a valid config; undefined where there is none. */
 export const member = (value: Json | undefined, name: string): Json | undefined =>
   (value as JsonObject | undefined)?.[name];
+
+/** A string of a valid config; empty where there is none. */
 export const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
+
+/** A number of a valid config; 0 where there is none. */
 export const numberOf = (value: Json | undefined): number => (value === undefined ? 0 : Number(value));
 
 /** A text the config puts on the machine. */
@@ -26,6 +32,7 @@ export interface PlacedText {
   readonly text: string;
 }
 
+/** A file that the config puts on the machine. */
 export interface ConfigFile extends PlacedText {
   /** Bytes; of contents out of reach only what is known of them. */
   readonly size: number;

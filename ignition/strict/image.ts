@@ -47,8 +47,10 @@ export async function viewImage({ name, kernel }: Image): Promise<ImageView> {
   return { name, root, sandbox: await sdkTree('sdk-image'), modules };
 }
 
+/** Whether the image has a kernel module, or has it built in. */
 export const hasModule = ({ modules }: ImageView, name: string): boolean => modules.has(moduleName(name));
 
+/** Whether the image has a program in /usr/bin or /usr/sbin. */
 export const hasProgram = ({ root }: ImageView, name: string): boolean =>
   ['usr/sbin', 'usr/bin'].some((folder) => existsSync(join(root, folder, name)));
 
@@ -62,6 +64,7 @@ export function imageText(image: ImageView, path: string): string | undefined {
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
+/** The folder of the units that the image ships. */
 export const UNIT_FOLDER = '/usr/lib/systemd/system';
 
 /** Names of the units the image ships. */

@@ -29,6 +29,7 @@ function nodesOf(config: JsonObject): ConfigNode[] {
   );
 }
 
+/** A user of the config, and where in the config it is. */
 export interface Account {
   readonly name: string;
   readonly home: string;

@@ -2,6 +2,7 @@ import type { Step } from '../base/step.ts';
 import type { Json, JsonObject } from '../json/value.ts';
 import { type ConfigFile, member, type PlacedText, structs, textOf } from './contents.ts';
 
+/** The folder of the units that a config writes. */
 export const CONFIG_FOLDER = '/etc/systemd/system/';
 
 /** A unit as the config speaks of it: its file, its drop-ins, its state, any of them or all. */
@@ -51,6 +52,7 @@ function fromFile(file: ConfigFile): ConfigUnit[] {
   return [{ ...common, name: of, dropins: [file] }];
 }
 
+/** The units of a config: those of its section `systemd`, and those that it writes as files. */
 export function readUnits(config: JsonObject, files: readonly ConfigFile[]): ConfigUnit[] {
   const units = structs(member(config.systemd, 'units')).map(fromSection);
   return [...units, ...files.flatMap(fromFile)];

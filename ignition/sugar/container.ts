@@ -26,6 +26,7 @@ export interface PublishedPort {
   readonly from?: readonly string[] | 'anywhere';
 }
 
+/** How podman finds out whether a container is healthy (podman-run(1), --health-cmd). */
 export interface Health {
   readonly command: string;
   readonly interval?: string;
@@ -38,6 +39,7 @@ export interface Health {
   readonly startsWhenHealthy?: boolean;
 }
 
+/** What a container may use at most. */
 export interface Limits {
   /** Bytes with a unit (systemd.resource-control(5)). */
   readonly memory?: string;
@@ -49,6 +51,7 @@ export interface Limits {
 /** A device of the host. One that can be unplugged, as a USB stick with a serial port, is named by `/dev/serial/by-id/…`. */
 export type Device = string | { readonly path: string; readonly at?: string; readonly unplugs?: boolean };
 
+/** A container that systemd keeps running (podman-systemd.unit(5)). */
 export interface ContainerOptions<
   D extends string = string,
   P extends string = string,
@@ -109,6 +112,7 @@ function portWords(port: number | PublishedPort): string {
   return `${at}${host}:${container}${protocol === 'udp' ? '/udp' : ''}`;
 }
 
+/** The ports of a container as podman's option --publish has them. */
 export function publishedPorts(ports: readonly (number | PublishedPort)[] = []): string[] {
   return ports.map(portWords);
 }
@@ -173,6 +177,7 @@ function needed({ volumes = [], pools = [], needs = [] }: ContainerOptions): str
   return [...new Set([...datasets, ...pools.map(poolService), ...containers])];
 }
 
+/** Where the datasets of volumes are. */
 export interface Placement {
   /** Where a dataset is mounted; default: as ZFS has it below /mnt. */
   readonly mountpointOf?: (dataset: string) => string;
@@ -180,6 +185,7 @@ export interface Placement {
   readonly storage?: readonly string[];
 }
 
+/** Where a dataset is mounted unless its options say otherwise. */
 export const defaultMountpoint = (dataset: string): string => `/mnt/${dataset}`;
 
 function networks(network: ContainerOptions['network']): Setting {
@@ -311,11 +317,13 @@ export function container(name: string, options: ContainerOptions, placement: Pl
   );
 }
 
+/** Containers that share a network and are started together. */
 export interface PodOptions {
   readonly ports?: readonly (number | PublishedPort)[];
   readonly network?: 'host' | 'bridge';
 }
 
+/** A network of containers. */
 export interface ContainerNetworkOptions {
   /** Without a way out: containers reach each other alone. */
   readonly internal?: boolean;

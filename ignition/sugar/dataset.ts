@@ -10,6 +10,7 @@ import { encryptionWords, keyPath, poolService } from './zpool.ts';
 /** Bytes with a unit, or none. */
 export type Size = `${number}${'' | 'K' | 'M' | 'G' | 'T'}` | 'none';
 
+/** A ZFS dataset: its properties, and who owns its top folder. */
 export interface DatasetOptions {
   readonly quota?: Size;
   readonly reservation?: Size;

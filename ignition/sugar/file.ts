@@ -6,11 +6,13 @@ import type { Fragment } from './fragment.ts';
 /** A user or group, by number or by name. */
 export type Account = number | string;
 
+/** Who owns a file, folder or link. */
 export interface NodeOptions {
   readonly user?: Account;
   readonly group?: Account;
 }
 
+/** A file of the machine. */
 export interface FileOptions extends NodeOptions {
   /** The content; a secret is read when the config is compiled. */
   readonly contents: Text | Uint8Array;
@@ -20,11 +22,13 @@ export interface FileOptions extends NodeOptions {
   readonly overwrite?: boolean;
 }
 
+/** A folder of the machine. */
 export interface DirOptions extends NodeOptions {
   /** Permission bits; default 0o755. */
   readonly mode?: number;
 }
 
+/** A symbolic or hard link. */
 export interface LinkOptions extends NodeOptions {
   readonly target: string;
   readonly hard?: boolean;

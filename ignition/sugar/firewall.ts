@@ -23,6 +23,7 @@ interface Ports {
   readonly udp?: readonly number[];
 }
 
+/** A service that the firewall knows by name. */
 export type ServiceName = keyof typeof SERVICES;
 
 /** A service of your own, or a known one let in from some networks only. */
@@ -30,6 +31,7 @@ export type Service =
   | ServiceName
   | ({ readonly name: string; readonly from?: readonly string[]; readonly interface?: string } & Ports);
 
+/** What comes through the firewall. */
 export interface FirewallOptions {
   /**
    * What is let in, to the machine and to ports that containers publish. Everything else is dropped; replies, loopback,

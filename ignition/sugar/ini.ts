@@ -2,6 +2,8 @@ import { oneLine } from './fragment.ts';
 
 /** A value of a setting; undefined leaves the setting out, a list repeats it. */
 export type Setting = undefined | string | number | boolean | readonly (string | number)[];
+
+/** A section of a unit file or of another file of that format. */
 export interface Section {
   readonly name: string;
   readonly settings: { readonly [setting: string]: Setting };

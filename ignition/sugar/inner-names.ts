@@ -97,6 +97,7 @@ export function innerOfContainer(
   ];
 }
 
+/** The names of options inside of `network`, for the check of their spelling. */
 export function innerOfNetwork({ interfaces, bonds, bridges, vlans }: NetworkOptions): Named[] {
   return [
     ...byName(interfaces, 'network.interfaces', (nic, at) => [
@@ -115,12 +116,15 @@ export function innerOfNetwork({ interfaces, bonds, bridges, vlans }: NetworkOpt
   ];
 }
 
+/** The names of options inside of `firewall.allow`, for the check of their spelling. */
 export const innerOfFirewall = ({ allow }: { readonly allow?: unknown }): Named[] =>
   each(allow, SERVICE, 'firewall.allow');
 
+/** The names of options inside of `notify.targets`, for the check of their spelling. */
 export const innerOfNotify = ({ targets }: { readonly targets?: unknown }): Named[] =>
   each(targets, TARGET, 'notify.targets');
 
+/** The names of options inside of `update`, for the check of their spelling. */
 export const innerOfUpdate = ({
   windows,
   gates,

@@ -1,5 +1,6 @@
 import { unitPath } from './unit-name.ts';
 
+/** A file system that is mounted by a unit. */
 export interface MountedFilesystem {
   readonly device: string;
   readonly format: string;
@@ -7,6 +8,7 @@ export interface MountedFilesystem {
   readonly mountOptions?: readonly string[];
 }
 
+/** A unit as Ignition takes it. */
 export interface RenderedUnit {
   readonly name: string;
   readonly enabled: true;

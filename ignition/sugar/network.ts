@@ -16,18 +16,26 @@ export type Addressing =
     }
   | { readonly none: true };
 
+/** A network card: its addresses, the port that it is, and its VLANs. */
 export type Interface = Addressing & { readonly port: Port; readonly vlans?: readonly string[] };
+
+/** A VLAN (IEEE 802.1Q) by its number. */
 export type Vlan = Addressing & { readonly id: number };
+
+/** Several cards as one (systemd.netdev(5), [Bond]). */
 export type Bond = Addressing & {
   readonly ports: readonly [Port, ...Port[]];
   readonly mode?: 'active-backup' | '802.3ad' | 'balance-alb' | 'balance-rr' | 'balance-tlb' | 'balance-xor';
   readonly vlans?: readonly string[];
 };
+
+/** Several cards in one layer-2 network (systemd.netdev(5), Kind=bridge). */
 export type Bridge = Addressing & {
   readonly ports: readonly [Port, ...Port[]];
   readonly vlans?: readonly string[];
 };
 
+/** The network of the machine (systemd.network(5)). */
 export interface NetworkOptions {
   /** Ports used as they are, by a name of your choice for the file. */
   readonly interfaces?: { readonly [name: string]: Interface };

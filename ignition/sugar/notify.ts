@@ -26,6 +26,7 @@ export type NotifyTarget = { readonly severity?: NotifySeverity } & (
     }
 );
 
+/** Who is told of problems, and how. */
 export interface NotifyOptions {
   readonly targets?: readonly NotifyTarget[];
   /** Asked every few minutes while the machine is up: a service that raises the alarm when that stops. */

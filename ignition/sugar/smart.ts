@@ -13,6 +13,7 @@ export interface SelfTest {
   readonly day?: number;
 }
 
+/** When disks test themselves, and how warm they may be. */
 export interface SmartOptions {
   /** Default each night at 2. */
   readonly short?: SelfTest | 'never';

@@ -11,6 +11,7 @@ export function hostname(name: string): Fragment {
   return file('/etc/hostname', { contents: `${name}\n` });
 }
 
+/** The time zone and the time servers. */
 export interface TimeOptions {
   /** As in /usr/share/zoneinfo: `Europe/Berlin`. */
   readonly zone?: string;
@@ -37,6 +38,7 @@ export function time({ zone, servers = [] }: TimeOptions): Fragment {
   return mergeFragments(...parts);
 }
 
+/** Words of the kernel command line that the machine must or must not have. */
 export interface KernelArgumentOptions {
   readonly present?: readonly string[];
   readonly absent?: readonly string[];

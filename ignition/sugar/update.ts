@@ -3,6 +3,7 @@ import type { Text } from '../base/secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 
+/** A day of the week on which an update window begins. */
 export type Weekday = 'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat';
 
 /** When a machine may restart into a release, by the clock of `UpdateOptions.zone`. */

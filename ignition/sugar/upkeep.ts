@@ -6,8 +6,10 @@ import { unit } from './unit.ts';
 import { unitEscape } from './unit-name.ts';
 import { poolService } from './zpool.ts';
 
+/** How often something is done. */
 export type Period = 'hourly' | 'daily' | 'weekly' | 'monthly';
 
+/** How many snapshots of each period are kept. */
 export interface SnapshotPolicy {
   /** How many snapshots of each period are kept. */
   readonly keep: { readonly [period in Period]?: number };

@@ -19,6 +19,7 @@ export interface SshAccess {
   readonly forwarding?: boolean;
 }
 
+/** An account of the machine. */
 export interface UserOptions {
   readonly uid?: number;
   readonly gecos?: string;

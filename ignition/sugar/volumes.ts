@@ -39,6 +39,7 @@ export interface Unlock {
   readonly key: Secret;
 }
 
+/** An encrypted volume: its device, how it is unlocked, and the file system on it (cryptsetup(8)). */
 export interface LuksOptions {
   readonly device: string;
   readonly unlock: Unlock;

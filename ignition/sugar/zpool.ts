@@ -31,6 +31,7 @@ export type Vdev =
     }
   | { readonly disk: Disk };
 
+/** A ZFS pool: its disks, properties and datasets. */
 export interface PoolOptions {
   readonly vdevs: readonly [Vdev, ...Vdev[]];
   /** Intent log: one disk or a mirror. */
@@ -56,6 +57,7 @@ export function poolService(pool: string): string {
   return `zpool-${unitEscape(pool)}.service`;
 }
 
+/** The file of the machine that holds the key of an encrypted pool or dataset. */
 export function keyPath(dataset: string): string {
   return `/etc/draisine/keys/${dataset}`;
 }

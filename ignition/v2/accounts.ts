@@ -57,6 +57,7 @@ export function translateUsers(users: NonNullable<V2Config['passwd']>['users'], 
   return [...byName.values()];
 }
 
+/** The groups of a config of spec 2, in spec 3. */
 export function translateGroups(groups: NonNullable<V2Config['passwd']>['groups'] = []): Json[] {
   const byName = new Map<string, JsonObject>();
   for (const { name, ...rest } of groups)

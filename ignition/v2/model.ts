@@ -167,14 +167,35 @@ type Values<K> = K extends keyof Scalars
         readonly [Name in Exclude<keyof K, Always<K>>]?: Values<K[Name]>;
       };
 
+/** A config of spec 2, as far as it is translated. */
 export type V2Config = Values<typeof CONFIG>;
+
+/** Contents from a URL. */
 export type V2Resource = Values<typeof RESOURCE>;
+
+/** What files, folders and links have in common: `filesystem` and `path` say where. */
 export type V2Node = Values<typeof NODE>;
+
+/** A file. */
 export type V2File = Values<typeof FILE>;
+
+/** A folder. */
 export type V2Directory = Values<typeof DIRECTORY>;
+
+/** A link. */
 export type V2Link = Values<typeof LINK>;
+
+/** A partition. Start and size are in sectors of 512 bytes. */
 export type V2Partition = Values<typeof PARTITION>;
+
+/** A file system, made on a device or only named. */
 export type V2Filesystem = Values<typeof FILESYSTEM>;
+
+/** An account. */
 export type V2User = Values<typeof USER>;
+
+/** A drop-in of a unit. */
 export type V2Dropin = Values<typeof DROPIN>;
+
+/** A unit of systemd. */
 export type V2Unit = Values<typeof UNIT>;

@@ -6,6 +6,7 @@ import { compact, type Json, type JsonObject } from '../json/value.ts';
 import type { V2Config, V2Directory, V2File, V2Link, V2Node, V2Resource } from './model.ts';
 import { eachAt, problem, type Report } from './report.ts';
 
+/** Contents of spec 2, in spec 3. */
 export function translateResource({
   source,
   compression,

@@ -6,6 +6,7 @@ export interface Problem {
   readonly hint?: string;
 }
 
+/** A finding of the translation, with a hint where there is one. */
 export function problem(what: string, hint?: string): Problem {
   return hint === undefined ? { what } : { what, hint };
 }

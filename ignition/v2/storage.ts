@@ -27,6 +27,7 @@ function translatePartition(partition: V2Partition, report: Report): JsonObject 
   });
 }
 
+/** The disks of a config of spec 2, in spec 3: sectors become MiB. */
 export function translateDisks(disks: NonNullable<V2Config['storage']>['disks'], report: Report): Json[] {
   const out: Json[] = [];
   eachAt(report, 'disks', disks, ({ device, wipeTable, partitions }) => {
@@ -39,6 +40,7 @@ export function translateDisks(disks: NonNullable<V2Config['storage']>['disks'],
   return out;
 }
 
+/** The RAID arrays of a config of spec 2, in spec 3. */
 export function translateRaid(arrays: NonNullable<V2Config['storage']>['raid'], report: Report): Json[] {
   const out: Json[] = [];
   eachAt(report, 'raid', arrays, ({ name, level, devices = [], spares, options = [] }) => {
@@ -75,6 +77,7 @@ function fromInitramfs(path: string): string | undefined {
   return clean.startsWith('/sysroot/') ? clean.slice('/sysroot'.length) : undefined;
 }
 
+/** The file systems in spec 3, and the paths that files of spec 2 name them by. */
 export interface Filesystems {
   readonly list: Json[];
   /** Name to path; a name with no known path is absent. */

@@ -71,6 +71,7 @@ function translateSections(config: V2Config, given: ReadonlyMap<string, string>,
   };
 }
 
+/** What became of a config of spec 2. */
 export interface V2Result {
   readonly config: JsonObject;
   /** The path in the spec 2 config of a path of the result. */

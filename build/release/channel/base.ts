@@ -27,6 +27,7 @@ export interface Base {
   readonly now: number;
 }
 
+/** Which folder of channels is edited, with which keys, and when. */
 export interface EditOptions {
   readonly folder: string;
   readonly keys: string;
@@ -197,10 +198,12 @@ export async function writeChannel(base: Base, channel: Channel): Promise<void> 
   await publishText(path, text, await textOf(path));
 }
 
+/** Where a version of an image lies in a folder of channels. */
 export function releasePath(base: { readonly folder: string }, image: string, version: string): string {
   return join(base.folder, image, 'releases', version);
 }
 
+/** A release in a folder of channels. */
 export interface Published {
   readonly version: string;
   /** SHA-256 of release.json as it is served. */

@@ -46,6 +46,7 @@ export interface Edited {
   readonly moved: number;
 }
 
+/** Which folder of channels, and which image of it; default: the only one. */
 export type Where = EditOptions & { readonly image?: string };
 
 const ORDER = Object.keys(POLICIES);
@@ -78,6 +79,7 @@ export async function initChannels(
   });
 }
 
+/** How a release comes to a channel. */
 export interface SetOptions {
   readonly hours?: number;
   /** Milliseconds since 1970. */

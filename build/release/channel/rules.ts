@@ -10,6 +10,7 @@ const HOUR_MS = 3_600_000;
 /** Boxes ask every four hours (packages/box/cli): a rollout that began at once would miss the first ones whose turn it is. */
 const HEARD_MS = 4 * HOUR_MS;
 
+/** A time as signed files have it: ISO 8601 in UTC, whole seconds. */
 export function timeText(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
@@ -22,6 +23,7 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   lts: { from: 'stable', hours: 168, failed: 0.01, rollout: 168, security: true },
 };
 
+/** A channel without a release. Its serial is 0: `issue` makes the first file of it. */
 export function newChannel(image: string, channel: string, policy: Policy, now: number): Channel {
   return {
     ...{ format: 1, image, channel, serial: 0 },
@@ -39,6 +41,7 @@ export function issue(channel: Channel, now: number): Channel {
   };
 }
 
+/** A release, and how it comes to a channel. */
 export interface Placement {
   readonly version: string;
   /** SHA-256 of its release.json as published. */
@@ -136,17 +139,20 @@ export function releaseObjections({ to, release, report, boxes, besides = [] }: 
   return found;
 }
 
+/** Halts a channel; undefined when it is halted for this reason already. */
 export function halt(channel: Channel, reason: string, now: number): Channel | undefined {
   if (channel.halted?.reason === reason) return undefined;
   return issue({ ...channel, halted: { reason, since: timeText(now) } }, now);
 }
 
+/** Ends a halt; undefined when there is none. */
 export function resume(channel: Channel, now: number): Channel | undefined {
   if (!channel.halted) return undefined;
   const { halted: _halted, ...rest } = channel;
   return issue(rest, now);
 }
 
+/** Withdraws a version from a channel; undefined when it is withdrawn already. */
 export function withdraw(
   channel: Channel,
   version: string,

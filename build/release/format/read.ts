@@ -5,6 +5,7 @@ import { FORMAT } from './namespaces.ts';
 import { type FormatName, readSchema } from './schemas.ts';
 import type { Channel, Envelope, Release, Root, TestReport } from './types.ts';
 
+/** The type of each format, by its name. */
 export interface Formats {
   readonly envelope: Envelope;
   readonly root: Root;

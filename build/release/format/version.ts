@@ -18,6 +18,7 @@ export function versionFault(text: string): string | undefined {
   return undefined;
 }
 
+/** Whether a text is a version of a release. */
 export function isVersion(text: string): boolean {
   return versionFault(text) === undefined;
 }

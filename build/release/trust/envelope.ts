@@ -7,6 +7,7 @@ import type { Envelope, Role, Root } from '../format/types.ts';
 /** What an envelope may hold. A test report is signed as a release is. */
 export type SignedName = 'root' | 'release' | 'channel' | 'report';
 
+/** The namespace of the signatures of a file (ssh-keygen(1), -n): a release key also signs test reports. */
 export function namespaceOf(name: SignedName): string {
   return NAMESPACES[name === 'report' ? 'release' : name];
 }
