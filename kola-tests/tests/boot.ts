@@ -144,7 +144,7 @@ register(
 register(
   {
     name: 'boot.reset',
-    what: '`draisine reset` empties the state partition, except the paths to keep, and only if there is a machine config.',
+    what: 'A reset (`draisine reset`) empties the state partition, except the paths to keep, and only if there is a machine config.',
     machines: { box: { firmware: 'none' } },
     timeout: 360,
   },
