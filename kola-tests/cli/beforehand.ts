@@ -24,6 +24,7 @@ export function tellStage(name: string, { run, cached, ms }: StagePlan): void {
   else log(`${name}: ${run} to run, about ${roughly(ms)}${known}`);
 }
 
+/** How much of a stage runs, how much has passed before, and about how long it takes in milliseconds. */
 export interface StagePlan {
   readonly run: number;
   readonly cached: number;

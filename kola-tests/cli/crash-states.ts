@@ -4,6 +4,7 @@ import { openLab } from '../harness/machine/lab.ts';
 import { qemuTree } from '../harness/qemu/tree.ts';
 import { OUT } from './options.ts';
 
+/** The options of `kola crash-states`. */
 export interface CrashOptions {
   readonly image: string;
   readonly boot: number;

@@ -17,6 +17,7 @@ import { recap } from './recap.ts';
 import { shardOption } from './shard.ts';
 import { reportVmTests, vmStage } from './vm-stage.ts';
 
+/** The options of `kola list` and `kola run`. */
 export interface KolaOptions {
   readonly image: string;
   readonly parallel?: number;
@@ -140,6 +141,7 @@ async function run(
   return { failed, results };
 }
 
+/** The tests that patterns choose for an image. Throws badInput when there is none, or a module does not load. */
 export async function selected(
   patterns: readonly string[],
   image: string,

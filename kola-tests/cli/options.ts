@@ -24,12 +24,14 @@ export function parseMebibytes(text: string): number {
   return size;
 }
 
+/** A whole number from 1. Throws badInput for another text. */
 export function parseCount(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw badInput(`not a whole number from 1: ${text}`);
   return value;
 }
 
+/** A whole number from 0. Throws badInput for another text. */
 export function parseCountOrNone(text: string): number {
   return text === '0' ? 0 : parseCount(text);
 }

@@ -5,6 +5,7 @@ import type { StageTime } from '../harness/report/spent.ts';
 import { type Pass, toldPass } from '../verdict/record.ts';
 import { runStages, type Stage, type TestEvent } from './stages.ts';
 
+/** How a run ended. */
 export interface Outcome {
   readonly failed: number;
   /** The results of tests without subtests. */
@@ -12,6 +13,7 @@ export interface Outcome {
   readonly stages: readonly StageTime[];
 }
 
+/** How a test ended. */
 export interface EndedTest {
   readonly name: string;
   /** The name of its stage. */
@@ -28,6 +30,7 @@ export interface EndedTest {
   readonly error?: string;
 }
 
+/** What is done beside the printing of results. */
 export interface ReportOptions {
   /**
    * Called when all tests have run, before the summary. The lines that it returns become part of the summary, so the

@@ -8,6 +8,7 @@ import { runInThisContext } from 'node:vm';
 import { cacheDir } from '../../sdk/lib/cache.ts';
 import { describeFailure, Failure } from '../../sdk/lib/errors.ts';
 
+/** Where the JavaScript of `kola spawn --repl` comes from, and where its results go. */
 export interface ReplStreams {
   readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly output: NodeJS.WritableStream;

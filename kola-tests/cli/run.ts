@@ -22,6 +22,7 @@ const SYSTEM_SIZE = 8192;
 /** Seconds of a first boot with its firmware, on two cores (docs/measured.md). */
 const BOOT_SECONDS = { kvm: 15, tcg: 60 };
 
+/** The options of `run`. */
 export interface RunOptions {
   readonly ignition?: string;
   /** False with --no-config: the machine finds no config, and nobody can log in. */

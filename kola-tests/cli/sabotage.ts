@@ -11,6 +11,7 @@ import { type Outcome, reportStages } from './outcome.ts';
 import { recap } from './recap.ts';
 import { vmStage } from './vm-stage.ts';
 
+/** The options of `kola sabotage`. */
 export interface SabotageOptions {
   readonly image: string;
   readonly list?: boolean;

@@ -10,6 +10,7 @@ import { OUT } from './options.ts';
 import { runRepl } from './repl.ts';
 import { onTerminal } from './terminal.ts';
 
+/** The options of `kola spawn`. */
 export interface SpawnOptions {
   readonly image: string;
   readonly repl?: boolean;

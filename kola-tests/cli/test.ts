@@ -19,6 +19,7 @@ import { STATIC } from './static.ts';
 import { OTHER, otherReport, PARTS, stagesOf, UNIT, type Wanted } from './test-stages.ts';
 import { reportVmTests, stageName } from './vm-stage.ts';
 
+/** The options of `test`. */
 export interface TestOptions {
   /** Run only the checks of the sources, only the unit tests, or only the VM tests. */
   readonly static?: boolean;

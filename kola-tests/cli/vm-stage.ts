@@ -50,6 +50,7 @@ export function stageName({ image, sabotages }: Pick<VmOptions, 'image' | 'sabot
   return sabotages ? `sabotages of ${image}` : `machines of ${image}`;
 }
 
+/** Which VM tests of a run are reported, and where. */
 export interface VmReport {
   readonly image: string;
   /** The folder that gets the report. */

@@ -31,6 +31,7 @@ sync`;
 
 const target = { name: 'target', size: 8192 } as const;
 
+/** The flows of installing. */
 export const INSTALLING: readonly Flow[] = [
   {
     name: 'install',

@@ -20,6 +20,7 @@ const WITH_EFFECT: ReadonlySet<string> = new Set([
   ...['LANG', 'LC_ALL', 'TZ', 'NODE_OPTIONS', 'NO_COLOR', 'FORCE_COLOR', 'SOURCE_DATE_EPOCH'],
 ]);
 
+/** The facts of this host that a verdict depends on. */
 export function hostFacts(env: NodeJS.ProcessEnv = process.env): Host {
   const counts = (name: string): boolean =>
     WITH_EFFECT.has(name) || (name.startsWith('DRAISINE_') && !WITHOUT_EFFECT.has(name));

@@ -42,10 +42,12 @@ function modulesBelow(sources: Sources, folder: string): readonly string[] {
   return sources.filesBelow(folder).filter((name) => TYPESCRIPT.test(name) && !isTest(name));
 }
 
+/** Whether a file is a test, by its name. */
 export function isTest(name: string): boolean {
   return /\.test(-d)?\.ts$/.test(name);
 }
 
+/** Whether a file is TypeScript, by its name. */
 export function isTypeScript(name: string): boolean {
   return TYPESCRIPT.test(name);
 }

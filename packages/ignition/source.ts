@@ -45,6 +45,7 @@ const schemas = recipe<{ tarball: Target; label: string }>({
   },
 });
 
+/** Where the real validator and the schemas are. */
 export interface IgnitionOracle {
   /** Tool tree with ignition-validate. */
   readonly tools: string;

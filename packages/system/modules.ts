@@ -46,6 +46,7 @@ const machine = [
   'kvm_intel', 'kvm_amd', 'vhost_net', 'vhost_vsock', 'k10temp', 'sp5100_tco', 'i2c_piix4', 'hv_utils', 'hv_balloon', 'hid_hyperv',
 ]; // biome-ignore format: a word list
 
+/** The kernel modules that `generic` takes from Debian's kernel, without their dependencies. */
 export const modules: readonly string[] = [...boot, ...storage, ...filesystems, ...network, ...machine];
 
 /** What the initrd loads before /usr is there. */

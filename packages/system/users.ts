@@ -6,6 +6,7 @@ import type { Group, User } from '../../build/image/accounts.ts';
  */
 const nologin = '/usr/sbin/nologin';
 
+/** The groups of the image, with fixed numbers. */
 export const groups: readonly Group[] = [
   { name: 'root', gid: 0 },
   { name: 'daemon', gid: 1 },
@@ -41,6 +42,7 @@ export const groups: readonly Group[] = [
   { name: 'nogroup', gid: 65534 },
 ];
 
+/** The users of the image, with fixed numbers. */
 export const users: readonly User[] = [
   { name: 'root', uid: 0, gid: 0, comment: 'root', home: '/root', shell: '/bin/bash' },
   { name: 'daemon', uid: 1, gid: 1, comment: 'daemon', home: '/usr/sbin', shell: nologin },

@@ -20,6 +20,7 @@ export interface SameFiles {
   readonly first: number;
 }
 
+/** What the watched files are in the states that a power cut may leave. */
 export interface FilesFound {
   readonly states: number;
   readonly kinds: readonly SameFiles[];

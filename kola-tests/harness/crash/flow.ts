@@ -35,6 +35,7 @@ export interface Flow {
   run(box: Machine, recorder: Recorder): Promise<void>;
 }
 
+/** What a flow tells the harness while it runs. */
 export interface Recorder {
   /** Begins the recording. The machine is turned off and on again if it runs from the disk. */
   record(): Promise<void>;
@@ -42,6 +43,7 @@ export interface Recorder {
   mark(): Promise<void>;
 }
 
+/** Files of which each state must have a right version. */
 export interface WatchedFiles {
   readonly paths: readonly string[];
   /** What is wrong with the files in one state; nothing when they are right. `last`: after the operation. */
@@ -52,6 +54,7 @@ export interface WatchedFiles {
 
 const BLOCK = 512;
 
+/** The writes of a flow, and what they must end in. */
 export interface Recorded {
   readonly recording: Recording;
   /** Root hash of the release that boots at the end. */

@@ -8,6 +8,7 @@ export interface Partition extends Region {
   readonly label: string;
 }
 
+/** A partition table as the firmware reads it. */
 export interface Table {
   /** Which of the two copies counts: the firmware and Linux take the second when the first is not valid. */
   readonly copy: 'primary' | 'backup';

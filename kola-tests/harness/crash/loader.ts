@@ -11,6 +11,7 @@ export interface UkiName {
   readonly osReleases: readonly string[];
 }
 
+/** An entry of the boot menu: a profile of a UKI. */
 export interface BootEntry {
   readonly file: string;
   /** The profile, from 0. */
@@ -30,6 +31,7 @@ export interface BootEntry {
 /** `draisine_1+2-1.efi`: two tries left, one done. */
 const COUNTED = /^(.*)\+(\d+)(?:-(\d+))?(\.efi)$/i;
 
+/** The entries that systemd-boot makes of a UKI, one a profile. */
 export function entriesOf({ file, osReleases }: UkiName): BootEntry[] {
   return osReleases.map((osRelease, profile) => entryOf(file, osRelease, profile));
 }

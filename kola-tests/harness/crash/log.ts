@@ -19,6 +19,7 @@ export interface LogEntry {
   readonly data: number;
 }
 
+/** All writes and flushes of a disk, in their order (dm-log-writes). */
 export interface WriteLog {
   readonly sectorSize: number;
   readonly entries: readonly LogEntry[];

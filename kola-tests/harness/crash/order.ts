@@ -30,6 +30,7 @@ export interface Bounds {
   readonly random: number;
 }
 
+/** How many states are looked at between two flushes. A test may set other bounds. */
 export const BOUNDS: Bounds = { every: 6, single: 64, pairs: 12, random: 8 };
 
 /**

@@ -1,6 +1,7 @@
 /** The environment variable that tells the suite of crash states its options, as JSON. */
 export const CRASH_OPTIONS = 'DRAISINE_KOLA_CRASH';
 
+/** What the suite of crash states is to run. */
 export interface CrashSuite {
   readonly image: string;
   /** Names of kola-tests/flows. */

@@ -35,6 +35,7 @@ export interface Wrong {
   readonly why: string;
 }
 
+/** What the states of a recording boot. */
 export interface Survey {
   readonly states: number;
   /** The number of states by what they boot: `nothing`, or a root hash. */

@@ -11,6 +11,7 @@ export interface Limit {
   readonly seconds?: number;
 }
 
+/** How a script runs. */
 export interface ExecuteOptions extends Limit {
   readonly stdin?: Uint8Array | string;
 }
@@ -65,6 +66,7 @@ export interface CommandVerbs {
 /** How long the reason of a closed channel may come after it. */
 const CLOSING_MS = 2_000;
 
+/** The verbs that run scripts, through the agent of a guest. */
 export function commandVerbs({ name, vm, limitMs }: GuestOf): CommandVerbs {
   async function output(script: string, options: ExecuteOptions = {}): Promise<Output> {
     const { agent, lost } = vm();

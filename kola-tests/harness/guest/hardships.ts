@@ -35,6 +35,7 @@ export interface HardshipVerbs {
 const SECTOR = 512;
 const PRESSURE = 'kola-pressure';
 
+/** The verbs of hardships, made of the guest's verbs and those of its hardware. */
 export function hardshipVerbs(
   guest: Pick<GuestVerbs, 'succeed' | 'waitUntilSucceeds'>,
   outside: {

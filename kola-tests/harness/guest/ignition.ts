@@ -6,6 +6,7 @@ export interface IgnitionConfig {
   readonly [key: string]: unknown;
 }
 
+/** A config that asks for nothing. */
 export const EMPTY_CONFIG: IgnitionConfig = { ignition: { version: '3.3.0' } };
 
 /** A file's contents as Ignition's `source`: a data URL (RFC 2397). */

@@ -15,6 +15,7 @@ export interface FolderServer {
   close(): Promise<void>;
 }
 
+/** Serves a folder of this host with ranges, as a guest reaches it, until it is closed. */
 export async function serveFolder(folder: string): Promise<FolderServer> {
   const paths: string[] = [];
   let sent = 0;

@@ -2,6 +2,7 @@ import { shellQuote } from '../../../sdk/lib/shell.ts';
 import type { Vm } from '../qemu/vm.ts';
 import type { GuestVerbs } from './guest.ts';
 
+/** A shell in the guest, on a terminal of its own. */
 export interface Shell {
   /** Types. */
   write(bytes: Uint8Array): void;
@@ -11,6 +12,7 @@ export interface Shell {
   close(): void;
 }
 
+/** The terminal of a shell. */
 export interface ShellOptions {
   readonly columns: number;
   readonly rows: number;

@@ -21,6 +21,7 @@ export interface TransferVerbs {
 
 const CHUNK = 1 << 20;
 
+/** The verbs that copy files, through the agent of a guest. */
 export function transferVerbs({ name }: GuestOf, { succeed, output }: CommandVerbs): TransferVerbs {
   return {
     copyTo: async (source, path, { mode = 0o644 } = {}) => {

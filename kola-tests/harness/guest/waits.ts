@@ -40,6 +40,7 @@ export interface WaitVerbs {
   retry<T>(attempt: () => Promise<T>, options?: Limit): Promise<T>;
 }
 
+/** The verbs that wait for something in a guest. */
 export function waitVerbs({ name, vm, limitMs }: GuestOf, commands: CommandVerbs): WaitVerbs {
   const { execute } = commands;
 

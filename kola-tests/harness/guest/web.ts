@@ -11,6 +11,7 @@ export interface Web {
   close(): Promise<void>;
 }
 
+/** What a web server of a test serves, and to whom. */
 export interface WebOptions {
   /** By path. Other paths are answered with 404. */
   readonly files: Readonly<Record<string, string | Uint8Array>>;
@@ -25,6 +26,7 @@ export interface WebOptions {
 /** QEMU's user network has the host's 127.0.0.1 at this address. */
 export const HOST = '10.0.2.2';
 
+/** Starts a web server that guests reach at 10.0.2.2, until it is closed. */
 export async function serve({ files, tls, allowed = () => true, port = 0 }: WebOptions): Promise<Web> {
   const requests: string[] = [];
   const answer: RequestListener = (request, response) => {

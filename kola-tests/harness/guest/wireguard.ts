@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { GuestVerbs } from './guest.ts';
 
+/** A pair of WireGuard keys, in Base64. */
 export interface Key {
   readonly secret: string;
   readonly open: string;

@@ -31,6 +31,7 @@ export interface Origin {
   readonly firmwareVars: string;
 }
 
+/** The image as it was built, as the origin of a machine's disk and firmware variables. */
 export function artifactOrigin(lab: Lab): Origin {
   return {
     system: { path: lab.disk.path, format: 'raw' },
@@ -140,6 +141,7 @@ export function coldPlan(plan: Plan): Plan {
   };
 }
 
+/** The hardware of a plan, as QEMU gets it at a start of the machine. */
 export function hardwareOf(
   lab: Lab,
   plan: Plan,

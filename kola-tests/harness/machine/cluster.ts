@@ -31,6 +31,7 @@ export function planCluster({ name, machines, config }: ClusterSpec): ReadonlyMa
   );
 }
 
+/** The machines of a test, by their names, until they are disposed of. */
 export interface RunningCluster {
   readonly machines: Readonly<Record<string, Machine>>;
   dispose(): Promise<void>;

@@ -17,6 +17,7 @@ export interface DiskCopy {
   replace(extent: Extent, from: string, to: string): Promise<void>;
 }
 
+/** A run of bytes of a file that has data. */
 export interface Extent {
   readonly offset: number;
   readonly length: number;

@@ -51,6 +51,7 @@ export interface EndVerbs {
   crash(): Promise<void>;
 }
 
+/** The verbs that end a machine. */
 export function endVerbs(machine: MachineState): EndVerbs {
   const { lab, options } = machine;
   return {

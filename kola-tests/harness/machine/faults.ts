@@ -30,6 +30,7 @@ export interface FaultVerbs {
 const PATTERN = '0xc7';
 const SECTOR = 512;
 
+/** The verbs that make devices fail, through QMP. */
 export function faultVerbs(vm: () => Vm, deviceNamed: (which: string) => Device): FaultVerbs {
   /** Replaces the node below a disk's format node, with all other options unchanged (blockdev-reopen needs them all). */
   async function reopen(device: Device, lower: string): Promise<void> {

@@ -16,6 +16,7 @@ import type { Machine } from './machine.ts';
  *   server → client   of `run`: one line of JSON, an Answer. Of `shell`: from then on the terminal's bytes, both ways
  */
 
+/** What `kola attach` asks of a kept machine. */
 export type Request =
   | { readonly run: string }
   | { readonly shell: Pick<ShellOptions, 'columns' | 'rows' | 'terminal'> };
@@ -25,12 +26,14 @@ export type Answer =
   | { readonly code: number; readonly stdout: string; readonly stderr: string }
   | { readonly error: string };
 
+/** Which machines are kept after a test, and for how long. */
 export interface Keep {
   readonly when: 'failed' | 'always';
   /** Ends by itself after this long; without, only when Enter is pressed on the terminal. */
   readonly limitMs?: number;
 }
 
+/** The socket through which `kola attach` reaches a kept machine. */
 export function attachSocket(dir: string): string {
   return join(dir, 'attach.sock');
 }

@@ -60,6 +60,7 @@ export interface PluggingVerbs {
   forward(guestPort: number): Promise<number>;
 }
 
+/** The verbs that plug and unplug devices. */
 export function pluggingVerbs(machine: MachineState): PluggingVerbs {
   const { name } = machine.options;
   const diskNamed = (wanted: string): Disk => {

@@ -57,6 +57,7 @@ export interface Preparation {
   run(guest: PreparedGuest): Promise<void>;
 }
 
+/** A guest as preparations of a machine see it. */
 export interface PreparedGuest extends GuestVerbs {
   artifact(name: string): Promise<string>;
 }

@@ -12,6 +12,7 @@ import type { Plan, PreparedGuest } from './spec.ts';
 import type { Started } from './started.ts';
 import type { MachineState } from './state.ts';
 
+/** Powering on. */
 export interface StartVerbs {
   /**
    * Why it could not be forked and was booted instead.
@@ -51,6 +52,7 @@ export interface StartVerbs {
   ready(): Promise<void>;
 }
 
+/** The verbs that power a machine on. */
 export function startVerbs(machine: MachineState, guest: PreparedGuest): StartVerbs {
   const { lab, options, starts } = machine;
   const { name, plan } = options;

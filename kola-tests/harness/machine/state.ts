@@ -10,6 +10,7 @@ import type { Netboot } from './netboot.ts';
 import type { Plan } from './spec.ts';
 import type { Started } from './started.ts';
 
+/** What a machine is made from. */
 export interface MachineOptions {
   readonly name: string;
   /** Its number in the test, from 1: part of its addresses. */

@@ -67,6 +67,7 @@ export async function probeAcceleration(emulator: Emulator, kernel: Artifact): P
   return acceleration(verdict);
 }
 
+/** What follows from the verdict on KVM: QEMU's arguments, how slow the machine is, words for the kernel. */
 export function acceleration({ kind, why, tscMHz }: Verdict): Acceleration {
   if (kind === 'kvm') {
     const identity = `kvm ${cpus()[0]?.model ?? ''}`;

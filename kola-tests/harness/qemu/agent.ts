@@ -15,6 +15,7 @@ import { anySignal, type Patience, poll, seconds, within } from './wait.ts';
  * Base64 has no colon, so a guest that dies in the middle of an answer and says hello again is understood.
  */
 
+/** What a script has printed, as bytes, and how it ended. */
 export interface Output {
   /** The shell's exit code: 128 + N after signal N. */
   readonly code: number;
@@ -22,6 +23,7 @@ export interface Output {
   readonly stderr: Buffer;
 }
 
+/** How a script runs in the guest. */
 export interface RunOptions {
   /** Default 60 s times the slowness of the machine. The process group is killed after it. */
   readonly timeoutMs: number;
@@ -29,6 +31,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The agent of a guest, over a virtio port. */
 export interface Agent {
   /** Runs a bash script as root. Several may run at once. Rejects when the guest reboots under it, or time is up. */
   run(script: string, options: RunOptions): Promise<Output>;
@@ -144,6 +147,7 @@ function decode(lines: readonly string[]): Buffer {
   return Buffer.concat(lines.map((line) => Buffer.from(line, 'base64')));
 }
 
+/** A script as errors name it: its first line. */
 export function firstLine(script: string): string {
   const lines = script.trim().split('\n');
   return lines.length > 1 ? `${lines[0]} …` : (lines[0] ?? '');

@@ -10,6 +10,7 @@ export interface Device {
   readonly netdev?: Readonly<Record<string, unknown>>;
 }
 
+/** A block node, as QEMU's -blockdev takes it. */
 export interface BlockNode {
   readonly 'node-name': string;
   readonly driver: string;

@@ -10,6 +10,7 @@ export interface DirectBoot {
   readonly commandLine: string;
 }
 
+/** What QEMU needs to load kernel and initrd itself, taken from the artifacts of an image. */
 export async function directBoot(image: ImageArtifacts): Promise<DirectBoot> {
   const [kernel, initrd, uki] = await Promise.all(
     ['kernel', 'initrd', 'uki'].map(async (name) => (await image.get(name)).path),

@@ -37,6 +37,7 @@ export const FIRST_HOTPLUG_SLOT = 2;
 /** The root port behind those. No plan uses it: it is for the config disk of a fork of the initrd. */
 export const STICK_SLOT = FIRST_HOTPLUG_SLOT + HOTPLUG_SLOTS;
 
+/** The sockets of a machine, in its folder. */
 export const sockets = (dir: string): { qmp: string; console: string; agent: string } => ({
   qmp: join(dir, 'qmp.sock'),
   console: join(dir, 'console.sock'),
@@ -158,6 +159,7 @@ function terminal(): string[][] {
   ];
 }
 
+/** The file with all that the serial console has said. */
 export function consoleLog(dir: string): string {
   return join(dir, 'console.txt');
 }

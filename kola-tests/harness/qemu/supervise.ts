@@ -9,6 +9,7 @@ export interface ProcessEnd {
   readonly output: string;
 }
 
+/** A process that does not outlive the harness. */
 export interface Supervised {
   /** Settles when the process has ended, whatever ended it. Never rejects once started. */
   readonly ended: Promise<ProcessEnd>;

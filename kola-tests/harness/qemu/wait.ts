@@ -66,6 +66,7 @@ export async function poll<T>(
   }
 }
 
+/** A duration as text, from milliseconds. */
 export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
 }

@@ -21,6 +21,7 @@ function greenFile(image: string): string {
   return join(cacheDir(), 'kola', `green-${image}.json`);
 }
 
+/** Reads from a manifest what builds are compared by. */
 export async function readBuild(manifest: string): Promise<Build> {
   const { version, usrHash, packages = [] } = JSON.parse(await readFile(manifest, 'utf8')) as Partial<Build>;
   return { version: version ?? '', usrHash: usrHash ?? '', packages };

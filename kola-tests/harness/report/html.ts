@@ -10,6 +10,7 @@ export interface Evidence {
   readonly screenshot?: Uint8Array;
 }
 
+/** What the page of a report shows. */
 export interface ReportPage {
   readonly image: string;
   readonly version: string;

@@ -32,6 +32,7 @@ export interface TestResult {
   readonly starts?: readonly Started[];
 }
 
+/** Leaves the result of a test in the report's folder, as TEST/result.json. */
 export async function writeResult(reportDir: string, result: TestResult): Promise<void> {
   await mkdir(join(reportDir, result.test), { recursive: true });
   await writeAtomic(join(reportDir, result.test, 'result.json'), `${JSON.stringify(result, undefined, 2)}\n`);

@@ -18,6 +18,7 @@ const LONGEST = 200_000;
 /** What a run was of: all tests, the gate (all but the long ones), or only some tests. */
 export type Scope = 'all' | 'gate' | 'part';
 
+/** A run of VM tests that is reported. */
 export interface ReportedRun {
   readonly image: string;
   readonly manifest: string;

@@ -16,6 +16,7 @@ export interface Budget {
   acquire(memory: number, slots?: 0 | 1): Promise<() => void>;
 }
 
+/** A budget of memory (MiB) and slots for tests that run at once. */
 export function createBudget(memory: number, slots: number): Budget {
   let free = memory;
   let freeSlots = slots;

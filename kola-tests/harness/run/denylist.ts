@@ -28,6 +28,7 @@ export async function readDenylist(path: string, tests: ReadonlySet<string>): Pr
   return denials;
 }
 
+/** Reads a denylist. Throws badInput that names the wrong place. */
 export function parseDenylist(text: string, where: string): readonly Denial[] {
   const fault = (place: string, what: string) =>
     badInput(`the denylist is wrong: ${place} ${what}`, { where });

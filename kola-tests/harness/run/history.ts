@@ -17,6 +17,7 @@ export interface Run {
   readonly ms: number;
 }
 
+/** What this host remembers of a test. */
 export interface TestHistory {
   readonly runs: number;
   /** Of the last run that passed. */
@@ -26,10 +27,12 @@ export interface TestHistory {
   readonly flakes: number;
 }
 
+/** The file with all runs of VM tests on this host, one JSON document a line. */
 export function historyFile(): string {
   return join(cacheDir(), 'kola', 'history.jsonl');
 }
 
+/** Adds a run to the history. */
 export async function record(run: Run, path = historyFile()): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await appendFile(path, `${JSON.stringify(run)}\n`); // O_APPEND: runs at once do not mix their lines

@@ -7,6 +7,7 @@ import { TEST_NAME } from '../report/test-name.ts';
 /** The machines of a test by name. A test that names none has one: `box`. */
 export type Cluster<Name extends string = 'box'> = Readonly<Record<Name, Machine>>;
 
+/** A VM test: its name, its machines, and how it is run. */
 export interface TestDefinition<Name extends string = string> extends ClusterSpec<Name> {
   /** `area.what`, e.g. `zfs.mirror`: unique. */
   readonly name: string;
@@ -27,6 +28,7 @@ export interface TestDefinition<Name extends string = string> extends ClusterSpe
   readonly expect?: readonly RegExp[];
 }
 
+/** A VM test with its body. */
 export interface RegisteredTest {
   readonly definition: TestDefinition;
   /** The module that registered it. */
@@ -64,6 +66,7 @@ export function register<Name extends string = 'box'>(
   });
 }
 
+/** All VM tests there are. */
 export interface LoadedTests {
   /** Sorted by file, then as registered. */
   readonly tests: readonly RegisteredTest[];

@@ -53,6 +53,7 @@ export async function sabotageSuite(options: SuiteOptions, patterns: readonly st
   });
 }
 
+/** How a sabotaged test is called in reports. */
 export function sabotageTitle(sabotage: string, test: string): string {
   return `${sabotage}: ${test} turns red`;
 }

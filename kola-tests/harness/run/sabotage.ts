@@ -43,8 +43,10 @@ export type Sabotage = Named &
       }
   );
 
+/** The machines of a test, by their names. */
 export type Machines = Readonly<Record<string, Machine>>;
 
+/** Files and units (Ignition, spec 3.3) that a sabotage adds. */
 export interface ConfigPart {
   readonly files?: readonly object[];
   readonly units?: readonly object[];

@@ -3,6 +3,7 @@ import type { RegisteredTest, TestDefinition } from './register.ts';
 /** The part of a test that patterns match. */
 type Named = Pick<TestDefinition, 'name' | 'tags'>;
 
+/** Which tests are asked for. */
 export interface Selection {
   /** Globs on names (`zfs.*`) or tags (`tag:slow`); none means all. */
   readonly patterns: readonly string[];

@@ -25,6 +25,7 @@ export interface SuiteOptions {
   readonly sabotages?: readonly string[];
 }
 
+/** The environment variable in which the suite gets its options. */
 export const OPTIONS_VARIABLE = 'DRAISINE_KOLA';
 
 /** Which tests the options ask for. */

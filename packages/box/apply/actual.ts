@@ -65,6 +65,7 @@ export interface Accounts {
   readonly home: (user: string) => string | undefined;
 }
 
+/** The users and groups of the box, from /etc/passwd and its companions. */
 export function readAccounts(box: Box): Accounts {
   const rows = (path: string) =>
     new Map(

@@ -36,6 +36,7 @@ export interface Health<Baseline = unknown> {
   lost(box: Box, before: Baseline, going: ReadonlySet<string>): readonly string[];
 }
 
+/** What is applied, and how it is confirmed. */
 export interface ApplyOptions {
   /** The compiled Ignition config, as text. */
   readonly config: string;
@@ -47,6 +48,7 @@ export interface ApplyOptions {
   readonly id?: string | undefined;
 }
 
+/** What became of an apply. */
 export interface Applied {
   readonly id: string;
   readonly result: 'nothing to do' | 'waits for confirmation' | 'went back';

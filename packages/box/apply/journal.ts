@@ -15,6 +15,8 @@ const JOURNAL = `${CONFIG_FOLDER}/journal.json`;
 const COMMITTED = `${CONFIG_FOLDER}/committed.json`;
 /** Paths that were not there, a line each, deepest first: for the initrd, which goes back after a power cut. */
 const ABSENT = `${CONFIG_FOLDER}/absent`;
+
+/** The archive of the files as they were before the apply. */
 export const BACKUP = `${CONFIG_FOLDER}/backup.tar`;
 const FORMAT = 1;
 
@@ -33,6 +35,7 @@ export interface Journal {
   readonly absent: readonly string[];
 }
 
+/** The journal of an apply that is under way; undefined when there is none. Throws BoxError for another format. */
 export function readJournal(box: Box): Journal | undefined {
   const text = readTextIfThere(box, JOURNAL);
   if (text === undefined) return undefined;
@@ -52,6 +55,7 @@ export function readJournal(box: Box): Journal | undefined {
   };
 }
 
+/** Writes the journal, so that it survives a power cut. */
 export function writeJournal(box: Box, journal: Journal): void {
   if (journal.phase === 'saved')
     box.writeFile(ABSENT, deepestFirst(journal.absent).join(''), { mode: 0o600 });
@@ -106,6 +110,7 @@ export function readDigests(box: Box): Map<string, string> {
   return new Map(Object.entries(digests));
 }
 
+/** Remembers the digests of what was applied, by path. */
 export function writeDigests(box: Box, digests: ReadonlyMap<string, string>): void {
   const text = JSON.stringify(Object.fromEntries([...digests].sort(([a], [b]) => (a < b ? -1 : 1))));
   box.writeFile(DIGESTS, `${text}\n`, { mode: 0o600 });

@@ -4,6 +4,7 @@ import { type Box, BoxError, describeError } from '../io/box.ts';
 import { type Applied, apply, confirm, type Health, prepare, revert } from './engine.ts';
 import { describePlan, planDocument } from './show.ts';
 
+/** The help text of `draisine apply`. */
 export const APPLY_USAGE = `Usage: draisine apply [options] FILE
 
 Brings this machine to a compiled Ignition config. What changes goes back by itself unless somebody

@@ -14,6 +14,7 @@ export interface Drift {
   readonly conflict: boolean;
 }
 
+/** A change of a user or group. */
 export type AccountStep =
   | {
       readonly do: 'group-add' | 'group-remove';
@@ -30,6 +31,7 @@ export interface Refusal {
   readonly hint: string;
 }
 
+/** All that an apply will change, and what it refuses or leaves. */
 export interface Plan {
   readonly accounts: readonly AccountStep[];
   readonly nodes: readonly NodeStep[];
@@ -43,6 +45,7 @@ export interface Plan {
   readonly left: readonly { readonly what: string; readonly command: string }[];
 }
 
+/** What the box is like before the apply. */
 export interface Circumstances {
   readonly actual: ReadonlyMap<string, Actual>;
   readonly accounts: Accounts;
@@ -114,6 +117,7 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
   ];
 }
 
+/** The path that a step changes. */
 export const pathOf = (step: NodeStep): string => (step.do === 'write' ? step.node.path : step.path);
 
 function accountSteps(old: Wishes, next: Wishes): AccountStep[] {

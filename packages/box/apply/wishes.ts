@@ -7,6 +7,7 @@ export type Contents =
   | { readonly bytes: Uint8Array; readonly gzip: boolean }
   | { readonly url: string; readonly sha512: string | undefined; readonly gzip: boolean };
 
+/** A user or group, by number or by name. */
 export type Owner = number | string;
 
 interface Owned {
@@ -21,18 +22,21 @@ export type NodeWish =
   | (Owned & { readonly type: 'directory'; readonly mode: number })
   | (Owned & { readonly type: 'link'; readonly target: string; readonly hard: boolean });
 
+/** A unit as the config wants it. */
 export interface UnitWish {
   readonly name: string;
   readonly enabled: boolean | undefined;
   readonly masked: boolean;
 }
 
+/** A group as the config wants it. */
 export interface GroupWish {
   readonly name: string;
   readonly gid: number | undefined;
   readonly system: boolean;
 }
 
+/** A user as the config wants it. */
 export interface UserWish {
   readonly name: string;
   /** Words of useradd(8) and usermod(8), as Ignition gives them. */

@@ -9,6 +9,7 @@ import { changeState, readState } from '../update/state.ts';
 import { writeNotices } from './notice.ts';
 import { exclusive, refuseOnTrial, tell, type Verb } from './verb.ts';
 
+/** `draisine reboot`: restarts into the staged release. */
 export const reboot: Verb = (box, _terminal, { words }) => {
   if (words.length > 0) throw new WrongUsage(`reboot takes no ${words[0]}`);
   refuseOnTrial(box);
@@ -19,6 +20,7 @@ export const reboot: Verb = (box, _terminal, { words }) => {
   });
 };
 
+/** `draisine commit`: commits the release that is on trial now, without waiting for its gates. */
 export const commitNow: Verb = (box, terminal, options) => {
   const trial = onTrial(box);
   if (!trial) throw new BoxError('no release is on trial');
@@ -26,6 +28,7 @@ export const commitNow: Verb = (box, terminal, options) => {
   tell(terminal, options, { action: 'commit', version: trial.version }, `${trial.version} is committed`);
 };
 
+/** `draisine rollback`: rejects the release on trial, or restarts into the release in the other slot. */
 export const rollback: Verb = (box, terminal, options) => {
   const running = runningRelease(box);
   exclusive(box, () => {

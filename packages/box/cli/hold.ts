@@ -5,6 +5,7 @@ import { changeState, readState } from '../update/state.ts';
 import { parseDuration } from './options.ts';
 import { exclusive, tell, type Verb } from './verb.ts';
 
+/** `draisine hold NAME`: keeps updates from being staged and booted. */
 export const hold: Verb = (box, terminal, options) => {
   const [name, other] = options.words;
   if (name === undefined || other !== undefined || !/^[A-Za-z0-9._-]{1,64}$/.test(name))
@@ -28,6 +29,7 @@ export const hold: Verb = (box, terminal, options) => {
   );
 };
 
+/** `draisine release-hold NAME`: ends a hold. */
 export const releaseHold: Verb = (box, terminal, options) => {
   const [name] = options.words;
   if (name === undefined) throw new WrongUsage('which hold: draisine release-hold NAME');

@@ -4,6 +4,7 @@ import { runningRelease } from '../update/running.ts';
 import { formatStatus, formatWhy, statusReport } from './report.ts';
 import { exclusive, remembered, requestOf, tell, type Verb } from './verb.ts';
 
+/** `draisine status`: the release, updates, disks and problems of the box. */
 export const status: Verb = (box, terminal, options) => {
   const report = statusReport(box);
   const disks = disksOf(box);
@@ -11,12 +12,14 @@ export const status: Verb = (box, terminal, options) => {
   tell(terminal, options, { ...report, disks }, [formatStatus(report), ...lines].join('\n'));
 };
 
+/** `draisine why`: why the box does not update now, and what ends that. */
 export const why: Verb = (box, terminal, options) => {
   const report = statusReport(box);
   const { next, trial, updates, lastCheck, version } = report;
   tell(terminal, options, { version, next, trial, updates, lastCheck }, formatWhy(report));
 };
 
+/** `draisine check`: asks the channel now. */
 export const checkNow: Verb = (box, terminal, options) => {
   const { base } = requestOf({ ...options, words: [] });
   const running = runningRelease(box);

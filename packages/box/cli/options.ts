@@ -10,6 +10,7 @@ export interface OptionNames {
   readonly flags?: readonly string[];
 }
 
+/** The words of a command line, read. */
 export interface Options {
   readonly words: readonly string[];
   readonly json: boolean;

@@ -65,6 +65,7 @@ function attempt<T>(call: () => T): { readonly value: T | undefined; readonly fa
   }
 }
 
+/** Collects what `draisine status` says of the box and its updates. */
 export function statusReport(box: Box): StatusReport {
   const identity = releaseIdentity(box);
   const running = attempt(() => runningRelease(box));
@@ -120,6 +121,7 @@ function replicationsOf(box: Box): StatusReport['replications'] {
   });
 }
 
+/** The holds that have not run out. */
 export function activeHolds(box: Box, { holds }: Pick<State, 'holds'>): State['holds'] {
   return holds.filter(({ until }) => until === undefined || until > box.now());
 }
@@ -142,6 +144,7 @@ export function noticeLines(
   return lines;
 }
 
+/** A status as text for a terminal. */
 export function formatStatus(report: StatusReport): string {
   const lines: string[] = [`runs      ${report.image} ${report.version}`];
   const add = (label: string, text: string) => lines.push(`${label.padEnd(9)} ${text}`);

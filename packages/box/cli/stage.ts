@@ -6,6 +6,7 @@ import { type Running, runningRelease } from '../update/running.ts';
 import { writeNotices } from './notice.ts';
 import { exclusive, refuseOnTrial, remembered, requestOf, tell, type Verb } from './verb.ts';
 
+/** Stages the release of a check. Returns what it has fetched and copied, in bytes, for `--json`. */
 export function doStage(box: Box, terminal: Terminal, running: Running, checked: Checked): object {
   const started = box.monotonic();
   const traffic = stageRelease(box, running, checked, (step) => terminal.complain(step));
@@ -13,6 +14,7 @@ export function doStage(box: Box, terminal: Terminal, running: Running, checked:
   return { ...traffic, seconds: Math.round((box.monotonic() - started) / 1000) };
 }
 
+/** `draisine stage [VERSION]`: fetches a release into the other slot now. */
 export const stageNow: Verb = (box, terminal, options) => {
   refuseOnTrial(box);
   const running = runningRelease(box);

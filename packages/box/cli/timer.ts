@@ -12,6 +12,8 @@ import { exclusive, remembered, requestOf, type Verb } from './verb.ts';
 
 /** How often the channel is asked, and how soon again when it did not answer. Milliseconds. */
 export const EVERY = 4 * 3_600_000;
+
+/** Milliseconds after which a check that failed is made again. */
 export const AGAIN = 30 * 60_000;
 
 /** Whether the channel is to be asked now; what is known already may say so too: a turn in a rollout has come. */

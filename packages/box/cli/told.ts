@@ -23,8 +23,10 @@ export const health: Verb = (box, terminal, options) => {
   tell(terminal, options, { conditions }, formatHealth(conditions));
 };
 
+/** Looks for problems and tells those who shall know: called by a timer. */
 export const watchNow: Verb = (box) => watch(box);
 
+/** `draisine notify-test`: sends a message to each target. */
 export const notifyTest: Verb = (box, terminal, options) => {
   const { sent, faults } = testTargets(box);
   tell(terminal, options, { sent, faults }, `sent to ${sent}`);

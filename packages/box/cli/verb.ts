@@ -9,16 +9,19 @@ import type { Options } from './options.ts';
 
 /* What verbs have in common. */
 
+/** A verb of `draisine` on the box. Throws WrongUsage for bad input, BoxError for a failure. */
 export type Verb = (box: Box, terminal: Terminal, options: Options) => void;
 
 const LOCK = '/run/draisine/update.lock';
 const TAKEN = 'another update is going on: draisine status says how far it is';
 
+/** Does something while no other `draisine` changes updates. Throws BoxError when one does. */
 export function exclusive<T>(box: Box, use: () => T): T {
   box.makeFolder('/run/draisine');
   return withLock(box, LOCK, TAKEN, use);
 }
 
+/** Throws BoxError while a release is on trial. */
 export function refuseOnTrial(box: Box): void {
   const trial = onTrial(box);
   if (trial)
@@ -42,6 +45,7 @@ export function remembered(box: Box, ask: () => Checked): Checked {
   }
 }
 
+/** The version and the place that a command line asks for. Throws WrongUsage. */
 export function requestOf({ words, values }: Options): Request {
   const [version, other] = words;
   if (other !== undefined) throw new WrongUsage(`one version, not also ${other}`);
@@ -50,6 +54,7 @@ export function requestOf({ words, values }: Options): Request {
   return { base: values.base, asked: { version } };
 }
 
+/** Prints a result: as JSON if that is asked for, else as text. */
 export function tell(terminal: Terminal, { json }: Options, value: object, text: string): void {
   terminal.print(json ? JSON.stringify(value, null, 2) : text);
 }

@@ -87,6 +87,7 @@ function fillGaps(found: Int32Array): void {
   }
 }
 
+/** The bytes of runs of blocks. */
 export function bytesOf(runs: readonly { readonly count: number }[]): number {
   return runs.reduce((sum, { count }) => sum + count, 0) * BLOCK;
 }

@@ -21,6 +21,7 @@ export interface Traffic {
   copied: number;
 }
 
+/** Which release comes into a slot, from where, and what runs now. */
 export interface SlotOptions {
   readonly origin: Origin;
   /** The folder of the release below it. */
@@ -197,6 +198,7 @@ function record(box: Box, device: string, resume: Resume): void {
   box.writeFile(RESUME, `${JSON.stringify(resume)}\n`, { mode: 0o600 });
 }
 
+/** Groups fetches into requests of a bounded size and number of ranges. `done`: how many fetches are done already. */
 export function batchesOf(fetches: readonly Fetch[], done: number): Fetch[][] {
   const batches: Fetch[][] = [];
   let size = Number.POSITIVE_INFINITY;

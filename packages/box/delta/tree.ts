@@ -1,7 +1,10 @@
 import { BoxError, type RandomAccess } from '../io/box.ts';
 import { hex, sha256Bytes } from '../io/sha256.ts';
 
+/** Bytes of a block of dm-verity. */
 export const BLOCK = 4096;
+
+/** Bytes of a hash of the tree (SHA-256). */
 export const HASH = 32;
 const PER_BLOCK = BLOCK / HASH;
 

@@ -13,6 +13,7 @@ const SMALL = 64 << 10;
 const CHUNK = 1 << 20;
 const PIECE = 4 << 20;
 
+/** Which UKI is fetched, and the one that is installed. */
 export interface UkiOptions {
   readonly origin: Origin;
   readonly folder: string;

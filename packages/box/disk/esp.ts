@@ -118,6 +118,7 @@ export function sha256OfDisk(box: Box, path: string): string {
   return sha256Of(box, path);
 }
 
+/** The SHA-256 of a file of the box, in hexadecimal. */
 export function sha256Of(box: Box, path: string): string {
   return mustRun(box, 'cannot read', ['sha256sum', path]).replace(/^\\/, '').slice(0, 64);
 }

@@ -21,6 +21,7 @@ export interface GptEntry {
   readonly size: number;
 }
 
+/** A partition table (UEFI specification, 5.3). */
 export interface Gpt {
   readonly entries: readonly GptEntry[];
   /** The copies that were whole when it was read: one that is not is mended by the next write. */

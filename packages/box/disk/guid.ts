@@ -6,6 +6,7 @@ export function guidText(bytes: Uint8Array): string {
   return dashed(ORDER.map((at) => bytes[at]!.toString(16).padStart(2, '0')).join(''));
 }
 
+/** A GUID as the disk has it: the first three fields with the small end first. */
 export function guidBytes(text: string): Uint8Array {
   const hex = text.replaceAll('-', '');
   const bytes = new Uint8Array(16);

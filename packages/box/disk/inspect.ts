@@ -10,6 +10,7 @@ export const TYPES = {
   verity: '77ff5f63-e7b6-4633-acf4-1565b864c0e6',
 } as const;
 
+/** The label of the EFI system partition of a Draisine disk. */
 export const ESP_LABEL = 'draisine-esp';
 /** Of a slot that holds nothing whole. */
 export const EMPTY_LABEL = '_empty';

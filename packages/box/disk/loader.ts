@@ -8,6 +8,7 @@ const LOADER = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
 const SYSTEMD_BOOT = '/usr/lib/systemd/boot/efi/systemd-bootx64.efi';
 const INSTALLED = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'];
 
+/** Whether there is an EFI variable of this name by the boot loader (Boot Loader Interface). */
 export function hasLoaderVariable(box: Box, name: string): boolean {
   return box.stat(`${EFIVARS}/${name}-${LOADER}`) !== undefined;
 }

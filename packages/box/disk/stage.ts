@@ -11,6 +11,7 @@ export const TRIES = 3;
 /** What FAT needs besides the file, in bytes: clusters that are not full, entries of folders. */
 const SLACK = 1 << 20;
 
+/** What is staged, and beside which running system. */
 export interface Staging {
   readonly slot: SlotContent;
   readonly uki: UkiContent;

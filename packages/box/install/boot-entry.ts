@@ -15,6 +15,7 @@ const HARD_DRIVE = { type: 4, subtype: 1, size: 42 };
 const FILE_PATH = { type: 4, subtype: 4 };
 const OURS = '\\efi\\systemd\\systemd-bootx64.efi';
 
+/** The partition and the file that an entry of the firmware starts. */
 export interface BootEntry {
   /** UUID of the partition, in small letters. */
   readonly partition: string;

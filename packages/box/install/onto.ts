@@ -10,6 +10,7 @@ import { makeFresh } from './fresh.ts';
 import { compareLoosely, keepDisk } from './keep.ts';
 import { findUki } from './uki.ts';
 
+/** What is installed onto which disk. */
 export interface Installation {
   /** `vda`; somebody has made sure that it may be taken. */
   readonly disk: string;

@@ -26,6 +26,7 @@ export interface InstallOptions {
 /** `help` and `consoles` end the program: with the usage, and by asking at the consoles. `nothing`: all is done. */
 export type Request = InstallOptions | 'help' | 'consoles' | 'nothing';
 
+/** The file with options for an installation that nobody types. */
 export const INSTALL_CONF = '/etc/draisine/install.conf';
 const WITH_VALUE: Readonly<Record<string, 'size' | 'model' | 'serial' | 'config' | 'stateSize'>> = {
   '--size': 'size',
@@ -97,6 +98,7 @@ function unattended(box: Box, options: InstallOptions): 'consoles' | 'nothing' |
   return undefined;
 }
 
+/** The words of the running kernel's command line. */
 export function kernelWords(box: Box): string[] {
   return box.readText('/proc/cmdline').trim().split(/\s+/);
 }

@@ -45,6 +45,7 @@ function poolLabel(box: Box, name: string): string | undefined {
   return undefined;
 }
 
+/** Whether a disk has an ESP of Draisine. */
 export function hasDraisine(box: Box, name: string): boolean {
   return (partitionsOf(box, name) ?? []).some(({ type, label }) => type === TYPES.esp && label === ESP_LABEL);
 }

@@ -1,7 +1,10 @@
 /** syslog(3) priorities that the box uses, as sd-daemon(3) writes them in front of a line. */
 export const PRIORITIES = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
+
+/** How important a line of the journal is (syslog(3)). */
 export type Priority = keyof typeof PRIORITIES;
 
+/** What stat(2) says of a file. */
 export interface FileInfo {
   readonly type: 'file' | 'directory' | 'symlink' | 'block' | 'other';
   /** Bytes; of a block device 0, as stat(2) says: open it for its size. */
@@ -24,6 +27,7 @@ export interface RandomAccess {
   close(): void;
 }
 
+/** How a program runs. */
 export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   /** Added to the environment of the box's own process. */
@@ -35,6 +39,7 @@ export interface RunOptions {
   readonly timeoutSeconds?: number;
 }
 
+/** How a program ended, and what it has printed. */
 export interface Ran {
   /** Exit code; 127: there is no such program; 128 + N: ended by signal N. */
   readonly code: number;
@@ -42,6 +47,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/** How a file is written. */
 export interface WriteOptions {
   /** Permission bits; default 0644. */
   readonly mode?: number;
@@ -136,11 +142,13 @@ export function whyFailed(argv: readonly string[], { code, stdout, stderr }: Ran
   return `${argv[0]} ended with ${code}${said === '' ? '' : `: ${said}`}`;
 }
 
+/** The folder of a path: `/a/b` → `/a`. */
 export function folderOf(path: string): string {
   const end = path.lastIndexOf('/');
   return end <= 0 ? '/' : path.slice(0, end);
 }
 
+/** The last part of a path: `/a/b` → `b`. */
 export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -28,6 +28,7 @@ function fault({ at }: Field, must: string): BoxError {
   return new BoxError(`${at === '' ? 'the document' : at} must be ${must}`);
 }
 
+/** The field as an object. Throws a fault with its place for another value; so do all below. */
 export function object(field: Field): Readonly<Record<string, unknown>> {
   const { value } = field;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw fault(field, 'an object');
@@ -40,10 +41,12 @@ export function member(field: Field, name: string): Field {
   return { value, at: field.at === '' ? name : `${field.at}.${name}` };
 }
 
+/** Reads the field, or undefined where there is none. */
 export function optional<T>(field: Field, read: (field: Field) => T): T | undefined {
   return field.value === undefined ? undefined : read(field);
 }
 
+/** The field as a string that matches; `must` completes “it is …”. */
 export function string(field: Field, pattern?: RegExp, must = 'of another form'): string {
   if (typeof field.value !== 'string') throw fault(field, 'a string');
   if (pattern && !pattern.test(field.value))
@@ -51,34 +54,40 @@ export function string(field: Field, pattern?: RegExp, must = 'of another form')
   return field.value;
 }
 
+/** The field as one of some strings. */
 export function choice<T extends string>(field: Field, values: readonly T[]): T {
   const found = values.find((value) => value === field.value);
   if (found === undefined) throw fault(field, `one of ${values.join(', ')}`);
   return found;
 }
 
+/** The field as a boolean. */
 export function boolean(field: Field): boolean {
   if (typeof field.value !== 'boolean') throw fault(field, 'true or false');
   return field.value;
 }
 
+/** The field as a number within bounds, both included. */
 export function number(field: Field, least: number, most: number): number {
   if (typeof field.value !== 'number' || !(field.value >= least && field.value <= most))
     throw fault(field, `a number from ${least} to ${most}`);
   return field.value;
 }
 
+/** The field as a whole number within bounds, both included. */
 export function integer(field: Field, least: number, most = Number.MAX_SAFE_INTEGER): number {
   if (!Number.isSafeInteger(field.value)) throw fault(field, 'a whole number');
   return number(field, least, most);
 }
 
+/** The field as a list of at most `most` items. */
 export function list<T>(field: Field, read: (field: Field) => T, most = 1000): T[] {
   const { value, at } = field;
   if (!Array.isArray(value) || value.length > most) throw fault(field, `a list of at most ${most}`);
   return value.map((each: unknown, index) => read({ value: each, at: `${at}[${index}]` }));
 }
 
+/** The field as a map of any names. */
 export function map<T>(field: Field, read: (field: Field, key: string) => T): Record<string, T> {
   const names = Object.keys(object(field));
   return Object.fromEntries(names.map((name) => [name, read(member(field, name), name)]));
@@ -92,5 +101,6 @@ export function time(field: Field): number {
   return parsed;
 }
 
+/** A time (milliseconds since 1970) as ISO 8601 in UTC, whole seconds. */
 export const isoTime = (milliseconds: number): string =>
   `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;

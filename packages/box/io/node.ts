@@ -36,6 +36,7 @@ import {
 /** Which program a command of the box is in a test: argv[0] replaced, words put in front. */
 export type Programs = (argv: readonly string[]) => readonly string[];
 
+/** The folder that stands for a box, and the programs that it has. */
 export interface NodeBoxOptions {
   /** What is `/` to files of the box. Programs see the paths of the host: `path` gives them. */
   readonly root: string;
@@ -45,6 +46,7 @@ export interface NodeBoxOptions {
   readonly onLog?: (priority: Priority, text: string) => void;
 }
 
+/** A box that is a folder of this host. */
 export interface NodeBox extends Box {
   /** The path of a file of the box on the host. */
   path(inside: string): string;

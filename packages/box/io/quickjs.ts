@@ -291,4 +291,5 @@ export function exit(code: number): never {
   return std.exit(code);
 }
 
+/** Prints a text to standard output, as it is. */
 export const print = (text: string): void => std.out.puts(text);

@@ -55,9 +55,11 @@ export function sha256Bytes(content: string | Uint8Array): Uint8Array {
   return new Uint8Array(result.buffer);
 }
 
+/** Bytes in hexadecimal. */
 export const hex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 
+/** The SHA-256 of a text or of bytes, in hexadecimal. */
 export const sha256 = (content: string | Uint8Array): string => hex(sha256Bytes(content));
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';

@@ -5,6 +5,7 @@ import { SEVERITIES, type Severity } from './condition.ts';
 /** Where messages go. Tokens and passwords are in it: the file is root's alone. */
 export const CONFIG = '/etc/draisine/notify.json';
 
+/** Where messages go, and from which severity on. */
 export type Target = { readonly severity: Severity } & (
   | { readonly kind: 'ntfy'; readonly url: string; readonly token: string | undefined }
   | { readonly kind: 'gotify'; readonly url: string; readonly token: string }
@@ -25,6 +26,7 @@ export type Target = { readonly severity: Severity } & (
     }
 );
 
+/** /etc/draisine/notify.json, read. */
 export interface NotifyConfig {
   readonly targets: readonly Target[];
   /** Asked at each look: a service that raises the alarm itself when that stops. */

@@ -2,6 +2,7 @@ import { type Box, whyFailed } from '../io/box.ts';
 import type { Severity } from './condition.ts';
 import type { Target } from './config.ts';
 
+/** A message to people. */
 export interface Message {
   readonly severity: Severity;
   readonly text: string;

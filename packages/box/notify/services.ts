@@ -34,6 +34,7 @@ function isRestless(value: Shown['value'], uptime: number): boolean {
   return value('SubState') === 'auto-restart' || (value('SubState') === 'running' && uptime - since < STEADY);
 }
 
+/** What is wrong with containers. */
 export function containerConditions(box: Box): Condition[] {
   const sick = containersOf(box)
     .filter(({ healthy, running }) => running && healthy === false)

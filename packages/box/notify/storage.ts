@@ -7,6 +7,7 @@ import type { Condition } from './condition.ts';
 
 const good = (state: string): boolean => ['ONLINE', 'AVAIL', 'INUSE'].includes(state);
 
+/** What is wrong with a pool. */
 export function poolConditions({ name, state, vdevs, scan }: Pool): Condition[] {
   const bad = vdevs.filter((vdev) => !good(vdev.state));
   const parts = bad.map((vdev) => `${vdev.name} is ${vdev.state}`).join(', ');

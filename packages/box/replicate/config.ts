@@ -21,14 +21,19 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 /** Also what a shell and ssh(1) take for one word that is no option. */
 const DATASET = /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)*$/;
 
+/** The SSH key that a replication uses. */
 export const keyOf = ({ name }: Replication): string => `${FOLDER}/${name}.key`;
+
+/** The host keys that a replication accepts. */
 export const knownHostsOf = ({ name }: Replication): string => `${FOLDER}/${name}.known_hosts`;
 
+/** The names of the replications that are set up. */
 export function replicationNames(box: Box): string[] {
   if (box.stat(FOLDER) === undefined) return [];
   return box.list(FOLDER).flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : []));
 }
 
+/** Reads a replication. Throws BoxError for an unknown name or a wrong file. */
 export function readReplication(box: Box, name: string): Replication {
   const path = `${FOLDER}/${name}.json`;
   const text = NAME.test(name) ? readTextIfThere(box, path) : undefined;

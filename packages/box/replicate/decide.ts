@@ -28,6 +28,7 @@ export interface Target {
   readonly token: string | undefined;
 }
 
+/** What a replication does next. */
 export type Step =
   | { readonly do: 'resume'; readonly token: string }
   | { readonly do: 'send'; readonly snapshot: Point; readonly base: Point | undefined }
@@ -41,6 +42,7 @@ export const prefixOf = (name: string): string => `replicate-${name}-`;
 /** What follows @ or #. */
 const tagOf = ({ name }: Point): string => name.slice(Math.max(name.indexOf('@'), name.indexOf('#')) + 1);
 
+/** The snapshots and bookmarks that a replication has made. */
 export const ownOf = (points: readonly Point[], name: string): Point[] =>
   points.filter((point) => {
     const tag = tagOf(point);

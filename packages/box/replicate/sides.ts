@@ -52,6 +52,7 @@ const pointsOf = (text: string): Point[] =>
       return { name, guid, createtxg: Number(createtxg) };
     });
 
+/** What the machine at the other end has of the dataset. */
 export function lookAtTarget(box: Box, replication: Replication): Target {
   const { target: dataset } = replication;
   const asked = box.run(
@@ -69,6 +70,7 @@ export function lookAtTarget(box: Box, replication: Replication): Target {
   return { dataset, exists: true, snapshots, token: token === '-' || token === '' ? undefined : token };
 }
 
+/** What this box has of the dataset. */
 export function lookAtSource(box: Box, { dataset }: Replication): Source {
   const ask = (words: readonly string[]) =>
     mustRun(box, `cannot look at ${dataset}`, ['zfs', ...words], ASKING);

@@ -14,6 +14,7 @@ export interface ReplicationState {
 
 const fileOf = (name: string): string => `${FOLDER}/${name}.json`;
 
+/** When a replication last succeeded, and why it fails since. */
 export function readReplicationState(box: Box, name: string): ReplicationState {
   const none: ReplicationState = { success: undefined, failure: undefined };
   const path = fileOf(name);
@@ -49,10 +50,12 @@ function write(box: Box, name: string, { success, failure }: ReplicationState): 
   box.writeFile(fileOf(name), `${JSON.stringify(document)}\n`, { mode: 0o600 });
 }
 
+/** Remembers that a snapshot has arrived. */
 export function recordSuccess(box: Box, name: string, snapshot: string): void {
   write(box, name, { success: { at: box.now(), snapshot }, failure: undefined });
 }
 
+/** Remembers why a replication failed. */
 export function recordFailure(box: Box, name: string, text: string): void {
   const { success } = readReplicationState(box, name);
   write(box, name, { success, failure: { at: box.now(), text } });

@@ -12,6 +12,7 @@ import type { Report } from './measures.ts';
 import { svgPlot, terminalPlot } from './plot.ts';
 import { Simulation, type SimulationOptions } from './simulate.ts';
 
+/** The options of `channel simulate`. */
 export interface SimulateFlags {
   readonly boxes: number;
   readonly days: number;

@@ -8,6 +8,7 @@ import { parseZone, type Zone } from '../update/zone.ts';
 /** Numbers from 0 to 1, the same for one seed (mulberry32 by T. Ettinger). */
 export type Random = () => number;
 
+/** Makes the numbers of a seed. */
 export function randomFrom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -18,6 +19,7 @@ export function randomFrom(seed: number): Random {
   };
 }
 
+/** A box of the simulation: its owner's choices, its clock, and its state. */
 export interface SimulatedBox {
   readonly machineId: string;
   readonly policy: Policy;
@@ -86,6 +88,7 @@ function pick<T>(random: Random, choices: readonly (readonly [value: T, share: n
 const NIGHTLY: readonly UpdateWindow[] = [{ days: [], from: 120, minutes: 120 }];
 const WEEKLY: readonly UpdateWindow[] = [{ days: ['sun'], from: 180, minutes: 120 }];
 
+/** How many boxes there are, and on how many the bad release fails. */
 export interface FleetOptions {
   readonly boxes: number;
   readonly days: number;
@@ -94,6 +97,7 @@ export interface FleetOptions {
   readonly fragile: Readonly<Record<string, number>>;
 }
 
+/** Makes the boxes. */
 export function makeFleet(random: Random, options: FleetOptions): SimulatedBox[] {
   const { boxes, days, running, fragile } = options;
   const zones = ZONES.map(([rule, share]) => [remembered(parseZone(zoneFile(rule), rule)), share] as const);

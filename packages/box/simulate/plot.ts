@@ -37,6 +37,7 @@ function versionsOf({ running }: Report): string[] {
   return [...new Set(running.flatMap((counts) => [...counts.keys()]))];
 }
 
+/** The year in five lines of bars: bytes by hour, and how far behind the boxes are by day. */
 export function terminalPlot(report: Report, width = 96): string {
   const ages = agesByDay(report, versionsOf(report));
   const names = ['newest', 'one behind', 'two behind', 'more'];

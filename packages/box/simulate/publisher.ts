@@ -20,6 +20,7 @@ const ORDER = ['alpha', 'beta', 'stable', 'lts'] as const;
 /** So many boxes must have told before their share counts. */
 const TOLD = 20;
 
+/** A release of the simulated year. `at`: milliseconds since 1970. */
 export interface SimulatedRelease {
   readonly version: string;
   readonly at: number;
@@ -29,6 +30,7 @@ export interface SimulatedRelease {
   readonly security: boolean;
 }
 
+/** The publisher: its releases, its channels, and what boxes told it. */
 export interface Publisher {
   readonly releases: SimulatedRelease[];
   readonly channels: Map<string, Channel>;
@@ -38,6 +40,7 @@ export interface Publisher {
   stopped: number | undefined;
 }
 
+/** When the year begins, and what its releases are like. */
 export interface PublisherOptions {
   readonly begins: number;
   readonly days: number;
@@ -46,6 +49,7 @@ export interface PublisherOptions {
   readonly delta: { readonly packages: number; readonly kernel: number };
 }
 
+/** A publisher with a release a week, a bad one in the middle, and channels without a release. */
 export function makePublisher({ begins, days, policies, delta }: PublisherOptions): Publisher {
   const releases: SimulatedRelease[] = [];
   const weeks = Math.floor(days / 7);

@@ -18,6 +18,7 @@ const UNREACHED = 0.01;
 /** An owner who restarts by hand does so after some days. */
 const OWNER_DAYS = 5;
 
+/** What is simulated. */
 export interface SimulationOptions {
   readonly boxes: number;
   readonly days: number;

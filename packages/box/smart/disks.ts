@@ -15,6 +15,7 @@ export interface Disk {
   readonly test: DiskTest | undefined;
 }
 
+/** The last test that a disk has made of itself. */
 export interface DiskTest {
   readonly kind: string;
   readonly result: string;

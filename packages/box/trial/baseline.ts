@@ -19,6 +19,7 @@ export interface Baseline {
   readonly reached: readonly string[];
 }
 
+/** The file that says how healthy the box was before the trial. */
 export const BASELINE = '/var/lib/draisine/update/baseline.json';
 const FORMAT = 1;
 
@@ -46,6 +47,7 @@ function bootUnits(box: Box): string[] {
   return [...new Set(names.filter((name) => /\.(service|socket|timer|path|mount|target)$/.test(name)))];
 }
 
+/** The states of some units, as systemctl(1) shows them. */
 export function unitStates(box: Box, names: readonly string[]): UnitState[] {
   if (names.length === 0) return [];
   const properties = 'Id,LoadState,ActiveState,SubState,ConditionResult';
@@ -66,6 +68,7 @@ export function unitStates(box: Box, names: readonly string[]): UnitState[] {
     });
 }
 
+/** The names of the units that have failed. */
 export function failedUnits(box: Box): string[] {
   const told = mustRun(
     box,
@@ -246,6 +249,7 @@ function networkLosses(box: Box, before: Baseline, reach: Reach): string[] {
   ];
 }
 
+/** Writes the baseline, for its owner alone. */
 export function writeBaseline(box: Box, baseline: Baseline, path = BASELINE): void {
   box.makeFolder(folderOf(path), 0o700);
   box.writeFile(path, `${JSON.stringify({ format: FORMAT, ...baseline }, null, 2)}\n`, { mode: 0o600 });

@@ -6,6 +6,7 @@ export interface Look {
   readonly faults: readonly string[];
 }
 
+/** What to do with a release on trial. */
 export type Verdict = 'commit' | 'reject' | 'look again';
 
 /**

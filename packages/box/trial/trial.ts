@@ -20,6 +20,7 @@ const KEPT_EVIDENCE = 3;
 const PAUSE = 10_000;
 const JOURNAL_LINES = '20000';
 
+/** A release on trial. */
 export interface OnTrial {
   readonly version: string;
   /** Tries left. */
@@ -30,6 +31,7 @@ export interface OnTrial {
   readonly deadline: number;
 }
 
+/** The release that is on trial; undefined when there is none. */
 export function onTrial(box: Box): OnTrial | undefined {
   const text = readTextIfThere(box, ON_TRIAL);
   return text === undefined ? undefined : (JSON.parse(text) as OnTrial);

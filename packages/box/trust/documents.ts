@@ -37,6 +37,8 @@ const instant = (field: Field) => {
 const text = (field: Field) => string(field);
 /** A file in the folder of its release: no way out of it. */
 const FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(\/[A-Za-z0-9][A-Za-z0-9._-]{0,127})*$/;
+
+/** A name of an image or a channel. */
 export const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const name = (field: Field) => string(field, NAME, 'a name of small letters, digits and hyphens');
 
@@ -65,6 +67,7 @@ function document<T>(what: string, where: string, signed: string, read: (field: 
   }
 }
 
+/** Reads an envelope. Throws BoxError with the place of what is wrong. */
 export function parseEnvelope(content: string, what: string, where: string): Envelope {
   const root = parseDocument(content, what, where);
   try {
@@ -97,6 +100,7 @@ function publicKey(field: Field, id: string): string {
   return line;
 }
 
+/** Reads the text of a root of trust. Throws BoxError with the place of what is wrong. */
 export function parseRoot(signed: string, where: string): Root {
   return document('root.json', where, signed, (root) => {
     const keys = map(member(root, 'keys'), publicKey);
@@ -118,6 +122,7 @@ export function parseRoot(signed: string, where: string): Root {
   });
 }
 
+/** Reads the text of a release. Throws BoxError with the place of what is wrong. */
 export function parseRelease(signed: string, where: string): Release {
   return document('release.json', where, signed, (root) => {
     const usr = member(root, 'usr');
@@ -159,6 +164,7 @@ const reference = (field: Field) => ({
   release: digest(member(field, 'release')),
 });
 
+/** Reads the text of a channel file. Throws BoxError with the place of what is wrong. */
 export function parseChannel(signed: string, where: string): Channel {
   return document('the channel file', where, signed, (root) => {
     const channel = given({

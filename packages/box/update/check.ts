@@ -36,6 +36,7 @@ export interface Checked {
   readonly release: { readonly folder: string; readonly value: Release } | undefined;
 }
 
+/** The time zone of a name, from tzdata. Throws BoxError for an unknown one. */
 export function zoneOf(box: Box, name: string): Zone {
   const path = `${ZONES}/${name}`;
   if (box.stat(path)?.type !== 'file') throw new BoxError(`there is no time zone ${name}`, { where: path });
@@ -187,6 +188,7 @@ export function describeDecision(decision: Decision): string {
   return decision.waits.map(describeWait).join('; ');
 }
 
+/** Why the box waits and what ends that, as text. */
 export function describeWait({
   reason,
   end,

@@ -43,6 +43,7 @@ export interface Target {
   readonly release: string | undefined;
 }
 
+/** All that the decision depends on. */
 export interface Situation {
   /** Trusted time, milliseconds since 1970. */
   readonly now: number;

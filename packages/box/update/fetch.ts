@@ -155,6 +155,7 @@ export function fetchIfThere(
   });
 }
 
+/** Fetches a file of at most `maxBytes` bytes. Throws BoxError when it is not there. */
 export function fetchFile(box: Box, origin: Origin, path: string, maxBytes: number): Uint8Array {
   const bytes = fetchIfThere(box, origin, path, maxBytes);
   if (!bytes)

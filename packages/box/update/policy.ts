@@ -26,8 +26,10 @@ export type Gate =
   | { readonly container: string }
   | { readonly pool: string };
 
+/** What the box does by itself: everything, all but the restart, or nothing but saying so. */
 export type Mode = 'auto' | 'stage' | 'notify';
 
+/** /etc/draisine/update.json, read: how the owner wants the box to be updated. */
 export interface Policy {
   /** Where releases come from: http(s)://, or file:// of a folder. Undefined: nowhere. */
   readonly base: string | undefined;
@@ -53,6 +55,7 @@ export interface Policy {
   readonly ca: string | undefined;
 }
 
+/** The policy of a box that has no file: no server is asked. */
 export const DEFAULT_POLICY: Policy = {
   base: undefined,
   channel: 'stable',

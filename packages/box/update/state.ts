@@ -13,7 +13,10 @@ import {
   time,
 } from '../io/fields.ts';
 
+/** The folder in which a box keeps what it knows of updates. */
 export const FOLDER = '/var/lib/draisine/update';
+
+/** The file with the state of updates. */
 export const STATE = `${FOLDER}/state.json`;
 const FORMAT = 1;
 
@@ -29,6 +32,7 @@ export interface Staged {
   readonly rebooting: boolean;
 }
 
+/** A release that this box has tried and rejected. Times in milliseconds since 1970. */
 export interface Rejected {
   readonly version: string;
   readonly reason: string;
@@ -37,6 +41,7 @@ export interface Rejected {
   readonly evidence: string | undefined;
 }
 
+/** A reason to wait that the owner or a program has given. Times in milliseconds since 1970. */
 export interface Hold {
   readonly name: string;
   readonly reason: string;
@@ -69,6 +74,7 @@ export interface State {
   readonly lastTrial: { readonly version: string; readonly at: number; readonly text: string } | undefined;
 }
 
+/** The state of a box that has never heard of a channel. */
 export const NEW_STATE: State = {
   serials: {},
   floor: undefined,
@@ -88,6 +94,7 @@ function version(field: Field): string {
 
 const text = (field: Field) => string(field);
 
+/** Reads a state. Throws BoxError with the place of what is wrong. */
 export function parseState(content: string, where = STATE): State {
   const root = parseDocument(content, 'the state of updates', where);
   const format = integer(member(root, 'format'), 1);
@@ -155,6 +162,7 @@ export function readState(box: Box): State {
   }
 }
 
+/** Writes the state, so that it survives a power cut. */
 export function writeState(box: Box, state: State): void {
   box.makeFolder(FOLDER, 0o700);
   box.writeFile(STATE, formatState(state), { mode: 0o600 });

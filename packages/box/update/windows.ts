@@ -1,6 +1,9 @@
 import { momentOf, type Zone } from './zone.ts';
 
+/** The days of the week, as policies name them; Sunday is 0, as in JavaScript. */
 export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
+
+/** A day of the week. */
 export type Day = (typeof DAYS)[number];
 
 /** When a box may restart, by the clock on its owner's wall. */

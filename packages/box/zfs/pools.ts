@@ -19,6 +19,7 @@ export interface Scan {
   readonly errors: number;
 }
 
+/** A pool, as zpool-status(8) shows it. */
 export interface Pool {
   readonly name: string;
   readonly state: string;
