@@ -273,10 +273,22 @@ register(
     tags: ['quick'],
   },
   async (_t, { box }) => {
-    for (const where of ['/tmp', '/run', '/dev/shm']) {
+    for (const where of ['/tmp', '/run', '/dev/shm', '/home', '/var/tmp']) {
       const options = (await box.succeed(`findmnt --noheadings --output OPTIONS ${where}`)).split(',');
       assert.ok(options.includes('nosuid') && options.includes('nodev'), `${where}: ${options.join()}`);
     }
+    // They are folders of the state partition: what is there is seen through the mounts, and users may write.
+    assert.equal(
+      await box.succeed(
+        "stat -c '%a %U' /home /var/tmp && for at in / /home /var/tmp; do findmnt --noheadings --output SOURCE --nofsroot $at; done | sort -u | grep -c .",
+      ),
+      '755 root\n1777 root\n1',
+    );
+    // A setuid program there gives no rights.
+    await box.succeed(`
+      install -m 4755 /usr/bin/id /home/id
+      [ "$(setpriv --reuid=65534 --clear-groups /home/id -u)" = 65534 ]
+      rm /home/id`);
     // The first boot makes the state partition. The image has none.
     const size = Number(await box.succeed('blockdev --getsize64 /dev/disk/draisine/state'));
     assert.ok(size >= 4 * 1024 ** 3, `the state partition has ${size} bytes`);

@@ -21,6 +21,10 @@ export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: 
   { unit: 'fstrim.timer', wantedBy: 'timers.target' },
   // Not in virtual machines (its condition).
   { unit: 'smartmontools.service', wantedBy: 'multi-user.target' },
+  { unit: 'home.mount', wantedBy: 'local-fs.target' },
+  { unit: 'var-tmp.mount', wantedBy: 'local-fs.target' },
+  // Only with draisine.add-key on the kernel command line (its condition).
+  { unit: 'draisine-add-key.service', wantedBy: 'multi-user.target' },
   { unit: 'draisine-watch.timer', wantedBy: 'timers.target' },
   { unit: 'draisine-boot.service', wantedBy: 'basic.target' },
   { unit: 'draisine-update.timer', wantedBy: 'timers.target' },
