@@ -57,7 +57,7 @@ function filesOf(room, folder, folders) {
 
 const ofLayers = Object.entries(layers).flatMap(([room, folders]) =>
   folders.slice(0, -1).map((folder, index) => ({
-    name: `folders-of-${room.replace('/', '-')}`,
+    name: `folders-of-${room}`,
     comment: `A folder imports those before it: ${folders.join(', ')}.`,
     severity: 'error',
     from: { path: filesOf(room, folder, folders), pathNot: NOT_TESTS },

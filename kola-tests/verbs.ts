@@ -38,7 +38,7 @@ export function register(program: Command): void {
       '[pattern...]',
       'part of the name of a check or of the path of a unit test, or a glob on names of VM tests',
     )
-    .option('--static', 'checks of the sources only: types, lint, imports, shell')
+    .option('--static', 'checks of the sources only: types, lint, imports, docstrings, shell')
     .option('--unit', 'unit tests only')
     .option('--vm', 'VM tests only')
     .option('--all', 'the long tests too: sabotages, the image generic, series of power cuts')

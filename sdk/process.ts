@@ -10,6 +10,7 @@ export interface ToolCommand {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** How a process is run. */
 export interface ProcessOptions {
   /** The process's standard input; default empty. */
   readonly stdin?: Readable | Uint8Array | string;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Failure } from './lib/errors.ts';
 import { type RunOptions, runCommand, type ToolCommand, toolCommand } from './tool.ts';
 
+/** A path of the host that is there in the sandbox, at the same or another place. */
 export interface Bind {
   readonly from: string;
   readonly to: string;

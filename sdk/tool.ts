@@ -33,6 +33,7 @@ export function toolCommand(root: string, tool: string, args: readonly string[] 
   };
 }
 
+/** How a tool is run. */
 export interface RunOptions extends Omit<ProcessOptions, 'stdout'> {
   /** Added to the command's. */
   readonly env?: NodeJS.ProcessEnv;

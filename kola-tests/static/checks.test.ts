@@ -55,6 +55,15 @@ describe('the static checks', () => {
     put('kola-tests/harness/qemu/low.test.ts', "import '../run/high.ts';\n");
     put('kola-tests/harness/run/high.ts', "import '../guest/mid.ts';\n");
     put('kola-tests/harness/guest/mid.ts', '');
+    // A folder in a folder has a place of its own, and so have the files of a room.
+    put('build/release/verify.ts', "import './channel/rules.ts';\n");
+    put('build/release/channel/rules.ts', "import '../format/types.ts';\n");
+    put('build/release/format/types.ts', '');
+    put('ignition/base/step.ts', "import '../load.ts';\n");
+    put('ignition/load.ts', "import './check/read.ts';\n");
+    put('ignition/check/read.ts', '');
+    put('packages/box/delta/slot.ts', "import '../trial/stage.ts';\n");
+    put('packages/box/trial/stage.ts', '');
     const file = join(CHECKOUT, 'node_modules/.bin/depcruise');
     const args = ['--config', '.dependency-cruiser.mjs', '--output-type', 'err', '.'];
     const said = await runCommand({ file, args, env: process.env }, 'imports', { cwd: dir }).then(
@@ -65,7 +74,10 @@ describe('the static checks', () => {
       [...said.matchAll(/error (.*?): (\S+)/g)].map(([, rule, from]) => `${rule} ${from}`).sort(),
       [
         'folders-of-build build/fs/usr.ts',
+        'folders-of-build build/release/verify.ts',
+        'folders-of-ignition ignition/base/step.ts',
         'folders-of-kola-tests/harness kola-tests/harness/qemu/low.ts',
+        'folders-of-packages/box packages/box/delta/slot.ts',
         'imports-of-build build/face.ts',
         'imports-of-kola-tests kola-tests/t.ts',
         'imports-of-sdk sdk/up.ts',

@@ -1,8 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
-import { byteOrder } from '../../sdk/lib/files.ts';
+import { join } from 'node:path';
 import { type ToolCommand, toolCommand } from '../../sdk/tool.ts';
+import { sourceFiles } from './sources.ts';
 
 /** A check of the sources that runs nothing of them. */
 export interface StaticCheck {
@@ -23,6 +22,14 @@ export const staticChecks: readonly StaticCheck[] = [
       npmTool(checkout, 'depcruise', '--config', '.dependency-cruiser.mjs', '--output-type', 'err-long', '.'),
   },
   {
+    name: 'docstrings of exports',
+    command: async (checkout) => ({
+      file: process.execPath,
+      args: ['--import', 'tsx', join(checkout, 'kola-tests/static/docstrings.ts')],
+      env: process.env,
+    }),
+  },
+  {
     name: 'shell (shellcheck)',
     command: async (checkout, tools) =>
       toolCommand(tools, 'shellcheck', ['--format=gcc', '--', ...(await shellScripts(checkout))]),
@@ -41,24 +48,12 @@ function npmTool(checkout: string, name: string, ...args: readonly string[]): To
   return { file: join(checkout, 'node_modules/.bin', name), args, env: process.env };
 }
 
-/** Folders of a checkout that hold nothing of ours. */
-const NOT_OURS = new Set(['.git', 'node_modules', 'out']);
-
 /**
  * All shell scripts below a folder, relative to it, sorted: files whose first line names a shell as interpreter, and
  * files named *.sh.
  */
 export async function shellScripts(root: string): Promise<string[]> {
-  const found: string[] = [];
-  const visit = async (folder: string): Promise<void> => {
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory() && !NOT_OURS.has(entry.name)) await visit(path);
-      else if (entry.isFile() && (entry.name.endsWith('.sh') || startsShell(path))) found.push(path);
-    }
-  };
-  await visit(root);
-  return found.map((path) => relative(root, path).replaceAll(sep, '/')).sort(byteOrder);
+  return (await sourceFiles(root)).filter((path) => path.endsWith('.sh') || startsShell(join(root, path)));
 }
 
 function startsShell(path: string): boolean {

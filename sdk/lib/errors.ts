@@ -1,6 +1,7 @@
 /** Exit codes of the command line: 1 the command failed, 2 wrong usage or bad input. */
 export type ExitCode = 1 | 2;
 
+/** What a Failure says besides its message. */
 export interface FailureDetails {
   /** Where the fault is: `file:line`, a JSON path, a URL, a package name. */
   where?: string;

@@ -7,10 +7,12 @@ import { pipeline } from 'node:stream/promises';
 /** Lower-case hexadecimal SHA-256, 64 characters. */
 export type Sha256 = string;
 
+/** The SHA-256 of a text (UTF-8) or of bytes, in hexadecimal. */
 export function sha256(data: string | Uint8Array): Sha256 {
   return createHash('sha256').update(data).digest('hex');
 }
 
+/** The SHA-256 of a file of any size, in hexadecimal. */
 export async function sha256File(path: string): Promise<Sha256> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);

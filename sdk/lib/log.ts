@@ -6,10 +6,12 @@ let quiet = false;
 let active: MultiBar | undefined;
 let openBars = 0;
 
+/** Turns the lines of `log` off (true) or on. Warnings stay. */
 export function setQuiet(value: boolean): void {
   quiet = value;
 }
 
+/** Prints a line to stderr, above the progress that is shown there. */
 export function log(line: string): void {
   if (quiet) return;
   if (active) active.log(`${line}\n`);
@@ -22,6 +24,7 @@ export function warn(line: string): void {
   else process.stderr.write(`warning: ${line}\n`);
 }
 
+/** A line that says how far some work is. */
 export interface Progress {
   /** Sets how far the work is, in the unit of `total`. */
   update(done: number, note?: string): void;

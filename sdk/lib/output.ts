@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { badInput, errorCode, Failure } from './errors.ts';
 import { replaceFile } from './files.ts';
 
+/** How an output file is written. */
 export interface OutputOptions {
   /** Only its owner may read it (mode 0600). */
   readonly secret?: boolean;

@@ -5,6 +5,7 @@ import { tell, type Verb } from './verb.ts';
 /** Percent from which an owner is told what else there is. */
 const MUCH = 80;
 
+/** What was freed, as text for a terminal. */
 export function formatFreed({ before, after, percent, removed, failed }: Freed): string {
   return [
     ...removed.map((what) => `removed  ${what}`),
@@ -18,6 +19,7 @@ export function formatFreed({ before, after, percent, removed, failed }: Freed):
   ].join('\n');
 }
 
+/** `draisine free`: makes room on the state partition. */
 export const free: Verb = (box, terminal, options) => {
   const freed = freeRoom(box);
   tell(terminal, options, freed, formatFreed(freed));

@@ -10,6 +10,7 @@ const JOURNAL = '64M';
 const LEFTOVER = /^(container_images_|libpod|buildah|storage)\S*\d/;
 const LEFTOVER_AGE = 24 * 3_600_000;
 
+/** What was removed, and how much room that made. */
 export interface Freed {
   /** Bytes that can be had, before and after. */
   readonly before: number;
@@ -22,6 +23,7 @@ export interface Freed {
   readonly failed: readonly string[];
 }
 
+/** Bytes as text, in MiB. */
 export const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 function removeLeftovers(box: Box, removed: string[]): void {

@@ -5,10 +5,13 @@ import type { Box } from '../io/box.ts';
  * database first. The reserve goes then, and comes again when there is room.
  */
 export const RESERVE = '/var/lib/draisine/reserve';
+
+/** Bytes of that file. */
 export const RESERVE_BYTES = 64 * 2 ** 20;
 /** It is made only where it takes an eighth of the room at most. */
 const SHARE = 8;
 
+/** How full the state partition is. */
 export interface Room {
   /** Bytes that can be had on the state partition. */
   readonly available: number;

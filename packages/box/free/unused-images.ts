@@ -6,6 +6,7 @@ const STORAGE = '/var/lib/containers/storage/overlay-images';
 /** Where units and quadlets are that may name an image, also one that does not run now. */
 const UNITS = ['/etc/containers/systemd', '/etc/systemd/system'];
 
+/** A container image that no container uses. */
 export interface UnusedImage {
   readonly id: string;
   /** `docker.io/library/caddy:2`, or the beginning of its digest. */
