@@ -125,7 +125,7 @@ export async function generateSpec(schemas: readonly JsonObject[]): Promise<stri
   );
   return [
     '// Generated from the schemas of the source package ignition by `draisine ignition types`. Do not edit.\n',
-    "import type { Keys } from '../spec/shape.ts';\n",
+    "import type { Keys } from './shape.ts';\n",
     (await generateTypes(newest)).trimEnd(),
     '\n/** Keys of a config, by section. */',
     `export const KEYS: Keys = {\n${sections.join('')}};`,
