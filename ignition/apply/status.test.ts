@@ -23,7 +23,8 @@ test('machines are asked by one connection each; one that is silent is a row as 
   };
   const script = `#!/bin/sh
 case "$*" in
-*root@good*) printf '%s\\n\\n%s\\n\\n%s\\n' '${JSON.stringify(status)}' '${JSON.stringify(health)}' 180000 ;;
+*root@good*) printf '%s\\n\\n%s\\n\\n%s\\n' '${JSON.stringify(status)}' '${JSON.stringify(health)}' 180000
+  printf ' 2500000000  37%%\\n1\\ntank\\tONLINE\\t41%%\\nold\\tDEGRADED\\t80%%\\n' ;;
 *root@old*) echo 'sh: draisine: not found' >&2; exit 127 ;;
 *root@odd*) echo hello ;;
 *) echo 'no route to host' >&2; exit 255 ;;
@@ -37,16 +38,22 @@ esac
     assert.deepEqual(all[0], {
       ...{ host: 'good', image: 'n100', version: '2026.1129.0', channel: 'stable', uptime: 180_000 },
       update: '2026.1130.0 rejected: no pool',
+      room: { free: 2_500_000_000, percent: 37 },
+      failedUnits: 1,
+      pools: [
+        { name: 'tank', state: 'ONLINE', percent: 41 },
+        { name: 'old', state: 'DEGRADED', percent: 80 },
+      ],
       health: [
         { severity: 'error', text: 'e' },
         { severity: 'warning', text: 'w' },
       ],
     });
     const table = statusTable(all).split('\n');
-    assert.match(table[0] ?? '', /^HOST +VERSION +CHANNEL +UP +HEALTH +UPDATE$/);
+    assert.match(table[0] ?? '', /^HOST +VERSION +CHANNEL +UP +ROOM +POOLS +FAILED +HEALTH +UPDATE$/);
     assert.match(
       table[1] ?? '',
-      /^good +2026\.1129\.0 +stable +2 d +2 wrong +2026\.1130\.0 rejected: no pool$/,
+      /^good +2026\.1129\.0 +stable +2 d +2\.5 GB \(37 %\) +tank 41 %, old DEGRADED 80 % +1 +2 wrong +2026\.1130\.0 rejected: no pool$/,
     );
     assert.deepEqual(table.slice(2, 4), ['  error: e', '  warning: w']);
     assert.match(statusTable(all), /old +- +silent\n {2}it could not be asked: sh: draisine: not found/);
