@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { EXPLAINED, unexplained } from './explained.ts';
+
+const line = (identifier: string | undefined, message: unknown): string =>
+  JSON.stringify({ SYSLOG_IDENTIFIER: identifier, MESSAGE: message, PRIORITY: '4' });
+
+test('warnings that nobody explains are left, each once', () => {
+  const text = [
+    line('kernel', 'spl: loading out-of-tree module taints kernel.'),
+    line('kernel', 'Disabling lock debugging due to kernel taint'),
+    line('systemd-sysctl', "Couldn't write '1' to 'net/ipv4/conf/eth0/x'"),
+    line('systemd-sysctl', "Couldn't write '1' to 'net/ipv4/conf/eth0/x'"),
+    line(undefined, [104, 228]),
+    '',
+  ].join('\n');
+  const { left, met } = unexplained(text);
+  assert.deepEqual(left, ["systemd-sysctl: Couldn't write '1' to 'net/ipv4/conf/eth0/x'", '?: hä']);
+  assert.equal(met.size, 2);
+});
+
+test('an explanation is of a whole message, not of all of a program', () => {
+  assert.deepEqual(unexplained(line('kernel', 'zfs: something else')).left, ['kernel: zfs: something else']);
+  for (const { pattern } of EXPLAINED) assert.match(pattern.source, /^\^.*\$$/, pattern.source);
+});

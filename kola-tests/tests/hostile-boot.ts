@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { ignitionVerb } from '../harness/guest/draisine.ts';
+import { editEntry } from '../harness/machine/boot-menu.ts';
+import { fixture } from '../harness/machine/provision.ts';
+import { register } from '../harness/run/register.ts';
+
+/* Boots of a machine whose disks, key or firmware are not as they were. */
+
+register(
+  {
+    name: 'zfs.late-and-foreign',
+    what: 'A pool whose disk comes late comes up by itself. A pool that another machine used is named, with the command that takes it.',
+    machines: { box: { start: 'off', firmware: 'none', disks: [{ name: 'late', size: 256 }] } },
+    timeout: 600,
+  },
+  async (_t, { box }) => {
+    await box.firstBoot(await ignitionVerb('compile', fixture('machines/late-pool.ts')));
+    await box.waitForUnit('on-data.service', { seconds: 90 });
+    await box.succeed('echo kept >/mnt/tank/data/file');
+    await box.poweroff();
+
+    await box.unplug('late');
+    await box.start();
+    const missing = /pool tank: disk \S*virtio-late is missing\. Nothing was made or changed/;
+    await box.retry(async () => assert.match(await box.succeed('draisine health'), missing), {
+      seconds: 120,
+    });
+    const said = await box.succeed(
+      'cat /run/draisine/problems/*; journalctl -b -u zpool-tank.service -o cat',
+    );
+    assert.doesNotMatch(said, /[Dd]estroy/, 'the words of zpool would end the pool');
+    await box.fail('touch /mnt/tank/data/lost');
+    await box.plug('late');
+    await box.waitForUnit('on-data.service', { seconds: 120 });
+    assert.equal(await box.succeed('cat /mnt/tank/data/file'), 'kept');
+    await box.retry(async () => assert.doesNotMatch(await box.succeed('draisine health'), missing));
+
+    // As if another machine had it when the power failed: the label has that one's number.
+    await box.succeed(`
+      systemctl stop on-data.service zfs-dataset-tank-data.service
+      zpool export tank && echo 305419896 >/sys/module/spl/parameters/spl_hostid
+      zpool import -d /dev/disk/by-id -N -o cachefile=none tank && zpool sync tank`);
+    await box.crash();
+    await box.start();
+    const foreign =
+      /pool tank: it was last used by another machine.*: (zpool import -f .* && systemctl restart zpool-tank\.service)/;
+    const health = await box.retry(
+      async () => {
+        const text = await box.succeed('draisine health');
+        assert.match(text, foreign);
+        return text;
+      },
+      { seconds: 120 },
+    );
+    assert.match(await box.succeed('cat /run/draisine/console.issue'), foreign);
+    await box.succeed('systemctl is-active multi-user.target ssh.service');
+    // The very command that was named.
+    await box.succeed(foreign.exec(health)?.[1] ?? 'false', { seconds: 60 });
+    await box.succeed('systemctl start on-data.service', { seconds: 60 });
+    assert.equal(await box.succeed('cat /mnt/tank/data/file'), 'kept');
+  },
+);
+
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHlUr1I5jzMZUt1I0+DwFJpWZkEDwwW50D8+xq71Tu0K new@example';
+
+register(
+  {
+    name: 'system.lost-key',
+    what: 'Somebody at the machine adds a key from a stick with a word in the boot menu. Without the word a stick changes nothing.',
+    long: 'boots through the firmware and its menu twice; the script has a unit test',
+    machines: { box: { disks: [{ name: 'stick', size: 64 }] } },
+    timeout: 480,
+  },
+  async (_t, { box }) => {
+    await box.succeed(`
+      mkfs.vfat -n IGNITION ${box.disk('stick')} >/dev/null && mount ${box.disk('stick')} /mnt
+      echo '${KEY}' >/mnt/authorized_keys && umount /mnt`);
+    const keys = async (): Promise<string> =>
+      await box.succeed('cat /root/.ssh/authorized_keys 2>/dev/null || :');
+    await box.reboot();
+    assert.equal((await keys()).includes(KEY), false, 'a stick alone opens nothing');
+    await box.poweroff();
+    await editEntry(box, 'draisine.add-key');
+    await box.ready();
+    await box.waitForConsole(/root may log in with the key \d+ SHA256:/);
+    assert.match(await keys(), /^ssh-ed25519 AAAA\S+ new@example$/m);
+    assert.equal(await box.succeed("stat -c '%a %U' /root/.ssh/authorized_keys"), '600 root');
+    const shadow = await box.succeed('cat /etc/hostname /.draisine-provisioned');
+    assert.notEqual(shadow, '', 'the machine is the one that it was');
+  },
+);
+
+register(
+  {
+    name: 'install.one-boot-entry',
+    what: 'A second installation onto a disk takes over the boot entry of the first.',
+    machines: { box: { disks: [{ name: 'target', size: 8192, bus: 'nvme' }] } },
+    timeout: 400,
+  },
+  async (_t, { box }) => {
+    const entries = async (): Promise<string[]> =>
+      (
+        await box.succeed(
+          "for entry in /sys/firmware/efi/efivars/Boot[0-9A-F][0-9A-F][0-9A-F][0-9A-F]-*; do tr -d '\\0' <$entry | grep -aq Draisine && basename $entry; done; :",
+        )
+      )
+        .split('\n')
+        .filter((line) => line !== '');
+    const install = `draisine-install --yes ${box.disk('target')} 2>&1`;
+    await box.succeed(install, { seconds: 90 });
+    const first = await entries();
+    assert.equal(first.length, 1, first.join());
+    await box.succeed(install, { seconds: 90 });
+    assert.deepEqual(await entries(), first);
+  },
+);

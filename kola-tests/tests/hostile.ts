@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { writePartsOf } from '../fixtures/writing.ts';
+import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
+import { join2 } from '../harness/machine/lan.ts';
+import { register } from '../harness/run/register.ts';
+
+/* What owners of other systems complained about, each as they met it. */
+
+const machines = { box: { prepare: busybox } };
+const CLIENT = `--entrypoint=/bin/busybox ${BUSYBOX}`;
+
+register(
+  {
+    name: 'podman.userns-auto',
+    what: 'Each container with `--userns=auto` gets a range of user numbers of its own.',
+    machines,
+  },
+  async (_t, { box }) => {
+    const run = (name: string): string =>
+      `podman run --detach --name=${name} --network=none --userns=auto ${CLIENT} sleep 1000 >/dev/null && podman exec ${name} /bin/busybox cat /proc/self/uid_map`;
+    const said = await box.succeed(`${run('one')}\n${run('two')}`);
+    const first = [...said.matchAll(/^\s*0\s+(\d+)\s+\d+$/gm)].map(([, start]) => Number(start));
+    assert.equal(first.length, 2, said);
+    assert.ok(
+      first.every((start) => start >= 2 ** 31 - 1),
+      `not in the range of containers: ${said}`,
+    );
+    assert.notEqual(first[0], first[1], 'both have one range');
+    await box.succeed('podman rm --force --time=0 one two');
+  },
+);
+
+register(
+  {
+    name: 'podman.rootless-quadlet-starts-soon',
+    what: "A user's quadlet starts without waiting 90 seconds for a target that nobody starts.",
+    machines,
+    timeout: 240,
+  },
+  async (_t, { box }) => {
+    await box.succeed(`
+      useradd --create-home --shell=/bin/bash alice
+      podman save --output=/var/tmp/busybox.tar ${BUSYBOX} && chmod 644 /var/tmp/busybox.tar
+      install -d -o alice -g alice /home/alice/.config /home/alice/.config/containers /home/alice/.config/containers/systemd
+      printf '[Container]\\nImage=${BUSYBOX}\\nNetwork=none\\nExec=-c "exec /bin/busybox sleep 1000"\\n' >/home/alice/.config/containers/systemd/nap.container
+      loginctl enable-linger alice`);
+    const uid = await box.succeed('id -u alice');
+    await box.waitForUnit(`user@${uid}.service`);
+    const asAlice = (script: string): string =>
+      `systemd-run --quiet --pipe --wait --uid=alice --property=PAMName=login --setenv=XDG_RUNTIME_DIR=/run/user/${uid} --working-directory=/home/alice bash -c '${script}'`;
+    await box.succeed(asAlice('podman load --quiet --input=/var/tmp/busybox.tar'));
+    await box.succeed(asAlice('systemctl --user daemon-reload && systemctl --user start nap.service'), {
+      seconds: 60,
+    });
+    // That unit polls until the machine's network-online.target is active, for 90 seconds at most.
+    const times = await box.succeed(
+      asAlice(
+        'systemctl --user show --property=Result --property=InactiveExitTimestampMonotonic --property=ActiveEnterTimestampMonotonic podman-user-wait-network-online.service',
+      ),
+    );
+    const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(times)?.[1] ?? '';
+    assert.equal(value('Result'), 'success', times);
+    const waited =
+      (Number(value('ActiveEnterTimestampMonotonic')) - Number(value('InactiveExitTimestampMonotonic'))) /
+      1e6;
+    assert.ok(waited < 60, `it waited ${waited} s`);
+  },
+);
+
+register(
+  {
+    name: 'podman.dns-server',
+    what: 'A container has port 53 on every address, the machine still resolves names, and so do containers of a network.',
+    machines,
+    expect: [/^listener: (tcp|udp) \S+:53 /],
+  },
+  async (_t, { box }) => {
+    await writePartsOf(box, 'dns-server', /port-53\.conf$|^\/etc\/resolv\.conf$|nftables\.conf$/);
+    await box.succeed('systemctl restart systemd-resolved.service && systemctl reload nftables.service');
+    await box.waitUntilSucceeds("grep '^nameserver 10\\.0\\.2\\.3' /etc/resolv.conf");
+    const answer = '/bin/busybox nc -lk -p 53 -e /bin/busybox echo from the container';
+    const web = `--detach --name=web --network=shop --hostname=web ${CLIENT} httpd -f -p 80 -h /etc`;
+    // In both orders: who comes first takes the port.
+    await box.succeed(`
+      podman network create shop
+      podman run ${web}
+      podman run --detach --name=dns --publish=53:53 --publish=53:53/udp ${CLIENT.replace('/bin/busybox', '/bin/sh')} -c 'exec ${answer}'`);
+    const ask = (host: string): string => `exec 9<>/dev/tcp/${host}/53 && timeout 20 cat <&9 | head -n 1`;
+    assert.equal(await box.waitUntilSucceeds(ask('10.0.2.15')), 'from the container');
+    assert.equal(await box.succeed('getent ahostsv4 _gateway | head -n 1 | cut -d " " -f 1'), '10.0.2.2');
+    const get = `podman run --rm --network=shop ${CLIENT} wget -q -O - http://web/hostname`;
+    assert.equal(await box.succeed(get), 'web');
+    await box.succeed(`podman rm --force --time=0 web && podman run ${web}`);
+    assert.equal(await box.succeed(get), 'web');
+    await box.succeed('podman rm --force --time=0 web dns');
+  },
+);
+
+register(
+  {
+    name: 'net.published-from-another-machine',
+    what: 'Another machine reaches published ports only as the firewall says, over IPv4 and IPv6.',
+    machines: {
+      box: { prepare: busybox, nics: [{ network: 'user' }, { network: 'lan' }] },
+      other: { nics: [{ network: 'user' }, { network: 'lan' }] },
+    },
+    timeout: 240,
+    expect: [/^listener: tcp \S+:808[01] /],
+  },
+  async (_t, { box, other }) => {
+    await join2(box, other);
+    for (const [one, host] of [
+      [box, 1],
+      [other, 2],
+    ] as const)
+      await one.succeed(
+        `nic=$(grep -l ${one.mac(1)} /sys/class/net/*/address | cut -d/ -f5 | head -n 1) && ip -6 address add fd09::${host}/64 dev "$nic" nodad`,
+      );
+    await writePartsOf(box, 'published', /^\/etc\/nftables\.conf$/);
+    const web = `--network=dual ${CLIENT} httpd -f -p 80 -h /etc`;
+    await box.succeed(`
+      podman network create --ipv6 --subnet=10.78.0.0/24 --subnet=fd00:78::/64 dual
+      podman run --detach --name=open --hostname=open --publish=8081:80 ${web}
+      podman run --detach --name=closed --hostname=closed --publish=8080:80 ${web}
+      systemctl reload nftables.service`);
+    const get = (address: string, port: number): string =>
+      `timeout 20 bash -c "exec 9<>/dev/tcp/${address}/${port} && printf 'GET /hostname HTTP/1.0\\r\\n\\r\\n' >&9 && cat <&9 | tail -n 1"`;
+    for (const address of ['10.9.0.1', 'fd09::1']) {
+      assert.equal(await other.waitUntilSucceeds(get(address, 8081)), 'open', address);
+      await other.fail(get(address, 8080));
+    }
+    // The machine itself reaches both: the rule is about who comes from outside.
+    assert.equal(await box.waitUntilSucceeds(get('127.0.0.1', 8080)), 'closed');
+    await box.succeed('podman rm --force --time=0 open closed');
+  },
+);
+
+register(
+  {
+    name: 'system.full-state-partition',
+    what: 'With a state partition without a free byte, `draisine free` still makes room, and keeps images that a unit names.',
+    machines,
+  },
+  async (_t, { box }) => {
+    assert.equal(await box.succeed('stat -c %s /var/lib/draisine/reserve'), String(64 * 2 ** 20));
+    await box.succeed(`
+      podman tag ${BUSYBOX} docker.io/library/named:1 && podman rmi ${BUSYBOX}
+      head -c 20M /dev/urandom >/var/tmp/blob && tar -C /var/tmp -cf /var/tmp/blob.tar blob
+      podman import --quiet /var/tmp/blob.tar docker.io/library/unused:1 && rm /var/tmp/blob*
+      printf '[Container]\\nImage=docker.io/library/named:1\\n' >/etc/containers/systemd/named.container`);
+    const giveBack = await box.fillDisk('/var', 0);
+    assert.match(await box.succeed('draisine health'), /the state partition is \d+ % full: draisine free/);
+    assert.match(
+      await box.succeed('draisine free'),
+      /^removed {2}image docker\.io\/library\/unused:1, \d+ MiB$/m,
+    );
+    assert.equal(
+      await box.succeed("podman images --format '{{.Repository}}:{{.Tag}}'"),
+      'docker.io/library/named:1',
+    );
+    assert.ok(Number(await box.succeed('df --output=avail -BM /var | tail -n 1 | tr -dc 0-9')) >= 16);
+    await giveBack();
+    await box.succeed('draisine free');
+    assert.equal(await box.succeed('stat -c %s /var/lib/draisine/reserve'), String(64 * 2 ** 20));
+    await box.succeed('rm /etc/containers/systemd/named.container');
+  },
+);

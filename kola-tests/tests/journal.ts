@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { EXPLAINED, unexplained } from '../harness/guest/explained.ts';
+import { register } from '../harness/run/register.ts';
+
+register(
+  {
+    name: 'system.no-unexplained-warnings',
+    what: 'The journal of a boot in good order has no warning that is not explained.',
+    tags: ['quick'],
+  },
+  async (t, { box }) => {
+    assert.equal(await box.succeed('systemctl is-system-running --wait'), 'running');
+    const lines = await box.succeed(
+      'journalctl --boot --priority=warning --output=json --output-fields=MESSAGE,SYSLOG_IDENTIFIER,_COMM,PRIORITY --no-pager',
+    );
+    const { left, met } = unexplained(lines);
+    t.diagnostic(`explained: ${[...met].join(', ')}`);
+    assert.deepEqual(left, [], `explain each in EXPLAINED (${EXPLAINED.length} so far), or mend its cause`);
+  },
+);
