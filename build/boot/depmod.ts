@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { runTool } from '../../sdk/tool.ts';
 
-/** What depmod(8) writes of modules that are files. */
+/** The indexes that depmod(8) writes about modules that are files. */
 export const MODULE_INDEXES = [
   'modules.alias.bin',
   'modules.dep',
@@ -12,24 +12,24 @@ export const MODULE_INDEXES = [
   'modules.symbols.bin',
 ] as const;
 
-/** What it writes of those in the kernel, after modules.builtin and modules.builtin.modinfo. */
+/** The indexes that it writes about built-in modules, from modules.builtin and modules.builtin.modinfo. */
 export const BUILTIN_INDEXES = ['modules.builtin.alias.bin', 'modules.builtin.bin'] as const;
 
-/** Which modules, and with what they are looked at. */
+/** The modules, and the tools and folder for depmod. */
 export interface DepmodOptions {
   /** Tool tree with kmod. */
   readonly sdk: string;
   readonly release: string;
   /** Modules, and modules.builtin…, by path below usr/lib/modules/RELEASE. */
   readonly files: Iterable<readonly [path: string, bytes: Buffer]>;
-  /** Paths of modules: of several with the same alias, the one that comes first here is tried first. */
+  /** Paths of modules. If several modules have the same alias, the first one in this list is tried first. */
   readonly order: readonly string[];
   /** A folder that does not exist yet. */
   readonly folder: string;
   readonly signal: AbortSignal;
 }
 
-/** Runs depmod over exactly these files. Returns a reader of what it wrote, by name. */
+/** Runs depmod over exactly these files. Returns a function that reads an index by its name. */
 export async function runDepmod({
   sdk,
   release,

@@ -4,7 +4,7 @@ import { recipe, type Target } from '../graph/target.ts';
 import { treeToCpio } from '../tree/cpio.ts';
 import type { Entry } from '../tree/entry.ts';
 
-/** A cpio archive with some files, not compressed since they are. `names`: their paths, in the order of `files`. */
+/** A cpio archive of some files. It is not compressed, because the files are. `names`: their paths, in the order of `files`. */
 export const filesInitrd = recipe<{
   files: readonly Target[];
   names: readonly string[];

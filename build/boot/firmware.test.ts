@@ -28,7 +28,7 @@ async function output(target: Target): Promise<Buffer> {
 }
 
 const asking = (...names: string[]) => makeModule(names.map((name) => ['firmware', name] as const));
-test('an image carries the firmware that its modules ask for and that it allows, links and their targets', async () => {
+test('an image carries the firmware that its modules ask for and its globs allow, with links and their targets', async () => {
   const modules = await document({
     entries: [
       file(

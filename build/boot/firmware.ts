@@ -14,9 +14,9 @@ const FOLDER = 'usr/lib/firmware';
 const WHERE = 'firmware of the image';
 
 /**
- * Of packages with firmware what the modules of an image ask for (`firmware` in their .modinfo), as far as it matches
- * one of the globs `only`, below /usr/lib/firmware, and the licence of each package, which binaries must not go without.
- * What no package has is optional to its driver. Output: `Tree`.
+ * The firmware that the modules of an image ask for (`firmware` in their .modinfo), out of packages. A file must match
+ * one of the globs `only`, below /usr/lib/firmware. The licence of each package comes along, because the binaries must
+ * not be distributed without it. A file that no package has is optional for its driver. Output: `Tree`.
  */
 export const firmwareFiles = recipe<{
   modules: Target;
@@ -52,17 +52,17 @@ export const firmwareFiles = recipe<{
   },
 });
 
-/** Microcode of one vendor: the files of a package that match. */
+/** Microcode of one vendor: the matching files of a package. */
 export interface Microcode {
-  /** As cpuid says it: the name of the file the kernel looks for. */
+  /** The vendor string of CPUID. The kernel looks for a file of this name. */
   readonly vendor: 'GenuineIntel' | 'AuthenticAMD';
   /** Globs below /usr/lib/firmware. */
   readonly files: readonly string[];
 }
 
 /**
- * An initrd for the kernel's early microcode loader (Documentation/arch/x86/microcode.rst): not compressed, each vendor's
- * files one after the other. `packages` are in the order of `microcode`.
+ * An initrd for the kernel's early microcode loader (Documentation/arch/x86/microcode.rst). It is not compressed. All
+ * files of one vendor become one file. `packages` are in the order of `microcode`.
  */
 export const microcodeInitrd = recipe<{
   packages: readonly Target[];

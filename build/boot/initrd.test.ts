@@ -51,7 +51,7 @@ let folder = '';
 let tools = '';
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'draisine-initrd-'));
-  // depmod -b FOLDER RELEASE, whose indexes here are what it was given, in its order
+  // Called as depmod -b FOLDER RELEASE. Each index lists the modules that it was given, in their order.
   tools = await fakeTree(join(folder, 'tools'), {
     depmod: `cd "$2/lib/modules/$3"
 for name in alias.bin dep dep.bin devname softdep symbols.bin; do
@@ -63,7 +63,7 @@ done`,
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Builds an uncompressed initrd; the names in it, in order. */
+/** Builds an uncompressed initrd. Returns the names in it, in order. */
 async function build(
   plan: Partial<InitrdPlan>,
   {
@@ -95,7 +95,7 @@ async function fails(run: Promise<unknown>, what: RegExp): Promise<void> {
   await assert.rejects(run, (error) => error instanceof Failure && what.test(error.message));
 }
 
-test('what is named, and what that needs, is in; nothing else', async () => {
+test('the initrd has the named files and their dependencies, and nothing else', async () => {
   const { names } = await build({ binaries: ['usr/bin/tool'] }, { modules: ['ext4'] });
   for (const path of [
     'usr/bin/tool',
@@ -115,14 +115,17 @@ test('what is named, and what that needs, is in; nothing else', async () => {
   assert.deepEqual(names, [...new Set(names)]);
 });
 
-test('the module indexes speak of its own modules only, in the order of the image', async () => {
+test('the module indexes list the modules of the initrd only, in the order of the image', async () => {
   const { names, bytes } = await build({}, { modules: ['ext4'] });
   assert.equal(names.filter((name) => name.endsWith('/modules.alias.bin')).length, 1);
   const text = bytes.toString('latin1');
   assert.ok(text.includes('alias.bin of kernel/ext4.ko kernel/jbd2.ko: ext4.ko jbd2.ko\n'));
   assert.ok(!text.includes('aliases of all modules'));
   assert.ok(!text.includes('kernel/other.ko'));
-  assert.ok(names.includes(`${MODULES}/modules.builtin.alias.bin`), 'what is in the kernel stays known');
+  assert.ok(
+    names.includes(`${MODULES}/modules.builtin.alias.bin`),
+    'the built-in modules stay in the indexes',
+  );
 });
 
 test('libraries opened with dlopen, units, links and folders of the plan', async () => {
@@ -136,7 +139,7 @@ test('libraries opened with dlopen, units, links and folders of the plan', async
     assert.ok(names.includes(path), path);
 });
 
-test('the firmware a module asks for comes with it, as far as the image has it', async () => {
+test('a module brings the firmware that it asks for, if the image has it', async () => {
   const { names } = await build({}, { modules: ['other'] });
   assert.deepEqual(
     names.filter((name) => name.endsWith('.fw')),
@@ -144,18 +147,18 @@ test('the firmware a module asks for comes with it, as far as the image has it',
   );
 });
 
-test('a hard link alone is the file, a symlink brings what it leads to', async () => {
+test('a single hard link becomes the file, and a symlink brings its target', async () => {
   const { names, bytes } = await build({ files: ['usr/bin/tool-too', 'usr/bin/alias'] });
   assert.ok(names.includes('usr/bin/tool-too') && names.includes('usr/bin/tool'));
   assert.equal(bytes.toString('latin1').split('\x7fELF').length - 1, 2);
 });
 
-test('the same bytes each time', async () => {
+test('two builds give the same bytes', async () => {
   const plan = { binaries: ['usr/bin/tool'], units: ['one.service'] };
   assert.deepEqual((await build(plan)).bytes, (await build(plan)).bytes);
 });
 
-test('each fault of a plan is an error that names it', async () => {
+test('an error names each fault of a plan', async () => {
   await fails(build({ binaries: ['usr/bin/gone'] }), /\/usr\/bin\/gone is not in the tree/);
   await fails(build({ files: ['usr/share/gone'] }), /\/usr\/share\/gone is not in the image/);
   await fails(build({ units: ['gone.service'] }), /system\/gone\.service is not in the image/);
@@ -173,7 +176,7 @@ test('a plan and an overlay that make the same path are an error', async () => {
   await fails(build({ binaries: ['usr/bin/tool'] }, { overlay }), /shadows without saying so/);
 });
 
-test('an initrd after another one has what that lacks, and indexes over the modules of both', async () => {
+test('an initrd that follows another one has only the missing files, and indexes over the modules of both', async () => {
   const first = { plan: { ...empty, binaries: ['usr/bin/tool'] }, modules: ['ext4'] };
   const { names, bytes } = await build(
     { binaries: ['usr/bin/tool'], libraries: ['libopened.so'] },

@@ -17,11 +17,11 @@ import { baseOf, MERGED_USR, parentOf } from '../tree/paths.ts';
 import { BUILTIN_INDEXES, MODULE_INDEXES, runDepmod } from './depmod.ts';
 import { moduleName, readModInfo } from './modinfo.ts';
 
-/** What of the image's tree goes into the initrd. All paths as in `Entry.path`. */
+/** The parts of the image's tree that go into the initrd. Paths have the form of `Entry.path`. */
 export interface InitrdPlan {
   /** Programs; the libraries they need come with them. */
   readonly binaries: readonly string[];
-  /** Sonames that are opened with dlopen(3) and that no program names. */
+  /** Sonames of libraries that are opened with dlopen(3), and that no program names in its ELF header. */
   readonly libraries: readonly string[];
   /** Further files and symlinks. */
   readonly files: readonly string[];
@@ -34,15 +34,15 @@ export interface InitrdPlan {
 const LIBRARIES = 'usr/lib/x86_64-linux-gnu';
 const UNITS = 'usr/lib/systemd/system';
 
-// Not an interface: those are no inputs of recipes.
+// A type alias, because the types of recipe inputs do not accept interfaces.
 type InitrdParts = {
   /** `Tree` of the image. */
   tree: Target;
   plan: Plain<InitrdPlan>;
   modules: readonly string[];
   /**
-   * What the initrd has that is loaded before this one: left out here, and its modules are in the indexes of this one,
-   * which take the place of its own. Null: this one stands alone.
+   * The initrd that is loaded before this one. Its files are left out here. Its modules are in the indexes of this one,
+   * which replace the earlier indexes. Null: there is no other initrd.
    */
   after: { readonly plan: Plain<InitrdPlan>; readonly modules: readonly string[] } | null;
   overlay: Source;
@@ -52,14 +52,15 @@ type InitrdParts = {
 
 /**
  * The initrd: a zstd-compressed cpio archive of a part of the image's tree, modules by name with what they depend
- * on, and an overlay. No dracut, no initramfs-tools, no run of anything on the building machine. Most changes of an
- * image change nothing in it: then it is put together, which is quick, and not compressed again, which is not.
+ * on, and an overlay. No dracut, no initramfs-tools, and no program of the image runs on the building machine. The
+ * archive and its compression are two targets: most changes of an image leave the archive unchanged, and then the slow
+ * compression does not run again.
  */
 export function initrd(name: string, { level, ...parts }: InitrdParts & { readonly level: number }): Target {
   return compressed(name, { archive: initrdArchive(`${name}.cpio`, parts), sdk: parts.sdk, level });
 }
 
-/** No larger window than zstd's own: the kernel would have to have room for it. */
+/** The window stays at zstd's default size, because the kernel needs memory for it. */
 const compressed = recipe<{ archive: Target; sdk: Target; level: number }>({
   from: import.meta.url,
   kind: 'file',
@@ -69,7 +70,7 @@ const compressed = recipe<{ archive: Target; sdk: Target; level: number }>({
   },
 });
 
-/** The same, not compressed. */
+/** The initrd without compression. */
 export const initrdArchive = recipe<InitrdParts>({
   from: import.meta.url,
   kind: 'file',
@@ -80,7 +81,7 @@ export const initrdArchive = recipe<InitrdParts>({
     const aliases = MERGED_USR.map(
       (path): Entry => ({ ...common, type: 'symlink', path, target: `usr/${path}`, mode: 0o777 }),
     );
-    // The image's tree is /usr alone; program headers say /lib64/….
+    // The image's tree has /usr only, but program headers name /lib64/….
     const tree: Tree = { entries: [...aliases, ...usr.entries].sort((a, b) => byteOrder(a.path, b.path)) };
     const contents = await openContents(tree, blob);
     try {
@@ -116,7 +117,7 @@ export const initrdArchive = recipe<InitrdParts>({
   },
 });
 
-/** The files of a plan, with the libraries of its programs and all links on the way, by path. */
+/** The files of a plan with the libraries of its programs and all links that lead to them, by path. */
 function pickFiles(
   tree: Tree,
   plan: Plain<InitrdPlan>,
@@ -164,7 +165,7 @@ function firmwareOf(index: Index, picked: ReadonlyMap<string, Entry>, contents: 
     .filter((path) => index.get(path)?.type === 'file');
 }
 
-/** A hard link taken alone is the file itself. */
+/** Turns a hard link into the file itself, because its target may be left out. */
 function standalone(entry: Entry, index: ReadonlyMap<string, Entry>): Entry {
   if (entry.type !== 'hardlink') return entry;
   const file = index.get(entry.target);
@@ -178,7 +179,7 @@ interface PickedModules {
   readonly paths: readonly string[];
 }
 
-/** The named modules and all they depend on, after modules.dep. */
+/** The named modules with all their dependencies, from modules.dep. */
 function pickModules(tree: Tree, names: readonly string[], contents: ContentReader): PickedModules {
   const dep = tree.entries.find(({ path }) => /^usr\/lib\/modules\/[^/]+\/modules\.dep$/.test(path));
   if (dep?.type !== 'file')
@@ -202,8 +203,8 @@ function pickModules(tree: Tree, names: readonly string[], contents: ContentRead
 }
 
 /**
- * depmod's indexes over the modules of the initrd alone. With those of the image udev would ask for a driver of
- * every device it finds, and complain of each one whose file is only in /usr.
+ * depmod's indexes over the modules of the initrd alone. With the indexes of the image, udev would try to load a driver
+ * for every device, and report an error for each driver whose file is only in /usr.
  */
 async function ownIndexes(
   { root, paths }: PickedModules,

@@ -4,12 +4,12 @@ import { recipe, type Target } from '../graph/target.ts';
 import { runUkifyAddon } from './ukify.ts';
 
 /**
- * What a machine's own kernel arguments are written into: an EFI addon (systemd-stub(7)) whose .cmdline section is
- * this word and blanks. ignition-kargs-helper of the initrd finds the word, puts the arguments after it, and the
- * result beside the UKI.
+ * The first word of the .cmdline section of an EFI addon (systemd-stub(7)). The rest of the section is blanks. The
+ * initrd's ignition-kargs-helper finds this word, writes a machine's own kernel arguments behind it, and puts the addon
+ * beside the UKI.
  */
 export const KARGS_MARK = 'draisine.kargs';
-/** Length of the section in bytes. The kernel takes 2048 in all (COMMAND_LINE_SIZE on x86). */
+/** Length of the section in bytes. The kernel takes 2048 bytes in total (COMMAND_LINE_SIZE on x86). */
 export const KARGS_SIZE = 1024;
 
 export const kargsAddon = recipe<{ sdk: Target; epoch: number }>({
@@ -17,7 +17,7 @@ export const kargsAddon = recipe<{ sdk: Target; epoch: number }>({
   kind: 'file',
   async run({ inputs, scratch, out, signal }) {
     const { sdk, epoch } = inputs;
-    // From a file: ukify takes the blanks of an argument together.
+    // Passed in a file, because ukify collapses the blanks of an argument.
     const cmdline = join(scratch, 'cmdline');
     await writeFile(cmdline, KARGS_MARK.padEnd(KARGS_SIZE));
     await runUkifyAddon(sdk.path, `@${cmdline}`, out, { scratch, signal, epoch });

@@ -24,7 +24,7 @@ test('tags are read in order, values may hold equals signs and be empty', () => 
   );
 });
 
-test('what is no module is refused by name', () => {
+test('a file that is not a module is refused by name', () => {
   const refuses = (bytes: Buffer, what: RegExp) =>
     assert.throws(
       () => readModInfo(bytes, 'kernel/odd.ko'),
@@ -39,7 +39,7 @@ test('what is no module is refused by name', () => {
   refuses(makeModule([['a', 'b']], { section: '.comment' }), /no \.modinfo section/);
 });
 
-test('a module cut short anywhere is refused by name', () => {
+test('a module that is truncated at any place is refused by name', () => {
   const whole = makeModule([
     ['license', 'GPL'],
     ['depends', 'spl'],
@@ -56,7 +56,7 @@ test('a module cut short anywhere is refused by name', () => {
   assert.throws(() => readModInfo(far, 'kernel/odd.ko'), { name: 'Failure', where: 'kernel/odd.ko' });
 });
 
-test('a module needs what it depends on and what its soft dependencies want before it', () => {
+test('a module needs its dependencies and the pre: modules of its soft dependencies', () => {
   const needs = (...info: [string, string][]) => modulesNeeded(readModInfo(makeModule(info), 'x'));
   assert.deepEqual(needs(['depends', 'spl,zlib-deflate']), { hard: ['spl', 'zlib_deflate'], soft: [] });
   assert.deepEqual(needs(['depends', '']), { hard: [], soft: [] });
@@ -67,7 +67,7 @@ test('a module needs what it depends on and what its soft dependencies want befo
   assert.deepEqual(needs(['softdep', 'pre: one']), { hard: [], soft: ['one'] });
 });
 
-test('names of modules: - and _ are one, folders and endings do not count', () => {
+test('in names of modules, - and _ are the same, and folders and endings do not count', () => {
   const paths = ['kernel/fs/dm-verity.ko.xz', 'dm_verity', 'x/dm-verity.ko', 'dm-verity.ko.zst'];
   assert.deepEqual(new Set(paths.map(moduleName)), new Set(['dm_verity']));
 });

@@ -25,7 +25,7 @@ function findSection(elf: Buffer, wanted: string, name: string): Buffer {
     throw new Failure('not an ELF64 kernel module', { where: name });
   const part = (offset: number, length: number) => {
     if (offset + length <= elf.length) return elf.subarray(offset, offset + length);
-    throw new Failure(`a kernel module cut short: it ends after ${elf.length} bytes`, {
+    throw new Failure(`a truncated kernel module: it ends after ${elf.length} bytes`, {
       where: name,
       hint: 'its package or recipe is damaged: fetch or build it again',
     });
@@ -43,7 +43,7 @@ function findSection(elf: Buffer, wanted: string, name: string): Buffer {
   throw new Failure(`no ${wanted} section`, { where: name });
 }
 
-/** Names of the modules a module needs before it: `depends` and the `pre:` part of its soft dependencies. */
+/** Names of the modules that must be loaded before a module: `depends`, and the `pre:` part of its soft dependencies. */
 export function modulesNeeded(info: ModInfo): {
   readonly hard: readonly string[];
   readonly soft: readonly string[];
@@ -56,7 +56,7 @@ export function modulesNeeded(info: ModInfo): {
   return { hard: hard.map(moduleName), soft: soft.map(moduleName) };
 }
 
-/** `kernel/fs/foo-bar.ko.xz` → `foo_bar`: the kernel treats - and _ as one. */
+/** `kernel/fs/foo-bar.ko.xz` → `foo_bar`: - and _ are the same to the kernel. */
 export function moduleName(path: string): string {
   return (path.split('/').at(-1) ?? path).replace(/\.ko(\.xz|\.zst|\.gz)?$/, '').replaceAll('-', '_');
 }

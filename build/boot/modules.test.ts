@@ -16,7 +16,7 @@ const RELEASE = '6.12.1-amd64';
 const MAGIC = `${RELEASE} SMP preempt mod_unload `;
 const EXTRA = `usr/lib/modules/${RELEASE}/extra`;
 
-/** Writes what the real one would, so that these tests need no tool. */
+/** A fake depmod that writes all indexes, so that these tests need no tool. */
 const DEPMOD = `for name in alias.bin builtin.alias.bin builtin.bin dep dep.bin devname softdep symbols.bin; do
   { echo "$name of $3"; cat "$2/lib/modules/$3/modules.order"; } >"$2/lib/modules/$3/modules.$name"
 done`;
@@ -91,7 +91,7 @@ async function fails(wanted: Wanted, what: RegExp): Promise<void> {
   });
 }
 
-test('the named modules come with all they need, by any spelling; builtin ones need no file', async () => {
+test('the named modules, in any spelling, come with their dependencies; built-in modules need no file', async () => {
   const { entries } = await build({ names: ['erofs', 'ext4', 'built-in-one'] });
   const modules = entries
     .filter(({ path }) => path.endsWith('.ko'))
@@ -101,14 +101,14 @@ test('the named modules come with all they need, by any spelling; builtin ones n
   assert.ok(indexes.includes(`usr/lib/modules/${RELEASE}/modules.dep.bin`));
 });
 
-test('modules of recipes are all taken, with what they need', async () => {
+test('all modules of recipes are taken, with their dependencies', async () => {
   const extra = [file(`${EXTRA}/zfs.ko`, ko('spl,jbd2')), file(`${EXTRA}/spl.ko`, ko())];
   const { entries } = await build({ names: [], extra });
   const names = entries.flatMap(({ path }) => (path.endsWith('.ko') ? [path.split('/').at(-1)] : []));
   assert.deepEqual(names, ['spl.ko', 'zfs.ko', 'jbd2.ko']);
 });
 
-test('depmod is told the order of the kernel: it decides which of two drivers is tried first', async () => {
+test('depmod gets the order of the kernel, which decides which of two drivers is tried first', async () => {
   const own = await mkdtemp(join(folder, 'order-'));
   const { blobs } = await run({ names: ['ext4'] }, own);
   const told = [...blobs.values()].map(String).find((text) => text.startsWith('dep of'));
@@ -130,7 +130,7 @@ test('an extra module built for another release is refused: that kernel would ne
   });
 });
 
-test('an extra module with another vermagic is refused though it lies in the right folder', async () => {
+test('an extra module with another vermagic is refused even in the right folder', async () => {
   const odd = ko('', { magic: `${RELEASE} SMP mod_unload ` });
   await fails(
     { names: ['ext4', 'erofs'], extra: [file(`${EXTRA}/zfs.ko`, odd)] },
@@ -140,18 +140,18 @@ test('an extra module with another vermagic is refused though it lies in the rig
   await fails({ names: ['ext4'], extra: [file(`${EXTRA}/zfs.ko`, none)] }, /zfs \(vermagic \(none\)\)/);
 });
 
-test('unknown names are told all at once', async () => {
+test('one error names all unknown modules', async () => {
   await fails({ names: ['ext5', 'ext4', 'btrfz'] }, /linux-image has no module btrfz, ext5$/);
 });
 
-test('what is no module, and a package that is no kernel, are refused', async () => {
+test('a file that is not a module and a package without a kernel are refused', async () => {
   await fails({ names: [], extra: [file(`${EXTRA}/zfs.ko`, 'text')] }, /not an ELF64 kernel module/);
   await fails({ names: [], kernel: [] }, /expected one kernel, found 0/);
   const withoutOrder = kernelEntries.filter(({ path }) => !path.endsWith('modules.order'));
   await fails({ names: [], kernel: withoutOrder }, /ships no modules\.order/);
 });
 
-test('the kernel of a package: exactly one', async () => {
+test('a package must have exactly one kernel', async () => {
   assert.equal(kernelRelease(kernelEntries, 'x'), RELEASE);
   const two = [...kernelEntries, file('boot/vmlinuz-6.13', '')];
   assert.throws(() => kernelRelease(two, 'x'), /expected one kernel, found 2/);

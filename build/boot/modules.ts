@@ -10,7 +10,7 @@ import type { Entry, Tree } from '../tree/entry.ts';
 import { BUILTIN_INDEXES, MODULE_INDEXES, runDepmod } from './depmod.ts';
 import { type ModInfo, moduleName, modulesNeeded, readModInfo } from './modinfo.ts';
 
-/** What the package says of modules that are in the kernel. */
+/** The package's lists of built-in modules. */
 const BUILTIN = ['modules.builtin', 'modules.builtin.modinfo'];
 
 interface Module {
@@ -22,16 +22,16 @@ interface Module {
 }
 
 /**
- * The named modules of a kernel package and what they depend on, uncompressed (the file system compresses, and a
- * machine then decompresses once, not twice), with the modules of `extra` and depmod's indexes. Output: `Tree`.
+ * The named modules of a kernel package with their dependencies, the modules of `extra`, and depmod's indexes. Modules
+ * are not compressed: the file system compresses them, and a machine then decompresses once, not twice. Output: `Tree`.
  * Refuses extra modules that were built for another kernel.
  */
 export const moduleSet = recipe<{
   /** A `Package`: the kernel. */
   kernel: Target;
-  /** `Tree`s with modules below usr/lib/modules/RELEASE, built by recipes: all of them are taken. */
+  /** `Tree`s with modules below usr/lib/modules/RELEASE that recipes have built. All of them are taken. */
   extra: readonly Target[];
-  /** Modules by name; or all that the kernel has. */
+  /** Names of modules, or all modules of the kernel. */
   names: readonly string[] | 'all';
   sdk: Target;
   sdkXz: Target;
@@ -100,7 +100,7 @@ export const moduleSet = recipe<{
 
 type FileEntry = Extract<Entry, { type: 'file' }>;
 
-/** What a kernel package has: modules as files, by their name, and names of what is built in. */
+/** The modules of a kernel package: files by module name, and the names of built-in modules. */
 interface ModuleSource {
   readonly byName: ReadonlyMap<string, FileEntry>;
   readonly builtin: ReadonlySet<string>;
@@ -125,8 +125,8 @@ function sourceOf(
 }
 
 /**
- * All of `extra`, the named modules and all that these need, by their names; `missing`: what the kernel should have and
- * has not. `fetch` unpacks modules, a batch at a time.
+ * All of `extra`, the named modules, and the dependencies of both, by name. `missing`: modules that the kernel lacks.
+ * `fetch` unpacks modules, one batch at a time.
  */
 async function chooseModules(
   names: readonly string[] | 'all',
@@ -154,7 +154,7 @@ async function chooseModules(
     }
     round = [...next].filter((name) => !chosen.has(name));
   }
-  // A soft dependency may name an algorithm, or a module this kernel does not have; a hard one may not.
+  // Only a soft dependency may name an algorithm, or a module that this kernel lacks.
   const firm = new Set(named);
   for (const module of chosen.values()) for (const name of modulesNeeded(module.info).hard) firm.add(name);
   return { chosen, missing: unknown.filter((name) => firm.has(name)) };
@@ -169,7 +169,7 @@ export const kernelImage = recipe<{ kernel: Target }>({
   },
 });
 
-/** Its configuration (boot/config-RELEASE). */
+/** The configuration of a kernel package (boot/config-RELEASE). */
 export const kernelConfiguration = recipe<{ kernel: Target }>({
   from: import.meta.url,
   kind: 'file',
@@ -191,7 +191,7 @@ async function bootFile(document: string, kind: string, blob: BlobPath): Promise
   }
 }
 
-/** The one kernel release a kernel package is for: the name of its boot/vmlinuz-…. */
+/** The one kernel release of a kernel package, from the name of its boot/vmlinuz-…. */
 export function kernelRelease(entries: readonly Entry[], where: string): string {
   const releases = entries.flatMap(({ path }) => /^boot\/vmlinuz-(.+)$/.exec(path)?.[1] ?? []);
   if (releases.length !== 1 || !releases[0])

@@ -9,15 +9,15 @@ import { type ModuleKey, signingKey } from '../keys/keys.ts';
 import { openContents } from '../tree/content.ts';
 import type { Entry, Tree } from '../tree/entry.ts';
 
-/** How a signed module ends (Documentation/admin-guide/module-signing.rst). */
+/** The last bytes of a signed module (Documentation/admin-guide/module-signing.rst). */
 const MAGIC = '~Module signature appended~\n';
 
-/** In the sandbox. */
+/** The path of the PIN's file in the sandbox. */
 const PIN = '/keys/pin';
 
 /**
- * For openssl(1)'s provider of PKCS#11, whose library the environment names: the token signs, and digests are made here.
- * SoftHSM, which makes them with the same OpenSSL, would wait for itself forever.
+ * Configures openssl(1)'s PKCS#11 provider. The environment names its library. The token signs only, and OpenSSL makes
+ * the digests itself: SoftHSM uses the same OpenSSL for them, and would wait for itself forever.
  */
 const OPENSSL = `openssl_conf = init
 [init]
@@ -38,8 +38,8 @@ done </modules/list
 `;
 
 /**
- * The modules of a tree with a signature appended, made by the kernel's own sign-file. Signatures are PKCS#1 v1.5 without
- * a time: the same for the same key. The key itself is no input: its certificate stands for it.
+ * Appends a signature to the modules of a tree with the kernel's own sign-file. Signatures are PKCS#1 v1.5 without a
+ * time, so one key always gives the same bytes. The key is not an input: its certificate stands for it.
  */
 export const signModules = recipe<{
   /** `Tree` */
@@ -68,7 +68,7 @@ export const signModules = recipe<{
         if (entry.type !== 'file' || !entry.path.endsWith('.ko')) continue;
         const bytes = contents.read(entry.content);
         if (bytes.subarray(-MAGIC.length).toString('latin1') === MAGIC) {
-          throw badInput(`${basename(entry.path)} is signed already, by somebody else`, {
+          throw badInput(`${basename(entry.path)} is signed already, with another key`, {
             where: entry.origin,
           });
         }
@@ -81,7 +81,7 @@ export const signModules = recipe<{
     }
     await writeFile(join(folder, 'list'), files.map(({ path }) => `${path}\n`).join(''));
     const { argument, binds, env, pin } = keyAccess(key);
-    // In a file, since a PIN must not stand on a command line.
+    // The PIN goes through a file, because other users can read command lines.
     const pinFile = join(scratch, 'pin');
     await writeFile(pinFile, pin, { mode: 0o600 });
     const settings = join(scratch, 'openssl.cnf');
@@ -118,21 +118,21 @@ export const signModules = recipe<{
 });
 
 interface KeyAccess {
-  /** Of sign-file: a path, or a PKCS#11 URI. */
+  /** The key in the form that sign-file takes: a path, or a PKCS#11 URI. */
   readonly argument: string;
   readonly binds: readonly Bind[];
   readonly env: Readonly<Record<string, string>>;
   readonly pin: string;
 }
 
-/** How the sandbox gets at the key: the file, or the library of a token with what it may need to reach it. */
+/** Gives the sandbox access to the key: to its file, or to the library of a token and the paths that it needs. */
 function keyAccess({ key }: ModuleKey): KeyAccess {
   if ('file' in key) {
     return { argument: '/keys/key.pem', binds: [{ from: key.file, to: '/keys/key.pem' }], env: {}, pin: '' };
   }
   const library = process.env.DRAISINE_PKCS11_MODULE;
   if (!library) {
-    throw badInput('the key is on a PKCS#11 token, whose library is not known', {
+    throw badInput('the key is on a PKCS#11 token, and no library for the token is known', {
       where: key.pkcs11,
       hint: 'set DRAISINE_PKCS11_MODULE to it: /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so, say',
     });
@@ -144,7 +144,7 @@ function keyAccess({ key }: ModuleKey): KeyAccess {
   const tokens = ['/run/pcscd', '/etc/softhsm', '/var/lib/softhsm', process.env.SOFTHSM2_CONF ?? ''];
   const pin = process.env.KBUILD_SIGN_PIN ?? '';
   return {
-    // sign-file hands its PIN to OpenSSL's engines only; a provider reads it where the URI says (RFC 7512, 2.4).
+    // sign-file passes its PIN to OpenSSL's engines only. A provider reads the PIN from the file in the URI (RFC 7512, 2.4).
     argument:
       pin === '' ? key.pkcs11 : `${key.pkcs11}${key.pkcs11.includes('?') ? '&' : '?'}pin-source=file:${PIN}`,
     pin,

@@ -7,15 +7,15 @@ import { runUkify } from './ukify.ts';
 
 /** One way to boot a kernel and its initrd, and an entry of the boot menu: a profile of the UKI (UAPI.5). */
 export interface BootProfile {
-  /** Of the entry: FILE@ID, but FILE alone for the first one. */
+  /** Names the entry: FILE@ID, or FILE alone for the first profile. */
   readonly id: string;
   /** Shown in the menu in brackets, after the name of the system. */
   readonly title: string;
-  /** Follows what all profiles have on the kernel's command line. */
+  /** Words of the kernel command line, behind the words of all profiles. */
   readonly cmdline: readonly string[];
 }
 
-/** The kernel command line of a profile. `rootHash`: file with the root hash of /usr in text. */
+/** The kernel command line of a profile. `rootHash`: path of a file with the root hash of /usr in text. */
 export async function profileArguments(
   rootHash: string,
   common: readonly string[],
@@ -39,24 +39,24 @@ function osReleaseOf(osRelease: string, { id }: BootProfile): string {
 
 /**
  * A unified kernel image (UAPI.5): systemd-stub, kernel, initrd, os-release and a command line that carries the
- * root hash of /usr, so that what one signs is what boots. A further profile is three small sections: title,
+ * root hash of /usr, so that one signature covers everything that boots. A further profile is three small sections: title,
  * os-release and command line.
  */
 export const uki = recipe<{
   sdk: Target;
   kernel: Target;
   initrd: Target;
-  /** Initrds that follow it. */
+  /** Initrds behind the first one. */
   moreInitrds: readonly Target[];
-  /** An initrd with microcode; none, or one. */
+  /** An initrd with microcode: at most one. */
   microcode: readonly Target[];
-  /** The root hash of /usr in text: goes on the command line as usrhash=. */
+  /** The root hash of /usr in text, for usrhash= on the command line. */
   rootHash: Target;
-  /** What all profiles have in common. */
+  /** The words of the command line that all profiles have. */
   cmdline: readonly string[];
-  /** The file system of /usr, when that comes as one file (`usrImage`); none, or one. */
+  /** The file system of /usr, if it is one file (`usrImage`): at most one. */
   usrFile: readonly Target[];
-  /** At least one; the first is what boots unless somebody chooses. */
+  /** At least one. The first one boots by default. */
   profiles: readonly Plain<BootProfile>[];
   osRelease: string;
   /** Kernel release, for the .uname section. */
@@ -94,7 +94,7 @@ export const uki = recipe<{
       ...[initrd, ...inputs.moreInitrds].map(({ path }) => `--initrd=${path}`),
       ...microcode.map(({ path }) => `--microcode=${path}`),
       await words(first),
-      // ukify takes a file with a profile and nothing joined to it for a profile to be joined to another.
+      // If a file has a profile and nothing is joined to it, ukify assumes that it is to be joined to another file.
       ...(joined.length > 0 ? [about(first), ...joined] : []),
       await release('os-release', osRelease),
       `--uname=${uname}`,

@@ -7,13 +7,13 @@ interface UkifyRun {
   readonly epoch: number;
 }
 
-/** An EFI addon (systemd-stub(7)) with words for the kernel's command line: `cmdline` as ukify(1) takes it, or `@FILE`. */
+/** Makes an EFI addon (systemd-stub(7)) with words for the kernel command line. `cmdline`: the text, or `@FILE` (ukify(1)). */
 export async function runUkifyAddon(sdk: string, cmdline: string, out: string, run: UkifyRun): Promise<void> {
   const stub = join(sdk, 'usr/lib/systemd/boot/efi/addonx64.efi.stub');
   await runUkify(sdk, ['build', `--cmdline=${cmdline}`, `--stub=${stub}`, `--output=${out}`], run);
 }
 
-/** Runs ukify of the tool tree: a Python program, whose interpreter is told where its library is. */
+/** Runs ukify of the tool tree. It is a Python program, so the environment names Python's library there. */
 export async function runUkify(
   sdk: string,
   args: readonly string[],

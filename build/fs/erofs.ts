@@ -10,7 +10,7 @@ import { treeToTar } from '../tree/tar.ts';
 /** `lz4`: quick to make, for development. `zstd`: a third smaller, for releases. */
 export type Compression = 'lz4' | 'zstd';
 
-/** What decides about the bytes of a file system besides its tree. */
+/** The settings that decide about the bytes of a file system besides its tree. */
 export interface ErofsSettings {
   readonly compression: Compression;
   /** File system UUID. */
@@ -50,10 +50,10 @@ export function erofsArguments(
   ];
 }
 
-/** Settings, tools and where the image goes. */
+/** Settings, tools and the path of the image. */
 export interface MakeErofsOptions extends ErofsSettings {
   readonly tar: Readable;
-  /** Where the image shall be. */
+  /** Path of the new image. */
   readonly image: string;
   /** Tool tree with erofs-utils. */
   readonly sdk: string;
@@ -84,7 +84,7 @@ export async function makeErofs({
       ...(signal ? { signal } : {}),
     });
   } catch (error) {
-    throw broken ?? error; // a tar that breaks off is why mkfs.erofs complains
+    throw broken ?? error; // if the tar breaks off, its error is the cause of that of mkfs.erofs
   }
 }
 

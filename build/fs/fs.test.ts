@@ -10,7 +10,7 @@ import { rootHashOf } from './verity.ts';
 const uuid = 'c1b9d5a2-f162-11cf-9ece-0020afc76f16';
 
 describe('erofsArguments', () => {
-  test('pin everything that could differ between machines', () => {
+  test('pin all settings that could differ between machines', () => {
     const args = erofsArguments({ compression: 'zstd', uuid, epoch: 1_700_000_000 }, 'out', 3);
     for (const needed of ['-b4096', '-T1700000000', '--all-time', `-U${uuid}`, '--sort=path', '--tar=f']) {
       assert.ok(args.includes(needed), needed);

@@ -4,12 +4,12 @@ import { recipe, type Target } from '../graph/target.ts';
 
 const BLOCK = 4096;
 
-/** Where in a `usrImage` the hash tree begins. `size`: bytes of the erofs. */
+/** Offset of the hash tree in a `usrImage`, in bytes. `size`: bytes of the erofs. */
 export function hashOffset(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
-/** /usr as one file, for media that are not a disk of our own: the erofs, and behind it the hash tree of dm-verity. */
+/** /usr as one file, for ISOs and network boot: the erofs, and behind it the hash tree of dm-verity. */
 export const usrImage = recipe<{ usr: Target; hashTree: Target }>({
   from: import.meta.url,
   kind: 'file',
@@ -20,7 +20,7 @@ export const usrImage = recipe<{ usr: Target; hashTree: Target }>({
     try {
       await copySparse(usr.path, file);
       await copySparse(hashTree.path, file, { offset: start });
-      await file.truncate(start + hashTree.size); // what ends in zeros
+      await file.truncate(start + hashTree.size); // the hash tree may end in zeros, which the copy leaves out
     } finally {
       await file.close();
     }
@@ -28,8 +28,8 @@ export const usrImage = recipe<{ usr: Target; hashTree: Target }>({
 });
 
 /**
- * Kernel arguments besides usrhash= with which dm-verity takes a `usrImage`. The device is a link that the initrd makes
- * when it has the file, by the source that draisine.usr= names (packages/overlays/initrd/usr/lib/draisine/usr).
+ * The kernel arguments besides usrhash= for a /usr in a `usrImage`. The device is a link that the initrd makes when it has
+ * the file. draisine.usr= names the source of the file (packages/overlays/initrd/usr/lib/draisine/usr).
  */
 export function usrImageArguments(size: number): string[] {
   const device = '/dev/disk/draisine/usr';

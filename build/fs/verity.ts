@@ -37,7 +37,7 @@ export async function makeVerity(options: {
   const rootHash = (await readFile(told, 'utf8')).trim();
   const derived = await rootHashOf(hashTree);
   if (rootHash !== derived) {
-    throw new Failure(`veritysetup says the root hash is ${rootHash}, its hash tree says ${derived}`, {
+    throw new Failure(`veritysetup printed the root hash ${rootHash}, but its hash tree has ${derived}`, {
       where: image,
     });
   }

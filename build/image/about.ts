@@ -5,9 +5,9 @@ import { type Source, source, type Target } from '../graph/target.ts';
 import type { Image, KernelTargets } from './image.ts';
 import { type LockedPackages, lockedPackages } from './packages.ts';
 
-/** All that decides about an image besides its definition. */
+/** All settings that decide about an image besides its definition. */
 export interface ImageContext {
-  /** Folder of the checkout; sources are relative to it. */
+  /** Folder of the checkout. Paths of sources are relative to it. */
   readonly root: string;
   readonly lock: Lock;
   readonly version: string;
@@ -17,13 +17,13 @@ export interface ImageContext {
   readonly dev: boolean;
   /** SOURCE_DATE_EPOCH, seconds since 1970. */
   readonly epoch: number;
-  /** PEM, of the key that signs kernel modules; none: what needs one fails when it is made. */
+  /** Certificate of the key that signs kernel modules, in PEM. If it is empty, targets that need it fail. */
   readonly certificate: string;
-  /** root.json, the keys by which a box trusts releases and channels; none: it is told by its machine config. */
+  /** root.json: the keys by which a box trusts releases and channels. Without it, the machine config has to name them. */
   readonly trust?: string;
 }
 
-/** What every part of an image's graph is made from. */
+/** The inputs of every part of an image's graph. */
 export interface About extends ImageContext {
   readonly image: Image;
   /** The name of the image's target `part`: `IMAGE:part`. */
@@ -34,18 +34,18 @@ export interface About extends ImageContext {
   /** The tool tree that assembles images. */
   readonly sdk: Target;
   readonly kernel: KernelTargets;
-  /** What os-release and boot menus say. */
+  /** The names in os-release and in boot menus. */
   readonly identity: { readonly name: string; readonly version: string; readonly image: string };
-  /** Identifiers that must be unique, but the same in every build, are hashes of it and of what they name. */
+  /** Unique identifiers that are the same in every build are hashes of this seed and of a name. */
   readonly seed: string;
   /**
-   * Of dm-verity, in hexadecimal. The same for all releases of an image: what is the same block in two of them has
-   * the same hash, so that the hash tree of one is an index of what the other has already.
+   * Salt of dm-verity, in hexadecimal. All releases of an image have the same salt, so equal blocks of two releases have
+   * equal hashes. An update finds the blocks that it has already in the hash tree.
    */
   readonly salt: string;
 }
 
-/** All that `usr()`, `boot()`, `media()`, `netboot()` and `bill()` of one image share. */
+/** The common inputs of `usr()`, `boot()`, `media()`, `netboot()` and `bill()` of one image. */
 export function about(image: Image, context: ImageContext): About {
   const { root, lock, version, dev, certificate, series = '' } = context;
   const packages = lockedPackages(lock);

@@ -34,7 +34,7 @@ describe('accountFiles', () => {
     assert.equal(text('etc/gshadow'), 'root:!*::\nshadow:!*::\nkvm:!*::\n');
   });
 
-  test('says the same in sysusers.d(5)', () => {
+  test('writes the same accounts in sysusers.d(5)', () => {
     const { content } = sysusersFile(accounts) as { content: { inline?: string } };
     assert.equal(
       content.inline,
@@ -42,7 +42,7 @@ describe('accountFiles', () => {
     );
   });
 
-  test('only group shadow reads the shadow files', () => {
+  test('only the group shadow can read the shadow files', () => {
     for (const path of ['etc/shadow', 'etc/gshadow']) {
       const { mode, uid, gid } = files.get(path) ?? assert.fail(path);
       assert.deepEqual([mode, uid, gid], [0o640, 0, 42]);
@@ -65,7 +65,7 @@ describe('checkAccounts', () => {
     checkAccounts(tree, accounts, (path) => (path.endsWith('some.conf') ? text : 'u wrong -'));
   };
 
-  test('takes what is pinned or said to be unused', () => {
+  test('accepts accounts that are pinned or listed as unused', () => {
     check(
       'u sshd - "sshd user" /run/sshd',
       'g kvm -',

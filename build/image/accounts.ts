@@ -23,13 +23,13 @@ export interface User {
 export interface Accounts {
   readonly users: readonly User[];
   readonly groups: readonly Group[];
-  /** Accounts that some package's sysusers.d names and the image goes without. */
+  /** Accounts that a package's sysusers.d names and the image does not have. */
   readonly unused: readonly string[];
 }
 
 /**
- * Where podman takes the ranges of `--userns=auto` from: the name and the numbers that podman-run(1) asks for, above
- * those that useradd gives to users. Pinned, as volumes carry the numbers.
+ * The range from which podman takes user ids for `--userns=auto`. podman-run(1) says the name. The numbers are above
+ * those that useradd gives to users. They are pinned, because files in volumes carry them.
  */
 const SUBORDINATE = 'containers:2147483647:2147483648\n';
 
@@ -57,11 +57,11 @@ export function accountFiles({ users, groups }: Accounts): Generated[] {
 }
 
 /**
- * The same as sysusers.d(5), for machines with users of their own: those have lists of their own, in front of the
- * release's, and get added what a release brings.
+ * The same accounts in sysusers.d(5). A machine with users of its own has its own lists, which hide those of the release.
+ * systemd-sysusers adds the accounts of a new release there.
  */
 export function sysusersFile({ users, groups }: Accounts): Generated {
-  // By its name: where a machine has given the number to another group, the account must not come to be in that one.
+  // The group's name, not its number: a machine may have given the number to another group.
   const groupOf = (gid: number) => groups.find((group) => group.gid === gid)?.name ?? gid;
   const rows = [
     ...groups.map(({ name, gid }) => `g ${name} ${gid}`),
@@ -79,8 +79,8 @@ export function declaredIn(text: string): string[] {
 }
 
 /**
- * Every user and group that a package declares (sysusers.d(5)) must be pinned or said to be unused, or its number
- * would depend on the order in which packages came.
+ * Every user and group that a package declares (sysusers.d(5)) must be pinned or listed as unused. Otherwise its number
+ * would depend on the order of the packages.
  */
 export function checkAccounts(tree: Tree, accounts: Accounts, read: (path: string) => string): void {
   const known = new Set(

@@ -8,21 +8,21 @@ import { osRelease } from './fixups.ts';
 import type { Usr } from './usr.ts';
 
 /**
- * Time of the files in initrd and microcode: no lock's. Where none of the files has changed, two releases have the same
- * initrd, which an update then need not fetch. 1980, as FAT has it.
+ * Time of the files in initrd and microcode. It does not come from the lock, so two releases with the same files have the
+ * same initrd, and an update need not fetch it. 1980 is the first year of FAT.
  */
 const INITRD_EPOCH = 315_532_800;
 
-/** What an image boots with. */
+/** The boot parts of an image. */
 export interface Boot {
   readonly kernel: Target;
   /** Output: a .config file. */
   readonly config: Target;
-  /** None, or one. */
+  /** At most one. */
   readonly microcode: readonly Target[];
   readonly initrd: Target;
   readonly uki: Target;
-  /** What every unified kernel image of this image has in common. */
+  /** The inputs that all unified kernel images of this image share. */
   readonly ukiParts: {
     readonly sdk: Target;
     readonly kernel: Target;
@@ -35,7 +35,7 @@ export interface Boot {
   };
 }
 
-/** Kernel, microcode and initrd become one unified kernel image that knows the root hash of /usr. */
+/** Makes one unified kernel image of kernel, microcode, initrd and the root hash of /usr. */
 export function boot(about: About, usr: Usr): Boot {
   const { image, named, at, sdk, dev, epoch } = about;
   const kernel = kernelImage(named('kernel'), { kernel: about.kernel.kernel });

@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import { imageNames, readImage } from '../product/images.ts';
 import { checkImage } from './check-image.ts';
 
-test('the images of this checkout are images', async () => {
+test('the images of this checkout pass the check', async () => {
   for (const name of imageNames()) assert.equal((await readImage(name)).name, name);
 });
 
-test('what is no image is told with the field, and where', async () => {
+test('an error names each wrong field and its path', async () => {
   const n100 = await readImage('n100');
   const [oci] = n100.testImages;
   const cases: [unknown, RegExp][] = [

@@ -2,11 +2,11 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import type { Image } from './image.ts';
 
 /*
- * tsx strips types without a look at them, so what a definition says is checked when it is read. The checks follow the
- * types: a field of Image without one is an error of the compiler, one without a type an error here.
+ * tsx removes types without checking them, so a definition is checked when it is read. The checks follow the types. A
+ * field of Image without a check is a compiler error, and a field that Image does not have is an error here.
  */
 
-/** The faults of a value at a JSON path; empty when it is as wanted. */
+/** The faults of a value at a JSON path; empty if it has none. */
 type Check = (value: unknown, at: string) => string[];
 
 function is(want: string, test: (value: unknown) => boolean): Check {
@@ -37,7 +37,7 @@ function fields<T>(checks: { readonly [K in keyof T]-?: Check }): Check {
     const surplus = Object.keys(value).filter((key) => !Object.hasOwn(checks, key));
     return [
       ...Object.entries<Check>(checks).flatMap(([key, check]) => check(value[key], `${at}.${key}`)),
-      ...surplus.map((key) => `${at}.${key} is no field that an image has there`),
+      ...surplus.map((key) => `${at}.${key} is not a field of an image`),
     ];
   };
 }
@@ -55,7 +55,7 @@ const text = is('a text', (value) => typeof value === 'string');
 const texts = list(text);
 const flag = is('true or false', (value) => typeof value === 'boolean');
 const count = is('a whole number', (value) => Number.isSafeInteger(value) && (value as number) >= 0);
-/** Becomes part of names of targets and files. */
+/** A part of names of targets and files. */
 const name = is(
   'a name of a–z, 0–9, "." and "-"',
   (value) => typeof value === 'string' && /^[a-z0-9][a-z0-9.-]*$/.test(value),
@@ -142,7 +142,7 @@ const image = fields<Image>({
   testImages: list(fields<Image['testImages'][number]>({ name, set: text, entrypoint: texts })),
 });
 
-/** What `images/FOLDER/image.ts` exports, as an image. Throws badInput that names the fields that are wrong. */
+/** Checks that the export of `images/FOLDER/image.ts` is an image. Throws badInput that names the wrong fields. */
 export function checkImage(value: unknown, folder: string): Image {
   const where = `images/${folder}/image.ts`;
   if (value === undefined) {
@@ -150,16 +150,16 @@ export function checkImage(value: unknown, folder: string): Image {
   }
   const faults = image(value, '$');
   if (faults.length > 0) {
-    throw badInput(`this is no image\n  ${faults.slice(0, 5).join('\n  ')}`, {
+    throw badInput(`this is not an image\n  ${faults.slice(0, 5).join('\n  ')}`, {
       where,
-      hint: 'correct it; npx tsc --noEmit tells the lines',
+      hint: 'correct it; npx tsc --noEmit shows the lines',
     });
   }
   const checked = value as Image;
   if (checked.name !== folder) {
     throw badInput(`$.name is "${checked.name}", but its folder is ${folder}`, {
       where,
-      hint: 'name it as its folder: targets and out/ are named by it',
+      hint: 'give it the name of its folder, because targets and out/ use this name',
     });
   }
   return checked;

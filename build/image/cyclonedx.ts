@@ -61,7 +61,7 @@ function ofPackage(component: Component) {
   };
 }
 
-/** An expression covers single licences too; what Debian's copyright file declares (`acknowledgement`). */
+/** The licence as an expression (also for one licence), `declared` because it comes from Debian's copyright file. */
 function licencesOf({ licence }: Component): object {
   return licence === undefined ? {} : { licenses: [{ expression: licence, acknowledgement: 'declared' }] };
 }

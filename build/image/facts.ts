@@ -16,13 +16,13 @@ import {
 type File = Extract<Entry, { type: 'file' }>;
 type Table = Readonly<Record<string, string>>;
 
-/** What release notes compare and boxes ask about an image, out of its tree: facts.json. */
+/** The content of facts.json: facts from an image's tree that release notes compare and boxes ask for. */
 export interface ImageFacts {
-  /** As `uname -r` prints it; empty: there is none. */
+  /** The kernel release, as `uname -r` prints it; empty without a kernel. */
   readonly kernel: string;
   /** Pool features that the image's ZFS can read; undefined without ZFS. */
   readonly zfsFeatures?: readonly string[];
-  /** By path: mode, owner and capabilities of what runs with other rights. */
+  /** Programs that run with other rights than their caller: path → mode, owner and capabilities. */
   readonly privileged: Table;
   readonly units: Table;
   readonly users: Table;
@@ -31,10 +31,10 @@ export interface ImageFacts {
   readonly listeners: Table;
 }
 
-/** OpenZFS's lists of features by version, as its package has them (zpool-features(7), COMPATIBILITY). */
+/** Path of OpenZFS's list of features of one version (zpool-features(7), COMPATIBILITY). */
 const COMPATIBILITY = /^usr\/share\/zfs\/compatibility\.d\/openzfs-(\d+)\.(\d+)-linux$/;
 
-/** Pool features in the list of the newest OpenZFS that the package knows: its own. */
+/** Pool features in the list of the newest OpenZFS version, which is the package's own. */
 function newestFeatures(files: readonly File[], read: (file: File) => string): string[] | undefined {
   const lists = files.flatMap((file) => {
     const [, major, minor] = COMPATIBILITY.exec(file.path) ?? [];

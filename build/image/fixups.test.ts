@@ -37,7 +37,7 @@ describe('unitLinks', () => {
   const tree = treeOf(file(`${UNITS}/ssh.service`), file(`${UNITS}/getty@.service`));
   const enable = (unit: string) => ({ ...none, enabledUnits: [{ unit, wantedBy: 'multi-user.target' }] });
 
-  test('enables by links in /usr; an instance is a link to its template', () => {
+  test('enables units by links in /usr; an instance is a link to its template', () => {
     const targets = (fixups: Fixups) =>
       unitLinks(tree, fixups).map((entry) => [entry.path, entry.type === 'symlink' && entry.target]);
     assert.deepEqual(targets({ ...enable('ssh.service'), unitAliases: { 'sshd.service': 'ssh.service' } }), [
@@ -49,7 +49,7 @@ describe('unitLinks', () => {
     ]);
   });
 
-  test('a unit that is not there would be a dead link', () => {
+  test('a missing unit is an error', () => {
     fails(() => unitLinks(tree, enable('nope.service')), /no unit nope\.service in the image/);
     fails(() => unitLinks(tree, enable('nope@x.service')), /no unit nope@\.service/);
     fails(
@@ -60,7 +60,7 @@ describe('unitLinks', () => {
 });
 
 describe('adjust', () => {
-  test('gives a program one capability in the place of setuid', () => {
+  test('gives a program one capability instead of setuid', () => {
     const mode = {
       path: 'usr/bin/newuidmap',
       mode: 0o755,
@@ -77,7 +77,7 @@ describe('adjust', () => {
 
   const tree = treeOf(file('usr/bin/agent'), file('usr/lib/dracut/tool', 'x', { mode: 0o755 }));
 
-  test('gives owner and mode, and moves', () => {
+  test('sets owner and mode, and moves files', () => {
     const { entries } = adjust(tree, {
       modes: [{ path: 'usr/bin/agent', mode: 0o2755, uid: 0, gid: 988 }],
       moves: { 'usr/lib/dracut/tool': 'usr/libexec/tool' },
@@ -90,7 +90,7 @@ describe('adjust', () => {
     );
   });
 
-  test('what moves or marks nothing is an error that names all of it', () => {
+  test('one error names all moves and modes without effect', () => {
     fails(
       () =>
         adjust(tree, {
@@ -107,12 +107,12 @@ describe('caBundle', () => {
   const read = (path: string) =>
     ({ [`${at}/a.crt`]: 'A', [`${at}/b.crt`]: 'B\n\n' })[path] ?? assert.fail(path);
 
-  test('has every certificate in order, each ending in one newline', () => {
+  test('has every certificate in order, each with one newline at its end', () => {
     const tree = treeOf(file(`${at}/a.crt`), file(`${at}/b.crt`), file(`${at}/README`), dir(`${at}/c.crt`));
     assert.equal(textOf(caBundle(tree, read)), 'A\nB\n');
   });
 
-  test('none at all is an error, not an empty bundle', () => {
+  test('an image without certificates is an error', () => {
     fails(() => caBundle(treeOf(file(`${at}/README`)), read), /no CA certificates/);
   });
 });
@@ -130,13 +130,13 @@ describe('varAsTmpfiles', () => {
     assert.equal(textOf(varAsTmpfiles(tree, none)), 'd /var/mail 2775 0 8 -\nL /var/spool - - - - mail\n');
   });
 
-  test('what a package makes itself, with an age to clean up by, is left to it', () => {
+  test("a path in a package's own tmpfiles.d is left out, so that its age holds", () => {
     const tree = treeOf(dir('var'), dir('var/log'), dir('var/tmp'), file('usr/lib/tmpfiles.d/tmp.conf'));
     const read = () => '# x\nq /var/tmp 1777 root root 30d\nz /var/log 0755 root root -\n';
     assert.equal(textOf(varAsTmpfiles(tree, read)), 'd /var/log 0755 0 0 -\n');
   });
 
-  test('a file there is refused with its origin', () => {
+  test('a file in /var is refused with its origin', () => {
     const origin = 'deb:some';
     fails(
       () => varAsTmpfiles(treeOf(file('var/lib/db', 'x', { origin })), none),
@@ -151,7 +151,7 @@ describe('varAsTmpfiles', () => {
 });
 
 describe('onlyUsr', () => {
-  test('/usr stays, /etc becomes its defaults, /var and empty folders of / go', () => {
+  test('/usr stays, /etc becomes the defaults, /var and empty folders of / are left out', () => {
     const { entries } = onlyUsr(
       treeOf(
         dir('usr'),

@@ -13,27 +13,27 @@ function capabilityXattr(name: keyof typeof CAPABILITIES): string {
   return data.toString('base64');
 }
 
-/** What maintainer scripts would have done, as data. Each piece is a pure function from data to entries. */
+/** The effects of maintainer scripts, as data. Each part is made by a pure function from data to entries. */
 export interface Fixups {
   /** Unit → target that wants it, as links below usr/lib/systemd/system. */
   readonly enabledUnits: readonly { readonly unit: string; readonly wantedBy: string }[];
   readonly unitAliases: Readonly<Record<string, string>>;
-  /** Symlinks that update-alternatives or a postinst would have made: path → target. */
+  /** Symlinks that update-alternatives or a postinst would make: path → target. */
   readonly links: Readonly<Record<string, string>>;
-  /** Owner and mode that a postinst would have given a packaged file. */
+  /** Owner and mode that a postinst would give to a packaged file. */
   readonly modes: readonly {
     readonly path: string;
     readonly mode: number;
     readonly uid: number;
     readonly gid: number;
-    /** One capability the program has, whoever runs it, as `setcap cap_…=ep` gives it. */
+    /** A capability that the program has for every caller (`setcap cap_…=ep`). */
     readonly capability?: keyof typeof CAPABILITIES;
   }[];
-  /** A file (or a folder's single file) that belongs elsewhere: from → to. */
+  /** Files that belong elsewhere: from → to. */
   readonly moves: Readonly<Record<string, string>>;
 }
 
-/** Links for enabled units; a unit that is not in the tree is an error, since it would be a dead link. */
+/** Links for enabled units. A unit that is not in the tree is an error, because its link would lead nowhere. */
 export function unitLinks(tree: Tree, { enabledUnits, unitAliases }: Fixups): Generated[] {
   const folder = 'usr/lib/systemd/system';
   const present = new Set(tree.entries.map(({ path }) => path));
@@ -61,7 +61,7 @@ export function links(data: Readonly<Record<string, string>>): Generated[] {
   return Object.entries(data).map(([path, target]) => generatedLink(path, target, 'links'));
 }
 
-/** Applies `moves` and `modes`; a path that is not there is an error, since the entry does nothing. */
+/** Applies `moves` and `modes`. A path that is not in the tree is an error, because its entry has no effect. */
 export function adjust(tree: Tree, { modes, moves }: Pick<Fixups, 'modes' | 'moves'>): Tree {
   const left = new Set([...modes.map(({ path }) => path), ...Object.keys(moves)]);
   const entries = tree.entries.map((entry): Entry => {
@@ -120,9 +120,9 @@ export function osRelease(identity: { name: string; version: string; image: stri
 }
 
 /**
- * What the packages have in /var, as tmpfiles.d(5) lines: /var is made at run time, on the state partition.
- * What a package's tmpfiles.d makes already is left to it: of two lines for a path the first file's wins, and an age to
- * clean up by, as /var/tmp has, would be lost.
+ * The packages' folders and links in /var, as tmpfiles.d(5) lines: /var is made at run time, on the state partition.
+ * Paths that a package's own tmpfiles.d makes are left out. Of two lines for one path, the first file's line wins, and the
+ * package's line may have an age for the clean-up, e.g. that of /var/tmp.
  */
 export function varAsTmpfiles(tree: Tree, read: (path: string) => string): Generated {
   const declared = new Set(
@@ -139,7 +139,7 @@ export function varAsTmpfiles(tree: Tree, read: (path: string) => string): Gener
     else
       throw badInput(`/${entry.path} is a file in /var, which the image does not carry`, {
         where: entry.origin,
-        hint: 'trim it, or make it by a tmpfiles.d entry',
+        hint: 'trim it, or make it with a tmpfiles.d entry',
       });
   }
   return generatedFile(
@@ -149,10 +149,10 @@ export function varAsTmpfiles(tree: Tree, read: (path: string) => string): Gener
   );
 }
 
-/** Where the vendor's /etc lies: below the machine's own, which is an overlay over it. */
+/** The folder of the image's /etc. It is the lower layer of the machine's /etc, which is an overlay. */
 export const VENDOR_ETC = 'usr/share/draisine/etc';
 
-/** The tree of /usr alone: /etc moves to VENDOR_ETC, /var is left to tmpfiles.d, empty folders of / go. */
+/** The tree of /usr alone. /etc moves to VENDOR_ETC, tmpfiles.d makes /var, and empty folders of / are left out. */
 export function onlyUsr(tree: Tree): Tree {
   const entries: Entry[] = [];
   for (const entry of tree.entries) {

@@ -1,7 +1,7 @@
 import type { Entry } from '../tree/entry.ts';
 import { inlineContent } from '../tree/overlay.ts';
 
-/** An entry that no package carries; its origin says which fix-up made it. */
+/** An entry that comes from no package. Its origin names the fix-up that made it. */
 export type Generated = Entry;
 
 interface Ownership {
@@ -10,7 +10,7 @@ interface Ownership {
   readonly gid?: number;
 }
 
-/** A file whose content a recipe made; `by` tells `why` who did. */
+/** A file whose content a recipe made. `by` names the maker, for `why`. */
 export function generatedFile(
   path: string,
   content: string | Uint8Array,

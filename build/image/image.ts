@@ -11,52 +11,52 @@ import type { Fixups } from './fixups.ts';
 import type { LockedPackages } from './packages.ts';
 import type { Overlay } from './tree.ts';
 
-/** A kernel as an image sees it: a value. */
+/** The kernel of an image, as a value. */
 export interface Kernel {
-  /** What of the lock and the key it is made from. */
+  /** Makes the kernel's targets from the lock and the certificate of the signing key. */
   readonly from: (packages: LockedPackages, certificate: string) => KernelTargets;
-  /** What recipes build for it, for the bill of materials: a name, and the package of a set that has the source. */
+  /** The parts that recipes build, for the bill of materials: a name, and the package of a set with the source. */
   readonly built: readonly { readonly name: string; readonly set: string; readonly package: string }[];
-  /** Module names, what they depend on comes with them; or all that it has. */
+  /** Names of modules, which bring their dependencies; or all modules. */
   readonly modules: readonly string[] | 'all';
-  /** Whether it loads only modules that our key has signed: then `from` is given a certificate and names a signer. */
+  /** True if the kernel loads only modules that our key has signed. Then `from` gets a certificate and names a signer. */
   readonly signed: boolean;
 }
 
-/** What a kernel gives to the graph of an image. */
+/** The parts of a kernel in the graph of an image. */
 export interface KernelTargets {
   /** A `Package` with boot/vmlinuz-RELEASE, boot/config-RELEASE and the modules. */
   readonly kernel: Target;
   /** A `Tree` with modules.builtin of that kernel, made without compiling anything. */
   readonly drivers: Target;
-  /** RELEASE, as uname(1) says it. */
+  /** RELEASE of the paths, as `uname -r` prints it. */
   readonly release: string;
   /** Modules that recipes build against it; each a `Tree` below usr/lib/modules/RELEASE. */
   readonly extraModules: readonly Target[];
-  /** What signs all modules, when they are to be signed by us. */
+  /** The tools that sign all modules; undefined if we do not sign them. */
   readonly signer?: { readonly headers: Target; readonly compiler: Target; readonly sandbox: Target };
 }
 
-/** What processors and devices are given at boot, out of packages of one set. */
+/** Microcode and firmware, out of packages of one set. */
 export interface Firmware {
   readonly set: string;
-  /** Packages with firmware: the image carries what its modules ask for and one of the globs `only` matches. */
+  /** Packages with firmware. The image carries the files that its modules ask for and that match one of the globs `only`. */
   readonly packages: readonly string[];
   /** Globs below /usr/lib/firmware. */
   readonly only: readonly string[];
   readonly microcode: readonly (Microcode & { readonly package: string })[];
 }
 
-/** A file of the image that a recipe makes out of sources of the checkout. */
+/** A file of the image that a recipe makes from sources of the checkout. */
 export interface MadeFile {
   /** `usr/lib/draisine/box.js`. */
   readonly path: string;
   readonly mode: number;
-  /** `name`: of the target. `at`: a file or folder of the checkout. */
+  /** Makes the target of this `name`. `at` gives a file or folder of the checkout. */
   readonly from: (name: string, at: (path: string) => Source) => Target;
 }
 
-/** One product: everything that decides about its bytes, and nothing else. */
+/** One product: all settings that decide about its bytes, and no others. */
 export interface Image {
   readonly name: string;
   /** Package set of the lock. */
@@ -70,19 +70,19 @@ export interface Image {
   readonly accounts: Accounts;
   readonly fixups: Fixups;
   readonly initrd: { readonly plan: InitrdPlan; readonly modules: readonly string[] };
-  /** What the initrd needs besides when /usr comes over the network: an initrd of its own, loaded after that one. */
+  /** The additional files for a /usr from the network. They are a second initrd, loaded after the first. */
   readonly netboot: { readonly plan: InitrdPlan; readonly modules: readonly string[] };
-  /** Kernel command line besides usrhash=, on every medium and in every profile. */
+  /** Words of the kernel command line for every medium and profile. usrhash= is added. */
   readonly cmdline: readonly string[];
   /**
-   * Entries of the boot menu, the first boots by itself. Media that have no place for the state partition offer those
-   * with root=tmpfs only.
+   * Entries of the boot menu. The first one boots by default. Media without room for a state partition offer only the
+   * entries with root=tmpfs.
    */
   readonly profiles: readonly BootProfile[];
-  /** How long the boot menu is shown. */
+  /** Seconds for which the boot menu is shown. */
   readonly menuSeconds: number;
   readonly partitions: PartitionPlan;
-  /** Of a release build; `build --dev` takes lz4. */
+  /** Compression of a release build. `build --dev` uses lz4. */
   readonly compression: Compression;
   /** Sets whose packages become container images for the tests. */
   readonly testImages: readonly {

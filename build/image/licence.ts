@@ -17,12 +17,12 @@ const EXACT: Readonly<Record<string, string>> = {
   zlib: 'Zlib',
 };
 
-/** A short name of copyright-format 1.0 as an SPDX identifier; undefined for one that has none for certain. */
+/** The SPDX identifier of a short name of copyright-format 1.0; undefined if there is no certain one. */
 function spdxName(name: string): string | undefined {
   const [, family, version = '', later] = /^((?:A|L)?GPL|GFDL)-(\d+(?:\.\d+)?)(\+)?$/i.exec(name) ?? [];
   if (family === undefined) return EXACT[name.toLowerCase()];
   const dotted = version.includes('.') ? version : `${version}.0`;
-  // Only the versions that there are.
+  // Only versions that exist.
   const known = /^(GPL-[123]\.0|LGPL-(2\.0|2\.1|3\.0)|AGPL-3\.0|GFDL-1\.[123])$/;
   const plain = `${family.toUpperCase()}-${dotted}`;
   return known.test(plain) ? `${plain}-${later ? 'or-later' : 'only'}` : undefined;
@@ -37,7 +37,7 @@ function spdxExpression(text: string): string | undefined {
 
 /**
  * The licences of all files that a machine-readable copyright file (copyright-format 1.0) lists, as an SPDX licence
- * expression. Undefined unless each of them has an SPDX identifier: a part would claim too much.
+ * expression. Undefined unless each of them has an SPDX identifier: an incomplete expression would be wrong.
  */
 export function declaredLicence(copyright: string): string | undefined {
   if (!/^format:\s*\S*copyright-format\/1\.0/im.test(copyright.slice(0, 1000))) return undefined;
@@ -45,7 +45,7 @@ export function declaredLicence(copyright: string): string | undefined {
   try {
     stanzas = parseStanzas(copyright, 'copyright');
   } catch (error) {
-    if (error instanceof Failure) return undefined; // written by hand, for people: some are not well-formed
+    if (error instanceof Failure) return undefined; // people write these files by hand, and some are not well-formed
     throw error;
   }
   const found = new Set<string>();

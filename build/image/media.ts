@@ -12,7 +12,7 @@ import type { Boot } from './boot.ts';
 import { prettyName } from './fixups.ts';
 import type { Usr } from './usr.ts';
 
-/** Artifacts to be written on a medium: a disk as it is, compressed and with its block map, and an ISO. */
+/** Artifacts for media: a disk image, the same image compressed, its block map, and an ISO. */
 export function media(about: About, usr: Usr, boot: Boot): Readonly<Record<string, Target>> {
   const { named, sdk, dev } = about;
   const diskTarget = diskImage(about, usr, boot);

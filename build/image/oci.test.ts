@@ -57,7 +57,7 @@ interface Descriptor {
   readonly size: number;
 }
 
-test('an OCI image layout whose digests and sizes are true, from index to layer', async () => {
+test('the archive is an OCI image layout with correct digests and sizes, from index to layer', async () => {
   const { members } = await build();
   const json = <T>(bytes: Buffer | undefined) => JSON.parse(String(bytes)) as T;
   const follow = ({ digest, size }: Descriptor): Buffer => {
@@ -91,13 +91,13 @@ test('an OCI image layout whose digests and sizes are true, from index to layer'
   );
   assert.equal(files.get('usr/bin/busybox')?.mode, 0o755);
   assert.equal(files.get('usr/bin/httpd')?.linkname, 'busybox');
-  assert.equal(files.get('usr/bin/sh')?.linkname, 'dash', 'what the package brings stays');
+  assert.equal(files.get('usr/bin/sh')?.linkname, 'dash', 'the files of the package stay');
   assert.equal(files.get('bin')?.linkname, 'usr/bin');
   assert.equal(files.get('tmp/')?.mode ?? files.get('tmp')?.mode, 0o1777);
   assert.ok(![...files.keys()].some((name) => name.includes('readme')));
 });
 
-test('the same bytes each time, and the time only through its input', async () => {
+test('two builds give the same bytes, and the time comes from the input only', async () => {
   const first = await build();
   assert.deepEqual((await build()).bytes, first.bytes);
   assert.notDeepEqual((await build(0)).bytes, first.bytes);

@@ -86,7 +86,7 @@ const file = (path: string, content: string | Uint8Array): Entry => ({
   content: inlineContent(content),
 });
 
-/** What the packages bring without their documentation, busybox under the names of its programs, and what containers expect. */
+/** The files of the packages without documentation, links from program names to busybox, and the files that containers expect. */
 async function rootFileSystem(targets: readonly { readonly path: string }[]): Promise<Tree> {
   const packages = await Promise.all(targets.map(({ path }) => readPackage(path)));
   const { tree } = trimTree(mergeLayers([{ packages }]), [
@@ -116,7 +116,7 @@ async function rootFileSystem(targets: readonly { readonly path: string }[]): Pr
   return { entries: [...entries, ...aliases].sort((a, b) => (a.path < b.path ? -1 : 1)) };
 }
 
-/** The files of an OCI image layout with one layer, which is a tar (image-spec: image-layout.md, manifest.md, config.md). */
+/** The files of an OCI image layout with one layer, a tar (image-spec: image-layout.md, manifest.md, config.md). */
 async function layoutOf(
   layer: string,
   { name, entrypoint, epoch }: { name: string; entrypoint: readonly string[]; epoch: number },

@@ -18,7 +18,7 @@ export interface LockedPackages {
   tools(...sets: readonly string[]): Target;
   /** The one package of a set whose name matches. */
   nameOf(set: string, pattern: RegExp): string;
-  /** Its version there. */
+  /** The version of a package in a set. */
   version(set: string, name: string): string;
 }
 
@@ -80,7 +80,7 @@ export function lockedPackages(lock: Lock): LockedPackages {
       if (names.length === 1 && names[0]) return names[0];
       throw badInput(`${names.length} packages of the set ${set} match ${pattern}: ${names.join(', ')}`, {
         where: LOCK,
-        hint: 'exactly one must',
+        hint: 'exactly one must match',
       });
     },
   };

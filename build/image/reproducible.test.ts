@@ -27,7 +27,7 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Serves the .debs of this machine's store, so that a build with an empty store needs no network. */
+/** Serves the .debs from this machine's store. So a build with an empty store needs no network. */
 async function localMirror(): Promise<{ url: string; close(): void }> {
   const { artifacts } = await smallTargets();
   const debs = makeGraph(Object.values(artifacts)).nodes.flatMap(({ target }) =>
@@ -111,7 +111,7 @@ async function build({ name, umask, jobs, uid, env }: Surroundings): Promise<Rec
   return JSON.parse(stdout) as Record<string, string>;
 }
 
-/** Whether another user could read the checkout and run this Node. */
+/** True if another user can read the checkout and run this Node. */
 async function readableByOthers(): Promise<boolean> {
   for (let path = root; path !== '/'; path = join(path, '..'))
     if (((await stat(path)).mode & 0o001) === 0) return false;
@@ -120,11 +120,12 @@ async function readableByOthers(): Promise<boolean> {
   return true;
 }
 
-test('every artifact is the same bytes from two empty stores, whatever surrounds the build', async (t) => {
+test('builds from two empty stores in different surroundings give the same bytes for every artifact', async (t) => {
   const first = await build({ name: 'a', umask: '022', jobs: 2, env: { TZ: 'UTC', LANG: 'C' } });
   assert.ok(Object.keys(first).some((name) => name.endsWith(':disk.zst')));
   const otherUser = process.getuid?.() === 0 && (await readableByOthers());
-  if (!otherUser) t.diagnostic('not root, or the checkout is closed to others: both builds ran as this user');
+  if (!otherUser)
+    t.diagnostic('not root, or other users cannot read the checkout: both builds ran as this user');
   const second = await build({
     name: 'another-home',
     umask: '077',

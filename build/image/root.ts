@@ -8,8 +8,8 @@ import { writeFolder } from '../tree/folder.ts';
 const BUILTIN = /^(?:usr\/)?(lib\/modules\/[^/]+\/modules\.builtin)$/;
 
 /**
- * Of a kernel package only the list of what is compiled in. In the place of an image's modules it makes a tree for
- * looking at: modules of recipes, minutes of compiling, are not waited for. Output: `Tree`.
+ * The list of built-in modules of a kernel package. A tree for checks has this list instead of the image's modules, so
+ * that nobody waits minutes for modules to be compiled. Output: `Tree`.
  */
 export const builtinList = recipe<{ kernel: Target }>({
   from: import.meta.url,
@@ -24,7 +24,7 @@ export const builtinList = recipe<{ kernel: Target }>({
   },
 });
 
-/** The files of a tree as a folder, for tools that look at them. */
+/** The files of a tree as a folder, for tools that read them. */
 export const treeFolder = recipe<{ tree: Target }>({
   from: import.meta.url,
   kind: 'dir',

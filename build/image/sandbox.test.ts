@@ -9,7 +9,7 @@ import { shellQuote } from '../../sdk/lib/shell.ts';
 import { runSandboxed } from '../../sdk/sandbox.ts';
 import { sdkTree } from './sdk.ts';
 
-// The real bwrap of the tool tree: what it says when a host refuses is what runSandboxed has to know.
+// The real bwrap of the tool tree, because runSandboxed has to recognize its message on a host that refuses.
 
 /** A script that runs `true` in the sandbox and prints how it went. */
 const SCRIPT = (tree: string) => `
@@ -23,7 +23,7 @@ const SCRIPT = (tree: string) => `
   }
 `;
 
-/** Runs a shell command in a new user namespace where no further one may be made; undefined if that cannot be had. */
+/** Runs a shell command in a user namespace that forbids further ones; undefined if this host cannot make one. */
 function withoutNamespaces(t: TestContext, map: readonly string[], command: string): string | undefined {
   const script = `echo 0 >/proc/sys/user/max_user_namespaces || exit 77; exec ${command}`;
   const { error, status, stdout } = spawnSync(
@@ -66,7 +66,7 @@ test('the sandbox has the tree as its root, and shows nothing of this machine', 
   }
 });
 
-test('a host that forbids user namespaces: one clear error for a user, no hindrance for root', async (t) => {
+test('a host that forbids user namespaces gives a user one clear error, and root can still build', async (t) => {
   const tree = await sdkTree('sdk-image');
   const drop = 'setpriv --ambient-caps=-all --inh-caps=-all';
   const asUser = withoutNamespaces(t, ['--map-user=1000', '--map-group=1000'], `${drop} ${nodeWith(tree)}`);

@@ -13,7 +13,7 @@ import { dir, file, symlink } from '../tree/testing.ts';
 import { declaredLicence } from './licence.ts';
 import { cyclonedx, sbom } from './sbom.ts';
 
-/** Of SPDX 2.3's schema what a document like ours must keep to; nothing else is allowed in. */
+/** The part of SPDX 2.3's schema that our documents use. Other fields are not allowed. */
 const id = { type: 'string', pattern: '^SPDXRef-[a-zA-Z0-9.-]+$' };
 const text = { type: 'string', minLength: 1 };
 const strict = (required: readonly string[], properties: object, optional: readonly string[] = []) => ({
@@ -169,7 +169,7 @@ async function build({
   return await readFile((await runRecipe(target, own)).out, 'utf8');
 }
 
-test('a document of SPDX 2.3 in which every reference leads somewhere', async () => {
+test('the bill is a document of SPDX 2.3, and every reference has its target', async () => {
   const document = JSON.parse(await build()) as Document;
   assert.ok(spdx(document), JSON.stringify(spdx.errors));
   assert.equal(document.creationInfo.created, '2023-11-14T22:13:20Z');
@@ -181,7 +181,7 @@ test('a document of SPDX 2.3 in which every reference leads somewhere', async ()
   }
 });
 
-test('the image contains each package and what recipes built, each with its sources', async () => {
+test('the image contains each package and each part that recipes built, with their sources', async () => {
   const { packages: listed, relationships } = JSON.parse(await build()) as Document;
   const names = new Map(listed.map(({ SPDXID, name }) => [SPDXID, name]));
   assert.deepEqual(
@@ -209,12 +209,16 @@ test('the image contains each package and what recipes built, each with its sour
   assert.equal(library?.sourceInfo, 'built from source package gcc-14 14.2.0-19');
   assert.equal(library?.licenseDeclared, 'GPL-2.0-or-later OR MIT');
   const [, bash] = listed;
-  assert.equal(bash?.licenseDeclared, 'GPL-2.0-or-later OR MIT', 'of the package that its folder links to');
+  assert.equal(
+    bash?.licenseDeclared,
+    'GPL-2.0-or-later OR MIT',
+    'the licence comes from the package that the folder links to',
+  );
   const [modules] = listed.filter(({ name }) => name === 'zfs-modules');
   assert.match(modules?.sourceInfo ?? '', /zfs-dkms_1_amd64\.deb, SHA-256 b{64}/);
 });
 
-test('the same bytes each time, in any order of packages; another image is another namespace', async () => {
+test('two bills are the same bytes in any order of packages; another image has another namespace', async () => {
   const once = await build();
   assert.equal(await build({ of: [...packages].reverse() }), once);
   const namespace = async (of: Promise<string>) => (JSON.parse(await of) as Document).documentNamespace;
@@ -234,13 +238,13 @@ async function cyclonedxValidator() {
   addFormats.default(ajv);
   for (const format of ['iri-reference', 'idn-email']) ajv.addFormat(format, true);
   for (const name of ['spdx', 'jsf-0.82']) {
-    // The references name the files, the identifiers the originals.
+    // References in the schemas name files, but their identifiers are addresses. So each gets an identifier by its file name.
     ajv.addSchema({ ...(await read(name)), $id: `http://cyclonedx.org/schema/${name}.SNAPSHOT.schema.json` });
   }
   return ajv.compile(await read('bom-1.6'));
 }
 
-test('the same bill is a document of CycloneDX 1.6, after its own schema', async () => {
+test('the same bill is valid by the schema of CycloneDX 1.6', async () => {
   const text = await build({ recipe: cyclonedx });
   const document = JSON.parse(text) as {
     components: { name: string; hashes?: object[]; pedigree?: { ancestors: { purl: string }[] } }[];
@@ -251,7 +255,7 @@ test('the same bill is a document of CycloneDX 1.6, after its own schema', async
   assert.equal(
     validate({ ...document, components: [{ name: 'x' }] }),
     false,
-    'the schema refuses what is wrong',
+    'the schema refuses a wrong document',
   );
   const names = document.components.map(({ name }) => name);
   assert.deepEqual(names, ['bash', 'libstdc++6', 'zfs-modules']);
@@ -261,11 +265,11 @@ test('the same bill is a document of CycloneDX 1.6, after its own schema', async
   assert.equal(await build({ recipe: cyclonedx, of: [...packages].reverse() }), text);
 });
 
-test('a pin that is not of its package is refused', async () => {
+test('a pin of another package is refused', async () => {
   await assert.rejects(build({ pins: { version: '0' } }), /the lock has libstdc\+\+6 0, its \.deb is/);
 });
 
-test('licences: all of them, or none', () => {
+test('a package has an expression of all its licences, or none', () => {
   const of = (...licences: string[]) =>
     declaredLicence(`${FORMAT}${licences.map((each) => `Files: ${each}x\nLicense: ${each}\n`).join('\n')}`);
   assert.equal(of('GPL-2'), 'GPL-2.0-only');

@@ -14,10 +14,10 @@ import { cyclonedxDocument } from './cyclonedx.ts';
 import { declaredLicence } from './licence.ts';
 import { type Bill, type Component, type SourcePackage, spdxDocument } from './spdx.ts';
 
-/** What the lock says of a package, as far as the bill of materials tells it. */
+/** The fields of a package in the lock that the bill of materials uses. */
 export type Pin = Pick<PinnedPackage, 'name' | 'version' | 'architecture' | 'sha256' | 'path'>;
 
-/** What a bill of materials says of a package in the lock. */
+/** The pin of a package in the lock. */
 export function pinOf({ name, version, architecture, sha256, path }: PinnedPackage): Pin {
   return { name, version, architecture, sha256, path };
 }
@@ -29,7 +29,7 @@ interface BillInputs extends Inputs {
   /** `Package`s, and their pins in the same order. */
   readonly packages: readonly Target[];
   readonly pins: readonly Plain<Pin>[];
-  /** What recipes built: names, the `Package`s with their sources, and the pins of those, in the same order. */
+  /** Parts that recipes built: names, the `Package`s with their sources, and the pins of those, in the same order. */
   readonly built: readonly string[];
   readonly builtFrom: readonly Target[];
   readonly builtPins: readonly Plain<Pin>[];
@@ -37,7 +37,7 @@ interface BillInputs extends Inputs {
 
 /**
  * The image's bill of materials, SPDX 2.3 in JSON: every package of its set with the digest of its .deb and its
- * source package, and what recipes built.
+ * source package, and the parts that recipes built.
  */
 export const sbom = recipe<BillInputs>({
   from: import.meta.url,
@@ -87,7 +87,7 @@ async function describeAll(
   });
 }
 
-/** `Source: linux (6.12.1-1)`; without the field, or without a version in it, the package's own (deb-control(5)). */
+/** Reads `Source: linux (6.12.1-1)`. A missing name or version is that of the package (deb-control(5)). */
 function sourceOf({ name, version, fields }: Package): SourcePackage {
   const [, source, other] = /^(\S+)(?:\s+\(([^)]+)\))?$/.exec(fields.source ?? '') ?? [];
   return { name: source ?? name, version: other ?? version };
@@ -102,7 +102,7 @@ function builtUsingOf({ name, fields }: Package): SourcePackage[] {
   return found.sort((a, b) => byteOrder(a.name, b.name) || byteOrder(a.version, b.version));
 }
 
-/** By package. Its copyright file may be another package's, by a symlink (Policy 12.5). */
+/** Licences by package. A package's copyright file may be a symlink to that of another package (Policy 12.5). */
 async function licencesOf(packages: readonly Package[], blob: BlobPath): Promise<Map<string, string>> {
   const entries = packages.flatMap((each) =>
     each.entries.filter(({ path }) => /^usr(\/share(\/doc(\/[^/]+(\/copyright)?)?)?)?$/.test(path)),

@@ -6,7 +6,7 @@ import { cacheDir } from '../../sdk/lib/cache.ts';
 import { parseOwnedName } from '../graph/owner.ts';
 import { sdkTree } from './sdk.ts';
 
-test('whoever was given a tool tree holds the store', async () => {
+test('a process with a tool tree holds the store', async () => {
   const mine = () =>
     readdirSync(join(cacheDir(), 'tmp')).filter((name) => parseOwnedName(name)?.pid === process.pid);
   await sdkTree('sdk-image');

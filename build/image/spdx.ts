@@ -8,30 +8,30 @@ export interface SourcePackage {
   readonly version: string;
 }
 
-/** A package of the image as the bill of materials lists it. */
+/** A package in the bill of materials. */
 export interface Component {
   readonly name: string;
   readonly version: string;
   readonly architecture: string;
-  /** Of the .deb. */
+  /** SHA-256 of the .deb. */
   readonly sha256: Sha256;
   /** File name of the .deb. */
   readonly file: string;
   readonly source: SourcePackage;
-  /** Further source packages of which parts are in it: statically linked libraries, the kernel behind a signature. */
+  /** Other source packages with parts in this package: statically linked libraries, the kernel of a signed package. */
   readonly builtUsing: readonly SourcePackage[];
   readonly homepage?: string;
   /** SPDX licence expression. */
   readonly licence?: string;
 }
 
-/** Something of the image that was built from the source in a package. */
+/** A part of the image that was built from the source in a package. */
 export interface Built {
   readonly name: string;
   readonly from: Component;
 }
 
-/** What a bill of materials lists. */
+/** The contents of a bill of materials. */
 export interface Bill {
   readonly name: string;
   readonly version: string;
@@ -43,13 +43,13 @@ export interface Bill {
 
 const NONE = 'NOASSERTION';
 
-/** A package URL (purl-spec, type deb); `:` stays as it is, `+` does not. */
+/** A package URL (purl-spec, type deb). It escapes `+` and keeps `:`. */
 export function purl(name: string, version: string, architecture: string): string {
   const encode = (text: string) => encodeURIComponent(text).replaceAll('%3A', ':');
   return `pkg:deb/debian/${encode(name)}@${encode(version)}?arch=${encode(architecture)}&distro=${distribution}`;
 }
 
-/** SPDXRef-KIND-TEXT; what an identifier may not hold (SPDX 2.3, 7.2) as its code in hexadecimal. */
+/** SPDXRef-KIND-TEXT. Characters that an identifier cannot have (SPDX 2.3, 7.2) become their hexadecimal code. */
 function reference(kind: string, text: string): string {
   return `SPDXRef-${kind}-${text.replace(/[^A-Za-z0-9.-]/g, (char) => `-${char.charCodeAt(0).toString(16)}-`)}`;
 }
@@ -63,7 +63,7 @@ function purlReference(...of: Parameters<typeof purl>) {
 }
 
 const common = {
-  downloadLocation: NONE, // any mirror will do: the digest tells
+  downloadLocation: NONE, // any mirror will do, because the digest identifies the file
   filesAnalyzed: false,
   licenseConcluded: NONE,
   copyrightText: NONE,

@@ -12,7 +12,7 @@ import { usr } from './usr.ts';
 
 export type { ImageContext } from './about.ts';
 
-/** The graph of one image, by what is taken from it. */
+/** The results of an image's graph. */
 export interface ImageTargets {
   /** By artifact name (docs/images.md), each a target `IMAGE:NAME`. */
   readonly artifacts: Readonly<Record<string, Target>>;
@@ -20,11 +20,11 @@ export interface ImageTargets {
   readonly tree: Target;
   /** Output: 64 hexadecimal digits. */
   readonly rootHash: Target;
-  /** Output: a folder with the image's /usr, without kernel modules: what machine configs are checked against. */
+  /** Output: a folder with the image's /usr without kernel modules. Machine configs are checked against it. */
   readonly root: Target;
 }
 
-/** The graph of one image: from the lock to everything a user takes away. */
+/** The graph of one image, from the lock to all artifacts. */
 export function imageTargets(image: Image, context: ImageContext): ImageTargets {
   const all = about(image, context);
   const system = usr(all);
@@ -53,7 +53,7 @@ function addTestImages({ image, named, packages, epoch }: About, artifacts: Reco
     if (Object.hasOwn(artifacts, test.name)) {
       throw badInput(`two artifacts are called ${test.name}`, {
         where: `testImages of the image ${image.name}`,
-        hint: 'give one another name',
+        hint: 'rename one of them',
       });
     }
     artifacts[test.name] = ociArchive(named(test.name), {

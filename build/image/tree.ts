@@ -25,12 +25,12 @@ import { generatedFile } from './generated.ts';
 
 const SCRIPTS = 'packages/scripts.json';
 
-/** The tree of an image and what was trimmed on the way. Paths are those of the running system: `usr/…`. */
+/** The tree of an image, with counts of the trims. Paths are those of the running system: `usr/…`. */
 export interface ImageTree extends Tree {
   readonly trims: readonly TrimCount[];
 }
 
-/** A folder laid over the packages, and which of their paths it replaces. */
+/** A folder that is laid over the packages, and the paths that it replaces. */
 export interface Overlay {
   readonly name: string;
   readonly replaces: readonly string[];
@@ -38,23 +38,23 @@ export interface Overlay {
 
 /**
  * Packages, trims, overlays, fix-ups and modules become the tree of /usr, in this order. Output: `ImageTree`.
- * An unknown maintainer script, an account without a number, a path of two owners end it.
+ * An unknown maintainer script, an account without a number or a path with two owners is an error.
  */
 export const imageTree = recipe<{
   packages: readonly Target[];
   /** `Tree`: the kernel's modules. */
   modules: Target;
-  /** `Tree`: the firmware they ask for; none, or one. */
+  /** `Tree`: the firmware that the modules ask for; at most one. */
   firmware: readonly Target[];
-  /** The template of the kernel-argument addon, for installing on a disk; none, or one. */
+  /** The template of the kernel-argument addon, for installations; at most one. */
   kargs: readonly Target[];
-  /** Files that recipes made, and as what they are in the image, in the same order. */
+  /** Files that recipes made, and their paths in the image, in the same order. */
   made: readonly Target[];
   madeAs: readonly { readonly path: string; readonly mode: number }[];
-  /** root.json; empty: the image has none. */
+  /** root.json; empty if the image has none. */
   trust: string;
   overlays: readonly Plain<Overlay>[];
-  /** The folders of `overlays`, in the same order, below one folder each. */
+  /** A folder with the folders of `overlays`, in the same order, each below a folder of its own. */
   overlayRoot: Source;
   scripts: Source;
   trims: readonly Plain<Trim>[];
@@ -145,7 +145,7 @@ async function readTrees(trees: readonly { readonly path: string }[]): Promise<T
   return await Promise.all(trees.map(async ({ path }) => JSON.parse(await readFile(path, 'utf8')) as Tree));
 }
 
-/** Before anything is trimmed: the accounts that packages declare count, whether their files stay or not. */
+/** Checks the accounts that packages declare. It runs before the trims, which may remove the files that declare them. */
 async function withSysusers(
   packaged: Tree,
   blob: BlobPath,

@@ -15,7 +15,7 @@ import { imageTree } from './tree.ts';
 export interface Usr {
   /** Output: `ImageTree`. */
   readonly tree: Target;
-  /** Output: a folder with the image's /usr, without kernel modules: what machine configs are checked against. */
+  /** Output: a folder with the image's /usr without kernel modules. Machine configs are checked against it. */
   readonly root: Target;
   readonly erofs: Target;
   readonly hashTree: Target;
@@ -83,7 +83,7 @@ export function usr(about: About): Usr {
   };
 }
 
-/** The kernel's modules, signed when its kernel wants them signed. */
+/** The kernel's modules. They are signed if the kernel asks for it. */
 function modules({ image, named, packages, kernel, sdk, certificate }: About): Target {
   const unsigned = moduleSet(named('modules'), {
     kernel: kernel.kernel,
@@ -96,7 +96,7 @@ function modules({ image, named, packages, kernel, sdk, certificate }: About): T
   return signModules(named('signed-modules'), { modules: unsigned, certificate, ...kernel.signer });
 }
 
-/** The firmware that the modules ask for. The licence of the microcode, which is a file of its own, comes with it. */
+/** The firmware that the modules ask for, and the licence of the microcode. */
 function firmware({ image, named, packages }: About, modules: Target): Target[] {
   const { set, packages: names, microcode, only } = image.firmware;
   if (names.length === 0) return [];

@@ -4,8 +4,8 @@ const MESSAGE = 'This machine must boot in UEFI mode: change that in the firmwar
 export const NOTICE_SIZE = 440;
 
 /**
- * 512 bytes that a BIOS runs, from an MBR or as El Torito boot image, and that only say why nothing else happens. For
- * the 8086 in real mode, at any address; prints by int 10h, function 0Eh.
+ * A boot sector for a BIOS, in an MBR or as an El Torito boot image. It only prints that the machine must use UEFI. The
+ * code runs on an 8086 in real mode at any address, and prints by int 10h, function 0Eh.
  */
 export function biosNotice(): Buffer {
   const code = Buffer.from([

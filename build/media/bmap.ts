@@ -6,7 +6,7 @@ import { hashRange, mappedRanges, type Range } from './image-map.ts';
 
 const BLOCK = 4096;
 
-/** The block map of a disk image, which bmaptool(1) takes: what must be written, with a digest of each range. */
+/** The block map of a disk image for bmaptool(1): the ranges that must be written, with a digest of each. */
 export const bmap = recipe<{ disk: Target }>({
   from: import.meta.url,
   kind: 'file',
@@ -26,7 +26,10 @@ export const bmap = recipe<{ disk: Target }>({
   },
 });
 
-/** Version 2.0 of the format (bmaptool's bmaptools/BmapCreate.py); the file vouches for itself, its own digest taken as zeros. */
+/**
+ * The text of a block map, version 2.0 (bmaptool's bmaptools/BmapCreate.py). It contains a digest of the whole text, made
+ * with zeros in the digest's place.
+ */
 export function bmapText(size: number, ranges: readonly (Range & { readonly sha256: Sha256 })[]): string {
   const blocks = (bytes: number): number => bytes / BLOCK;
   const mapped = ranges.reduce((sum, { length }) => sum + blocks(length), 0);

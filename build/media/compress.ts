@@ -1,7 +1,7 @@
 import { runTool } from '../../sdk/tool.ts';
 import { recipe, type Target } from '../graph/target.ts';
 
-/** zstd(1) of a file. The number of threads is part of the format's frame layout, so it is fixed, not the machine's. */
+/** Compresses a file with zstd(1). The number of threads changes the frames, so it is fixed. */
 export const zstd = recipe<{ sdk: Target; file: Target; level: number }>({
   from: import.meta.url,
   kind: 'file',

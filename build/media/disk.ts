@@ -11,7 +11,7 @@ import { type PartitionPlan, slotLabels, uuidFromHash } from './partitions.ts';
  * A GPT disk image with the partitions of a fresh disk: ESP, usr A, verity A. The rest of the plan (slot B, state)
  * is made on first boot by systemd-repart from repart.d of the image itself. systemd-repart writes the table,
  * offline and without root; the contents are copied to the offsets it reports.
- * In the protective MBR (UEFI 2.10, 5.2.3) is code that says to whoever boots by BIOS that this is no way.
+ * The protective MBR (UEFI 2.10, 5.2.3) has code for a BIOS that asks for UEFI mode.
  */
 export const disk = recipe<{
   sdk: Target;

@@ -4,12 +4,12 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { recipe, type Target } from '../graph/target.ts';
 import { makeFat } from './fat.ts';
 
-/** UKIs the ESP must be able to hold at once: the running one, the one before, the one being written. */
+/** The number of UKIs that the ESP must hold at once: the running one, the one before, and the one being written. */
 const UKIS = 3;
-/** FAT tables, directories and cluster slack, in bytes; generous. */
+/** A generous size for the FAT's tables, directories and cluster slack, in bytes. */
 const OVERHEAD = 8 << 20;
 
-/** In the tool tree. */
+/** Path in the tool tree. */
 export const SYSTEMD_BOOT = 'usr/lib/systemd/boot/efi/systemd-bootx64.efi';
 
 /** The EFI system partition: systemd-boot at the fallback path, the UKI under EFI/Linux (Boot Loader Specification, type 2). */
@@ -17,7 +17,7 @@ export const esp = recipe<{
   sdk: Target;
   uki: Target;
   ukiName: string;
-  /** Template of the addon with a machine's kernel arguments; not loaded from where it lies. */
+  /** Template of the addon with a machine's kernel arguments. systemd-stub does not load it from its folder. */
   kargs: Target;
   size: number;
   /** How long systemd-boot shows its menu (loader.conf(5)). */

@@ -12,11 +12,11 @@ export interface FatOptions {
   /** Eight hexadecimal digits. */
   readonly volumeId: string;
   readonly label: string;
-  /** Each after the one it is in. */
+  /** Folders, each behind its parent. */
   readonly folders: readonly string[];
-  /** What goes where. */
+  /** Files with their paths in the file system. */
   readonly files: readonly (readonly [from: string, to: string])[];
-  /** Seconds since 1970: the time of everything in it. */
+  /** The time of all entries, in seconds since 1970. */
   readonly epoch: number;
   readonly scratch: string;
   readonly signal: AbortSignal;
@@ -37,7 +37,7 @@ export async function makeFat(options: FatOptions): Promise<void> {
   const staged = join(scratch, 'staged');
   await mkdir(staged);
   for (const [from, to] of files) {
-    // mcopy -m takes the file's time; a copy of ours gives it the build's.
+    // mcopy -m keeps the file's time, so we pass it a copy with the build's time.
     const copy = join(staged, 'file');
     await rm(copy, { force: true }); // a copy of a blob is read-only
     await copyFile(from, copy);

@@ -15,7 +15,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true, force: true }));
 const own = () => mkdtemp(join(folder, 'own-'));
 
-/** A sysfs and a procfs with a USB stick sdb (8:16) and whatever is added. */
+/** A sysfs and a procfs with a USB stick sdb (8:16) and the given additions. */
 async function fakeHost(
   files: Readonly<Record<string, string>> = {},
   mounts = '',
@@ -72,7 +72,7 @@ async function fakeHost(
   for (const [number, path] of Object.entries(numbers)) {
     await symlink(join(root, path), join(root, 'sys/dev/block', number));
     await symlink(join(root, path), join(root, 'sys/class/block', path.slice(path.lastIndexOf('/') + 1)));
-    // As in sysfs: `device` of a disk is what it hangs on.
+    // As in sysfs, `device` of a disk leads to its controller.
     if (/\/block\/\w+$/.test(path) && !path.includes('/virtual/'))
       await symlink(join(root, path, '../..'), join(root, path, 'device'));
     if (path.includes('nvme')) await symlink(join(root, path, '..'), join(root, path, 'device'));
@@ -94,7 +94,7 @@ async function judged(numbers: string, roots: Roots, asked: Partial<Asked> = {})
 }
 
 describe('device', () => {
-  test('what sysfs says of it', async () => {
+  test('a block device is read from sysfs', async () => {
     const roots = await fakeHost();
     assert.deepEqual(await readDevice('8:16', roots), {
       name: 'sdb',
@@ -135,7 +135,7 @@ describe('device', () => {
         (await judged('8:0', roots, { serial }))?.message ?? '',
         /not the disk with serial number .*: it has the serial number WD42/,
       );
-    // Also where none is asked for, a wrong one is a wrong disk.
+    // A stick needs no serial number, but a wrong one means a wrong disk.
     assert.match((await judged('8:16', roots, { serial: 'WD42' }))?.message ?? '', /it has .* 4C530001/);
     assert.match((await judged('179:0', roots, { serial: 'x' }))?.message ?? '', /it has no serial number/);
   });
@@ -165,10 +165,10 @@ describe('device', () => {
   );
   refuses('swap', () => fakeHost({}, '', '/dev/sdb1 partition 1 0 -2\n'), /sdb is in use/, 'sdb1 is swap');
   refuses(
-    'a part of something',
+    'part of an array',
     () => fakeHost({ 'STICK/sdb/holders/md0/x': '' }),
     /sdb is in use/,
-    'sdb is a part of md0',
+    'sdb is part of md0',
   );
   refuses(
     'the system is on it, through a mapping',
@@ -203,7 +203,7 @@ describe('device', () => {
     assert.match(refusal(device, [], asked)?.hint ?? '', /draisine-install/);
   });
 
-  test('a regular file only when told, and when it is large enough; nothing else', async () => {
+  test('a regular file is accepted only with --file and if it is large enough; any other path is refused', async () => {
     const roots = await fakeHost();
     const path = join(await own(), 'file');
     await writeFile(path, Buffer.alloc(100));
@@ -228,7 +228,7 @@ describe('device', () => {
     });
   });
 
-  test('neither the image itself, by whatever name, nor a file that has other names, is written over', async () => {
+  test('the image itself, under any name, and a file with several names are never overwritten', async () => {
     const where = await own();
     const [image, alias, target] = ['image', 'alias', 'target'].map((name) => join(where, name));
     assert.ok(image && alias && target);

@@ -2,7 +2,7 @@ import { readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errorCode } from '../../sdk/lib/errors.ts';
 
-/** Where sysfs, procfs and udev's database are mounted; tests have their own. */
+/** The folders of sysfs, procfs and udev's database. Tests pass their own. */
 export interface Roots {
   readonly sys: string;
   readonly proc: string;
@@ -13,23 +13,23 @@ export interface Roots {
 /** The places of the real machine. Tests have folders of their own. */
 export const HOST: Roots = { sys: '/sys', proc: '/proc', udev: '/run/udev/data' };
 
-/** What the kernel knows of a block device (Documentation/ABI/stable/sysfs-block). */
+/** The properties of a block device in sysfs (Documentation/ABI/stable/sysfs-block). */
 export interface BlockDevice {
   /** `sda` */
   readonly name: string;
   /** `8:0` */
   readonly numbers: string;
   readonly kind: 'disk' | 'partition' | 'loop' | 'virtual';
-  /** Bytes; 0: no medium. */
+  /** Size in bytes; 0 without a medium. */
   readonly size: number;
   readonly sectorSize: number;
   readonly readOnly: boolean;
   readonly model: string;
-  /** Every number it is known by, the best first; none: it has none. */
+  /** All serial numbers of the device, the best one first; empty if it has none. */
   readonly serials: readonly string[];
-  /** `usb`, `nvme`, `SD card`, … for people. */
+  /** The transport in words: `USB`, `NVMe`, `SD card`, … */
   readonly transport: string;
-  /** Made to be carried about: the flag, USB, or an SD card. Soldered eMMC is not. */
+  /** True for the kernel's removable flag, USB and SD cards. A soldered eMMC is not removable. */
   readonly removable: boolean;
   readonly partitions: readonly Partition[];
 }
@@ -42,7 +42,7 @@ export interface Partition {
   readonly size: number;
 }
 
-/** `numbers` is `MAJOR:MINOR`. Undefined when the kernel has no such block device. */
+/** Reads a block device by its `MAJOR:MINOR`. Undefined if the kernel has no such device. */
 export async function readDevice(numbers: string, roots: Roots): Promise<BlockDevice | undefined> {
   const folder = await folderOf(numbers, roots);
   if (folder === undefined) return undefined;
@@ -53,7 +53,7 @@ export async function readDevice(numbers: string, roots: Roots): Promise<BlockDe
     name,
     numbers,
     kind: kindOf(folder, (await read('partition')) !== ''),
-    size: Number(await read('size')) * 512, // sysfs counts in 512, whatever the disk does
+    size: Number(await read('size')) * 512, // sysfs always counts in units of 512 bytes
     sectorSize: Number((await read('queue/logical_block_size')) || '512'),
     readOnly: (await read('ro')) === '1',
     model: [await read('device/vendor'), (await read('device/model')) || (await read('device/name'))]
@@ -66,7 +66,7 @@ export async function readDevice(numbers: string, roots: Roots): Promise<BlockDe
   };
 }
 
-/** Names of the arrays, mappings and pools that the kernel says are made of the device or partition. */
+/** Names of the arrays, mappings and pools that the device or partition is part of (`holders` in sysfs). */
 export async function holdersOf(numbers: string, roots: Roots): Promise<readonly string[]> {
   const folder = await folderOf(numbers, roots);
   return folder === undefined ? [] : await names(join(folder, 'holders'));
@@ -109,7 +109,7 @@ function transportOf(folder: string, type: string): { transport: string; removab
   };
 }
 
-/** Of the disk itself, else of the USB device it hangs on, and what udev found out. */
+/** Serial numbers of the disk itself, of the USB device that it belongs to, and from udev. */
 async function serialsOf(folder: string, numbers: string, roots: Roots): Promise<readonly string[]> {
   const found = [await attribute(join(folder, 'serial')), await attribute(join(folder, 'device/serial'))];
   const udev = await attribute(join(roots.udev, `b${numbers}`));
@@ -148,7 +148,7 @@ async function names(folder: string): Promise<readonly string[]> {
   }
 }
 
-/** Empty when the device has no such attribute, or does not answer to it. */
+/** An attribute of a device; empty if the device lacks it or does not answer. */
 async function attribute(path: string): Promise<string> {
   try {
     return clean(await readFile(path, 'latin1'));

@@ -27,7 +27,7 @@ describe('image', () => {
     });
   };
 
-  test('a web page, a part of an image, an ISO for discs and a folder are refused', async () => {
+  test('a web page, a truncated image, an ISO for discs only and a folder are refused', async () => {
     await refused('<!doctype html>', /neither a disk image nor an ISO/);
     await refused('', /neither a disk image nor an ISO/);
     await refused(diskImage().subarray(0, 30 * MiB), /cut off: it has 31457280 bytes/);
@@ -38,7 +38,7 @@ describe('image', () => {
       await assert.rejects(openImage(path, folder, '', new AbortController().signal), { exitCode: 2 });
   });
 
-  test('disk images and hybrid ISOs are taken, compressed or not', async () => {
+  test('disk images and hybrid ISOs are accepted, compressed or not', async () => {
     const where = await own();
     await writeFile(join(where, 'disk.img'), diskImage());
     const { signal } = new AbortController();

@@ -6,7 +6,7 @@ import { runTool } from '../../sdk/tool.ts';
 /** An image that a machine can boot from when it is written to a stick. */
 export interface OpenImage {
   readonly handle: FileHandle;
-  /** Bytes, a multiple of 512. */
+  /** Size in bytes, a multiple of 512. */
   readonly size: number;
   readonly kind: 'disk' | 'iso';
 }
@@ -14,8 +14,8 @@ export interface OpenImage {
 const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
 /**
- * Opens a disk image or an ISO, also one compressed with zstd, which is decompressed into `scratch` first. Anything
- * else is refused: a web page saved as disk.img does not get onto a stick.
+ * Opens a disk image or an ISO. A file that is compressed with zstd is first decompressed into `scratch`. Any other file
+ * is refused, e.g. a web page that was saved as disk.img.
  */
 export async function openImage(
   path: string,
@@ -56,11 +56,11 @@ async function known(handle: FileHandle, path: string): Promise<OpenImage> {
       hint: 'give an image’s name, its disk.img, disk.img.zst, or an ISO',
     });
   if (!bootable)
-    throw badInput('this ISO is for optical discs only: nothing boots it from a stick', { where: path });
-  // The table knows where its spare copy is: in the last sector (UEFI specification 2.10, table 5.5).
+    throw badInput('this ISO is for optical discs only: it cannot boot from a stick', { where: path });
+  // The header names the sector of its backup copy, which is the last sector (UEFI specification 2.10, table 5.5).
   const wanted = iso ? size : (Number(start.readBigUInt64LE(512 + 32)) + 1) * 512;
   if (size % 512 !== 0 || size < wanted)
-    throw badInput(`the image was cut off: it has ${size} bytes`, { where: path, hint: 'get it again' });
+    throw badInput(`the image is truncated: it has ${size} bytes`, { where: path, hint: 'get it again' });
   return { handle, size, kind: iso ? 'iso' : 'disk' };
 }
 
@@ -74,10 +74,10 @@ async function openFile(path: string): Promise<FileHandle> {
   }
   if ((await file.stat()).isFile()) return file;
   await file.close();
-  throw badInput('the image is no file', { where: path });
+  throw badInput('the image is not a file', { where: path });
 }
 
-/** The first bytes, fewer when the file has fewer. */
+/** The first bytes of a file; fewer if the file is shorter. */
 async function begin(file: FileHandle, length: number): Promise<Buffer> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
   return buffer.subarray(0, bytesRead);

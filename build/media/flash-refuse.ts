@@ -3,34 +3,34 @@ import { basename } from 'node:path';
 import { badInput, errorCode, type Failure } from '../../sdk/lib/errors.ts';
 import { type BlockDevice, holdersOf, numbersOf, type Roots } from './flash-device.ts';
 
-/** What is known of who uses a disk. */
+/** A use of a disk that forbids writing to it. */
 export interface Use {
   /** `sda1 is mounted on /boot` */
   readonly what: string;
-  /** How to end it. */
+  /** How to end the use. */
   readonly hint: string;
-  /** The running system lives there. */
+  /** True if the running system is on the disk. */
   readonly system: boolean;
 }
 
 /** What the user wants to overwrite, and with what. */
 export interface Asked {
-  /** As the user wrote it. */
+  /** The path as the user wrote it. */
   readonly path: string;
-  /** The file that the image is in; undefined while it is not known. */
+  /** The file of the image; undefined while it is not known. */
   readonly image?: string | undefined;
-  /** Bytes that the image has. */
+  /** Size of the image in bytes. */
   readonly imageSize: number;
-  /** Size of a sector of the image's partition table; undefined: any will do. */
+  /** Sector size of the image's partition table in bytes; undefined if any size fits. */
   readonly imageSector?: number | undefined;
   readonly serial?: string | undefined;
-  /** A loop device is all right. */
+  /** True if a regular file or a loop device is allowed. */
   readonly file: boolean;
 }
 
 const SYSTEM = new Set(['/', '/usr', '/boot', '/boot/efi', '/efi', '/var', '/home', '/etc', '/nix/store']);
 
-/** Mounts, swap and what the kernel calls holders, of the disk, its partitions and of everything made of them. */
+/** The mounts, swap areas and holders of a disk, of its partitions, and of all devices made of them. */
 export async function usesOf(device: BlockDevice, roots: Roots): Promise<readonly Use[]> {
   const uses: Use[] = [];
   const mounts = await mountsOf(roots);
@@ -48,7 +48,7 @@ export async function usesOf(device: BlockDevice, roots: Roots): Promise<readonl
     if (swaps.has(name)) uses.push({ what: `${said} is swap`, hint: `swapoff /dev/${name}`, system: false });
     for (const holder of await holdersOf(numbers, roots)) {
       uses.push({
-        what: `${said} is a part of ${holder}`,
+        what: `${said} is part of ${holder}`,
         hint: `take ${holder} apart first`,
         system: false,
       });
@@ -60,16 +60,16 @@ export async function usesOf(device: BlockDevice, roots: Roots): Promise<readonl
   return uses;
 }
 
-/** Why nothing will be written to the device; undefined: nothing speaks against it. */
+/** The reason why the device must not be written to; undefined if there is none. */
 export function refusal(device: BlockDevice, uses: readonly Use[], asked: Asked): Failure | undefined {
   const { path, imageSize, imageSector, serial, file } = asked;
   const { kind, size, sectorSize, serials } = device;
   const no = (what: string, hint: string, where = path): Failure => badInput(what, { where, hint });
   if (kind === 'partition')
-    return no(`${path} is a partition, an image is for a whole disk`, 'name the disk that it is on');
+    return no(`${path} is a partition, and an image needs a whole disk`, 'name the disk that it is on');
   if (kind === 'virtual' || (kind === 'loop' && !file))
     return no(
-      `${path} is no disk but something made by software`,
+      `${path} is a software device, not a disk`,
       kind === 'loop' ? 'name a disk; for a loop device say --file' : 'name a disk',
     );
   if (size === 0) return no(`there is no medium in ${path}`, 'put one in');
@@ -85,11 +85,12 @@ export function refusal(device: BlockDevice, uses: readonly Use[], asked: Asked)
     return no(
       `${path} is a built-in disk (${describeDevice(device)}), not a stick or card`,
       serials[0] === undefined
-        ? 'it has no serial number to name it by: write to it with other tools'
-        : 'if it is really this one: --serial with its number',
+        ? 'it has no serial number, so draisine cannot be sure which disk it is: write to it with other tools'
+        : 'if you mean this disk, give its serial number: --serial',
     );
   }
-  if (device.readOnly) return no(`${path} is write-protected`, 'move the slide at its side, or take another');
+  if (device.readOnly)
+    return no(`${path} is write-protected`, 'move the lock switch at its side, or take another medium');
   if (imageSector !== undefined && sectorSize !== imageSector)
     return no(
       `${path} has sectors of ${sectorSize} bytes, the image's partition table is for ${imageSector}`,
@@ -102,7 +103,7 @@ export function refusal(device: BlockDevice, uses: readonly Use[], asked: Asked)
   return undefined;
 }
 
-/** `SanDisk Ultra, USB, serial 4C53, 30.8 GB` without the size. */
+/** One line about a disk without its size: `SanDisk Ultra, USB, serial 4C53`. */
 export function describeDevice({ model, transport, serials }: BlockDevice): string {
   const serial = serials[0] === undefined ? 'no serial number' : `serial ${serials[0]}`;
   return [model, transport, serial].filter((word) => word !== '').join(', ');
@@ -110,12 +111,12 @@ export function describeDevice({ model, transport, serials }: BlockDevice): stri
 
 interface Mount {
   readonly numbers: string;
-  /** Name of the source's device, else what is written there. */
+  /** Name of the source's device, else the source as the kernel writes it. */
   readonly source: string;
   readonly on: string;
 }
 
-/** proc_pid_mountinfo(5). The source counts too: btrfs has numbers of its own. */
+/** Reads proc_pid_mountinfo(5). The source counts as well, because btrfs shows device numbers of its own. */
 async function mountsOf({ proc }: Roots): Promise<readonly Mount[]> {
   const mounts: Mount[] = [];
   for (const line of (await readFile(`${proc}/self/mountinfo`, 'utf8')).split('\n')) {
@@ -138,7 +139,7 @@ async function swapsOf({ proc }: Roots): Promise<ReadonlySet<string>> {
   return found;
 }
 
-/** `/dev/mapper/x` → `dm-0` where that is a link; anything that is no path as it is. */
+/** `/dev/mapper/x` → `dm-0` if that is a link. Any text that is not a path is returned unchanged. */
 async function deviceName(path: string): Promise<string> {
   if (!path.startsWith('/dev/')) return path;
   try {

@@ -6,7 +6,7 @@ import { type BlockDevice, type Roots, readDevice } from './flash-device.ts';
 import { type Asked, refusal, usesOf } from './flash-refuse.ts';
 import type { Range } from './image-map.ts';
 
-/** What an image is written to: a disk that may be erased, or a regular file. */
+/** The target of an image: a disk that may be erased, or a regular file. */
 export interface FlashTarget {
   readonly path: string;
   /** Bytes. */
@@ -15,22 +15,22 @@ export interface FlashTarget {
   readonly device: BlockDevice | undefined;
 }
 
-/** Looks at what the user named. Throws, with the reason, unless it may be written to. */
+/** Finds the target that the user named. Throws with the reason if it must not be written to. */
 export async function findTarget(asked: Asked, roots: Roots): Promise<FlashTarget> {
   const { path } = asked;
   const found = await statOf(path);
   if (found.isFile()) {
     if (!asked.file)
-      throw badInput(`${path} is a regular file, no disk`, {
+      throw badInput(`${path} is a regular file, not a disk`, {
         where: path,
-        hint: 'name a disk (/dev/…); to write into a file say --file',
+        hint: 'name a disk (/dev/…), or write into the file with --file',
       });
     if (asked.image !== undefined && (await sameFile(asked.image, path)))
       throw badInput(`${path} is the image itself`, {
         where: path,
         hint: `name another file: truncate -s ${asked.imageSize} NEW`,
       });
-    // What is built is a hard link of the store's blob: writing here would change the store.
+    // Artifacts are hard links to blobs of the store, so writing here would change the store.
     if (found.nlink > 1)
       throw badInput(`${path} has other names (${found.nlink} hard links): they would all be overwritten`, {
         where: path,
@@ -51,7 +51,7 @@ export async function findTarget(asked: Asked, roots: Roots): Promise<FlashTarge
   return { path, size: device.size, device };
 }
 
-/** Opens it for writing; a disk so that nobody else has it, or can take it, meanwhile (O_EXCL, open(2)). */
+/** Opens the target for writing. A disk is opened exclusively: no mount or array can use it meanwhile (O_EXCL, open(2)). */
 export async function openTarget({ path, device }: FlashTarget): Promise<FileHandle> {
   let handle: FileHandle;
   try {
@@ -61,7 +61,7 @@ export async function openTarget({ path, device }: FlashTarget): Promise<FileHan
     if (code === 'EBUSY')
       throw badInput(`${path} is in use`, {
         where: path,
-        hint: 'end what has it: a mount, an array, a pool, a virtual machine',
+        hint: 'end its use: a mount, an array, a pool or a virtual machine',
         cause: error,
       });
     if (code === 'EACCES' || code === 'EPERM')
@@ -82,23 +82,23 @@ export async function openTarget({ path, device }: FlashTarget): Promise<FileHan
   return handle;
 }
 
-/** One line for what is on the disk, or for each of its partitions, as blkid(8) sees it. */
+/** One line for each partition, or for the disk itself, with the contents that blkid(8) finds. */
 export async function contentsOf(device: BlockDevice, sdk: string, format: (bytes: number) => string) {
   const lines: string[] = [];
   for (const { name, size } of device.partitions)
     lines.push([name, format(size), await probe(sdk, name)].join('  ').trimEnd());
   if (lines.length > 0) return lines;
   const whole = await probe(sdk, device.name);
-  return [whole === '' ? 'nothing that blkid knows' : whole];
+  return [whole === '' ? 'no contents that blkid knows' : whole];
 }
 
-/** `vfat "DRAISINE", draisine-esp`; empty when nothing is known. */
+/** `vfat "DRAISINE", draisine-esp`; empty if blkid knows nothing. */
 async function probe(sdk: string, name: string): Promise<string> {
   let text: string;
   try {
     text = (await runTool(sdk, 'blkid', ['-p', '-o', 'export', `/dev/${name}`])).toString();
   } catch (error) {
-    // 2: nothing found, or it cannot be read; 8: several things at once (blkid(8)). It is only shown.
+    // Exit code 2: found nothing, or cannot read the device. 8: an ambiguous result (blkid(8)). The result is only shown.
     if (error instanceof Failure) return '';
     throw error;
   }
@@ -116,8 +116,8 @@ async function probe(sdk: string, name: string): Promise<string> {
 }
 
 /**
- * Reads what is on the medium: of a disk with dd's O_DIRECT, past the page cache; Node's buffers are not aligned for
- * that. A regular file is read as it is.
+ * Reads from the medium. A disk is read by dd with O_DIRECT, past the page cache, because Node's buffers are not aligned
+ * for O_DIRECT. A regular file is read normally.
  */
 export function readerOf({ path, device }: FlashTarget, sdk: string): (range: Range) => Promise<Buffer> {
   const flags = device ? 'fullblock,skip_bytes,direct' : 'fullblock,skip_bytes';
@@ -133,8 +133,8 @@ export function readerOf({ path, device }: FlashTarget, sdk: string): (range: Ra
 }
 
 /**
- * Has the kernel read the new partition table, when nobody has the disk open. False when it did not: without root, or
- * a loop device without partitions; udev, where it runs, sees to it as well.
+ * Makes the kernel read the new partition table, if no program has the disk open. False if it did not: without root, or
+ * for a loop device without partitions. A running udev does this as well.
  */
 export async function rereadTable({ path }: FlashTarget, sdk: string): Promise<boolean> {
   try {
@@ -159,14 +159,14 @@ async function statOf(path: string) {
   }
 }
 
-/** Do both paths lead to one file, by whatever name? */
+/** True if both paths lead to the same file. */
 async function sameFile(a: string, b: string): Promise<boolean> {
-  // As integers of any size: an inode number above 2^53 has neighbours that a Number takes for it.
+  // BigInt, because a Number cannot tell inode numbers above 2^53 from their neighbours.
   const [one, other] = await Promise.all([stat(a, { bigint: true }), stat(b, { bigint: true })]);
   return one.dev === other.dev && one.ino === other.ino;
 }
 
-/** `MAJOR:MINOR` of a device number, as makedev(3) of Linux packs it. */
+/** `MAJOR:MINOR` of a device number that Linux has packed (makedev(3)). */
 function numbers(rdev: number): string {
   const device = BigInt(rdev);
   const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);

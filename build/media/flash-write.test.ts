@@ -21,7 +21,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 const own = () => mkdtemp(join(folder, 'own-'));
 
 describe('writing', () => {
-  /** A medium with old data, an image with a hole in its map, and what to do while it is written. */
+  /** Writes an image with a hole in its map to a medium with old data. */
   async function writing(
     size: number,
     options: {
@@ -67,7 +67,7 @@ describe('writing', () => {
   }
   const only = (data: Buffer, byte: number): boolean => data.every((each) => each === byte);
 
-  test('what is mapped is there, what is not is left, the end of the medium is wiped, the head comes last', async () => {
+  test('mapped ranges are written, other ranges keep their data, the end is wiped, and the beginning is written last', async () => {
     const result = await writing(20 * MiB);
     assert.ok('bytes' in result);
     const { bytes, image, medium, stages } = result;
@@ -84,7 +84,7 @@ describe('writing', () => {
     assert.deepEqual(stages.slice(-3), ['verifying 10 11', 'writing 11 11', 'verifying 11 11']);
   });
 
-  test('a medium as large as the image, or a little larger', async () => {
+  test('a medium that is as large as the image or a little larger', async () => {
     for (const size of [12 * MiB, 12 * MiB + 512, 13 * MiB - 512]) {
       const result = await writing(size);
       assert.ok('bytes' in result);
@@ -93,7 +93,7 @@ describe('writing', () => {
     }
   });
 
-  test('stopped half-way, nothing of a partition table is on it', async () => {
+  test('after an abort, the medium has no partition table', async () => {
     for (const stopAt of [1, 5, 10]) {
       const result = await writing(20 * MiB, {
         at: (done, abort) => {
@@ -107,7 +107,7 @@ describe('writing', () => {
     }
   });
 
-  test('a medium that does not keep what it is given is told, and nothing boots from it', async () => {
+  test('a medium that returns other data is an error, and it cannot boot', async () => {
     const result = await writing(20 * MiB, {
       readBack: (data, { offset }) => {
         if (offset === 8 * MiB) data[17] = (data[17] ?? 0) ^ 1;
@@ -121,7 +121,7 @@ describe('writing', () => {
     assert.ok('error' in short && short.error instanceof Failure);
   });
 
-  test('a medium that takes no more', async () => {
+  test('a medium that refuses a write', async () => {
     const full = await open('/dev/full', 'r+');
     const image = await open('/dev/zero', 'r');
     try {
@@ -145,7 +145,7 @@ describe('writing', () => {
   });
 });
 
-/** A loop device on `path`, or why there can be none. */
+/** A loop device on `path`, or the reason why there is none. */
 function loopDevice(path: string): { device: string } | { why: string } {
   if (process.getuid?.() !== 0) return { why: 'loop devices need root' };
   try {
@@ -159,7 +159,7 @@ function loopDevice(path: string): { device: string } | { why: string } {
   }
 }
 
-test('a block device: opened for us alone, read back past the page cache', async (t) => {
+test('a block device is opened exclusively and read back past the page cache', async (t) => {
   const where = await own();
   const file = join(where, 'medium');
   await writeFile(file, randomBytes(60 * MiB));

@@ -4,23 +4,23 @@ import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { type Range, readAt } from './image-map.ts';
 
-/** What is written, synced and read back at once, in bytes: so the rate shown is that of the medium, not of memory. */
+/** The number of bytes that are written, synced and read back at once. So the shown rate is that of the medium. */
 const PIECE = 4 << 20;
-/** The beginning, with the partition table: written last. */
+/** The size of the beginning with the partition table, in bytes. It is written last. */
 const HEAD = 1 << 20;
-/** The end of the medium: the spare copy of an old partition table, labels of an old pool or array. */
+/** The size in bytes of the medium's end, which may hold a backup partition table or labels of an old pool or array. */
 const TAIL = 1 << 20;
 
 /** What is written, and which parts of it. */
 export interface Writing {
   readonly image: FileHandle;
   readonly imageSize: number;
-  /** What of the image must be there, in order. */
+  /** The ranges of the image that must be written, in order. */
   readonly ranges: readonly Range[];
   readonly target: FileHandle;
   /** Bytes. */
   readonly targetSize: number;
-  /** Reads from the medium itself, past everything that may have been kept in memory. */
+  /** Reads from the medium itself, past all caches. */
   readonly readBack: (range: Range) => Promise<Buffer>;
   readonly signal: AbortSignal;
   readonly onProgress: (stage: 'writing' | 'verifying', done: number, total: number) => void;
@@ -31,9 +31,9 @@ interface Piece extends Range {
 }
 
 /**
- * Writes an image so that a medium that was not finished is not taken for a whole one: first the old partition table
- * and its spare copy go, then everything but the first mebibyte is written and read back, then that. Resolves to the
- * bytes written. Throws a Failure when the medium does not hold what it was given; an abort throws `signal.reason`.
+ * Writes an image so that an unfinished medium never looks complete. It erases the old partition table and its backup,
+ * writes everything but the first mebibyte and reads it back, and then does the same with the first mebibyte. Resolves to
+ * the number of bytes written. Throws a Failure if the medium returns other bytes; an abort throws `signal.reason`.
  */
 export async function writeImage(writing: Writing): Promise<number> {
   const { image, target, targetSize, signal, onProgress } = writing;
@@ -62,7 +62,7 @@ export async function writeImage(writing: Writing): Promise<number> {
       signal.throwIfAborted();
       const data = await writing.readBack(piece);
       if (data.length !== piece.length || digest(data) !== piece.sha256) {
-        throw new Failure(`the medium does not hold what was written to it, at byte ${piece.offset}`, {
+        throw new Failure(`the medium returns other data than was written to it, at byte ${piece.offset}`, {
           hint: 'it is worn out, or smaller than it says: take another one',
         });
       }
@@ -97,7 +97,7 @@ async function written(target: FileHandle, { offset, length }: Range, data: Buff
   }
 }
 
-/** Pieces of what is to be written: those of the beginning, and the others. */
+/** Splits the ranges into pieces: those of the beginning, and the others. */
 function split(ranges: readonly Range[]): { head: Range[]; body: Range[] } {
   const head: Range[] = [];
   const body: Range[] = [];
@@ -112,7 +112,7 @@ function split(ranges: readonly Range[]): { head: Range[]; body: Range[] } {
   return { head, body };
 }
 
-/** What of a range lies behind `end`. */
+/** The part of a range behind `end`. */
 function behind({ offset, length }: Range, end: number): readonly Range[] {
   const from = Math.max(offset, end);
   return from < offset + length ? [{ offset: from, length: offset + length - from }] : [];

@@ -28,26 +28,26 @@ async function map(image: Buffer): Promise<readonly Range[]> {
 }
 
 describe('map of an image', () => {
-  test('leaves out free clusters and what lies behind an erofs, but no edge of a partition', async () => {
+  test('leaves out free clusters and the space behind an erofs, but no edge of a partition', async () => {
     // Data of the FAT begin a little before MiB 3 of the image; the erofs has 2 MiB.
     assert.ok(DATA_AT > 2 * MiB && DATA_AT < 3 * MiB);
     assert.deepEqual(await map(diskImage()), [mib(0, 3), mib(32, 35), mib(48, 50)]);
   });
 
-  test('writes zeros that a file has, and free clusters that hold something', async () => {
+  test('writes the zeros of a file, and free clusters that are not zero', async () => {
     const clusterAt = (at: number): number => 2 + Math.floor((at - DATA_AT) / CLUSTER);
     const used = diskImage({ used: [clusterAt(10.5 * MiB)] });
     assert.deepEqual(await map(used), [mib(0, 3), mib(10, 11), mib(32, 35), mib(48, 50)]);
     const dirty = diskImage();
     dirty[20 * MiB + 7] = 1;
     assert.deepEqual(await map(dirty), [mib(0, 3), mib(20, 21), mib(32, 35), mib(48, 50)]);
-    // Only one copy of the table calls it used.
+    // Only one copy of the FAT marks it as used.
     const torn = diskImage();
     torn.writeUInt32LE(1, TABLE_AT + TABLE_SIZE + clusterAt(15.5 * MiB) * 4);
     assert.deepEqual(await map(torn), [mib(0, 3), mib(15, 16), mib(32, 35), mib(48, 50)]);
   });
 
-  test('writes all of what it does not understand', async () => {
+  test('writes all of a partition that it does not understand', async () => {
     const whole = [mib(0, 50)];
     assert.deepEqual(await map(Buffer.alloc(SIZE)), whole, 'no table');
     const edits: readonly [string, (image: Buffer) => void][] = [
@@ -67,7 +67,7 @@ describe('map of an image', () => {
     assert.deepEqual(await map(erofs), [mib(0, 3), mib(32, 50)]);
   });
 
-  test('as bmaptool takes it: vouches for itself and for each range', async () => {
+  test('has the format of bmaptool, with checksums of itself and of each range', async () => {
     const where = await own();
     const image = diskImage();
     image.fill(7, 40 * MiB, 40 * MiB + 9);

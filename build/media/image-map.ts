@@ -8,18 +8,18 @@ export interface Range {
   readonly length: number;
 }
 
-/** Blocks of this size are left out or not; a multiple of every block size a map is given in. */
+/** The map works in blocks of this size in bytes. It is a multiple of all block sizes of the file systems. */
 const GRAIN = 1 << 20;
-/** Of a partition, what is written at either end whatever it holds: where old signatures would be found. */
+/** Bytes at both ends of a partition that are always written, because old signatures could be there. */
 const EDGE = 1 << 20;
 const SECTOR = 512;
 const zeros = Buffer.alloc(GRAIN);
 
 /**
- * What of an image must be written to a medium that holds something else; the rest may keep what it has. Left out are
- * only blocks of zeros that provably nobody reads: free clusters of a FAT32 (what is read was written first: a
- * directory's new cluster, too) and what lies behind the end of an erofs in its partition. Zeros anywhere else, in a
- * FAT, in a file, between partitions, have a meaning and are written.
+ * The ranges of an image that must be written to a used medium. The other ranges may keep their old data. Only blocks of
+ * zeros that no program reads are left out: free clusters of a FAT32 (a cluster is written before it is read, also that
+ * of a new directory), and the space behind the end of an erofs in its partition. Zeros elsewhere (in a FAT, in a file,
+ * between partitions) have a meaning and are written.
  */
 export async function mappedRanges(image: FileHandle, size: number): Promise<readonly Range[]> {
   const holes: Range[] = [];
@@ -39,7 +39,7 @@ export async function mappedRanges(image: FileHandle, size: number): Promise<rea
   return mapped;
 }
 
-/** In order, without overlap; none where the layout is not one of those known here. */
+/** Ranges that need not be written, in order, without overlap; empty if the layout is not known here. */
 async function unusedRanges(image: FileHandle, size: number): Promise<readonly Range[]> {
   const unused: Range[] = [];
   for (const partition of await gptPartitions(image, size)) {
@@ -56,7 +56,7 @@ async function unusedRanges(image: FileHandle, size: number): Promise<readonly R
   return unused;
 }
 
-/** UEFI specification 2.10, section 5.3. A table that is odd in any way has no partitions here. */
+/** The partitions of a GPT (UEFI specification 2.10, section 5.3); empty if the table has any fault. */
 export async function gptPartitions(image: FileHandle, size: number): Promise<readonly Range[]> {
   if (size < 34 * SECTOR) return [];
   const header = await readAt(image, SECTOR, SECTOR);
@@ -83,7 +83,7 @@ export async function gptPartitions(image: FileHandle, size: number): Promise<re
   return overlap ? [] : partitions;
 }
 
-/** Microsoft's FAT specification (fatgen103), FAT32 only. Free is what every copy of the table calls free. */
+/** Free clusters of a FAT32 (Microsoft's fatgen103). A cluster is free if all copies of the FAT mark it as free. */
 async function freeClusters(
   image: FileHandle,
   partition: Range,
@@ -117,7 +117,7 @@ async function freeClusters(
   return free;
 }
 
-/** The superblock of fs/erofs/erofs_fs.h. */
+/** The space behind an erofs in its partition, from the superblock (fs/erofs/erofs_fs.h). */
 function behindErofs(partition: Range, first: Buffer): readonly Range[] | undefined {
   if (first.readUInt32LE(1024) !== 0xe0f5e1e2) return undefined;
   const length = first.readUInt32LE(1024 + 36) * 2 ** first.readUInt8(1024 + 12);
@@ -125,7 +125,7 @@ function behindErofs(partition: Range, first: Buffer): readonly Range[] | undefi
   return [{ offset: partition.offset + length, length: partition.length - length }];
 }
 
-/** Appends, or lengthens the last range when it ends where this one begins. */
+/** Appends a range, or extends the last range if it ends where this one begins. */
 function add(ranges: Range[], range: Range): void {
   const last = ranges.at(-1);
   if (last && last.offset + last.length === range.offset)
@@ -133,7 +133,7 @@ function add(ranges: Range[], range: Range): void {
   else ranges.push(range);
 }
 
-/** Exactly these bytes; the file must have them. */
+/** Reads exactly these bytes. The file must have them. */
 export async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
   for (let done = 0; done < length; ) {

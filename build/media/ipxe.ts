@@ -15,8 +15,8 @@ export interface NetbootFiles {
 }
 
 /**
- * An iPXE script (https://ipxe.org/scripting) that boots what lies beside it. Whoever chains to it may set `base`,
- * `config`, `ca` and `args` before.
+ * An iPXE script (https://ipxe.org/scripting) that boots the files beside it. A script that chains to it may first set
+ * `base`, `config`, `ca` and `args`.
  */
 export const bootScript = recipe<{
   files: { readonly [K in keyof NetbootFiles]: NetbootFiles[K] };
@@ -24,7 +24,7 @@ export const bootScript = recipe<{
   /** The file system of /usr. */
   usr: Target;
   cmdline: readonly string[];
-  /** What the installer puts on a disk. */
+  /** The UKI that the installer puts on a disk. */
   uki: Target;
   title: string;
 }>({
@@ -32,7 +32,7 @@ export const bootScript = recipe<{
   kind: 'file',
   async run({ inputs: { files, rootHash, usr, cmdline, uki, title }, out }) {
     const words = [
-      // The kernel, started as an EFI program, is told by this name what iPXE has made of all initrds.
+      // iPXE joins all initrds under this name, and the kernel, started as an EFI program, loads it.
       'initrd=initrd.magic',
       await profileArguments(rootHash.path, [...usrImageArguments(usr.size), ...cmdline], LIVE),
       `draisine.usr=\${base}${files.usr}`,

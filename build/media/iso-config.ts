@@ -1,20 +1,20 @@
 import type { FileHandle } from 'node:fs/promises';
 import { badInput } from '../../sdk/lib/errors.ts';
 
-/** The area for a machine config on an ISO: a file of line feeds in its root, which a config is written over. */
+/** The area for a machine config on an ISO: a file of line feeds in the ISO's root. `iso embed` overwrites it. */
 export const CONFIG_FILE = 'ignition.ign';
 /** Its size in bytes. */
 export const CONFIG_AREA = 256 << 10;
-/** What the volume says it is for (ECMA-119, 8.4.20): by this one of ours is known. */
+/** The application identifier of the volume (ECMA-119, 8.4.20). It marks an ISO of Draisine. */
 export const APPLICATION = 'DRAISINE';
 
 const SECTOR = 2048;
-/** A root directory of ours has a few entries; what claims to be larger is not ours. */
+/** The root directory of our ISOs has a few entries. A larger one is not ours. */
 const LARGEST_ROOT = 64 << 10;
 
 /**
- * Where the area lies in an ISO image, in bytes from its beginning, after the primary volume descriptor and the root
- * directory (ECMA-119, 8.4 and 9.1). A file that is no ISO of ours, or a damaged one, is a Failure. `where`: for errors.
+ * The offset of the area in an ISO image, in bytes. It comes from the primary volume descriptor and the root directory
+ * (ECMA-119, 8.4 and 9.1). A damaged ISO, or a file that is not an ISO of Draisine, is a Failure. `where`: for errors.
  */
 export async function findConfigArea(file: FileHandle, where: string): Promise<number> {
   const { size } = await file.stat();
@@ -41,7 +41,7 @@ export async function findConfigArea(file: FileHandle, where: string): Promise<n
   const root = await read(descriptor.readUInt32LE(156 + 2) * SECTOR, rootSize);
   for (let at = 0; at < root.length; ) {
     const length = root[at] ?? 0;
-    // The rest of a sector is empty: no record lies across two.
+    // No record crosses the border of two sectors, so the rest of this sector is empty.
     if (length === 0) at = (Math.floor(at / SECTOR) + 1) * SECTOR;
     else {
       const nameLength = root[at + 32] ?? 0;
@@ -63,7 +63,7 @@ export async function findConfigArea(file: FileHandle, where: string): Promise<n
   throw notOurs('it has no area for a config');
 }
 
-/** What is written over the area: `config`, or nothing, and line feeds up to its end. */
+/** The new content of the area: `config`, which may be empty, and line feeds up to its end. */
 export function configArea(config: string, where: string): Buffer {
   const bytes = Buffer.from(config);
   if (bytes.length > CONFIG_AREA) {

@@ -9,16 +9,16 @@ import { SYSTEMD_BOOT } from './esp.ts';
 import { makeFat } from './fat.ts';
 
 const KiB = 1 << 10;
-/** FAT16 of this many bytes a cluster holds 4085 to 65524 of them: 8 to 128 MiB. */
+/** Bytes of a cluster. A FAT16 has 4085 to 65524 clusters, so this gives 8 to 128 MiB. */
 const CLUSTER = 2 * KiB;
 const SMALLEST = 9 * KiB * KiB;
-/** systemd-boot, tables, folders, slack. */
+/** Bytes for systemd-boot, tables, folders and slack. */
 const OVERHEAD = 1024 * KiB;
 
 /**
- * The EFI system partition of an ISO: the same UKI as on a disk, byte for byte. It does not lie in EFI/Linux, where
- * systemd-boot would offer all its profiles, but is named by an entry for each of those that go without a disk. Where
- * /usr is to be found stands in an addon (systemd-stub(7)), which holds whatever somebody edits in the menu.
+ * The EFI system partition of an ISO, with the same UKI as on a disk. The UKI is not in EFI/Linux, where systemd-boot
+ * would offer all its profiles. Instead, each profile that needs no disk has a menu entry of its own. The place of /usr
+ * is in an addon (systemd-stub(7)), so it stays if a person edits the command line in the menu.
  */
 export const isoEsp = recipe<{
   sdk: Target;
@@ -26,11 +26,11 @@ export const isoEsp = recipe<{
   ukiName: string;
   /** The system's name in the menu. */
   title: string;
-  /** What the UKI was made with. */
+  /** The root hash in the UKI. */
   rootHash: Target;
   cmdline: readonly string[];
   profiles: readonly Plain<BootProfile>[];
-  /** The erofs of /usr, the front of the file on the ISO. */
+  /** The erofs of /usr, with which the file on the ISO begins. */
   usr: Target;
   menuSeconds: number;
   volumeId: string;
@@ -42,7 +42,7 @@ export const isoEsp = recipe<{
     const { sdk, uki, ukiName, title, cmdline, profiles, usr, menuSeconds, volumeId, epoch } = inputs;
     const live = [...profiles.entries()].filter(([, { cmdline }]) => cmdline.includes('root=tmpfs'));
     if (live.length === 0) {
-      throw badInput('no profile goes without a disk: an ISO would have nothing to boot', {
+      throw badInput('every profile needs a disk, so an ISO would have nothing to boot', {
         where: 'profiles of the image',
         hint: 'add one with root=tmpfs',
       });
@@ -61,7 +61,7 @@ export const isoEsp = recipe<{
     };
     await write('loader.conf', 'loader/loader.conf', [`timeout ${menuSeconds}`]);
     for (const [index, profile] of live) {
-      // @N chooses the profile. The rest is what that has anyway: there to be edited, and ignored under Secure Boot.
+      // @N chooses the profile. The rest repeats the profile's command line, so that it can be edited. Secure Boot ignores it.
       const options = `@${index} ${await profileArguments(inputs.rootHash.path, cmdline, profile)}`;
       await write(`${profile.id}.conf`, `loader/entries/${profile.id}.conf`, [
         `title ${title} (${profile.title})`,

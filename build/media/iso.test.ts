@@ -27,7 +27,7 @@ async function put(where: string, name: string, content: string | Buffer): Promi
 
 describe('iso', () => {
   const hash = 'ab'.repeat(32);
-  /** Builds one of small parts, whose files are of another time and mode each time. */
+  /** Builds an ISO of small parts. The files of the parts have the given time and mode. */
   async function build(time: number, mode: number): Promise<string> {
     const where = await own();
     const usr = await put(where, 'usr', Buffer.alloc(100_000, 'usr'));
@@ -47,7 +47,7 @@ describe('iso', () => {
     return (await runRecipe(target, where)).out;
   }
 
-  test('is the same bytes whatever time and mode its parts have; MBR, volume and area are where they belong', async () => {
+  test('has the same bytes for any time and mode of its parts; MBR, volume and area are in their places', async () => {
     const path = await build(1_000_000_000, 0o644);
     const bytes = await readFile(path);
     assert.ok(bytes.equals(await readFile(await build(1_600_000_000, 0o444))));
@@ -65,7 +65,7 @@ describe('iso', () => {
   });
 });
 
-test('an image that cannot go without a disk has no ISO: refused before anything is made', async () => {
+test('an image without a profile for diskless boots is refused before anything is made', async () => {
   const where = await own();
   const empty = await given(await put(where, 'empty', ''));
   const target = isoEsp('iso-esp', {
@@ -82,12 +82,12 @@ test('an image that cannot go without a disk has no ISO: refused before anything
   });
 });
 
-test('the volume has a label that ISO 9660 allows, of its root hash', () => {
+test('the volume label comes from the root hash, and ISO 9660 allows it', () => {
   assert.equal(isoLabel(`0123456789abcdef${'0'.repeat(48)}`), 'DRAISINE_0123456789ABCDEF');
   assert.match(isoLabel('f'.repeat(64)), /^[A-Z0-9_]{1,32}$/);
 });
 
-test('what a BIOS runs ends before the partition table, and has the boot signature', () => {
+test('the code for a BIOS ends before the partition table, and the sector has the boot signature', () => {
   const sector = biosNotice();
   assert.equal(sector.length, 512);
   assert.equal(sector.readUInt16LE(510), 0xaa55);
@@ -97,7 +97,7 @@ test('what a BIOS runs ends before the partition table, and has the boot signatu
 });
 
 describe('usrImage', () => {
-  test('is the erofs, padded to blocks, and the hash tree; the arguments say where that begins', async () => {
+  test("is the erofs, padded to blocks, and the hash tree; the kernel arguments give the hash tree's offset", async () => {
     for (const [size, offset] of [
       [4096, 4096],
       [4097, 8192],
@@ -130,14 +130,14 @@ describe('findConfigArea', () => {
     bytes.write(name, 33, 'latin1');
     return bytes;
   }
-  /** An image with what the search looks at, changed by `change`. */
+  /** An image with the structures that the search reads, changed by `change`. */
   async function image(change: (bytes: Buffer) => Buffer | undefined = () => undefined): Promise<string> {
     const bytes = Buffer.alloc(AREA * SECTOR + CONFIG_AREA);
     const descriptor = bytes.subarray(16 * SECTOR, 17 * SECTOR);
     descriptor.write('\x01CD001\x01', 0, 'latin1');
     descriptor.write('DRAISINE'.padEnd(128), 574, 'latin1');
     record('\0', 18, 2 * SECTOR).copy(descriptor, 156);
-    // Two sectors, the second one with the file: records never lie across.
+    // Two sectors; the record of the file is in the second one, because records never cross the border.
     Buffer.concat([record('\0', 18, SECTOR), record('BOOT', 30, SECTOR)]).copy(bytes, 18 * SECTOR);
     record('IGNITION.IGN;1', AREA, CONFIG_AREA).copy(bytes, 19 * SECTOR);
     return await put(await own(), 'image.iso', change(bytes) ?? bytes);
@@ -164,7 +164,7 @@ describe('findConfigArea', () => {
       (bytes) => void bytes.write('DEBIAN\x1b[2J', 16 * SECTOR + 574),
       /called 'DEBIAN\?\[2J/,
     ],
-    'a root directory of no size': [
+    'a root directory of size 0': [
       (bytes) => void bytes.writeUInt32LE(0, 16 * SECTOR + 166),
       /root directory/,
     ],
@@ -195,7 +195,7 @@ describe('findConfigArea', () => {
       (bytes) => void bytes.writeUInt32LE(AREA + 1, root + SECTOR + 2),
       /area for a config is damaged/,
     ],
-    'a cut off area': [(bytes) => bytes.subarray(0, -1), /area for a config is damaged/],
+    'a truncated area': [(bytes) => bytes.subarray(0, -1), /area for a config is damaged/],
   };
   for (const [what, [change, reason]] of Object.entries(hostile)) {
     test(`${what} is refused`, async () => {

@@ -8,17 +8,18 @@ import { APPLICATION, CONFIG_AREA, CONFIG_FILE } from './iso-config.ts';
 const ESP_TYPE = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B';
 
 /**
- * How the volume is called: after the root hash of /usr, by which the initrd of this build finds the medium of this
- * build (packages/overlays/initrd/usr/lib/draisine/usr).
+ * The volume's name. It contains the root hash of /usr, so that the initrd of a build finds the medium of the same build
+ * (packages/overlays/initrd/usr/lib/draisine/usr).
  */
 export function isoLabel(rootHash: string): string {
   return `DRAISINE_${rootHash.slice(0, 16).toUpperCase()}`;
 }
 
 /**
- * A hybrid ISO for UEFI: a CD by El Torito, and a disk with a GPT once it is written to a stick. Both lead to the same
- * ESP, which follows the ISO 9660 file system as a partition. That holds /usr as draisine/usr.img, and a blank area for
- * a machine config (iso-config.ts). A BIOS finds a boot sector that asks for UEFI mode. xorriso writes it, as any user.
+ * A hybrid ISO for UEFI. It boots as a CD by El Torito, and on a stick as a disk with a GPT. Both ways lead to the same
+ * ESP, a partition behind the ISO 9660 file system. The ISO 9660 file system holds /usr as draisine/usr.img, and a blank
+ * area for a machine config (iso-config.ts). A BIOS finds a boot sector that asks for UEFI mode. xorriso writes the ISO
+ * without root.
  */
 export const iso = recipe<{
   sdk: Target;
@@ -28,7 +29,7 @@ export const iso = recipe<{
   usrImage: Target;
   /** The root hash in text. */
   rootHash: Target;
-  /** UUID of the GPT; those of its partitions come from it. */
+  /** UUID of the GPT. The UUIDs of the partitions are made from it. */
   diskUuid: string;
   epoch: number;
 }>({

@@ -28,7 +28,7 @@ async function put(where: string, name: string, data: string | Buffer): Promise<
 
 describe('disk', () => {
   const hash = 'ab'.repeat(16) + 'cd'.repeat(16);
-  /** Sizes as the build would report them; the files hold a few bytes. `repart` is the fake tool's script. */
+  /** Makes a disk of parts with the given sizes; the files hold a few bytes. `repart` is the script of the fake tool. */
   async function make(sizes: { usr?: number; hashTree?: number }, repart = 'exit 9') {
     const where = await own();
     const target = disk('disk', {
@@ -61,7 +61,7 @@ describe('disk', () => {
     await fails({ hashTree: MiB + 1 }, 'partitions.verity of the image');
   });
 
-  test('contents go where systemd-repart says; partitions are named and found by the root hash', async () => {
+  test('contents go to the offsets of systemd-repart; the root hash gives the partitions names and UUIDs', async () => {
     // Keeps the definitions beside the output, its last argument.
     const repart = `for arg; do case $arg in --definitions=*) definitions=\${arg#--definitions=} ;; esac; out=$arg; done
 cat "$definitions"/*.conf >"$out.definitions"
@@ -121,13 +121,13 @@ describe('esp', () => {
     assert.ok(!existsSync(join(where, 'out')));
   });
 
-  test('one that just fits gets as far as the file system', async () => {
+  test('an ESP that just fits is accepted', async () => {
     const { target, where } = await make(40 * MiB, 128 * MiB);
     await assert.rejects(runRecipe(target, where), /the tool tree has no mkfs\.fat/);
   });
 });
 
-test('labels of slots: the longest version fits, one that a GPT would cut is refused', () => {
+test('the labels of slots hold the longest version, and a label that is too long for a GPT is refused', () => {
   assert.deepEqual(slotLabels('2026.1129.123456'), {
     usr: 'draisine_usr_2026.1129.123456',
     verity: 'draisine_usr_verity_2026.1129.123456',
@@ -140,7 +140,7 @@ test('labels of slots: the longest version fits, one that a GPT would cut is ref
 
 describe('UUIDs', () => {
   const shape = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-  test('of a seed: version 4 in shape, a function of the seed', () => {
+  test('made of a seed has the form of version 4 and depends on the seed only', () => {
     for (const seed of ['', 'a', 'draisine n100 1 usr', 'ü'.repeat(1000)]) {
       assert.match(uuidFrom(seed), shape);
       assert.equal(uuidFrom(seed), uuidFrom(seed));
@@ -150,7 +150,7 @@ describe('UUIDs', () => {
     assert.equal(uuidFrom('a'), 'ca978112-ca1b-4dca-bac2-31b39a23dc4d');
   });
 
-  test('of a root hash: its halves, as veritysetup-generator looks for them', () => {
+  test('made of a root hash is one of its halves, as veritysetup-generator expects', () => {
     const hash = '00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef';
     assert.equal(uuidFromHash(hash, 'first'), '00112233-4455-6677-8899-aabbccddeeff');
     assert.equal(uuidFromHash(hash, 'last'), '01234567-89ab-cdef-0123-456789abcdef');
@@ -172,7 +172,7 @@ describe('copySparse', () => {
     return { bytes: await readFile(to), blocks: (await stat(to)).blocks * 512 };
   }
 
-  test('is a copy at the offset, whatever lies across the blocks', async () => {
+  test('is a copy at the offset, also if it crosses blocks', async () => {
     for (const size of [0, 1, MiB - 1, MiB, MiB + 1, 2 * MiB + 5]) {
       const data = Buffer.alloc(size);
       if (size > 0) data[size - 1] = 1;

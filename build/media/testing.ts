@@ -2,19 +2,19 @@ import type { Range } from './image-map.ts';
 
 export const MiB = 1 << 20;
 
-/** MiB from `from` to `to`. */
+/** The range from MiB `from` to MiB `to`. */
 export const mib = (from: number, to: number): Range => ({ offset: from * MiB, length: (to - from) * MiB });
 
 export const ESP = mib(1, 33);
 const USR = mib(33, 49);
 export const SIZE = 50 * MiB;
-/** Clusters of 4 KiB; the data begin a little behind its first mebibyte. */
+/** Bytes of a cluster. The data area of the FAT begins a little behind its first mebibyte. */
 export const CLUSTER = 4096;
 export const TABLE_AT = ESP.offset + 64 * 512;
 export const TABLE_SIZE = 1008 * 512;
 export const DATA_AT = TABLE_AT + 2 * TABLE_SIZE;
 
-/** A disk image with a FAT32 and an erofs, as far as the map reads them: an empty one but for what is given. */
+/** A disk image with a FAT32 and an erofs: only the structures that the map reads, and the given used clusters. */
 export function diskImage({ used = [] as number[], erofsBlocks = 512 } = {}): Buffer {
   const image = Buffer.alloc(SIZE);
   image.writeUInt16LE(0xaa55, 510);

@@ -42,7 +42,7 @@ const tree = treeOf(
 );
 
 describe('treeToTar', () => {
-  test('is read back as the same tree', async () => {
+  test('tar(1) reads back the same tree', async () => {
     const path = join(folder, 'round.tar');
     await writeFile(path, await bytesOf(treeToTar(tree, { blobPath: noBlob, mtime: 5 })));
     const members = await readTar(path, 'test');
@@ -63,7 +63,7 @@ describe('treeToTar', () => {
     assert.ok(names.indexOf('usr/also') > names.indexOf('usr/tool'));
   });
 
-  test('streams contents of blobs across chunks, each with the time given', async () => {
+  test('streams contents of blobs across chunks, with the given time', async () => {
     const blob = Buffer.alloc(5 << 20, 'blob of the store ');
     const blobPath = join(folder, 'blob');
     await writeFile(blobPath, blob);
@@ -137,7 +137,7 @@ describe('treeToCpio', () => {
     file('q', 'ü'),
   );
 
-  test('has parents first, hard links sharing an inode with the content in the last of them', async () => {
+  test('has parents first, and hard links share an inode, with the content at the last one', async () => {
     const members = readCpio(await bytesOf(treeToCpio(small, { blobPath: noBlob, mtime: 0 })));
     assert.deepEqual(
       members.map(({ name, inode, mode, nlink, data }) => [name, inode, mode.toString(8), nlink, data]),
@@ -152,7 +152,7 @@ describe('treeToCpio', () => {
     );
   });
 
-  test('is padded to 512 bytes and the same each time', async () => {
+  test('is padded to 512 bytes and always the same', async () => {
     const archive = await bytesOf(treeToCpio(small, { blobPath: noBlob, mtime: 9 }));
     assert.equal(archive.length % 512, 0);
     assert.deepEqual(archive, await bytesOf(treeToCpio(small, { blobPath: noBlob, mtime: 9 })));

@@ -4,8 +4,8 @@ import type { Content } from './entry.ts';
 const CHUNK = 1 << 20;
 
 /**
- * Gathers headers and contents of an archive in chunks of one megabyte, each a new buffer. A stream chunk for
- * each of fifteen thousand small entries would cost more than their bytes.
+ * Collects headers and contents of an archive in chunks of one megabyte, each a new buffer. A stream chunk for each of
+ * fifteen thousand small entries would cost more time than copying their bytes.
  */
 export interface Chunks {
   /** Appends bytes; yields each chunk that becomes full. */
@@ -24,7 +24,7 @@ export function gatherChunks(): Chunks {
   let used = 0;
   let length = 0;
 
-  /** Room in the current chunk: at least one byte, at most `wanted`. */
+  /** Free space in the current chunk: at least one byte, at most `wanted`. */
   function* take(
     wanted: number,
     fill: (target: Buffer, at: number, done: number, count: number) => void,

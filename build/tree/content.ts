@@ -3,7 +3,7 @@ import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import type { Content, Tree } from './entry.ts';
 
-/** Reads contents of a tree. Open files are kept, so `close` must be called. */
+/** Reads contents of a tree. It keeps files open until `close` is called. */
 export interface ContentReader {
   /** Copies bytes `[from, from + length)` of the content to `target` at `at`. */
   copy(content: Content, from: number, length: number, target: Buffer, at: number): void;
@@ -11,12 +11,12 @@ export interface ContentReader {
   close(): void;
 }
 
-/** Where a blob of the store lies: `Context.blob`. */
+/** Gives the path of a blob of the store: `Context.blob`. */
 export type BlobPath = (digest: Sha256) => Promise<string> | string;
 
 const OPEN_FILES = 128;
 
-/** A reader for all contents of `tree`; asks for the path of each blob once. */
+/** A reader for all contents of `tree`. It asks for the path of each blob once. */
 export async function openContents(tree: Tree, blobPath: BlobPath): Promise<ContentReader> {
   const paths = new Map<Sha256, string>();
   for (const entry of tree.entries) {

@@ -9,10 +9,10 @@ const ALIGNMENT = 4;
 const FILE_TYPES = { file: 0o100000, hardlink: 0o100000, dir: 0o040000, symlink: 0o120000 } as const;
 
 /**
- * A tree as an initramfs: a cpio archive in "newc" format (kernel documentation, driver-api/early-userspace,
- * buffer format), not compressed, its length a multiple of 512. Inode numbers are positions; equal trees give
- * equal bytes. Files with several names come last, the content with the last name, as cpio(1) does.
- * The format has no extended attributes: an entry with some is a Failure.
+ * A tree as an initramfs: an uncompressed cpio archive in "newc" format (kernel documentation,
+ * driver-api/early-userspace, buffer format). Its length is a multiple of 512. Inode numbers are positions, and equal
+ * trees give equal bytes. As with cpio(1), files with several names come last, with the content at the last name.
+ * The format has no extended attributes, so an entry with some is a Failure.
  */
 export function treeToCpio(tree: Tree, options: TarOptions): Readable {
   return Readable.from(cpioChunks(tree, options), { objectMode: false, highWaterMark: 4 << 20 });
@@ -57,7 +57,7 @@ async function* cpioChunks(tree: Tree, { blobPath, mtime }: TarOptions): AsyncGe
   }
 }
 
-/** The hard links to each file that has some. */
+/** Hard links by the path of their file. */
 function namesByFile(tree: Tree): Map<string, Entry[]> {
   const names = new Map<string, Entry[]>();
   for (const entry of tree.entries) {

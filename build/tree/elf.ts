@@ -1,8 +1,8 @@
 import { Failure } from '../../sdk/lib/errors.ts';
 
-/** What a program or library opens with dlopen(3), as it says itself (systemd.io/ELF_DLOPEN_METADATA). */
+/** A library that a program opens with dlopen(3), from a note in its ELF file (systemd.io/ELF_DLOPEN_METADATA). */
 export interface DlopenNote {
-  /** One of these, in order of preference. */
+  /** Alternatives, in order of preference. */
   readonly soname: readonly string[];
   readonly feature?: string;
   readonly description?: string;
@@ -37,7 +37,7 @@ export function isElf(data: Buffer): boolean {
   return data.length >= 4 && data.readUInt32BE(0) === 0x7f454c46;
 }
 
-/** Reads a 64-bit little-endian ELF file. A file that is none, or is damaged, is a Failure. */
+/** Reads a 64-bit little-endian ELF file. Any other file, or a damaged one, is a Failure. */
 export function readElf(data: Buffer, where: string): ElfNeeds {
   if (!isElf(data)) throw new Failure('not an ELF file', { where });
   if (data.length < 64 || data[4] !== 2 || data[5] !== 1)
@@ -100,7 +100,7 @@ function readDynamic(data: Buffer, { offset, size }: Segment): [tag: number, val
   for (let at = offset; at < offset + size; at += 16) {
     const tag = data.readBigInt64LE(at);
     if (tag === 0n) break;
-    // Tags of processors and systems have values that may exceed a double; ours do not.
+    // Values of processor-specific and system-specific tags may exceed a double. The tags that we read do not.
     if (tag > 0n && tag < 64n) tags.push([Number(tag), number64(data, at + 8)]);
   }
   return tags;

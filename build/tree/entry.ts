@@ -1,8 +1,8 @@
 import type { Sha256 } from '../../sdk/lib/files.ts';
 
 /**
- * Where the bytes of a file are. `blob` names a blob of the store; many files share one (the uncompressed
- * data.tar of a package, say), each at its own offset.
+ * The place of a file's bytes. `blob` names a blob of the store. Many files may share one blob, e.g. the uncompressed
+ * data.tar of a package, each at its own offset.
  */
 export type Content =
   | {
@@ -22,7 +22,7 @@ interface Common {
   readonly gid: number;
   /** Extended attributes, value in base64 (`security.capability`, …). */
   readonly xattrs?: Readonly<Record<string, string>>;
-  /** Who brought it: `deb:bash`, `overlay:n100/etc`, `fixup:ca-bundle`. For `why`, `size` and error messages. */
+  /** The source of the entry: `deb:bash`, `overlay:n100/etc`, `fixup:ca-bundle`. For `why`, `size` and error messages. */
   readonly origin: string;
 }
 
@@ -36,7 +36,7 @@ export type Entry =
 /**
  * The ordered list of entries that becomes a file system: a value, never a directory on disk.
  * Sorted by path in code-unit order; parents come before children; every path once.
- * All times are the build's SOURCE_DATE_EPOCH, so entries carry none.
+ * Entries have no time, because all times are the build's SOURCE_DATE_EPOCH.
  */
 export interface Tree {
   readonly entries: readonly Entry[];

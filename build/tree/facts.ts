@@ -1,6 +1,6 @@
 import type { Entry, Tree } from './entry.ts';
 
-/** What of a tree its reports tell: each a table of name → description. */
+/* Facts of a tree for reports. Each is a table of name → description. */
 
 const CAPABILITY = 'security.capability';
 

@@ -20,8 +20,8 @@ const BATCH = 256;
 
 /**
  * Unpacks a tree to the new folder `out`, for tools that need real files. Owners, extended attributes and times
- * are not kept; modes are without setuid and setgid, and readable and writable for the owner. Absolute symlinks
- * become relative, so that they mean the same below any root.
+ * are not kept. Modes lose setuid and setgid, and the owner can read and write. Absolute symlinks become relative, so
+ * that they work below any root.
  */
 export async function writeFolder(
   tree: Tree,

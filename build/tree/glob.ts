@@ -5,7 +5,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
  * `?` one character but `/`; `*` any number of them, also none and also a leading dot; `**` as a whole component
  * any number of components, also none; `{a,b}` alternatives, nestable; `\` takes the next character literally.
  * Everything else is literal, `[` too. A glob has no leading or trailing slash.
- * Compiles all globs into one expression, which also matches whatever lies below a path that matches.
+ * Compiles all globs into one expression. It also matches every path below a matching path.
  */
 export function compileGlobs(globs: readonly string[], where: string): RegExp {
   if (globs.length === 0) return /(?!)/;
@@ -35,7 +35,7 @@ export function globSource(glob: string, where: string): string {
       if (at + 2 === glob.length) source += '.+';
       else {
         source += '(?:[^/]+/)*';
-        at += 1; // and the slash
+        at += 1; // the slash as well
       }
       at += 1;
     } else if (char === '*') source += '[^/]*';

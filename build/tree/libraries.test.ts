@@ -12,7 +12,7 @@ const read = (content: Content) => ('inline' in content ? inlineBytes(content) :
 const LIB = 'usr/lib/x86_64-linux-gnu';
 
 describe('readElf', () => {
-  test('reads what a program needs', () => {
+  test('reads the libraries that a program needs', () => {
     const note =
       '[{"soname":["libx.so.2","libx.so.1"],"feature":"x","priority":"suggested"},{"soname":["liby.so"]}]';
     const elf = readElf(
@@ -44,7 +44,7 @@ describe('readElf', () => {
     assert.ok(elf.needed.some((name) => name.startsWith('libc.so')));
   });
 
-  test('refuses what is damaged, at any length, with a Failure', () => {
+  test('refuses an ELF file that is truncated at any length, with a Failure', () => {
     const whole = makeElf({ interpreter: '/ld', needed: ['liba.so'], dlopen: '[{"soname":["x"]}]' });
     for (let length = 0; length < whole.length - 8; length += 1) {
       try {
@@ -90,7 +90,7 @@ describe('libraryClosure', () => {
   ];
   const tree = mergeLayers([{ overlay: 'test', entries }]);
 
-  test('brings libraries, linker and all symlinks on the way, once', () => {
+  test('brings libraries, the linker and the symlinks to them, each once', () => {
     const chain = [
       'lib64',
       'usr/lib/libb.so',
@@ -103,7 +103,7 @@ describe('libraryClosure', () => {
     assert.deepEqual(libraryClosure(tree, ['usr/bin/tool2', 'usr/bin/script'], read), chain);
   });
 
-  test('brings what is opened with dlopen, from the priority asked for', () => {
+  test('brings libraries for dlopen from the given priority on', () => {
     const wide = libraryClosure(tree, ['usr/bin/tool'], read, { dlopen: 'recommended' });
     assert.ok(wide.includes(`${LIB}/libopt.so.1`));
     assert.throws(

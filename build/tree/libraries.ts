@@ -5,21 +5,21 @@ import type { Content, Entry, Tree } from './entry.ts';
 import { type Found, type Index, indexTree, lookUp } from './lookup.ts';
 import { parentOf } from './paths.ts';
 
-/** Where Debian's dynamic linker looks on amd64, after DT_RUNPATH (ld.so(8), /etc/ld.so.conf.d). */
+/** Folders in which Debian's dynamic linker searches on amd64, after DT_RUNPATH (ld.so(8), /etc/ld.so.conf.d). */
 const LIBRARY_FOLDERS = ['usr/lib/x86_64-linux-gnu', 'usr/lib64', 'usr/lib'];
 
 export interface ClosureOptions {
-  /** Also what ELF notes say is opened with dlopen(3), from this priority on. Default `required`. */
+  /** Include libraries for dlopen(3) from ELF notes of at least this priority. Default `required`. */
   readonly dlopen?: DlopenNote['priority'];
 }
 
 const PRIORITIES: readonly DlopenNote['priority'][] = ['required', 'recommended', 'suggested'];
 
 /**
- * The paths that the programs at `paths` need besides themselves: libraries and dynamic linker with every symlink
- * on the way, transitively, sorted. Paths that are no ELF files need nothing; symlinks are followed and counted.
- * A needed library that is not in the tree is a Failure naming the file and the soname; a missing dlopen library
- * only if its note says `required`.
+ * The paths that the programs at `paths` need: libraries and the dynamic linker, with all symlinks that lead to them,
+ * transitively, sorted. A file that is not an ELF file needs nothing. If a path is a symlink, the result has it too.
+ * A needed library that is not in the tree is a Failure that names the file and the soname. A missing dlopen library is
+ * one only if its note says `required`.
  */
 export function libraryClosure(
   tree: Tree,
@@ -53,8 +53,8 @@ export function libraryClosure(
 }
 
 /**
- * What the dynamic linker maps for one program, breadth first. A name that is loaded already is not searched for
- * again: systemd's own libraries find each other only thanks to the RUNPATH of the program.
+ * The files that the dynamic linker maps for one program, breadth first. It does not search again for a name that is
+ * loaded already. systemd's own libraries find each other only because of this and the RUNPATH of the program.
  */
 function load(
   index: Index,

@@ -2,8 +2,8 @@ import { byteOrder } from '../../sdk/lib/files.ts';
 import type { Entry } from './entry.ts';
 
 /**
- * Keeps the content of files that lost their first name: of the hard links to a removed file, the first by path
- * becomes the file and the others point at it. Changes `kept`; returns the paths of the removed files that live on.
+ * Keeps the content of removed files that have hard links. The first hard link by path becomes the file, and the others
+ * point to it. Changes `kept`. Returns the paths of the removed files whose content stays.
  */
 export function promoteLinks(kept: Map<string, Entry>, removed: ReadonlyMap<string, Entry>): Set<string> {
   const heirs = new Map<string, string>();

@@ -11,16 +11,16 @@ export function indexTree(tree: Tree): Index {
 export interface Found {
   /** Never a symlink. */
   readonly entry: Entry;
-  /** The symlinks followed, in the order they were met, also those in the place of a folder (`lib64`). */
+  /** The symlinks that were followed, in order. Symlinks in the place of a folder (`lib64`) count. */
   readonly links: readonly Entry[];
 }
 
-/** As Linux: path_resolution(7). */
+/** The limit of Linux (path_resolution(7)). */
 const MAX_LINKS = 40;
 
 /**
- * What `path` (with or without leading slash) means inside the tree, following symlinks in every component.
- * Undefined if it does not exist or the symlinks go round in circles.
+ * Looks up `path` (with or without leading slash) in the tree, and follows symlinks in every component. Undefined if
+ * the path does not exist or the symlinks form a circle.
  */
 export function lookUp(index: Index, path: string): Found | undefined {
   const links: Entry[] = [];

@@ -43,7 +43,7 @@ describe('packages', () => {
     assert.deepEqual(tree.entries.find(({ path }) => path === 'usr/z')?.mode, 0o755);
   });
 
-  test('with a merged /usr: what lies in bin, sbin, lib, lib64 lands below usr', () => {
+  test('are merged into /usr: files of bin, sbin, lib and lib64 move below usr', () => {
     const tree = mergeLayers([
       {
         packages: [
@@ -72,7 +72,7 @@ describe('packages', () => {
     ]);
   });
 
-  test('that own the same path are an error naming both, also through merged /usr', () => {
+  test('that own the same path are an error that names both, also through merged /usr', () => {
     refused(
       [{ packages: [pack('one', file('bin/x')), pack('two', file('usr/bin/x'))] }],
       /\/usr\/bin\/x: deb:one .*deb:two/,
@@ -115,7 +115,7 @@ describe('packages', () => {
       assert.equal(content('z'), winner === 'two' ? 'hardlink' : 'two');
     });
 
-  test('that are settled for nothing are an error', () => {
+  test('with a settled path that needs no decision are an error', () => {
     const settled = [{ path: 'x', package: 'one', reason: 'test' }];
     refused([{ packages: [pack('one', file('x'))], settled }], /settled for one, but it belongs to one$/);
     refused(
@@ -143,13 +143,13 @@ describe('an overlay', () => {
     packages: [pack('base', dir('etc', { mode: 0o700 }), file('etc/a', 'old'), hardlink('etc/b', 'etc/a'))],
   };
 
-  test('adds, and keeps the mode of folders that are there', () => {
+  test('adds entries, and keeps the mode of existing folders', () => {
     const tree = mergeLayers([below, { overlay: 'o', entries: [dir('etc'), file('etc/new', 'x')] }]);
     assert.deepEqual(listing(tree), ['dir etc', 'file etc/a', 'hardlink etc/b -> etc/a', 'file etc/new']);
     assert.equal(tree.entries[0]?.mode, 0o700);
   });
 
-  test('replaces what it says; other names of a replaced file keep the old content', () => {
+  test('replaces the named paths; other names of a replaced file keep the old content', () => {
     const tree = mergeLayers([below, { overlay: 'o', entries: [file('etc/a', 'new')], replaces: ['etc/a'] }]);
     assert.deepEqual(
       tree.entries.map((entry) =>
@@ -159,13 +159,13 @@ describe('an overlay', () => {
     );
   });
 
-  test('may replace the mode of a folder, keeping what is in it', () => {
+  test('may replace the mode of a folder and keep its contents', () => {
     const tree = mergeLayers([below, { overlay: 'o', entries: [dir('etc')], replaces: ['etc'] }]);
     assert.equal(tree.entries[0]?.mode, 0o755);
     assert.equal(tree.entries.length, 3);
   });
 
-  test('may replace a folder by a symlink, and all in it goes', () => {
+  test('may replace a folder and its contents by a symlink', () => {
     const tree = mergeLayers([
       below,
       { overlay: 'o', entries: [symlink('etc', 'usr/etc')], replaces: ['etc'] },
@@ -173,17 +173,17 @@ describe('an overlay', () => {
     assert.deepEqual(listing(tree), ['symlink etc -> usr/etc']);
   });
 
-  test('that shadows without saying so is an error', () => {
+  test('that replaces a path without naming it is an error', () => {
     refused(
       [below, { overlay: 'o', entries: [file('etc/a')] }],
-      /shadows without saying so:\n {2}\/etc\/a of deb:base/,
+      /replaces paths without naming them:\n {2}\/etc\/a of deb:base/,
       /overlay o/,
     );
     refused([below, { overlay: 'o', entries: [symlink('etc', 'x')] }], /\/etc of deb:base/);
     refused([below, { overlay: 'o', entries: [dir('etc/a')] }], /\/etc\/a of deb:base/);
   });
 
-  test('whose replaces replace nothing is an error', () => {
+  test('with a path in `replaces` that replaces nothing is an error', () => {
     refused(
       [below, { overlay: 'o', entries: [file('etc/c')], replaces: ['etc/c'] }],
       /replaces nothing: \/etc\/c/,
@@ -200,7 +200,7 @@ describe('an overlay', () => {
 });
 
 describe('the whole', () => {
-  test('refuses entries below something that is no folder, naming both', () => {
+  test('refuses entries below a path that is not a folder, and names both', () => {
     const packages = [pack('a', symlink('var/run', '/run')), pack('b', file('var/run/x'))];
     refused([{ packages }], /\/var\/run\/x lies below \/var\/run, a symlink to \/run of deb:a/, /deb:b/);
     refused(
@@ -209,7 +209,7 @@ describe('the whole', () => {
     );
   });
 
-  test('refuses hard links to what is no file of the tree', () => {
+  test('refuses hard links without a file in the tree', () => {
     refused([{ overlay: 'o', entries: [hardlink('x', 'y')] }], /\/x is a hard link to \/y/);
   });
 

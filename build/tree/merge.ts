@@ -4,14 +4,14 @@ import type { Entry, Tree } from './entry.ts';
 import { promoteLinks } from './links.ts';
 import { checkPath, MERGED_USR, parentOf, usrMerged } from './paths.ts';
 
-/** Which package's version of a path stands where several disagree. */
+/** A decision: the package whose version of a path counts if several packages disagree. */
 export interface Settled {
   readonly path: string;
   readonly package: string;
   readonly reason: string;
 }
 
-/** Equals among themselves: two packages that own a path, or disagree about a folder, are an error unless settled. */
+/** Packages of equal rank. Two packages that own one path, or disagree about a folder, are an error unless settled. */
 export interface PackageLayer {
   readonly packages: readonly { readonly name: string; readonly entries: readonly Entry[] }[];
   readonly settled?: readonly Settled[];
@@ -20,8 +20,8 @@ export interface PackageLayer {
 }
 
 /**
- * Lies above the earlier layers. It replaces only the paths that it says; a folder that is there already keeps
- * its mode and owner unless replaced.
+ * A layer above the earlier ones. It replaces only the paths in `replaces`. An existing folder keeps its mode and owner
+ * unless it is replaced.
  */
 export interface OverlayLayer {
   readonly overlay: string;
@@ -96,7 +96,7 @@ function ownEntries(name: string, entries: readonly Entry[]): Map<string, Entry>
   return own;
 }
 
-/** Takes settled paths from all packages but the one that shall own them. */
+/** Removes settled paths from all packages except the owner. */
 function yieldSettled(owners: readonly Owner[], settled: readonly Settled[]): void {
   for (const { path, package: winner } of settled) {
     const having = owners.filter(({ own }) => own.has(path));
@@ -104,7 +104,7 @@ function yieldSettled(owners: readonly Owner[], settled: readonly Settled[]): vo
       const names = having.map(({ name }) => name).join(', ') || 'no package';
       throw badInput(`/${path} is settled for ${winner}, but it belongs to ${names}`, {
         where: 'tree: packages',
-        hint: 'remove the entry, or name one of several owners',
+        hint: 'remove the entry, or name one of the owners',
       });
     }
     for (const { name, own } of having) {
@@ -150,7 +150,7 @@ function layOverlay(tree: Map<string, Entry>, layer: OverlayLayer): void {
       shadowed.push(`/${entry.path} of ${earlier.origin}`);
   }
   if (shadowed.length > 0) {
-    throw badInput(`shadows without saying so:\n${listing(shadowed)}`, {
+    throw badInput(`replaces paths without naming them:\n${listing(shadowed)}`, {
       where,
       hint: 'list the paths in `replaces`, or leave them out of the overlay',
     });
@@ -170,7 +170,7 @@ function layOverlay(tree: Map<string, Entry>, layer: OverlayLayer): void {
   for (const entry of own) if (!tree.has(entry.path)) tree.set(entry.path, entry);
 }
 
-/** A folder replaced by something else goes with all that is in it. */
+/** Removes the contents of a folder that is replaced by another kind of entry. */
 function removeBelow(
   tree: Map<string, Entry>,
   path: string,

@@ -51,7 +51,7 @@ test('a FIFO is refused by name', async () => {
   await rm(fifo);
 });
 
-test('an empty folder is refused by name: a clone would not have it', async () => {
+test('an empty folder is refused by name, because a clone would not have it', async () => {
   const empty = join(folder, 'etc/deep/empty');
   await mkdir(empty);
   await assert.rejects(readOverlay(folder, 'o'), { name: 'Failure', exitCode: 2, where: empty });

@@ -6,10 +6,10 @@ import { emptyFolder } from '../graph/empty-folder.ts';
 import type { Content, Entry } from './entry.ts';
 
 /**
- * A folder of the checkout as entries at the root of the tree: files 0644, or 0755 when their owner may execute
- * them; folders 0755; all of root; symlinks as they are. Neither umask, owner, times nor readdir order of the
- * checkout matter. `name` is the origin's: `n100/etc`. Contents are inline, overlays being small. An empty folder,
- * which git would not keep, is refused.
+ * A folder of the checkout as entries at the root of the tree. Files get mode 0644, or 0755 if their owner may execute
+ * them; folders get 0755; root owns all. Symlinks are kept. Umask, owners, times and the order of the checkout do not
+ * matter. `name` is the name in the origin: `n100/etc`. Contents are inline, because overlays are small. An empty folder
+ * is refused, because git does not keep it.
  */
 export async function readOverlay(folder: string, name: string): Promise<Entry[]> {
   const entries: Entry[] = [];
@@ -42,7 +42,7 @@ async function walk(folder: string, prefix: string, origin: string, into: Entry[
   }
 }
 
-/** Content that travels inside the tree document. */
+/** Content that is stored in the tree document itself. */
 export function inlineContent(data: Uint8Array | string): Content {
   const bytes = Buffer.from(data);
   const text = bytes.toString('utf8');

@@ -21,8 +21,8 @@ export function checkPath(path: string, where: string): void {
 const MERGED = /^(?:bin|sbin|lib|lib64)\//;
 
 /**
- * Where a path lies on a system with merged /usr: `lib/udev/x` is `usr/lib/udev/x`. The four names themselves
- * stay, for they are the symlinks (file-hierarchy(7)); as folders they are `usr/…` too, see `mergeUsr`.
+ * The path on a system with merged /usr: `lib/udev/x` becomes `usr/lib/udev/x`. The four names themselves stay, because
+ * they are the symlinks (file-hierarchy(7)). `mergeUsr` moves them if they are folders.
  */
 export function usrMerged(path: string): string {
   return MERGED.test(path) ? `usr/${path}` : path;
@@ -31,7 +31,7 @@ export function usrMerged(path: string): string {
 export const MERGED_USR: readonly string[] = ['bin', 'lib', 'lib64', 'sbin'];
 
 /**
- * The path a symlink at `path` points to, in the form of `Entry.path`: '' is the root, `..` stops there as in
+ * The path that a symlink at `path` points to, in the form of `Entry.path`. '' is the root, and `..` stops there, as in
  * path_resolution(7). Intermediate symlinks are not followed.
  */
 export function linkTarget(path: string, target: string): string {

@@ -40,14 +40,14 @@ describe('relocate', () => {
     assert.ok(listing({ entries: moved }).includes('hardlink opt/tools/dish -> opt/tools/dash'));
     assert.ok(listing({ entries: moved }).includes('symlink opt/tools/sh -> dash'));
   });
-  test('from and to the root', () => {
+  test('moves entries from the root and to the root', () => {
     assert.equal(relocate([file('a')], '', 'x/y')[0]?.path, 'x/y/a');
     assert.deepEqual(
       relocate([dir('etc'), file('etc/a')], 'etc', '').map(({ path }) => path),
       ['a'],
     );
   });
-  test('refuses what lies outside', () => {
+  test('refuses paths outside the folder', () => {
     assert.throws(() => relocate([file('etcetera/a')], 'etc', 'x'), /\/etcetera\/a is not below \/etc/);
     assert.throws(() => relocate([hardlink('etc/a', 'usr/a')], 'etc', 'x'), /\/usr\/a is not below/);
     assert.throws(() => relocate([file('etc/a')], 'etc', '../x'), /no plain path/);
@@ -65,7 +65,7 @@ describe('lookUp', () => {
     assert.deepEqual(found('usr/up/dash'), ['usr/bin/dash', 'usr/up']);
     assert.deepEqual(found('usr/./bin/../bin/dash'), ['usr/bin/dash']);
   });
-  test('knows what does not exist and what goes round in circles', () => {
+  test('gives undefined for a missing path and for a circle of symlinks', () => {
     assert.equal(found('usr/bin/editor'), undefined);
     assert.equal(found('usr/bin/loop'), undefined);
     assert.equal(found('usr/bin/dash/x'), undefined);

@@ -2,7 +2,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import type { Entry, Tree } from './entry.ts';
 import { checkPath } from './paths.ts';
 
-/** The entry at `path`, symlinks not followed. One binary search; for many look-ups use `indexTree`. */
+/** The entry at `path`, without following symlinks. It does a binary search; for many look-ups use `indexTree`. */
 export function findEntry(tree: Tree, path: string): Entry | undefined {
   const at = firstNotBefore(tree, path);
   const entry = tree.entries[at];

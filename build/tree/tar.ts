@@ -7,15 +7,15 @@ import type { Entry, Tree } from './entry.ts';
 
 export interface TarOptions {
   readonly blobPath: BlobPath;
-  /** Seconds since 1970, of every entry. */
+  /** The time of every entry, in seconds since 1970. */
   readonly mtime: number;
 }
 
 /**
  * A tree as a tar stream (POSIX.1-2024 pax: ustar, with PAX headers where a path, link or number does not fit
- * and for extended attributes). Begins with the root itself, `./`; hard links come last, so after their files.
- * Equal trees give equal bytes. Written here because tar-stream encodes PAX values as UTF-8 only, which breaks
- * `security.capability`, and spends a stream on each entry.
+ * and for extended attributes). Begins with the root itself, `./`. Hard links come last, behind their files.
+ * Equal trees give equal bytes. We do not use tar-stream: it encodes PAX values as UTF-8 only, which breaks
+ * `security.capability`, and it makes a stream for each entry.
  */
 export function treeToTar(tree: Tree, options: TarOptions): Readable {
   return Readable.from(tarChunks(tree, options), { objectMode: false, highWaterMark: 4 << 20 });
@@ -112,7 +112,7 @@ function header(
   octal(gid > MAX_ID ? 0 : gid, 116, 7);
   octal(size, 124, 11);
   octal(mtime, 136, 11);
-  block.write('        ', 148, 'latin1'); // the checksum counts its own field as blanks
+  block.write('        ', 148, 'latin1'); // the checksum is computed with blanks in its own field
   block.write(flag, 156, 'latin1');
   block.write(link, 157);
   block.write('ustar\x0000', 257, 'latin1');

@@ -32,7 +32,7 @@ describe('globs', () => {
     });
   }
 
-  test('several are one expression; none matches nothing', () => {
+  test('several globs are one expression; no glob matches no path', () => {
     const expression = compileGlobs(['a', 'b/*'], 'test');
     assert.deepEqual(
       ['a', 'b', 'b/c', 'ab'].filter((path) => expression.test(path)),
@@ -50,7 +50,7 @@ describe('globs', () => {
     });
   }
 
-  test('does not run away on a hostile path', () => {
+  test('stays fast on a hostile path', () => {
     const expression = compileGlobs(['**/a*a*a*a*a*b/**/c', '**/{x,y}/**/*x*/**/z'], 'test');
     const began = performance.now();
     assert.ok(!expression.test(`${'a/'.repeat(60)}${'a'.repeat(60)}`));
@@ -71,7 +71,7 @@ describe('trimTree', () => {
     file('usr/tool', '1234567'),
   );
 
-  test('removes with all below, keeps exceptions with their folders, and counts', () => {
+  test('removes paths with their contents, keeps exceptions with their folders, and counts', () => {
     const {
       tree: left,
       counts,
@@ -88,12 +88,12 @@ describe('trimTree', () => {
     assert.deepEqual(warnings, []);
   });
 
-  test('an exception that is a folder keeps what is in it', () => {
+  test('an exception that is a folder keeps its contents', () => {
     const { tree: left } = trimTree(tree, [{ reason: 'all', paths: ['usr'], except: ['usr/doc/b'] }]);
     assert.deepEqual(listing(left), ['dir usr', 'dir usr/doc', 'dir usr/doc/b', 'file usr/doc/b/changelog']);
   });
 
-  test('says which trims matched nothing, also because an earlier one took it', () => {
+  test('reports trims that matched nothing, also if an earlier trim took the path', () => {
     const { warnings, counts } = trimTree(tree, [
       { reason: 'docs', paths: ['usr/doc'] },
       { reason: 'late', paths: ['usr/doc/a'] },
@@ -102,7 +102,7 @@ describe('trimTree', () => {
     assert.deepEqual(counts[1], { reason: 'late', count: 0, bytes: 0 });
   });
 
-  test('promotes a hard link whose file goes, and counts its bytes once it is gone too', () => {
+  test('promotes a hard link whose file is removed, and counts its bytes when the link is removed too', () => {
     const linked = treeOf(file('a', '12345', { mode: 0o755 }), hardlink('b', 'a'), hardlink('c', 'a'));
     const first = trimTree(linked, [{ reason: 'a', paths: ['a'] }]);
     assert.deepEqual(listing(first.tree), ['file b', 'hardlink c -> b']);

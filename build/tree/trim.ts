@@ -3,13 +3,13 @@ import { compileGlobs } from './glob.ts';
 import { promoteLinks } from './links.ts';
 import { parentOf } from './paths.ts';
 
-/** What leaves a tree, as data. */
+/** A removal of paths from a tree, as data. */
 export interface Trim {
-  /** Why, in writing: shown by `size` and `why`. */
+  /** The reason. `size` and `why` show it. */
   readonly reason: string;
-  /** Globs (build/tree/glob.ts); what lies below a path that matches goes too. */
+  /** Globs (build/tree/glob.ts). A matching path is removed with everything below it. */
   readonly paths: readonly string[];
-  /** Globs of what stays, with all below it and the folders it lies in. */
+  /** Globs of exceptions. A matching path stays with everything below it and with its parent folders. */
   readonly except?: readonly string[];
 }
 
@@ -17,7 +17,7 @@ export interface TrimCount {
   readonly reason: string;
   /** Entries removed. */
   readonly count: number;
-  /** Bytes of file content that left the tree; content that lives on under another hard link does not count. */
+  /** Bytes of removed file content. Content that stays under another hard link does not count. */
   readonly bytes: number;
 }
 
@@ -29,7 +29,7 @@ export interface Trimmed {
   readonly warnings: readonly string[];
 }
 
-/** Removes what the trims name, one trim after the other. */
+/** Removes the paths of the trims, one trim after the other. */
 export function trimTree(tree: Tree, trims: readonly Trim[]): Trimmed {
   const kept = new Map(tree.entries.map((entry) => [entry.path, entry]));
   const counts = trims.map((trim) => apply(kept, trim));

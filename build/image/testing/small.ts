@@ -4,7 +4,7 @@ import { builtinList } from '../root.ts';
 const MiB = 1 << 20;
 const nologin = '/usr/sbin/nologin';
 
-/** An image with one of everything, small enough to build it twice in a test. */
+/** An image with each kind of part, small enough to be built twice in a test. */
 export const small: Image = {
   name: 'small',
   set: 'small',
