@@ -169,11 +169,11 @@ test('an error names each fault of a plan', async () => {
 });
 
 test('a plan and an overlay that make the same path are an error', async () => {
-  await fails(build({ links: { 'usr/lib/ours': 'x' } }), /shadows without saying so/);
+  await fails(build({ links: { 'usr/lib/ours': 'x' } }), /replaces paths without naming them/);
   const overlay = join(folder, 'shadow');
   await mkdir(join(overlay, 'usr/bin'), { recursive: true });
   await writeFile(join(overlay, 'usr/bin/tool'), 'x');
-  await fails(build({ binaries: ['usr/bin/tool'] }, { overlay }), /shadows without saying so/);
+  await fails(build({ binaries: ['usr/bin/tool'] }, { overlay }), /replaces paths without naming them/);
 });
 
 test('an initrd that follows another one has only the missing files, and indexes over the modules of both', async () => {

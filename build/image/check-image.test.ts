@@ -21,7 +21,7 @@ test('an error names each wrong field and its path', async () => {
     [{ ...n100, menuSeconds: '2' }, /\$\.menuSeconds must be a whole number/],
     [{ ...n100, compression: 'xz' }, /\$\.compression must be one of lz4, zstd, not "xz"/],
     [{ ...n100, kernel: { ...n100.kernel, modules: 'some' } }, /\$\.kernel\.modules must be a list/],
-    [{ ...n100, trims: [{ reason: 'x', paths: [], exept: [] }] }, /\$\.trims\[0\]\.exept is no field/],
+    [{ ...n100, trims: [{ reason: 'x', paths: [], exept: [] }] }, /\$\.trims\[0\]\.exept is not a field/],
     [{ ...n100, fixups: { ...n100.fixups, links: { a: 1 } } }, /\$\.fixups\.links\["a"\] must be a text/],
     [{ ...n100, testImages: [{ ...oci, name: '../../evil' }] }, /\$\.testImages\[0\]\.name must be a name/],
   ];

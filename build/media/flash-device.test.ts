@@ -177,8 +177,8 @@ describe('device', () => {
     'dm-0 on sdb1 is mounted on /',
   );
   refuses('a partition', () => fakeHost(), /is a partition/, '/dev/sdb1', '8:17');
-  refuses('software: a mapping', () => fakeHost(), /something made by software/, '/dev/dm-0', '254:0');
-  refuses('software: a loop device', () => fakeHost(), /something made by software/, '/dev/loop3', '7:3');
+  refuses('software: a mapping', () => fakeHost(), /is a software device/, '/dev/dm-0', '254:0');
+  refuses('software: a loop device', () => fakeHost(), /is a software device/, '/dev/loop3', '7:3');
   refuses('no medium', () => fakeHost({ 'STICK/sdb/size': '0\n' }), /no medium/, '/dev/sdb');
   refuses('read-only', () => fakeHost({ 'STICK/sdb/ro': '1\n' }), /write-protected/, '/dev/sdb');
   refuses('too small', () => fakeHost({ 'STICK/sdb/size': '2047\n' }), /too small: 1048064/, '/dev/sdb');

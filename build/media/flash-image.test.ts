@@ -30,7 +30,7 @@ describe('image', () => {
   test('a web page, a truncated image, an ISO for discs only and a folder are refused', async () => {
     await refused('<!doctype html>', /neither a disk image nor an ISO/);
     await refused('', /neither a disk image nor an ISO/);
-    await refused(diskImage().subarray(0, 30 * MiB), /cut off: it has 31457280 bytes/);
+    await refused(diskImage().subarray(0, 30 * MiB), /truncated: it has 31457280 bytes/);
     const iso = Buffer.alloc(64 * 1024);
     iso.write('CD001', 32_769, 'latin1');
     await refused(iso, /for optical discs only/);

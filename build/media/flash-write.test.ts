@@ -115,7 +115,7 @@ describe('writing', () => {
       },
     });
     assert.ok('error' in result && result.error instanceof Failure);
-    assert.match(result.error.message, /does not hold what was written to it, at byte 8388608/);
+    assert.match(result.error.message, /returns other data than was written to it, at byte 8388608/);
     assert.ok(only(result.medium.subarray(0, MiB), 0));
     const short = await writing(20 * MiB, { readBack: (data) => data.subarray(1) });
     assert.ok('error' in short && short.error instanceof Failure);
@@ -169,7 +169,7 @@ test('a block device is opened exclusively and read back past the page cache', a
   try {
     const roots: Roots = { sys: '/sys', proc: '/proc', udev: '/run/udev/data' };
     const asked = { path: device, imageSize: SIZE, imageSector: 512, file: true };
-    await assert.rejects(findTarget({ ...asked, file: false }, roots), /made by software/);
+    await assert.rejects(findTarget({ ...asked, file: false }, roots), /is a software device/);
     await assert.rejects(findTarget({ ...asked, imageSize: 61 * MiB }, roots), /too small/);
     const target = await findTarget(asked, roots);
     assert.equal(target.size, 60 * MiB);

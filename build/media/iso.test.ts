@@ -76,7 +76,7 @@ test('an image without a profile for diskless boots is refused before anything i
   await assert.rejects(runRecipe(target, where), (error) => {
     assert.ok(error instanceof Failure);
     assert.equal(error.exitCode, 2);
-    assert.match(error.message, /no profile goes without a disk/);
+    assert.match(error.message, /every profile needs a disk/);
     assert.equal(error.where, 'profiles of the image');
     return true;
   });

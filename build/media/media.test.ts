@@ -133,7 +133,7 @@ test('the labels of slots hold the longest version, and a label that is too long
     verity: 'draisine_usr_verity_2026.1129.123456',
   });
   assert.throws(() => slotLabels('2026.1129.1234567'), {
-    message: /draisine_usr_verity_2026\.1129\.1234567 would be cut: it has more than 36 characters/,
+    message: /draisine_usr_verity_2026\.1129\.1234567 is too long: it has more than 36 characters/,
     exitCode: 2,
   });
 });
