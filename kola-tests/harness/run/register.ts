@@ -36,8 +36,8 @@ export interface RegisteredTest {
   readonly body: (t: TestContext, cluster: Cluster<string>) => Promise<void>;
 }
 
-/** One line from a capital letter to a full stop. */
-const SENTENCE = /^[A-Z].{14,}[^.]\.$/;
+/** One line from a capital letter, or a command in backquotes, to a full stop. */
+const SENTENCE = /^[A-Z`].{14,}[^.]\.$/;
 
 const registered = new Map<string, RegisteredTest>();
 let loading = '';
