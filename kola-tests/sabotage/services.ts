@@ -33,6 +33,13 @@ const sabotages: readonly Sabotage[] = [
       "nft 'add table inet sabotage; add chain inet sabotage forward { type filter hook forward priority -200; policy drop; }'",
   },
   {
+    name: 'podman.no-ranges',
+    what: 'there are no user numbers for containers with ranges of their own',
+    tests: ['podman.userns-auto'],
+    because: /podman run .*--userns=auto/,
+    guest: 'sed -i /^containers:/d /etc/subuid /etc/subgid',
+  },
+  {
     name: 'podman.all-capabilities',
     what: 'containers have all capabilities that root has on the host',
     tests: ['podman.confinement'],

@@ -3,6 +3,21 @@ import type { Sabotage } from '../harness/run/sabotage.ts';
 
 const sabotages: readonly Sabotage[] = [
   {
+    name: 'system.odd-warning',
+    what: 'a program complains at boot, and nobody has explained why',
+    tests: ['system.no-unexplained-warnings'],
+    because: /odd: something is not as it was/,
+    guest:
+      "echo 'something is not as it was' | systemd-cat --identifier=odd --priority=warning && journalctl --sync",
+  },
+  {
+    name: 'system.setuid-at-home',
+    what: 'setuid programs below /home give rights',
+    tests: ['system.mounts'],
+    because: /findmnt .*\/home|\/home: /,
+    guest: 'umount /home',
+  },
+  {
     name: 'files.setuid',
     what: 'somebody left a setuid shell in /var',
     tests: ['system.setuid-list'],

@@ -61,6 +61,34 @@ register(
   },
 );
 
+register(
+  {
+    name: 'zfs.hand-made-encryption',
+    what: 'An encrypted dataset of a hand-made pool is mounted at boot if its key is a file. One whose key is typed holds nothing up and is named.',
+    machines: { box: { disks: [{ name: 'disk', size: 256 }] } },
+    timeout: 300,
+  },
+  async (_t, { box }) => {
+    await box.succeed(`
+      (umask 077; echo 'a key in a file' >/etc/zfs-file.key)
+      zpool create -O mountpoint=/tank tank ${box.disk('disk')}
+      zfs create -o encryption=on -o keyformat=passphrase -o keylocation=file:///etc/zfs-file.key tank/file
+      echo 'a key to be typed' | zfs create -o encryption=on -o keyformat=passphrase tank/typed
+      echo kept | tee /tank/file/x /tank/typed/x`);
+    await box.reboot();
+    assert.equal(await box.succeed('cat /tank/file/x'), 'kept');
+    await box.fail('cat /tank/typed/x');
+    const told =
+      /dataset tank\/typed is locked and waits for its key: (zfs load-key tank\/typed && zfs mount -R tank\/typed)/;
+    const health = await box.succeed('draisine health');
+    assert.match(health, told);
+    assert.match(await box.succeed('cat /run/draisine/console.issue'), told);
+    assert.equal(await box.succeed('systemctl is-system-running'), 'running');
+    await box.succeed(`echo 'a key to be typed' | { ${told.exec(health)?.[1]}; }`);
+    assert.equal(await box.succeed('cat /tank/typed/x'), 'kept');
+  },
+);
+
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHlUr1I5jzMZUt1I0+DwFJpWZkEDwwW50D8+xq71Tu0K new@example';
 
 register(

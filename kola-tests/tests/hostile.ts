@@ -165,3 +165,53 @@ register(
     await box.succeed('rm /etc/containers/systemd/named.container');
   },
 );
+
+register(
+  {
+    name: 'net.others-rules-stay',
+    what: 'Rules and routes that somebody else made outlive a restart of networkd, and no cable costs no minute.',
+  },
+  async (_t, { box }) => {
+    await box.succeed(`
+      ip link add other type veth peer name other-end && ip link set other up && ip link set other-end up
+      ip rule add from 10.99.0.0/24 table 99 && ip route add 10.98.0.0/24 dev other table 99
+      systemctl restart systemd-networkd.service`);
+    await box.waitUntilSucceeds("ip -4 -brief address show scope global | grep '10\\.0\\.2\\.15/24'");
+    assert.match(await box.succeed('ip rule show'), /from 10\.99\.0\.0\/24 lookup 99/);
+    assert.match(await box.succeed('ip route show table 99'), /^10\.98\.0\.0\/24 dev other/m);
+
+    await box.cable('nic0', false);
+    await box.succeed('systemctl restart systemd-networkd-wait-online.service', { seconds: 30 });
+    assert.equal(
+      await box.succeed('systemctl is-failed systemd-networkd-wait-online.service || :'),
+      'active',
+    );
+    await box.cable('nic0', true);
+  },
+);
+
+register(
+  {
+    name: 'container.unplugged-device',
+    what: 'A container with a device that is unplugged stops with it, and comes back with it.',
+    machines: { box: { prepare: busybox, disks: [{ name: 'thumb', size: 64, bus: 'usb' }] } },
+  },
+  async (_t, { box }) => {
+    // The disk stands for a serial adapter: it has the adapter's name.
+    await box.succeed(`
+      echo 'SUBSYSTEM=="block", ENV{DEVTYPE}=="disk", ENV{ID_BUS}=="usb", SYMLINK+="serial/by-id/usb-dongle"' >/etc/udev/rules.d/99-dongle.rules
+      udevadm control --reload && udevadm trigger --settle --subsystem-match=block`);
+    await box.waitForFile('/dev/serial/by-id/usb-dongle');
+    await writePartsOf(box, 'dongle', /dongle\.container$/);
+    await box.succeed('systemctl daemon-reload && systemctl start dongle.service');
+    assert.equal(
+      await box.succeed('podman exec dongle /bin/busybox test -b /dev/dongle && echo there'),
+      'there',
+    );
+    await box.unplug('thumb');
+    await box.waitUntilSucceeds('! systemctl is-active dongle.service', { seconds: 30 });
+    await box.plug('thumb');
+    await box.waitForUnit('dongle.service', { seconds: 60 });
+    await box.succeed('podman exec dongle /bin/busybox test -b /dev/dongle && systemctl stop dongle.service');
+  },
+);
