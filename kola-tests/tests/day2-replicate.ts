@@ -61,7 +61,7 @@ register(
     await nas.succeed(`systemctl start ${UNIT}`);
     assert.match(
       await nas.succeed(`journalctl -u ${UNIT} -o cat`),
-      /was cut short: it goes on from where it was/,
+      /was interrupted, and continues where it stopped/,
     );
     assert.doesNotMatch(await nas.succeed('draisine health'), /is not sent to/);
 

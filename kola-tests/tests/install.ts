@@ -93,7 +93,7 @@ register(
       'no disk': refused('/dev/null', /there is no disk \/dev\/null/),
       'two fit': refused('--size ">=8G"', /more than one disk fits\. Say which:\n(.*\n)*.*free-disk/),
       'none fits': refused('--serial nobody', /no disk fits\. There are:\n/),
-      'not what the conditions say': refused(`--size '<1G' ${at('free')}`, /not what the conditions say/),
+      'does not match the conditions': refused(`--size '<1G' ${at('free')}`, /does not match the conditions/),
       'not a condition': refused('--size 7G', /--size: a comparison such as >=200G/, 2),
       'too small for that state': refused(
         `--state-size 7Gi ${at('free')}`,

@@ -204,7 +204,10 @@ register(
             seconds: 60,
           });
           assert.equal((await updateState(box)).staged, undefined);
-          assert.match(await box.succeed('journalctl --identifier=draisine --no-pager'), /begun anew/);
+          assert.match(
+            await box.succeed('journalctl --identifier=draisine --no-pager'),
+            /so a new one begins/,
+          );
         },
       });
       // The window is open now by the clock of Kiritimati, and closed by that of UTC.

@@ -246,7 +246,7 @@ describe('what stands against it', () => {
     assert.match(draisine('stage').err, /uki\.efi is not the one that 2026\.1129\.0 names/);
     assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`]);
     web.put(`n100/releases/${NEXT}/usr.img`, new Uint8Array(16_384));
-    assert.match(draisine('stage').err, /does not give back what was written to it/);
+    assert.match(draisine('stage').err, /returns other data than was written to it/);
     web.put(`n100/releases/${NEXT}/usr.img`, new Uint8Array(16_385));
     assert.match(draisine('stage').err, /has 16385 bytes, not 16384/);
     assert.equal(readState(box).staged, undefined);

@@ -30,7 +30,7 @@ export const VERBS: Readonly<
   },
   why: { run: why, options: [], usage: 'why', does: 'why nothing happens, and what ends that' },
   health: { run: health, options: [], usage: 'health', does: 'what is wrong with this machine, worst first' },
-  notify: { run: notifyTest, options: [], usage: 'notify', does: 'sends a test message to whoever is told' },
+  notify: { run: notifyTest, options: [], usage: 'notify', does: 'sends a test message to every receiver' },
   free: {
     run: free,
     options: [],

@@ -55,7 +55,7 @@ export function readLeaves(file: RandomAccess, offset: number, where: string): L
   const blocks = Number(view.getBigUint64(72, true));
   const salt = bytes.slice(88, 88 + view.getUint16(80, true));
   if (blocks < 2 || offset + treeSize(blocks) > file.size)
-    throw new BoxError('a hash tree that is cut short', { where });
+    throw new BoxError('a truncated hash tree', { where });
   // The topmost level comes first, the leaves last.
   const above = levelsOf(blocks)
     .slice(1)

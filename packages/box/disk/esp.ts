@@ -137,7 +137,7 @@ export function putFile(box: Box, path: string, sha256: string, write: (path: st
   const found = sha256OfDisk(box, temporary);
   if (found !== sha256) {
     box.remove(temporary);
-    throw new BoxError('the disk does not give back what was written to it: the disk is bad', {
+    throw new BoxError('the disk returns other data than was written to it: the disk is bad', {
       where: path,
       hint: 'replace it, or try again when it is attached better',
     });

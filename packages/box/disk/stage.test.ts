@@ -131,14 +131,14 @@ describe('staging', () => {
     const slot = { ...nextSlot(box), write: () => fill(box, '/dev/vda4', 'nonsense') };
     assert.throws(
       () => stage(box, inspectDisk(box), { slot, uki: nextUki(box), runningHash: HASHES.running }),
-      /does not give back what was written to it: the disk is bad/,
+      /returns other data than was written to it: the disk is bad/,
     );
     assert.equal(inspectDisk(box).slots[1]?.version, undefined);
     const torn = fakeDraisine();
     const uki = { ...nextUki(torn), write: (path: string) => torn.writeFile(path, 'something else') };
     assert.throws(
       () => stage(torn, inspectDisk(torn), { slot: nextSlot(torn), uki, runningHash: HASHES.running }),
-      /does not give back what was written/,
+      /returns other data than was written/,
     );
     assert.deepEqual(files(torn), ['draisine_2026.1101.0.efi']);
   });

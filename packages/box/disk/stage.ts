@@ -51,7 +51,7 @@ function mustFit(slot: Slot, { usrSize, veritySize, version }: SlotContent): voi
         `${version} does not fit into slot ${slot.name}: ${size} of ${partition.size} bytes`,
         {
           where: partition.device,
-          hint: 'this release needs a larger disk layout: install it anew',
+          hint: 'this release needs a larger disk layout: install it again',
         },
       );
   }
@@ -98,7 +98,7 @@ export function fillSlot(
   content.write(devices);
   progress('reading it back');
   if (!slotIsWhole(box, slot, content.rootHash))
-    throw new BoxError(`/dev/${disk} does not give back what was written to it: the disk is bad`, {
+    throw new BoxError(`/dev/${disk} returns other data than was written to it: the disk is bad`, {
       where: devices.usr,
       hint: 'the running release stays; replace the disk',
     });

@@ -120,7 +120,7 @@ export function findDisk(box: Box, options: InstallOptions, plan: number): strin
     throw new BoxError(`${device} is a partition: name the disk`);
   if (!all.includes(name)) throw new BoxError(`${device} is not a disk to install on`);
   if (!fits(box, name, options, plan) && !isBooted(box, readDisk(box, name)))
-    throw new BoxError(`${device} is not what the conditions say: ${listDisks(box, [name])}`);
+    throw new BoxError(`${device} does not match the conditions: ${listDisks(box, [name])}`);
   return name;
 }
 

@@ -38,7 +38,7 @@ export function makeFresh(
   const partitions = partitionsOf(box, disk) ?? [];
   const esp = partitions.find(({ type }) => type === TYPES.esp);
   const [slot] = slotsOf(partitions, running);
-  if (!esp || !slot) throw new BoxError(`${disk} does not give back its partition table: the disk is bad`);
+  if (!esp || !slot) throw new BoxError(`${disk} does not keep its partition table: the disk is bad`);
   return { esp, slot };
 }
 

@@ -163,10 +163,10 @@ describe('which disk, and what stands against it', () => {
     ],
     ['none fits', fakeMachine({ sda: free }), '--serial nobody', /no disk fits\. There are:\n/],
     [
-      'not what the conditions say',
+      'does not match the conditions',
       fakeMachine({ sda: free }),
       '--size <1G sda',
-      /sda is not what the conditions say: sda free-disk/,
+      /sda does not match the conditions: sda free-disk/,
     ],
     ['auto, but on USB', fakeMachine({ sda: { tran: 'usb' }, sdb: { rm: true } }), 'auto', /no disk fits/],
     [
@@ -186,7 +186,7 @@ describe('which disk, and what stands against it', () => {
       'a config that nobody reads',
       fakeMachine({ sda: free }),
       '--keep-state --config x sda',
-      /which --keep-state leaves none of/,
+      /--keep-state leaves no first boot/,
       2,
     ],
     [

@@ -80,7 +80,7 @@ function install(box: Box, terminal: Terminal, options: InstallOptions): void {
 function checkKeep({ keepState, config, stateSize }: InstallOptions): void {
   if (!keepState) return;
   if (config !== '')
-    throw new WrongUsage('--config is read on a first boot, which --keep-state leaves none of');
+    throw new WrongUsage('--config is read on a first boot only, and --keep-state leaves no first boot');
   if (stateSize !== '') throw new WrongUsage('--keep-state keeps the size of the state partition as well');
 }
 

@@ -54,6 +54,6 @@ function fetchUki(box: Box, say: (line: string) => void): void {
   const ran = box.run([...command, ...patience, '--speed-time', '30', '--output', fetched, url]);
   if (ran.code !== 0) throw new BoxError(`cannot fetch ${url}: ${whyFailed(['curl'], ran)}`);
   if (sha256Of(box, fetched) !== sum)
-    throw new BoxError(`what ${url} gives is not the file with SHA-256 ${sum}`);
+    throw new BoxError(`${url} is another file than the one with SHA-256 ${sum}`);
   mustRun(box, 'cannot keep it', ['mv', fetched, UKI]);
 }

@@ -69,7 +69,7 @@ function commonBase(source: Source, target: Target): Point {
   const shared = target.snapshots.filter(({ guid }) => guids.has(guid)).at(-1);
   if (!shared)
     throw new BoxError(`${target.dataset} at the target and ${source.dataset} have no snapshot in common`, {
-      hint: 'nothing is overwritten: rename the one at the target (zfs rename), then all is sent anew',
+      hint: 'nothing is overwritten: rename the one at the target (zfs rename); then everything is sent again',
     });
   throw new BoxError(
     `${target.dataset} at the target has snapshots that are not from here, as ${newest.name}`,
@@ -114,12 +114,12 @@ export function checkToken(told: string, { dataset, encrypted }: Source, name: s
     throw new BoxError(
       `the target is receiving ${snapshot === '' ? 'something' : snapshot}, which is not of this replication`,
       {
-        hint: 'two replications must not have one target; zfs receive -A there drops what was begun',
+        hint: 'two replications must not have one target; zfs receive -A there drops the partial transfer',
       },
     );
   if (encrypted && !/^\s*rawok = (1|true)$/m.test(told))
     throw new BoxError(`the target asks for ${snapshot} unencrypted`, {
-      hint: 'zfs receive -A at the target drops what was begun',
+      hint: 'zfs receive -A at the target drops the partial transfer',
     });
   return snapshot;
 }
@@ -156,7 +156,7 @@ const FAULTS: readonly (Fault & { readonly says: RegExp })[] = [
   {
     says: /out of space|no space left|quota exceeded/i,
     what: 'the target is full',
-    hint: 'make room there; what was sent already stays, and the next run goes on from there',
+    hint: 'make room there; the data that were sent stay, and the next run continues from there',
     link: false,
   },
   {
@@ -168,7 +168,7 @@ const FAULTS: readonly (Fault & { readonly says: RegExp })[] = [
   {
     says: /host key verification failed|host identification has changed/i,
     what: 'the target shows another host key than hostKey says',
-    hint: 'if the target was made anew, write its new key into the machine config',
+    hint: 'if the target was installed again, write its new key into the machine config',
     link: false,
   },
   {
@@ -187,7 +187,7 @@ const FAULTS: readonly (Fault & { readonly says: RegExp })[] = [
 
 const NO_LINK: Fault = {
   what: 'the target cannot be reached, or the connection was cut',
-  hint: 'the next run goes on from where it was',
+  hint: 'the next run continues where this one stopped',
   link: true,
 };
 

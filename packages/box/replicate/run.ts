@@ -76,17 +76,17 @@ function sendAll(box: Box, replication: Replication, progress: Progress): Point 
       transfer(box, replication, sendWords(source, step));
     } else if (!resume(box, replication, source, step.token)) {
       if (progress.dropped)
-        throw new BoxError('the target offers again and again what cannot be gone on with');
+        throw new BoxError('the target keeps offering a partial transfer that cannot continue');
       progress.dropped = true;
     }
   }
-  throw new BoxError(`the replication does not get on: ${STEPS} steps did not end it`);
+  throw new BoxError(`the replication makes no progress: it did not end in ${STEPS} steps`);
 }
 
 function arrived(source: Source, target: Target): Point {
   const newest = target.snapshots.at(-1);
   const sent = source.snapshots.find(({ guid }) => guid === newest?.guid);
-  if (!sent) throw new BoxError(`what was sent is not there: the newest at the target is ${newest?.name}`);
+  if (!sent) throw new BoxError(`the target lacks the snapshot that was sent: its newest is ${newest?.name}`);
   return sent;
 }
 
@@ -104,13 +104,18 @@ function resume(box: Box, replication: Replication, source: Source, token: strin
   const asked = box.run(['zfs', 'send', '-n', '-v', '-t', token], { timeoutSeconds: 300 });
   if (asked.code === 0) {
     const snapshot = checkToken(`${asked.stdout}\n${asked.stderr}`, source, replication.name);
-    box.log('info', `${snapshot} was cut short: it goes on from where it was`);
+    box.log('info', `${snapshot} was interrupted, and continues where it stopped`);
     transfer(box, replication, ['zfs', 'send', '-t', token]);
     return true;
   }
   const why = asked.stderr.trim().split('\n').at(-1) ?? '';
-  box.log('warning', `what was cut short cannot go on (${why}): it is sent anew`);
-  atTarget(box, replication, 'cannot drop what was begun', ['zfs', 'receive', '-A', replication.target]);
+  box.log('warning', `the interrupted transfer cannot continue (${why}), so it starts again`);
+  atTarget(box, replication, 'cannot drop the partial transfer', [
+    'zfs',
+    'receive',
+    '-A',
+    replication.target,
+  ]);
   return false;
 }
 

@@ -24,7 +24,7 @@ export function keptPath(text: string): string {
   if (parts.includes('.') || parts.includes('..')) refuse('write the path without . and ..');
   const path = `/${parts.join('/')}`;
   if (path === '/') refuse('a reset that keeps everything is none');
-  if (path === '/etc') refuse('the machine config makes /etc anew: name what stays in it, as /etc/ssh');
+  if (path === '/etc') refuse('the machine config makes a new /etc: name a path in it, e.g. /etc/ssh');
   if (/^\/(\.draisine|\.etc)-/.test(path) || `${path}/`.startsWith(`${OWN}/`) || OWN.startsWith(`${path}/`))
     refuse(`${path} has records of the old provisioning: name something beside them`);
   return path;

@@ -41,7 +41,9 @@ export function stageRelease(
     } catch (error) {
       // What was put together from parts may be what a server lied about: only the whole says whether the disk is bad.
       const lied =
-        error instanceof BoxError && traffic.copied > 0 && /does not give back/.test(error.message);
+        error instanceof BoxError &&
+        traffic.copied > 0 &&
+        /returns other data than was written/.test(error.message);
       if (!lied) throw error;
       box.log('warning', `${describeError(error)}; once more, all of it from the server`);
       attempt(true);

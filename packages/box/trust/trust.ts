@@ -121,7 +121,7 @@ export function openChannel(
       `the channel file has serial ${value.serial}, and ${expected.serial} was seen before`,
       {
         where,
-        hint: 'the server is behind, or somebody serves the past',
+        hint: 'the server is out of date, or somebody serves an old copy',
       },
     );
   return value;

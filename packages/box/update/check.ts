@@ -56,7 +56,7 @@ function policyFor(box: Box, { base, asked }: Request): Policy {
 
 function originOf({ base, proxy, ca }: Policy): Origin {
   if (base === undefined)
-    throw new BoxError('this box is told of no place that updates come from', {
+    throw new BoxError('this box has no source of updates', {
       hint: 'name it in the machine config (update: { base: … }), or plug in a stick labelled DRAISINE-UPDATE',
     });
   return { base, proxy, ca };

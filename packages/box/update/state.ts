@@ -157,7 +157,7 @@ export function readState(box: Box): State {
     return parseState(content);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `what was known of updates is begun anew: ${describeError(error)}`);
+    box.log('warning', `the record of updates cannot be read, so a new one begins: ${describeError(error)}`);
     return NEW_STATE;
   }
 }
