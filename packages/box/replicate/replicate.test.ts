@@ -125,7 +125,7 @@ describe('a connection that is cut', () => {
     assert.deepEqual(world.source.snapshots, []);
   });
 
-  test('leaves what cannot go on when its snapshot is gone: it is sent anew', () => {
+  test('drops a partial transfer whose snapshot is gone, and starts again', () => {
     const { box, world, run, names } = machines();
     run();
     world.cuts = 4;
@@ -136,7 +136,7 @@ describe('a connection that is cut', () => {
       names(world.target().snapshots).map((name) => name.slice(0, 23)),
       ['replicate-data-20261130', 'replicate-data-20261202'],
     );
-    assert.match(box.journal('warning').join(), /cannot go on \(cannot resume send: .*no longer exists\)/);
+    assert.match(box.journal('warning').join(), /cannot continue \(cannot resume send: .*no longer exists\)/);
     checkManners(box);
   });
 });
