@@ -10,17 +10,41 @@ export const ACCOUNT_FILES = ['passwd', 'shadow', 'group', 'gshadow', 'subuid', 
 const word = (flag: string, value: string | number | undefined): string[] =>
   value === undefined ? [] : [flag, String(value)];
 
+/** What an account is where its config does not say: as useradd(8) makes it, and root as the release has it. */
+const defaultsOf = (name: string) =>
+  name === 'root'
+    ? { comment: 'root', home: '/root', shell: '/bin/bash', passwordHash: '*' }
+    : { comment: '', home: `/home/${name}`, shell: '/bin/sh', passwordHash: '*' };
+
+/** The same wish, in which what the config said before and does not say any more is as if it had never said it. */
+function withDefaults(user: UserWish, was: UserWish | undefined): UserWish {
+  if (was === undefined) return user;
+  const { comment, home, shell, passwordHash } = defaultsOf(user.name);
+  const back = <T>(now: T | undefined, before: T | undefined, otherwise: T): T | undefined =>
+    now ?? (before === undefined ? undefined : otherwise);
+  return {
+    ...user,
+    comment: back(user.comment, was.comment, comment),
+    home: back(user.home, was.home, home),
+    shell: back(user.shell, was.shell, shell),
+    passwordHash: back(user.passwordHash, was.passwordHash, passwordHash),
+    primaryGroup: back(user.primaryGroup, was.primaryGroup, user.name),
+  };
+}
+
 /** Words that useradd(8) and usermod(8) have in common, as Ignition gives them (internal/exec/util/passwd.go). */
 function common(user: UserWish): string[] {
   return [
     ...word('--uid', user.uid),
     ...word('--comment', user.comment),
     ...word('--gid', user.primaryGroup),
-    ...(user.groups.length > 0 ? ['--groups', user.groups.join(',')] : []),
     ...word('--shell', user.shell),
     ...word('--password', user.passwordHash),
   ];
 }
+
+const listed = (groups: readonly string[], even: boolean): string[] =>
+  groups.length > 0 || even ? ['--groups', groups.join(',')] : [];
 
 function argvOf(step: AccountStep): string[] {
   switch (step.do) {
@@ -28,20 +52,43 @@ function argvOf(step: AccountStep): string[] {
       return ['groupadd', ...word('--gid', step.gid), ...(step.system ? ['--system'] : []), step.name];
     case 'group-remove':
       return ['groupdel', step.name];
-    case 'user-add':
+    case 'user-add': {
+      const { user } = step;
       return [
         'useradd',
-        ...(step.user.home === undefined ? [] : ['--home-dir', step.user.home]),
-        ...(step.user.system ? ['--system'] : ['--create-home']),
-        ...common(step.user),
-        step.user.name,
+        ...word('--home-dir', user.home),
+        user.createHome ? '--create-home' : '--no-create-home',
+        ...(user.userGroup ? [] : ['--no-user-group']),
+        ...(user.system ? ['--system'] : []),
+        // No password is good, which is not the same as a locked account.
+        ...common({ ...user, passwordHash: user.passwordHash ?? '*' }),
+        ...listed(user.groups, false),
+        user.name,
       ];
-    case 'user-change':
-      return ['usermod', ...word('--home', step.user.home), ...common(step.user), step.user.name];
+    }
+    case 'user-change': {
+      const user = withDefaults(step.user, step.was);
+      const left = step.was !== undefined && step.was.groups.length > 0;
+      return [
+        'usermod',
+        ...word('--home', user.home),
+        ...common(user),
+        ...listed(user.groups, left),
+        user.name,
+      ];
+    }
     case 'user-remove':
       // The home stays: it is data.
       return ['userdel', step.name];
   }
+}
+
+/** usermod(8) makes no home. One that is there stays as it is. */
+function makeHome(box: Box, step: AccountStep): void {
+  if (step.do !== 'user-change' || !step.user.createHome) return;
+  const { home, name } = withDefaults(step.user, step.was);
+  if (home === undefined || box.lstat(home) !== undefined) return;
+  mustRun(box, `the home of ${name}`, ['install', '-d', '-m', '0700', '-o', name, home]);
 }
 
 /** Makes, changes and removes accounts. A change of keys alone is no change of the account. */
@@ -50,5 +97,6 @@ export function changeAccounts(box: Box, steps: readonly AccountStep[]): void {
     const argv = argvOf(step);
     if (argv[0] === 'usermod' && argv.length === 2) continue;
     mustRun(box, `account ${argv[argv.length - 1]}`, argv);
+    makeHome(box, step);
   }
 }

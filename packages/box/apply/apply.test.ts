@@ -97,6 +97,25 @@ test('scripts of new data run in the order in which they need each other', () =>
   assert.deepEqual(scripts, ['pools/tank', 'datasets/tank/a', 'datasets/tank/a/b', 'receivers/backup']);
 });
 
+describe('units that are not there', () => {
+  const gone = (active: boolean) => {
+    const box = provisioned({ units: { 'a.service': { contents: 'x' } } });
+    box.program('systemctl', ([, verb]) => {
+      if (verb === 'is-active') return { code: active ? 0 : 3 };
+      return verb === 'stop' || verb === 'try-restart'
+        ? { code: 5, stderr: 'Unit a.service not loaded.' }
+        : '';
+    });
+    return box;
+  };
+  test('are stopped already; only what runs is missed when it cannot be restarted', () => {
+    assert.equal(apply(gone(true), healthy, options({})).result, 'waits for confirmation');
+    const changed = options({ units: { 'a.service': { contents: 'y' } } });
+    assert.equal(apply(gone(false), healthy, changed).result, 'waits for confirmation');
+    assert.match(apply(gone(true), healthy, changed).troubles.join(), /restart of a\.service failed/);
+  });
+});
+
 describe('a way back', () => {
   test('is taken when nobody confirms: everything is as it was', () => {
     const box = provisioned({ files: A });
@@ -213,6 +232,23 @@ describe('what is refused', () => {
     );
     const meant = { takeMine: ['/etc/hostname'] };
     assert.equal(apply(box, healthy, options(named('web', 'fast'), meant)).result, 'waits for confirmation');
+  });
+  test('another number of an account: its files would keep the old one', () => {
+    const box = provisioned({ users: [{ name: 'ada', uid: 1001 }] });
+    box.put({ '/etc/passwd': `${box.readText('/etc/passwd')}ada:x:1001:1001::/home/ada:/bin/sh\n` });
+    const next = options({ users: [{ name: 'ada', uid: 1002 }] });
+    assert.throws(() => apply(box, healthy, next), /number of user ada changes from 1001 to 1002/);
+  });
+  test('a folder with something in it, where the config has a file', () => {
+    const box = provisioned({});
+    box.put({ '/etc/dir/mine': 'x' });
+    const { result, troubles } = apply(box, healthy, options({ files: { '/etc/dir': 'x' } }));
+    assert.equal(result, 'went back');
+    assert.match(
+      troubles.join(),
+      /a folder with something in it is where the config has a file \(\/etc\/dir\)/,
+    );
+    assert.equal(box.readText('/etc/dir/mine'), 'x');
   });
   test('a machine of a release without apply', () => {
     const box = provisioned({});

@@ -23,6 +23,7 @@ import { withKeys } from './keys.ts';
 import { changeNodes, fetchAll, makingOf } from './nodes.ts';
 import { isEmpty, makePlan, type Plan, pathOf } from './plan.ts';
 import { changeUnits, runServices, type Troubles } from './run.ts';
+import type { ReleaseUnits } from './services.ts';
 import { readWishes, type Wishes } from './wishes.ts';
 
 const FETCHED = '/run/draisine/apply';
@@ -63,6 +64,18 @@ interface Prepared {
   readonly next: Wishes;
 }
 
+const RELEASE = '/usr/lib/systemd/system';
+
+function releaseUnits(box: Box, ...configs: readonly Wishes[]): ReleaseUnits {
+  const named = new Set(configs.flatMap(({ units }) => [...units.keys()]));
+  const folders =
+    box.stat(RELEASE) === undefined ? [] : box.list(RELEASE).filter((name) => name.endsWith('.wants'));
+  return {
+    there: new Set([...named].filter((name) => box.stat(`${RELEASE}/${name}`) !== undefined)),
+    wanted: new Set(folders.flatMap((folder) => box.list(`${RELEASE}/${folder}`))),
+  };
+}
+
 /** What a config would change on this machine. Changes nothing. */
 export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>): Prepared {
   finishCommitted(box);
@@ -76,6 +89,7 @@ export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>)
   const next = withKeys(
     readWishes(parseDocument(options.config, 'the config', 'stdin'), encodeUtf8),
     accounts,
+    old,
   );
   const paths = [...new Set([...old.nodes.keys(), ...next.nodes.keys()])];
   const plan = makePlan(
@@ -85,6 +99,7 @@ export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>)
       actual: lookAt(box, paths),
       accounts,
       applied: readDigests(box),
+      release: releaseUnits(box, old, next),
       keepTheirs: new Set(options.keepTheirs),
       takeMine: new Set(options.takeMine),
     },
@@ -166,7 +181,7 @@ function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>
   for (const [path, digest] of changeNodes(box, plan.nodes, readAccounts(box), fetched))
     digests.set(path, digest);
   writePreset(box, next);
-  const troubles = [...changeUnits(box, plan.enable, plan.disable), ...runServices(box, plan.services)];
+  const troubles = [...changeUnits(box, plan), ...runServices(box, plan.services)];
   // Last: what runs as them has stopped.
   changeAccounts(
     box,
@@ -285,16 +300,19 @@ function planBack(box: Box): Plan | undefined {
   const current = currentConfig(box);
   if (current === undefined || box.stat(NEXT) === undefined) return undefined;
   const accounts = readAccounts(box);
-  const wishes = (config: ReturnType<typeof parseDocument>) =>
-    withKeys(readWishes(config, encodeUtf8), accounts);
+  const wishes = (config: ReturnType<typeof parseDocument>, before?: Wishes) =>
+    withKeys(readWishes(config, encodeUtf8), accounts, before);
   const from = wishes(parseDocument(box.readText(NEXT), 'the config that was applied', NEXT));
-  const to = wishes(current);
+  const to = wishes(current, from);
   const paths = [...new Set([...from.nodes.keys(), ...to.nodes.keys()])];
   const all = new Set(paths);
   return makePlan(
     from,
     to,
-    { actual: lookAt(box, paths), accounts, applied: new Map(), keepTheirs: new Set(), takeMine: all },
+    {
+      ...{ actual: lookAt(box, paths), accounts, applied: new Map(), keepTheirs: new Set(), takeMine: all },
+      release: releaseUnits(box, from, to),
+    },
     decodeUtf8,
   );
 }

@@ -2,15 +2,16 @@ import { encodeUtf8 } from '../io/utf8.ts';
 import type { Accounts } from './actual.ts';
 import type { NodeWish, UserWish, Wishes } from './wishes.ts';
 
-/** Where a user's home is, also of one that is yet to be made (useradd(8)). */
-function homeOf({ name, home }: UserWish, accounts: Accounts): string {
-  return home ?? accounts.home(name) ?? (name === 'root' ? '/root' : `/home/${name}`);
+/** Where a user's home is, also of one that is yet to be made (useradd(8)), or whose config named another before. */
+function homeOf({ name, home }: UserWish, accounts: Accounts, was: UserWish | undefined): string {
+  const own = was?.home === undefined ? accounts.home(name) : undefined;
+  return home ?? own ?? (name === 'root' ? '/root' : `/home/${name}`);
 }
 
 /** The file that Ignition writes a user's keys to, and the folders above it, which sshd wants to be the user's. */
-function keyNodes(user: UserWish, accounts: Accounts): NodeWish[] {
+function keyNodes(user: UserWish, accounts: Accounts, was: UserWish | undefined): NodeWish[] {
   if (user.keys.length === 0) return [];
-  const folder = `${homeOf(user, accounts)}/.ssh`;
+  const folder = `${homeOf(user, accounts, was)}/.ssh`;
   const group = user.primaryGroup ?? user.name;
   const owned = { user: user.name, group };
   const bytes = encodeUtf8(`${user.keys.join('\n')}\n`);
@@ -22,8 +23,10 @@ function keyNodes(user: UserWish, accounts: Accounts): NodeWish[] {
   ];
 }
 
-/** The same wishes, with the files that users' keys are in. */
-export function withKeys(wishes: Wishes, accounts: Accounts): Wishes {
-  const nodes = [...wishes.users.values()].flatMap((user) => keyNodes(user, accounts));
+/** The same wishes, with the files that users' keys are in. `before`: what the machine's config says until then. */
+export function withKeys(wishes: Wishes, accounts: Accounts, before?: Wishes): Wishes {
+  const nodes = [...wishes.users.values()].flatMap((user) =>
+    keyNodes(user, accounts, before?.users.get(user.name)),
+  );
   return { ...wishes, nodes: new Map([...nodes.map((node) => [node.path, node] as const), ...wishes.nodes]) };
 }

@@ -56,6 +56,18 @@ function numberOf(
 /** Where a path is made before it gets its name. */
 export const makingOf = (path: string): string => `${folderOf(path)}/.${nameOf(path)}.draisine-new`;
 
+/** What is at a path goes for something of another kind; a folder only when nothing is in it. */
+function makeRoom(box: Box, { path, type }: NodeWish): void {
+  const there = box.lstat(path);
+  if (there === undefined || (there.type === 'directory') === (type === 'directory')) return;
+  if (there.type === 'directory' && box.list(path).length > 0)
+    throw new BoxError(`a folder with something in it is where the config has a ${type}`, {
+      where: path,
+      hint: 'move it away by hand',
+    });
+  box.remove(path);
+}
+
 /** Writes one path, whole or not at all: beside its place, with its owner and mode, then renamed. */
 function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetched): void {
   const { path } = node;
@@ -64,6 +76,7 @@ function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetche
   const making = makingOf(path);
   box.makeFolder(folderOf(path));
   if (node.type === 'directory') {
+    makeRoom(box, node);
     box.makeFolder(path, node.mode);
     mustRun(box, `${path} cannot be set`, ['chown', `${uid}:${gid}`, path]);
     mustRun(box, `${path} cannot be set`, ['chmod', node.mode.toString(8).padStart(4, '0'), path]);
@@ -82,6 +95,7 @@ function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetche
     mustRun(box, `${path} cannot be set`, ['chmod', node.mode.toString(8).padStart(4, '0'), making]);
     box.sync(making);
   }
+  makeRoom(box, node);
   box.rename(making, path);
 }
 

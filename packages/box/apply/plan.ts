@@ -1,6 +1,6 @@
 import type { Accounts, Actual } from './actual.ts';
 import { digestOf, isAsWished } from './actual.ts';
-import { type Service, servicesOf } from './services.ts';
+import { type ReleaseUnits, type Service, servicesOf } from './services.ts';
 import type { NodeStep } from './steps.ts';
 import type { NodeWish, UserWish, Wishes } from './wishes.ts';
 
@@ -22,7 +22,9 @@ export type AccountStep =
       readonly gid: number | undefined;
       readonly system: boolean;
     }
-  | { readonly do: 'user-add' | 'user-change'; readonly user: UserWish }
+  | { readonly do: 'user-add'; readonly user: UserWish }
+  /** `was`: what the config said of it before. */
+  | { readonly do: 'user-change'; readonly user: UserWish; readonly was: UserWish | undefined }
   | { readonly do: 'user-remove'; readonly name: string };
 
 /** What the config wants that only a first boot can do, and what to do instead. */
@@ -38,6 +40,8 @@ export interface Plan {
   /** Units whose enablement changes. */
   readonly enable: readonly string[];
   readonly disable: readonly string[];
+  /** Units that stay enabled, and are wanted by others than before. */
+  readonly reenable: readonly string[];
   readonly services: readonly Service[];
   readonly drift: readonly Drift[];
   readonly refusals: readonly Refusal[];
@@ -51,6 +55,7 @@ export interface Circumstances {
   readonly accounts: Accounts;
   /** Digests of what was applied last, by path: the truth where a config only has a URL. */
   readonly applied: ReadonlyMap<string, string>;
+  readonly release: ReleaseUnits;
   /** Paths on which what a person made stays, or goes. */
   readonly keepTheirs: ReadonlySet<string>;
   readonly takeMine: ReadonlySet<string>;
@@ -120,23 +125,60 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
 /** The path that a step changes. */
 export const pathOf = (step: NodeStep): string => (step.do === 'write' ? step.node.path : step.path);
 
+/** An account of which a config says nothing. */
+const unsaid = (name: string): UserWish => ({
+  ...{ name, uid: undefined, comment: undefined, home: undefined, shell: undefined, primaryGroup: undefined },
+  ...{ groups: [], passwordHash: undefined, system: false, createHome: true, userGroup: true, keys: [] },
+});
+
+/** A group of a user's own: useradd(8) makes it where no other is the primary one; usermod(8) neither makes nor removes it. */
+const hasOwnGroup = (user: UserWish | undefined): boolean =>
+  user !== undefined && user.name !== 'root' && user.userGroup && user.primaryGroup === undefined;
+
 function accountSteps(old: Wishes, next: Wishes): AccountStep[] {
   const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
   const groups = [...next.groups.values()].filter(({ name }) => !old.groups.has(name));
   const gone = [...old.groups.values()].filter(({ name }) => !next.groups.has(name));
   // root is changed, never made or removed.
-  const users = [...next.users.values()].filter((user) => !same(old.users.get(user.name), user));
+  const root = old.users.has('root') && !next.users.has('root') ? [unsaid('root')] : [];
+  const users = [...next.users.values(), ...root].filter((user) => !same(old.users.get(user.name), user));
   const leaving = [...old.users.keys()].filter((name) => !next.users.has(name) && name !== 'root');
+  const staying = users.filter(({ name }) => old.users.has(name));
+  const own = ({ name, uid }: UserWish) => ({ name, gid: uid, system: false });
+  const comes = staying.filter((user) => hasOwnGroup(user) && !hasOwnGroup(old.users.get(user.name)));
+  const goes = staying.filter((user) => !hasOwnGroup(user) && hasOwnGroup(old.users.get(user.name)));
   return [
-    ...groups.map((group): AccountStep => ({ do: 'group-add', ...group })),
+    ...[...groups, ...comes.map(own)].map((group): AccountStep => ({ do: 'group-add', ...group })),
     ...users.map(
-      (user): AccountStep => ({
-        do: old.users.has(user.name) || user.name === 'root' ? 'user-change' : 'user-add',
-        user,
-      }),
+      (user): AccountStep =>
+        old.users.has(user.name) || user.name === 'root'
+          ? { do: 'user-change', user, was: old.users.get(user.name) }
+          : { do: 'user-add', user },
     ),
     ...leaving.map((name): AccountStep => ({ do: 'user-remove', name })),
-    ...gone.map((group): AccountStep => ({ do: 'group-remove', ...group })),
+    ...[...gone, ...goes.map(own)].map((group): AccountStep => ({ do: 'group-remove', ...group })),
+  ];
+}
+
+/** Files carry numbers: those of an account that gets another one would belong to nobody, or to somebody else. */
+function numberRefusals(next: Wishes, { accounts }: Circumstances): Refusal[] {
+  const changed = (
+    what: string,
+    name: string,
+    is: number | undefined,
+    wanted: number | undefined,
+  ): Refusal[] =>
+    is === undefined || wanted === undefined || is === wanted
+      ? []
+      : [
+          {
+            what: `the number of ${what} ${name} changes from ${is} to ${wanted}, and its files would keep the old one`,
+            hint: `keep ${is} in the config; or change it by hand with all its files (${what}mod, chown), then apply`,
+          },
+        ];
+  return [
+    ...[...next.users.values()].flatMap(({ name, uid }) => changed('user', name, accounts.uid(name), uid)),
+    ...[...next.groups.values()].flatMap(({ name, gid }) => changed('group', name, accounts.gid(name), gid)),
   ];
 }
 
@@ -228,6 +270,12 @@ function leftOver(old: Wishes, next: Wishes): { what: string; command: string }[
   });
 }
 
+/** The section of a unit by which it is enabled (systemd.unit(5)): its links follow from that. */
+function installOf(node: NodeWish | undefined, decode: (bytes: Uint8Array) => string): string {
+  if (node?.type !== 'file' || !('bytes' in node.contents)) return '';
+  return [...decode(node.contents.bytes).matchAll(/^\[Install\]\n([^[]*)/gm)].map(([, body]) => body).join();
+}
+
 /** The difference between two configs, against what is really there. Nothing is changed by planning. */
 export function makePlan(
   old: Wishes,
@@ -241,17 +289,25 @@ export function makePlan(
   const names = [...new Set([...old.units.keys(), ...next.units.keys()])];
   const enable = names.filter((name) => enabled(next, name) === true && enabled(old, name) !== true);
   const disable = names.filter((name) => enabled(old, name) === true && enabled(next, name) !== true);
+  const installs = (wishes: Wishes, name: string): string =>
+    installOf(wishes.nodes.get(`/etc/systemd/system/${name}`), decode);
+  const moves = (name: string): boolean =>
+    enabled(old, name) === true &&
+    enabled(next, name) === true &&
+    installs(old, name) !== installs(next, name);
   return {
     accounts: accountSteps(old, next),
     nodes,
     enable,
     disable,
-    services: servicesOf({ nodes, enable, disable, old, next }),
+    reenable: names.filter(moves),
+    services: servicesOf({ nodes, enable, disable, old, next, release: given.release }),
     drift,
     refusals: [
       ...otherMachine(old, next, given, decode),
       ...refusalsOf(old, next),
       ...poolRefusals(old, next, decode),
+      ...numberRefusals(next, given),
     ].filter(({ hint }) => ![...given.takeMine].some((path) => hint.includes(`--take-mine ${path}`))),
     left: leftOver(old, next),
   };

@@ -1,4 +1,5 @@
 import { type Box, describeError } from '../io/box.ts';
+import type { Plan } from './plan.ts';
 import type { Service } from './services.ts';
 
 /** What did not work, in words for a person. */
@@ -16,12 +17,24 @@ function argvOf(service: Service): readonly string[] {
 const nameOf = (service: Service): string =>
   service.do === 'run' ? service.what : `${service.do} of ${service.unit}`;
 
+/** Exit code of systemctl(1) where there is no such unit. */
+const NO_UNIT = 5;
+
+/** A unit that is not there does not run: that is what stopping it is for, and only what runs is restarted. */
+function isMissed(box: Box, service: Service, code: number): boolean {
+  if (code !== NO_UNIT || service.do === 'run') return code !== 0;
+  if (service.do === 'stop') return false;
+  return (
+    service.do !== 'restart' || box.run(['systemctl', 'is-active', '--quiet', '--', service.unit]).code === 0
+  );
+}
+
 /** Acts on running units, in order. It goes on after a failure, and tells all of them. */
 export function runServices(box: Box, services: readonly Service[]): Troubles {
   return services.flatMap((service) => {
     try {
       const ran = box.run(argvOf(service), { timeoutSeconds: PATIENCE });
-      if (ran.code === 0) return [];
+      if (!isMissed(box, service, ran.code)) return [];
       if (ran.code === 124) return [`${nameOf(service)} did not end in ${PATIENCE} seconds`];
       const said = (ran.stderr.trim() || ran.stdout.trim()).split('\n').slice(-2).join('; ');
       return [`${nameOf(service)} failed${said === '' ? '' : `: ${said}`}`];
@@ -32,7 +45,10 @@ export function runServices(box: Box, services: readonly Service[]): Troubles {
 }
 
 /** Units are read again, and enabled or disabled as the config says. */
-export function changeUnits(box: Box, enable: readonly string[], disable: readonly string[]): Troubles {
+export function changeUnits(
+  box: Box,
+  { enable, disable, reenable }: Pick<Plan, 'enable' | 'disable' | 'reenable'>,
+): Troubles {
   const run = (what: string, argv: readonly string[]): Troubles => {
     const ran = box.run(argv, { timeoutSeconds: PATIENCE });
     return ran.code === 0 ? [] : [`${what} failed: ${ran.stderr.trim()}`];
@@ -42,6 +58,9 @@ export function changeUnits(box: Box, enable: readonly string[], disable: readon
       ? []
       : run('disabling units', ['systemctl', 'disable', '--no-reload', '--', ...disable])),
     ...run('reading units again', ['systemctl', 'daemon-reload']),
+    ...(reenable.length === 0
+      ? []
+      : run('enabling units anew', ['systemctl', 'reenable', '--', ...reenable])),
     ...(enable.length === 0 ? [] : run('enabling units', ['systemctl', 'enable', '--', ...enable])),
   ];
 }

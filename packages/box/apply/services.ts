@@ -6,12 +6,19 @@ export type Service =
   | { readonly do: 'stop' | 'start' | 'restart' | 'reload'; readonly unit: string }
   | { readonly do: 'run'; readonly argv: readonly string[]; readonly what: string };
 
+/** Units that the release brings, of those that a config names, and those that it has running without one. */
+export interface ReleaseUnits {
+  readonly there: ReadonlySet<string>;
+  readonly wanted: ReadonlySet<string>;
+}
+
 interface Change {
   readonly nodes: readonly NodeStep[];
   readonly enable: readonly string[];
   readonly disable: readonly string[];
   readonly old: Wishes;
   readonly next: Wishes;
+  readonly release: ReleaseUnits;
 }
 
 const run = (what: string, ...argv: string[]): Service => ({ do: 'run', argv, what });
@@ -79,46 +86,63 @@ function scriptsOf(paths: readonly string[]): Service[] {
   return found.sort((a, b) => a.rank - b.rank).map(({ service }) => service);
 }
 
+const isMasked = (unit: string, { next }: Change): boolean => next.units.get(unit)?.masked === true;
+
+/** The release has it running, whatever a config says of its enablement: only a mask keeps it from that. */
+const runsAnyway = (unit: string, change: Change): boolean =>
+  change.release.wanted.has(unit) && !isMasked(unit, change);
+
 /** Units that are started by others alone: a timer's service, a template, a socket's. */
-const startsByItself = (unit: string, { next }: Change): boolean => {
+const startsByItself = (unit: string, change: Change): boolean => {
   if (/@\.[a-z]+$/.test(unit)) return false;
-  const wish = next.units.get(unit);
-  if (wish?.masked === true) return false;
+  const wish = change.next.units.get(unit);
+  if (isMasked(unit, change)) return false;
+  if (runsAnyway(unit, change)) return true;
   // A quadlet is no unit of the config: its [Install] section counts, which the sugar writes.
   return wish === undefined || wish.enabled === true;
 };
+
+const isMaskLink = (what: { readonly type: string; readonly target?: string }): boolean =>
+  what.type === 'link' && what.target === '/dev/null';
+
+/** What becomes of a unit of which a file changes. */
+function actionOf(step: NodeStep, unit: string, change: Change): 'stop' | 'start' | 'restart' | undefined {
+  const path = step.do === 'write' ? step.node.path : step.path;
+  if (path.includes(`/${unit}.d/`)) return 'restart';
+  if (step.do === 'write' && isMaskLink(step.node)) return 'stop';
+  // It did not run as long as it was masked.
+  if (isMaskLink(step.was))
+    return runsAnyway(unit, change) || change.next.units.get(unit)?.enabled ? 'start' : undefined;
+  // Where the release has one of that name, that is what it is from now on.
+  if (step.do === 'remove') return change.release.there.has(unit) ? 'restart' : 'stop';
+  return step.was.type === 'none' && !change.release.there.has(unit) ? 'start' : 'restart';
+}
 
 /**
  * What to do with running units, in order: stop what goes, make files read again, start what is new, restart what
  * changed. A unit whose files did not change is left alone.
  */
 export function servicesOf(change: Change): Service[] {
-  const stop = new Set<string>();
-  const start = new Set<string>();
-  const restart = new Set<string>();
+  const units = { stop: new Set<string>(), start: new Set<string>(), restart: new Set<string>() };
   const readers = new Map<string, Service>();
   const written: string[] = [];
-  const primary = (unit: string, path: string): boolean => !path.includes(`/${unit}.d/`);
   for (const step of change.nodes) {
     const path = step.do === 'write' ? step.node.path : step.path;
     const unit = unitOf(path);
-    if (unit !== undefined) {
-      if (step.do === 'remove' && primary(unit, path)) stop.add(unit);
-      else if (step.do === 'write' && step.node.type === 'link' && step.node.target === '/dev/null')
-        stop.add(unit);
-      else if (step.was.type === 'none' && primary(unit, path)) start.add(unit);
-      else restart.add(unit);
-    }
+    const action = unit === undefined ? undefined : actionOf(step, unit, change);
+    if (unit !== undefined && action !== undefined) units[action].add(unit);
     const consumer = consumerOf(path);
-    if (consumer !== undefined) restart.add(consumer);
+    if (consumer !== undefined) units.restart.add(consumer);
     for (const service of READERS.find((reader) => reader.path.test(path))?.services ?? [])
       readers.set(JSON.stringify(service), service);
     if (step.do === 'write') written.push(path);
   }
-  for (const unit of change.disable) stop.add(unit);
+  const { stop, start, restart } = units;
+  for (const unit of change.disable) if (!runsAnyway(unit, change)) stop.add(unit);
   for (const unit of change.enable) start.add(unit);
   const starts = [...start].filter((unit) => !stop.has(unit) && startsByItself(unit, change));
-  const restarts = [...restart].filter((unit) => !stop.has(unit) && !start.has(unit));
+  // One that starts may run already, by the release or by hand, with what it was before.
+  const restarts = [...restart].filter((unit) => !stop.has(unit) && !isMasked(unit, change));
   return [
     ...[...stop].map((unit): Service => ({ do: 'stop', unit })),
     ...readers.values(),

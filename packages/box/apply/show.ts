@@ -56,6 +56,7 @@ function changeLines(plan: Plan): string[] {
     ...plan.nodes.map(nodeLine),
     ...plan.enable.map((unit) => `+ ${unit} enabled`),
     ...plan.disable.map((unit) => `- ${unit} enabled`),
+    ...plan.reenable.map((unit) => `~ ${unit} enabled`),
     ...plan.services.map(serviceLine),
   ];
 }

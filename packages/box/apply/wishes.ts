@@ -48,6 +48,9 @@ export interface UserWish {
   readonly groups: readonly string[];
   readonly passwordHash: string | undefined;
   readonly system: boolean;
+  /** Whether useradd(8) makes a home, and a group of its name. */
+  readonly createHome: boolean;
+  readonly userGroup: boolean;
   readonly keys: readonly string[];
 }
 
@@ -151,6 +154,8 @@ function userOf(user: Field): UserWish {
     groups: each(member(user, 'groups'), (one) => string(one)),
     passwordHash: text(member(user, 'passwordHash')),
     system: flag(member(user, 'system')),
+    createHome: !flag(member(user, 'noCreateHome')),
+    userGroup: !flag(member(user, 'noUserGroup')),
     keys: each(member(user, 'sshAuthorizedKeys'), (one) => string(one)),
   };
 }

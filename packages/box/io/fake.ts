@@ -20,6 +20,8 @@ interface Node {
   bytes: Uint8Array;
   readonly target: string;
   readonly mode: number;
+  /** Numbers, `UID:GID`. */
+  readonly owner: string;
   readonly modified: number;
 }
 
@@ -250,7 +252,7 @@ const toBytes = (content: string | Uint8Array) =>
   typeof content === 'string' ? encodeUtf8(content) : content.slice();
 
 function node(type: Node['type'], parts: Partial<Omit<Node, 'type'>>): Node {
-  return { bytes: new Uint8Array(0), target: '', mode: 0o644, modified: 0, ...parts, type };
+  return { bytes: new Uint8Array(0), target: '', mode: 0o644, owner: '0:0', modified: 0, ...parts, type };
 }
 
 function infoOf(found: Node | undefined): FileInfo | undefined {
