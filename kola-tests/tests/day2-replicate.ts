@@ -72,11 +72,12 @@ register(
     const snapshots = (await other.succeed('zfs list -H -t snapshot -o name -r tank/backup')).split('\n');
     assert.equal(snapshots.length, 2, snapshots.join('\n'));
     assert.equal(await nas.succeed('zfs list -H -t snapshot -o name -r tank | wc -l'), '1');
-    await other.succeed('zfs mount tank/backup/data');
+    // What is there is looked at in a clone: below a dataset that is read-only no mount point can be made.
+    await other.succeed(`zfs clone -o readonly=on -o mountpoint=/run/look ${snapshots.at(-1)} tank/look`);
     const sum = await nas.succeed(`sha256sum <${BLOB}`);
-    assert.equal(await other.succeed('sha256sum </mnt/tank/backup/data/blob'), sum);
-    assert.equal(await other.succeed('cat /mnt/tank/backup/data/log'), 'one\ntwo');
-    await other.fail('touch /mnt/tank/backup/data/x');
+    assert.equal(await other.succeed('sha256sum </run/look/blob; cat /run/look/log'), `${sum}\none\ntwo`);
+    await other.succeed('zfs destroy tank/look');
+    assert.equal(await other.succeed('zfs get -H -o value readonly tank/backup/data'), 'on');
 
     // Its key opens nothing else.
     const ssh =
