@@ -45,8 +45,7 @@ export function parseZone(bytes: Uint8Array, name: string): Zone {
   const [, , , times = 0, types = 0] = header.counts;
   const start = reader.at;
   const end = start + dataSize(header, 8);
-  if (end > bytes.length || types === 0)
-    throw new BoxError('a truncated time zone file', { where: name });
+  if (end > bytes.length || types === 0) throw new BoxError('a truncated time zone file', { where: name });
   const transitions = Array.from({ length: times }, (_, index) =>
     Number(view.getBigInt64(start + 8 * index)),
   );
