@@ -43,6 +43,7 @@ register(
       podman save --output=/var/tmp/busybox.tar ${BUSYBOX} && chmod 644 /var/tmp/busybox.tar
       install -d -o alice -g alice /home/alice/.config /home/alice/.config/containers /home/alice/.config/containers/systemd
       printf '[Container]\\nImage=${BUSYBOX}\\nNetwork=none\\nExec=-c "exec /bin/busybox sleep 1000"\\n' >/home/alice/.config/containers/systemd/nap.container
+      chown -R alice:alice /home/alice/.config
       loginctl enable-linger alice`);
     const uid = await box.succeed('id -u alice');
     await box.waitForUnit(`user@${uid}.service`);
