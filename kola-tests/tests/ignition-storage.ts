@@ -4,9 +4,9 @@ import { fixture, provision } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
 const compiled = (name: string) => ignitionVerb('compile', fixture(`machines/${name}`));
-/** Mount point and type of each file system below /var, and the swap areas. */
+/** Mount point and type of each file system below /var, without var-tmp.mount of the image. */
 const MOUNTED =
-  "findmnt --list --noheadings --real --output TARGET,FSTYPE | grep '^/var/' | sort | tr -s ' '";
+  "findmnt --list --noheadings --real --output TARGET,FSTYPE | grep '^/var/' | grep -v '^/var/tmp ' | sort | tr -s ' '";
 
 // Partitions and every kind of file system, in Butane. A machine that is provisioned again uses the old partitions.
 register(

@@ -48,5 +48,16 @@ export function onStatePartition(box: Box, path: string): boolean {
   const [, type = '', target = ''] = /^(\S+)\s+(.*)$/.exec(told.trim()) ?? [];
   if (FLEETING.has(type))
     throw new BoxError(`${target} is empty after each restart`, { where: path, hint: 'copy it elsewhere' });
-  return target === '/' || target === '/etc';
+  return target === '/' || target === '/etc' || isOwnFolder(box, path);
+}
+
+/** Whether what is mounted there is the state partition's folder of that very path, as home.mount has it. */
+function isOwnFolder(box: Box, path: string): boolean {
+  const look = (at: string): string[] => {
+    const columns = 'MAJ:MIN,FSROOT,TARGET';
+    const command = ['findmnt', '--noheadings', '--raw', '--output', columns, '--target', at];
+    return mustRun(box, `cannot find the file system of ${at}`, command).trim().split(/\s+/);
+  };
+  const [device, folder, target] = look(path);
+  return folder === target && device === look('/')[0];
 }

@@ -6,7 +6,7 @@ import { folderOf } from '../io/box.ts';
 import { FakeBox } from '../io/fake.ts';
 import { sha256 } from '../io/sha256.ts';
 import { conditionsOf } from '../notify/conditions.ts';
-import { keptPath } from './keep.ts';
+import { keptPath, onStatePartition } from './keep.ts';
 import { RESET } from './request.ts';
 
 const ESP = '/dev/disk/draisine/esp';
@@ -46,6 +46,15 @@ function machine(partitions: Readonly<Record<string, { label?: string; config?: 
   box.program('readlink', ([, , path = '']) => `${path === '/var/run' ? '/run' : path}\n`);
   box.program('findmnt', (argv) => {
     const path = argv.at(-1) ?? '';
+    if (argv.includes('--raw')) {
+      // Binds of the state partition: one of the same folder, one of another; a disk of its own; a pool.
+      if (path.startsWith('/home')) return '8:3 /home /home\n';
+      if (path.startsWith('/mnt')) return '8:3 /srv /mnt\n';
+      if (path.startsWith('/disk')) return '8:17 / /disk\n';
+      return path.startsWith('/tank') ? '0:40 / /tank\n' : '8:3 / /\n';
+    }
+    const mounted = /^\/(home|mnt|disk)/.exec(path)?.[0];
+    if (mounted !== undefined) return `ext4   ${mounted}\n`;
     if (/^\/(run|tank)/.test(path)) return path.startsWith('/run') ? 'tmpfs  /run\n' : 'zfs    /tank\n';
     return path.startsWith('/etc') ? 'overlay /etc\n' : 'ext4   /\n';
   });
@@ -210,6 +219,15 @@ describe('what stays', () => {
     ] as const)
       assert.throws(() => keptPath(text), { name: 'WrongUsage', message: why }, JSON.stringify(text));
     assert.equal(keptPath('/var/lib/draisine2'), '/var/lib/draisine2');
+  });
+
+  test('is what lies in a folder of the state partition that is mounted over itself, as /home', () => {
+    const { box } = machine();
+    box.put({ '/home/ada/x': 'x', '/mnt/y/x': 'x', '/disk/y/x': 'x', '/tank/y/x': 'x', '/srv/y/x': 'x' });
+    const kept = ['/home/ada', '/mnt/y', '/disk/y', '/tank/y', '/srv/y'].filter((path) =>
+      onStatePartition(box, path),
+    );
+    assert.deepEqual(kept, ['/home/ada', '/srv/y']);
   });
 
   test('is there, is named by itself, and is something that a restart leaves', () => {
