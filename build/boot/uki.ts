@@ -26,13 +26,13 @@ export async function profileArguments(
 }
 
 /**
- * The os-release of a further profile. systemd-boot sorts entries by IMAGE_ID first, so that the further profiles of all
- * installed releases come after the first profiles, and none of them starts by itself. With one os-release for all,
- * systemd-boot 257 starts a further profile of a release with a boot counter: it takes the counter out of the first
- * profile's id only, and then sorts by id (systemd issues 38813 and 40192).
+ * The os-release of the further profile number `index`, from 1. systemd-boot sorts entries by IMAGE_ID first. So the
+ * further profiles of all installed releases come after the first profiles, and none of them starts by itself. With one
+ * os-release for all, systemd-boot 257 starts a further profile of a release with a boot counter: it takes the counter
+ * out of the first profile's id only, and then sorts by id (systemd issues 38813 and 40192).
  */
-function osReleaseOf(osRelease: string, { id }: BootProfile): string {
-  const named = osRelease.replace(/^IMAGE_ID=(.*)$/m, `IMAGE_ID=$1-${id}`);
+function osReleaseOf(osRelease: string, index: number): string {
+  const named = osRelease.replace(/^IMAGE_ID=(.*)$/m, (line) => `${line}-${index}`);
   if (named === osRelease) throw new Failure('os-release has no IMAGE_ID');
   return named;
 }
@@ -83,9 +83,9 @@ export const uki = recipe<{
       return `--os-release=@${path}`;
     };
     const joined: string[] = [];
-    for (const profile of others) {
+    for (const [index, profile] of others.entries()) {
       const file = join(scratch, `${profile.id}.efi`);
-      const its = await release(`os-release-${profile.id}`, osReleaseOf(osRelease, profile));
+      const its = await release(`os-release-${profile.id}`, osReleaseOf(osRelease, index + 1));
       await run([about(profile), its, await words(profile), stub('addonx64.efi.stub'), `--output=${file}`]);
       joined.push(`--join-profile=${file}`);
     }

@@ -108,7 +108,7 @@ register(
     await box.reboot();
     assert.equal((await keys()).includes(KEY), false, 'a stick alone opens nothing');
     await box.poweroff();
-    await editEntry(box, 'draisine.add-key');
+    await editEntry(box, 'draisine.add-key', /errors=remount-ro rw/);
     await box.ready();
     await box.waitForConsole(/root may log in with the key \d+ SHA256:/);
     assert.match(await keys(), /^ssh-ed25519 AAAA\S+ new@example$/m);

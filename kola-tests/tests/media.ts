@@ -126,7 +126,7 @@ register(
     timeout: 400,
   },
   async (_t, { box }) => {
-    await editEntry(box, 'draisine.install=serial=target');
+    await editEntry(box, 'draisine.install=serial=target', /root=tmpfs/);
     await box.waitForConsole(/Draisine \S+ is on sd[a-z]\./, { seconds: 200 });
     await box.ready();
     assert.match(

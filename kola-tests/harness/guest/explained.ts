@@ -32,6 +32,36 @@ export const EXPLAINED: readonly Explained[] = [
       'an image that was built without a module key; one with a key has signed modules (docs/kernel.md)',
     link: 'linux: kernel/module/signing.c',
   },
+  {
+    pattern: /^kernel: ACPI: IRQ 4 override to edge\(!\), high\(!\)$/,
+    reason: "the tables of QEMU's machine say less of the serial port's interrupt than the port itself does",
+    link: 'linux: arch/x86/kernel/acpi/boot.c, acpi_register_gsi',
+  },
+  {
+    pattern: /^kernel: APIC calibration not consistent with PM-Timer: .*$/,
+    reason: 'the host was busy while an emulated processor measured its clock; the kernel corrects it',
+    link: 'linux: arch/x86/kernel/apic/apic.c, calibrate_by_pmtimer',
+  },
+  {
+    pattern:
+      /^kernel: GPT: ?(Primary header thinks Alt\. header is not at the end of the disk\.|\d+ != \d+|Alternate GPT header not at the end of the disk\.|Use GNU Parted to correct GPT errors\.)$/,
+    reason:
+      'the disk is larger than the image that was written to it; systemd-repart moves the second table to its end',
+    link: 'linux: block/partitions/efi.c; docs/media.md',
+  },
+  {
+    pattern: /^systemd: Failed to copy os-release for propagation, ignoring: No such file or directory$/,
+    reason:
+      'the initrd has initrd-release and no os-release; the copy is for services with a root of their own, of which it has none',
+    link: 'systemd: src/core/main.c, setup_os_release',
+  },
+  {
+    pattern:
+      /^\(udev-worker\): eth\d: Process '\/usr\/lib\/systemd\/systemd-sysctl .*' failed with exit code 1\.$/,
+    reason:
+      'udev has given the card its lasting name while the rule for the first name ran; the rule runs again for that name',
+    link: 'systemd: rules.d/99-systemd.rules.in',
+  },
 ];
 
 interface Entry {

@@ -9,11 +9,14 @@ export async function bootEntry(box: Machine, down: number): Promise<void> {
   await box.sendKeys('ret');
 }
 
-/** Powers a machine on, adds words to the command line of the first entry (`e` in the menu), and boots that. */
-export async function editEntry(box: Machine, words: string): Promise<void> {
+/**
+ * Powers a machine on, adds words to the command line of the first entry (`e` in the menu), and boots that. `end`: the
+ * end of that command line.
+ */
+export async function editEntry(box: Machine, words: string, end: RegExp): Promise<void> {
   await box.powerOn();
   await box.waitForConsole(/state in RAM/, { seconds: 30 });
   await box.sendKeys('e', 'end');
-  await box.waitForConsole(/root=tmpfs/, { seconds: 30 }); // the end of the line
+  await box.waitForConsole(end, { seconds: 30 });
   box.vm().console.write(` ${words}\r`);
 }
