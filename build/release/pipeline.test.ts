@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
-  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -21,11 +20,11 @@ import { sdkTree } from '../image/sdk.ts';
 
 /*
  * The pipelines of docs/ci/, run as they stand: in a clone of this repository, with an image of a few packages, nginx
- * and a git server of its own. Not run are the VM tests, of which results are handed over, and `lock --update`, in
- * whose place the lock is touched.
+ * and a git server of its own. `test --all` is given a pattern, so that one unit test runs and no VM test; results of
+ * VM tests are handed over. `lock --update` is not run: the lock is touched instead.
  */
 
-const TINY = `import { small } from '../image/testing/small.ts';
+const TINY = `import { small } from '../../build/image/testing/small.ts';
 export default { ...small, name: 'tiny' };
 `;
 
@@ -53,8 +52,13 @@ function cloneCheckout(folder: string): string {
   git('commit', '-qm', 'all');
   git('config', 'user.name', 't');
   git('config', 'user.email', 't@example.org');
-  execFileSync('git', ['init', '-q', '--bare', join(folder, 'origin.git')]);
-  git('remote', 'add', 'origin', join(folder, 'origin.git'));
+  const origin = join(folder, 'origin.git');
+  execFileSync('git', ['init', '-q', '--bare', origin]);
+  execFileSync('git', ['config', 'receive.advertisePushOptions', 'true'], { cwd: origin });
+  writeFileSync(join(origin, 'hooks/post-receive'), '#!/bin/sh\necho "$GIT_PUSH_OPTION_0" > push-option\n', {
+    mode: 0o755,
+  });
+  git('remote', 'add', 'origin', origin);
   git('push', '-q', 'origin', 'main');
   return work;
 }
@@ -104,58 +108,110 @@ http { access_log ${own}/access; ${temporary} client_max_body_size 0; log_not_fo
   return `http://127.0.0.1:${port}`;
 }
 
+/** A command of a pipeline. */
 interface Step {
-  readonly run?: string;
-  readonly 'continue-on-error'?: boolean;
+  readonly job: string;
+  readonly command: string;
+  /** The pipeline goes on when it fails. */
+  readonly tolerated: boolean;
 }
 
-/** The commands of a pipeline, by job. */
-function githubSteps(): Map<string, Step[]> {
-  const text = readFileSync(join(CHECKOUT, 'docs/ci/github.yml'), 'utf8');
-  const { jobs } = parse(text) as { jobs: Record<string, { steps: Step[] }> };
-  return new Map(Object.entries(jobs).map(([name, { steps }]) => [name, steps.filter(({ run }) => run)]));
+function fileOf(name: string): string {
+  return readFileSync(join(CHECKOUT, 'docs/ci', name), 'utf8');
 }
 
-function gitlabScripts(): Map<string, string[]> {
-  const text = readFileSync(join(CHECKOUT, 'docs/ci/gitlab.yml'), 'utf8');
-  const jobs = parse(text) as Record<string, { script?: string[] }>;
-  return new Map(Object.entries(jobs).flatMap(([name, { script }]) => (script ? [[name, script]] : [])));
-}
-
-function systemdCommands(): string[] {
-  const text = readFileSync(join(CHECKOUT, 'docs/ci/draisine-channel.service'), 'utf8');
-  return [...text.matchAll(/^ExecStart=-?\/srv\/draisine\/draisine (.*)$/gm)].map(([, args]) =>
-    `./draisine ${args}`.replace(/\$\{BASE\}/, '"$BASE"'),
+function githubSteps(): Step[] {
+  const { jobs } = parse(fileOf('github.yml')) as {
+    jobs: Record<string, { steps: { run?: string; 'continue-on-error'?: boolean }[] }>;
+  };
+  return Object.entries(jobs).flatMap(([job, { steps }]) =>
+    steps.flatMap(({ run, 'continue-on-error': tolerated = false }) =>
+      run === undefined ? [] : [{ job, command: run.replace(/\$\{\{ matrix\.shard \}\}/g, '1'), tolerated }],
+    ),
   );
 }
 
-/** A command without what differs between the services: variables, and how a failure is tolerated. */
-function essence(command: string): string {
-  return command
-    .replace(/ \|\| true$/, '')
-    .replace(/"?\$\{\{ matrix\.shard \}\}|\$CI_NODE_INDEX/g, 'I')
-    .replace(/\/4|\/\$CI_NODE_TOTAL/g, '/N')
-    .replace(/"/g, '')
-    .replace(/(results\/\*|out\/report-\*)\//, 'RESULTS/');
+function gitlabSteps(): Step[] {
+  const jobs = parse(fileOf('gitlab.yml')) as Record<string, { script?: string[] }>;
+  return Object.entries(jobs).flatMap(([job, { script = [] }]) =>
+    script.map((line) => ({
+      job,
+      command: line.replace(/ \|\| true$/, ''),
+      tolerated: / \|\| true$/.test(line),
+    })),
+  );
 }
 
-test('the pipelines of all three services do the same, and only call ./draisine and git', () => {
-  const github = githubSteps();
-  for (const [name, script] of gitlabScripts()) {
-    const same = (github.get(name) ?? []).map(({ run }) => essence(run ?? ''));
-    const own = script.map(essence);
-    const gitOf = (lines: string[]) => lines.filter((line) => !line.startsWith('git '));
-    assert.deepEqual(gitOf(own), gitOf(same), name);
-    for (const line of own) assert.match(line, /^(\.\/draisine|git) /);
-  }
-  assert.deepEqual(
-    systemdCommands().map(essence),
-    (github.get('nightly') ?? []).map(({ run }) => essence(run ?? '')),
-  );
+function systemdSteps(): Step[] {
+  const lines = [
+    ...fileOf('draisine-channel.service').matchAll(/^ExecStart=(-?)\/srv\/draisine\/draisine (.*)$/gm),
+  ];
+  return lines.map(([, dash, args]) => ({
+    ...{ job: 'nightly', command: `./draisine ${args}`, tolerated: dash === '-' },
+  }));
+}
+
+test('every step of the three pipelines is a call of ./draisine or git, and every job of GitLab is one of GitHub', () => {
+  const all = [...githubSteps(), ...gitlabSteps(), ...systemdSteps()];
+  for (const { command } of all) assert.match(command, /^(\.\/draisine|git) /);
+  const verbs = (steps: readonly Step[]) =>
+    steps.map(({ job, command }) => `${job}: ${/^\S+ (\S+ \S+)/.exec(command)?.[1]}`);
+  assert.deepEqual(verbs(gitlabSteps()), verbs(githubSteps()));
+  const nightly = githubSteps().filter(({ job }) => job === 'nightly');
+  assert.deepEqual(verbs(systemdSteps()), verbs(nightly));
 });
 
-/** Hands over what `kola run` would have left: results of tests of the very files of the release. */
-function writeResults(work: string): void {
+/** A machine of a pipeline: its clone, the folder that is served, and how a command runs there. */
+interface Runner {
+  readonly work: string;
+  readonly base: string;
+  readonly url: string;
+  readonly origin: string;
+  /** What GitHub's own program was told. */
+  readonly gh: string;
+  run(command: string, more?: NodeJS.ProcessEnv): { status: number | null; stdout: string; said: string };
+  /** Returns what a command printed that must not fail. */
+  must(command: string, more?: NodeJS.ProcessEnv): string;
+}
+
+async function startRunner(t: TestContext): Promise<Runner> {
+  const folder = await temporaryFolder(t);
+  const work = cloneCheckout(folder);
+  const base = join(folder, 'base');
+  mkdirSync(base);
+  const url = await startNginx(t, folder, base);
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  // GitHub's own program, which talks to GitHub: here it keeps what it is told.
+  writeFileSync(join(bin, 'gh'), `#!/bin/sh\nprintf '%s\\n' "$@" > "${folder}/gh"\n`, { mode: 0o755 });
+  const environment: NodeJS.ProcessEnv = {
+    ...process.env,
+    ...{ IMAGE: 'tiny', BASE: base, DRAISINE_KEYS: join(folder, 'keys'), DRAISINE_REMOTE: `${url}/store` },
+    ...{ CI_NODE_INDEX: '1', CI_NODE_TOTAL: '4', PATH: `${bin}:${process.env.PATH}` },
+  };
+  // Or node:test takes `./draisine test` for a test file of its own.
+  delete environment.NODE_TEST_CONTEXT;
+  const run: Runner['run'] = (command, more = {}) => {
+    const { status, stdout, stderr } = spawnSync('bash', ['-ec', command], {
+      cwd: work,
+      env: { ...environment, ...more },
+      encoding: 'utf8',
+    });
+    return { status, stdout, said: `$ ${command}\n${stdout}${stderr}` };
+  };
+  const must: Runner['must'] = (command, more) => {
+    const { status, stdout, said } = run(command, more);
+    assert.equal(status, 0, said);
+    return stdout;
+  };
+  must('./draisine keys init');
+  must(`ssh-keygen -q -t ed25519 -N '' -f "$DRAISINE_KEYS/store"`);
+  must('./draisine channel init "$BASE" tiny');
+  return { ...{ work, base, url, run, must }, origin: join(folder, 'origin.git'), gh: join(folder, 'gh') };
+}
+
+/** Puts results of VM tests of the very files of the release where the pipeline collects them, of four shards. */
+function writeResults(work: string, folderOf: (shard: number) => string): void {
   const [{ folder }] = JSON.parse(readFileSync(join(work, 'release.json'), 'utf8')) as [{ folder: string }];
   const { name, version, artifacts } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
     name: string;
@@ -166,64 +222,40 @@ function writeResults(work: string): void {
   for (let shard = 1; shard <= 4; shard++) {
     const results = [{ test: `a.${shard}`, passed: true }];
     const run = { image: name, version, complete: true, shard: `${shard}/4`, artifacts: digests, results };
-    mkdirSync(join(work, 'results', `results-${shard}`), { recursive: true });
-    writeFileSync(join(work, 'results', `results-${shard}`, 'results.json'), JSON.stringify(run));
+    mkdirSync(join(work, folderOf(shard)), { recursive: true });
+    writeFileSync(join(work, folderOf(shard), 'results.json'), JSON.stringify(run));
   }
 }
 
-test('the pipeline for GitHub, step by step, against nginx and a git server', async (t) => {
-  const folder = await temporaryFolder(t);
-  const work = cloneCheckout(folder);
-  const base = join(folder, 'base');
-  mkdirSync(base);
-  const url = await startNginx(t, folder, base);
-  const bin = join(folder, 'bin');
-  mkdirSync(bin);
-  // GitHub's own program, which talks to GitHub: here it keeps what it is told.
-  writeFileSync(join(bin, 'gh'), `#!/bin/sh\nprintf '%s\\n' "$@" > "${folder}/gh"\n`);
-  chmodSync(join(bin, 'gh'), 0o755);
-  const environment: NodeJS.ProcessEnv = {
-    ...process.env,
-    ...{ IMAGE: 'tiny', BASE: base, DRAISINE_KEYS: join(folder, 'keys'), DRAISINE_REMOTE: `${url}/store` },
-    PATH: `${bin}:${process.env.PATH}`,
-  };
-  const run = (command: string, more: NodeJS.ProcessEnv = {}) => {
-    const { status, stdout, stderr } = spawnSync('bash', ['-ec', command], {
-      cwd: work,
-      env: { ...environment, ...more },
-      encoding: 'utf8',
-    });
-    return { status, stdout, said: `$ ${command}\n${stdout}${stderr}` };
-  };
-  const must = (command: string, more: NodeJS.ProcessEnv = {}) => {
-    const { status, stdout, said } = run(command, more);
-    assert.equal(status, 0, said);
-    return stdout;
-  };
-  must('./draisine keys init');
-  must(`ssh-keygen -q -t ed25519 -N '' -f "$DRAISINE_KEYS/store"`);
-  must('./draisine channel init "$BASE" tiny');
-
+/** Runs the steps in their order. `folderOf`: where the pipeline finds the results of a shard. */
+function runSteps(
+  { work, run }: Runner,
+  steps: readonly Step[],
+  folderOf: (shard: number) => string = () => '',
+): void {
   let version: NodeJS.ProcessEnv = {};
-  for (const [job, steps] of githubSteps()) {
-    for (const { run: command = '', 'continue-on-error': tolerated } of steps) {
-      if (command.includes('test --all')) continue;
-      if (command.includes('release report')) writeResults(work);
-      if (command === './draisine lock --update') {
-        writeFileSync(
-          join(work, 'packages/lock.json'),
-          `${readFileSync(join(work, 'packages/lock.json'), 'utf8')}\n`,
-        );
-        version = { DRAISINE_VERSION: '2099.101.0' };
-        continue;
-      }
-      // Not the store of whoever runs the tests.
-      const own = command.includes('clean') ? { DRAISINE_CACHE: join(folder, 'cache') } : {};
-      const { status, said } = run(command, { ...version, ...own });
-      if (tolerated) assert.ok(status === 1 || status === 2, `${job}: it is too early\n${said}`);
-      else assert.equal(status, 0, `${job}: ${said}`);
+  for (const { job, command, tolerated } of steps) {
+    if (command.includes('release report')) writeResults(work, folderOf);
+    if (command === './draisine lock --update') {
+      const lock = join(work, 'packages/lock.json');
+      writeFileSync(lock, `${readFileSync(lock, 'utf8')}\n`);
+      version = { DRAISINE_VERSION: '2099.101.0' };
+      continue;
     }
+    // Not the store of whoever runs the tests.
+    const own = command.includes('clean') ? { DRAISINE_CACHE: join(work, '../cache') } : {};
+    const short = command.includes('test --all') ? `${command} ${ONE_TEST}` : command;
+    const { status, said } = run(short, { ...version, ...own });
+    if (tolerated) assert.ok(status === 1 || status === 2, `${job}: it is too early\n${said}`);
+    else assert.equal(status, 0, `${job}: ${said}`);
   }
+}
+
+/** A unit test that takes a moment. No VM test has such a name. */
+const ONE_TEST = 'sdk/lib/near';
+
+/** The lowest channel serves a whole, signed release; the remote store is filled; a change is proposed as a branch. */
+function checkPublished({ work, url, origin, must, base }: Runner): void {
   const shown = JSON.parse(must(`./draisine channel show ${url}/base --image tiny --json`)) as {
     channel: string;
     version?: string;
@@ -231,9 +263,55 @@ test('the pipeline for GitHub, step by step, against nginx and a git server', as
   const alpha = shown.find(({ channel }) => channel === 'alpha')?.version;
   assert.match(alpha ?? '', /^2026\./);
   must(`./draisine release verify ${url}/base/tiny/releases/${alpha}`);
-  assert.ok(readdirSync(join(folder, 'store/blobs')).length > 0, 'the remote store was filled');
-  const branch = execFileSync('git', ['branch', '--list', 'lock-*'], { cwd: join(folder, 'origin.git') });
+  const { complete } = JSON.parse(
+    (
+      JSON.parse(readFileSync(join(base, `tiny/releases/${alpha}/report/report.json`), 'utf8')) as {
+        signed: string;
+      }
+    ).signed,
+  ) as { complete: boolean };
+  assert.equal(complete, true, 'the four shards together are all tests');
+  assert.ok(readdirSync(join(work, '../store/blobs')).length > 0, 'the remote store was filled');
+  const branch = execFileSync('git', ['branch', '--list', 'lock-*'], { cwd: origin });
   assert.match(branch.toString(), /lock-\d{4}-\d\d-\d\d/);
-  assert.match(readFileSync(join(folder, 'gh'), 'utf8'), /^pr\ncreate\n--fill\n--body-file\nnotes\.md\n$/);
   assert.match(readFileSync(join(work, 'notes.md'), 'utf8'), /^# tiny 2026\.\S+ → 2099\.101\.0\n/);
+}
+
+test('the pipeline for GitHub, step by step, against nginx and a git server', async (t) => {
+  const runner = await startRunner(t);
+  runSteps(runner, githubSteps(), (shard) => `results/results-${shard}`);
+  checkPublished(runner);
+  assert.match(readFileSync(runner.gh, 'utf8'), /^pr\ncreate\n--fill\n--body-file\nnotes\.md\n$/);
+});
+
+test('the pipeline for GitLab, step by step; the push asks for a merge request that has the notes', async (t) => {
+  const runner = await startRunner(t);
+  runSteps(runner, gitlabSteps(), (shard) => `out/report-${shard}`);
+  checkPublished(runner);
+  assert.equal(readFileSync(join(runner.origin, 'push-option'), 'utf8'), 'merge_request.create\n');
+  const message = execFileSync('git', ['log', '-1', '--format=%B'], { cwd: runner.work, encoding: 'utf8' });
+  assert.match(message, /^packages as of .*\n\n# tiny 2026\./);
+});
+
+test('the service for systemd, step by step: each night a release comes one channel higher, when its time is over', async (t) => {
+  const runner = await startRunner(t);
+  const { must, work, url } = runner;
+  must('./draisine release build "$IMAGE" --json > release.json');
+  writeResults(work, (shard) => `results/${shard}`);
+  const folder = '"$(node -p \'require("./release.json")[0].folder\')"';
+  must(`./draisine release sign ${folder} && ./draisine release report ${folder} results/*/results.json`);
+  must(`./draisine channel set "$BASE" alpha ${folder}`);
+  runSteps(runner, systemdSteps());
+  const versions = () =>
+    (
+      JSON.parse(must(`./draisine channel show ${url}/base --image tiny --json`)) as { version?: string }[]
+    ).map(({ version }) => version !== undefined);
+  assert.deepEqual(versions(), [true, false, false, false], 'alpha has it, and it is too early for beta');
+  for (const name of ['beta', 'stable'])
+    must(`./draisine channel init "$BASE" tiny --channel ${name} --min-hours 0`);
+  const nightly = systemdSteps().map((step) => ({ ...step, tolerated: false }));
+  runSteps(runner, nightly.slice(1));
+  assert.deepEqual(versions(), [true, true, false, false]);
+  runSteps(runner, nightly);
+  assert.deepEqual(versions(), [true, true, true, false]);
 });
