@@ -127,6 +127,7 @@ export function* statesAt(
 }
 
 const PIECE = 1 << 20;
+const ZEROS = Buffer.alloc(PIECE);
 
 /** Writes a region as a file with holes. */
 export function writeOut(disk: CrashDisk, region: Region, path: string): void {
@@ -136,7 +137,7 @@ export function writeOut(disk: CrashDisk, region: Region, path: string): void {
     const view = disk.view(region);
     for (let at = 0; at < region.length; at += PIECE) {
       const bytes = view.read(at, Math.min(PIECE, region.length - at));
-      if (bytes.some((byte) => byte !== 0)) writeSync(fd, bytes, 0, bytes.length, at);
+      if (!bytes.equals(ZEROS.subarray(0, bytes.length))) writeSync(fd, bytes, 0, bytes.length, at);
     }
   } finally {
     closeSync(fd);
