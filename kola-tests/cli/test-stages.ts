@@ -58,8 +58,8 @@ export async function stagesOf(
 export function otherReport(reportDir: string): string {
   return join(reportDir, OTHER.image);
 }
-async function unitStage({ patterns, fresh, shard }: Wanted): Promise<readonly Stage[]> {
-  const matching = (await unitTestFiles(CHECKOUT)).filter((file) =>
+async function unitStage({ patterns, all, fresh, shard }: Wanted): Promise<readonly Stage[]> {
+  const matching = (await unitTestFiles(CHECKOUT, { long: all || patterns.length > 0 })).filter((file) =>
     matchesFile(relative(CHECKOUT, file), patterns),
   );
   const files = partOf(matching, shard);
