@@ -148,7 +148,7 @@ describe('onto an empty disk', () => {
       box.put({ [argv[argv.indexOf('--output') + 1]!]: makeUki(HASHES.running) });
       return '';
     });
-    assert.match(failing(), /what http:\/\/h\/uki\.efi gives is not the file with SHA-256 0000/);
+    assert.match(failing(), /http:\/\/h\/uki\.efi is another file than the one with SHA-256 0000/);
   });
 });
 
