@@ -10,6 +10,7 @@ register(
   {
     name: 'zfs.late-and-foreign',
     what: 'A pool whose disk comes late comes up by itself. A pool that another machine used is named, with the command that takes it.',
+    long: 'waits as long as a boot does for a disk that does not come, and boots three times',
     machines: { box: { start: 'off', firmware: 'none', disks: [{ name: 'late', size: 256 }] } },
     timeout: 600,
   },
