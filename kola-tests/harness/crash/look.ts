@@ -105,7 +105,8 @@ async function surveyFiles(
   { dir, said }: { readonly dir: string; said(line: string): void },
 ): Promise<{ faults: string[]; firsts: number[] } | undefined> {
   const [region] = found.statePartitions.values();
-  if (!files || !region) return undefined;
+  if (!files) return undefined;
+  if (!region) return { faults: ['no state has a state partition to look into'], firsts: [] };
   const { kinds, wrong, first, last } = await watchFiles(recording, {
     region,
     paths: files.paths,
