@@ -7,37 +7,63 @@ import type { Machine } from '../machine/machine.ts';
 import type { Region } from './disk.ts';
 import { type Recording, statesAt, writeOut } from './survey.ts';
 
-/** Really boots states of a recording, one after the other, each from a disk of its own. Returns why one did not come up. */
+/** How many states are booted beside each other: a machine under emulation has one processor. */
+const BOOTS_AT_ONCE = 2;
+
+interface Booting {
+  readonly dir: string;
+  said(line: string): void;
+  /** Fails when the machine that came up is not as it should be. */
+  readonly check?: ((box: Machine) => Promise<void>) | undefined;
+}
+
+/** Really boots states of a recording, each from a disk of its own. Returns why one did not come up. */
 export async function bootStates(
   lab: Lab,
   recording: Recording,
   numbers: readonly number[],
-  options: {
-    readonly dir: string;
-    said(line: string): void;
-    /** Fails when the machine that came up is not as it should be. */
-    readonly check?: ((box: Machine) => Promise<void>) | undefined;
-  },
+  options: Booting,
 ): Promise<string[]> {
-  const wrong: string[] = [];
-  for (const { number, disk } of statesAt(recording, numbers)) {
-    const path = join(options.dir, `state-${number}.raw`);
-    writeOut(disk, { offset: 0, length: recording.base.size }, path);
-    const start = performance.now();
-    try {
-      const usr = await bootOne({ ...lab, disk: { ...lab.disk, path }, forks: false }, options.check);
-      options.said(
-        `state ${number} boots ${usr.slice(0, 12)} in ${Math.round((performance.now() - start) / 1000)} s`,
+  const boots: Promise<string | undefined>[] = [];
+  const underWay = new Set<Promise<unknown>>();
+  try {
+    for (const { number, disk } of statesAt(recording, numbers)) {
+      if (underWay.size === BOOTS_AT_ONCE) await Promise.race(underWay);
+      const path = join(options.dir, `state-${number}.raw`);
+      writeOut(disk, { offset: 0, length: recording.base.size }, path);
+      const boot = bootState(lab, { number, path }, options);
+      const over: Promise<unknown> = boot.then(
+        () => underWay.delete(over),
+        () => underWay.delete(over),
       );
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      wrong.push(`state ${number} does not come up: ${error.message}`);
-      options.said(wrong.at(-1)!);
-    } finally {
-      await rm(path, { force: true });
+      underWay.add(over);
+      boots.push(boot);
     }
+    return (await Promise.all(boots)).filter((why) => why !== undefined);
+  } finally {
+    await Promise.allSettled(boots);
   }
-  return wrong;
+}
+
+/** Why one state did not come up, if it did not. */
+async function bootState(
+  lab: Lab,
+  { number, path }: { readonly number: number; readonly path: string },
+  { said, check }: Booting,
+): Promise<string | undefined> {
+  const start = performance.now();
+  try {
+    const usr = await bootOne({ ...lab, disk: { ...lab.disk, path }, forks: false }, check);
+    said(`state ${number} boots ${usr.slice(0, 12)} in ${Math.round((performance.now() - start) / 1000)} s`);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const why = `state ${number} does not come up: ${error.message}`;
+    said(why);
+    return why;
+  } finally {
+    await rm(path, { force: true });
+  }
 }
 
 /** The root hash of /usr that came up. */

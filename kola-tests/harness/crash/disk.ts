@@ -73,6 +73,24 @@ export class CrashDisk {
     };
   }
 
+  /** The origin of each of these sectors of the disk, which ascend: as `View.sources` tells it. */
+  sourcesAt(numbers: Int32Array): Int32Array {
+    const sources = Int32Array.from(numbers, (sector) => this.#durable[sector] ?? 0);
+    const put = (index: number, from: number, to: number): void => {
+      for (let at = firstFrom(numbers, from); at < numbers.length && numbers[at]! < to; at += 1)
+        if (sources[at]! <= index) sources[at] = index + 1;
+    };
+    for (const index of this.#applied) {
+      const { sector, sectors } = this.#entry(index);
+      put(index, sector, sector + sectors);
+    }
+    if (this.#torn) {
+      const { sector } = this.#entry(this.#torn.entry);
+      put(this.#torn.entry, sector + this.#torn.from, sector + this.#torn.to);
+    }
+    return sources;
+  }
+
   #settle(index: number): void {
     const { sector, sectors } = this.#entry(index);
     for (let at = sector; at < sector + sectors; at += 1)
@@ -143,4 +161,15 @@ export class CrashDisk {
 function listed(numbers: readonly number[]): string {
   const text = numbers.join();
   return text.length <= 64 ? text : createHash('sha256').update(text).digest('base64');
+}
+
+/** Index of the first of ascending numbers that is at least `least`. */
+function firstFrom(numbers: Int32Array, least: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle]! < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

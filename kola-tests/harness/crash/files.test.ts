@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { runTool } from '../../../sdk/tool.ts';
 import { toolTree } from '../qemu/tree.ts';
 import { type FilesFound, watchFiles } from './files.ts';
+import { statesOf } from './survey.ts';
 import { difference, type Request, recordingOf, SECTOR } from './testing.ts';
 
 const SIZE = 4 << 20;
@@ -76,4 +78,46 @@ test('a file system that is not whole is told, with its state; the other states 
   assert.equal(found.first.get('/a')?.startsWith('regular'), true);
   assert.ok(found.wrong.length > 0);
   assert.match(found.wrong[0]!, /^state \d+: /);
+});
+
+test('the same bytes by other writes are the same state partition, and are looked at once', async () => {
+  const base = await fileSystem('twice', { a: 'a' });
+  // Sectors at the end of the file system that no file has. The second request writes what is there already.
+  const sector = SIZE / SECTOR - 4;
+  const same = base.subarray((sector + 1) * SECTOR, (sector + 2) * SECTOR);
+  const requests: Request[] = [
+    { sector, data: Buffer.alloc(SECTOR, 'x') },
+    { sector: sector + 1, data: same },
+    { flush: true },
+    { sector, data: Buffer.alloc(SECTOR, 'y') },
+    { sector, data: Buffer.alloc(SECTOR, 'x'), fua: true },
+  ];
+  const found = await watched(base, requests, '/a');
+  assert.equal(found.partitions, 3);
+  assert.ok(found.states > 6, `${found.states} states`);
+  assert.equal(found.kinds.length, 1);
+  assert.deepEqual(found.wrong, []);
+});
+
+test('each of many states is read as it is, by whichever looks at it', async () => {
+  const base = await fileSystem('many', { a: `${'0'.repeat(4095)}\n` });
+  const at = base.indexOf('0'.repeat(4095)) / SECTOR;
+  const requests = Array.from({ length: 12 }, (_, index): Request[] => [
+    { sector: at + (index % 8), data: Buffer.alloc(SECTOR, String(index % 10)) },
+    ...(index % 3 === 2 ? [{ flush: true } as const] : []),
+  ]).flat();
+  const recording = recordingOf(SIZE, base, requests);
+  const found = await watchFiles(recording, { region, paths: ['/a'], tools, dir });
+  const expected: string[] = [];
+  for (const { disk } of statesOf(recording)) {
+    const bytes = disk.view(region).read(at * SECTOR, 4096);
+    expected.push(createHash('sha256').update(bytes).digest('hex'));
+  }
+  assert.equal(found.states, expected.length);
+  for (const { files, count, first } of found.kinds) {
+    const digest = files.get('/a')?.split(' ').at(-1);
+    assert.equal(expected.indexOf(digest!), first);
+    assert.equal(expected.filter((one) => one === digest).length, count);
+  }
+  assert.equal(found.partitions, new Set(expected).size);
 });

@@ -112,7 +112,8 @@ async function surveyFiles(
     paths: files.paths,
     tools: await toolTree('sdk-fsck'),
     dir,
-    progress: (states) => said(`files of ${states} states`),
+    progress: (states, partitions) =>
+      said(`files of ${states} states, with ${partitions} different state partitions`),
   });
   const judged = kinds.flatMap((kind) => {
     const why = files.judge(kind.files, { first, last });
