@@ -15,7 +15,7 @@ import { takeAsModules } from './module-hook.ts';
 export type Kind = 'json' | 'butane' | 'typescript';
 
 /** How a config is written, by the suffix of its file. Throws badInput for an unknown suffix. */
-export function kindOf(file: string): Kind {
+function kindOf(file: string): Kind {
   const suffix = extname(file).toLowerCase();
   if (suffix === '.ts' || suffix === '.mts') return 'typescript';
   return /^\.(bu|butane|ya?ml)$/.test(suffix) ? 'butane' : 'json';

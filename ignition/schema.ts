@@ -17,7 +17,7 @@ export const SCHEMA_MINORS = [0, 1, 2, 3] as const;
 export type SchemaMinor = (typeof SCHEMA_MINORS)[number];
 
 /** Where a schema is in the source package. */
-export function schemaFile(minor: SchemaMinor): string {
+function schemaFile(minor: SchemaMinor): string {
   return `config/v3_${minor}/schema/ignition.json`;
 }
 

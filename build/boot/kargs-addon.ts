@@ -8,9 +8,9 @@ import { runUkifyAddon } from './ukify.ts';
  * initrd's ignition-kargs-helper finds this word, writes a machine's own kernel arguments behind it, and puts the addon
  * beside the UKI.
  */
-export const KARGS_MARK = 'draisine.kargs';
+const KARGS_MARK = 'draisine.kargs';
 /** Length of the section in bytes. The kernel takes 2048 bytes in total (COMMAND_LINE_SIZE on x86). */
-export const KARGS_SIZE = 1024;
+const KARGS_SIZE = 1024;
 
 export const kargsAddon = recipe<{ sdk: Target; epoch: number }>({
   from: import.meta.url,

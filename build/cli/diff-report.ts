@@ -89,7 +89,7 @@ export async function diffReport(from: Side, to: Side): Promise<DiffReport> {
 }
 
 /** Compares two tables of name → description. */
-export function changes(from: ReadonlyMap<string, string>, to: ReadonlyMap<string, string>): Changes<string> {
+function changes(from: ReadonlyMap<string, string>, to: ReadonlyMap<string, string>): Changes<string> {
   const sorted = (names: Iterable<string>) => [...names].sort(byteOrder);
   return {
     added: sorted(to.keys()).filter((name) => !from.has(name)),

@@ -49,7 +49,7 @@ function statementsOf({ severity = 'none', needs, notes }: ReleaseFlags): Statem
 }
 
 /** The folder that `release build` makes for a version of an image: out/release/IMAGE/VERSION. */
-export function releaseFolder(image: string, version: string): string {
+function releaseFolder(image: string, version: string): string {
   return join(CHECKOUT, 'out', 'release', image, version);
 }
 

@@ -22,7 +22,7 @@ export function entryPath(name: string, where: string): string {
 }
 
 /** Whether a symlink at `path` climbs above the root on its way to a relative `target`. */
-export function climbsOut(path: string, target: string): boolean {
+function climbsOut(path: string, target: string): boolean {
   if (target.startsWith('/')) return false;
   let depth = path.split('/').length - 1;
   for (const part of target.split('/')) {

@@ -33,7 +33,7 @@ export function packagesText(stanzas: Stanzas): string {
 }
 
 /** An index of one suite, out of stanzas. */
-export function testIndex(suite: string, stanzas: Stanzas): IndexLike {
+function testIndex(suite: string, stanzas: Stanzas): IndexLike {
   const archive = suite.endsWith('-security') ? 'debian-security' : 'debian';
   return {
     id: `${archive}/${suite}/main`,

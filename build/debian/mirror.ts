@@ -35,7 +35,7 @@ function checkBase(url: string, where: string): string {
 }
 
 /** A folder that `./draisine mirror` made: it has packages, and no indexes. */
-export function isFolder(base: string): boolean {
+function isFolder(base: string): boolean {
   return base.startsWith('file:');
 }
 
@@ -73,7 +73,7 @@ async function ofApt<T>(path: string, read: (path: string) => Promise<T>): Promi
 }
 
 /** The URLs in APT's configuration, in the order in which APT reads them: sources.list, then sources.list.d by name. */
-export async function aptMirrors(aptDir: string): Promise<string[]> {
+async function aptMirrors(aptDir: string): Promise<string[]> {
   const names = (await ofApt(join(aptDir, 'sources.list.d'), (path) => readdir(path))) ?? [];
   const files = ['sources.list', ...names.sort(byteOrder).map((name) => join('sources.list.d', name))];
   const urls: string[] = [];

@@ -155,9 +155,9 @@ export function makeDeb({
 }
 
 /** By packing: the end of a member’s name. */
-export const SUFFIX: Readonly<Record<Packing, string>> = { none: '', gz: '.gz', xz: '.xz' };
+const SUFFIX: Readonly<Record<Packing, string>> = { none: '', gz: '.gz', xz: '.xz' };
 /** By packing: what compresses. */
-export const PACK: Readonly<Record<Packing, (data: Buffer) => Buffer>> = {
+const PACK: Readonly<Record<Packing, (data: Buffer) => Buffer>> = {
   none: (data) => data,
   gz: (data) => gzipSync(data),
   xz: storeXz,

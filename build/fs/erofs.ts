@@ -64,7 +64,7 @@ export interface MakeErofsOptions extends ErofsSettings {
 }
 
 /** Makes an erofs image of a tar stream. No root, no loop device, nothing unpacked. */
-export async function makeErofs({
+async function makeErofs({
   tar,
   image,
   sdk,

@@ -122,7 +122,7 @@ async function runGraph(build: Build, targets: readonly Target[], began: number)
 }
 
 /** One failure is thrown as it is; of several, all are in the message of the one thrown. */
-export function throwFailures({ failures, skipped }: BuildResult): void {
+function throwFailures({ failures, skipped }: BuildResult): void {
   const [first, ...rest] = failures;
   if (first === undefined) {
     if (skipped.length > 0) throw new Failure(`not built: ${skipped.join(', ')}`);

@@ -20,6 +20,6 @@ export function differInCtimeOnly(a: Stamp, b: Stamp): boolean {
 }
 
 /** The stamp of a file from the answer of stat(2). */
-export function formatStamp(stat: BigIntStats): Stamp {
+function formatStamp(stat: BigIntStats): Stamp {
   return `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino} ${stat.dev}`;
 }

@@ -30,7 +30,7 @@ export const bmap = recipe<{ disk: Target }>({
  * The text of a block map, version 2.0 (bmaptool's bmaptools/BmapCreate.py). It contains a digest of the whole text, made
  * with zeros in the digest's place.
  */
-export function bmapText(size: number, ranges: readonly (Range & { readonly sha256: Sha256 })[]): string {
+function bmapText(size: number, ranges: readonly (Range & { readonly sha256: Sha256 })[]): string {
   const blocks = (bytes: number): number => bytes / BLOCK;
   const mapped = ranges.reduce((sum, { length }) => sum + blocks(length), 0);
   const none = '0'.repeat(64);

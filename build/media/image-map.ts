@@ -57,7 +57,7 @@ async function unusedRanges(image: FileHandle, size: number): Promise<readonly R
 }
 
 /** The partitions of a GPT (UEFI specification 2.10, section 5.3); empty if the table has any fault. */
-export async function gptPartitions(image: FileHandle, size: number): Promise<readonly Range[]> {
+async function gptPartitions(image: FileHandle, size: number): Promise<readonly Range[]> {
   if (size < 34 * SECTOR) return [];
   const header = await readAt(image, SECTOR, SECTOR);
   if (header.toString('latin1', 0, 8) !== 'EFI PART') return [];

@@ -9,7 +9,7 @@ import type { SecurityView } from './security.ts';
 import type { LocatedRelease } from './verify.ts';
 
 /** The file of a release that says what the running system consists of (`ImageFacts`). */
-export const FACTS = 'facts.json';
+const FACTS = 'facts.json';
 /** The file of a release that says what it was made from. */
 export const PROVENANCE = 'provenance.json';
 

@@ -46,7 +46,7 @@ export interface Notes {
 }
 
 /** What is in one table and not the other, or not the same; by name. */
-export function compareTables(
+function compareTables(
   from: Readonly<Record<string, string>>,
   to: Readonly<Record<string, string>>,
 ): Change[] {

@@ -21,7 +21,7 @@ export interface Place {
 }
 
 /** A signed file or a manifest is far smaller. */
-export const DOCUMENT_LIMIT = 32 << 20;
+const DOCUMENT_LIMIT = 32 << 20;
 
 /** Whether a place is on a web server rather than a folder. */
 export function isUrl(where: string): boolean {

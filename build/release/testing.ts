@@ -24,7 +24,7 @@ export interface Made {
 const FACTS = { kernel: '6.12-box', privileged: {}, units: {}, users: {}, kernelConfig: {}, listeners: {} };
 
 /** For tests: an image of a few bytes with all that a release has, through the real graph. */
-export function tinyImage({
+function tinyImage({
   version = '2026.1129.0',
   content = 'usr',
   packages,

@@ -13,7 +13,7 @@ export function compileGlobs(globs: readonly string[], where: string): RegExp {
 }
 
 /** The expression of one glob, without anchors. */
-export function globSource(glob: string, where: string): string {
+function globSource(glob: string, where: string): string {
   const refuse = (why: string) => badInput(`glob ${JSON.stringify(glob)}: ${why}`, { where });
   if (glob === '' || glob.startsWith('/') || glob.endsWith('/')) {
     throw refuse('must be a path relative to the root, without leading or trailing slash');

@@ -28,7 +28,7 @@ const isInside = (folder: string, path: string): boolean => {
 };
 
 /** Absolute path of a file named in a config, links resolved. @throws LocalFault outside the folder or missing */
-export function localPath(folder: string, name: string): string {
+function localPath(folder: string, name: string): string {
   const path = resolve(folder, name);
   if (!isInside(resolve(folder), path))
     throw new LocalFault(`local file ${name} lies outside the config's folder`);

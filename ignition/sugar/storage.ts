@@ -4,7 +4,7 @@ import { type Fragment, mergeFragments } from './fragment.ts';
 import { unit } from './unit.ts';
 
 /** Where podman has images, containers and volumes (storage.conf of the image). */
-export const CONTAINER_STORAGE = '/var/lib/containers/storage';
+const CONTAINER_STORAGE = '/var/lib/containers/storage';
 
 /** As overlayfs(5) needs it for whiteouts and capabilities, and without a write for each read. */
 const PROPERTIES = { acltype: 'posixacl', xattr: 'sa', atime: 'off' };

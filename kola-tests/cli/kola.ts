@@ -142,10 +142,7 @@ async function run(
 }
 
 /** The tests that patterns choose for an image. Throws badInput when there is none, or a module does not load. */
-export async function selected(
-  patterns: readonly string[],
-  image: string,
-): Promise<readonly RegisteredTest[]> {
+async function selected(patterns: readonly string[], image: string): Promise<readonly RegisteredTest[]> {
   const { tests, broken } = await loadTests(await testModules());
   for (const { file, error } of broken) {
     throw badInput(

@@ -11,7 +11,7 @@ export interface StaticCheck {
 }
 
 /** The checks of `test --static`, each by the tool that the field uses for it. */
-export const staticChecks: readonly StaticCheck[] = [
+const staticChecks: readonly StaticCheck[] = [
   // tsx strips types: this is the only proof of them. It includes the type tests, *.test-d.ts.
   { name: 'types (tsc)', command: async (checkout) => npmTool(checkout, 'tsc', '--noEmit') },
   // Its configuration also limits the lines of a function.

@@ -11,7 +11,7 @@ const HOUR_MS = 3_600_000;
 const HEARD_MS = 4 * HOUR_MS;
 
 /** A time as signed files have it: ISO 8601 in UTC, whole seconds. */
-export function timeText(milliseconds: number): string {
+function timeText(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 

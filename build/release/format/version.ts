@@ -4,7 +4,7 @@
  */
 
 /** GPT partition names have 36 characters, and `draisine_usr_verity_` takes 20 (UEFI specification, 5.3.3). */
-export const VERSION_LENGTH = 16;
+const VERSION_LENGTH = 16;
 
 const VERSION = /^([0-9]{4})\.([1-9]|1[0-2])([0-9]{2})\.(0|[1-9][0-9]{0,5})$/;
 

@@ -8,7 +8,7 @@ import type { Envelope, Role, Root } from '../format/types.ts';
 export type SignedName = 'root' | 'release' | 'channel' | 'report';
 
 /** The namespace of the signatures of a file (ssh-keygen(1), -n): a release key also signs test reports. */
-export function namespaceOf(name: SignedName): string {
+function namespaceOf(name: SignedName): string {
   return NAMESPACES[name === 'report' ? 'release' : name];
 }
 

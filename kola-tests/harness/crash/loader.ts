@@ -32,7 +32,7 @@ export interface BootEntry {
 const COUNTED = /^(.*)\+(\d+)(?:-(\d+))?(\.efi)$/i;
 
 /** The entries that systemd-boot makes of a UKI, one a profile. */
-export function entriesOf({ file, osReleases }: UkiName): BootEntry[] {
+function entriesOf({ file, osReleases }: UkiName): BootEntry[] {
   return osReleases.map((osRelease, profile) => entryOf(file, osRelease, profile));
 }
 

@@ -19,7 +19,7 @@ export interface Request {
 export const SECTOR = 512;
 
 /** Letters as sectors that are full of them. */
-export function sectors(letters: string): Buffer {
+function sectors(letters: string): Buffer {
   return Buffer.concat([...letters].map((letter) => Buffer.alloc(SECTOR, letter)));
 }
 

@@ -208,7 +208,7 @@ export function isUnforkable(error: unknown): boolean {
 }
 
 /** Removes a snapshot that cannot be used (e.g. truncated by a full disk), so that it is made again. */
-export async function discardSnapshot({ key, dir }: Snapshot): Promise<void> {
+async function discardSnapshot({ key, dir }: Snapshot): Promise<void> {
   inProgress.delete(key);
   await rm(dir, { recursive: true, force: true });
 }

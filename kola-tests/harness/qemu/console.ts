@@ -133,6 +133,6 @@ function unfinished(text: string): number {
 }
 
 /** Plain text without the control characters that are left: of C0 (but tab and newline), of C1, and DEL. */
-export function harmless(text: string): string {
+function harmless(text: string): string {
   return plainText(text).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd');
 }

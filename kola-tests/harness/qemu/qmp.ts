@@ -42,7 +42,7 @@ export async function connectQmp(path: string, patience: Patience): Promise<Qmp>
 }
 
 /** As `connectQmp`, over a socket that is connected already. */
-export async function openQmp(socket: Socket, patience: Patience): Promise<Qmp> {
+async function openQmp(socket: Socket, patience: Patience): Promise<Qmp> {
   const pending = new Map<
     number,
     { resolve(value: unknown): void; reject(reason: unknown): void; command: string }

@@ -9,7 +9,7 @@ import type { Acceleration } from '../qemu/accel.ts';
  */
 
 /** Few processes: under emulation each costs. Opening /dev/zfs would load the module, so pools are looked for first. */
-export const SCRIPT = `${KERNEL_SCRIPT}
+const SCRIPT = `${KERNEL_SCRIPT}
 systemctl list-units --state=failed --plain --no-legend --no-pager | while read -r unit; do echo "unit $unit"; done
 ss -H -l -n -t -u -p | while read -r socket; do echo "socket $socket"; done
 shopt -s nullglob

@@ -28,7 +28,7 @@ export interface TestHistory {
 }
 
 /** The file with all runs of VM tests on this host, one JSON document a line. */
-export function historyFile(): string {
+function historyFile(): string {
   return join(cacheDir(), 'kola', 'history.jsonl');
 }
 

@@ -109,7 +109,7 @@ export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>)
 }
 
 /** Refuses what a plan says cannot be done, or what somebody has to decide first. */
-export function refuse(plan: Plan): void {
+function refuse(plan: Plan): void {
   const [refusal] = plan.refusals;
   if (refusal) throw new BoxError(refusal.what, { hint: refusal.hint });
   const conflicts = plan.drift.filter(({ conflict }) => conflict).map(({ path }) => path);

@@ -5,7 +5,7 @@ import { type Applied, apply, confirm, type Health, prepare, revert } from './en
 import { describePlan, planDocument } from './show.ts';
 
 /** The help text of `draisine apply`. */
-export const APPLY_USAGE = `Usage: draisine apply [options] FILE
+const APPLY_USAGE = `Usage: draisine apply [options] FILE
 
 Brings this machine to a compiled Ignition config. What changes goes back by itself unless somebody
 confirms it in time. ./draisine apply on another machine does all of this.

@@ -56,7 +56,7 @@ const READERS: readonly { readonly path: RegExp; readonly services: readonly Ser
 ];
 
 /** The unit that a file of /etc/systemd/system or a quadlet belongs to. */
-export function unitOf(path: string): string | undefined {
+function unitOf(path: string): string | undefined {
   const own = /^\/etc\/systemd\/system\/([^/]+?)(\.d\/[^/]+\.conf)?$/.exec(path)?.[1];
   if (own !== undefined) return own;
   const quadlet =

@@ -1,6 +1,5 @@
 import { type Box, removeTree } from '../io/box.ts';
 import { sha256 } from '../io/sha256.ts';
-import { decodeUtf8 } from '../io/utf8.ts';
 import type { AccountStep, NodeStep, Plan } from './plan.ts';
 import { pathOf } from './plan.ts';
 import type { Service } from './services.ts';
@@ -89,7 +88,3 @@ export function describePlan(box: Box, plan: Plan): string[] {
   ];
   return lines.length === 0 ? ['nothing to do'] : lines;
 }
-
-/** The text of a file's wish, for tests and messages. */
-export const textOfWish = (node: NodeWish | undefined): string | undefined =>
-  node?.type === 'file' && 'bytes' in node.contents ? decodeUtf8(node.contents.bytes) : undefined;

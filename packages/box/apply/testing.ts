@@ -30,7 +30,7 @@ export function configOf({ files = {}, units = {}, users = [], storage = {} }: P
 const words = (argv: readonly string[]): string[] => argv.slice(1).filter((word) => !word.startsWith('-'));
 
 /** The programs that an apply calls, on the files of a fake box. Owners are root's; systemctl and others only listen. */
-export function fakePrograms(box: FakeBox): void {
+function fakePrograms(box: FakeBox): void {
   const archive = new Map<string, unknown>();
   const nodes = box.nodes as Map<string, { type: string; bytes: Uint8Array; mode: number }>;
   box.program('stat', (argv) =>

@@ -122,7 +122,7 @@ function replicationsOf(box: Box): StatusReport['replications'] {
 }
 
 /** The holds that have not run out. */
-export function activeHolds(box: Box, { holds }: Pick<State, 'holds'>): State['holds'] {
+function activeHolds(box: Box, { holds }: Pick<State, 'holds'>): State['holds'] {
   return holds.filter(({ until }) => until === undefined || until > box.now());
 }
 

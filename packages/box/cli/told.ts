@@ -5,7 +5,7 @@ import { testTargets, watch } from '../notify/watch.ts';
 import { tell, type Verb } from './verb.ts';
 
 /** What is wrong, worst first, a line each. */
-export function formatHealth(conditions: readonly Condition[]): string {
+function formatHealth(conditions: readonly Condition[]): string {
   const rank = { error: 0, warning: 1, info: 2 } as const;
   const wrong = conditions.filter(({ severity }) => severity !== 'info');
   if (wrong.length === 0) return 'health    all is well';

@@ -106,13 +106,13 @@ export function freeRoom(box: Box, folder: string): number {
 }
 
 /** What was done to the file system of a folder is on the disk, and not only in the disk's cache. */
-export function flushFolder(box: Box, folder: string): void {
+function flushFolder(box: Box, folder: string): void {
   mustRun(box, 'cannot flush', ['sync', '--file-system', folder]);
   box.sync(folder); // fsync(2) has the kernel flush the disk's cache, syncfs(2) of a FAT does not
 }
 
 /** Bytes as the disk gives them, not as the page cache has them. */
-export function sha256OfDisk(box: Box, path: string): string {
+function sha256OfDisk(box: Box, path: string): string {
   const drop = ['dd', `of=${path}`, 'oflag=nocache', 'conv=notrunc,fsync', 'count=0', 'status=none'];
   mustRun(box, 'cannot read back from the disk', drop);
   return sha256Of(box, path);

@@ -16,7 +16,7 @@ export function guidBytes(text: string): Uint8Array {
 }
 
 /** 32 hexadecimal digits with the dashes of a UUID. */
-export function dashed(hex: string): string {
+function dashed(hex: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
     '-',
   );

@@ -46,7 +46,7 @@ function blockDevice(box: Box, numbers: string): string {
 }
 
 /** Name of the disk that this system was booted from (docs/install.md): the initrd has marked it. */
-export function bootDisk(box: Box): string {
+function bootDisk(box: Box): string {
   const [mark, other] = box.stat(MARKS) === undefined ? [] : box.list(MARKS);
   if (mark === undefined)
     throw new BoxError('this system was not booted from a disk of its own', {
@@ -63,7 +63,7 @@ export function sectorSize(box: Box, disk: string): number {
 }
 
 /** `/dev/vda4`, `/dev/nvme0n1p4`: a number after a number is told apart by a `p`. */
-export function partitionDevice(disk: string, number: number): string {
+function partitionDevice(disk: string, number: number): string {
   return `/dev/${disk}${/[0-9]$/.test(disk) ? 'p' : ''}${number}`;
 }
 

@@ -6,7 +6,7 @@ const BLOCK = 4096;
 const HASHES = BLOCK / 32;
 
 /** Blocks of a hash tree with its superblock, for so many blocks of data (the kernel's device-mapper/verity). */
-export function treeBlocks(dataBlocks: number): number {
+function treeBlocks(dataBlocks: number): number {
   let blocks = 1;
   for (let level = dataBlocks; level > 1; ) {
     level = Math.ceil(level / HASHES);
@@ -16,7 +16,7 @@ export function treeBlocks(dataBlocks: number): number {
 }
 
 /** IMAGE_VERSION of the running system (os-release(5)). */
-export function runningVersion(box: Box): string {
+function runningVersion(box: Box): string {
   const text = readTextIfThere(box, '/usr/lib/os-release') ?? '';
   return /^IMAGE_VERSION="?([^"\n]*)"?$/m.exec(text)?.[1] ?? '';
 }

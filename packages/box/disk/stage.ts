@@ -2,7 +2,7 @@ import { type Box, BoxError, mustRun } from '../io/box.ts';
 import { freeRoom, listUkis, putFile, removeUkis, UKI_FOLDER, ukiName, withEsp } from './esp.ts';
 import { changeGpt } from './gpt.ts';
 import { slotUuids } from './guid.ts';
-import { EMPTY_LABEL, otherSlot, sectorSize, slotLabels, TYPES } from './inspect.ts';
+import { EMPTY_LABEL, otherSlot, sectorSize, slotLabels } from './inspect.ts';
 import { clearLoaderChoice, dropDefaultEntry } from './loader.ts';
 import type { DraisineDisk, InstalledUki, Slot, SlotContent, UkiContent } from './model.ts';
 
@@ -61,7 +61,7 @@ function mustFit(slot: Slot, { usrSize, veritySize, version }: SlotContent): voi
  * Takes what does not run out of the boot menu: its slot is about to be overwritten. Refuses, with nothing done, when
  * there would be no room for the new UKI all the same.
  */
-export function makeRoom(box: Box, esp: string, uki: UkiContent, runningHash: string): void {
+function makeRoom(box: Box, esp: string, uki: UkiContent, runningHash: string): void {
   const installed = listUkis(box, esp);
   const stays = (each: InstalledUki) => each.rootHash === runningHash;
   if (!installed.some(stays))
@@ -167,9 +167,4 @@ export function installUki(box: Box, esp: string, uki: UkiContent, left?: number
   removeUkis(box, esp, ({ version, file }) => version === uki.version && file !== ukiName(uki.version, left));
   const path = `${esp}/${UKI_FOLDER}/${ukiName(uki.version, left)}`;
   putFile(box, path, uki.sha256, uki.write);
-}
-
-/** Number of slots a table has. */
-export function countSlots(disk: Pick<DraisineDisk, 'partitions'>): number {
-  return disk.partitions.filter(({ type }) => type === TYPES.usr).length;
 }

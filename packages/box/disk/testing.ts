@@ -74,7 +74,7 @@ export function makeUki(rootHash: string, more = ''): Uint8Array {
   return bytes;
 }
 
-export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 /** Root hashes of three releases. */
 export const HASHES = { old: 'a1'.repeat(32), running: 'b2'.repeat(32), next: 'c3'.repeat(32) };

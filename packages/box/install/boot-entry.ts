@@ -61,7 +61,7 @@ function bootEntries(box: Box): BootEntry[] {
  * Without an entry it gets one of its own: a disk that was written with the disk image has the same UUID as every other
  * such disk.
  */
-export function keptEspUuid(entries: readonly BootEntry[], old: Pick<Partition, 'uuid'> | undefined) {
+function keptEspUuid(entries: readonly BootEntry[], old: Pick<Partition, 'uuid'> | undefined) {
   return entries.some(({ partition, file }) => partition === old?.uuid && file === OURS)
     ? old?.uuid
     : undefined;

@@ -77,7 +77,7 @@ export function allDisks(box: Box): string[] {
 }
 
 /** One line for each disk, for people. */
-export function listDisks(box: Box, names: readonly string[]): string {
+function listDisks(box: Box, names: readonly string[]): string {
   return names
     .map((name) => box.run(['lsblk', '--nodeps', '--noheadings', '--output', COLUMNS, `/dev/${name}`]).stdout)
     .join('')

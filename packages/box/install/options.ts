@@ -27,7 +27,7 @@ export interface InstallOptions {
 export type Request = InstallOptions | 'help' | 'consoles' | 'nothing';
 
 /** The file with options for an installation that nobody types. */
-export const INSTALL_CONF = '/etc/draisine/install.conf';
+const INSTALL_CONF = '/etc/draisine/install.conf';
 const WITH_VALUE: Readonly<Record<string, 'size' | 'model' | 'serial' | 'config' | 'stateSize'>> = {
   '--size': 'size',
   '--model': 'model',

@@ -46,6 +46,6 @@ function poolLabel(box: Box, name: string): string | undefined {
 }
 
 /** Whether a disk has an ESP of Draisine. */
-export function hasDraisine(box: Box, name: string): boolean {
+function hasDraisine(box: Box, name: string): boolean {
   return (partitionsOf(box, name) ?? []).some(({ type, label }) => type === TYPES.esp && label === ESP_LABEL);
 }

@@ -61,12 +61,6 @@ export function choice<T extends string>(field: Field, values: readonly T[]): T 
   return found;
 }
 
-/** The field as a boolean. */
-export function boolean(field: Field): boolean {
-  if (typeof field.value !== 'boolean') throw fault(field, 'true or false');
-  return field.value;
-}
-
 /** The field as a number within bounds, both included. */
 export function number(field: Field, least: number, most: number): number {
   if (typeof field.value !== 'number' || !(field.value >= least && field.value <= most))

@@ -11,7 +11,7 @@ const POINTS = ['-o', 'name,guid,createtxg', '-s', 'createtxg'];
 export class LinkDown extends BoxError {}
 
 /** A connection whose host key is the one of the config, and nothing else of this machine's ssh is used. */
-export function sshWords(replication: Replication): string[] {
+function sshWords(replication: Replication): string[] {
   const { user, host, port, name } = replication;
   const options = [
     ...['BatchMode=yes', 'IdentitiesOnly=yes', 'ClearAllForwardings=yes', 'UpdateHostKeys=no'],

@@ -6,7 +6,7 @@ import { type Box, mustRun } from '../io/box.ts';
  */
 
 /** On the file system of the state, beside /etc. */
-export const SAVED = '/.etc-trial';
+const SAVED = '/.etc-trial';
 const FRESH = '/.etc-trial.new';
 const VIEW = '/run/draisine/state';
 

@@ -7,7 +7,7 @@ import { containersOf, unitStates } from './baseline.ts';
 export const BOOT_COMPLETE: Gate = { unit: 'boot-complete.target' };
 
 /** How a gate is called in logs. */
-export function gateName(gate: Gate): string {
+function gateName(gate: Gate): string {
   if ('unit' in gate) return gate.unit;
   if ('command' in gate) return `command ${gate.command.join(' ')}`;
   if ('http' in gate) return gate.http;

@@ -123,7 +123,7 @@ export function bootInto(box: FakeBox, which: 'old' | 'next'): void {
   setUptime(box, 20);
 }
 
-export function setUptime(box: FakeBox, seconds: number): void {
+function setUptime(box: FakeBox, seconds: number): void {
   box.put({ '/proc/uptime': `${seconds}.00 1.00\n` });
 }
 

@@ -12,7 +12,7 @@ import { commonFaults, judge, type Look } from './judge.ts';
 import { reachOf } from './stage.ts';
 
 /** There while the running release is on trial; says what is still wrong. */
-export const ON_TRIAL = '/run/draisine/on-trial.json';
+const ON_TRIAL = '/run/draisine/on-trial.json';
 /** What a release was rejected for: whether the one before it fails the same. */
 const AFTER = `${FOLDER}/after.json`;
 const EVIDENCE = `${FOLDER}/evidence`;
@@ -47,7 +47,7 @@ function uptime(box: Box): number {
 }
 
 /** What is wrong now. That something cannot be asked is wrong as well. */
-export function faultsOf(box: Box, running: Pick<Running, 'image'>, policy: Policy): string[] {
+function faultsOf(box: Box, running: Pick<Running, 'image'>, policy: Policy): string[] {
   const baseline = readBaseline(box);
   const asks: (() => string[])[] = [
     ...[BOOT_COMPLETE, ...policy.gates].map((gate) => () => {

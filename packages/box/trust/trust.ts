@@ -47,7 +47,7 @@ function readKept(box: Box): Root | undefined {
  * The root after `root`, out of the text of its file: its number is one more, and the root keys of both have signed it,
  * each as many as its own threshold says.
  */
-export function nextRoot(box: Box, root: Root, text: string, where: string, options?: VerifyOptions): Root {
+function nextRoot(box: Box, root: Root, text: string, where: string, options?: VerifyOptions): Root {
   const what = 'root.json';
   const envelope = parseEnvelope(text, what, where);
   const next = parseRoot(envelope.signed, where);

@@ -16,7 +16,7 @@ import { parseZone, type Zone } from './zone.ts';
 /** No signed file is larger. */
 const MOST = 1 << 20;
 /** The channel file that was taken last. */
-export const KEPT_CHANNEL = `${FOLDER}/channel.json`;
+const KEPT_CHANNEL = `${FOLDER}/channel.json`;
 const ZONES = '/usr/share/zoneinfo';
 
 /** What somebody wants to know or to have now. */
@@ -37,7 +37,7 @@ export interface Checked {
 }
 
 /** The time zone of a name, from tzdata. Throws BoxError for an unknown one. */
-export function zoneOf(box: Box, name: string): Zone {
+function zoneOf(box: Box, name: string): Zone {
   const path = `${ZONES}/${name}`;
   if (box.stat(path)?.type !== 'file') throw new BoxError(`there is no time zone ${name}`, { where: path });
   return parseZone(box.readFile(path), path);

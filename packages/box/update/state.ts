@@ -163,7 +163,7 @@ export function readState(box: Box): State {
 }
 
 /** Writes the state, so that it survives a power cut. */
-export function writeState(box: Box, state: State): void {
+function writeState(box: Box, state: State): void {
   box.makeFolder(FOLDER, 0o700);
   box.writeFile(STATE, formatState(state), { mode: 0o600 });
 }
