@@ -40,7 +40,7 @@ describe('a quadlet', () => {
     });
     const unit = String.raw`dev-serial-by\x2did-usb\x2dZigbee_1\x2dif00.device`;
     assert.ok(text.includes(`BindsTo=${unit}\nAfter=${unit} network-online.target\n`), text);
-    assert.ok(text.includes(`WantedBy=multi-user.target ${unit}\n`), text);
+    assert.doesNotMatch(text, /WantedBy/); // a boot without the stick would wait for it
     assert.ok(text.includes(`AddDevice=${stick}:/dev/ttyUSB0\nAddDevice=/dev/dri\n`), text);
   });
 
@@ -65,6 +65,22 @@ test('secrets are files that the container’s user alone can read', () => {
   assert.equal(file?.mode, 0o400);
   assert.equal(file?.user?.id, 1500);
   container('b', { image, secrets: { key: secret({ command: ['true'] }) } });
+});
+
+test('a device that comes starts its container by a unit of its own, also while that still stops', () => {
+  const devices = ['/dev/ttyA', '/dev/ttyB'].map((path) => ({ path, unplugs: true }));
+  const { systemd } = container('a', { image, devices: [...devices, '/dev/dri'] }) as {
+    systemd: { units: { name: string; enabled: boolean; contents: string }[] };
+  };
+  assert.deepEqual(
+    systemd.units.map(({ name, enabled }) => [name, enabled]),
+    [['draisine-plugged-a.service', true]],
+  );
+  const contents = systemd.units[0]?.contents ?? '';
+  assert.match(contents, /^ExecStart=\/usr\/bin\/systemctl start --no-block a\.service$/m);
+  assert.match(contents, /^WantedBy=dev-ttyA\.device dev-ttyB\.device$/m);
+  assert.deepEqual(unitNames(container('a', { image, devices: ['/dev/dri'] })), []);
+  assert.match(quadlet('a', { image }), /^WantedBy=multi-user\.target$/m);
 });
 
 test('updates by registry come with their timer', () => {

@@ -280,8 +280,23 @@ export function quadlet(
       MemoryMax: limits.memory,
       CPUQuota: limits.cpu,
     }),
-    section('Install', { WantedBy: ['multi-user.target', ...plugs].join(' ') }),
+    // With a device that unplugs, its coming starts the container: a boot without it would wait for it.
+    section('Install', plugs.length > 0 ? {} : { WantedBy: 'multi-user.target' }),
   ]);
+}
+
+/**
+ * Starts a container when one of its devices comes. The device cannot start it itself: its start job is dropped while
+ * the container still stops because of the same device (systemd issue 11526); `systemctl start` is carried out after that.
+ */
+function starterByDevice(name: string, plugs: readonly string[]): Fragment[] {
+  if (plugs.length === 0) return [];
+  const contents = {
+    Unit: { Description: `Start container ${name} as its device is here` },
+    Service: { Type: 'oneshot', ExecStart: `/usr/bin/systemctl start --no-block ${name}.service` },
+    Install: { WantedBy: plugs.join(' ') },
+  };
+  return [unit(`draisine-plugged-${name}.service`, { enabled: true, contents })];
 }
 
 function environmentPath(name: string): string {
@@ -311,6 +326,7 @@ export function container(name: string, options: ContainerOptions, placement: Pl
     ),
     ...(options.autoUpdate === undefined ? [] : [unit('podman-auto-update.timer', { enabled: true })]),
     file(path, { contents: quadlet(name, options, placement) }),
+    ...starterByDevice(name, unplugged(options.devices)),
     ...(secretEnvironment === undefined
       ? []
       : [file(environmentPath(name), { contents: secretEnvironment, mode: 0o600 })]),

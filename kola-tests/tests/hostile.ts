@@ -194,7 +194,7 @@ register(
 register(
   {
     name: 'container.unplugged-device',
-    what: 'A container with a device that is unplugged stops with it, and comes back with it.',
+    what: 'A container with a device that is unplugged stops with it, and comes back with it, also when it is back at once.',
     machines: { box: { prepare: busybox, disks: [{ name: 'thumb', size: 64, bus: 'usb' }] } },
   },
   async (_t, { box }) => {
@@ -203,23 +203,39 @@ register(
       echo 'SUBSYSTEM=="block", ENV{DEVTYPE}=="disk", ENV{ID_BUS}=="usb", SYMLINK+="serial/by-id/usb-dongle"' >/etc/udev/rules.d/99-dongle.rules
       udevadm control --reload && udevadm trigger --settle --subsystem-match=block`);
     await box.waitForFile('/dev/serial/by-id/usb-dongle');
-    await writePartsOf(box, 'dongle', /dongle\.container$/);
-    await box.succeed('systemctl daemon-reload && systemctl start dongle.service');
-    assert.equal(
-      await box.succeed('podman exec dongle /bin/busybox test -b /dev/dongle && echo there'),
-      'there',
-    );
+    await writePartsOf(box, 'dongle', /dongle\.(container|service)$/);
+    // The device is here already, as at a boot: it starts the container when systemd reads the units and it comes.
     await box.unplug('thumb');
-    // Its program does not end by itself, and is killed after ten seconds. A device that is back before that starts nothing:
-    // udev's start job conflicts with the stop job.
+    await box.waitUntilSucceeds('! test -e /dev/serial/by-id/usb-dongle', { seconds: 30 });
+    await box.succeed('systemctl daemon-reload');
+    await box.plug('thumb');
+    const isThere =
+      'systemctl is-active dongle.service && podman exec dongle /bin/busybox test -b /dev/dongle';
+    await box.waitUntilSucceeds(isThere, { seconds: 60 });
+    const first = await box.succeed("podman ps --no-trunc --format='{{.ID}}'");
+
+    // Its program does not end by itself, and is killed after ten seconds. The device is back before that.
+    await box.unplug('thumb');
+    await box.waitUntilSucceeds(
+      'systemctl show --property=ActiveState --value dongle.service | grep -x deactivating',
+      { seconds: 30 },
+    );
+    await box.plug('thumb');
+    await box.waitUntilSucceeds(
+      `test "$(podman ps --no-trunc --format='{{.ID}}')" != ${first} && ${isThere}`,
+      { seconds: 60 },
+    );
+
+    // It stays away until it has stopped, and comes then.
+    await box.unplug('thumb');
     await box.waitUntilSucceeds(
       'systemctl show --property=ActiveState --value dongle.service | grep -xE "inactive|failed"',
       { seconds: 60 },
     );
     await box.plug('thumb');
-    // It may have failed: its program did not end by itself when the device went.
-    await box.waitUntilSucceeds('systemctl is-active dongle.service', { seconds: 60 });
-    await box.succeed('podman exec dongle /bin/busybox test -b /dev/dongle');
+    await box.waitUntilSucceeds(isThere, { seconds: 60 });
+    // Whoever stops it with the device plugged in has it stopped.
     await box.succeed('systemctl stop dongle.service; systemctl reset-failed dongle.service');
+    assert.equal(await box.succeed('systemctl is-active dongle.service || :'), 'inactive');
   },
 );
