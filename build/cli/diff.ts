@@ -1,5 +1,6 @@
 import { formatBytes, formatDelta } from '../../sdk/lib/bytes.ts';
 import { openStore } from '../graph/store.ts';
+import { changedWords } from '../product/command-lines.ts';
 import { findManifest } from '../product/manifest.ts';
 import { type Changes, type DiffReport, diffReport, type Side } from './diff-report.ts';
 import { formatTable } from './table.ts';
@@ -58,20 +59,7 @@ function changeSection(title: string, changes: Changes<string> | undefined, deta
 /** Of a changed command line the words that went and came; where only their order changed, the whole. */
 function commandLineSection(changes: Changes<string> | undefined): string {
   if (!changes) return '';
-  const without = (line: string, other: string): string[] => {
-    const left = other.split(' ');
-    return line.split(' ').filter((word) => {
-      const at = left.indexOf(word);
-      if (at >= 0) left.splice(at, 1);
-      return at < 0;
-    });
-  };
-  const changed = changes.changed.map(({ name, from, to }) => {
-    const [gone, come] = [without(from, to), without(to, from)];
-    return gone.length + come.length === 0
-      ? { name, from, to }
-      : { name, from: gone.join(' ') || 'nothing', to: come.join(' ') || 'nothing' };
-  });
+  const changed = changes.changed.map(({ name, from, to }) => ({ name, ...changedWords(from, to) }));
   return changeSection('kernel command line', { ...changes, changed }, true);
 }
 

@@ -71,8 +71,8 @@ async function documents(
   const facts = JSON.parse(
     await readFile(outputOf(outputs, image.artifacts.facts?.target).path, 'utf8'),
   ) as ImageFacts;
-  const { name, version, lock, packages, epoch } = image;
-  const manifest: Manifest = { name, version, lock, usrHash, artifacts, packages };
+  const { name, version, lock, commandLines, packages, epoch } = image;
+  const manifest: Manifest = { name, version, lock, usrHash, commandLines, artifacts, packages };
   const files = new Map([[MANIFEST, formatManifest(manifest)]]);
   const subjects = [
     ...artifacts.map((each) => [each.path, each.sha256] as const),

@@ -115,11 +115,13 @@ test('notes: packages with changelogs once a source, rights, units, users, liste
   const from = await at({
     version: '2026.1129.0',
     packages: [pack('libssl3', '3.5.1-1'), pack('openssl', '3.5.1-1'), pack('gone', '1'), pack('same', '1')],
+    commandLines: { disk: 'quiet a b', iso: 'a b', old: 'x', same: 'y' },
     facts: { units: { 'a.service': '1', 'b.service': '1' }, users: { root: '0:0' }, zfsFeatures: ['old'] },
   });
   const to = await at({
     version: '2026.1130.0',
     content: 'larger content',
+    commandLines: { disk: 'quiet a c=1 c=2', iso: 'b a', same: 'y' },
     packages: [
       pack('libssl3', '3.5.4-1~deb13u2'),
       pack('openssl', '3.5.4-1~deb13u2'),
@@ -159,12 +161,17 @@ test('notes: packages with changelogs once a source, rights, units, users, liste
     '- `c.service` is new',
     '- `tss` is new: `108:108`',
     '- `CONFIG_X` is new: `y`',
+    '- `disk`: `b` → `c=1 c=2`',
+    '- `iso`: `a b` → `b a`',
+    '- `old` is gone',
     '- `usr.img`: 21 B → 32 B (+11 B)',
   ];
   const lines = text.split('\n');
   for (const line of expected) assert.ok(lines.includes(line), `${line}\nis not in\n${text}`);
   assert.equal(lines.filter((line) => line.includes('Out of bounds')).length, 1);
   assert.doesNotMatch(text, /\bsame\b/);
+  const { commandLines: _, ...older } = from.manifest;
+  assert.deepEqual(makeNotes({ ...from, manifest: older }, to, []).commandLines, []);
   const still = formatNotes(makeNotes(from, from, []));
   assert.match(still, /^# box 2026\.1129\.0 → 2026\.1129\.0\n\n- Kernel: 6\.12-box, as before\n$/);
 });

@@ -1,6 +1,7 @@
 import { formatBytes, formatDelta } from '../../sdk/lib/bytes.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import type { ImageFacts } from '../image/facts.ts';
+import { changedWords } from '../product/command-lines.ts';
 import type { Manifest } from '../product/manifest.ts';
 import type { ChangelogEntry } from './changelog.ts';
 import { vulnerabilitiesIn } from './changelog.ts';
@@ -43,6 +44,8 @@ export interface Notes {
   readonly listeners: readonly Change[];
   readonly users: readonly Change[];
   readonly kernelConfig: readonly Change[];
+  /** The kernel command line of each profile of the boot menu; empty where a release does not name its own. */
+  readonly commandLines: readonly Change[];
 }
 
 /** What is in one table and not the other, or not the same; by name. */
@@ -102,7 +105,13 @@ export function makeNotes(from: NotedRelease, to: NotedRelease, packages: readon
     listeners: tables((facts) => facts.listeners),
     users: tables((facts) => facts.users),
     kernelConfig: tables((facts) => facts.kernelConfig),
+    commandLines: commandLineChanges(from.manifest, to.manifest),
   };
+}
+
+function commandLineChanges({ commandLines: from }: Manifest, { commandLines: to }: Manifest): Change[] {
+  // Releases of before 2026.12 do not name them: then all of them would be new.
+  return from && to ? compareTables(from, to) : [];
 }
 
 /** Of what boxes and owners fetch; documents beside them are no news. */
@@ -143,6 +152,7 @@ export function formatNotes(notes: Notes): string {
       notes.units.map(({ name, from: a, to: b }) => formatChange({ name, ...presence(a, b) })),
     ),
     section('Users', notes.users.map(formatChange)),
+    section('Kernel command line', notes.commandLines.map(formatCommandLine)),
     section('Kernel configuration', notes.kernelConfig.map(formatChange)),
     section('Sizes', notes.sizes.map(formatSize)),
   ]
@@ -165,6 +175,15 @@ function formatChange({ name, from, to }: Change): string {
   if (from === undefined) return `- ${code(name)} is new${to === 'new' ? '' : `: ${code(to ?? '')}`}\n`;
   if (to === undefined) return `- ${code(name)} is gone\n`;
   return `- ${code(name)}: ${code(from)} → ${code(to)}\n`;
+}
+
+function formatCommandLine({ name, from, to }: Change): string {
+  return formatChange({
+    name,
+    ...(from === undefined || to === undefined
+      ? { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
+      : changedWords(from, to)),
+  });
 }
 
 /** Packages of one source share its changelog: it is told once. */

@@ -19,6 +19,7 @@ export interface Made {
   readonly content?: string;
   readonly packages?: LoadedImage['packages'];
   readonly facts?: object;
+  readonly commandLines?: LoadedImage['commandLines'];
 }
 
 const FACTS = { kernel: '6.12-box', privileged: {}, units: {}, users: {}, kernelConfig: {}, listeners: {} };
@@ -29,6 +30,7 @@ function tinyImage({
   content = 'usr',
   packages,
   facts = {},
+  commandLines = { disk: 'quiet' },
 }: Made = {}): LoadedImage {
   const artifact = (name: string, file: string, text: string) => ({
     [name]: { target: write(`box:${name}`, { text }), file, byDefault: true },
@@ -39,7 +41,7 @@ function tinyImage({
     ...{ epoch: 1_700_000_000, certificate: 'certificate', trust: '' },
     lock: sha256('lock'),
     packages: packages ?? [{ name: 'bash', version: '5.2-1', architecture: 'amd64' }],
-    commandLines: { disk: 'quiet' },
+    commandLines,
     usrHash: write('box:usr-hash', { text: `${sha256(content)}\n` }),
     tree: write('box:tree', { text: '{"entries":[]}' }),
     targets: {},
