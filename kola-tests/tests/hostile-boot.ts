@@ -122,9 +122,9 @@ register(
 register(
   {
     name: 'install.one-boot-entry',
-    what: 'A second installation onto a disk takes over the boot entry of the first.',
+    what: 'A second installation onto a disk takes over the boot entry of the first, or removes it where the table was wiped.',
     machines: { box: { disks: [{ name: 'target', size: 8192, bus: 'nvme' }] } },
-    timeout: 400,
+    timeout: 500,
   },
   async (_t, { box }) => {
     const entries = async (): Promise<string[]> =>
@@ -141,5 +141,14 @@ register(
     assert.equal(first.length, 1, first.join());
     await box.succeed(install, { seconds: 90 });
     assert.deepEqual(await entries(), first);
+
+    // Without a table there is no UUID to take over: the entry that leads nowhere goes.
+    const bootOrder = '/sys/firmware/efi/efivars/BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c';
+    await box.succeed(`wipefs --all --force --quiet ${box.disk('target')} && udevadm settle`);
+    assert.match(await box.succeed(install, { seconds: 90 }), /removed the boot entry Boot[0-9A-F]{4}: /);
+    assert.equal((await entries()).length, 1);
+    const order = await box.succeed(`od --address-radix=n --skip-bytes=4 --format=x2 ${bootOrder}`);
+    const [now = ''] = await entries();
+    assert.ok(order.toUpperCase().split(/\s+/).includes(now.slice(4, 8)), `${now} is not in ${order}`);
   },
 );

@@ -1,22 +1,31 @@
 import { guidText } from '../disk/guid.ts';
+import { partitionsOf } from '../disk/inspect.ts';
 import type { Partition } from '../disk/model.ts';
-import type { Box } from '../io/box.ts';
+import { type Box, mustRun } from '../io/box.ts';
+import { allDisks } from './disks.ts';
 
 /**
  * Boot entries of the firmware (UEFI specification, "EFI_LOAD_OPTION"). `bootctl install` takes the entry that names the
  * ESP by its UUID, or makes another one. So an ESP that is made anew on the same disk gets the old UUID, or each
- * installation would leave an entry that leads nowhere.
+ * installation would leave an entry that leads nowhere. Where its table was wiped in between, that entry is removed.
  */
 
 const EFIVARS = '/sys/firmware/efi/efivars';
-const ENTRY = /^Boot[0-9A-F]{4}-8be4df61-93ca-11d2-aa0d-00e098032b8c$/;
+const GLOBAL = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
+const ENTRY = new RegExp(`^Boot[0-9A-F]{4}-${GLOBAL}$`);
+const ORDER = `${EFIVARS}/BootOrder-${GLOBAL}`;
+/** Efivarfs has a variable's attributes before its value: four bytes. */
+const ATTRIBUTES = 4;
 /** Device path nodes: a partition of a disk, a file on it. */
 const HARD_DRIVE = { type: 4, subtype: 1, size: 42 };
 const FILE_PATH = { type: 4, subtype: 4 };
 const OURS = '\\efi\\systemd\\systemd-bootx64.efi';
+/** The description of the entries that an installation makes. */
+export const DESCRIPTION = 'Draisine';
 
 /** The partition and the file that an entry of the firmware starts. */
 export interface BootEntry {
+  readonly description: string;
   /** UUID of the partition, in small letters. */
   readonly partition: string;
   /** The file on it, in small letters, with backslashes. */
@@ -28,7 +37,9 @@ export function parseBootEntry(bytes: Uint8Array): BootEntry | undefined {
   const fields = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   // Attributes of the variable and of the entry, length of the path, then the description in UTF-16.
   let at = 10;
-  while (at + 2 <= bytes.length && fields.getUint16(at, true) !== 0) at += 2;
+  let description = '';
+  for (; at + 2 <= bytes.length && fields.getUint16(at, true) !== 0; at += 2)
+    description += String.fromCharCode(fields.getUint16(at, true));
   at += 2;
   let partition: string | undefined;
   while (at + 4 <= bytes.length) {
@@ -41,19 +52,23 @@ export function parseBootEntry(bytes: Uint8Array): BootEntry | undefined {
         fields.getUint16(at + 4 + 2 * index, true),
       );
       const file = String.fromCharCode(...units.filter((unit) => unit !== 0)).toLowerCase();
-      return partition === undefined ? undefined : { partition, file };
+      return partition === undefined ? undefined : { description, partition, file };
     }
     at += size;
   }
   return undefined;
 }
 
-function bootEntries(box: Box): BootEntry[] {
+/** The entries of the firmware that start a file on a partition, by the name of their variable. */
+function bootEntries(box: Box): [string, BootEntry][] {
   if (box.stat(EFIVARS) === undefined) return [];
   return box
     .list(EFIVARS)
     .filter((name) => ENTRY.test(name))
-    .flatMap((name) => parseBootEntry(box.readFile(`${EFIVARS}/${name}`)) ?? []);
+    .flatMap((name): [string, BootEntry][] => {
+      const entry = parseBootEntry(box.readFile(`${EFIVARS}/${name}`));
+      return entry === undefined ? [] : [[name, entry]];
+    });
 }
 
 /**
@@ -69,5 +84,53 @@ function keptEspUuid(entries: readonly BootEntry[], old: Pick<Partition, 'uuid'>
 
 /** The same, of the firmware of this machine. */
 export function espUuidFor(box: Box, old: Pick<Partition, 'uuid'> | undefined): string | undefined {
-  return old === undefined ? undefined : keptEspUuid(bootEntries(box), old);
+  return old === undefined
+    ? undefined
+    : keptEspUuid(
+        bootEntries(box).map(([, entry]) => entry),
+        old,
+      );
+}
+
+/**
+ * Removes the entries that an installation made for partitions which no disk has any more, as after its table was wiped.
+ * The firmware would try each of them before it goes on.
+ */
+export function removeLostEntries(box: Box, say: (line: string) => void): void {
+  const there = new Set(
+    allDisks(box)
+      .flatMap((disk) => partitionsOf(box, disk) ?? [])
+      .map(({ uuid }) => uuid),
+  );
+  const lost = bootEntries(box).filter(
+    ([, { description, file, partition }]) =>
+      description === DESCRIPTION && file === OURS && !there.has(partition),
+  );
+  const numbers = lost.map(([name]) => Number.parseInt(name.slice(4, 8), 16));
+  if (lost.length === 0) return;
+  leaveOutOfOrder(box, numbers);
+  for (const [name, { partition }] of lost) {
+    box.remove(`${EFIVARS}/${name}`);
+    say(`removed the boot entry ${name.slice(0, 8)}: no disk has its partition ${partition} any more`);
+  }
+}
+
+/** Efivarfs takes a variable in one write, and has neither renaming nor seeking. */
+function leaveOutOfOrder(box: Box, numbers: readonly number[]): void {
+  if (box.stat(ORDER) === undefined) return;
+  const bytes = box.readFile(ORDER);
+  const kept = [...bytes.subarray(0, ATTRIBUTES)];
+  for (let at = ATTRIBUTES; at + 2 <= bytes.length; at += 2) {
+    const [low = 0, high = 0] = bytes.subarray(at, at + 2);
+    if (!numbers.includes(low + 256 * high)) kept.push(low, high);
+  }
+  if (kept.length === bytes.length) return;
+  mustRun(
+    box,
+    'cannot write the boot order',
+    ['dd', `of=${ORDER}`, 'bs=64K', 'conv=notrunc', 'status=none'],
+    {
+      stdin: new Uint8Array(kept),
+    },
+  );
 }

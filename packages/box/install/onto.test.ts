@@ -42,7 +42,7 @@ function machine({ old = false } = {}): FakeBox {
 }
 
 /** An EFI_LOAD_OPTION as efivarfs has it: a partition by its UUID, and a file on it. */
-function bootEntry(uuid: string, file: string): Uint8Array {
+function bootEntry(uuid: string, file: string, description = 'Draisine'): Uint8Array {
   const utf16 = (text: string) => [...Buffer.from(`${text}\0`, 'utf16le')];
   const node = (subtype: number, content: readonly number[]) => {
     const size = content.length + 4;
@@ -50,7 +50,7 @@ function bootEntry(uuid: string, file: string): Uint8Array {
   };
   const drive = [1, 0, 0, 0, ...new Array<number>(16).fill(0), ...guidBytes(uuid), 2, 2];
   const path = [...node(1, drive), ...node(4, utf16(file)), 0x7f, 0xff, 4, 0];
-  return new Uint8Array([7, 0, 0, 0, 1, 0, 0, 0, path.length, 0, ...utf16('Draisine'), ...path]);
+  return new Uint8Array([7, 0, 0, 0, 1, 0, 0, 0, path.length, 0, ...utf16(description), ...path]);
 }
 
 function install(box: FakeBox, ...words: readonly string[]): string {
@@ -105,8 +105,60 @@ describe('onto an empty disk', () => {
     assert.equal(uuidLine(machine()), undefined, 'an empty disk');
   });
 
+  test('entries of ours whose partition no disk has go, out of the order too; others stay', () => {
+    const loader = '\\EFI\\systemd\\systemd-bootx64.efi';
+    const variable = (name: string) =>
+      `/sys/firmware/efi/efivars/${name}-8be4df61-93ca-11d2-aa0d-00e098032b8c`;
+    const box = machine().put({
+      [variable('Boot0001')]: bootEntry(uuidOf(70), loader),
+      [variable('Boot0002')]: bootEntry(fresh[0]!.uuid, loader),
+      [variable('Boot0003')]: bootEntry(uuidOf(71), '\\EFI\\debian\\shimx64.efi'),
+      [variable('Boot0004')]: bootEntry(uuidOf(72), loader, 'Linux Boot Manager'),
+      [variable('Boot000A')]: bootEntry(uuidOf(73), loader),
+      [variable('BootOrder')]: new Uint8Array([7, 0, 0, 0, 10, 0, 2, 0, 1, 0, 3, 0, 4, 0]),
+    });
+    const copy = box.programs.get('dd')!;
+    const written: Uint8Array[] = [];
+    box.program('dd', (argv, options) => {
+      if (argv.some((word) => word === `of=${variable('BootOrder')}`))
+        written.push(options!.stdin as Uint8Array);
+      return copy(argv, options, box);
+    });
+    const said = install(box);
+    assert.deepEqual(
+      ['0001', '0002', '0003', '0004', '000A'].filter((n) => box.stat(variable(`Boot${n}`)) !== undefined),
+      ['0002', '0003', '0004'],
+    );
+    assert.deepEqual(written, [new Uint8Array([7, 0, 0, 0, 2, 0, 3, 0, 4, 0])]);
+    assert.match(said, /removed the boot entry Boot0001: no disk has its partition /);
+    assert.match(said, /Boot000A/);
+  });
+
+  test('firmware that does not let an entry go is no reason to fail', () => {
+    const box = machine().put({
+      '/sys/firmware/efi/efivars/Boot0001-8be4df61-93ca-11d2-aa0d-00e098032b8c': bootEntry(
+        uuidOf(70),
+        '\\EFI\\systemd\\systemd-bootx64.efi',
+      ),
+      '/sys/firmware/efi/efivars/BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c': new Uint8Array([
+        7, 0, 0, 0, 1, 0,
+      ]),
+    });
+    const copy = box.programs.get('dd')!;
+    box.program('dd', (argv, options) =>
+      argv.join().includes('BootOrder')
+        ? { code: 1, stdout: '', stderr: 'dd: no room' }
+        : copy(argv, options, box),
+    );
+    assert.match(install(box), /old boot entries of the firmware stay: cannot write the boot order.*no room/);
+  });
+
   test('entries of the firmware that are none of a file on a partition', () => {
-    assert.deepEqual(parseBootEntry(bootEntry(uuidOf(5), '\\A')), { partition: uuidOf(5), file: '\\a' });
+    assert.deepEqual(parseBootEntry(bootEntry(uuidOf(5), '\\A')), {
+      description: 'Draisine',
+      partition: uuidOf(5),
+      file: '\\a',
+    });
     for (const length of [0, 4, 10, 20, 40, 60])
       assert.equal(parseBootEntry(bootEntry(uuidOf(5), '\\A').subarray(0, length)), undefined, `${length}`);
   });

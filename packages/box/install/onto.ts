@@ -5,7 +5,8 @@ import type { Partition } from '../disk/model.ts';
 import { withMountable } from '../disk/mount.ts';
 import { runningContent } from '../disk/running.ts';
 import { fillSlot, installUki, nameSlotFor, slotIsWhole } from '../disk/stage.ts';
-import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';
+import { type Box, BoxError, describeError, mustRun, whyFailed } from '../io/box.ts';
+import { DESCRIPTION, removeLostEntries } from './boot-entry.ts';
 import { makeFresh } from './fresh.ts';
 import { compareLoosely, keepDisk } from './keep.ts';
 import { findUki } from './uki.ts';
@@ -86,11 +87,24 @@ function makeBootable(box: Box, { disk, config, esp, uki, medium, version, say }
 }
 
 function installBootLoader(box: Box, folder: string, say: (line: string) => void): void {
-  const label = '--efi-boot-option-description=Draisine';
+  const label = `--efi-boot-option-description=${DESCRIPTION}`;
   const command = ['bootctl', 'install', `--esp-path=${folder}`, label, '--no-pager'];
   const ran = box.run(command);
-  if (ran.code === 0) return;
+  if (ran.code === 0) {
+    tidyEntries(box, say);
+    return;
+  }
   if (box.stat(`${folder}/EFI/BOOT/BOOTX64.EFI`) === undefined)
     throw new BoxError(`the boot loader could not be installed: ${whyFailed(['bootctl'], ran)}`);
   say('the firmware took no boot entry: choose the disk in its menu if it does not start by itself');
+}
+
+/** The system is installed by then: firmware that refuses is no reason to fail. */
+function tidyEntries(box: Box, say: (line: string) => void): void {
+  try {
+    removeLostEntries(box, say);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    say(`old boot entries of the firmware stay: ${describeError(error)}`);
+  }
 }
