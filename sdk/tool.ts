@@ -39,7 +39,7 @@ export interface RunOptions extends Omit<ProcessOptions, 'stdout'> {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** Runs a tool of an unpacked Debian tree to its end and returns its stdout. A non-zero exit is a Failure with its stderr. */
+/** Runs a tool of an unpacked Debian tree to its end and returns its stdout. A non-zero exit is a ToolFailure. */
 export async function runTool(
   root: string,
   tool: string,
@@ -49,7 +49,21 @@ export async function runTool(
   return await runCommand(toolCommand(root, tool, args), tool, options);
 }
 
-/** Runs any command to its end; `name` is what errors call it. */
+/** A program that ran and ended badly. */
+export class ToolFailure extends Failure {
+  /** Its exit code; null: a signal ended it. */
+  readonly exit: number | null;
+  /** What it said last: stderr, or stdout when that is empty. */
+  readonly said: string;
+
+  constructor(what: string, where: string, exit: number | null, said: string) {
+    super(`${what}\n${said}`, { where });
+    this.exit = exit;
+    this.said = said;
+  }
+}
+
+/** Runs any command to its end; `name` is what errors call it. A non-zero exit is a ToolFailure. */
 export async function runCommand(
   command: ToolCommand,
   name: string,
@@ -61,7 +75,7 @@ export async function runCommand(
   );
   if (code === 0) return stdout;
   const said = (stderr === '' ? stdout.toString() : stderr).trim();
-  throw new Failure(`${name} failed (${signal ?? `exit ${code}`})\n${said}`, {
-    where: [name, ...command.args.slice(command.args.indexOf('--library-path') + 3)].join(' ').slice(0, 2000),
-  });
+  const words = [name, ...command.args.slice(command.args.indexOf('--library-path') + 3)];
+  const what = `${name} failed (${signal ?? `exit ${code}`})`;
+  throw new ToolFailure(what, words.join(' ').slice(0, 2000), signal ? null : code, said);
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
-import { runCommand } from '../../sdk/tool.ts';
+import { runCommand, ToolFailure } from '../../sdk/tool.ts';
 
 /*
  * Signatures in the SSH format (ssh-keygen(1), -Y; OpenSSH's PROTOCOL.sshsig), by the host's own ssh-keygen: it speaks
@@ -74,7 +74,7 @@ export async function signText(text: string, namespace: string, key: string): Pr
     return await sshKeygen(['-Y', 'sign', '-q', '-n', namespace, '-f', key], text);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    const [, reason = error.message] = error.message.split('\n');
+    const reason = error instanceof ToolFailure ? (error.said.split('\n', 1)[0] ?? '') : error.message;
     throw new Failure(`cannot sign with this key: ${reason}`, {
       where: key,
       hint: error.hint ?? 'is its agent running (ssh-add -L), its hardware key plugged in and touched?',
@@ -101,7 +101,7 @@ export async function isSignedBy(
     return true;
   } catch (error) {
     // It tells a wrong signature by its exit code; that it is missing is another matter.
-    if (error instanceof Failure && /^ssh-keygen failed \(exit \d+\)/.test(error.message)) return false;
+    if (error instanceof ToolFailure && error.exit !== null) return false;
     throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });

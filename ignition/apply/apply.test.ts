@@ -65,6 +65,13 @@ test('a connection that the change broke: a new one confirms; none in time, and 
   assert.match(troubles.join(), /no new connection could be made/);
 });
 
+test('a box that goes back at the moment of the confirmation is asked again', async () => {
+  await ssh(
+    `case "$command" in *systemd-run*) echo '{"result":"waits for confirmation","troubles":[]}' ;; *--confirm*) [ -e ${folder}/free ] || { : >${folder}/free; exit 75; } ;; *) cat >/dev/null ;; esac`,
+  );
+  assert.equal((await applyOn('box', wanted)).result, 'applied');
+});
+
 test('what the box lost, and a box of an older release, are told', async () => {
   await ssh(
     `case "$command" in *systemd-run*) echo '{"result":"went back","troubles":["a.service has failed"]}'; exit 1 ;; *) cat >/dev/null ;; esac`,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { badInput, describeFailure, Failure } from '../../sdk/lib/errors.ts';
-import { type Answer, failureOf, mustOnHost, NO_CONNECTION, onHost } from './session.ts';
+import { type Answer, BUSY, failureOf, mustOnHost, NO_CONNECTION, onHost } from './session.ts';
 
 /** What the box says it would change (packages/box/apply/show.ts). */
 export interface PlanDocument {
@@ -110,8 +110,7 @@ async function confirmOn(host: string, id: string, seconds: number): Promise<Res
     last = await onHost(host, ['draisine', 'apply', '--confirm', id]);
     if (last.code === 0) return { host, result: 'applied', troubles: [] };
     // The box answered, and knows of no such apply: it went back. Until it is done it says that one is going on.
-    if (last.code !== NO_CONNECTION && !/another apply|goes back at this very moment/.test(last.stderr))
-      break;
+    if (last.code !== NO_CONNECTION && last.code !== BUSY) break;
     await pause(2000);
   } while (Date.now() < end);
   const why = last.code === NO_CONNECTION ? 'no new connection could be made' : last.stderr.trim();

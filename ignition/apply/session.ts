@@ -12,6 +12,9 @@ export interface Answer {
 /** The exit code of ssh(1) when there was no connection. */
 export const NO_CONNECTION = 255;
 
+/** The exit code of `draisine apply` on a box while another one is going on (packages/box/apply/main.ts). */
+export const BUSY = 75;
+
 /**
  * A new connection for each call, whatever the owner's ssh_config shares: that it can be made is what is to be shown.
  * One that hangs is given up after about 15 seconds (ssh_config(5), ServerAliveInterval).

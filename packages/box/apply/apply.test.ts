@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { FakeBox } from '../io/fake.ts';
 import { apply, confirm, type Health, prepare, revert } from './engine.ts';
 import { CURRENT, readJournal } from './journal.ts';
+import { applyMain } from './main.ts';
 import { planDocument } from './show.ts';
 import { configOf, healthy, type Parts, provisioned, unitCalls } from './testing.ts';
 
@@ -302,4 +303,17 @@ test('power may fail at any call: the machine is as before or as after, and know
     if (done) break;
   }
   assert.ok(states > 20, `${states} states`);
+});
+
+test('two at once: the second ends with an exit code of its own', () => {
+  const box = provisioned({ files: A });
+  box.put({ '/run/draisine/apply.lock/owner': '77', '/proc/77': '' });
+  const said: string[] = [];
+  const terminal = {
+    print: () => {},
+    complain: (line: string) => void said.push(line),
+    ask: () => undefined,
+  };
+  assert.equal(applyMain(box, terminal, healthy, ['--confirm', 'abc']), 75);
+  assert.match(said.join(), /goes back at this very moment/);
 });

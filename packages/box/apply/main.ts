@@ -1,3 +1,4 @@
+import { LOCKED } from '../disk/lock.ts';
 import type { Terminal } from '../install/terminal.ts';
 import { WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
@@ -82,6 +83,9 @@ const EXIT: Readonly<Record<Applied['result'], number>> = {
   'went back': 1,
 };
 
+/** Exit code while another apply is going on (EX_TEMPFAIL of sysexits.h); ignition/apply/session.ts knows it. */
+const BUSY = 75;
+
 /** `draisine apply` on the box. Returns the exit code. */
 export function applyMain<Baseline>(
   box: Box,
@@ -121,7 +125,7 @@ export function applyMain<Baseline>(
     }
     if (!(error instanceof BoxError)) throw error;
     terminal.complain(`draisine apply: ${describeError(error)}`);
-    return 1;
+    return error.code === LOCKED ? BUSY : 1;
   }
 }
 

@@ -1,5 +1,8 @@
 import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
 
+/** Code of the BoxError when another process has a lock. */
+export const LOCKED = 'LOCKED';
+
 /**
  * Does something that only one process may do at a time. `folder`: the lock, below /run, so that a restart releases
  * it; mkdir(2) is what only one succeeds in. One whose process has ended is taken over. `taken`: said when another has it.
@@ -9,10 +12,11 @@ export function withLock<T>(box: Box, folder: string, taken: string, use: () => 
   const take = () => box.run(['mkdir', folder]).code === 0;
   if (!take()) {
     const process = readTextIfThere(box, owner);
-    if (process === undefined || box.stat(`/proc/${process}`) !== undefined) throw new BoxError(taken);
+    if (process === undefined || box.stat(`/proc/${process}`) !== undefined)
+      throw new BoxError(taken, { code: LOCKED });
     box.remove(owner);
     box.remove(folder);
-    if (!take()) throw new BoxError(taken);
+    if (!take()) throw new BoxError(taken, { code: LOCKED });
   }
   box.writeFile(owner, box.readLink('/proc/self'), { durable: false });
   try {

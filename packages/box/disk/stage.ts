@@ -11,6 +11,9 @@ export const TRIES = 3;
 /** What FAT needs besides the file, in bytes: clusters that are not full, entries of folders. */
 const SLACK = 1 << 20;
 
+/** Code of the BoxError for a slot that does not read as it was written. */
+export const NOT_AS_WRITTEN = 'NOT_AS_WRITTEN';
+
 /** What is staged, and beside which running system. */
 export interface Staging {
   readonly slot: SlotContent;
@@ -99,6 +102,7 @@ export function fillSlot(
   progress('reading it back');
   if (!slotIsWhole(box, slot, content.rootHash))
     throw new BoxError(`/dev/${disk} returns other data than was written to it: the disk is bad`, {
+      code: NOT_AS_WRITTEN,
       where: devices.usr,
       hint: 'the running release stays; replace the disk',
     });

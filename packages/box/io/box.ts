@@ -101,7 +101,7 @@ export interface Box {
 /** What went wrong, for a person: what, where, what to do about it. */
 export class BoxError extends Error {
   override readonly name = 'BoxError';
-  /** `ENOENT`, `ENOSPC`, … of the system; else undefined. */
+  /** `ENOENT`, `ENOSPC`, … of the system, or a word that the module with the error exports; else undefined. */
   readonly code: string | undefined;
   readonly where: string | undefined;
   readonly hint: string | undefined;

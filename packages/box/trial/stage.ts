@@ -2,11 +2,12 @@ import { slotContent, type Traffic } from '../delta/slot.ts';
 import { ukiContent } from '../delta/uki.ts';
 import { installedUkis, runningUki } from '../disk/assess.ts';
 import { removeUkis, withEsp } from '../disk/esp.ts';
-import { stage } from '../disk/stage.ts';
+import { NOT_AS_WRITTEN, stage } from '../disk/stage.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import type { Checked } from '../update/check.ts';
 import { fetchIfThere } from '../update/fetch.ts';
 import type { Policy } from '../update/policy.ts';
+import { noteReadable } from '../update/readable.ts';
 import type { Running } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
 import { BASELINE, lookAtBox, type Reach, writeBaseline } from './baseline.ts';
@@ -40,14 +41,12 @@ export function stageRelease(
       attempt(false);
     } catch (error) {
       // What was put together from parts may be what a server lied about: only the whole says whether the disk is bad.
-      const lied =
-        error instanceof BoxError &&
-        traffic.copied > 0 &&
-        /returns other data than was written/.test(error.message);
+      const lied = error instanceof BoxError && traffic.copied > 0 && error.code === NOT_AS_WRITTEN;
       if (!lied) throw error;
       box.log('warning', `${describeError(error)}; once more, all of it from the server`);
       attempt(true);
     }
+    noteReadable(box, value.version, value.zfs?.features);
     changeState(box, ({ rejected }) => ({
       staged: {
         version: value.version,
