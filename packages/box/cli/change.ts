@@ -1,10 +1,11 @@
 import { bootOther } from '../disk/assess.ts';
 import { WrongUsage } from '../install/terminal.ts';
-import { BoxError } from '../io/box.ts';
+import { type Box, BoxError } from '../io/box.ts';
 import { prepareTrial, restart } from '../trial/stage.ts';
 import { commit, onTrial, reject } from '../trial/trial.ts';
 import { readPolicy } from '../update/policy.ts';
-import { runningRelease } from '../update/running.ts';
+import { otherVersion, unreadableBy } from '../update/readable.ts';
+import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
 import { writeNotices } from './notice.ts';
 import { exclusive, refuseOnTrial, tell, type Verb } from './verb.ts';
@@ -32,6 +33,7 @@ export const commitNow: Verb = (box, terminal, options) => {
 export const rollback: Verb = (box, terminal, options) => {
   const running = runningRelease(box);
   exclusive(box, () => {
+    if (!options.flags.has('without-pools')) refuseToLosePools(box, running);
     if (onTrial(box)) return reject(box, running, ['its owner rolled it back']);
     const { version } = running;
     prepareTrial(box, running, readPolicy(box));
@@ -54,3 +56,13 @@ export const rollback: Verb = (box, terminal, options) => {
     restart(box, running, readPolicy(box), `back to ${other.version}`);
   });
 };
+
+/** Throws BoxError when the release to go back to cannot read a pool: a pool does not go back. */
+function refuseToLosePools(box: Box, running: Running): void {
+  const other = otherVersion(running);
+  const lost = other === undefined ? [] : unreadableBy(box, other);
+  if (lost.length > 0)
+    throw new BoxError(`${other} cannot read these pools: ${lost.join('; ')}`, {
+      hint: 'draisine rollback --without-pools goes back all the same, and they are not imported there',
+    });
+}

@@ -315,6 +315,69 @@ test('rolled back by hand: the other release is tried again, this one is left al
   assert.equal(draisine('stage', NEXT).code, 0);
 });
 
+describe('pools that rose beyond what the other release can read', () => {
+  const LIST = '/usr/share/zfs/compatibility.d/openzfs-2.4-linux';
+  /** NEXT runs and is committed; OLD, in the other slot, can read lz4_compress only. */
+  const risen = (features: object, compatibility = 'off') => {
+    const known = setting({}, { release: { zfs: { version: '2.4.1', features: ['lz4_compress', 'new'] } } });
+    const { box, world, draisine } = known;
+    box.put({ '/proc/spl/kstat/zfs/x': '', [LIST]: 'lz4_compress\n' });
+    world.pools = { tank: { name: 'tank', state: 'ONLINE', vdevs: {} } };
+    box.program('zpool', ([, verb]) =>
+      verb === 'get'
+        ? `compatibility\t${compatibility}\n${Object.entries(features)
+            .map(([name, state]) => `feature@${name}\t${state}\n`)
+            .join('')}`
+        : JSON.stringify({ pools: world.pools }),
+    );
+    atBoot(box, () => {});
+    draisine('update');
+    bootInto(box, 'next');
+    runningClock(box);
+    box.put({ [LIST]: 'lz4_compress\nnew\n' });
+    return known;
+  };
+
+  test('no rollback without a word: refused with pool and feature, done when its owner insists', () => {
+    const features: Record<string, string> = { lz4_compress: 'active' };
+    const { box, world, draisine, status } = risen(features);
+    atBoot(box, () => {});
+    assert.deepEqual(status().pools, [
+      `no zpool upgrade tank while ${OLD} is in the other slot: it cannot read new (zpool set compatibility=… tank keeps them off)`,
+    ]);
+    features.new = 'active';
+    assert.match(draisine('status').out, /pools +2026\.1101\.0 cannot read pool tank: new: going back/);
+    const before = [...ukis(box)];
+    const refused = draisine('rollback');
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /2026\.1101\.0 cannot read these pools: tank: new.*--without-pools/);
+    assert.deepEqual([ukis(box), world.reboots], [before, 1]);
+    assert.match(draisine('health').out, /cannot read pool tank: new/);
+    assert.equal(draisine('rollback', '--without-pools').code, 0);
+    assert.equal(world.reboots, 2);
+  });
+
+  test('nor during a trial', () => {
+    const { box, draisine } = risen({ new: 'active' });
+    box.put({ '/run/draisine/on-trial.json': JSON.stringify({ version: NEXT, faults: [] }) });
+    assert.match(draisine('rollback').err, /cannot read these pools: tank: new/);
+  });
+
+  test('a pool with a compatibility list may not rise beyond it', () => {
+    const { box, status } = risen({ lz4_compress: 'active', new: 'enabled' }, 'mine');
+    box.put({ '/etc/zfs/compatibility.d/mine': 'lz4_compress\n' });
+    assert.deepEqual(status().pools, ['pool tank was upgraded beyond its compatibility=mine: new']);
+  });
+
+  test('a record that is damaged forbids nothing', () => {
+    const { box, draisine } = risen({ new: 'active' });
+    atBoot(box, () => {});
+    box.put({ '/var/lib/draisine/update/readable.json': '{"releases": [{}]}' });
+    assert.equal(draisine('rollback').code, 0);
+    assert.match(box.journal('warning').join(), /not known which pools older releases can read/);
+  });
+});
+
 test('nothing to commit', () => {
   const { draisine } = setting();
   assert.match(draisine('commit').err, /no release is on trial/);

@@ -7,6 +7,7 @@ import { type OnTrial, onTrial } from '../trial/trial.ts';
 import { describeDecision, describeWait, recall } from '../update/check.ts';
 import type { Decision, Wait } from '../update/decide.ts';
 import { readPolicy } from '../update/policy.ts';
+import { featureNotes, otherVersion } from '../update/readable.ts';
 import { type Running, releaseIdentity, runningRelease } from '../update/running.ts';
 import { readState, type State } from '../update/state.ts';
 
@@ -40,6 +41,8 @@ export interface StatusReport {
     readonly until: string | undefined;
   }[];
   readonly floor: string | undefined;
+  /** What is to be known of the features of pools: whether the other release can read them, whether they rose too far. */
+  readonly pools: readonly string[];
   /** Datasets that are sent to other machines: what arrived last, and why the last run failed, if it did. */
   readonly replications: readonly {
     readonly name: string;
@@ -94,6 +97,7 @@ export function statusReport(box: Box): StatusReport {
       until: until === undefined ? undefined : isoTime(until),
     })),
     floor: state.floor,
+    pools: poolsOf(box, running.value),
     replications: replicationsOf(box),
     lastCheck: state.lastCheck && { ...state.lastCheck, at: isoTime(state.lastCheck.at) },
     lastTrial: state.lastTrial && { ...state.lastTrial, at: isoTime(state.lastTrial.at) },
@@ -111,6 +115,12 @@ function slotsOf(box: Box, { disk, usr }: Running): StatusReport['slots'] {
     const uki = ukis.find((each) => (running ? each.rootHash === usr.rootHash : each.version === version));
     return { name, version, running, tries: uki?.left };
   });
+}
+
+/** A pool that does not answer does not keep the rest of the report from its reader. */
+function poolsOf(box: Box, running: Running | undefined): readonly string[] {
+  const { value, fault } = attempt(() => featureNotes(box, running && otherVersion(running)));
+  return value ?? [fault!];
 }
 
 function replicationsOf(box: Box): StatusReport['replications'] {
@@ -163,6 +173,7 @@ export function formatStatus(report: StatusReport): string {
   }
   for (const { name, reason, until } of report.holds)
     add('held', `by ${name}: ${reason}${until === undefined ? '' : `, until ${until}`}`);
+  for (const note of report.pools) add('pools', note);
   const { lastCheck, lastTrial, next } = report;
   if (lastCheck)
     add('checked', `${lastCheck.at}${lastCheck.result === 'failed' ? ', failed' : ''}: ${lastCheck.text}`);

@@ -49,7 +49,8 @@ export const VERBS: Readonly<
   rollback: {
     run: rollback,
     options: [],
-    usage: 'rollback',
+    flags: ['without-pools'],
+    usage: 'rollback [--without-pools]',
     does: 'back to the release of the other slot, and restart',
   },
   hold: {

@@ -1,5 +1,7 @@
-import { type Box, describeError, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
 import { RESET } from '../reset/request.ts';
+import { featureNotes, otherVersion } from '../update/readable.ts';
+import { runningRelease } from '../update/running.ts';
 import { readState } from '../update/state.ts';
 import { importedPools, type Pool } from '../zfs/pools.ts';
 import type { Condition } from './condition.ts';
@@ -65,6 +67,22 @@ function problemConditions(box: Box): Condition[] {
   );
 }
 
+/** Pools that the release in the other slot cannot read, or that rose beyond what their owner wanted. */
+function featureConditions(box: Box): Condition[] {
+  return featureNotes(box, otherRelease(box)).map(
+    (text): Condition => ({ ...{ name: `features ${text}`, severity: 'warning' }, text }),
+  );
+}
+
+function otherRelease(box: Box): string | undefined {
+  try {
+    return otherVersion(runningRelease(box));
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    return undefined; // a live system has no other slot
+  }
+}
+
 /** The next restart empties the state partition: nobody should be surprised by that. */
 function resetConditions(box: Box): Condition[] {
   if (box.stat(RESET) === undefined) return [];
@@ -98,6 +116,7 @@ export function conditionsOf(box: Box): Condition[] {
   });
   return [
     ...ofPools,
+    ...ask('features of pools', () => (pools.length === 0 ? [] : featureConditions(box))),
     ...ask('failed units', () => unitConditions(box)),
     ...ask('replications', () => replicationConditions(box)),
     ...ask('problems', () => problemConditions(box)),

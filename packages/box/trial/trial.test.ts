@@ -3,8 +3,9 @@ import { describe, test } from 'node:test';
 import { NEXT } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { type Gate, POLICY } from '../update/policy.ts';
+import { noteReadable } from '../update/readable.ts';
 import { readState } from '../update/state.ts';
-import { parsePools, poolLosses, readFirst, unreadableFeatures } from '../zfs/pools.ts';
+import { parsePools, poolLosses, readFirst } from '../zfs/pools.ts';
 import { BASELINE, lookAtBox, lossesOf, readBaseline, writeBaseline } from './baseline.ts';
 import { gateFault } from './gates.ts';
 import { commonFaults, judge } from './judge.ts';
@@ -204,18 +205,6 @@ test('pools are read first: read-only, exported again, and never written when so
   assert.match(readFirst(box, before).join(), /pool tank cannot be imported: This pool uses/);
 });
 
-test('features: only those in use that a release cannot read', () => {
-  const { box, world } = fakeWorld();
-  assert.deepEqual(unreadableFeatures(box, []), [], 'no module, no pools');
-  box.put({ '/proc/spl/kstat/zfs/x': '' });
-  world.pools = tank('ONLINE', disk('ONLINE'));
-  const properties =
-    'size\t1T\nfeature@lz4_compress\tactive\nfeature@zstd_compress\tenabled\nfeature@draid\tactive\n';
-  box.program('zpool', ([, verb]) => (verb === 'get' ? properties : JSON.stringify({ pools: world.pools })));
-  assert.deepEqual(unreadableFeatures(box, ['lz4_compress']), ['tank: draid']);
-  assert.deepEqual(unreadableFeatures(box, ['lz4_compress', 'draid']), []);
-});
-
 test('gates: a unit, a command, an HTTP answer, a container, a pool', () => {
   const { box, world } = fakeWorld();
   const fault = (gate: Gate) => gateFault(box, gate);
@@ -316,6 +305,24 @@ describe('at boot', () => {
     atBoot(box, () => {});
     assert.equal(readState(box).rejected[0]?.reason, 'http://localhost/ answers 500, not 200');
     assert.equal(world.reboots, 1, 'no loop');
+  });
+
+  test('going back to a release that cannot read a pool is told, with the way forward', () => {
+    const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
+    world.httpCode = '500';
+    world.pools = tank('ONLINE', disk('ONLINE'));
+    box.put({ '/proc/spl/kstat/zfs/x': '' });
+    const zpool = box.programs.get('zpool')!;
+    box.program('zpool', (argv, options, self) =>
+      argv[1] === 'get' ? 'feature@draid\tactive\n' : zpool(argv, options, self),
+    );
+    noteReadable(box, OLD, ['lz4_compress']);
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 1);
+    assert.match(
+      readState(box).rejected[0]?.reason ?? '',
+      /not 200 \(2026\.1101\.0 cannot read these pools: tank: draid\. draisine stage 2026\.1129\.0 goes/,
+    );
   });
 
   test('the old release fails the same: not the update', () => {

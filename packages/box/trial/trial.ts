@@ -3,6 +3,7 @@ import { countTry, installedUkis, markBad, markGood } from '../disk/assess.ts';
 import { type Box, BoxError, describeError, mustRun, readTextIfThere, removeTree } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { DEFAULT_POLICY, type Policy, readPolicy } from '../update/policy.ts';
+import { noteRunning, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, FOLDER, readState } from '../update/state.ts';
 import { BASELINE, lossesOf, readBaseline } from './baseline.ts';
@@ -81,6 +82,7 @@ function policyOrDefault(box: Box): Policy {
 export function atBoot(box: Box, notify: () => void): void {
   const running = installedRelease(box);
   if (!running) return;
+  noteRunning(box);
   const left = countTry(box, running.disk, running.usr.rootHash);
   if (left !== undefined && (left > 0 || readState(box).staged?.rootHash === running.usr.rootHash)) {
     runTrial(box, running, left, notify);
@@ -181,8 +183,10 @@ function finishCommit(box: Box, { version }: Running): void {
 export function reject(box: Box, running: Running, faults: readonly string[]): void {
   const { version } = running;
   box.log('error', `${version} is rejected: ${faults.join('; ')}`);
+  const price = lostByGoingBack(box, running);
+  if (price !== '') box.log('error', price);
   try {
-    recordRejection(box, version, faults, saveEvidence(box, version, faults));
+    recordRejection(box, version, faults, saveEvidence(box, version, faults), price);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
     box.log('error', `what was found could not be kept: ${describeError(error)}`);
@@ -195,6 +199,20 @@ export function reject(box: Box, running: Running, faults: readonly string[]): v
     box.log('error', `it keeps its tries: ${describeError(error)}`);
   }
   mustRun(box, 'cannot restart', ['systemctl', 'reboot']);
+}
+
+/** What going back costs, as a sentence for people: pools that the release before cannot read. Mostly nothing. */
+function lostByGoingBack(box: Box, running: Running): string {
+  const other = otherVersion(running);
+  if (other === undefined) return '';
+  try {
+    const lost = unreadableBy(box, other);
+    if (lost.length === 0) return '';
+    return `${other} cannot read these pools: ${lost.join('; ')}. draisine stage ${running.version} goes forward again`;
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    return `whether ${other} can read the pools is not known: ${describeError(error)}`;
+  }
 }
 
 function saveEvidence(box: Box, version: string, faults: readonly string[]): string {
@@ -221,8 +239,9 @@ function recordRejection(
   version: string,
   faults: readonly string[],
   evidence: string | undefined,
+  price = '',
 ): void {
-  const reason = faults.join('; ');
+  const reason = `${faults.join('; ')}${price === '' ? '' : ` (${price})`}`;
   changeState(box, ({ rejected }) => ({
     staged: undefined,
     rejected: [

@@ -5,7 +5,7 @@ import { sha256 } from '../io/sha256.ts';
 import { decodeUtf8 } from '../io/utf8.ts';
 import { parseChannel, parseEnvelope } from '../trust/documents.ts';
 import { followRoots, openChannel, openRelease, trustedRoot, trustedTime } from '../trust/trust.ts';
-import { unreadableFeatures } from '../zfs/pools.ts';
+import { unreadableFeatures } from '../zfs/features.ts';
 import { type Decision, decide, type Situation, type Target, targetOf } from './decide.ts';
 import { fetchFile, fetchIfThere, type Origin } from './fetch.ts';
 import { type Policy, readPolicy } from './policy.ts';

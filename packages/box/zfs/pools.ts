@@ -162,23 +162,3 @@ export function readFirst(box: Box, before: readonly Pool[]): string[] {
 }
 
 const lastLine = (text: string) => text.trim().split('\n').at(-1) ?? '';
-
-/** Active features of the imported pools that are not among those a release can read, `POOL: feature, …`. */
-export function unreadableFeatures(box: Box, readable: readonly string[]): string[] {
-  if (!hasZfs(box)) return [];
-  const known = new Set(readable);
-  return importedPools(box).flatMap(({ name }) => {
-    const told = mustRun(box, `cannot ask for the features of ${name}`, [
-      'zpool',
-      'get',
-      '-H',
-      '-o',
-      'property,value',
-      'all',
-      name,
-    ]);
-    const active = [...told.matchAll(/^feature@(\S+)\t(\S+)$/gm)].filter(([, , value]) => value === 'active');
-    const unknown = active.map(([, feature]) => feature!).filter((feature) => !known.has(feature));
-    return unknown.length > 0 ? [`${name}: ${unknown.join(', ')}`] : [];
-  });
-}

@@ -1,0 +1,102 @@
+import { isVersion } from '../../../build/release/format/version.ts';
+import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
+import { list, member, parseDocument, string } from '../io/fields.ts';
+import {
+  beyondCompatibility,
+  featuresOfPools,
+  type PoolFeatures,
+  readableFeatures,
+  unreadable,
+} from '../zfs/features.ts';
+import { type Running, releaseIdentity } from './running.ts';
+import { FOLDER } from './state.ts';
+
+/*
+ * Which pool features the releases on this disk can read. A pool never goes back to what it was: with one feature too
+ * many it is lost to the release in the other slot, which is where a rejection and a rollback go.
+ */
+
+/** The record: each release says at its boot what it can read, and a signed release.json when it is staged. */
+export const READABLE = `${FOLDER}/readable.json`;
+const KEPT = 4;
+
+type Record = readonly { readonly version: string; readonly features: readonly string[] }[];
+
+function readRecord(box: Box): Record {
+  const content = readTextIfThere(box, READABLE);
+  if (content === undefined) return [];
+  try {
+    const what = 'the record of pool features';
+    return list(member(parseDocument(content, what, READABLE), 'releases'), (each) => ({
+      version: string(member(each, 'version')),
+      features: list(member(each, 'features'), (feature) => string(feature)),
+    }));
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `it is not known which pools older releases can read: ${describeError(error)}`);
+    return [];
+  }
+}
+
+/** Notes which pool features a release can read. Undefined: it does not say, so what was noted stays. */
+export function noteReadable(box: Box, version: string, features: readonly string[] | undefined): void {
+  if (features === undefined) return;
+  const before = readRecord(box);
+  const known = before.find((each) => each.version === version);
+  if (known && known.features.join() === features.join()) return;
+  const releases = [...before.filter((each) => each.version !== version), { version, features }].slice(-KEPT);
+  box.makeFolder(FOLDER, 0o700);
+  box.writeFile(READABLE, `${JSON.stringify({ releases }, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** Notes it of the release that runs. A full disk keeps no trial from its end: it is said, and that is all. */
+export function noteRunning(box: Box): void {
+  try {
+    const { version } = releaseIdentity(box);
+    noteReadable(box, version, readableFeatures(box));
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `which pools this release can read could not be noted: ${describeError(error)}`);
+  }
+}
+
+/** The version in the slot that does not run, if it holds one. */
+export function otherVersion({ disk }: Pick<Running, 'disk'>): string | undefined {
+  const { version } = disk.slots.find(({ running }) => !running) ?? {};
+  return version !== undefined && isVersion(version) ? version : undefined;
+}
+
+/** Imported pools that a release cannot read, `POOL: feature, …`. Nothing, where nobody knows what it can. */
+export function unreadableBy(box: Box, version: string): string[] {
+  const known = readRecord(box).find((each) => each.version === version);
+  return known ? unreadable(featuresOfPools(box), known.features) : [];
+}
+
+/** What an owner should know of the features of his pools. `other`: the version in the other slot. */
+export function featureNotes(box: Box, other: string | undefined): string[] {
+  const pools = featuresOfPools(box);
+  if (pools.length === 0) return [];
+  const readable = readRecord(box).find(({ version }) => version === other)?.features;
+  const more = readable && (readableFeatures(box) ?? []).filter((feature) => !readable.includes(feature));
+  return pools.flatMap((pool) => {
+    const { name, compatibility } = pool;
+    const beyond = beyondCompatibility(box, pool);
+    const lost = readable ? unreadable([pool], readable) : [];
+    const notes = [
+      ...lost.map((each) => `${other} cannot read pool ${each}: going back to it loses the pool`),
+      ...(beyond.length > 0
+        ? [`pool ${name} was upgraded beyond its compatibility=${compatibility}: ${beyond.join(', ')}`]
+        : []),
+    ];
+    return [...notes, ...mayNotRise(pool, other, more ?? [])];
+  });
+}
+
+function mayNotRise(pool: PoolFeatures, other: string | undefined, more: readonly string[]): string[] {
+  const { name, compatibility, active, enabled } = pool;
+  const would = more.filter((feature) => !active.includes(feature) && !enabled.includes(feature));
+  if (compatibility !== 'off' || would.length === 0) return [];
+  return [
+    `no zpool upgrade ${name} while ${other} is in the other slot: it cannot read ${would.join(', ')} (zpool set compatibility=… ${name} keeps them off)`,
+  ];
+}
