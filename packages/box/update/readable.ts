@@ -17,7 +17,7 @@ import { FOLDER } from './state.ts';
  */
 
 /** The record: each release says at its boot what it can read, and a signed release.json when it is staged. */
-export const READABLE = `${FOLDER}/readable.json`;
+const READABLE = `${FOLDER}/readable.json`;
 const KEPT = 4;
 
 type Record = readonly { readonly version: string; readonly features: readonly string[] }[];
