@@ -4,6 +4,7 @@ import { findManifest } from '../../build/product/manifest.ts';
 import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 import { type Configs, configFor } from './configs.ts';
 import type { Answer } from './http.ts';
+import { UPDATES, updateAt } from './updates.ts';
 
 /** Artifacts a machine may ask for; `microcode` is there only for images that have some. */
 const ARTIFACTS = ['kernel', 'initrd', 'microcode', 'pxe.initrd', 'usr.img', 'uki', 'boot.ipxe', 'http.efi'];
@@ -52,12 +53,14 @@ function sizeOf(file: string): number | undefined {
   }
 }
 
-/** What machines that boot are given besides the image: configs, a CA, kernel arguments. */
+/** What machines are given besides the image: configs, a CA, kernel arguments, updates. */
 export interface Settings {
   readonly configs?: Configs;
   /** PEM. */
   readonly ca?: Buffer;
   readonly args?: string;
+  /** A published folder. */
+  readonly updates?: string;
 }
 
 /** boot.ipxe with what this server knows: its own address, as the client calls it, and what a machine is given. */
@@ -74,7 +77,8 @@ export function settledScript(script: string, host: string, { configs, ca, args 
 
 /** What is at a path. */
 export function answerTo(served: Served, settings: Settings, path: string, host: string): Answer | undefined {
-  const { configs, ca } = settings;
+  const { configs, ca, updates } = settings;
+  if (updates !== undefined && path.startsWith(UPDATES)) return updateAt(updates, path);
   if (path === '/boot.ipxe')
     return { body: settledScript(served.script, host, settings), type: 'text/plain' };
   if (path === '/ca.crt' && ca) return { body: ca, type: 'application/x-pem-file' };

@@ -16,6 +16,7 @@ import { configFor, readConfigs } from './configs.ts';
 import { dnsmasqConfig } from './dnsmasq.ts';
 import { answerTo, settledScript } from './files.ts';
 import { parseRange as parseByteRange, serveHttp } from './http.ts';
+import { updatesFolder } from './updates.ts';
 
 let folder = '';
 before(async () => {
@@ -154,6 +155,32 @@ test('HTTP: whole files, parts, heads; a machine without a config is told what t
   } finally {
     await server.close();
   }
+});
+
+test('updates: the files of a published folder, as they are now, and nothing beside it', async () => {
+  const base = join(folder, 'base');
+  await mkdir(join(base, 'n100'), { recursive: true });
+  assert.throws(() => updatesFolder(base), badInput(/no root\.json.*release publish/s));
+  assert.throws(() => updatesFolder(join(folder, 'gone')), badInput(/not a folder/));
+  await writeFile(join(base, 'root.json'), 'root');
+  await writeFile(join(folder, 'secret'), 'x');
+  const updates = updatesFolder(base);
+  const at = (path: string) =>
+    answerTo({ image: 'n100', files: new Map(), script: '' }, { updates }, path, 'h');
+  assert.deepEqual(at('/updates/root.json'), { file: join(base, 'root.json') });
+  assert.equal(at('/updates/n100/stable.json'), undefined);
+  await writeFile(join(base, 'n100', 'stable.json'), '{}');
+  assert.deepEqual(at('/updates/n100/stable.json'), { file: join(base, 'n100', 'stable.json') });
+  await writeFile(join(base, '.lock'), '');
+  for (const path of [
+    '/updates/',
+    '/updates/n100',
+    '/updates/../secret',
+    '/updates/.lock',
+    '/updates//root.json',
+    '/root.json',
+  ])
+    assert.equal(at(path), undefined, path);
 });
 
 test('dnsmasq takes both configurations', async () => {

@@ -10,6 +10,7 @@ import { readConfigs } from './configs.ts';
 import { type Dnsmasq, startDnsmasq } from './dnsmasq.ts';
 import { answerTo, BOOT_PROGRAMS, findFiles, type Settings } from './files.ts';
 import { serveHttp } from './http.ts';
+import { UPDATES, updatesFolder } from './updates.ts';
 
 /** The options of `serve`. */
 export interface ServeOptions {
@@ -20,6 +21,7 @@ export interface ServeOptions {
   readonly config?: string;
   readonly ca?: string;
   readonly args?: string;
+  readonly updates?: string;
 }
 
 /** `serve [IMAGE]`: until it is interrupted. Everything is checked before anything is served. */
@@ -31,6 +33,7 @@ export async function serve(image: string, options: ServeOptions): Promise<void>
     ...(options.config === undefined ? {} : { configs: await readConfigs(options.config) }),
     ...(options.ca === undefined ? {} : { ca: readCa(options.ca) }),
     ...(options.args === undefined ? {} : { args: checkArgs(options.args) }),
+    ...(options.updates === undefined ? {} : { updates: updatesFolder(options.updates) }),
   };
   const tools = await sdkTree('sdk-serve');
   const served = findFiles(image, tools);
@@ -64,6 +67,8 @@ export async function serve(image: string, options: ServeOptions): Promise<void>
       ? 'HTTP only'
       : `TFTP, ${range ? 'DHCP' : 'proxy DHCP beside the network’s own server'}`;
     say(`${served.image} at ${base} on ${network.name}: ${kind}; Ctrl-C ends it`);
+    if (settings.updates !== undefined)
+      say(`boxes update from ${base.slice(0, -1)}${UPDATES.slice(0, -1)} (update.base)`);
     if (options.httpOnly)
       log(`point a DHCP server at ${base}boot.ipxe (iPXE) or ${base}http.efi (UEFI HTTP boot)`);
     await Promise.race([stop, ...(dnsmasq ? [dnsmasq.ended] : [])]);

@@ -5,7 +5,9 @@ import type { ServeOptions } from './serve.ts';
 export function register(program: Command): void {
   program
     .command('serve')
-    .description('boot machines over the network: DHCP, TFTP and HTTP on one interface, until Ctrl-C')
+    .description(
+      'boot and update machines over the network: DHCP, TFTP and HTTP on one interface, until Ctrl-C',
+    )
     .argument('[image]', 'image name, folder with a manifest.json, or manifest', 'n100')
     .option('--interface <name>', 'the network port of this host that the machines are on')
     .option('--http-only', 'no DHCP, no TFTP: somebody else’s DHCP server points at boot.ipxe or http.efi')
@@ -13,6 +15,10 @@ export function register(program: Command): void {
     .option('--port <n>', 'of HTTP; 0: any that is free', '8080')
     .option('--config <folder>', 'machine configs: aa-bb-cc-dd-ee-ff.ign, .bu or .ts, and default.*')
     .option('--ca <file>', 'CA certificate in PEM that the machines shall trust when they fetch')
+    .option(
+      '--updates <folder>',
+      'what `release publish` wrote, for boxes to update from: update.base is …/updates',
+    )
     .option('--args <words>', 'further kernel arguments, e.g. "draisine.install=auto"')
     .action(async (image: string, options: ServeOptions) => {
       const { serve } = await import('./serve.ts');

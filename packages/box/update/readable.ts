@@ -23,9 +23,9 @@ const KEPT = 4;
 type Record = readonly { readonly version: string; readonly features: readonly string[] }[];
 
 function readRecord(box: Box): Record {
-  const content = readTextIfThere(box, READABLE);
-  if (content === undefined) return [];
   try {
+    const content = readTextIfThere(box, READABLE);
+    if (content === undefined) return [];
     const what = 'the record of pool features';
     return list(member(parseDocument(content, what, READABLE), 'releases'), (each) => ({
       version: string(member(each, 'version')),

@@ -1,0 +1,28 @@
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { badInput } from '../../sdk/lib/errors.ts';
+import type { Answer } from './http.ts';
+
+/** Where a published folder is on this server: `http://HOST/updates` is the `base` of its boxes. */
+export const UPDATES = '/updates/';
+
+/** The published folder (docs/releases.md, BASE), checked. Throws badInput for one that no box would follow. */
+export function updatesFolder(path: string): string {
+  const folder = resolve(path);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw badInput('not a folder', { where: path, hint: '--updates takes the folder of `release publish`' });
+  if (!existsSync(join(folder, 'root.json')))
+    throw badInput('no channel is published there: it has no root.json', {
+      where: path,
+      hint: './draisine release publish writes it',
+    });
+  return folder;
+}
+
+/** The file of a published folder at a path below `UPDATES`. None whose name begins with a dot: publishers write those. */
+export function updateAt(folder: string, path: string): Answer | undefined {
+  const names = path.slice(UPDATES.length).split('/');
+  if (names.some((name) => !/^[A-Za-z0-9_][A-Za-z0-9._+-]*$/.test(name))) return undefined;
+  const file = join(folder, ...names);
+  return statSync(file, { throwIfNoEntry: false })?.isFile() ? { file } : undefined;
+}
