@@ -31,18 +31,24 @@ export interface ImageFacts {
   readonly listeners: Table;
 }
 
-/** Path of OpenZFS's list of features of one version (zpool-features(7), COMPATIBILITY). */
-const COMPATIBILITY = /^usr\/share\/zfs\/compatibility\.d\/openzfs-(\d+)\.(\d+)-linux$/;
+/** Path of OpenZFS's list of features of one version (zpool-features(7), COMPATIBILITY). From 2.2 on it is one for all systems. */
+const COMPATIBILITY = /^usr\/share\/zfs\/compatibility\.d\/openzfs-(\d+)\.(\d+)(?:-linux)?$/;
 
-/** Pool features in the list of the newest OpenZFS version, which is the package's own. */
-function newestFeatures(files: readonly File[], read: (file: File) => string): string[] | undefined {
-  const lists = files.flatMap((file) => {
-    const [, major, minor] = COMPATIBILITY.exec(file.path) ?? [];
-    return major === undefined ? [] : [{ file, rank: Number(major) * 1000 + Number(minor) }];
+/** Of the paths of an image, that of the list of its newest OpenZFS version, which is the package's own. */
+export function newestList(paths: readonly string[]): string | undefined {
+  const lists = paths.flatMap((path) => {
+    const [, major, minor] = COMPATIBILITY.exec(path) ?? [];
+    return major === undefined ? [] : [{ path, rank: Number(major) * 1000 + Number(minor) }];
   });
-  const newest = lists.sort((a, b) => b.rank - a.rank)[0];
+  return lists.sort((a, b) => b.rank - a.rank)[0]?.path;
+}
+
+/** Pool features that the image's OpenZFS can read; undefined without a list. */
+function newestFeatures(files: readonly File[], read: (file: File) => string): string[] | undefined {
+  const path = newestList(files.map((file) => file.path));
+  const newest = files.find((file) => file.path === path);
   if (newest === undefined) return undefined;
-  const lines = read(newest.file).split('\n');
+  const lines = read(newest).split('\n');
   return lines
     .map((line) => line.replace(/#.*/, '').trim())
     .filter((line) => line !== '')

@@ -42,6 +42,9 @@ describe('lists of features', () => {
     box.put({ [`${LISTS}/openzfs-2.9-linux`]: 'a\n', [`${LISTS}/openzfs-2.10-linux`]: 'b\na\n' });
     box.put({ [`${LISTS}/openzfs-2.11-freebsd`]: 'c\n' });
     assert.deepEqual(readableFeatures(box), ['a', 'b']);
+    // From 2.2 on the lists of Linux are links to those of all systems.
+    box.put({ [`${LISTS}/openzfs-2.12`]: 'd\n' });
+    assert.deepEqual(readableFeatures(box), ['d']);
   });
 
   test('a pool beyond its list: enabled counts, several lists are what all of them name, an unknown one says nothing', () => {

@@ -30,7 +30,7 @@ export function readableFeatures(box: Box): readonly string[] | undefined {
   const newest = box
     .list(folder)
     .flatMap((name) => {
-      const [, major, minor] = /^openzfs-(\d+)\.(\d+)-linux$/.exec(name) ?? [];
+      const [, major, minor] = /^openzfs-(\d+)\.(\d+)(?:-linux)?$/.exec(name) ?? [];
       return major === undefined ? [] : [{ name, rank: Number(major) * 1000 + Number(minor) }];
     })
     .sort((a, b) => b.rank - a.rank)[0];
