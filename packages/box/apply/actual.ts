@@ -86,9 +86,17 @@ export function readAccounts(box: Box): Accounts {
   return { uid: numberIn(users), gid: numberIn(groups), home: (user) => users.get(user)?.[5] };
 }
 
+const digests = new WeakMap<Uint8Array, string>();
+
+function digestOnce(bytes: Uint8Array): string {
+  const digest = digests.get(bytes) ?? sha256(bytes);
+  digests.set(bytes, digest);
+  return digest;
+}
+
 /** SHA-256 that a file shall have; undefined where only fetching or unpacking it tells. */
 export function digestOf(contents: Contents): string | undefined {
-  return 'bytes' in contents && !contents.gzip ? sha256(contents.bytes) : undefined;
+  return 'bytes' in contents && !contents.gzip ? digestOnce(contents.bytes) : undefined;
 }
 
 /**

@@ -269,6 +269,40 @@ test('data is never removed: what no entry names any more is told with the comma
   ]);
 });
 
+test('snapshots that a transfer holds are told when the transfer goes, and are not released', () => {
+  const box = provisioned({
+    files: { '/etc/draisine/replicate/tank-a.json': '{"format":1,"dataset":"tank/a","to":{}}' },
+  });
+  const { plan } = apply(box, healthy, options({}));
+  const [left] = plan.left;
+  assert.equal(
+    left?.what,
+    'snapshots of tank/a that the transfer tank-a made, and those of them that it holds',
+  );
+  assert.match(
+    left?.command ?? '',
+    /-o name tank\/a \| grep @replicate-tank-a- .*zfs release replicate-tank-a /,
+  );
+  assert.ok(!box.ran.some(([program]) => program === 'zfs'));
+});
+
+test('a folder that the config does not name any more, with a file of it inside, is the release’s or root’s again', () => {
+  const files = { '/etc/app/x': 'x', '/etc/own/y': 'y', '/srv/data/z': 'z' };
+  const paths = ['/etc/app', '/etc/own', '/srv/data', '/etc/empty'];
+  const directories = paths.map((path) => ({ path, mode: 0o700 }));
+  const box = provisioned({ files, storage: { directories } });
+  for (const path of paths) box.makeFolder(path, 0o700);
+  for (const path of paths) box.run(['chmod', '700', path]);
+  box.makeFolder('/usr/share/draisine/etc/own', 0o750);
+  const { id } = apply(box, healthy, options({ files }));
+  confirm(box, id);
+  assert.deepEqual(
+    paths.map((path) => box.lstat(path)?.mode),
+    [0o755, 0o750, 0o700, undefined],
+  );
+  assert.equal(apply(box, healthy, options({ files })).result, 'nothing to do');
+});
+
 test('power may fail at any call: the machine is as before or as after, and knows which', () => {
   const before: Parts = {
     files: { ...A, '/etc/gone': 'x' },

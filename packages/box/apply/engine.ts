@@ -5,6 +5,7 @@ import { decodeUtf8, encodeUtf8 } from '../io/utf8.ts';
 import { ACCOUNT_FILES, changeAccounts } from './accounts.ts';
 import { lookAt, readAccounts } from './actual.ts';
 import { restoreAll, saveAll } from './backup.ts';
+import { foldersBack } from './folders.ts';
 import {
   CONFIG_FOLDER,
   CURRENT,
@@ -100,6 +101,7 @@ export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>)
       accounts,
       applied: readDigests(box),
       release: releaseUnits(box, old, next),
+      folders: foldersBack(box, old, next),
       keepTheirs: new Set(options.keepTheirs),
       takeMine: new Set(options.takeMine),
     },
@@ -311,7 +313,7 @@ function planBack(box: Box): Plan | undefined {
     to,
     {
       ...{ actual: lookAt(box, paths), accounts, applied: new Map(), keepTheirs: new Set(), takeMine: all },
-      release: releaseUnits(box, from, to),
+      ...{ release: releaseUnits(box, from, to), folders: foldersBack(box, from, to) },
     },
     decodeUtf8,
   );

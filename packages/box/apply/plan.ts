@@ -56,19 +56,27 @@ export interface Circumstances {
   /** Digests of what was applied last, by path: the truth where a config only has a URL. */
   readonly applied: ReadonlyMap<string, string>;
   readonly release: ReleaseUnits;
+  /** Folders that the new config does not name, and that still are needed: as what they go on. */
+  readonly folders: ReadonlyMap<string, NodeWish>;
   /** Paths on which what a person made stays, or goes. */
   readonly keepTheirs: ReadonlySet<string>;
   readonly takeMine: ReadonlySet<string>;
 }
 
-const sameWish = (a: NodeWish | undefined, b: NodeWish | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && fingerprint(a) === fingerprint(b));
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, at) => byte === b[at]);
 
-function fingerprint(node: NodeWish): string {
-  if (node.type !== 'file') return JSON.stringify(node);
-  const { contents, ...rest } = node;
-  const inside = 'bytes' in contents ? [contents.gzip, [...contents.bytes].join()] : [contents];
-  return JSON.stringify([rest, inside]);
+/** Without a text of all bytes: a config of some megabytes is compared on a slow machine, too. */
+function sameWish(a: NodeWish | undefined, b: NodeWish | undefined): boolean {
+  if (a === b) return true;
+  if (a === undefined || b === undefined) return false;
+  if (a.type !== 'file' || b.type !== 'file') return JSON.stringify(a) === JSON.stringify(b);
+  const { contents: mine, ...one } = a;
+  const { contents: theirs, ...other } = b;
+  if (JSON.stringify(one) !== JSON.stringify(other)) return false;
+  if ('bytes' in mine && 'bytes' in theirs)
+    return mine.gzip === theirs.gzip && sameBytes(mine.bytes, theirs.bytes);
+  return JSON.stringify(mine) === JSON.stringify(theirs);
 }
 
 function expectedDigest(node: NodeWish, { applied }: Circumstances): string | undefined {
@@ -102,7 +110,7 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
   const theirs = (path: string): boolean =>
     given.keepTheirs.has(path) || (drifted.has(path) && !given.takeMine.has(path));
   const none: Actual = { type: 'none' };
-  const written = [...next.nodes.values()].flatMap((node): NodeStep[] => {
+  const written = [...next.nodes.values(), ...given.folders.values()].flatMap((node): NodeStep[] => {
     const was = given.actual.get(node.path) ?? none;
     const unchanged = sameWish(old.nodes.get(node.path), node) && !given.takeMine.has(node.path);
     if (unchanged || theirs(node.path)) return [];
@@ -111,7 +119,8 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
   });
   const removed = [...old.nodes.values()].flatMap((node): NodeStep[] => {
     const was = given.actual.get(node.path) ?? none;
-    if (next.nodes.has(node.path) || was.type === 'none' || theirs(node.path)) return [];
+    const stays = next.nodes.has(node.path) || given.folders.has(node.path);
+    if (stays || was.type === 'none' || theirs(node.path)) return [];
     return [{ do: 'remove', path: node.path, was }];
   });
   // Folders before what is in them, and what is in them before folders that go.
@@ -250,10 +259,32 @@ function otherMachine(
   ];
 }
 
+/** A transfer to another machine holds the snapshot that was not sent yet (packages/box/replicate): zfs destroys none that is held. */
+function heldBy(
+  path: string,
+  node: NodeWish,
+  decode: (bytes: Uint8Array) => string,
+): { what: string; command: string } | undefined {
+  const name = /^\/etc\/draisine\/replicate\/(.+)\.json$/.exec(path)?.[1];
+  if (name === undefined || node.type !== 'file' || !('bytes' in node.contents)) return undefined;
+  const dataset = /"dataset":\s*"([^"]+)"/.exec(decode(node.contents.bytes))?.[1];
+  if (dataset === undefined) return undefined;
+  return {
+    what: `snapshots of ${dataset} that the transfer ${name} made, and those of them that it holds`,
+    command: `zfs list -H -t snapshot -o name ${dataset} | grep @replicate-${name}- | while read -r one; do zfs release replicate-${name} $one; zfs destroy $one; done`,
+  };
+}
+
 /** Data that the old config made and the new one does not name: never removed by this. */
-function leftOver(old: Wishes, next: Wishes): { what: string; command: string }[] {
-  return [...old.nodes.keys()].flatMap((path) => {
+function leftOver(
+  old: Wishes,
+  next: Wishes,
+  decode: (bytes: Uint8Array) => string,
+): { what: string; command: string }[] {
+  return [...old.nodes].flatMap(([path, node]) => {
     if (next.nodes.has(path)) return [];
+    const sent = heldBy(path, node, decode);
+    if (sent !== undefined) return [sent];
     const dataset = /^\/etc\/draisine\/datasets\/(.+)\.sh$/.exec(path)?.[1];
     if (dataset !== undefined) return [{ what: `dataset ${dataset}`, command: `zfs destroy -r ${dataset}` }];
     const pool = /^\/etc\/draisine\/pools\/(.+)\.sh$/.exec(path)?.[1];
@@ -309,7 +340,7 @@ export function makePlan(
       ...poolRefusals(old, next, decode),
       ...numberRefusals(next, given),
     ].filter(({ hint }) => ![...given.takeMine].some((path) => hint.includes(`--take-mine ${path}`))),
-    left: leftOver(old, next),
+    left: leftOver(old, next, decode),
   };
 }
 

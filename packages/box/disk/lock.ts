@@ -12,7 +12,7 @@ export function withLock<T>(box: Box, folder: string, taken: string, use: () => 
   const take = () => box.run(['mkdir', folder]).code === 0;
   if (!take()) {
     const process = readTextIfThere(box, owner);
-    if (process === undefined || box.stat(`/proc/${process}`) !== undefined)
+    if (process === undefined ? !isOld(box, folder) : box.stat(`/proc/${process}`) !== undefined)
       throw new BoxError(taken, { code: LOCKED });
     box.remove(owner);
     box.remove(folder);
@@ -26,3 +26,9 @@ export function withLock<T>(box: Box, folder: string, taken: string, use: () => 
     box.remove(folder);
   }
 }
+
+/** Milliseconds in which a process that has taken a lock writes its number into it, if it lives. */
+const TAKES = 10_000;
+
+const isOld = (box: Box, folder: string): boolean =>
+  box.now() - (box.stat(folder)?.modified ?? box.now()) > TAKES;

@@ -151,7 +151,7 @@ export class FakeBox implements Box {
     if (found?.type === 'directory') return;
     if (found) throw new BoxError('cannot make a folder: File exists', { code: 'EEXIST', where: path });
     this.makeFolder(folderOf(path));
-    this.nodes.set(path, node('directory', { mode }));
+    this.nodes.set(path, node('directory', { mode, modified: this.#now }));
   }
 
   symlink(target: string, path: string): void {

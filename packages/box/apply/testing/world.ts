@@ -56,8 +56,18 @@ export interface Config {
 
 const UNITS = '/etc/systemd/system';
 const PRESET = '/etc/systemd/system-preset/20-ignition.preset';
-/** The release has it running. */
-const WANTED = 'wanted.service';
+/** What the release brings. */
+export interface Release {
+  /** A unit that a config may enable. */
+  readonly vendor: { readonly name: string; readonly target: string };
+  /** A unit that runs without a config. `target`: where it is linked when a config enables it. */
+  readonly wanted: { readonly name: string; readonly target?: string };
+}
+
+const RELEASE: Release = {
+  vendor: { name: 'vendor.service', target: 'multi-user.target' },
+  wanted: { name: 'wanted.service' },
+};
 const VENDOR = '/usr/share/draisine';
 const words = (argv: readonly string[]): string[] => argv.slice(1).filter((word) => !word.startsWith('-'));
 
@@ -68,16 +78,17 @@ export class World {
   readonly accounts: AccountFiles;
   readonly #archive = new Map<string, unknown>();
 
-  constructor() {
+  constructor({ vendor, wanted }: Release = RELEASE) {
     const { box } = this;
     box.put({
       '/etc/passwd': 'root:x:0:0:root:/root:/bin/bash\n',
       '/etc/group': 'root:x:0:\n',
       '/etc/nftables.conf': 'of the release',
       [`${VENDOR}/etc/nftables.conf`]: 'of the release',
-      '/usr/lib/systemd/system/vendor.service': '[Install]\nWantedBy=multi-user.target\n',
-      [`/usr/lib/systemd/system/${WANTED}`]: 'of the release',
-      [`/usr/lib/systemd/system/multi-user.target.wants/${WANTED}`]: 'a link',
+      [`/usr/lib/systemd/system/${vendor.name}`]: `[Install]\nWantedBy=${vendor.target}\n`,
+      [`/usr/lib/systemd/system/${wanted.name}`]:
+        wanted.target === undefined ? 'of the release' : `[Install]\nWantedBy=${wanted.target}\n`,
+      [`/usr/lib/systemd/system/multi-user.target.wants/${wanted.name}`]: 'a link',
     });
     box.makeFolder(UNITS);
     box.makeFolder('/run/draisine');
@@ -222,7 +233,11 @@ export class World {
   /** Files and links with their owners and modes, folders that a config names, accounts, links of units, what runs. */
   state({ storage }: Config): Record<string, string> {
     const { box } = this;
-    const named = new Set(storage.directories.map(({ path }) => path));
+    const all = [...storage.directories, ...storage.files, ...storage.links];
+    const named = new Set([
+      ...storage.directories.map(({ path }) => path),
+      ...all.flatMap(({ path }) => foldersAbove(path)),
+    ]);
     const found: Record<string, string> = {};
     for (const [path, { type, bytes, target, mode, owner }] of box.nodes) {
       if (/^\/(usr|run|proc|var\/lib\/draisine)(\/|$)/.test(path) || /^\/etc\/(passwd|group)$/.test(path))
@@ -242,6 +257,9 @@ export class World {
     return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 }
+
+const foldersAbove = (path: string): string[] =>
+  folderOf(path) === '/' ? [] : [folderOf(path), ...foldersAbove(folderOf(path))];
 
 /** As Ignition writes one path: owners by name, folders above it root's. */
 function place(world: World, { path, mode, user, group }: FileWish, fallback: number, put: () => void): void {
@@ -287,8 +305,8 @@ function addKeys(world: World, { name, sshAuthorizedKeys = [], homeDir, primaryG
 }
 
 /** A machine that was provisioned with a config and has booted. */
-export function provision(config: Config): World {
-  const world = new World();
+export function provision(config: Config, release: Release = RELEASE): World {
+  const world = new World(release);
   const { box } = world;
   const { passwd, storage, systemd } = config;
   for (const { name, gid } of passwd.groups) box.run(['groupadd', '--gid', String(gid), name]);
@@ -309,7 +327,8 @@ export function provision(config: Config): World {
     else if (contents !== undefined) box.put({ [path]: contents });
     for (const dropin of dropins) box.put({ [`${path}.d/${dropin.name}`]: dropin.contents });
   }
-  if (!systemd.units.some(({ name, mask }) => name === WANTED && mask)) world.start(WANTED);
+  const { wanted } = release;
+  if (!systemd.units.some(({ name, mask }) => name === wanted.name && mask)) world.start(wanted.name);
   for (const { name, enabled } of systemd.units) {
     if (!enabled) continue;
     world.enable(name);

@@ -1,0 +1,36 @@
+import { type Box, folderOf } from '../io/box.ts';
+import { lookAt } from './actual.ts';
+import type { NodeWish, Wishes } from './wishes.ts';
+
+/** Where the release has its defaults of /etc (docs/design.md). */
+const VENDOR = '/usr/share/draisine';
+
+/** Elsewhere the release makes folders itself, and so nobody knows what they were before a config named them. */
+const KNOWN = /^\/(etc|opt)\/./;
+
+function foldersAbove(path: string): string[] {
+  const folder = folderOf(path);
+  return folder === '/' ? [] : [folder, ...foldersAbove(folder)];
+}
+
+/**
+ * Folders that the new config does not name any more, and that something of it still lies in: they become what they are
+ * on a machine that never had the old config, i.e. the release's, or root's.
+ */
+export function foldersBack(box: Box, old: Wishes, next: Wishes): Map<string, NodeWish> {
+  const needed = new Set([...next.nodes.keys()].flatMap(foldersAbove));
+  const left = [...old.nodes.values()].filter(
+    ({ type, path }) => type === 'directory' && !next.nodes.has(path) && needed.has(path) && KNOWN.test(path),
+  );
+  const vendor = lookAt(
+    box,
+    left.map(({ path }) => `${VENDOR}${path}`),
+  );
+  return new Map(
+    left.map(({ path }) => {
+      const own = vendor.get(`${VENDOR}${path}`);
+      const { mode, uid, gid } = own?.type === 'directory' ? own : { mode: 0o755, uid: 0, gid: 0 };
+      return [path, { type: 'directory', path, mode, user: uid, group: gid }];
+    }),
+  );
+}
