@@ -254,6 +254,26 @@ describe('what stands against it', () => {
     assert.equal(draisine('stage').code, 0);
   });
 
+  test('what a release asks of a box is told by why as well, and ends by itself', () => {
+    const { box, world, draisine, status } = setting(
+      {},
+      { release: { zfs: { version: '2.4.1', features: ['lz4_compress'] } } },
+    );
+    box.put({ '/proc/spl/kstat/zfs/x': '' });
+    world.pools = { tank: { name: 'tank', state: 'ONLINE', vdevs: {} } };
+    box.program('zpool', ([, verb]) =>
+      verb === 'get' ? 'feature@draid\tactive\n' : JSON.stringify({ pools: world.pools }),
+    );
+    assert.match(draisine('check').out, /cannot read these pools: tank: draid/);
+    assert.deepEqual(
+      status().next?.waits.map(({ kind }) => kind),
+      ['features'],
+    );
+    assert.match(draisine('why').out, /cannot read these pools: tank: draid\. It ends when: a release comes/);
+    world.pools = {};
+    assert.equal(status().next?.action, 'stage');
+  });
+
   test('withdrawn after it was staged: out of the boot menu', () => {
     const { box, web, draisine, world } = setting({ mode: 'stage' });
     draisine('update');

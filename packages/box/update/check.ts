@@ -3,7 +3,7 @@ import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts
 import { isoTime } from '../io/fields.ts';
 import { sha256 } from '../io/sha256.ts';
 import { decodeUtf8 } from '../io/utf8.ts';
-import { parseChannel, parseEnvelope } from '../trust/documents.ts';
+import { parseChannel, parseEnvelope, parseRelease } from '../trust/documents.ts';
 import { followRoots, openChannel, openRelease, trustedRoot, trustedTime } from '../trust/trust.ts';
 import { unreadableFeatures } from '../zfs/features.ts';
 import { type Decision, decide, type Situation, type Target, targetOf } from './decide.ts';
@@ -17,6 +17,8 @@ import { parseZone, type Zone } from './zone.ts';
 const MOST = 1 << 20;
 /** The channel file that was taken last. */
 const KEPT_CHANNEL = `${FOLDER}/channel.json`;
+/** The release.json that a check has read last: what is asked of it is known without asking again. */
+const KEPT_RELEASE = `${FOLDER}/release.json`;
 const ZONES = '/usr/share/zoneinfo';
 
 /** What somebody wants to know or to have now. */
@@ -118,7 +120,25 @@ function fetchRelease(
   const bytes = fetchFile(box, origin, path, MOST);
   const digest = sha256(bytes);
   const expected = { image, version: target.version, release: target.release ?? digest };
-  return { folder, value: openRelease(box, root, textOf(bytes), where, expected, digest) };
+  const value = openRelease(box, root, textOf(bytes), where, expected, digest);
+  box.writeFile(KEPT_RELEASE, bytes, { mode: 0o600 });
+  return { folder, value };
+}
+
+/** The release.json of a target, if it is the one that was kept. */
+function keptRelease(box: Box, { version, release }: Target): Release | undefined {
+  if (box.stat(KEPT_RELEASE) === undefined) return undefined;
+  const bytes = box.readFile(KEPT_RELEASE);
+  if (release !== undefined && sha256(bytes) !== release) return undefined;
+  const envelope = parseEnvelope(textOf(bytes), 'the release file', KEPT_RELEASE);
+  const value = parseRelease(envelope.signed, KEPT_RELEASE);
+  return value.version === version ? value : undefined;
+}
+
+/** A situation with what the target's release.json asks of a box. */
+function informed(box: Box, situation: Situation, release: Release): Situation {
+  const unreadable = release.zfs ? unreadableFeatures(box, release.zfs.features) : [];
+  return { ...situation, release, unreadable };
 }
 
 function situationOf(
@@ -158,9 +178,8 @@ export function check(
   const target = targetOf(situation);
   if (first.action !== 'stage' || !target) return { situation, decision: first, origin, release: undefined };
   const release = fetchRelease(box, origin, root, running.image, target);
-  const unreadable = release.value.zfs ? unreadableFeatures(box, release.value.zfs.features) : [];
-  const informed = { ...situation, release: release.value, unreadable };
-  return { situation: informed, decision: decide(informed), origin, release };
+  const whole = informed(box, situation, release.value);
+  return { situation: whole, decision: decide(whole), origin, release };
 }
 
 /** The same from the channel file that was taken last, without asking anybody. Undefined: there is none. */
@@ -174,7 +193,12 @@ export function recall(
   try {
     const channel = parseChannel(parseEnvelope(text, 'the channel file', KEPT_CHANNEL).signed, KEPT_CHANNEL);
     const situation = situationOf(box, running, policyFor(box, request), channel, request);
-    return { situation, decision: decide(situation) };
+    const decision = decide(situation);
+    const target = decision.action === 'stage' ? targetOf(situation) : undefined;
+    const release = target && keptRelease(box, target);
+    if (!release) return { situation, decision };
+    const whole = informed(box, situation, release);
+    return { situation: whole, decision: decide(whole) };
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
     box.log('warning', `the channel file that was kept is left aside: ${describeError(error)}`);
