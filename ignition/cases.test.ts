@@ -136,7 +136,7 @@ describe('slips in YAML', () => {
     [
       'quotes around digits that are no number',
       '      mode: "0888"\n',
-      /^6:13 expected an integer, found "0888"$/,
+      /^6:13 expected an integer, found "0888"; write a mode: 0644$/,
     ],
     ['a tab', '      contents:\n\t  inline: hi\n', /^7:1 a tab indents this line/],
     ['a dash out of line', '     mode: 0644\n', /^6:1 the indentation fits no line above/],

@@ -5,8 +5,8 @@ import { newestShape } from './butane/fields.ts';
 import { versionHint } from './check/hints.ts';
 import { translateDown } from './check/newer.ts';
 import { jsonStyle, type Notes, originOf, readStruct, unusedKey } from './check/read.ts';
-import { validate } from './check/validate.ts';
-import { jsonTree, placeIn } from './json/tree.ts';
+import { repeatedMessage, validate } from './check/validate.ts';
+import { jsonTree, placeIn, repeatedKeys } from './json/tree.ts';
 import { isObject, type JsonObject } from './json/value.ts';
 import { inner, string, struct } from './spec/shape.ts';
 import { VERSION } from './spec/v3.ts';
@@ -91,6 +91,8 @@ export async function translateConfig(
   const minor = (V2_VERSIONS as readonly string[]).indexOf(version);
   const findings = startNotes(text);
   const { notes, addAt } = findings;
+  for (const { path, at, first } of repeatedKeys(text))
+    notes.warning(at, path, repeatedMessage(placeIn(text)(first).line));
   const made =
     minor >= 0
       ? translateV2(root, minor, filesystems, notes, addAt)

@@ -17,7 +17,14 @@ function readable<T>(path: string, read: () => T): T {
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined) throw error;
-    const why = code === 'ENOENT' ? 'does not exist' : code === 'EACCES' ? 'is not readable' : code;
+    const whys: Readonly<Record<string, string>> = {
+      ENOENT:
+        'does not exist; write it from the folder of the config, or name another one: --files-dir FOLDER',
+      EACCES: 'is not readable; chmod u+r it',
+      ENOTDIR: 'lies below a file; write it from the folder of the config',
+      ELOOP: 'is a link that leads to itself; name the file',
+    };
+    const why = whys[code] ?? code;
     throw new LocalFault(`local file ${path} ${why}`);
   }
 }
@@ -31,10 +38,14 @@ const isInside = (folder: string, path: string): boolean => {
 function localPath(folder: string, name: string): string {
   const path = resolve(folder, name);
   if (!isInside(resolve(folder), path))
-    throw new LocalFault(`local file ${name} lies outside the config's folder`);
+    throw new LocalFault(
+      `local file ${name} lies outside the config's folder; copy it there, or name a folder above both: --files-dir FOLDER`,
+    );
   const real = readable(name, () => realpathSync(path));
   if (!isInside(realpathSync(folder), real)) {
-    throw new LocalFault(`local file ${name} is a link to outside the config's folder`);
+    throw new LocalFault(
+      `local file ${name} is a link to outside the config's folder; put the file in the place of the link`,
+    );
   }
   return real;
 }
@@ -43,9 +54,14 @@ function localPath(folder: string, name: string): string {
 export function readLocal(folder: string, name: string): Buffer {
   const path = localPath(folder, name);
   const stat = lstatSync(path);
-  if (!stat.isFile()) throw new LocalFault(`local file ${name} is not a regular file`);
+  if (!stat.isFile())
+    throw new LocalFault(
+      `local file ${name} is not a regular file; name a file, or take a folder over by storage.trees`,
+    );
   if (stat.size > MAX_LOCAL)
-    throw new LocalFault(`local file ${name} has ${stat.size} bytes, the limit is ${MAX_LOCAL}`);
+    throw new LocalFault(
+      `local file ${name} has ${stat.size} bytes, the limit is ${MAX_LOCAL}; let it be fetched by URL (source)`,
+    );
   return readable(name, () => readFileSync(path));
 }
 
@@ -58,7 +74,8 @@ export type TreeNode =
 /** Files, links and folders below a folder, in byte order of their paths relative to it. @throws LocalFault */
 export function readTree(folder: string, name: string): TreeNode[] {
   const root = localPath(folder, name);
-  if (!lstatSync(root).isDirectory()) throw new LocalFault(`${name} is not a folder`);
+  if (!lstatSync(root).isDirectory())
+    throw new LocalFault(`${name} is not a folder; name a folder, or write a file under storage.files`);
   const nodes: TreeNode[] = [];
   const visit = (below: string): void => {
     for (const child of readdirSync(join(root, below)).sort(byteOrder)) {
@@ -72,7 +89,7 @@ export function readTree(folder: string, name: string): TreeNode[] {
       else if (stat.isFile()) {
         const contents = readLocal(root, path);
         nodes.push({ path, kind: 'file', contents, executable: (stat.mode & 0o111) !== 0 });
-      } else throw new LocalFault(`${name}/${path} is neither a file, a folder nor a link`);
+      } else throw new LocalFault(`${name}/${path} is neither a file, a folder nor a link; remove it`);
     }
   };
   visit('');

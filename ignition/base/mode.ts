@@ -20,5 +20,11 @@ export function meantMode(digits: string): number | undefined {
   return isUsual(octal) && !isUsual(Number(digits)) ? octal : undefined;
 }
 
+/** The mode that a text in quotes was meant to be: `0644`, `0o644`, `644`. */
+export function modeOf(text: string): number | undefined {
+  const octal = /^0o?([0-7]{3,4})$/.exec(text)?.[1];
+  return octal === undefined ? meantMode(text) : Number.parseInt(octal, 8);
+}
+
 /** `0644` */
 export const octalText = (mode: number): string => `0${mode.toString(8)}`;

@@ -5,6 +5,7 @@ import type { Step } from '../base/step.ts';
 import { innerConfigs } from '../check/inner-configs.ts';
 import { translateDown } from '../check/newer.ts';
 import { type Notes, originOf, readStruct } from '../check/read.ts';
+import { encodingHint } from '../check/syntax-hint.ts';
 import { shadowedUnits } from '../check/traps.ts';
 import { validate } from '../check/validate.ts';
 import { isObject, type JsonObject } from '../json/value.ts';
@@ -75,6 +76,9 @@ function startReading(place: ParsedYaml['place'], folder: string): Reading {
       folder,
       error: (path, message) => {
         const at = origin(path);
+        // A mode in decimal was warned of: one finding is enough.
+        const warned = entries.findIndex((each) => path.at(-1) === 'mode' && each.path === pathText(at.path));
+        if (warned >= 0) entries.splice(warned, 1);
         add('error', at, at.path, message);
       },
       alias: (path, source) => {
@@ -169,6 +173,13 @@ async function addVerdict({ config, origin }: Desugared, entries: Entry[]): Prom
   }
 }
 
+/** Where the first byte stands that is not UTF-8. */
+function firstWrong(bytes: Buffer): LineColumn {
+  const lines = bytes.toString('utf8').split('\n');
+  const line = lines.findIndex((each) => each.includes('\ufffd'));
+  return { line: Math.max(line, 0) + 1, column: Math.max(lines[line]?.indexOf('\ufffd') ?? 0, 0) + 1 };
+}
+
 /**
  * Compiles Butane YAML (variants flatcar 1.0 – 1.2, fcos 1.0 – 1.7) to spec 3.3.
  * @param folder what local files are relative to; they must lie in it
@@ -179,14 +190,15 @@ export async function compileButane(bytes: Buffer, folder: string): Promise<Buta
   });
   if (bytes.length > MAX_YAML_BYTES)
     return fatal(`YAML of ${bytes.length} bytes; the limit is ${MAX_YAML_BYTES}`);
-  if (!isUtf8(bytes)) return fatal('not UTF-8; save it as UTF-8');
+  if (!isUtf8(bytes))
+    return fatal(`not UTF-8; ${encodingHint(bytes) ?? 'save it as UTF-8'}`, firstWrong(bytes));
   const text = bytes.toString('utf8');
   const parsed = parseYaml(text);
   const reading = startReading(parsed.place, folder);
   for (const { at, message } of parsed.faults) reading.notes.error(at, [], message);
   if (reading.failed() || parsed.value === undefined) return { entries: reading.entries };
   if (parsed.value.kind !== 'map')
-    return fatal('not a Butane config: expected a map with variant and version');
+    return fatal('not a Butane config: write variant: fcos and version: 1.4.0 at the top');
   const header = readHeader(parsed.value, text);
   if ('message' in header) return fatal(header.message, parsed.place(header.at));
   const style = butaneStyle(header.dialect);

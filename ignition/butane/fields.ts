@@ -131,7 +131,11 @@ function octalDoubt(field: Field, value: Parameters<NonNullable<Style['doubt']>>
   const written = field.name === 'mode' && value.kind === 'scalar' && !value.quoted ? value.text : '';
   const meant = meantMode(written);
   if (meant === undefined) return undefined;
-  return `mode ${written} is decimal, which is ${octalText(Number(written))}; write ${octalText(meant)}`;
+  const write =
+    meant > 0o777
+      ? `${octalText(meant & 0o777)}, and set the other bits of ${octalText(meant)} by a tmpfiles.d file`
+      : octalText(meant);
+  return `mode ${written} is decimal, which is ${octalText(Number(written))}; write ${write}`;
 }
 
 /** How a version of Butane writes a config. */

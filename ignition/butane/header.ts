@@ -58,15 +58,29 @@ export function readHeader(map: SourceMap, text: string): Header {
       at: version.at,
       message: 'version must be specified; write version: 1.4.0 for fcos, 1.0.0 for flatcar',
     };
-  const meant = versions.find((each) => each === `${version.text}.0` || each === version.text.split('-')[0]);
-  if (meant !== undefined)
-    return {
-      at: version.at,
-      message: `unknown variant "${variant.text}" version "${version.text}"; write version: ${meant}`,
-    };
-  const known = ['fcos', 'flatcar'].map((each) => `${each} ${versionsOf(each).join(', ')}`).join('; ');
+  const unknown = `unknown variant "${variant.text}" version "${version.text}"`;
+  const meant = meantHeader(variant.text, version.text);
+  if (versions.length > 0) return { at: version.at, message: `${unknown}; write version: ${meant.version}` };
   return {
-    at: versions.length > 0 ? version.at : variant.at,
-    message: `unknown variant "${variant.text}" version "${version.text}"; known: ${known}`,
+    at: variant.at,
+    message: `${unknown}; write variant: ${meant.variant} and version: ${meant.version}`,
   };
+}
+
+/** The variant and version that an unknown pair is nearest to. */
+function meantHeader(
+  variant: string,
+  version: string,
+): { readonly variant: string; readonly version: string } {
+  const name = variant.trim().toLowerCase() === 'flatcar' ? 'flatcar' : 'fcos';
+  const versions = versionsOf(name);
+  const newest = versions.at(-1) ?? '';
+  // `1.4`, `v1.4.0`, `1.5.0-experimental`; of another variant, and of Ignition, the numbers mean something else.
+  const [, numbers] = /^\s*v?(\d+\.\d+)(?:\.\d+)?(?:-\w+)?\s*$/.exec(version) ?? [];
+  const near =
+    versions.find((each) => each === `${numbers}.0`) ??
+    versions.find((each) => each.startsWith(`${numbers}.`));
+  if (near !== undefined) return { variant: name, version: near };
+  const isNewer = name === 'fcos' && /^\s*v?1\./.test(version);
+  return { variant: name, version: isNewer ? newest : name === 'fcos' ? '1.4.0' : '1.0.0' };
 }

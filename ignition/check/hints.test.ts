@@ -18,7 +18,25 @@ const unit = (more: object): object => ({ systemd: { units: [{ name: 'a.service'
 const link = (more: object): object => ({ storage: { links: [{ path: '/l', target: '/t', ...more }] } });
 
 const CASES: readonly (readonly [hint: RegExp, broken: object, mended: object])[] = [
-  [/misspelt\?$/, { storage: { fils: [] } }, { storage: { files: [] } }],
+  [/did you mean files\?$/, { storage: { fils: [] } }, { storage: { files: [] } }],
+  [/remove it, or correct the name$/, { x: 1 }, {}],
+  [
+    /JSON writes it passwordHash$/,
+    { passwd: { users: [{ name: 'a', password_hash: '*' }] } },
+    { passwd: { users: [{ name: 'a', passwordHash: '*' }] } },
+  ],
+  [
+    /a key of Butane: write "source": "data:,CONTENT"$/,
+    file({ contents: { inline: 'x' } }),
+    file({ contents: { source: 'data:,CONTENT' } }),
+  ],
+  [/a key of spec 2: write enabled$/, unit({ enable: false }), unit({ enabled: false })],
+  [/a key of spec 2: remove it/, file({ filesystem: 'root' }), file({})],
+  [/below \/etc\/systemd\/network$/, { networkd: {} }, file({ path: '/etc/systemd/network/a.network' })],
+  [/write data:,a%20b$/, source('a b'), source('data:,a%20b')],
+  [/a percent sign as %25$/, source('data:,100%'), source('data:,100%25')],
+  [/write 420 for 0644, 493 for 0755$/, file({ mode: -1 }), file({ mode: 420 })],
+  [/mode 1777 is 03361: write 511 for 0777/, file({ mode: 1777 }), file({ mode: 511 })],
   [/letter case differs$/, { storage: { Files: [] } }, { storage: { files: [] } }],
   [/instead of writing null$/, { storage: null }, {}],
   [/e\.g\. \/etc\/x$/, file({ path: 'etc/x' }), file({ path: '/etc/x' })],
@@ -49,7 +67,11 @@ const CASES: readonly (readonly [hint: RegExp, broken: object, mended: object])[
     source('data:,', { verification: { hash: `sha256-${'0'.repeat(64)}` } }),
   ],
   [/for 0755 write 493$/, file({ mode: 755 }), file({ mode: 493 })],
-  [/at most 511 \(0777\)$/, file({ mode: 0o4755 }), file({ mode: 0o755 })],
+  [
+    /write 493 for 0755, and set the other bits by a tmpfiles\.d file$/,
+    file({ mode: 0o4755 }),
+    file({ mode: 493 }),
+  ],
   [/"data:," for an empty file$/, file({ overwrite: true }), source('data:,')],
   [/keep one of them$/, file({ user: { id: 1, name: 'a' } }), file({ user: { name: 'a' } })],
   [/say what the link points to$/, link({ target: '' }), link({})],

@@ -3,6 +3,7 @@ import { meantMode, octalText } from '../base/mode.ts';
 import type { Step } from '../base/step.ts';
 import type { StructShape } from '../spec/shape.ts';
 import { configShape } from '../spec/v3.ts';
+import { unusedHint } from './unused.ts';
 
 /** What to do about each thing that ignition-validate says. */
 
@@ -21,17 +22,28 @@ type Hint = string | ((said: Said) => string);
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-function schemes({ path, version }: Said): string {
+function schemes({ path, version, value }: Said): string {
   if (path.includes('tang')) return 'a Tang server is reached over http or https';
+  const source = textOf(value);
+  if (!/^[a-z][a-z0-9+.-]*:/i.test(source) && source !== '' && source.length <= 200)
+    return `for this text as the content write data:,${encodeURIComponent(source)}`;
   const gs = /^3\.[01]\./.test(version) ? '' : ', gs';
   return `spec ${version.slice(0, 3)} fetches from http, https, tftp, s3, data${gs}`;
 }
 
-function modeHint({ value, writeMode }: Said, otherwise: string): string {
+/** Special bits are not in the spec: a mode with them is never what to write. */
+const writable = (mode: number): number => mode & 0o777;
+
+function modeHint({ value, writeMode }: Said): string {
+  const mode = Number(value);
   const meant = meantMode(String(value));
-  return meant === undefined
-    ? otherwise
-    : `mode ${String(value)} is ${octalText(Number(value))}: for ${octalText(meant)} write ${writeMode(meant)}`;
+  if (meant === undefined && (mode < 0 || mode > 0o7777))
+    return `a mode has nine bits: write ${writeMode(0o644)} for 0644, ${writeMode(0o755)} for 0755`;
+  const bits = writable(meant ?? mode);
+  const is = meant === undefined ? '' : `mode ${String(value)} is ${octalText(mode)}: `;
+  return (meant ?? mode) > 0o777
+    ? `${is}write ${writeMode(bits)} for ${octalText(bits)}, and set the other bits by a tmpfiles.d file`
+    : `${is}for ${octalText(bits)} write ${writeMode(bits)}`;
 }
 
 /** The keys of the object that a path leads to, or undefined where the spec knows none. */
@@ -43,26 +55,28 @@ function shapeAt(path: readonly Step[]): StructShape | undefined {
   return shape;
 }
 
-function unusedHint({ path }: Said): string {
-  const key = String(path.at(-1)).toLowerCase();
-  const known = [...(shapeAt(path.slice(0, -1))?.keys() ?? [])];
-  return known.some((name) => name.toLowerCase() === key)
-    ? 'letter case differs'
-    : 'Ignition ignores it: misspelt?';
-}
+const unusedIn = ({ path }: Said): string =>
+  unusedHint(String(path.at(-1)), [...(shapeAt(path.slice(0, -1))?.keys() ?? [])]);
 
 const HASHES = 'write FUNCTION-DIGEST with sha512 or sha256';
 
 /** By the beginning of what it says. */
 const HINTS: readonly (readonly [string, Hint])[] = [
-  ['Unused key ', unusedHint],
+  ['Unused key ', unusedIn],
   ['context tree does not match', 'leave the key out instead of writing null'],
   ['duplicate entry defined', 'merge it with the first one or remove it'],
   ['path not specified', 'give an absolute path'],
-  ['path not absolute', ({ value }) => `write it from the root, e.g. /${textOf(value).slice(0, 80)}`],
+  [
+    'path not absolute',
+    ({ value }) =>
+      /^(\{\{|\$\{|<%)/.test(textOf(value))
+        ? 'a placeholder of a template was left in: fill the template in first'
+        : `write it from the root, e.g. /${textOf(value).slice(0, 80)}`,
+  ],
   ['path is not fully simplified', ({ value }) => `write ${cleanPath(textOf(value)).slice(0, 200)}`],
   ['invalid url scheme', schemes],
   ['unable to parse url', 'check its escapes (%XX), host and port'],
+  ['rfc2396:', 'write a percent sign as %25'],
   ['invalid S3 object VersionId', 'give versionId a value, or leave it out of the query'],
   ['invalid data character', 'percent-encode the data, or use ;base64'],
   ['illegal base64', 'encode the data as padded standard base64'],
@@ -80,8 +94,8 @@ const HINTS: readonly (readonly [string, Hint])[] = [
   ['proxies must be http(s)', 'write http://HOST:PORT'],
   ['insecure plaintext HTTP proxy', 'use https://'],
   ['cannot set both id and name', 'keep one of them'],
-  ['illegal file mode', (said) => modeHint(said, 'JSON knows no octal: write 420 for 0644, 493 for 0755')],
-  ['setuid/setgid/sticky bits', (said) => modeHint(said, 'use a mode of at most 511 (0777)')],
+  ['illegal file mode', modeHint],
+  ['setuid/setgid/sticky bits', modeHint],
   ['overwrite must be false if source', 'give contents.source, "data:," for an empty file'],
   ['directory path includes link', 'write the path that the link points to'],
   ['file path includes link', 'write the path that the link points to'],
@@ -133,36 +147,21 @@ export function withHint(said: Said): string {
 /** What to do about a version that the shipped Ignition does not take. Empty where none is written. */
 export function versionHint(version: string, document: unknown): string {
   const isFirst =
-    /^1\./.test(version) ||
+    /^v?1\./.test(version) ||
     (typeof document === 'object' && document !== null && 'ignitionVersion' in document);
   if (isFirst) return 'spec 1 is not translated: write the config anew in spec 3.3.0';
   if (/^2\.[0-4]\.0$/.test(version) || /^3\.[456]\.0$/.test(version))
     return 'translate it first: draisine ignition translate';
-  if (/^2\./.test(version))
+  if (version === '') return 'write "ignition": { "version": "3.3.0" }';
+  // `3.3`, `v3.3.0`, ` 3.3.0`, `2.1.0-dev`
+  const [, major, minor] = /^\s*v?([23])\.(\d)(?:\.0)?(?:-[\w.]+)?\s*$/.exec(version) ?? [];
+  const meant = `${major}.${minor}.0`;
+  if (/^3\.[0-3]\.0$/.test(meant)) return `write "${meant}"`;
+  if (/^(2\.[0-4]|3\.[456])\.0$/.test(meant))
+    return `write "${meant}", then translate it: draisine ignition translate`;
+  if (/^\s*v?2\./.test(version))
     return 'spec 2 ends with 2.4.0: write "2.4.0", then translate it: draisine ignition translate';
-  return /^3\./.test(version) ? 'use 3.0.0 to 3.3.0; 3.4.0 to 3.6.0 are translated' : 'write "3.3.0"';
-}
-
-/** What a character that is not JSON may be of. @param text around it, up to it and after it */
-export function syntaxHint(bytes: Buffer, before: string, after: string): string | undefined {
-  const [first, second, third] = bytes;
-  if (first === 0xef && second === 0xbb && third === 0xbf) return 'save it without a byte order mark';
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
-    return 'UTF-16: save it as UTF-8';
-  if (first === 0 || second === 0) return 'UTF-16 or UTF-32: save it as UTF-8';
-  if (first === 0x1f && second === 0x8b) return 'this is gzip: unpack it';
-  const text = before + after;
-  if (/^(variant|version):/m.test(text))
-    return 'this is Butane, in YAML: compile it: draisine ignition compile FILE';
-  if (/^#cloud-config\b/.test(text)) return 'this is cloud-config, which is not read: write it as Butane';
-  if (
-    /^(\{\{|\{%|%|\$\{|<%|<[A-Z])/.test(after) ||
-    (/(\{|\$\{?)$/.test(before.slice(-2)) && after.startsWith('{'))
-  )
-    return 'a placeholder of a template was left in: fill the template in first';
-  if (after.startsWith('#') || after.startsWith('/')) return 'JSON has no comments';
-  if (after.startsWith("'")) return 'strings stand in double quotes';
-  if (/^[}\]]/.test(after) && /,\s*$/.test(before)) return 'remove the comma before it';
-  if (before.trim() === '') return 'a config is an object: { "ignition": { "version": "3.3.0" } }';
-  return undefined;
+  return /^\s*v?3\./.test(version)
+    ? 'specs up to 3.6.0 are read: write "3.6.0", then translate it: draisine ignition translate'
+    : 'write "3.3.0"';
 }

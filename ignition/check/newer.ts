@@ -26,9 +26,13 @@ const SPECIAL = 'setuid, setgid and sticky need spec 3.4';
 /** Why 3.3 cannot set a mode with special bits: mostly they stem from octal digits that were read as decimal ones. */
 function modeFault(mode: number, write: Spelling['mode']): string {
   const meant = meantMode(String(mode));
-  return meant === undefined
-    ? `${SPECIAL}; set them by a tmpfiles.d file`
-    : `mode ${mode} is ${octalText(mode)}, and ${SPECIAL}; for ${octalText(meant)} write ${write(meant)}`;
+  const bits = (meant ?? mode) & 0o777;
+  const is = meant === undefined ? '' : `mode ${mode} is ${octalText(mode)}, and `;
+  if (meant !== undefined && meant <= 0o777)
+    return `${is}${SPECIAL}; for ${octalText(meant)} write ${write(meant)}`;
+  if (mode > 0o7777 && meant === undefined)
+    return `a mode has twelve bits at most; write ${write(0o644)} for 0644, ${write(0o755)} for 0755`;
+  return `${is}${SPECIAL}; write ${write(bits)}, and set the other bits by a tmpfiles.d file`;
 }
 
 /** Rewrites a config of a newer spec in spec 3.3. `refuse` is told what 3.3 cannot say. */

@@ -1,8 +1,9 @@
-import { meantMode } from '../base/mode.ts';
+import { modeOf, octalText } from '../base/mode.ts';
 import type { SourceMap, SourceNode } from '../base/node.ts';
 import type { Step } from '../base/step.ts';
 import type { Json, JsonObject } from '../json/value.ts';
 import type { Field, StructShape } from '../spec/shape.ts';
+import { unusedHint } from './unused.ts';
 
 /** Reads what stands in a text by the keys that a config may have. */
 
@@ -49,19 +50,39 @@ function found(value: SourceNode, { names }: Style): string {
 
 function mismatch(value: SourceNode, kind: Field['kind'], path: readonly Step[], reading: Reading): void {
   const { style, notes } = reading;
-  notes.error(
-    value.at,
-    path,
-    `expected ${style.names[kind]}, found ${found(value, style)}${quotesHint(value, kind, style)}`,
-  );
+  const hint = mismatchHint(value, kind, path.at(-1) === 'mode', style);
+  notes.error(value.at, path, `expected ${style.names[kind]}, found ${found(value, style)}; ${hint}`);
 }
 
-/** "0644" and "true" are texts: only the quotes are wrong, unless the digits without them mean another mode. */
-function quotesHint(value: SourceNode, kind: Field['kind'], style: Style): string {
-  if (value.kind !== 'scalar' || !value.quoted || meantMode(value.text) !== undefined) return '';
-  const readable = readScalar(kind, { ...value, quoted: false }, style) !== undefined;
-  return readable ? `; write ${value.text} without quotes` : '';
+/** How to write a value that is of another kind. */
+function mismatchHint(value: SourceNode, kind: Field['kind'], isMode: boolean, style: Style): string {
+  const isYaml = style.plainText;
+  const text = value.kind === 'scalar' ? value.text.slice(0, 60) : '';
+  if (kind === 'list') {
+    if (value.kind === 'map') return isYaml ? 'begin each item with a dash' : 'put it in brackets: [{…}]';
+    return `put it in brackets: [${value.kind === 'scalar' && value.quoted ? JSON.stringify(text) : text}]`;
+  }
+  if (kind === 'struct') {
+    if (value.kind === 'list')
+      return isYaml ? 'leave the dashes out' : 'write one object, without the brackets';
+    return isYaml ? 'write its keys below it, each as KEY: VALUE' : 'write {"KEY": VALUE}';
+  }
+  if (kind === 'string')
+    return value.kind === 'scalar' ? `put it in double quotes: "${text}"` : 'write one text';
+  if (kind === 'bool')
+    return /^(true|yes|on)$/i.test(text)
+      ? quoteless('true', value)
+      : /^(false|no|off)$/i.test(text)
+        ? quoteless('false', value)
+        : 'write true or false';
+  const mode = isMode ? modeOf(text) : undefined;
+  if (mode !== undefined) return quoteless(isYaml ? octalText(mode) : String(mode), value);
+  if (isMode) return `write a mode: ${isYaml ? '0644' : '420, which is 0644'}`;
+  return /^-?\d+$/.test(text) ? quoteless(text, value) : 'write a whole number';
 }
+
+const quoteless = (text: string, value: SourceNode): string =>
+  `write ${text}${value.kind === 'scalar' && value.quoted ? ' without quotes' : ''}`;
 
 const isNull = (value: SourceNode, style: Style): boolean =>
   value.kind === 'scalar' && !value.quoted && style.isNull(value.text);
@@ -168,7 +189,7 @@ export const jsonStyle = (unused: Style['unused']): Style => ({
 });
 
 /** What Ignition says of a key that it does not know, and why that may be. */
-export function unusedKey(key: string, field: Field | undefined): string | undefined {
+export function unusedKey(key: string, field: Field | undefined, shape: StructShape): string | undefined {
   if (field?.name === key) return undefined;
-  return `Unused key ${key}; ${field ? 'letter case differs' : 'Ignition ignores it: misspelt?'}`;
+  return `Unused key ${key}; ${unusedHint(key, [...shape.keys()])}`;
 }

@@ -155,7 +155,7 @@ describe('rules', () => {
       path: '$.storage.files.0.mode',
       line: 2,
       column: 21,
-      message: 'expected an integer, found a string',
+      message: 'expected an integer, found a string; write 420',
     });
   });
 });

@@ -6,8 +6,10 @@ import type { Step } from '../base/step.ts';
 import { faultOffset, jsonTree, offsetOf, placeAt, placeIn, repeatedKeys, valueAt } from '../json/tree.ts';
 import { isObject, type JsonObject } from '../json/value.ts';
 import { configShape } from '../spec/v3.ts';
-import { syntaxHint, versionHint, withHint } from './hints.ts';
+import { versionHint, withHint } from './hints.ts';
 import { jsonStyle, type Notes, originOf, readStruct, unusedKey } from './read.ts';
+import { syntaxHint } from './syntax-hint.ts';
+import { typeHint } from './type-hint.ts';
 
 /** What `ignition validate` prints: `entries` in the order in which Ignition reports them. */
 export interface Verdict {
@@ -146,16 +148,18 @@ function unreadable(bytes: Buffer, text: string, at: LineColumn, message: string
     /^json: cannot unmarshal (.+) into Go (?:struct field \S+|value) of type (\S+)$/.exec(message) ?? [];
   // Ignition counts from the byte after. For a text that ends too early, or too late, it has no place.
   const late = message.includes('after top-level value');
+  const last = message.startsWith('invalid character') ? text.trimEnd().length - 1 : text.length;
   const offset =
-    at.line > 0 ? offsetOf(text, { ...at, column: at.column - 1 }) : late ? faultOffset(text) : text.length;
+    at.line > 0 ? offsetOf(text, { ...at, column: at.column - 1 }) : late ? faultOffset(text) : last;
   if (type !== '') {
     const { path, at: start } = valueAt(text, offset);
     const wanted = GO_TYPES.find(([pattern]) => pattern.test(type))?.[1] ?? type;
     const there = GO_VALUES[found] ?? `the ${found}`;
-    return refused(`expected ${wanted}, found ${there}`, placeIn(text)(start), pathText(path));
+    const hint = typeHint(wanted, text.slice(start, start + 200), path);
+    return refused(`expected ${wanted}, found ${there}${hint}`, placeIn(text)(start), pathText(path));
   }
-  const hint = syntaxHint(bytes, text.slice(0, offset), text.slice(offset, offset + 4000));
-  return refused(hint === undefined ? message : `${message}; ${hint}`, placeIn(text)(offset));
+  const hint = syntaxHint(bytes, text.slice(0, offset), text.slice(offset, offset + 4000), message);
+  return refused(`${message}; ${hint}`, placeIn(text)(offset));
 }
 
 /** The verdict of a config of which only the version was read. */
@@ -208,6 +212,10 @@ function describe(found: readonly Printed[], text: string, writeMode: (mode: num
   });
 }
 
+/** What is said of a key that stands twice in an object. */
+export const repeatedMessage = (firstLine: number): string =>
+  `key stands twice in this object; the later value wins, the first one is at line ${firstLine}: remove one`;
+
 function repeated(text: string): Entry[] {
   const keys = repeatedKeys(text);
   if (keys.length === 0) return [];
@@ -216,7 +224,7 @@ function repeated(text: string): Entry[] {
     kind: 'warning',
     path: pathText(path),
     ...place(at),
-    message: `key stands twice in this object; the later value wins, the first one is at line ${place(first).line}`,
+    message: repeatedMessage(place(first).line),
   }));
 }
 

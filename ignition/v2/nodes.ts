@@ -32,8 +32,12 @@ function absolutePath(node: V2Node, paths: ReadonlyMap<string, string>, report: 
   if (base === undefined) {
     report.error(
       problem(
-        `${node.path} lies on filesystem "${node.filesystem}", of which no mount path is known`,
-        `give it: --filesystem ${node.filesystem || 'NAME'}=/PATH`,
+        node.filesystem === ''
+          ? `${node.path} names no filesystem`
+          : `${node.path} lies on filesystem "${node.filesystem}", of which no mount path is known`,
+        node.filesystem === ''
+          ? 'write "filesystem": "root"'
+          : `give it: --filesystem ${node.filesystem}=/PATH`,
       ),
       'filesystem',
     );
