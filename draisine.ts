@@ -38,6 +38,18 @@ function addQuiet(verb: Command): void {
   for (const below of verb.commands) addQuiet(below);
 }
 
+/** The command that shows the options and arguments of what was called. */
+function helpFor(program: Command, args: readonly string[]): string {
+  const words: string[] = [];
+  let verb: Command | undefined = program;
+  for (const word of args.filter((each) => !each.startsWith('-'))) {
+    verb = verb.commands.find((each) => each.name() === word || each.aliases().includes(word));
+    if (verb === undefined) break;
+    words.push(word);
+  }
+  return ['./draisine', ...words, '--help'].join(' ');
+}
+
 async function main(given: string[]): Promise<number> {
   // `help kola run`: commander's own help looks at one word only.
   const [first, ...behind] = given;
@@ -56,7 +68,11 @@ async function main(given: string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      process.stderr.write(`  hint: ${helpFor(program, args)}\n`);
+      return 2;
+    }
     process.stderr.write(`${describeFailure(error)}\n`);
     return error instanceof Failure ? error.exitCode : 1;
   }

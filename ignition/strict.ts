@@ -4,7 +4,7 @@ import type { Step } from './base/step.ts';
 import { innerConfigs } from './check/inner-configs.ts';
 import type { JsonObject } from './json/value.ts';
 import type { Readable } from './load.ts';
-import { checkAccounts, checkGroups } from './strict/accounts.ts';
+import { checkAccounts, checkGroups, checkUsers } from './strict/accounts.ts';
 import { type ConfigFile, member, otherConfigs, readFiles, structs, textOf } from './strict/contents.ts';
 import { checkDevices, checkMounts } from './strict/devices.ts';
 import type { Finding } from './strict/finding.ts';
@@ -72,6 +72,7 @@ export async function againstImage(subject: Subject, image: ImageView): Promise<
     ...checkMounts(units, image),
     ...checkPaths(config, image),
     ...checkGroups(config, imageText(image, '/etc/group') ?? ''),
+    ...checkUsers(config, imageText(image, '/etc/passwd') ?? ''),
     ...checkPorts(units, files, image),
   ];
 }

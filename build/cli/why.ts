@@ -23,6 +23,9 @@ export async function printWhy(image: string, what: string, { sets, json }: WhyO
   const setName = images.includes(image) ? (await readImage(image)).set : image;
   const set = sets.find(({ name }) => name === setName);
   if (set === undefined && !lock.sets.has(setName)) {
+    const plain = image.replace(/-dev$/, '');
+    if (plain !== image && images.includes(plain))
+      throw badInput(`${image} has the packages of ${plain}`, { hint: `./draisine why ${plain} ${what}` });
     throw badInput(`there is no image or package set ${JSON.stringify(image)}`, {
       hint: nearNames(image, [...images, ...sets.map(({ name }) => name)]),
     });

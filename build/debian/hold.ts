@@ -19,7 +19,8 @@ export function checkOnly(only: readonly string[], old: Lock | undefined, names:
   const known = new Set([...lockedNames(old.sets), ...names, ...old.sources.map(({ name }) => name)]);
   for (const name of only) {
     if (known.has(name)) continue;
-    throw badInput(`there is no package ${name}`, { hint: didYouMean(name, known, 'correct the name') });
+    const hint = didYouMean(name.toLowerCase(), known, 'correct the name');
+    throw badInput(name === '' ? 'the name of a package is empty' : `there is no package ${name}`, { hint });
   }
 }
 

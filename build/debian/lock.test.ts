@@ -230,6 +230,14 @@ test('why: the shortest chain from a root, and everybody who asks', () => {
   for (const name of ['constructor', 'toString', '__proto__']) {
     assert.throws(() => whyPackage('first', packages, name, first), { name: 'Failure', exitCode: 2 });
   }
+  for (const [name, hint] of [
+    ['deep:amd64', /: deep$/],
+    ['deep=1.2-3', /: deep$/],
+    ['Deep', /small letters: deep$/],
+    ['../etc/x', /absolute: \/etc\/x$/],
+    ['', /name a package/],
+  ] as const)
+    assert.throws(() => whyPackage('first', packages, name, first), { exitCode: 2, hint });
   const root = whyPackage('first', packages, 'tool', first);
   assert.equal(root.root, true);
   assert.deepEqual(root.chain, [{ package: 'tool' }]);

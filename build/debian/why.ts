@@ -108,9 +108,7 @@ function whyNot(
   if (askedBy.length === 0 && entry === undefined) {
     if (!/^[a-z0-9][a-z0-9+.-]*$/.test(name)) {
       throw badInput(`${JSON.stringify(name)} is no package name`, {
-        hint: name.includes('/')
-          ? `a path is absolute: /${name}`
-          : 'name a package, or the absolute path of a file',
+        hint: nameHint(name),
       });
     }
     const names = packages.map((other) => other.name);
@@ -125,4 +123,14 @@ function whyNot(
   ];
   const base = { image, package: name, included: false, root: false, chain: [], askedBy, lines };
   return reason === undefined ? base : { ...base, reason };
+}
+
+/** What a text that is no name of a package may be. */
+function nameHint(name: string): string {
+  const [bare = ''] = /^[a-z0-9][a-z0-9+.-]*(?=[:=_])/.exec(name) ?? [];
+  if (bare !== '') return `name it without version and architecture: ${bare}`;
+  if (/^[A-Z]/.test(name)) return `names are in small letters: ${name.toLowerCase()}`;
+  return name.includes('/')
+    ? `a path is absolute: ${`/${name}`.replace(/\/(\.{0,2}\/)+/g, '/')}`
+    : 'name a package, or the absolute path of a file';
 }

@@ -33,7 +33,73 @@ export function checkGroups(config: JsonObject, groupFile: string): Finding[] {
 /** A hash of crypt(5), an empty one, or one that nothing matches. */
 const HASH = /^(\$\S+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}|[!*x].*|)$/;
 
-/** Passwords written out, and homes that useradd(8) refuses. */
+/** Names that useradd(8) refuses in any of its versions. */
+const BAD_NAME = /^$|^[-+~]|[\s:,/]/;
+/** A key of authorized_keys(5): options, its type, the key in Base64, which begins with the type again. */
+const KEY =
+  /^(\S.*\s)?(ssh-(ed25519|rsa|dss)|ecdsa-sha2-nistp\d+|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)(-cert-v01@openssh\.com)?\s+AAAA[A-Za-z0-9+/]*={0,2}(\s.*)?$/;
+
+/** Lines of `sshAuthorizedKeys` with which nobody can log in. */
+function badKeys(config: JsonObject): Finding[] {
+  return accountsOf(config).flatMap(({ user, at }) =>
+    (Array.isArray(user.sshAuthorizedKeys) ? user.sshAuthorizedKeys : []).flatMap((key, index): Finding[] => {
+      const text = textOf(key).trim();
+      if (text === '' || text.startsWith('#') || KEY.test(text)) return [];
+      const path = [...at, 'sshAuthorizedKeys', index];
+      if (/PRIVATE KEY/.test(text))
+        return [
+          {
+            path,
+            message:
+              'this is a private key, which every reader of the config has then; write the public one, of the file that ends with .pub, and make a new pair',
+          },
+        ];
+      const what = /\$\{|\{\{|<%/.test(text)
+        ? 'a placeholder of a template was left in; fill the template in first'
+        : 'write the line of a file that ends with .pub: TYPE AAAA… COMMENT';
+      return [{ path, message: `this is no public key of SSH, and nobody can log in with it; ${what}` }];
+    }),
+  );
+}
+
+/** Numbers and names with which useradd(8) fails, and with it the boot. `passwdFile`: of the image. */
+export function checkUsers(config: JsonObject, passwdFile: string): Finding[] {
+  const shipped = passwdFile.split('\n').map((line) => line.split(':'));
+  const names = new Set(shipped.map(([name = '']) => name));
+  const owners = new Map(shipped.map(([name = '', , uid = '']) => [uid, name]));
+  return accountsOf(config).flatMap(({ name, at, user }): Finding[] => {
+    const findings: Finding[] = [];
+    const stops = (key: string, message: string): void =>
+      void findings.push({ kind: 'error', path: [...at, key], message });
+    if (BAD_NAME.test(name))
+      stops(
+        'name',
+        `useradd refuses the name ${JSON.stringify(name)}, which stops the boot; write small letters, digits, - and _`,
+      );
+    const uid = user.uid === undefined ? '' : String(user.uid);
+    const owner = owners.get(uid);
+    if (uid.startsWith('-'))
+      stops(
+        'uid',
+        `${uid} is no number of a user, which stops the boot; leave it out, or write one from 1000`,
+      );
+    else if (uid !== '' && owner !== undefined && owner !== name)
+      stops(
+        'uid',
+        `${owner} has the number ${uid}, which stops the boot; leave it out, or write another one from 1000`,
+      );
+    if (uid !== '' && !owners.has(uid)) owners.set(uid, name);
+    const shell = textOf(user.shell);
+    if (shell !== '' && !shell.startsWith('/') && !names.has(name))
+      stops(
+        'shell',
+        `the shell ${shell} is not absolute, which useradd refuses, and that stops the boot; write /bin/${shell}`,
+      );
+    return findings;
+  });
+}
+
+/** Passwords written out, keys that are none, and homes that useradd(8) refuses. */
 export function checkAccounts(config: JsonObject): Finding[] {
   const groups = structs(member(config.passwd, 'groups')).map((group, index) => ({
     holder: group,
@@ -52,5 +118,5 @@ export function checkAccounts(config: JsonObject): Finding[] {
     const message = `the home ${home} is not absolute, which useradd refuses, and that stops the boot; write /home/${home}`;
     return [{ kind: 'error', path: [...at, 'homeDir'], message }];
   });
-  return [...plain, ...relative];
+  return [...plain, ...badKeys(config), ...relative];
 }

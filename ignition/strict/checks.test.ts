@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { dataUrl } from '../base/data-url.ts';
 import type { JsonObject } from '../json/value.ts';
-import { checkAccounts, checkGroups } from './accounts.ts';
+import { checkAccounts, checkGroups, checkUsers } from './accounts.ts';
 import { checkDevices, checkMounts } from './devices.ts';
 import type { ImageView } from './image.ts';
 import { checkPaths } from './paths.ts';
@@ -84,6 +84,31 @@ describe('ports', () => {
       /^systemd\.units\.0\.contents .*22 is taken by sshd of the image/,
     );
     assert.deepEqual(await conflicts(units(unit('ssh.socket', undefined, { enabled: true }))), []);
+  });
+  test('a DNS server on the host’s own network', async () => {
+    const host = (more: string) => quadlets({ 'a.container': `[Container]\nNetwork=host\n${more}` });
+    const pattern =
+      /^storage\.files\.0\S* port udp\/53 is taken by systemd-resolved of the image already; have it on one address, or make room/;
+    for (const more of [
+      'Image=docker.io/pihole/pihole:latest\n',
+      'Image=docker.io/adguard/adguardhome@sha256:00\n',
+      'Image=a.example/x:1\nExec=named -p 53\n',
+      'Image=a.example/x:1\nEnvironment=FTLCONF_dns_port=53\n',
+    ])
+      assert.match((await conflicts(host(more))).join(), pattern, more);
+    for (const more of [
+      'Image=a.example/x:1\nExec=serve --port 5353\n',
+      'Image=a.example/x:1\nPublishPort=53:53/udp\n', // podman publishes nothing there
+      'Image=a.example/mypihole-exporter:1\n',
+    ])
+      assert.deepEqual(await conflicts(host(more)), [], more);
+    const stub = file(
+      '/etc/containers/systemd/a.container',
+      '[Container]\nNetwork=host\nImage=docker.io/pihole/pihole:1\n',
+    );
+    const off = file('/etc/systemd/resolved.conf.d/a.conf', '[Resolve]\nDNSStubListener=no\n');
+    const moved = file('/etc/containers/containers.conf.d/a.conf', '[network]\ndns_bind_port = 1053\n');
+    assert.deepEqual(await conflicts({ storage: { files: [stub, off, moved] } }), []);
   });
   test('sshd and the resolver where the config moves them', async () => {
     const dns = file('/etc/containers/systemd/a.container', `${CONTAINER}PublishPort=53:53/udp\n`);
@@ -321,6 +346,60 @@ describe('paths and accounts that stop a boot', () => {
     );
     assert.ok(!found.some(({ message }) => message.includes('hunter2')));
   });
+});
+
+test('accounts that useradd refuses', async () => {
+  const users = [
+    { name: 'a b' },
+    { name: 'ok', uid: 1500, shell: '/bin/bash' },
+    { name: 'twice', uid: 1500 },
+    { name: 'rooty', uid: 0 },
+    { name: 'root', uid: 0, shell: 'zsh' },
+    { name: 'minus', uid: -1 },
+    { name: 'sh', shell: 'zsh' },
+  ];
+  const { config } = await subject({ passwd: { users } });
+  const found = checkUsers(config, 'root:x:0:0::/root:/bin/bash\n');
+  assert.deepEqual(
+    found.map(({ kind, path }) => [kind, path.join('.')]),
+    [
+      ['error', 'passwd.users.0.name'],
+      ['error', 'passwd.users.2.uid'],
+      ['error', 'passwd.users.3.uid'],
+      ['error', 'passwd.users.5.uid'],
+      ['error', 'passwd.users.6.shell'],
+    ],
+  );
+  assert.match(found[1]?.message ?? '', /^ok has the number 1500, .*; leave it out, or write another one/);
+  assert.match(found[4]?.message ?? '', /write \/bin\/zsh$/);
+});
+
+test('lines that are no public keys', async () => {
+  const good = [
+    'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA you@example',
+    'from="192.0.2.0/24",command="a b" ssh-rsa AAAAB3Nza== x y',
+    'sk-ssh-ed25519@openssh.com AAAAGnNr',
+    'ecdsa-sha2-nistp256 AAAAE2Vj',
+    '# a comment',
+    '',
+  ];
+  const bad = [
+    'hello',
+    'ssh-rsa',
+    '-----BEGIN OPENSSH PRIVATE KEY-----',
+    `ssh-ed25519 \${KEY}`,
+    'AAAAB3Nza==',
+  ];
+  const { config } = await subject({
+    passwd: { users: [{ name: 'root', sshAuthorizedKeys: [...good, ...bad] }] },
+  });
+  const found = checkAccounts(config);
+  assert.deepEqual(
+    found.map(({ path }) => path.at(-1)),
+    bad.map((_, index) => good.length + index),
+  );
+  assert.match(found[2]?.message ?? '', /private key/);
+  assert.match(found[3]?.message ?? '', /fill the template in first/);
 });
 
 test('what is out of reach is said, without the secrets of its address', async () => {

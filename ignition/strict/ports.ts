@@ -27,7 +27,7 @@ interface Claim {
 const BRIDGE = '10.88.0.1';
 
 /** How a DNS server in a container gets its port. */
-const DNS_ADVICE = `publish it on one address, or make room: DNSStubListener=no below [Resolve] in /etc/systemd/resolved.conf.d/50-port-53.conf, dns_bind_port = ${AARDVARK_PORT} below [network] in /etc/containers/containers.conf.d/50-port-53.conf, and a link /etc/resolv.conf to ../run/systemd/resolve/resolv.conf`;
+const DNS_ADVICE = `have it on one address, or make room: DNSStubListener=no below [Resolve] in /etc/systemd/resolved.conf.d/50-port-53.conf, dns_bind_port = ${AARDVARK_PORT} below [network] in /etc/containers/containers.conf.d/50-port-53.conf, and a link /etc/resolv.conf to ../run/systemd/resolve/resolv.conf`;
 
 type Listener = Pick<Claim, 'owner' | 'at' | 'service'>;
 
@@ -58,8 +58,33 @@ function listens(text: string, listener: Listener): Claim[] {
 function ofQuadlets(files: readonly ConfigFile[]): Claim[] {
   const owners = files.filter((file) => isQuadlet(file) && /\.(container|pod|kube)$/.test(file.path));
   return owners.flatMap(({ path, at, text }) =>
-    settings(text, 'PublishPort').flatMap((value) => published(value, { owner: path, at, service: path })),
+    settings(text, 'Network').at(-1) === 'host'
+      ? []
+      : settings(text, 'PublishPort').flatMap((value) =>
+          published(value, { owner: path, at, service: path }),
+        ),
   );
+}
+
+/** Images of DNS servers, by the last part of their names. */
+const DNS_SERVERS =
+  /(^|\/)(pihole|adguardhome|unbound|bind9?|coredns|dnsmasq|dns-server|blocky|knot(-resolver)?|pdns-[a-z]+(-\d+)?|dnsdist(-\d+)?)([:@]|$)/i;
+
+/**
+ * Containers on the host's own network publish nothing: what they listen on only they know. A DNS server is known by its
+ * image, or by port 53 in its command or environment.
+ */
+function ofHostNetwork(files: readonly ConfigFile[]): Claim[] {
+  return files
+    .filter((file) => isQuadlet(file) && file.path.endsWith('.container'))
+    .flatMap(({ path, at, text }) => {
+      if (settings(text, 'Network').at(-1) !== 'host') return [];
+      const isServer = settings(text, 'Image').some((image) => DNS_SERVERS.test(image));
+      const words = [...settings(text, 'Exec'), ...settings(text, 'Environment')].join(' ');
+      if (!isServer && !/(^|[\s:="'])53([\s"'/]|$)/.test(words)) return [];
+      const claim = { owner: path, at, service: path, from: 53, to: 53, address: '' };
+      return [{ ...claim, protocol: 'udp' }];
+    });
 }
 
 const stem = (name: string): string => name.replace(/\.(socket|service)$/, '');
@@ -154,6 +179,7 @@ export function checkPorts(
     ...(image ? [...ofImage(image, units, files), ...ofAardvark(image, files)] : []),
     ...ofSockets(units, image),
     ...ofQuadlets(files),
+    ...ofHostNetwork(files),
   ];
   return findConflicts(claims);
 }

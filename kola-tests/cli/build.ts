@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
-import { Failure } from '../../sdk/lib/errors.ts';
+import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { nearNames } from '../../sdk/lib/near.ts';
 import { runProcess } from '../../sdk/process.ts';
 import { buildArguments } from '../harness/qemu/artifacts.ts';
 import { OUT } from './options.ts';
@@ -17,6 +18,17 @@ export async function buildImage(image: string): Promise<void> {
     throw new Failure(`./draisine ${args.join(' ')} failed (exit ${code}): see above`, {
       exitCode: code === 2 ? 2 : 1,
     });
+}
+
+/** Refuses a name that is neither an image of this checkout (or `IMAGE-dev`) nor a folder of artifacts in `out/`. */
+export function checkImageName(name: string): void {
+  const images = readdirSync(join(CHECKOUT, 'images'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(entry.parentPath, entry.name, 'image.ts')))
+    .map((entry) => entry.name);
+  const isPlain = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name);
+  if (isPlain && (images.includes(name.replace(/-dev$/, '')) || existsSync(join(OUT, name, 'manifest.json'))))
+    return;
+  throw badInput(`there is no image ${JSON.stringify(name)}`, { hint: nearNames(name, images) });
 }
 
 /** Builds an image unless `out/` has artifacts of that name, which are then used unchanged. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { checkImageName } from './build.ts';
 import { parseCount, parseMebibytes, parseShard, parseTime } from './options.ts';
 
 test('options take sizes, counts, times and shards, and refuse any other text', () => {
@@ -21,4 +22,11 @@ test('options take sizes, counts, times and shards, and refuse any other text', 
   assert.deepEqual(['90s', '10m', '2h', '3'].map(parseTime), [90_000, 600_000, 7_200_000, 180_000]);
   for (const bad of ['', '0', '25h', '-1m', '1.5h', 'soon', '1d'])
     assert.throws(() => parseTime(bad), { exitCode: 2 }, bad);
+});
+
+test('a name that is no image is refused before anything is done', () => {
+  checkImageName('n100');
+  checkImageName('n100-dev');
+  for (const bad of ['nope', '', '../x', 'n100-x', 'images', 'N100'])
+    assert.throws(() => checkImageName(bad), { exitCode: 2, hint: /n100/ }, bad);
 });

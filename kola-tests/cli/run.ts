@@ -13,7 +13,7 @@ import { FIRST_HOTPLUG_SLOT, type Hardware, qemuArguments } from '../harness/qem
 import { connectQmp } from '../harness/qemu/qmp.ts';
 import { sweepTemporary } from '../harness/qemu/rundir.ts';
 import { qemuTree } from '../harness/qemu/tree.ts';
-import { buildIfMissing } from './build.ts';
+import { buildIfMissing, checkImageName } from './build.ts';
 import { OUT, parseMebibytes } from './options.ts';
 import { type Given, machineConfig, ownConfig, ownKeys, readConfig } from './run-config.ts';
 
@@ -38,6 +38,7 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
   const { boot } = options;
   if (boot !== 'disk' && boot !== 'usb' && boot !== 'iso')
     throw badInput(`--boot takes disk, usb or iso: ${boot}`);
+  checkImageName(name);
   const memory = parseMebibytes(options.memory);
   const sizes = options.disk.map(parseMebibytes);
   const given = options.ignition === undefined ? undefined : await readConfig(options.ignition);
