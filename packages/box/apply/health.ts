@@ -1,5 +1,5 @@
 import type { Box } from '../io/box.ts';
-import { type Baseline, lookAtBox, lossesOf } from '../trial/baseline.ts';
+import { type Baseline, lookInside, lossesOf } from '../trial/baseline.ts';
 import type { Health } from './engine.ts';
 
 /** Seconds that what a change restarted gets to come up again: a container is not healthy at once. */
@@ -10,15 +10,13 @@ const PATIENCE = 60;
  * not in it: whether the machine can still be reached is what a new connection shows.
  */
 export const baselineHealth: Health<Baseline> = {
-  record: (box) => lookAtBox(box, 'apply'),
+  record: (box) => lookInside(box, 'apply'),
   lost: (box, before, going) => {
     const expected: Baseline = {
       ...before,
       units: before.units.filter((unit) => !going.has(unit)),
       containers: before.containers.filter(({ name }) => !going.has(`${name}.service`)),
       mounts: [...going].some((unit) => unit.startsWith('zfs-dataset-')) ? [] : before.mounts,
-      routes: [],
-      reached: [],
     };
     return afterAWhile(box, () => lossesOf(box, expected));
   },

@@ -3,7 +3,7 @@ import type { Terminal } from '../install/terminal.ts';
 import { WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { type Applied, apply, confirm, type Health, prepare, revert } from './engine.ts';
-import { describePlan, planDocument } from './show.ts';
+import { appliedDocument, describePlan, planDocument } from './show.ts';
 
 /** The help text of `draisine apply`. */
 const APPLY_USAGE = `Usage: draisine apply [options] FILE
@@ -117,7 +117,7 @@ export function applyMain<Baseline>(
       return 0;
     }
     const applied = apply(box, health, { ...options, confirmSeconds: words.seconds, id: words.id });
-    return tell(box, terminal, applied, words.json);
+    return tell(terminal, applied, words.json);
   } catch (error) {
     if (error instanceof WrongUsage) {
       terminal.complain(`draisine apply: ${error.message}\n${APPLY_USAGE}`);
@@ -129,9 +129,9 @@ export function applyMain<Baseline>(
   }
 }
 
-function tell(box: Box, terminal: Terminal, applied: Applied, json: boolean): number {
+function tell(terminal: Terminal, applied: Applied, json: boolean): number {
   const { id, result, troubles, plan } = applied;
-  if (json) terminal.print(JSON.stringify({ id, result, troubles, plan: planDocument(box, plan) }));
+  if (json) terminal.print(JSON.stringify({ id, result, troubles, plan: appliedDocument(plan) }));
   else {
     for (const trouble of troubles) terminal.complain(trouble);
     terminal.print(

@@ -62,15 +62,25 @@ function changeLines(plan: Plan): string[] {
 
 /** `+` is new, `~` changes, `-` goes, `!` acts on what runs. */
 export function planDocument(box: Box, plan: Plan): PlanDocument {
+  return { ...appliedDocument(plan), diffs: diffsOf(box, plan) };
+}
+
+/** The same of a plan that has been carried out: there is nothing left to compare with. */
+export function appliedDocument(plan: Plan): PlanDocument {
+  const { drift, refusals, left } = plan;
+  return { changes: changeLines(plan), diffs: {}, drift, refusals, left };
+}
+
+function diffsOf(box: Box, plan: Plan): Record<string, string> {
   const scratch = '/run/draisine/plan';
   box.makeFolder(scratch, 0o700);
   try {
-    const diffs = plan.nodes.flatMap((step) => {
-      const diff = diffOf(box, step, scratch);
-      return diff === undefined ? [] : [[pathOf(step), diff] as const];
-    });
-    const { drift, refusals, left } = plan;
-    return { changes: changeLines(plan), diffs: Object.fromEntries(diffs), drift, refusals, left };
+    return Object.fromEntries(
+      plan.nodes.flatMap((step) => {
+        const diff = diffOf(box, step, scratch);
+        return diff === undefined ? [] : [[pathOf(step), diff] as const];
+      }),
+    );
   } finally {
     removeTree(box, scratch);
   }

@@ -154,20 +154,12 @@ function pings(box: Box, address: string): boolean {
 /** What else is asked whether it answers: the channel. */
 export type Reach = Readonly<Record<string, () => boolean>>;
 
-/** What the box is now. */
-export function lookAtBox(box: Box, version: string, reach: Reach = {}): Baseline {
+/** What the box is now, without its ways out of itself: units, containers, pools and mounts. */
+export function lookInside(box: Box, version: string): Baseline {
   const active = unitStates(box, bootUnits(box)).filter(
     ({ active: state, sub }) =>
       state === 'active' && ['running', 'exited', 'listening', 'waiting', 'mounted', 'active'].includes(sub),
   );
-  const routes = routesOf(box);
-  const gateways = [
-    ...new Set(
-      routes.flatMap(({ gateway }) =>
-        gateway === undefined || gateway.startsWith('fe80:') ? [] : [gateway],
-      ),
-    ),
-  ];
   return {
     at: isoTime(box.now()),
     version,
@@ -178,6 +170,23 @@ export function lookAtBox(box: Box, version: string, reach: Reach = {}): Baselin
       .map(({ name, healthy }) => ({ name, healthy: healthy === true })),
     pools: importedPools(box),
     mounts: mountsOf(box),
+    routes: [],
+    reached: [],
+  };
+}
+
+/** What the box is now. */
+export function lookAtBox(box: Box, version: string, reach: Reach = {}): Baseline {
+  const routes = routesOf(box);
+  const gateways = [
+    ...new Set(
+      routes.flatMap(({ gateway }) =>
+        gateway === undefined || gateway.startsWith('fe80:') ? [] : [gateway],
+      ),
+    ),
+  ];
+  return {
+    ...lookInside(box, version),
     routes: [...new Set(routes.map(({ name }) => name))],
     reached: [
       ...gateways.filter((gateway) => pings(box, gateway)),
