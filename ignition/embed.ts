@@ -4,8 +4,8 @@ import { badInput, errorCode, Failure } from '../sdk/lib/errors.ts';
 import { fillOutput } from '../sdk/lib/output.ts';
 
 /**
- * Writes `config` over the area for one in the ISO `image`, or blanks that, and leaves the result at `output`, which
- * may be `image`. `from` is what errors call the config.
+ * Writes `config` into the area for a config in the ISO `image`, or blanks the area. Writes the result to
+ * `output`, which may be `image`. `from` is the config's name in errors.
  */
 export async function embedConfig(options: {
   readonly image: string;
@@ -20,7 +20,7 @@ export async function embedConfig(options: {
   const offset = await areaOf(image);
   await fillOutput(output, { secret }, async (temporary) => {
     await copyFile(image, temporary);
-    await chmod(temporary, 0o600); // what was built is read-only
+    await chmod(temporary, 0o600); // A built image is read-only.
     const file = await open(temporary, 'r+');
     try {
       await file.write(area, 0, area.length, offset);

@@ -1,4 +1,4 @@
-/** Everything a machine config needs: `machine` and the functions that make its parts. */
+/** Everything for a machine config: `machine`, and the functions that make its parts. */
 
 export { type Secret, secret, type Text } from './base/secret.ts';
 export { type Machine, type MachineOptions, machine } from './machine.ts';

@@ -11,7 +11,7 @@ export interface PlanDocument {
   readonly left: readonly { readonly what: string; readonly command: string }[];
 }
 
-/** What is applied to a machine, and how. */
+/** The config to apply to a machine, and the options. */
 export interface Wanted {
   /** The compiled config. */
   readonly text: string;
@@ -21,14 +21,14 @@ export interface Wanted {
   readonly takeMine: readonly string[];
 }
 
-/** How it went on one machine. */
+/** The outcome on one machine. */
 export interface Result {
   readonly host: string;
   readonly result: 'applied' | 'nothing to do' | 'went back' | 'failed';
   readonly troubles: readonly string[];
 }
 
-/** In memory on the box, readable by root alone: keys are in it. */
+/** Kept in memory on the box, readable by root alone, because the config contains keys. */
 const fileOf = (text: string): string =>
   `/run/draisine/apply-${createHash('sha256').update(text).digest('hex').slice(0, 16)}.json`;
 
@@ -44,7 +44,7 @@ const choices = ({ keepTheirs, takeMine }: Wanted): string[] => [
   ...takeMine.flatMap((path) => ['--take-mine', path]),
 ];
 
-/** A whole config: what is merged or fetched on first boot is not there to compare. */
+/** Requires a whole config: `apply` cannot compare parts that a first boot would merge or fetch. */
 export function checkWhole(config: object, file: string): void {
   const { ignition } = config as {
     ignition?: { config?: { merge?: unknown[]; replace?: { source?: string } } };
@@ -64,8 +64,8 @@ export async function planOn(host: string, wanted: Wanted): Promise<PlanDocument
 }
 
 /**
- * Applies a config and confirms it by a new connection. The box does the work in a unit of its own, so that a connection
- * which breaks by the change does not cut it short.
+ * Applies a config and confirms it by a new connection.
+ * The box does the work in a unit of its own. So the work goes on if the change breaks the connection.
  */
 export async function applyOn(host: string, wanted: Wanted): Promise<Result> {
   const file = await upload(host, wanted.text);
@@ -102,14 +102,15 @@ function documentOf({ stdout }: Answer): { result: string; troubles: readonly st
 
 const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** Says that all is well, by a new connection, as long as the box waits for it. */
+/** Confirms the change by a new connection, for as long as the box waits for it. */
 async function confirmOn(host: string, id: string, seconds: number): Promise<Result> {
   const end = Date.now() + seconds * 1000;
   let last: Answer;
   do {
     last = await onHost(host, ['draisine', 'apply', '--confirm', id]);
     if (last.code === 0) return { host, result: 'applied', troubles: [] };
-    // The box answered, and knows of no such apply: it went back. Until it is done it says that one is going on.
+    // The box answered and has no such apply: it went back. While it goes back, it says that an apply is
+    // going on.
     if (last.code !== NO_CONNECTION && last.code !== BUSY) break;
     await pause(2000);
   } while (Date.now() < end);
@@ -117,7 +118,7 @@ async function confirmOn(host: string, id: string, seconds: number): Promise<Res
   return { host, result: 'went back', troubles: [`${why}: the machine goes back by itself`] };
 }
 
-/** One machine's trouble does not keep the others from theirs. */
+/** Applies to all machines at the same time. A failure on one machine does not stop the others. */
 export async function each<T>(
   hosts: readonly string[],
   work: (host: string) => Promise<T>,

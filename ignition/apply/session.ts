@@ -2,22 +2,25 @@ import { spawn } from 'node:child_process';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { shellWord } from '../../sdk/lib/shell.ts';
 
-/** How a program on another machine ended. 255 is ssh's own: no connection, or it broke. */
+/**
+ * The outcome of a program on another machine. Exit code 255 is ssh's own: no connection, or a broken one.
+ */
 export interface Answer {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** The exit code of ssh(1) when there was no connection. */
+/** The exit code of ssh(1) without a connection. */
 export const NO_CONNECTION = 255;
 
 /** The exit code of `draisine apply` on a box while another one is going on (packages/box/apply/main.ts). */
 export const BUSY = 75;
 
 /**
- * A new connection for each call, whatever the owner's ssh_config shares: that it can be made is what is to be shown.
- * One that hangs is given up after about 15 seconds (ssh_config(5), ServerAliveInterval).
+ * Options that force a new connection for each call, even if the owner's ssh_config shares connections: a new
+ * connection proves that the machine can be reached.
+ * ssh gives up a connection that hangs after about 15 seconds (ssh_config(5), ServerAliveInterval).
  */
 const OPTIONS = [
   'BatchMode=yes',
@@ -27,7 +30,9 @@ const OPTIONS = [
   'ServerAliveInterval=5',
 ];
 
-/** `box` is root@box; `me@box` and `ssh://root@box:2222` are as they are. */
+/**
+ * The destination for ssh(1): `box` becomes `root@box`; `me@box` and `ssh://root@box:2222` stay as they are.
+ */
 export function destination(host: string): string {
   return host.includes('@') || host.startsWith('ssh://') ? host : `root@${host}`;
 }
@@ -41,7 +46,7 @@ export async function onHost(host: string, argv: readonly string[], stdin?: stri
   const err: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-  // A connection that breaks closes it early: the exit code says so.
+  // A broken connection closes standard input early. The exit code reports it.
   child.stdin.on('error', () => {});
   child.stdin.end(stdin ?? '');
   return await new Promise((done, reject) => {
@@ -58,7 +63,7 @@ export async function onHost(host: string, argv: readonly string[], stdin?: stri
   });
 }
 
-/** The same; what does not end well is a Failure that names the machine. */
+/** Runs a program on a machine. Any exit code but 0 is a Failure that names the machine. */
 export async function mustOnHost(
   host: string,
   what: string,
@@ -70,14 +75,14 @@ export async function mustOnHost(
   throw failureOf(host, what, answer);
 }
 
-/** The Failure for a command that failed on a host, with what it said last. */
+/** The Failure for a command that failed on a host, with the last line of its output. */
 export function failureOf(host: string, what: string, { code, stdout, stderr }: Answer): Failure {
   const said = (stderr.trim() || stdout.trim()).split('\n').slice(-3).join('; ');
   const hint =
     code === NO_CONNECTION
       ? `try it yourself: ssh ${destination(host)}`
       : code === 127
-        ? 'the machine runs a release without this: update it first'
+        ? 'the release of the machine does not have this verb: update the machine first'
         : undefined;
   return new Failure(`${what}: ${said || `exit code ${code}`}`, { where: host, ...(hint ? { hint } : {}) });
 }

@@ -2,7 +2,10 @@ import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { failureOf, onHost } from './session.ts';
 
-/** What a box says of its release (packages/box/cli/report.ts); what is not shown is left out. */
+/**
+ * The box's report of its release (packages/box/cli/report.ts), without the fields that the table does not
+ * show.
+ */
 interface BoxStatus {
   readonly image: string;
   readonly version: string;
@@ -16,10 +19,10 @@ interface BoxHealth {
   readonly conditions: readonly { readonly severity: 'info' | 'warning' | 'error'; readonly text: string }[];
 }
 
-/** One machine, as the table has it. */
+/** One machine of the table. */
 export interface HostStatus {
   readonly host: string;
-  /** Why the machine could not be asked; all else is missing then. */
+  /** The reason why the machine could not be asked. All other fields are then missing. */
   readonly error?: string;
   readonly image?: string;
   readonly version?: string;
@@ -28,26 +31,28 @@ export interface HostStatus {
   readonly update?: string;
   /** Seconds. */
   readonly uptime?: number;
-  /** Of the state partition: bytes that are free, and percent that are taken. */
+  /** Of the state partition: free bytes, and used space in percent. */
   readonly room?: { readonly free: number; readonly percent: number };
-  /** ZFS pools: their state as zpool-list(8) has it, and percent that are taken. */
+  /** ZFS pools: state as in zpool-list(8), and used space in percent. */
   readonly pools?: readonly { readonly name: string; readonly state: string; readonly percent: number }[];
-  /** How many units have failed. */
+  /** Number of failed units. */
   readonly failedUnits?: number;
-  /** Worst first. */
+  /** The problems, the worst first. */
   readonly health?: BoxHealth['conditions'];
 }
 
-/** One connection for all that is asked. Each answer is a line, the last one a line a pool. */
+/**
+ * All questions go over one connection. Each answer is one line; at the end there is a line for each pool.
+ */
 const QUESTIONS = [
   ...['draisine status --json', 'echo', 'draisine health --json', 'echo', 'cut -d. -f1 /proc/uptime'],
   'df -B1 --output=avail,pcent /var | tail -n 1',
   'systemctl list-units --state=failed --plain --no-legend | wc -l',
-  // A machine without pools may not have loaded ZFS.
+  // The module zfs may not be loaded on a machine without pools.
   '{ zpool list -H -o name,health,capacity 2>/dev/null || true; }',
 ].join(' && ');
 
-/** What is told by programs that are not ours: room, failed units, pools. */
+/** Reads the answers of programs that are not ours: room, failed units, pools. */
 function machineOf([room = '', failed = '', ...pools]: readonly string[]) {
   const [free, percent] = room.trim().split(/\s+/).map(Number.parseFloat);
   return {
@@ -67,7 +72,7 @@ function updateOf({ trial, staged, rejected, version }: BoxStatus): string {
   return last && last.version !== version ? `${last.version} rejected: ${last.reason}` : '';
 }
 
-/** Asks a machine how it is. That it cannot be asked is an answer, too. */
+/** Asks a machine for its state. A machine that cannot be asked is a row with `error`, not a failure. */
 export async function statusOf(host: string): Promise<HostStatus> {
   try {
     const answer = await onHost(host, ['sh', '-c', QUESTIONS]);
@@ -86,7 +91,7 @@ export async function statusOf(host: string): Promise<HostStatus> {
       health: conditions.sort((a, b) => rank[a.severity] - rank[b.severity]),
     };
   } catch (error) {
-    if (error instanceof SyntaxError) return { host, error: 'it does not answer as a Draisine does' };
+    if (error instanceof SyntaxError) return { host, error: 'its answer is not one of Draisine: is it another system?' };
     if (error instanceof Failure) return { host, error: error.message };
     throw error;
   }
@@ -108,7 +113,7 @@ function poolsText({ pools = [] }: HostStatus): string {
     .join(', ');
 }
 
-/** A table for people: a line a machine, and below it what is wrong with it. */
+/** A table for people: one line for each machine, with its problems below. */
 export function statusTable(all: readonly HostStatus[]): string {
   const head = ['HOST', 'VERSION', 'CHANNEL', 'UP', 'ROOM', 'POOLS', 'FAILED', 'HEALTH', 'UPDATE'];
   const rows = all.map((one) =>

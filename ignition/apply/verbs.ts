@@ -46,7 +46,7 @@ function show(host: string, plan: PlanDocument): void {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   print(`${host}:`);
   for (const { path, what, conflict } of plan.drift)
-    print(`  changed by hand${conflict ? ', and in the config' : ''}: ${path}: ${what}`);
+    print(`  changed by hand${conflict ? ', and the config changes it as well' : ''}: ${path}: ${what}`);
   for (const { what, hint } of plan.refusals) print(`  refused: ${what}\n    hint: ${hint}`);
   if (plan.changes.length === 0) print('  nothing to do');
   for (const line of plan.changes) print(`  ${coloured(line)}`);
@@ -58,7 +58,7 @@ function show(host: string, plan: PlanDocument): void {
 
 async function agreed(hosts: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY)
-    throw badInput('nobody is there to be asked', { hint: 'add --yes, or --plan to look only' });
+    throw badInput('no terminal to ask on', { hint: 'add --yes to apply without a question, or --plan to see the changes only' });
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await terminal.question(`Apply this to ${hosts.join(', ')}? Type yes: `)).trim() === 'yes';
@@ -96,7 +96,7 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
       `${JSON.stringify(plans.map(({ host, value, failure }) => ({ host, plan: value, error: failure?.message })))}\n`,
     );
   if (stuck.length > 0) {
-    process.stderr.write(`nothing was changed: first settle what stands above for ${stuck.join(', ')}\n`);
+    process.stderr.write(`nothing was changed: first settle the refusals and the changes by hand listed above for ${stuck.join(', ')}\n`);
     process.exitCode = 1;
     return;
   }
@@ -126,7 +126,7 @@ interface StatusOptions {
 
 const WATCH_MS = 10_000;
 
-/** `./draisine status HOST…`: exit code 1 when a machine is silent or something is wrong with one. */
+/** `./draisine status HOST…`. Exit code 1: a machine does not answer, or has a problem. */
 async function statusCommand(hosts: readonly string[], { json, watch }: StatusOptions): Promise<void> {
   for (;;) {
     const all = await Promise.all(hosts.map(statusOf));
@@ -141,7 +141,7 @@ async function statusCommand(hosts: readonly string[], { json, watch }: StatusOp
 export function register(program: Command): void {
   program
     .command('status')
-    .description('what running machines run, and what is wrong with them')
+    .description('shows the release and the problems of running machines')
     .argument('<host...>', 'as ssh takes them; root unless a user is named')
     .option('--json', 'one JSON document on stdout')
     .option('--watch', 'again every ten seconds, until Ctrl-C')

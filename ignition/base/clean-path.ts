@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
 
 /**
- * The shortest equal path, by text alone (Go's path.Clean; no trailing slash, `.` for nothing).
- * POSIX' normalize differs only in keeping a trailing slash.
+ * The shortest path that means the same, by text alone (Go's path.Clean): without a trailing slash, `.` for
+ * an empty path.
+ * Differs from `normalize` of node:path only in the trailing slash.
  */
 export function cleanPath(path: string): string {
   if (path === '') return '.';

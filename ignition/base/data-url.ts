@@ -1,6 +1,6 @@
 /** Data URLs (RFC 2397) as Ignition takes them. */
 
-/** Bytes that stand for themselves (RFC 2396, unreserved). */
+/** Bytes that need no escape (RFC 2396, unreserved). */
 const UNRESERVED = Array.from({ length: 256 }, (_, byte) =>
   /[A-Za-z0-9\-_.!~*'()]/.test(String.fromCharCode(byte)),
 );
@@ -22,7 +22,9 @@ function percentEncode(bytes: Uint8Array, length: number): string {
   return out.toString('latin1');
 }
 
-/** The shorter of percent-encoding and base64: readable for short texts, compact for the rest. */
+/**
+ * A data URL of the bytes, with percent-encoding or base64, whichever is shorter. Short texts stay readable.
+ */
 export function dataUrl(content: string | Uint8Array): string {
   const bytes = Buffer.from(content);
   let length = bytes.length;
@@ -33,7 +35,7 @@ export function dataUrl(content: string | Uint8Array): string {
     : `data:,${percentEncode(bytes, length)}`;
 }
 
-/** The data of a data URL, or undefined when it is none. */
+/** The data of a data URL; undefined for any other text. */
 export function dataOf(url: string): Buffer | undefined {
   const comma = url.indexOf(',');
   if (!url.startsWith('data:') || comma < 0) return undefined;

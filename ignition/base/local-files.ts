@@ -3,12 +3,14 @@ import { isAbsolute, join, relative, resolve } from 'node:path';
 import { errorCode } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 
-/** Files a config embeds. All lie in the folder of the config, links included. */
+/**
+ * Local files that a config embeds. All of them, link targets included, must lie in the folder of the config.
+ */
 
-/** Why a local file cannot be embedded. */
+/** The reason why a local file cannot be embedded. */
 export class LocalFault extends Error {}
 
-/** A local file may fill this much of a config; larger ones are fetched by URL. */
+/** The largest local file that a config may embed, in bytes. Larger files are fetched by URL. */
 const MAX_LOCAL = 32 * 1024 * 1024;
 
 function readable<T>(path: string, read: () => T): T {
@@ -34,7 +36,10 @@ const isInside = (folder: string, path: string): boolean => {
   return below === '' || (!below.startsWith('..') && !isAbsolute(below));
 };
 
-/** Absolute path of a file named in a config, links resolved. @throws LocalFault outside the folder or missing */
+/**
+ * Absolute path of a file that a config names, with links resolved.
+ * @throws LocalFault if the file is missing or outside the folder
+ */
 function localPath(folder: string, name: string): string {
   const path = resolve(folder, name);
   if (!isInside(resolve(folder), path))
@@ -50,7 +55,10 @@ function localPath(folder: string, name: string): string {
   return real;
 }
 
-/** @throws LocalFault */
+/**
+ * The bytes of a local file.
+ * @throws LocalFault
+ */
 export function readLocal(folder: string, name: string): Buffer {
   const path = localPath(folder, name);
   const stat = lstatSync(path);
@@ -65,7 +73,7 @@ export function readLocal(folder: string, name: string): Buffer {
   return readable(name, () => readFileSync(path));
 }
 
-/** A file, link or folder below a local folder that a config takes over. */
+/** A file, link or folder below a local folder that a config embeds. */
 export type TreeNode =
   | { readonly path: string; readonly kind: 'file'; readonly contents: Buffer; readonly executable: boolean }
   | { readonly path: string; readonly kind: 'link'; readonly target: string }

@@ -6,13 +6,16 @@ const USUAL = new Set([
   ...[0o700, 0o710, 0o711, 0o750, 0o751, 0o755, 0o770, 0o775, 0o777],
 ]);
 
-/** Setuid, setgid and sticky bits make sense where something can be executed or entered. */
+/**
+ * Whether a mode with setuid, setgid or sticky bits makes sense: something must be executable or a folder.
+ */
 const isUsual = (mode: number): boolean =>
   mode <= 0o7777 && USUAL.has(mode & 0o777) && (mode <= 0o777 || (mode & 0o111) !== 0);
 
 /**
- * The mode that decimal digits were meant to be: `644` is no usual mode as a decimal number (01204), and a usual one
- * read as octal. Undefined where the digits make sense as they are (`420` is 0644), or do not as octal either.
+ * The octal mode that a person probably meant by decimal digits. `644` in decimal is 01204, which is no usual
+ * mode; in octal it is one.
+ * Undefined if the digits are a usual mode in decimal (`420` is 0644), or no usual mode in octal.
  */
 export function meantMode(digits: string): number | undefined {
   if (!/^[1-7][0-7]{2,3}$/.test(digits)) return undefined;
@@ -26,5 +29,5 @@ export function modeOf(text: string): number | undefined {
   return octal === undefined ? meantMode(text) : Number.parseInt(octal, 8);
 }
 
-/** `0644` */
+/** The mode in octal, e.g. `0644`. */
 export const octalText = (mode: number): string => `0${mode.toString(8)}`;

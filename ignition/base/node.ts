@@ -1,16 +1,16 @@
-/** What stands in a text, JSON or YAML, with the offset of each value. The reader decides on the types of scalars. */
+/** The values of a text (JSON or YAML), each with its offset. The reader decides on the types of scalars. */
 export type SourceNode =
   | { readonly kind: 'map'; readonly at: number; readonly members: readonly Member[] }
   | { readonly kind: 'list'; readonly at: number; readonly items: readonly SourceNode[] }
   | {
       readonly kind: 'scalar';
       readonly at: number;
-      /** Of a quoted text what it stands for; of others how it is written. */
+      /** A quoted text without its quotes and escapes; any other scalar as it is written. */
       readonly text: string;
       readonly quoted: boolean;
     };
 
-/** A map of a text, with the places of its keys. */
+/** A map of a text, with the offsets of its keys. */
 export type SourceMap = Extract<SourceNode, { kind: 'map' }>;
 
 /** A key of a map and its value. */

@@ -1,25 +1,25 @@
 import type { Step } from './step.ts';
 
-/** What Ignition would say of a config: an error fails the boot, a warning does not. */
+/** An entry in the terms of Ignition: an error makes the boot fail, a warning does not. */
 export interface Entry {
   readonly kind: 'error' | 'warning';
   /** `$.storage.files.0.path`; `$` for the document itself. */
   readonly path: string;
-  /** 1-based; 0 when the config has no text to point at. */
+  /** 1-based; 0 if the config has no text. */
   readonly line: number;
-  /** 1-based, of JSON in bytes, as Ignition counts, of YAML in characters; 0 when the config has no text to point at. */
+  /** 1-based; in bytes for JSON, as Ignition counts; in characters for YAML. 0 if the config has no text. */
   readonly column: number;
-  /** What is wrong, in Ignition's words, then how to fix it. */
+  /** The problem in Ignition's words, then a hint. */
   readonly message: string;
 }
 
-/** 1-based line and column of a place in a config; zeros for none. */
+/** 1-based line and column of a place in a config; zeros if there is no place. */
 export interface LineColumn {
   readonly line: number;
   readonly column: number;
 }
 
-/** The place of what has none in the text. */
+/** The place of an entry that has none in the text. */
 export const NOWHERE: LineColumn = { line: 0, column: 0 };
 
 /** A path as reports show it: `$.storage.files.0`. */

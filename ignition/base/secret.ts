@@ -4,22 +4,26 @@ import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { dataUrl } from './data-url.ts';
 import { LocalFault, readLocal } from './local-files.ts';
 
-/** Where a secret comes from when the config is compiled: a file in the config's folder, or a program's output. */
+/**
+ * The source of a secret: a file in the config's folder, or the output of a program. It is read when the
+ * config is compiled.
+ */
 export type SecretSource = { readonly file: string } | { readonly command: readonly [string, ...string[]] };
 
-/** Stands for a text that is only known at compile time. */
+/** Stands for a text that is not known before the config is compiled. */
 export interface Secret {
   readonly secret: SecretSource;
-  /** How it enters the config: as it is, or as the data URL of a file. */
+  /** The form in the config: plain text, or a data URL for the contents of a file. */
   readonly as: 'text' | 'data-url';
 }
 
-/** A text written out, or a secret. */
+/** A text, or a secret. */
 export type Text = string | Secret;
 
 /**
- * A secret: read when the config is compiled, written to the result alone. A newline at its end is dropped.
- * In a file it stands in `contents`; elsewhere (a password hash) as a text.
+ * A secret. It is read when the config is compiled, and written to the result only. A newline at its end is
+ * dropped.
+ * In `contents` of a file it becomes a data URL; elsewhere (a password hash) it becomes text.
  */
 export function secret(source: SecretSource): Secret {
   const { file, command }: { file?: unknown; command?: unknown } = source ?? {};
@@ -30,13 +34,14 @@ export function secret(source: SecretSource): Secret {
   return { secret: source, as: 'text' };
 }
 
-/** Whether a value is a secret, which is read when the config is compiled. */
+/** Whether a value is a secret. */
 export function isSecret(value: unknown): value is Secret {
   return typeof value === 'object' && value !== null && 'secret' in value && 'as' in value;
 }
 
 function run([program, ...args]: readonly [string, ...string[]], folder: string): Buffer {
-  // Its standard error goes to the terminal (a password manager asks there), its output nowhere but here.
+  // Standard error of the program goes to the terminal, where a password manager asks. Standard output is
+  // read here only.
   const { error, status, signal, stdout } = spawnSync(program, args, {
     cwd: folder,
     stdio: ['inherit', 'pipe', 'inherit'],
@@ -55,7 +60,7 @@ function run([program, ...args]: readonly [string, ...string[]], folder: string)
 function readFileSecret(file: string, folder: string): Buffer {
   const path = resolve(folder, file);
   try {
-    // A key may live outside the config's folder, but only when it is named absolutely.
+    // A key may lie outside of the config's folder, but only by an absolute path.
     return isAbsolute(file) ? readLocal('/', path.slice(1)) : readLocal(folder, file);
   } catch (error) {
     if (!(error instanceof LocalFault)) throw error;
@@ -63,14 +68,17 @@ function readFileSecret(file: string, folder: string): Buffer {
   }
 }
 
-/** @throws Failure that names the source and never the secret */
+/**
+ * The text of a secret.
+ * @throws Failure that names the source and never the secret
+ */
 function resolveSecret({ secret: source, as }: Secret, folder: string): string {
   const bytes = 'file' in source ? readFileSecret(source.file, folder) : run(source.command, folder);
   if (as === 'data-url') return dataUrl(bytes);
   return bytes.toString('utf8').replace(/\r?\n$/, '');
 }
 
-/** A copy of `value` with each secret in its place; `count` says how many there were. */
+/** A copy of `value` in which each secret is replaced by its text. `count` is the number of secrets. */
 export function resolveSecrets(
   value: unknown,
   folder: string,

@@ -5,16 +5,16 @@ import type { StructShape } from '../spec/shape.ts';
 import { configShape } from '../spec/v3.ts';
 import { unusedHint } from './unused.ts';
 
-/** What to do about each thing that ignition-validate says. */
+/** Hints for the errors and warnings of ignition-validate. */
 
-/** An entry as it is printed: what, where, and the value that stands there, as far as it is known. */
+/** An entry before it is printed: message, path, and the value at that path as far as it is known. */
 export interface Said {
   readonly message: string;
   readonly path: readonly Step[];
   readonly value: unknown;
   /** `3.2.0` */
   readonly version: string;
-  /** How the form of the config writes a mode. */
+  /** Formats a mode in the way in which the form of the config writes it. */
   readonly writeMode: (mode: number) => string;
 }
 
@@ -46,7 +46,7 @@ function modeHint({ value, writeMode }: Said): string {
     : `${is}for ${octalText(bits)} write ${writeMode(bits)}`;
 }
 
-/** The keys of the object that a path leads to, or undefined where the spec knows none. */
+/** The keys of the object at a path; undefined if the spec has no such object. */
 function shapeAt(path: readonly Step[]): StructShape | undefined {
   let shape: StructShape | undefined = configShape;
   for (const step of path) {
@@ -60,7 +60,7 @@ const unusedIn = ({ path }: Said): string =>
 
 const HASHES = 'write FUNCTION-DIGEST with sha512 or sha256';
 
-/** By the beginning of what it says. */
+/** Hints by the beginning of the message. */
 const HINTS: readonly (readonly [string, Hint])[] = [
   ['Unused key ', unusedIn],
   ['context tree does not match', 'leave the key out instead of writing null'],
@@ -137,14 +137,14 @@ const HINTS: readonly (readonly [string, Hint])[] = [
   ['unit "', 'add [Install] with WantedBy=multi-user.target'],
 ];
 
-/** What is wrong, in Ignition's words, then how to fix it. */
+/** Adds a hint to a message of Ignition. */
 export function withHint(said: Said): string {
   const hint = HINTS.find(([begin]) => said.message.startsWith(begin))?.[1];
   if (hint === undefined) return said.message;
   return `${said.message}; ${typeof hint === 'string' ? hint : hint(said)}`;
 }
 
-/** What to do about a version that the shipped Ignition does not take. Empty where none is written. */
+/** A hint for a version that the shipped Ignition does not accept. Empty for a config without a version. */
 export function versionHint(version: string, document: unknown): string {
   const isFirst =
     /^v?1\./.test(version) ||

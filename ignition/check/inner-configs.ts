@@ -5,14 +5,17 @@ import type { Step } from '../base/step.ts';
 import { isObject, type Json, type JsonObject } from '../json/value.ts';
 import { MAX_BYTES, validate } from './validate.ts';
 
-/** What Ignition says of a config that another one holds, at the path of that one's address. */
+/** Ignition's entries for a config inside of another config, at the path of the inner config's URL. */
 export interface InnerFinding {
   readonly kind: Entry['kind'];
   readonly path: readonly Step[];
   readonly message: string;
 }
 
-/** The bytes that a resource holds itself, or why they do not unpack; undefined for those that are fetched. */
+/**
+ * The bytes that a resource contains, or the reason why they do not unpack. Undefined for resources that are
+ * fetched.
+ */
 function contentsOf(resource: Json): Buffer | string | undefined {
   if (!isObject(resource) || typeof resource.source !== 'string') return undefined;
   const data = dataOf(resource.source);
@@ -24,7 +27,7 @@ function contentsOf(resource: Json): Buffer | string | undefined {
   }
 }
 
-/** Ignition's verdict of the configs that a config merges or takes instead of itself, where it holds them itself. */
+/** Ignition's verdict on the configs in `ignition.config` that are contained in the config itself. */
 export async function innerConfigs(config: JsonObject): Promise<InnerFinding[]> {
   const { ignition } = config;
   const other = isObject(ignition) && isObject(ignition.config) ? ignition.config : {};

@@ -2,7 +2,7 @@ import { isObject, type Json, type JsonObject } from '../json/value.ts';
 import type { Field, StructShape } from '../spec/shape.ts';
 import { configShape } from '../spec/v3.ts';
 
-/** What makes an item of a list of objects unique (Ignition's `Key` methods), by the path of the list. */
+/** The key that makes an item of a list unique (Ignition's `Key` methods), by the path of the list. */
 const KEYS: Readonly<Record<string, (item: JsonObject) => string>> = {
   'storage.disks': ({ device }) => String(device),
   'storage.disks.partitions': ({ number, label }) =>
@@ -17,9 +17,9 @@ const KEYS: Readonly<Record<string, (item: JsonObject) => string>> = {
 };
 const keyName = ({ name }: JsonObject): string => String(name);
 
-/** Lists whose items may repeat: they are appended (Ignition's `IgnoreDuplicates`). */
+/** Lists that may have equal items: items are appended (Ignition's `IgnoreDuplicates`). */
 const BAGS = /(^|\.)(options|mountOptions|append)$/;
-/** Lists of one object whose keys are one set (Ignition's `MergedKeys`). */
+/** Lists of one object that share one set of keys (Ignition's `MergedKeys`). */
 const SETS: Readonly<Record<string, string>> = {
   'storage.files': 'nodes',
   'storage.directories': 'nodes',
@@ -34,9 +34,11 @@ interface ListAt {
 }
 
 /**
- * Merges two configs as Ignition merges a config with the one it refers to (operator notes, "config merging"):
- * what the child says wins; items with the same key are merged in place; items of lists that may repeat are
- * appended; an item takes the place of one with its key in a sibling list (a file replaces a link of that path).
+ * Merges two configs as Ignition merges a config with the one it refers to (operator notes, "config
+ * merging").
+ * Values of the child win. Items with the same key are merged in place. Items of lists that may have equal
+ * items are appended. An item replaces an item of the same key in a sibling list (a file replaces a link of
+ * that path).
  * Neither input is changed.
  */
 export function mergeConfigs(parent: JsonObject, child: JsonObject): JsonObject {
@@ -66,15 +68,15 @@ function asList(value: Json | undefined): Json[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Which set an item of a list is in, and as what. */
+/** The set of an item of a list, and its key in that set. */
 function keyOf({ field, path }: ListAt, item: Json): string {
   const set = SETS[path] ?? path;
-  // A text may be a secret that is not read yet, which is an object.
+  // A text may be a secret, which is an object until it is read.
   if (!field.of || !isObject(item)) return `${set}\0${isObject(item) ? JSON.stringify(item) : String(item)}`;
   return `${set}\0${(KEYS[path] ?? keyName)(item)}`;
 }
 
-/** Which list of the child holds each key. */
+/** The list of the child that holds each key. */
 function childOwners(
   shape: StructShape,
   path: string,
@@ -110,7 +112,7 @@ function mergeList(
   return merged;
 }
 
-/** A header without a value removes the parent's. */
+/** A header of the child without a value removes the parent's header. */
 function removesHeader({ field }: ListAt, item: Json): boolean {
   return field.name === 'httpHeaders' && isObject(item) && item.value === undefined;
 }

@@ -3,11 +3,11 @@ import type { Step } from '../base/step.ts';
 import { isObject, type Json, type JsonObject } from '../json/value.ts';
 
 /**
- * What came to Ignition after spec 3.3, which is the newest that the shipped Ignition takes: left out where it says what
- * 3.3 means anyway, refused where 3.3 has no word for it.
+ * Keys of Ignition that are newer than spec 3.3, the newest spec that the shipped Ignition accepts. A key
+ * whose value means the behaviour of 3.3 is left out. Any other value is refused.
  */
 
-/** Reports at the place of a path of the config. */
+/** Reports a problem at a path of the config. */
 type Refuse = (path: readonly Step[], message: string) => void;
 
 const listOf = (value: Json | undefined): JsonObject[] =>
@@ -15,7 +15,7 @@ const listOf = (value: Json | undefined): JsonObject[] =>
 
 const isEnabled = (value: Json | undefined): boolean => isObject(value) && value.enabled === true;
 
-/** How the text of a config writes a key of the spec, and a mode. */
+/** How the text of a config spells a key of the spec, and a mode. */
 export interface Spelling {
   readonly key: (name: string) => string;
   readonly mode: (mode: number) => string;
@@ -23,7 +23,10 @@ export interface Spelling {
 
 const SPECIAL = 'setuid, setgid and sticky need spec 3.4';
 
-/** Why 3.3 cannot set a mode with special bits: mostly they stem from octal digits that were read as decimal ones. */
+/**
+ * Why 3.3 cannot set a mode with special bits. Most such modes are octal digits that were read as decimal
+ * ones.
+ */
 function modeFault(mode: number, write: Spelling['mode']): string {
   const meant = meantMode(String(mode));
   const bits = (meant ?? mode) & 0o777;
@@ -35,7 +38,7 @@ function modeFault(mode: number, write: Spelling['mode']): string {
   return `${is}${SPECIAL}; write ${write(bits)}, and set the other bits by a tmpfiles.d file`;
 }
 
-/** Rewrites a config of a newer spec in spec 3.3. `refuse` is told what 3.3 cannot say. */
+/** Rewrites a config of a newer spec in spec 3.3. Calls `refuse` for each value that 3.3 cannot express. */
 export function translateDown(
   config: JsonObject,
   refuse: Refuse,
@@ -80,14 +83,14 @@ function withoutNewer(
     if (advertisement !== undefined && advertisement !== '')
       refuse(
         [...at, 'clevis', 'tang', index, 'advertisement'],
-        'advertisement (offline provisioning) needs spec 3.4; remove it, then the server must answer when the box is set up',
+        'advertisement (offline provisioning) needs spec 3.4; remove it; then the server must answer when the box is set up',
       );
     return server;
   });
   return { ...rest, clevis: { ...clevis, tang } };
 }
 
-/** Access points of S3 (`arn:`) came with spec 3.4. */
+/** Access points of S3 (`arn:`) need spec 3.4. */
 function refuseSources(value: Json, path: readonly Step[], refuse: Refuse): void {
   if (Array.isArray(value)) {
     for (const [index, item] of value.entries()) refuseSources(item, [...path, index], refuse);

@@ -5,12 +5,12 @@ import type { Json, JsonObject } from '../json/value.ts';
 import type { Field, StructShape } from '../spec/shape.ts';
 import { unusedHint } from './unused.ts';
 
-/** Reads what stands in a text by the keys that a config may have. */
+/** Reads a text by the keys that a config may have. */
 
-/** Where each value of the result came from, by its path (`storage.files.0`). */
+/** The origin in the text of each value of the result, by its path (`storage.files.0`). */
 export type Origins = Map<string, number>;
 
-/** Takes the findings of a reading, each at an offset of the text and a path of the config. */
+/** Receives the findings of a reading, each at an offset of the text and a path of the config. */
 export interface Notes {
   readonly origins: Origins;
   error(at: number, path: readonly Step[], message: string): void;
@@ -19,21 +19,21 @@ export interface Notes {
 
 /** How a text writes keys and scalars. */
 export interface Style {
-  /** How the text writes a key of the spec. */
+  /** The spelling of a key of the spec in the text. */
   readonly spell: (name: string) => string;
-  /** The name by which a key of the text is looked up, where that is not its own. */
+  /** The spec's name of a key in the text, if it differs. */
   readonly fold?: (key: string) => string;
   readonly integer: (text: string) => number | undefined;
   readonly boolean: (text: string) => boolean | undefined;
   readonly isNull: (text: string) => boolean;
-  /** A scalar without quotes may be a text. */
+  /** Whether a scalar without quotes may be a text. */
   readonly plainText: boolean;
   readonly names: Readonly<Record<Field['kind'], string>>;
-  /** What is wrong with a key as it is written. */
+  /** The problem of a key that is not known. */
   readonly unused: (key: string, field: Field | undefined, shape: StructShape) => string | undefined;
-  /** Why a key is left out although the spec knows it. */
+  /** The reason why a known key is left out. */
   readonly tooNew?: (field: Field) => string | undefined;
-  /** What may be wrong with a value that can be read. */
+  /** The problem of a value that can be read. */
   readonly doubt?: (field: Field, value: SourceNode) => string | undefined;
 }
 
@@ -54,7 +54,10 @@ function mismatch(value: SourceNode, kind: Field['kind'], path: readonly Step[],
   notes.error(value.at, path, `expected ${style.names[kind]}, found ${found(value, style)}; ${hint}`);
 }
 
-/** How to write a value that is of another kind. */
+/**
+ * `"0644"` and `"true"` are texts. A hint advises to remove the quotes, unless the digits without quotes mean
+ * another mode.
+ */
 function mismatchHint(value: SourceNode, kind: Field['kind'], isMode: boolean, style: Style): string {
   const isYaml = style.plainText;
   const text = value.kind === 'scalar' ? value.text.slice(0, 60) : '';
@@ -156,12 +159,12 @@ function readMap(shape: StructShape, map: SourceMap, path: readonly Step[], read
   return withZeros(shape, out);
 }
 
-/** Reads a map into JSON with the spec's key names. Unknown keys are warnings, as in Ignition. */
+/** Reads a map into JSON with the key names of the spec. Unknown keys are warnings, as in Ignition. */
 export function readStruct(shape: StructShape, map: SourceMap, style: Style, notes: Notes): JsonObject {
   return readMap(shape, map, [], { style, notes });
 }
 
-/** The place of the deepest value of the text along a path of the result. */
+/** The place in the text of the deepest value along a path of the result. */
 export function originOf(origins: Origins, path: readonly Step[]): number {
   for (let length = path.length; length > 0; length--) {
     const at = origins.get(path.slice(0, length).join('.'));
@@ -170,7 +173,10 @@ export function originOf(origins: Origins, path: readonly Step[]): number {
   return 0;
 }
 
-/** JSON as Go reads it: names match without regard to case. @param unused as in `Style` */
+/**
+ * Reads JSON as Go does: key names match in any letter case.
+ * @param unused as in `Style`
+ */
 export const jsonStyle = (unused: Style['unused']): Style => ({
   spell: (name) => name,
   fold: (key) => key.toLowerCase(),
@@ -188,7 +194,7 @@ export const jsonStyle = (unused: Style['unused']): Style => ({
   unused,
 });
 
-/** What Ignition says of a key that it does not know, and why that may be. */
+/** Ignition's warning for an unknown key, with the probable reason. */
 export function unusedKey(key: string, field: Field | undefined, shape: StructShape): string | undefined {
   if (field?.name === key) return undefined;
   return `Unused key ${key}; ${unusedHint(key, [...shape.keys()])}`;

@@ -2,9 +2,9 @@ import { meantMode, octalText } from '../base/mode.ts';
 import type { Step } from '../base/step.ts';
 import { isObject, type JsonObject } from '../json/value.ts';
 
-/** What Ignition takes without a word, and what is hardly ever meant. */
+/** Warnings about configs that Ignition accepts, although they are probably mistakes. */
 
-/** Something that Ignition accepts and nobody means. */
+/** A warning, and its path. */
 export interface Trap {
   readonly path: readonly Step[];
   readonly message: string;
@@ -21,8 +21,8 @@ const UNNUMBERED =
   'a partition without a number: provisioned again, after a reset or a power cut, the disk gets another one with this label; give it a number (on the boot disk from 7), or the disk wipeTable';
 
 /**
- * Partitions that each provisioning would make anew, another beside the last one's: by label alone Ignition 2.14 finds
- * none again. Paths lead to the label.
+ * Partitions that each provisioning would make again, beside the old ones: Ignition 2.14 does not find an
+ * existing partition by its label alone. Paths lead to the label.
  */
 function unnumberedPartitions(config: JsonObject): Trap[] {
   return listIn(config, 'storage', 'disks').flatMap((disk, index) =>
@@ -36,7 +36,7 @@ function unnumberedPartitions(config: JsonObject): Trap[] {
   );
 }
 
-/** Modes whose decimal digits are those of an octal mode. Ignition warns of those with special bits itself. */
+/** Modes whose decimal digits are a usual octal mode. Ignition itself warns of those with special bits. */
 function decimalModes(config: JsonObject, write: (mode: number) => string): Trap[] {
   return ['files', 'directories'].flatMap((list) =>
     listIn(config, 'storage', list).flatMap((node, index) => {
@@ -56,7 +56,9 @@ export function trapsOf(config: JsonObject, write: ((mode: number) => string) | 
 
 const FOLDER = '/etc/systemd/system/';
 
-/** Paths that Ignition writes for the systemd section (as newer versions of Ignition check them). */
+/**
+ * Paths of the files that Ignition writes for the systemd section (newer versions of Ignition check them).
+ */
 function unitPaths(config: JsonObject): Set<string> {
   return new Set(
     listIn(config, 'systemd', 'units').flatMap((unit) => {
@@ -70,7 +72,9 @@ function unitPaths(config: JsonObject): Set<string> {
   );
 }
 
-/** Files, directories and links at the path of a unit: the shipped Ignition writes both, and the unit wins. */
+/**
+ * Files, directories and links at the path of a unit. The shipped Ignition writes both, and the unit wins.
+ */
 export function shadowedUnits(config: JsonObject): Trap[] {
   const taken = unitPaths(config);
   return ['files', 'directories', 'links'].flatMap((list) =>

@@ -11,16 +11,19 @@ import { jsonStyle, type Notes, originOf, readStruct, unusedKey } from './read.t
 import { syntaxHint } from './syntax-hint.ts';
 import { typeHint } from './type-hint.ts';
 
-/** What `ignition validate` prints: `entries` in the order in which Ignition reports them. */
+/** The output of `ignition validate`. `entries` are in Ignition's order. */
 export interface Verdict {
-  /** Ignition would accept it: no entry is an error. */
+  /** True if Ignition would accept the config: no entry is an error. */
   readonly valid: boolean;
   readonly entries: readonly Entry[];
 }
 
-/** A config larger than this is refused unread: no route that delivers one to a machine carries it. */
+/** A larger config is refused unread: no way to a machine can carry it. */
 export const MAX_BYTES = 64 * 1024 * 1024;
-/** Milliseconds for the validator, whose time grows with the square of the number of faults: ten thousand take 6 s. */
+/**
+ * Milliseconds for the validator. Its time grows with the square of the number of faults: ten thousand faults
+ * take 6 s.
+ */
 const PATIENCE = 120_000;
 
 const START: LineColumn = { line: 1, column: 1 };
@@ -30,7 +33,7 @@ const refused = (message: string, at = START, path = '$'): Verdict => ({
   entries: [{ kind: 'error', path, line: at.line, column: at.column, message }],
 });
 
-/** The verdict of a config that is not even read. */
+/** The verdict on a config that is too large to be read. */
 export function tooLarge(size: number): Verdict {
   return refused(`config of ${size} bytes; the limit is ${MAX_BYTES}: let large files be fetched by URL`);
 }
@@ -38,8 +41,8 @@ export function tooLarge(size: number): Verdict {
 let tree: Promise<string> | undefined;
 
 /**
- * The tool tree with ignition-validate, out of the lock; fetched first when it is not there. Tests have it named by
- * DRAISINE_IGNITION_TOOLS, which their verdicts are keyed by.
+ * The tool tree with ignition-validate, as the lock pins it. It is fetched if it is not there.
+ * Tests name another tree by DRAISINE_IGNITION_TOOLS, which is part of the key of their verdicts.
  */
 function validatorTree(): Promise<string> {
   const named = process.env.DRAISINE_IGNITION_TOOLS;
@@ -48,20 +51,22 @@ function validatorTree(): Promise<string> {
   return tree;
 }
 
-/** Of several packages that could not be fetched the first one tells: they mostly fail for one reason. */
+/**
+ * If several packages could not be fetched, the first reason is reported: mostly it is the reason for all.
+ */
 function unavailable(error: unknown): never {
   if (!(error instanceof Failure)) throw error;
   const lines = error.message.split('\n');
   const why = lines.find((line) => line.startsWith('error: '))?.slice('error: '.length) ?? lines[0];
-  throw new Failure(`ignition-validate, which judges configs, is not here: ${why}`, {
+  throw new Failure(`ignition-validate, which judges configs, cannot be fetched: ${why}`, {
     ...(error.where === undefined ? {} : { where: error.where }),
-    hint: error.hint ?? 'check the network; once it is in the store none is needed',
+    hint: error.hint ?? 'check the network; after the first fetch the store has it',
     exitCode: error.exitCode,
     cause: error,
   });
 }
 
-/** What ignition-validate prints of a config, on both of its outputs. */
+/** The output of ignition-validate for a config, stdout and stderr. */
 async function judge(bytes: Buffer): Promise<string> {
   const command = toolCommand(await validatorTree(), 'ignition-validate', ['-']);
   const aborts = AbortSignal.timeout(PATIENCE);
@@ -85,7 +90,7 @@ interface Printed {
   readonly message: string;
 }
 
-/** Keys with a percent sign go through printf once more. */
+/** Go formats keys with a percent sign a second time. */
 const unprinted = (text: string): string => text.replace(/%!(.?)\((?:MISSING|NOVERB)\)/g, '%$1');
 
 function readEntry(text: string): Printed | undefined {
@@ -98,7 +103,7 @@ function readEntry(text: string): Printed | undefined {
   return { kind, path: unprinted(path), ...at, message: unprinted(message) };
 }
 
-/** Entries of several lines are those of keys with line breaks. */
+/** An entry has several lines if a key has a line break. */
 function readEntries(printed: string): Printed[] {
   const lines = printed.trimEnd().split('\n');
   const texts: string[] = [];
@@ -109,7 +114,7 @@ function readEntries(printed: string): Printed[] {
   return texts.flatMap((text) => readEntry(text) ?? []);
 }
 
-/** The steps of a printed path, as far as the document has them: a key may have dots of its own. */
+/** The steps of a printed path, matched against the document, because a key may contain dots. */
 function follow(document: unknown, path: string): { readonly steps: Step[]; readonly value: unknown } {
   const steps: Step[] = [];
   let value = document;
@@ -142,11 +147,13 @@ const GO_VALUES: Readonly<Record<string, string>> = {
   number: 'a number',
 };
 
-/** The verdict of a document that could not be read as a config: what stands where, and what should. */
+/**
+ * The verdict on a document that could not be read as a config: the character found, and the one expected.
+ */
 function unreadable(bytes: Buffer, text: string, at: LineColumn, message: string): Verdict {
   const [, found = '', type = ''] =
     /^json: cannot unmarshal (.+) into Go (?:struct field \S+|value) of type (\S+)$/.exec(message) ?? [];
-  // Ignition counts from the byte after. For a text that ends too early, or too late, it has no place.
+  // Ignition's offset is that of the next byte. It has no offset for a text that ends too early or too late.
   const late = message.includes('after top-level value');
   const last = message.startsWith('invalid character') ? text.trimEnd().length - 1 : text.length;
   const offset =
@@ -162,7 +169,7 @@ function unreadable(bytes: Buffer, text: string, at: LineColumn, message: string
   return refused(`${message}; ${hint}`, placeIn(text)(offset));
 }
 
-/** The verdict of a config of which only the version was read. */
+/** The verdict on a config of which only the version was read. */
 function unsupported(text: string, message: string): Verdict {
   if (text.trim() === '') return refused(`${message}; the smallest is {"ignition":{"version":"3.3.0"}}`);
   const document: unknown = JSON.parse(text);
@@ -172,9 +179,10 @@ function unsupported(text: string, message: string): Verdict {
 }
 
 /**
- * Says of a config (JSON, spec 3.0 to 3.3) what the shipped Ignition says of it, with a hint for each entry: the pinned
- * ignition-validate judges. In addition there is a warning for each key that stands twice in an object.
- * @param writeMode how the text that the config was made from writes a file mode
+ * The verdict of the shipped Ignition on a config (JSON, spec 3.0 to 3.3), with a hint for each entry. The
+ * pinned ignition-validate makes it.
+ * A key that an object has twice is an additional warning.
+ * @param writeMode formats a mode in the form of the source text
  * @throws Failure when the validator cannot be fetched or does not run
  */
 export async function validate(
@@ -200,7 +208,7 @@ function describe(found: readonly Printed[], text: string, writeMode: (mode: num
   const version = versionOf(document);
   return found.map(({ kind, path, at, message }) => {
     const { steps, value } = follow(document, path);
-    // Without a place where a number is too large for a double: Ignition then loses them all.
+    // If a number is too large for a double, Ignition reports no places at all.
     const { line, column } = at ?? placeAt(text, steps);
     return {
       kind,
@@ -228,7 +236,7 @@ function repeated(text: string): Entry[] {
   }));
 }
 
-/** A valid config as Ignition reads it, and where its values stand in the text. */
+/** A valid config as Ignition reads it, with the places of its values in the text. */
 export interface ValidConfig {
   readonly value: JsonObject;
   place(path: readonly Step[]): LineColumn;

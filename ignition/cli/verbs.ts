@@ -38,7 +38,7 @@ async function validateCommand(
   if (!valid) process.exitCode = 1;
 }
 
-/** Writes a config, or the reason why there is none. Nothing is written on failure. */
+/** Writes a config, or the reason why there is none. On failure nothing is written. */
 async function deliver(
   file: string,
   { config, entries, secret }: { config?: unknown; entries: readonly Entry[]; secret: boolean },
@@ -136,7 +136,7 @@ async function typesCommand({ source, output }: { source: string; output?: strin
   await writeSpec(source, output);
 }
 
-const FILES_DIR = 'folder of the local files of Butane (default: that of the config)';
+const FILES_DIR = 'folder of the local files of Butane (default: the folder of the config)';
 const collect = (value: string, list: string[]): string[] => [...list, value];
 
 /** Registers `ignition validate | compile | translate | import | types` and `iso embed`. */
@@ -147,16 +147,16 @@ export function register(program: Command): void {
     .argument('<file>', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - is standard input')
     .option('--json', 'one JSON document on stdout')
     .option('--files-dir <folder>', FILES_DIR)
-    .option('--strict', 'also what Ignition itself does not look at: what stops a boot is an error')
-    .option('--image <name>', 'with --strict: the image the machine runs', 'n100')
-    .description('says what the shipped Ignition would say: exit 0 valid, 1 invalid')
+    .option('--strict', 'also checks that Ignition does not make: a fault that stops the boot is an error')
+    .option('--image <name>', 'with --strict: the image of the machine', 'n100')
+    .description('checks a config with the shipped Ignition: exit code 0 valid, 1 invalid')
     .action(validateCommand);
   ignition
     .command('compile')
     .argument('<file>', 'TypeScript (.ts) or Butane (.bu, .yaml); - is standard input, in Butane')
     .option('-d, --files-dir <folder>', FILES_DIR)
     .option('-o, --output <file>', 'where to write the JSON (default: stdout)')
-    .description('turns TypeScript or Butane into the JSON that Ignition takes')
+    .description('compiles TypeScript or Butane to the JSON that Ignition accepts')
     .action(compileCommand);
   ignition
     .command('translate')
@@ -164,7 +164,7 @@ export function register(program: Command): void {
     .option('-o, --output <file>', 'where to write the JSON (default: stdout)')
     .option(
       '--filesystem <name=path>',
-      'spec 2: where a named filesystem is mounted; may repeat',
+      'spec 2: the mount point of a named filesystem; repeatable',
       collect,
       [],
     )
@@ -179,7 +179,7 @@ export function register(program: Command): void {
   ignition
     .command('types')
     .requiredOption('--source <folder>', 'unpacked source package ignition')
-    .option('-o, --output <file>', 'where to write the module instead')
+    .option('-o, --output <file>', 'where to write the module (default: over the committed one)')
     .description('generates ignition/spec/generated.ts from the schemas of the source package')
     .action(typesCommand);
   const iso = program.command('iso').description('machine configs in ISO images');
@@ -188,7 +188,7 @@ export function register(program: Command): void {
     .argument('<iso>', 'ISO image that draisine build has made: a file')
     .argument('[config]', 'JSON, Butane (.bu, .yaml) or TypeScript (.ts); - is standard input')
     .option('-o, --output <file>', 'where to write the image (default: over it)')
-    .option('--remove', 'take the config out again')
-    .description('puts a machine config into an ISO image, in place of one that is there')
+    .option('--remove', 'remove the config from the image')
+    .description('puts a machine config into an ISO image; replaces the one that it has')
     .action(embedCommand);
 }

@@ -12,15 +12,18 @@ import { interpolate, isTrue, itemsOf, type Lost, memberOf, membersOf, textOf } 
 import { type Project, serviceOptions } from './service.ts';
 import { toSource } from './source.ts';
 
-/** What became of a compose file. */
+/** The result of reading a compose file. */
 export interface Imported {
   /** TypeScript that exports a machine; absent when the file cannot be read. */
   readonly text?: string;
-  /** What was not taken over, with its place in the compose file. */
+  /** Options that were not taken over, with their places in the compose file. */
   readonly entries: readonly Entry[];
 }
 
-/** Values of variables: those of .env beside the file. The environment of this process is no input. */
+/**
+ * Values of variables, from the file `.env` beside the compose file. The environment of this process is not
+ * used.
+ */
 function variablesOf(folder: string): Map<string, string> {
   const file = join(folder, '.env');
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split(/\r?\n/) : [];
@@ -51,7 +54,7 @@ function networksOf(root: SourceNode, lost: Lost): Map<string, ContainerNetworkO
       for (const { key: option, at } of membersOf(value)) {
         if (!['internal', 'enable_ipv6', 'ipam', 'name', 'external'].includes(option))
           lost(at, `${option} of the network ${key} is not taken over`);
-        if (option === 'external') lost(at, `the network ${key} of another file is made here, too`);
+        if (option === 'external') lost(at, `the network ${key} belongs to another file; the result makes it as well`);
       }
       return [
         [
@@ -78,7 +81,10 @@ function volumeOptions(root: SourceNode, lost: Lost): void {
 
 const KNOWN = ['services', 'networks', 'volumes', 'secrets', 'version', 'name'];
 
-/** Services by name, those that others await with a check that counts as their start. */
+/**
+ * Services by name. A service with a health check that another service waits for counts as started when it is
+ * healthy.
+ */
 function containersOf(root: SourceNode, project: Project): Map<string, ContainerOptions> {
   const containers = new Map<string, ContainerOptions>();
   for (const { key, value } of membersOf(memberOf(root, 'services'))) {
@@ -107,9 +113,9 @@ export default machine(${body});
 }
 
 /**
- * A machine that runs the services of a compose file (Compose Specification), as TypeScript.
+ * Makes TypeScript of a compose file (Compose Specification): a machine that runs its services.
  * @param file path of the compose file, for its name and its .env
- * @param output where the result will be written: its import of this project is relative to that
+ * @param output path of the result: its import of this project is relative to it
  */
 export function importCompose(text: string, file: string, output?: string): Imported {
   const parsed = parseYaml(text);
@@ -150,7 +156,7 @@ export function importCompose(text: string, file: string, output?: string): Impo
   return { text: render(options, file, output), entries };
 }
 
-/** What machine() would say of the result is told now. */
+/** Runs machine() on the result, to report its errors now. */
 function checkResult(options: object, tell: (message: string) => void): void {
   try {
     machine(options as Parameters<typeof machine>[0]);

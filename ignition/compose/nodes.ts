@@ -1,26 +1,26 @@
 import type { Member, SourceNode } from '../base/node.ts';
 
-/** What a compose file writes in two or three ways, read in one. */
+/** Options that a compose file may write in two or three ways, read into one form. */
 
-/** Tells that something is not taken over, and what to do. */
+/** Reports an option that is not taken over, with a hint. */
 export type Lost = (at: number, message: string) => void;
 
-/** The members of a map; nothing for another node. */
+/** The members of a map; none for any other node. */
 export const membersOf = (node: SourceNode | undefined): readonly Member[] =>
   node?.kind === 'map' ? node.members : [];
 
-/** The items of a list. Another node is a list of itself. */
+/** The items of a list. Any other node is a list with one item. */
 export const itemsOf = (node: SourceNode | undefined): readonly SourceNode[] =>
   node?.kind === 'list' ? node.items : node === undefined ? [] : [node];
 
-/** The value of a key of a map; undefined when it is not there. */
+/** The value of a key of a map; undefined if the key is missing. */
 export const memberOf = (node: SourceNode | undefined, key: string): SourceNode | undefined =>
   membersOf(node).find((member) => member.key === key)?.value;
 
-/** The text of a scalar; empty for another node. */
+/** The text of a scalar; empty for any other node. */
 export const textOf = (node: SourceNode | undefined): string => (node?.kind === 'scalar' ? node.text : '');
 
-/** Whether a scalar says true (YAML 1.1). */
+/** Whether a scalar is true (YAML 1.1). */
 export const isTrue = (node: SourceNode | undefined): boolean => /^(true|yes|on)$/i.test(textOf(node));
 
 /** A text, or a list of them. */

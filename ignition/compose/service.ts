@@ -14,17 +14,17 @@ import {
   wordsOf,
 } from './nodes.ts';
 
-/** Options that are filled in key by key. */
+/** Options of a container, filled in key by key. */
 type Draft = { -readonly [Key in keyof ContainerOptions]?: ContainerOptions[Key] };
 
-/** What a service may refer to, and what it brings besides itself. */
+/** The other parts of the file that a service may refer to, and the parts that it adds besides itself. */
 export interface Project {
   readonly name: string;
   readonly lost: Lost;
-  /** Secrets of the file with their sources. */
+  /** Secrets of the file, with their sources. */
   readonly secrets: ReadonlyMap<string, Text>;
   readonly networks: ReadonlySet<string>;
-  /** Folders of the host that stand for paths beside the compose file. */
+  /** Folders of the machine that replace folders beside the compose file. */
   readonly folders: Set<string>;
   /** Services that others wait for until they are healthy. */
   readonly awaited: Set<string>;
@@ -32,7 +32,7 @@ export interface Project {
 
 type Key = (value: SourceNode, draft: Draft, project: Project) => void;
 
-/** The whole name of an image: short ones are Docker Hub's. */
+/** The full name of an image. A short name means Docker Hub. */
 export function qualifiedImage(image: string): string {
   const [first = '', ...rest] = image.split('/');
   const hasRegistry = rest.length > 0 && /[.:]|^localhost$/.test(first);
@@ -51,12 +51,12 @@ const user: Key = (value, draft, { lost }) => {
   const number = numberOf(value, name, 'user', lost);
   if (number === undefined) return;
   draft.user = number;
-  // Docker's default is the group that the image names for the user, mostly the number of the user.
+  // Docker uses the group that the image has for the user, mostly the one with the user's number.
   const own = group === undefined ? undefined : numberOf(value, group, 'group', lost);
   if (own !== undefined && own !== number) draft.group = own;
 };
 
-/** The ports of a short form, one for each of a range; undefined for what is none. */
+/** The ports of a short form, one for each port of a range; undefined for a text that is none. */
 export function portOf(text: string): PublishedPort[] | undefined {
   const [, address, host, container = '', protocol] =
     /^(?:(\[[^\]]+\]|[0-9]+(?:\.[0-9]+){3}):)?(?:([0-9]+(?:-[0-9]+)?)?:)?([0-9]+(?:-[0-9]+)?)(?:\/(tcp|udp))?$/.exec(
@@ -91,13 +91,13 @@ const ports: Key = (value, draft, { lost }) => {
     else if (!/:/.test(text.replace(/\[[^\]]*\]/, '')))
       lost(
         item.at,
-        `no port of the host is named for ${text}: the result takes the same; check that it is free`,
+        `${text} names no port of the host: the result uses the same number; check that it is free`,
       );
     return (found ?? []).map((port) => (Object.keys(port).length === 1 ? port.host : port));
   });
 };
 
-/** A path of the host. Those beside the compose file are moved to a folder of the machine. */
+/** A path of the host. A path beside the compose file moves to a folder of the machine. */
 function hostPath(source: string, at: number, { name, lost, folders }: Project): string {
   if (source.startsWith('/')) return source;
   const path = `/var/lib/${name}/${source.replace(/^(\.{1,2}|~)\//, '').replace(/^\.$/, '')}`.replace(
@@ -105,7 +105,7 @@ function hostPath(source: string, at: number, { name, lost, folders }: Project):
     '',
   );
   folders.add(path);
-  lost(at, `${source} lies beside the compose file: the result has ${path}; copy what is in it there`);
+  lost(at, `${source} lies beside the compose file: the result uses ${path}; copy the contents there`);
   return path;
 }
 
@@ -127,7 +127,7 @@ function mount(item: SourceNode, draft: Draft, project: Project): Volume[] {
   if (/\/docker\.sock$/.test(source)) {
     lost(
       item.at,
-      "Docker's socket is not there and is not mounted; podman has no daemon that rules the machine",
+      "Docker's socket is not mounted: podman has no daemon that controls the machine",
     );
     return [];
   }
@@ -157,7 +157,7 @@ function testOf(test: SourceNode | undefined): string | undefined {
 const healthcheck: Key = (value, draft, { lost }) => {
   const command = testOf(memberOf(value, 'test'));
   if (command === undefined || isTrue(memberOf(value, 'disable'))) {
-    lost(value.at, 'a check that is switched off is not taken over; that of the image runs');
+    lost(value.at, 'a disabled health check is not taken over; the check of the image runs');
     return;
   }
   const spans = { interval: 'interval', timeout: 'timeout', startPeriod: 'start_period' } as const;
@@ -174,9 +174,9 @@ const healthcheck: Key = (value, draft, { lost }) => {
 const environment: Key = (value, draft, { lost }) => {
   const named = pairsOf(value).flatMap(([key, text, at]): [string, string][] => {
     if (text === undefined)
-      lost(at, `${key} has no value: Docker takes that of your shell; write it into the result`);
+      lost(at, `${key} has no value: Docker takes the value from your shell; write it into the result`);
     else if (/(PASSWORD|PASSWD|SECRET|TOKEN|_KEY)$/i.test(key) && text !== '')
-      lost(at, `${key} stands in the result for everybody to read; move it into secretEnvironment`);
+      lost(at, `everybody can read ${key} in the result; move it into secretEnvironment`);
     return text === undefined ? [] : [[key, text]];
   });
   draft.environment = { ...draft.environment, ...Object.fromEntries(named) };
@@ -249,7 +249,7 @@ const tmpfs: Key = (value, draft, { lost }) => {
   draft.tmpfs = [...(draft.tmpfs ?? []), ...paths];
 };
 
-/** `512m`, `1gb` as systemd writes them. */
+/** Sizes such as `512m` and `1gb`, as systemd writes them. */
 const memoryText = (text: string): string =>
   text.replace(/\s*([bkmgt])b?$/i, (_all, unit: string) => (/b/i.test(unit) ? '' : unit.toUpperCase()));
 
@@ -277,7 +277,7 @@ const deploy: Key = (value, draft, project) => {
 const restart: Key = (value, _draft, { lost }) => {
   const policy = textOf(value);
   if (!/^(always|unless-stopped|on-failure(:\d+)?)$/.test(policy))
-    lost(value.at, `restart: ${policy} is not taken over: systemd starts it again whenever it ends`);
+    lost(value.at, `restart: ${policy} is not taken over: systemd restarts the container whenever it ends`);
 };
 
 const PULL: Readonly<Record<string, ContainerOptions['pull']>> = {
@@ -299,7 +299,7 @@ const labels: Key = (value, draft) => {
 
 const ignored: Key = () => {};
 
-/** Keys of a service by what is made of them (Compose Specification, 05-services.md). */
+/** Keys of a service, by their counterpart in the result (Compose Specification, 05-services.md). */
 const KEYS: Readonly<Record<string, Key>> = {
   image: (value, draft) => {
     draft.image = qualifiedImage(textOf(value));
@@ -338,13 +338,16 @@ const KEYS: Readonly<Record<string, Key>> = {
   restart,
   pull_policy: pullPolicy,
   labels,
-  // Of no effect between containers of one network, or on a machine without a terminal.
+  // Without effect between containers of one network, or on a machine without a terminal.
   expose: ignored,
   tty: ignored,
   stdin_open: ignored,
 };
 
-/** The options of a service; undefined for one without an image. What is not taken over is told. */
+/**
+ * The options of a service; undefined for a service without an image. Reports options that are not taken
+ * over.
+ */
 export function serviceOptions(
   name: string,
   service: SourceNode,

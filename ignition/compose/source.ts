@@ -9,7 +9,7 @@ const quote = (text: string): string =>
 
 const keyText = (key: string): string => (/^[A-Za-z_$][\w$]*$/.test(key) ? key : quote(key));
 
-/** `parts` on one line where they fit, else one below the other. `taken`: columns before it. */
+/** `parts` on one line if they fit, otherwise one on each line. `taken`: columns in use before them. */
 function layOut(
   open: string,
   parts: readonly string[],
@@ -25,7 +25,11 @@ function layOut(
   return `${open}\n${parts.map((part) => `${inner}${part},\n`).join('')}${indent}${close}`;
 }
 
-/** A value as an expression. @param indent of the line that it begins on; @param taken columns of that before it */
+/**
+ * A value as an expression.
+ * @param indent indentation of the line on which it begins
+ * @param taken columns in use before it
+ */
 export function toSource(value: unknown, indent = '', taken = 0): string {
   if (typeof value === 'string') return quote(value);
   if (isSecret(value)) return `secret(${toSource(value.secret, indent, taken)})`;

@@ -25,7 +25,7 @@ export function placeIn(text: string): (offset: number) => LineColumn {
   };
 }
 
-/** The offset of a line and a column as Ignition counts them; the end of the text for what lies beyond it. */
+/** The offset of a line and a column as Ignition counts them. The end of the text for a place beyond it. */
 export function offsetOf(text: string, { line, column }: LineColumn): number {
   let start = 0;
   for (let left = line; left > 1; left--) {
@@ -37,7 +37,10 @@ export function offsetOf(text: string, { line, column }: LineColumn): number {
   return Math.min(text.length, start + rest.subarray(0, Math.max(0, column - 1)).toString().length);
 }
 
-/** The syntax tree of a text; what follows a fault is left out. @throws Failure for one nested too deeply to be walked */
+/**
+ * The syntax tree of a text, up to its first fault.
+ * @throws Failure for a text that is nested too deeply
+ */
 function parse(text: string, errors: ParseError[] = []): Node | undefined {
   try {
     return parseTree(text, errors, { disallowComments: true });
@@ -47,22 +50,25 @@ function parse(text: string, errors: ParseError[] = []): Node | undefined {
   }
 }
 
-/** Offset of the first place where a text is no JSON, or its end. */
+/** Offset of the first place where a text is not JSON; its length if there is none. */
 export function faultOffset(text: string): number {
   const errors: ParseError[] = [];
   parse(text, errors);
   return Math.min(text.length, errors[0]?.offset ?? text.length);
 }
 
-/** A key that stands twice in one object. */
+/** A key that an object has twice. */
 export interface RepeatedKey {
   readonly path: readonly Step[];
-  /** Offsets of the later and of the first one. */
+  /** Offsets of the later and of the first occurrence. */
   readonly at: number;
   readonly first: number;
 }
 
-/** Tokens by their numbers in jsonc-parser, whose own names are a const enum and thus none for a single module. */
+/**
+ * Numbers of tokens in jsonc-parser. Its own names are a const enum, which a module that is compiled alone
+ * cannot use.
+ */
 const TOKEN = {
   openBrace: 1,
   closeBrace: 2,
@@ -81,7 +87,7 @@ interface Open {
   step: Step;
 }
 
-/** Keys that stand twice in an object of a JSON text, in its order. */
+/** Keys that an object of a JSON text has twice, in the order of the text. */
 export function repeatedKeys(text: string): readonly RepeatedKey[] {
   const scanner = createScanner(text, true);
   const open: Open[] = [];
@@ -106,7 +112,7 @@ export function repeatedKeys(text: string): readonly RepeatedKey[] {
 }
 
 function convert(node: Node, text: string): SourceNode {
-  // Ignition's messages point behind the bracket of an object or list.
+  // Ignition's offsets of objects and lists are those after the opening bracket.
   if (node.type === 'object') {
     const members = (node.children ?? []).flatMap(({ children = [] }) => {
       const [key, value] = children;
@@ -154,7 +160,7 @@ export function valueAt(
   return { path, at: node?.offset ?? 0 };
 }
 
-/** The place of the deepest value that a text has along a path. */
+/** The place in the text of the deepest value along a path. */
 export function placeAt(text: string, path: readonly Step[]): LineColumn {
   const root = parse(text);
   const nodes = path.map((_, index) => root && findNodeAtLocation(root, path.slice(0, index + 1)));

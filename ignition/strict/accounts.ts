@@ -3,7 +3,7 @@ import { member, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { accountsOf } from './paths.ts';
 
-/** Accounts in groups that are neither in the image nor in the config: useradd(8) fails, and with it the boot. */
+/** Accounts in groups that neither the image nor the config has: useradd(8) fails, and so does the boot. */
 export function checkGroups(config: JsonObject, groupFile: string): Finding[] {
   const users = structs(member(config.passwd, 'users'));
   const groups = new Set([
@@ -30,7 +30,7 @@ export function checkGroups(config: JsonObject, groupFile: string): Finding[] {
   });
 }
 
-/** A hash of crypt(5), an empty one, or one that nothing matches. */
+/** A hash of crypt(5), an empty one, or one that no password matches. */
 const HASH = /^(\$\S+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}|[!*x].*|)$/;
 
 /** Names that useradd(8) refuses in any of its versions. */
@@ -99,7 +99,7 @@ export function checkUsers(config: JsonObject, passwdFile: string): Finding[] {
   });
 }
 
-/** Passwords written out, keys that are none, and homes that useradd(8) refuses. */
+/** Passwords in plain text, and homes that useradd(8) refuses. */
 export function checkAccounts(config: JsonObject): Finding[] {
   const groups = structs(member(config.passwd, 'groups')).map((group, index) => ({
     holder: group,
@@ -110,12 +110,12 @@ export function checkAccounts(config: JsonObject): Finding[] {
   const plain = holders.flatMap(({ holder, at }): Finding[] => {
     if (HASH.test(textOf(holder.passwordHash))) return [];
     const message =
-      'this is no hash of a password: nobody can log in with it, and if it is the password itself, everybody can read it; make one with: openssl passwd -6';
+      'not the hash of a password: nobody can log in with it, and a password in plain text can be read by everybody; make a hash with: openssl passwd -6';
     return [{ path: [...at, 'passwordHash'], message }];
   });
   const relative = users.flatMap(({ home, at }): Finding[] => {
     if (home.startsWith('/')) return [];
-    const message = `the home ${home} is not absolute, which useradd refuses, and that stops the boot; write /home/${home}`;
+    const message = `the home ${home} is not absolute, so useradd refuses it, which stops the boot; write /home/${home}`;
     return [{ kind: 'error', path: [...at, 'homeDir'], message }];
   });
   return [...plain, ...badKeys(config), ...relative];

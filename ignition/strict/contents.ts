@@ -5,39 +5,39 @@ import type { Step } from '../base/step.ts';
 import type { Json, JsonObject } from '../json/value.ts';
 import type { Finding } from './finding.ts';
 
-/** Text kept of a file; unit files and quadlets are far smaller. */
+/** Bytes of a file that are kept as text. Unit files and quadlets are far smaller. */
 const TEXT_MAX = 1024 * 1024;
-/** Contents are unpacked up to here and no further: more fits nowhere. */
+/** Limit for unpacking, in bytes: larger contents fit on no machine. */
 const UNPACKED_MAX = 8 * 1024 ** 3;
 
-/** Items, members and scalars of a decoded config that Ignition found valid: types are as its shape says. */
+/** Items, members and scalars of a config that Ignition found valid, so their types are those of the spec. */
 export const structs = (value: Json | undefined): readonly JsonObject[] =>
   Array.isArray(value) ? (value as readonly JsonObject[]) : [];
 
-/** A member of an object of a valid config; undefined where there is none. */
+/** A member of an object of a valid config; undefined if it is missing. */
 export const member = (value: Json | undefined, name: string): Json | undefined =>
   (value as JsonObject | undefined)?.[name];
 
-/** A string of a valid config; empty where there is none. */
+/** A string of a valid config; empty if it is missing. */
 export const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 
-/** A number of a valid config; 0 where there is none. */
+/** A number of a valid config; 0 if it is missing. */
 export const numberOf = (value: Json | undefined): number => (value === undefined ? 0 : Number(value));
 
-/** A text the config puts on the machine. */
+/** A text that the config writes to the machine. */
 export interface PlacedText {
-  /** Absolute, on the machine. */
+  /** Absolute path on the machine. */
   readonly path: string;
   readonly at: readonly Step[];
   readonly text: string;
 }
 
-/** A file that the config puts on the machine. */
+/** A file that the config writes to the machine. */
 export interface ConfigFile extends PlacedText {
-  /** Bytes; of contents out of reach only what is known of them. */
+  /** Bytes. If contents cannot be reached, only the known part. */
   readonly size: number;
   readonly executable: boolean;
-  /** Some of the contents are fetched by the machine. */
+  /** Whether the machine fetches a part of the contents. */
   readonly remote: boolean;
 }
 
@@ -57,7 +57,7 @@ async function unpack(data: Buffer): Promise<Contents> {
   return { text: Buffer.concat(head).toString('utf8'), size };
 }
 
-/** The contents at `source`, unless they are somewhere else or do not unpack: then a finding says so. */
+/** The contents at `source`. Contents that are elsewhere or do not unpack give a finding instead. */
 async function contentsOf(
   resource: Json | undefined,
   at: readonly Step[],
@@ -69,7 +69,7 @@ async function contentsOf(
   const data = dataOf(source);
   if (data === undefined) {
     const where = source.replace(/[?#].*$/s, '').slice(0, 200); // a query may hold a secret
-    findings.push({ path, message: `contents at ${where} are out of reach and were not looked at` });
+    findings.push({ path, message: `contents at ${where} are fetched by the machine and were not checked` });
     return undefined;
   }
   if (textOf(member(resource, 'compression')) !== 'gzip') {
@@ -100,7 +100,7 @@ async function readFile(file: JsonObject, index: number, findings: Finding[]): P
   };
 }
 
-/** The files of a config. Contents out of reach are told as findings. */
+/** The files of a config. Contents that cannot be reached are reported as findings. */
 export async function readFiles(config: JsonObject, findings: Finding[]): Promise<ConfigFile[]> {
   const files: ConfigFile[] = [];
   for (const [index, file] of structs(member(config.storage, 'files')).entries()) {
@@ -109,7 +109,7 @@ export async function readFiles(config: JsonObject, findings: Finding[]): Promis
   return files;
 }
 
-/** Configs that the machine fetches, to merge with this one or to take instead. */
+/** Configs that the machine fetches, to merge with this one or to replace it. */
 export function otherConfigs(config: JsonObject): Finding[] {
   const other = member(config.ignition, 'config');
   const merged = structs(member(other, 'merge')).map((each, index) => ({ each, steps: ['merge', index] }));
@@ -120,7 +120,7 @@ export function otherConfigs(config: JsonObject): Finding[] {
       : [
           {
             path: ['ignition', 'config', ...steps, 'source'],
-            message: 'a config of its own, not looked at; validate it by itself',
+            message: 'the machine fetches this config, so it was not checked; validate it separately',
           },
         ],
   );

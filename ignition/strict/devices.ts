@@ -6,7 +6,10 @@ import { hasModule, type ImageView } from './image.ts';
 import { isQuadlet } from './quadlets.ts';
 import { type ConfigUnit, lineWith, settings } from './units.ts';
 
-/** Drivers by the name of what they drive: of each group one must be there. Disks need their bus and their class. */
+/**
+ * Drivers by the beginning of a device's name. Of each group one driver must be there: one for the bus, one
+ * for the class of disk.
+ */
 const DRIVERS: readonly (readonly [RegExp, readonly (readonly string[])[]])[] = [
   [/^\/dev\/disk\/by-id\/ata-/, [['ahci'], ['sd_mod']]],
   [/^\/dev\/disk\/by-id\/usb-/, [['usb_storage', 'uas'], ['sd_mod']]],
@@ -36,7 +39,7 @@ const DRIVERS: readonly (readonly [RegExp, readonly (readonly string[])[]])[] = 
   [/^\/dev\/(video[0-9]|dvb\/)/, [['uvcvideo']]],
 ];
 
-/** What is missing for a device, or undefined where the image has it or nothing is known of the name. */
+/** The missing drivers of a device; undefined if the image has them, or if nothing is known of the name. */
 function missingDriver(image: ImageView, device: string): string | undefined {
   const groups = DRIVERS.find(([pattern]) => pattern.test(device))?.[1] ?? [];
   const missing = groups.find((group) => !group.some((name) => hasModule(image, name)));
@@ -46,11 +49,11 @@ function missingDriver(image: ImageView, device: string): string | undefined {
 interface Named {
   readonly device: string;
   readonly at: readonly Step[];
-  /** Said before the finding: a line of a unit. */
+  /** Prefix of the finding: a line of a unit. */
   readonly prefix: string;
 }
 
-/** Devices that stand in sections of their own. */
+/** Devices in sections of their own. */
 function ofStorage(config: JsonObject): Named[] {
   const named = (device: string, ...at: Step[]): Named => ({ device, at: ['storage', ...at], prefix: '' });
   const lists = ['disks', 'filesystems', 'luks'].flatMap((list) =>
@@ -68,7 +71,7 @@ function ofStorage(config: JsonObject): Named[] {
 
 const DEVICE = /\/dev\/[A-Za-z0-9._:+/-]+/g;
 
-/** Devices in units, quadlets and scripts: what a pool is made of, what a container is given. */
+/** Devices in units, quadlets and scripts, for example the disks of a pool and the devices of a container. */
 function ofTexts(units: readonly ConfigUnit[], files: readonly ConfigFile[]): Named[] {
   const fromUnits = units.flatMap(({ file, dropins }) => [...(file ? [file] : []), ...dropins]);
   const fromFiles = files.filter((file) => isQuadlet(file) || file.executable);
@@ -81,18 +84,18 @@ function ofTexts(units: readonly ConfigUnit[], files: readonly ConfigFile[]): Na
   );
 }
 
-/** Kernel modules of file systems whose name is another one. */
+/** Kernel modules of file systems that have another name. */
 const FILESYSTEM_MODULES: Readonly<Record<string, string>> = {
   nfs4: 'nfsv4',
   smb3: 'cifs',
   iso9660: 'isofs',
   ntfs: 'ntfs3',
 };
-/** Not of a module, or of one that says nothing of what is asked. */
+/** File systems without a module. */
 const NO_MODULE =
   /^(none|bind|auto|tmpfs|ramfs|swap|proc|sysfs|devtmpfs|cgroup2?|hugetlbfs|fuse\..*|fuseblk)$/;
 
-/** File systems that .mount units ask for. */
+/** File systems of .mount units. */
 export function checkMounts(units: readonly ConfigUnit[], image: ImageView): Finding[] {
   return units.flatMap(({ name, file }): Finding[] => {
     const type = name.endsWith('.mount') && file ? settings(file.text, 'Type').at(-1) : undefined;

@@ -1,11 +1,11 @@
 import type { Step } from '../base/step.ts';
 
-/** What a check beyond Ignition's own found. */
+/** The result of a check that Ignition itself does not make. */
 export interface Finding {
-  /** An error stops the boot; all else is a warning. */
+  /** An error stops the boot; a warning does not. */
   readonly kind?: 'error' | 'warning';
-  /** Where in the config. */
+  /** The path in the config. */
   readonly path: readonly Step[];
-  /** What is wrong; how to fix it. */
+  /** The problem, then a hint. */
   readonly message: string;
 }

@@ -2,14 +2,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../../build/image/image.ts';
 
-/** What checks may ask of the image that a machine runs. */
+/** The image of a machine, as far as checks need it. */
 export interface ImageView {
   readonly name: string;
   /** Folder with the image's usr/, without its kernel modules. */
   readonly root: string;
   /** Tool tree with bubblewrap. */
   readonly sandbox: string;
-  /** Names of the kernel's modules and of what is compiled in, with `_` for `-`. */
+  /** Names of the kernel's modules and built-in drivers, with `_` for `-`. */
   readonly modules: ReadonlySet<string>;
 }
 
@@ -25,14 +25,18 @@ function builtinModules(root: string): string[] {
   );
 }
 
-/** The description of an image. @throws Failure for one that is not there */
+/**
+ * The description of an image.
+ * @throws Failure if there is no such image
+ */
 export async function namedImage(name: string): Promise<Image> {
   return await (await import('../../build/product/images.ts')).readImage(name);
 }
 
 /**
- * The image out of the lock, made first when it is not in the store: packages are fetched, no kernel is compiled. Of a
- * kernel of our own its configuration is made, with its source and compiler: that says what is built in.
+ * The image, made from the lock if the store does not have it. Packages are fetched, no kernel is compiled.
+ * For an image with a kernel of its own, the kernel's configuration is made with its source and compiler,
+ * because it says what is built in.
  */
 export async function viewImage({ name, kernel }: Image): Promise<ImageView> {
   const [{ loadImage }, { buildTargets }, { sdkTree }] = await Promise.all([
@@ -47,18 +51,18 @@ export async function viewImage({ name, kernel }: Image): Promise<ImageView> {
   return { name, root, sandbox: await sdkTree('sdk-image'), modules };
 }
 
-/** Whether the image has a kernel module, or has it built in. */
+/** Whether the image has a kernel module, as a file or built in. */
 export const hasModule = ({ modules }: ImageView, name: string): boolean => modules.has(moduleName(name));
 
 /** Whether the image has a program in /usr/bin or /usr/sbin. */
 export const hasProgram = ({ root }: ImageView, name: string): boolean =>
   ['usr/sbin', 'usr/bin'].some((folder) => existsSync(join(root, folder, name)));
 
-/** Where a path of the image is on this host: /etc begins as the defaults below /usr. */
+/** The path on this host of a path of the image: /etc is in the defaults below /usr. */
 export const imageFile = ({ root }: ImageView, path: string): string =>
   join(root, path.startsWith('/etc/') ? `/usr/share/draisine${path}` : path);
 
-/** Text of a file of the image, below /usr or a default of /etc; undefined when it has none. */
+/** Text of a file of the image, below /usr or of a default of /etc; undefined if there is none. */
 export function imageText(image: ImageView, path: string): string | undefined {
   const file = imageFile(image, path);
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;

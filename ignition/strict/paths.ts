@@ -7,7 +7,10 @@ import { member, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { type ImageView, imageFile } from './image.ts';
 
-/** Paths of a config against each other and against what the machine has before Ignition writes: /etc and the homes. */
+/**
+ * Compares the paths of a config with each other, and with the files that the machine has before Ignition
+ * writes: /etc and the homes.
+ */
 
 type List = 'files' | 'directories' | 'links';
 
@@ -29,7 +32,7 @@ function nodesOf(config: JsonObject): ConfigNode[] {
   );
 }
 
-/** A user of the config, and where in the config it is. */
+/** A user of the config, and the path of its entry. */
 export interface Account {
   readonly name: string;
   readonly home: string;
@@ -37,7 +40,7 @@ export interface Account {
   readonly user: JsonObject;
 }
 
-/** The accounts of a config with their homes (useradd(8): /home/NAME where none is given). */
+/** The accounts of a config with their homes. Without `homeDir` it is /home/NAME (useradd(8)). */
 export function accountsOf(config: JsonObject): Account[] {
   return structs(member(config.passwd, 'users')).map((user, index) => {
     const name = textOf(user.name);
@@ -49,11 +52,11 @@ export function accountsOf(config: JsonObject): Account[] {
 interface Present {
   readonly kind: 'a file' | 'a folder' | 'a link';
   readonly target?: string;
-  /** Who puts it there. */
+  /** The owner of the file, for messages. */
   readonly by: string;
 }
 
-/** Undefined where nothing is, as below a path that is a file. */
+/** The kind of the node; undefined if there is none, for example below a file. */
 function statAt(file: string): Stats | undefined {
   try {
     return lstatSync(file, { throwIfNoEntry: false });
@@ -70,7 +73,9 @@ function presentAt(file: string, by: string): Present | undefined {
   return { kind: stat.isDirectory() ? 'a folder' : 'a file', by };
 }
 
-/** What is at a path before Ignition writes: of the image's /etc, or copied from /etc/skel into a new home. */
+/**
+ * The node at a path before Ignition writes: in the image's /etc, or copied from /etc/skel into a new home.
+ */
 function before(path: string, image: ImageView, accounts: readonly Account[]): Present | undefined {
   if (path.startsWith('/etc/')) return presentAt(imageFile(image, path), `the image ${image.name}`);
   const skeleton = imageFile(image, '/etc/skel');
@@ -81,7 +86,7 @@ function before(path: string, image: ImageView, accounts: readonly Account[]): P
   return copied ? presentAt(join(skeleton, below), 'useradd, from /etc/skel,') : undefined;
 }
 
-/** Whether Ignition 2.14 writes a node over what is there (docs/operator-notes.md, "overwrite"). */
+/** Whether Ignition 2.14 replaces an existing node (docs/operator-notes.md, "overwrite"). */
 function passes({ list, node }: ConfigNode, { kind, target }: Present): boolean {
   if (node.overwrite === true) return true;
   if (list === 'directories') return kind === 'a folder';
@@ -89,7 +94,7 @@ function passes({ list, node }: ConfigNode, { kind, target }: Present): boolean 
   return kind === 'a file' && member(node.contents, 'source') === undefined;
 }
 
-/** Nodes where something is already that they may not replace: Ignition stops there, and with it the boot. */
+/** Nodes whose path is taken, without the right to replace: Ignition fails there, and so does the boot. */
 function occupied(nodes: readonly ConfigNode[], image: ImageView, accounts: readonly Account[]): Finding[] {
   return nodes.flatMap((each): Finding[] => {
     const there = before(each.path, image, accounts);
@@ -100,7 +105,7 @@ function occupied(nodes: readonly ConfigNode[], image: ImageView, accounts: read
 }
 
 /**
- * Nodes below a path that the config makes a file, or that is one in the image: it cannot be a folder, too
+ * Nodes below a path that is a file, in the config or in the image: a file cannot be a folder as well
  * (coreos/ignition#1457).
  */
 function belowFiles(nodes: readonly ConfigNode[], image: ImageView, accounts: readonly Account[]): Finding[] {
@@ -128,7 +133,9 @@ const isOwnedBy = (node: JsonObject, { name, user }: Account): boolean => {
   return textOf(member(owner, 'name')) === name || (id !== undefined && id === user.uid);
 };
 
-/** Folders between a home and what a config writes there for its user: Ignition makes them for root. */
+/**
+ * Folders between a home and a file that the config writes there for the user: Ignition makes them for root.
+ */
 function rootsParents(nodes: readonly ConfigNode[], accounts: readonly Account[]): Finding[] {
   const written = new Set(nodes.map(({ path }) => path));
   return nodes.flatMap(({ path, at, node }): Finding[] => {
@@ -140,12 +147,12 @@ function rootsParents(nodes: readonly ConfigNode[], accounts: readonly Account[]
     }
     if (parents.length === 0) return [];
     const them = parents.join(', ');
-    const message = `${owner.name} gets ${path}, and root keeps ${them}, which Ignition makes on the way; list ${parents.length === 1 ? 'it' : 'them'} in directories with the same user and group`;
+    const message = `${path} belongs to ${owner.name}, but Ignition makes ${them} on the way, for root; list ${parents.length === 1 ? 'it' : 'them'} in directories with the same user and group`;
     return [{ path: at, message }];
   });
 }
 
-/** Where the nodes of a config stop a boot, or do not belong to whom they are for. */
+/** Nodes of a config that make the boot fail, or that end up with the wrong owner. */
 export function checkPaths(config: JsonObject, image: ImageView): Finding[] {
   const nodes = nodesOf(config);
   const accounts = accountsOf(config);

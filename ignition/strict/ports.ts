@@ -13,25 +13,28 @@ interface Claim {
   /** The range includes both ends. */
   readonly from: number;
   readonly to: number;
-  /** Empty: every address; 0.0.0.0 and [::] every one of their kind. */
+  /** Empty: every address. 0.0.0.0: every IPv4 address. [::]: every IPv6 address. */
   readonly address: string;
-  /** As shown: a path of the config, or what the image runs. */
+  /** The owner in messages: a path of the config, or a service of the image. */
   readonly owner: string;
-  /** Absent of the image's own. */
+  /** The path in the config; absent for services of the image. */
   readonly at?: readonly Step[];
-  /** A unit and the socket it is started by share a port: the name without its type. */
+  /** The name of the unit without its type: a service and the socket that starts it share a port. */
   readonly service: string;
 }
 
 /** The machine's address on podman's default network. */
 const BRIDGE = '10.88.0.1';
 
-/** How a DNS server in a container gets its port. */
+/** Hint for a container with a DNS server. */
 const DNS_ADVICE = `have it on one address, or make room: DNSStubListener=no below [Resolve] in /etc/systemd/resolved.conf.d/50-port-53.conf, dns_bind_port = ${AARDVARK_PORT} below [network] in /etc/containers/containers.conf.d/50-port-53.conf, and a link /etc/resolv.conf to ../run/systemd/resolve/resolv.conf`;
 
 type Listener = Pick<Claim, 'owner' | 'at' | 'service'>;
 
-/** `[[ADDRESS:]PORT[-PORT]:]PORT[/PROTOCOL]`, as podman takes it; nothing of what leaves the host's port open. */
+/**
+ * Ports of the form `[[ADDRESS:]PORT[-PORT]:]PORT[/PROTOCOL]`, as podman reads it. Forms without a port of
+ * the host give none.
+ */
 function published(value: string, listener: Listener): Claim[] {
   const [, address = '', from = '', to = from, protocol = 'tcp'] =
     /^(?:(\[[^\]]*\]|[0-9.]*):)?([0-9]+)(?:-([0-9]+))?:[0-9-]+(?:\/([a-z]+))?$/.exec(value) ?? [];
@@ -40,11 +43,14 @@ function published(value: string, listener: Listener): Claim[] {
   return [{ ...listener, ...range, protocol, address }];
 }
 
-/** `PORT` or `ADDRESS:PORT` of ListenStream= (tcp) and ListenDatagram= (udp); paths, pipes and vsock are no ports. */
+/**
+ * `PORT` or `ADDRESS:PORT` of ListenStream= (tcp) and ListenDatagram= (udp). Paths, pipes and vsock are not
+ * ports.
+ */
 function listens(text: string, listener: Listener): Claim[] {
   const of = (setting: string, protocol: string): Claim[] => {
     const values = settings(text, setting);
-    const kept = values.slice(values.lastIndexOf('') + 1); // an empty one resets what stood before
+    const kept = values.slice(values.lastIndexOf('') + 1); // an empty value removes the values before it
     return kept.flatMap((value) => {
       const [, address = '', port] = /^(?:(\[[^\]]*\]|[0-9.]+):)?([0-9]+)$/.exec(value) ?? [];
       if (port === undefined) return [];
@@ -89,7 +95,7 @@ function ofHostNetwork(files: readonly ConfigFile[]): Claim[] {
 
 const stem = (name: string): string => name.replace(/\.(socket|service)$/, '');
 
-/** Sockets that the config writes, amends or enables. */
+/** Sockets that the config writes, changes or enables. */
 function ofSockets(units: readonly ConfigUnit[], image: ImageView | undefined): Claim[] {
   const names = new Set(units.flatMap(({ name }) => (name.endsWith('.socket') ? [name] : [])));
   return [...names].flatMap((name) => {
@@ -109,14 +115,14 @@ function ofSockets(units: readonly ConfigUnit[], image: ImageView | undefined): 
 const stopped = (units: readonly ConfigUnit[], name: string): boolean =>
   units.some((unit) => unit.name === name && (unit.masked || unit.enabled === false));
 
-/** What `keyword` is set to by the files of a config in `folder`, or in the whole configuration at `main`. */
+/** The value of `keyword` in the config's files in `folder`, or in the main configuration file at `main`. */
 function configured(files: readonly ConfigFile[], folder: string, main: string, pattern: RegExp): string[] {
   return files
     .filter(({ path }) => path === main || (path.startsWith(`${folder}/`) && path.endsWith('.conf')))
     .flatMap(({ text }) => [...text.matchAll(pattern)].map(([, value = '']) => value));
 }
 
-/** The image's own: sshd, the resolver, sockets that are enabled in it. */
+/** Listeners of the image: sshd, the resolver, its enabled sockets. */
 function ofImage(image: ImageView, units: readonly ConfigUnit[], files: readonly ConfigFile[]): Claim[] {
   const claims: Claim[] = [];
   const shipped = imageUnits(image);
@@ -143,7 +149,7 @@ function ofImage(image: ImageView, units: readonly ConfigUnit[], files: readonly
   return claims;
 }
 
-/** aardvark-dns, which answers containers on the address of their bridge, unless the config moves it. */
+/** aardvark-dns answers containers on the address of their bridge, at port 53 unless the config moves it. */
 function ofAardvark(image: ImageView, files: readonly ConfigFile[]): Claim[] {
   if (!existsSync(imageFile(image, '/usr/lib/podman/aardvark-dns'))) return [];
   const folder = '/etc/containers/containers.conf.d';
@@ -169,7 +175,7 @@ const overlaps = (one: Claim, other: Claim): boolean =>
   meet(one.address, other.address) &&
   (one.service !== other.service || one.owner === other.owner);
 
-/** Ports that two services claim: quadlets, sockets, and what the image itself listens on. */
+/** Ports that two services use: quadlets, sockets, and listeners of the image. */
 export function checkPorts(
   units: readonly ConfigUnit[],
   files: readonly ConfigFile[],
@@ -184,7 +190,7 @@ export function checkPorts(
   return findConflicts(claims);
 }
 
-/** Each claim against those before it; many share no port, so they are looked up by port. */
+/** Compares each port with the earlier ones of the same number. A table by number keeps this fast. */
 function findConflicts(claims: readonly Claim[]): Finding[] {
   const single = new Map<number, Claim[]>();
   const ranges: Claim[] = [];

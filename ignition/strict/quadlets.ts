@@ -10,7 +10,7 @@ const FOLDER = '/etc/containers/systemd/';
 const USERS = `${FOLDER}users/`;
 const KINDS = /\.(container|pod|volume|network|kube|build|image)$/;
 
-/** The quadlets of the system, and drop-ins of them; those of users stand in users/ and are theirs. */
+/** The quadlets of the system, and their drop-ins. Quadlets of users are in users/ and are not checked. */
 export function isQuadlet({ path, remote }: ConfigFile): boolean {
   return path.startsWith(FOLDER) && !path.startsWith(USERS) && !remote;
 }
@@ -22,7 +22,7 @@ export interface GeneratedUnit {
   readonly quadlet: PlacedText;
 }
 
-/** What podman calls the service of a quadlet that does not say (podman-systemd.unit(5)). */
+/** The name of a quadlet's service, unless the quadlet sets one (podman-systemd.unit(5)). */
 export function serviceName(path: string): string | undefined {
   const kind = path.startsWith(FOLDER) ? KINDS.exec(path)?.[1] : undefined;
   if (kind === undefined) return undefined;
@@ -47,7 +47,10 @@ function finding({ at, text }: PlacedText, said: string): Finding {
   return { path: at, message: `podman${line > 0 ? `, line ${line}` : ''}: ${what}; ${hint}` };
 }
 
-/** What podman's generator said, by the file it spoke of: `error loading "PATH"`, `converting "NAME"`, `NAME specifies`. */
+/**
+ * Messages of podman's generator, by the file that they name: `error loading "PATH"`, `converting "NAME"`,
+ * `NAME specifies`.
+ */
 function attribute(lines: readonly string[], quadlets: readonly ConfigFile[]): Map<ConfigFile, string> {
   const said = new Map<ConfigFile, string>();
   for (const raw of lines) {
@@ -73,8 +76,9 @@ function generatedUnits(stage: Stage, quadlets: readonly ConfigFile[]): Generate
 }
 
 /**
- * Podman's own generator on the quadlets of a config: what it refuses or warns of, and the units it makes of the
- * rest, which are then on the stage. A file it cannot read would keep it from all others: it goes on without that.
+ * Runs podman's own generator on the quadlets of a config. Its errors and warnings become findings. The units
+ * that it makes are then on the stage.
+ * The generator stops at a file that it cannot read, so it runs again without that file.
  */
 export async function checkQuadlets(
   stage: Stage,

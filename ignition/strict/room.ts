@@ -6,11 +6,14 @@ import { type ImageView, imageText } from './image.ts';
 import { settings } from './units.ts';
 
 const MiB = 1 << 20;
-/** What a file system leaves of its partition for contents: the rest is its own tables, journal and reserve. */
+/**
+ * The share of a partition that is free for contents. The rest is the file system's tables, journal and
+ * reserve.
+ */
 const USABLE = 0.9;
 const BLOCK = 4096;
 
-/** Where files go: a mount point and how many bytes it holds, if that is known. */
+/** A mount point, and the bytes that fit there, if known. */
 interface Place {
   readonly path: string;
   readonly bytes: number | undefined;
@@ -22,13 +25,13 @@ function bytesOf(text: string): number | undefined {
   return count === undefined ? undefined : Number(count) * 1024 ** ' KMGT'.indexOf(unit || ' ');
 }
 
-/** The size the image gives its state partition (repart.d(5)). */
+/** The size of the state partition in the image (repart.d(5)). */
 function statePartition(image: ImageView): Place {
   const size = settings(imageText(image, '/usr/lib/repart.d/40-state.conf') ?? '', 'SizeMaxBytes').at(-1);
   return { path: '/', bytes: bytesOf(size ?? ''), what: 'the state partition' };
 }
 
-/** File systems of the config with a mount point; of those on a partition with a size, how large they are. */
+/** File systems of the config that have a mount point, with their sizes if the partition has one. */
 function ownPlaces(config: JsonObject): Place[] {
   const sizes = new Map<string, number>();
   for (const disk of structs(member(config.storage, 'disks'))) {
@@ -51,7 +54,7 @@ function readable(bytes: number): string {
   return bytes >= 1024 * MiB ? `${(bytes / MiB / 1024).toFixed(1)} GiB` : `${(bytes / MiB).toFixed(1)} MiB`;
 }
 
-/** Files longer than the file system they go to, one by one or together. */
+/** Files that are too large for their file system, alone or together. */
 function tooLong(files: readonly ConfigFile[], places: readonly Place[]): Finding[] {
   const longestFirst = [...places].sort((a, b) => b.path.length - a.path.length);
   const used = new Map<Place, { bytes: number; last: ConfigFile; count: number }>();
@@ -78,7 +81,7 @@ function tooLong(files: readonly ConfigFile[], places: readonly Place[]): Findin
 
 const READ_ONLY = /^\/(usr|bin|sbin|lib|lib32|lib64)(\/|$)/;
 
-/** What would be written to /usr, which is verified and cannot be. */
+/** Files below /usr. It is verified, so Ignition cannot write there. */
 function readOnly(config: JsonObject): Finding[] {
   return ['files', 'directories', 'links'].flatMap((list) =>
     structs(member(config.storage, list)).flatMap((node, index): Finding[] => {
@@ -95,7 +98,7 @@ function readOnly(config: JsonObject): Finding[] {
   );
 }
 
-/** Whether there is room for the files of a config where they go. */
+/** Whether the files of a config fit where they go. */
 export function checkRoom(config: JsonObject, files: readonly ConfigFile[], image: ImageView): Finding[] {
   return [...tooLong(files, [...ownPlaces(config), statePartition(image)]), ...readOnly(config)];
 }

@@ -8,24 +8,24 @@ import type { Step } from '../base/step.ts';
 import type { Finding } from './finding.ts';
 import type { ImageView } from './image.ts';
 
-/** Where the sandbox has its own: nothing of a config goes there. */
+/** Paths that the sandbox uses itself. No file of a config goes there. */
 const TAKEN = new Set(['usr', 'bin', 'sbin', 'lib', 'lib64', 'proc', 'dev', 'sys', 'run', 'tmp', '']);
 /** Milliseconds for one tool. */
 const PATIENCE = 120_000;
 
-/** Where generated units are on a machine. */
+/** The folder of generated units on a machine. */
 export const GENERATED = '/run/systemd/generator';
 
 /**
- * A machine on which nothing runs: the image's /usr, and what a config would write elsewhere. Tools see it at the
- * paths of the machine, in a sandbox without the host's files, network or privileges.
+ * A machine on which nothing runs: the image's /usr, and the files of a config. Tools see both at the paths
+ * of the machine, in a sandbox without the host's files, network or privileges.
  */
 export interface Stage {
-  /** Puts a text at an absolute path. False, with a finding, when there is no place for it. */
+  /** Writes a text to an absolute path. Returns false and adds a finding if that is not possible. */
   place(path: string, text: string, at: readonly Step[], mode?: number): boolean;
   /** Host path of a folder of the stage. */
   folder(path: string): string;
-  /** Runs a tool of the image; what it printed on stderr, line by line, whatever its exit code. */
+  /** Runs a tool of the image. Returns the lines of its stderr, whatever its exit code. */
   run(argv: readonly string[]): Promise<string[]>;
 }
 
@@ -49,13 +49,13 @@ async function runTool(image: ImageView, root: string, argv: readonly string[]):
     if (error instanceof Error && error.name === 'AbortError') {
       throw new Failure(`${argv[0]} took longer than ${PATIENCE / 1000} s`, { cause: error });
     }
-    // A non-zero exit with something said is an answer; that of a sandbox that does not start is none.
+    // A non-zero exit code with messages is an answer. A sandbox that does not start is a failure.
     if (!(error instanceof Failure) || printed === '' || /^bwrap: /m.test(printed)) throw error;
   }
   return printed.split('\n').filter((line) => line !== '');
 }
 
-/** Calls `use` with an empty stage and clears it away afterwards. */
+/** Calls `use` with an empty stage, and removes it afterwards. */
 export async function withStage<T>(
   image: ImageView,
   findings: Finding[],
@@ -65,7 +65,7 @@ export async function withStage<T>(
   mkdirSync(join(root, GENERATED), { recursive: true });
   mkdirSync(join(root, 'etc'));
   const place: Stage['place'] = (path, text, at, mode = 0o644) => {
-    // No link is ever made below root, and a normal absolute path does not leave it.
+    // No link is ever made below root, so a normalized absolute path stays inside.
     const normal = posix.normalize(path);
     if (!normal.startsWith('/') || TAKEN.has(normal.split('/')[1] ?? '')) return false;
     const file = join(root, normal);

@@ -5,10 +5,10 @@ import { type ConfigFile, member, type PlacedText, structs, textOf } from './con
 /** The folder of the units that a config writes. */
 export const CONFIG_FOLDER = '/etc/systemd/system/';
 
-/** A unit as the config speaks of it: its file, its drop-ins, its state, any of them or all. */
+/** All that a config has of a unit: its file, its drop-ins, its state, or some of them. */
 export interface ConfigUnit {
   readonly name: string;
-  /** Of what names it. */
+  /** The path of the entry that names it. */
   readonly at: readonly Step[];
   readonly file?: PlacedText;
   readonly dropins: readonly PlacedText[];
@@ -41,7 +41,7 @@ function fromSection(unit: JsonObject, index: number): ConfigUnit {
   };
 }
 
-/** Units that stand among the files instead. */
+/** Units that the config writes as files. */
 function fromFile(file: ConfigFile): ConfigUnit[] {
   if (!file.path.startsWith(CONFIG_FOLDER) || file.remote) return [];
   const [name = '', dropin, ...deeper] = file.path.slice(CONFIG_FOLDER.length).split('/');
@@ -58,19 +58,19 @@ export function readUnits(config: JsonObject, files: readonly ConfigFile[]): Con
   return [...units, ...files.flatMap(fromFile)];
 }
 
-/** What systemd(1) takes for a unit name; `service.d` and the like hold drop-ins of many units. */
+/** Unit names (systemd(1)). `service.d` and the like hold drop-ins of many units. */
 export const isUnitName = (name: string): boolean =>
   /^[A-Za-z0-9:_.\\-][A-Za-z0-9:_.\\@-]*\.(service|socket|target|mount|automount|swap|timer|path|slice|scope|device)$/.test(
     name,
   ) && name.length <= 255;
 
-/** `a@b.service` → `a@.service`; undefined for a unit that is no instance. */
+/** `a@b.service` → `a@.service`; undefined for a unit that is not an instance. */
 export function templateOf(name: string): string | undefined {
   const found = /^([^@]+@)[^@]+(\.[a-z]+)$/.exec(name) ?? /^([^@]+@).+(\.[a-z]+)$/.exec(name);
   return found ? `${found[1]}${found[2]}` : undefined;
 }
 
-/** The values of a setting in a unit file's text, in order; continuation lines joined, comments left out. */
+/** The values of a setting in a unit file, in order, with continuation lines joined and without comments. */
 export function settings(text: string, name: string): string[] {
   return text
     .replace(/\\\r?\n/g, ' ')
@@ -81,7 +81,7 @@ export function settings(text: string, name: string): string[] {
     });
 }
 
-/** 1-based line of the first one that has `word`, 0 when none has. */
+/** 1-based line of the first line that contains `word`; 0 if there is none. */
 export function lineWith(text: string, word: string): number {
   return text.split('\n').findIndex((line) => line.includes(word)) + 1;
 }

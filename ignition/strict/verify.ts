@@ -8,7 +8,7 @@ import { checkQuadlets, type GeneratedUnit, serviceName } from './quadlets.ts';
 import { GENERATED, type Stage } from './stage.ts';
 import { CONFIG_FOLDER, type ConfigUnit, isUnitName, lineWith, templateOf } from './units.ts';
 
-/** Units a machine makes on its own: nobody can say beforehand that there is none of a name. */
+/** Units that a machine makes by itself. A reference to them is not a fault, even if no file has them. */
 const MADE_BY_SYSTEMD = /\.(device|scope|slice|mount|automount|swap)$/;
 
 const HINTS: readonly (readonly [RegExp, string])[] = [
@@ -24,27 +24,27 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
 
 function systemdFinding({ at, text }: PlacedText, what: string, line: number): Finding {
   const hint = HINTS.find(([pattern]) => pattern.test(what))?.[1] ?? 'see systemd.directives(7)';
-  // Of what has no line: that of the word in question.
+  // A message without a line gets the line of the word in question.
   const word = /^(?:Command|Unit) (\S+) /.exec(what)?.[1];
   const shown = line > 0 ? line : word === undefined ? 0 : lineWith(text, word);
   const said = what.trim().replace(/\.$/, '');
   return { path: at, message: `systemd${shown > 0 ? `, line ${shown}` : ''}: ${said}; ${hint}` };
 }
 
-/** Who wrote a unit: by path of a file, and by name of the unit. */
+/** The origin of a unit: by the path of its file, and by its name. */
 interface Owners {
   readonly byPath: Map<string, PlacedText>;
   readonly byUnit: Map<string, PlacedText>;
   readonly generated: Map<string, GeneratedUnit>;
 }
 
-/** The line of a quadlet that podman copied to a line of the unit it made. */
+/** The line of a quadlet from which podman copied a line of the unit. */
 function sourceLine({ text, quadlet }: GeneratedUnit, line: number): number {
   const copied = text.split('\n')[line - 1]?.trim() ?? '';
   return copied === '' ? 0 : quadlet.text.split('\n').findIndex((each) => each.trim() === copied) + 1;
 }
 
-/** `PATH:LINE: what`, `UNIT: what` or `Unit UNIT what`, as systemd-analyze prints them. */
+/** Messages of systemd-analyze: `PATH:LINE: what`, `UNIT: what` or `Unit UNIT what`. */
 function attribute(line: string, { byPath, byUnit, generated }: Owners): Finding | undefined {
   const [, path = '', number = '', what = ''] = /^(\/\S+?):(\d+): (.*)$/.exec(line) ?? [];
   const made = path.startsWith(`${GENERATED}/`) ? generated.get(path.slice(GENERATED.length + 1)) : undefined;
@@ -58,7 +58,10 @@ function attribute(line: string, { byPath, byUnit, generated }: Owners): Finding
   return owner ? systemdFinding(owner, reason, 0) : undefined;
 }
 
-/** The same thing said of a unit twice: that it is bad once it was said why, or once for each drop-in. */
+/**
+ * Drops repeated messages about a unit: that it is bad, after the reason for it, and the same reason once for
+ * each drop-in.
+ */
 function withoutEchoes(findings: readonly Finding[]): Finding[] {
   const key = ({ path, message }: Finding): string => `${path.join('.')} ${message}`;
   const unique = [...new Map(findings.map((each) => [key(each), each])).values()];
@@ -72,7 +75,10 @@ function withoutEchoes(findings: readonly Finding[]): Finding[] {
 
 interface Known {
   readonly image: ReadonlySet<string>;
-  /** Units of the config: those with a file, those of quadlets, refused or not, and those it fetches. */
+  /**
+   * Units of the config: those with a file, those of quadlets (refused ones too), and those whose contents
+   * are fetched.
+   */
   readonly own: ReadonlySet<string>;
 }
 
@@ -88,7 +94,7 @@ function knownUnits(image: ImageView, units: readonly ConfigUnit[], files: reado
 const isKnown = ({ image, own }: Known, name: string): boolean =>
   [name, templateOf(name) ?? name].some((each) => image.has(each) || own.has(each));
 
-/** Units that the config enables or amends and that nobody has. */
+/** Units that the config enables or changes, and that neither the image nor the config has. */
 function absentUnits(units: readonly ConfigUnit[], known: Known): Finding[] {
   return units.flatMap(({ name, at, dropins, enabled, file, masked }) => {
     const missing = !file && !masked && (enabled === true || dropins.length > 0);
@@ -98,7 +104,7 @@ function absentUnits(units: readonly ConfigUnit[], known: Known): Finding[] {
   });
 }
 
-/** Paths for systemd-analyze: each unit the config writes or amends. */
+/** Paths for systemd-analyze: each unit that the config writes or changes. */
 function toVerify(units: readonly ConfigUnit[], made: readonly GeneratedUnit[], known: Known): string[] {
   const masked = new Set(units.flatMap(({ name, masked }) => (masked ? [name] : [])));
   const generated = new Set(made.map(({ name }) => name));
@@ -122,7 +128,7 @@ function placeUnits(stage: Stage, units: readonly ConfigUnit[], findings: Findin
       });
       continue;
     }
-    if (masked) stage.place(`${CONFIG_FOLDER}${name}`, '', at); // an empty unit file masks
+    if (masked) stage.place(`${CONFIG_FOLDER}${name}`, '', at); // an empty unit file masks the unit
     const texts = [...(file ? [file] : []), ...dropins];
     for (const text of texts) {
       stage.place(text.path, text.text, text.at);
@@ -134,7 +140,7 @@ function placeUnits(stage: Stage, units: readonly ConfigUnit[], findings: Findin
   return owners;
 }
 
-/** Programs that come with the config, as far as systemd looks at them: that they are there. */
+/** Programs of the config are created, because systemd-analyze checks that they exist. */
 export function placePrograms(
   stage: Stage,
   programs: readonly { readonly path: string; readonly at: readonly Step[] }[],
@@ -142,7 +148,7 @@ export function placePrograms(
   for (const { path, at } of programs) stage.place(path, '', at, 0o755);
 }
 
-/** What the image's systemd and podman say of the units and quadlets of a config. */
+/** The findings of the image's systemd and podman for the units and quadlets of a config. */
 export async function checkUnits(
   stage: Stage,
   image: ImageView,
@@ -162,7 +168,7 @@ export async function checkUnits(
   const paths = toVerify(units, made, known);
   if (paths.length === 0) return findings;
   const lines = await stage.run(['/usr/bin/systemd-analyze', 'verify', '--man=no', ...paths]);
-  // Of a unit that is on its way, or was refused for a reason told already, it is no news that there is none.
+  // A unit whose contents are fetched, or that was refused with a reason, is not reported as missing.
   const news = lines.filter((line) => !known.own.has(/Unit (\S+) not found\.$/.exec(line)?.[1] ?? ''));
   const said = news.flatMap((line) => attribute(line, owners) ?? []);
   return [...findings, ...withoutEchoes(said)];

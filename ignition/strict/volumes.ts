@@ -4,7 +4,7 @@ import { member, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { hasModule, hasProgram, type ImageView } from './image.ts';
 
-/** What Ignition runs to make a file system of a format, and what the kernel needs to mount it. */
+/** The program with which Ignition makes a file system of a format, and the kernel module that mounts it. */
 const FORMATS: Readonly<Record<string, { readonly program: string; readonly module?: string }>> = {
   ext4: { program: 'mkfs.ext4', module: 'ext4' },
   xfs: { program: 'mkfs.xfs', module: 'xfs' },

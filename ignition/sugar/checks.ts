@@ -16,7 +16,9 @@ import type { PoolOptions } from './zpool.ts';
 
 type Named<Value> = { readonly [name: string]: Value };
 
-/** Where each dataset is mounted: its own mount point, or below its parent's. Undeclared ones are refused. */
+/**
+ * The mount point of each dataset: its own, or a folder below its parent's. An undeclared pool is an error.
+ */
 export function mountpoints(
   pools: Named<PoolOptions>,
   datasets: Named<DatasetOptions>,
@@ -31,7 +33,7 @@ export function mountpoints(
   for (const dataset of Object.keys(datasets)) {
     const pool = dataset.split('/')[0] ?? '';
     if (!Object.hasOwn(pools, pool)) {
-      throw badInput(`dataset ${dataset} lies on no declared pool`, {
+      throw badInput(`the pool of dataset ${dataset} is not declared`, {
         where: `datasets.${dataset}`,
         hint: 'declare it in pools',
       });
@@ -50,7 +52,7 @@ const READ = 0o4;
 const WRITE = 0o2;
 const SEARCH = 0o1;
 
-/** The bits of a dataset's root directory that hold for an account, or undefined when that cannot be told. */
+/** The permission bits of a dataset's root directory for an account; undefined if they cannot be known. */
 function bitsFor({ owner }: DatasetOptions, uid: number, gid: number | undefined): number | undefined {
   const mode = owner?.mode ?? 0o755;
   const user = owner?.user ?? 0;
@@ -61,7 +63,10 @@ function bitsFor({ owner }: DatasetOptions, uid: number, gid: number | undefined
   return group === gid && gid !== undefined ? mode >> 3 : mode;
 }
 
-/** A container that runs as its own user must be able to read, and unless read-only to write, what it is given. */
+/**
+ * A container with a user of its own must be able to read its datasets, and to write them unless they are
+ * read-only.
+ */
 export function checkAccess(containers: Named<ContainerOptions>, datasets: Named<DatasetOptions>): void {
   for (const [name, { user, group = user, volumes = [] }] of Object.entries(containers)) {
     if (user === undefined || user === 0) continue;
@@ -97,8 +102,8 @@ function portsByOwner(
 const LOOPBACK = /^(127\.|::1$)/;
 
 /**
- * What the firewall lets through to containers besides `allow`. A port that nobody could reach is an error: whoever
- * publishes it means somebody.
+ * Ports that containers publish and that the firewall opens besides `allow`. A published port that nobody
+ * could reach is an error.
  */
 export function openings(
   { allow }: FirewallOptions,
@@ -111,7 +116,7 @@ export function openings(
       if (from !== undefined)
         return [{ name: owner.slice(owner.indexOf('.') + 1), port: host, protocol, from }];
       if ((address !== undefined && LOOPBACK.test(address)) || allows(allow, protocol, host)) return [];
-      throw badInput(`the firewall lets nobody reach port ${host}/${protocol}, which ${owner} publishes`, {
+      throw badInput(`nobody can reach port ${host}/${protocol}, which ${owner} publishes: the firewall closes it`, {
         where: `${owner}.ports[${index}]`,
         hint: `add from: ['192.168.1.0/24'] or from: 'anywhere' to the port, or { name: '${owner.slice(owner.indexOf('.') + 1)}', ${protocol}: [${host}] } to firewall.allow`,
       });
@@ -119,7 +124,7 @@ export function openings(
   );
 }
 
-/** Two services that claim one port of the host. */
+/** Ports of the host that two services use. */
 export function checkPorts(containers: Named<ContainerOptions>, pods: Named<PodOptions> | object): void {
   const owners = new Map<string, { readonly owner: string; readonly address: string | undefined }[]>();
   for (const [owner, ports] of portsByOwner(containers, pods)) {
@@ -142,7 +147,10 @@ export function checkPorts(containers: Named<ContainerOptions>, pods: Named<PodO
   }
 }
 
-/** Names of other containers and of networks are declared; nobody waits for itself, nor in a circle. */
+/**
+ * Names of other containers and of networks must be declared. Containers must not wait for each other in a
+ * circle.
+ */
 export function checkContainers(containers: Named<ContainerOptions>, networks: object): void {
   const done = new Set<string>();
   const visit = (name: string, path: readonly string[]): void => {
@@ -175,7 +183,7 @@ export function checkContainers(containers: Named<ContainerOptions>, networks: o
   }
 }
 
-/** Both ends of replications name datasets that are declared, and two have not one name. */
+/** Datasets of replications must be declared, and replications must have different names. */
 export function checkReplication(
   replicate: readonly ReplicateOptions[],
   users: Named<UserOptions>,

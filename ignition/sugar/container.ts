@@ -8,7 +8,7 @@ import { unit } from './unit.ts';
 import { unitPath } from './unit-name.ts';
 import { poolService } from './zpool.ts';
 
-/** What is mounted into a container. `D` are the datasets a machine declares. */
+/** A mount of a container. `D` is the type of the declared datasets. */
 export type Volume<D extends string = string> = { readonly at: string; readonly readOnly?: boolean } & (
   | { readonly dataset: D; readonly below?: string }
   | { readonly path: string }
@@ -20,9 +20,12 @@ export interface PublishedPort {
   readonly host: number;
   readonly container?: number;
   readonly protocol?: 'tcp' | 'udp';
-  /** Only on this address of the host. */
+  /** The address of the host on which the port is published; default: all. */
   readonly address?: string;
-  /** Who may reach it although `firewall.allow` does not let it in: networks (`192.0.2.0/24`), or all. */
+  /**
+   * Networks (`192.0.2.0/24`) or `anywhere`, that may reach the port although `firewall.allow` does not name
+   * it.
+   */
   readonly from?: readonly string[] | 'anywhere';
 }
 
@@ -33,13 +36,15 @@ export interface Health {
   readonly timeout?: string;
   readonly retries?: number;
   readonly startPeriod?: string;
-  /** What happens when it fails; default kill, so that systemd restarts it. */
+  /** Reaction to an unhealthy container; default `kill`, so that systemd restarts it. */
   readonly onFailure?: 'none' | 'kill' | 'restart' | 'stop';
-  /** The unit counts as started when the container is healthy: what `needs` it waits for that. */
+  /**
+   * The unit counts as started when the container is healthy. Containers that `needs` this one wait for that.
+   */
   readonly startsWhenHealthy?: boolean;
 }
 
-/** What a container may use at most. */
+/** Limits of a container's resources. */
 export interface Limits {
   /** Bytes with a unit (systemd.resource-control(5)). */
   readonly memory?: string;
@@ -48,7 +53,10 @@ export interface Limits {
   readonly processes?: number;
 }
 
-/** A device of the host. One that can be unplugged, as a USB stick with a serial port, is named by `/dev/serial/by-id/…`. */
+/**
+ * A device of the host. Name a device that can be unplugged, such as a USB stick with a serial port, by
+ * `/dev/serial/by-id/…`.
+ */
 export type Device = string | { readonly path: string; readonly at?: string; readonly unplugs?: boolean };
 
 /** A container that systemd keeps running (podman-systemd.unit(5)). */
@@ -60,43 +68,49 @@ export interface ContainerOptions<
 > {
   /** Fully qualified: registry/name:tag or with a digest. */
   readonly image: string;
-  /** When the image is fetched; default when it is missing. */
+  /** When the image is fetched; default: when it is missing. */
   readonly pull?: 'always' | 'missing' | 'newer' | 'never';
   readonly volumes?: readonly Volume<D>[];
-  /** Folders in memory, by their path in the container. */
+  /** Folders in memory, by their paths in the container. */
   readonly tmpfs?: readonly string[];
   readonly ports?: readonly (number | PublishedPort)[];
   readonly environment?: { readonly [name: string]: string };
-  /** Environment that is secret: written to a file only root can read. */
+  /** Secret environment variables: written to a file that only root can read. */
   readonly secretEnvironment?: Text;
-  /** Secrets as files below /run/secrets, which the container's user alone can read. */
+  /** Secrets as files below /run/secrets, which only the container's user can read. */
   readonly secrets?: { readonly [name: string]: Text };
   readonly command?: readonly string[];
-  /** User inside the container. Without a user namespace it is the host's of that number. */
+  /** User inside of the container. Without a user namespace it is the host's user with that number. */
   readonly user?: number;
-  /** Group inside the container; default the number of the user, never root's group. */
+  /** Group inside of the container; default: the group with the number of the user, never root's group. */
   readonly group?: number;
-  /** More groups, by the number or the name that the host has: `video` and `render` for a GPU. */
+  /** Additional groups, by number or by the host's name: `video` and `render` for a GPU. */
   readonly groups?: readonly (string | number)[];
-  /** `auto`: a range of numbers of its own, so that its root is nobody on the host (user_namespaces(7)). */
+  /**
+   * `auto`: a range of user numbers of its own, so that its root has no rights on the host
+   * (user_namespaces(7)).
+   */
   readonly userns?: 'auto';
-  /** Capabilities beside podman's own, or taken from them: `CAP_NET_ADMIN` (capabilities(7)). */
+  /** Capabilities to add to podman's defaults, or to remove from them: `CAP_NET_ADMIN` (capabilities(7)). */
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
   readonly devices?: readonly Device[];
   readonly limits?: Limits;
   readonly health?: Health;
-  /** Off unless asked for: a newer image of the same tag is taken daily, and given up again where it does not start. */
+  /**
+   * Default off. `registry`: a newer image of the same tag is fetched daily. If it does not start, the old
+   * one runs again.
+   */
   readonly autoUpdate?: 'registry';
-  /** The pod it runs in; ports are then the pod's. */
+  /** The pod that it runs in. Ports then belong to the pod. */
   readonly pod?: string;
-  /** Containers that it waits for and stops with. */
+  /** Containers that it starts after, and stops with. */
   readonly needs?: readonly C[];
-  /** Pools that must be there though no volume names them. */
+  /** Pools that it needs, if no volume names them. */
   readonly pools?: readonly P[];
   /** `bridge` (the default), `host`, `none`, or networks that the machine declares in `containerNetworks`. */
   readonly network?: 'host' | 'none' | 'bridge' | { readonly names: readonly [N, ...N[]] };
   readonly labels?: { readonly [name: string]: string };
-  /** As in /usr/share/zoneinfo; default the host's. */
+  /** Time zone as in /usr/share/zoneinfo; default: the host's. */
   readonly timeZone?: string;
   readonly readOnlyRoot?: boolean;
 }
@@ -112,7 +126,7 @@ function portWords(port: number | PublishedPort): string {
   return `${at}${host}:${container}${protocol === 'udp' ? '/udp' : ''}`;
 }
 
-/** The ports of a container as podman's option --publish has them. */
+/** The ports of a container in the form of podman's option --publish. */
 export function publishedPorts(ports: readonly (number | PublishedPort)[] = []): string[] {
   return ports.map(portWords);
 }
@@ -181,11 +195,11 @@ function needed({ volumes = [], pools = [], needs = [] }: ContainerOptions): str
 export interface Placement {
   /** Where a dataset is mounted; default: as ZFS has it below /mnt. */
   readonly mountpointOf?: (dataset: string) => string;
-  /** Units that mount what podman keeps things on; none: that is the state partition. */
+  /** Units that mount podman's storage; none if the storage is on the state partition. */
   readonly storage?: readonly string[];
 }
 
-/** Where a dataset is mounted unless its options say otherwise. */
+/** The mount point of a dataset without one in its options. */
 export const defaultMountpoint = (dataset: string): string => `/mnt/${dataset}`;
 
 function networks(network: ContainerOptions['network']): Setting {
@@ -196,7 +210,7 @@ function secretVolumes(name: string, { secrets = {} }: ContainerOptions): string
   return Object.keys(secrets).map((secret) => `${secretPath(name, secret)}:/run/secrets/${secret}:ro`);
 }
 
-/** Whom it runs as, and what that may do. */
+/** Lines for the container's user, and for its rights. */
 function identity(options: ContainerOptions): { readonly [setting: string]: Setting } {
   const { user, group = user, groups, userns, capabilities = {} } = options;
   return {
@@ -264,7 +278,7 @@ export function quadlet(
     section('Unit', {
       Description: `Container ${name}`,
       Requires: units.length > 0 ? units.join(' ') : undefined,
-      // It goes when the device goes, and comes back with it.
+      // The container stops when the device goes, and starts when it comes back.
       BindsTo: plugs.length > 0 ? plugs.join(' ') : undefined,
       After: [...units, ...plugs, 'network-online.target'].join(' '),
       Wants: 'network-online.target',
@@ -272,7 +286,8 @@ export function quadlet(
     containerSection(name, options, mountpointOf),
     section('Service', {
       Restart: 'always',
-      // One that fails again and again is tried less and less often, from 5 seconds to 5 minutes.
+      // systemd tries a container that fails again and again less and less often: after 5 seconds at first,
+      // after 5 minutes at last.
       RestartSec: '5s',
       RestartSteps: 8,
       RestartMaxDelaySec: '5min',
@@ -316,7 +331,7 @@ function quadletName(name: string): string {
   );
 }
 
-/** A container as a quadlet: systemd runs it, after the datasets it needs. */
+/** A container as a quadlet. systemd runs it, and starts it after the datasets that it needs. */
 export function container(name: string, options: ContainerOptions, placement: Placement = {}): Fragment {
   const { secretEnvironment, secrets = {}, user = 0 } = options;
   const path = `${FOLDER}/${quadletName(name)}.container`;
@@ -333,7 +348,7 @@ export function container(name: string, options: ContainerOptions, placement: Pl
   );
 }
 
-/** Containers that share a network and are started together. */
+/** Containers that share a network and start together. */
 export interface PodOptions {
   readonly ports?: readonly (number | PublishedPort)[];
   readonly network?: 'host' | 'bridge';
@@ -341,13 +356,13 @@ export interface PodOptions {
 
 /** A network of containers. */
 export interface ContainerNetworkOptions {
-  /** Without a way out: containers reach each other alone. */
+  /** True: without a way out. Containers reach only each other. */
   readonly internal?: boolean;
   readonly ipv6?: boolean;
   readonly subnet?: string;
 }
 
-/** Starts after units and not without them; `targets` are waited for only. */
+/** Lines of a unit that starts after other units, and not without them. It only waits for `targets`. */
 const after = (
   units: readonly string[],
   ...targets: readonly string[]
@@ -356,7 +371,7 @@ const after = (
   After: units.length + targets.length > 0 ? [...units, ...targets].join(' ') : undefined,
 });
 
-/** A network of containers as a quadlet. Those on it find each other by name. */
+/** A network of containers as a quadlet. Its containers find each other by name. */
 export function containerNetwork(
   name: string,
   { internal, ipv6, subnet }: ContainerNetworkOptions = {},

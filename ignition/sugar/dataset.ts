@@ -7,16 +7,16 @@ import { unit } from './unit.ts';
 import { unitEscape } from './unit-name.ts';
 import { encryptionWords, keyPath, poolService } from './zpool.ts';
 
-/** Bytes with a unit, or none. */
+/** A number of bytes, with or without a unit. */
 export type Size = `${number}${'' | 'K' | 'M' | 'G' | 'T'}` | 'none';
 
-/** A ZFS dataset: its properties, and who owns its top folder. */
+/** A ZFS dataset: its properties, and the owner of its top folder. */
 export interface DatasetOptions {
   readonly quota?: Size;
   readonly reservation?: Size;
-  /** Default: below its parent. */
+  /** Mount point; default: below the parent's. */
   readonly mountpoint?: string;
-  /** Who owns its root directory, and with which mode; default root:root 0o755. */
+  /** Owner and mode of its root directory; default: root:root 0o755. */
   readonly owner?: { readonly user: Account; readonly group?: Account; readonly mode?: number };
   readonly encryption?: { readonly key: Secret };
   /** Any property (zfsprops(7)). */
@@ -28,7 +28,7 @@ export function datasetService(name: string): string {
   return `zfs-dataset-${unitEscape(name)}.service`;
 }
 
-/** Properties that can only be given at creation. */
+/** Properties that can only be set when the dataset is made. */
 const FIXED = [
   'encryption',
   'keyformat',
@@ -46,7 +46,10 @@ function declared({ quota, reservation, mountpoint, properties = {} }: DatasetOp
   return Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined);
 }
 
-/** The shell script that makes sure of the dataset: made once, its properties set at each boot, mounted, owned. */
+/**
+ * A shell script that makes the dataset once, and at each boot sets its properties, mounts it and sets its
+ * owner.
+ */
 export function datasetScript(name: string, options: DatasetOptions): string {
   const properties = declared(options);
   const create = [
@@ -91,7 +94,7 @@ fi`,
   ].join('\n');
 }
 
-/** The datasets above a name, outermost first, without the pool. */
+/** The datasets above a dataset, outermost first, without the pool. */
 function ancestors(name: string): string[] {
   const parts = name.split('/');
   return parts.slice(2).map((_, index) => parts.slice(0, index + 2).join('/'));

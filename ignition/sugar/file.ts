@@ -6,7 +6,7 @@ import type { Fragment } from './fragment.ts';
 /** A user or group, by number or by name. */
 export type Account = number | string;
 
-/** Who owns a file, folder or link. */
+/** Owner of a file, folder or link. */
 export interface NodeOptions {
   readonly user?: Account;
   readonly group?: Account;
@@ -16,9 +16,9 @@ export interface NodeOptions {
 export interface FileOptions extends NodeOptions {
   /** The content; a secret is read when the config is compiled. */
   readonly contents: Text | Uint8Array;
-  /** Permission bits; default 0o644, of a secret 0o600. */
+  /** Permission bits; default: 0o644, for a secret 0o600. */
   readonly mode?: number;
-  /** Replace what is there; default true. */
+  /** Whether it replaces an existing file; default: true. */
   readonly overwrite?: boolean;
 }
 

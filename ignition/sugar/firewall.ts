@@ -26,17 +26,18 @@ interface Ports {
 /** A service that the firewall knows by name. */
 export type ServiceName = keyof typeof SERVICES;
 
-/** A service of your own, or a known one let in from some networks only. */
+/** A service of your own, or a known one that only some networks may reach. */
 export type Service =
   | ServiceName
   | ({ readonly name: string; readonly from?: readonly string[]; readonly interface?: string } & Ports);
 
-/** What comes through the firewall. */
+/** The traffic that the firewall accepts. */
 export interface FirewallOptions {
   /**
-   * What is let in, to the machine and to ports that containers publish. Everything else is dropped; replies, loopback,
-   * ping and neighbour discovery pass. Containers on a bridge reach a service of the machine itself only where an entry
-   * names `interface: 'podman*'`.
+   * Open services: of the machine, and on ports that containers publish. Everything else is dropped. Replies,
+   * loopback, ping and neighbour discovery pass.
+   * Containers on a bridge reach a service of the machine itself only if an entry names `interface:
+   * 'podman*'`.
    */
   readonly allow: readonly Service[];
 }
@@ -69,14 +70,17 @@ function sources(from: readonly string[]): string[] {
   ];
 }
 
-/** Whether a list of services lets a port in, from somewhere at least. */
+/** Whether a list of services opens a port, at least for some addresses. */
 export function allows(allow: readonly Service[], protocol: 'tcp' | 'udp', port: number): boolean {
   return allow.some((service) =>
     portsOf(typeof service === 'string' ? { name: service } : service)[protocol]?.includes(port),
   );
 }
 
-/** @param match of the destination port: `dport`, or that before the address was translated */
+/**
+ * The rule of a service.
+ * @param match the destination port: `dport`, or the port before the address was translated
+ */
 function rules(service: Service, match: (protocol: string) => string): string[] {
   const one = typeof service === 'string' ? { name: service } : service;
   const ports = portsOf(one);
@@ -117,9 +121,10 @@ const indented = (lines: readonly string[]): string =>
   [...new Set(lines)].map((line) => `    ${line}\n`).join('');
 
 /**
- * The ruleset (nft(8)). It replaces its own table only: those of podman stay. A published port is translated before it is
- * forwarded (netavark), so the rule looks at the port that the client asked for, and at what comes from outside alone:
- * containers reach each other, and the machine its own ports.
+ * The ruleset (nft(8)). It replaces its own table only: podman's tables stay.
+ * A published port is translated before it is forwarded (netavark), so the rule looks at the port that the
+ * client asked for. It looks at traffic from outside only: containers reach each other, and the machine
+ * reaches its own ports.
  */
 export function ruleset({ allow }: FirewallOptions, openings: readonly Opening[] = []): string {
   const fromContainers = allow.filter(
@@ -157,7 +162,7 @@ ${indented(forwarded)}    drop
 `;
 }
 
-/** What may reach the machine, and the ports that its containers publish. */
+/** The firewall of the machine, and the ports that its containers publish. */
 export function firewall(options: FirewallOptions, openings: readonly Opening[] = []): Fragment {
   return mergeFragments(
     file('/etc/nftables.conf', { contents: ruleset(options, openings), mode: 0o644 }),

@@ -1,6 +1,6 @@
 import { oneLine } from './fragment.ts';
 
-/** A value of a setting; undefined leaves the setting out, a list repeats it. */
+/** The value of a setting. Undefined leaves the setting out; a list repeats it. */
 export type Setting = undefined | string | number | boolean | readonly (string | number)[];
 
 /** A section of a unit file or of another file of that format. */
@@ -16,7 +16,7 @@ function lines(setting: string, value: Setting): string[] {
   return [`${setting}=${oneLine(text, setting)}`];
 }
 
-/** A section of a unit file, a quadlet or a networkd file; none of its settings can start another line. */
+/** A section of a unit file, a quadlet or a networkd file. A line break in a value is an error. */
 export function section(name: string, settings: Section['settings']): Section {
   return { name, settings };
 }

@@ -4,9 +4,9 @@ import type { Bond, Bridge, Interface, NetworkOptions, Port, Vlan } from './netw
 import type { NotifyTarget } from './notify.ts';
 import type { RestartWindow, UpdateGate } from './update.ts';
 
-/** Names of the options of things that a section holds in lists or by name: `containers.web.volumes[0]`. */
+/** Names of the options in lists or maps of a section: `containers.web.volumes[0]`. */
 
-/** Every name of a type, or of any of a union, as a value. */
+/** The names of a type, or of all types of a union, as a value. */
 type AllNames<Options> = { readonly [Name in Options extends object ? keyof Options : never]: true };
 
 const VOLUME: AllNames<Volume> = {
@@ -64,16 +64,16 @@ const TARGET: AllNames<NotifyTarget> = {
   password: true,
 };
 
-/** One set of options, the names it may have, and where it is. */
+/** One set of options, the names that it may have, and its path. */
 export type Named = readonly [options: object, known: object, where: string];
 
-/** Of a list, or of one thing; what is no object has no names. */
+/** The sets of a list, or of a single object. Other values have no names. */
 function each(things: unknown, known: object, where: string): Named[] {
   if (Array.isArray(things)) return things.flatMap((thing, at) => each(thing, known, `${where}[${at}]`));
   return typeof things === 'object' && things !== null ? [[things, known, where]] : [];
 }
 
-/** Of things by their names. */
+/** The sets of a map. */
 function byName<T extends object>(
   things: { readonly [name: string]: T } | undefined,
   where: string,
@@ -82,7 +82,7 @@ function byName<T extends object>(
   return Object.entries(things ?? {}).flatMap(([name, thing]) => of(thing ?? {}, `${where}.${name}`));
 }
 
-/** Of containers and pods. */
+/** The sets of containers and pods. */
 export function innerOfContainer(
   options: Partial<ContainerOptions> | Partial<PodOptions>,
   where: string,

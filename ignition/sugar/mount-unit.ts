@@ -1,6 +1,6 @@
 import { unitPath } from './unit-name.ts';
 
-/** A file system that is mounted by a unit. */
+/** A file system that a unit mounts. */
 export interface MountedFilesystem {
   readonly device: string;
   readonly format: string;
@@ -8,7 +8,7 @@ export interface MountedFilesystem {
   readonly mountOptions?: readonly string[];
 }
 
-/** A unit as Ignition takes it. */
+/** A unit in the form of Ignition. */
 export interface RenderedUnit {
   readonly name: string;
   readonly enabled: true;
@@ -16,9 +16,10 @@ export interface RenderedUnit {
 }
 
 /**
- * The mount (or swap) unit of a filesystem (systemd.mount(5), systemd.swap(5)).
- * @param remote its key comes over the network: with _netdev systemd orders it between network-online.target and
- * remote-fs.target, and unmounts it before the network goes (systemd.mount(5), "Default Dependencies")
+ * The mount (or swap) unit of a file system (systemd.mount(5), systemd.swap(5)).
+ * @param remote whether its key comes over the network. Then _netdev makes systemd mount it between
+ * network-online.target and remote-fs.target, and unmount it before the network stops (systemd.mount(5),
+ * "Default Dependencies")
  */
 export function mountUnit(
   { device, format, path = '', mountOptions = [] }: MountedFilesystem,

@@ -3,12 +3,13 @@ import { file, link } from './file.ts';
 import { type Fragment, mergeFragments } from './fragment.ts';
 
 /**
- * A container that publishes port 53 on every address. systemd-resolved has that port on 127.0.0.53, and aardvark-dns,
- * which answers containers, on the address of each bridge: one of them would not start.
+ * Room for a container that publishes port 53 on every address. systemd-resolved uses that port on
+ * 127.0.0.53, and aardvark-dns, which answers containers, uses it on the address of each bridge. Without
+ * changes one of them would not start.
  */
 
 const DNS = 53;
-/** Where aardvark-dns listens instead. netavark leads port 53 of the bridges there (containers.conf(5)). */
+/** The new port of aardvark-dns. netavark redirects port 53 of the bridges to it (containers.conf(5)). */
 export const AARDVARK_PORT = 1053;
 
 const isEveryAddress = (address: string | undefined): boolean =>
@@ -19,12 +20,12 @@ const takesDns = (port: number | PublishedPort): boolean =>
 
 type Publishers = { readonly [name: string]: Pick<ContainerOptions, 'ports'> | Pick<PodOptions, 'ports'> };
 
-/** Whether any of them publishes port 53 on every address of the machine. */
+/** Whether a container or pod publishes port 53 on every address of the machine. */
 export const publishesDns = (...publishers: readonly Publishers[]): boolean =>
   publishers.flatMap((each) => Object.values(each)).some(({ ports = [] }) => ports.some(takesDns));
 
 /**
- * Makes room on port 53: resolved answers on D-Bus and to glibc alone, programs that read /etc/resolv.conf ask the
+ * Frees port 53: resolved answers on D-Bus and to glibc only, programs that read /etc/resolv.conf ask the
  * network's name servers, and aardvark-dns moves.
  */
 export function freeDnsPort(): Fragment {

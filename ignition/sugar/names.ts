@@ -24,12 +24,14 @@ import type { SshAccess, UserOptions } from './user.ts';
 import type { LuksOptions } from './volumes.ts';
 import type { PoolOptions } from './zpool.ts';
 
-/** Every option's name, as a value: one that is missing or too many does not pass the type checker. */
+/**
+ * The names of all options of a type, as a value. The type checker rejects a missing or an additional name.
+ */
 export type Names<Options> = { readonly [Name in keyof Required<Options>]: true };
 
 /**
- * Refuses an option of an unknown name. Configs are run, not type-checked, when they are compiled: a misspelt
- * `firewal` would be a machine without one.
+ * Refuses an option with an unknown name. Compiling a config runs it and does not check its types: without
+ * this check, a misspelt `firewal` would make a machine without a firewall.
  */
 export function checkNames(options: object, known: object, where: string): void {
   for (const name of Object.keys(options)) {
@@ -41,7 +43,7 @@ export function checkNames(options: object, known: object, where: string): void 
   }
 }
 
-/** Of sections that are one set of options. */
+/** Sections that are a single set of options. */
 const SINGLE = {
   time: { zone: true, servers: true } satisfies Names<TimeOptions>,
   network: { interfaces: true, bonds: true, bridges: true, vlans: true } satisfies Names<NetworkOptions>,
@@ -68,7 +70,7 @@ const SINGLE = {
   } satisfies Names<UpdateOptions>,
 };
 
-/** Of sections that hold things by name. */
+/** Sections that are maps of objects by name. */
 const BY_NAME = {
   users: {
     uid: true,
@@ -176,7 +178,7 @@ const HEALTH: Names<Health> = {
   startsWhenHealthy: true,
 };
 
-/** Refuses unknown names in the sections of a machine, but not inside what is plain Ignition. */
+/** Refuses unknown names in the sections of a machine, except inside of plain Ignition. */
 export function checkSections(
   sections: {
     readonly [Section in keyof typeof SINGLE | keyof typeof BY_NAME | 'replicate']?: object | undefined;

@@ -3,10 +3,10 @@ import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { type Section, section, unitText } from './ini.ts';
 
-/** A port: by its hardware address, by its place on the bus (`ID_PATH` of udev) or by its name. */
+/** A port, by its hardware address, by its place on the bus (`ID_PATH` of udev) or by its name. */
 export type Port = { readonly mac: string } | { readonly path: string } | { readonly name: string };
 
-/** How an interface gets its addresses. `static` wants at least one address with its prefix length. */
+/** The addresses of an interface. `static` needs at least one address with its prefix length. */
 export type Addressing =
   | { readonly dhcp: true | 'ipv4' | 'ipv6'; readonly dns?: readonly string[] }
   | {
@@ -16,7 +16,7 @@ export type Addressing =
     }
   | { readonly none: true };
 
-/** A network card: its addresses, the port that it is, and its VLANs. */
+/** A network card: its addresses, its port, and its VLANs. */
 export type Interface = Addressing & { readonly port: Port; readonly vlans?: readonly string[] };
 
 /** A VLAN (IEEE 802.1Q) by its number. */
@@ -37,11 +37,11 @@ export type Bridge = Addressing & {
 
 /** The network of the machine (systemd.network(5)). */
 export interface NetworkOptions {
-  /** Ports used as they are, by a name of your choice for the file. */
+  /** Network cards that are used directly. The names are yours; they become file names. */
   readonly interfaces?: { readonly [name: string]: Interface };
   readonly bonds?: { readonly [name: string]: Bond };
   readonly bridges?: { readonly [name: string]: Bridge };
-  /** VLANs by interface name; the interface, bond or bridge they lie on names them in its `vlans`. */
+  /** VLANs by interface name. The interface, bond or bridge below a VLAN names it in its `vlans`. */
   readonly vlans?: { readonly [name: string]: Vlan };
 }
 
@@ -77,8 +77,10 @@ function addressing(interfaceOptions: Addressing): {
 }
 
 /**
- * The machine-id, which networkd would make it of, is another one after a reset: leases and reservations go by the card.
- * (The address of a bond or a bridge is made of the machine-id as well: reserve by its name or its ports there.)
+ * Identifies the machine to DHCP servers by the card. networkd would use the machine-id, which changes at a
+ * reset, and with it leases and reservations.
+ * The hardware address of a bond or a bridge is made of the machine-id as well: for those, reserve by name or
+ * by their ports.
  */
 function identity(options: Addressing): readonly Section[] {
   if (!('dhcp' in options)) return [];
@@ -101,7 +103,7 @@ function interfaceName(name: string): string {
 const networkFile = (name: string, sections: readonly Section[]): Fragment =>
   file(`${FOLDER}/${name}`, { contents: unitText(sections) });
 
-/** A device of its own (bond, bridge, VLAN) and the network on it. */
+/** A virtual device (bond, bridge, VLAN) and its network. */
 function device(
   name: string,
   netdev: readonly Section[],
@@ -130,9 +132,9 @@ function checkVlans({ interfaces = {}, bonds = {}, bridges = {}, vlans = {} }: N
   for (const name of Object.keys(vlans)) {
     const times = used.filter((one) => one === name).length;
     if (times !== 1) {
-      throw badInput(`VLAN ${name} lies on ${times} interfaces`, {
+      throw badInput(`VLAN ${name} is in the vlans of ${times} interfaces`, {
         where: `network.vlans.${name}`,
-        hint: 'name it in the vlans of exactly one interface, bond or bridge',
+        hint: 'name it in the vlans of one interface, bond or bridge',
       });
     }
   }

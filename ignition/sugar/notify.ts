@@ -3,10 +3,13 @@ import { isSecret, type Secret } from '../base/secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching } from './fragment.ts';
 
-/** What is told: everything, what may become a fault, or faults alone. What is over is told to whoever was told of it. */
+/**
+ * The least severity of messages: everything, possible faults, or faults only. A target that got a message
+ * also hears when the problem is over.
+ */
 export type NotifySeverity = 'info' | 'warning' | 'error';
 
-/** Who is told. `severity` is the least that is sent there; default `warning`. */
+/** A receiver of messages. `severity` is the least severity that is sent there; default `warning`. */
 export type NotifyTarget = { readonly severity?: NotifySeverity } & (
   | { readonly ntfy: string; readonly token?: string }
   | { readonly gotify: string; readonly token: string }
@@ -26,12 +29,17 @@ export type NotifyTarget = { readonly severity?: NotifySeverity } & (
     }
 );
 
-/** Who is told of problems, and how. */
+/** The receivers of messages. */
 export interface NotifyOptions {
   readonly targets?: readonly NotifyTarget[];
-  /** Asked every few minutes while the machine is up: a service that raises the alarm when that stops. */
+  /**
+   * A URL that is requested every few minutes while the machine is up. The service behind it raises the alarm
+   * when the requests stop.
+   */
   readonly heartbeat?: string;
-  /** The whole of /etc/draisine/notify.json from a file or a program, where tokens are not to stand in this one. */
+  /**
+   * All of /etc/draisine/notify.json from a file or a program, for owners who keep tokens out of this config.
+   */
   readonly config?: Secret;
 }
 
@@ -53,7 +61,10 @@ function targetJson(target: NotifyTarget): object {
   return { kind: 'mail', severity, to: mail, from, server, user, password };
 }
 
-/** A body that is no JSON once its words are filled in would be refused by whoever gets it, when something is wrong. */
+/**
+ * Refuses a body that is no JSON once its placeholders are filled in: the receiver would refuse it, at a
+ * moment when something is wrong.
+ */
 function checkedBody(body: string | undefined): string | undefined {
   if (body === undefined) return undefined;
   try {
@@ -61,14 +72,16 @@ function checkedBody(body: string | undefined): string | undefined {
     return body;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw badInput(`the body of a webhook is no JSON: ${error.message}`, {
+    throw badInput(`the body of the webhook is not JSON: ${error.message}`, {
       where: 'notify.targets',
       hint: 'write {text} and the like inside of strings: {"message":"{title}: {text}"}',
     });
   }
 }
 
-/** Who is told of what is wrong with a machine (docs/day2.md): /etc/draisine/notify.json, which root alone reads. */
+/**
+ * Messages about problems of the machine (docs/day2.md): /etc/draisine/notify.json, which only root can read.
+ */
 export function notify({ targets = [], heartbeat, config }: NotifyOptions): Fragment {
   const path = '/etc/draisine/notify.json';
   if (config !== undefined && isSecret(config)) return file(path, { contents: config, mode: 0o600 });

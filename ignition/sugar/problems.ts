@@ -1,7 +1,8 @@
 /**
- * Shell functions that tell the owner what is wrong. `tell NAME TEXT` writes /run/draisine/problems/NAME, which the
- * console and `draisine status` show, and the journal; `forget NAME` takes it back. `keep_out DIR` makes an empty mount
- * point immutable (chattr(1)), so that nothing is written into it while its dataset is not mounted.
+ * Shell functions that report problems to the owner. `tell NAME TEXT` writes /run/draisine/problems/NAME,
+ * which the console and `draisine status` show, and a line of the journal. `forget NAME` removes the file.
+ * `keep_out DIR` makes an empty mount point immutable (chattr(1)), so that no program writes into it while
+ * its dataset is not mounted.
  */
 export const PROBLEMS = `problems=/run/draisine/problems
 tell() { mkdir -p "$problems"; echo "$2" >"$problems/$1"; echo "<3>$2" >&2; }

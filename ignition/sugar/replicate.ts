@@ -6,22 +6,22 @@ import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { unit } from './unit.ts';
 import { poolService } from './zpool.ts';
 
-/** A dataset that is sent to another machine, without the datasets below it. */
+/** A dataset that is sent to another machine, without its child datasets. */
 export interface ReplicateOptions<Dataset extends string = string> {
   readonly dataset: Dataset;
-  /** `backup@host:tank/backup/nas`: user, machine, and the dataset there, which the first run makes. */
+  /** `backup@host:tank/backup/nas`: user, machine, and the dataset there. The first run makes the dataset. */
   readonly to: string;
-  /** Of SSH; default 22. */
+  /** Port of SSH; default 22. */
   readonly port?: number;
-  /** The host key of the target, as its `ssh_host_ed25519_key.pub` has it. No other is accepted. */
+  /** The host key of the target: the line of its `ssh_host_ed25519_key.pub`. No other key is accepted. */
   readonly hostKey: string;
-  /** The private key with which this machine logs in there. */
+  /** The private key with which this machine logs in at the target. */
   readonly key: Secret;
   /** systemd.time(7) calendar event; default `daily`. */
   readonly schedule?: string;
-  /** How many of its snapshots stay at the target; default 30. */
+  /** Number of its snapshots that stay at the target; default 30. */
   readonly keep?: number;
-  /** By which `draisine replicate NAME` runs it now; default the dataset with `-` for `/`. */
+  /** Name for `draisine replicate NAME`; default: the dataset with `-` for `/`. */
   readonly name?: string;
 }
 
@@ -44,11 +44,14 @@ function checked({ port = 22, keep = 30, hostKey }: ReplicateOptions, where: str
   );
 }
 
-/** The name of a replication, as its files and units have it. */
+/** The name of a replication, in its files and units. */
 export const replicationName = ({ name, dataset }: ReplicateOptions): string =>
   name ?? dataset.replaceAll('/', '-');
 
-/** Sends a dataset to another machine by a timer (docs/day2.md). The box does it: packages/box/replicate. */
+/**
+ * Sends a dataset to another machine by a timer (docs/day2.md). packages/box/replicate does the work on the
+ * machine.
+ */
 export function replicate(options: ReplicateOptions): Fragment {
   const { dataset, to, port = 22, hostKey, key, schedule = 'daily', keep = 30 } = options;
   const name = matching(replicationName(options), NAME, 'name of a replication', 'give it one: name');
@@ -90,17 +93,17 @@ export function replicate(options: ReplicateOptions): Fragment {
   );
 }
 
-/** Whoever may send datasets to this machine, below a dataset of it, and do nothing else. */
+/** Options for a user who may send datasets to this machine, below one dataset, and do nothing else. */
 export interface Receive {
   readonly dataset: string;
-  /** Of each dataset so many snapshots stay, whatever whoever has the key asks for; default 7. */
+  /** Number of snapshots of each dataset that always stay, whatever the sender asks for; default 7. */
   readonly floor?: number;
 }
 
-/** What zfs-allow(8) has to let a user do for that. Nothing is mounted: only root could. */
+/** The rights that the user needs (zfs-allow(8)). Nothing is mounted, because only root may mount. */
 const PERMISSIONS = 'create,mount,receive,destroy';
 
-/** The command that a receiving user is forced to. */
+/** The forced command of a receiving user. */
 export function receiveCommand(name: string, { dataset, floor = 7 }: Receive): string {
   matching(dataset, /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)*$/, 'dataset name', 'write POOL/NAME');
   if (!Number.isInteger(floor) || floor < 1)
@@ -110,7 +113,10 @@ export function receiveCommand(name: string, { dataset, floor = 7 }: Receive): s
   return `/usr/lib/draisine/receive ${dataset} ${floor}`;
 }
 
-/** Lets the user receive below the dataset, in which nothing else is written: that would end the replication. */
+/**
+ * Lets the user receive below the dataset. The dataset becomes read-only, because a local change below it
+ * would stop the replication.
+ */
 export function receiver(name: string, { dataset }: Receive): Fragment {
   const script = `/etc/draisine/receivers/${name}.sh`;
   const needed = dataset.includes('/') ? datasetService(dataset) : poolService(dataset);

@@ -4,22 +4,22 @@ import { type Fragment, mergeFragments } from './fragment.ts';
 import { unit } from './unit.ts';
 import type { Weekday } from './update.ts';
 
-/** When a self-test begins, by the clock of the machine: each night, on a day of the week, or on one of the month. */
+/** The begin of a self-test, by the machine's clock: each night, on a weekday, or on a day of the month. */
 export interface SelfTest {
-  /** 0 – 23. */
+  /** Hour, 0 – 23. */
   readonly hour: number;
   readonly weekday?: Weekday;
-  /** Of the month: 1 – 28. */
+  /** Day of the month, 1 – 28. */
   readonly day?: number;
 }
 
-/** When disks test themselves, and how warm they may be. */
+/** The times of self-tests, and the limit of the temperature. */
 export interface SmartOptions {
-  /** Default each night at 2. */
+  /** The short test; default: each night at 2. */
   readonly short?: SelfTest | 'never';
-  /** Reads the whole disk. Default Saturdays at 3. */
+  /** The long test, which reads the whole disk; default: Saturdays at 3. */
   readonly long?: SelfTest | 'never';
-  /** Celsius from which smartd warns. */
+  /** Degrees Celsius from which on smartd warns. */
   readonly temperature?: number;
 }
 
@@ -41,15 +41,18 @@ function checked(test: SelfTest, where: string): SelfTest {
   return test;
 }
 
-/** smartd.conf(5), -s: type, month, day, weekday from Monday on, hour. */
+/** A time in the form of smartd.conf(5), -s: type, month, day, weekday from Monday on, hour. */
 const forSmartd = (letter: 'S' | 'L', { hour, weekday, day }: SelfTest): string =>
   `${letter}/../${day === undefined ? '..' : two(day)}/${weekday === undefined ? '.' : DAYS.indexOf(weekday) + 1}/${two(hour)}`;
 
-/** systemd.time(7). */
+/** A time in the form of systemd.time(7). */
 const calendar = ({ hour, weekday, day }: SelfTest): string =>
   `${weekday === undefined ? '' : `${weekday[0]?.toUpperCase()}${weekday.slice(1)} `}*-*-${day === undefined ? '*' : two(day)} ${two(hour)}:00:00`;
 
-/** smartd of Debian 13 leaves disks of NVMe out, which smartctl tests. Many have no self-test: that is no fault. */
+/**
+ * Self-tests of NVMe disks run by smartctl, because smartd of Debian 13 leaves them out. Many of these disks
+ * have no self-test: that is no fault.
+ */
 function ofNvme(kind: 'short' | 'long', test: SelfTest): Fragment {
   const script = `/etc/draisine/smart/${kind}.sh`;
   const description = `${kind === 'short' ? 'Short' : 'Long'} self-test of NVMe disks`;
@@ -79,7 +82,7 @@ done
   );
 }
 
-/** When disks test themselves: /etc/smartd.conf, and timers for disks of NVMe (docs/day2.md). */
+/** Self-tests of disks: /etc/smartd.conf, and timers for NVMe disks (docs/day2.md). */
 export function smart({
   short = { hour: 2 },
   long = { hour: 3, weekday: 'sat' },

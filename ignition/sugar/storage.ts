@@ -3,13 +3,16 @@ import { type DatasetOptions, datasetService } from './dataset.ts';
 import { type Fragment, mergeFragments } from './fragment.ts';
 import { unit } from './unit.ts';
 
-/** Where podman has images, containers and volumes (storage.conf of the image). */
+/** The folder of podman's images, containers and volumes (storage.conf of the image). */
 const CONTAINER_STORAGE = '/var/lib/containers/storage';
 
-/** As overlayfs(5) needs it for whiteouts and capabilities, and without a write for each read. */
+/**
+ * Properties for overlayfs(5): it needs extended attributes for whiteouts and capabilities. `atime` off
+ * avoids a write for each read.
+ */
 const PROPERTIES = { acltype: 'posixacl', xattr: 'sa', atime: 'off' };
 
-/** The datasets of a machine whose containers are kept on one of them: that one is mounted where podman looks. */
+/** The datasets of a machine. The one for containers is mounted at podman's folder. */
 export function withContainerStorage(
   datasets: { readonly [name: string]: DatasetOptions },
   storage: string | undefined,
@@ -30,7 +33,7 @@ export function withContainerStorage(
 
 export type PruneSchedule = 'daily' | 'weekly' | 'monthly';
 
-/** A timer that removes images nobody uses, and old messages of the journal. */
+/** A timer that removes unused images, and old messages of the journal. */
 export function freeRoomTimer(schedule: PruneSchedule): Fragment {
   return mergeFragments(
     unit('draisine-free.service', {
@@ -50,6 +53,6 @@ export function freeRoomTimer(schedule: PruneSchedule): Fragment {
   );
 }
 
-/** The unit that containers wait for when their storage is on a pool. */
+/** The unit that containers wait for if their storage is on a pool. */
 export const storageUnits = (storage: string | undefined): readonly string[] =>
   storage === undefined ? [] : [datasetService(storage)];

@@ -13,9 +13,9 @@ export function hostname(name: string): Fragment {
 
 /** The time zone and the time servers. */
 export interface TimeOptions {
-  /** As in /usr/share/zoneinfo: `Europe/Berlin`. */
+  /** Time zone as in /usr/share/zoneinfo: `Europe/Berlin`. */
   readonly zone?: string;
-  /** Time servers; default: those of the network or of the vendor. */
+  /** Time servers; default: the network's, or else the vendor's. */
   readonly servers?: readonly string[];
 }
 
@@ -38,7 +38,7 @@ export function time({ zone, servers = [] }: TimeOptions): Fragment {
   return mergeFragments(...parts);
 }
 
-/** Words of the kernel command line that the machine must or must not have. */
+/** Words that the kernel command line must or must not have. */
 export interface KernelArgumentOptions {
   readonly present?: readonly string[];
   readonly absent?: readonly string[];
@@ -50,9 +50,9 @@ export function kernelArguments({ present = [], absent = [] }: KernelArgumentOpt
 }
 
 export interface LogOptions {
-  /** Room for the journal on the state partition; the image's default is 256M. */
+  /** Size of the journal on the state partition; the image's default is 256M. */
   readonly size?: `${number}${'M' | 'G'}`;
-  /** Messages that are older go. */
+  /** Days after which messages are removed. */
   readonly days?: number;
 }
 

@@ -2,7 +2,7 @@ import { compact } from '../json/value.ts';
 import type { Fragment } from './fragment.ts';
 import { type Section, section, unitText } from './ini.ts';
 
-/** A unit of systemd, as Ignition takes it. */
+/** A unit of systemd, in the form of Ignition. */
 export interface UnitOptions {
   /** The unit file: its text, or its sections. */
   readonly contents?: string | { readonly [section: string]: Section['settings'] };

@@ -6,16 +6,16 @@ import { type Fragment, matching, mergeFragments } from './fragment.ts';
 /** A day of the week on which an update window begins. */
 export type Weekday = 'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat';
 
-/** When a machine may restart into a release, by the clock of `UpdateOptions.zone`. */
+/** A time in which a machine may restart into a release, by the clock of `UpdateOptions.zone`. */
 export interface RestartWindow {
-  /** Days on which it begins; default every day. */
+  /** Days on which the window begins; default: every day. */
   readonly days?: readonly Weekday[];
-  /** `02:30` */
+  /** Begin of the window: `02:30`. */
   readonly from: string;
   readonly minutes: number;
 }
 
-/** What must be true before a release is kept, besides that nothing of before is missing. */
+/** A condition for keeping a release, besides that everything of before still works. */
 export type UpdateGate<Pool extends string = string, Container extends string = string> =
   | { readonly unit: string }
   | { readonly command: readonly string[] }
@@ -23,33 +23,38 @@ export type UpdateGate<Pool extends string = string, Container extends string = 
   | { readonly container: Container }
   | { readonly pool: Pool };
 
-/** Where updates come from, which, when, and what keeps them (docs/updates.md). */
+/**
+ * The source of updates, their choice, their times, and the conditions for keeping them (docs/updates.md).
+ */
 export interface UpdateOptions<Pool extends string = string, Container extends string = string> {
-  /** Address of a folder as docs/releases.md has it: `https://`, `http://` or `file://`. */
+  /** Address of a folder with the layout of docs/releases.md: `https://`, `http://` or `file://`. */
   readonly base?: string;
   /** Default `stable`. */
   readonly channel?: string;
-  /** Default `auto`: stages and restarts in a window. `stage`: you restart. `notify`: only says that there is one. */
+  /**
+   * `auto` (default): stages and restarts in a window. `stage`: you restart. `notify`: only reports a new
+   * release.
+   */
   readonly mode?: 'auto' | 'stage' | 'notify';
-  /** This version and no other. */
+  /** Only this version. */
   readonly pin?: string;
-  /** None later than this. */
+  /** No later version than this. */
   readonly max?: string;
-  /** 0: among the first of a rollout, 1: the last; default by chance. */
+  /** Place in a rollout. 0: among the first, 1: the last; default: random. */
   readonly wariness?: number;
   readonly windows?: readonly RestartWindow[];
-  /** Of the windows; default that of `time`, else UTC. */
+  /** Time zone of the windows; default: that of `time`, else UTC. */
   readonly zone?: string;
   /** Seconds after the boot before a release may be kept; default 600. */
   readonly settle?: number;
-  /** Seconds after the boot, by which it must be well; default 1200. */
+  /** Seconds after the boot until which a release must work; default 1200. */
   readonly deadline?: number;
   readonly gates?: readonly UpdateGate<Pool, Container>[];
-  /** As curl has it. */
+  /** Proxy, in the form of curl. */
   readonly proxy?: string;
-  /** File of certificates with which `base` is trusted. */
+  /** File with the certificates of authorities that are trusted for `base`. */
   readonly ca?: string;
-  /** root.json: the keys that are trusted, in the place of those that are built in. */
+  /** The text of root.json: keys that are trusted instead of the built-in ones. */
   readonly root?: Text;
 }
 

@@ -6,14 +6,14 @@ import { unit } from './unit.ts';
 import { unitEscape } from './unit-name.ts';
 import { poolService } from './zpool.ts';
 
-/** How often something is done. */
+/** The interval of a job. */
 export type Period = 'hourly' | 'daily' | 'weekly' | 'monthly';
 
 /** How many snapshots of each period are kept. */
 export interface SnapshotPolicy {
   /** How many snapshots of each period are kept. */
   readonly keep: { readonly [period in Period]?: number };
-  /** Also of the datasets below; default false. */
+  /** Whether the snapshots include child datasets; default: false. */
   readonly recursive?: boolean;
 }
 
@@ -27,9 +27,10 @@ const timer = (description: string, schedule: string): Parameters<typeof unit>[1
 });
 
 /**
- * Makes a snapshot, then removes those of its own kind beyond the newest `keep`. The order is that of transaction groups
- * (zfsprops(7), createtxg): the creation date is wrong for ever once the clock was ahead. What is removed is settled
- * before anything is, and the snapshot just made has to be the newest: if it is not, the list cannot be trusted.
+ * A script that makes a snapshot, then removes its own older ones except for the newest `keep`.
+ * Snapshots are ordered by transaction group (zfsprops(7), createtxg), because creation dates are wrong once
+ * the clock was ahead. The script makes the list of snapshots before it removes any. The new snapshot must be
+ * the newest of the list; otherwise the list is wrong, and nothing is removed.
  */
 function snapshotScript(dataset: string, period: Period, keep: number, recursive: boolean): string {
   const flag = recursive ? '-r ' : '';
@@ -52,7 +53,7 @@ made=$(printf '%s\n' "$ours" | grep -c .)
 `;
 }
 
-/** Snapshots of a dataset by timers, the oldest removed. Only its own snapshots are ever removed. */
+/** Snapshots of a dataset by timers. Old ones are removed, but only those that the timers made. */
 export function snapshotPolicy(dataset: string, { keep, recursive = false }: SnapshotPolicy): Fragment {
   const parts = (['hourly', 'daily', 'weekly', 'monthly'] as const).flatMap((period) => {
     const count = keep[period];
@@ -74,7 +75,10 @@ export function snapshotPolicy(dataset: string, { keep, recursive = false }: Sna
   return mergeFragments(...parts);
 }
 
-/** One that runs already is waited for. Errors found are an error of the unit, so that somebody is told. */
+/**
+ * A script for a scrub. It waits for a scrub that runs already. Errors that were found make the unit fail, so
+ * that the owner is told.
+ */
 function scrubScript(pool: string): string {
   return `set -eu
 pool=${shellQuote(pool)}
@@ -91,7 +95,10 @@ errors=$(zpool status -p "$pool" | sed -n 's/^ *scan: scrub .* with \\([0-9]*\\)
 `;
 }
 
-/** Reads a pool through and repairs what it can. @param schedule systemd.time(7) calendar event, default monthly */
+/**
+ * Scrubs a pool: reads all of it, and repairs it where possible.
+ * @param schedule systemd.time(7) calendar event, default monthly
+ */
 export function scrub(pool: string, { schedule = 'monthly' }: { readonly schedule?: string } = {}): Fragment {
   const name = `scrub-${unitEscape(pool)}`;
   const script = `/etc/draisine/scrubs/${pool}.sh`;
@@ -103,7 +110,7 @@ export function scrub(pool: string, { schedule = 'monthly' }: { readonly schedul
         Service: {
           Type: 'oneshot',
           ExecStart: `/bin/sh ${script}`,
-          // Whoever stops it has not found a fault: the kernel goes on reading, zpool scrub -s ends that.
+          // Stopping the unit is not a fault: the kernel goes on with the scrub. `zpool scrub -s` ends it.
           SuccessExitStatus: 'SIGTERM',
           IOSchedulingClass: 'idle',
         },

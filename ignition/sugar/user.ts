@@ -5,17 +5,22 @@ import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments, oneLine } from './fragment.ts';
 import { type Receive, receiveCommand, receiver } from './replicate.ts';
 
-/** What a user may do by SSH. Everybody but root begins with a shell and nothing else: no forwarding of any kind. */
+/**
+ * The rights of a user over SSH. By default every user but root has a shell, and no forwarding of any kind.
+ */
 export interface SshAccess {
-  /** The networks its keys are good from: `192.0.2.0/24` (sshd(8), `from=`). */
+  /** The networks from which its keys are valid: `192.0.2.0/24` (sshd(8), `from=`). */
   readonly from?: readonly string[];
-  /** The one command that runs, whatever the client asks for (sshd_config(5), ForceCommand). */
+  /** The only command that runs, whatever the client asks for (sshd_config(5), ForceCommand). */
   readonly command?: string;
-  /** Files only, no shell: sftp reads and writes what the user may (sshd_config(5), internal-sftp). */
+  /** Files only, no shell: sftp with the user's own rights (sshd_config(5), internal-sftp). */
   readonly only?: 'sftp';
-  /** Datasets that `replicate` of other machines sends come in below this one; nothing else is possible (docs/day2.md). */
+  /**
+   * Receives datasets from `replicate` of other machines below this dataset; nothing else is possible
+   * (docs/day2.md).
+   */
   readonly receive?: Receive;
-  /** Lets TCP ports, sockets and an agent be forwarded. */
+  /** Allows forwarding of TCP ports, sockets and an agent. */
   readonly forwarding?: boolean;
 }
 
@@ -40,14 +45,14 @@ function userName(name: string): string {
   return matching(name, NAME, 'user name', 'use lower case letters, digits, - and _ (useradd(8))');
 }
 
-/** One public key, as `authorized_keys` has it (sshd(8)). */
+/** One public key, as a line of `authorized_keys` (sshd(8)). */
 export function sshKey(user: string, key: string): Fragment {
   const shape = /^(?:\S+ )?(?:ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/]+=*(?: .*)?$/;
   const checked = matching(key.trim(), shape, 'public SSH key', 'paste the line of the .pub file');
   return { passwd: { users: [{ name: userName(user), sshAuthorizedKeys: [checked] }] } };
 }
 
-/** Options before a key, as authorized_keys has them (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). */
+/** Options before a key, in the form of authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). */
 function fromNetworks(from: readonly string[]): string {
   for (const net of from) matching(net, /^!?[0-9a-fA-F.:*?/]+$/, 'network', 'write 192.0.2.0/24');
   return from.length === 0 ? '' : `from="${from.join(',')}" `;
@@ -60,14 +65,14 @@ function forcedCommand(name: string, { command, only, receive }: SshAccess): str
     ...(receive === undefined ? [] : [receiveCommand(name, receive)]),
   ];
   if (given.length > 1)
-    throw badInput(`user ${name} is limited in ${given.length} ways by ssh, and only one can hold`, {
+    throw badInput(`ssh limits user ${name} in ${given.length} ways, and only one is possible`, {
       where: `users.${name}.ssh`,
-      hint: 'leave all but one of command, only and receive out',
+      hint: 'keep one of command, only and receive',
     });
   return given[0];
 }
 
-/** What sshd does otherwise for this user; undefined when it is as for everybody. */
+/** The lines of sshd_config that hold for this user only; undefined if there are none. */
 function sshdMatch(name: string, access: SshAccess): Fragment | undefined {
   const command = forcedCommand(name, access);
   const lines = [
@@ -83,7 +88,9 @@ function sshdMatch(name: string, access: SshAccess): Fragment | undefined {
   return file(`/etc/ssh/sshd_config.d/50-${name}.conf`, { contents });
 }
 
-/** A user (spec 3.3, passwd.users); one that exists is changed. What it may do by SSH goes to sshd_config.d. */
+/**
+ * A user (spec 3.3, passwd.users). An existing user is changed. Its limits over SSH go into sshd_config.d.
+ */
 export function user(name: string, options: UserOptions = {}): Fragment {
   const { home, sshKeys = [], ssh = {}, groups, ...same } = options;
   const from = fromNetworks(ssh.from ?? []);

@@ -5,7 +5,7 @@ import type { Fragment } from './fragment.ts';
 import { mountUnit } from './mount-unit.ts';
 import { unit } from './unit.ts';
 
-/** A swap area on a partition or volume, made if need be. */
+/** A swap area on a partition or volume. It is made if it does not exist. */
 export function swap(device: string, { wipe = false }: { readonly wipe?: boolean } = {}): Fragment {
   const rendered = mountUnit({ device, format: 'swap' }, false);
   const filesystem = compact({ device, format: 'swap', wipeFilesystem: wipe || undefined });
@@ -34,16 +34,16 @@ export function zram({ size }: { readonly size: `${number}${'K' | 'M' | 'G'}` })
   });
 }
 
-/** How a LUKS volume is unlocked: by a key of yours. (TPM and Tang need Clevis, which no image has.) */
+/** The key that unlocks a LUKS volume. (TPM and Tang need Clevis, which no image has.) */
 export interface Unlock {
   readonly key: Secret;
 }
 
-/** An encrypted volume: its device, how it is unlocked, and the file system on it (cryptsetup(8)). */
+/** An encrypted volume: its device, its key, and the file system on it (cryptsetup(8)). */
 export interface LuksOptions {
   readonly device: string;
   readonly unlock: Unlock;
-  /** What goes onto the open volume. */
+  /** The file system on the open volume. */
   readonly filesystem?: { readonly format: 'ext4' | 'xfs' | 'btrfs'; readonly path: string };
   readonly wipe?: boolean;
 }
@@ -52,7 +52,7 @@ export interface LuksOptions {
 export function luks(name: string, { device, unlock, filesystem, wipe = false }: LuksOptions): Fragment {
   if (name.includes('/')) throw badInput('a LUKS name has no slash', { where: name });
   if (!unlock || !('key' in unlock)) {
-    throw badInput('a LUKS volume is unlocked by a key; TPM and Tang need Clevis, which no image has', {
+    throw badInput('a LUKS volume needs a key; TPM and Tang need Clevis, which no image has', {
       where: `luks.${name}.unlock`,
       hint: "write unlock: { key: secret({ file: 'NAME' }) }",
     });

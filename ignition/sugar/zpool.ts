@@ -8,8 +8,8 @@ import { unit } from './unit.ts';
 import { unitEscape } from './unit-name.ts';
 
 /**
- * A whole disk by a name that stays. By its place (`by-path`) only where disks share one serial number, as behind some USB
- * bridges: there it is the port that counts, and a disk in another one is another disk.
+ * A whole disk by a stable name. Use its place (`by-path`) only if disks share one serial number, as behind
+ * some USB bridges: a disk that moves to another port is then another disk.
  */
 export type Disk = `/dev/disk/by-id/${string}` | `/dev/disk/by-path/${string}`;
 
@@ -42,22 +42,22 @@ export interface PoolOptions {
   readonly spares?: readonly Disk[];
   /** Sector size as a power of two; default 12 (4 KiB). */
   readonly ashift?: 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16;
-  /** Encrypts the pool's root dataset and what inherits from it. */
+  /** Encrypts the pool's root dataset, and the datasets that inherit from it. */
   readonly encryption?: { readonly key: Secret };
-  /** Where its root dataset is mounted; default /mnt/POOL. */
+  /** Mount point of its root dataset; default /mnt/POOL. */
   readonly mountpoint?: string;
-  /** `if-blank` (default): made when all its disks are blank. `never`: only imported. */
+  /** `if-blank` (default): the pool is made if all its disks are blank. `never`: it is only imported. */
   readonly create?: 'if-blank' | 'never';
-  /** Properties of the root dataset, inherited by all (zfsprops(7)). */
+  /** Properties of the root dataset; all datasets inherit them (zfsprops(7)). */
   readonly properties?: { readonly [property: string]: string };
 }
 
-/** systemd unit that imports or makes a pool. */
+/** The systemd unit that imports or makes a pool. */
 export function poolService(pool: string): string {
   return `zpool-${unitEscape(pool)}.service`;
 }
 
-/** The file of the machine that holds the key of an encrypted pool or dataset. */
+/** The file on the machine with the key of an encrypted pool or dataset. */
 export function keyPath(dataset: string): string {
   return `/etc/draisine/keys/${dataset}`;
 }
@@ -83,7 +83,7 @@ function vdevWords(vdev: Vdev): string[] {
   return Object.entries(vdev).flatMap(([kind, disks]) => [kind, ...(disks as readonly Disk[])]);
 }
 
-/** The disks and groups as `zpool create` takes them. */
+/** The disks and groups as arguments of `zpool create`. */
 export function poolLayout({ vdevs, log, cache = [], special, spares = [] }: PoolOptions): string[] {
   return [
     ...vdevs.flatMap(vdevWords),
@@ -103,7 +103,7 @@ function checkDisks(pool: string, disks: readonly string[]): void {
       'name it as /dev/disk/by-id/…, or by-path where two disks have one serial number',
     );
     if (disks.indexOf(disk) !== index)
-      throw badInput(`${disk} stands twice in pool ${pool}`, { where: `pools.${pool}` });
+      throw badInput(`pool ${pool} has the disk ${disk} twice`, { where: `pools.${pool}` });
   }
 }
 
@@ -116,12 +116,13 @@ export function encryptionWords(flag: '-O' | '-o', dataset: string): string[] {
 const words = (list: readonly string[]): string => list.map(shellQuote).join(' ');
 
 /**
- * Features that the release before knows as well, so that it can read the pool after a rollback (zpool-features(7)).
- * They rise by `zpool upgrade`, once both releases of a machine know more.
+ * Features that the previous release knows as well, so that it can read the pool after a rollback
+ * (zpool-features(7)).
+ * `zpool upgrade` raises them when both releases of a machine know more.
  */
 const COMPATIBILITY = 'openzfs-2.2-linux';
 
-/** Makes the pool when all its disks are blank, and leaves them blank when it cannot be made. */
+/** Makes the pool if all its disks are blank. If that fails, the disks are blank again. */
 function makingScript(name: string, options: PoolOptions): string {
   const { ashift = 12, encryption, mountpoint = `/mnt/${name}`, create, properties = {} } = options;
   if (create === 'never') return `fail "not found, and the config says never to create it"`;
@@ -156,8 +157,8 @@ done`;
 }
 
 /**
- * Imports without force. zpool's own advice for a pool that cannot be imported ends in "Destroy and re-create": it is
- * not passed on.
+ * Imports without force. zpool's own advice for a pool that cannot be imported ends in "Destroy and
+ * re-create". It is not shown.
  */
 const IMPORTING = `if ! said=$(zpool import -d "$dir" -N -o cachefile=none "$pool" 2>&1); then
   case "$said" in
@@ -167,7 +168,10 @@ const IMPORTING = `if ! said=$(zpool import -d "$dir" -N -o cachefile=none "$poo
   esac
 fi`;
 
-/** Keys in files are loaded. One that a person has to type does not hold the boot. Datasets that nobody declared are mounted. */
+/**
+ * Loads keys from files. A key that a person has to type does not stop the boot. Datasets that are not
+ * declared are mounted here.
+ */
 const OPENING = `zfs list -H -o name,encryptionroot,keystatus,keylocation -t filesystem,volume -r "$pool" |
   while IFS='	' read -r name root status location; do
     [ "$status" = unavailable ] && [ "$name" = "$root" ] || continue
@@ -184,7 +188,7 @@ zfs list -H -o name,mounted,canmount,keystatus,mountpoint -t filesystem -r "$poo
     esac
   done`;
 
-/** The shell script that makes sure of the pool. It never passes -f to anything. */
+/** The shell script that imports or makes the pool. It never passes -f to a command. */
 export function poolScript(name: string, options: PoolOptions): string {
   const { mountpoint = `/mnt/${name}` } = options;
   const disks = poolLayout(options).filter((word) => word.startsWith('/'));
