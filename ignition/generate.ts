@@ -3,7 +3,7 @@ import { writeAtomic } from '../sdk/lib/files.ts';
 import { writeOutput } from '../sdk/lib/output.ts';
 import { generateSpec, readSchema, SCHEMA_MINORS } from './schema.ts';
 
-/** The generated module, which is committed. */
+/** The generated module. It is committed. */
 export const GENERATED = fileURLToPath(new URL('spec/generated.ts', import.meta.url));
 
 /** Text of the generated module. @param source folder of the unpacked source package */

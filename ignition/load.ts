@@ -14,23 +14,26 @@ import { takeAsModules } from './module-hook.ts';
 /** A config as its author wrote it. */
 export type Kind = 'json' | 'butane' | 'typescript';
 
-/** How a config is written, by the suffix of its file. Throws badInput for an unknown suffix. */
+/**
+ * The form of a config, by the suffix of its file.
+ * @throws badInput for an unknown suffix
+ */
 function kindOf(file: string): Kind {
   const suffix = extname(file).toLowerCase();
   if (suffix === '.ts' || suffix === '.mts') return 'typescript';
   return /^\.(bu|butane|ya?ml)$/.test(suffix) ? 'butane' : 'json';
 }
 
-/** Text that has Butane's two keys at its top, whatever its file is called. */
+/** Matches a text with Butane's two keys at its top, whatever the name of its file is. */
 const isButane = (bytes: Buffer): boolean => /^(variant|version):/m.test(bytes.toString('utf8', 0, 65536));
 
-/** Standard input has no name: what it is shows in its first lines. */
+/** Standard input has no name. The form shows in the first lines. */
 function kindOfInput(file: string, bytes: Buffer | number): Kind {
   const kind = kindOf(file);
   return file === '-' && typeof bytes !== 'number' && isButane(bytes) ? 'butane' : kind;
 }
 
-/** Bytes of a config file, or its size when it is larger than any config may be. `-` is standard input. */
+/** The bytes of a config file; only its size if it is larger than a config may be. `-` is standard input. */
 export function readConfig(file: string): Buffer | number {
   try {
     if (file === '-') return readFileSync(0);
@@ -49,20 +52,20 @@ export function readConfig(file: string): Buffer | number {
   }
 }
 
-/** A config that was read, and what there is to say about it. */
+/** A config that was read, with its entries. */
 export interface Loaded {
   /** Absent when an entry is an error. */
   readonly config?: JsonObject;
   readonly entries: readonly Entry[];
-  /** The config holds secrets: the result is for its owner's eyes. */
+  /** Whether the config has secrets. The result must then be readable by its owner only. */
   readonly secret: boolean;
-  /** Where a value of the config comes from in the file; absent when that is a program. */
+  /** The place in the file of a value of the config; absent if the file is a program. */
   readonly origin?: (path: readonly Step[]) => Origin;
 }
 
-/** How a config is compiled. */
+/** Options for compiling a config. */
 export interface CompileOptions {
-  /** Folder that local files of Butane are in, instead of that of the config. */
+  /** Folder of Butane's local files, if it is not the config's. */
   readonly filesDir?: string;
 }
 
@@ -101,7 +104,10 @@ async function importConfig(file: string): Promise<unknown> {
   return typeof exported === 'function' ? await (exported as () => unknown)() : await exported;
 }
 
-/** The machine that a program exports, as JSON. Whatever the program throws, or exports, is a fault of the config. */
+/**
+ * The machine that a program exports, as JSON. An error that the program throws, or a wrong export, is a
+ * fault of the config.
+ */
 async function runConfig(file: string): Promise<{ text: string; secret: boolean }> {
   let exported: unknown;
   try {
@@ -130,7 +136,7 @@ function located(failure: Failure, file: string): Failure {
   return new Failure(message, { where, exitCode, cause: failure, ...(hint === undefined ? {} : { hint }) });
 }
 
-/** `FILE:LINE:COLUMN` where the error came from, when that is in the config; else the file. */
+/** `FILE:LINE:COLUMN` of an error in the config. If the error comes from elsewhere, the file. */
 function placeIn(file: string, error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   const found = stack.split(pathToFileURL(resolve(file)).href)[1] ?? stack.split(resolve(file))[1] ?? '';
@@ -181,7 +187,10 @@ function nothingToCompile(file: string, bytes: Buffer | number): never {
   });
 }
 
-/** Compiles TypeScript or Butane to plain Ignition. Butane is known by its keys where its name says otherwise. */
+/**
+ * Compiles TypeScript or Butane to plain Ignition. Butane is recognized by its keys if the file's name says
+ * something else.
+ */
 export async function compileConfig(file: string, options: CompileOptions = {}): Promise<Loaded> {
   if (kindOf(file) === 'typescript') return await loadTypescript(file);
   const bytes = readConfig(file);
@@ -189,7 +198,7 @@ export async function compileConfig(file: string, options: CompileOptions = {}):
   return isYaml ? await loadButane(file, bytes, options) : nothingToCompile(file, bytes);
 }
 
-/** A machine config as Ignition takes it; none when an entry is an error. */
+/** A machine config in Ignition's form; absent when an entry is an error. */
 export interface ConfigText {
   readonly text?: string;
   readonly entries: readonly Entry[];
@@ -210,18 +219,18 @@ function asText({ config, entries, secret }: Loaded): ConfigText {
   return { entries, secret, ...(config === undefined ? {} : { text: JSON.stringify(config) }) };
 }
 
-/** A valid config as Ignition reads it, and where its values come from. */
+/** A valid config as Ignition reads it, with the origins of its values. */
 export interface Readable {
   readonly value: JsonObject;
   origin(path: readonly Step[]): Origin;
 }
 
-/** A verdict, and the config it is about when that is valid. */
+/** A verdict, and the config if it is valid. */
 export interface Checked extends Verdict {
   readonly read?: () => Readable;
 }
 
-/** Ignition's verdict of a config in any of its forms, and what it would stumble over when provisioned again. */
+/** Ignition's verdict on a config in any form, with our warnings. */
 export async function validateFile(file: string, options: CompileOptions = {}): Promise<Checked> {
   if (kindOf(file) !== 'json') return checkedOf(await compileConfig(file, options));
   const bytes = readConfig(file);

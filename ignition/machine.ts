@@ -44,14 +44,15 @@ import { type PoolOptions, zpool } from './sugar/zpool.ts';
 
 type Named<Value> = { readonly [name: string]: Value };
 
-/** A dataset key that begins with the name of a declared pool; otherwise a type that says what is wrong. */
+/** A dataset whose name begins with a declared pool; for any other name, a type with an error message. */
 type DatasetOf<Key, Pool extends string> = Key extends `${Pool}/${string}`
   ? DatasetOptions
   : { readonly 'error: no pool of that name is declared in pools': never };
 
 /**
- * What a machine shall be. `Pool`, `Dataset`, `Pod`, `Container` and `Network` are the names declared in `pools`,
- * `datasets`, `pods`, `containers` and `containerNetworks`: what refers to others is an error of the type checker.
+ * The options of a machine. `Pool`, `Dataset`, `Pod`, `Container` and `Network` are the names declared in
+ * `pools`, `datasets`, `pods`, `containers` and `containerNetworks`. A reference to another name is a type
+ * error.
  */
 export interface MachineOptions<
   Pool extends string,
@@ -74,14 +75,16 @@ export interface MachineOptions<
   readonly pools?: { readonly [Name in Pool]: PoolOptions };
   readonly datasets?: { readonly [Name in Dataset]: DatasetOf<Name, NoInfer<Pool>> };
   readonly snapshots?: { readonly [Name in NoInfer<Dataset | Pool>]?: SnapshotPolicy };
-  /** Of every pool, monthly unless it says otherwise here: what is never read through cannot be repaired in time. */
+  /** Scrubs of pools, monthly unless set here. Only data that is read regularly can be repaired in time. */
   readonly scrubs?: { readonly [Name in NoInfer<Pool>]?: { readonly schedule?: string } | 'never' };
-  /** When disks test themselves; default: a short test each night, a long one each week. */
+  /** Times of the disks' self-tests; default: a short test each night, a long one each week. */
   readonly smart?: SmartOptions;
   /** Datasets that are sent to other machines. */
   readonly replicate?: readonly ReplicateOptions<NoInfer<Dataset | Pool>>[];
   readonly pods?: { readonly [Name in Pod]: PodOptions };
-  /** Networks on which containers find each other by name; a container joins one by `network: { names: […] }`. */
+  /**
+   * Networks on which containers find each other by name. A container joins one by `network: { names: […] }`.
+   */
   readonly containerNetworks?: { readonly [Name in Network]: ContainerNetworkOptions };
   readonly containers?: {
     readonly [Name in Container]: ContainerOptions<
@@ -91,17 +94,19 @@ export interface MachineOptions<
       NoInfer<Network>
     > & { readonly pod?: NoInfer<Pod> };
   };
-  /** The dataset that has images, containers and volumes, in place of the state partition. From the first boot on. */
+  /**
+   * The dataset for images, containers and volumes, in place of the state partition, from the first boot on.
+   */
   readonly containerStorage?: NoInfer<Dataset>;
-  /** Removes images that no container and no unit names, as `draisine free` does; default never. */
+  /** How often unused images are removed, as `draisine free` does; default: never. */
   readonly freeImages?: PruneSchedule;
   /** Limits of the journal. */
   readonly log?: LogOptions;
-  /** Where updates come from, when the machine may restart into one, and what it must be to be kept. */
+  /** The source of updates, the times for restarts, and the conditions for keeping a release. */
   readonly update?: UpdateOptions<NoInfer<Pool>, NoInfer<Container>>;
-  /** Who is told when something is wrong. */
+  /** Receivers of messages about problems. */
   readonly notify?: NotifyOptions;
-  /** Parts made by the functions of the sugar, or by your own. They win over the sections above. */
+  /** Parts made by the functions of the sugar, or by your own functions. They win over the sections above. */
   readonly include?: readonly Fragment[];
   /** Plain Ignition. It wins over everything. */
   readonly ignition?: Omit<SpecConfig, 'ignition'> & {
@@ -139,7 +144,7 @@ const SECTIONS: Names<MachineOptions<never, never, never>> = {
   ignition: true,
 };
 
-/** A machine's whole configuration: plain Ignition of spec 3.3, secrets not yet read. */
+/** The whole configuration of a machine: plain Ignition of spec 3.3, in which secrets are not read yet. */
 export interface Machine extends Fragment {
   readonly ignition: { readonly version: '3.3.0' };
 }
@@ -161,9 +166,9 @@ function scrubsOf(
 }
 
 /**
- * Composes a machine's configuration. Export the result as the default export of a file and compile that:
- * `draisine ignition compile machine.ts`.
- * @throws Failure when an option has an unknown name, or the parts contradict each other
+ * Composes the configuration of a machine. Make the result the default export of a file, and compile the
+ * file: `draisine ignition compile machine.ts`.
+ * @throws Failure when an option has an unknown name, or when parts contradict each other
  */
 export function machine<
   const Pool extends string = never,

@@ -1,6 +1,6 @@
 import { register } from 'node:module';
 
-/** What is loaded into Node's thread for module hooks. */
+/** The code that runs in Node's thread for module hooks. */
 const HOOK = `export async function resolve(specifier, context, next) {
   const found = await next(specifier, context);
   return /\\.ts(\\?|$)/.test(found.url) ? { ...found, format: 'module' } : found;
@@ -9,8 +9,8 @@ const HOOK = `export async function resolve(specifier, context, next) {
 let registered = false;
 
 /**
- * Has every `.ts` file loaded as an ES module (node:module, "Customization hooks"). Outside of a package that says so,
- * Node takes one for CommonJS, and refuses its `require` of modules of ours.
+ * Makes Node load every `.ts` file as an ES module (node:module, "Customization hooks"). Outside of a package
+ * with `"type": "module"`, Node takes such a file for CommonJS, and refuses its `require` of our modules.
  */
 export function takeAsModules(): void {
   if (!registered) register(`data:text/javascript,${encodeURIComponent(HOOK)}`);

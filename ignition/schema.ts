@@ -6,7 +6,7 @@ import { isObject, type JsonObject } from './json/value.ts';
 import { isList, type Keys } from './spec/shape.ts';
 
 /**
- * The JSON schemas of the stable spec versions, as the unpacked Debian source package `ignition` has them, and the
+ * The JSON schemas of the stable spec versions in the unpacked Debian source package `ignition`, and the
  * module that is made of them: the type of a config, and its keys by section.
  */
 
@@ -16,12 +16,15 @@ export const SCHEMA_MINORS = [0, 1, 2, 3] as const;
 /** The minor version of a spec 3 that has a schema. */
 export type SchemaMinor = (typeof SCHEMA_MINORS)[number];
 
-/** Where a schema is in the source package. */
+/** The path of a schema in the source package. */
 function schemaFile(minor: SchemaMinor): string {
   return `config/v3_${minor}/schema/ignition.json`;
 }
 
-/** @param source folder of the unpacked source package */
+/**
+ * Reads the schema of a version.
+ * @param source folder of the unpacked source package
+ */
 export async function readSchema(source: string, minor: SchemaMinor): Promise<JsonObject> {
   const path = join(source, schemaFile(minor));
   const hint = 'give the folder of the unpacked source package ignition 2.14';
@@ -38,7 +41,10 @@ export async function readSchema(source: string, minor: SchemaMinor): Promise<Js
   return parseSchema(text, path);
 }
 
-/** Reads a schema of the source package. Throws a Failure for what is none. */
+/**
+ * Reads a schema of the source package.
+ * @throws Failure for any other text
+ */
 export function parseSchema(text: string, where: string): JsonObject {
   let schema: unknown;
   try {
@@ -54,7 +60,7 @@ export function parseSchema(text: string, where: string): JsonObject {
 
 /** Types of a config as TypeScript source that exports the interface `name`. Objects are closed: a misspelt key is an error. */
 export function generateTypes(schema: JsonObject, name = 'Config'): Promise<string> {
-  // The compiler writes into what it is given.
+  // The compiler changes its input.
   const copy = structuredClone({ ...schema, title: name }) as JSONSchema;
   return compile(copy, name, {
     additionalProperties: false,
@@ -75,7 +81,7 @@ function resolve(schema: JsonObject, root: JsonObject): JsonObject {
   );
 }
 
-/** All properties of an object schema, those of its parts included. */
+/** All properties of an object's schema, also those of the schemas that it consists of. */
 function propertiesOf(given: JsonObject, root: JsonObject): JsonObject {
   const schema = resolve(given, root);
   const parts = [...((schema.allOf ?? []) as JsonObject[]), ...((schema.anyOf ?? []) as JsonObject[])];
@@ -92,7 +98,7 @@ function keysOf(given: JsonObject, root: JsonObject): Keys {
   return Object.fromEntries(members.map(([name, value]) => [name, keysOf(value as JsonObject, root)]));
 }
 
-/** Paths of all keys, indices left out: `storage.files.path`. */
+/** Paths of all keys, without indices: `storage.files.path`. */
 function pathsOf(keys: Keys, path = ''): string[] {
   if (typeof keys === 'string') return [];
   if (isList(keys)) return pathsOf(keys[0], path);
@@ -102,7 +108,7 @@ function pathsOf(keys: Keys, path = ''): string[] {
   });
 }
 
-/** The version that brought each key that 3.0 lacks; keys below such a key are left out. */
+/** The version that added each key after 3.0. Keys below an added key are left out. */
 function sinceOf(versions: readonly Keys[]): { [path: string]: number } {
   const since: { [path: string]: number } = {};
   const known = new Set(versions[0] === undefined ? [] : pathsOf(versions[0]));
@@ -115,7 +121,10 @@ function sinceOf(versions: readonly Keys[]): { [path: string]: number } {
   return since;
 }
 
-/** The module ignition/spec/generated.ts: the type `Config` of the newest version, its keys, and since when each is one. */
+/**
+ * The module ignition/spec/generated.ts: the type `Config` of the newest version, its keys, and the version
+ * of each key.
+ */
 export async function generateSpec(schemas: readonly JsonObject[]): Promise<string> {
   const newest = schemas.at(-1);
   if (newest === undefined) throw new Error('no schema');

@@ -22,7 +22,7 @@ interface Program {
   readonly at: readonly Step[];
 }
 
-/** What runs when a unit says so: files with an executable bit, and links, which may lead to one. */
+/** Programs that a unit may run: executable files, and links, which may point to one. */
 function programs(config: JsonObject, files: readonly ConfigFile[]): readonly Program[] {
   const links = structs(member(config.storage, 'links')).map(
     ({ path }, index): Program => ({ path: textOf(path), at: ['storage', 'links', index, 'path'] }),
@@ -37,17 +37,20 @@ interface Subject {
   readonly units: readonly ConfigUnit[];
 }
 
-/** What could not be checked is a finding too: without a mirror or a sandbox the other checks still count. */
+/**
+ * A check that could not run is a finding as well: without a mirror or a sandbox the other checks still
+ * count.
+ */
 function unchecked(what: string, error: unknown): Finding {
   if (!(error instanceof Failure)) throw error;
-  // Of several targets that failed the first one tells: they mostly fail for one reason.
+  // If several targets failed, the first reason is reported: mostly it is the reason for all.
   const [first = '', second = ''] = error.message.split('\n');
   const why = /targets failed$/.test(first) ? second.replace(/^error: /, '') : first;
   const hint = error.hint === undefined ? '' : `; ${error.hint}`;
   return { path: [], message: `${what} not checked: ${why}${hint}` };
 }
 
-/** Units and quadlets, shown to the image's systemd and podman. */
+/** Checks units and quadlets with the image's systemd and podman. */
 async function shown({ config, files, units }: Subject, image: ImageView): Promise<Finding[]> {
   const findings: Finding[] = [];
   try {
@@ -61,7 +64,7 @@ async function shown({ config, files, units }: Subject, image: ImageView): Promi
   }
 }
 
-/** All checks against an image. */
+/** Runs all checks against an image. */
 export async function againstImage(subject: Subject, image: ImageView): Promise<Finding[]> {
   const { config, files, units } = subject;
   return [
@@ -77,7 +80,7 @@ export async function againstImage(subject: Subject, image: ImageView): Promise<
   ];
 }
 
-/** All findings about a config that Ignition found valid; `name` names the image it is for. */
+/** All findings about a config that Ignition found valid. `name` is the name of the image. */
 async function strictFindings(config: JsonObject, name: string): Promise<Finding[]> {
   const described = await namedImage(name);
   const findings: Finding[] = [
@@ -98,8 +101,8 @@ async function strictFindings(config: JsonObject, name: string): Promise<Finding
 }
 
 /**
- * What a config that Ignition takes will stumble over on the machine: an error stops the boot, a warning does not.
- * Units and quadlets are shown to the image's own systemd and podman.
+ * The faults of a valid config on a machine with this image: an error stops the boot, a warning does not.
+ * The image's own systemd and podman check units and quadlets.
  */
 export async function checkStrictly({ value, origin }: Readable, image: string): Promise<Entry[]> {
   const findings = await strictFindings(value, image);

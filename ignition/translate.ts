@@ -13,7 +13,7 @@ import { VERSION } from './spec/v3.ts';
 import { V2_VERSIONS } from './v2/model.ts';
 import { translateV2 } from './v2/translate.ts';
 
-/** A config in spec 3.3, and what there is to say about it. */
+/** A config in spec 3.3, with its entries. */
 export interface Translation {
   /** The config in spec 3.3; absent when an entry is an error. */
   readonly config?: JsonObject;
@@ -21,13 +21,13 @@ export interface Translation {
   readonly entries: readonly Entry[];
 }
 
-/** How a config is translated. */
+/** Options for translating a config. */
 export interface TranslateOptions {
-  /** Mount paths in the running system of named filesystems (spec 2). */
+  /** Mount points of named file systems (spec 2) in the running system. */
   readonly filesystems?: ReadonlyMap<string, string>;
 }
 
-/** Versions that the shipped Ignition does not take and that differ from 3.3 by a few keys. */
+/** Versions that the shipped Ignition refuses, and that differ from 3.3 by a few keys. */
 const NEWER_VERSIONS: readonly string[] = ['3.4.0', '3.5.0', '3.6.0'];
 
 interface Made {
@@ -37,7 +37,7 @@ interface Made {
 
 const versionShape = struct([inner('ignition', struct([string('version')]))]);
 
-/** Findings of a text, and where they stand in it. */
+/** Findings of a text, with their places. */
 function startNotes(text: string) {
   const entries: Entry[] = [];
   const place = placeIn(text);
@@ -71,8 +71,8 @@ function fromNewer(root: SourceMap, { notes, addAt, failed }: Findings): Made | 
 }
 
 /**
- * Translates spec 2.0 – 2.4 and 3.4 – 3.6 to 3.3. What has no equivalent is an error that says why; the result is one
- * that Ignition accepts.
+ * Translates spec 2.0 – 2.4 and 3.4 – 3.6 to 3.3. A value without an equivalent is an error with the reason.
+ * Ignition accepts the result.
  */
 export async function translateConfig(
   bytes: Buffer,
@@ -116,7 +116,7 @@ function unknownVersion(entries: readonly Entry[], version: string): Entry[] {
   }));
 }
 
-/** Adds what Ignition says of the result, at the places that its parts came from. */
+/** Adds Ignition's entries for the result, at the origins of its parts. */
 async function judged({ config, source }: Made, { entries, addAt }: Findings): Promise<Translation> {
   const verdict = await validate(Buffer.from(JSON.stringify(config)));
   for (const { kind, path, message } of verdict.entries) {

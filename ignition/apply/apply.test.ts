@@ -87,7 +87,7 @@ test('what the box lost, and a box of an older release, are told', async () => {
   await assert.rejects(planOn('box', wanted), (error) => {
     assert.ok(error instanceof Failure);
     assert.equal(error.where, 'box');
-    assert.match(error.hint ?? '', /update it first/);
+    assert.match(error.hint ?? '', /update the machine first/);
     return true;
   });
 });

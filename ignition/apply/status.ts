@@ -91,7 +91,8 @@ export async function statusOf(host: string): Promise<HostStatus> {
       health: conditions.sort((a, b) => rank[a.severity] - rank[b.severity]),
     };
   } catch (error) {
-    if (error instanceof SyntaxError) return { host, error: 'its answer is not one of Draisine: is it another system?' };
+    if (error instanceof SyntaxError)
+      return { host, error: 'its answer is not one of Draisine: is it another system?' };
     if (error instanceof Failure) return { host, error: error.message };
     throw error;
   }

@@ -58,7 +58,9 @@ function show(host: string, plan: PlanDocument): void {
 
 async function agreed(hosts: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY)
-    throw badInput('no terminal to ask on', { hint: 'add --yes to apply without a question, or --plan to see the changes only' });
+    throw badInput('no terminal to ask on', {
+      hint: 'add --yes to apply without a question, or --plan to see the changes only',
+    });
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await terminal.question(`Apply this to ${hosts.join(', ')}? Type yes: `)).trim() === 'yes';
@@ -96,7 +98,9 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
       `${JSON.stringify(plans.map(({ host, value, failure }) => ({ host, plan: value, error: failure?.message })))}\n`,
     );
   if (stuck.length > 0) {
-    process.stderr.write(`nothing was changed: first settle the refusals and the changes by hand listed above for ${stuck.join(', ')}\n`);
+    process.stderr.write(
+      `nothing was changed: first settle the refusals and the changes by hand listed above for ${stuck.join(', ')}\n`,
+    );
     process.exitCode = 1;
     return;
   }

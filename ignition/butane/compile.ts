@@ -19,22 +19,22 @@ import { addQuadlets } from './quadlets.ts';
 import { addTrees } from './trees.ts';
 import { MAX_YAML_BYTES, type ParsedYaml, parseYaml } from './yaml.ts';
 
-/** What became of a Butane config. */
+/** The result of compiling a Butane config. */
 export interface ButaneResult {
   /** The config in spec 3.3; absent when an entry is an error. */
   readonly config?: JsonObject;
   /** Findings, with their places in the YAML. */
   readonly entries: readonly Entry[];
-  /** Where a value of the config comes from in the YAML. */
+  /** The origin in the YAML of a value of the config. */
   readonly origin?: (path: readonly Step[]) => Origin;
 }
 
-/** Where a value comes from: its place in a text, and its path in the spelling of that text. */
+/** The origin of a value: its place in a text, and its path in the spelling of that text. */
 export interface Origin extends LineColumn {
   readonly path: readonly Step[];
 }
 
-/** What has been found of a text, and where its values come from. */
+/** The findings of a text, and the origins of its values. */
 interface Reading {
   readonly entries: Entry[];
   readonly notes: Notes;
@@ -57,12 +57,12 @@ function startReading(place: ParsedYaml['place'], folder: string): Reading {
     for (let length = path.length; length > 0; length--) {
       const source = aliases.get(path.slice(0, length).join('.'));
       if (source === undefined) continue;
-      // A text that was read from a file has no places of its own below.
+      // Values of a text from a local file have no places of their own.
       return { ...place(originOf(origins, source)), path: spelt(source) };
     }
     return { ...place(originOf(origins, path)), path: spelt(path) };
   };
-  /** The last step of an unknown key is the text's own. */
+  /** The last step of the path of an unknown key is spelled as in the text. */
   const noted = (path: readonly Step[]): Step[] =>
     origins.has(path.join('.')) ? spelt(path) : [...spelt(path.slice(0, -1)), ...path.slice(-1)];
   return {
@@ -116,7 +116,9 @@ function refuseVariantLimits({ variant, spec }: Dialect, config: JsonObject, con
 const namesOf = (config: JsonObject): string[] =>
   listOf(isObject(config.systemd) ? config.systemd.units : undefined).map(({ name }) => String(name));
 
-/** Where units of the result stand in what was read: those of filesystems come first, and were said there. */
+/**
+ * The origins of the units of the result. Units of file systems come first; their origins are known already.
+ */
 function unitOrigins(
   read: JsonObject,
   { config, owners }: Mounted,
@@ -155,7 +157,7 @@ function desugar(read: JsonObject, dialect: Dialect, { context, origin }: Readin
 /** A step of a path that Ignition printed. */
 const stepOf = (text: string): Step => (/^\d+$/.test(text) ? Number(text) : text);
 
-/** Ignition's verdict of the result and of the configs in it, at the places of the YAML they came from. */
+/** Ignition's verdict on the result and on the configs in it, at the origins in the YAML. */
 async function addVerdict({ config, origin }: Desugared, entries: Entry[]): Promise<void> {
   const { entries: said } = await validate(Buffer.from(JSON.stringify(config)), octalText);
   const verdict = said.map(({ kind, path, message }) => ({
@@ -167,7 +169,7 @@ async function addVerdict({ config, origin }: Desugared, entries: Entry[]): Prom
   for (const { kind, path, message } of [...verdict, ...own, ...(await innerConfigs(config))]) {
     const { path: source, line, column } = origin(path);
     const at = pathText(source);
-    // A mode in decimal was warned of where it is written.
+    // A decimal mode has a warning at its own place already.
     const known = message.startsWith('setuid/') && entries.some((entry) => entry.path === at);
     if (!known) entries.push({ kind, path: at, line, column, message });
   }
@@ -182,7 +184,7 @@ function firstWrong(bytes: Buffer): LineColumn {
 
 /**
  * Compiles Butane YAML (variants flatcar 1.0 – 1.2, fcos 1.0 – 1.7) to spec 3.3.
- * @param folder what local files are relative to; they must lie in it
+ * @param folder the folder of local files
  */
 export async function compileButane(bytes: Buffer, folder: string): Promise<ButaneResult> {
   const fatal = (message: string, at = { line: 1, column: 1 }): ButaneResult => ({

@@ -11,15 +11,15 @@ export interface Context {
   readonly folder: string;
   /** Reports at the YAML place of a path. */
   error(path: readonly Step[], message: string): void;
-  /** What stands at `path` of the result was written at `origin`. */
+  /** Records that the value at `path` of the result comes from `origin`. */
   alias(path: readonly Step[], origin: readonly Step[]): void;
 }
 
-/** The objects of a list; nothing for another value. */
+/** The objects of a list; none for any other value. */
 export const listOf = (value: Json | undefined): JsonObject[] =>
   Array.isArray(value) ? value.filter(isObject) : [];
 
-/** Reads a local file or tree. A fault of it becomes an error of the report, and the result undefined. */
+/** Reads a local file or tree. A fault becomes an error of the report, and the result is undefined. */
 export function attempt<T>(context: Context, path: readonly Step[], read: () => T): T | undefined {
   try {
     return read();
@@ -30,12 +30,12 @@ export function attempt<T>(context: Context, path: readonly Step[], read: () => 
   }
 }
 
-/** Text of a local file; empty when it cannot be read, which is reported. */
+/** Text of a local file. If it cannot be read, the text is empty and the error is reported. */
 export function embedText(name: string, path: readonly Step[], context: Context): string {
   return attempt(context, path, () => readLocal(context.folder, name))?.toString('utf8') ?? '';
 }
 
-/** A resource with inline text or a local file gets it as a data URL. */
+/** Replaces inline text or a local file of a resource by a data URL. */
 function embed(resource: JsonObject, path: readonly Step[], context: Context): JsonObject {
   const { inline, local, ...rest } = resource;
   if (inline === undefined && local === undefined) return rest;
@@ -92,7 +92,7 @@ function isRemote(device: string, config: JsonObject): boolean {
   });
 }
 
-/** The units of a config with those of its filesystems before them, and which filesystem each name is of. */
+/** The units of a config after those of its file systems, with the file system of each unit. */
 export interface Mounted {
   readonly config: JsonObject;
   readonly owners: ReadonlyMap<string, readonly Step[]>;

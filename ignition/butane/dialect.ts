@@ -1,8 +1,8 @@
-/** Variants and versions of Butane, by the Ignition spec that each was made for. */
+/** Variants and versions of Butane, with the version of Ignition's spec for which each was made. */
 export interface Dialect {
   readonly variant: 'fcos' | 'flatcar';
   readonly version: string;
-  /** Minor version of spec 3 whose keys it has. */
+  /** Minor version of spec 3 with the same keys. */
   readonly spec: number;
 }
 
@@ -21,12 +21,12 @@ const DIALECTS: readonly Dialect[] = [
   { variant: 'flatcar', version: '1.2.0-experimental', spec: 7 },
 ];
 
-/** The dialect of a variant and version of Butane; undefined for one that is not known. */
+/** The dialect of a variant and version of Butane; undefined for an unknown one. */
 export function dialectOf(variant: string, version: string): Dialect | undefined {
   return DIALECTS.find((each) => each.variant === variant && each.version === version);
 }
 
-/** Versions of a variant that are read, oldest first; none for an unknown variant. */
+/** Known versions of a variant, oldest first; none for an unknown variant. */
 export function versionsOf(variant: string): readonly string[] {
   return DIALECTS.filter((each) => each.variant === variant).map(({ version }) => version);
 }

@@ -16,8 +16,8 @@ import { type Dialect, versionWith } from './dialect.ts';
 import { isNullText, parseBoolean, parseInteger } from './yaml.ts';
 
 /**
- * Butane's YAML is Ignition's JSON with words joined by underscores and a few keys of its own. So its shape is derived
- * from the spec's.
+ * Butane's YAML is Ignition's JSON with underscores between words and some keys of its own. So its shape is
+ * derived from the spec's.
  */
 
 /** `sshAuthorizedKeys` → `ssh_authorized_keys`, `sizeMiB` → `size_mib`. */
@@ -32,7 +32,7 @@ const tang = (more: readonly Field[] = []): Field =>
   list('tang', struct([string('url'), optionalString('thumbprint'), ...more]));
 const advertisement = optionalString('advertisement');
 
-/** Keys that came to Ignition after spec 3.3, by the path (indices left out) of the object that holds them. */
+/** Keys of Ignition that are newer than spec 3.3, by the path (without indices) of their object. */
 const NEWER: Readonly<Record<string, readonly Field[]>> = {
   'storage.luks': [from(4, optionalBool('discard')), from(4, list('openOptions')), from(5, cex)],
   'storage.luks.clevis.tang': [from(4, advertisement)],
@@ -43,7 +43,7 @@ const owner = struct([optionalInt('id'), optionalString('name')]);
 const written = [string('name'), optionalString('contents'), optionalString('contentsLocal')];
 const quadlet = struct([...written, optionalBool('rootful'), list('dropins', struct(written))]);
 
-/** Keys that Butane adds, likewise. */
+/** Keys of Butane that Ignition does not have, in the same form. */
 const SUGAR: Readonly<Record<string, readonly Field[]>> = {
   '': [
     string('variant'),
@@ -121,7 +121,7 @@ function withoutVersion(shape: StructShape): StructShape {
   ]);
 }
 
-/** The keys of a Butane config of any version, still in the spec's spelling. */
+/** The keys of a Butane config of any version, spelled as in the spec. */
 export const butaneShape = withoutVersion(extend(configShape, '', butaneKeys));
 
 /** The keys of a JSON config of spec 3.0 to 3.6. */
@@ -138,7 +138,7 @@ function octalDoubt(field: Field, value: Parameters<NonNullable<Style['doubt']>>
   return `mode ${written} is decimal, which is ${octalText(Number(written))}; write ${write}`;
 }
 
-/** How a version of Butane writes a config. */
+/** The spelling of a version of Butane. */
 export const butaneStyle = ({ variant, version, spec }: Dialect): Style => ({
   spell: snakeCase,
   integer: parseInteger,

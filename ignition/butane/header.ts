@@ -1,12 +1,12 @@
 import type { SourceMap } from '../base/node.ts';
 import { type Dialect, dialectOf, versionsOf } from './dialect.ts';
 
-/** The two keys that say by which rules a config is read, or why it cannot be read. */
+/** The variant and the version of a config, or the reason why it cannot be read. */
 export type Header = { readonly dialect: Dialect } | { readonly at: number; readonly message: string };
 
 interface Said {
   readonly text: string;
-  /** Where it is said; of what is not there, where the map begins. */
+  /** Offset of the fault; of a missing key, the beginning of the map. */
   readonly at: number;
 }
 
@@ -17,7 +17,7 @@ function said(map: SourceMap, name: string): Said {
 
 /** Sections that only Container Linux Configs have. */
 const OLD_SECTIONS = ['networkd', 'etcd', 'flannel', 'locksmith', 'docker', 'update'];
-/** Keys below them that only those have. */
+/** Keys in sections that only Container Linux Configs have. */
 const OLD_KEYS = /^\s*(- )?(filesystem|enable|remote|create): /m;
 
 /** Sections that only cloud-config has. */
@@ -31,7 +31,7 @@ const CLOUD_SECTIONS = [
   'hostname',
 ];
 
-/** What a config without a variant is. */
+/** The probable kind of a config without a variant. */
 function withoutVariant(map: SourceMap, text: string): string {
   const keys = new Set(map.members.map(({ key }) => key));
   if (text.trimStart().startsWith('{'))
@@ -45,7 +45,7 @@ function withoutVariant(map: SourceMap, text: string): string {
     : `variant must be specified; ${head}`;
 }
 
-/** Reads `variant` and `version`: the dialect, or what is wrong with them and where. */
+/** Reads `variant` and `version`. Returns the dialect, or the fault and its place. */
 export function readHeader(map: SourceMap, text: string): Header {
   const variant = said(map, 'variant');
   const version = said(map, 'version');

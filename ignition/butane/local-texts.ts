@@ -21,7 +21,9 @@ function embedUnits(units: JsonObject[], path: readonly Step[], context: Context
   });
 }
 
-/** Every line of a key file that is not empty is a key, comments too, as Butane has it: sshd skips those. */
+/**
+ * Every line of a key file that is not empty is a key, comments included, as in Butane: sshd skips comments.
+ */
 function embedKeys(
   { sshAuthorizedKeysLocal, ...user }: JsonObject,
   index: number,
@@ -41,7 +43,7 @@ function embedKeys(
   return { ...user, sshAuthorizedKeys: keys };
 }
 
-/** Units and SSH keys of local files, in the places of plain ones. */
+/** Puts the contents of local files in place of the keys that name them (units and SSH keys). */
 export function embedLocalTexts(config: JsonObject, context: Context): JsonObject {
   const { systemd, passwd } = config;
   const { units, quadlets } = isObject(systemd) ? systemd : {};

@@ -5,7 +5,7 @@ import { type Context, listOf } from './desugar.ts';
 
 const FOLDER = '/etc/containers/systemd';
 
-/** Quadlets of flatcar 1.2.0-experimental become files where podman looks for them (podman-systemd.unit(5)). */
+/** Quadlets of flatcar 1.2.0-experimental become files in podman's folders (podman-systemd.unit(5)). */
 export function addQuadlets(config: JsonObject, context: Context): JsonObject {
   const { systemd } = config;
   if (!isObject(systemd) || systemd.quadlets === undefined) return config;

@@ -1,8 +1,8 @@
 import { type Document, isMap, isScalar, type Pair, Scalar, visit, type YAMLError } from 'yaml';
 
-/** What the common slips in YAML look like to the parser, in words for the person who made them. */
+/** Hints for common mistakes in YAML, by the form in which the parser meets them. */
 
-/** A likely slip of the pen, and where it is. */
+/** A probable mistake, and its place. */
 export interface Slip {
   readonly at: number;
   readonly message: string;
@@ -12,7 +12,7 @@ interface Spot {
   /** Offset of the error. */
   readonly at: number;
   readonly message: string;
-  /** The line of the error, and the lines before it, nearest first. */
+  /** The line of the error, and the lines before it, the nearest first. */
   readonly line: string;
   readonly before: readonly string[];
   readonly document: Document;
@@ -23,17 +23,17 @@ interface Spot {
 const KEY = /^[\s-]*([\w.-]+):(?:\s|$)/;
 const keyOf = (line: string): string | undefined => KEY.exec(line)?.[1];
 const indentOf = (line: string): number => /^[\s-]*/.exec(line)?.[0].length ?? 0;
-/** A line of a unit or of another text that stands where YAML is expected. */
-/** `contents: |` */
+/** A line of a unit, or of another text, where YAML is expected. */
+/** A key with a block, e.g. `contents: |`. */
 const isBlockMark = (line: string): boolean => /[|>][-+0-9]*$/.test(line.trimEnd());
 const isForeign = (line: string): boolean => /^\s*(\[\w+\]\s*$|[\w.-]+=|#!)/.test(line);
 
-/** The quote that begins a value, and has no other one on its line. */
+/** The quote that begins a value and is not closed on its line. */
 const OPEN = /^[\s-]*(?:[\w.-]+:\s+)?(?=("[^"]*|'[^']*)$)/;
 
 /**
- * Where the quoted text begins that does not end. A quote further down closes it for the parser, which then finds the
- * last quote of the file open: the first value whose line does not close it is the one.
+ * The begin of a quoted text that does not end. For the parser a later quote closes it, and the last quote of
+ * the file is open. So the first value whose line does not close its quote is the mistake.
  */
 function openQuote(document: Document, text: string): number | undefined {
   let last: number | undefined;
@@ -52,13 +52,15 @@ function openQuote(document: Document, text: string): number | undefined {
   return last;
 }
 
-/** The nearest key above that a list of foreign lines belongs to. */
+/** The nearest key above the lines that are not YAML. */
 function ownerOf(lines: readonly string[]): string | undefined {
   const line = lines.find((each) => keyOf(each) !== undefined && !isForeign(each));
   return line && keyOf(line);
 }
 
-/** Slips by how to know them, most certain first. Each says what to write, or where. */
+/**
+ * Mistakes, each with a way to recognize it; the most certain first. Each hint says what to write, or where.
+ */
 const SLIPS: readonly ((spot: Spot) => string | Slip | undefined)[] = [
   ({ line }) =>
     /\{\{|\{%|%\}|\}\}/.test(line)
@@ -95,7 +97,7 @@ const SLIPS: readonly ((spot: Spot) => string | Slip | undefined)[] = [
       : `no space after the dash of ${key}; write - ${key}: ${value?.trim().slice(0, 60)}`;
   },
   ({ line, before }) => {
-    // The first line of a block has set how deep it is: this one ends it too early.
+    // The first line of a block sets its indentation. This line has less, so it ends the block too early.
     const block = before.findIndex((each) => indentOf(each) <= indentOf(line));
     const owner = block > 0 && isBlockMark(before[block] ?? '') ? keyOf(before[block] ?? '') : undefined;
     return owner !== undefined && isForeign(line)
@@ -167,7 +169,10 @@ function repeatedKey(document: Document, at: number, lineOf: (at: number) => num
   return found;
 }
 
-/** The parser's errors: every key that stands twice, or else the first error, as its followers mostly stem from it. */
+/**
+ * The parser's errors: every key that appears twice, or else the first error, because the others mostly
+ * follow from it.
+ */
 export function slipsOf(
   errors: readonly YAMLError[],
   text: string,

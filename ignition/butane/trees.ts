@@ -13,10 +13,10 @@ type Nodes = {
   readonly links: JsonObject[];
 };
 
-/** Path below storage of what came from a tree; nothing where it had no room. */
+/** Path below `storage` of a part that came from a tree; absent if the tree is not there. */
 type Placed = readonly Step[] | undefined;
 
-/** What a tree says of all that is in it. */
+/** Owner and modes that a tree sets for all its files and folders. */
 function ownerOf({ user, group }: JsonObject): JsonObject {
   return { ...(user === undefined ? {} : { user }), ...(group === undefined ? {} : { group }) };
 }
@@ -54,7 +54,9 @@ function placeLink(
   return existing ? ['links', index, 'target'] : ['links', index];
 }
 
-/** A folder stands in the config only where the tree says something of folders: Ignition makes those on the way. */
+/**
+ * A folder is in the config only if the tree sets its mode or owner: Ignition makes all others on the way.
+ */
 function placeFolder(path: string, tree: JsonObject, nodes: Nodes): Placed {
   const { dirMode } = tree;
   const index = nodes.directories.findIndex((directory) => directory.path === path);
@@ -90,7 +92,7 @@ function addTree(tree: JsonObject, at: readonly Step[], nodes: Nodes, context: C
   }
 }
 
-/** Trees become files, links and, where they say something of folders, directories. */
+/** Trees become files, links and, if the tree sets their mode or owner, directories. */
 export function addTrees(config: JsonObject, context: Context): JsonObject {
   if (!isObject(config.storage)) return config;
   const { trees, ...storage } = config.storage;

@@ -16,9 +16,12 @@ import {
 import type { Member, SourceNode } from '../base/node.ts';
 import { type Slip, slipsOf } from './slips.ts';
 
-/** YAML as Butane reads it: positions kept, anchors and merge keys resolved within bounds, integers as in YAML 1.1. */
+/**
+ * Reads YAML as Butane does: with positions, with limits for anchors and merge keys, with integers of YAML
+ * 1.1.
+ */
 
-/** A YAML document with places, and what is wrong with it. */
+/** A YAML document with positions, and its faults. */
 export interface ParsedYaml {
   readonly value?: SourceNode;
   readonly faults: readonly Slip[];
@@ -26,7 +29,10 @@ export interface ParsedYaml {
   readonly place: (at: number) => { readonly line: number; readonly column: number };
 }
 
-/** Values a document may hold with its aliases expanded: ten lines of anchors can say a billion. */
+/**
+ * Limit for the values of a document with its aliases expanded: ten lines of anchors can stand for a billion
+ * values.
+ */
 const MAX_VALUES = 500_000;
 const MAX_DEPTH = 100;
 
@@ -75,7 +81,7 @@ function convert(node: Node | null, state: State, at: number, depth: number): So
   return { kind: 'scalar', at, text: '', quoted: false };
 }
 
-/** A block at the end of a text without a last line break has none either, as Go's parser sees it. */
+/** Removes the line break at the end of a block if the text ends without one, as Go's parser does. */
 function quotedText({ type, value, range }: Scalar, text: string): string {
   const isBlock = type === Scalar.BLOCK_LITERAL || type === Scalar.BLOCK_FOLDED;
   const ends = isBlock && (range?.[1] ?? 0) >= text.length && !/[\r\n]$/.test(text);
@@ -104,7 +110,7 @@ function members(map: YAMLMap, state: State, depth: number): Member[] {
   return [...merged.filter(({ key }) => !names.has(key)), ...own];
 }
 
-/** Members of `<<: *map` or `<<: [*a, *b]`; of two, the earlier wins. */
+/** Members of `<<: *map` or `<<: [*a, *b]`; the earlier map wins. */
 function mergeKey(value: SourceNode, state: State): Member[] {
   if (value.kind === 'map') return [...value.members];
   if (value.kind !== 'list') {
@@ -118,7 +124,7 @@ function mergeKey(value: SourceNode, state: State): Member[] {
   return [...byName.values()];
 }
 
-/** Answers what an alias stands for: the last node before it with that anchor. */
+/** Finds the node of an alias: the last node with that anchor before it. */
 function anchors(document: Document): (alias: Alias) => Node | undefined {
   const byName = new Map<string, Node[]>();
   visit(document, {
@@ -155,7 +161,7 @@ export function parseYaml(text: string): ParsedYaml {
   }
 }
 
-/** An integer as YAML 1.1 and Go's decoder write it: decimal, 0x, 0o, 0b and 0644. */
+/** An integer in the forms of YAML 1.1 and of Go's decoder: decimal, 0x, 0o, 0b and 0644. */
 export function parseInteger(text: string): number | undefined {
   const [, sign = '', digits = ''] = /^([-+]?)(.*)$/s.exec(text.replaceAll('_', '')) ?? [];
   const radix = /^0x[0-9a-f]+$/i.test(digits)
@@ -172,7 +178,7 @@ export function parseInteger(text: string): number | undefined {
   return Number.isSafeInteger(value) ? (sign === '-' ? -value : value) : undefined;
 }
 
-/** A boolean of YAML 1.1, as Butane reads it; undefined for another text. */
+/** A boolean of YAML 1.1, as Butane reads it; undefined for any other text. */
 export function parseBoolean(text: string): boolean | undefined {
   if (/^(true|yes|on|y)$/i.test(text)) return true;
   return /^(false|no|off|n)$/i.test(text) ? false : undefined;

@@ -49,7 +49,11 @@ function decimalModes(config: JsonObject, write: (mode: number) => string): Trap
   );
 }
 
-/** @param write how the form of the config writes a mode; absent where its text says what was written */
+/**
+ * All warnings of this kind.
+ * @param write formats a mode in the form of the config; absent if the values are written there as they are
+ * here
+ */
 export function trapsOf(config: JsonObject, write: ((mode: number) => string) | undefined): Trap[] {
   return [...unnumberedPartitions(config), ...(write === undefined ? [] : decimalModes(config, write))];
 }

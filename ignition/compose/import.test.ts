@@ -109,7 +109,7 @@ describe('what is not taken over is told, with its line', () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['    privileged: true\n', /^4 warning privileged of a is not taken over/],
     ['    volumes: [/var/run/docker.sock:/var/run/docker.sock]\n', /^4 warning Docker's socket/],
-    ['    ports: ["80"]\n', /^4 warning no port of the host is named for 80/],
+    ['    ports: ["80"]\n', /^4 warning 80 names no port of the host/],
     ['    environment: [HOME]\n', /^4 warning HOME has no value/],
     ['    environment: {DB_PASSWORD: x}\n', /^4 warning DB_PASSWORD stands in the result/],
     ['    command: echo $' + '{NAME}\n', /^4 warning the variable NAME has no value/],

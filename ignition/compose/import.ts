@@ -54,7 +54,8 @@ function networksOf(root: SourceNode, lost: Lost): Map<string, ContainerNetworkO
       for (const { key: option, at } of membersOf(value)) {
         if (!['internal', 'enable_ipv6', 'ipam', 'name', 'external'].includes(option))
           lost(at, `${option} of the network ${key} is not taken over`);
-        if (option === 'external') lost(at, `the network ${key} belongs to another file; the result makes it as well`);
+        if (option === 'external')
+          lost(at, `the network ${key} belongs to another file; the result makes it as well`);
       }
       return [
         [

@@ -125,10 +125,7 @@ function mount(item: SourceNode, draft: Draft, project: Project): Volume[] {
     return [];
   }
   if (/\/docker\.sock$/.test(source)) {
-    lost(
-      item.at,
-      "Docker's socket is not mounted: podman has no daemon that controls the machine",
-    );
+    lost(item.at, "Docker's socket is not mounted: podman has no daemon that controls the machine");
     return [];
   }
   const common = { at, ...(readOnly ? { readOnly } : {}) };

@@ -11,7 +11,9 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Without the members that are undefined, empty lists and empty objects: the shortest equal config. */
+/**
+ * A copy without undefined members, empty lists and empty objects: the shortest config with the same meaning.
+ */
 export function compact(members: { readonly [key: string]: Json | undefined }): JsonObject {
   const out: JsonObject = {};
   for (const [key, value] of Object.entries(members)) {

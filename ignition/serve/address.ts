@@ -9,12 +9,15 @@ export interface Port {
   readonly netmask: string;
 }
 
-/** The network card of a name, with its address. Throws badInput for one that is not there or has no address. */
+/**
+ * The network port with this name, with its address.
+ * @throws badInput for a port that is missing or has no address
+ */
 export function findPort(name: string): Port {
   const all = networkInterfaces();
   const found = all[name];
   if (!found) {
-    // Only those that are up, with a link and an address, are listed.
+    // Node lists only ports that are up, with a link and an address.
     const where = '--interface';
     if (existsSync(`/sys/class/net/${name}`))
       throw badInput(`${name} is down, without a link or without an address`, {
@@ -35,7 +38,10 @@ export function findPort(name: string): Port {
   return { name, address: ipv4.address, netmask: ipv4.netmask };
 }
 
-/** `FROM,TO`: two addresses of the port's network, in order, its own not between them. */
+/**
+ * `FROM,TO`: two addresses of the port's network in ascending order, without the port's own address between
+ * them.
+ */
 export function parseRange(text: string, { address, netmask, name }: Port): readonly [string, string] {
   const [from = '', to = '', more] = text.split(',').map((part) => part.trim());
   const [first, last, own, mask] = [from, to, address, netmask].map(toNumber);

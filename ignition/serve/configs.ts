@@ -4,13 +4,15 @@ import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 import { entryLine } from '../cli/verbs.ts';
 import { configText } from '../load.ts';
 
-/** Machine configs in the form machines take, by hardware address (`aa-bb-cc-dd-ee-ff`) or `default`. */
+/** Compiled machine configs, by hardware address (`aa-bb-cc-dd-ee-ff`) or `default`. */
 export type Configs = ReadonlyMap<string, Buffer>;
 
 const SUFFIXES = ['.ign', '.json', '.bu', '.butane', '.yaml', '.yml', '.ts', '.mts'];
 const MAC = /^[0-9a-f]{2}(?:-[0-9a-f]{2}){5}$/;
 
-/** Reads, compiles and validates every config of a folder. One that a machine would not take is an error. */
+/**
+ * Reads, compiles and validates every config of a folder. A config that a machine would refuse is an error.
+ */
 export async function readConfigs(folder: string): Promise<Configs> {
   const configs = new Map<string, Buffer>();
   const from = new Map<string, string>();
@@ -62,7 +64,10 @@ async function readOne(file: string): Promise<Buffer> {
   return Buffer.from(text);
 }
 
-/** What a request for /config/NAME is answered with: by hardware address in any notation, else the default. */
+/**
+ * The answer to a request for /config/NAME: the config of that hardware address in any notation, else the
+ * default.
+ */
 export function configFor(configs: Configs, name: string): Buffer | undefined {
   return configs.get(name.toLowerCase().replaceAll(':', '-')) ?? configs.get('default');
 }

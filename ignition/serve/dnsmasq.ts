@@ -7,22 +7,26 @@ import { toolCommand } from '../../sdk/tool.ts';
 import type { Port } from './address.ts';
 import { BOOT_PROGRAMS } from './files.ts';
 
-/** What dnsmasq serves, and on which card. */
+/** The services of dnsmasq, and their network port. */
 export interface DhcpOptions {
   readonly port: Port;
-  /** Addresses to give, first and last; without, another server gives them, and this one adds what to boot. */
+  /**
+   * The first and the last address to give. Without them another server gives addresses, and dnsmasq only
+   * adds the boot file.
+   */
   readonly range?: readonly [string, string];
-  /** Folder that TFTP gives files from, and where leases are written. */
+  /** Folder with the files for TFTP; dnsmasq also keeps its leases there. */
   readonly folder: string;
-  /** What iPXE goes on with. */
+  /** URL of the script for iPXE. */
   readonly script: string;
-  /** What UEFI's own HTTP boot takes. */
+  /** URL of the program for UEFI HTTP boot. */
   readonly httpBoot: string;
 }
 
 /**
- * Configuration of dnsmasq(8): no DNS; TFTP with iPXE for firmware that knows nothing better; the script for iPXE,
- * which says of itself that it is (option 175). Client architectures: RFC 4578, and 16 is UEFI HTTP boot.
+ * Configuration of dnsmasq(8), without DNS: iPXE by TFTP for firmware, and the script for iPXE, which
+ * identifies itself by option 175.
+ * Client architectures are those of RFC 4578; 16 is UEFI HTTP boot.
  */
 export function dnsmasqConfig({ port, range, folder, script, httpBoot }: DhcpOptions): string {
   const common = [
@@ -45,7 +49,7 @@ export function dnsmasqConfig({ port, range, folder, script, httpBoot }: DhcpOpt
   const given = [
     `dhcp-range=${range?.join(',')},${port.netmask},1h`,
     'dhcp-authoritative',
-    // No way out and no names to ask for, as far as this server knows.
+    // This server offers no route and no DNS.
     'dhcp-option=option:router',
     'dhcp-option=option:dns-server',
     `dhcp-boot=tag:ipxe,${script}`,
@@ -66,12 +70,12 @@ export function dnsmasqConfig({ port, range, folder, script, httpBoot }: DhcpOpt
 
 /** A running dnsmasq. */
 export interface Dnsmasq {
-  /** Rejects when it ends without having been stopped. */
+  /** Rejects when dnsmasq ends without a call of `stop`. */
   readonly ended: Promise<never>;
   stop(): Promise<void>;
 }
 
-/** Starts dnsmasq of the tool tree and waits until it serves. `log` gets a line for each thing a client asked for. */
+/** Starts dnsmasq of the tool tree and waits until it serves. `log` gets a line for each request. */
 export async function startDnsmasq(
   tools: string,
   options: DhcpOptions,
@@ -94,7 +98,7 @@ export async function startDnsmasq(
         : {}),
     });
   });
-  ended.catch(() => {}); // awaited below, and by who serves
+  ended.catch(() => {}); // awaited below, and by the caller
   const ready = new Promise<void>((resolve) => {
     const onLine = (line: string): void => {
       // `Nov 25 22:23:44 dnsmasq-tftp[123]: `
@@ -132,7 +136,10 @@ function readable(text: string, folder: string): string {
   return text.replace(`${join(folder, 'tftp')}/`, 'TFTP ');
 }
 
-/** It gives up root for nobody, unless there is nobody to become: in a user namespace of one. Then it stays what it is. */
+/**
+ * The user to run as. dnsmasq gives up root for `nobody`; in a user namespace without other users it stays
+ * root.
+ */
 function modeOption(): string {
   const map = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/).map(Number);
   return (map[2] ?? 0) > 1 ? '--keep-in-foreground' : '--no-daemon';

@@ -6,22 +6,25 @@ import { type Configs, configFor } from './configs.ts';
 import type { Answer } from './http.ts';
 import { UPDATES, updateAt } from './updates.ts';
 
-/** Artifacts a machine may ask for; `microcode` is there only for images that have some. */
+/** Artifacts that a machine may ask for; `microcode` only if the image has it. */
 const ARTIFACTS = ['kernel', 'initrd', 'microcode', 'pxe.initrd', 'usr.img', 'uki', 'boot.ipxe', 'http.efi'];
 const OPTIONAL = new Set(['microcode']);
-/** Boot programs of the package ipxe, by what machine takes them: BIOS, UEFI. */
+/** Boot programs of the package ipxe: for BIOS and for UEFI. */
 export const BOOT_PROGRAMS = { bios: 'undionly.kpxe', uefi: 'snponly.efi' } as const;
 
-/** The files that the web server gives to machines that boot. */
+/** The files of the web server for machines that boot. */
 export interface Served {
   readonly image: string;
-  /** By URL path. */
+  /** Files by URL path. */
   readonly files: ReadonlyMap<string, string>;
-  /** The script, without the settings made before. */
+  /** The script boot.ipxe without the settings of this server. */
   readonly script: string;
 }
 
-/** The built artifacts of an image and iPXE's programs of the tool tree `tools`; all must be there, and whole. */
+/**
+ * The built artifacts of an image, and iPXE's programs of the tool tree `tools`. All must be there and
+ * intact.
+ */
 export function findFiles(image: string, tools: string): Served {
   const { manifest, folder, path } = findManifest(image);
   const hint = `./draisine build ${manifest.name}`;
@@ -53,17 +56,20 @@ function sizeOf(file: string): number | undefined {
   }
 }
 
-/** What machines are given besides the image: configs, a CA, kernel arguments, updates. */
+/** The additions to the image for machines that boot: configs, a CA, kernel arguments. */
 export interface Settings {
   readonly configs?: Configs;
-  /** PEM. */
+  /** CA certificates in PEM. */
   readonly ca?: Buffer;
   readonly args?: string;
   /** A published folder. */
   readonly updates?: string;
 }
 
-/** boot.ipxe with what this server knows: its own address, as the client calls it, and what a machine is given. */
+/**
+ * boot.ipxe with the settings of this server: its address, in the form that the client uses, and the
+ * additions.
+ */
 export function settledScript(script: string, host: string, { configs, ca, args }: Settings): string {
   const base = `http://${host}/`;
   const lines = [
@@ -75,7 +81,7 @@ export function settledScript(script: string, host: string, { configs, ca, args 
   return script.replace(/^#!ipxe\n/, `#!ipxe\n${lines.join('\n')}\n`);
 }
 
-/** What is at a path. */
+/** The file or text at a path. */
 export function answerTo(served: Served, settings: Settings, path: string, host: string): Answer | undefined {
   const { configs, ca, updates } = settings;
   if (updates !== undefined && path.startsWith(UPDATES)) return updateAt(updates, path);

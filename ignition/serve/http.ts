@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 
-/** What is at a path: a file of this host, or a text made for the request. */
+/** The content at a path: a file of this host, or a text made for the request. */
 export type Answer =
   | { readonly file: string; readonly type?: string }
   | {
@@ -13,14 +13,14 @@ export type Answer =
       readonly note?: string;
     };
 
-/** Where the web server listens, and what it serves. */
+/** The address of the web server, and its content. */
 export interface HttpOptions {
   readonly address: string;
-  /** 0: any that is free. */
+  /** Port; 0: any free one. */
   readonly port: number;
-  /** `path` without query; `host` as the client calls this server. Undefined: 404. */
+  /** Finds content. `path` has no query; `host` is this server in the client's words. Undefined: 404. */
   readonly answer: (path: string, host: string) => Answer | undefined;
-  /** One line a request, when it has ended. */
+  /** Gets one line for each finished request. */
   readonly log: (line: string) => void;
 }
 
@@ -78,7 +78,7 @@ function decode(url: string): string {
   }
 }
 
-/** Answers; what the log has to say about it besides the status. */
+/** Answers a request. Returns an addition for the log besides the status. */
 function respond(request: IncomingMessage, response: ServerResponse, answer: Answer | undefined): string {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET, HEAD' }).end();
@@ -119,7 +119,10 @@ function respond(request: IncomingMessage, response: ServerResponse, answer: Ans
   return head ? '' : ` ${length} bytes`;
 }
 
-/** One range; of several, and of what is no range of bytes, none: then the whole is a right answer. */
+/**
+ * A single range. For several ranges, and for other units than bytes, undefined: the whole file is then a
+ * correct answer.
+ */
 export function parseRange(
   header: string | undefined,
   size: number,

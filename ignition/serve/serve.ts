@@ -24,7 +24,7 @@ export interface ServeOptions {
   readonly updates?: string;
 }
 
-/** `serve [IMAGE]`: until it is interrupted. Everything is checked before anything is served. */
+/** `serve [IMAGE]`, until it is interrupted. All inputs are checked before anything is served. */
 export async function serve(image: string, options: ServeOptions): Promise<void> {
   const port = parsePort(options.port);
   const network = networkOf(options);
@@ -47,7 +47,7 @@ export async function serve(image: string, options: ServeOptions): Promise<void>
     log: say,
   });
   const base = `http://${network.address}:${http.port}/`;
-  // Firmware that fetches by HTTP cannot tell a kernel which config is its; iPXE can.
+  // Firmware that boots by HTTP cannot tell the kernel which config belongs to the machine; iPXE can.
   const httpBoot = `${base}${settings.configs ? BOOT_PROGRAMS.uefi : 'http.efi'}`;
   let folder: string | undefined;
   let dnsmasq: Dnsmasq | undefined;
@@ -101,7 +101,7 @@ function parsePort(text: string): number {
 }
 
 function checkArgs(text: string): string {
-  // iPXE expands ${…} and ends a command at && and ||.
+  // iPXE expands ${…}, and ends a command at && and ||.
   if (!/^[\x20-\x7e]*$/.test(text) || /\$\{|&&|\|\|/.test(text))
     throw badInput('not kernel arguments: printable ASCII, without ${, && and ||', { where: '--args' });
   return text;
@@ -122,7 +122,7 @@ function readCa(file: string): Buffer {
   return pem;
 }
 
-/** dnsmasq gives up root, so what it hands out lies where anybody may read. */
+/** dnsmasq gives up root, so its files must be readable by everybody. */
 async function tftpFolder(files: ReadonlyMap<string, string>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), `draisine-serve-${process.pid}-`));
   await chmod(folder, 0o777);

@@ -1,6 +1,6 @@
 /**
- * Keys of an object in a schema: the type of a scalar, the keys of an object, or a list of either. A `text` or a
- * `number` is always there: empty or 0 where nothing was written.
+ * Keys of an object in a schema: the type of a scalar, the keys of an object, or a list of either.
+ * A `text` or a `number` is always present: empty or 0 if nothing was written.
  */
 export type Keys =
   | 'string'
@@ -11,18 +11,18 @@ export type Keys =
   | { readonly [key: string]: Keys }
   | readonly [Keys];
 
-/** Whether keys are those of the items of a list. */
+/** Whether the keys are those of a list's items. */
 export const isList = (keys: Keys): keys is readonly [Keys] => Array.isArray(keys);
 
-/** A key of an object: what it holds, and how it is read. */
+/** A key of an object: its type, and how it is read. */
 export interface Field {
   readonly name: string;
   readonly kind: 'string' | 'int' | 'bool' | 'struct' | 'list';
-  /** Of a struct, and of a list of structs; a list without it is one of strings. */
+  /** Keys of a struct, or of the structs in a list. A list without `keys` is a list of strings. */
   readonly of?: StructShape;
-  /** What stands for an absent value. */
+  /** The value of an absent key. */
   readonly zero?: '' | 0;
-  /** The minor version of the spec that brought the key, where it matters. */
+  /** The minor version of the spec that added the key, where it matters. */
   readonly since?: number;
 }
 
@@ -32,9 +32,9 @@ export type StructShape = ReadonlyMap<string, Field>;
 const field = (kind: Field['kind'], name: string, of?: StructShape): Field =>
   of === undefined ? { name, kind } : { name, kind, of };
 
-/** A text that is always there: empty where nothing was written. */
+/** A text that is always present: empty if nothing was written. */
 export const string = (name: string): Field => ({ ...field('string', name), zero: '' });
-/** A number that is always there: 0 where nothing was written. */
+/** A number that is always present: 0 if nothing was written. */
 const int = (name: string): Field => ({ ...field('int', name), zero: 0 });
 
 /** A field that holds a string or nothing. */
@@ -51,7 +51,7 @@ export const inner = (name: string, of: StructShape): Field => field('struct', n
 /** A list of objects, or of strings. */
 export const list = (name: string, of?: StructShape): Field => field('list', name, of);
 
-/** The shape of an object; `false` stands for a field that this version does not have. */
+/** The shape of an object. `false` stands for a field that this version does not have. */
 export const struct = (fields: readonly (Field | false)[]): StructShape =>
   new Map(fields.flatMap((entry) => (entry === false ? [] : [[entry.name, entry]])));
 
@@ -68,7 +68,10 @@ function fieldOf(name: string, keys: Keys, path: string, since: Readonly<Record<
   return { ...list(name, of), ...version };
 }
 
-/** The shape of an object with these keys. @param since by path below `prefix` */
+/**
+ * The shape of an object with these keys.
+ * @param since versions of keys, by their paths below `prefix`
+ */
 export function shapeOf(keys: Keys, since: Readonly<Record<string, number>>, prefix = ''): StructShape {
   return struct(Object.entries(keys).map(([name, below]) => fieldOf(name, below, prefix + name, since)));
 }

@@ -414,7 +414,7 @@ test('what is out of reach is said, without the secrets of its address', async (
     },
   });
   const [merge = '', remote = '', broken = '', ...others] = lines(findings);
-  assert.match(merge, /^ignition\.config\.merge\.0\.source .*not looked at/);
+  assert.match(merge, /^ignition\.config\.merge\.0\.source .*not checked/);
   assert.match(remote, /^storage\.files\.0\.contents\.source contents at https:\/\/a\/b are out of reach/);
   assert.match(
     broken,

@@ -40,7 +40,7 @@ describe('published ports', () => {
 
   test('that nobody could reach are an error; on loopback they are meant so', () => {
     assert.throws(() => machine({ firewall: { allow: ['ssh'] }, ...web({ host: 80 }) }), {
-      message: 'the firewall lets nobody reach port 80/tcp, which containers.web publishes',
+      message: 'nobody can reach port 80/tcp, which containers.web publishes: the firewall closes it',
       where: 'containers.web.ports[0]',
     });
     machine({ firewall: { allow: ['ssh'] }, ...web({ host: 80, address: '127.0.0.1' }) });

@@ -116,10 +116,13 @@ export function openings(
       if (from !== undefined)
         return [{ name: owner.slice(owner.indexOf('.') + 1), port: host, protocol, from }];
       if ((address !== undefined && LOOPBACK.test(address)) || allows(allow, protocol, host)) return [];
-      throw badInput(`nobody can reach port ${host}/${protocol}, which ${owner} publishes: the firewall closes it`, {
-        where: `${owner}.ports[${index}]`,
-        hint: `add from: ['192.168.1.0/24'] or from: 'anywhere' to the port, or { name: '${owner.slice(owner.indexOf('.') + 1)}', ${protocol}: [${host}] } to firewall.allow`,
-      });
+      throw badInput(
+        `nobody can reach port ${host}/${protocol}, which ${owner} publishes: the firewall closes it`,
+        {
+          where: `${owner}.ports[${index}]`,
+          hint: `add from: ['192.168.1.0/24'] or from: 'anywhere' to the port, or { name: '${owner.slice(owner.indexOf('.') + 1)}', ${protocol}: [${host}] } to firewall.allow`,
+        },
+      );
     }),
   );
 }

@@ -9,7 +9,7 @@ function union(...lists: (readonly string[] | undefined)[]): string[] {
   return [...new Set(lists.flatMap((list) => list ?? []))];
 }
 
-/** Empty strings and false mean nothing in spec 2. */
+/** Empty strings and `false` count as absent in spec 2. */
 function said(members: { readonly [key: string]: Json | undefined }): JsonObject {
   return compact(
     Object.fromEntries(Object.entries(members).filter(([, value]) => value !== '' && value !== false)),
@@ -102,7 +102,7 @@ function translateUnit({ name, enable, enabled, mask, contents, dropins }: V2Uni
 
 const NETWORKD = '/etc/systemd/network';
 
-/** networkd units are files of spec 3. */
+/** networkd units become files in spec 3. */
 export function networkdFiles(units: readonly V2Unit[] = []): PlacedFile[] {
   const made = (path: string, contents: string, ...at: Step[]): PlacedFile => ({
     file: {

@@ -2,8 +2,9 @@ import { jsonStyle, type Style, unusedKey } from '../check/read.ts';
 import { type Keys, type StructShape, shapeOf } from '../spec/shape.ts';
 
 /**
- * The keys of a spec 2 config: those of 2.4, and the older ones that later versions replaced (Ignition 0.x,
- * config/v2_*\/types). What is written `text` or `number` is always there: empty or 0 where nothing was written.
+ * The keys of a spec 2 config: those of 2.4, and older ones that later versions replaced (Ignition 0.x,
+ * config/v2_*\/types).
+ * A `text` or `number` is always present: empty or 0 if nothing was written.
  */
 
 /** The spec 2 versions that can be translated. */
@@ -26,7 +27,7 @@ const LINK = { ...NODE, hard: 'boolean', target: 'text' } as const;
 const PARTITION = {
   label: 'string',
   number: 'number',
-  // In sectors of 512 bytes.
+  // Sectors of 512 bytes.
   size: 'integer',
   start: 'integer',
   sizeMiB: 'integer',
@@ -48,7 +49,7 @@ const FILESYSTEM = {
     uuid: 'string',
     options: ['string'],
   },
-  // Where it is mounted already, in the initramfs.
+  // The path in the initramfs at which it is mounted already.
   path: 'string',
 } as const;
 
@@ -106,7 +107,7 @@ const CONFIG = {
   },
 } as const satisfies Keys;
 
-/** The minor version of spec 2 that brought a key. */
+/** The minor version of spec 2 that added a key. */
 const SINCE: Readonly<Record<string, number>> = {
   'ignition.timeouts': 1,
   'ignition.security': 2,
@@ -140,7 +141,7 @@ const SINCE: Readonly<Record<string, number>> = {
 /** The keys of a config of any version of spec 2. */
 export const v2Shape: StructShape = shapeOf(CONFIG, SINCE);
 
-/** How a version of spec 2 is written. */
+/** The spelling of a version of spec 2. */
 export const v2Style = (minor: number): Style => ({
   ...jsonStyle(unusedKey),
   tooNew: ({ name, since = 0 }) =>
@@ -167,13 +168,13 @@ type Values<K> = K extends keyof Scalars
         readonly [Name in Exclude<keyof K, Always<K>>]?: Values<K[Name]>;
       };
 
-/** A config of spec 2, as far as it is translated. */
+/** The parts of a spec 2 config that are translated. */
 export type V2Config = Values<typeof CONFIG>;
 
-/** Contents from a URL. */
+/** Contents that are fetched from a URL. */
 export type V2Resource = Values<typeof RESOURCE>;
 
-/** What files, folders and links have in common: `filesystem` and `path` say where. */
+/** Common parts of files, folders and links: `filesystem` and `path` are the place. */
 export type V2Node = Values<typeof NODE>;
 
 /** A file. */
@@ -188,7 +189,7 @@ export type V2Link = Values<typeof LINK>;
 /** A partition. Start and size are in sectors of 512 bytes. */
 export type V2Partition = Values<typeof PARTITION>;
 
-/** A file system, made on a device or only named. */
+/** A file system: made on a device, or only named. */
 export type V2Filesystem = Values<typeof FILESYSTEM>;
 
 /** An account. */

@@ -6,7 +6,7 @@ import { compact, type Json, type JsonObject } from '../json/value.ts';
 import type { V2Config, V2Directory, V2File, V2Link, V2Node, V2Resource } from './model.ts';
 import { eachAt, problem, type Report } from './report.ts';
 
-/** Contents of spec 2, in spec 3. */
+/** Contents of spec 2, in the form of spec 3. */
 export function translateResource({
   source,
   compression,
@@ -21,7 +21,7 @@ export function translateResource({
   });
 }
 
-/** Absolute path in the running system, or undefined (reported). */
+/** Absolute path in the running system; undefined after a report. */
 function absolutePath(node: V2Node, paths: ReadonlyMap<string, string>, report: Report): string | undefined {
   if (!node.path.startsWith('/')) {
     const hint = node.path === '' ? 'give an absolute path' : `write it from the root, e.g. /${node.path}`;
@@ -55,7 +55,10 @@ function translateNode(node: V2Node, path: string): { [key: string]: Json | unde
   };
 }
 
-/** The mode of a file or directory: in spec 2 one without a mode has no permissions at all, in spec 3 those of a default. */
+/**
+ * The mode of a file or directory. Without a mode it has no permissions in spec 2, and those of a default in
+ * spec 3.
+ */
 function translateMode({ mode }: V2Directory, usual: number, report: Report): number {
   if (mode === undefined) {
     report.warning(
@@ -68,7 +71,7 @@ function translateMode({ mode }: V2Directory, usual: number, report: Report): nu
   return mode ?? 0;
 }
 
-/** A file of spec 2 without a source is an empty file; it overwrites unless it says otherwise. */
+/** In spec 2 a file without a source is empty, and replaces an existing file unless it says otherwise. */
 function translateFile(file: V2File, path: string, report: Report): JsonObject {
   const source = file.contents?.source || 'data:,';
   const contents = report.made(translateResource({ ...file.contents, source }), 'contents');
@@ -83,7 +86,7 @@ function translateFile(file: V2File, path: string, report: Report): JsonObject {
   return compact({ ...translateNode({ ...file, overwrite }, path), mode, contents });
 }
 
-/** The later of two files with one path: appended, or in the place of the earlier. */
+/** Adds the later of two files with one path: it is appended, or replaces the earlier one. */
 function combineFiles(earlier: JsonObject, later: JsonObject, report: Report): JsonObject {
   if (later.append !== undefined) {
     const { append, overwrite: _, ...attributes } = later;
@@ -103,10 +106,12 @@ function combineFiles(earlier: JsonObject, later: JsonObject, report: Report): J
 
 type Kind = 'files' | 'directories' | 'links';
 
-/** Folders that every system has: those at the root, and those in some of them. */
+/** Folders that every system has: folders of the root, and some below them. */
 const SHIPPED = /^\/([^/]*|(etc|usr|var)\/[^/]+)$/;
 
-/** In spec 2 a folder made on the way gets the mode and owner of the one that is asked for, in spec 3 0755 and root. */
+/**
+ * Missing parent folders get the mode and owner of the wanted folder in spec 2, and 0755 and root in spec 3.
+ */
 function noteParents(
   { path, mode, user, group }: JsonObject,
   made: ReadonlySet<string>,
@@ -124,13 +129,16 @@ function noteParents(
   );
 }
 
-/** A file of another section, and where that says it. */
+/** A file from another section, with its origin. */
 export interface PlacedFile {
   readonly file: V2File;
   readonly at: readonly Step[];
 }
 
-/** Files, directories and links by path. @param more files of other sections, by their paths in the running system */
+/**
+ * Files, directories and links by path.
+ * @param more files from other sections, by their paths in the running system
+ */
 export function translateNodes(
   storage: NonNullable<V2Config['storage']>,
   more: readonly PlacedFile[],

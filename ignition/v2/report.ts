@@ -1,32 +1,35 @@
 import type { Step } from '../base/step.ts';
 
-/** What is wrong, and how to fix it. */
+/** A fault, and a hint. */
 export interface Problem {
   readonly what: string;
   readonly hint?: string;
 }
 
-/** A finding of the translation, with a hint where there is one. */
+/** Adds a finding of the translation, with a hint if there is one. */
 export function problem(what: string, hint?: string): Problem {
   return hint === undefined ? { what } : { what, hint };
 }
 
-/** Collects findings while the translation moves through the spec 2 config, and where its results come from. */
+/** Collects findings and origins while the translation walks through the spec 2 config. */
 export interface Report {
-  /** Where the walk stands in the spec 2 config. */
+  /** The current path in the spec 2 config. */
   readonly path: Step[];
   readonly failed: boolean;
   error(problem: Problem, ...below: Step[]): void;
   warning(problem: Problem, ...below: Step[]): void;
-  /** Runs `use` with the walk standing elsewhere. */
+  /** Runs `use` at another path. */
   within(path: readonly Step[], use: () => void): void;
-  /** Notes that a part of the result was made of what the walk stands at, and returns that part. */
+  /** Records that a part of the result comes from the current path. Returns the part. */
   made<T extends object>(part: T, ...below: Step[]): T;
-  /** The path in the spec 2 config of a path of the result. */
+  /** The path in the spec 2 config for a path of the result. */
   source(result: unknown, path: readonly Step[]): readonly Step[];
 }
 
-/** @param add notes a finding at a path of the spec 2 config */
+/**
+ * Makes a report.
+ * @param add receives findings, each at a path of the spec 2 config
+ */
 export function newReport(
   add: (kind: 'error' | 'warning', path: readonly Step[], text: string) => void,
 ): Report {
@@ -66,7 +69,7 @@ export function newReport(
   };
 }
 
-/** Runs `each` on every item with the report's path at that item. */
+/** Runs `each` on every item, with the report at the path of the item. */
 export function eachAt<T>(
   report: Report,
   list: string,

@@ -27,7 +27,7 @@ function translatePartition(partition: V2Partition, report: Report): JsonObject 
   });
 }
 
-/** The disks of a config of spec 2, in spec 3: sectors become MiB. */
+/** The disks of a spec 2 config, in the form of spec 3: sectors become MiB. */
 export function translateDisks(disks: NonNullable<V2Config['storage']>['disks'], report: Report): Json[] {
   const out: Json[] = [];
   eachAt(report, 'disks', disks, ({ device, wipeTable, partitions }) => {
@@ -40,7 +40,7 @@ export function translateDisks(disks: NonNullable<V2Config['storage']>['disks'],
   return out;
 }
 
-/** The RAID arrays of a config of spec 2, in spec 3. */
+/** The RAID arrays of a spec 2 config, in the form of spec 3. */
 export function translateRaid(arrays: NonNullable<V2Config['storage']>['raid'], report: Report): Json[] {
   const out: Json[] = [];
   eachAt(report, 'raid', arrays, ({ name, level, devices = [], spares, options = [] }) => {
@@ -50,7 +50,7 @@ export function translateRaid(arrays: NonNullable<V2Config['storage']>['raid'], 
   return out;
 }
 
-/** Where each mount unit mounts what: device to path. */
+/** The mount points of mount units, by device. */
 function mountUnits(units: readonly V2Unit[] = []): Map<string, string> {
   const mounts = new Map<string, string>();
   for (const { name, contents = '' } of units) {
@@ -61,7 +61,7 @@ function mountUnits(units: readonly V2Unit[] = []): Map<string, string> {
   return mounts;
 }
 
-/** Names by which a mount unit may call the device of a filesystem. */
+/** Names that a mount unit may use for the device of a file system. */
 function deviceNames({ device, label, uuid }: NonNullable<V2Filesystem['mount']>): string[] {
   return [
     device,
@@ -70,23 +70,23 @@ function deviceNames({ device, label, uuid }: NonNullable<V2Filesystem['mount']>
   ];
 }
 
-/** The path in the running system of a path in the initramfs, where the root is at /sysroot. */
+/** The path in the running system for a path in the initramfs, where the root is at /sysroot. */
 function fromInitramfs(path: string): string | undefined {
   const clean = cleanPath(path);
   if (clean === '/sysroot' || clean === '/') return '/';
   return clean.startsWith('/sysroot/') ? clean.slice('/sysroot'.length) : undefined;
 }
 
-/** The file systems in spec 3, and the paths that files of spec 2 name them by. */
+/** The file systems in the form of spec 3, and the paths for their names in spec 2. */
 export interface Filesystems {
   readonly list: Json[];
-  /** Name to path; a name with no known path is absent. */
+  /** Paths by name; a name without a known path is absent. */
   readonly paths: ReadonlyMap<string, string>;
 }
 
 /**
- * Filesystems of spec 2 have names, those of spec 3 have paths. A path comes, in this order, from `given`, from the
- * initramfs path of the filesystem, from a mount unit of the same config.
+ * File systems have names in spec 2, and paths in spec 3. The path is, in this order: the one in `given`, the
+ * one in the initramfs, the one of a mount unit of the same config.
  */
 export function translateFilesystems(
   config: V2Config,

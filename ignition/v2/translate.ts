@@ -71,17 +71,17 @@ function translateSections(config: V2Config, given: ReadonlyMap<string, string>,
   };
 }
 
-/** What became of a config of spec 2. */
+/** The result of translating a spec 2 config. */
 export interface V2Result {
   readonly config: JsonObject;
-  /** The path in the spec 2 config of a path of the result. */
+  /** The path in the spec 2 config for a path of the result. */
   readonly source: (path: readonly Step[]) => readonly Step[];
 }
 
 /**
- * Translates spec 2.`minor` to 3.3; undefined when something has no equivalent, which is reported.
- * @param given where named filesystems are mounted in the running system
- * @param add notes a finding at a path of the spec 2 config
+ * Translates spec 2.`minor` to 3.3. Undefined if a value has no equivalent; it is reported.
+ * @param given mount points of named file systems in the running system
+ * @param add receives findings, each at a path of the spec 2 config
  */
 export function translateV2(
   root: SourceMap,
