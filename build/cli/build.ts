@@ -29,7 +29,7 @@ export interface BuildFlags {
   readonly explain?: boolean;
   readonly json?: boolean;
   readonly dev?: boolean;
-  /** Bring all that is built to the remote store. */
+  /** Push all outputs to the remote store. */
   readonly push?: boolean;
 }
 
@@ -65,7 +65,7 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
       if (file) log(`${image.name}:${artifact}: ${file}`);
     }
   } finally {
-    closeStore(store); // what publishing left in tmp/: the build closed it before
+    closeStore(store); // Publishing leaves files in tmp/, after the build has cleaned it.
     interruption.end();
   }
   for (const text of describeFailures(result.failures)) process.stderr.write(`${text}\n`);
@@ -76,7 +76,7 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   return exitCode(result);
 }
 
-/** What there is to do, and about how long it takes here. */
+/** Prints the plan, and an estimate of its duration on this host. */
 async function tellBeforehand(
   { targets }: Wanted,
   store: Store,
@@ -87,7 +87,7 @@ async function tellBeforehand(
   if (said !== undefined) log(`to do: ${said}`);
 }
 
-/** `--push` without a place to push to is bad input, said before the build. */
+/** `--push` without a remote store is bad input. The error comes before the build. */
 function checkPush(): string {
   const base = remoteBase();
   if (base !== undefined) return base;
@@ -100,7 +100,9 @@ async function push(store: Store, { made }: BuildResult): Promise<void> {
   log(`${base}: ${records} records and ${blobs} files pushed, ${formatBytes(bytes)}`);
 }
 
-/** Whether something asked for is given the certificate of a key, and there is none (build/product/product.ts). */
+/**
+ * Whether a wanted target needs the certificate of a key although there is no key (build/product/product.ts).
+ */
 function lacksKey({ targets }: Wanted): boolean {
   return makeGraph(targets).nodes.some(({ target }) => target.inputs.certificate === '');
 }

@@ -30,7 +30,7 @@ function describe({ image, channel, serial, version, halted, expires }: Channel)
   return `${image}/${channel}: ${version ?? 'no release yet'}, serial ${serial}, ${state}`;
 }
 
-/** The options of `channel init`: what is given becomes the policy of the named channels. */
+/** The options of `channel init`. Given ones become the policy of the named channels. */
 export interface InitFlags extends CommonFlags {
   readonly channel?: readonly string[];
   readonly from?: string;
@@ -52,7 +52,7 @@ export async function channelInit(folder: string, image: string, flags: InitFlag
   };
   const given = Object.keys(policy).length > 0;
   if (given && channel.length === 0)
-    throw badInput('a policy is of one channel', { hint: 'name it: --channel NAME' });
+    throw badInput('a policy needs one channel', { hint: 'name it: --channel NAME' });
   tell(
     await edits.initChannels({ ...whereOf(folder, flags), image }, channel, given ? policy : undefined),
     flags,
@@ -70,9 +70,9 @@ export interface PlaceFlags extends CommonFlags {
 function placeOptions({ hours, begins, barrier, force }: PlaceFlags) {
   const time = begins === undefined ? undefined : Date.parse(begins);
   if (time !== undefined && Number.isNaN(time))
-    throw badInput(`--begins is no time: ${begins}`, { hint: 'write it as 2026-11-29T12:00:00Z' });
+    throw badInput(`--begins is not a time: ${begins}`, { hint: 'write it as 2026-11-29T12:00:00Z' });
   if (force !== undefined && force.trim() === '')
-    throw badInput('--force needs a reason', { hint: 'it stands in the channel file' });
+    throw badInput('--force needs a reason', { hint: 'write --force REASON; the channel file will have it' });
   return {
     ...(hours === undefined ? {} : { hours }),
     ...(time === undefined ? {} : { begins: time }),
@@ -154,7 +154,7 @@ export interface ShowFlags {
 
 const LIMIT = 1 << 20;
 
-/** A channel file of a place, its signature checked; undefined where there is none. */
+/** A channel file of a place, with its signature checked; undefined if there is none. */
 async function channelAt(
   place: Place,
   image: string,
@@ -169,7 +169,7 @@ async function channelAt(
   return opened.value;
 }
 
-/** `channel show BASE`: of a folder or a URL. */
+/** `channel show BASE`; BASE is a folder or a URL. */
 export async function channelShow(where: string, flags: ShowFlags): Promise<void> {
   const { value: root } = await trustedRoot(flags.root);
   const place = placeOf(where);
@@ -185,7 +185,7 @@ export async function channelShow(where: string, flags: ShowFlags): Promise<void
   if (found.length === 0)
     throw badInput('there is no channel', {
       where,
-      hint: 'channels of other names than alpha, beta, stable and lts are shown with --channel NAME',
+      hint: 'for a channel other than alpha, beta, stable and lts add --channel NAME',
     });
   for (const { image, channel, expires } of found)
     if (Date.parse(expires) < Date.now())
@@ -194,8 +194,7 @@ export async function channelShow(where: string, flags: ShowFlags): Promise<void
 }
 
 async function imagesAt(where: string): Promise<string[]> {
-  if (isUrl(where))
-    throw badInput('a web server does not tell which images it has', { hint: 'name one: --image NAME' });
+  if (isUrl(where)) throw badInput('a web server has no list of images', { hint: 'name one: --image NAME' });
   return await imagesOf(where);
 }
 

@@ -14,7 +14,10 @@ export interface CleanFlags {
   readonly json?: boolean;
 }
 
-/** `clean`: out/; with --store the store; with --older-than what of the store was not used since. */
+/**
+ * `clean` removes out/; with `--store` the store; with `--older-than` everything in the store that was not
+ * used since then.
+ */
 export async function clean(flags: CleanFlags): Promise<void> {
   const said = await remove(flags);
   if (flags.json) process.stdout.write(`${JSON.stringify(said)}\n`);
@@ -36,6 +39,6 @@ async function remove({ store: all, olderThan }: CleanFlags): Promise<object> {
   const out = join(CHECKOUT, 'out');
   const existed = existsSync(out);
   await removeTreeAsync(out);
-  log(existed ? 'removed out/' : 'there is no out/');
+  log(existed ? 'removed out/' : 'nothing to remove: there is no out/');
   return { out, existed };
 }

@@ -12,27 +12,27 @@ import {
 } from '../tree/facts.ts';
 import type { FileEntry, TreeDocument } from './tree-document.ts';
 
-/** What is in one and not the other, and what is in both but not the same; each sorted. */
+/** Names that only one side has, and names whose values differ; each list is sorted. */
 export interface Changes<T> {
   readonly added: readonly T[];
   readonly removed: readonly T[];
   readonly changed: readonly { readonly name: string; readonly from: string; readonly to: string }[];
 }
 
-/** What changed from one image to another. Parts that only a tree document tells are absent without one. */
+/** The changes from one image to another. Parts that need tree documents are absent if one is missing. */
 export interface DiffReport {
   readonly from: { readonly name: string; readonly version: string; readonly usrHash: string };
   readonly to: { readonly name: string; readonly version: string; readonly usrHash: string };
   /** By `name version`; changed: versions. */
   readonly packages: Changes<string>;
-  /** Bytes; null where it does not exist. */
+  /** Bytes; null if the artifact does not exist. */
   readonly artifacts: readonly {
     readonly name: string;
     readonly from: number | null;
     readonly to: number | null;
     readonly same: boolean;
   }[];
-  /** By profile of the boot menu; absent where a manifest does not say. */
+  /** By profile of the boot menu; absent if a manifest does not have it. */
   readonly commandLines?: Changes<string>;
   readonly files?: Changes<string>;
   /** Files with setuid or setgid bit or file capabilities; changed: mode, owner or capabilities. */
@@ -43,7 +43,7 @@ export interface DiffReport {
   readonly users?: Changes<string>;
   /** CONFIG_ lines of the kernel's configuration. */
   readonly kernelConfig?: Changes<string>;
-  /** What could not be compared: the path, and why. */
+  /** Paths that could not be compared, with the reason. */
   readonly unknown: readonly string[];
 }
 
@@ -51,11 +51,11 @@ export interface DiffReport {
 export interface Side {
   readonly manifest: Manifest;
   readonly tree?: TreeDocument;
-  /** Undefined when the bytes are not at hand. */
+  /** Undefined if the bytes are not at hand. */
   readonly read: (content: Content) => Promise<Buffer | undefined>;
 }
 
-/** Compares two builds: packages, artifacts, and the files of `/usr` where both trees are known. */
+/** Compares two builds: packages, artifacts, and, if both trees are known, the files of `/usr`. */
 export async function diffReport(from: Side, to: Side): Promise<DiffReport> {
   const unknown: string[] = [];
   const base = {
@@ -141,7 +141,9 @@ function artifactSizes(from: Manifest, to: Manifest): DiffReport['artifacts'] {
   });
 }
 
-/** One line for all that is kept of an entry, origin aside: who brings a file may change without changing the image. */
+/**
+ * One line for an entry without its origin: a file may come from another package without changing the image.
+ */
 function describeEntry(entry: Entry): [string, string] {
   const rights = `${entry.mode.toString(8).padStart(4, '0')} ${entry.uid}:${entry.gid}`;
   const xattrs =

@@ -56,7 +56,7 @@ function changeSection(title: string, changes: Changes<string> | undefined, deta
   return `\n${title}: ${added.length} added, ${removed.length} removed, ${changed.length} changed\n${lines.join('\n')}\n`;
 }
 
-/** Of a changed command line the words that went and came; where only their order changed, the whole. */
+/** The words of a command line that were removed and added. If only their order changed, both whole lines. */
 function commandLineSection(changes: Changes<string> | undefined): string {
   if (!changes) return '';
   const changed = changes.changed.map(({ name, from, to }) => ({ name, ...changedWords(from, to) }));

@@ -31,7 +31,7 @@ import { build } from './build.ts';
 
 /** The options of `flash`. */
 export interface FlashFlags {
-  /** Of the disk to be erased, exactly. */
+  /** Serial number of the disk to erase. */
   readonly serial?: string;
   /** Do not ask. */
   readonly yes?: boolean;
@@ -44,22 +44,22 @@ export interface FlashFlags {
 export async function flash(image: string, device: string, flags: FlashFlags): Promise<void> {
   const { serial, file = false } = flags;
   const asked = { path: device, imageSize: 0, serial, file };
-  await findTarget(asked, HOST); // what can be refused at once is not worth a build
+  await findTarget(asked, HOST); // Refuses first what needs no build.
   const { path, sha256 } = await imageFile(image);
   const sdk = await sdkTree('sdk-image');
   const scratch = await mkdtemp(join(tmpdir(), 'draisine-flash-'));
   let state: 'untouched' | 'half' | 'whole' = 'untouched';
   const confess = (): void => {
     if (state !== 'half') return;
-    state = 'untouched'; // said once
-    warn(`${device} is half written: nothing boots from it, what was on it is gone; flash it again`);
+    state = 'untouched'; // Reports it once.
+    warn(`${device} is half written: its old contents are gone, and nothing boots from it; flash it again`);
   };
   const interruption = catchSignals(confess);
   try {
     const opened = await openImage(path, scratch, sdk, interruption.signal);
     try {
       if (sha256 !== undefined && (await sha256File(path)) !== sha256)
-        throw new Failure('the image is not the one that was built: its SHA-256 is another', {
+        throw new Failure('the image is not the one that was built: its SHA-256 differs', {
           where: path,
           hint: `./draisine build ${image}`,
         });
@@ -115,7 +115,10 @@ export async function flash(image: string, device: string, flags: FlashFlags): P
   }
 }
 
-/** An image of this checkout, built first when it is not there, with the digest its manifest promises; else a file. */
+/**
+ * An image of this checkout, with the digest of its manifest; it is built if it is not there. Any other name
+ * is a file.
+ */
 async function imageFile(image: string): Promise<{ path: string; sha256?: string }> {
   const name = image.replace(/-dev$/, '');
   if (!imageNames().includes(name)) {
@@ -134,7 +137,7 @@ async function imageFile(image: string): Promise<{ path: string; sha256?: string
   return { path: join(folder, disk.path), sha256: disk.sha256 };
 }
 
-/** What is about to be erased. */
+/** Describes the target before it is erased. */
 async function describe({ path, size, device }: FlashTarget, sdk: string): Promise<void> {
   if (!device) return log(`${path}: a regular file, ${formatBytes(size)}`);
   log(`${path}: ${describeDevice(device)}, ${formatBytes(size)}; on it:`);
@@ -143,7 +146,9 @@ async function describe({ path, size, device }: FlashTarget, sdk: string): Promi
 
 async function ask(device: string, signal: AbortSignal): Promise<void> {
   if (!process.stdin.isTTY)
-    throw badInput(`nobody is there to say whether ${device} may be erased`, { hint: 'if it may: --yes' });
+    throw badInput(`no terminal to ask on whether ${device} may be erased`, {
+      hint: 'add --yes to erase it without a question',
+    });
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // In raw mode Ctrl-C is a character, not a signal.
   terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
@@ -155,7 +160,7 @@ async function ask(device: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Progress with the rate of the stage and what is left of both. */
+/** Progress of a stage: its rate, and the time left for both stages. */
 function meter(label: string): {
   update(stage: 'writing' | 'verifying', done: number, total: number): void;
   end(note: string): void;

@@ -26,7 +26,7 @@ export interface InitFlags {
   readonly json?: boolean;
 }
 
-/** `keys init`: the module key and the keys of releases, those that are not there yet. */
+/** `keys init` makes the module key and the keys of releases, except for those that are there. */
 export async function keysInit(flags: InitFlags): Promise<void> {
   const modules = (await moduleCertificate()) === undefined;
   const folder = signingFolder();
@@ -89,8 +89,8 @@ async function makeModuleKey(): Promise<void> {
 }
 
 /**
- * What a build does that needs a key where there never was one: makes it, so that a fresh machine builds. A folder that
- * somebody named must have its keys.
+ * The certificate of the module key for a build. Without any key, one is made, so that a fresh machine can
+ * build. A folder that `DRAISINE_KEYS` names must have its keys.
  */
 export async function ensureKeys(): Promise<void> {
   if ((await moduleCertificate()) !== undefined) return;
@@ -165,5 +165,5 @@ function report({ root, missing }: Rotated, json = false): void {
   }
   process.exitCode = 1;
   log(`root ${root.number} waits in ${signingFolder()}/root-next.json: ${missing.join('; ')}`);
-  log('bring that file to where the other root keys are, and run there: ./draisine keys sign');
+  log('take that file to the machine with the other root keys, and run there: ./draisine keys sign');
 }

@@ -15,13 +15,13 @@ import { makeUniverse } from '../debian/universe.ts';
 import { updateLock } from '../debian/update.ts';
 import { print, printJson } from './print.ts';
 
-/** What `lock` is asked for. */
+/** The options of `lock`. */
 export interface LockRequest {
   /** Every set that the lock pins. */
   readonly sets: readonly PackageSet[];
-  /** The packages that may move; undefined: all. */
+  /** Packages that may change; undefined: all. */
   readonly only: readonly string[] | undefined;
-  /** Only what the security archive has in a later version may move. */
+  /** Only packages with a later version in the security archive may change. */
   readonly securityOnly: boolean;
   readonly mirrors: readonly string[];
   readonly json: boolean;
@@ -33,8 +33,8 @@ function now(): number {
 }
 
 /**
- * The lock as it is, or undefined where there is none yet, or where a damaged one is replaced: making it anew must not
- * need what it is to fix.
+ * The present lock. Undefined if there is none, or if it is damaged and will be replaced: `lock --update`
+ * must not need the file that it repairs.
  */
 async function existingLock(replaced: boolean): Promise<Lock | undefined> {
   const there = await readFile(LOCK_PATH).then(
@@ -54,7 +54,7 @@ async function existingLock(replaced: boolean): Promise<Lock | undefined> {
       const hint = `restore it: git checkout ${LOCK}; or make it anew: ./draisine lock --update`;
       throw new Failure(message, { where, hint, exitCode, cause: error });
     }
-    warn(`${message} (${where}); going on without it, and without a look at how old the indexes may be`);
+    warn(`${message} (${where}); going on without it, so older indexes are accepted as well`);
     return undefined;
   }
 }
@@ -74,7 +74,7 @@ async function resolveAll({ sets, only, securityOnly, mirrors }: LockRequest, re
   return { old, lock: updated.lock, warnings: updated.warnings };
 }
 
-/** `lock --update`: resolves and writes. */
+/** `lock --update` resolves and writes the lock. */
 export async function updateCommand(request: LockRequest): Promise<void> {
   const { old, lock, warnings } = await resolveAll(
     request,
@@ -92,7 +92,7 @@ export async function updateCommand(request: LockRequest): Promise<void> {
   log(`${shownLock()}: written`);
 }
 
-/** `lock --diff`: resolves, writes nothing. */
+/** `lock --diff` resolves and writes nothing. */
 export async function diffLock(request: LockRequest): Promise<void> {
   const { old, lock } = await resolveAll(request, false);
   const diff = compareLocks(old, lock);
@@ -110,7 +110,7 @@ function printDiff(diff: LockDiff): void {
   print(lines.length === 0 ? 'no package changes' : lines.join('\n'));
 }
 
-/** `lock --check`: offline. Exit 1 with every problem when the lock is not what the sets ask for. */
+/** `lock --check` needs no network. Exit code 1, with every problem, if the lock does not match the sets. */
 export async function checkLock({ sets, json }: Pick<LockRequest, 'sets' | 'json'>): Promise<void> {
   const lock = await readLock(shownLock());
   const problems = checkAgainst(lock, sets, await readFile(LOCK_PATH, 'utf8'));
@@ -121,7 +121,10 @@ export async function checkLock({ sets, json }: Pick<LockRequest, 'sets' | 'json
   if (!json) log(`${shownLock()}: ${lock.sets.size} package sets, up to date`);
 }
 
-/** `resolve`: the closure of some packages out of trixie and trixie-security, without any set's drops. */
+/**
+ * `resolve`: the dependency closure of some packages in trixie and trixie-security, without the drops of any
+ * set.
+ */
 export async function printResolve(
   names: readonly string[],
   { mirrors, json }: { mirrors: readonly string[]; json: boolean },

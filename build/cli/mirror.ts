@@ -11,7 +11,7 @@ import { closeStore, openStore } from '../graph/store.ts';
 /** `mirror DIR` */
 export async function mirror(folder: string, { json }: { readonly json?: boolean }): Promise<void> {
   if (folder === '' || (existsSync(folder) && !statSync(folder).isDirectory()))
-    throw badInput('this is no folder', { where: folder, hint: 'name one; it is made when it is not there' });
+    throw badInput('not a folder', { where: folder, hint: 'name a folder; it is made if it does not exist' });
   const lock = await readLock(join(CHECKOUT, 'packages/lock.json'));
   const store = openStore();
   try {

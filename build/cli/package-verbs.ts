@@ -21,7 +21,7 @@ export function register(program: Command, sets: readonly PackageSet[]): void {
     .description('check packages/lock.json against the package sets; --update resolves them anew')
     .option(
       '--update [package...]',
-      'resolve against the newest indexes and write the lock; if any are named, only they move, and what is new comes in',
+      'resolve against the newest indexes and write the lock; with names, update only these packages and add new ones',
     )
     .addOption(
       new Option(
@@ -29,11 +29,11 @@ export function register(program: Command, sets: readonly PackageSet[]): void {
         'fail if the lock is stale or unsatisfied; needs no network (the default)',
       ).conflicts(['update', 'diff']),
     )
-    .option('--security-only', 'with --update or --diff: only move to versions of the security archive')
-    .option('--diff', 'show what --update would change, or changes')
+    .option('--security-only', 'with --update or --diff: update only to versions of the security archive')
+    .option('--diff', 'show the changes that --update would make, or makes')
     .option(
       '--mirror <url>',
-      'a Debian mirror, repeatable; else DRAISINE_MIRROR, else the one of the host’s APT',
+      'a Debian mirror, repeatable; default: DRAISINE_MIRROR, else the mirror of the host’s APT',
       collect,
     )
     .option('--json', 'one JSON document on stdout')
@@ -56,7 +56,7 @@ export function register(program: Command, sets: readonly PackageSet[]): void {
 
   program
     .command('resolve')
-    .description('what these packages would bring in')
+    .description('show the packages that these would add')
     .argument('<package...>', 'binary packages: NAME or NAME/SUITE')
     .option('--mirror <url>', 'a Debian mirror, repeatable', collect)
     .option('--json', 'one JSON document on stdout')
@@ -66,7 +66,7 @@ export function register(program: Command, sets: readonly PackageSet[]): void {
 
   program
     .command('why')
-    .description('why a package or a file is in an image')
+    .description('show why a package or a file is in an image')
     .argument('<image>', 'an image, or a package set')
     .argument('<what>', 'a package, or the absolute path of a file')
     .option('--json', 'one JSON document on stdout')

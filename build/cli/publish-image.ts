@@ -21,8 +21,8 @@ import { wholeTargets } from './wanted.ts';
 type Outputs = ReadonlyMap<string, Output>;
 
 /**
- * Puts the artifacts and the manifest in `folder` and removes what an older manifest had there. Undefined, and
- * nothing done, when not all was built.
+ * Puts the artifacts and the manifest into `folder`, and removes the artifacts of an older manifest. If some
+ * targets were not built, it does nothing and returns undefined.
  */
 export async function publishImage(
   store: Store,
@@ -72,7 +72,7 @@ async function writeManifest(path: string, text: string): Promise<void> {
   }
 }
 
-/** Artifacts that were asked for by name earlier and belong to the very same image. */
+/** Artifacts of the same image that earlier builds put there by name. */
 function stillGood(older: Manifest | undefined, fresh: Manifest): Artifact[] {
   if (older?.usrHash !== fresh.usrHash || older.version !== fresh.version || older.lock !== fresh.lock)
     return [];
@@ -92,7 +92,7 @@ function olderManifest(path: string): Manifest | undefined {
   }
 }
 
-/** Puts one artifact in `folder` and, when a manifest there speaks of it, corrects that. Returns where it is. */
+/** Puts one artifact into `folder`, and updates its entry in the manifest there. Returns its path. */
 export async function publishSingle(
   store: Store,
   image: LoadedImage,

@@ -31,14 +31,14 @@ async function readAt(where: string): Promise<NotedRelease> {
   return await readNoted(await readRelease(placeOf(where)));
 }
 
-/** The set of the lock that pins this very version of a package; undefined when none does. */
+/** The set of the lock that pins this version of a package; undefined if there is none. */
 function setWith(lock: Lock, name: string, version: string): string | undefined {
   for (const [set, { packages }] of lock.sets)
     if (packages.some((each) => each.name === name && each.version === version)) return set;
   return undefined;
 }
 
-/** Adds to each changed package what its own changelog says, where this checkout's lock pins the new version. */
+/** Adds the changelog to each changed package whose new version the lock pins. */
 async function withChangelogs(changes: readonly Change[]): Promise<PackageChange[]> {
   const lock = await readLock(join(CHECKOUT, 'packages/lock.json'));
   const packages = lockedPackages(lock);
@@ -62,7 +62,7 @@ async function withChangelogs(changes: readonly Change[]): Promise<PackageChange
   });
 }
 
-/** `release diff A B`: release notes. */
+/** `release diff A B` prints release notes. */
 export async function releaseDiff(a: string, b: string, { output, json }: DiffFlags): Promise<void> {
   const [from, to] = [await readAt(a), await readAt(b)];
   if (from.release.image !== to.release.image)

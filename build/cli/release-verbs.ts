@@ -27,12 +27,16 @@ function registerRelease(program: Command): void {
     .description('versions of an image: build, sign, verify, compare');
   release
     .command('build')
-    .description('build images as releases, into out/release/IMAGE/VERSION/, unsigned')
+    .description('build images as unsigned releases, into out/release/IMAGE/VERSION/')
     .argument('<image...>', 'names of images')
     .option('--version <version>', 'YYYY.MDD.N; default: the day of the lock’s newest index, .0')
-    .option('--severity <grade>', 'of what it repairs: none, low, moderate, important, critical', 'none')
+    .option(
+      '--severity <grade>',
+      'severity of the repaired faults: none, low, moderate, important, critical',
+      'none',
+    )
     .option('--needs <version>', 'the lowest version that may update to it')
-    .option('--notes <url>', 'where its notes are')
+    .option('--notes <url>', 'URL of its release notes')
     .option(...JSON_OPTION)
     .action(async (images: string[], flags: object) => {
       const { releaseBuild } = await import('./release.ts');
@@ -40,10 +44,10 @@ function registerRelease(program: Command): void {
     });
   release
     .command('sign')
-    .description('add signatures to a release, after a look at every file of it')
+    .description('check every file of a release, then add signatures')
     .argument('<dir>', 'its folder')
     .option('--key <file>', 'sign with this one (private, or the .pub of an agent’s), repeatable', collect)
-    .option('--root <file>', 'root.json; default: the one beside the own keys')
+    .option('--root <file>', 'root.json; default: the one beside your keys')
     .option(...JSON_OPTION)
     .action(async (folder: string, flags: object) => {
       const { releaseSign } = await import('./release.ts');
@@ -51,11 +55,11 @@ function registerRelease(program: Command): void {
     });
   release
     .command('report')
-    .description('sign what tests said of a release: report/ beside it, without which nothing is promoted')
+    .description('sign the test results of a release into its folder report/; promote needs them')
     .argument('<dir>', 'its folder')
-    .argument('<results...>', 'results.json of ./draisine test --all; of every shard, when there are several')
+    .argument('<results...>', 'results.json of ./draisine test --all; with shards, of every shard')
     .option('--key <file>', 'sign with this one (private, or the .pub of an agent’s)', collect)
-    .option('--root <file>', 'root.json; default: the one beside the own keys')
+    .option('--root <file>', 'root.json; default: the one beside your keys')
     .option(...JSON_OPTION)
     .action(async (folder: string, results: string[], flags: object) => {
       const { releaseReport } = await import('./release.ts');
@@ -68,7 +72,7 @@ function registerRelease(program: Command): void {
     )
     .argument('<a>', 'the older release: its folder, or the URL of that')
     .argument('<b>', 'the newer one')
-    .option('-o, --output <file>', 'write them there instead of to standard output')
+    .option('-o, --output <file>', 'write them to a file (default: stdout)')
     .option(...JSON_OPTION)
     .action(async (a: string, b: string, flags: object) => {
       const { releaseDiff } = await import('./release-diff.ts');
@@ -78,8 +82,8 @@ function registerRelease(program: Command): void {
     .command('verify')
     .description('check the signatures and every file of a release')
     .argument('<where>', 'its folder, or the URL of that')
-    .option('--root <file>', 'root.json; default: the one beside the own keys')
-    .option('--rebuild', 'build it again from the lock, and compare bytes')
+    .option('--root <file>', 'root.json; default: the one beside your keys')
+    .option('--rebuild', 'build it again from the lock, and compare all bytes')
     .option(...JSON_OPTION)
     .action(async (where: string, flags: object) => {
       const { releaseVerify } = await import('./release.ts');
@@ -93,9 +97,9 @@ function registerKeys(program: Command): void {
     .description('the keys that sign kernel modules, releases and channels');
   keys
     .command('init')
-    .description('make those that are not there yet; once, outside of the checkout (DRAISINE_KEYS)')
-    .option('--root <k/n>', 'how many of how many root keys must sign a new root', '2/3')
-    .option('--release <k/n>', 'how many of how many release keys must sign a release', '1/1')
+    .description('make the missing keys; once, in a folder outside of the checkout (DRAISINE_KEYS)')
+    .option('--root <k/n>', 'K of N root keys must sign a new root', '2/3')
+    .option('--release <k/n>', 'K of N release keys must sign a release', '1/1')
     .option(
       '--use <role=file.pub>',
       'a key of an agent or of hardware instead of a new file, repeatable',
@@ -108,7 +112,7 @@ function registerKeys(program: Command): void {
     });
   keys
     .command('show')
-    .description('where they are, the module key’s certificate, and who signs what')
+    .description('show their folder, the certificate of the module key, and the keys of each role')
     .option(...JSON_OPTION)
     .action(async (flags: object) => {
       const { keysShow } = await import('./keys.ts');
@@ -120,8 +124,8 @@ function registerKeys(program: Command): void {
       'replace the keys of a role with new ones: the next root.json, signed by the old and the new root keys',
     )
     .argument('<role>', 'root, release or channel')
-    .option('--only <key>', 'only this one (its name or fingerprint), repeatable: one that was lost', collect)
-    .option('--keep', 'replace none, only give the root a new date')
+    .option('--only <key>', 'only this one, e.g. a lost key (its name or fingerprint), repeatable', collect)
+    .option('--keep', 'replace no key; only give the root a new date')
     .option('--use <file.pub>', 'a key of an agent or of hardware instead of a new file, repeatable', collect)
     .option(...JSON_OPTION)
     .action(async (role: string, flags: object) => {
@@ -130,7 +134,7 @@ function registerKeys(program: Command): void {
     });
   keys
     .command('sign')
-    .description('sign the root that waits for signatures (root-next.json) with the root keys that are here')
+    .description('sign the unfinished root (root-next.json) with the root keys on this machine')
     .option(...JSON_OPTION)
     .action(async (flags: object) => {
       const { keysSign } = await import('./keys.ts');
@@ -138,18 +142,15 @@ function registerKeys(program: Command): void {
     });
 }
 
-const IMAGE_OPTION = ['--image <name>', 'which image; default: the only one there'] as const;
-const HOURS_OPTION = [
-  '--hours <n>',
-  'over how many hours boxes join; default: the channel’s policy',
-] as const;
+const IMAGE_OPTION = ['--image <name>', 'the image; default: the only one there'] as const;
+const HOURS_OPTION = ['--hours <n>', 'duration of the rollout; default: the channel’s policy'] as const;
 const BEGINS_OPTION = [
   '--begins <time>',
-  'when the rollout begins, as 2026-11-29T12:00:00Z; default: now',
+  'begin of the rollout, as 2026-11-29T12:00:00Z; default: now',
 ] as const;
 const FORCE_OPTION = [
   '--force <reason>',
-  'although a rule refuses it; the reason stands in the channel file',
+  'overrule the rules; the reason is written into the channel file',
 ] as const;
 
 function number(text: string): number {
@@ -171,24 +172,20 @@ function registerChannel(program: Command): void {
       .option(...JSON_OPTION);
   verb('init', 'make the folder, root.json, and the channels alpha, beta, stable and lts of an image')
     .argument('<image>')
-    .option('--channel <name>', 'only this one, repeatable; if it is there, its policy is changed', collect)
-    .option('--from <channel>', 'policy: releases come from there')
-    .option('--min-hours <n>', 'policy: how long a release must have been there', number)
-    .option(
-      '--max-failed <share>',
-      'policy: the largest share of boxes that may have rejected it, 0 to 1',
-      number,
-    )
+    .option('--channel <name>', 'only this one, repeatable; changes the policy of an existing one', collect)
+    .option('--from <channel>', 'policy: the channel that releases come from')
+    .option('--min-hours <n>', 'policy: hours that a release must have been there', number)
+    .option('--max-failed <share>', 'policy: share of the boxes that may reject a release, 0 to 1', number)
     .option('--rollout <n>', 'policy: hours that a rollout takes', number)
     .option('--security', 'policy: security fixes only')
     .action(async (base: string, image: string, flags: object) => {
       const { channelInit } = await import('./channel.ts');
       await channelInit(base, image, flags);
     });
-  verb('show', 'what the channels of a folder or a URL say, their signatures checked')
+  verb('show', 'check the signatures of the channels of a folder or a URL, and show them')
     .option(...IMAGE_OPTION)
     .option('--channel <name>', 'only this one, repeatable', collect)
-    .option('--root <file>', 'root.json; default: the one beside the own keys')
+    .option('--root <file>', 'root.json; default: the one beside your keys')
     .action(async (base: string, flags: object) => {
       const { channelShow } = await import('./channel.ts');
       await channelShow(base, flags);
@@ -199,19 +196,22 @@ function registerChannel(program: Command): void {
     .option(...IMAGE_OPTION)
     .option(HOURS_OPTION[0], HOURS_OPTION[1], number)
     .option(...BEGINS_OPTION)
-    .option('--barrier', 'boxes must run it before they take a later one')
+    .option('--barrier', 'boxes must run this release before they take a later one')
     .option(...FORCE_OPTION)
     .action(async (base: string, name: string, release: string, flags: object) => {
       const { channelSet } = await import('./channel.ts');
       await channelSet(base, name, release, flags);
     });
-  verb('promote', 'put what one channel has on the next; only with a green test report, and after its time')
+  verb(
+    'promote',
+    'put the release of one channel on the next; needs a green test report and the waiting time',
+  )
     .argument('<from>')
     .argument('<to>')
     .option(...IMAGE_OPTION)
     .option(HOURS_OPTION[0], HOURS_OPTION[1], number)
     .option(...BEGINS_OPTION)
-    .option('--barrier', 'boxes must run it before they take a later one')
+    .option('--barrier', 'boxes must run this release before they take a later one')
     .option(...FORCE_OPTION)
     .action(async (base: string, from: string, to: string, flags: object) => {
       const { channelPromote } = await import('./channel.ts');
@@ -222,9 +222,9 @@ function registerChannel(program: Command): void {
 }
 
 function registerPrune(verb: (name: string, description: string) => Command): void {
-  verb('prune', 'remove releases that no channel names, but for the newest ones')
+  verb('prune', 'remove releases that no channel names, except for the newest ones')
     .option(...IMAGE_OPTION)
-    .option('--keep <n>', 'how many of the newest stay anyhow', number, 10)
+    .option('--keep <n>', 'number of the newest releases that stay', number, 10)
     .action(async (base: string, flags: { keep: number }) => {
       const { channelPrune } = await import('./channel.ts');
       await channelPrune(base, flags);
@@ -232,9 +232,9 @@ function registerPrune(verb: (name: string, description: string) => Command): vo
 }
 
 function registerStops(verb: (name: string, description: string) => Command): void {
-  verb('halt', 'let no further box begin to update')
+  verb('halt', 'keep further boxes from starting the update')
     .argument('<channel>')
-    .argument('<reason>', 'for the owners of boxes')
+    .argument('<reason>', 'reason, for the owners of boxes')
     .option(...IMAGE_OPTION)
     .action(async (base: string, name: string, reason: string, flags: object) => {
       const { channelHalt } = await import('./channel.ts');
@@ -247,17 +247,17 @@ function registerStops(verb: (name: string, description: string) => Command): vo
       const { channelResume } = await import('./channel.ts');
       await channelResume(base, name, flags);
     });
-  verb('withdraw', 'let no box begin to install a release, in any channel; those that run it keep it')
+  verb('withdraw', 'keep boxes from installing a release, in any channel; boxes that run it keep it')
     .argument('<version>')
-    .argument('<reason>', 'for the owners of boxes')
+    .argument('<reason>', 'reason, for the owners of boxes')
     .option(...IMAGE_OPTION)
     .action(async (base: string, version: string, reason: string, flags: object) => {
       const { channelWithdraw } = await import('./channel.ts');
       await channelWithdraw(base, version, reason, flags);
     });
-  verb('refresh', 'renew channel files that have less than half of their time left; publish a new root.json')
+  verb('refresh', 'renew channel files with less than half of their time left; publish a new root.json')
     .option(...IMAGE_OPTION)
-    .option('--always', 'renew all of them')
+    .option('--always', 'renew all channel files')
     .action(async (base: string, flags: object) => {
       const { channelRefresh } = await import('./channel.ts');
       await channelRefresh(base, flags);

@@ -40,7 +40,7 @@ function statementsOf({ severity = 'none', needs, notes }: ReleaseFlags): Statem
   if (!found)
     throw badInput(`there is no severity ${severity}`, { hint: `there are: ${SEVERITIES.join(', ')}` });
   if (needs !== undefined && !isVersion(needs))
-    throw badInput(`--needs is no version: ${needs}`, { hint: 'write YYYY.MDD.N' });
+    throw badInput(`--needs is not a version: ${needs}`, { hint: 'write YYYY.MDD.N' });
   return {
     severity: found,
     ...(needs === undefined ? {} : { needs }),
@@ -69,7 +69,7 @@ export async function releaseBuild(names: readonly string[], flags: ReleaseFlags
   if (flags.json) process.stdout.write(`${JSON.stringify(made, null, 2)}\n`);
 }
 
-/** The root that the user trusts: the file named, else the one beside the own keys. */
+/** The root that the user trusts: the named file, else the one beside the user's keys. */
 export async function trustedRoot(file: string | undefined): Promise<Opened<'root'>> {
   if (file === undefined) return await readOwnRoot(signingFolder());
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
@@ -85,7 +85,7 @@ export interface SignFlags {
   readonly json?: boolean;
 }
 
-/** Adds signatures with the first `lacking` keys that can; all of them when the user named them. */
+/** Adds signatures with the first `lacking` keys that can sign; with all keys if the user named them. */
 async function signWith(release: LocatedRelease, root: Root, signers: readonly Signer[], all: boolean) {
   let envelope = release.envelope;
   const failures: string[] = [];
@@ -105,7 +105,7 @@ async function signWith(release: LocatedRelease, root: Root, signers: readonly S
   return { envelope, failures, good: good.length };
 }
 
-/** `release sign DIR`: adds signatures to its release.json, after a look at every file. */
+/** `release sign DIR` checks every file, then adds signatures to release.json. */
 export async function releaseSign(folder: string, { key = [], root, json }: SignFlags): Promise<void> {
   const trusted = await trustedRoot(root);
   checkFresh(trusted, Date.now());
@@ -113,7 +113,7 @@ export async function releaseSign(folder: string, { key = [], root, json }: Sign
   await checkFiles(release);
   const signers = await signersFor('release', trusted.value, signingFolder(), key);
   if (signers.length === 0)
-    throw badInput('there is no release key here', {
+    throw badInput('there is no release key on this machine', {
       where: signingFolder(),
       hint: 'name one: --key FILE (a private key, or the .pub of one that an agent holds)',
     });
@@ -123,7 +123,7 @@ export async function releaseSign(folder: string, { key = [], root, json }: Sign
   if (envelope !== release.envelope) await writeAtomic(join(folder, RELEASE), formatEnvelope(envelope));
   const { threshold } = trusted.value.roles.release;
   if (json) process.stdout.write(`${JSON.stringify({ folder, signatures: have, threshold }, null, 2)}\n`);
-  log(`${folder}: ${have} of ${threshold} signatures${have < threshold ? '; it needs the others too' : ''}`);
+  log(`${folder}: ${have} of ${threshold} signatures${have < threshold ? '; more are needed' : ''}`);
 }
 
 /** The options of `release verify`. */
@@ -148,12 +148,12 @@ export async function releaseVerify(where: string, flags: VerifyFlags): Promise<
       `${JSON.stringify({ image, version, files: count, root: root.value.number, rebuilt }, null, 2)}\n`,
     );
   log(
-    `${image} ${version}: signed under root ${root.value.number}, ${count} files are whole` +
-      (rebuilt ? ', and built again they come out the same' : ''),
+    `${image} ${version}: signed under root ${root.value.number}, ${count} files are intact` +
+      (rebuilt ? ', and a second build gave the same bytes' : ''),
   );
 }
 
-/** `release report DIR RESULTS…`: signs what tests said of a release. */
+/** `release report DIR RESULTS…` signs the test results of a release. */
 export async function releaseReport(
   folder: string,
   files: readonly string[],
@@ -163,7 +163,7 @@ export async function releaseReport(
   checkFresh(trusted, Date.now());
   const [signer] = await signersFor('release', trusted.value, signingFolder(), key);
   if (!signer)
-    throw badInput('there is no release key here', {
+    throw badInput('there is no release key on this machine', {
       where: signingFolder(),
       hint: 'name one: --key FILE (a private key, or the .pub of one that an agent holds)',
     });
@@ -179,7 +179,7 @@ export async function releaseReport(
   log(`${report.image} ${report.version}: ${report.passed} tests passed, ${report.failed} failed`);
   if (faults.length > 0)
     throw new Failure(
-      `the report is signed, and would not let the release be promoted: ${faults.join('; ')}`,
+      `the report is signed, but the release cannot be promoted with it: ${faults.join('; ')}`,
       {
         where: path,
       },

@@ -31,6 +31,6 @@ test('a tool is a file of the tree; a script is run by its interpreter of the sa
 
 test('no path is a tool', async () => {
   for (const tool of ['', '.', '..', 'bin/bash', '/bin/bash']) {
-    await assert.rejects(sdkRun(tool, []), { exitCode: 2, message: /is no name of a tool/ });
+    await assert.rejects(sdkRun(tool, []), { exitCode: 2, message: /is not the name of a tool/ });
   }
 });

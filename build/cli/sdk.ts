@@ -11,11 +11,14 @@ import { sdkTree } from '../image/sdk.ts';
 /** Sets whose tools `sdk run` looks for, in this order. */
 const TOOL_SETS = ['sdk-image', 'sdk-qemu', 'sdk-serve', 'sdk-registry', 'sdk-compile'];
 
-/** `sdk run -- TOOL…`: the tool of the first tree that has it, on this terminal. Resolves to its exit code. */
+/**
+ * `sdk run -- TOOL…` runs the tool of the first tree that has it, on this terminal. Resolves to its exit
+ * code.
+ */
 export async function sdkRun(tool: string | undefined, args: readonly string[]): Promise<number> {
   if (tool === undefined) throw badInput('which tool?', { hint: './draisine sdk run -- mkfs.erofs --help' });
   if (/^(\.{0,2}|.*\/.*)$/s.test(tool)) {
-    throw badInput(`${JSON.stringify(tool)} is no name of a tool`, {
+    throw badInput(`${JSON.stringify(tool)} is not the name of a tool`, {
       hint: 'name it without its folder: mkfs.erofs',
     });
   }
@@ -28,7 +31,7 @@ export async function sdkRun(tool: string | undefined, args: readonly string[]):
   });
 }
 
-/** `sdk shell`: a shell in the compiler's tree, as recipes see it; the working directory is /build. */
+/** `sdk shell` starts a shell in the compiler's tree, as recipes see it. The working directory is /build. */
 export async function sdkShell(): Promise<number> {
   const compiler = await sdkTree('sdk-compile');
   const here = { from: process.cwd(), to: '/build', writable: true };
@@ -36,7 +39,10 @@ export async function sdkShell(): Promise<number> {
   return await onTerminal(sandboxCommand(await sdkTree('sdk-image'), shell));
 }
 
-/** How to run a tool of a tree, by its interpreter where it is a script; undefined when the tree has none of this name. */
+/**
+ * The command for a tool of a tree, with its interpreter if it is a script; undefined if the tree does not
+ * have it.
+ */
 export function findTool(root: string, tool: string, args: readonly string[]): ToolCommand | undefined {
   let command: ToolCommand;
   try {
@@ -50,12 +56,13 @@ export function findTool(root: string, tool: string, args: readonly string[]): T
   const interpreter = interpreterOf(binary);
   const program = interpreter === undefined ? command : toolCommand(root, interpreter, [binary, ...args]);
   if (!(interpreter ?? tool).startsWith('python')) return program;
-  // It looks for its library below the folder of its own program, which is the dynamic linker here, and would write there.
+  // The tool looks for its library in the folder of its own program. That program is the dynamic linker here,
+  // and the tool would write into its folder.
   const python = { PYTHONHOME: join(root, 'usr'), PYTHONDONTWRITEBYTECODE: '1' };
   return { ...program, env: { ...program.env, ...python } };
 }
 
-/** The name of the program that a script's first line asks for; undefined for a binary. */
+/** The interpreter that the first line of a script names; undefined for a binary. */
 function interpreterOf(path: string): string | undefined {
   const head = Buffer.alloc(256);
   const file = openSync(path, 'r');
@@ -69,10 +76,10 @@ function interpreterOf(path: string): string | undefined {
   return basename(program) === 'env' ? argument : basename(program) || undefined;
 }
 
-/** Runs a tool on this terminal. Resolves to its exit code, as a shell would say it. */
+/** Runs a tool on this terminal. Resolves to its exit code, in the form of a shell. */
 async function onTerminal(command: ToolCommand): Promise<number> {
   let child: ChildProcess | undefined;
-  // A terminal tells Ctrl-C to the tool as well, and what to do then is the tool's to decide.
+  // The terminal sends Ctrl-C to the tool as well, and the tool decides what to do.
   const interrupted = () => {
     if (!process.stdin.isTTY) child?.kill('SIGINT');
   };

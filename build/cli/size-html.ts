@@ -6,13 +6,13 @@ import type { Area, SizeReport } from './size-report.ts';
 const WIDTH = 1200;
 const HEIGHT = 700;
 const HEADER = 16;
-/** Smaller rectangles get no label, still smaller ones no parts, and what is less than a pixel is left out. */
+/** Minimum sizes of rectangles with a label and with parts. Rectangles below one pixel are left out. */
 const LABEL_WIDTH = 36;
 const LABEL_HEIGHT = 14;
 const PARTS_SIDE = 24;
 const CHAR = 6.2;
 
-/** One page that needs nothing else: a treemap by package and one by folder, and the tables. */
+/** A self-contained page: a treemap by package, one by folder, and the tables. */
 export function sizeHtml(title: string, report: SizeReport, byOrigin: Area, byFolder: Area): string {
   const views = [
     { id: 'packages', label: 'by package', area: byOrigin },

@@ -2,13 +2,13 @@ import { byteOrder } from '../../sdk/lib/files.ts';
 import type { Artifact } from '../product/manifest.ts';
 import type { TreeDocument } from './tree-document.ts';
 
-/** Where the bytes of an image go. All sizes in bytes; those of the tree before compression. */
+/** The sizes of an image's parts, in bytes. Those of the tree are before compression. */
 export interface SizeReport {
   /** Sum over all files of the tree; a hard link counts once. */
   readonly total: number;
-  /** By who brought them, largest first. */
+  /** By origin, the largest first. */
   readonly origins: readonly { readonly origin: string; readonly files: number; readonly bytes: number }[];
-  /** What was removed, in the order of the trims. */
+  /** Removed files, in the order of the trims. */
   readonly trims: readonly { readonly reason: string; readonly count: number; readonly bytes: number }[];
   readonly artifacts: readonly Artifact[];
 }
@@ -69,7 +69,7 @@ export function areasByFolder(tree: TreeDocument): Area {
   return freeze('', root);
 }
 
-/** The tree by who brought it, then by file. */
+/** The tree by origin, then by file. */
 export function areasByOrigin(tree: TreeDocument): Area {
   const origins = new Map<string, Area[]>();
   for (const entry of tree.entries) {

@@ -1,4 +1,7 @@
-/** Rows in columns two blanks apart; `right` says which columns (from 0) are aligned to the right. */
+/**
+ * Rows in columns with two spaces between them; `right` lists the columns (from 0) that are aligned to the
+ * right.
+ */
 export function formatTable(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const widths: number[] = [];
   for (const row of rows)

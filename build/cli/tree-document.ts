@@ -9,30 +9,30 @@ import { TREE } from '../product/manifest.ts';
 import type { Content, Entry, Tree } from '../tree/entry.ts';
 import { validate } from './tree-document.schema.ts';
 
-/** The tree of an image as build/image writes it. */
+/** The tree of an image, as build/image writes it. */
 export interface TreeDocument extends Tree {
   readonly trims?: readonly { readonly reason: string; readonly count: number; readonly bytes: number }[];
 }
 
-/** The tree document beside a manifest; undefined when there is none, as in a download. */
+/** The tree document beside a manifest. Undefined if there is none, as in a download. */
 export function readTreeDocument(folder: string): TreeDocument | undefined {
   const path = join(folder, TREE);
   if (!existsSync(path)) return undefined;
-  const hint = './draisine build makes it anew';
+  const hint = 'make it again: ./draisine build';
   const value = parseJson(readFileSync(path, 'utf8'), 'the tree document', path, hint);
   return checked<TreeDocument>(validate, value, (place, what) =>
     badInput(`not a tree document: ${place} ${what}`, { where: path, hint }),
   );
 }
 
-/** The bytes of a content; undefined when its blob is not in this store. */
+/** The bytes of a content; undefined if the store does not have its blob. */
 export async function readContent(store: Store, content: Content): Promise<Buffer | undefined> {
   if ('inline' in content) return Buffer.from(content.inline, content.encoding);
   if (!(await checkBlob(store, content.blob))) return undefined;
   const short = badInput('a blob of the store is shorter than the tree says', { where: content.blob });
   const file = openSync(blobPath(store, content.blob), 'r');
   try {
-    if (content.offset + content.size > fstatSync(file).size) throw short; // before memory is taken for it
+    if (content.offset + content.size > fstatSync(file).size) throw short; // checked before memory is allocated for it
     const bytes = Buffer.alloc(content.size);
     for (let done = 0; done < bytes.length; ) {
       const count = readSync(file, bytes, done, bytes.length - done, content.offset + done);
@@ -45,5 +45,5 @@ export async function readContent(store: Store, content: Content): Promise<Buffe
   }
 }
 
-/** An entry that has a content. */
+/** Whether an entry has contents. */
 export type FileEntry = Extract<Entry, { type: 'file' }>;

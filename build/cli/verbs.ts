@@ -5,25 +5,25 @@ import { parseAge } from './age.ts';
 export function register(program: Command): void {
   program
     .command('build')
-    .description('build images (default: n100) or any target, only what changed')
+    .description('build images (default: n100) or any target; only targets with changed inputs run')
     .argument('[target...]', 'image (`n100`), artifact (`n100:uki`) or any other target (`zfs`)')
-    .option('-j, --jobs <n>', 'how many recipes at once (default: one a processor)', positive)
-    .option('-n, --dry-run', 'only say what would run')
-    .option('-k, --keep-going', 'after a failure, go on with what does not depend on it')
-    .option('-B, --rebuild', 'run the recipes although nothing changed (not the downloads)')
-    .option('--explain', 'say for each target that runs which input changed')
+    .option('-j, --jobs <n>', 'number of recipes at once (default: one for each processor)', positive)
+    .option('-n, --dry-run', 'only list the targets that would run')
+    .option('-k, --keep-going', 'after a failure, go on with targets that do not depend on it')
+    .option('-B, --rebuild', 'run all recipes but downloads, although nothing changed')
+    .option('--explain', 'name the changed input of each target that runs')
     .option('--json', 'one JSON document on stdout')
-    .option('--dev', 'development compression: quick to make, larger; to out/IMAGE-dev/')
-    .option('--push', 'bring all that was built to the remote store (DRAISINE_REMOTE)')
+    .option('--dev', 'development compression: faster and larger; into out/IMAGE-dev/')
+    .option('--push', 'push all outputs to the remote store (DRAISINE_REMOTE)')
     .action(async (targets: string[], flags: object) => {
       const { build } = await import('./build.ts');
       process.exitCode = await build(targets, flags);
     });
   program
     .command('graph')
-    .description('the build graph, as a text tree')
+    .description('show the build graph as a text tree')
     .argument('[target...]', 'images or targets; default: all images')
-    .option('--svg <file>', 'write it as a picture')
+    .option('--svg <file>', 'write it as an SVG picture')
     .option('--json', 'one JSON document on stdout')
     .action(async (targets: string[], flags: object) => {
       const { graph } = await import('./graph.ts');
@@ -31,9 +31,13 @@ export function register(program: Command): void {
     });
   program
     .command('clean')
-    .description('remove out/, or what the store no longer needs')
-    .option('--store', 'the store: everything in it, or with --older-than what was not used for so long')
-    .option('--older-than <age>', 'remove from the store what was not used for this long: 12h, 30d, 4w', age)
+    .description('remove out/, or unused parts of the store')
+    .option('--store', 'remove the whole store, or with --older-than its unused parts')
+    .option(
+      '--older-than <age>',
+      'remove parts of the store that were not used for this time: 12h, 30d, 4w',
+      age,
+    )
     .option('--json', 'one JSON document on stdout')
     .action(async (flags: object) => {
       const { clean } = await import('./clean.ts');
@@ -46,7 +50,7 @@ export function register(program: Command): void {
 function registerReports(program: Command): void {
   program
     .command('size')
-    .description('where the bytes of a built image go')
+    .description('show the sizes of the parts of a built image')
     .argument('<image>', 'image name, folder with a manifest.json, or manifest')
     .option('--html <file>', 'write a treemap page')
     .option('--json', 'one JSON document on stdout')
@@ -56,7 +60,7 @@ function registerReports(program: Command): void {
     });
   program
     .command('diff')
-    .description('what changed between two built images')
+    .description('show the differences between two built images')
     .argument('<a>', 'image name, folder with a manifest.json, or manifest')
     .argument('<b>', 'the same, for the newer one')
     .option('--json', 'one JSON document on stdout')
@@ -66,10 +70,10 @@ function registerReports(program: Command): void {
     });
   program
     .command('flash')
-    .description('write an image to a stick, a card or a disk, which it erases, and read it back')
+    .description('erase a stick, a card or a disk, write an image to it, and read it back')
     .argument('<image>', 'image name (built if it is not there), disk.img, disk.img.zst, or an ISO')
     .argument('<device>', 'the whole disk: /dev/sdb, /dev/disk/by-id/…')
-    .option('--serial <number>', 'its serial number: a must for disks that are not removable')
+    .option('--serial <number>', 'its serial number; required for built-in disks')
     .option('--yes', 'do not ask')
     .option('--file', 'the device may be a regular file or a loop device')
     .option('--json', 'one JSON document on stdout')

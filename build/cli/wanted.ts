@@ -3,16 +3,16 @@ import { nearNames } from '../../sdk/lib/near.ts';
 import type { Target } from '../graph/target.ts';
 import { imageNames, type LoadedImage, loadImage, targetsByName, targetsOf } from '../product/images.ts';
 
-/** What the user asked for, resolved. */
+/** The targets that the user asked for. */
 export interface Wanted {
   readonly targets: readonly Target[];
-  /** Images asked for by name: all their default artifacts. */
+  /** Images that were asked for by name: all their default artifacts. */
   readonly whole: readonly LoadedImage[];
   /** Single artifacts asked for: `n100:uki`. */
   readonly single: readonly { readonly image: LoadedImage; readonly artifact: string }[];
 }
 
-/** Turns names into targets. An image is loaded only when it may have what is asked for. */
+/** Turns names into targets. Loads an image only if it may have a wanted target. */
 export async function resolveNames(names: readonly string[], dev: boolean): Promise<Wanted> {
   const images = imageNames();
   const prefixes = names.map((name) => name.split(':', 1)[0] ?? '');
@@ -24,7 +24,10 @@ export async function resolveNames(names: readonly string[], dev: boolean): Prom
   return pickTargets(names, loaded);
 }
 
-/** Finds names among images, artifacts and all targets they need. Throws badInput, with near names, for any other. */
+/**
+ * Finds names among images, artifacts and their targets.
+ * @throws badInput, with similar names, for any other name
+ */
 export function pickTargets(names: readonly string[], images: ReadonlyMap<string, LoadedImage>): Wanted {
   const byName = targetsByName([...images.values()].flatMap(targetsOf));
   const targets = new Set<Target>();
@@ -52,7 +55,7 @@ export function pickTargets(names: readonly string[], images: ReadonlyMap<string
   return { targets: [...targets], whole, single };
 }
 
-/** What `build IMAGE` makes. */
+/** The targets of `build IMAGE`. */
 export function wholeTargets(image: LoadedImage): readonly Target[] {
   const artifacts = Object.values(image.artifacts).filter(({ byDefault }) => byDefault);
   return [...artifacts.map(({ target }) => target), image.usrHash, image.tree];

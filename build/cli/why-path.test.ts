@@ -69,7 +69,7 @@ test('paths are those of the running system: merged /usr, /etc over its defaults
 test('what no package brought names its maker', () => {
   assert.match(explainPath('/etc/passwd', facts).lines[0] ?? '', /fix-up accounts/);
   assert.match(explainPath('/usr/lib/modules/6/extra/zfs.ko', facts).lines[0] ?? '', /recipe zfs/);
-  assert.match(explainPath('/usr', facts).lines[0] ?? '', /implied by what lies in it, as \/usr\/bin\/dash/);
+  assert.match(explainPath('/usr', facts).lines[0] ?? '', /implied by its contents, as \/usr\/bin\/dash/);
   const gone = explainPath('/usr/lib/gone.so', facts);
   assert.match(gone.lines[0] ?? '', /package left-the-lock/);
   assert.equal(gone.package, undefined);

@@ -18,43 +18,46 @@ import { baseOf, MERGED_USR, usrMerged } from '../tree/paths.ts';
 import type { Trim } from '../tree/trim.ts';
 import { readTreeDocument } from './tree-document.ts';
 
-/** All that decides about the answer. */
+/** The inputs of an answer. */
 export interface PathContext {
   readonly image: string;
-  /** Of the built image: paths below `usr/`. */
+  /** The tree of the built image: paths below `usr/`. */
   readonly tree: Tree;
   readonly trims: readonly Trim[];
-  /** The image's set in the lock, and its definition if there still is one. */
+  /** The image's set in the lock, and its definition if it still exists. */
   readonly packages: readonly LockedPackage[];
   readonly set: PackageSet | undefined;
 }
 
-/** Where a path of the running system comes from. */
+/** The origin of a path of the running system. */
 export interface WhyPath {
   readonly image: string;
-  /** As asked for: absolute, on the running system. */
+  /** The path in question: absolute, on the running system. */
   readonly path: string;
   readonly included: boolean;
-  /** Where the image has it, without leading slash: defaults of /etc lie below /usr. */
+  /** The path in the image, without leading slash: defaults of /etc are below /usr. */
   readonly at?: string;
   readonly type?: Entry['type'];
-  /** As in the tree: `deb:bash`, `overlay:system`, … */
+  /** The origin as in the tree: `deb:bash`, `overlay:system`, … */
   readonly origin?: string;
-  /** Of the trim that took it. */
+  /** The reason of the trim that removed it. */
   readonly trimmed?: string;
-  /** Why its package is in. */
+  /** The reason for its package. */
   readonly package?: Why;
-  /** The same for people. */
+  /** The answer as text. */
   readonly lines: readonly string[];
 }
 
-/** Which package, overlay or fix-up brought a path, or which trim took it. Throws badInput for a path nobody knows. */
+/**
+ * The package, overlay or fix-up that a path comes from, or the trim that removed it.
+ * @throws badInput for an unknown path
+ */
 export function explainPath(path: string, facts: PathContext): WhyPath {
   const { image, tree } = facts;
   const shipped = mergedPath(path);
   const inTree = /^etc(\/|$)/.test(shipped) ? `${VENDOR_ETC}${shipped.slice('etc'.length)}` : shipped;
   const index = indexTree(tree);
-  // A symlink is itself an answer; one in the place of a folder on the way is followed.
+  // A symlink is an answer itself. Symlinks to folders above it are followed.
   const entry = index.get(inTree) ?? lookUp(index, inTree)?.entry;
   if (!entry) return missing(path, shipped, facts);
   const name = /^deb:(.*)$/.exec(entry.origin)?.[1];
@@ -102,7 +105,7 @@ function from(entry: Entry, tree: Tree): string {
       const below = tree.entries.find(
         (each) => each.type !== 'dir' && each.path.startsWith(`${entry.path}/`),
       );
-      return `implied by what lies in it${below ? `, as /${below.path}` : ''}`;
+      return `implied by its contents${below ? `, as /${below.path}` : ''}`;
     }
     default:
       return entry.origin;
@@ -115,7 +118,7 @@ function missing(path: string, shipped: string, { image, tree, trims }: PathCont
     return compileGlobs(paths, where).test(shipped) && !compileGlobs(except, where).test(shipped);
   });
   if (trim) {
-    const line = `${path} is not in ${image}: what packages have there is trimmed (${trim.reason})`;
+    const line = `${path} is not in ${image}: a trim removes it (${trim.reason})`;
     return { image, path, included: false, trimmed: trim.reason, lines: [line] };
   }
   throw badInput(`${path} is not in ${image}, and no trim took it`, { hint: advice(shipped, tree) });
@@ -142,7 +145,7 @@ export async function whyPath(where: string, path: string, sets: readonly Packag
   }
   const { set: setName, trims } = await readImage(manifest.name);
   if (sha256(await readFile(LOCK_PATH)) !== manifest.lock) {
-    warn(`${where} was built from an older lock; who asked for a package is told from the present one`);
+    warn(`${where} was built from an older lock; the reasons for packages come from the present one`);
   }
   return explainPath(path, {
     image: manifest.name,

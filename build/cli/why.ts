@@ -8,14 +8,14 @@ import { imageNames, readImage } from '../product/images.ts';
 import { print, printJson } from './print.ts';
 import { whyPath } from './why-path.ts';
 
-/** What `why` is given besides the image and the package or path. */
+/** The options of `why`, besides the image and the package or path. */
 export interface WhyOptions {
   /** Every set that the lock pins. */
   readonly sets: readonly PackageSet[];
   readonly json: boolean;
 }
 
-/** `why IMAGE PACKAGE`: the chains from the roots, out of the lock alone. */
+/** `why IMAGE PACKAGE`: the chains from the roots to the package, from the lock alone. */
 export async function printWhy(image: string, what: string, { sets, json }: WhyOptions): Promise<void> {
   const lock = await readLock(shownLock());
   const images = imageNames();
