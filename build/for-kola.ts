@@ -1,4 +1,7 @@
-/** The face of build/ towards kola-tests/: the harness knows artifacts, and of their making only what is named here. */
+/**
+ * The only module of build/ that kola-tests/ imports: the harness knows artifacts, and of their making only
+ * these names.
+ */
 
 export { archiveUrls, mirrorBases } from './debian/mirror.ts';
 export { type Closure, openSources, type Sources } from './graph/closure.ts';

@@ -66,7 +66,7 @@ test('a tree document that is damaged names the entry', () => {
 test('neither an empty name nor a path below a file is an image', () => {
   assert.throws(() => findManifest(join(folder, 'page.html/below')), {
     exitCode: 2,
-    message: /is no manifest/,
+    message: /is neither a manifest/,
   });
   assert.throws(() => findManifest(''), { exitCode: 2, message: /name of an image is empty/ });
 });

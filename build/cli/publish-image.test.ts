@@ -156,7 +156,7 @@ test('names: images, artifacts, any target they need; others are refused with ne
   assert.throws(() => names('box:constructor'), { message: 'there is no target box:constructor' });
 });
 
-test('what is no manifest is refused with the path in it', async (t) => {
+test('a file that is not a manifest is refused with the path of the fault', async (t) => {
   const folder = await temporaryFolder(t);
   const path = join(folder, 'manifest.json');
   const good = {
@@ -194,6 +194,6 @@ test('what is no manifest is refused with the path in it', async (t) => {
   writeFileSync(path, JSON.stringify(good));
   assert.equal(findManifest(path).folder, folder);
   assert.throws(() => findManifest(join(folder, 'gone')), {
-    message: /is no manifest, folder with one, or image/,
+    message: /is neither a manifest, nor a folder with one, nor an image/,
   });
 });

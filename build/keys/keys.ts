@@ -7,8 +7,8 @@ import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { runTool } from '../../sdk/tool.ts';
 
 /*
- * The key that signs kernel modules, and its certificate, which is part of the kernel. They are made once, outside of
- * the checkout and of any build: what a build makes is then a function of the lock and of this key.
+ * The key that signs kernel modules, and its certificate, which is part of the kernel. They are made once,
+ * outside of the checkout and of any build. So a build is a function of the lock and of this key.
  */
 
 /** `modules.key`: a private key in PEM, or one line with a PKCS#11 URI (RFC 7512). */
@@ -29,7 +29,7 @@ export function keysFolder(env: NodeJS.ProcessEnv = process.env): string {
   return join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'draisine', 'keys');
 }
 
-/** The certificate in PEM; undefined when there are no keys. */
+/** The certificate in PEM; undefined if there are no keys. */
 export async function moduleCertificate(folder = keysFolder()): Promise<string | undefined> {
   try {
     return await readFile(join(folder, CERTIFICATE), 'utf8');
@@ -39,7 +39,10 @@ export async function moduleCertificate(folder = keysFolder()): Promise<string |
   }
 }
 
-/** root.json of the folder, which images carry: by its keys a box trusts releases. Undefined when there is none. */
+/**
+ * root.json of the folder. Images carry it, and a box trusts releases by its keys. Undefined if there is
+ * none.
+ */
 export async function ownRoot(folder = keysFolder()): Promise<string | undefined> {
   try {
     return await readFile(join(folder, 'signing', 'root.json'), 'utf8');
@@ -49,12 +52,15 @@ export async function ownRoot(folder = keysFolder()): Promise<string | undefined
   }
 }
 
-/** Throws badInput for what is none. */
+/**
+ * Reads a certificate.
+ * @throws badInput for any other text
+ */
 export function parseCertificate(certificate: string, folder = keysFolder()): X509Certificate {
   try {
     return new X509Certificate(certificate);
   } catch (error) {
-    throw badInput('this is no certificate', {
+    throw badInput('not a certificate', {
       where: join(folder, CERTIFICATE),
       hint: 'it must be X.509 in PEM: -----BEGIN CERTIFICATE-----',
       cause: error,
@@ -62,7 +68,7 @@ export function parseCertificate(certificate: string, folder = keysFolder()): X5
   }
 }
 
-/** What a system error met at a path of the keys means to the user; any other error is returned as it is. */
+/** A system error at a path of the keys, with a hint; any other error unchanged. */
 function keysFailure(path: string, error: unknown): unknown {
   const code = errorCode(error);
   if (code === undefined || error instanceof Failure) return error;
@@ -73,7 +79,10 @@ function keysFailure(path: string, error: unknown): unknown {
   });
 }
 
-/** The private key of `certificate`, after a look at both. Throws badInput for what would not sign, or not load. */
+/**
+ * The private key of `certificate`, after a check of both.
+ * @throws badInput for a key that could not sign, or whose modules would not load
+ */
 export async function signingKey(
   certificate: string,
   { folder = keysFolder(), now = Date.now() } = {},
@@ -100,7 +109,7 @@ export async function signingKey(
   try {
     matches = parsed.checkPrivateKey(createPrivateKey(text));
   } catch (error) {
-    throw badInput('this is no private key that can be used', {
+    throw badInput('not a usable private key', {
       where: file,
       hint: 'it must be PEM without a passphrase, or one line with a PKCS#11 URI',
       cause: error,
@@ -155,7 +164,10 @@ subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 `;
 
-/** Makes the pair of the module key in `folder`, whole or not at all. An existing pair is never touched. `sdk` has openssl. */
+/**
+ * Makes the pair of the module key in `folder`, both files or none. Never changes an existing pair. `sdk` has
+ * openssl.
+ */
 export async function makeKeys(sdk: string, folder = keysFolder()): Promise<void> {
   const present = existsSync(folder);
   if ([KEY, CERTIFICATE].some((name) => existsSync(join(folder, name)))) {
@@ -197,12 +209,13 @@ export async function makeKeys(sdk: string, folder = keysFolder()): Promise<void
     await chmod(key, 0o600);
     await rm(request);
     if (!present) return await rename(made, folder);
-    // Beside the keys of releases. The certificate last: without it there is no pair.
+    // The keys of releases may be in the folder already. The certificate comes last: without it there is no
+    // pair.
     for (const name of [KEY, CERTIFICATE]) await rename(join(made, name), join(folder, name));
     await rm(made, { recursive: true });
   } catch (error) {
     await rm(made, { recursive: true, force: true });
-    // Somebody else was quicker: theirs are as good.
+    // Another process made a pair meanwhile. That pair is used.
     if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw keysFailure(folder, error);
   }
 }

@@ -6,8 +6,8 @@ import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { runCommand, ToolFailure } from '../../sdk/tool.ts';
 
 /*
- * Signatures in the SSH format (ssh-keygen(1), -Y; OpenSSH's PROTOCOL.sshsig), by the host's own ssh-keygen: it speaks
- * to the user's agent and to hardware keys, which no tool of the SDK could.
+ * Signatures in the SSH format (ssh-keygen(1), -Y; OpenSSH's PROTOCOL.sshsig), made by the host's own
+ * ssh-keygen: it reaches the user's agent and hardware keys, which a tool of the SDK could not.
  */
 
 async function sshKeygen(args: readonly string[], stdin: string): Promise<string> {
@@ -26,11 +26,14 @@ async function sshKeygen(args: readonly string[], stdin: string): Promise<string
 const PUBLIC_KEY =
   /^(ssh-ed25519|sk-ssh-ed25519@openssh\.com|ecdsa-sha2-nistp256|sk-ecdsa-sha2-nistp256@openssh\.com) ([A-Za-z0-9+/]+={0,2})(?:\s.*)?$/;
 
-/** A public key as root.json has it: type and key, without its comment. Throws badInput for what is none. */
+/**
+ * A public key in the form of root.json: type and key, without its comment.
+ * @throws badInput for any other text
+ */
 export function publicKey(text: string, where: string): string {
   const [, type, blob] = PUBLIC_KEY.exec(text.trim()) ?? [];
   if (type === undefined || blob === undefined)
-    throw badInput('this is no public key that can be used', {
+    throw badInput('not a usable public key', {
       where,
       hint: 'it must be one line of ssh-ed25519, ecdsa-sha2-nistp256 or their sk- kinds: ssh-keygen -t ed25519',
     });
@@ -48,7 +51,11 @@ export async function makeSshKey(path: string, comment: string): Promise<void> {
   await sshKeygen(['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', path], '');
 }
 
-/** Throws badInput for a private key that others can read. A key that is not there is left to ssh-keygen: an agent's. */
+/**
+ * Refuses a private key that others can read. A missing file is not an error here: ssh-keygen may find the
+ * key in an agent.
+ * @throws badInput
+ */
 export async function checkSecret(path: string): Promise<void> {
   let mode: number;
   try {
@@ -83,7 +90,7 @@ export async function signText(text: string, namespace: string, key: string): Pr
   }
 }
 
-/** Whether `signature` is one over exactly this text, in this namespace, by this public key. */
+/** Whether `signature` signs exactly this text, in this namespace, by this public key. */
 export async function isSignedBy(
   text: string,
   namespace: string,
@@ -100,7 +107,7 @@ export async function isSignedBy(
     await sshKeygen(args, text);
     return true;
   } catch (error) {
-    // It tells a wrong signature by its exit code; that it is missing is another matter.
+    // The exit code reports a wrong signature. A missing ssh-keygen is a failure.
     if (error instanceof ToolFailure && error.exit !== null) return false;
     throw error;
   } finally {

@@ -4,16 +4,17 @@ import type { Agent, Dispatcher } from 'undici';
 import { Failure } from '../../sdk/lib/errors.ts';
 
 /**
- * HTTP GET by undici, which Node's own fetch is made of, but without its proxies. Honours HTTP_PROXY, HTTPS_PROXY and
- * NO_PROXY (either case) and, as all of Node's TLS does, NODE_EXTRA_CA_CERTS.
+ * HTTP GET by undici, the base of Node's own fetch, which ignores proxies. Honours HTTP_PROXY, HTTPS_PROXY
+ * and NO_PROXY (upper or lower case) and, as all TLS of Node, NODE_EXTRA_CA_CERTS.
  */
 
 const IDLE_MS = 30_000;
 const MAX_REDIRECTS = 5;
 
 /**
- * Before a server that is busy or out of order is asked again, unless its Retry-After says otherwise. undici's own retry
- * would go on with ranges too, which is done from the part on the disk here (fetch.ts): that outlives this process.
+ * Waiting times before a busy or broken server is asked again, unless its Retry-After says something else.
+ * undici's own retry would also resume with ranges. Resuming is done from the partial file on the disk here
+ * (fetch.ts), because that file outlives the process.
  */
 const PAUSES_MS: readonly number[] = [1000, 5000];
 const LONGEST_PAUSE_MS = 30_000;
@@ -32,7 +33,7 @@ export interface Response {
   readonly body: Readable;
 }
 
-/** What is asked for besides the URL. */
+/** Options besides the URL. */
 export interface GetOptions {
   /** Resume: ask for the bytes from this offset on. */
   readonly from?: number;
@@ -41,7 +42,7 @@ export interface GetOptions {
 
 let known: { readonly environment: string; readonly dispatcher: Dispatcher } | undefined;
 
-/** Connections, kept alive, by way of the proxies of the environment. */
+/** Connections, kept alive, through the proxies of the environment. */
 export async function connections(): Promise<Dispatcher> {
   const { Agent, EnvHttpProxyAgent } = await import('undici');
   const read = (name: string) => process.env[name.toLowerCase()] || process.env[name] || '';
@@ -49,9 +50,10 @@ export async function connections(): Promise<Dispatcher> {
   const environment = JSON.stringify([httpProxy, httpsProxy]);
   if (known?.environment === environment) return known.dispatcher;
   const direct = new Agent(OPTIONS);
-  // A plain request goes to its proxy with the whole URL, which caches of packages want; only TLS needs a tunnel.
+  // A plain request goes to its proxy with the whole URL, as caches of packages expect. Only TLS needs a
+  // tunnel.
   const proxied = new EnvHttpProxyAgent({ ...OPTIONS, httpProxy, httpsProxy, proxyTunnel: false });
-  // undici would take HTTP_PROXY for https too; curl, wget and git do not.
+  // undici would use HTTP_PROXY for https too; curl, wget and git do not.
   const tls: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) =>
     httpsProxy === '' && `${options.origin}`.startsWith('https:')
       ? direct.dispatch(options, handler)
@@ -67,9 +69,9 @@ function proxyUrl(value: string): string {
   throw new Failure(`the proxy is not a URL: ${value}`, { hint: 'correct HTTP_PROXY or HTTPS_PROXY' });
 }
 
-/** One request. An aborted signal counts at once: undici would first wait for the connection. */
+/** One request. An aborted signal ends it at once; undici would first wait for the connection. */
 async function once(url: URL, { from, signal }: GetOptions): Promise<Response> {
-  const { request } = await import('undici'); // a build that fetches nothing does without
+  const { request } = await import('undici'); // loaded late: a build that fetches nothing does not need it
   const dispatcher = await connections();
   signal?.throwIfAborted();
   const asked = request(url, {
@@ -84,7 +86,7 @@ async function once(url: URL, { from, signal }: GetOptions): Promise<Response> {
   });
   try {
     const { statusCode, headers, body } = await Promise.race([asked, aborted]);
-    // One that is destroyed before its end says so as an error, to whoever reads it and to nobody else.
+    // A body that is destroyed before its end emits an error. Only its reader shall get it.
     body.on('error', () => {});
     const joined = Object.entries(headers).map(([name, value]) => [name, [value ?? ''].flat().join(', ')]);
     return { status: statusCode, headers: Object.fromEntries(joined), body };
@@ -94,8 +96,8 @@ async function once(url: URL, { from, signal }: GetOptions): Promise<Response> {
 }
 
 /**
- * GETs `url`, following redirects; a busy server is asked up to three times. Any status is an answer; no answer (or an
- * aborted signal) throws.
+ * GETs `url` and follows redirects. A busy server is asked up to three times. Any status is an answer; no
+ * answer (or an aborted signal) is an error.
  */
 export async function get(url: string, options: GetOptions = {}): Promise<Response> {
   let target = new URL(url);
@@ -118,7 +120,7 @@ export async function get(url: string, options: GetOptions = {}): Promise<Respon
   }
 }
 
-/** GETs a whole body of at most `limit` bytes. Undefined when the server says 404 or 410. */
+/** GETs a whole body of at most `limit` bytes. Undefined if the server answers 404 or 410. */
 export async function getBytes(
   url: string,
   limit: number,
@@ -133,7 +135,9 @@ export async function getBytes(
   return await readBody(body, limit, () => new Error(`more than the expected ${limit} bytes`));
 }
 
-/** All of an answer's body. Throws what `tooLarge` makes as soon as there are more than `limit` bytes. */
+/**
+ * The whole body of an answer. Throws the result of `tooLarge` as soon as there are more than `limit` bytes.
+ */
 export async function readBody(body: Readable, limit: number, tooLarge: () => Error): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;

@@ -20,7 +20,7 @@ test('a key that cannot sign is told before what needs it runs, and only then', 
   t.after(() => delete process.env.DRAISINE_KEYS);
   await writeFile(join(keys, 'modules.crt'), 'nonsense');
   const target = kernel('kernel', { certificate: 'nonsense' });
-  const wrong = { name: 'Failure', exitCode: 2, message: /this is no certificate/ };
+  const wrong = { name: 'Failure', exitCode: 2, message: /not a certificate/ };
   await assert.rejects(checkKey([target], reopen(store), false), wrong);
   await buildTargets([target], { store: reopen(store), signal: neverAborted() });
   await checkKey([target], reopen(store), false);

@@ -7,8 +7,8 @@ import type { Target } from '../graph/target.ts';
 import { signingKey } from '../keys/keys.ts';
 
 /**
- * Throws now for a key that cannot sign, rather than after the kernel is compiled. Nothing is wrong with it as long as
- * nothing that needs it runs: whoever has the store of others needs no key.
+ * Reports a key that cannot sign at once, and not after the kernel is compiled. It is no error if no target
+ * needs the key: a host that shares the store of others builds without one.
  */
 export async function checkKey(targets: readonly Target[], store: Store, rebuild: boolean): Promise<void> {
   const certified = new Map<string, string>();
@@ -23,7 +23,7 @@ export async function checkKey(targets: readonly Target[], store: Store, rebuild
     const plan = await planBuild(targets, { store, rebuild });
     const wanting = plan.filter(({ name }) => certified.has(name));
     if (wanting.some(({ certain }) => certain)) throw error;
-    // Whether what is compiled comes out as before, and is there signed, is known only then.
+    // Only the compilation shows whether its output is the same as before, and must be signed again.
     if (wanting.length > 0) warn(`${error.message}: signing fails if it has to be done`);
   }
 }

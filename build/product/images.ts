@@ -45,7 +45,10 @@ export async function readImage(name: string): Promise<Image> {
   return checkImage(module.default, name);
 }
 
-/** What went wrong when a module was loaded, and in which line: of a syntax error esbuild says it, else the stack. */
+/**
+ * The error of loading a module, with its line: esbuild knows that of a syntax error, the stack that of any
+ * other.
+ */
 function placeOf(error: Error, module: string): { what: string; where: string } {
   const syntax = /^(.+:\d+):\d+: ERROR: (.*)$/m.exec(error.message);
   if (syntax) return { where: syntax[1] ?? module, what: syntax[2] ?? '' };
@@ -57,21 +60,24 @@ function placeOf(error: Error, module: string): { what: string; where: string } 
   return { where: ours ?? module, what };
 }
 
-/** Loads images/NAME/image.ts and makes its graph. Throws badInput for an unknown name or a wrong definition. */
+/**
+ * Loads images/NAME/image.ts and makes its graph.
+ * @throws badInput for an unknown name or a wrong definition
+ */
 export async function loadImage(name: string, options: ProductOptions): Promise<LoadedImage> {
   const image = await readImage(name);
   const { imageProduct } = await import('./product.ts');
   return { name, ...(await imageProduct(image, options)) };
 }
 
-/** Every target of the checkout's images and all they need, by name. */
+/** Every target of the checkout's images, with their inputs, by name. */
 export async function loadTargets(options: ProductOptions = { dev: false }): Promise<Map<string, Target>> {
   const roots: Target[] = [];
   for (const name of imageNames()) roots.push(...targetsOf(await loadImage(name, options)));
   return targetsByName(roots);
 }
 
-/** All targets an image names itself. */
+/** All targets that an image names itself. */
 export function targetsOf(image: ImageProduct): readonly Target[] {
   return [
     ...Object.values(image.artifacts).map(({ target }) => target),

@@ -9,7 +9,7 @@ import { nearNames } from '../../sdk/lib/near.ts';
 import { imageNames } from './images.ts';
 import { type Manifest, validate } from './manifest.schema.ts';
 
-/** Beside an image's artifacts: what they are. */
+/** The file beside an image's artifacts that lists them. */
 export const MANIFEST = 'manifest.json';
 /** The image's tree document, beside the manifest. */
 export const TREE = 'tree.json';
@@ -28,12 +28,12 @@ export function formatManifest(manifest: Manifest): string {
   )}\n`;
 }
 
-/** Where `build` puts what an image consists of: out/IMAGE, or out/IMAGE-dev. */
+/** The folder of an image's artifacts: out/IMAGE, or out/IMAGE-dev. */
 export function outFolder(image: string, dev: boolean): string {
   return join(CHECKOUT, 'out', dev ? `${image}-dev` : image);
 }
 
-/** A manifest and where it was found. */
+/** A manifest and its path. */
 export interface LocatedManifest {
   readonly manifest: Manifest;
   readonly path: string;
@@ -54,20 +54,23 @@ export function findManifest(where: string): LocatedManifest {
       });
     }
     const hint = existsSync(where)
-      ? `it has no ${MANIFEST}: ./draisine build leaves one beside the artifacts`
+      ? `it has no ${MANIFEST}; ./draisine build writes one beside the artifacts`
       : nearNames(where, imageNames());
-    throw badInput(`${where} is no manifest, folder with one, or image`, { where, hint });
+    throw badInput(`${where} is neither a manifest, nor a folder with one, nor an image`, { where, hint });
   }
   return { manifest: readManifest(path), path, folder: dirname(path) };
 }
 
-/** Reads a manifest. Throws badInput, with the line or the JSON path, for anything that is not one. */
+/**
+ * Reads a manifest.
+ * @throws badInput, with the line or the JSON path, for any other file
+ */
 export function readManifest(path: string): Manifest {
   return parseManifest(readFileSync(path, 'utf8'), path);
 }
 
-/** `hint`: what the reader may do about a file that is none. */
-export function parseManifest(text: string, path: string, hint = './draisine build leaves one'): Manifest {
+/** Parses a manifest. `hint`: advice for a file that is not one. */
+export function parseManifest(text: string, path: string, hint = './draisine build writes one'): Manifest {
   return checked<Manifest>(validate, parseJson(text, 'the manifest', path, hint), (place, what) =>
     badInput(`not a manifest of ours: ${place} ${what}`, { where: path, hint }),
   );

@@ -26,7 +26,7 @@ test('a version that is none is refused, and it says where it came from', async 
   await assert.rejects(loadImage('n100', { dev: false, version: '1.2' }), {
     exitCode: 2,
     where: '--version',
-    message: /"1\.2" is no version: it is not YYYY\.MDD\.N/,
+    message: /"1\.2" is not a version: it is not YYYY\.MDD\.N/,
   });
 });
 

@@ -19,22 +19,31 @@ export interface ImagePackage {
 
 /** How an image is built. */
 export interface ProductOptions {
-  /** Development compression: quick to make, larger. */
+  /** Development compression: faster and larger. */
   readonly dev: boolean;
   /** `YYYY.MDD.N`; default DRAISINE_VERSION, else the day of the lock's newest index. */
   readonly version?: string;
 }
 
-/** All that the command line needs of an image. */
+/** The parts of an image that the command line needs. */
 export interface ImageProduct {
-  /** What `build IMAGE` makes: artifact name (`disk`, `uki`, …; the target's is `IMAGE:disk`) → target and file name in out/IMAGE/. */
+  /**
+   * The outputs of `build IMAGE`: artifact name (`disk`, `uki`, …; its target is `IMAGE:disk`) → target and
+   * file name in out/IMAGE/.
+   */
   readonly artifacts: Readonly<Record<string, ImageArtifact>>;
-  /** Other targets the user may name, by their full names. All that these and the artifacts need can be named too. */
+  /**
+   * Other targets that the user may name, by their full names. The inputs of these and of artifacts have
+   * names too.
+   */
   readonly targets: Readonly<Record<string, Target>>;
   readonly version: string;
   /** SOURCE_DATE_EPOCH, seconds since 1970. */
   readonly epoch: number;
-  /** Public halves that are part of the image, empty without: the module key's certificate, root.json. */
+  /**
+   * Public halves of keys that are part of the image: the module key's certificate, and root.json. Empty if
+   * there are none.
+   */
   readonly certificate: string;
   readonly trust: string;
   /** The kernel command line of each profile by its id, without usrhash=. */
@@ -53,11 +62,11 @@ export interface ImageArtifact {
   readonly target: Target;
   /** Name of the file in out/IMAGE/. */
   readonly file: string;
-  /** Made by `build IMAGE`; the others only when asked for by name. */
+  /** Whether `build IMAGE` makes it. Otherwise it is made only when its name is given. */
   readonly byDefault: boolean;
 }
 
-/** File names of artifacts in out/IMAGE/; any other artifact is its own name. */
+/** File names of artifacts in out/IMAGE/. The file of any other artifact has the artifact's name. */
 const FILES: Readonly<Record<string, string>> = {
   disk: 'disk.img',
   'disk.zst': 'disk.img.zst',
@@ -77,10 +86,10 @@ const FILES: Readonly<Record<string, string>> = {
   'next.uki': 'next.uki.efi',
 };
 
-/** Artifacts that a development build makes only when they are asked for. */
+/** Artifacts that a development build makes only when their names are given. */
 const NOT_FOR_DEVELOPMENT = ['disk.zst', 'iso', 'disk.bmap'];
 
-/** An image with its targets, out of the committed lock. */
+/** An image with its targets, from the committed lock. */
 export async function imageProduct(image: Image, options: ProductOptions): Promise<ImageProduct> {
   const { dev } = options;
   const lock = await readLock(LOCK_PATH);
@@ -114,8 +123,8 @@ export async function imageProduct(image: Image, options: ProductOptions): Promi
 }
 
 /**
- * The same image as the release after this one, as far as an update needs it: what tests update a box to. It shares all
- * that names no version, so it costs a file system, its hash tree and a UKI.
+ * The same image as the next release, as far as an update needs it; tests update a box to it. It shares all
+ * outputs that contain no version, so it costs a file system, its hash tree and a UKI.
  */
 function nextRelease(image: Image, context: ImageContext): Readonly<Record<string, Target>> {
   if (image.testImages.length === 0) return {};
@@ -127,19 +136,22 @@ function nextRelease(image: Image, context: ImageContext): Readonly<Record<strin
   );
 }
 
-/** What was asked for, else DRAISINE_VERSION, else the day of the lock's newest index. */
+/** The given version, else DRAISINE_VERSION, else the day of the lock's newest index. */
 function imageVersion(lock: Lock, asked: string | undefined): string {
   const given = asked ?? process.env.DRAISINE_VERSION;
   if (given === undefined || given === '') return versionOf(lockDate(lock));
   const fault = versionFault(given);
   if (fault === undefined) return given;
-  throw badInput(`${JSON.stringify(given)} is no version: ${fault}`, {
+  throw badInput(`${JSON.stringify(given)} is not a version: ${fault}`, {
     where: asked === undefined ? 'DRAISINE_VERSION' : '--version',
     hint: `without it, the version is that of the lock, ${versionOf(lockDate(lock))}`,
   });
 }
 
-/** The ESP is a FAT, whose times begin in 1980; a cpio archive has eight hexadecimal digits for them. */
+/**
+ * Limits of times: the ESP is a FAT, whose times begin in 1980, and a cpio archive has eight hexadecimal
+ * digits for a time.
+ */
 const EARLIEST = 315_532_800;
 const LATEST = 2 ** 32 - 1;
 
@@ -148,7 +160,7 @@ function sourceDateEpoch(): number | undefined {
   if (text === undefined || text === '') return undefined;
   const seconds = /^\d{1,11}$/.test(text) ? Number(text) : Number.NaN;
   if (!(seconds >= EARLIEST && seconds <= LATEST))
-    throw badInput(`SOURCE_DATE_EPOCH is no time that an image can have: ${text}`, {
+    throw badInput(`SOURCE_DATE_EPOCH is not a possible time of an image: ${text}`, {
       hint: `unset it, or set it to seconds since 1970, from ${EARLIEST} (1980) to ${LATEST} (2106)`,
     });
   return seconds;

@@ -19,24 +19,24 @@ import { provenanceStatement } from './provenance.ts';
 import { formatTime } from './signing.ts';
 import { formatEnvelope, openEnvelope } from './trust/envelope.ts';
 
-/** The signed file that names all others of a release by digest. */
+/** The signed file of a release. It names all other files by digest. */
 export const RELEASE = 'release.json';
 
-/** The artifacts of a release, those of them that the image has; and what is only asked for its size. */
+/** The artifacts of a release, if the image has them, and targets of which only the size is needed. */
 const SHIPPED = ['usr.img', 'uki', 'disk.zst', 'iso', 'sbom', 'cyclonedx', 'facts'];
 const MEASURED = ['usr', 'usr-verity'];
 
-/** What a release says that no input of its build tells. */
+/** Properties of a release that do not follow from its inputs. */
 export interface Statements {
   readonly severity: Release['severity'];
   /** The lowest version that may update to it. */
   readonly needs?: string;
   readonly notes?: string;
-  /** Lowest number of root.json. */
+  /** Lowest number of a root.json that boxes may use for it. */
   readonly root?: number;
 }
 
-/** What must be built for a release. */
+/** The targets of a release. */
 export function releaseTargets(image: LoadedImage): readonly Target[] {
   const targets = [...SHIPPED, ...MEASURED].flatMap((name) => image.artifacts[name]?.target ?? []);
   return [...new Set([...targets, image.usrHash])];
@@ -60,7 +60,10 @@ function zfsVersion({ packages }: LoadedImage): string | undefined {
   return found?.replace(/^\d+:/, '').replace(/-[^-]*$/, '');
 }
 
-/** The texts of a release that are not outputs of the graph, by file name: functions of those and of `statements`. */
+/**
+ * The texts of a release that are not outputs of the graph, by file name. They are functions of those outputs
+ * and of `statements`.
+ */
 async function documents(
   image: LoadedImage,
   outputs: ReadonlyMap<string, Output>,
@@ -121,9 +124,10 @@ async function documents(
 }
 
 /**
- * Puts a release in `folder`, whole or not at all: its artifacts out of the store, its manifest, provenance and
- * release.json, unsigned. What is there already and says the same stays, with its signatures; what is signed and says
- * something else is never replaced. Returns whether anything was written.
+ * Puts a release into `folder`, whole or not at all: its artifacts from the store, its manifest, its
+ * provenance, and release.json, unsigned.
+ * The same release in the folder stays, with its signatures. A signed release with other content is never
+ * replaced. Returns whether files were written.
  */
 export async function writeRelease(
   store: Store,
@@ -160,7 +164,10 @@ export async function writeRelease(
   return { release, written: true };
 }
 
-/** Whether the release in `folder` is this one. Throws badInput for another one that is signed. */
+/**
+ * Whether the release in `folder` is this one.
+ * @throws badInput for another release that is signed
+ */
 async function isThere(folder: string, text: string): Promise<boolean> {
   const path = join(folder, RELEASE);
   if (!existsSync(path)) return false;

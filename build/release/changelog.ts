@@ -13,7 +13,10 @@ export interface ChangelogEntry {
   readonly lines: readonly string[];
 }
 
-/** The entries of a changelog, newest first. What is no entry of that form ends it: old changelogs have such tails. */
+/**
+ * The entries of a changelog, newest first. The list ends at the first text of another form: old changelogs
+ * have such tails.
+ */
 export function parseChangelog(text: string): ChangelogEntry[] {
   const entries: { source: string; version: string; lines: string[] }[] = [];
   for (const line of text.split('\n')) {
@@ -25,7 +28,10 @@ export function parseChangelog(text: string): ChangelogEntry[] {
   return entries;
 }
 
-/** The entries that came after `from`, up to `to`. A binary rebuild (`+b1`) is no version of the source. */
+/**
+ * The entries after version `from`, up to version `to`. The suffix of a binary rebuild (`+b1`) is no part of
+ * the source's version.
+ */
 export function entriesBetween(
   entries: readonly ChangelogEntry[],
   from: string,
@@ -42,7 +48,7 @@ export function vulnerabilitiesIn(text: string): string[] {
   return [...new Set(text.match(/\bCVE-\d{4}-\d{4,7}\b/g) ?? [])].sort();
 }
 
-/** The changelog that a package ships (Policy 12.7); undefined when it has none, or another package has it. */
+/** The changelog in a package (Policy 12.7); undefined if it has none, or if it is in another package. */
 export async function changelogOf({ name, entries }: Package, blob: BlobPath): Promise<string | undefined> {
   const index = indexTree({ entries });
   for (const file of ['changelog.Debian.gz', 'changelog.gz']) {

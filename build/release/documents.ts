@@ -8,22 +8,25 @@ import { fetchedIn } from './provenance.ts';
 import type { SecurityView } from './security.ts';
 import type { LocatedRelease } from './verify.ts';
 
-/** The file of a release that says what the running system consists of (`ImageFacts`). */
+/** The file of a release that describes the running system (`ImageFacts`). */
 const FACTS = 'facts.json';
-/** The file of a release that says what it was made from. */
+/** The file of a release that lists its inputs. */
 export const PROVENANCE = 'provenance.json';
 
-/** The text of a document of a release. Throws badInput unless it is the one that release.json names. */
+/**
+ * The text of a document of a release.
+ * @throws badInput unless release.json names this document
+ */
 async function documentText({ place, value }: LocatedRelease, name: string): Promise<string> {
   const text = await readText(place, name, 'it is part of every release');
   if (sha256(text) === value.files[name]?.sha256) return text;
   throw badInput(`${name} is not the one that release.json names`, {
     where: place.at(name),
-    hint: './draisine release verify tells all that is wrong',
+    hint: './draisine release verify lists all faults',
   });
 }
 
-/** Reads what release notes are made from. */
+/** Reads the inputs of release notes. */
 export async function readNoted(release: LocatedRelease): Promise<NotedRelease> {
   return {
     release: release.value,
@@ -32,7 +35,7 @@ export async function readNoted(release: LocatedRelease): Promise<NotedRelease> 
   };
 }
 
-/** Reads what decides whether a release has security fixes only. */
+/** Reads the data by which a release counts as security fixes only. */
 export async function readSecurityView(release: LocatedRelease): Promise<SecurityView> {
   const text = await documentText(release, PROVENANCE);
   return { ...(await readNoted(release)), fetched: fetchedIn(text, release.place.at(PROVENANCE)) };

@@ -14,7 +14,7 @@ import type { Release } from './format/types.ts';
 import { readText } from './place.ts';
 import { type LocatedRelease, rebuildFaults } from './verify.ts';
 
-/** Builds what a release needs and puts it in `folder`, as `writeRelease` does. */
+/** Builds the targets of a release and puts them into `folder`, as `writeRelease` does. */
 export async function buildRelease(
   image: LoadedImage,
   folder: string,
@@ -41,7 +41,9 @@ export async function buildRelease(
   }
 }
 
-/** Builds a release again, `image` being what this checkout makes of its name and version, and compares all bytes. */
+/**
+ * Builds a release again and compares all bytes. `image` is the checkout's image with that name and version.
+ */
 export async function checkRebuilt({ value, place }: LocatedRelease, image: LoadedImage): Promise<void> {
   const text = await readText(place, MANIFEST, 'a release has one');
   if ((JSON.parse(text) as Manifest).lock !== image.lock)
@@ -61,9 +63,9 @@ export async function checkRebuilt({ value, place }: LocatedRelease, image: Load
     const { release } = await buildRelease(image, join(scratch, 'release'), statements);
     const faults = rebuildFaults(value, release);
     if (faults.length > 0)
-      throw new Failure(`it does not come out the same: ${faults.join('\n       ')}`, {
+      throw new Failure(`the second build differs: ${faults.join('\n       ')}`, {
         where: place.where,
-        hint: 'is this the commit, and are these the public halves of the keys, that it was built from?',
+        hint: 'check out the commit of the release, and use the public halves of the keys that it was built with',
       });
   } finally {
     await rm(scratch, { recursive: true, force: true });

@@ -7,14 +7,14 @@ import type { ChangelogEntry } from './changelog.ts';
 import { vulnerabilitiesIn } from './changelog.ts';
 import type { Release } from './format/types.ts';
 
-/** A release as its notes see it. */
+/** The parts of a release that release notes need. */
 export interface NotedRelease {
   readonly release: Release;
   readonly manifest: Manifest;
   readonly facts: ImageFacts;
 }
 
-/** Something with a name that has changed. Without `from` it is new, without `to` it is gone. */
+/** A named thing that changed. Without `from` it is new, without `to` it is gone. */
 export interface Change {
   readonly name: string;
   readonly from?: string;
@@ -23,11 +23,11 @@ export interface Change {
 
 /** A package that has changed, with its changelog. */
 export interface PackageChange extends Change {
-  /** What the Debian changelog says of it; undefined: unknown. */
+  /** Its entries in the Debian changelog; undefined if unknown. */
   readonly entries?: readonly ChangelogEntry[];
 }
 
-/** What changed from one release to another: data, of which `formatNotes` makes Markdown. */
+/** The changes from one release to another, as data. `formatNotes` makes Markdown of it. */
 export interface Notes {
   readonly from: string;
   readonly to: string;
@@ -37,7 +37,7 @@ export interface Notes {
   readonly zfs: { readonly from?: string; readonly to?: string; readonly features: readonly string[] };
   readonly packages: readonly PackageChange[];
   readonly vulnerabilities: readonly string[];
-  /** Of files of the release, in bytes. */
+  /** Sizes of files of the release, in bytes. */
   readonly sizes: readonly { readonly name: string; readonly from?: number; readonly to?: number }[];
   readonly privileged: readonly Change[];
   readonly units: readonly Change[];
@@ -48,7 +48,7 @@ export interface Notes {
   readonly commandLines: readonly Change[];
 }
 
-/** What is in one table and not the other, or not the same; by name. */
+/** Names that only one table has, or whose values differ. */
 function compareTables(
   from: Readonly<Record<string, string>>,
   to: Readonly<Record<string, string>>,
@@ -67,14 +67,14 @@ function compareTables(
   });
 }
 
-/** The packages that changed, came or went. */
+/** Packages that changed, are new, or are gone. */
 export function packageChanges(from: Manifest, to: Manifest): Change[] {
   const table = ({ packages }: Manifest) =>
     Object.fromEntries(packages.map(({ name, version }) => [name, version]));
   return compareTables(table(from), table(to));
 }
 
-/** Compares two releases. `packages` are their package changes, with changelogs where these are known. */
+/** Compares two releases. `packages` are the package changes, with changelogs if they are known. */
 export function makeNotes(from: NotedRelease, to: NotedRelease, packages: readonly PackageChange[]): Notes {
   const sizes = compareTables(sizesOf(from.release), sizesOf(to.release));
   const known = new Set(from.release.zfs?.features);
@@ -114,7 +114,7 @@ function commandLineChanges({ commandLines: from }: Manifest, { commandLines: to
   return from && to ? compareTables(from, to) : [];
 }
 
-/** Of what boxes and owners fetch; documents beside them are no news. */
+/** Files that boxes and owners fetch. Changes of other documents are no news. */
 function sizesOf({ files }: Release): Record<string, string> {
   return Object.fromEntries(
     Object.entries(files).flatMap(([name, file]) =>
@@ -123,7 +123,7 @@ function sizesOf({ files }: Release): Record<string, string> {
   );
 }
 
-/** Markdown that shows a text as it is, on one line. */
+/** Markdown that shows a text literally, on one line. */
 function code(text: string): string {
   const ticks = text.includes('`') ? '``' : '`';
   return `${ticks}${text}${ticks}`;
@@ -164,7 +164,7 @@ function section(title: string, lines: readonly string[]): string {
   return lines.length === 0 ? '' : `## ${title}\n\n${lines.join('')}`;
 }
 
-/** A digest says that a unit changed, not how. */
+/** A digest shows that a unit changed, but not how. */
 function presence(from: string | undefined, to: string | undefined): Omit<Change, 'name'> {
   if (from === undefined) return { to: 'new' };
   return to === undefined ? { from: 'gone' } : { from: 'changed', to: 'changed' };
@@ -186,7 +186,7 @@ function formatCommandLine({ name, from, to }: Change): string {
   });
 }
 
-/** Packages of one source share its changelog: it is told once. */
+/** Packages of one source share its changelog, which appears once. */
 function formatPackages(packages: readonly PackageChange[]): string[] {
   const told = new Map<string, string>();
   return packages.map((change) => {

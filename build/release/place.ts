@@ -6,24 +6,24 @@ import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { get, readBody } from '../net/http.ts';
 
-/** A folder with files that are read, whether it is here or on a web server. */
+/** A folder of files to read, on this host or on a web server. */
 export interface Place {
   /** Path or URL. */
   readonly where: string;
-  /** Where a file of it is, for errors. */
+  /** The path or URL of a file of it, for errors. */
   at(path: string): string;
-  /** A file of at most `limit` bytes; undefined when there is none. */
+  /** A file of at most `limit` bytes; undefined if it does not exist. */
   bytes(path: string, limit: number): Promise<Buffer | undefined>;
-  /** Size and SHA-256 of a file of any size; undefined when there is none. */
+  /** Size and SHA-256 of a file of any size; undefined if it does not exist. */
   digest(path: string): Promise<{ size: number; sha256: Sha256 } | undefined>;
-  /** The place of a folder in it. */
+  /** A folder in it, as a place. */
   below(path: string): Place;
 }
 
-/** A signed file or a manifest is far smaller. */
+/** Limit for documents, in bytes. Signed files and manifests are far smaller. */
 const DOCUMENT_LIMIT = 32 << 20;
 
-/** Whether a place is on a web server rather than a folder. */
+/** Whether a place is on a web server, not in a folder. */
 export function isUrl(where: string): boolean {
   return /^https?:\/\//.test(where);
 }
@@ -34,7 +34,10 @@ export function placeOf(where: string): Place {
 }
 
 function tooLarge(where: string, limit: number): Failure {
-  return badInput(`the file is larger than ${limit} bytes`, { where, hint: 'it is no file of a release' });
+  return badInput(`the file is larger than ${limit} bytes`, {
+    where,
+    hint: 'this is not a file of a release; check the address',
+  });
 }
 
 async function hashOf(chunks: AsyncIterable<Buffer>): Promise<{ size: number; sha256: Sha256 }> {
@@ -104,7 +107,10 @@ function webPlace(base: string): Place {
   };
 }
 
-/** A document of a place. Throws badInput when it is not there. */
+/**
+ * A document of a place.
+ * @throws badInput if it does not exist
+ */
 export async function readText(place: Place, path: string, hint: string): Promise<string> {
   const bytes = await place.bytes(path, DOCUMENT_LIMIT);
   if (!bytes) throw badInput(`there is no ${path}`, { where: place.at(path), hint });

@@ -2,7 +2,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256 } from '../../sdk/lib/files.ts';
 import type { PoolFile } from '../debian/fetch.ts';
 
-/** What a provenance statement says of a release. */
+/** The content of a provenance statement about a release. */
 export interface Provenance {
   readonly image: string;
   readonly version: string;
@@ -10,19 +10,20 @@ export interface Provenance {
   readonly epoch: number;
   /** Of packages/lock.json. */
   readonly lock: Sha256;
-  /** Of the public halves that are part of the image; undefined where it has none. */
+  /** SHA-256 of the public halves of keys in the image; undefined if it has none. */
   readonly certificate?: Sha256 | undefined;
   readonly trust?: Sha256 | undefined;
-  /** All that was fetched to make it, tools included. */
+  /** All fetched files that it was made from, tools included. */
   readonly fetched: readonly PoolFile[];
-  /** What was made. */
+  /** The files of the release. */
   readonly files: Readonly<Record<string, Sha256>>;
 }
 
 /**
- * How a release was made, as an in-toto statement (in-toto Attestation Framework, Statement v1) with SLSA provenance
- * (SLSA v1.0, Provenance). It is a function of the inputs: no builder, no clock, so that whoever builds the release
- * again gets these very bytes.
+ * The making of a release as an in-toto statement (in-toto Attestation Framework, Statement v1) with SLSA
+ * provenance (SLSA v1.0, Provenance).
+ * It is a function of the inputs, without builder and clock. So a second build of the release gives the same
+ * bytes.
  */
 export function provenanceStatement(of: Provenance): string {
   const digestOf = (name: string, sha256: Sha256 | undefined) =>
@@ -53,17 +54,20 @@ export function provenanceStatement(of: Provenance): string {
   return `${JSON.stringify(statement, null, 2)}\n`;
 }
 
-/** The files that a provenance statement says were fetched, as `ARCHIVE/PATH`. Throws badInput for another document. */
+/**
+ * The fetched files in a provenance statement, as `ARCHIVE/PATH`.
+ * @throws badInput for another document
+ */
 export function fetchedIn(text: string, where: string): string[] {
   const { predicate } = JSON.parse(text) as {
     predicate?: { buildDefinition?: { resolvedDependencies?: readonly { readonly name: string }[] } };
   };
   const dependencies = predicate?.buildDefinition?.resolvedDependencies;
   if (!dependencies)
-    throw badInput('the provenance does not say what was fetched', {
+    throw badInput('the provenance does not list the fetched files', {
       where,
       hint: 'build the release again',
     });
-  // The lock and the keys are no files of an archive.
+  // The lock and the keys do not come from an archive.
   return dependencies.map(({ name }) => name).filter((name) => /^debian(-[a-z]+)?\//.test(name));
 }

@@ -1,9 +1,9 @@
 import type { Release, TestReport } from './format/types.ts';
 
-/** The artifacts that a release cannot be promoted without tests of. */
+/** Artifacts that must have been tested before a release is promoted. */
 const TESTED = ['usr.img', 'uki.efi', 'disk.img.zst', 'draisine.iso'];
 
-/** Why a test report is none of this very release, or not green. */
+/** Reasons why a test report is not about this release, or not green. */
 export function reportFaults(release: Release, report: TestReport | undefined): string[] {
   if (!report) return ['there is no signed test report (./draisine test --all, then release report)'];
   const found: string[] = [];

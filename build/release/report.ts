@@ -9,11 +9,13 @@ import { reportFaults } from './report-faults.ts';
 import { formatEnvelope } from './trust/envelope.ts';
 import { readRelease } from './verify.ts';
 
-/** What of results.json, as the harness leaves it in its report's folder, decides about a release. */
+/**
+ * The parts of results.json that decide about a release. The harness writes it into the folder of its report.
+ */
 interface Results {
   readonly image: string;
   readonly version: string;
-  /** The run was of all tests, or of the shard `I/N` of all. */
+  /** Whether the run had all tests, or the shard `I/N` of all. */
   readonly complete?: boolean;
   readonly shard?: string;
   readonly artifacts?: Readonly<Record<string, string>>;
@@ -28,10 +30,10 @@ async function readResults(path: string): Promise<Results> {
   const value = parseJson(text, 'the results of tests', path, hint) as Partial<Results> | null;
   if (typeof value?.image === 'string' && typeof value.version === 'string' && Array.isArray(value.results))
     return value as Results;
-  throw badInput('these are no results of tests', { where: path, hint });
+  throw badInput('the file has no test results', { where: path, hint });
 }
 
-/** Whether some runs are all tests together: one whole run, or every shard of one. */
+/** Whether some runs together are all tests: one whole run, or every shard of one. */
 function isComplete(runs: readonly Results[]): boolean {
   if (runs.some(({ complete }) => !complete)) return false;
   const shards = runs.map(({ shard }) => /^(\d+)\/(\d+)$/.exec(shard ?? '1/1'));
@@ -42,8 +44,9 @@ function isComplete(runs: readonly Results[]): boolean {
 }
 
 /**
- * Puts an unsigned test report beside a release: `report/results.json`, the results of all runs, and
- * `report/report.json`, which says of which bytes they are. Throws badInput for results of another build.
+ * Puts an unsigned test report beside a release: `report/results.json` has the results of all runs, and
+ * `report/report.json` the digests of the tested files.
+ * @throws badInput for results of another build
  */
 export async function writeTestReport(folder: string, files: readonly string[]): Promise<TestReport> {
   const release = await readRelease(placeOf(folder));
@@ -81,7 +84,7 @@ export async function writeTestReport(folder: string, files: readonly string[]):
   return report;
 }
 
-/** Why a report would not let its release be promoted, whoever signs it. */
+/** Reasons why a release could not be promoted with a report, whoever signs it. */
 export async function faultsOfReport(folder: string, report: TestReport): Promise<string[]> {
   return reportFaults((await readRelease(placeOf(folder))).value, report);
 }

@@ -1,12 +1,12 @@
 import type { NotedRelease } from './notes.ts';
 import { makeNotes, packageChanges } from './notes.ts';
 
-/** A release, and the files that were fetched to make it: `ARCHIVE/PATH`, packages, sources and tools. */
+/** A release, and the fetched files that it was made from, as `ARCHIVE/PATH`: packages, sources and tools. */
 export interface SecurityView extends NotedRelease {
   readonly fetched: readonly string[];
 }
 
-/** Lines that are said before the rest is only counted. */
+/** Number of lines that are listed. The rest is only counted. */
 const SAID = 10;
 const SECURITY = 'debian-security/';
 

@@ -11,19 +11,21 @@ import { addSignature, formatEnvelope, type Opened, openEnvelope, signersOf } fr
 import { openRoot } from './trust/root.ts';
 
 /*
- * The keys that sign roots, releases and channels: beside the module key, in `signing/`, as `ROLE-N` and `ROLE-N.pub`.
- * A key of which only the public half is there is asked of the user's agent. None is ever an input of a build.
+ * The keys that sign roots, releases and channels. They are beside the module key, in `signing/`, as `ROLE-N`
+ * and `ROLE-N.pub`.
+ * If only the public half is there, the user's agent is asked for the signature. None of them is an input of
+ * a build.
  */
 
 /** The roles of keys, in the order in which they are made and shown. */
 export const ROLES = ['root', 'release', 'channel'] as const satisfies readonly RoleName[];
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
-/** How a role begins: with new keys, or with the public halves of keys that are elsewhere. */
+/** The first keys of a role: new ones, or public halves of keys that are elsewhere. */
 export interface RolePlan {
   readonly threshold: number;
   readonly count: number;
-  /** Files with public keys; they count. */
+  /** Files with public keys. They count as keys of the role. */
   readonly given: readonly string[];
 }
 
@@ -34,7 +36,7 @@ export type SigningPlan = Readonly<Record<RoleName, RolePlan>>;
 export interface Signer {
   readonly id: string;
   readonly name: string;
-  /** As `signText` takes it. */
+  /** The key in the form of `signText`. */
   readonly key: string;
   readonly publicKey: string;
 }
@@ -44,7 +46,7 @@ export function signingFolder(): string {
   return join(keysFolder(), 'signing');
 }
 
-/** A time as the signed files have it. */
+/** A time in the form of the signed files. */
 export function formatTime(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
@@ -67,7 +69,10 @@ export async function signersIn(folder: string): Promise<Signer[]> {
   );
 }
 
-/** root.json of the folder. Throws badInput where there is none. */
+/**
+ * root.json of the folder.
+ * @throws badInput if there is none
+ */
 export async function readOwnRoot(folder: string): Promise<Opened<'root'>> {
   const path = join(folder, 'root.json');
   let text: string;
@@ -84,7 +89,7 @@ function envelopeOf(root: Root): Envelope {
   return { signed: `${JSON.stringify(root, null, 2)}\n`, signatures: [] };
 }
 
-/** Makes `NAME` and `NAME.pub`, or takes the public half of a key that is elsewhere. Returns the public key. */
+/** Makes `NAME` and `NAME.pub`, or takes over the public half of a given key. Returns the public key. */
 async function placeKey(folder: string, name: string, given: string | undefined): Promise<string> {
   const path = join(folder, name);
   if (given === undefined) await makeSshKey(path, `draisine ${name}`);
@@ -97,7 +102,10 @@ async function placeKey(folder: string, name: string, given: string | undefined)
   return publicKey(await readFile(`${path}.pub`, 'utf8'), `${path}.pub`);
 }
 
-/** Signs with keys of the folder until the root keys of all `roots` are satisfied. The failures of those that could not. */
+/**
+ * Signs with keys of the folder until the root keys of all `roots` have signed often enough. Returns the
+ * failures of keys that could not sign.
+ */
 async function signRoot(
   opened: Opened<'root'>,
   signers: readonly Signer[],
@@ -130,7 +138,10 @@ async function signRoot(
   return { opened: now, missing: missing.length > 0 ? [...missing, ...failures] : [] };
 }
 
-/** Makes the keys of all roles and root 1, whole or not at all. Throws badInput where there are some. */
+/**
+ * Makes the keys of all roles and root 1, whole or not at all.
+ * @throws badInput if there are keys already
+ */
 export async function makeSigningKeys(
   folder: string,
   plan: SigningPlan,
@@ -190,11 +201,14 @@ export async function makeSigningKeys(
   }
 }
 
-/** Which keys of a role are replaced, and by what. */
+/** The keys of a role that are replaced, and the new ones. */
 export interface Rotation {
-  /** Names (`root-2`) or fingerprints of the keys that go; undefined: all of the role. Empty: none, only a new date. */
+  /**
+   * Names (`root-2`) or fingerprints of the keys that go; undefined: all of the role. Empty: none, the root
+   * only gets a new date.
+   */
   readonly replace?: readonly string[] | undefined;
-  /** Public halves for the new keys, instead of making them. */
+  /** Public halves of the new keys, if they are not to be made. */
   readonly given?: readonly string[];
   readonly now?: number;
 }
@@ -202,7 +216,7 @@ export interface Rotation {
 /** The new root, and whether it is in force. */
 export interface Rotated {
   readonly root: Root;
-  /** What signatures the new root lacks; while it lacks some it is in `root-next.json`. */
+  /** The missing signatures of the new root. As long as some are missing, it stays in `root-next.json`. */
   readonly missing: readonly string[];
 }
 
@@ -228,8 +242,8 @@ function replacedKeys(
 }
 
 /**
- * Replaces keys of a role: root N + 1, signed by the root keys of N and by its own. What is in place stays until
- * the new root has all signatures; keys that are no longer of use move to `retired/`.
+ * Replaces keys of a role: root N + 1 is signed by the root keys of N and by its own. The present root stays
+ * in force until the new one has all signatures. Replaced keys then move to `retired/`.
  */
 export async function rotateKeys(folder: string, role: RoleName, rotation: Rotation = {}): Promise<Rotated> {
   const { replace, given = [], now = Date.now() } = rotation;
@@ -237,7 +251,7 @@ export async function rotateKeys(folder: string, role: RoleName, rotation: Rotat
   if (existsSync(join(folder, NEXT)))
     throw badInput('a new root waits for its signatures already', {
       where: join(folder, NEXT),
-      hint: './draisine keys sign where the other root keys are, or remove that file',
+      hint: 'run ./draisine keys sign on the machine with the other root keys, or remove that file',
     });
   const before = await signersIn(folder);
   const gone = replacedKeys(role, old, before, replace);
@@ -270,7 +284,7 @@ export async function rotateKeys(folder: string, role: RoleName, rotation: Rotat
   );
 }
 
-/** Signs a root that waits in the folder with the keys that are here. */
+/** Signs the unfinished root of the folder with the keys on this machine. */
 export async function signNextRoot(folder: string): Promise<Rotated> {
   const { value: old } = await readOwnRoot(folder);
   const path = join(folder, NEXT);
@@ -300,7 +314,7 @@ async function completeRoot(folder: string, next: Opened<'root'>, old: Root): Pr
   return { root: next.value, missing: [] };
 }
 
-/** The highest number that a key of the role ever had here. */
+/** The highest number that a key of the role has had in this folder. */
 async function highestNumber(folder: string, role: RoleName): Promise<number> {
   const retired = join(folder, 'retired');
   const names = [...(await readdir(folder)), ...(existsSync(retired) ? await readdir(retired) : [])];
@@ -308,7 +322,10 @@ async function highestNumber(folder: string, role: RoleName): Promise<number> {
   return Math.max(0, ...numbers.map(Number));
 }
 
-/** The keys of a role that this machine may sign with: `given` ones (private or .pub), else those of the folder. */
+/**
+ * The keys of a role with which this machine may sign: the `given` ones (private or .pub), else those of the
+ * folder.
+ */
 export async function signersFor(
   role: RoleName,
   root: Root,
@@ -319,14 +336,14 @@ export async function signersFor(
   const all = given.length > 0 ? named : await signersIn(folder);
   for (const { id, key } of named)
     if (!root.roles[role].keys.includes(id))
-      throw badInput(`this key is none of the role ${role}`, {
+      throw badInput(`this key does not belong to the role ${role}`, {
         where: `${key} (${id})`,
         hint: `root ${root.number} has: ${root.roles[role].keys.join(', ')}`,
       });
   return all.filter(({ id }) => root.roles[role].keys.includes(id));
 }
 
-/** A key that the user names: the private file with its `.pub` beside it, or the `.pub` of an agent's. */
+/** A key that the user names: a private file with its `.pub` beside it, or the `.pub` of an agent's key. */
 async function namedSigner(path: string): Promise<Signer> {
   const file = path.endsWith('.pub') ? path : `${path}.pub`;
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {

@@ -4,14 +4,14 @@ import type { Place } from './place.ts';
 import { readText } from './place.ts';
 import { checkSigned, type Opened, openEnvelope } from './trust/envelope.ts';
 
-/** A release as it lies in a place: read, and its signatures checked unless there is no root to check them with. */
+/** A release in a place. Its signatures are checked only if there is a root to check them with. */
 export interface LocatedRelease extends Opened<'release'> {
   readonly place: Place;
   /** The bytes of release.json. */
   readonly text: string;
 }
 
-/** Reads release.json of a place. Its signatures are not checked: that is `checkReleaseTrust`. */
+/** Reads release.json of a place. `checkReleaseTrust` checks its signatures. */
 export async function readRelease(place: Place): Promise<LocatedRelease> {
   const text = await readText(
     place,
@@ -21,18 +21,23 @@ export async function readRelease(place: Place): Promise<LocatedRelease> {
   return { place, text, ...(await openEnvelope('release', text, place.at('release.json'))) };
 }
 
-/** Throws unless enough release keys of `root` have signed, and that root is new enough for the release. */
+/**
+ * Checks that enough release keys of `root` have signed, and that the root is new enough for the release.
+ * @throws if not
+ */
 export async function checkReleaseTrust(release: LocatedRelease, root: Root): Promise<void> {
   const { value, where } = release;
   if ((value.root ?? 1) > root.number)
-    throw badInput(`the release needs root ${value.root}, this is root ${root.number}`, {
+    throw badInput(`the release needs root ${value.root} or a later one, this is root ${root.number}`, {
       where,
       hint: 'take the newer root.json: --root FILE',
     });
   await checkSigned(release, 'release', root);
 }
 
-/** What is wrong with the files of a release: one line each. `extra`: a file that the release does not name is wrong. */
+/**
+ * The faults of a release's files, one line each. `extra`: a file that the release does not name is a fault.
+ */
 export async function fileFaults({ place, value }: LocatedRelease): Promise<string[]> {
   const faults: string[] = [];
   for (const [name, wanted] of filesOf(value)) {
@@ -52,17 +57,20 @@ export function filesOf(release: Release): [string, ReleaseFile][] {
   );
 }
 
-/** Throws a Failure that names every file that is not what the release says. */
+/**
+ * Checks all files of a release.
+ * @throws Failure that names every wrong file
+ */
 export async function checkFiles(release: LocatedRelease): Promise<void> {
   const faults = await fileFaults(release);
   if (faults.length === 0) return;
-  throw new Failure(`the release is not whole: ${faults.join('\n       ')}`, {
+  throw new Failure(`the release is damaged: ${faults.join('\n       ')}`, {
     where: release.place.where,
     hint: 'fetch or build it again',
   });
 }
 
-/** What differs between a release and the same one built again: one line each. */
+/** The differences between a release and a second build of it, one line each. */
 export function rebuildFaults(release: Release, rebuilt: Release): string[] {
   const [before, after] = [new Map(filesOf(release)), new Map(filesOf(rebuilt))];
   const faults = [...new Set([...before.keys(), ...after.keys()])].sort().flatMap((name) => {
@@ -70,10 +78,8 @@ export function rebuildFaults(release: Release, rebuilt: Release): string[] {
     if (!a || !b) return [`${name} is ${a ? 'not made any more' : 'new'}`];
     return a.sha256 === b.sha256
       ? []
-      : [`${name} comes out as SHA-256 ${b.sha256}, released was ${a.sha256}`];
+      : [`${name} has SHA-256 ${b.sha256} now, the released one has ${a.sha256}`];
   });
   const rest = ({ files: _files, ...others }: Release) => JSON.stringify(others);
-  return faults.length === 0 && rest(release) !== rest(rebuilt)
-    ? ['release.json itself comes out otherwise']
-    : faults;
+  return faults.length === 0 && rest(release) !== rest(rebuilt) ? ['release.json itself differs'] : faults;
 }

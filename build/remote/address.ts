@@ -3,7 +3,10 @@ import type { Sha256 } from '../../sdk/lib/files.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The base URL of the remote store, `DRAISINE_REMOTE`, without a slash at its end; undefined: there is none. */
+/**
+ * The base URL of the remote store, `DRAISINE_REMOTE`, without a slash at its end; undefined if there is
+ * none.
+ */
 export function remoteBase(environment: Environment = process.env): string | undefined {
   const { DRAISINE_REMOTE: base } = environment;
   if (base === undefined || base === '') return undefined;
@@ -14,7 +17,7 @@ export function remoteBase(environment: Environment = process.env): string | und
   return base.replace(/\/+$/, '');
 }
 
-/** Below the base: content by SHA-256, sharded as in the local store. */
+/** The path of a content below the base, by SHA-256, sharded as in the local store. */
 export function blobName(digest: Sha256): string {
   return `blobs/${digest.slice(0, 2)}/${digest}`;
 }
@@ -24,7 +27,7 @@ export function actionName(key: Sha256): string {
   return `actions/${key.slice(0, 2)}/${key}`;
 }
 
-/** Where the remote store would have some content; undefined when DRAISINE_REMOTE names no store. */
+/** The URL of a content in the remote store; undefined if DRAISINE_REMOTE names no store. */
 export function remoteBlobUrl(digest: Sha256, environment: Environment = process.env): string | undefined {
   const base = remoteBase(environment);
   return base === undefined ? undefined : `${base}/${blobName(digest)}`;

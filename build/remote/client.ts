@@ -11,10 +11,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** A server that keeps files by name: plain HTTP with GET, HEAD and PUT (RFC 9110), or S3 with signed requests. */
 export interface RemoteClient {
   readonly base: string;
-  /** The body of a file; undefined when it is not there. */
+  /** The body of a file; undefined if it does not exist. */
   get(name: string): Promise<Readable | undefined>;
   has(name: string): Promise<boolean>;
-  /** Puts a file there. `size` in bytes. */
+  /** Uploads a file. `size` in bytes. */
   put(
     name: string,
     content: { readonly path: string; readonly size: number; readonly sha256: Sha256 },
@@ -22,8 +22,9 @@ export interface RemoteClient {
 }
 
 /**
- * A client for `base`. With AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY every request is signed (AWS Signature
- * Version 4, region AWS_REGION or us-east-1); with DRAISINE_REMOTE_TOKEN it carries that as a bearer token.
+ * A client for `base`. With AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY every request is signed (AWS
+ * Signature Version 4, region AWS_REGION or us-east-1). With DRAISINE_REMOTE_TOKEN every request has a bearer
+ * token.
  */
 export function remoteClient(base: string, environment: Environment = process.env): RemoteClient {
   const headersFor = signer(environment);
@@ -31,7 +32,7 @@ export function remoteClient(base: string, environment: Environment = process.en
     const url = `${base}/${name}`;
     try {
       const headers = { ...(await headersFor(method, url, digest)), ...(more.headers as object) };
-      const { fetch } = await import('undici'); // a build without a remote store does without
+      const { fetch } = await import('undici'); // loaded late: a build without a remote store does not need it
       return await fetch(url, { ...more, method, headers, dispatcher: await connections() });
     } catch (cause) {
       const reason =
@@ -49,7 +50,7 @@ export function remoteClient(base: string, environment: Environment = process.en
       hint:
         status === 401 || status === 403
           ? 'give the credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or DRAISINE_REMOTE_TOKEN'
-          : 'look at the log of that server',
+          : 'see the log of that server',
     });
   return {
     base,
@@ -77,7 +78,7 @@ export function remoteClient(base: string, environment: Environment = process.en
   };
 }
 
-/** SHA-256 of nothing: the payload of GET and HEAD. */
+/** SHA-256 of zero bytes: the payload of GET and HEAD. */
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 function signer(

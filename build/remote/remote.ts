@@ -18,24 +18,25 @@ import { actionName, blobName, remoteBase } from './address.ts';
 import { type RemoteClient, remoteClient } from './client.ts';
 
 /*
- * A store that others filled: what a farm built, everyone fetches. Content comes by its SHA-256 and is checked. What an
- * action made is a claim, so it counts only when a key in `store.pub` has signed it.
+ * A store that other builds have filled: all machines fetch the outputs of a build farm. Content is named by
+ * its SHA-256, and is checked.
+ * The record of an action is a claim about its output. It counts only if a key in `store.pub` has signed it.
  */
 
 const NAMESPACE = 'draisine-store';
-/** Records and programs that check signatures at once. */
+/** Number of records, and of programs checking signatures, at once. */
 const AT_ONCE = 8;
 const RECORD_LIMIT = 1 << 20;
 
-/** The remote store, as a build asks it. */
+/** The remote store in the form that a build needs. */
 export interface Remote {
-  /** What an action made, after whoever holds a trusted key; undefined when the store does not know. */
+  /** The output of an action, signed by a trusted key; undefined if the store has no record of it. */
   record(action: Action): Promise<ActionRecord | undefined>;
-  /** Brings content into the local store; false when the remote store does not have it, or has other bytes. */
+  /** Fetches content into the local store; false if the remote store does not have it, or has other bytes. */
   fetchBlob(store: Store, digest: Sha256): Promise<boolean>;
 }
 
-/** The remote store of the environment; undefined: there is none. */
+/** The remote store of the environment; undefined if there is none. */
 export async function openRemote(): Promise<Remote | undefined> {
   const base = remoteBase();
   if (base === undefined) return undefined;
@@ -53,7 +54,10 @@ export async function trustedKeys(folder: string): Promise<string[]> {
   return lines.map((line) => publicKey(line, path));
 }
 
-/** A store that fails is left alone for the rest of the build, with one warning: what it has can be made here too. */
+/**
+ * After a failure the store is not asked any more during this build, with one warning: its outputs can be
+ * made here as well.
+ */
 export function makeRemote(client: RemoteClient, trusted: readonly string[]): Remote {
   const slots = makeSlots(AT_ONCE);
   let failed = false;
@@ -153,7 +157,7 @@ async function fetchRemoteBlob(client: RemoteClient, store: Store, digest: Sha25
   }
 }
 
-/** What a push has sent; what was there already does not count. */
+/** The result of a push. Content that was there already does not count. */
 export interface Pushed {
   readonly records: number;
   readonly blobs: number;
@@ -162,8 +166,8 @@ export interface Pushed {
 }
 
 /**
- * Brings what a build made to the remote store, signed with the private key `store` of the keys' folder: first the
- * content, then the record that speaks of it. What is there already is not sent again.
+ * Pushes the outputs of a build to the remote store: first the content, then the record of it, signed with
+ * the private key `store` of the keys' folder. Existing content is not sent again.
  */
 export async function pushAll(
   client: RemoteClient,
@@ -175,7 +179,7 @@ export async function pushAll(
   if (!existsSync(`${key}.pub`))
     throw badInput('there is no key to sign records of the store with', {
       where: key,
-      hint: 'make it: ssh-keygen -t ed25519 -N "" -f that path; and give its .pub to whoever shall fetch',
+      hint: 'make it: ssh-keygen -t ed25519 -N "" -f that path; add its .pub to store.pub of the machines that fetch',
     });
   const signer = publicKey(await readFile(`${key}.pub`, 'utf8'), `${key}.pub`);
   const scratch = await mkdtemp(join(tmpdir(), 'draisine-push-'));
@@ -195,7 +199,7 @@ export async function pushAll(
           if (await client.has(actionName(action.key))) return;
           const digests = [...(record.kind === 'file' ? [record.digest] : []), ...record.refs];
           const all = await Promise.all(digests.map(blob));
-          if (all.includes(false)) return; // not in the local store any more: others make it themselves
+          if (all.includes(false)) return; // Missing in the local store by now: other machines make it themselves.
           const signed = JSON.stringify({ ...record, key: action.key });
           const sshsig = await signText(signed, NAMESPACE, key);
           const text = JSON.stringify({ signed, signatures: [{ key: fingerprint(signer), sshsig }] });

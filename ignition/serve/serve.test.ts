@@ -255,7 +255,7 @@ describe('wrong usage', () => {
     [['--http-only', '--dhcp', '10.0.0.1,10.0.0.2'], /exclude each other/],
     [['--http-only', '--args', 'a && reboot'], /not kernel arguments/],
     [['--http-only', '--ca', '/nonexistent'], /cannot read the certificate/],
-    [['nosuch', '--http-only'], /nosuch is no manifest/],
+    [['nosuch', '--http-only'], /nosuch is neither a manifest/],
   ] as const)
     test(args.join(' ') || 'nothing', async () => {
       const { code, said } = await run(...args);

@@ -17,7 +17,7 @@ import { publishFolder, publishText } from './files.ts';
 import { whilePublishing } from './lock.ts';
 import type { BoxReports } from './rules.ts';
 
-/** A folder of releases and channels that is being edited: the lock is held, the roots are checked. */
+/** A folder of releases and channels during an edit: the lock is held, and the roots are checked. */
 export interface Base {
   readonly folder: string;
   readonly root: Root;
@@ -27,7 +27,7 @@ export interface Base {
   readonly now: number;
 }
 
-/** Which folder of channels is edited, with which keys, and when. */
+/** The folder of channels, the keys, and the time of the edit. */
 export interface EditOptions {
   readonly folder: string;
   readonly keys: string;
@@ -41,7 +41,7 @@ async function textOf(path: string): Promise<string | undefined> {
   });
 }
 
-/** Edits a folder of channels while nobody else does. Its root.json becomes the newest one that the keys have. */
+/** Edits a folder of channels under its lock. The folder's root.json becomes the newest one of the keys. */
 export async function edit<T>(options: EditOptions, work: (base: Base) => Promise<T>): Promise<T> {
   const { folder, keys, now = Date.now() } = options;
   const own = await readOwnRoot(keys);
@@ -54,7 +54,10 @@ export async function edit<T>(options: EditOptions, work: (base: Base) => Promis
   });
 }
 
-/** Brings root.json, and each root before it as root.N.json, to the folder. Throws when what is there is none before it. */
+/**
+ * Brings root.json to the folder, and each earlier root as root.N.json.
+ * @throws if the folder's root is not an earlier one
+ */
 async function publishRoots(folder: string, keys: string, own: Opened<'root'>): Promise<void> {
   const path = join(folder, 'root.json');
   const text = await textOf(path);
@@ -102,7 +105,7 @@ export async function channelsOf(folder: string, image: string): Promise<string[
     .sort(byteOrder);
 }
 
-/** The image that is meant: the one named, else the only one there. */
+/** The image with the given name; without a name, the only one there. */
 export async function imageOf(folder: string, named: string | undefined): Promise<string> {
   const images = await imagesOf(folder);
   const found = named ?? (images.length === 1 ? images[0] : undefined);
@@ -114,8 +117,8 @@ export async function imageOf(folder: string, named: string | undefined): Promis
 }
 
 /**
- * A channel file as it is published, its signature checked. One that only a key of an older root has signed counts too,
- * with a warning: after a rotation the next edit signs it anew.
+ * A published channel file, with its signature checked. A signature by a key of an older root counts, with a
+ * warning: after a rotation the next edit signs the file anew.
  */
 export async function readChannel(
   base: Base,
@@ -156,7 +159,10 @@ async function olderRoot(base: Base, opened: Opened<'channel'>): Promise<number 
   return undefined;
 }
 
-/** The channel that must be there. */
+/**
+ * An existing channel.
+ * @throws badInput if there is none
+ */
 export async function needChannel(base: Base, image: string, channel: string): Promise<Opened<'channel'>> {
   const found = await readChannel(base, image, channel);
   if (found) return found;
@@ -184,12 +190,12 @@ async function sign(base: Base, text: string): Promise<Envelope> {
     [`no channel key here can sign (namespace ${NAMESPACES.channel})`, ...failures].join('\n       '),
     {
       where: base.keys,
-      hint: 'bring the channel key here, or replace a lost one: ./draisine keys rotate channel',
+      hint: 'bring the channel key to this machine, or replace a lost one: ./draisine keys rotate channel',
     },
   );
 }
 
-/** Signs and publishes a channel file, atomically. What is read back must be what boxes would accept. */
+/** Signs and publishes a channel file, atomically. Boxes must accept the file that is read back. */
 export async function writeChannel(base: Base, channel: Channel): Promise<void> {
   const path = join(base.folder, channel.image, `${channel.channel}.json`);
   const text = formatEnvelope(await sign(base, `${JSON.stringify(channel, null, 2)}\n`));
@@ -198,7 +204,7 @@ export async function writeChannel(base: Base, channel: Channel): Promise<void> 
   await publishText(path, text, await textOf(path));
 }
 
-/** Where a version of an image lies in a folder of channels. */
+/** The path of a version of an image in a folder of channels. */
 export function releasePath(base: { readonly folder: string }, image: string, version: string): string {
   return join(base.folder, image, 'releases', version);
 }
@@ -206,14 +212,14 @@ export function releasePath(base: { readonly folder: string }, image: string, ve
 /** A release in a folder of channels. */
 export interface Published {
   readonly version: string;
-  /** SHA-256 of release.json as it is served. */
+  /** SHA-256 of the published release.json. */
   readonly digest: string;
   readonly release: LocatedRelease;
-  /** Bytes that were copied; 0: it was there. */
+  /** Bytes that were copied; 0 if the release was there. */
   readonly moved: number;
 }
 
-/** A release that is published; its signatures are checked, its files are not read. */
+/** A published release. Its signatures are checked, its files are not read. */
 export async function publishedRelease(base: Base, image: string, version: string): Promise<Published> {
   if (!isVersion(version)) throw badInput(`${version} is neither a version nor the folder of a release`);
   const release = await readRelease(placeOf(releasePath(base, image, version)));
@@ -222,8 +228,8 @@ export async function publishedRelease(base: Base, image: string, version: strin
 }
 
 /**
- * Publishes the release of a folder under its version, whole or not at all. The same release again moves nothing;
- * other bytes under a published version are refused.
+ * Publishes the release of a folder under its version, whole or not at all. A release that is there already
+ * is not copied. Other bytes under a published version are refused.
  */
 export async function publishRelease(base: Base, from: string): Promise<Published> {
   const release = await readRelease(placeOf(from));
@@ -235,7 +241,7 @@ export async function publishRelease(base: Base, from: string): Promise<Publishe
     if (there.release.envelope.signed === release.envelope.signed) return await withReport(base, from, there);
     throw badInput(`version ${version} of ${image} is published already, with other bytes`, {
       where: to,
-      hint: 'what is published never changes: release it with a higher version',
+      hint: 'a published release never changes: release it with a higher version',
     });
   }
   await checkFiles(release);
@@ -249,12 +255,12 @@ async function reportFiles(from: string): Promise<string[]> {
   return names.filter((name) => existsSync(join(from, name)));
 }
 
-/** A report that came after its release was published. */
+/** Publishes a report for a release that is published already. */
 async function withReport(base: Base, from: string, published: Published): Promise<Published> {
   const to = releasePath(base, published.release.value.image, published.version);
   const files = await reportFiles(from);
   let moved = 0;
-  // The results first: a report without them would not be read.
+  // The results come first: a report without them would not be read.
   for (const file of files.reverse()) {
     const text = await readFile(join(from, file), 'utf8');
     await mkdir(join(to, 'report'), { recursive: true });
@@ -263,7 +269,10 @@ async function withReport(base: Base, from: string, published: Published): Promi
   return { ...published, moved };
 }
 
-/** The signed test report beside a release; undefined when there is none. Throws for one that is not to be believed. */
+/**
+ * The signed test report beside a release; undefined if there is none.
+ * @throws if it cannot be trusted
+ */
 export async function readReport(
   base: Base,
   image: string,
@@ -278,11 +287,11 @@ export async function readReport(
   const results = join(folder, 'report/results.json');
   const digest = existsSync(results) ? await sha256File(results) : 'none';
   if (digest !== opened.value.results)
-    throw badInput('the test results are not those that the report was signed with', { where: results });
+    throw badInput('the test results are not those of the signed report', { where: results });
   return opened.value;
 }
 
-/** What boxes reported, when somebody collects it. */
+/** The reports of boxes, if somebody collects them. */
 export async function readBoxes(base: Base, image: string, version: string): Promise<BoxReports | undefined> {
   const path = join(releasePath(base, image, version), 'report/boxes.json');
   const text = await textOf(path);
@@ -292,7 +301,7 @@ export async function readBoxes(base: Base, image: string, version: string): Pro
   throw badInput('the reports of boxes must be {"committed": N, "rejected": N}', { where: path });
 }
 
-/** Versions that are published, oldest first. */
+/** Published versions, oldest first. */
 export async function versionsOf(folder: string, image: string): Promise<string[]> {
   const releases = join(folder, image, 'releases');
   if (!existsSync(releases)) return [];

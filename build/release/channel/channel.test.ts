@@ -233,7 +233,9 @@ test('promotion: a green report of these very bytes, and time; else --force, whi
   assert.equal(channels[0]?.rollout?.hours, 24);
   assert.equal(channels[0]?.forced, undefined);
   assert.deepEqual((await promote(w.at(31), 'alpha', 'beta')).channels, [], 'it is there');
-  await assert.rejects(setChannel(w.at(31), 'stable', '2026.1129.0'), { message: /takes what was in beta/ });
+  await assert.rejects(setChannel(w.at(31), 'stable', '2026.1129.0'), {
+    message: /takes releases from beta/,
+  });
   await promote(w.at(31), 'beta', 'stable', { force: 'CVE-2026-1' });
   const { forced } = await w.channel('stable');
   assert.equal(forced?.reason, 'CVE-2026-1');
@@ -344,7 +346,7 @@ test('lts: a release from a branch is set, or promoted, when it has nothing but 
   await addReport(w, same);
   await setChannel(w.at(), 'lts', same);
   assert.equal((await w.channel('lts')).forced, undefined);
-  await assert.rejects(setChannel(w.at(), 'beta', same), { message: /beta takes what was in alpha/ });
+  await assert.rejects(setChannel(w.at(), 'beta', same), { message: /beta takes releases from alpha/ });
 });
 
 test('halt, resume, withdraw: each costs one signature, and the serial rises', async (t) => {
@@ -436,7 +438,7 @@ test('two publishers: the second loses and changes nothing; one that was killed 
     const before = snapshot(w.base);
     await assert.rejects(setChannel(w.at(), 'alpha', release), {
       exitCode: 1,
-      message: /somebody else is publishing there: process \d+ of /,
+      message: /another process is publishing there: process \d+ of /,
     });
     assert.deepEqual(snapshot(w.base), before);
   });

@@ -40,24 +40,29 @@ import {
   withdraw,
 } from './rules.ts';
 
-/** What a verb of `channel` did: the channel files that it wrote, and the bytes of a release that it copied. */
+/**
+ * The outcome of a verb of `channel`: the channel files that it wrote, and the bytes of a release that it
+ * copied.
+ */
 export interface Edited {
   readonly channels: readonly Channel[];
   readonly moved: number;
 }
 
-/** Which folder of channels, and which image of it; default: the only one. */
+/** The folder of channels, and one of its images; default: the only one. */
 export type Where = EditOptions & { readonly image?: string };
 
 const ORDER = Object.keys(POLICIES);
 
-/** `channel init`: makes the folder and the channels of an image that are not there yet; with a policy, changes it. */
+/**
+ * `channel init` makes the folder, and the missing channels of an image. With a policy it changes the policy.
+ */
 export async function initChannels(
   where: EditOptions & { readonly image: string },
   names: readonly string[],
   policy: Policy | undefined,
 ): Promise<Edited> {
-  await readOwnRoot(where.keys); // before a folder is made
+  await readOwnRoot(where.keys); // checked before the folder is made
   try {
     await mkdir(where.folder, { recursive: true });
   } catch (error) {
@@ -79,17 +84,20 @@ export async function initChannels(
   });
 }
 
-/** How a release comes to a channel. */
+/** Options for putting a release on a channel. */
 export interface SetOptions {
   readonly hours?: number;
   /** Milliseconds since 1970. */
   readonly begins?: number;
   readonly barrier?: boolean;
-  /** Why it comes here although a rule refuses it. */
+  /** The reason for overruling the rules. */
   readonly force?: string;
 }
 
-/** For a channel of security fixes: what the release has changed besides them. The first release of a channel is free. */
+/**
+ * For a channel of security fixes: the other changes of the release. The first release of a channel may have
+ * any.
+ */
 async function besidesFixes(base: Base, channel: Channel, { release }: Published): Promise<string[]> {
   const { policy, image, version } = channel;
   if (!policy?.security || version === undefined || version === release.value.version) return [];
@@ -107,7 +115,10 @@ async function candidateFor(base: Base, to: Channel, published: Published): Prom
   };
 }
 
-/** `channel set CHANNEL RELEASE`: publishes the release of a folder (or takes a published version) and puts it there. */
+/**
+ * `channel set CHANNEL RELEASE` publishes the release of a folder (or takes a published version) and puts it
+ * on the channel.
+ */
 export async function setChannel(
   where: Where,
   name: string,
@@ -122,12 +133,12 @@ export async function setChannel(
     const { value } = await needChannel(base, published.release.value.image, name);
     const { from: lower, security } = value.policy ?? {};
     const isNew = value.version !== published.version;
-    // Security fixes come from a branch of the lock, whose releases are in no lower channel.
+    // Security fixes come from a branch of the lock. Its releases are in no lower channel.
     const refused = security
       ? releaseObjections(await candidateFor(base, value, published))
       : lower === undefined
         ? []
-        : [`${name} takes what was in ${lower}: channel promote ${lower} ${name}`];
+        : [`${name} takes releases from ${lower}: channel promote ${lower} ${name}`];
     if (isNew) refuseUnless(options.force, refused, name);
     const next = place(
       value,
@@ -158,7 +169,7 @@ function refuseUnless(force: string | undefined, refused: readonly string[], whe
   if (refused.length === 0 || force !== undefined) return;
   throw new Failure(`not promoted: ${refused.join('\n       ')}`, {
     where: `channel ${where}`,
-    hint: 'mend that; or --force REASON, which then stands in the channel file',
+    hint: 'mend that, or add --force REASON; the channel file will have the reason',
   });
 }
 
@@ -181,7 +192,7 @@ export async function promote(
     if (published.digest !== source.release)
       throw badInput(`release.json of ${source.version} is not the one that ${from} names`, {
         where: published.release.where,
-        hint: 'put it back: what is published never changes',
+        hint: 'restore it: a published release never changes',
       });
     const candidate = await candidateFor(base, target, published);
     const refused = objections({ ...candidate, from: source }, base.now);
@@ -196,7 +207,7 @@ export async function promote(
   });
 }
 
-/** Changes some channels of an image; `change` returns undefined for one that stays as it is. */
+/** Changes some channels of an image. `change` returns undefined for a channel that stays as it is. */
 async function changeAll(
   base: Base,
   image: string,
@@ -231,7 +242,7 @@ export async function resumeChannel(where: Where, name: string): Promise<Edited>
   });
 }
 
-/** `channel withdraw VERSION REASON`: in every channel of the image. */
+/** `channel withdraw VERSION REASON` withdraws a version in every channel of the image. */
 export async function withdrawRelease(where: Where, version: string, reason: string): Promise<Edited> {
   return await edit(where, async (base) => {
     const image = await imageOf(base.folder, where.image);
@@ -247,7 +258,10 @@ export async function withdrawRelease(where: Where, version: string, reason: str
   });
 }
 
-/** `channel refresh`: renews the channel files that have less than half of their time left, and those of a replaced key. */
+/**
+ * `channel refresh` renews channel files with less than half of their time left, and those signed by a
+ * replaced key.
+ */
 export async function refreshChannels(where: Where, always: boolean): Promise<Edited> {
   return await edit(where, async (base) => {
     const images = where.image === undefined ? await imagesOf(base.folder) : [where.image];
@@ -272,7 +286,10 @@ export async function refreshChannels(where: Where, always: boolean): Promise<Ed
   });
 }
 
-/** The versions that `channel prune` may remove: all but those that a channel names and the newest `keep` ones. */
+/**
+ * The versions that `channel prune` may remove: all but those that a channel names and the newest `keep`
+ * ones.
+ */
 export function prunable(versions: readonly string[], channels: readonly Channel[], keep: number): string[] {
   const named = new Set(
     channels.flatMap(({ version, barriers }) => [version, ...barriers.map((each) => each.version)]),
@@ -280,7 +297,9 @@ export function prunable(versions: readonly string[], channels: readonly Channel
   return versions.slice(0, Math.max(0, versions.length - keep)).filter((version) => !named.has(version));
 }
 
-/** `channel prune`: removes releases that no channel names and that are not among the newest. Returns their versions. */
+/**
+ * `channel prune` removes releases that no channel names, except for the newest ones. Returns their versions.
+ */
 export async function pruneReleases(where: Where, keep: number): Promise<readonly string[]> {
   return await edit(where, async (base) => {
     const image = await imageOf(base.folder, where.image);

@@ -4,16 +4,19 @@ import { dirname, join } from 'node:path';
 import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
 import { temporaryName, writeAtomic } from '../../../sdk/lib/files.ts';
 
-/** Writing into a folder that is being served: what is there stays as it was until the new is whole, on the disk too. */
+/**
+ * Writes into a folder that is being served: the old content stays until the new content is whole, and on the
+ * disk.
+ */
 
-/** A system error where something is published, as the user can act on it; any other error as it is. */
+/** A system error at publishing, with a hint; any other error unchanged. */
 export function publishFailure(path: string, error: unknown): unknown {
   const code = errorCode(error);
   if (error instanceof Failure || !(error instanceof Error) || code === undefined) return error;
   const hint =
     code === 'ENOSPC' || code === 'EDQUOT'
-      ? 'make room there and try again: what was published before is still served'
-      : 'make it a folder that you may write to; what was published before is still served';
+      ? 'make room there and try again; the releases of before are still served'
+      : 'make it a folder that you may write to; the releases of before are still served';
   return new Failure(`cannot publish: ${error.message}`, { where: path, hint, cause: error });
 }
 
@@ -27,7 +30,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes a file that does not exist yet, with its content at once; false when there is one. */
+/** Makes a new file with its content, atomically; false if the file exists. */
 export async function linkNew(path: string, text: string): Promise<boolean> {
   const temporary = temporaryName(path);
   try {
@@ -42,7 +45,7 @@ export async function linkNew(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Replaces a file; false, and nothing is touched, when it has this text already. */
+/** Replaces a file. False, without a write, if it has this text already. */
 export async function publishText(path: string, text: string, now: string | undefined): Promise<boolean> {
   if (now === text) return false;
   try {
@@ -68,7 +71,9 @@ async function copyDurably(from: string, to: string): Promise<void> {
   }
 }
 
-/** Puts copies of some files (paths below `from`) at `to`, a folder that appears whole. Returns the bytes moved. */
+/**
+ * Copies some files (paths below `from`) to `to`, a folder that appears whole. Returns the number of bytes.
+ */
 export async function publishFolder(from: string, to: string, files: readonly string[]): Promise<number> {
   const temporary = temporaryName(to);
   let bytes = 0;
@@ -91,7 +96,10 @@ export async function publishFolder(from: string, to: string, files: readonly st
   return bytes;
 }
 
-/** Removes what killed publishers left of copies to this path: nobody else is at work, the caller holds the lock. */
+/**
+ * Removes the partial copies that killed publishers left for this path. The caller holds the lock, so no
+ * other publisher runs.
+ */
 async function sweep(to: string): Promise<void> {
   const folder = dirname(to);
   await mkdir(folder, { recursive: true });
@@ -99,7 +107,7 @@ async function sweep(to: string): Promise<void> {
     if (name.includes('.tmp-')) await rm(join(folder, name), { recursive: true, force: true });
 }
 
-/** Takes a folder away at once: what reads it meanwhile finds all or nothing under its name. */
+/** Removes a folder in one step: a reader finds the whole folder under its name, or nothing. */
 export async function removePublished(folder: string): Promise<void> {
   const aside = temporaryName(folder);
   try {

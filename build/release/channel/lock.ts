@@ -9,8 +9,10 @@ import { linkNew } from './files.ts';
 const LOCK = '.publishing.json';
 
 /**
- * Runs `work` while nobody else publishes in `base`. Whoever comes second fails at once and has changed nothing. A lock
- * whose process is gone is taken away; one of another machine only by hand, for nobody here can look.
+ * Runs `work` while no other process publishes in `base`. A second publisher fails at once and has changed
+ * nothing.
+ * The lock of a dead process is removed. A lock of another machine must be removed by hand, because its
+ * process cannot be checked from here.
  */
 export async function whilePublishing<T>(base: string, work: () => Promise<T>): Promise<T> {
   const path = join(base, LOCK);
@@ -26,9 +28,9 @@ export async function whilePublishing<T>(base: string, work: () => Promise<T>): 
       await takeAway(path, held);
       continue;
     }
-    throw new Failure(`somebody else is publishing there: ${describeOwner(held)}`, {
+    throw new Failure(`another process is publishing there: ${describeOwner(held)}`, {
       where: path,
-      hint: 'try again when they are done; if nobody is, remove that file',
+      hint: 'try again later; if no such process exists, remove that file',
     });
   }
   try {
@@ -38,7 +40,7 @@ export async function whilePublishing<T>(base: string, work: () => Promise<T>): 
   }
 }
 
-/** Removes a lock whose owner is gone, but not a fresh one that came in its place meanwhile. */
+/** Removes a lock whose owner is dead, but not a new lock that replaced it meanwhile. */
 async function takeAway(path: string, stale: string): Promise<void> {
   const aside = temporaryName(path);
   try {
@@ -56,7 +58,7 @@ function parseOwner(text: string): (Owner & { host?: string; user?: string }) | 
   try {
     return JSON.parse(text) as Owner;
   } catch {
-    return undefined; // no lock of ours: it stays until somebody looks at it
+    return undefined; // not one of our locks: it stays until a person looks at it
   }
 }
 

@@ -2,7 +2,10 @@ import { describeFailure } from '../../../sdk/lib/errors.ts';
 import { setQuiet } from '../../../sdk/lib/log.ts';
 import { setChannel } from './edit.ts';
 
-/** For channel.test.ts: puts a release on alpha, with the folder, the keys and the release given as arguments. */
+/**
+ * A program for channel.test.ts: puts a release on alpha. The arguments are the folder, the keys and the
+ * release.
+ */
 setQuiet(true);
 const [folder = '', keys = '', release = ''] = process.argv.slice(2);
 try {

@@ -4,13 +4,15 @@ import type { Channel, Policy, Release, TestReport } from '../format/types.ts';
 import { compareVersions } from '../format/version.ts';
 import { reportFaults } from '../report-faults.ts';
 
-/** What a channel file says next: values only. Times in milliseconds since 1970. */
+/** Computes the next channel file. Values only; times in milliseconds since 1970. */
 
 const HOUR_MS = 3_600_000;
-/** Boxes ask every four hours (packages/box/cli): a rollout that began at once would miss the first ones whose turn it is. */
+/**
+ * Boxes ask every four hours (packages/box/cli). If a rollout began at once, the first boxes would be late.
+ */
 const HEARD_MS = 4 * HOUR_MS;
 
-/** A time as signed files have it: ISO 8601 in UTC, whole seconds. */
+/** A time in the form of signed files: ISO 8601 in UTC, whole seconds. */
 function timeText(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
@@ -23,7 +25,7 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   lts: { from: 'stable', hours: 168, failed: 0.01, rollout: 168, security: true },
 };
 
-/** A channel without a release. Its serial is 0: `issue` makes the first file of it. */
+/** A channel without a release. Its serial is 0; `issue` makes its first file. */
 export function newChannel(image: string, channel: string, policy: Policy, now: number): Channel {
   return {
     ...{ format: 1, image, channel, serial: 0 },
@@ -31,7 +33,7 @@ export function newChannel(image: string, channel: string, policy: Policy, now: 
   };
 }
 
-/** The next file: its serial one higher, its dates new. */
+/** The next file: its serial is one higher, its dates are new. */
 export function issue(channel: Channel, now: number): Channel {
   return {
     ...channel,
@@ -41,23 +43,26 @@ export function issue(channel: Channel, now: number): Channel {
   };
 }
 
-/** A release, and how it comes to a channel. */
+/** A release, and options for putting it on a channel. */
 export interface Placement {
   readonly version: string;
   /** SHA-256 of its release.json as published. */
   readonly release: string;
   /** Hours that the rollout takes; default: the channel's policy. */
   readonly hours?: number;
-  /** When it begins; default: when every box has heard of it, or now when all take part at once. */
+  /**
+   * Begin of the rollout. Default: the time at which every box has read the file, or now if all boxes take
+   * part at once.
+   */
   readonly begins?: number;
-  /** Every box must run this release before a later one. */
+  /** Whether every box must run this release before a later one. */
   readonly barrier?: boolean;
   readonly forced?: { readonly reason: string; readonly refused: string };
 }
 
 /**
- * Puts a release on a channel; undefined when it is there. Throws badInput for a version that does not rise, or that
- * was withdrawn: nothing forces these.
+ * Puts a release on a channel; undefined if it is there.
+ * @throws badInput for a version that does not rise or was withdrawn: these rules cannot be overruled
  */
 export function place(channel: Channel, placement: Placement, now: number): Channel | undefined {
   const { version, release, barrier, forced } = placement;
@@ -70,7 +75,7 @@ export function place(channel: Channel, placement: Placement, now: number): Chan
     if (difference <= 0)
       throw badInput(`version ${version} does not rise: ${channel.channel} has ${channel.version}`, {
         where,
-        hint: 'boxes never go back: build what is to replace it with a higher version',
+        hint: 'boxes never go back: build the replacement with a higher version',
       });
   }
   const withdrawn = channel.withdrawn.find((each) => each.version === version);
@@ -92,24 +97,26 @@ export function place(channel: Channel, placement: Placement, now: number): Chan
   );
 }
 
-/** What boxes reported of a release: `report/boxes.json` beside it, as the owner of the channel collects it. */
+/**
+ * Reports of boxes on a release, in `report/boxes.json` beside it. The owner of the channel collects them.
+ */
 export interface BoxReports {
   readonly committed: number;
   readonly rejected: number;
 }
 
-/** All that decides about a promotion. */
+/** The inputs of a decision on a promotion. */
 export interface Candidate {
   readonly to: Channel;
   readonly release: Release;
-  /** Undefined: there is none. */
+  /** Undefined if there is none. */
   readonly report?: TestReport | undefined;
   readonly boxes?: BoxReports | undefined;
-  /** Changes against the release that the channel has that are no security fixes, one line each. */
+  /** Changes against the channel's present release that are not security fixes, one line each. */
   readonly besides?: readonly string[];
 }
 
-/** Why a release may not be promoted: one line each; none: it may. */
+/** Reasons against promoting a release, one line each. None: the release may be promoted. */
 export function objections(candidate: Candidate & { readonly from: Channel }, now: number): string[] {
   const { from, to } = candidate;
   const { from: lower, hours = 0 } = to.policy ?? {};
@@ -119,11 +126,11 @@ export function objections(candidate: Candidate & { readonly from: Channel }, no
   if (from.halted) found.push(`${from.channel} is halted: ${from.halted.reason}`);
   const age = (now - Date.parse(from.since ?? from.issued)) / HOUR_MS;
   if (age < hours)
-    found.push(`it has been in ${from.channel} for ${age.toFixed(1)} of the ${hours} hours it must be there`);
+    found.push(`it has been in ${from.channel} for ${age.toFixed(1)} of the required ${hours} hours`);
   return [...found, ...releaseObjections(candidate)];
 }
 
-/** Why a channel may not have a release, wherever it comes from: one line each. */
+/** Reasons against putting a release on a channel, wherever it comes from, one line each. */
 export function releaseObjections({ to, release, report, boxes, besides = [] }: Candidate): string[] {
   const { failed, security } = to.policy ?? {};
   const found: string[] = [];
@@ -139,20 +146,20 @@ export function releaseObjections({ to, release, report, boxes, besides = [] }: 
   return found;
 }
 
-/** Halts a channel; undefined when it is halted for this reason already. */
+/** Halts a channel; undefined if it is halted for this reason already. */
 export function halt(channel: Channel, reason: string, now: number): Channel | undefined {
   if (channel.halted?.reason === reason) return undefined;
   return issue({ ...channel, halted: { reason, since: timeText(now) } }, now);
 }
 
-/** Ends a halt; undefined when there is none. */
+/** Ends a halt; undefined if there is none. */
 export function resume(channel: Channel, now: number): Channel | undefined {
   if (!channel.halted) return undefined;
   const { halted: _halted, ...rest } = channel;
   return issue(rest, now);
 }
 
-/** Withdraws a version from a channel; undefined when it is withdrawn already. */
+/** Withdraws a version from a channel; undefined if it is withdrawn already. */
 export function withdraw(
   channel: Channel,
   version: string,
@@ -166,7 +173,7 @@ export function withdraw(
   );
 }
 
-/** The renewed file; undefined while it is good for more than half of its time. */
+/** The renewed file; undefined while more than half of its time is left. */
 export function refresh(channel: Channel, now: number, always: boolean): Channel | undefined {
   const left = Date.parse(channel.expires) - now;
   return always || left < (CHANNEL_SECONDS * 1000) / 2 ? issue(channel, now) : undefined;

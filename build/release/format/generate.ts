@@ -4,11 +4,11 @@ import { formats, readSchema } from './schemas.ts';
 
 const TYPES = new URL('types.ts', import.meta.url);
 
-/** types.ts, out of the schemas. */
+/** The text of types.ts, from the schemas. */
 export async function generateTypes(): Promise<string> {
   const parts: string[] = [];
   for (const name of formats) {
-    // The compiler writes into what it is given: each time a fresh one.
+    // The compiler changes its input, so it gets a fresh one each time.
     parts.push(await typesOf(await readSchema(name), name, true));
   }
   return `// Generated from the schemas beside it: npx tsx build/release/format/generate.ts. Do not edit.\n\n${parts.join('\n')}`;

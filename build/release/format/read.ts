@@ -27,7 +27,7 @@ const validators = new Map<FormatName, ValidateFunction>();
 async function validatorOf(name: FormatName): Promise<ValidateFunction> {
   let validator = validators.get(name);
   if (!validator) {
-    const { Ajv } = await import('ajv'); // most runs read no such file
+    const { Ajv } = await import('ajv'); // loaded late: most runs read no such file
     validator = new Ajv({ allErrors: false, strict: true }).compile((await readSchema(name)) as SchemaObject);
     validators.set(name, validator);
   }
@@ -35,8 +35,8 @@ async function validatorOf(name: FormatName): Promise<ValidateFunction> {
 }
 
 /**
- * Parses and checks one document against its schema. `where`: path or URL for errors. Throws badInput; for a format
- * number of a later Draisine with the advice to update.
+ * Parses a document and checks it against its schema. `where`: path or URL for errors.
+ * @throws badInput; for the format number of a later Draisine, with the hint to update
  */
 export async function parseFormat<N extends FormatName>(
   name: N,
@@ -44,7 +44,7 @@ export async function parseFormat<N extends FormatName>(
   where: string,
 ): Promise<Formats[N]> {
   const what = `the ${WHAT[name]}`;
-  const hint = 'it is damaged, or no such file; fetch or write it anew';
+  const hint = 'the file is damaged, or of another kind; fetch or write it again';
   const value = parseJson(text, what, where, hint);
   const { format } = (value ?? {}) as { format?: unknown };
   if (name !== 'envelope' && typeof format === 'number' && format !== FORMAT) {

@@ -8,7 +8,7 @@ const VERSION_LENGTH = 16;
 
 const VERSION = /^([0-9]{4})\.([1-9]|1[0-2])([0-9]{2})\.(0|[1-9][0-9]{0,5})$/;
 
-/** Why this is no version; undefined when it is one. */
+/** The fault of a text that is not a version; undefined for a version. */
 export function versionFault(text: string): string | undefined {
   if (text.length > VERSION_LENGTH) return `it has more than ${VERSION_LENGTH} characters`;
   const [, year, month, day] = VERSION.exec(text) ?? [];
@@ -23,7 +23,7 @@ export function isVersion(text: string): boolean {
   return versionFault(text) === undefined;
 }
 
-/** Negative when `a` is older than `b`, 0 when they are the same, else positive. Both are versions. */
+/** Compares two versions: negative if `a` is older than `b`, 0 if they are the same, else positive. */
 export function compareVersions(a: string, b: string): number {
   if (a === b) return 0;
   const [left, right] = [a.split('.'), b.split('.')];

@@ -4,15 +4,18 @@ import { NAMESPACES, type RoleName } from '../format/namespaces.ts';
 import { type Formats, parseFormat } from '../format/read.ts';
 import type { Envelope, Role, Root } from '../format/types.ts';
 
-/** What an envelope may hold. A test report is signed as a release is. */
+/** The documents that an envelope may hold. A test report is signed in the same way as a release. */
 export type SignedName = 'root' | 'release' | 'channel' | 'report';
 
-/** The namespace of the signatures of a file (ssh-keygen(1), -n): a release key also signs test reports. */
+/**
+ * The namespace of a file's signatures (ssh-keygen(1), -n). A release key also signs test reports, so both
+ * share one.
+ */
 function namespaceOf(name: SignedName): string {
   return NAMESPACES[name === 'report' ? 'release' : name];
 }
 
-/** A signed file, read but not believed. */
+/** A signed file that was read, without a check of its signatures. */
 export interface Opened<N extends SignedName> {
   readonly envelope: Envelope;
   readonly value: Formats[N];
@@ -25,7 +28,10 @@ export function formatEnvelope({ signed, signatures }: Envelope): string {
   return `${JSON.stringify({ signed, signatures: sorted.map(({ key, sshsig }) => ({ key, sshsig })) }, null, 2)}\n`;
 }
 
-/** Reads a signed file and what it holds, and looks at no signature. Throws badInput. */
+/**
+ * Reads a signed file and its document, without a check of signatures.
+ * @throws badInput
+ */
 export async function openEnvelope<N extends SignedName>(
   name: N,
   text: string,
@@ -35,7 +41,7 @@ export async function openEnvelope<N extends SignedName>(
   return { envelope, value: await parseFormat(name, envelope.signed, where), where };
 }
 
-/** The envelope with one signature more, by a key as `signText` takes it. `signer`: its public half. */
+/** The envelope with one more signature, by a key in the form of `signText`. `signer`: its public half. */
 export async function addSignature(
   envelope: Envelope,
   name: SignedName,
@@ -52,7 +58,9 @@ export async function addSignature(
   };
 }
 
-/** The keys of a role that have signed, by fingerprint. Signatures of others do not count, nor does a key count twice. */
+/**
+ * The keys of a role that have signed, by fingerprint. Other signatures do not count, and a key counts once.
+ */
 export async function signersOf(
   { envelope }: Opened<SignedName>,
   name: SignedName,
@@ -70,7 +78,10 @@ export async function signersOf(
   return found;
 }
 
-/** Throws when fewer keys than the role's threshold have signed. `least`: another number than that. */
+/**
+ * Checks that enough keys of a role have signed. `least`: another number than the role's threshold.
+ * @throws if there are fewer
+ */
 export async function checkSigned(
   opened: Opened<SignedName>,
   name: SignedName,
