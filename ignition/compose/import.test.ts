@@ -111,7 +111,7 @@ describe('what is not taken over is told, with its line', () => {
     ['    volumes: [/var/run/docker.sock:/var/run/docker.sock]\n', /^4 warning Docker's socket/],
     ['    ports: ["80"]\n', /^4 warning 80 names no port of the host/],
     ['    environment: [HOME]\n', /^4 warning HOME has no value/],
-    ['    environment: {DB_PASSWORD: x}\n', /^4 warning DB_PASSWORD stands in the result/],
+    ['    environment: {DB_PASSWORD: x}\n', /^4 warning everybody can read DB_PASSWORD in the result/],
     ['    command: echo $' + '{NAME}\n', /^4 warning the variable NAME has no value/],
     ['    network_mode: service:vpn\n', /^4 warning network_mode service:vpn is not taken over/],
     ['    user: postgres\n', /^4 warning user "postgres" is no number/],
