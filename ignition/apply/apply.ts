@@ -1,15 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { PlanDocument } from '../../build/release/format/plan.ts';
 import { badInput, describeFailure, Failure } from '../../sdk/lib/errors.ts';
 import { type Answer, BUSY, failureOf, mustOnHost, NO_CONNECTION, onHost } from './session.ts';
-
-/** What the box says it would change (packages/box/apply/show.ts). */
-export interface PlanDocument {
-  readonly changes: readonly string[];
-  readonly diffs: Readonly<Record<string, string>>;
-  readonly drift: readonly { readonly path: string; readonly what: string; readonly conflict: boolean }[];
-  readonly refusals: readonly { readonly what: string; readonly hint: string }[];
-  readonly left: readonly { readonly what: string; readonly command: string }[];
-}
 
 /** The config to apply to a machine, and the options. */
 export interface Wanted {

@@ -1,17 +1,9 @@
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
+import type { PlanDocument } from '../../build/release/format/plan.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { configText } from '../load.ts';
-import {
-  applyOn,
-  checkWhole,
-  each,
-  failureText,
-  type PlanDocument,
-  planOn,
-  type Result,
-  type Wanted,
-} from './apply.ts';
+import { applyOn, checkWhole, each, failureText, planOn, type Result, type Wanted } from './apply.ts';
 import { statusOf, statusTable } from './status.ts';
 
 interface Options {

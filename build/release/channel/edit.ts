@@ -290,7 +290,7 @@ export async function refreshChannels(where: Where, always: boolean): Promise<Ed
  * The versions that `channel prune` may remove: all but those that a channel names and the newest `keep`
  * ones.
  */
-export function prunable(versions: readonly string[], channels: readonly Channel[], keep: number): string[] {
+function prunable(versions: readonly string[], channels: readonly Channel[], keep: number): string[] {
   const named = new Set(
     channels.flatMap(({ version, barriers }) => [version, ...barriers.map((each) => each.version)]),
   );

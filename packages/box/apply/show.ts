@@ -1,19 +1,10 @@
+import type { PlanDocument } from '../../../build/release/format/plan.ts';
 import { type Box, removeTree } from '../io/box.ts';
 import { sha256 } from '../io/sha256.ts';
 import type { AccountStep, NodeStep, Plan } from './plan.ts';
 import { pathOf } from './plan.ts';
 import type { Service } from './services.ts';
 import type { NodeWish } from './wishes.ts';
-
-/** A plan as one JSON document: what the administrator's machine shows. */
-export interface PlanDocument {
-  readonly changes: readonly string[];
-  /** By path: a unified diff, or what is said in its place. */
-  readonly diffs: Readonly<Record<string, string>>;
-  readonly drift: readonly { readonly path: string; readonly what: string; readonly conflict: boolean }[];
-  readonly refusals: readonly { readonly what: string; readonly hint: string }[];
-  readonly left: readonly { readonly what: string; readonly command: string }[];
-}
 
 /** Bytes; of larger files nobody reads a diff. */
 const LARGEST = 64 * 1024;

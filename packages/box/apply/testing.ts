@@ -1,8 +1,8 @@
 import { FakeBox } from '../io/fake.ts';
-import { sha256 } from '../io/sha256.ts';
 import { encodeUtf8 } from '../io/utf8.ts';
 import type { Health } from './engine.ts';
 import { CONFIG_FOLDER, PROVISIONED } from './journal.ts';
+import { filePrograms, words } from './testing/file-programs.ts';
 
 /** An Ignition config in parts: files by path, units by name. */
 export interface Parts {
@@ -27,51 +27,19 @@ export function configOf({ files = {}, units = {}, users = [], storage = {} }: P
   });
 }
 
-const words = (argv: readonly string[]): string[] => argv.slice(1).filter((word) => !word.startsWith('-'));
-
 /** The programs that an apply calls, on the files of a fake box. Owners are root's; systemctl and others only listen. */
 function fakePrograms(box: FakeBox): void {
-  const archive = new Map<string, unknown>();
+  filePrograms(box);
   const nodes = box.nodes as Map<string, { type: string; bytes: Uint8Array; mode: number }>;
   box.program('stat', (argv) =>
     words(argv)
       .map((path) => `0 0 ${box.lstat(path)?.mode.toString(8)}\n`)
       .join(''),
   );
-  box.program('sha256sum', (argv) =>
-    words(argv)
-      .map((path) => `${sha256(box.readFile(path))}  ${path}\0`)
-      .join(''),
-  );
-  box.program('tar', (argv, { stdin }) => {
-    if (!argv.includes('--create')) {
-      for (const [path, node] of archive) nodes.set(path, node as never);
-      return '';
-    }
-    archive.clear();
-    for (const name of String(stdin)
-      .split('\0')
-      .filter((one) => one !== ''))
-      archive.set(`/${name}`, nodes.get(`/${name}`));
-    box.put({ [argv[argv.indexOf('-f') + 1] ?? '']: 'tar' });
-    return '';
-  });
   box.program('chmod', (argv) => {
     const [mode = '', path = ''] = words(argv);
     const node = nodes.get(path);
     if (node) nodes.set(path, { ...node, mode: Number.parseInt(mode, 8) });
-    return '';
-  });
-  box.program('mkdir', (argv) => {
-    const [path = ''] = words(argv);
-    if (box.lstat(path)) return { code: 1 };
-    box.makeFolder(path);
-    return '';
-  });
-  box.program('cp', (argv) => {
-    const [from = '', to = ''] = words(argv);
-    const node = nodes.get(from);
-    if (node) nodes.set(to, { ...node });
     return '';
   });
   for (const name of [

@@ -36,7 +36,7 @@ export interface Published {
 }
 
 /** Reads a folder of channels. Signatures are not looked at: nothing is taken from it but numbers. */
-export async function readPublished(base: string, named: string | undefined): Promise<Published> {
+async function readPublished(base: string, named: string | undefined): Promise<Published> {
   if (!existsSync(base))
     throw badInput('there is no such folder', {
       where: base,

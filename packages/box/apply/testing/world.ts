@@ -5,6 +5,7 @@ import { encodeUtf8 } from '../../io/utf8.ts';
 import { readDataUrl } from '../data-url.ts';
 import { CONFIG_FOLDER, PROVISIONED } from '../journal.ts';
 import { AccountFiles } from './account-files.ts';
+import { filePrograms, words } from './file-programs.ts';
 
 /*
  * A machine as Ignition and the first boot make it, and as it goes on: files with owners, accounts, links of enabled
@@ -69,14 +70,11 @@ const RELEASE: Release = {
   wanted: { name: 'wanted.service' },
 };
 const VENDOR = '/usr/share/draisine';
-const words = (argv: readonly string[]): string[] => argv.slice(1).filter((word) => !word.startsWith('-'));
-
 export class World {
   readonly box = new FakeBox();
   /** What runs, and a digest of the files that it was started with. */
   readonly running = new Map<string, string>();
   readonly accounts: AccountFiles;
-  readonly #archive = new Map<string, unknown>();
 
   constructor({ vendor, wanted }: Release = RELEASE) {
     const { box } = this;
@@ -110,50 +108,21 @@ export class World {
 
   #filePrograms(): void {
     const { box } = this;
+    filePrograms(box);
     const nodes = box.nodes as Map<string, { owner: string; mode: number; type: string }>;
     box.program('stat', (argv) =>
       words(argv)
         .map((path) => `${nodes.get(path)?.owner.replace(':', ' ')} ${nodes.get(path)?.mode.toString(8)}\n`)
         .join(''),
     );
-    box.program('sha256sum', (argv) =>
-      words(argv)
-        .map((path) => `${sha256(box.readFile(path))}  ${path}\0`)
-        .join(''),
-    );
     box.program('chown', (argv) => this.#each(argv, (owner) => ({ owner })));
     box.program('chmod', (argv) => this.#each(argv, (mode) => ({ mode: Number.parseInt(mode, 8) })));
-    box.program('mkdir', (argv) => {
-      const [path = ''] = words(argv);
-      if (box.lstat(path)) return { code: 1 };
-      box.makeFolder(path);
-      return '';
-    });
-    box.program('cp', (argv) => {
-      const [from = '', to = ''] = words(argv);
-      const node = nodes.get(from);
-      if (node) nodes.set(to, { ...node });
-      return '';
-    });
     box.program('find', (argv) => {
       const links = [...nodes].filter(
         ([path, { type }]) => path.startsWith(`${UNITS}/`) && type === 'symlink',
       );
       if (argv.includes('-delete')) for (const [path] of links) nodes.delete(path);
       return links.map(([path]) => `${path}\n`).join('');
-    });
-    box.program('tar', (argv, { stdin }) => {
-      if (!argv.includes('--create')) {
-        for (const [path, node] of this.#archive) nodes.set(path, node as never);
-        return '';
-      }
-      this.#archive.clear();
-      for (const name of String(stdin)
-        .split('\0')
-        .filter((one) => one !== ''))
-        this.#archive.set(`/${name}`, nodes.get(`/${name}`));
-      box.put({ [argv[argv.indexOf('-f') + 1] ?? '']: 'tar' });
-      return '';
     });
   }
 
