@@ -123,7 +123,7 @@ test('two services on one port are an error', () => {
 });
 
 test('what the types cannot stop is stopped at run time', () => {
-  assert.throws(() => machine({ datasets: { 'gone/a': {} as never } }), /no declared pool/);
+  assert.throws(() => machine({ datasets: { 'gone/a': {} as never } }), /the pool of dataset gone\/a is not declared/);
   const volumes = [{ dataset: 'tank/x' as never, at: '/a' }];
   assert.throws(() => machine({ pools: POOLS, containers: { c: { image, volumes } } }), /not declared/);
 });

@@ -85,7 +85,7 @@ test('keys: a folder that cannot be used, or holds something else, is bad input'
   await assert.rejects(makeKeys('/nonexistent', join(file, 'below/keys')), unusable);
   process.env.DRAISINE_KEYS = folder;
   writeFileSync(join(folder, 'modules.crt'), 'garbage');
-  await assert.rejects(keysShow({}), { exitCode: 2, message: /is no certificate/ });
+  await assert.rejects(keysShow({}), { exitCode: 2, message: /not a certificate/ });
 });
 
 test('flash: what is no disk, and what is no image, is refused before anything is built or written', async () => {

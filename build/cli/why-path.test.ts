@@ -100,7 +100,7 @@ test('the command answers from a manifest’s folder, and says what is missing t
   t.after(() => rm(folder, { recursive: true }));
   const lock = sha256(await readFile(LOCK_PATH));
   const manifest = { name: 'n100', version: '1', lock, usrHash: '', artifacts: [], packages: [] };
-  await assert.rejects(whyPath(folder, '/usr/bin/bash', []), /no manifest/);
+  await assert.rejects(whyPath(folder, '/usr/bin/bash', []), /is neither a manifest/);
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
   await assert.rejects(whyPath(folder, '/usr/bin/bash', []), /no tree\.json/);
   const tree = { entries: [file('usr/bin/bash', '', by('deb:bash'))] };

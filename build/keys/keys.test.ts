@@ -82,9 +82,9 @@ test('the key of another certificate, and what is no key or no certificate', asy
   writeFileSync(join(keys, 'modules.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
   assert.match((await refusal(keys)).message, /belongs to another key/);
   writeFileSync(join(keys, 'modules.key'), 'nothing of the kind');
-  assert.match((await refusal(keys)).message, /no private key/);
+  assert.match((await refusal(keys)).message, /not a usable private key/);
   writeFileSync(join(keys, 'modules.crt'), 'nor this');
-  assert.match((await refusal(keys)).message, /no certificate/);
+  assert.match((await refusal(keys)).message, /not a certificate/);
 });
 
 test('a PKCS#11 URI stands for the key', async () => {

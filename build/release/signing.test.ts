@@ -220,7 +220,7 @@ test('keys of an agent: only their public halves are in the folder', async (t) =
   );
   writeFileSync(`${away}.pub`, 'nonsense');
   const spoilt = makeSigningKeys(join(folder, 'spoilt'), { ...PLAN, root });
-  await assert.rejects(spoilt, { exitCode: 2, message: /no public key/ });
+  await assert.rejects(spoilt, { exitCode: 2, message: /not a usable public key/ });
   assert.equal(existsSync(join(folder, 'spoilt')), false);
 });
 

@@ -91,7 +91,7 @@ describe('ssh.receive', () => {
     assert.throws(() => of({ receive: { dataset: 'tank/x' } }), {
       where: 'users.backup.ssh.receive.dataset',
     });
-    assert.throws(() => of({ receive: { dataset: 'tank' }, only: 'sftp' }), /only one can hold/);
+    assert.throws(() => of({ receive: { dataset: 'tank' }, only: 'sftp' }), /only one is possible/);
     assert.throws(() => of({ receive: { dataset: 'tank', flor: 1 } }), { where: 'users.backup.ssh.receive' });
     assert.throws(() => of({ receive: { dataset: 'tank;reboot' } }), /not a dataset name|not declared/);
   });

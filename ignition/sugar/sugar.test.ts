@@ -111,7 +111,7 @@ describe('network', () => {
   });
 
   test('refuses a VLAN nobody carries, bad ids, addresses without prefix, bad MACs', () => {
-    assert.throws(() => network({ vlans: { v: { id: 5, dhcp: true } } }), /lies on 0 interfaces/);
+    assert.throws(() => network({ vlans: { v: { id: 5, dhcp: true } } }), /is in the vlans of 0 interfaces/);
     const port = { name: 'a' };
     assert.throws(
       () =>
@@ -181,7 +181,7 @@ describe('pools', () => {
 
   test('refuse names of zpool and disks named twice or loosely', () => {
     assert.throws(() => zpool('mirror', MIRROR), /word of zpool/);
-    assert.throws(() => zpool('tank', { vdevs: [{ mirror: [disk('a'), disk('a')] }] }), /stands twice/);
+    assert.throws(() => zpool('tank', { vdevs: [{ mirror: [disk('a'), disk('a')] }] }), /has the disk .* twice/);
     assert.throws(() => zpool('tank', { vdevs: [{ disk: '/dev/sda' as never }] }), /not a disk of a pool/);
   });
 

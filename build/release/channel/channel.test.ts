@@ -277,7 +277,7 @@ test('promotion: no report of other bytes, of failures, of a part, or with other
   writeFileSync(join(w.base, 'box/releases/2026.1129.9/report/results.json'), '{}');
   await assert.rejects(promote(w.at(48), 'alpha', 'beta'), {
     exitCode: 2,
-    message: /not those that the report/,
+    message: /not those of the signed report/,
   });
 });
 

@@ -57,7 +57,7 @@ function scanOf(raw: RawScan | undefined): Scan | undefined {
 const GROUPS = ['vdevs', 'dedup', 'special', 'logs', 'l2cache', 'spares'] as const;
 
 /** Whether the module is there at all: asking for pools would load it. */
-function hasZfs(box: Box): boolean {
+export function hasZfs(box: Box): boolean {
   return box.stat('/proc/spl/kstat/zfs') !== undefined;
 }
 
