@@ -4,15 +4,16 @@ import { build } from 'esbuild';
 import { recipe, type Source } from '../../build/graph/target.ts';
 import { Failure } from '../../sdk/lib/errors.ts';
 
-/** The names by which TypeScript knows the modules of QuickJS: Node has an `os` of its own. */
+/** TypeScript's names for the modules of QuickJS, because Node has an `os` of its own. */
 const MODULES = { 'quickjs-std': 'std', 'quickjs-os': 'os' } as const;
 
-/** Where modules of the box may come from, as folders of the checkout. */
+/** Folders of the checkout from which code of the box may import. */
 const FOLDERS = ['packages/box/', 'build/release/format/'];
 
 /**
- * All of the box's code as one module that QuickJS runs (`qjs -m FILE`): the same bytes wherever the checkout is.
- * `entry`: a module below the root of the checkout; the box's main.ts unless a test says another one.
+ * All code of the box as one module for QuickJS (`qjs -m FILE`). Its bytes do not depend on the path of the
+ * checkout.
+ * `entry`: a module below the root of the checkout; a test may name another one than main.ts.
  */
 export async function bundleBox(checkout: string, entry = 'packages/box/main.ts'): Promise<Uint8Array> {
   const result = await build({

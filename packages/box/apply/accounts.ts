@@ -2,7 +2,7 @@ import { type Box, mustRun } from '../io/box.ts';
 import type { AccountStep } from './plan.ts';
 import type { UserWish } from './wishes.ts';
 
-/** Files that an account can change: saved before, put back by a revert. */
+/** Files that a change of an account can touch. They are saved before it, and restored by a revert. */
 export const ACCOUNT_FILES = ['passwd', 'shadow', 'group', 'gshadow', 'subuid', 'subgid'].map(
   (name) => `/etc/${name}`,
 );
@@ -10,13 +10,13 @@ export const ACCOUNT_FILES = ['passwd', 'shadow', 'group', 'gshadow', 'subuid', 
 const word = (flag: string, value: string | number | undefined): string[] =>
   value === undefined ? [] : [flag, String(value)];
 
-/** What an account is where its config does not say: as useradd(8) makes it, and root as the release has it. */
+/** Values for fields that a config does not set: those of useradd(8), and for root those of the release. */
 const defaultsOf = (name: string) =>
   name === 'root'
     ? { comment: 'root', home: '/root', shell: '/bin/bash', passwordHash: '*' }
     : { comment: '', home: `/home/${name}`, shell: '/bin/sh', passwordHash: '*' };
 
-/** The same wish, in which what the config said before and does not say any more is as if it had never said it. */
+/** The same wish, in which a field that the config no longer sets counts as if it had never been set. */
 function withDefaults(user: UserWish, was: UserWish | undefined): UserWish {
   if (was === undefined) return user;
   const { comment, home, shell, passwordHash } = defaultsOf(user.name);
@@ -32,7 +32,7 @@ function withDefaults(user: UserWish, was: UserWish | undefined): UserWish {
   };
 }
 
-/** Words that useradd(8) and usermod(8) have in common, as Ignition gives them (internal/exec/util/passwd.go). */
+/** Options that useradd(8) and usermod(8) share, as Ignition passes them (internal/exec/util/passwd.go). */
 function common(user: UserWish): string[] {
   return [
     ...word('--uid', user.uid),
@@ -60,7 +60,7 @@ function argvOf(step: AccountStep): string[] {
         user.createHome ? '--create-home' : '--no-create-home',
         ...(user.userGroup ? [] : ['--no-user-group']),
         ...(user.system ? ['--system'] : []),
-        // No password is good, which is not the same as a locked account.
+        // `*` matches no password, but does not lock the account.
         ...common({ ...user, passwordHash: user.passwordHash ?? '*' }),
         ...listed(user.groups, false),
         user.name,
@@ -78,12 +78,12 @@ function argvOf(step: AccountStep): string[] {
       ];
     }
     case 'user-remove':
-      // The home stays: it is data.
+      // The home stays, because it is data.
       return ['userdel', step.name];
   }
 }
 
-/** usermod(8) makes no home. One that is there stays as it is. */
+/** usermod(8) makes no home. An existing home stays as it is. */
 function makeHome(box: Box, step: AccountStep): void {
   if (step.do !== 'user-change' || !step.user.createHome) return;
   const { home, name } = withDefaults(step.user, step.was);
@@ -91,7 +91,7 @@ function makeHome(box: Box, step: AccountStep): void {
   mustRun(box, `the home of ${name}`, ['install', '-d', '-m', '0700', '-o', name, home]);
 }
 
-/** Makes, changes and removes accounts. A change of keys alone is no change of the account. */
+/** Makes, changes and removes accounts. An account whose keys alone changed is left alone here. */
 export function changeAccounts(box: Box, steps: readonly AccountStep[]): void {
   for (const step of steps) {
     const argv = argvOf(step);

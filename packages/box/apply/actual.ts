@@ -2,7 +2,7 @@ import { type Box, mustRun } from '../io/box.ts';
 import { sha256 } from '../io/sha256.ts';
 import type { Contents, NodeWish, Owner } from './wishes.ts';
 
-/** What is at a path. */
+/** The node at a path. */
 export type Actual =
   | { readonly type: 'none' }
   | {
@@ -10,12 +10,12 @@ export type Actual =
       readonly mode: number;
       readonly uid: number;
       readonly gid: number;
-      /** SHA-256 of a file. */
+      /** SHA-256 of the contents of a file. */
       readonly digest?: string;
     }
   | { readonly type: 'link'; readonly target: string; readonly uid: number; readonly gid: number };
 
-/** As many paths go on one command line. */
+/** Number of paths on one command line. */
 const AT_ONCE = 200;
 
 function chunks<T>(items: readonly T[]): T[][] {
@@ -23,7 +23,10 @@ function chunks<T>(items: readonly T[]): T[][] {
   return Array.from({ length: count }, (_, index) => items.slice(index * AT_ONCE, (index + 1) * AT_ONCE));
 }
 
-/** Looks at all paths with few processes: one for owners and modes, one for digests, for each two hundred. */
+/**
+ * Looks at all paths with few processes: for each two hundred paths, one for owners and modes and one for
+ * digests.
+ */
 export function lookAt(box: Box, paths: readonly string[]): Map<string, Actual> {
   const found = new Map<string, Actual>();
   const present = paths.filter((path) => {
@@ -40,7 +43,7 @@ export function lookAt(box: Box, paths: readonly string[]): Map<string, Actual> 
   }
   const files = [...found].filter(([, one]) => one.type === 'file').map(([path]) => path);
   for (const some of chunks(files)) {
-    // -z: no name is escaped.
+    // With -z, sha256sum escapes no names.
     const sums = mustRun(box, 'files cannot be read', ['sha256sum', '-z', '--', ...some]);
     for (const line of sums.split('\0').filter((one) => one !== '')) {
       const one = found.get(line.slice(66));
@@ -58,7 +61,7 @@ function actualOf(box: Box, path: string, uid: number, gid: number): Actual {
   return { type, mode: info.mode, uid, gid };
 }
 
-/** Numbers of owners by name: /etc/passwd and /etc/group of the machine. */
+/** Numbers of accounts by name, from the machine's /etc/passwd and /etc/group. */
 export interface Accounts {
   readonly uid: (owner: Owner) => number | undefined;
   readonly gid: (owner: Owner) => number | undefined;
@@ -94,14 +97,15 @@ function digestOnce(bytes: Uint8Array): string {
   return digest;
 }
 
-/** SHA-256 that a file shall have; undefined where only fetching or unpacking it tells. */
+/** The SHA-256 that a file must have; undefined if only a fetch or an unpacking shows it. */
 export function digestOf(contents: Contents): string | undefined {
   return 'bytes' in contents && !contents.gzip ? digestOnce(contents.bytes) : undefined;
 }
 
 /**
- * Whether what is at a path is what the config says. `digest`: of the file's contents, where the config alone does not
- * tell. Ignition makes a directory that exists as the config says, too.
+ * Whether the node at a path matches the config. `digest`: of the file's contents, if the config alone does
+ * not show it.
+ * A directory that exists matches, as for Ignition.
  */
 export function isAsWished(
   wish: NodeWish,
@@ -110,7 +114,7 @@ export function isAsWished(
   digest: string | undefined,
 ): boolean {
   if (wish.type === 'link') {
-    // A hard link is another name of a file; whether it is the same one is not looked at.
+    // A hard link is another name of a file. Whether it is the right file is not checked.
     if (wish.hard) return actual.type === 'file';
     return actual.type === 'link' && actual.target === wish.target;
   }

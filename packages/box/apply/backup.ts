@@ -1,10 +1,13 @@
 import { type Box, mustRun } from '../io/box.ts';
 import { BACKUP } from './journal.ts';
 
-/** Numbers of owners, attributes and modes as they are; a folder is itself alone, not what is in it. */
+/**
+ * Options of tar: numbers of owners, attributes and modes are kept, and a folder is saved without its
+ * contents.
+ */
 const TAR = ['tar', '--numeric-owner', '--xattrs', '--no-recursion', '--null'] as const;
 
-/** Copies what is at these paths into the backup, which is on the disk then, and says which were not there. */
+/** Copies the nodes at these paths into the backup and flushes it. Returns the paths that did not exist. */
 export function saveAll(
   box: Box,
   paths: readonly string[],
@@ -22,17 +25,17 @@ export function saveAll(
   return { saved, absent: paths.filter((path) => !saved.includes(path)) };
 }
 
-/** Puts everything back: what was there is there again, what was not is gone. Done twice it is the same. */
+/** Restores everything: saved nodes come back, new paths are removed. A second call has the same result. */
 export function restoreAll(box: Box, saved: readonly string[], absent: readonly string[]): void {
   const deepestFirst = [...absent].sort((a, b) => b.split('/').length - a.split('/').length);
   for (const path of deepestFirst) {
     const info = box.lstat(path);
-    // A folder that somebody put something into meanwhile stays.
+    // A folder that got contents meanwhile stays.
     if (info?.type === 'directory' && box.list(path).length > 0) continue;
     box.remove(path);
   }
   if (saved.length === 0) return;
-  // Those that `systemctl enable` made go; those that were there are in the backup.
+  // Links that `systemctl enable` made are removed. Links of before are in the backup.
   mustRun(box, 'links of units cannot be removed', ['find', '/etc/systemd/system', '-type', 'l', '-delete']);
   mustRun(box, 'the backup cannot be put back', [
     ...['tar', '--numeric-owner', '--xattrs', '--xattrs-include=*', '--same-permissions', '--same-owner'],

@@ -12,7 +12,7 @@ export function readDataUrl(url: string): Uint8Array {
   return percentDecoded(body);
 }
 
-/** Not decodeURIComponent: the bytes need not be UTF-8. */
+/** decodeURIComponent does not fit, because the bytes need not be UTF-8. */
 function percentDecoded(text: string): Uint8Array {
   const raw = encodeUtf8(text);
   const bytes = new Uint8Array(raw.length);

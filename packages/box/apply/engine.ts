@@ -31,30 +31,33 @@ const FETCHED = '/run/draisine/apply';
 const PRESET = '/etc/systemd/system-preset/20-ignition.preset';
 const REVERT_UNIT = 'draisine-apply-revert';
 
-/** How well the machine is: recorded before a change, compared after it. The same as in a trial of an update. */
+/**
+ * The health of the machine: recorded before a change, compared after it. The same comparison as in a trial
+ * of an update.
+ */
 export interface Health<Baseline = unknown> {
   record(box: Box): Baseline;
-  /** What has been lost since, in words. `going`: units that the change stops on purpose. */
+  /** The losses since `record`, as text. `going`: units that the change stops on purpose. */
   lost(box: Box, before: Baseline, going: ReadonlySet<string>): readonly string[];
 }
 
-/** What is applied, and how it is confirmed. */
+/** The config to apply, and how the change is confirmed. */
 export interface ApplyOptions {
   /** The compiled Ignition config, as text. */
   readonly config: string;
-  /** Seconds until it goes back by itself, unless it is confirmed. */
+  /** Seconds until the machine goes back, unless the change is confirmed. */
   readonly confirmSeconds: number;
   readonly keepTheirs: readonly string[];
   readonly takeMine: readonly string[];
-  /** Its name; default the time. */
+  /** Name of the apply; default: the time. */
   readonly id?: string | undefined;
 }
 
-/** What became of an apply. */
+/** The outcome of an apply. */
 export interface Applied {
   readonly id: string;
   readonly result: 'nothing to do' | 'waits for confirmation' | 'went back';
-  /** What did not work, or was lost. */
+  /** Failures and losses. */
   readonly troubles: Troubles;
   readonly plan: Plan;
 }
@@ -77,7 +80,7 @@ function releaseUnits(box: Box, ...configs: readonly Wishes[]): ReleaseUnits {
   };
 }
 
-/** What a config would change on this machine. Changes nothing. */
+/** The changes that a config would make on this machine. Changes nothing. */
 export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>): Prepared {
   finishCommitted(box);
   const current = currentConfig(box);
@@ -110,7 +113,7 @@ export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>)
   return { plan, old, next };
 }
 
-/** Refuses what a plan says cannot be done, or what somebody has to decide first. */
+/** Refuses a plan with impossible changes, or with conflicts that a person must decide. */
 function refuse(plan: Plan): void {
   const [refusal] = plan.refusals;
   if (refusal) throw new BoxError(refusal.what, { hint: refusal.hint });
@@ -121,7 +124,7 @@ function refuse(plan: Plan): void {
     });
 }
 
-/** Every path whose state the plan can change. */
+/** Every path whose node the plan can change. */
 function touched({ nodes, accounts, enable, disable }: Plan): string[] {
   const folders = nodes.flatMap((step) => foldersAbove(pathOf(step)));
   const units = ['/etc/systemd/system', ...([...enable, ...disable].length > 0 ? [PRESET] : [])];
@@ -141,7 +144,7 @@ function foldersAbove(path: string): string[] {
   return folder === '/' ? [] : [...foldersAbove(folder), folder];
 }
 
-/** Links that `systemctl enable` makes lie below /etc/systemd/system: all of them are in the backup. */
+/** `systemctl enable` makes links below /etc/systemd/system. All of them are in the backup. */
 function enablementLinks(box: Box): string[] {
   const found = box.run(['find', '/etc/systemd/system', '-type', 'l']);
   return found.code === 0
@@ -152,7 +155,9 @@ function enablementLinks(box: Box): string[] {
     : [];
 }
 
-/** Ignition's own file, sorted: a machine that is provisioned with the config has these lines. */
+/**
+ * Ignition's own file of presets, sorted: a machine that is provisioned with the config has the same lines.
+ */
 function writePreset(box: Box, { units }: Wishes): void {
   const lines = [...units.values()].flatMap(({ name, enabled }) =>
     enabled === undefined ? [] : [`${enabled ? 'enable' : 'disable'} ${name}\n`],
@@ -162,7 +167,7 @@ function writePreset(box: Box, { units }: Wishes): void {
   box.writeFile(PRESET, lines.sort().join(''));
 }
 
-/** By a unit of its own name: one that systemd has not forgotten yet cannot be started again. */
+/** The unit has a name of its own, because systemd refuses to start a unit that it still remembers. */
 function arm(box: Box, id: string, seconds: number): void {
   mustRun(box, 'the way back cannot be armed: nothing was changed', [
     ...['systemd-run', '--quiet', '--collect', `--unit=${REVERT_UNIT}-${id}`, `--on-active=${seconds}`],
@@ -184,7 +189,7 @@ function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>
     digests.set(path, digest);
   writePreset(box, next);
   const troubles = [...changeUnits(box, plan), ...runServices(box, plan.services)];
-  // Last: what runs as them has stopped.
+  // Last, because the units of these accounts have stopped by now.
   changeAccounts(
     box,
     plan.accounts.filter(({ do: what }) => what.endsWith('-remove')),
@@ -193,8 +198,9 @@ function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>
 }
 
 /**
- * Brings the machine to a config. The way back is armed before the first change; whatever goes wrong, or is lost, takes
- * it at once. What succeeds waits for `confirm`, and goes back when nobody says in time that all is well.
+ * Brings the machine to a config. The way back is armed before the first change. A failure or a loss takes it
+ * at once.
+ * After success the machine waits for `confirm`, and goes back if none comes in time.
  */
 export function apply<Baseline>(box: Box, health: Health<Baseline>, options: ApplyOptions): Applied {
   return withLock(box, '/run/draisine/apply.lock', 'another apply is going on', () => {
@@ -263,7 +269,9 @@ function keepConfig(box: Box, text: string): void {
   box.writeFile(CURRENT, text, { mode: 0o600 });
 }
 
-/** All is well: somebody came in by a new connection. From then on the machine's config is this one. */
+/**
+ * Confirms an apply: a new connection has reached the machine. From now on the machine has the new config.
+ */
 export function confirm(box: Box, id: string): void {
   withLock(box, '/run/draisine/apply.lock', 'the machine goes back at this very moment', () => {
     const journal = readJournal(box);
@@ -275,7 +283,7 @@ export function confirm(box: Box, id: string): void {
   });
 }
 
-/** Puts back what an apply changed that nobody confirmed. Says whether there was one. */
+/** Reverts an unconfirmed apply. Returns whether there was one. */
 export function revert(box: Box): boolean {
   return withLock(box, '/run/draisine/apply.lock', 'an apply is going on', () => {
     const journal = readJournal(box);
@@ -286,7 +294,9 @@ export function revert(box: Box): boolean {
   });
 }
 
-/** The way back, in the order of the way there: units that the old config does not have stop, the files return, units start. */
+/**
+ * The way back, in the same order: stop units that the old config does not have, restore files, start units.
+ */
 function revertNow(box: Box, journal: Journal): void {
   const back = planBack(box);
   restoreAll(box, journal.saved, journal.absent);

@@ -2,12 +2,12 @@ import type { Box } from '../io/box.ts';
 import { type Baseline, lookInside, lossesOf } from '../trial/baseline.ts';
 import type { Health } from './engine.ts';
 
-/** Seconds that what a change restarted gets to come up again: a container is not healthy at once. */
+/** Seconds for restarted units to come up again: a container is not healthy at once. */
 const PATIENCE = 60;
 
 /**
- * The same baseline as in a trial of an update, without what the change takes away on purpose. Routes and gateways are
- * not in it: whether the machine can still be reached is what a new connection shows.
+ * The baseline of a trial, without units that the change stops on purpose, and without routes and gateways:
+ * the new connection shows whether the machine can be reached.
  */
 export const baselineHealth: Health<Baseline> = {
   record: (box) => lookInside(box, 'apply'),

@@ -1,41 +1,47 @@
 import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
 import { choice, type Field, isoTime, list, map, member, parseDocument, string, time } from '../io/fields.ts';
 
-/** All below is readable by root alone: configs carry keys. */
+/** This folder is readable by root alone, because configs contain keys. */
 export const CONFIG_FOLDER = '/var/lib/draisine/config';
-/** What Ignition was given at first boot (draisine-provisioned.service of the initrd). */
+/** The config of the first boot (draisine-provisioned.service of the initrd writes it). */
 export const PROVISIONED = `${CONFIG_FOLDER}/provisioned.json`;
-/** The config that counts: of the last apply that was confirmed. */
+/** The current config: that of the last confirmed apply. */
 export const CURRENT = `${CONFIG_FOLDER}/current.json`;
-/** The config that is being applied. */
+/** The config of the apply that is going on. */
 export const NEXT = `${CONFIG_FOLDER}/next.json`;
 const DIGESTS = `${CONFIG_FOLDER}/digests.json`;
 const JOURNAL = `${CONFIG_FOLDER}/journal.json`;
-/** The journal of an apply that was confirmed, until its config is the current one: renaming decides. */
+/** The journal of a confirmed apply, until its config is the current one. Renaming to this name confirms. */
 const COMMITTED = `${CONFIG_FOLDER}/committed.json`;
-/** Paths that were not there, a line each, deepest first: for the initrd, which goes back after a power cut. */
+/**
+ * Paths that did not exist, one a line, deepest first. The initrd reads them when it goes back after a power
+ * cut.
+ */
 const ABSENT = `${CONFIG_FOLDER}/absent`;
 
-/** The archive of the files as they were before the apply. */
+/** The archive of the files from before the apply. */
 export const BACKUP = `${CONFIG_FOLDER}/backup.tar`;
 const FORMAT = 1;
 
 /**
- * How far an apply has come. `saved`: what it will touch is in the backup, nothing has changed. `changing`: some of it
- * may have. `unconfirmed`: all has changed, and goes back unless somebody says in time that all is well.
+ * The progress of an apply. `saved`: the backup is complete, nothing has changed. `changing`: some paths may
+ * have changed. `unconfirmed`: all have changed, and the machine goes back if no confirmation comes in time.
  */
 export interface Journal {
   readonly id: string;
   readonly phase: 'saved' | 'changing' | 'unconfirmed';
   readonly since: number;
   readonly until: number;
-  /** Paths that are in the backup. */
+  /** Paths in the backup. */
   readonly saved: readonly string[];
-  /** Paths that were not there. */
+  /** Paths that did not exist. */
   readonly absent: readonly string[];
 }
 
-/** The journal of an apply that is under way; undefined when there is none. Throws BoxError for another format. */
+/**
+ * The journal of the apply that is going on; undefined if there is none.
+ * @throws BoxError for another format
+ */
 export function readJournal(box: Box): Journal | undefined {
   const text = readTextIfThere(box, JOURNAL);
   if (text === undefined) return undefined;
@@ -55,7 +61,7 @@ export function readJournal(box: Box): Journal | undefined {
   };
 }
 
-/** Writes the journal, so that it survives a power cut. */
+/** Writes the journal, and flushes it to the disk. */
 export function writeJournal(box: Box, journal: Journal): void {
   if (journal.phase === 'saved')
     box.writeFile(ABSENT, deepestFirst(journal.absent).join(''), { mode: 0o600 });
@@ -67,13 +73,13 @@ export function writeJournal(box: Box, journal: Journal): void {
 const deepestFirst = (paths: readonly string[]): string[] =>
   [...paths].sort((a, b) => b.split('/').length - a.split('/').length).map((path) => `${path}\n`);
 
-/** The apply is confirmed from here on, whenever power fails. */
+/** Confirms the apply: from here on a power cut does not undo it. */
 export function commitJournal(box: Box): void {
   box.rename(JOURNAL, COMMITTED);
   box.sync(CONFIG_FOLDER);
 }
 
-/** What a confirmed apply has left to do: its config becomes the current one. */
+/** Finishes a confirmed apply: its config becomes the current one. */
 export function finishCommitted(box: Box): void {
   if (box.stat(COMMITTED) === undefined) return;
   if (box.stat(NEXT) !== undefined) box.rename(NEXT, CURRENT);
@@ -83,7 +89,7 @@ export function finishCommitted(box: Box): void {
   box.remove(ABSENT);
 }
 
-/** The apply is over: nothing is left to put back. */
+/** Ends the apply: nothing is left to restore. */
 export function closeJournal(box: Box): void {
   box.remove(JOURNAL);
   box.sync(CONFIG_FOLDER);
@@ -91,7 +97,7 @@ export function closeJournal(box: Box): void {
   box.remove(ABSENT);
 }
 
-/** The config that the machine has, as JSON; undefined on one that was provisioned by a release without apply. */
+/** The machine's config as JSON; undefined if a release without apply provisioned it. */
 export function currentConfig(box: Box): Field | undefined {
   for (const path of [CURRENT, PROVISIONED]) {
     const text = readTextIfThere(box, path);
@@ -100,7 +106,7 @@ export function currentConfig(box: Box): Field | undefined {
   return undefined;
 }
 
-/** SHA-256 of what was applied, by path. */
+/** SHA-256 of the applied files, by path. */
 export function readDigests(box: Box): Map<string, string> {
   const text = readTextIfThere(box, DIGESTS);
   if (text === undefined) return new Map();
@@ -110,7 +116,7 @@ export function readDigests(box: Box): Map<string, string> {
   return new Map(Object.entries(digests));
 }
 
-/** Remembers the digests of what was applied, by path. */
+/** Stores the digests of the applied files, by path. */
 export function writeDigests(box: Box, digests: ReadonlyMap<string, string>): void {
   const text = JSON.stringify(Object.fromEntries([...digests].sort(([a], [b]) => (a < b ? -1 : 1))));
   box.writeFile(DIGESTS, `${text}\n`, { mode: 0o600 });

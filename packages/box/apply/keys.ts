@@ -2,13 +2,15 @@ import { encodeUtf8 } from '../io/utf8.ts';
 import type { Accounts } from './actual.ts';
 import type { NodeWish, UserWish, Wishes } from './wishes.ts';
 
-/** Where a user's home is, also of one that is yet to be made (useradd(8)), or whose config named another before. */
+/**
+ * The home of a user, even if the user does not exist yet (useradd(8)) or had another home in the old config.
+ */
 function homeOf({ name, home }: UserWish, accounts: Accounts, was: UserWish | undefined): string {
   const own = was?.home === undefined ? accounts.home(name) : undefined;
   return home ?? own ?? (name === 'root' ? '/root' : `/home/${name}`);
 }
 
-/** The file that Ignition writes a user's keys to, and the folders above it, which sshd wants to be the user's. */
+/** The file for a user's keys, and the folders above it, which must belong to the user for sshd. */
 function keyNodes(user: UserWish, accounts: Accounts, was: UserWish | undefined): NodeWish[] {
   if (user.keys.length === 0) return [];
   const folder = `${homeOf(user, accounts, was)}/.ssh`;
@@ -23,7 +25,7 @@ function keyNodes(user: UserWish, accounts: Accounts, was: UserWish | undefined)
   ];
 }
 
-/** The same wishes, with the files that users' keys are in. `before`: what the machine's config says until then. */
+/** The same wishes, with the files for users' keys. `before`: the old config. */
 export function withKeys(wishes: Wishes, accounts: Accounts, before?: Wishes): Wishes {
   const nodes = [...wishes.users.values()].flatMap((user) =>
     keyNodes(user, accounts, before?.users.get(user.name)),

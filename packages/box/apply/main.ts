@@ -83,7 +83,10 @@ const EXIT: Readonly<Record<Applied['result'], number>> = {
   'went back': 1,
 };
 
-/** Exit code while another apply is going on (EX_TEMPFAIL of sysexits.h); ignition/apply/session.ts knows it. */
+/**
+ * Exit code while another apply is going on (EX_TEMPFAIL of sysexits.h). ignition/apply/session.ts has it as
+ * well.
+ */
 const BUSY = 75;
 
 /** `draisine apply` on the box. Returns the exit code. */

@@ -4,13 +4,13 @@ import type { Accounts } from './actual.ts';
 import { type NodeStep, pathOf } from './plan.ts';
 import type { Contents, NodeWish, Owner } from './wishes.ts';
 
-/** Where the release has its defaults of /etc (docs/design.md): what was over one of them is that again. */
+/** The release's defaults of /etc (docs/design.md). A removed file of /etc becomes its default again. */
 const VENDOR = '/usr/share/draisine';
 
-/** Contents that had to be fetched or unpacked, by path: files in a folder that goes with the apply. */
+/** Contents that were fetched or unpacked, by path. The files are in a folder of the apply. */
 export type Fetched = ReadonlyMap<string, string>;
 
-/** Fetches and unpacks what has to be, before anything changes. The network may be what the config breaks. */
+/** Fetches and unpacks contents before anything changes, because the config may break the network. */
 export function fetchAll(box: Box, steps: readonly NodeStep[], folder: string): Fetched {
   const fetched = new Map<string, string>();
   for (const step of steps) {
@@ -53,10 +53,10 @@ function numberOf(
   return number;
 }
 
-/** Where a path is made before it gets its name. */
+/** The temporary path of a new node. */
 export const makingOf = (path: string): string => `${folderOf(path)}/.${nameOf(path)}.draisine-new`;
 
-/** What is at a path goes for something of another kind; a folder only when nothing is in it. */
+/** Removes a node of another kind from the path; a folder only if it is empty. */
 function makeRoom(box: Box, { path, type }: NodeWish): void {
   const there = box.lstat(path);
   if (there === undefined || (there.type === 'directory') === (type === 'directory')) return;
@@ -68,7 +68,7 @@ function makeRoom(box: Box, { path, type }: NodeWish): void {
   box.remove(path);
 }
 
-/** Writes one path, whole or not at all: beside its place, with its owner and mode, then renamed. */
+/** Writes one path atomically: a temporary node gets its owner and mode, then the name. */
 function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetched): void {
   const { path } = node;
   const uid = numberOf(accounts.uid, node.user, 'user', path);
@@ -99,7 +99,7 @@ function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetche
   box.rename(making, path);
 }
 
-/** Takes a path away. What the release has there comes back: removed, an overlay would hide it for ever. */
+/** Removes a path. A default of the release comes back: a whiteout of the overlay would hide it for ever. */
 function removeNode(box: Box, path: string): void {
   const vendor = path.startsWith('/etc/') ? box.lstat(`${VENDOR}${path}`) : undefined;
   if (vendor !== undefined && vendor.type !== 'directory') {
@@ -111,7 +111,7 @@ function removeNode(box: Box, path: string): void {
   box.remove(path);
 }
 
-/** Carries out the steps of a plan, one after the other. Returns digests of what was written, by path. */
+/** Carries out the steps of a plan in order. Returns the digests of the written files, by path. */
 export function changeNodes(
   box: Box,
   steps: readonly NodeStep[],

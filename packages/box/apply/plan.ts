@@ -6,11 +6,11 @@ import type { NodeWish, UserWish, Wishes } from './wishes.ts';
 
 export type { NodeStep } from './steps.ts';
 
-/** Something the machine has that its config did not put there: a person changed it since. */
+/** A difference between the machine and its config: somebody changed it by hand. */
 export interface Drift {
   readonly path: string;
   readonly what: string;
-  /** The new config wants something else there: somebody has to say whose stays. */
+  /** True if the new config changes it as well. A person must then choose. */
   readonly conflict: boolean;
 }
 
@@ -23,42 +23,44 @@ export type AccountStep =
       readonly system: boolean;
     }
   | { readonly do: 'user-add'; readonly user: UserWish }
-  /** `was`: what the config said of it before. */
+  /** `was`: the account in the old config. */
   | { readonly do: 'user-change'; readonly user: UserWish; readonly was: UserWish | undefined }
   | { readonly do: 'user-remove'; readonly name: string };
 
-/** What the config wants that only a first boot can do, and what to do instead. */
+/** A change that only a first boot can make, and a hint. */
 export interface Refusal {
   readonly what: string;
   readonly hint: string;
 }
 
-/** All that an apply will change, and what it refuses or leaves. */
+/** The changes of an apply, its refusals, and the things that it leaves. */
 export interface Plan {
   readonly accounts: readonly AccountStep[];
   readonly nodes: readonly NodeStep[];
-  /** Units whose enablement changes. */
+  /** Units that become enabled or disabled. */
   readonly enable: readonly string[];
   readonly disable: readonly string[];
-  /** Units that stay enabled, and are wanted by others than before. */
+  /** Units that stay enabled, but for other targets than before. */
   readonly reenable: readonly string[];
   readonly services: readonly Service[];
   readonly drift: readonly Drift[];
   readonly refusals: readonly Refusal[];
-  /** Data that no entry of the config names any more. It stays; these commands would remove it. */
+  /** Data that the config no longer names. It stays; these commands would remove it. */
   readonly left: readonly { readonly what: string; readonly command: string }[];
 }
 
-/** What the box is like before the apply. */
+/** The state of the box before the apply. */
 export interface Circumstances {
   readonly actual: ReadonlyMap<string, Actual>;
   readonly accounts: Accounts;
-  /** Digests of what was applied last, by path: the truth where a config only has a URL. */
+  /**
+   * Digests of the last applied files, by path. They are needed where the config has a URL without a hash.
+   */
   readonly applied: ReadonlyMap<string, string>;
   readonly release: ReleaseUnits;
   /** Folders that the new config does not name, and that still are needed: as what they go on. */
   readonly folders: ReadonlyMap<string, NodeWish>;
-  /** Paths on which what a person made stays, or goes. */
+  /** Paths on which changes by hand stay, or are overwritten. */
   readonly keepTheirs: ReadonlySet<string>;
   readonly takeMine: ReadonlySet<string>;
 }
@@ -88,14 +90,14 @@ function describe(actual: Actual): string {
   return actual.type === 'other' ? 'something else is there' : `the ${actual.type} is not as it was`;
 }
 
-/** Of every path that the old config named: whether it still is as that said. */
+/** For each path of the old config: whether the node still matches it. */
 function driftOf(old: Wishes, next: Wishes, given: Circumstances): Drift[] {
   return [...old.nodes.values()].flatMap((node): Drift[] => {
     const actual = given.actual.get(node.path) ?? { type: 'none' };
     if (isAsWished(node, actual, given.accounts, expectedDigest(node, given))) return [];
     const wish = next.nodes.get(node.path);
     const settled = given.keepTheirs.has(node.path) || given.takeMine.has(node.path);
-    // A person has done already what the new config asks for.
+    // A person has already made the change of the new config.
     const agreed = wish
       ? isAsWished(wish, actual, given.accounts, expectedDigest(wish, given))
       : actual.type === 'none';
@@ -123,7 +125,7 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
     if (stays || was.type === 'none' || theirs(node.path)) return [];
     return [{ do: 'remove', path: node.path, was }];
   });
-  // Folders before what is in them, and what is in them before folders that go.
+  // A folder comes before its contents when it is made, and after them when it is removed.
   const depth = (path: string): number => path.split('/').length;
   return [
     ...removed.sort((a, b) => depth(pathOf(b)) - depth(pathOf(a))),
@@ -134,13 +136,16 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
 /** The path that a step changes. */
 export const pathOf = (step: NodeStep): string => (step.do === 'write' ? step.node.path : step.path);
 
-/** An account of which a config says nothing. */
+/** An account without any settings. */
 const unsaid = (name: string): UserWish => ({
   ...{ name, uid: undefined, comment: undefined, home: undefined, shell: undefined, primaryGroup: undefined },
   ...{ groups: [], passwordHash: undefined, system: false, createHome: true, userGroup: true, keys: [] },
 });
 
-/** A group of a user's own: useradd(8) makes it where no other is the primary one; usermod(8) neither makes nor removes it. */
+/**
+ * A user's own group. useradd(8) makes it if no other group is primary; usermod(8) neither makes nor removes
+ * it.
+ */
 const hasOwnGroup = (user: UserWish | undefined): boolean =>
   user !== undefined && user.name !== 'root' && user.userGroup && user.primaryGroup === undefined;
 
@@ -148,7 +153,7 @@ function accountSteps(old: Wishes, next: Wishes): AccountStep[] {
   const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
   const groups = [...next.groups.values()].filter(({ name }) => !old.groups.has(name));
   const gone = [...old.groups.values()].filter(({ name }) => !next.groups.has(name));
-  // root is changed, never made or removed.
+  // root is changed, but never made or removed.
   const root = old.users.has('root') && !next.users.has('root') ? [unsaid('root')] : [];
   const users = [...next.users.values(), ...root].filter((user) => !same(old.users.get(user.name), user));
   const leaving = [...old.users.keys()].filter((name) => !next.users.has(name) && name !== 'root');
@@ -169,7 +174,10 @@ function accountSteps(old: Wishes, next: Wishes): AccountStep[] {
   ];
 }
 
-/** Files carry numbers: those of an account that gets another one would belong to nobody, or to somebody else. */
+/**
+ * Files have numbers as owners: after a change of a number they would belong to nobody, or to another
+ * account.
+ */
 function numberRefusals(next: Wishes, { accounts }: Circumstances): Refusal[] {
   const changed = (
     what: string,
@@ -210,7 +218,7 @@ function refusalsOf(old: Wishes, next: Wishes): Refusal[] {
 
 const LAYOUT = /^# layout: (.*)$/m;
 
-/** The layout line that the sugar writes into the script of a pool (ignition/sugar/zpool.ts). */
+/** The line with a pool's layout in its script (ignition/sugar/zpool.ts writes it). */
 function layoutOf(node: NodeWish | undefined, decode: (bytes: Uint8Array) => string): string | undefined {
   if (node?.type !== 'file' || !('bytes' in node.contents)) return undefined;
   return LAYOUT.exec(decode(node.contents.bytes))?.[1];
@@ -231,7 +239,7 @@ function poolRefusals(old: Wishes, next: Wishes, decode: (bytes: Uint8Array) => 
   });
 }
 
-/** A config of another machine, by mistake: its name is another, and so are its disks or pools. */
+/** Recognizes the config of another machine: its host name differs, and so do its disks or pools. */
 function otherMachine(
   old: Wishes,
   next: Wishes,
@@ -275,7 +283,7 @@ function heldBy(
   };
 }
 
-/** Data that the old config made and the new one does not name: never removed by this. */
+/** Data that the old config made and the new one does not name. An apply never removes it. */
 function leftOver(
   old: Wishes,
   next: Wishes,
@@ -301,13 +309,13 @@ function leftOver(
   });
 }
 
-/** The section of a unit by which it is enabled (systemd.unit(5)): its links follow from that. */
+/** The [Install] section of a unit (systemd.unit(5)): the links of an enabled unit follow from it. */
 function installOf(node: NodeWish | undefined, decode: (bytes: Uint8Array) => string): string {
   if (node?.type !== 'file' || !('bytes' in node.contents)) return '';
   return [...decode(node.contents.bytes).matchAll(/^\[Install\]\n([^[]*)/gm)].map(([, body]) => body).join();
 }
 
-/** The difference between two configs, against what is really there. Nothing is changed by planning. */
+/** The difference between two configs, compared with the real state. Planning changes nothing. */
 export function makePlan(
   old: Wishes,
   next: Wishes,

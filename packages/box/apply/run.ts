@@ -2,12 +2,12 @@ import { type Box, describeError } from '../io/box.ts';
 import type { Plan } from './plan.ts';
 import type { Service } from './services.ts';
 
-/** What did not work, in words for a person. */
+/** A failure, as text for a person. */
 export type Troubles = string[];
 
 const VERBS = { stop: 'stop', start: 'start', restart: 'try-restart', reload: 'reload-or-restart' } as const;
 
-/** Seconds that a unit gets: one that never stops must not hold the apply for ever. */
+/** Seconds for one unit: a unit that does not stop must not block the apply for ever. */
 const PATIENCE = 90;
 
 function argvOf(service: Service): readonly string[] {
@@ -17,10 +17,10 @@ function argvOf(service: Service): readonly string[] {
 const nameOf = (service: Service): string =>
   service.do === 'run' ? service.what : `${service.do} of ${service.unit}`;
 
-/** Exit code of systemctl(1) where there is no such unit. */
+/** Exit code of systemctl(1) for a missing unit. */
 const NO_UNIT = 5;
 
-/** A unit that is not there does not run: that is what stopping it is for, and only what runs is restarted. */
+/** A missing unit is no failure of stopping or restarting: it does not run. */
 function isMissed(box: Box, service: Service, code: number): boolean {
   if (code !== NO_UNIT || service.do === 'run') return code !== 0;
   if (service.do === 'stop') return false;
@@ -29,7 +29,7 @@ function isMissed(box: Box, service: Service, code: number): boolean {
   );
 }
 
-/** Acts on running units, in order. It goes on after a failure, and tells all of them. */
+/** Acts on running units, in order. Goes on after a failure, and returns all failures. */
 export function runServices(box: Box, services: readonly Service[]): Troubles {
   return services.flatMap((service) => {
     try {
@@ -44,7 +44,7 @@ export function runServices(box: Box, services: readonly Service[]): Troubles {
   });
 }
 
-/** Units are read again, and enabled or disabled as the config says. */
+/** Makes systemd read its units again, and enables or disables units as the config says. */
 export function changeUnits(
   box: Box,
   { enable, disable, reenable }: Pick<Plan, 'enable' | 'disable' | 'reenable'>,

@@ -1,12 +1,12 @@
 import type { NodeStep } from './steps.ts';
 import type { Wishes } from './wishes.ts';
 
-/** What is done to a running unit, or a program that makes the system read a file again. */
+/** An action on a running unit, or a program that makes the system read a file again. */
 export type Service =
   | { readonly do: 'stop' | 'start' | 'restart' | 'reload'; readonly unit: string }
   | { readonly do: 'run'; readonly argv: readonly string[]; readonly what: string };
 
-/** Units that the release brings, of those that a config names, and those that it has running without one. */
+/** Units of the release that run without a config, and that a config may change. */
 export interface ReleaseUnits {
   readonly there: ReadonlySet<string>;
   readonly wanted: ReadonlySet<string>;
@@ -23,7 +23,7 @@ interface Change {
 
 const run = (what: string, ...argv: string[]): Service => ({ do: 'run', argv, what });
 
-/** Which file makes which part of the system look again. The first that fits counts. */
+/** Which action a changed file needs. The first matching entry counts. */
 const READERS: readonly { readonly path: RegExp; readonly services: readonly Service[] }[] = [
   {
     path: /^\/etc\/systemd\/network\/.*\.(network|netdev|link)(\.d\/.*)?$/,
@@ -66,17 +66,17 @@ function unitOf(path: string): string | undefined {
   return kind === 'container' || kind === 'kube' ? `${name}.service` : `${name}-${kind}.service`;
 }
 
-/** The unit that reads a file of the sugar: an environment or a secret of a container. */
+/** The unit that reads an environment file or a secret of a container. */
 function consumerOf(path: string): string | undefined {
   const container = /^\/etc\/draisine\/(?:environment\/([^/]+)$|secrets\/([^/]+)\/)/.exec(path);
   const name = container?.[1] ?? container?.[2];
   return name === undefined ? undefined : `${name}.service`;
 }
 
-/** In the order in which they need each other. */
+/** The order of actions on units, by kind. */
 const SCRIPTS = ['pool', 'dataset', 'receiver'];
 
-/** Scripts of pools, datasets and receivers can run again: they only bring about what is not so yet. */
+/** Scripts of pools, datasets and receivers may run again: they only make what is missing. */
 function scriptsOf(paths: readonly string[]): Service[] {
   const found = paths.flatMap((path) => {
     const [, kind = '', name] = /^\/etc\/draisine\/([a-z]+)s\/(.+)\.sh$/.exec(path) ?? [];
@@ -88,39 +88,39 @@ function scriptsOf(paths: readonly string[]): Service[] {
 
 const isMasked = (unit: string, { next }: Change): boolean => next.units.get(unit)?.masked === true;
 
-/** The release has it running, whatever a config says of its enablement: only a mask keeps it from that. */
+/** Whether the release starts the unit by itself. Then only a mask keeps it from running. */
 const runsAnyway = (unit: string, change: Change): boolean =>
   change.release.wanted.has(unit) && !isMasked(unit, change);
 
-/** Units that are started by others alone: a timer's service, a template, a socket's. */
+/** Units that only other units start: the service of a timer, a template, the service of a socket. */
 const startsByItself = (unit: string, change: Change): boolean => {
   if (/@\.[a-z]+$/.test(unit)) return false;
   const wish = change.next.units.get(unit);
   if (isMasked(unit, change)) return false;
   if (runsAnyway(unit, change)) return true;
-  // A quadlet is no unit of the config: its [Install] section counts, which the sugar writes.
+  // A quadlet is not a unit of the config. Its own [Install] section decides, which the sugar writes.
   return wish === undefined || wish.enabled === true;
 };
 
 const isMaskLink = (what: { readonly type: string; readonly target?: string }): boolean =>
   what.type === 'link' && what.target === '/dev/null';
 
-/** What becomes of a unit of which a file changes. */
+/** The action for a unit whose file changes. */
 function actionOf(step: NodeStep, unit: string, change: Change): 'stop' | 'start' | 'restart' | undefined {
   const path = step.do === 'write' ? step.node.path : step.path;
   if (path.includes(`/${unit}.d/`)) return 'restart';
   if (step.do === 'write' && isMaskLink(step.node)) return 'stop';
-  // It did not run as long as it was masked.
+  // A masked unit did not run.
   if (isMaskLink(step.was))
     return runsAnyway(unit, change) || change.next.units.get(unit)?.enabled ? 'start' : undefined;
-  // Where the release has one of that name, that is what it is from now on.
+  // If the release has a unit of that name, that one counts from now on.
   if (step.do === 'remove') return change.release.there.has(unit) ? 'restart' : 'stop';
   return step.was.type === 'none' && !change.release.there.has(unit) ? 'start' : 'restart';
 }
 
 /**
- * What to do with running units, in order: stop what goes, make files read again, start what is new, restart what
- * changed. A unit whose files did not change is left alone.
+ * The actions on running units, in order: stop removed units, make the system read changed files, start new
+ * units, restart changed ones. A unit whose files did not change is left alone.
  */
 export function servicesOf(change: Change): Service[] {
   const units = { stop: new Set<string>(), start: new Set<string>(), restart: new Set<string>() };
@@ -141,13 +141,13 @@ export function servicesOf(change: Change): Service[] {
   for (const unit of change.disable) if (!runsAnyway(unit, change)) stop.add(unit);
   for (const unit of change.enable) start.add(unit);
   const starts = [...start].filter((unit) => !stop.has(unit) && startsByItself(unit, change));
-  // One that starts may run already, by the release or by hand, with what it was before.
+  // A unit to start may run already with its old file, because of the release or by hand.
   const restarts = [...restart].filter((unit) => !stop.has(unit) && !isMasked(unit, change));
   return [
     ...[...stop].map((unit): Service => ({ do: 'stop', unit })),
     ...readers.values(),
     ...scriptsOf(written),
-    // try-restart: what does not run stays as it is.
+    // try-restart leaves a unit alone that does not run.
     ...restarts.map((unit): Service => ({ do: 'restart', unit })),
     ...starts.map((unit): Service => ({ do: 'start', unit })),
   ];

@@ -6,10 +6,10 @@ import { pathOf } from './plan.ts';
 import type { Service } from './services.ts';
 import type { NodeWish } from './wishes.ts';
 
-/** Bytes; of larger files nobody reads a diff. */
+/** Limit for diffs, in bytes: nobody reads the diff of a larger file. */
 const LARGEST = 64 * 1024;
 
-/** A file that others may not read is a secret: its digest is shown, never its text. */
+/** A file that others may not read is a secret: the plan shows its digest, never its text. */
 const isSecret = (node: NodeWish): boolean => node.type === 'file' && (node.mode & 0o044) === 0;
 
 function diffOf(box: Box, step: NodeStep, scratch: string): string | undefined {
@@ -51,7 +51,7 @@ function changeLines(plan: Plan): string[] {
   ];
 }
 
-/** `+` is new, `~` changes, `-` goes, `!` acts on what runs. */
+/** The plan as a document. */
 export function planDocument(box: Box, plan: Plan): PlanDocument {
   return { ...appliedDocument(plan), diffs: diffsOf(box, plan) };
 }
@@ -77,7 +77,7 @@ function diffsOf(box: Box, plan: Plan): Record<string, string> {
   }
 }
 
-/** The same for people, a line each. */
+/** The plan as text, one line for each change. */
 export function describePlan(box: Box, plan: Plan): string[] {
   const document = planDocument(box, plan);
   const lines = [

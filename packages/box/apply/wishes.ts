@@ -2,7 +2,7 @@ import { BoxError } from '../io/box.ts';
 import { type Field, list, member, object, optional, string } from '../io/fields.ts';
 import { readDataUrl } from './data-url.ts';
 
-/** What a file shall hold: bytes of the config itself, or what is at a URL. */
+/** The contents of a file: bytes of the config itself, or a URL. */
 export type Contents =
   | { readonly bytes: Uint8Array; readonly gzip: boolean }
   | { readonly url: string; readonly sha512: string | undefined; readonly gzip: boolean };
@@ -16,30 +16,30 @@ interface Owned {
   readonly group: Owner;
 }
 
-/** A path that the config names, and what shall be there. */
+/** A path of the config, and the node that it shall have. */
 export type NodeWish =
   | (Owned & { readonly type: 'file'; readonly mode: number; readonly contents: Contents })
   | (Owned & { readonly type: 'directory'; readonly mode: number })
   | (Owned & { readonly type: 'link'; readonly target: string; readonly hard: boolean });
 
-/** A unit as the config wants it. */
+/** A unit in the form that the config wants. */
 export interface UnitWish {
   readonly name: string;
   readonly enabled: boolean | undefined;
   readonly masked: boolean;
 }
 
-/** A group as the config wants it. */
+/** A group in the form that the config wants. */
 export interface GroupWish {
   readonly name: string;
   readonly gid: number | undefined;
   readonly system: boolean;
 }
 
-/** A user as the config wants it. */
+/** A user in the form that the config wants. */
 export interface UserWish {
   readonly name: string;
-  /** Words of useradd(8) and usermod(8), as Ignition gives them. */
+  /** Options of useradd(8) and usermod(8), as Ignition passes them. */
   readonly uid: number | undefined;
   readonly comment: string | undefined;
   readonly home: string | undefined;
@@ -48,25 +48,28 @@ export interface UserWish {
   readonly groups: readonly string[];
   readonly passwordHash: string | undefined;
   readonly system: boolean;
-  /** Whether useradd(8) makes a home, and a group of its name. */
+  /** Whether useradd(8) makes a home, and a group with the user's name. */
   readonly createHome: boolean;
   readonly userGroup: boolean;
   readonly keys: readonly string[];
 }
 
-/** A machine config as it stands on a running machine: paths, units, accounts, and what only a first boot can do. */
+/**
+ * A machine config in the form that a running machine can have: paths, units, accounts, and the sections for
+ * a first boot.
+ */
 export interface Wishes {
   readonly nodes: ReadonlyMap<string, NodeWish>;
   readonly units: ReadonlyMap<string, UnitWish>;
   readonly groups: ReadonlyMap<string, GroupWish>;
   readonly users: ReadonlyMap<string, UserWish>;
-  /** Sections that a first boot alone acts on, as canonical JSON by their path in the config. */
+  /** Sections that only a first boot can act on, as canonical JSON, by their path in the config. */
   readonly firstBoot: ReadonlyMap<string, string>;
 }
 
 const SYSTEM = '/etc/systemd/system';
 
-/** Absent and null are the same: Ignition's own JSON has both. */
+/** Absent and null mean the same: Ignition's own JSON has both. */
 const text = (field: Field): string | undefined =>
   field.value === null ? undefined : optional(field, (one) => string(one));
 const flag = (field: Field): boolean => field.value === true;
@@ -129,7 +132,9 @@ const rootFile = (path: string, bytes: Uint8Array): NodeWish => ({
   ...{ path, type: 'file', mode: 0o644, user: 0, group: 0, contents: { bytes, gzip: false } },
 });
 
-/** What Ignition writes for a unit: the file, its drop-ins, or a link to /dev/null where it is masked. */
+/**
+ * The nodes that Ignition writes for a unit: the file, its drop-ins, or a link to /dev/null if it is masked.
+ */
 function unitNodes(unit: Field, encode: (text: string) => Uint8Array): NodeWish[] {
   const name = string(member(unit, 'name'));
   const contents = text(member(unit, 'contents'));
@@ -160,7 +165,7 @@ function userOf(user: Field): UserWish {
   };
 }
 
-/** JSON with sorted keys and without empty values: two configs that mean the same give the same text. */
+/** JSON with sorted keys and without empty values: two configs with the same meaning give the same text. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
@@ -188,7 +193,7 @@ function firstBootOf(config: Field, storage: Field): Map<string, string> {
 const byName = <T extends { readonly name: string }>(items: readonly T[]): Map<string, T> =>
   new Map(items.map((item) => [item.name, item]));
 
-/** Reads a compiled Ignition config (spec 3): nothing is left to merge or to look up. */
+/** Reads a compiled Ignition config (spec 3) without parts to merge or to fetch. */
 export function readWishes(config: Field, encode: (text: string) => Uint8Array): Wishes {
   object(config);
   const storage: Field = { value: member(config, 'storage').value ?? {}, at: 'storage' };

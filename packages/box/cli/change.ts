@@ -57,7 +57,10 @@ export const rollback: Verb = (box, terminal, options) => {
   });
 };
 
-/** Throws BoxError when the release to go back to cannot read a pool: a pool does not go back. */
+/**
+ * Checks that the release to go back to can read all pools, because a pool cannot be converted back.
+ * @throws BoxError if it cannot
+ */
 function refuseToLosePools(box: Box, running: Running): void {
   const other = otherVersion(running);
   const lost = other === undefined ? [] : unreadableBy(box, other);

@@ -2,10 +2,10 @@ import { type Freed, freeRoom, mebibytes } from '../free/free.ts';
 import { BoxError } from '../io/box.ts';
 import { tell, type Verb } from './verb.ts';
 
-/** Percent from which an owner is told what else there is. */
+/** Percentage of used space from which on the owner gets more hints. */
 const MUCH = 80;
 
-/** What was freed, as text for a terminal. */
+/** The result as text for a terminal. */
 export function formatFreed({ before, after, percent, removed, failed }: Freed): string {
   return [
     ...removed.map((what) => `removed  ${what}`),

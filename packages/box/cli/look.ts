@@ -12,7 +12,7 @@ export const status: Verb = (box, terminal, options) => {
   tell(terminal, options, { ...report, disks }, [formatStatus(report), ...lines].join('\n'));
 };
 
-/** `draisine why`: why the box does not update now, and what ends that. */
+/** `draisine why`: the reasons why the box does not update now, each with the event that ends it. */
 export const why: Verb = (box, terminal, options) => {
   const report = statusReport(box);
   const { next, trial, updates, lastCheck, version } = report;

@@ -16,7 +16,10 @@ function usage(): string {
   ].join('\n');
 }
 
-/** `draisine`, without its other programs. Returns the exit code: 1 what was asked failed, 2 wrong usage. */
+/**
+ * The command `draisine` without install and apply. Returns the exit code: 1 for a failure, 2 for wrong
+ * usage.
+ */
 export function draisineMain(box: Box, terminal: Terminal, args: readonly string[]): number {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {

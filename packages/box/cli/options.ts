@@ -1,27 +1,30 @@
 import { WrongUsage } from '../install/terminal.ts';
 
-/** Names of the options that a verb takes, without hyphens in front. */
+/** Names of the options of a verb, without leading hyphens. */
 export interface OptionNames {
-  /** With a value, once. */
+  /** Options with a value, given once. */
   readonly options: readonly string[];
-  /** With a value, as often as somebody likes. */
+  /** Options with a value, given any number of times. */
   readonly lists?: readonly string[];
-  /** Without a value. */
+  /** Options without a value. */
   readonly flags?: readonly string[];
 }
 
-/** The words of a command line, read. */
+/** The parsed words of a command line. */
 export interface Options {
   readonly words: readonly string[];
   readonly json: boolean;
   readonly help: boolean;
-  /** Values of the options that a verb takes. */
+  /** Values of a verb's options. */
   readonly values: Readonly<Record<string, string>>;
   readonly lists: Readonly<Record<string, readonly string[]>>;
   readonly flags: ReadonlySet<string>;
 }
 
-/** `--name value` and `--name=value` for options and lists, `--name` for flags; --json and --help always. */
+/**
+ * Reads `--name value` and `--name=value` for options and lists, and `--name` for flags. --json and --help
+ * are always known.
+ */
 export function parseOptions(args: readonly string[], names: OptionNames): Options {
   const { options, lists: listNames = [], flags: flagNames = [] } = names;
   const words: string[] = [];
@@ -44,7 +47,7 @@ export function parseOptions(args: readonly string[], names: OptionNames): Optio
   return { words, json: flags.has('json'), help: flags.has('help'), values, lists, flags };
 }
 
-/** Milliseconds of a duration as people write it: 90m, 36h, 14d. */
+/** Milliseconds of a duration such as 90m, 36h or 14d. */
 export function parseDuration(text: string): number {
   const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
   if (count === undefined) throw new WrongUsage(`a duration as 90m, 36h or 14d, not ${text}`);

@@ -3,7 +3,7 @@ import { readReplication, replicationNames } from '../replicate/config.ts';
 import { replicate } from '../replicate/run.ts';
 import { tell, type Verb } from './verb.ts';
 
-/** By the timer of a replication, or by its owner. */
+/** `draisine replicate NAME`; a timer or the owner calls it. */
 export const replicateNow: Verb = (box, terminal, options) => {
   const [name, other] = options.words;
   if (name === undefined || other !== undefined)

@@ -11,12 +11,12 @@ import { featureNotes, otherVersion } from '../update/readable.ts';
 import { type Running, releaseIdentity, runningRelease } from '../update/running.ts';
 import { readState, type State } from '../update/state.ts';
 
-/** What `draisine status --json` says; times as text. */
+/** The document of `draisine status --json`; times are text. */
 export interface StatusReport {
   readonly image: string;
   readonly version: string;
   readonly rootHash: string | undefined;
-  /** Whether it can be updated; else why not. */
+  /** Whether the box can be updated; if not, the reason. */
   readonly updates: { readonly possible: boolean; readonly reason: string | undefined };
   readonly base: string | undefined;
   readonly channel: string | undefined;
@@ -41,9 +41,15 @@ export interface StatusReport {
     readonly until: string | undefined;
   }[];
   readonly floor: string | undefined;
-  /** What is to be known of the features of pools: whether the other release can read them, whether they rose too far. */
+  /**
+   * Faults of pool features: the other release cannot read a pool, or a pool has more features than its owner
+   * wants.
+   */
   readonly pools: readonly string[];
-  /** Datasets that are sent to other machines: what arrived last, and why the last run failed, if it did. */
+  /**
+   * Datasets that are sent to other machines, with the last snapshot that arrived, and the reason if the last
+   * run failed.
+   */
   readonly replications: readonly {
     readonly name: string;
     readonly dataset: string;
@@ -58,7 +64,7 @@ export interface StatusReport {
     | undefined;
 }
 
-/** A value, or the sentence that says why there is none. */
+/** A value, or the sentence that says why it is missing. */
 function attempt<T>(call: () => T): { readonly value: T | undefined; readonly fault: string | undefined } {
   try {
     return { value: call(), fault: undefined };
@@ -68,7 +74,7 @@ function attempt<T>(call: () => T): { readonly value: T | undefined; readonly fa
   }
 }
 
-/** Collects what `draisine status` says of the box and its updates. */
+/** Collects the status of the box and of its updates. */
 export function statusReport(box: Box): StatusReport {
   const identity = releaseIdentity(box);
   const running = attempt(() => runningRelease(box));
@@ -117,7 +123,7 @@ function slotsOf(box: Box, { disk, usr }: Running): StatusReport['slots'] {
   });
 }
 
-/** A pool that does not answer does not keep the rest of the report from its reader. */
+/** A pool that does not answer must not keep back the rest of the report. */
 function poolsOf(box: Box, running: Running | undefined): readonly string[] {
   const { value, fault } = attempt(() => featureNotes(box, running && otherVersion(running)));
   return value ?? [fault!];
@@ -131,12 +137,12 @@ function replicationsOf(box: Box): StatusReport['replications'] {
   });
 }
 
-/** The holds that have not run out. */
+/** Holds that have not run out. */
 function activeHolds(box: Box, { holds }: Pick<State, 'holds'>): State['holds'] {
   return holds.filter(({ until }) => until === undefined || until > box.now());
 }
 
-/** What the console and the login say, and `status` begins with: at most a few lines. */
+/** The first lines of `status`, which consoles and logins show as well. */
 export function noticeLines(
   report: Pick<StatusReport, 'version' | 'trial' | 'staged' | 'rejected' | 'lastTrial'>,
 ): string[] {
@@ -187,7 +193,7 @@ export function formatStatus(report: StatusReport): string {
   return lines.join('\n');
 }
 
-/** Why nothing happens, each reason with its end. */
+/** The reasons why no update happens, each with the event that ends it. */
 export function formatWhy(report: StatusReport): string {
   const { trial, next, updates, lastCheck } = report;
   const lines: string[] = [];

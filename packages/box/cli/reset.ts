@@ -9,8 +9,8 @@ import { exclusive, refuseOnTrial, type Verb } from './verb.ts';
 const TAKES_BACK = `rm ${RESET} takes it back`;
 
 /**
- * Asks the initrd to empty the state partition and to provision this machine again: a line `keep PATH` for each path
- * that stays; `blank` where no config is needed. Then restarts.
+ * Asks the initrd to empty the state partition and to provision this machine again, then restarts. The
+ * request has a line `keep PATH` for each path that stays, or `blank` if no config is needed.
  */
 export const reset: Verb = (box, terminal, { words, flags, lists }) => {
   if (words.length > 0) throw new WrongUsage(`reset takes no ${words[0]}`);
@@ -48,7 +48,10 @@ export const reset: Verb = (box, terminal, { words, flags, lists }) => {
   });
 };
 
-/** What the machine will be made of. Throws when nobody could log in afterwards. */
+/**
+ * The config that the machine will be made of.
+ * @throws BoxError if nobody could log in afterwards
+ */
 function sayConfig(box: Box, blank: boolean): string {
   const found = findConfig(box);
   if (found)
@@ -59,7 +62,7 @@ function sayConfig(box: Box, blank: boolean): string {
   });
 }
 
-/** The name of the machine, so that nobody resets another one than he means. */
+/** Asks for the name of the machine, so that nobody resets a wrong one. */
 function confirm(box: Box, terminal: Terminal): void {
   const name = mustRun(box, 'cannot ask for the name of this machine', ['uname', '-n']).trim();
   const answer = terminal.ask(`Type the name of this machine, ${name}, to go on: `);

@@ -6,7 +6,7 @@ import { type Running, runningRelease } from '../update/running.ts';
 import { writeNotices } from './notice.ts';
 import { exclusive, refuseOnTrial, remembered, requestOf, tell, type Verb } from './verb.ts';
 
-/** Stages the release of a check. Returns what it has fetched and copied, in bytes, for `--json`. */
+/** Stages the release of a check. Returns the bytes that were fetched and copied, for `--json`. */
 export function doStage(box: Box, terminal: Terminal, running: Running, checked: Checked): object {
   const started = box.monotonic();
   const traffic = stageRelease(box, running, checked, (step) => terminal.complain(step));

@@ -10,13 +10,16 @@ import { writeNotices } from './notice.ts';
 import { doStage } from './stage.ts';
 import { exclusive, remembered, requestOf, type Verb } from './verb.ts';
 
-/** How often the channel is asked, and how soon again when it did not answer. Milliseconds. */
+/** Milliseconds between two checks of the channel. */
 export const EVERY = 4 * 3_600_000;
 
-/** Milliseconds after which a check that failed is made again. */
+/** Milliseconds after a failed check until the next one. */
 export const AGAIN = 30 * 60_000;
 
-/** Whether the channel is to be asked now; what is known already may say so too: a turn in a rollout has come. */
+/**
+ * Whether to check the channel now. The known channel file may ask for it: the box's turn in a rollout has
+ * come.
+ */
 function isDue(box: Box, running: Running): boolean {
   const { lastCheck } = readState(box);
   if (!lastCheck) return true;
@@ -26,8 +29,9 @@ function isDue(box: Box, running: Running): boolean {
 }
 
 /**
- * What the timer and a stick start: check, and do what the policy says. That a server is down, or says what must not be
- * believed, is told by journal, status and why; it makes no unit fail.
+ * The program of the timer and of a plugged-in stick: checks, and acts by the policy.
+ * A server that is down, or that sends wrong files, is reported in the journal, in status and in why. It
+ * makes no unit fail.
  */
 export const update: Verb = (box, terminal, options) => {
   if (onTrial(box)) return box.log('info', 'nothing is checked while a release is on trial');
@@ -49,14 +53,14 @@ export const update: Verb = (box, terminal, options) => {
 };
 
 function askAndStage(box: Box, terminal: Terminal, running: Running, base: string | undefined): void {
-  // Whoever plugs in a stick asks for what is on it.
+  // A stick is plugged in to install its release.
   const request = base === undefined ? {} : { base, asked: {} };
   try {
     const checked = remembered(box, () => check(box, running, request));
     if (checked.decision.action === 'stage') doStage(box, terminal, running, checked);
     else box.log('info', describeDecision(checked.decision));
   } catch (error) {
-    // What is staged already does not wait for a server that is down.
+    // A staged release does not wait for a server that is down.
     if (!(error instanceof BoxError) || !readState(box).staged) throw error;
     box.log('warning', describeError(error));
   }

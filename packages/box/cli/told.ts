@@ -4,7 +4,7 @@ import { conditionsOf } from '../notify/conditions.ts';
 import { testTargets, watch } from '../notify/watch.ts';
 import { tell, type Verb } from './verb.ts';
 
-/** What is wrong, worst first, a line each. */
+/** `draisine health`: the problems, the worst first, one a line. */
 function formatHealth(conditions: readonly Condition[]): string {
   const rank = { error: 0, warning: 1, info: 2 } as const;
   const wrong = conditions.filter(({ severity }) => severity !== 'info');
@@ -17,13 +17,13 @@ function formatHealth(conditions: readonly Condition[]): string {
     .join('\n');
 }
 
-/** Exit code 0 also when something is wrong: it is what was asked. */
+/** The exit code is 0 even with problems, because the question was answered. */
 export const health: Verb = (box, terminal, options) => {
   const conditions = conditionsOf(box);
   tell(terminal, options, { conditions }, formatHealth(conditions));
 };
 
-/** Looks for problems and tells those who shall know: called by a timer. */
+/** Looks for problems and sends messages about them. A timer calls it. */
 export const watchNow: Verb = (box) => watch(box);
 
 /** `draisine notify-test`: sends a message to each target. */

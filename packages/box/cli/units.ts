@@ -8,13 +8,13 @@ import { readFirst } from '../zfs/pools.ts';
 import { writeNotices } from './notice.ts';
 import type { Verb } from './verb.ts';
 
-/** By draisine-boot.service. */
+/** The program of draisine-boot.service. */
 export const boot: Verb = (box) => {
   keepReserve(box);
   atBoot(box, () => writeNotices(box));
 };
 
-/** Before pools are imported: on trial each is read first. */
+/** Before pools are imported: a trial first reads each of them. */
 export const readPools: Verb = (box) => {
   const { staged } = readState(box);
   const baseline = readBaseline(box);

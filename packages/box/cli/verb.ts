@@ -7,21 +7,30 @@ import { type Checked, describeDecision, type Request } from '../update/check.ts
 import { changeState } from '../update/state.ts';
 import type { Options } from './options.ts';
 
-/* What verbs have in common. */
+/* Common parts of verbs. */
 
-/** A verb of `draisine` on the box. Throws WrongUsage for bad input, BoxError for a failure. */
+/**
+ * A verb of `draisine` on the box.
+ * @throws WrongUsage for bad input, BoxError for a failure
+ */
 export type Verb = (box: Box, terminal: Terminal, options: Options) => void;
 
 const LOCK = '/run/draisine/update.lock';
 const TAKEN = 'another update is going on: draisine status says how far it is';
 
-/** Does something while no other `draisine` changes updates. Throws BoxError when one does. */
+/**
+ * Runs something while no other `draisine` changes updates.
+ * @throws BoxError if another one does
+ */
 export function exclusive<T>(box: Box, use: () => T): T {
   box.makeFolder('/run/draisine');
   return withLock(box, LOCK, TAKEN, use);
 }
 
-/** Throws BoxError while a release is on trial. */
+/**
+ * Refuses to go on during a trial.
+ * @throws BoxError
+ */
 export function refuseOnTrial(box: Box): void {
   const trial = onTrial(box);
   if (trial)
@@ -30,7 +39,7 @@ export function refuseOnTrial(box: Box): void {
     });
 }
 
-/** Remembers how a check ended, whatever it ended with. */
+/** Records the result of a check, success or failure. */
 export function remembered(box: Box, ask: () => Checked): Checked {
   try {
     const checked = ask();
@@ -45,7 +54,10 @@ export function remembered(box: Box, ask: () => Checked): Checked {
   }
 }
 
-/** The version and the place that a command line asks for. Throws WrongUsage. */
+/**
+ * The version and the source that a command line names.
+ * @throws WrongUsage
+ */
 export function requestOf({ words, values }: Options): Request {
   const [version, other] = words;
   if (other !== undefined) throw new WrongUsage(`one version, not also ${other}`);
@@ -54,7 +66,7 @@ export function requestOf({ words, values }: Options): Request {
   return { base: values.base, asked: { version } };
 }
 
-/** Prints a result: as JSON if that is asked for, else as text. */
+/** Prints a result: as JSON if the user wants it, else as text. */
 export function tell(terminal: Terminal, { json }: Options, value: object, text: string): void {
   terminal.print(json ? JSON.stringify(value, null, 2) : text);
 }

@@ -11,7 +11,7 @@ import { health, notifyTest, watchNow } from './told.ts';
 import { boot, readPools } from './units.ts';
 import type { Verb } from './verb.ts';
 
-/** Verbs, the options that they take, and what they do; those without a text are for units. */
+/** All verbs with their options and help texts. A verb without a help text is for units only. */
 export const VERBS: Readonly<
   Record<
     string,

@@ -1,30 +1,30 @@
 import { BLOCK, HASH, type Leaves } from './tree.ts';
 
-/** Blocks that the running /usr has, from there to here. */
+/** A run of blocks that the running /usr has: their places there, and in the new image. */
 export interface Copy {
   readonly from: number;
   readonly to: number;
   readonly count: number;
 }
 
-/** Blocks of the new image that are to be fetched. */
+/** A run of blocks of the new image to fetch. */
 export interface Fetch {
   readonly at: number;
   readonly count: number;
 }
 
-/** How a slot comes to hold a release: every block of it is copied or fetched, none twice. */
+/** The plan for filling a slot: every block is copied or fetched once. */
 export interface Plan {
   readonly copies: readonly Copy[];
   readonly fetches: readonly Fetch[];
 }
 
-/** A gap that is copied costs a request; one of up to 16 KiB is cheaper to fetch. */
+/** A copied gap between two fetches costs a request. Up to 16 KiB it is cheaper to fetch the gap. */
 const GAP = 16_384 / BLOCK;
-/** No request for more than this: what is lost when a connection is. */
+/** The largest request, in bytes: a broken connection loses at most that much. */
 const LONGEST = (4 << 20) / BLOCK;
 
-/** A number that tells hashes apart; equal ones are compared as a whole. */
+/** A number that distinguishes most hashes. Equal numbers need a comparison of the whole hashes. */
 function keyOf(view: DataView, block: number): number {
   return view.getUint32(block * HASH) * 65_536 + view.getUint16(block * HASH + 4);
 }
@@ -37,7 +37,7 @@ function same(a: Leaves, blockA: number, b: Leaves, blockB: number): boolean {
 
 const viewOf = ({ hashes }: Leaves) => new DataView(hashes.buffer, hashes.byteOffset, hashes.byteLength);
 
-/** Where each block of `next` is in `old`; -1: nowhere. The block after the last one found is looked at first. */
+/** The place of each block of `next` in `old`; -1: none. The block after the last match is tried first. */
 function sources(old: Leaves, next: Leaves): Int32Array {
   const found = new Int32Array(next.blocks).fill(-1);
   if (old.salt !== next.salt) return found;
@@ -56,7 +56,7 @@ function sources(old: Leaves, next: Leaves): Int32Array {
   return found;
 }
 
-/** What of `next` can be taken from `old`, by their leaves; nothing when `old` is not known. */
+/** Compares the leaves of two images. Without `old`, everything is fetched. */
 export function planCopies(old: Leaves | undefined, next: Leaves): Plan {
   const found = old ? sources(old, next) : new Int32Array(next.blocks).fill(-1);
   fillGaps(found);
@@ -77,7 +77,7 @@ export function planCopies(old: Leaves | undefined, next: Leaves): Plan {
   return { copies, fetches };
 }
 
-/** Short runs of known blocks between unknown ones become unknown. */
+/** A short run of known blocks between unknown ones counts as unknown. */
 function fillGaps(found: Int32Array): void {
   let lastUnknown = -1;
   for (let block = 0; block < found.length; block++) {
@@ -87,7 +87,7 @@ function fillGaps(found: Int32Array): void {
   }
 }
 
-/** The bytes of runs of blocks. */
+/** Total bytes of some runs of blocks. */
 export function bytesOf(runs: readonly { readonly count: number }[]): number {
   return runs.reduce((sum, { count }) => sum + count, 0) * BLOCK;
 }

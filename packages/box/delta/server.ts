@@ -3,8 +3,9 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 
 /*
- * A web server of its own process, for tests whose box waits for curl: FOLDER on a free port, which it prints. The first
- * part of a path says how it behaves; /stats tells what it has sent.
+ * A web server in a process of its own, for tests whose box waits for curl. It serves FOLDER on a free port,
+ * which it prints.
+ * The first part of a path selects its behaviour; /stats returns what it has sent.
  */
 const [folder = '.'] = process.argv.slice(2);
 const stats = { connections: 0, requests: 0, bytes: 0, cuts: 0 };
@@ -43,14 +44,14 @@ const server = createServer((request, response) => {
     more();
     return;
   }
-  // Says it gives the range, and gives another one of the same length.
+  // Announces the right range, but sends another one of the same length.
   if (mode === 'lies' && ranged && start > 0) [start, end] = [start - 1, end - 1];
   const length = end - start + 1;
   response.writeHead(ranged ? 206 : 200, {
     'content-length': length,
     ...(ranged ? { 'content-range': `bytes ${start}-${end}/${size}` } : {}),
   });
-  // Every fifth answer of some length ends in the middle.
+  // Every fifth answer of some length breaks off in the middle.
   if (mode === 'cut' && length > 10_000 && ++stats.cuts % 5 === 0) {
     response.write(Buffer.alloc(5000), () => response.destroy());
     return;

@@ -5,35 +5,35 @@ import { fetchRanges, fetchWhole, NoRanges, type Origin, type Range } from '../u
 import { bytesOf, type Fetch, type Plan, planCopies } from './plan.ts';
 import { BLOCK, type Leaves, readLeaves } from './tree.ts';
 
-/** Block device of the running /usr, through dm-verity: what is read from it was verified. */
+/** Block device of the running /usr through dm-verity, so every read is verified. */
 export const RUNNING = '/dev/mapper/usr';
-/** How far staging has come: a later attempt goes on from there. */
+/** The progress of staging. A later attempt resumes from it. */
 export const RESUME = '/var/lib/draisine/update/resume.json';
 const WORK = '/run/draisine/delta';
 const CHUNK = 1 << 20;
-/** What is fetched before the disk is flushed and the place recorded. */
+/** Bytes to fetch before the disk is flushed and the progress is recorded. */
 const BATCH = 4 << 20;
 const MOST_RANGES = 256;
 
-/** Bytes that came from the server and from this box. */
+/** Bytes from the server, and bytes copied from this box. */
 export interface Traffic {
   fetched: number;
   copied: number;
 }
 
-/** Which release comes into a slot, from where, and what runs now. */
+/** The release for a slot, its source, and the running release. */
 export interface SlotOptions {
   readonly origin: Origin;
-  /** The folder of the release below it. */
+  /** The path of the release's folder below the base. */
   readonly folder: string;
   readonly release: Release;
   readonly running: RunningUsr;
   readonly traffic: Traffic;
-  /** Do not look at what is there: fetch all of it. */
+  /** Fetch everything, even blocks that this box has. */
   readonly whole?: boolean;
 }
 
-/** What of usr.img goes into a slot, by blocks that this box has already and ranges of what it lacks. */
+/** Plans a slot, and fills it with blocks of this box and ranges from the server. */
 export function slotContent(box: Box, options: SlotOptions): SlotContent {
   const { release, whole = false } = options;
   return {
@@ -83,7 +83,7 @@ function using<T>(box: Box, path: string, mode: 'read' | 'write', use: (file: Ra
   }
 }
 
-/** Fetches the hash tree of the release and puts it into its place. Returns its leaves. */
+/** Fetches the hash tree of the release and writes it to its place. Returns its leaves. */
 function fetchTree(box: Box, options: SlotOptions, device: string): Leaves {
   const { usr, rootHash } = options.release;
   box.makeFolder(WORK, 0o700);
@@ -128,7 +128,7 @@ function copyBytes(from: RandomAccess, at: number, to: RandomAccess, target: num
     to.write(target + done, from.read(at + done, Math.min(CHUNK, length - done)));
 }
 
-/** The leaves of what runs; undefined when they cannot be read: then nothing is known. */
+/** The leaves of the running /usr; undefined if they cannot be read. Then all blocks are fetched. */
 function runningLeaves(box: Box, { hashDevice, hashStart }: RunningUsr): Leaves | undefined {
   try {
     return using(box, hashDevice, 'read', (file) => readLeaves(file, (hashStart - 1) * BLOCK, hashDevice));
@@ -140,9 +140,9 @@ function runningLeaves(box: Box, { hashDevice, hashStart }: RunningUsr): Leaves 
 }
 
 interface Resume {
-  /** All that decides about the plan. */
+  /** All inputs of the plan. */
   readonly plan: string;
-  /** Copies are done, and so many fetches. */
+  /** The record says that all copies are done, and this number of fetches. */
   readonly fetches: number;
 }
 
@@ -192,13 +192,15 @@ function copyKnown(box: Box, { copies }: Plan, device: string, traffic: Traffic)
   traffic.copied += bytesOf(copies);
 }
 
-/** What a record says is done must be on the disk before the record is. */
+/** The data must be on the disk before the record says so. */
 function record(box: Box, device: string, resume: Resume): void {
   box.sync(device);
   box.writeFile(RESUME, `${JSON.stringify(resume)}\n`, { mode: 0o600 });
 }
 
-/** Groups fetches into requests of a bounded size and number of ranges. `done`: how many fetches are done already. */
+/**
+ * Groups fetches into requests with a limited size and number of ranges. `done`: number of finished fetches.
+ */
 export function batchesOf(fetches: readonly Fetch[], done: number): Fetch[][] {
   const batches: Fetch[][] = [];
   let size = Number.POSITIVE_INFINITY;

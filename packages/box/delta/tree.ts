@@ -10,12 +10,12 @@ const PER_BLOCK = BLOCK / HASH;
 
 /** The leaves of a dm-verity hash tree: one hash for each block of 4096 bytes of data. */
 export interface Leaves {
-  /** Hexadecimal. Trees of different salts cannot be compared. */
+  /** Salt in hexadecimal. Trees with different salts cannot be compared. */
   readonly salt: string;
   readonly rootHash: string;
   /** Number of data blocks. */
   readonly blocks: number;
-  /** 32 bytes a block. */
+  /** The hashes, 32 bytes for each block. */
   readonly hashes: Uint8Array;
 }
 
@@ -35,8 +35,8 @@ export function treeSize(blocks: number): number {
 }
 
 /**
- * Reads the leaves of a tree whose superblock (cryptsetup's "DMVerity", version 1, type 1, SHA-256, blocks of 4096) is
- * at `offset` of a file. That they belong to a root hash, only a whole verification says.
+ * Reads the leaves of the tree whose superblock (cryptsetup's "DMVerity", version 1, type 1, SHA-256, blocks
+ * of 4096) is at `offset` of a file. Only a complete verification shows that they belong to a root hash.
  */
 export function readLeaves(file: RandomAccess, offset: number, where: string): Leaves {
   const bytes = file.read(offset, 512);

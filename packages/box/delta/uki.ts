@@ -6,26 +6,27 @@ import { type Box, BoxError, describeError, folderOf, type RandomAccess } from '
 import { fetchRanges, fetchWhole, NoRanges, type Origin, type Range } from '../update/fetch.ts';
 import type { Traffic } from './slot.ts';
 
-/** Headers of a PE file end before this. */
+/** The headers of a PE file are in its first bytes, up to here. */
 const HEADERS = 4096;
-/** Smaller sections are fetched: they are what differs. */
+/** Smaller sections are always fetched: mostly they differ. */
 const SMALL = 64 << 10;
 const CHUNK = 1 << 20;
 const PIECE = 4 << 20;
 
-/** Which UKI is fetched, and the one that is installed. */
+/** The UKI to fetch, and the installed one. */
 export interface UkiOptions {
   readonly origin: Origin;
   readonly folder: string;
   readonly release: Release;
-  /** Name of the UKI that runs, in the folder of the new one; undefined: it is not at hand. */
+  /** Name of the running UKI in the folder of the new one; undefined if it is not there. */
   readonly installed: string | undefined;
   readonly traffic: Traffic;
 }
 
 /**
- * The UKI of a release. Large sections of the same name and size are taken from the installed one; when the whole does
- * not have its SHA-256 then, they are fetched one after the other, the kernel last, until it has.
+ * The UKI of a release. Large sections with the same name and size come from the installed one. If the
+ * SHA-256 of the result is wrong, these sections are fetched one after the other, the kernel last, until it
+ * is right.
  */
 export function ukiContent(box: Box, options: UkiOptions): UkiContent {
   const { release } = options;
@@ -56,7 +57,7 @@ export function ukiContent(box: Box, options: UkiOptions): UkiContent {
   };
 }
 
-/** A part of the new file: where from in the installed one, or undefined: from the server. */
+/** A part of the new file: its place in the installed file, or undefined if it comes from the server. */
 interface Part extends Range {
   readonly section: string;
   readonly source: number | undefined;
@@ -116,7 +117,7 @@ function copy(old: RandomAccess, source: number, target: RandomAccess, from: num
     target.write(from + at, old.read(source + at, Math.min(CHUNK, length - at)));
 }
 
-/** The first bytes of a file that will have `size`: what is behind them is not asked for. */
+/** The first bytes of a file of length `size`; a range must not go beyond its end. */
 function headersOf(box: Box, path: string, size: number): RandomAccess {
   const file = box.open(path, 'read');
   try {
@@ -135,7 +136,10 @@ function headersOf(box: Box, path: string, size: number): RandomAccess {
   }
 }
 
-/** All bytes of the new file after its headers, in order. Sections of one name are matched in their order. */
+/**
+ * All bytes of the new file after its headers, in order. Sections with the same name are matched in their
+ * order.
+ */
 function partsOf(next: readonly PeSection[], old: readonly PeSection[], size: number): Part[] {
   const numbered = (sections: readonly PeSection[]) =>
     sections.map((section, index) => ({

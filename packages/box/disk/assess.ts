@@ -7,8 +7,9 @@ import { withMounted } from './mount.ts';
 import { slotIsWhole, TRIES } from './stage.ts';
 
 /*
- * Boot counting: systemd-boot takes a try from the name of an entry before it boots it; an entry with none left comes
- * after all others (https://systemd.io/AUTOMATIC_BOOT_ASSESSMENT). What says that a boot was good or bad is in here.
+ * Boot counting: systemd-boot takes a try from the name of an entry before it boots it. An entry without
+ * tries comes after all others (https://systemd.io/AUTOMATIC_BOOT_ASSESSMENT). The functions here mark a boot
+ * as good or bad.
  */
 
 const BLESS = '/usr/lib/systemd/systemd-bless-boot';
@@ -18,13 +19,13 @@ export function installedUkis(box: Box, disk: DraisineDisk): InstalledUki[] {
   return withMounted(box, disk.esp.device, 'read', (esp) => listUkis(box, esp));
 }
 
-/** The one that was booted: of two with the same root hash, the one that is counted. */
+/** The UKI that was booted. If two have the same root hash, it is the counted one. */
 export function runningUki(ukis: readonly InstalledUki[], runningHash: string): InstalledUki | undefined {
   const same = ukis.filter(({ rootHash }) => rootHash === runningHash);
   return same.find(({ left }) => left !== undefined) ?? same[0];
 }
 
-/** The release that the other slot holds and that can be booted: its UKI is there and fits. */
+/** The release in the other slot, if it can be booted: its UKI is there and belongs to the slot. */
 export function fallback(
   disk: DraisineDisk,
   ukis: readonly InstalledUki[],
@@ -36,8 +37,8 @@ export function fallback(
 }
 
 /**
- * On the first boot of a trial: where the firmware could not rename the entry, the try that it did not count is counted
- * here. Returns the tries left; undefined: this boot is not on trial.
+ * On the first boot of a trial. If the firmware could not rename the entry, this function counts the try.
+ * Returns the tries left; undefined if this boot is not on trial.
  */
 export function countTry(box: Box, disk: DraisineDisk, runningHash: string): number | undefined {
   const uki = runningUki(installedUkis(box, disk), runningHash);
@@ -51,7 +52,7 @@ export function countTry(box: Box, disk: DraisineDisk, runningHash: string): num
   return left;
 }
 
-/** Commits the running release: it is no longer counted. The boot loader becomes that of the release. */
+/** Commits the running release: its name loses the counter. The release's boot loader is installed. */
 export function markGood(box: Box, disk: DraisineDisk, runningHash: string): void {
   assess(box, disk, runningHash, 'good', ({ version }) => ukiName(version));
   withEsp(box, disk.esp.device, (esp) => {
@@ -59,12 +60,12 @@ export function markGood(box: Box, disk: DraisineDisk, runningHash: string): voi
   });
 }
 
-/** Rejects the running release: no tries are left, so the next boot is that of the other slot. */
+/** Rejects the running release: it has no tries left, so the next boot takes the other slot. */
 export function markBad(box: Box, disk: DraisineDisk, runningHash: string): void {
   assess(box, disk, runningHash, 'bad', ({ version, done }) => ukiName(version, 0, Math.max(done ?? 0, 1)));
 }
 
-/** systemd-bless-boot(8) first; its own rename where the firmware has not told what it booted. */
+/** Uses systemd-bless-boot(8). If the firmware does not say what it booted, the entry is renamed here. */
 function assess(
   box: Box,
   disk: DraisineDisk,
@@ -99,8 +100,8 @@ function mustRunFrom(
 }
 
 /**
- * Has the next boot take the release of the other slot, once more on trial. It must be whole. The running one has no
- * tries left from then on, and is what boots again when that trial fails.
+ * Makes the next boot take the release of the other slot, again on trial. It must be intact. The running
+ * release then has no tries left; it boots again if that trial fails.
  */
 export function bootOther(box: Box, disk: DraisineDisk, runningHash: string): InstalledUki {
   const other = fallback(disk, installedUkis(box, disk));

@@ -6,7 +6,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-/** CRC-32 as GPT has it (ISO 3309; UEFI specification 2.10, 5.3.2). */
+/** CRC-32 in the form that GPT uses (ISO 3309; UEFI specification 2.10, 5.3.2). */
 export function crc32(bytes: Uint8Array): number {
   let value = 0xffffffff;
   for (const byte of bytes) value = (value >>> 8) ^ TABLE[(value ^ byte) & 0xff]!;

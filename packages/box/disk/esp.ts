@@ -3,12 +3,12 @@ import type { InstalledUki } from './model.ts';
 import { withMounted } from './mount.ts';
 import { ukiRootHash } from './pe.ts';
 
-/** Where UKIs are on the ESP (Boot Loader Specification, type 2). */
+/** The folder of UKIs on the ESP (Boot Loader Specification, type 2). */
 export const UKI_FOLDER = 'EFI/Linux';
-/** Of a file that is not whole yet: no boot loader reads it. */
+/** Suffix of an incomplete file. No boot loader reads such files. */
 const TEMPORARY = '.new';
 
-/** The mounted ESP, to write, after what a power cut left has been put in order: room that no file has is free again. */
+/** The ESP, mounted for writing, after a repair: a power cut may leave clusters that belong to no file. */
 export function withEsp<T>(box: Box, device: string, use: (folder: string) => T): T {
   mendFat(box, device);
   return withMounted(box, device, 'write', (folder) => {
@@ -17,7 +17,10 @@ export function withEsp<T>(box: Box, device: string, use: (folder: string) => T)
   });
 }
 
-/** fsck.fat(8): 1 means that it has found and mended something. Nobody else must have the file system. */
+/**
+ * Exit codes of fsck.fat(8): 1 means that it repaired something. The file system must not be mounted
+ * elsewhere.
+ */
 function mendFat(box: Box, device: string): void {
   if (box.run(['findmnt', '--noheadings', '--source', device]).code === 0) return;
   if (box.run(['fsck.fat', '-n', device]).code === 0) return;
@@ -27,14 +30,14 @@ function mendFat(box: Box, device: string): void {
   if (ran.code > 1) box.log('warning', `the ESP ${device} could not be checked: ${whyFailed(command, ran)}`);
 }
 
-/** Clusters without a file come back as FSCK0000.REC and so on. */
+/** Files FSCK0000.REC and so on have the clusters of lost files. */
 function removeSalvaged(box: Box, folder: string): void {
   for (const name of box.list(folder)) if (/^FSCK\d{4}\.REC$/i.test(name)) box.remove(`${folder}/${name}`);
 }
 
 /**
- * A power cut while a UKI was given another name may leave both names for the same clusters, and fsck.fat would cut one
- * of them off. The file is copied, and the copy takes the place of both.
+ * A power cut during a rename may leave two names for the same clusters, and fsck.fat would truncate one of
+ * them. So the file is copied, and the copy replaces both.
  */
 function partTwins(box: Box, esp: string): void {
   const folder = `${esp}/${UKI_FOLDER}`;
@@ -42,7 +45,7 @@ function partTwins(box: Box, esp: string): void {
   for (const version of new Set(ukis.map((uki) => uki.version))) {
     const [kept, ...others] = ukis
       .filter((uki) => uki.version === version)
-      // What was renamed last: it is not counted any more, or has fewer tries left.
+      // The newer name is kept: it has no counter, or fewer tries left.
       .sort((a, b) => (a.left ?? -1) - (b.left ?? -1));
     if (!kept || others.length === 0) continue;
     const copy = `${folder}/${kept.file}${TEMPORARY}`;
@@ -58,7 +61,10 @@ function partTwins(box: Box, esp: string): void {
 
 const NAME = /^draisine_([0-9A-Za-z.~^-]+?)(?:\+(\d{1,4})(?:-(\d{1,4}))?)?\.efi$/i;
 
-/** Version and counters of the name of a UKI (Boot Loader Specification, "Boot counting"); undefined: not one of ours. */
+/**
+ * Version and counters in the name of a UKI (Boot Loader Specification, "Boot counting"); undefined for a
+ * name that is not ours.
+ */
 export function parseUkiName(
   file: string,
 ): Pick<InstalledUki, 'file' | 'version' | 'left' | 'done'> | undefined {
@@ -68,7 +74,7 @@ export function parseUkiName(
   return { file, version, left: number(left), done: number(done) };
 }
 
-/** `draisine_VERSION+LEFT-DONE.efi`. */
+/** The name `draisine_VERSION+LEFT-DONE.efi`. */
 export function ukiName(version: string, left?: number, done?: number): string {
   const counted = left === undefined ? '' : `+${left}${done === undefined ? '' : `-${done}`}`;
   return `draisine_${version}${counted}.efi`;
@@ -92,26 +98,26 @@ export function listUkis(box: Box, esp: string): InstalledUki[] {
   });
 }
 
-/** Of a file whose headers are broken: a slot that it may belong to is not to be taken for free. */
+/** For a UKI with broken headers: its slot must not count as free. */
 function mentionedHash(box: Box, path: string): string | undefined {
   const { stdout } = box.run(['grep', '-aom1', 'usrhash=[0-9a-f]\\{64\\}', path]);
   return /usrhash=([0-9a-f]{64})/.exec(stdout)?.[1];
 }
 
-/** Bytes that are free on the file system of a folder. */
+/** Free bytes on the file system of a folder. */
 export function freeRoom(box: Box, folder: string): number {
   const told = mustRun(box, 'cannot ask for the room', ['stat', '--file-system', '--format=%a %S', folder]);
   const [blocks, size] = told.trim().split(' ').map(Number);
   return blocks! * size!;
 }
 
-/** What was done to the file system of a folder is on the disk, and not only in the disk's cache. */
+/** Flushes the file system of a folder, and the cache of the disk. */
 function flushFolder(box: Box, folder: string): void {
   mustRun(box, 'cannot flush', ['sync', '--file-system', folder]);
-  box.sync(folder); // fsync(2) has the kernel flush the disk's cache, syncfs(2) of a FAT does not
+  box.sync(folder); // fsync(2) makes the kernel flush the disk's cache; syncfs(2) on a FAT does not
 }
 
-/** Bytes as the disk gives them, not as the page cache has them. */
+/** Options for reading from the disk, not from the page cache. */
 function sha256OfDisk(box: Box, path: string): string {
   const drop = ['dd', `of=${path}`, 'oflag=nocache', 'conv=notrunc,fsync', 'count=0', 'status=none'];
   mustRun(box, 'cannot read back from the disk', drop);
@@ -124,8 +130,8 @@ export function sha256Of(box: Box, path: string): string {
 }
 
 /**
- * Puts a file on a FAT so that a power cut leaves the old one or the new one: `write` makes it under a temporary name,
- * which is flushed, read back and compared before it gets its own.
+ * Puts a file on a FAT. After a power cut there is the old file or the new one: `write` makes the new one
+ * under a temporary name; it is flushed, read back and compared before it gets its own name.
  */
 export function putFile(box: Box, path: string, sha256: string, write: (path: string) => void): void {
   const folder = folderOf(path);
@@ -150,8 +156,9 @@ export function putFile(box: Box, path: string, sha256: string, write: (path: st
 }
 
 /**
- * Does something that gives up files. A file that is open keeps its clusters: they are free only when it is on the disk
- * that the file has no name any more, else a power cut could leave the name of a file whose clusters are another's.
+ * Runs something that removes files. The clusters of an open file stay in use: they become free when the
+ * removal of the name is on the disk. Otherwise a power cut could leave a name whose clusters belong to
+ * another file.
  */
 function keeping(box: Box, paths: readonly string[], use: () => void): void {
   const open = paths.flatMap((path) => (box.stat(path) === undefined ? [] : [box.open(path, 'read')]));
@@ -162,14 +169,14 @@ function keeping(box: Box, paths: readonly string[], use: () => void): void {
   }
 }
 
-/** As `putFile`, from another file. Nothing is done when it is there already. */
+/** The same as `putFile`, from another file. Does nothing if the file is there already. */
 export function copyFile(box: Box, from: string, to: string): void {
   const wanted = sha256Of(box, from);
   if (box.stat(to) !== undefined && sha256Of(box, to) === wanted) return;
   putFile(box, to, wanted, (path) => void mustRun(box, `cannot write ${to}`, ['cp', from, path]));
 }
 
-/** Takes UKIs, and files that never became whole, out of the boot menu. */
+/** Removes UKIs, and incomplete files, from the boot menu. */
 export function removeUkis(box: Box, esp: string, unwanted: (uki: InstalledUki) => boolean): void {
   const folder = `${esp}/${UKI_FOLDER}`;
   const gone = listUkis(box, esp).filter(unwanted);
@@ -183,7 +190,7 @@ export function removeUkis(box: Box, esp: string, unwanted: (uki: InstalledUki) 
   });
 }
 
-/** Gives a UKI another name: only its counters change. */
+/** Renames a UKI to change its counters. */
 export function renameUki(box: Box, esp: string, from: string, to: string): void {
   if (from === to) return;
   const folder = `${esp}/${UKI_FOLDER}`;

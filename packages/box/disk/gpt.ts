@@ -8,11 +8,11 @@ import { guidBytes, guidText } from './guid.ts';
  * after a power cut both may be torn. Here one whole copy is on the disk at every moment.
  */
 
-/** A used entry. Offsets and sizes in bytes. */
+/** An entry in use. Offsets and sizes in bytes. */
 export interface GptEntry {
   /** From 1, as in `vda4`. */
   readonly number: number;
-  /** UUID of its type, and its own. */
+  /** UUID of its type, and its own UUID. */
   readonly type: string;
   readonly uuid: string;
   /** The GPT name, at most 36 UTF-16 units. */
@@ -24,11 +24,11 @@ export interface GptEntry {
 /** A partition table (UEFI specification, 5.3). */
 export interface Gpt {
   readonly entries: readonly GptEntry[];
-  /** The copies that were whole when it was read: one that is not is mended by the next write. */
+  /** The copies that were intact when the table was read. The next write repairs the other one. */
   readonly whole: readonly Copy[];
 }
 
-/** What is to become of an entry; what is left out stays. */
+/** New values for an entry; absent values stay. */
 export interface GptChange {
   readonly number: number;
   readonly label?: string;
@@ -46,13 +46,13 @@ const SIGNATURE = 'EFI PART';
 const LEAST_HEADER = 92;
 const MOST_ENTRIES = 1024;
 const LABEL_AT = 56;
-/** UTF-16 units of a name. */
+/** Number of UTF-16 units of a name. */
 const LABEL_LENGTH = 36;
 
 const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const numberAt = (bytes: Uint8Array, at: number) => Number(view(bytes).getBigUint64(at, true));
 
-/** The header at a sector and its entries, or undefined where there is none that is whole. */
+/** The header at a sector with its entries; undefined if it is not intact. */
 function readTable(disk: RandomAccess, sector: number, sectorSize: number): Table | undefined {
   const at = sector * sectorSize;
   if (sector < 1 || at + sectorSize > disk.size) return undefined;
@@ -82,7 +82,7 @@ function readBoth(disk: RandomAccess, sectorSize: number): { main?: Table; backu
   return { ...(main ? { main } : {}), ...(backup ? { backup } : {}) };
 }
 
-/** The table of an open disk. Undefined: there is none, or no copy of it is whole. */
+/** The table of an open disk. Undefined if no copy of it is intact. */
 export function readGpt(disk: RandomAccess, sectorSize: number): Gpt | undefined {
   const { main, backup } = readBoth(disk, sectorSize);
   const table = main ?? backup;
@@ -117,8 +117,8 @@ function labelOf(entry: Uint8Array): string {
 }
 
 /**
- * Changes entries of the table, one copy after the other, each flushed before the next. A copy that was torn is
- * written first: until then the other is all there is. `where`: the disk, for errors.
+ * Changes entries of the table: one copy after the other, each flushed before the next. A damaged copy is
+ * written first, because until then the other one is the only one. `where`: the disk, for errors.
  */
 export function changeGpt(
   disk: RandomAccess,
@@ -131,7 +131,7 @@ export function changeGpt(
   if (!table) throw new BoxError('the disk has no partition table that is whole', { where });
   const array = changed(table, changes, where);
   const size = Math.floor(disk.size / sectorSize);
-  // A copy that was torn says nothing about where it is: it goes where the specification wants it.
+  // A damaged copy has no valid position, so it goes to the position of the specification.
   const other = numberAt(table.header, 32);
   const lastSector = main ? other : size - 1;
   const arraySectors = Math.ceil(array.length / sectorSize);

@@ -1,12 +1,12 @@
 /** Bytes of a GUID in the order of the disk: the first three fields are little-endian (UEFI specification, appendix A). */
 const ORDER = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
 
-/** In small letters, with dashes. */
+/** A UUID in lower case, with dashes. */
 export function guidText(bytes: Uint8Array): string {
   return dashed(ORDER.map((at) => bytes[at]!.toString(16).padStart(2, '0')).join(''));
 }
 
-/** A GUID as the disk has it: the first three fields with the small end first. */
+/** The bytes of a GUID on the disk: the first three fields are little-endian. */
 export function guidBytes(text: string): Uint8Array {
   const hex = text.replaceAll('-', '');
   const bytes = new Uint8Array(16);
@@ -15,7 +15,7 @@ export function guidBytes(text: string): Uint8Array {
   return bytes;
 }
 
-/** 32 hexadecimal digits with the dashes of a UUID. */
+/** A UUID from 32 hexadecimal digits: with dashes. */
 function dashed(hex: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
     '-',

@@ -12,18 +12,21 @@ export const TYPES = {
 
 /** The label of the EFI system partition of a Draisine disk. */
 export const ESP_LABEL = 'draisine-esp';
-/** Of a slot that holds nothing whole. */
+/** The label of a slot that holds no complete release. */
 export const EMPTY_LABEL = '_empty';
 const USR_LABEL = 'draisine_usr_';
 const BLOCK = 4096;
 const MARKS = '/run/draisine/boot-disk';
 
-/** Names of the partitions of a slot that holds a version. */
+/** Labels of the partitions of a slot with this version. */
 export function slotLabels(version: string): { readonly usr: string; readonly verity: string } {
   return { usr: `${USR_LABEL}${version}`, verity: `draisine_usr_verity_${version}` };
 }
 
-/** What dm-verity of the running system stands on (dmsetup(8); the kernel's admin-guide/device-mapper/verity). */
+/**
+ * The devices below dm-verity of the running system (dmsetup(8); the kernel's
+ * admin-guide/device-mapper/verity).
+ */
 export function runningUsr(box: Box): RunningUsr {
   const words = mustRun(box, 'cannot ask for the running /usr', ['dmsetup', 'table', 'usr'])
     .trim()
@@ -40,12 +43,12 @@ export function runningUsr(box: Box): RunningUsr {
   };
 }
 
-/** `/dev/NAME` of a device that the kernel calls MAJOR:MINOR. */
+/** `/dev/NAME` of the device MAJOR:MINOR. */
 function blockDevice(box: Box, numbers: string): string {
   return `/dev/${nameOf(box.readLink(`/sys/dev/block/${numbers}`))}`;
 }
 
-/** Name of the disk that this system was booted from (docs/install.md): the initrd has marked it. */
+/** Name of the boot disk (docs/install.md). The initrd has marked it. */
 function bootDisk(box: Box): string {
   const [mark, other] = box.stat(MARKS) === undefined ? [] : box.list(MARKS);
   if (mark === undefined)
@@ -57,17 +60,17 @@ function bootDisk(box: Box): string {
   return box.readText(`${MARKS}/${mark}`).trim();
 }
 
-/** Bytes of a logical sector. */
+/** Size of a logical sector, in bytes. */
 export function sectorSize(box: Box, disk: string): number {
   return Number(box.readText(`/sys/block/${disk}/queue/logical_block_size`).trim());
 }
 
-/** `/dev/vda4`, `/dev/nvme0n1p4`: a number after a number is told apart by a `p`. */
+/** `/dev/vda4`, `/dev/nvme0n1p4`: if the disk's name ends in a digit, a `p` comes before the number. */
 function partitionDevice(disk: string, number: number): string {
   return `/dev/${disk}${/[0-9]$/.test(disk) ? 'p' : ''}${number}`;
 }
 
-/** Whether somebody could boot an installed Draisine from a disk, as its table says. */
+/** Whether the partition table says that an installed Draisine could boot from the disk. */
 export function partitionsOf(box: Box, disk: string): readonly Partition[] | undefined {
   const file = box.open(`/dev/${disk}`, 'read');
   let table: Gpt | undefined;
@@ -79,7 +82,7 @@ export function partitionsOf(box: Box, disk: string): readonly Partition[] | und
   return table?.entries.map((entry) => ({ ...entry, device: partitionDevice(disk, entry.number) }));
 }
 
-/** The Draisine on a disk: the one this system was booted from, unless another is named. */
+/** The Draisine on a disk; default: the boot disk. */
 export function inspectDisk(box: Box, name = bootDisk(box)): DraisineDisk {
   const partitions = partitionsOf(box, name);
   if (!partitions)
@@ -89,7 +92,7 @@ export function inspectDisk(box: Box, name = bootDisk(box)): DraisineDisk {
   return { name, esp, slots: slotsOf(partitions, runningUsr(box)), partitions };
 }
 
-/** Pairs by their order in the table: the first /usr with the first hash tree. */
+/** Pairs of partitions in the order of the table: the first /usr with the first hash tree. */
 export function slotsOf(partitions: readonly Partition[], running: RunningUsr): Slot[] {
   const trees = partitions.filter(({ type }) => type === TYPES.verity);
   return partitions
@@ -109,21 +112,24 @@ export function slotsOf(partitions: readonly Partition[], running: RunningUsr): 
     });
 }
 
-/** Both labels must name the same one: a slot is relabelled in one write, but sgdisk of old could be cut short. */
+/**
+ * Both labels must have the same version. A slot is relabelled in one write, but sgdisk of earlier releases
+ * could be interrupted.
+ */
 function versionOf(usr: Partition, verity: Partition): string | undefined {
   if (!usr.label.startsWith(USR_LABEL)) return undefined;
   const version = usr.label.slice(USR_LABEL.length);
-  // Today's first releases cut the label of the hash tree to 36 characters.
+  // The first releases of a day cut the label of the hash tree to 36 characters.
   return slotLabels(version).verity.slice(0, 36) === verity.label ? version : undefined;
 }
 
-/** Whether the partitions of a slot are named for a root hash. What is in them, only `verifySlot` knows. */
+/** Whether the labels and UUIDs of a slot name a root hash. `verifySlot` checks the contents. */
 export function slotHolds({ usr, verity }: Slot, rootHash: string): boolean {
   const uuids = slotUuids(rootHash);
   return usr.uuid === uuids.usr && verity.uuid === uuids.verity;
 }
 
-/** The slot that does not run, into which the next release goes. */
+/** The slot that does not run. The next release goes there. */
 export function otherSlot(disk: DraisineDisk): Slot {
   const others = disk.slots.filter(({ running }) => !running);
   const [other] = others;

@@ -2,20 +2,20 @@ import { type Box, mustRun, readTextIfThere } from '../io/box.ts';
 import { copyFile, sha256Of } from './esp.ts';
 
 const EFIVARS = '/sys/firmware/efi/efivars';
-/** Of systemd-boot's variables (https://systemd.io/BOOT_LOADER_INTERFACE). */
+/** Vendor UUID of systemd-boot's variables (https://systemd.io/BOOT_LOADER_INTERFACE). */
 const LOADER = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
-/** Where the image has systemd-boot, and the two places of the ESP where the firmware looks for it. */
+/** Path of systemd-boot in the image, and its two paths on the ESP, where the firmware looks. */
 const SYSTEMD_BOOT = '/usr/lib/systemd/boot/efi/systemd-bootx64.efi';
 const INSTALLED = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'];
 
-/** Whether there is an EFI variable of this name by the boot loader (Boot Loader Interface). */
+/** Whether the boot loader has set an EFI variable with this name (Boot Loader Interface). */
 export function hasLoaderVariable(box: Box, name: string): boolean {
   return box.stat(`${EFIVARS}/${name}-${LOADER}`) !== undefined;
 }
 
 /**
- * A default entry that somebody chose in the menu or with bootctl goes: it would be booted even with no tries left, or in
- * the place of the release on trial.
+ * Removes a default entry that somebody chose in the menu or with bootctl: it would be booted even without
+ * tries, or instead of the release on trial.
  */
 export function clearLoaderChoice(box: Box): void {
   for (const [name, verb] of [
@@ -28,7 +28,7 @@ export function clearLoaderChoice(box: Box): void {
   }
 }
 
-/** The same for `default` in loader.conf(5). The order of the entries then decides (build/boot/uki.ts). */
+/** Removes `default` from loader.conf(5). Then the order of the entries decides (build/boot/uki.ts). */
 export function dropDefaultEntry(box: Box, esp: string): void {
   const path = `${esp}/loader/loader.conf`;
   const lines = (readTextIfThere(box, path) ?? '').split('\n');
@@ -38,7 +38,9 @@ export function dropDefaultEntry(box: Box, esp: string): void {
   box.log('notice', 'the default entry in loader.conf was removed: it would go before a release on trial');
 }
 
-/** Puts the boot loader of the running release on the mounted ESP. The copy that was there stays beside it, as `.old`. */
+/**
+ * Installs the boot loader of the running release on the mounted ESP. The old copy stays beside it as `.old`.
+ */
 export function updateBootLoader(box: Box, esp: string): boolean {
   const wanted = sha256Of(box, SYSTEMD_BOOT);
   const old = INSTALLED.map((name) => `${esp}/${name}`).filter(

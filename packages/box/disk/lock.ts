@@ -1,11 +1,12 @@
 import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
 
-/** Code of the BoxError when another process has a lock. */
+/** Code of the BoxError when another process holds a lock. */
 export const LOCKED = 'LOCKED';
 
 /**
- * Does something that only one process may do at a time. `folder`: the lock, below /run, so that a restart releases
- * it; mkdir(2) is what only one succeeds in. One whose process has ended is taken over. `taken`: said when another has it.
+ * Runs something that only one process may do at a time. `folder`: the lock, below /run, so that a restart
+ * releases it; only one mkdir(2) succeeds. The lock of a dead process is taken over. `taken`: the message if
+ * another process has it.
  */
 export function withLock<T>(box: Box, folder: string, taken: string, use: () => T): T {
   const owner = `${folder}/owner`;

@@ -1,6 +1,6 @@
 import type { GptEntry } from './gpt.ts';
 
-/** A partition as the table on the disk says it: its UUIDs are in small letters. */
+/** A partition of the table on the disk. UUIDs are in lower case. */
 export interface Partition extends GptEntry {
   /** `/dev/vda4`. */
   readonly device: string;
@@ -12,9 +12,9 @@ export interface Slot {
   readonly name: string;
   readonly usr: Partition;
   readonly verity: Partition;
-  /** Of its label; undefined: the slot holds nothing whole. */
+  /** The version in its label; undefined if the slot has no complete release. */
   readonly version: string | undefined;
-  /** The `/usr` that runs is this one's. */
+  /** Whether the running `/usr` is in this slot. */
   readonly running: boolean;
 }
 
@@ -23,16 +23,16 @@ export interface InstalledUki {
   /** `draisine_2026.1129.0+2-1.efi`. */
   readonly file: string;
   readonly version: string;
-  /** Tries left and done; undefined: not counted, which is a release that was committed. */
+  /** Tries left and done; undefined if it is not counted, i.e. committed. */
   readonly left: number | undefined;
   readonly done: number | undefined;
-  /** Of its command line; undefined: it has none. */
+  /** The root hash on its command line; undefined if there is none. */
   readonly rootHash: string | undefined;
   /** Bytes. */
   readonly size: number;
 }
 
-/** A disk with a Draisine on it. */
+/** A disk with an installed Draisine. */
 export interface DraisineDisk {
   /** `vda`. */
   readonly name: string;
@@ -42,19 +42,19 @@ export interface DraisineDisk {
   readonly partitions: readonly Partition[];
 }
 
-/** What runs, as dm-verity says. */
+/** The running /usr, as dm-verity describes it. */
 export interface RunningUsr {
   readonly rootHash: string;
   /** Bytes of the file system in the slot. */
   readonly size: number;
-  /** `/dev/vda2`, or a loop device when it is a file. */
+  /** `/dev/vda2`, or a loop device if /usr is a file. */
   readonly dataDevice: string;
   /** Device of the hash tree, and its first block of 4096 bytes there: the one after the superblock. */
   readonly hashDevice: string;
   readonly hashStart: number;
 }
 
-/** A release that is to be put into a slot. Sizes in bytes. */
+/** A release to put into a slot. Sizes in bytes. */
 export interface SlotContent {
   readonly version: string;
   readonly rootHash: string;
@@ -62,18 +62,19 @@ export interface SlotContent {
   readonly usrSize: number;
   readonly veritySize: number;
   /**
-   * Writes both. The slot's label says `_empty` by then and its blocks are nobody's; what is written is read back and
-   * checked against the root hash afterwards, so it need not flush or compare. Throws what ends the staging.
+   * Writes both partitions. The slot's label is `_empty` at that time. Afterwards the caller reads the slot
+   * back and checks it against the root hash, so this function need not flush or compare. An error ends the
+   * staging.
    */
   write(devices: { readonly usr: string; readonly verity: string }): void;
 }
 
-/** A UKI that is to be installed. */
+/** A UKI to install. */
 export interface UkiContent {
   readonly version: string;
-  /** Bytes, for the room on the ESP. */
+  /** Size in bytes, to check the room on the ESP. */
   readonly size: number;
   readonly sha256: string;
-  /** Makes the file at this path, on the mounted ESP: its temporary name. */
+  /** Makes the file at this path (a temporary name on the mounted ESP). */
   write(path: string): void;
 }

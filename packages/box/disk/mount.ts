@@ -2,11 +2,11 @@ import { type Box, BoxError, mustRun, nameOf, whyFailed } from '../io/box.ts';
 
 const MOUNTS = '/run/draisine/mounts';
 
-/** How often, and how long apart in milliseconds, a file system is tried that another process reads at the moment. */
+/** Number of attempts, and milliseconds between them, if another process is reading the file system. */
 const TRIES = 20;
 const PAUSE = 500;
 
-/** Mounts a FAT file system, and unmounts it whatever happens. `use` is given the folder. */
+/** Mounts a FAT file system, and unmounts it in any case. `use` gets the folder. */
 export function withMounted<T>(
   box: Box,
   device: string,
@@ -17,7 +17,7 @@ export function withMounted<T>(
   const command = ['mount', '-t', 'vfat', '-o', mode === 'read' ? 'ro' : WRITABLE, device, folder];
   let ran = box.run(command);
   for (let tried = 1; ran.code !== 0 && tried < TRIES; tried++) {
-    // Who has it mounted to write has it so for all; who reads is done soon.
+    // A file system can be mounted for writing only if nobody reads it. Readers are done soon.
     if (mode === 'read') ran = box.run(command.with(4, WRITABLE));
     else box.sleep(PAUSE);
     if (ran.code !== 0) ran = box.run(command);
@@ -26,17 +26,20 @@ export function withMounted<T>(
   return andUnmount(box, folder, use);
 }
 
-/** Without dirsync: what a rename changes in a folder then goes to the disk at once, by the flush that follows. */
+/** Without dirsync, a rename reaches the disk at the following flush, in one step. */
 const WRITABLE = 'umask=0077';
 
-/** To read; what cannot be mounted, as somebody has the whole disk for himself, is no folder. */
+/** Mounts it for reading. If another process has the disk exclusively, the folder is undefined. */
 export function withMountable<T>(box: Box, device: string, use: (folder: string | undefined) => T): T {
   const folder = mountFolder(box, device);
   const { code } = box.run(['mount', '-t', 'vfat', '-o', 'ro', device, folder]);
   return code === 0 ? andUnmount(box, folder, use) : use(undefined);
 }
 
-/** To read, whatever file system it is. One that somebody has mounted to write can only be mounted so again. */
+/**
+ * Mounts any file system for reading. If it is mounted for writing elsewhere, it must be mounted for writing
+ * here as well.
+ */
 export function withReadable<T>(box: Box, device: string, use: (folder: string) => T): T {
   const folder = mountFolder(box, device);
   const command = ['mount', '-o', 'ro', device, folder];
@@ -47,7 +50,7 @@ export function withReadable<T>(box: Box, device: string, use: (folder: string) 
   return andUnmount(box, folder, use);
 }
 
-/** Folders at which this process has something mounted now, of each box that it knows: one in a real process. */
+/** Folders where this process has mounted something, by box. A real process has one box. */
 const inUse = new WeakMap<Box, string[]>();
 
 function usedBy(box: Box): string[] {
@@ -56,7 +59,10 @@ function usedBy(box: Box): string[] {
   return used;
 }
 
-/** One of this process. Those of processes that were killed are unmounted, also of one that had the same number. */
+/**
+ * Folders of this process. Mounts of killed processes are removed, also those of a process with the same
+ * number.
+ */
 function mountFolder(box: Box, device: string): string {
   box.makeFolder(MOUNTS, 0o700);
   const [own, name] = [box.readLink('/proc/self'), nameOf(device)];

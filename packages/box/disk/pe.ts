@@ -14,8 +14,8 @@ const SECTION_HEADER = 40;
 const MOST_SECTIONS = 96;
 
 /**
- * Sections of a unified kernel image in the order of its headers (Microsoft's "PE Format"; UAPI.5). None where the file
- * is not one; a section that is cut off is left out.
+ * Sections of a unified kernel image, in the order of its headers (Microsoft's "PE Format"; UAPI.5). None if
+ * the file is not such an image. A truncated section is left out.
  */
 export function peSections(file: RandomAccess): PeSection[] {
   if (file.size < 64) return [];
@@ -36,7 +36,7 @@ export function peSections(file: RandomAccess): PeSection[] {
   }).filter(({ offset, size }) => offset + size <= file.size);
 }
 
-/** The root hash of `/usr` on the command line of a UKI's first profile; undefined: it names none. */
+/** The root hash of `/usr` on the command line of a UKI's first profile; undefined if there is none. */
 export function ukiRootHash(file: RandomAccess): string | undefined {
   const section = peSections(file).find(({ name }) => name === '.cmdline');
   if (!section) return undefined;

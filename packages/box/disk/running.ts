@@ -2,7 +2,7 @@ import { type Box, mustRun, readTextIfThere } from '../io/box.ts';
 import type { RunningUsr, SlotContent } from './model.ts';
 
 const BLOCK = 4096;
-/** Hashes of 32 bytes in a block. */
+/** Hashes in a block, 32 bytes each. */
 const HASHES = BLOCK / 32;
 
 /** Blocks of a hash tree with its superblock, for so many blocks of data (the kernel's device-mapper/verity). */
@@ -21,7 +21,7 @@ function runningVersion(box: Box): string {
   return /^IMAGE_VERSION="?([^"\n]*)"?$/m.exec(text)?.[1] ?? '';
 }
 
-/** The running release, to be copied: reading through dm-verity, what is written was verified. */
+/** The running release as content to copy. Reads go through dm-verity, so every copied block is verified. */
 export function runningContent(box: Box, running: RunningUsr): SlotContent {
   const blocks = treeBlocks(running.size / BLOCK);
   return {
@@ -33,7 +33,7 @@ export function runningContent(box: Box, running: RunningUsr): SlotContent {
       const dd = (...words: readonly string[]) =>
         mustRun(box, 'cannot copy /usr', ['dd', 'conv=fsync,notrunc,nocreat', 'status=none', ...words]);
       dd('if=/dev/mapper/usr', `of=${usr}`, 'bs=1M');
-      // The superblock is in front of the first block of hashes.
+      // The superblock is before the first block of hashes.
       dd(
         `if=${running.hashDevice}`,
         `of=${verity}`,

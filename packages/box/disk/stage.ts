@@ -8,25 +8,25 @@ import type { DraisineDisk, InstalledUki, Slot, SlotContent, UkiContent } from '
 
 /** Tries that a release on trial has. */
 export const TRIES = 3;
-/** What FAT needs besides the file, in bytes: clusters that are not full, entries of folders. */
+/** Additional room that a FAT needs for a file, in bytes: partly used clusters, and entries of folders. */
 const SLACK = 1 << 20;
 
-/** Code of the BoxError for a slot that does not read as it was written. */
+/** Code of the BoxError for a slot whose contents differ from the written ones. */
 export const NOT_AS_WRITTEN = 'NOT_AS_WRITTEN';
 
-/** What is staged, and beside which running system. */
+/** The release to stage, and the running system. */
 export interface Staging {
   readonly slot: SlotContent;
   readonly uki: UkiContent;
-  /** Of the running `/usr`: what it boots from stays. */
+  /** The running `/usr`. Its slot and its UKI are never touched. */
   readonly runningHash: string;
-  /** Told before each step, for people. */
+  /** Called before each step, with a text for people. */
   readonly progress?: (step: string) => void;
 }
 
 /**
- * Puts a release into the slot that does not run, and its UKI on trial beside the running one. The order is what
- * counts: at every moment the running release boots, until the last rename, after which the new one does.
+ * Puts a release into the slot that does not run, and its UKI on trial beside the running one. The order
+ * matters: until the last rename the running release boots, and after it the new one.
  */
 export function stage(box: Box, disk: DraisineDisk, staging: Staging): Slot {
   const { slot: content, uki, runningHash, progress = () => {} } = staging;
@@ -61,8 +61,8 @@ function mustFit(slot: Slot, { usrSize, veritySize, version }: SlotContent): voi
 }
 
 /**
- * Takes what does not run out of the boot menu: its slot is about to be overwritten. Refuses, with nothing done, when
- * there would be no room for the new UKI all the same.
+ * Removes releases that do not run from the boot menu, because their slot will be overwritten. If there is
+ * still no room for the new UKI, it refuses and changes nothing.
  */
 function makeRoom(box: Box, esp: string, uki: UkiContent, runningHash: string): void {
   const installed = listUkis(box, esp);
@@ -86,7 +86,7 @@ function makeRoom(box: Box, esp: string, uki: UkiContent, runningHash: string): 
 
 const mib = (bytes: number) => Math.ceil(bytes / (1 << 20));
 
-/** Writes a slot, reads it back, and names it; until that is done its label says that it holds nothing. */
+/** Writes a slot, reads it back, and labels it. Until the end its label says that it is empty. */
 export function fillSlot(
   box: Box,
   disk: string,
@@ -110,8 +110,9 @@ export function fillSlot(
 }
 
 /**
- * A table that was written is read again by udev (its watch on the whole disk), and for a moment the partitions are gone:
- * what is written to their names then would be a file in /dev. Waits until they are there, and still are half a second later.
+ * After a write of the table, udev reads it again (it watches the whole disk), and the partitions disappear
+ * for a moment. A write to their names would then make a file in /dev. So this function waits until they
+ * exist, and still exist half a second later.
  */
 function awaitPartitions(box: Box, devices: readonly string[]): void {
   const there = (): boolean => devices.every((device) => box.stat(device)?.type === 'block');
@@ -123,7 +124,7 @@ function awaitPartitions(box: Box, devices: readonly string[]): void {
   }
 }
 
-/** Names a slot for what it holds. */
+/** Gives a slot the labels of its contents. */
 export function nameSlotFor(
   box: Box,
   disk: string,
@@ -131,11 +132,11 @@ export function nameSlotFor(
   { version, rootHash }: Pick<SlotContent, 'version' | 'rootHash'>,
 ): void {
   nameSlot(box, disk, slot, slotLabels(version), slotUuids(rootHash));
-  // udev looks at the partitions again: the kernel itself does not know their names.
+  // makes udev look at the partitions again: the kernel does not know their labels
   box.run(['udevadm', 'trigger', '--settle', slot.usr.device, slot.verity.device]);
 }
 
-/** Labels and UUIDs of a slot, in one write of the table. */
+/** Writes labels and UUIDs of a slot, in one write of the table. */
 function nameSlot(
   box: Box,
   disk: string,
@@ -156,7 +157,7 @@ function nameSlot(
   }
 }
 
-/** Whether a slot holds the `/usr` of a root hash, every block of it, as the disk gives it (veritysetup(8)). */
+/** Whether a slot holds the `/usr` of a root hash. Reads every block from the disk (veritysetup(8)). */
 export function slotIsWhole(box: Box, slot: Slot, rootHash: string): boolean {
   for (const device of [slot.usr.device, slot.verity.device]) {
     box.sync(device);
@@ -165,9 +166,9 @@ export function slotIsWhole(box: Box, slot: Slot, rootHash: string): boolean {
   return box.run(['veritysetup', 'verify', slot.usr.device, slot.verity.device, rootHash]).code === 0;
 }
 
-/** Puts a UKI on the mounted ESP. `left`: tries; undefined: it is not counted. */
+/** Installs a UKI on the mounted ESP. `left`: tries; undefined: it is not counted. */
 export function installUki(box: Box, esp: string, uki: UkiContent, left?: number): void {
-  // One entry with a counter and one without would be two of the same release.
+  // An entry with a counter and one without would be two entries of one release.
   removeUkis(box, esp, ({ version, file }) => version === uki.version && file !== ukiName(uki.version, left));
   const path = `${esp}/${UKI_FOLDER}/${ukiName(uki.version, left)}`;
   putFile(box, path, uki.sha256, uki.write);
