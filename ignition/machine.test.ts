@@ -123,7 +123,10 @@ test('two services on one port are an error', () => {
 });
 
 test('what the types cannot stop is stopped at run time', () => {
-  assert.throws(() => machine({ datasets: { 'gone/a': {} as never } }), /the pool of dataset gone\/a is not declared/);
+  assert.throws(
+    () => machine({ datasets: { 'gone/a': {} as never } }),
+    /the pool of dataset gone\/a is not declared/,
+  );
   const volumes = [{ dataset: 'tank/x' as never, at: '/a' }];
   assert.throws(() => machine({ pools: POOLS, containers: { c: { image, volumes } } }), /not declared/);
 });

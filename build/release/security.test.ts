@@ -52,5 +52,8 @@ test('what was fetched is read out of the provenance; the lock and the keys are 
     ...{ certificate: sha256('c'), trust: sha256('t'), fetched: [file], files: {} },
   });
   assert.deepEqual(fetchedIn(text, 'provenance.json'), ['debian-security/pool/a.deb']);
-  assert.throws(() => fetchedIn('{}', 'provenance.json'), { exitCode: 2, message: /does not list the fetched files/ });
+  assert.throws(() => fetchedIn('{}', 'provenance.json'), {
+    exitCode: 2,
+    message: /does not list the fetched files/,
+  });
 });

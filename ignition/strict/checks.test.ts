@@ -323,7 +323,10 @@ describe('paths and accounts that stop a boot', () => {
     const mine = { user: { name: 'a' }, group: { name: 'a' } };
     const passwd = { users: [{ name: 'a' }] };
     const [found = '', ...others] = await paths({ passwd, storage: { directories: [{ path, ...mine }] } });
-    assert.match(found, /^undefined .* Ignition makes \/home\/a\/\.config, \/home\/a\/\.config\/systemd on the way, for root; /);
+    assert.match(
+      found,
+      /^undefined .* Ignition makes \/home\/a\/\.config, \/home\/a\/\.config\/systemd on the way, for root; /,
+    );
     assert.deepEqual(others, []);
     const all = ['/home/a/.config', '/home/a/.config/systemd', path].map((each) => ({ path: each, ...mine }));
     assert.deepEqual(await paths({ passwd, storage: { directories: all } }), []);
@@ -415,7 +418,10 @@ test('what is out of reach is said, without the secrets of its address', async (
   });
   const [merge = '', remote = '', broken = '', ...others] = lines(findings);
   assert.match(merge, /^ignition\.config\.merge\.0\.source .*not checked/);
-  assert.match(remote, /^storage\.files\.0\.contents\.source contents at https:\/\/a\/b are fetched by the machine and were not checked/);
+  assert.match(
+    remote,
+    /^storage\.files\.0\.contents\.source contents at https:\/\/a\/b are fetched by the machine and were not checked/,
+  );
   assert.match(
     broken,
     /^storage\.files\.1\.contents\.source contents do not unpack \(incorrect header check\)/,

@@ -181,7 +181,10 @@ describe('pools', () => {
 
   test('refuse names of zpool and disks named twice or loosely', () => {
     assert.throws(() => zpool('mirror', MIRROR), /word of zpool/);
-    assert.throws(() => zpool('tank', { vdevs: [{ mirror: [disk('a'), disk('a')] }] }), /has the disk .* twice/);
+    assert.throws(
+      () => zpool('tank', { vdevs: [{ mirror: [disk('a'), disk('a')] }] }),
+      /has the disk .* twice/,
+    );
     assert.throws(() => zpool('tank', { vdevs: [{ disk: '/dev/sda' as never }] }), /not a disk of a pool/);
   });
 

@@ -60,7 +60,7 @@ function argvOf(step: AccountStep): string[] {
         user.createHome ? '--create-home' : '--no-create-home',
         ...(user.userGroup ? [] : ['--no-user-group']),
         ...(user.system ? ['--system'] : []),
-        // `*` matches no password, but does not lock the account.
+        // No password is good, which is not the same as a locked account.
         ...common({ ...user, passwordHash: user.passwordHash ?? '*' }),
         ...listed(user.groups, false),
         user.name,

@@ -147,7 +147,7 @@ export function servicesOf(change: Change): Service[] {
     ...[...stop].map((unit): Service => ({ do: 'stop', unit })),
     ...readers.values(),
     ...scriptsOf(written),
-    // try-restart leaves a unit alone that does not run.
+    // try-restart: what does not run stays as it is.
     ...restarts.map((unit): Service => ({ do: 'restart', unit })),
     ...starts.map((unit): Service => ({ do: 'start', unit })),
   ];
