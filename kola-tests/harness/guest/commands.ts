@@ -36,29 +36,30 @@ export interface GuestOf {
 /** Running scripts in a guest, as root, with bash. */
 export interface CommandVerbs {
   /**
-   * Runs a bash script as root and returns how it went.
+   * Runs a bash script as root. Returns `{ code, stdout, stderr }` for every exit code; texts are without
+   * their last newlines. Throws if the time is up.
    * @example const { code, stderr } = await box.execute('zpool status tank')
    */
   execute(script: string, options?: ExecuteOptions): Promise<Result>;
   /**
-   * The same as `execute`, but with the unchanged bytes of the output.
+   * The same as `execute`, but `stdout` and `stderr` are Buffers with all bytes.
    * @example const { stdout } = await box.output('cat /srv/photo.raw')
    */
   output(script: string, options?: ExecuteOptions): Promise<Output>;
   /**
-   * Runs a script that must exit 0; returns its stdout.
+   * Runs a script that must exit 0, else it throws with the output. Returns stdout.
    * @example assert.equal(await box.succeed('hostname'), 'lab')
    */
   succeed(script: string, options?: ExecuteOptions): Promise<string>;
   /**
-   * Runs a script that must fail. Exit codes 126 and 127 mean a missing command and do not count. Returns stdout and
-   * stderr.
+   * Runs a script that must fail, else it throws. Exit codes 126 and 127 mean a missing command and throw as
+   * well. Returns stdout and stderr as one text.
    * @example assert.match(await box.fail('zpool import tank'), /no such pool/)
    */
   fail(script: string, options?: ExecuteOptions): Promise<string>;
   /**
-   * The journal of this boot, or of one unit.
-   * @example assert.match(await box.journal('sshd.service'), /Server listening/)
+   * Returns the journal of this boot as text, of all units or of one.
+   * @example assert.match(await box.journal('ssh.service'), /Server listening/)
    */
   journal(unit?: string): Promise<string>;
 }

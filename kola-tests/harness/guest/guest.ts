@@ -9,12 +9,13 @@ import { type WaitVerbs, waitVerbs } from './waits.ts';
 /** The verbs for a guest. Every wait ends at once if QEMU ends, the kernel panics or emergency mode comes up. */
 export interface GuestVerbs extends CommandVerbs, WaitVerbs, TransferVerbs {
   /**
-   * Writes the content of the display to a PNG file of the host.
+   * Writes a picture of the display to a PNG file of the host.
    * @example await box.screenshot('/tmp/screen.png')
    */
   screenshot(path: string): Promise<void>;
   /**
-   * Presses keys of the keyboard, each e.g. `a`, `ret` or `ctrl-alt-delete` (QKeyCode names).
+   * Presses keys one after the other, each a QKeyCode name of QEMU such as `a` or `ret`, or several joined by
+   * hyphens.
    * @example await box.sendKeys('ctrl-alt-delete')
    */
   sendKeys(...keys: string[]): Promise<void>;

@@ -6,12 +6,13 @@ import type { GuestVerbs } from './guest.ts';
 /** Faults inside a guest: events that a system meets when it runs for years. */
 export interface HardshipVerbs {
   /**
-   * Fills the file system at `path` (a folder) until `leave` KiB are free. Returns a function that frees it again.
+   * Fills the file system of a folder until `leave` KiB (default 0) are free. Returns a function that removes
+   * the filler.
    * @example const free = await box.fillDisk('/var', 64)
    */
   fillDisk(path: string, leave?: number): Promise<() => Promise<void>>;
   /**
-   * Sets the guest's clock forwards or back by so many seconds, as a bad time server or battery does.
+   * Moves the guest's clock by so many seconds; negative: back. A bad time server or battery does the same.
    * @example await box.jumpClock(-86_400)
    */
   jumpClock(seconds: number): Promise<void>;
@@ -21,12 +22,13 @@ export interface HardshipVerbs {
    */
   pressMemory(leave: number): Promise<() => Promise<void>>;
   /**
-   * Overwrites bytes of a partition (by GPT label) of the system disk, at `offset` from its start. See `corrupt`.
+   * Overwrites `length` bytes (default 512) of a partition of the system disk, at byte `offset` of the
+   * partition. `label` is its GPT label. See `corrupt`.
    * @example await box.corruptPartition('draisine_state', 1 << 20, 4096)
    */
   corruptPartition(label: string, offset: number, length?: number): Promise<void>;
   /**
-   * Power cut at a random moment of the next `seconds`. Returns the moment, in milliseconds.
+   * Waits a random time of at most `seconds`, then cuts the power. Returns the time in milliseconds.
    * @example await box.crashWithin(5)
    */
   crashWithin(seconds: number): Promise<number>;

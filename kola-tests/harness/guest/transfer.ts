@@ -8,12 +8,13 @@ import { type CommandVerbs, type GuestOf, trimmed } from './commands.ts';
 /** Files between this host and a guest. */
 export interface TransferVerbs {
   /**
-   * Copies a file of the host, or bytes, to a path of the guest.
-   * @example await box.copyTo('key = 1\n', '/etc/app.conf', { mode: 0o600 })
+   * Copies a file of the host (a path), or bytes (a Buffer or Uint8Array), to a path of the guest. Makes
+   * missing folders. `mode`: default 0o644.
+   * @example await box.copyTo(Buffer.from('key = 1\n'), '/etc/app.conf', { mode: 0o600 })
    */
   copyTo(source: string | Uint8Array, path: string, options?: { readonly mode?: number }): Promise<void>;
   /**
-   * Copies a file of the guest; to a path of the host if given. Returns the bytes.
+   * Returns the bytes of a file of the guest. With `to`, writes them to this path of the host as well.
    * @example const bytes = await box.copyFrom('/var/log/app.log')
    */
   copyFrom(path: string, to?: string): Promise<Buffer>;

@@ -8,33 +8,35 @@ import { type CommandVerbs, type GuestOf, type Limit, lastLines, type Result, sa
 /** Waiting for something in a guest. */
 export interface WaitVerbs {
   /**
-   * Runs the script again until it exits 0; returns its stdout.
+   * Runs the script again and again until it exits 0. Returns its stdout. Throws with the last output if the
+   * time is up.
    * @example await box.waitUntilSucceeds('podman healthcheck run web', { seconds: 90 })
    */
   waitUntilSucceeds(script: string, options?: Limit): Promise<string>;
   /**
-   * Waits until the unit is active. Fails at once, with its journal, if it has failed or does not exist.
-   * @example await box.waitForUnit('podman.socket')
+   * Waits until the unit is active. Throws at once, with its journal, if the unit has failed or does not
+   * exist.
+   * @example await box.waitForUnit('multi-user.target')
    */
   waitForUnit(unit: string, options?: Limit): Promise<void>;
   /**
-   * Waits until there is something at the path.
+   * Waits until the path exists, as a file or as anything else.
    * @example await box.waitForFile('/run/ready')
    */
   waitForFile(path: string, options?: Limit): Promise<void>;
   /**
-   * Waits until a program accepts TCP connections at `address` (default 127.0.0.1) in the guest.
+   * Waits until a program in the guest accepts TCP connections at the port of `address` (default 127.0.0.1).
    * @example await box.waitForPort(8080)
    */
   waitForPort(port: number, options?: Limit & { readonly address?: string }): Promise<void>;
   /**
-   * Waits until the serial console has said something that matches; from `since` on, a position in its text, or from
-   * the beginning. Returns the match.
+   * Waits until the text of the serial console matches. `since` is a position in the text; default: its
+   * beginning. Returns the match.
    * @example await box.waitForConsole(/login:/)
    */
   waitForConsole(pattern: RegExp, options?: Limit & { readonly since?: number }): Promise<RegExpExecArray>;
   /**
-   * Calls `attempt` until it does not throw; the last error is thrown when time is up.
+   * Calls `attempt` until it does not throw, and returns its result. Throws the last error if the time is up.
    * @example await box.retry(async () => assert.equal(await health(box), 'ok'), { seconds: 30 })
    */
   retry<T>(attempt: () => Promise<T>, options?: Limit): Promise<T>;

@@ -19,28 +19,29 @@ const DOWN_SECONDS = 60;
 /** The ways in which a machine ends, and comes up again. */
 export interface EndVerbs {
   /**
-   * Powers on a machine that must not come up, until its console says why, then off. Returns the console's text.
+   * Powers on a machine whose boot must fail. Waits until the console reports the failure, powers off, and returns
+   * the text of the console. Throws if the machine comes up.
    * @example assert.match(await box.bootFails(), /verity/)
    */
   bootFails(options?: Limit): Promise<string>;
   /**
-   * Orderly reboot by the guest; returns when it is up again.
+   * Makes the guest reboot in order. Returns when it is up again.
    * @example await box.reboot()
    */
   reboot(): Promise<void>;
   /**
-   * Orderly shutdown by the guest; returns when it is off.
+   * Makes the guest shut down in order. Returns when it is off.
    * @example await box.poweroff()
    */
   poweroff(): Promise<void>;
   /**
-   * Somebody presses the power button; returns when the machine is off.
+   * Presses the power button. Returns when the machine is off.
    * @example await box.powerButton()
    */
   powerButton(): Promise<void>;
   /**
-   * Waits until the guest has ended by itself: because of its config, a word on its command line, or a program of
-   * its own.
+   * Waits until the guest has rebooted or powered off by itself, because of its config, its command line, or
+   * a program of its own. The machine is then off.
    * @example await box.goesDown('reboot', { seconds: 300 })
    */
   goesDown(how: Down, options?: Limit): Promise<void>;

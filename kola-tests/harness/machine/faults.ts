@@ -5,12 +5,13 @@ import type { Vm } from '../qemu/vm.ts';
 /** Faults of hardware, caused from outside the guest: the guest notices them as a real machine would. */
 export interface FaultVerbs {
   /**
-   * Overwrites bytes of a virtio disk behind the guest's back. The guest may still have the old ones cached.
+   * Overwrites `length` bytes (default 512) of a virtio disk at byte `offset`, without the guest. The guest
+   * may still have the old bytes in its cache.
    * @example await box.corrupt('a', 1 << 20, 512)
    */
   corrupt(disk: string, offset: number, length?: number): Promise<void>;
   /**
-   * From now on these operations on a disk fail with an I/O error (EIO).
+   * Makes these operations on a disk fail with an I/O error (EIO), until `mendDisk`.
    * @example await box.breakDisk('a', 'write')
    */
   breakDisk(disk: string, operations: 'read' | 'write' | 'all'): Promise<void>;
@@ -20,7 +21,7 @@ export interface FaultVerbs {
    */
   mendDisk(disk: string): Promise<void>;
   /**
-   * Pulls the cable of a NIC (`nic0`), or plugs it in again.
+   * Pulls the cable of a NIC (`false`), or plugs it in again (`true`).
    * @example await box.cable('nic0', false)
    */
   cable(nic: string, plugged: boolean): Promise<void>;

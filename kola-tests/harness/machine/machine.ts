@@ -37,7 +37,7 @@ export interface Machine
    */
   vm(): Vm;
   /**
-   * Whether the machine is on, i.e. its QEMU runs.
+   * Whether the machine is on: its QEMU runs.
    * @example assert.equal(box.isOn(), false)
    */
   isOn(): boolean;
@@ -57,24 +57,26 @@ export interface Machine
    */
   hurry(factor: number): void;
   /**
-   * From the next start on it has no system disk, and its firmware boots from the network.
-   * @example box.netboot({ by: 'ipxe', url })
+   * From the next start on, the machine has no system disk, and its firmware boots from the network. `by`:
+   * `ipxe` (SeaBIOS) or `http` (UEFI HTTP boot).
+   * @example box.netboot({ by: 'ipxe', url: 'http://10.0.2.2:8080/boot.ipxe' })
    */
   netboot(how: Netboot): void;
   /**
-   * From the next start on, whatever its spec says: the disks are there again after `netboot`.
+   * From the next start on, the machine has this firmware and its disks, also after `netboot`.
    * @example box.useFirmware('bios')
    */
   useFirmware(kind: Plan['firmware']): void;
   /** Words for the kernel's command line that this host needs (see `Acceleration`), where no harness puts them. */
   readonly kernelArguments: string;
   /**
-   * Where this host has an artifact of the image, for `copyTo`.
+   * Returns the path on this host of an artifact of the image, for `copyTo`.
    * @example await box.copyTo(await box.artifact('uki'), '/tmp/uki.efi')
    */
   artifact(name: string): Promise<string>;
   /**
-   * The content of QEMU's fw_cfg from the next start on: a config (the harness adds its agent), or nothing.
+   * Sets the config in QEMU's fw_cfg from the next start on (the harness adds its agent). `undefined`: no
+   * config.
    * @example await box.configure(config)
    */
   configure(config: IgnitionConfig | undefined): Promise<void>;
@@ -84,7 +86,7 @@ export interface Machine
    */
   lastArgs(): readonly string[];
   /**
-   * The serial console's output since the beginning.
+   * Returns all text of the serial console since the first start.
    * @example assert.doesNotMatch(await box.consoleText(), /Oops/)
    */
   consoleText(): Promise<string>;

@@ -14,27 +14,27 @@ const UNPLUG_SECONDS = 20;
 /** The devices of a machine, by the names of its spec: disks, and `nic0`, `nic1`, … */
 export interface PluggingVerbs {
   /**
-   * The stable path of a disk in the guest.
+   * Returns the stable path of a disk in the guest.
    * @example await box.succeed('zpool create tank ' + box.disk('a'))
    */
   disk(name: string): string;
   /**
-   * The hardware address of NIC number `nic`.
+   * Returns the hardware address of NIC number `nic`, from 0.
    * @example const mac = box.mac(0)
    */
   mac(nic: number): string;
   /**
-   * Takes a disk (by name) or NIC (`nic0`) out, whether the machine runs or is off.
+   * Takes out a disk (by its name) or a NIC (`nic0`), whether the machine is on or off.
    * @example await box.unplug('a')
    */
   unplug(name: string): Promise<void>;
   /**
-   * Plugs a disk or a NIC in again that `unplug` took out.
+   * Plugs in a disk or a NIC that `unplug` took out.
    * @example await box.plug('a')
    */
   plug(name: string): Promise<void>;
   /**
-   * Takes a disk out and plugs it into another machine, which has it from then on.
+   * Takes a disk out and plugs it into another machine, which keeps it.
    * @example await box.give('a', other)
    */
   give(name: string, to: Pick<PluggingVerbs, 'take'>): Promise<void>;
@@ -54,7 +54,8 @@ export interface PluggingVerbs {
    */
   record(name: string, log: string): Promise<void>;
   /**
-   * A port of this host's 127.0.0.1 that leads to TCP port `guestPort` of the guest, now and after each restart.
+   * Opens a port of 127.0.0.1 on this host that leads to TCP port `guestPort` of the guest, also after
+   * restarts. Returns its number.
    * @example const port = await box.forward(22)
    */
   forward(guestPort: number): Promise<number>;

@@ -7,12 +7,14 @@ import { anySignal } from '../qemu/wait.ts';
 /** A machine's memory, devices and disks as they were, to go back to within a test. */
 export interface SavedVerbs {
   /**
-   * Saves all of the running machine; it goes on.
+   * Saves the state of the running machine: memory, devices and disks. The machine goes on. Returns a name
+   * for `restore`.
    * @example const before = await box.snapshot()
    */
   snapshot(): Promise<string>;
   /**
-   * Goes back to what `snapshot` returned. The guest's clock is set to now; devices must be plugged as they were.
+   * Returns to a state of `snapshot`. The same devices must be plugged as then. The guest's clock is set to
+   * the present.
    * @example await box.restore(before)
    */
   restore(snapshot: string): Promise<void>;

@@ -15,22 +15,24 @@ import type { MachineState } from './state.ts';
 /** Powering on. */
 export interface StartVerbs {
   /**
-   * Why it could not be forked and was booted instead.
+   * The reason if it was booted because it could not be forked.
    * @internal
    */
   readonly fallback: () => string | undefined;
   /**
-   * How it came up each time, and the machines that were saved for that.
+   * The kind of each start, and the saved machines that were used.
    * @internal
    */
   readonly starts: () => readonly Started[];
   /**
-   * Powers on. The first time by its spec: a fork or a boot; later always a boot, from the disks as they are.
+   * Powers on, and waits until the boot has ended. The first start is a fork or a boot, as its spec says.
+   * Every later start is a boot from the disks.
    * @example await box.start()
    */
   start(): Promise<void>;
   /**
-   * Powers on for the first time a machine whose spec says `off`, as a fork of its initrd that is given `config`.
+   * The first start of a machine whose spec says `off`: a fork of its initrd, which then finds `config`.
+   * Waits until the boot has ended.
    * @example await box.firstBoot(config)
    */
   firstBoot(config: IgnitionConfig): Promise<void>;
