@@ -1,7 +1,10 @@
 import type { MadeFile } from '../../build/image/image.ts';
 import { boxBundle } from './bundle.ts';
 
-/** What an image has of this folder. /usr/bin/draisine and /usr/sbin/draisine-install run it. */
+/**
+ * The files of an image that come from this folder. /usr/bin/draisine and /usr/sbin/draisine-install run
+ * them.
+ */
 export const boxFiles: readonly MadeFile[] = [
   {
     path: 'usr/lib/draisine/box.js',

@@ -2,24 +2,27 @@ import { type Box, removeTree, whyFailed } from '../io/box.ts';
 import { keepReserve, RESERVE, roomOf } from './reserve.ts';
 import { unusedImages } from './unused-images.ts';
 
-/* Makes room on the state partition, of what can be had again or is old. Data of containers is never touched. */
+/*
+ * Makes room on the state partition. It removes old messages, and images that can be fetched again. It never
+ * touches data of containers.
+ */
 
-/** What is kept of the journal. */
+/** Size of the journal that stays. */
 const JOURNAL = '64M';
-/** Left over by a pull of podman that power or a person ended; a pull that goes on is younger. */
+/** A pull of podman that was interrupted leaves these files. Files of a running pull are younger. */
 const LEFTOVER = /^(container_images_|libpod|buildah|storage)\S*\d/;
 const LEFTOVER_AGE = 24 * 3_600_000;
 
-/** What was removed, and how much room that made. */
+/** The removed things, and the room that they had. */
 export interface Freed {
-  /** Bytes that can be had, before and after. */
+  /** Available bytes before and after. */
   readonly before: number;
   readonly after: number;
-  /** Percent of the state partition that is taken now. */
+  /** Used space of the state partition afterwards, in percent. */
   readonly percent: number;
-  /** What was removed, for people. */
+  /** The removed things, as text. */
   readonly removed: readonly string[];
-  /** What could not be removed, and why. */
+  /** The things that could not be removed, with the reasons. */
   readonly failed: readonly string[];
 }
 
@@ -55,7 +58,9 @@ function removeImages(box: Box, removed: string[], failed: string[]): void {
   }
 }
 
-/** Leaves the reserve to podman, removes what nobody uses, and makes the reserve again. */
+/**
+ * Gives podman the room of the reserve, removes unused images and old messages, and makes the reserve again.
+ */
 export function freeRoom(box: Box): Freed {
   const before = roomOf(box).available;
   const kept = box.stat(RESERVE)?.size ?? 0;

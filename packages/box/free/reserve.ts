@@ -1,33 +1,36 @@
 import type { Box } from '../io/box.ts';
 
 /**
- * Room that nothing else takes. Where the state partition is full, podman cannot even remove an image: it writes to its
- * database first. The reserve goes then, and comes again when there is room.
+ * Room that is kept free. On a full state partition podman cannot even remove an image, because it writes to
+ * its database first. The reserve is then removed, and made again when there is room.
  */
 export const RESERVE = '/var/lib/draisine/reserve';
 
-/** Bytes of that file. */
+/** Size of the reserve in bytes. */
 export const RESERVE_BYTES = 64 * 2 ** 20;
-/** It is made only where it takes an eighth of the room at most. */
+/** The reserve is only made if it takes at most an eighth of the free room. */
 const SHARE = 8;
 
-/** How full the state partition is. */
+/** The room of the state partition. */
 export interface Room {
-  /** Bytes that can be had on the state partition. */
+  /** Available bytes. */
   readonly available: number;
-  /** Percent that is taken. */
+  /** Used space in percent. */
   readonly percent: number;
   readonly kind: string;
 }
 
-/** Of the file system with /var (df(1)). */
+/** Reads the room of the file system with /var (df(1)). */
 export function roomOf(box: Box): Room {
   const told = box.run(['df', '-B1', '--output=avail,pcent,fstype', '/var']).stdout.trim().split('\n').at(-1);
   const [available = '0', percent = '0', kind = ''] = (told ?? '').trim().split(/\s+/);
   return { available: Number(available), percent: Number.parseInt(percent, 10), kind };
 }
 
-/** Makes the reserve if it is not there and there is room. In a live system it would be memory: none there. */
+/**
+ * Makes the reserve if it does not exist and there is room. A live system gets none: there it would take
+ * memory.
+ */
 export function keepReserve(box: Box): void {
   if ((box.stat(RESERVE)?.size ?? 0) >= RESERVE_BYTES) return;
   const { available, kind } = roomOf(box);

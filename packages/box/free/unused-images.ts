@@ -1,17 +1,17 @@
 import { type Box, mustRun } from '../io/box.ts';
 
-/* Images of containers that nobody would miss. */
+/* Container images that nothing uses. */
 
 const STORAGE = '/var/lib/containers/storage/overlay-images';
-/** Where units and quadlets are that may name an image, also one that does not run now. */
+/** Folders of units and quadlets, which may name an image even if they do not run now. */
 const UNITS = ['/etc/containers/systemd', '/etc/systemd/system'];
 
 /** A container image that no container uses. */
 export interface UnusedImage {
   readonly id: string;
-  /** `docker.io/library/caddy:2`, or the beginning of its digest. */
+  /** `docker.io/library/caddy:2`, or the first characters of its digest. */
   readonly name: string;
-  /** Bytes; layers that other images share are counted in each. */
+  /** Size in bytes. Layers that several images share count in each of them. */
   readonly size: number;
 }
 
@@ -32,15 +32,15 @@ function textsBelow(box: Box, path: string): string {
   return info?.type === 'file' ? box.readText(path) : '';
 }
 
-/** How somebody may write the name of an image: `docker.io/library/` and `:latest` are often left out. */
+/** Short forms of an image's name: `docker.io/library/` and `:latest` are often left out. */
 function spellings(name: string): string[] {
   const short = name.replace(/^docker\.io\/(library\/)?/, '');
   return [name, short].flatMap((each) => [each, each.replace(/:latest$/, '')]);
 }
 
 /**
- * Images that no container has, no unit or quadlet names, and that can be had again: what was built here (`localhost/`)
- * stays. None where podman was never used.
+ * Images that no container has, no unit or quadlet names, and that can be fetched again. Images that were
+ * built here (`localhost/`) are not among them. None if podman was never used.
  */
 export function unusedImages(box: Box): UnusedImage[] {
   if (box.stat(STORAGE) === undefined) return [];

@@ -14,9 +14,9 @@ const EFIVARS = '/sys/firmware/efi/efivars';
 const GLOBAL = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
 const ENTRY = new RegExp(`^Boot[0-9A-F]{4}-${GLOBAL}$`);
 const ORDER = `${EFIVARS}/BootOrder-${GLOBAL}`;
-/** Efivarfs has a variable's attributes before its value: four bytes. */
+/** efivarfs puts the attributes of a variable, four bytes, before its value. */
 const ATTRIBUTES = 4;
-/** Device path nodes: a partition of a disk, a file on it. */
+/** Types of device path nodes: a partition of a disk, a file on it. */
 const HARD_DRIVE = { type: 4, subtype: 1, size: 42 };
 const FILE_PATH = { type: 4, subtype: 4 };
 const OURS = '\\efi\\systemd\\systemd-bootx64.efi';
@@ -26,16 +26,20 @@ export const DESCRIPTION = 'Draisine';
 /** The partition and the file that an entry of the firmware starts. */
 export interface BootEntry {
   readonly description: string;
-  /** UUID of the partition, in small letters. */
+  /** UUID of the partition, in lower case. */
   readonly partition: string;
-  /** The file on it, in small letters, with backslashes. */
+  /** Path of the file, in lower case, with backslashes. */
   readonly file: string;
 }
 
-/** What an entry starts; undefined: not a file on a GPT partition. `bytes`: as efivarfs has them, attributes first. */
+/**
+ * The target of an entry; undefined if it is not a file on a GPT partition. `bytes`: as in efivarfs,
+ * attributes first.
+ */
 export function parseBootEntry(bytes: Uint8Array): BootEntry | undefined {
   const fields = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  // Attributes of the variable and of the entry, length of the path, then the description in UTF-16.
+  // The attributes of the variable and of the entry, and the length of the path, come first; then the
+  // description in UTF-16.
   let at = 10;
   let description = '';
   for (; at + 2 <= bytes.length && fields.getUint16(at, true) !== 0; at += 2)
@@ -59,7 +63,7 @@ export function parseBootEntry(bytes: Uint8Array): BootEntry | undefined {
   return undefined;
 }
 
-/** The entries of the firmware that start a file on a partition, by the name of their variable. */
+/** The entries of the firmware that start a file on a partition, by the names of their variables. */
 function bootEntries(box: Box): [string, BootEntry][] {
   if (box.stat(EFIVARS) === undefined) return [];
   return box
@@ -72,9 +76,8 @@ function bootEntries(box: Box): [string, BootEntry][] {
 }
 
 /**
- * The UUID that an ESP made anew takes over: that of the ESP which goes, if the firmware has an entry of ours for it.
- * Without an entry it gets one of its own: a disk that was written with the disk image has the same UUID as every other
- * such disk.
+ * The UUID for a new ESP: that of the old ESP if the firmware has an entry of ours for it.
+ * Otherwise it gets a new UUID, because all disks that were written with one disk image have the same.
  */
 function keptEspUuid(entries: readonly BootEntry[], old: Pick<Partition, 'uuid'> | undefined) {
   return entries.some(({ partition, file }) => partition === old?.uuid && file === OURS)
@@ -82,7 +85,7 @@ function keptEspUuid(entries: readonly BootEntry[], old: Pick<Partition, 'uuid'>
     : undefined;
 }
 
-/** The same, of the firmware of this machine. */
+/** The UUID by the entries of this machine's firmware. */
 export function espUuidFor(box: Box, old: Pick<Partition, 'uuid'> | undefined): string | undefined {
   return old === undefined
     ? undefined
@@ -93,8 +96,8 @@ export function espUuidFor(box: Box, old: Pick<Partition, 'uuid'> | undefined): 
 }
 
 /**
- * Removes the entries that an installation made for partitions which no disk has any more, as after its table was wiped.
- * The firmware would try each of them before it goes on.
+ * Removes entries of earlier installations whose partition no disk has any more, for example after its table
+ * was wiped. The firmware would try each of them first.
  */
 export function removeLostEntries(box: Box, say: (line: string) => void): void {
   const there = new Set(
@@ -115,7 +118,7 @@ export function removeLostEntries(box: Box, say: (line: string) => void): void {
   }
 }
 
-/** Efivarfs takes a variable in one write, and has neither renaming nor seeking. */
+/** efivarfs needs a variable in one write. It has neither renaming nor seeking. */
 function leaveOutOfOrder(box: Box, numbers: readonly number[]): void {
   if (box.stat(ORDER) === undefined) return;
   const bytes = box.readFile(ORDER);

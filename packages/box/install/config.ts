@@ -1,11 +1,11 @@
 import { type Box, BoxError, mustRun, removeTree } from '../io/box.ts';
 
 const FOLDER = '/run/draisine/config-check';
-/** Ignition must not see this system's kernel command line, which may name another config. */
+/** Hides this system's kernel command line from Ignition, because it may name another config. */
 const CHECK = `mount --bind /dev/null /proc/cmdline && exec /usr/libexec/ignition --platform=file --stage=fetch-offline \
 --root=/ --config-cache=cache --neednet=net --state-file=state --log-to-stdout`;
 
-/** Ignition's own judgement of a machine config. Returns the path of the file itself. */
+/** Checks a machine config with Ignition itself. Returns the path of the file. */
 export function checkConfig(box: Box, path: string): string {
   const found = box.stat(path);
   if (found?.type !== 'file' || found.size === 0) throw new BoxError(`there is no machine config ${path}`);
@@ -15,7 +15,7 @@ export function checkConfig(box: Box, path: string): string {
   throw new BoxError(`the machine config ${file} is not valid:\n${faults.join('\n')}`);
 }
 
-/** Why Ignition refuses a machine config, a line each; undefined: it accepts it. `file`: no link. */
+/** Ignition's errors for a machine config, one a line; undefined if it is valid. `file`: not a link. */
 export function configFaults(box: Box, file: string): string[] | undefined {
   box.makeFolder(FOLDER);
   const { code, stdout, stderr } = box.run(['unshare', '--mount', 'sh', '-c', CHECK], {

@@ -2,7 +2,7 @@ import { type Box, BoxError, mustRun, nameOf } from '../io/box.ts';
 import type { InstallOptions } from './options.ts';
 import { parseCondition } from './sizes.ts';
 
-/** A block device as lsblk(8) tells of it, with what is on it. */
+/** A block device as in lsblk(8), with the devices on it. */
 export interface BlockDevice {
   readonly name: string;
   /** Bytes. */
@@ -14,15 +14,15 @@ export interface BlockDevice {
   readonly removable: boolean;
   /** `disk`, `part`, `crypt`, `raid1`, … */
   readonly type: string;
-  /** `[SWAP]` for swap. */
+  /** Mount point; `[SWAP]` for swap. */
   readonly mountPoint: string;
   readonly children: readonly BlockDevice[];
 }
 
 const COLUMNS = 'NAME,SIZE,MODEL,SERIAL,TRAN';
-/** Disks that one may want to install on: no CD, no loop device, not what other devices make. */
+/** Whether a device can be an installation disk: not a CD, a loop device or a virtual device. */
 const DISK = /^(sd[a-z]+|vd[a-z]+|nvme\d+n\d+|mmcblk\d+)$/;
-/** Seconds between two looks at a disk that is not there yet. */
+/** Seconds between two looks for a disk that is missing. */
 const PATIENCE = [1, 1, 2, 2, 4, 4, 8, 8];
 
 interface Listed {
@@ -37,7 +37,7 @@ interface Listed {
   readonly children?: readonly Listed[];
 }
 
-/** All of it is in the JSON, whatever characters a model has. */
+/** lsblk's JSON is safe with any characters in a model. */
 export function readDisk(box: Box, name: string): BlockDevice {
   const columns = 'NAME,SIZE,MODEL,SERIAL,TRAN,RM,TYPE,MOUNTPOINT';
   const text = mustRun(box, `cannot look at ${name}`, [
@@ -66,17 +66,17 @@ function blockDevice(listed: Listed): BlockDevice {
   };
 }
 
-/** A device and all that lies on it. */
+/** A device and all devices on it. */
 export function withChildren(device: BlockDevice): BlockDevice[] {
   return [device, ...device.children.flatMap(withChildren)];
 }
 
-/** Names of what may be meant by a disk at all. */
+/** Names of the disks that can be chosen. */
 export function allDisks(box: Box): string[] {
   return box.list('/sys/block').filter((name) => DISK.test(name));
 }
 
-/** One line for each disk, for people. */
+/** A list for people, one line for each disk. */
 function listDisks(box: Box, names: readonly string[]): string {
   return names
     .map((name) => box.run(['lsblk', '--nodeps', '--noheadings', '--output', COLUMNS, `/dev/${name}`]).stdout)
@@ -84,14 +84,14 @@ function listDisks(box: Box, names: readonly string[]): string {
     .trimEnd();
 }
 
-/** Whether the running system came from this disk, or has its /usr there. */
+/** Whether the running system was booted from this disk, or has its /usr there. */
 export function isBooted(box: Box, disk: BlockDevice): boolean {
   const sequence = box.readText(`/sys/block/${disk.name}/diskseq`).trim();
   if (box.stat(`/run/draisine/boot-disk/${sequence}`) !== undefined) return true;
   return withChildren(disk).some(({ name }) => name === 'usr');
 }
 
-/** `plan`: bytes that an installation needs. */
+/** Chooses the disk. `plan`: bytes that an installation needs. */
 function fits(box: Box, name: string, options: InstallOptions, plan: number): boolean {
   const disk = readDisk(box, name);
   const { size, serial, model, device } = options;
@@ -102,7 +102,7 @@ function fits(box: Box, name: string, options: InstallOptions, plan: number): bo
   return !isBooted(box, disk);
 }
 
-/** Name of the one disk that is meant. */
+/** Name of the disk that the options select. */
 export function findDisk(box: Box, options: InstallOptions, plan: number): string {
   const all = allDisks(box);
   const { device } = options;

@@ -3,11 +3,11 @@ import type { Partition, RunningUsr, Slot } from '../disk/model.ts';
 import { type Box, BoxError, mustRun, removeTree, whyFailed } from '../io/box.ts';
 import { espUuidFor } from './boot-entry.ts';
 
-/** What the image lays out on a first boot, and what is changed in it for an installation. */
+/** The image's definitions of partitions for a first boot, with the changes for an installation. */
 export const DEFINITIONS = '/usr/lib/repart.d';
 const OWN_DEFINITIONS = '/run/draisine/install.d';
 
-/** Runs systemd-repart(8), and has udev see what it has made. */
+/** Runs systemd-repart(8), and waits until udev knows the new partitions. */
 export function repart(box: Box, disk: string, ...options: readonly string[]): void {
   const command = [
     'systemd-repart',
@@ -23,7 +23,10 @@ export function repart(box: Box, disk: string, ...options: readonly string[]): v
   box.run(['udevadm', 'settle', '--timeout=30']);
 }
 
-/** An empty disk with the first three partitions, or, for a state partition of `state` bytes, all of them. */
+/**
+ * An empty disk with the first three partitions, or, for a state partition of `state` bytes, with all of
+ * them.
+ */
 export function makeFresh(
   box: Box,
   disk: string,
@@ -42,7 +45,7 @@ export function makeFresh(
   return { esp, slot };
 }
 
-/** What the disk was bootable by goes first. */
+/** Removes the bootable parts first. */
 function erase(box: Box, disk: string): void {
   const wipe = (device: string) =>
     mustRun(box, `cannot erase ${device}`, ['wipefs', '--all', '--force', '--quiet', device]);

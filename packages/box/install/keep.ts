@@ -5,7 +5,10 @@ import type { InstalledUki, Partition, RunningUsr, Slot } from '../disk/model.ts
 import { type Box, BoxError } from '../io/box.ts';
 import { DEFINITIONS, repart } from './fresh.ts';
 
-/** Numbers between dots, as far as they are numbers: 0.1.0, the version of all images once, is older than 2026.1129.0. */
+/**
+ * Compares versions by their numbers between dots. All images once had the version 0.1.0, which is older than
+ * 2026.1129.0.
+ */
 export function compareLoosely(a: string, b: string): number {
   const [left, right] = [a, b].map((version) => version.split(/[.~+-]/).map((part) => Number(part) || 0));
   for (let at = 0; at < Math.max(left!.length, right!.length); at++) {
@@ -16,8 +19,8 @@ export function compareLoosely(a: string, b: string): number {
 }
 
 /**
- * Of an installed disk, the slot for a root hash: the one that has it already, else one that no UKI boots from, else that
- * of the UKI that is missed least, which is taken out of the menu: a rejected one, or the older one.
+ * The slot of an installed disk for a root hash: the slot that has it already, else one without a UKI, else
+ * the slot of the less important UKI, which leaves the menu: a rejected release, or the older one.
  */
 export function chooseSlot(
   slots: readonly Slot[],
@@ -37,7 +40,7 @@ export function chooseSlot(
   return slot && least ? { slot, gives: least } : undefined;
 }
 
-/** The ESP and the slot into which the running release goes. The partitions of slot B are made where they are missing. */
+/** The ESP and the slot for the running release. Makes the partitions of slot B if they are missing. */
 export function keepDisk(
   box: Box,
   disk: string,

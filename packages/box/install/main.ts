@@ -9,7 +9,7 @@ import { refuse } from './refuse.ts';
 import { parseSize } from './sizes.ts';
 import { type Terminal, WrongUsage } from './terminal.ts';
 
-/** ESP, two slots, table; the state comes on top. Bytes. */
+/** Size of the ESP, two slots and the table, in bytes. The state partition comes on top. */
 const PLAN = 2 * 2 ** 30;
 const STATE = 4 * 2 ** 30;
 
@@ -76,7 +76,7 @@ function install(box: Box, terminal: Terminal, options: InstallOptions): void {
   else box.run(['systemctl', options.after]);
 }
 
-/** Again once somebody has typed `keep`. */
+/** Checks the options again after the person has typed `keep`. */
 function checkKeep({ keepState, config, stateSize }: InstallOptions): void {
   if (!keepState) return;
   if (config !== '')

@@ -11,12 +11,12 @@ import { makeFresh } from './fresh.ts';
 import { compareLoosely, keepDisk } from './keep.ts';
 import { findUki } from './uki.ts';
 
-/** What is installed onto which disk. */
+/** The options of an installation on a disk. */
 export interface Installation {
-  /** `vda`; somebody has made sure that it may be taken. */
+  /** `vda`. The caller has checked that it may be used. */
   readonly disk: string;
   readonly keepState: boolean;
-  /** A file, or nothing. */
+  /** Path of the machine config; undefined if there is none. */
   readonly config: string;
   /** Bytes of the state partition; undefined: the first boot makes it. */
   readonly state: number | undefined;
@@ -25,9 +25,9 @@ export interface Installation {
 const MEDIUM_ESP = '/dev/disk/draisine/esp';
 
 /**
- * Puts the running release onto a disk. The order is what counts: what makes the disk bootable comes last, what the
- * installed system boots from goes never. So power may fail at any moment, and either it, or the firmware's next choice
- * (the medium), or the new system boots.
+ * Puts the running release onto a disk. The order matters: the parts that make the disk bootable come last,
+ * and the release that the installed system boots from is never overwritten. So after a power cut the old
+ * system, the medium or the new system boots.
  */
 export function installOnto(box: Box, installation: Installation, say: (line: string) => void): void {
   const { disk, keepState, state } = installation;
@@ -48,7 +48,7 @@ export function installOnto(box: Box, installation: Installation, say: (line: st
   say(`Draisine ${content.version} is on ${disk}.`);
 }
 
-/** An ISO that is mounted as a whole has its partition for itself: then there is no folder. */
+/** An ISO is mounted from the whole medium, so its partition cannot be mounted: then there is no folder. */
 function withMedium<T>(box: Box, use: (folder: string | undefined) => T): T {
   if (box.stat(MEDIUM_ESP)?.type !== 'block') return use(undefined);
   const device = mustRun(box, 'cannot find the medium', ['readlink', '-f', MEDIUM_ESP]).trim();
@@ -78,7 +78,7 @@ function makeBootable(box: Box, { disk, config, esp, uki, medium, version, say }
     const size = box.stat(uki)?.size ?? 0;
     const write = (path: string) => void mustRun(box, 'cannot write the UKI', ['cp', uki, path]);
     installUki(box, folder, { version, size, sha256: sha256Of(box, uki), write });
-    // systemd-boot takes the newest: those above this one would go before it.
+    // systemd-boot takes the newest release, so newer ones than this would come first.
     removeUkis(box, folder, (each) => compareLoosely(each.version, version) > 0);
     installBootLoader(box, folder, say);
   });
@@ -99,7 +99,7 @@ function installBootLoader(box: Box, folder: string, say: (line: string) => void
   say('the firmware took no boot entry: choose the disk in its menu if it does not start by itself');
 }
 
-/** The system is installed by then: firmware that refuses is no reason to fail. */
+/** The system is installed at this point, so firmware that refuses the entry is no failure. */
 function tidyEntries(box: Box, say: (line: string) => void): void {
   try {
     removeLostEntries(box, say);

@@ -2,31 +2,34 @@ import type { Box } from '../io/box.ts';
 import { parseCondition, parseSize } from './sizes.ts';
 import { WrongUsage } from './terminal.ts';
 
-/** What an installation is asked to do. */
+/** The options of an installation. */
 export interface InstallOptions {
-  /** A path, a name, `auto`, or nothing. */
+  /** A path, a name, `auto`, or empty. */
   device: string;
-  /** `>=200G`. */
+  /** A condition such as `>=200G`. */
   size: string;
   model: string;
   serial: string;
   /** Path of an Ignition config. */
   config: string;
-  /** `16Gi`. */
+  /** A size such as `16Gi`. */
   stateSize: string;
   keepState: boolean;
   erasePool: boolean;
-  /** Nobody is asked. */
+  /** No questions. */
   sure: boolean;
   after: 'stay' | 'reboot' | 'poweroff';
-  /** Nobody is there to try again: a disk that is named may come late. */
+  /** Unattended: a named disk may appear late, and nobody can try again. */
   patient: boolean;
 }
 
-/** `help` and `consoles` end the program: with the usage, and by asking at the consoles. `nothing`: all is done. */
+/**
+ * `help` and `consoles` end the program: with the usage, or with questions on the consoles. `nothing`: there
+ * is nothing to do.
+ */
 export type Request = InstallOptions | 'help' | 'consoles' | 'nothing';
 
-/** The file with options for an installation that nobody types. */
+/** The file with the options of an unattended installation. */
 const INSTALL_CONF = '/etc/draisine/install.conf';
 const WITH_VALUE: Readonly<Record<string, 'size' | 'model' | 'serial' | 'config' | 'stateSize'>> = {
   '--size': 'size',
@@ -52,7 +55,7 @@ function defaults(): InstallOptions {
   };
 }
 
-/** The words of the command line, checked as far as no disk is needed for it. */
+/** Parses the command line, with all checks that need no disk. */
 export function parseOptions(box: Box, args: readonly string[]): Request {
   const options = defaults();
   const rest = [...args];
@@ -81,16 +84,20 @@ export function parseOptions(box: Box, args: readonly string[]): Request {
   return options;
 }
 
-/** The words of draisine.install= on the kernel command line, else /etc/draisine/install.conf. They are consent. */
+/**
+ * The options in draisine.install= on the kernel command line, else in /etc/draisine/install.conf. They are
+ * the consent of the owner.
+ */
 function unattended(box: Box, options: InstallOptions): 'consoles' | 'nothing' | undefined {
   const cmdline = kernelWords(box);
   const words = kernelArgument(cmdline, 'draisine.install');
   if (words !== undefined && words !== '') readWords(words, options);
   else if (box.stat(INSTALL_CONF) !== undefined) {
-    // It came with the machine config of a live system. Installed with the same one, nothing is to be done.
+    // The file came with the machine config of a live system. An installed system with the same config
+    // ignores it.
     if (!cmdline.includes('root=tmpfs')) return 'nothing';
     readConf(box.readText(INSTALL_CONF), options);
-  } else return 'consoles'; // whoever sits at a console is asked
+  } else return 'consoles'; // asks the person at the console
   const { device, size, model, serial } = options;
   if (device + size + model + serial === '') throw new WrongUsage('unattended, but no disk is named');
   options.sure = true;
@@ -98,12 +105,12 @@ function unattended(box: Box, options: InstallOptions): 'consoles' | 'nothing' |
   return undefined;
 }
 
-/** The words of the running kernel's command line. */
+/** The words of the kernel command line. */
 export function kernelWords(box: Box): string[] {
   return box.readText('/proc/cmdline').trim().split(/\s+/);
 }
 
-/** The last value of an argument, as the kernel has it. */
+/** The last value of an argument, as in the kernel. */
 export function kernelArgument(words: readonly string[], name: string): string | undefined {
   return words.findLast((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
 }

@@ -3,7 +3,9 @@ import { type Box, BoxError, mustRun } from '../io/box.ts';
 import { isBooted, readDisk, withChildren } from './disks.ts';
 import type { InstallOptions } from './options.ts';
 
-/** What stands against a disk, the first thing found. Only reads. `plan`: bytes that the installation needs. */
+/**
+ * The first reason against a disk, if there is one. Only reads. `plan`: bytes that the installation needs.
+ */
 export function refuse(box: Box, name: string, options: InstallOptions, plan: number): void {
   const disk = readDisk(box, name);
   if (isBooted(box, disk)) throw new BoxError(`${name} is the disk this system was booted from`);
@@ -18,7 +20,8 @@ export function refuse(box: Box, name: string, options: InstallOptions, plan: nu
   refusePool(box, name, options);
   if (options.keepState && !hasDraisine(box, name))
     throw new BoxError(`there is no Draisine on ${name} whose state could be kept`);
-  // The kernel reads the table again only of a disk that nobody has: not even a pool or a program that udev knows not of.
+  // The kernel re-reads the table only if no program has the disk open, not even a pool or a program that
+  // udev does not know.
   if (box.run(['blockdev', '--rereadpt', `/dev/${name}`]).code !== 0) throw new BoxError(`${name} is in use`);
   box.run(['udevadm', 'settle', '--timeout=30']);
 }
@@ -35,7 +38,7 @@ function refusePool(box: Box, name: string, { keepState, erasePool }: InstallOpt
     throw new BoxError(`${name} belongs to the ZFS pool ${pool}: --erase-pool gives it up`);
 }
 
-/** Name of the pool of which a disk, or a partition of it, has the label. */
+/** Name of the pool whose label a disk or one of its partitions has. */
 function poolLabel(box: Box, name: string): string | undefined {
   for (const device of withChildren(readDisk(box, name))) {
     const { stdout } = box.run(['wipefs', '--noheadings', '--output', 'TYPE,LABEL', `/dev/${device.name}`]);

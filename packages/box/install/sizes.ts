@@ -10,7 +10,7 @@ const UNITS: Readonly<Record<string, number>> = {
   Ti: 2 ** 40,
 };
 
-/** A number of bytes as people write it: `16Gi`, `200G`. */
+/** Bytes of a size such as `16Gi` or `200G`. */
 export function parseSize(text: string): number {
   const [, number, unit = ''] = /^(\d+)(.*)$/s.exec(text) ?? [];
   const factor = Object.hasOwn(UNITS, unit) ? UNITS[unit] : undefined;
@@ -26,7 +26,7 @@ const COMPARISONS: Readonly<Record<string, (size: number, limit: number) => bool
   '=': (size, limit) => size === limit,
 };
 
-/** `>=200G` as a condition on a number of bytes. */
+/** A condition such as `>=200G` on a number of bytes. */
 export function parseCondition(text: string): (size: number) => boolean {
   const [, operator = '', limit = ''] = /^([<>]=?|=)(.*)$/s.exec(text) ?? [];
   const compare = COMPARISONS[operator];

@@ -1,10 +1,10 @@
-/** Whoever runs a command on the box. */
+/** The person who runs a command on the box. */
 export interface Terminal {
   /** A line on stdout. */
   print(line: string): void;
   /** A line on stderr. */
   complain(line: string): void;
-  /** Asks, and waits for a line. Undefined: there is no more input. */
+  /** Asks a question and waits for a line. Undefined at the end of input. */
   ask(question: string): string | undefined;
 }
 

@@ -3,10 +3,15 @@ import { ukiRootHash } from '../disk/pe.ts';
 import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';
 import { kernelArgument, kernelWords } from './options.ts';
 
-/** Left by the initrd (packages/overlays/initrd/usr/lib/draisine/usr), or fetched. */
+/**
+ * The initrd leaves the UKI there (packages/overlays/initrd/usr/lib/draisine/usr), or it is fetched to there.
+ */
 const UKI = '/run/draisine/uki.efi';
 
-/** The UKI of this very /usr: fetched, or left by the initrd (of an ISO, on its ESP), or on the ESP this was booted from. */
+/**
+ * The UKI that belongs to the running /usr: a fetched one, one that the initrd left (of an ISO, on its ESP),
+ * or one on the boot disk's ESP.
+ */
 export function findUki(
   box: Box,
   rootHash: string,
@@ -38,8 +43,8 @@ function hashOf(box: Box, path: string): string | undefined {
 }
 
 /**
- * draisine.uki=URL draisine.uki.sha256=HEX of the kernel command line: where a machine that was booted from the network
- * finds the UKI of its release.
+ * draisine.uki=URL draisine.uki.sha256=HEX on the kernel command line: the UKI for a machine that was booted
+ * over the network.
  */
 function fetchUki(box: Box, say: (line: string) => void): void {
   const words = kernelWords(box);

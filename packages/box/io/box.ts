@@ -1,13 +1,13 @@
-/** syslog(3) priorities that the box uses, as sd-daemon(3) writes them in front of a line. */
+/** syslog(3) priorities that the box uses, in the form of sd-daemon(3). */
 export const PRIORITIES = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
 
-/** How important a line of the journal is (syslog(3)). */
+/** Priority of a line of the journal (syslog(3)). */
 export type Priority = keyof typeof PRIORITIES;
 
-/** What stat(2) says of a file. */
+/** The answer of stat(2) for a file. */
 export interface FileInfo {
   readonly type: 'file' | 'directory' | 'symlink' | 'block' | 'other';
-  /** Bytes; of a block device 0, as stat(2) says: open it for its size. */
+  /** Bytes. For a block device it is 0, as in stat(2); open the device for its size. */
   readonly size: number;
   /** The twelve permission bits. */
   readonly mode: number;
@@ -19,86 +19,86 @@ export interface FileInfo {
 export interface RandomAccess {
   /** Bytes. */
   readonly size: number;
-  /** Exactly `length` bytes; less of them there is a `BoxError`. */
+  /** Reads exactly `length` bytes; throws a `BoxError` at the end of the file. */
   read(offset: number, length: number): Uint8Array;
   write(offset: number, bytes: Uint8Array): void;
-  /** What was written is on the disk (fsync(2)). */
+  /** Flushes to the disk (fsync(2)). */
   sync(): void;
   close(): void;
 }
 
-/** How a program runs. */
+/** Options for running a program. */
 export interface RunOptions {
   readonly stdin?: string | Uint8Array;
-  /** Added to the environment of the box's own process. */
+  /** Variables added to the environment of the box's process. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** A file that takes stdout instead of `Ran.stdout`; made anew, 0600. */
+  /** A file for stdout instead of `Ran.stdout`. It is made anew, with mode 0600. */
   readonly stdoutFile?: string;
-  /** After it the program is ended, and `code` is 124 (timeout(1)). */
+  /** Limit in milliseconds. After it the program is ended, and `code` is 124 (timeout(1)). */
   readonly timeoutSeconds?: number;
 }
 
-/** How a program ended, and what it has printed. */
+/** The outcome of a program. */
 export interface Ran {
-  /** Exit code; 127: there is no such program; 128 + N: ended by signal N. */
+  /** Exit code. 127: there is no such program. 128 + N: signal N ended it. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** How a file is written. */
+/** Options for writing a file. */
 export interface WriteOptions {
   /** Permission bits; default 0644. */
   readonly mode?: number;
-  /** Whether it must survive a power cut; default true. False for files below /run. */
+  /** Whether it must survive a power cut; default true. Use false for files below /run. */
   readonly durable?: boolean;
 }
 
 /**
- * All that code on the box knows of the world, and nothing asynchronous. On the box QuickJS is behind it, in tests
- * Node on a folder, in unit tests and simulations a box that is made up. Paths are absolute. What fails is a
- * `BoxError`.
+ * The only interface of the box's code to the machine; nothing in it is asynchronous.
+ * On the box QuickJS implements it, in tests Node with a folder, in unit tests and simulations a fake. Paths
+ * are absolute. Failures are `BoxError`s.
  */
 export interface Box {
-  /** The clock: milliseconds since 1970. It may be wrong: see `trustedTime`. */
+  /** The clock, in milliseconds since 1970. It may be wrong: see `trustedTime`. */
   now(): number;
-  /** Milliseconds that never go back, from some time on. */
+  /** Milliseconds since some moment; never goes back. */
   monotonic(): number;
   sleep(milliseconds: number): void;
 
   readFile(path: string): Uint8Array;
   readText(path: string): string;
-  /** Whole or not at all: temporary name in the same folder, fsync(2), rename(2). Folders above must exist. */
+  /** Writes atomically: temporary name in the same folder, fsync(2), rename(2). The folder must exist. */
   writeFile(path: string, content: string | Uint8Array, options?: WriteOptions): void;
   /** Names in a folder, sorted by bytes, without `.` and `..`. */
   list(path: string): string[];
-  /** Follows links. Undefined: nothing is there. */
+  /** stat(2): follows links. Undefined if there is nothing. */
   stat(path: string): FileInfo | undefined;
-  /** Of a link itself. */
+  /** lstat(2): does not follow a link. */
   lstat(path: string): FileInfo | undefined;
   readLink(path: string): string;
-  /** Makes it with those above it. It may exist. */
+  /** Makes a folder with its parents. It may exist. */
   makeFolder(path: string, mode?: number): void;
-  /** In the place of what has that name. */
+  /** Makes a symlink, and replaces a node of that name. */
   symlink(target: string, path: string): void;
   rename(from: string, to: string): void;
-  /** A file, a link, an empty folder. It may be gone already. */
+  /** Removes a file, a link or an empty folder. It may be missing. */
   remove(path: string): void;
   /** fsync(2) of a file or folder. */
   sync(path: string): void;
   open(path: string, mode: 'read' | 'write'): RandomAccess;
 
-  /** Runs a program to its end; it is looked for in PATH. That it fails is not an error. */
+  /** Runs a program of PATH to its end. A failure of the program is not an error. */
   run(argv: readonly string[], options?: RunOptions): Ran;
-  /** One line to the journal; to the terminal as well when a person is there. */
+  /** Writes one line to the journal, and to the terminal if there is one. */
   log(priority: Priority, text: string): void;
   /** 32 hexadecimal digits (machine-id(5)). */
   machineId(): string;
   environment(name: string): string | undefined;
 }
 
-/** What went wrong, for a person: what, where, what to do about it. */
+/** An error for a person: what, where, hint. */
 export class BoxError extends Error {
   override readonly name = 'BoxError';
   /** `ENOENT`, `ENOSPC`, … of the system, or a word that the module with the error exports; else undefined. */
@@ -124,19 +124,19 @@ export function describeError(error: unknown): string {
   return `${error.message}${where}${error.hint === undefined ? '' : `: ${error.hint}`}`;
 }
 
-/** The text of a file, or undefined when there is none. */
+/** The text of a file; undefined if it does not exist. */
 export function readTextIfThere(box: Box, path: string): string | undefined {
   return box.stat(path) === undefined ? undefined : box.readText(path);
 }
 
-/** Runs a program that must end well. Returns its stdout. `what` it was for: in the error. */
+/** Runs a program that must succeed. Returns its stdout. `what`: the action, for the error. */
 export function mustRun(box: Box, what: string, argv: readonly string[], options?: RunOptions): string {
   const ran = box.run(argv, options);
   if (ran.code !== 0) throw new BoxError(`${what}: ${whyFailed(argv, ran)}`);
   return ran.stdout;
 }
 
-/** Why a program failed, in its own words: the last lines of stderr. */
+/** The reason of a program's failure: the last lines of its stderr. */
 export function whyFailed(argv: readonly string[], { code, stdout, stderr }: Ran): string {
   const said = (stderr.trim() === '' ? stdout : stderr).trim().split('\n').slice(-3).join('; ');
   return `${argv[0]} ended with ${code}${said === '' ? '' : `: ${said}`}`;

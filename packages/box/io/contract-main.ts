@@ -1,7 +1,7 @@
 import { contractFaults, programFaults } from './contract.ts';
 import { exit, print, programArguments, quickjsBox } from './quickjs.ts';
 
-// What io.test.ts runs under QuickJS: `qjs -m BUNDLE FOLDER`.
+// io.test.ts runs this under QuickJS: `qjs -m BUNDLE FOLDER`.
 const folder = programArguments()[0]!;
 const faults = [...contractFaults(quickjsBox, `${folder}/box`), ...programFaults(quickjsBox, folder)];
 print(`${JSON.stringify(faults)}\n`);

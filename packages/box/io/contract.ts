@@ -1,6 +1,9 @@
 import { type Box, BoxError, removeTree } from './box.ts';
 
-/** What every kind of box must do alike: the sentences that do not hold. `folder`: may be made and removed. */
+/**
+ * Checks that a kind of box behaves like all others. Returns the sentences that are false. `folder`: may be
+ * made and removed.
+ */
 export function contractFaults(box: Box, folder: string): string[] {
   const faults: string[] = [];
   const must = (sentence: string, holds: boolean) => {
@@ -53,7 +56,7 @@ export function contractFaults(box: Box, folder: string): string[] {
   return faults;
 }
 
-/** The same for programs: `sh`, `cat`, `sleep` of any Unix. `folder` must exist and be writable. */
+/** The same for programs: `sh`, `cat` and `sleep` of any Unix. `folder` must exist and be writable. */
 export function programFaults(box: Box, folder: string): string[] {
   const faults: string[] = [];
   const must = (sentence: string, holds: boolean) => {
@@ -79,7 +82,7 @@ export function programFaults(box: Box, folder: string): string[] {
   const printed = shell('echo here', { stdoutFile: file });
   must('stdout in a file', printed.stdout === '' && box.readText(file) === 'here\n');
   box.remove(file);
-  // Neither knows how long it is: one says 0, the other 4096.
+  // Their lengths are unknown: one reports 0, the other 4096.
   for (const system of ['/proc/uptime', '/sys/devices/system/cpu/online'])
     must(`${system} is read`, /^\d/.test(box.readText(system)) && box.readFile(system).length > 1);
   const before = box.monotonic();

@@ -9,10 +9,10 @@ import {
 } from './box.ts';
 import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 
-/** What a program of a fake box did. `bytes`: of its stdout, where that is not text. */
+/** The outcome of a program of a fake box. `bytes`: its stdout, if that is not text. */
 export type FakeRan = Partial<Ran> & { readonly bytes?: Uint8Array };
 
-/** A program of a fake box: what it prints and how it ends, or only what it prints. */
+/** A program of a fake box: returns its outcome, or only its output. */
 export type FakeProgram = (argv: readonly string[], options: RunOptions, box: FakeBox) => string | FakeRan;
 
 interface Node {
@@ -20,17 +20,17 @@ interface Node {
   bytes: Uint8Array;
   readonly target: string;
   readonly mode: number;
-  /** Numbers, `UID:GID`. */
+  /** Numbers of the owner, `UID:GID`. */
   readonly owner: string;
   readonly modified: number;
 }
 
-/** Which call of the box fails, and how: asked before each. */
+/** Decides whether a call of the box fails, and with which code. */
 export type FailureOf = (call: 'read' | 'write' | 'remove' | 'run', what: string) => string | undefined;
 
 /**
- * A box that is made up: files in memory, a clock that only `sleep` and `advance` move, programs that are functions.
- * A program that nobody gave it ends with 127, as a real one that is not there.
+ * A fake box: files in memory, a clock that only `sleep` and `advance` move, programs that are functions.
+ * An unknown program ends with code 127, as a missing one does on a real box.
  */
 export class FakeBox implements Box {
   readonly nodes = new Map<string, Node>();
@@ -49,18 +49,18 @@ export class FakeBox implements Box {
     this.nodes.set('/', node('directory', { mode: 0o755 }));
   }
 
-  /** Time passes. */
+  /** Lets time pass. */
   advance(milliseconds: number): void {
     this.#now += milliseconds;
     this.#monotonic += milliseconds;
   }
 
-  /** Somebody sets the clock. */
+  /** Sets the clock. */
   setClock(now: number | string): void {
     this.#now = typeof now === 'number' ? now : Date.parse(now);
   }
 
-  /** Files by path, with the folders above them. */
+  /** Adds files by path, and their folders. */
   put(files: Readonly<Record<string, string | Uint8Array>>): this {
     for (const [path, content] of Object.entries(files)) {
       this.makeFolder(folderOf(path));
@@ -80,7 +80,7 @@ export class FakeBox implements Box {
     return this;
   }
 
-  /** What the journal has from a priority on. */
+  /** Lines of the journal with at least a priority. */
   journal(priority?: Priority): string[] {
     return this.logged
       .filter((line) => priority === undefined || line.priority === priority)

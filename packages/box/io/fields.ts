@@ -1,12 +1,12 @@
 import { BoxError } from './box.ts';
 
-/** A value of a JSON document and where it is, for errors: `roles.root.keys[2]`. */
+/** A value of a JSON document, and its place for errors: `roles.root.keys[2]`. */
 export interface Field {
   readonly value: unknown;
   readonly at: string;
 }
 
-/** A document that is JSON. `what` it is and `where` it came from: for errors. */
+/** Parses a JSON document. `what` it is and `where` it came from appear in errors. */
 export function parseDocument(text: string, what: string, where: string): Field {
   try {
     return { value: JSON.parse(text) as unknown, at: '' };
@@ -28,25 +28,25 @@ function fault({ at }: Field, must: string): BoxError {
   return new BoxError(`${at === '' ? 'the document' : at} must be ${must}`);
 }
 
-/** The field as an object. Throws a fault with its place for another value; so do all below. */
+/** The field as an object. All readers here throw an error with the place of a wrong value. */
 export function object(field: Field): Readonly<Record<string, unknown>> {
   const { value } = field;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw fault(field, 'an object');
   return value as Record<string, unknown>;
 }
 
-/** A member of an object. It may be missing: its value is undefined then. */
+/** A member of an object. A missing member has the value undefined. */
 export function member(field: Field, name: string): Field {
   const value = Object.hasOwn(object(field), name) ? object(field)[name] : undefined;
   return { value, at: field.at === '' ? name : `${field.at}.${name}` };
 }
 
-/** Reads the field, or undefined where there is none. */
+/** Reads the field; undefined if it is missing. */
 export function optional<T>(field: Field, read: (field: Field) => T): T | undefined {
   return field.value === undefined ? undefined : read(field);
 }
 
-/** The field as a string that matches; `must` completes “it is …”. */
+/** The field as a string that matches. `must` completes “it must be …”. */
 export function string(field: Field, pattern?: RegExp, must = 'of another form'): string {
   if (typeof field.value !== 'string') throw fault(field, 'a string');
   if (pattern && !pattern.test(field.value))

@@ -33,12 +33,14 @@ import {
   type RunOptions,
 } from './box.ts';
 
-/** Which program a command of the box is in a test: argv[0] replaced, words put in front. */
+/**
+ * The program for a command of the box in a test: a replacement of argv[0], and words before the arguments.
+ */
 export type Programs = (argv: readonly string[]) => readonly string[];
 
-/** The folder that stands for a box, and the programs that it has. */
+/** The folder of a box, and its programs. */
 export interface NodeBoxOptions {
-  /** What is `/` to files of the box. Programs see the paths of the host: `path` gives them. */
+  /** The root folder for files of the box. Programs see the paths of the host: use `path`. */
   readonly root: string;
   readonly programs?: Programs;
   readonly now?: () => number;
@@ -46,7 +48,7 @@ export interface NodeBoxOptions {
   readonly onLog?: (priority: Priority, text: string) => void;
 }
 
-/** A box that is a folder of this host. */
+/** A box whose files are in a folder of this host. */
 export interface NodeBox extends Box {
   /** The path of a file of the box on the host. */
   path(inside: string): string;
@@ -112,7 +114,7 @@ function runProgram(argv: readonly string[], options: RunOptions, host: (path: s
   }
 }
 
-/** Files below a folder of the host, real programs: for tests of what talks to them. */
+/** A box with files below a folder of the host and real programs, for tests of programs. */
 export function nodeBox(options: NodeBoxOptions): NodeBox {
   const host = (path: string) => `${options.root}${path}`;
   return {

@@ -16,7 +16,7 @@ import {
 import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 
 const RUN = '/run/draisine';
-/** errno(3) of Linux on x86-64, those that code here asks for. */
+/** Numbers of errno(3) on x86-64 Linux, for the codes that the box's code uses. */
 const CODES: Readonly<Record<number, string>> = {
   1: 'EPERM',
   2: 'ENOENT',
@@ -32,7 +32,7 @@ const CODES: Readonly<Record<number, string>> = {
 const ENOENT = 2;
 const EEXIST = 17;
 
-/** A call of QuickJS's that returns a negated errno. */
+/** Checks a call of QuickJS that returns a negated errno. */
 function must(result: number, what: string, where: string): number {
   if (result < 0) throw failed(-result, what, where);
   return result;
@@ -72,7 +72,7 @@ function readBytes(handle: number, length: number, path: string): Uint8Array {
   return bytes;
 }
 
-/** `use` with an open handle, which is closed whatever happens. */
+/** Calls `use` with an open handle, and closes it in any case. */
 function withFile<T>(path: string, flags: number, mode: number, use: (handle: number) => T): T {
   const handle = must(os.open(path, flags, mode), 'open', path);
   try {
@@ -84,7 +84,7 @@ function withFile<T>(path: string, flags: number, mode: number, use: (handle: nu
 
 const CHUNK = 1 << 16;
 
-/** To its end, whatever stat(2) says of its size: proc(5) and sysfs(5) do not know it. */
+/** Reads to the end, whatever stat(2) gives as size: proc(5) and sysfs(5) do not know it. */
 const readWhole = (path: string): Uint8Array =>
   withFile(path, os.O_RDONLY, 0, (handle) => {
     let bytes = new Uint8Array(CHUNK);
@@ -100,7 +100,7 @@ const readWhole = (path: string): Uint8Array =>
     }
   });
 
-/** QuickJS reads and decodes in C, but only what is as long as it says. */
+/** QuickJS reads and decodes in C, but only files whose stat(2) size is right. */
 function readText(path: string): string {
   const [found] = os.stat(path);
   const sized = found !== null && (found.mode & os.S_IFMT) === os.S_IFREG && found.size > 0;
@@ -109,7 +109,7 @@ function readText(path: string): string {
 
 let temporary = 0;
 
-/** A file of its own for a program's stdin, stdout or stderr, without a name from the moment it is open. */
+/** A file for the stdin, stdout or stderr of a program. Its name is removed as soon as it is open. */
 function scratchFile(): number {
   const made = os.mkdir(RUN, 0o755);
   if (made < 0 && made !== -EEXIST) throw failed(-made, 'make a folder', RUN);
@@ -119,7 +119,7 @@ function scratchFile(): number {
   return handle;
 }
 
-/** Text of a scratch file: read through its descriptor, which QuickJS decodes in C. */
+/** Text of a scratch file. It is read through its descriptor, and QuickJS decodes it in C. */
 function textOf(handle: number): string {
   const text = std.loadFile(`/proc/self/fd/${handle}`);
   if (text === null) throw new BoxError('cannot read what a program printed');
@@ -182,7 +182,7 @@ function writeFile(
   withFile(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, (handle) =>
     writeAll(handle, typeof content === 'string' ? encodeUtf8(content) : content, path),
   );
-  // The umask is root's 022, and takes nothing from the modes in use but from these.
+  // The umask is root's 022. Of the modes in use, it changes only these.
   if ((mode & 0o022) !== 0) run(['chmod', mode.toString(8), beside]);
   if (durable) sync(beside);
   must(os.rename(beside, path), 'rename', path);
@@ -217,7 +217,10 @@ function makeFolder(path: string, mode = 0o755): void {
   } else must(made, 'make a folder', path);
 }
 
-/** Whether stderr is the journal itself, and not only that of a parent (systemd.exec(5), $JOURNAL_STREAM). */
+/**
+ * Whether stderr of this process is the journal, not only that of a parent (systemd.exec(5),
+ * $JOURNAL_STREAM).
+ */
 function isJournal(): boolean {
   const stream = std.getenv('JOURNAL_STREAM');
   const [stderr] = os.stat('/proc/self/fd/2');
@@ -237,7 +240,7 @@ function log(priority: Priority, text: string): void {
   run(['systemd-cat', '--identifier=draisine', `--priority=${level}`], { stdin: `${line}\n` });
 }
 
-/** The box itself: Debian's quickjs 2025-04-26, coreutils and systemd. */
+/** The real box: Debian's quickjs 2025-04-26, coreutils and systemd. */
 export const quickjsBox: Box = {
   now: () => Date.now(),
   monotonic: () => os.now(),
@@ -281,7 +284,7 @@ export const quickjsBox: Box = {
   environment: (name) => std.getenv(name),
 };
 
-/** Arguments of the program, without its own name. */
+/** Arguments of the program, without its name. */
 export const programArguments = (): string[] =>
   (globalThis as unknown as { scriptArgs: string[] }).scriptArgs.slice(1);
 
@@ -291,5 +294,5 @@ export function exit(code: number): never {
   return std.exit(code);
 }
 
-/** Prints a text to standard output, as it is. */
+/** Prints a text to standard output, unchanged. */
 export const print = (text: string): void => std.out.puts(text);

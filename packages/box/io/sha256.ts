@@ -1,6 +1,6 @@
 import { encodeUtf8 } from './utf8.ts';
 
-/** The first 32 bits of the fractional parts of the roots of primes, which FIPS 180-4 takes its constants from. */
+/** The first 32 bits of the fractional parts of the roots of primes: the constants of FIPS 180-4. */
 function fractions(count: number, power: number): Uint32Array {
   const found: number[] = [];
   for (let candidate = 2; found.length < count; candidate++) {
@@ -36,7 +36,7 @@ function compress(state: Uint32Array, block: DataView, at: number, words: Uint32
   });
 }
 
-/** SHA-256 (FIPS 180-4). For documents and numbers: what has megabytes is for sha256sum(1). */
+/** SHA-256 (FIPS 180-4), for documents and numbers. Use sha256sum(1) for megabytes. */
 export function sha256Bytes(content: string | Uint8Array): Uint8Array {
   const bytes = typeof content === 'string' ? encodeUtf8(content) : content;
   const padded = new Uint8Array(Math.ceil((bytes.length + 9) / 64) * 64);

@@ -1,4 +1,4 @@
-/** UTF-8 as TextEncoder and TextDecoder do it, which QuickJS does not have. A lone surrogate becomes U+FFFD. */
+/** UTF-8 as in TextEncoder and TextDecoder, which QuickJS does not have. A lone surrogate becomes U+FFFD. */
 export function encodeUtf8(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length * 3);
   let end = 0;
@@ -17,7 +17,7 @@ export function encodeUtf8(text: string): Uint8Array {
 
 const CHUNK = 4096;
 
-/** What is not UTF-8 becomes U+FFFD, one for each byte that starts no valid sequence. */
+/** A byte that starts no valid sequence becomes U+FFFD. */
 export function decodeUtf8(bytes: Uint8Array): string {
   const parts: string[] = [];
   let codes: number[] = [];

@@ -1,14 +1,14 @@
-/** How bad a condition can be, the least first. */
+/** Severities of a condition, the least first. */
 export const SEVERITIES = ['info', 'warning', 'error'] as const;
 
-/** How bad a condition is. */
+/** Severity of a condition. */
 export type Severity = (typeof SEVERITIES)[number];
 
-/** Something that is so now. While it stays so it is told once; the name says whether it is the same. */
+/** A condition of the machine. It is reported once while it lasts; the name identifies it. */
 export interface Condition {
   readonly name: string;
   readonly severity: Severity;
   readonly text: string;
-  /** True of what happened once: nobody is told that it is over. */
+  /** True for a single event: its end is not reported. */
   readonly event?: boolean;
 }

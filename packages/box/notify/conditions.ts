@@ -49,7 +49,7 @@ function updateConditions(box: Box): Condition[] {
 }
 
 function clockConditions(box: Box): Condition[] {
-  // timesyncd touches it when it has the time; a machine that is just up has not yet.
+  // timesyncd touches this file when it has the time. Right after a start it has not done so yet.
   const up = Number.parseFloat(readTextIfThere(box, '/proc/uptime') ?? '0');
   if (up < 900 || box.stat('/run/systemd/timesync/synchronized') !== undefined) return [];
   return [
@@ -67,7 +67,10 @@ function problemConditions(box: Box): Condition[] {
   );
 }
 
-/** Pools that the release in the other slot cannot read, or that rose beyond what their owner wanted. */
+/**
+ * Faults of pool features: the release in the other slot cannot read a pool, or a pool has more features than
+ * its owner wants.
+ */
 function featureConditions(box: Box): Condition[] {
   return featureNotes(box, otherRelease(box)).map(
     (text): Condition => ({ ...{ name: `features ${text}`, severity: 'warning' }, text }),
@@ -83,7 +86,7 @@ function otherRelease(box: Box): string | undefined {
   }
 }
 
-/** The next restart empties the state partition: nobody should be surprised by that. */
+/** A reset at the next restart, so that it surprises nobody. */
 function resetConditions(box: Box): Condition[] {
   if (box.stat(RESET) === undefined) return [];
   return [
@@ -94,7 +97,7 @@ function resetConditions(box: Box): Condition[] {
   ];
 }
 
-/** All that somebody should know about this machine now. A question that cannot be answered is a condition too. */
+/** All conditions of this machine. A question that fails is a condition as well. */
 export function conditionsOf(box: Box): Condition[] {
   const ask = (what: string, look: () => Condition[]): Condition[] => {
     try {

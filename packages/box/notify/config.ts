@@ -2,14 +2,14 @@ import { type Box, readTextIfThere } from '../io/box.ts';
 import { choice, type Field, list, map, member, optional, parseDocument, string } from '../io/fields.ts';
 import { SEVERITIES, type Severity } from './condition.ts';
 
-/** Where messages go. Tokens and passwords are in it: the file is root's alone. */
+/** Receivers of messages. The file has tokens and passwords, so only root may read it. */
 export const CONFIG = '/etc/draisine/notify.json';
 
-/** Where messages go, and from which severity on. */
+/** A receiver of messages, and the least severity for it. */
 export type Target = { readonly severity: Severity } & (
   | { readonly kind: 'ntfy'; readonly url: string; readonly token: string | undefined }
   | { readonly kind: 'gotify'; readonly url: string; readonly token: string }
-  /** `body`: {text}, {severity}, {host} and {title} are filled in as JSON strings without their quotes. */
+  /** In `body`, {text}, {severity}, {host} and {title} are replaced by JSON strings without their quotes. */
   | {
       readonly kind: 'webhook';
       readonly url: string;
@@ -26,10 +26,10 @@ export type Target = { readonly severity: Severity } & (
     }
 );
 
-/** /etc/draisine/notify.json, read. */
+/** The content of /etc/draisine/notify.json. */
 export interface NotifyConfig {
   readonly targets: readonly Target[];
-  /** Asked at each look: a service that raises the alarm itself when that stops. */
+  /** A URL that is requested at each look. The service behind it raises the alarm when requests stop. */
   readonly heartbeat: string | undefined;
 }
 
@@ -61,7 +61,7 @@ function targetOf(field: Field): Target {
   }
 }
 
-/** Undefined: nobody wants to be told. */
+/** Undefined if there are no receivers. */
 export function readNotifyConfig(box: Box): NotifyConfig | undefined {
   const source = readTextIfThere(box, CONFIG);
   if (source === undefined) return undefined;

@@ -5,7 +5,7 @@ import { readReplicationState } from '../replicate/state.ts';
 import type { Pool } from '../zfs/pools.ts';
 import type { Condition } from './condition.ts';
 
-/* What happens by a timer and has not happened in its time: snapshots, scrubs, replications. */
+/* Jobs of timers that are overdue: snapshots, scrubs, replications. */
 
 const HOUR = 3_600_000;
 const SNAPSHOTS = '/etc/draisine/snapshots';
@@ -20,9 +20,12 @@ const PERIODS: Readonly<Record<string, number>> = {
 interface Job {
   readonly what: string;
   readonly timer: string;
-  /** Milliseconds between two runs; undefined: as its timer says. */
+  /** Milliseconds between two runs; undefined: as the timer says. */
   readonly period: number | undefined;
-  /** When it last succeeded, or else was asked for: milliseconds since 1970. Undefined: nobody knows. */
+  /**
+   * The last success, or else the time when the job was set up, in milliseconds since 1970. Undefined if
+   * unknown.
+   */
   readonly last: number | undefined;
 }
 
@@ -42,7 +45,7 @@ function filesBelow(box: Box, folder: string): string[] {
 
 const modified = (box: Box, path: string): number | undefined => box.stat(path)?.modified;
 
-/** As ignition/sugar/unit-name.ts names the parts of a unit. */
+/** Escapes a part of a unit name, as ignition/sugar/unit-name.ts does. */
 function unitEscape(text: string): string {
   return [...text]
     .map((char) => {
@@ -52,7 +55,7 @@ function unitEscape(text: string): string {
     .join('');
 }
 
-/** The newest snapshot of each period that a dataset has. Times: milliseconds since 1970. */
+/** The newest snapshot of a dataset for each period. Times in milliseconds since 1970. */
 function newestSnapshots(box: Box, dataset: string): Map<string, number> {
   const list = [
     'zfs',
@@ -101,7 +104,7 @@ function scrubJobs(box: Box, pools: readonly Pool[]): Job[] {
     const pool = pools.find((one) => one.name === name);
     if (!pool) return [];
     const { scan } = pool;
-    // What runs now is waited for; a resilver has taken the place of what was known of the last scrub.
+    // A running scrub is not overdue. A resilver replaces the record of the last scrub.
     const last = scan === undefined ? modified(box, path) : scan.kind === 'scrub' ? scan.end : undefined;
     return [
       { what: `scrubs of pool ${name}`, timer: `scrub-${unitEscape(name)}.timer`, period: undefined, last },
@@ -122,7 +125,7 @@ function replicationJobs(box: Box): Job[] {
   });
 }
 
-/** Timers as systemd has them; the time between two runs where it knows both. */
+/** Timers of systemd, with the time between two runs if it is known. */
 function timersOf(box: Box, names: readonly string[]): Map<string, Timer> {
   const properties = 'Id,ActiveState,LastTriggerUSec,NextElapseUSecRealtime';
   const show = ['systemctl', 'show', '--timestamp=unix', `--property=${properties}`, '--', ...names];
@@ -142,10 +145,13 @@ function timersOf(box: Box, names: readonly string[]): Map<string, Timer> {
   );
 }
 
-/** A run may last, and a machine that was off has to catch up first: seconds since the boot. */
+/**
+ * Seconds since the boot before jobs count as overdue: a run takes time, and a machine that was off must
+ * catch up.
+ */
 const GRACE = 3600;
 
-/** Jobs whose timer does not run, or that have not succeeded in twice their time. */
+/** Jobs whose timer does not run, or whose last success is older than two intervals. */
 export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[] {
   if (Number.parseFloat(box.readText('/proc/uptime')) < GRACE) return [];
   const jobs = [...snapshotJobs(box), ...scrubJobs(box, pools), ...replicationJobs(box)];

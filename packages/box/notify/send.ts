@@ -8,7 +8,7 @@ export interface Message {
   readonly text: string;
 }
 
-/** A value in a config file of curl: what is secret must not stand on a command line (curl(1), --config). */
+/** A value in a config file of curl. Secrets must not be on a command line (curl(1), --config). */
 const quoted = (value: string): string => `"${value.replaceAll(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`;
 
 const PRIORITY: Readonly<Record<Severity, { readonly ntfy: number; readonly gotify: number }>> = {
@@ -76,7 +76,7 @@ function mailOf(
   return [...head, 'Content-Type: text/plain; charset=utf-8', '', text, ''].join('\r\n');
 }
 
-/** Sends one message to one target. Returns why it could not, else undefined. */
+/** Sends a message to one receiver. Returns the reason of a failure, else undefined. */
 export function send(box: Box, target: Target, host: string, message: Message): string | undefined {
   if (target.kind === 'mail')
     box.writeFile('/run/draisine/notify-mail', mailOf(target, host, message), {

@@ -5,9 +5,12 @@ import { readReplicationState } from '../replicate/state.ts';
 import { containersOf, failedUnits } from '../trial/baseline.ts';
 import type { Condition } from './condition.ts';
 
-/* Units, containers, and what they do by a timer. */
+/* Problems of units, of containers, and of jobs that run by timers. */
 
-/** Restarts after which a container counts as one that does not get on, and seconds after which it does. */
+/**
+ * Number of restarts from which a container counts as unstable, and seconds of running after which it is
+ * stable again.
+ */
 const RESTARTS = 5;
 const STEADY = 600;
 
@@ -16,7 +19,7 @@ interface Shown {
   readonly value: (name: string) => string;
 }
 
-/** Properties of units, as `systemctl show` has them. */
+/** Properties of units, as in `systemctl show`. */
 function show(box: Box, properties: string, units: readonly string[]): Shown[] {
   const told = box.run(['systemctl', 'show', `--property=Id,${properties}`, '--', ...units], {
     timeoutSeconds: 60,
@@ -27,14 +30,14 @@ function show(box: Box, properties: string, units: readonly string[]): Shown[] {
   });
 }
 
-/** It waits for its next restart; or it runs, as it has done for moments again and again. */
+/** Whether the unit waits for its next restart, or has been running only for moments, again and again. */
 function isRestless(value: Shown['value'], uptime: number): boolean {
   if (Number(value('NRestarts')) < RESTARTS) return false;
   const since = Number(value('ActiveEnterTimestampMonotonic')) / 1e6;
   return value('SubState') === 'auto-restart' || (value('SubState') === 'running' && uptime - since < STEADY);
 }
 
-/** What is wrong with containers. */
+/** Problems of containers. */
 export function containerConditions(box: Box): Condition[] {
   const sick = containersOf(box)
     .filter(({ healthy, running }) => running && healthy === false)
@@ -56,7 +59,7 @@ export function containerConditions(box: Box): Condition[] {
   return [...sick, ...restarting];
 }
 
-/** Of each replication whose last run failed, why. */
+/** The reason of each replication whose last run failed. */
 export function replicationConditions(box: Box): Condition[] {
   return replicationNames(box).flatMap((name): Condition[] => {
     const { failure, success } = readReplicationState(box, name);
@@ -72,7 +75,7 @@ export function replicationConditions(box: Box): Condition[] {
   });
 }
 
-/** The unit of a replication fails with it: that is told once, with the reason. */
+/** The unit of a replication fails as well. It is reported once, with the reason. */
 export function unitConditions(box: Box): Condition[] {
   const told = new Set(
     replicationNames(box)
@@ -81,7 +84,7 @@ export function unitConditions(box: Box): Condition[] {
   );
   const failed = failedUnits(box).filter((unit) => !told.has(unit));
   const given = failed.length === 0 ? [] : show(box, 'Result', failed);
-  // systemd.unit(5), StartLimitBurst=: nothing starts it again but a person.
+  // systemd.unit(5), StartLimitBurst=: after that only a person starts it again.
   const left = new Set(
     given.filter(({ value }) => value('Result') === 'start-limit-hit').map(({ unit }) => unit),
   );

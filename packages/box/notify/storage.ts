@@ -3,11 +3,11 @@ import { disksOf } from '../smart/disks.ts';
 import type { Pool } from '../zfs/pools.ts';
 import type { Condition } from './condition.ts';
 
-/* Pools, disks, and the room on them. */
+/* Problems of pools and disks, and of the room on them. */
 
 const good = (state: string): boolean => ['ONLINE', 'AVAIL', 'INUSE'].includes(state);
 
-/** What is wrong with a pool. */
+/** Problems of a pool. */
 export function poolConditions({ name, state, vdevs, scan }: Pool): Condition[] {
   const bad = vdevs.filter((vdev) => !good(vdev.state));
   const parts = bad.map((vdev) => `${vdev.name} is ${vdev.state}`).join(', ');
@@ -40,7 +40,7 @@ export function poolConditions({ name, state, vdevs, scan }: Pool): Condition[] 
   ];
 }
 
-/** A warning from 80 percent on, an error from 90. */
+/** A warning from 80 percent on, an error from 90 percent on. */
 function full(what: string, percent: number, hint: string): Condition[] {
   if (!(percent >= 80)) return [];
   const [limit, severity] = percent >= 90 ? ([90, 'error'] as const) : ([80, 'warning'] as const);
@@ -50,9 +50,9 @@ function full(what: string, percent: number, hint: string): Condition[] {
 /** Types of file systems that a machine config can make on disks. */
 const TYPES = ['ext4', 'xfs', 'btrfs', 'vfat'].flatMap((type) => ['-t', type]);
 
-/** Of file systems besides that of the state: those of the machine config. The state is / and what is bound from it. */
+/** File systems of the machine config. The state partition is separate: it is /, with its bind mounts. */
 function mountedRoom(box: Box): Condition[] {
-  // It ends with 1 where there is none.
+  // findmnt exits with 1 if there is none.
   const { stdout } = box.run(['df', '--output=pcent,target', ...TYPES], { timeoutSeconds: 30 });
   const rows = [...stdout.matchAll(/^\s*(\d+)% (\/.+)$/gm)];
   return rows
@@ -60,7 +60,7 @@ function mountedRoom(box: Box): Condition[] {
     .flatMap(([, percent, target = '']) => full(target, Number(percent), 'remove what is not needed there'));
 }
 
-/** Of datasets that may have no more than so much. */
+/** Datasets with a quota. */
 function quotaRoom(box: Box): Condition[] {
   const list = ['zfs', 'list', '-Hp', '-t', 'filesystem', '-o', 'name,quota,used'];
   return box
@@ -79,7 +79,7 @@ function quotaRoom(box: Box): Condition[] {
     });
 }
 
-/** Room that is taken: the state partition, other file systems, pools, and datasets with a quota. */
+/** Used room of the state partition, other file systems, pools, and datasets with a quota. */
 export function roomConditions(box: Box, pools: readonly Pool[]): Condition[] {
   const state = /(\d+)%/.exec(box.run(['df', '--output=pcent', '/var']).stdout)?.[1];
   const capacity =
@@ -102,7 +102,7 @@ export function roomConditions(box: Box, pools: readonly Pool[]): Condition[] {
   ];
 }
 
-/** What disks say of themselves, and what their last self-test found. */
+/** The health of disks, and their last self-test. */
 export function diskConditions(box: Box): Condition[] {
   return disksOf(box).flatMap(({ device, passed, test }): Condition[] => [
     ...(passed === false

@@ -7,11 +7,11 @@ import { type Message, send } from './send.ts';
 
 const STATE = '/var/lib/draisine/notify.json';
 const FORMAT = 1;
-/** As many messages are kept for later: of a flood the newest are dropped, and their number is told. */
+/** Number of messages that are kept for later. Further ones are dropped, and their number is reported. */
 const KEPT = 50;
 
 interface Waiting extends Message {
-  /** Targets that have not had it, by their place in the config. */
+  /** Receivers that have not got the message, by their index in the config. */
   readonly to: readonly number[];
 }
 
@@ -22,7 +22,7 @@ interface Known {
 }
 
 interface WatchState {
-  /** Conditions that were told. */
+  /** Conditions that were reported. */
   readonly known: readonly Known[];
   readonly queue: readonly Waiting[];
 }
@@ -48,7 +48,7 @@ function readWatchState(box: Box): WatchState {
       })),
     };
   } catch (error) {
-    // Told once too often is better than never.
+    // A message too many is better than none.
     box.log('warning', `notifications start over: ${describeError(error)}`);
     return NEW;
   }
@@ -59,7 +59,7 @@ function writeWatchState(box: Box, state: WatchState): void {
   box.writeFile(STATE, `${JSON.stringify({ format: FORMAT, ...state })}\n`, { mode: 0o600 });
 }
 
-/** Messages about what is new, and about what is over. */
+/** Messages about new conditions, and about ended ones. */
 export function messagesOf(known: readonly Known[], now: readonly Condition[]): Message[] {
   const before = new Set(known.map(({ name }) => name));
   const names = new Set(now.map(({ name }) => name));
@@ -71,7 +71,7 @@ export function messagesOf(known: readonly Known[], now: readonly Condition[]): 
   ];
 }
 
-/** Targets that want to be told of this severity, and of the end of what they were told of. */
+/** Receivers of this severity, and those who were told of a condition that has ended. */
 function wants(targets: readonly Target[], { severity, text }: Message): number[] {
   const rank = (one: Message['severity']): number => SEVERITIES.indexOf(one);
   return targets.flatMap((target, index) =>
@@ -83,7 +83,9 @@ function hostname(box: Box): string {
   return (readTextIfThere(box, '/etc/hostname') ?? '').trim() || 'draisine';
 }
 
-/** Sends what waits, in order. What cannot be sent is kept for the next time: the network may be down. */
+/**
+ * Sends waiting messages in order. Failed ones are kept for the next time, because the network may be down.
+ */
 function flush(box: Box, { targets }: NotifyConfig, queue: readonly Waiting[]): Waiting[] {
   const host = hostname(box);
   const broken = new Set<number>();
@@ -112,7 +114,7 @@ function bounded(queue: readonly Waiting[]): Waiting[] {
   ];
 }
 
-/** Looks at the machine once, and tells what is new. Called by draisine-watch.timer. */
+/** Looks at the machine once, and reports new conditions. draisine-watch.timer calls it. */
 export function watch(box: Box): void {
   const config = readNotifyConfig(box);
   if (config === undefined) return;
@@ -124,7 +126,7 @@ export function watch(box: Box): void {
   }));
   for (const { severity, text } of fresh) box.log(severity === 'info' ? 'notice' : severity, text);
   const queue = bounded([...state.queue, ...fresh.filter(({ to }) => to.length > 0)]);
-  // Written before it is sent: power that fails in between costs a second message, not the only one.
+  // Written before sending: a power cut in between costs a repeated message, not a lost one.
   const known = now.map(({ name, text, event = false }) => ({ name, text, event }));
   writeWatchState(box, { known, queue });
   const left = flush(box, config, queue);
@@ -135,7 +137,7 @@ export function watch(box: Box): void {
   }
 }
 
-/** Sends a test message to every target. Returns what did not work. */
+/** Sends a test message to every receiver. Returns the failures. */
 export function testTargets(box: Box): { readonly sent: number; readonly faults: readonly string[] } {
   const config = readNotifyConfig(box);
   if (config === undefined)

@@ -1,7 +1,10 @@
 import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
 import { integer, member, parseDocument, string } from '../io/fields.ts';
 
-/** Where the machine config's `replicate` is: NAME.json, NAME.key and NAME.known_hosts of each (ignition/sugar/replicate.ts). */
+/**
+ * Files of the machine config's `replicate`: NAME.json, NAME.key and NAME.known_hosts for each
+ * (ignition/sugar/replicate.ts).
+ */
 const FOLDER = '/etc/draisine/replicate';
 
 /** A dataset that is sent to another machine. */
@@ -11,29 +14,32 @@ export interface Replication {
   readonly user: string;
   readonly host: string;
   readonly port: number;
-  /** The dataset there. */
+  /** The dataset at the target. */
   readonly target: string;
-  /** How many of its snapshots stay there. */
+  /** Number of its snapshots that stay at the target. */
   readonly keep: number;
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
-/** Also what a shell and ssh(1) take for one word that is no option. */
+/** A word that is safe for a shell and for ssh(1): not an option, without special characters. */
 const DATASET = /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)*$/;
 
-/** The SSH key that a replication uses. */
+/** The SSH key of a replication. */
 export const keyOf = ({ name }: Replication): string => `${FOLDER}/${name}.key`;
 
-/** The host keys that a replication accepts. */
+/** The accepted host keys of a replication. */
 export const knownHostsOf = ({ name }: Replication): string => `${FOLDER}/${name}.known_hosts`;
 
-/** The names of the replications that are set up. */
+/** Names of the configured replications. */
 export function replicationNames(box: Box): string[] {
   if (box.stat(FOLDER) === undefined) return [];
   return box.list(FOLDER).flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : []));
 }
 
-/** Reads a replication. Throws BoxError for an unknown name or a wrong file. */
+/**
+ * Reads a replication.
+ * @throws BoxError for an unknown name or a wrong file
+ */
 export function readReplication(box: Box, name: string): Replication {
   const path = `${FOLDER}/${name}.json`;
   const text = NAME.test(name) ? readTextIfThere(box, path) : undefined;

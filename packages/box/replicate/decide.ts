@@ -1,17 +1,17 @@
 import { BoxError } from '../io/box.ts';
 
-/* What a replication does next, out of what is there on both sides. Nothing here asks anybody. */
+/* Decides on the next step of a replication, from the state of both sides. Pure functions. */
 
 /** A snapshot, `tank/a@x`, or a bookmark, `tank/a#x` (zfsconcepts(7)). */
 export interface Point {
   readonly name: string;
-  /** The same on every machine that has it. */
+  /** The GUID, which is the same on every machine. */
   readonly guid: string;
-  /** Transaction group of the pool: the order on one machine, whatever its clock says. */
+  /** Transaction group of the pool: the order on one machine, even if its clock was wrong. */
   readonly createtxg: number;
 }
 
-/** The dataset that is sent. Points are in their order, oldest first. */
+/** The dataset to send. Its points are in order, oldest first. */
 export interface Source {
   readonly dataset: string;
   readonly encrypted: boolean;
@@ -19,30 +19,30 @@ export interface Source {
   readonly bookmarks: readonly Point[];
 }
 
-/** The dataset there. */
+/** The dataset at the target. */
 export interface Target {
   readonly dataset: string;
   readonly exists: boolean;
   readonly snapshots: readonly Point[];
-  /** What a receive that was cut short goes on with (zfs-receive(8), receive_resume_token). */
+  /** The token of an interrupted receive (zfs-receive(8), receive_resume_token). */
   readonly token: string | undefined;
 }
 
-/** What a replication does next. */
+/** The next step of a replication. */
 export type Step =
   | { readonly do: 'resume'; readonly token: string }
   | { readonly do: 'send'; readonly snapshot: Point; readonly base: Point | undefined }
-  /** All that there is has been sent: a new snapshot is made, once a run. */
+  /** Everything has been sent. Makes a new snapshot, once in a run. */
   | { readonly do: 'snapshot' }
   | { readonly do: 'done' };
 
-/** Snapshots and bookmarks of a replication begin with this. No others are ever made or removed. */
+/** Prefix of a replication's snapshots and bookmarks. No others are ever made or removed. */
 export const prefixOf = (name: string): string => `replicate-${name}-`;
 
-/** What follows @ or #. */
+/** The part after @ or #. */
 const tagOf = ({ name }: Point): string => name.slice(Math.max(name.indexOf('@'), name.indexOf('#')) + 1);
 
-/** The snapshots and bookmarks that a replication has made. */
+/** Snapshots and bookmarks that a replication has made. */
 export const ownOf = (points: readonly Point[], name: string): Point[] =>
   points.filter((point) => {
     const tag = tagOf(point);
@@ -53,8 +53,8 @@ const guidsOf = (...lists: readonly (readonly Point[])[]): Set<string> =>
   new Set(lists.flat().map(({ guid }) => guid));
 
 /**
- * The newest point that both sides have. A receive without force needs the newest snapshot of the target as its base: if
- * the source does not know it, nothing may be sent, and a person has to say what is to be lost.
+ * The newest point of both sides. A receive without force needs the target's newest snapshot as its base. If
+ * the source does not know that snapshot, nothing may be sent, and a person must decide what is lost.
  */
 function commonBase(source: Source, target: Target): Point {
   const newest = target.snapshots.at(-1);
@@ -79,7 +79,10 @@ function commonBase(source: Source, target: Target): Point {
   );
 }
 
-/** What comes next. `made`: this run has made its snapshot. Throws where only a person can go on. */
+/**
+ * The next step. `made`: this run has made its snapshot.
+ * @throws if only a person can go on
+ */
 export function nextStep(source: Source, target: Target, name: string, made: boolean): Step {
   if (target.token !== undefined) return { do: 'resume', token: target.token };
   const own = ownOf(source.snapshots, name);
@@ -88,13 +91,13 @@ export function nextStep(source: Source, target: Target, name: string, made: boo
     return newest ? { do: 'send', snapshot: newest, base: undefined } : { do: 'snapshot' };
   }
   const base = commonBase(source, target);
-  // In their order, so that what is older than the base was sent before.
+  // In order: points older than the base were sent before.
   const unsent = own.find(({ createtxg }) => createtxg > base.createtxg);
   if (unsent) return { do: 'send', snapshot: unsent, base };
   return { do: made ? 'done' : 'snapshot' };
 }
 
-/** Words of zfs-send(8). An encrypted dataset is sent as it lies on the disk: the target never has its key. */
+/** Arguments of zfs-send(8). An encrypted dataset is sent encrypted: the target never has its key. */
 export function sendWords(
   { encrypted }: Source,
   { snapshot, base }: { snapshot: Point; base: Point | undefined },
@@ -104,8 +107,8 @@ export function sendWords(
 }
 
 /**
- * What `zfs send -n -v -t TOKEN` says is in a token. The token comes from the target: it must not make this machine send
- * another dataset, nor an encrypted one in plain.
+ * Checks a token with the output of `zfs send -n -v -t TOKEN`. The token comes from the target. It must not
+ * make this machine send another dataset, nor an encrypted one in plain text.
  */
 export function checkToken(told: string, { dataset, encrypted }: Source, name: string): string {
   const snapshot = /^\s*toname = (.*)$/m.exec(told)?.[1]?.trim() ?? '';
@@ -124,7 +127,10 @@ export function checkToken(told: string, { dataset, encrypted }: Source, name: s
   return snapshot;
 }
 
-/** What may go at the source: sent, older than the newest that was sent, and made by this replication. */
+/**
+ * Points that may be removed at the source: made by this replication, sent, and older than the newest sent
+ * one.
+ */
 export function sourceLeftovers(source: Source, target: Target, name: string): Point[] {
   const there = guidsOf(target.snapshots);
   const sent = guidsOf(target.snapshots, ownOf(source.bookmarks, name));
@@ -133,19 +139,19 @@ export function sourceLeftovers(source: Source, target: Target, name: string): P
   return [...snapshots.slice(0, -1), ...bookmarks.slice(0, -1).filter(({ guid }) => !there.has(guid))];
 }
 
-/** What the source must be able to go on from, whatever happens to its snapshots: the newest that the target has. */
+/** Points that a bookmark must keep at the source, as a base for later transfers: the target's newest one. */
 export function missingBookmark(source: Source, target: Target, name: string): Point | undefined {
   const newest = target.snapshots.at(-1)?.guid;
   const sent = ownOf(source.snapshots, name).find(({ guid }) => guid === newest);
   return sent && !source.bookmarks.some(({ guid }) => guid === newest) ? sent : undefined;
 }
 
-/** What may go at the target: of this replication, beyond the newest `keep`. */
+/** Snapshots that may be removed at the target: of this replication, beyond the newest `keep`. */
 export function targetLeftovers(target: Target, name: string, keep: number): Point[] {
   return ownOf(target.snapshots, name).slice(0, -Math.max(keep, 1));
 }
 
-/** Why sending failed, for a person. `link`: it may work when it is tried again. */
+/** Reasons of failed transfers, as text. `link`: another attempt may succeed. */
 export interface Fault {
   readonly what: string;
   readonly hint: string;
@@ -191,7 +197,7 @@ const NO_LINK: Fault = {
   link: true,
 };
 
-/** `code`: of ssh(1), 255 when ssh itself failed. */
+/** The reason of a failure. `code`: of ssh(1), 255 if ssh itself failed. */
 export function faultOf(code: number, said: string): Fault | undefined {
   const known = FAULTS.find(({ says }) => says.test(said));
   if (known) return known;

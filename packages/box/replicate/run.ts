@@ -17,13 +17,16 @@ import {
 import { atTarget, LinkDown, lookAtSource, lookAtTarget, transfer } from './sides.ts';
 import { recordFailure, recordSuccess } from './state.ts';
 
-/** A connection that is cut is tried again: as often, so many milliseconds later. */
+/** Number of attempts after a broken connection, and milliseconds between them. */
 const TRIES = 4;
 const PAUSE = 30_000;
-/** More steps than a run can have: one that does not get on must end. */
+/** More steps than a run can need. A run without progress must end. */
 const STEPS = 50;
 
-/** Sends a dataset to its target. What comes of it is recorded, for notify and status. Returns the snapshot that is there. */
+/**
+ * Sends a dataset to its target, and records the outcome for notify and status. Returns the snapshot that the
+ * target has.
+ */
 export function replicate(box: Box, replication: Replication): string {
   const { name } = replication;
   const busy = `replication ${name} is running already`;
@@ -54,13 +57,16 @@ function withPatience<T>(box: Box, work: () => T): T {
   }
 }
 
-/** Of a run, over all of its tries: whether it has made its snapshot, and had the target drop what was begun. */
+/**
+ * The state of a run over all of its attempts: whether its snapshot is made, and whether the target has
+ * dropped a partial transfer.
+ */
 interface Progress {
   made: boolean;
   dropped: boolean;
 }
 
-/** Looks at both sides before each step: what counts is what is there, not what was meant. */
+/** Looks at both sides before each step, because only the real state counts. */
 function sendAll(box: Box, replication: Replication, progress: Progress): Point {
   for (let count = 0; count < STEPS; count++) {
     const target = lookAtTarget(box, replication);
@@ -90,7 +96,10 @@ function arrived(source: Source, target: Target): Point {
   return sent;
 }
 
-/** By the clock, which only names it: the order is that of transaction groups. It is held until it was sent. */
+/**
+ * The clock only names the snapshot; the order is that of transaction groups. The snapshot is held until it
+ * was sent.
+ */
 function makeSnapshot(box: Box, { name, dataset }: Replication): void {
   const snapshot = `${dataset}@${prefixOf(name)}${isoTime(box.now()).replaceAll(/[:-]/g, '')}`;
   mustRun(box, 'cannot make a snapshot', ['zfs', 'snapshot', snapshot]);
@@ -99,7 +108,7 @@ function makeSnapshot(box: Box, { name, dataset }: Replication): void {
 
 const holdOf = (name: string): string => `replicate-${name}`;
 
-/** Goes on with what was cut. False: that is not possible any more, and the target has dropped what it had of it. */
+/** Resumes an interrupted transfer. False if that is impossible; the target has then dropped its part. */
 function resume(box: Box, replication: Replication, source: Source, token: string): boolean {
   const asked = box.run(['zfs', 'send', '-n', '-v', '-t', token], { timeoutSeconds: 300 });
   if (asked.code === 0) {
@@ -119,7 +128,7 @@ function resume(box: Box, replication: Replication, source: Source, token: strin
   return false;
 }
 
-/** Removes what is not needed any more, on both sides; what was not sent stays. */
+/** Removes old points on both sides. Snapshots that were not sent stay. */
 function tidy(box: Box, replication: Replication): void {
   const { name, dataset, keep } = replication;
   const target = lookAtTarget(box, replication);
@@ -136,7 +145,7 @@ function tidy(box: Box, replication: Replication): void {
   const going = targetLeftovers(target, name, keep);
   const staying = { ...target, snapshots: target.snapshots.filter((point) => !going.includes(point)) };
   for (const point of sourceLeftovers(marked, staying, name)) {
-    // One that a person released is not held any more: removing it says whether something is wrong.
+    // A person may have released the hold. The removal then shows whether something is wrong.
     if (point.name.includes('@')) box.run(['zfs', 'release', holdOf(name), point.name]);
     mustRun(box, `cannot remove ${point.name}`, ['zfs', 'destroy', point.name]);
   }

@@ -2,15 +2,18 @@ import { type Box, BoxError, mustRun, type Ran } from '../io/box.ts';
 import { keyOf, knownHostsOf, type Replication } from './config.ts';
 import { faultOf, type Point, type Source, type Target } from './decide.ts';
 
-/* Both sides, as zfs(8) here and there has them. */
+/* The state of both sides, from zfs(8) here and there. */
 
 const ASKING = { timeoutSeconds: 300 };
 const POINTS = ['-o', 'name,guid,createtxg', '-s', 'createtxg'];
 
-/** That it may work when it is tried again. */
+/** Code of an error that another attempt may overcome. */
 export class LinkDown extends BoxError {}
 
-/** A connection whose host key is the one of the config, and nothing else of this machine's ssh is used. */
+/**
+ * Options of ssh: the host key must be the one of the config, and this machine's own ssh configuration is not
+ * used.
+ */
 function sshWords(replication: Replication): string[] {
   const { user, host, port, name } = replication;
   const options = [
@@ -25,7 +28,7 @@ function sshWords(replication: Replication): string[] {
 
 function failed({ host }: Replication, what: string, { code, stdout, stderr }: Ran): BoxError {
   const lines = (stderr.trim() || stdout.trim()).split('\n');
-  // zfs receive(8) goes on with advice of several lines.
+  // zfs receive(8) prints advice of several lines.
   const told = lines.filter((line) => line.startsWith('cannot '));
   const said = (told.length > 0 ? told : lines).slice(-3).join('; ');
   const fault = faultOf(code, stderr);
@@ -52,7 +55,7 @@ const pointsOf = (text: string): Point[] =>
       return { name, guid, createtxg: Number(createtxg) };
     });
 
-/** What the machine at the other end has of the dataset. */
+/** The target's state of the dataset. */
 export function lookAtTarget(box: Box, replication: Replication): Target {
   const { target: dataset } = replication;
   const asked = box.run(
@@ -70,7 +73,7 @@ export function lookAtTarget(box: Box, replication: Replication): Target {
   return { dataset, exists: true, snapshots, token: token === '-' || token === '' ? undefined : token };
 }
 
-/** What this box has of the dataset. */
+/** This box's state of the dataset. */
 export function lookAtSource(box: Box, { dataset }: Replication): Source {
   const ask = (words: readonly string[]) =>
     mustRun(box, `cannot look at ${dataset}`, ['zfs', ...words], ASKING);
@@ -87,7 +90,10 @@ export function lookAtSource(box: Box, { dataset }: Replication): Source {
 const quoted = (words: readonly string[]): string =>
   words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
 
-/** Sends to the target. Never with -F; with -s, so that what is cut goes on; with -u, so that nothing is mounted there. */
+/**
+ * Sends to the target. Never with -F; with -s, so that an interrupted transfer can be resumed; with -u, so
+ * that nothing is mounted there.
+ */
 export function transfer(box: Box, replication: Replication, send: readonly string[]): void {
   const receive = [...sshWords(replication), 'zfs', 'receive', '-s', '-u', replication.target];
   const script = `${quoted(send)} | ${quoted(receive)}; echo "DRAISINE \${PIPESTATUS[*]}" >&2`;
@@ -95,7 +101,7 @@ export function transfer(box: Box, replication: Replication, send: readonly stri
   const [, sent = '1', received = '1'] = /^DRAISINE (\d+) (\d+)$/m.exec(ran.stderr) ?? [];
   if (sent === '0' && received === '0') return;
   const stderr = ran.stderr.replace(/^DRAISINE .*\n?/m, '');
-  // Where the receiver ended first, the sender's end is only what follows from it.
+  // If the receiver ended first, the sender's error only follows from it.
   const code = received === '0' ? Number(sent) : Number(received);
   throw failed(replication, `cannot send ${replication.dataset}`, { ...ran, code, stderr });
 }

@@ -4,17 +4,17 @@ import { isoTime, member, optional, parseDocument, string, time } from '../io/fi
 const FOLDER = '/var/lib/draisine/replicate';
 const FORMAT = 1;
 
-/** How the last runs of a replication ended. Times: milliseconds since 1970. */
+/** The outcome of a replication's last runs. Times in milliseconds since 1970. */
 export interface ReplicationState {
-  /** The last that arrived: a snapshot of the source. */
+  /** The last snapshot that arrived. */
   readonly success: { readonly at: number; readonly snapshot: string } | undefined;
-  /** Why the last run failed; undefined: it did not. */
+  /** The reason of the last run's failure; undefined if it succeeded. */
   readonly failure: { readonly at: number; readonly text: string } | undefined;
 }
 
 const fileOf = (name: string): string => `${FOLDER}/${name}.json`;
 
-/** When a replication last succeeded, and why it fails since. */
+/** The last success of a replication, and the reason of failures since then. */
 export function readReplicationState(box: Box, name: string): ReplicationState {
   const none: ReplicationState = { success: undefined, failure: undefined };
   const path = fileOf(name);
@@ -50,12 +50,12 @@ function write(box: Box, name: string, { success, failure }: ReplicationState): 
   box.writeFile(fileOf(name), `${JSON.stringify(document)}\n`, { mode: 0o600 });
 }
 
-/** Remembers that a snapshot has arrived. */
+/** Records that a snapshot has arrived. */
 export function recordSuccess(box: Box, name: string, snapshot: string): void {
   write(box, name, { success: { at: box.now(), snapshot }, failure: undefined });
 }
 
-/** Remembers why a replication failed. */
+/** Records the reason of a failure. */
 export function recordFailure(box: Box, name: string, text: string): void {
   const { success } = readReplicationState(box, name);
   write(box, name, { success, failure: { at: box.now(), text } });

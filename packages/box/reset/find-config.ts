@@ -3,11 +3,11 @@ import { configFaults } from '../install/config.ts';
 import { kernelArgument, kernelWords } from '../install/options.ts';
 import { type Box, BoxError, mustRun, removeTree, whyFailed } from '../io/box.ts';
 
-/** The machine config that the next first boot takes. */
+/** The machine config of the next first boot. */
 export interface FoundConfig {
-  /** Where it is, in the words of the initrd. */
+  /** Its place, in the initrd's words. */
   readonly where: string;
-  /** False of an address that only the initrd can ask: nobody has seen what is there. */
+  /** False for an address that only the initrd can reach: its content is unknown. */
   readonly seen: boolean;
 }
 
@@ -18,9 +18,9 @@ const ESP = '/dev/disk/draisine/esp';
 const BAKED = '/usr/lib/draisine/ignition.ign';
 
 /**
- * Looks for a machine config where the initrd looks, in its order (its script first-boot, docs/machine-config.md), and
- * has Ignition judge it. Throws where the initrd would stop, and when Ignition refuses what is there. Undefined: there
- * is none.
+ * Looks for a machine config in the initrd's places and order (its script first-boot,
+ * docs/machine-config.md), and has Ignition check it.
+ * Throws if the initrd would stop, or if Ignition refuses the config. Undefined if there is none.
  */
 export function findConfig(box: Box): FoundConfig | undefined {
   removeTree(box, FOLDER);
@@ -59,7 +59,10 @@ function take(box: Box, path: string, to = CONFIG): boolean {
 const takeFrom = (box: Box, device: string, to = CONFIG): boolean =>
   withReadable(box, device, (folder) => take(box, `${folder}/ignition.ign`, to));
 
-/** The partition labelled IGNITION that has a config. Two of them with different ones stop the boot, and a reset. */
+/**
+ * The partition labelled IGNITION with a config. Two of them with different configs stop the boot, and a
+ * reset.
+ */
 function lookAtLabelled(box: Box): string | undefined {
   let taken: string | undefined;
   const other = `${FOLDER}/other.ign`;
@@ -75,7 +78,7 @@ function lookAtLabelled(box: Box): string | undefined {
   return taken;
 }
 
-/** By the label of the file system or that of the partition table. */
+/** Finds partitions by the label of the file system, or by that of the partition table. */
 function labelledDevices(box: Box): string[] {
   const command = ['lsblk', '--noheadings', '--raw', '--paths', '--output', 'NAME,LABEL,PARTLABEL'];
   const lines = mustRun(box, 'cannot list disks', command).split('\n');
@@ -86,7 +89,7 @@ function labelledDevices(box: Box): string[] {
 const digest = (box: Box, path: string): string =>
   mustRun(box, `cannot read ${path}`, ['sha256sum', path]).slice(0, 64);
 
-/** Ignition fetches it by itself at the boot. That it is there now is the best that can be known before. */
+/** Ignition fetches it itself at the boot. Before that, only its present existence can be checked. */
 function fetchConfig(box: Box, url: string): FoundConfig {
   const where = `${url} (ignition.config.url= on the kernel command line)`;
   if (!/^https?:\/\//.test(url)) return { where, seen: false };

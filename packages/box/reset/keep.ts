@@ -1,17 +1,19 @@
 import { WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, folderOf, mustRun } from '../io/box.ts';
 
-/** What the old config has left of itself. A new provisioning writes it anew, and must not find the old one. */
+/** Records of the old config. A new provisioning writes them, and must not find old ones. */
 const OWN = '/var/lib/draisine';
-/** File systems that no restart leaves anything of. */
+/** File systems that are empty after each restart. */
 const FLEETING = new Set(['tmpfs', 'devtmpfs', 'proc', 'sysfs', 'cgroup2', 'devpts']);
 
-/** The script of the initrd reads lines, and find(1) takes a path for a pattern. */
+/**
+ * Characters that are not possible: the initrd's script reads lines, and find(1) takes a path for a pattern.
+ */
 const UNWRITABLE = /[\p{Cc}*?[\]\\]|^\s|\s$/u;
 
 /**
- * The path of `--keep` in the one form that the initrd understands: no slash twice or at the end.
- * @throws WrongUsage for what cannot stay, or cannot be said in a line of /.draisine-reset
+ * The path of `--keep` in the form that the initrd understands: no slash twice or at the end.
+ * @throws WrongUsage for a path that cannot stay, or that does not fit into a line of /.draisine-reset
  */
 export function keptPath(text: string): string {
   const refuse = (why: string): never => {
@@ -30,7 +32,7 @@ export function keptPath(text: string): string {
   return path;
 }
 
-/** Whether a path is on the state partition, so that it needs a line to stay. What is in a pool stays anyway. */
+/** Whether a path is on the state partition and needs a line to stay. Pools stay in any case. */
 export function onStatePartition(box: Box, path: string): boolean {
   if (box.lstat(path) === undefined)
     throw new BoxError('there is nothing to keep', { where: path, hint: 'is the path misspelt?' });
@@ -51,7 +53,7 @@ export function onStatePartition(box: Box, path: string): boolean {
   return target === '/' || target === '/etc' || isOwnFolder(box, path);
 }
 
-/** Whether what is mounted there is the state partition's folder of that very path, as home.mount has it. */
+/** Whether the state partition's folder of the same path is mounted there, as by home.mount. */
 function isOwnFolder(box: Box, path: string): boolean {
   const look = (at: string): string[] => {
     const columns = 'MAJ:MIN,FSROOT,TARGET';

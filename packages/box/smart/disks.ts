@@ -1,21 +1,21 @@
 import { type Box, BoxError, type Ran, whyFailed } from '../io/box.ts';
 
-/** What a disk says of itself (SMART). */
+/** The SMART data of a disk. */
 export interface Disk {
   readonly device: string;
   readonly model: string | undefined;
   readonly serial: string | undefined;
-  /** It was left asleep: nothing else is known of it. */
+  /** The disk sleeps and was not woken up, so nothing else is known. */
   readonly asleep: boolean;
-  /** Its own verdict; undefined: it gives none. */
+  /** The disk's own verdict; undefined if it gives none. */
   readonly passed: boolean | undefined;
   /** Celsius. */
   readonly temperature: number | undefined;
-  /** The last self-test. `hoursAgo`: of running. */
+  /** The last self-test. `hoursAgo`: hours of running. */
   readonly test: DiskTest | undefined;
 }
 
-/** The last test that a disk has made of itself. */
+/** The last self-test of a disk. */
 export interface DiskTest {
   readonly kind: string;
   readonly result: string;
@@ -26,11 +26,11 @@ export interface DiskTest {
 interface Named {
   readonly value?: number;
   readonly string?: string;
-  /** False: it has found a fault. Missing where it was cut short, or still runs. */
+  /** False: it found a fault. Missing if it was interrupted or still runs. */
   readonly passed?: boolean;
 }
 
-/** Of smartctl(8), --json: what is read here. ATA keeps one of two tables, NVMe one of its own. */
+/** The used parts of the output of smartctl(8), --json. ATA has one of two tables, NVMe another one. */
 interface Report {
   readonly smartctl?: { readonly messages?: readonly { readonly string?: string }[] };
   readonly model_name?: string;
@@ -77,7 +77,10 @@ function testOf(report: Report): DiskTest | undefined {
   };
 }
 
-/** The answer of smartctl(8): its exit code has bits for what it found, and the two lowest for why there is no answer. */
+/**
+ * The answer of smartctl(8). Bits of its exit code report findings; the two lowest bits mean that there is no
+ * answer.
+ */
 function reportOf(argv: readonly string[], ran: Ran): Report {
   try {
     return JSON.parse(ran.stdout) as Report;
@@ -89,7 +92,7 @@ function reportOf(argv: readonly string[], ran: Ran): Report {
 
 function diskOf(box: Box, device: string, type: string): Disk {
   const what = ['--info', '--health', '--attributes', '--log=selftest'];
-  // A disk that sleeps stays asleep: this is asked every few minutes.
+  // A sleeping disk is left asleep, because this runs every few minutes.
   const argv = ['smartctl', '--json=c', '--nocheck=standby', ...what, '-d', type, device];
   const report = reportOf(argv, box.run(argv, { timeoutSeconds: 60 }));
   const said = (report.smartctl?.messages ?? []).map((message) => message.string ?? '').join(' ');
@@ -104,7 +107,7 @@ function diskOf(box: Box, device: string, type: string): Disk {
   };
 }
 
-/** All disks that smartctl(8) can ask. */
+/** All disks that smartctl(8) can read. */
 export function disksOf(box: Box): Disk[] {
   const argv = ['smartctl', '--scan-open', '--json'];
   const scan = box.run(argv, { timeoutSeconds: 60 });

@@ -2,11 +2,11 @@ import { type Box, BoxError, folderOf, mustRun, readTextIfThere } from '../io/bo
 import { isoTime } from '../io/fields.ts';
 import { importedPools, type Pool, poolLosses } from '../zfs/pools.ts';
 
-/** What a box was before a change, and must be after it. Also of what `apply` changes. */
+/** The state of a box before a change, which must not get worse. Used for trials, and for `apply`. */
 export interface Baseline {
   readonly at: string;
   readonly version: string;
-  /** Units that a boot brings and that are active. */
+  /** Active units that the boot starts. */
   readonly units: readonly string[];
   readonly failed: readonly string[];
   /** Containers that a unit runs. */
@@ -15,11 +15,11 @@ export interface Baseline {
   readonly mounts: readonly { readonly target: string; readonly writable: boolean }[];
   /** Default routes: family and device. */
   readonly routes: readonly string[];
-  /** Addresses that answered: gateways, and the channel. */
+  /** Addresses that answered: gateways, and the channel's server. */
   readonly reached: readonly string[];
 }
 
-/** The file that says how healthy the box was before the trial. */
+/** The file with the state of the box before the trial. */
 export const BASELINE = '/var/lib/draisine/update/baseline.json';
 const FORMAT = 1;
 
@@ -32,10 +32,10 @@ interface UnitState {
 }
 
 const SYSTEMCTL = ['systemctl', '--no-pager', '--plain', '--no-legend'];
-/** A question that is never answered must not hold up a deadline. */
+/** Limit for each question, so that none of them holds up a deadline. */
 const IN_TIME = { timeoutSeconds: 60 };
 
-/** What the boot brings: all that multi-user.target wants, directly or by other targets. */
+/** Units that the boot starts: all that multi-user.target wants, directly or through other targets. */
 function bootUnits(box: Box): string[] {
   const told = mustRun(
     box,
@@ -68,7 +68,7 @@ export function unitStates(box: Box, names: readonly string[]): UnitState[] {
     });
 }
 
-/** The names of the units that have failed. */
+/** Names of failed units. */
 export function failedUnits(box: Box): string[] {
   const told = mustRun(
     box,
@@ -85,18 +85,18 @@ export function failedUnits(box: Box): string[] {
 interface Container {
   readonly name: string;
   readonly running: boolean;
-  /** Undefined: it has no health check. */
+  /** Undefined if it has no health check. */
   readonly healthy: boolean | undefined;
   readonly unit: string | undefined;
 }
 
-/** Of a status as `Up 2 minutes (healthy)`, or `healthy` alone. */
+/** Health in a status such as `Up 2 minutes (healthy)`, or `healthy` alone. */
 function healthOf(status: string): boolean | undefined {
   const [health] = /\b(healthy|unhealthy|starting)\b/.exec(status) ?? [];
   return health === undefined ? undefined : health === 'healthy';
 }
 
-/** All containers of root. None where podman was never used: asking it costs a second. */
+/** All containers of root. None if podman was never used: asking podman takes a second. */
 export function containersOf(box: Box): Container[] {
   if (box.stat('/var/lib/containers/storage/overlay-containers') === undefined) return [];
   const told = mustRun(box, 'cannot list containers', ['podman', 'ps', '--all', '--format', 'json'], {
@@ -116,7 +116,7 @@ export function containersOf(box: Box): Container[] {
   }));
 }
 
-/** File systems that hold data, without those of containers and our own. */
+/** File systems with data, except those of containers and our own. */
 function mountsOf(box: Box): { target: string; writable: boolean }[] {
   return box
     .readText('/proc/self/mounts')
@@ -151,10 +151,10 @@ function pings(box: Box, address: string): boolean {
   return box.run(['ping', '-n', '-c', '1', '-W', '3', address], { timeoutSeconds: 10 }).code === 0;
 }
 
-/** What else is asked whether it answers: the channel. */
+/** Another address that must answer: the channel's server. */
 export type Reach = Readonly<Record<string, () => boolean>>;
 
-/** What the box is now, without its ways out of itself: units, containers, pools and mounts. */
+/** The present state of the box. */
 export function lookInside(box: Box, version: string): Baseline {
   const active = unitStates(box, bootUnits(box)).filter(
     ({ active: state, sub }) =>
@@ -195,7 +195,7 @@ export function lookAtBox(box: Box, version: string, reach: Reach = {}): Baselin
   };
 }
 
-/** Names what is lost, in sentences; what was broken before is not looked at. */
+/** The losses, as sentences. Things that were broken before do not count. */
 export function lossesOf(box: Box, before: Baseline, reach: Reach = {}): string[] {
   return [
     ...unitLosses(box, before),
@@ -218,7 +218,7 @@ function poolsLost(box: Box, before: Baseline): string[] {
 
 function unitLosses(box: Box, before: Baseline): string[] {
   const lost = unitStates(box, before.units).flatMap(({ id, load, active, sub, condition }) => {
-    // Gone with the release; or not to run this time, as what only a first boot does.
+    // The new release does not have the unit, or the unit need not run now, e.g. one for first boots only.
     if (load === 'not-found' || load === 'masked' || active === 'active') return [];
     if (active === 'inactive' && !condition) return [];
     return active === 'failed' ? [] : [`${id} was active and is ${active} (${sub})`];
@@ -258,13 +258,13 @@ function networkLosses(box: Box, before: Baseline, reach: Reach): string[] {
   ];
 }
 
-/** Writes the baseline, for its owner alone. */
+/** Writes the baseline, readable by root alone. */
 export function writeBaseline(box: Box, baseline: Baseline, path = BASELINE): void {
   box.makeFolder(folderOf(path), 0o700);
   box.writeFile(path, `${JSON.stringify({ format: FORMAT, ...baseline }, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** The baseline that was recorded; undefined: there is none that can be read, so nothing can be lost. */
+/** The recorded baseline. Undefined if it is missing or damaged: then nothing counts as lost. */
 export function readBaseline(box: Box, path = BASELINE): Baseline | undefined {
   const text = readTextIfThere(box, path);
   if (text === undefined) return undefined;

@@ -1,16 +1,17 @@
 import { type Box, mustRun } from '../io/box.ts';
 
 /*
- * /etc as it was before a trial: the machine's own files, below the overlay. The initrd (usr/lib/draisine/root) marks
- * that another release was booted, and puts them back when the one they belong to boots again.
+ * Keeps /etc as it was before a trial: the machine's own files, below the overlay. The initrd
+ * (usr/lib/draisine/root) notes that another release was booted, and restores these files when their release
+ * boots again.
  */
 
-/** On the file system of the state, beside /etc. */
+/** On the file system of the state partition, beside /etc. */
 const SAVED = '/.etc-trial';
 const FRESH = '/.etc-trial.new';
 const VIEW = '/run/draisine/state';
 
-/** Keeps /etc for the release that runs. `rootHash`: of it. */
+/** Saves /etc for the running release. `rootHash`: that of the release. */
 export function saveEtc(box: Box, rootHash: string): void {
   box.makeFolder(VIEW, 0o700);
   mustRun(box, 'cannot see the state below /etc', ['mount', '--bind', '/', VIEW]);
@@ -18,7 +19,7 @@ export function saveEtc(box: Box, rootHash: string): void {
     const folder = `${VIEW}${FRESH}`;
     mustRun(box, 'cannot remove', ['rm', '-rf', folder]);
     box.makeFolder(folder, 0o700);
-    // With whiteouts and the attributes that overlayfs keeps.
+    // Includes whiteouts, and the attributes of overlayfs.
     mustRun(box, 'cannot keep a copy of /etc', ['cp', '-a', `${VIEW}/etc`, `${folder}/etc`]);
     box.writeFile(`${folder}/usrhash`, `${rootHash}\n`, { durable: false });
     mustRun(box, 'cannot flush', ['sync', '--file-system', folder]);
@@ -30,7 +31,7 @@ export function saveEtc(box: Box, rootHash: string): void {
   }
 }
 
-/** The release was committed, or never booted: what was kept is not needed. */
+/** Removes the copy: the release was committed, or never booted. */
 export function dropEtc(box: Box): void {
   mustRun(box, 'cannot remove', ['rm', '-rf', SAVED, FRESH]);
 }

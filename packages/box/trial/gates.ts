@@ -3,10 +3,10 @@ import type { Gate } from '../update/policy.ts';
 import { importedPools } from '../zfs/pools.ts';
 import { containersOf, unitStates } from './baseline.ts';
 
-/** What the owner wants to be true, besides: units that are ordered before boot-complete.target. */
+/** The gate for owners' units that are ordered before boot-complete.target. */
 export const BOOT_COMPLETE: Gate = { unit: 'boot-complete.target' };
 
-/** How a gate is called in logs. */
+/** The name of a gate in logs. */
 function gateName(gate: Gate): string {
   if ('unit' in gate) return gate.unit;
   if ('command' in gate) return `command ${gate.command.join(' ')}`;
@@ -14,7 +14,7 @@ function gateName(gate: Gate): string {
   return 'container' in gate ? `container ${gate.container}` : `pool ${gate.pool}`;
 }
 
-/** Why a gate is not met; undefined: it is. */
+/** The reason why a gate is not met; undefined if it is met. */
 export function gateFault(box: Box, gate: Gate): string | undefined {
   if ('unit' in gate) {
     const [state] = unitStates(box, [gate.unit]);

@@ -1,17 +1,18 @@
-/** One look at a box on trial. */
+/** One look at a box during a trial. */
 export interface Look {
   /** Seconds since the boot. */
   readonly uptime: number;
-  /** What is not as it must be, in sentences. */
+  /** The faults, as sentences. */
   readonly faults: readonly string[];
 }
 
-/** What to do with a release on trial. */
+/** The verdict on a release on trial. */
 export type Verdict = 'commit' | 'reject' | 'look again';
 
 /**
- * Judges a trial by its looks, the last one last. Nothing is committed before `settle`, nor after a single good look;
- * at `deadline` what still has faults is rejected. Both in seconds since the boot.
+ * Judges a trial by its looks; the last one is the newest. A release is committed after two good looks in a
+ * row at or after `settle`, and rejected if there are faults at `deadline`. Both are in seconds since the
+ * boot.
  */
 export function judge(looks: readonly Look[], settle: number, deadline: number): Verdict {
   const [last, before] = [looks.at(-1), looks.at(-2)];
@@ -23,9 +24,9 @@ export function judge(looks: readonly Look[], settle: number, deadline: number):
   return last.uptime >= deadline ? 'reject' : 'look again';
 }
 
-/** Faults that the release before has as well. */
+/** Faults that the previous release has as well. */
 export function commonFaults(rejected: readonly string[], now: readonly string[]): string[] {
-  // Numbers and states differ from boot to boot; what a sentence is about comes first.
+  // Numbers and states differ from boot to boot. The subject of a sentence comes first.
   const about = (fault: string) => fault.replace(/:.*$/, '').split(' ').slice(0, 2).join(' ');
   const present = new Set(now.map(about));
   return rejected.filter((fault) => present.has(about(fault)));

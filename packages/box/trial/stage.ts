@@ -13,7 +13,7 @@ import { changeState, readState } from '../update/state.ts';
 import { BASELINE, lookAtBox, type Reach, writeBaseline } from './baseline.ts';
 import { dropEtc, saveEtc } from './etc.ts';
 
-/** Puts the release that a check found into the other slot, on trial from the next boot on. */
+/** Puts the release of a check into the other slot, on trial from the next boot on. */
 export function stageRelease(
   box: Box,
   running: Running,
@@ -35,12 +35,13 @@ export function stageRelease(
     });
   changeState(box, () => ({ staged: undefined }));
   try {
-    // First, for that is what a full disk ends.
+    // This comes first, because it repairs a full disk.
     prepareTrial(box, running, checked.situation.policy);
     try {
       attempt(false);
     } catch (error) {
-      // What was put together from parts may be what a server lied about: only the whole says whether the disk is bad.
+      // A plan of parts may rest on wrong answers of a server. Only a transfer of everything shows whether
+      // the disk is bad.
       const lied = error instanceof BoxError && traffic.copied > 0 && error.code === NOT_AS_WRITTEN;
       if (!lied) throw error;
       box.log('warning', `${describeError(error)}; once more, all of it from the server`);
@@ -70,7 +71,7 @@ export function stageRelease(
 
 const mib = (bytes: number) => (bytes / (1 << 20)).toFixed(1);
 
-/** Whether the channel answers: part of what a trial must not lose. */
+/** Whether the channel's server answers: a trial must not lose that. */
 export function reachOf(
   box: Box,
   { image }: { readonly image: string },
@@ -89,7 +90,7 @@ export function reachOf(
   };
 }
 
-/** Records the box as it is, and keeps /etc: what the trial is measured by, and what it may change. */
+/** Records the state of the box, and saves /etc, before the restart into a trial. */
 export function prepareTrial(box: Box, running: Running, policy: Policy): void {
   writeBaseline(box, lookAtBox(box, running.version, reachOf(box, running, policy)));
   saveEtc(box, running.usr.rootHash);
@@ -100,7 +101,7 @@ function dropPreparation(box: Box): void {
   dropEtc(box);
 }
 
-/** Takes a staged release out of the boot menu. Its blocks stay until others come. */
+/** Removes a staged release from the boot menu. Its blocks stay until they are overwritten. */
 export function unstage(box: Box, running: Running, reason: string): void {
   const { staged } = readState(box);
   if (!staged) return;
@@ -112,7 +113,7 @@ export function unstage(box: Box, running: Running, reason: string): void {
   box.log('notice', `${staged.version} is no longer staged: ${reason}`);
 }
 
-/** Restarts into the release that is staged, if there is one. */
+/** Restarts into the staged release, if there is one. */
 export function restart(box: Box, running: Running, policy: Policy, reason: string): void {
   const { staged } = readState(box);
   if (staged) {

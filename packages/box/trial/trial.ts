@@ -12,9 +12,9 @@ import { BOOT_COMPLETE, gateFault } from './gates.ts';
 import { commonFaults, judge, type Look } from './judge.ts';
 import { reachOf } from './stage.ts';
 
-/** There while the running release is on trial; says what is still wrong. */
+/** Exists while the running release is on trial; lists the faults. */
 const ON_TRIAL = '/run/draisine/on-trial.json';
-/** What a release was rejected for: whether the one before it fails the same. */
+/** The faults of a rejected release, to see whether the previous release has the same. */
 const AFTER = `${FOLDER}/after.json`;
 const EVIDENCE = `${FOLDER}/evidence`;
 const KEPT_EVIDENCE = 3;
@@ -27,12 +27,12 @@ export interface OnTrial {
   /** Tries left. */
   readonly left: number;
   readonly faults: readonly string[];
-  /** Seconds since the boot, by when it is decided. */
+  /** Seconds since the boot until the decision. */
   readonly settle: number;
   readonly deadline: number;
 }
 
-/** The release that is on trial; undefined when there is none. */
+/** The release on trial; undefined if there is none. */
 export function onTrial(box: Box): OnTrial | undefined {
   const text = readTextIfThere(box, ON_TRIAL);
   return text === undefined ? undefined : (JSON.parse(text) as OnTrial);
@@ -47,7 +47,7 @@ function uptime(box: Box): number {
   return Number(box.readText('/proc/uptime').split(' ')[0]);
 }
 
-/** What is wrong now. That something cannot be asked is wrong as well. */
+/** The present faults. A failed question is a fault. */
 function faultsOf(box: Box, running: Pick<Running, 'image'>, policy: Policy): string[] {
   const baseline = readBaseline(box);
   const asks: (() => string[])[] = [
@@ -78,7 +78,7 @@ function policyOrDefault(box: Box): Policy {
   }
 }
 
-/** At every boot: a trial to its end, or what is to be said of one that ended before. `notify`: when something changes. */
+/** Runs at every boot: a trial to its end, or a report of an earlier one. `notify`: called at each change. */
 export function atBoot(box: Box, notify: () => void): void {
   const running = installedRelease(box);
   if (!running) return;
@@ -88,7 +88,8 @@ export function atBoot(box: Box, notify: () => void): void {
     runTrial(box, running, left, notify);
     return;
   }
-  // What a rollback left with no tries, and runs because the other release was rejected: there is nowhere to go from it.
+  // A release without tries that runs after a rollback, because the other one was rejected. There is no other
+  // release to go to.
   if (left !== undefined) markGood(box, running.disk, running.usr.rootHash);
   settleState(box, running);
   notify();
@@ -96,7 +97,7 @@ export function atBoot(box: Box, notify: () => void): void {
   notify();
 }
 
-/** A machine whose /usr came over the network, or from a file, has no release of its own that could be on trial. */
+/** A machine whose /usr came over the network or from a file has no installed release, so it has no trial. */
 function installedRelease(box: Box): Running | undefined {
   try {
     return runningRelease(box);
@@ -107,7 +108,7 @@ function installedRelease(box: Box): Running | undefined {
   }
 }
 
-/** What the last boots came to, when nobody could write it down. */
+/** Reports boots that ended before anything could be recorded. */
 function settleState(box: Box, running: Running): void {
   const { staged } = readState(box);
   if (!staged) return;
@@ -141,7 +142,7 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
   notify();
   for (;;) {
     const faults = faultsOf(box, running, policy);
-    // Its owner has ended it.
+    // The owner has ended the trial.
     if (!onTrial(box)) return;
     looks.push({ uptime: uptime(box), faults });
     say(box, { version, left, faults, settle, deadline });
@@ -158,7 +159,7 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
   }
 }
 
-/** The running release is this box's from now on. */
+/** Commits the running release. */
 export function commit(box: Box, running: Running, notify: () => void): void {
   markGood(box, running.disk, running.usr.rootHash);
   finishCommit(box, running);
@@ -179,7 +180,7 @@ function finishCommit(box: Box, { version }: Running): void {
   box.log('notice', `${version} is committed`);
 }
 
-/** Back to the release before. Whatever cannot be written down: the box goes back. */
+/** Goes back to the previous release, even if something cannot be recorded. */
 export function reject(box: Box, running: Running, faults: readonly string[]): void {
   const { version } = running;
   box.log('error', `${version} is rejected: ${faults.join('; ')}`);
@@ -195,13 +196,13 @@ export function reject(box: Box, running: Running, faults: readonly string[]): v
     markBad(box, running.disk, running.usr.rootHash);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    // The boots that are left are counted by the boot loader.
+    // The boot loader counts the remaining tries.
     box.log('error', `it keeps its tries: ${describeError(error)}`);
   }
   mustRun(box, 'cannot restart', ['systemctl', 'reboot']);
 }
 
-/** What going back costs, as a sentence for people: pools that the release before cannot read. Mostly nothing. */
+/** Losses by going back, as a sentence: pools that the previous release cannot read. Mostly none. */
 function lostByGoingBack(box: Box, running: Running): string {
   const other = otherVersion(running);
   if (other === undefined) return '';
@@ -266,12 +267,12 @@ function readAfter(box: Box): After | undefined {
     return JSON.parse(text) as After;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    box.remove(AFTER); // cut short: who was to blame is not known
+    box.remove(AFTER); // interrupted: the cause is unknown
     return undefined;
   }
 }
 
-/** The release before is back: does it fail the same? Then it was not the update. */
+/** The previous release runs again. If it has the same faults, the update was not the cause. */
 function aftermath(box: Box, running: Running): void {
   const after = readAfter(box);
   if (!after) return;

@@ -24,8 +24,8 @@ import {
 import { base64, fromBase64, sha256Bytes } from '../io/sha256.ts';
 
 /*
- * Readers of the signed files (build/release/format has their schemas). What nobody knows is ignored; another number
- * of the format is refused; everything else that is wrong is named with its place.
+ * Readers of the signed files (build/release/format has their schemas). Unknown fields are ignored. Another
+ * format number is refused. Any other fault is reported with its place.
  */
 
 const digest = (field: Field) => string(field, /^[0-9a-f]{64}$/, 'a SHA-256 in 64 lower-case digits');
@@ -35,7 +35,7 @@ const instant = (field: Field) => {
   return string(field);
 };
 const text = (field: Field) => string(field);
-/** A file in the folder of its release: no way out of it. */
+/** A file name in the folder of a release, without a way out of the folder. */
 const FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(\/[A-Za-z0-9][A-Za-z0-9._-]{0,127})*$/;
 
 /** A name of an image or a channel. */
@@ -48,7 +48,7 @@ function version(field: Field): string {
   return value;
 }
 
-/** Members that are left out are not there, rather than undefined. */
+/** Missing members are absent, not undefined. */
 function given<T extends object>(members: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as never;
 }
@@ -67,7 +67,10 @@ function document<T>(what: string, where: string, signed: string, read: (field: 
   }
 }
 
-/** Reads an envelope. Throws BoxError with the place of what is wrong. */
+/**
+ * Reads an envelope.
+ * @throws BoxError with the place of a fault
+ */
 export function parseEnvelope(content: string, what: string, where: string): Envelope {
   const root = parseDocument(content, what, where);
   try {
@@ -92,7 +95,7 @@ function role(field: Field): Role {
   return { threshold: integer(member(field, 'threshold'), 1, 1 + others.length), keys: [first, ...others] };
 }
 
-/** Two names for one key would let it sign twice. */
+/** Two fingerprints for one key would let it sign twice. */
 function publicKey(field: Field, id: string): string {
   const line = string(field, /^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$/, 'a public key on one line without a comment');
   const found = `SHA256:${base64(sha256Bytes(fromBase64(line.split(' ')[1] ?? '')))}`;
@@ -100,7 +103,10 @@ function publicKey(field: Field, id: string): string {
   return line;
 }
 
-/** Reads the text of a root of trust. Throws BoxError with the place of what is wrong. */
+/**
+ * Reads the text of a root of trust.
+ * @throws BoxError with the place of a fault
+ */
 export function parseRoot(signed: string, where: string): Root {
   return document('root.json', where, signed, (root) => {
     const keys = map(member(root, 'keys'), publicKey);
@@ -122,7 +128,10 @@ export function parseRoot(signed: string, where: string): Root {
   });
 }
 
-/** Reads the text of a release. Throws BoxError with the place of what is wrong. */
+/**
+ * Reads the text of a release.
+ * @throws BoxError with the place of a fault
+ */
 export function parseRelease(signed: string, where: string): Release {
   return document('release.json', where, signed, (root) => {
     const usr = member(root, 'usr');
@@ -164,7 +173,10 @@ const reference = (field: Field) => ({
   release: digest(member(field, 'release')),
 });
 
-/** Reads the text of a channel file. Throws BoxError with the place of what is wrong. */
+/**
+ * Reads the text of a channel file.
+ * @throws BoxError with the place of a fault
+ */
 export function parseChannel(signed: string, where: string): Channel {
   return document('the channel file', where, signed, (root) => {
     const channel = given({

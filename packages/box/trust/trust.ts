@@ -5,18 +5,21 @@ import { checkSignatures, type VerifyOptions } from './verify.ts';
 
 /** The root of trust of a release, part of its verified /usr. */
 export const BUILT_IN_ROOT = '/usr/share/draisine/root.json';
-/** Of a machine's owner, from the machine config: it goes before that of the release. */
+/** The root of trust in the machine config. It has precedence over that of the release. */
 export const OWN_ROOT = '/etc/draisine/root.json';
-/** The newest one that was verified. */
+/** The newest verified root. */
 export const KEPT_ROOT = '/var/lib/draisine/update/root.json';
 
-/** A document and the envelope it came in. */
+/** A document with its envelope. */
 export interface Signed<T> {
   readonly envelope: Envelope;
   readonly value: T;
 }
 
-/** What is trusted when nothing was fetched yet: the owner's root, or that of /usr, or a later one that followed it. */
+/**
+ * The root that is trusted before anything is fetched: the owner's, or that of /usr, or a later one that
+ * followed it.
+ */
 export function trustedRoot(box: Box): Root {
   const where = box.stat(OWN_ROOT) === undefined ? BUILT_IN_ROOT : OWN_ROOT;
   const first = readTextIfThere(box, where);
@@ -30,7 +33,7 @@ export function trustedRoot(box: Box): Root {
   return kept && kept.number > root.number ? kept : root;
 }
 
-/** A kept root that cannot be read is as none: the one of /usr is there, and the chain is walked again. */
+/** A kept root that cannot be read is ignored: the chain starts again from the root of /usr. */
 function readKept(box: Box): Root | undefined {
   const text = readTextIfThere(box, KEPT_ROOT);
   if (text === undefined) return undefined;
@@ -44,8 +47,8 @@ function readKept(box: Box): Root | undefined {
 }
 
 /**
- * The root after `root`, out of the text of its file: its number is one more, and the root keys of both have signed it,
- * each as many as its own threshold says.
+ * The root after `root`, from the text of its file. Its number is one higher, and enough root keys of both
+ * have signed it.
  */
 function nextRoot(box: Box, root: Root, text: string, where: string, options?: VerifyOptions): Root {
   const what = 'root.json';
@@ -66,8 +69,8 @@ function nextRoot(box: Box, root: Root, text: string, where: string, options?: V
 }
 
 /**
- * Walks from the trusted root to the newest. `fetchRoot(undefined)`: BASE/root.json; `fetchRoot(N)`: that of number N,
- * for boxes that missed some. Each that follows is kept. An older one on the server is an error: somebody serves the past.
+ * Walks from the trusted root to the newest. `fetchRoot(undefined)` is BASE/root.json; `fetchRoot(N)` is
+ * number N, for boxes that missed some. An older root on the server is an error, because it may be a replay.
  */
 export function followRoots(
   box: Box,
@@ -91,15 +94,15 @@ export function followRoots(
   return root;
 }
 
-/** What of the past a channel file must not fall behind. */
+/** Limits for a channel file, from earlier ones. */
 export interface ChannelExpectation {
   readonly image: string;
   readonly channel: string;
-  /** The least serial number. */
+  /** The lowest serial that is accepted. */
   readonly serial: number;
 }
 
-/** The channel file of this very image and channel, signed, not older than one that was taken before. */
+/** The channel file of this image and channel: signed, and not older than an accepted one. */
 export function openChannel(
   box: Box,
   root: Root,
@@ -127,7 +130,7 @@ export function openChannel(
   return value;
 }
 
-/** The release that a channel named by version and digest, signed. `digest`: of its file's bytes. */
+/** The release that a channel names by version and digest: signed. `digest`: of the bytes of its file. */
 export function openRelease(
   box: Box,
   root: Root,
@@ -157,8 +160,8 @@ export function openRelease(
 }
 
 /**
- * The time on the box: the latest of its clock, the build's epoch and the newest signed time it has seen. A dead
- * battery cannot make an old file fresh.
+ * The trusted time: the latest of the clock, the build's epoch and the newest signed time. A dead battery
+ * cannot make an old file valid.
  */
 export function trustedTime(box: Box, epochMs: number, newestSignedMs: number): number {
   return Math.max(box.now(), epochMs, newestSignedMs);

@@ -5,16 +5,16 @@ import { type Box, BoxError, removeTree, whyFailed } from '../io/box.ts';
 const WORK = '/run/draisine/verify';
 let made = 0;
 
-/** Programs that verify read their files from a folder; `path` says how the program sees it. */
+/** A folder for the files of verifying programs. `path` translates a path for them. */
 export interface VerifyOptions {
-  /** The path of a file of the box for a program; the same unless the box is a folder of a test. */
+  /** The path of a file for a program. It differs only in tests, where the box is a folder. */
   readonly path?: (inside: string) => string;
 }
 
 /**
- * Throws unless at least as many different keys of a role have signed as its threshold says. Signatures by other keys
- * do not count; one that is wrong although its key is right is an error of its own: somebody changed the text.
- * `what`: names the file in errors.
+ * Checks that enough keys of a role have signed. Signatures by other keys do not count. A wrong signature by
+ * a right key is an error of its own: somebody changed the text.
+ * `what`: the file, for errors.
  */
 export function checkSignatures(
   box: Box,
@@ -41,7 +41,7 @@ export function checkSignatures(
   );
 }
 
-/** Why a signature is not of this key over this text; undefined when it is (ssh-keygen(1), `-Y verify`). */
+/** Why a signature is not by this key over this text; undefined if it is (ssh-keygen(1), `-Y verify`). */
 function signatureFault(
   box: Box,
   signed: string,

@@ -13,39 +13,42 @@ import { epochOf } from './running.ts';
 import { changeState, FOLDER, readState, type State } from './state.ts';
 import { parseZone, type Zone } from './zone.ts';
 
-/** No signed file is larger. */
+/** Limit for signed files, in bytes. */
 const MOST = 1 << 20;
-/** The channel file that was taken last. */
+/** The last accepted channel file. */
 const KEPT_CHANNEL = `${FOLDER}/channel.json`;
 /** The release.json that a check has read last: what is asked of it is known without asking again. */
 const KEPT_RELEASE = `${FOLDER}/release.json`;
 const ZONES = '/usr/share/zoneinfo';
 
-/** What somebody wants to know or to have now. */
+/** The options of a check. */
 export interface Request {
-  /** Instead of the policy's. */
+  /** Another source than the policy's. */
   readonly base?: string | undefined;
-  /** The owner asks: see `Situation.asked`. A version: that one and no other. */
+  /** The owner asks: see `Situation.asked`. A version: only that one. */
   readonly asked?: { readonly version?: string | undefined } | undefined;
 }
 
-/** What is known after a look at the channel. */
+/** The result of a check. */
 export interface Checked {
   readonly situation: Situation;
   readonly decision: Decision;
   readonly origin: Origin;
-  /** The folder of the release below the origin, and what it says; of the target that is staged next. */
+  /** The path of the release's folder below the origin, and its document; for the next target. */
   readonly release: { readonly folder: string; readonly value: Release } | undefined;
 }
 
-/** The time zone of a name, from tzdata. Throws BoxError for an unknown one. */
+/**
+ * The time zone of a name, from tzdata.
+ * @throws BoxError for an unknown name
+ */
 function zoneOf(box: Box, name: string): Zone {
   const path = `${ZONES}/${name}`;
   if (box.stat(path)?.type !== 'file') throw new BoxError(`there is no time zone ${name}`, { where: path });
   return parseZone(box.readFile(path), path);
 }
 
-/** The policy with what was asked for: a version that is named is as a pin. */
+/** The policy with the options of a check: a named version acts as a pin. */
 function policyFor(box: Box, { base, asked }: Request): Policy {
   const policy = readPolicy(box);
   const named = asked?.version;
@@ -73,7 +76,7 @@ function fetchRoots(box: Box, origin: Origin): Root {
   });
 }
 
-/** The serials under other keys say nothing: a lost channel key may have signed the highest of all. */
+/** Serials under other keys do not count: a lost channel key may have signed a very high one. */
 function serialFloor(state: State, name: string, keys: string): number {
   const known = state.serials[name];
   return known?.keys === keys ? known.serial : 0;
@@ -161,7 +164,10 @@ function situationOf(
   };
 }
 
-/** Asks the channel what is to be done. Throws when it cannot be asked, or must not be believed. */
+/**
+ * Asks the channel for the next action.
+ * @throws if it cannot be reached or must not be trusted
+ */
 export function check(
   box: Box,
   running: { readonly image: string; readonly version: string },
@@ -182,7 +188,7 @@ export function check(
   return { situation: whole, decision: decide(whole), origin, release };
 }
 
-/** The same from the channel file that was taken last, without asking anybody. Undefined: there is none. */
+/** The same from the last accepted channel file, without the network. Undefined if there is none. */
 export function recall(
   box: Box,
   running: { readonly version: string },
@@ -206,13 +212,13 @@ export function recall(
   }
 }
 
-/** One sentence for people. */
+/** The result in one sentence. */
 export function describeDecision(decision: Decision): string {
   if (decision.action !== 'wait') return decision.reason;
   return decision.waits.map(describeWait).join('; ');
 }
 
-/** Why the box waits and what ends that, as text. */
+/** The reason for waiting, and the event that ends it, as text. */
 export function describeWait({
   reason,
   end,

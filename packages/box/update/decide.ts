@@ -7,7 +7,7 @@ import type { State } from './state.ts';
 import { currentOrNext } from './windows.ts';
 import type { Zone } from './zone.ts';
 
-/** Why nothing is done now, and what ends that. */
+/** A reason for waiting, and the event that ends it. */
 export interface Wait {
   readonly kind:
     | 'pin'
@@ -25,44 +25,47 @@ export interface Wait {
     | 'features'
     | 'retry';
   readonly reason: string;
-  /** When it ends by itself, in milliseconds since 1970; undefined: something else ends it. */
+  /** When it ends by itself, in milliseconds since 1970; undefined if another event ends it. */
   readonly until: number | undefined;
-  /** What ends it, for people. */
+  /** The event, as text. */
   readonly end: string;
 }
 
-/** What to do next. `reason`: one sentence for people. */
+/** The next action. `reason`: one sentence. */
 export type Decision =
   | { readonly action: 'none'; readonly reason: string }
   | { readonly action: 'wait'; readonly version: string; readonly waits: readonly [Wait, ...Wait[]] }
   | { readonly action: 'stage' | 'reboot' | 'unstage'; readonly version: string; readonly reason: string };
 
-/** A release as the channel names it; `release`: SHA-256 of its release.json, undefined for one that only a pin names. */
+/**
+ * A release as the channel names it. `release`: SHA-256 of its release.json, undefined if only a pin names
+ * it.
+ */
 export interface Target {
   readonly version: string;
   readonly release: string | undefined;
 }
 
-/** All that the decision depends on. */
+/** All inputs of the decision. */
 export interface Situation {
   /** Trusted time, milliseconds since 1970. */
   readonly now: number;
   readonly machineId: string;
-  /** The version that runs. */
+  /** The running version. */
   readonly running: string;
   readonly policy: Policy;
   readonly zone: Zone;
   readonly state: Pick<State, 'staged' | 'rejected' | 'holds' | 'floor'>;
   readonly channel: Channel;
-  /** The target's release.json, when it is at hand. */
+  /** The target's release.json, if it is known. */
   readonly release?: Release | undefined;
-  /** Pool features in use that the target cannot read, `POOL: feature, …`. */
+  /** Active pool features that the target cannot read: `POOL: feature, …`. */
   readonly unreadable?: readonly string[];
-  /** The owner asks for it now: what is there for many boxes, or for the night, does not count. */
+  /** The owner asks now: rollout, mode and windows do not count. */
   readonly asked?: { readonly version?: string | undefined };
 }
 
-/** What this box shall run next: a barrier on the way, a pinned version, or what the channel names. */
+/** The next release for this box: a barrier on the way, a pinned version, or the channel's release. */
 export function targetOf({
   channel,
   policy,
@@ -82,7 +85,7 @@ export function targetOf({
     ({ version }) => reach === undefined || compareVersions(version, reach) <= 0,
   );
   if (onTheWay) return onTheWay;
-  // Never a barrier that lies beyond what the channel names.
+  // Never a barrier later than the channel's release.
   if (pin === undefined) return ahead.find(({ version }) => version === channel.version);
   if (compareVersions(pin, running) <= 0) return undefined;
   return ahead.find(({ version }) => version === pin) ?? { version: pin, release: undefined };
@@ -97,7 +100,7 @@ const wait = (kind: Wait['kind'], reason: string, end: string, until?: number): 
   until,
 });
 
-/** What keeps a release from being staged. The order is that in which people are told. */
+/** Checks against staging a release, in the order in which people are told. */
 const STAGING: readonly Check[] = [
   ({ policy: { max } }, { version }) =>
     max !== undefined && compareVersions(version, max) > 0
@@ -175,7 +178,7 @@ const STAGING: readonly Check[] = [
       : undefined,
 ];
 
-/** What keeps a staged release from being booted. */
+/** Checks against booting a staged release. */
 const REBOOTING: readonly Check[] = [
   holdOf,
   ({ policy, asked }, { version }) =>
@@ -216,7 +219,10 @@ function waitsOf(checks: readonly Check[], situation: Situation, target: Target)
   return checks.flatMap((check) => check(situation, target) ?? []);
 }
 
-/** What a box does next. A pure function: the box, its tests and the simulation of thousands of boxes ask the same one. */
+/**
+ * The next action of a box. A pure function: the box, its tests and the simulation of thousands of boxes call
+ * it.
+ */
 export function decide(situation: Situation): Decision {
   const { channel, state, running, policy } = situation;
   const { staged } = state;
@@ -230,7 +236,7 @@ export function decide(situation: Situation): Decision {
         reason: `${staged.version} was withdrawn: ${withdrawn.reason}`,
       };
     }
-    // A later one takes its place before it was ever booted, when it may be staged at all.
+    // A later release replaces a staged one that was never booted, if it may be staged at all.
     const later = target !== undefined && compareVersions(target.version, staged.version) > 0;
     if (!later || waitsOf(STAGING, situation, target).length > 0)
       return rebootOrWait(situation, staged.version);

@@ -1,6 +1,6 @@
 import { type Box, BoxError, nameOf, type Ran } from '../io/box.ts';
 
-/** Where files come from. */
+/** The source of files. */
 export interface Origin {
   /** Address of a folder, without a slash at its end. */
   readonly base: string;
@@ -8,17 +8,17 @@ export interface Origin {
   readonly ca?: string | undefined;
 }
 
-/** Bytes of a file: from, and how many. */
+/** A range of bytes: offset and length. */
 export interface Range {
   readonly from: number;
   readonly length: number;
 }
 
-/** The server answered with something else than the range: it cannot do ranges, or says that it can. */
+/** The server did not answer with the range: it does not support ranges, or pretends to. */
 export class NoRanges extends BoxError {}
 
 const WORK = '/run/draisine/fetch';
-/** What of curl's exit codes (curl(1)) people can do something about. */
+/** Exit codes of curl (curl(1)) about which people can do something. */
 const REASONS: Readonly<Record<number, string>> = {
   3: 'the address is malformed',
   5: 'the proxy cannot be found',
@@ -38,7 +38,10 @@ const REASONS: Readonly<Record<number, string>> = {
 const RETRY = new Set([6, 7, 18, 28, 52, 55, 56]);
 const PAUSES = [1000, 5000];
 
-/** Options of every transfer, as lines of a configuration file of curl. No redirects: what is signed is at its place. */
+/**
+ * Options of every transfer, as lines of a config file of curl. No redirects: signed files must be at their
+ * own address.
+ */
 function options({ proxy, ca }: Origin, maxBytes: number): string[] {
   const quote = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
   return [
@@ -58,7 +61,7 @@ function options({ proxy, ca }: Origin, maxBytes: number): string[] {
   ];
 }
 
-/** Paths have letters, digits, dots, slashes and hyphens only: nothing to escape. */
+/** Paths have only letters, digits, dots, slashes and hyphens, so nothing needs an escape. */
 const addressOf = ({ base }: Origin, path: string) => `${base}/${path}`;
 
 interface Transfer {
@@ -88,12 +91,12 @@ function failure(ran: Ran, where: string): BoxError {
   });
 }
 
-/** SIGXFSZ: the file became larger than ulimit says. */
+/** SIGXFSZ: the file became larger than the limit of ulimit. */
 const TOO_LARGE = new Set([128 + 25, 23]);
 
 /**
- * Runs curl, again after what may pass. Its own limit counts what has no length only since 8.4; the shell's counts
- * always (in blocks of 512 bytes).
+ * Runs curl, and again after a temporary failure. curl's own limit works for bodies without a length only
+ * since 8.4. The limit of the shell (in blocks of 512 bytes) works always.
  */
 function curl(box: Box, config: readonly string[], stdoutFile: string, maxBytes: number): Ran {
   const limited = [
@@ -129,7 +132,7 @@ function checkTransfer({ redirect, status }: Transfer, where: string): void {
     });
 }
 
-/** A small file as a whole. Undefined: the server says that it has none (404, 410), or the folder has none. */
+/** A small file as a whole. Undefined if the server or the folder does not have it (404, 410). */
 export function fetchIfThere(
   box: Box,
   origin: Origin,
@@ -149,13 +152,16 @@ export function fetchIfThere(
     if (ran.code !== 0 || !transfer) throw failure(ran, where);
     checkTransfer(transfer, where);
     const { size } = box.stat(file) ?? { size: 0 };
-    // Less than a block more than it may be.
+    // ulimit allows up to a block more.
     if (size > maxBytes) throw failure({ ...ran, code: 63 }, where);
     return box.readFile(file);
   });
 }
 
-/** Fetches a file of at most `maxBytes` bytes. Throws BoxError when it is not there. */
+/**
+ * Fetches a file of at most `maxBytes` bytes.
+ * @throws BoxError if it does not exist
+ */
 export function fetchFile(box: Box, origin: Origin, path: string, maxBytes: number): Uint8Array {
   const bytes = fetchIfThere(box, origin, path, maxBytes);
   if (!bytes)
@@ -164,8 +170,8 @@ export function fetchFile(box: Box, origin: Origin, path: string, maxBytes: numb
 }
 
 /**
- * Ranges of a file over one connection. `use` is given the bytes of each, in order. Throws `NoRanges` when what comes
- * is not as long as what was asked for.
+ * Fetches ranges of a file over one connection. `use` gets the bytes of each, in order.
+ * @throws NoRanges if the answer has another length than the ranges
  */
 export function fetchRanges(
   box: Box,
@@ -189,7 +195,7 @@ export function fetchRanges(
     const wrong = transfers.some(
       ({ status, size }, index) => status === 200 || (ran.code === 0 && size !== ranges[index]!.length),
     );
-    // file:// has no status; 63: the whole file would have come.
+    // file:// has no status. 63: the server would have sent the whole file.
     if (wrong || ran.code === 63) throw new NoRanges('the server does not give parts of files', { where });
     if (ran.code !== 0 || transfers.length !== ranges.length) throw failure(ran, where);
     if (box.stat(file)?.size !== total)
@@ -207,14 +213,17 @@ export function fetchRanges(
   });
 }
 
-/** A part of a file that goes to a path: a device, or a file that is there. */
+/** A part of a file, and the path (a device or an existing file) that it goes to. */
 export interface Piece {
   readonly length: number;
-  /** Undefined: it is left out. */
+  /** Undefined: the part is skipped. */
   readonly to: string | undefined;
 }
 
-/** A whole file in one stream, cut into pieces: for servers without ranges. What is longer than the pieces is refused. */
+/**
+ * Fetches a whole file in one stream and cuts it into parts, for servers without ranges. A longer file is
+ * refused.
+ */
 export function fetchWhole(box: Box, origin: Origin, path: string, pieces: readonly Piece[]): void {
   const where = addressOf(origin, path);
   const total = pieces.reduce((sum, { length }) => sum + length, 0);
@@ -229,12 +238,12 @@ export function fetchWhole(box: Box, origin: Origin, path: string, pieces: reado
     mode: 0o600,
     durable: false,
   });
-  // The exit code of curl comes by a file: sh has no pipefail.
+  // curl's exit code goes through a file, because sh has no pipefail.
   const script = `{ curl --config "$1"; echo $? >"$2"; } | { ${take.join('; ')}; }`;
   const told = `${WORK}/code`;
   const ran = box.run(['sh', '-c', script, 'fetch', config, told]);
   const code = Number(box.readText(told).trim());
-  // 23: nobody reads any more. All pieces are full then, or one of them cannot be written.
+  // 23: the reader has ended. Either all parts are complete, or one of them could not be written.
   if (code !== 0 && (code !== 23 || ran.code === 0))
     throw failure({ ...ran, code: code === 23 ? 63 : code }, where);
   const [transfer] = transfersOf(ran);

@@ -14,11 +14,11 @@ import {
 import { NAME } from '../trust/documents.ts';
 import { DAYS, type Day, type UpdateWindow } from './windows.ts';
 
-/** What the machine config's `update` becomes on the box (docs/updates.md). */
+/** The file that the machine config's `update` becomes on the box (docs/updates.md). */
 export const POLICY = '/etc/draisine/update.json';
 const FORMAT = 1;
 
-/** A condition that a trial must meet, besides that nothing of the baseline is lost. */
+/** A condition for a trial, besides the baseline. */
 export type Gate =
   | { readonly unit: string }
   | { readonly command: readonly string[] }
@@ -26,36 +26,39 @@ export type Gate =
   | { readonly container: string }
   | { readonly pool: string };
 
-/** What the box does by itself: everything, all but the restart, or nothing but saying so. */
+/** The automatic actions of the box: all, all except for the restart, or only reports. */
 export type Mode = 'auto' | 'stage' | 'notify';
 
-/** /etc/draisine/update.json, read: how the owner wants the box to be updated. */
+/** The policy of the owner, from /etc/draisine/update.json. */
 export interface Policy {
-  /** Where releases come from: http(s)://, or file:// of a folder. Undefined: nowhere. */
+  /** The source of releases: http(s)://, or file:// of a folder. Undefined: none. */
   readonly base: string | undefined;
   readonly channel: string;
-  /** This version and no other. */
+  /** Only this version. */
   readonly pin: string | undefined;
   /** No later version than this. */
   readonly max: string | undefined;
-  /** `auto`: stages and restarts in a window; `stage`: the owner restarts; `notify`: only says that there is one. */
+  /**
+   * `auto`: stages and restarts in a window. `stage`: the owner restarts. `notify`: only reports a new
+   * release.
+   */
   readonly mode: Mode;
-  /** 0: among the first of a rollout, 1: the last. Undefined: by chance, each time anew. */
+  /** 0: among the first of a rollout, 1: the last. Undefined: random, new for each release. */
   readonly wariness: number | undefined;
-  /** None: at any time. */
+  /** Empty: any time. */
   readonly windows: readonly UpdateWindow[];
   /** IANA name of the windows' time zone. */
   readonly zone: string;
-  /** Seconds after the boot before a release may be committed, and by when it must be. */
+  /** Seconds after the boot: the earliest time for a commit, and the time of a rejection. */
   readonly settle: number;
   readonly deadline: number;
   readonly gates: readonly Gate[];
-  /** As curl has them: --proxy, --cacert. */
+  /** Values for curl's --proxy and --cacert. */
   readonly proxy: string | undefined;
   readonly ca: string | undefined;
 }
 
-/** The policy of a box that has no file: no server is asked. */
+/** The policy of a box without a file: no server is asked. */
 export const DEFAULT_POLICY: Policy = {
   base: undefined,
   channel: 'stable',
@@ -112,7 +115,10 @@ function gate(field: Field): Gate {
   return kind === 'unit' ? { unit: name } : kind === 'container' ? { container: name } : { pool: name };
 }
 
-/** Reads a policy; what is not there is the default. Throws a `BoxError` that says what is wrong. */
+/**
+ * Reads a policy. Missing fields get their defaults.
+ * @throws BoxError with the fault
+ */
 export function parsePolicy(text: string, where = POLICY): Policy {
   const root = parseDocument(text, 'the update policy', where);
   const told = <T>(name: string, read: (field: Field) => T) => optional(member(root, name), read);

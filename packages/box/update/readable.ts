@@ -12,11 +12,15 @@ import { type Running, releaseIdentity } from './running.ts';
 import { FOLDER } from './state.ts';
 
 /*
- * Which pool features the releases on this disk can read. A pool never goes back to what it was: with one feature too
- * many it is lost to the release in the other slot, which is where a rejection and a rollback go.
+ * Records which pool features the releases on this disk can read. A pool cannot be converted back: with one
+ * unknown feature, the release in the other slot cannot use it, and a rejection or a rollback goes to that
+ * slot.
  */
 
-/** The record: each release says at its boot what it can read, and a signed release.json when it is staged. */
+/**
+ * The record. Each release writes its features at its boot; those of a staged release come from its signed
+ * release.json.
+ */
 const READABLE = `${FOLDER}/readable.json`;
 const KEPT = 4;
 
@@ -38,7 +42,7 @@ function readRecord(box: Box): Record {
   }
 }
 
-/** Notes which pool features a release can read. Undefined: it does not say, so what was noted stays. */
+/** Records the pool features of a release. Undefined: unknown, so the old record stays. */
 export function noteReadable(box: Box, version: string, features: readonly string[] | undefined): void {
   if (features === undefined) return;
   const before = readRecord(box);
@@ -49,7 +53,10 @@ export function noteReadable(box: Box, version: string, features: readonly strin
   box.writeFile(READABLE, `${JSON.stringify({ releases }, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** Notes it of the release that runs. A full disk keeps no trial from its end: it is said, and that is all. */
+/**
+ * Records those of the running release. A full disk must not keep a trial from its end, so an error is only
+ * logged.
+ */
 export function noteRunning(box: Box): void {
   try {
     const { version } = releaseIdentity(box);
@@ -60,19 +67,19 @@ export function noteRunning(box: Box): void {
   }
 }
 
-/** The version in the slot that does not run, if it holds one. */
+/** The version in the other slot, if it has one. */
 export function otherVersion({ disk }: Pick<Running, 'disk'>): string | undefined {
   const { version } = disk.slots.find(({ running }) => !running) ?? {};
   return version !== undefined && isVersion(version) ? version : undefined;
 }
 
-/** Imported pools that a release cannot read, `POOL: feature, …`. Nothing, where nobody knows what it can. */
+/** Imported pools that a release cannot read: `POOL: feature, …`. None if its features are unknown. */
 export function unreadableBy(box: Box, version: string): string[] {
   const known = readRecord(box).find((each) => each.version === version);
   return known ? unreadable(featuresOfPools(box), known.features) : [];
 }
 
-/** What an owner should know of the features of his pools. `other`: the version in the other slot. */
+/** Faults of pool features, for the owner. `other`: the version in the other slot. */
 export function featureNotes(box: Box, other: string | undefined): string[] {
   const pools = featuresOfPools(box);
   if (pools.length === 0) return [];

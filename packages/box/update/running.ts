@@ -3,7 +3,7 @@ import { inspectDisk, runningUsr } from '../disk/inspect.ts';
 import type { DraisineDisk, RunningUsr } from '../disk/model.ts';
 import { type Box, BoxError } from '../io/box.ts';
 
-/** The release that runs, and where from. */
+/** The running release, and the disk that it runs from. */
 export interface Running {
   readonly image: string;
   readonly version: string;
@@ -11,7 +11,7 @@ export interface Running {
   readonly disk: DraisineDisk;
 }
 
-/** What os-release(5) says of the running release. */
+/** Fields of os-release(5) for the running release. */
 export function releaseIdentity(box: Box): { readonly image: string; readonly version: string } {
   const text = box.readText('/usr/lib/os-release');
   const value = (name: string) => new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? '';
@@ -24,13 +24,19 @@ export function releaseIdentity(box: Box): { readonly image: string; readonly ve
   return { image, version };
 }
 
-/** Throws for a live system: nothing of it is on a disk of its own. */
+/**
+ * Refuses a live system, which has no disk.
+ * @throws BoxError
+ */
 export function runningRelease(box: Box): Running {
   const identity = releaseIdentity(box);
   return { ...identity, disk: inspectDisk(box), usr: runningUsr(box) };
 }
 
-/** Before this no release can have been signed: midnight of the version's day, milliseconds since 1970. */
+/**
+ * No release can have been signed before this time: midnight of the version's day, in milliseconds since
+ * 1970.
+ */
 export function epochOf(version: string): number {
   const [year = 1970, day = 101] = version.split('.').map(Number);
   return Date.UTC(year, Math.floor(day / 100) - 1, day % 100);

@@ -13,7 +13,7 @@ import {
   time,
 } from '../io/fields.ts';
 
-/** The folder in which a box keeps what it knows of updates. */
+/** The folder for the state of updates. */
 export const FOLDER = '/var/lib/draisine/update';
 
 /** The file with the state of updates. */
@@ -24,11 +24,11 @@ const FORMAT = 1;
 export interface Staged {
   readonly version: string;
   readonly rootHash: string;
-  /** What ran when it was staged, and runs again when it is rejected. */
+  /** The release that ran when it was staged, and that runs again after a rejection. */
   readonly from: string;
   /** Milliseconds since 1970, as all times here. */
   readonly since: number;
-  /** Told to restart: no longer waits for a window. */
+  /** The owner asked for the restart, so it does not wait for a window. */
   readonly rebooting: boolean;
 }
 
@@ -37,7 +37,7 @@ export interface Rejected {
   readonly version: string;
   readonly reason: string;
   readonly since: number;
-  /** Folder with what was found. */
+  /** Folder with the evidence. */
   readonly evidence: string | undefined;
 }
 
@@ -46,35 +46,35 @@ export interface Hold {
   readonly name: string;
   readonly reason: string;
   readonly since: number;
-  /** Undefined: until it is released. */
+  /** Undefined: until the hold is released. */
   readonly until: number | undefined;
 }
 
-/** How the last check ended. */
+/** The result of the last check. */
 export interface LastCheck {
   readonly at: number;
   readonly result: 'done' | 'failed';
-  /** What was found, or what went wrong. */
+  /** The finding, or the error. */
   readonly text: string;
 }
 
-/** What the box knows of its updates besides what is on the disk. */
+/** The state of updates, besides the disk's own. */
 export interface State {
-  /** By `IMAGE/CHANNEL`: the highest serial that was taken, under the channel keys that signed it. */
+  /** By `IMAGE/CHANNEL`: the highest accepted serial, and the channel keys that signed it. */
   readonly serials: Readonly<Record<string, { readonly serial: number; readonly keys: string }>>;
-  /** The highest version that was ever committed: none before it is taken. Undefined: none was. */
+  /** The highest version that was ever committed: no older one is accepted. Undefined: none yet. */
   readonly floor: string | undefined;
-  /** The newest time that was in a signed file. */
+  /** The newest time in a signed file. */
   readonly signedTime: number;
   readonly staged: Staged | undefined;
   readonly rejected: readonly Rejected[];
   readonly holds: readonly Hold[];
   readonly lastCheck: LastCheck | undefined;
-  /** What the last trial came to, for people. */
+  /** The result of the last trial, as text. */
   readonly lastTrial: { readonly version: string; readonly at: number; readonly text: string } | undefined;
 }
 
-/** The state of a box that has never heard of a channel. */
+/** The state of a box that has never seen a channel. */
 export const NEW_STATE: State = {
   serials: {},
   floor: undefined,
@@ -94,7 +94,10 @@ function version(field: Field): string {
 
 const text = (field: Field) => string(field);
 
-/** Reads a state. Throws BoxError with the place of what is wrong. */
+/**
+ * Reads a state.
+ * @throws BoxError with the place of a fault
+ */
 export function parseState(content: string, where = STATE): State {
   const root = parseDocument(content, 'the state of updates', where);
   const format = integer(member(root, 'format'), 1);
@@ -141,7 +144,7 @@ export function parseState(content: string, where = STATE): State {
   };
 }
 
-/** Times as text, to the second. */
+/** Writes times as text, to the second. */
 export function formatState(state: State): string {
   const times = new Set(['signedTime', 'since', 'until', 'at']);
   const replace = (key: string, value: unknown) =>
@@ -149,7 +152,10 @@ export function formatState(state: State): string {
   return `${JSON.stringify({ format: FORMAT, ...state }, replace, 2)}\n`;
 }
 
-/** The state of the box. One that is damaged or of a later release is begun anew: what counts is on the disk. */
+/**
+ * The state of the box. A damaged one, or one of a later format, is replaced by a new one, because the disk
+ * has the important part.
+ */
 export function readState(box: Box): State {
   const content = readTextIfThere(box, STATE);
   if (content === undefined) return NEW_STATE;
@@ -162,7 +168,7 @@ export function readState(box: Box): State {
   }
 }
 
-/** Writes the state, so that it survives a power cut. */
+/** Writes the state, and flushes it to the disk. */
 function writeState(box: Box, state: State): void {
   box.makeFolder(FOLDER, 0o700);
   box.writeFile(STATE, formatState(state), { mode: 0o600 });

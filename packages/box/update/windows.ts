@@ -6,13 +6,13 @@ export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 /** A day of the week. */
 export type Day = (typeof DAYS)[number];
 
-/** When a box may restart, by the clock on its owner's wall. */
+/** A window in which a box may restart, by the owner's local time. */
 export interface UpdateWindow {
-  /** Days on which it begins; none: every day. */
+  /** Days on which it begins; empty: every day. */
   readonly days: readonly Day[];
-  /** When it begins: minutes after midnight. */
+  /** Begin, in minutes after midnight. */
   readonly from: number;
-  /** How long it is, in minutes of real time. */
+  /** Length, in minutes of real time. */
   readonly minutes: number;
 }
 
@@ -22,13 +22,15 @@ export interface Span {
   readonly to: number;
 }
 
-/** The window that is open at a time, or else the next one; undefined: there is none. `now`: milliseconds. */
+/**
+ * The window that is open at a time, or else the next one; undefined if there is none. `now`: milliseconds.
+ */
 export function currentOrNext(windows: readonly UpdateWindow[], zone: Zone, now: number): Span | undefined {
   const seconds = now / 1000;
   const today = Math.floor((seconds + zone(seconds)) / 86_400);
   const spans: Span[] = [];
   for (const { days, from, minutes } of windows) {
-    // A window of a week that began a week ago may still be open.
+    // A window of seven days that began a week ago may still be open.
     for (let day = today - Math.ceil(minutes / 1440) - 1; day <= today + 8; day++) {
       const weekday = DAYS[(((day + 4) % 7) + 7) % 7]!;
       if (days.length > 0 && !days.includes(weekday)) continue;

@@ -1,11 +1,11 @@
 import { BoxError } from '../io/box.ts';
 
-/** Seconds east of UTC at a time in seconds since 1970. */
+/** Offset from UTC in seconds, at a time in seconds since 1970. */
 export type Zone = (seconds: number) => number;
 
 /*
- * Time zones as the files of tzdata have them (RFC 8536): QuickJS has no Intl. Version 2 or later, whose footer says
- * by rule what follows the last transition.
+ * Time zones from the files of tzdata (RFC 8536), because QuickJS has no Intl. Version 2 or later; its footer
+ * has the rule for the time after the last transition.
  */
 
 interface Reader {
@@ -28,13 +28,13 @@ function readHeader(reader: Reader, name: string): Header {
   return { version, counts };
 }
 
-/** Bytes of the data of a header, with times of `width` bytes. */
+/** Bytes of the data after a header, with times of `width` bytes. */
 function dataSize({ counts }: Header, width: number): number {
   const [isUtc = 0, isStandard = 0, leaps = 0, times = 0, types = 0, characters = 0] = counts;
   return times * (width + 1) + types * 6 + characters + leaps * (width + 4) + isStandard + isUtc;
 }
 
-/** A zone out of the bytes of its file. `name`: for errors. */
+/** Parses the bytes of a zone's file. `name`: for errors. */
 export function parseZone(bytes: Uint8Array, name: string): Zone {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const reader: Reader = { view, at: 0 };
@@ -77,12 +77,14 @@ function clockSeconds(text: string): number {
   return text.startsWith('-') ? 0 - total : total;
 }
 
-/** A rule as the variable TZ has it (POSIX, "Other Environment Variables"; RFC 8536 section 3.3). */
+/**
+ * Parses a rule in the form of the variable TZ (POSIX, "Other Environment Variables"; RFC 8536 section 3.3).
+ */
 function parseRule(text: string, name: string): Zone {
   const [, standard, summer, begins, beginsAt = '2', ends, endsAt = '2'] = RULE.exec(text) ?? [];
   if (standard === undefined)
     throw new BoxError(`a time zone rule that is not understood: ${text}`, { where: name });
-  // POSIX counts west of Greenwich.
+  // POSIX offsets are positive west of Greenwich.
   const usual = 0 - clockSeconds(standard);
   if (begins === undefined || ends === undefined) return () => usual;
   const saving = summer === undefined ? usual + 3600 : 0 - clockSeconds(summer);
@@ -95,7 +97,7 @@ function parseRule(text: string, name: string): Zone {
   };
 }
 
-/** The day of a rule as if in UTC, in seconds since 1970. */
+/** The day of a rule in seconds since 1970, as if in UTC. */
 function ruleDay(rule: string, year: number): number {
   const DAY = 86_400;
   const january = Date.UTC(year, 0, 1) / 1000;
@@ -114,8 +116,9 @@ function ruleDay(rule: string, year: number): number {
 }
 
 /**
- * The moment at which a clock on the wall of a zone shows a time, `wall` being that time as if in UTC, in seconds. One
- * that is skipped when summer begins is taken as far behind the jump; of one that comes twice the first.
+ * The moment at which clocks in a zone show a time. `wall`: that time in seconds, as if in UTC.
+ * A time that is skipped when summer begins is moved behind the jump. Of a time that occurs twice, the first
+ * counts.
  */
 export function momentOf(zone: Zone, wall: number): number {
   const before = zone(wall - 86_400);

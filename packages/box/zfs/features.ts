@@ -1,21 +1,21 @@
 import { type Box, mustRun } from '../io/box.ts';
 import { hasZfs, importedPools } from './pools.ts';
 
-/** The features of a pool (zpool-features(7)), and which of them its owner wants it to have at most. */
+/** The features of a pool (zpool-features(7)), and the limit that its owner sets. */
 export interface PoolFeatures {
   readonly name: string;
   /** `off`, `legacy`, or names of lists, separated by commas (zpoolprops(7)). */
   readonly compatibility: string;
-  /** In use: a release that does not know one of them cannot import the pool for writing. */
+  /** Active features: a release that does not know one of them cannot import the pool for writing. */
   readonly active: readonly string[];
-  /** May come into use at any moment. */
+  /** Enabled features, which may become active at any time. */
   readonly enabled: readonly string[];
 }
 
-/** What is in the image of OpenZFS's own lists, and where a machine's owner puts his (zpool-features(7)). */
+/** Folders of feature lists: OpenZFS's own in the image, and those of the owner (zpool-features(7)). */
 const LISTS = ['/etc/zfs/compatibility.d', '/usr/share/zfs/compatibility.d'];
 
-/** Names of features in a list: one a line, or several with commas or blanks between them; `#` begins a comment. */
+/** Names of features in a list: one a line, or several with commas or spaces; `#` begins a comment. */
 export function parseList(text: string): string[] {
   return text
     .split('\n')
@@ -23,7 +23,10 @@ export function parseList(text: string): string[] {
     .filter((name) => name !== '');
 }
 
-/** The features that the running release can read: those of the newest list, which is that of its OpenZFS. Undefined: there is no list. */
+/**
+ * Features that the running release can read: those of the newest list of its OpenZFS. Undefined if there is
+ * no list.
+ */
 export function readableFeatures(box: Box): readonly string[] | undefined {
   const folder = LISTS.at(-1)!;
   if (box.stat(folder) === undefined) return undefined;
@@ -55,7 +58,7 @@ export function featuresOfPools(box: Box): PoolFeatures[] {
   });
 }
 
-/** Active features that are not among those that a release can read, `POOL: feature, …` for each pool that has some. */
+/** Active features that a release cannot read: `POOL: feature, …` for each such pool. */
 export function unreadable(pools: readonly PoolFeatures[], readable: readonly string[]): string[] {
   return pools.flatMap(({ name, active }) => {
     const unknown = active.filter((feature) => !readable.includes(feature));
@@ -63,12 +66,12 @@ export function unreadable(pools: readonly PoolFeatures[], readable: readonly st
   });
 }
 
-/** The same of the pools that are imported now. */
+/** The same for the pools that are imported now. */
 export function unreadableFeatures(box: Box, readable: readonly string[]): string[] {
   return unreadable(featuresOfPools(box), readable);
 }
 
-/** Features that a pool has although none of its compatibility lists allows them: somebody has upgraded it beyond. */
+/** Features of a pool that none of its compatibility lists allows: somebody has upgraded it too far. */
 export function beyondCompatibility(box: Box, pool: PoolFeatures): readonly string[] {
   const { compatibility, active, enabled } = pool;
   if (compatibility === 'off') return [];
@@ -76,7 +79,7 @@ export function beyondCompatibility(box: Box, pool: PoolFeatures): readonly stri
   return [...active, ...enabled].filter((feature) => lists.some((list) => list && !list.includes(feature)));
 }
 
-/** Undefined: nobody knows the list, so it says nothing. */
+/** Undefined: the list is unknown, so it limits nothing. */
 function listOf(box: Box, name: string): readonly string[] | undefined {
   const path = LISTS.map((folder) => `${folder}/${name}`).find((each) => box.stat(each)?.type === 'file');
   return path === undefined ? undefined : parseList(box.readText(path));

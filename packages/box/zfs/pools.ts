@@ -10,21 +10,21 @@ export interface Vdev {
   readonly errors: number;
 }
 
-/** The last scrub or resilver, or the one that runs. */
+/** The last scrub or resilver, or the running one. */
 export interface Scan {
   readonly kind: 'scrub' | 'resilver';
-  /** Milliseconds since 1970; undefined: it has not ended. */
+  /** Milliseconds since 1970; undefined if it has not ended. */
   readonly end: number | undefined;
-  /** That it could not repair. */
+  /** Number of errors that it could not repair. */
   readonly errors: number;
 }
 
-/** A pool, as zpool-status(8) shows it. */
+/** A pool, as in zpool-status(8). */
 export interface Pool {
   readonly name: string;
   readonly state: string;
   readonly vdevs: readonly Vdev[];
-  /** Undefined: there was none yet. */
+  /** Undefined if there was none yet. */
   readonly scan?: Scan | undefined;
 }
 
@@ -56,7 +56,7 @@ function scanOf(raw: RawScan | undefined): Scan | undefined {
 
 const GROUPS = ['vdevs', 'dedup', 'special', 'logs', 'l2cache', 'spares'] as const;
 
-/** Whether the module is there at all: asking for pools would load it. */
+/** Whether the zfs module is loaded: a question for pools would load it. */
 export function hasZfs(box: Box): boolean {
   return box.stat('/proc/spl/kstat/zfs') !== undefined;
 }
@@ -75,7 +75,7 @@ function flatten(vdevs: Readonly<Record<string, RawVdev>> | undefined): Vdev[] {
   });
 }
 
-/** Out of `zpool status --json` (zpool-status(8)). */
+/** Parses `zpool status --json` (zpool-status(8)). */
 export function parsePools(text: string): Pool[] {
   const { pools } = JSON.parse(text) as {
     pools?: Record<
@@ -92,7 +92,7 @@ export function parsePools(text: string): Pool[] {
   }));
 }
 
-/** The pools that are imported. */
+/** The imported pools. */
 export function importedPools(box: Box): Pool[] {
   if (!hasZfs(box)) return [];
   return parsePools(
@@ -102,7 +102,7 @@ export function importedPools(box: Box): Pool[] {
   );
 }
 
-/** What of a pool is worse than before, in sentences. What was broken before does not count. */
+/** Parts of a pool that got worse, as sentences. Faults of before do not count. */
 export function poolLosses(before: Pool, now: Pool | undefined): string[] {
   if (!now) return [`pool ${before.name} is not imported`];
   const losses: string[] = [];
@@ -120,10 +120,10 @@ export function poolLosses(before: Pool, now: Pool | undefined): string[] {
   return losses;
 }
 
-/** Disks may be slow to turn up: seconds. */
+/** Seconds to wait for disks, which may be slow to appear. */
 const PATIENCE = 60;
 
-/** Folders in which the disks of a pool are, by the paths that it had. */
+/** Folders of a pool's disks, by its former paths. */
 function foldersOf({ vdevs }: Pool): string[] {
   return [...new Set(vdevs.flatMap(({ name }) => (name.startsWith('/dev/') ? [folderOf(name)] : [])))];
 }
@@ -138,8 +138,8 @@ function waitForDisks(box: Box, before: readonly Pool[]): void {
 }
 
 /**
- * Reads pools before anything is written to them: each is imported read-only and without its file systems, compared
- * with what it was, and exported again. What is wrong, in sentences; nothing was written to a pool then.
+ * Reads pools before anything is written to them: each is imported read-only without its file systems,
+ * compared with its former state, and exported. Returns the faults, as sentences.
  */
 export function readFirst(box: Box, before: readonly Pool[]): string[] {
   waitForDisks(box, before);
