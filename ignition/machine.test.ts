@@ -95,7 +95,7 @@ test('a dataset is mounted where its pool or parent says', () => {
   );
 });
 
-test('an app user that cannot read or write what it is given is an error', () => {
+test('a container user that cannot read or write its dataset is an error', () => {
   const give = (owner: object, readOnly: boolean) => () =>
     machine({
       pools: POOLS,
@@ -122,7 +122,7 @@ test('two services on one port are an error', () => {
   );
 });
 
-test('what the types cannot stop is stopped at run time', () => {
+test('mistakes that types cannot find are found at run time', () => {
   assert.throws(
     () => machine({ datasets: { 'gone/a': {} as never } }),
     /the pool of dataset gone\/a is not declared/,

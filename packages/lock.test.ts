@@ -6,7 +6,7 @@ import { lockedSet, readLock } from '../build/debian/lock.ts';
 import { LOCK_PATH } from '../build/debian/lock-path.ts';
 import { sets } from './sets/index.ts';
 
-test('the committed lock is what the package sets ask for', async () => {
+test('the committed lock matches the package sets', async () => {
   assert.deepEqual(checkAgainst(await readLock(LOCK_PATH), sets, await readFile(LOCK_PATH, 'utf8')), []);
 });
 

@@ -15,7 +15,7 @@ setQuiet(true);
 const folder = mkdtempSync(join(tmpdir(), 'draisine-reports-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-test('a report goes where it can be written, else it is bad input and nothing is left behind', async () => {
+test('a report that cannot be written is bad input and leaves no file behind', async () => {
   const path = join(folder, 'page.html');
   await writeReport(path, 'page');
   assert.equal(readFileSync(path, 'utf8'), 'page');
@@ -88,7 +88,7 @@ test('keys: a folder that cannot be used, or holds something else, is bad input'
   await assert.rejects(keysShow({}), { exitCode: 2, message: /not a certificate/ });
 });
 
-test('flash: what is no disk, and what is no image, is refused before anything is built or written', async () => {
+test('flash: a target that is not a disk, and a source that is not an image, are refused before any build or write', async () => {
   const path = join(folder, 'medium');
   writeFileSync(path, 'old');
   await assert.rejects(flash('n100', path, { yes: true }), { exitCode: 2, message: /is a regular file/ });

@@ -265,7 +265,7 @@ test('diff: words of the kernel command line, by profile', async () => {
   assert.deepEqual(older.unknown, ['n100 1: its manifest does not name the kernel command line']);
 });
 
-test('diff: the same is nothing; what cannot be compared is said', async () => {
+test('diff: equal images have no differences; parts that cannot be compared are listed', async () => {
   const same = manifest('1', [], []);
   const report = await diffReport(side(same, [file('usr/a', 'a')]), side(same, [file('usr/a', 'a')]));
   assert.equal(formatDiff(report), 'n100 1 → n100 1\n\n/usr is the same\nnothing changed\n');

@@ -44,7 +44,7 @@ const facts: PathContext = {
   set: undefined,
 };
 
-test('a file of a package is told with the chain of the package', () => {
+test('the answer for a package’s file has the chain of the package', () => {
   const why = explainPath('/usr/lib/x86_64-linux-gnu/libc.so.6', facts);
   assert.equal(why.origin, 'deb:libc6');
   assert.deepEqual(
@@ -66,7 +66,7 @@ test('paths are those of the running system: merged /usr, /etc over its defaults
   assert.match(config.lines[0] ?? '', /packages\/overlays\/system\/etc\/ssh\/sshd_config/);
 });
 
-test('what no package brought names its maker', () => {
+test('the answer for any other file names its maker', () => {
   assert.match(explainPath('/etc/passwd', facts).lines[0] ?? '', /fix-up accounts/);
   assert.match(explainPath('/usr/lib/modules/6/extra/zfs.ko', facts).lines[0] ?? '', /recipe zfs/);
   assert.match(explainPath('/usr', facts).lines[0] ?? '', /implied by its contents, as \/usr\/bin\/dash/);
@@ -75,7 +75,7 @@ test('what no package brought names its maker', () => {
   assert.equal(gone.package, undefined);
 });
 
-test('what a trim took is told with its reason; exceptions, and what is there, are not trimmed', () => {
+test('the answer for a trimmed file has the trim’s reason; exceptions and existing files are not trimmed', () => {
   const doc = explainPath('/usr/share/doc/dash/copyright', facts);
   assert.deepEqual([doc.included, doc.trimmed], [false, 'read elsewhere']);
   assert.equal(explainPath('/etc/cron.d/job', facts).trimmed, 'no cron here');
@@ -95,7 +95,7 @@ test('an unknown path is bad input with advice', () => {
   fails('/', /made on the machine/);
 });
 
-test('the command answers from a manifest’s folder, and says what is missing there', async (t) => {
+test('the command answers from the folder of a manifest, and names missing files', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'draisine-why-'));
   t.after(() => rm(folder, { recursive: true }));
   const lock = sha256(await readFile(LOCK_PATH));

@@ -14,7 +14,7 @@ test('stanzas: names fold, continuation lines join, comments and blank lines par
   );
 });
 
-test('stanzas: faults are told with their line', () => {
+test('stanzas: faults are reported with their line', () => {
   const fault = (text: string) => {
     try {
       parseStanzas(text, 'file');

@@ -45,7 +45,7 @@ test('downloads, checks, and leaves nothing else behind', async (t) => {
   assert.equal(seen.at(-1), content.length);
 });
 
-test('goes on where a killed download stopped', async (t) => {
+test('resumes where a killed download stopped', async (t) => {
   const { cache, good, out } = await setUp(t);
   await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] }); // makes the folder
   await writeFile(join(cache, 'downloads', `${file.sha256}.part-999999999-abcd`), content.subarray(0, 1000));
@@ -111,7 +111,7 @@ test('a busy server is asked again, but not for ever', async (t) => {
   assert.match(error.where ?? '', /HTTP 503/);
 });
 
-test('what cannot be the file is refused before it is read, and the part is kept', async (t) => {
+test('an answer that cannot be the file is refused before it is read, and the part is kept', async (t) => {
   const { cache, good, out } = await setUp(t);
   const headers: Record<string, string>[] = [
     { 'content-type': 'text/html; charset=utf-8' },
@@ -170,7 +170,7 @@ test('a server without ranges is read from the start', async (t) => {
   assert.deepEqual(await readFile(out), content);
 });
 
-test('what is tampered with, too short or too long is never delivered; the next mirror is asked', async (t) => {
+test('a manipulated, short or long file is never delivered; the next mirror is asked', async (t) => {
   const { cache, good, other, out } = await setUp(t);
   const wrong = Buffer.from(content);
   wrong[7]! ^= 1;
@@ -198,7 +198,7 @@ test('404 everywhere: one error with the package, every URL, and lock --update',
   assert.match(error.hint ?? '', /lock --update/);
 });
 
-test('without a network the error says what is missing', async (t) => {
+test('without a network the error names the missing file', async (t) => {
   const { out } = await setUp(t);
   const error = await failureOf(fetchDeb(file, out, { mirrors: ['http://127.0.0.1:9/debian'] }));
   assert.match(error.message, /pkg_1\.0-1_amd64\.deb, which is not in the store/);

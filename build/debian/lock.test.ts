@@ -88,7 +88,7 @@ const lock: Lock = {
 const text = formatLock(lock);
 const parse = (source: string) => parseLock(source, 'packages/lock.json', 'fix it');
 
-test('what is written reads back the same, and writes the same again', () => {
+test('a written lock reads back the same, and is written the same again', () => {
   assert.deepEqual(parse(text), lock);
   assert.equal(formatLock(parse(text)), text);
   assert.deepEqual(JSON.parse(text).format, 1);
@@ -126,7 +126,7 @@ test('readLock: no file, no JSON', async (t) => {
   assert.equal(await readFile(path, 'utf8'), formatLock(await readLock(path)));
 });
 
-test('every kind of damage is told with its JSON path', () => {
+test('every kind of damage is reported with its JSON path', () => {
   const damages: [string | RegExp, string, RegExp][] = [
     ['"format": 1', '"format": 2', /\$\.format: .*format 1, not 2/],
     [hex('1'), hex('1').slice(1), /\$\.indexes\[0\]\.inRelease/],
@@ -169,7 +169,7 @@ test('lockDate is the newest index, lockedSet knows its sets', () => {
   assert.throws(() => lockedSet(lock, 'third'), /no package set third/);
 });
 
-test('the definition digest sees what matters: not order, not reasons', () => {
+test('the definition digest ignores order and reasons', () => {
   const digest = definitionDigest(first);
   assert.equal(definitionDigest({ ...first, include: ['tool', 'app', 'app'] }), digest);
   assert.equal(definitionDigest({ ...first, drop: [{ package: 'debconf', reason: 'other words' }] }), digest);
@@ -209,7 +209,7 @@ test('a date that no calendar has is damage', () => {
   }
 });
 
-test('diff lists what came, went and changed', () => {
+test('diff lists new, removed and changed packages', () => {
   const changed = parse(text.replaceAll('"version":"3"', '"version":"4"').replaceAll('_3_', '_4_'));
   assert.deepEqual(compareLocks(lock, changed), [
     { set: 'first', added: [], removed: [], changed: [{ name: 'tool', from: '3', to: '4' }] },

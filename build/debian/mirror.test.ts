@@ -27,7 +27,7 @@ test('flags come first, then the environment, then APT', async (t) => {
   assert.deepEqual(await mirrorBases({ environment: {}, aptDir: dir }), ['http://apt.example/debian']);
 });
 
-test('sources that cannot be read are told as what they are', async (t) => {
+test('unreadable APT sources are reported with their reason', async (t) => {
   const dir = await aptDir(t, {});
   await mkdir(join(dir, 'sources.list.d', 'debian.sources'));
   await assert.rejects(mirrorBases({ environment: {}, aptDir: dir }), {
@@ -86,7 +86,7 @@ test('no mirror at all is one clear error', async (t) => {
   }
 });
 
-test('what is not a web address is bad usage', async () => {
+test('an address that is not http or https is bad usage', async () => {
   for (const url of ['mirror.example/debian', 'ftp://mirror.example/debian', '/srv/debian', '']) {
     await assert.rejects(
       mirrorBases({ flags: [url] }),

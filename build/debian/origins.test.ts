@@ -57,7 +57,7 @@ test('a package that left the mirror comes from the snapshot service, at the dat
   assert.deepEqual(snapshots.requests, [path]);
 });
 
-test('then from the remote store, by digest; what is served there is checked as well', async (t) => {
+test('then from the remote store, by digest; its answer is checked as well', async (t) => {
   const out = join(await temporaryCache(t), 'out');
   const [mirror, remote] = [await startMirror(t), await startMirror(t)];
   environment(t, { DRAISINE_MIRROR: `${mirror.url}/debian`, DRAISINE_REMOTE: `${remote.url}/store` });
@@ -69,7 +69,7 @@ test('then from the remote store, by digest; what is served there is checked as 
   assert.deepEqual(await readFile(out), content);
 });
 
-test('nowhere: the error says which places would have it', async (t) => {
+test('nowhere: the error names the places that would have it', async (t) => {
   const out = join(await temporaryCache(t), 'out');
   const mirror = await startMirror(t);
   environment(t, { DRAISINE_MIRROR: `${mirror.url}/debian` });

@@ -19,7 +19,7 @@ const text = packagesText({
   three: { Priority: 'strange' },
 });
 
-test('keeps what resolving wants, unfolded', () => {
+test('keeps the fields for resolving, unfolded', () => {
   const index = readPackages(text, 'test');
   const [one] = index.lookup('one');
   assert.deepEqual(
@@ -53,7 +53,7 @@ test('an empty index is one', () => {
   assert.deepEqual(index.providers('x'), []);
 });
 
-test('a stanza without what is needed is told by name', () => {
+test('a stanza without a required field is reported by name', () => {
   for (const field of ['Version', 'Size', 'SHA256', 'Filename', 'Architecture']) {
     const broken = packagesText({ one: { [field]: '' } });
     assert.throws(

@@ -21,7 +21,7 @@ async function refused(text: string | Promise<string>, pattern: RegExp, more: ob
   });
 }
 
-test('accepts what is signed, and reads its sums', async () => {
+test('accepts a signed file, and reads its sums', async () => {
   const files = { 'main/binary-amd64/Packages': Buffer.from('hello') };
   const text = releaseText({ suite: 'trixie', files, validUntil: 'Sat, 17 Jan 2026 10:00:00 UTC' });
   const release = await verifyRelease(await clearSign(text, key), checks());
@@ -44,7 +44,7 @@ test('refuses a changed text, another key, no signature, no message', async () =
   await refused(signed, /no valid signature/, { keys: [] });
 });
 
-test('reads only what is inside the signature', async () => {
+test('reads only the signed text', async () => {
   const signed = await clearSign(releaseText({ suite: 'trixie' }), key);
   const around = `Codename: evil\n\n${signed}\nCodename: evil\n`;
   const release = await verifyRelease(around, checks()).catch((error: unknown) => {
@@ -73,7 +73,7 @@ test('refuses dates in the future, expired ones, and going back', async () => {
   await refused(text, /older than the one in the lock/, { notBefore: same + 1 });
 });
 
-test('refuses a Release without a date or sums, or with a date nobody can read', async () => {
+test('refuses a Release without a date or sums, or with an unreadable date', async () => {
   await refused(clearSign('Codename: trixie\nDate: yesterday\n', key), /cannot read date/i, {});
   await refused(clearSign('Codename: trixie\n', key), /no Date/);
   await refused(clearSign('Codename: trixie\nDate: Sat, 10 Jan 2026 10:00:00 UTC\n', key), /no SHA256/);

@@ -105,7 +105,7 @@ test('the order of include does not matter, nor do repetitions', () => {
   assert.deepEqual(names(stanzas, ['b', 'c', 'a']), expected);
 });
 
-test('roots as given: what the first brings satisfies the second', () => {
+test('roots in the given order: packages of the first satisfy the second', () => {
   const universe = testUniverse({
     trixie: { a: { Depends: 'x' }, b: { Depends: 'y' }, x: {}, y: { Provides: 'x' } },
   });
@@ -145,7 +145,7 @@ test('a suite on request does not leak into what the others satisfy', () => {
   assert.match(failure(() => versions(bySuite, ['a/trixie-backports', 'e'])).message, /e 1 Depends: d/);
 });
 
-test('a pin holds a version, and what contradicts it is an error', () => {
+test('a pin holds a version, and a contradiction to it is an error', () => {
   const bySuite = { trixie: { 'a 1': {} }, 'trixie-security': { 'a 1.1': {}, b: { Depends: 'a (= 1.1)' } } };
   assert.deepEqual(versions(bySuite, ['a'], new Map([['a', '1']])), ['a 1']);
   assert.throws(() => versions(bySuite, ['b'], new Map([['a', '1']])), Failure);

@@ -85,7 +85,7 @@ test('a policy with a merge conflict, or cut short, names the line', () => {
 });
 
 describe('parsePolicy', () => {
-  test('takes what is right', () =>
+  test('accepts a correct policy', () =>
     assert.deepEqual(parsePolicy(JSON.parse(JSON.stringify(policy)), 'p'), policy));
 
   const [good] = policy;
@@ -105,7 +105,7 @@ describe('parsePolicy', () => {
   for (const [name, value, what] of wrong) {
     test(`refuses ${name}`, () => assert.throws(() => parsePolicy(value, 'p'), what));
   }
-  test('says where', () => {
+  test('names the place of the fault', () => {
     assert.throws(
       () => parsePolicy([good, { ...good, script: 'x' }], 'p.json'),
       (error) => error instanceof Failure && error.where === 'p.json: $[1].script',

@@ -55,7 +55,7 @@ for (const lazily of [false, true]) {
   });
 }
 
-test('prefers what the walk prefers', () => {
+test('prefers the choice of the walk', () => {
   const { model } = run(
     [
       [1, 2],

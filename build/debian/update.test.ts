@@ -123,7 +123,7 @@ test('warm: nothing but InRelease is asked for; a damaged cache is made anew', a
   assert.equal(formatLock(await update([mirror])), cold);
 });
 
-test('an index that is not what InRelease says is refused, and the next mirror asked', async (t) => {
+test('an index with another digest than in InRelease is refused, and the next mirror is asked', async (t) => {
   await temporaryCache(t);
   const [bad, good] = [await archive(t), await archive(t)];
   const path = '/debian/dists/trixie/main/binary-amd64/Packages.xz';
@@ -159,7 +159,7 @@ test('a mirror that is behind, foreign or absent is passed over; if all are, eac
     assert.match(error.where ?? '', part);
 });
 
-test('never goes back in time behind the lock', async (t) => {
+test('never takes an index that is older than the lock’s', async (t) => {
   await temporaryCache(t);
   const old = await update([await archive(t)]);
   const replay = await startMirror(t);
@@ -183,7 +183,7 @@ test('updates single packages only, holds the others', async (t) => {
   assert.deepEqual(versions(await update([mirror], { old, only: ['lib'] })), ['app 1.0', 'lib 1.1']);
 });
 
-test('a package new to a set comes in, with what it needs; what was there stays', async (t) => {
+test('a new package of a set comes in with its dependencies; the other packages stay', async (t) => {
   await temporaryCache(t);
   const old = await update([await archive(t)]);
   const mirror = await archive(t);
@@ -202,7 +202,7 @@ test('a package new to a set comes in, with what it needs; what was there stays'
   assert.match((await failureOf(update([mirror], { old, only: ['extrq'] }))).hint ?? '', /extra/);
 });
 
-test('when what is held stands in the way, exactly that is named', async (t) => {
+test('if held packages make an update impossible, exactly these are named', async (t) => {
   await temporaryCache(t);
   const old = await update([await archive(t)]);
   const mirror = await archive(t);
@@ -216,7 +216,7 @@ test('when what is held stands in the way, exactly that is named', async (t) => 
   assert.deepEqual(versions(lock), ['app 1.0', 'extra 2', 'lib 1.1']);
 });
 
-test('what cannot be held is told, with the command that updates it too', async (t) => {
+test('a package that cannot be held is named, with the command that updates it too', async (t) => {
   await temporaryCache(t);
   const old = await update([await archive(t)]);
   const moved = await archive(t, { main: { 'app 1.1': { Depends: 'lib' }, 'lib 1.2': {} } });
@@ -330,7 +330,7 @@ test('security fixes only: they move to the security archive’s version, all ot
   assert.equal((await failureOf(update([later], { securityOnly: true }, wanted))).exitCode, 2);
 });
 
-test('a security fix that needs what the lock holds back is told', async (t) => {
+test('a security fix that needs a held package is reported', async (t) => {
   await temporaryCache(t);
   const old = await update([await archive(t)]);
   const mirror = await archive(t);

@@ -39,7 +39,7 @@ test('orders versions as Policy 5.6.12 says', () => {
   }
 });
 
-test('what is written differently may be equal', () => {
+test('versions with different spellings may be equal', () => {
   assert.equal(compareVersions('1.0', '0:1.0-0'), 0);
   assert.equal(compareVersions('1.01', '1.1'), 0);
   assert.equal(compareVersions('1.00000000000000000000000000000000001', '1.1'), 0);
@@ -96,7 +96,7 @@ test('relations agree with the order', () => {
   );
 });
 
-test('knows what cannot be a version', () => {
+test('recognizes texts that cannot be versions', () => {
   for (const good of ['1', '1:2.3-4', '20250101', '1.0~rc1+ds-1.1']) assert.ok(isVersion(good), good);
   for (const bad of ['', '~', 'a b', '1.0)', '1,0', '1/2']) assert.ok(!isVersion(bad), bad);
 });

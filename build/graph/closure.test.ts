@@ -32,7 +32,7 @@ async function checkout(
   return { root, open: () => openSources(root) };
 }
 
-test('a module, what it imports, names by URL and gets from npm; types and folders count for nothing', async (t) => {
+test('the closure of a module: its imports, its URLs and its npm packages, without types and folders', async (t) => {
   const { open } = await checkout(t, {
     'a/main.ts':
       "import './more.ts'; import type { T } from './types.ts'; import 'yaml'; import { x } from '@a/b/deep';\n" +
@@ -56,7 +56,7 @@ test('a module, what it imports, names by URL and gets from npm; types and folde
   assert.deepEqual(found.unknown, []);
 });
 
-test('an import that is only known when it runs: what it may load is told, or nobody knows', async (t) => {
+test('an import with a computed name: the modules that it may load are listed, or unknown', async (t) => {
   const { open } = await checkout(t, {
     'main.ts': `\nawait import(name); await import(\`./modules/\${name}.ts\`);`,
     'modules/one.ts': "import '../deep.ts';",
@@ -103,7 +103,7 @@ test('files below a folder: none of npm, git or builds; a link is one, and its t
   assert.deepEqual(sources.filesBelow('none'), []);
 });
 
-test('a module that imports what is not there is told by name', async (t) => {
+test('a module with a missing import is named', async (t) => {
   const { open } = await checkout(t, { 'main.ts': "import './gone.ts';" });
   assert.throws(() => open().closure(['main.ts']), { message: /imports .*gone\.ts, which does not exist/ });
 });

@@ -12,7 +12,7 @@ import { stampOf } from './stamp.ts';
 import { recipe, type Target } from './target.ts';
 import { buildText, namesRun, neverAborted, reopen, temporaryFolder, temporaryStore } from './testing.ts';
 
-test('changed code of the recipe, or of what it imports, runs it again', async (t) => {
+test('a recipe runs again if its code or that of its imports has changed', async (t) => {
   const store = await temporaryStore(t);
   const root = await temporaryFolder(t);
   const target = pathToFileURL(join(import.meta.dirname, 'target.ts')).href;
@@ -74,7 +74,7 @@ test('npm packages count by version and integrity, data files and workers by con
   assert.deepEqual(names, ['d.json', 'main.ts', 'npm:tar-stream@N', 'npm:yaml@N', 'w.ts']);
 });
 
-test('what cannot be followed is an error that says where', async (t) => {
+test('an import that cannot be followed is an error with its place', async (t) => {
   await assert.rejects(codeOfText(t, { 'main.ts': '\n\nawait import(name);' }), {
     where: 'main.ts:3',
     exitCode: 2,

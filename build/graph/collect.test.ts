@@ -54,7 +54,7 @@ test('nothing is removed while another process holds the store', async (t) => {
   await wipeStore(store);
 });
 
-test('garbage: what was not used for long goes, with the blobs that nothing else names', async (t) => {
+test('garbage: records that were not used for long are removed, with blobs that no other record names', async (t) => {
   const store = await temporaryStore(t);
   const old = honest('old', { of: download('d', { text: 'old' }) });
   const fresh = honest('fresh', { of: download('d', { text: 'fresh' }) });
@@ -93,7 +93,7 @@ test('using a record keeps it', async (t) => {
   assert.deepEqual(await namesRun(top, store), []);
 });
 
-test('wiping the store leaves what is not of it', async (t) => {
+test('wiping the store leaves files that are not its own', async (t) => {
   const store = await temporaryStore(t);
   await buildText(download('d', { text: 'x' }), store);
   for (const mine of ['mine', 'tmp/mine']) await writeFile(join(store.root, mine), 'mine');

@@ -120,7 +120,7 @@ test('changed code is explained by the modules, new and gone inputs by their nam
   assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('1', before, ['x']), 'other'), ['other']);
 });
 
-test('-n names what would run and what may, and changes nothing', async (t) => {
+test('-n names the targets that would run and those that may run, and changes nothing', async (t) => {
   const store = await temporaryStore(t);
   const graph = (text: string) => copy('top', { of: constant('middle', { of: write('a', { text }) }) });
   assert.deepEqual(await planOf(graph('one'), store), [
@@ -147,7 +147,7 @@ test('-n names what would run and what may, and changes nothing', async (t) => {
   ); // prettier-ignore
 });
 
-test('-n follows missing outputs down to what is needed to make them again', async (t) => {
+test('-n follows missing outputs down to the targets that make them again', async (t) => {
   const store = await temporaryStore(t);
   const a = write('a', { text: 'deep' });
   const b = copy('b', { of: a });

@@ -19,7 +19,7 @@ const slow = recipe<{ text: string }>({
   },
 });
 
-test('a target that was made here is told to take as long again, another what the table says', async (t) => {
+test('the forecast takes the last duration of a target, or else the one in the table', async (t) => {
   const store = await temporaryStore(t);
   const planned = async (text: string): Promise<readonly Forecast[]> =>
     forecast(store, await planBuild([slow('kernel-x', { text })], { store: reopen(store) }));
@@ -46,7 +46,7 @@ test('of the targets of a kernel, only its compilation takes long', () => {
   );
 });
 
-test('in words: what is long by name, the rest together, and the whole', () => {
+test('as text: long targets by name, the others together, and the sum', () => {
   const target = (name: string, ms: number, certain = true): Forecast => ({ name, ms, certain, reasons: [] });
   assert.equal(describeForecast([]), undefined);
   assert.equal(describeForecast([target('n100:usr', 9000)]), '1 target 9 s');

@@ -7,7 +7,7 @@ import { type Input, type Inputs, recipe, type Target, type Value } from './targ
 const any = recipe<Inputs>({ from: import.meta.url, kind: 'file', run: async () => {} });
 const other = recipe<Inputs>({ from: import.meta.url, kind: 'file', run: async () => {} });
 
-test('what is needed comes before what needs it, each once', () => {
+test('each target comes once, after its inputs', () => {
   const a = any('a', {});
   const b = any('b', { a });
   const top = any('top', { all: [b, a], b, n: 1 });

@@ -43,7 +43,7 @@ const text = recipe<{ text: string }>({
   run: ({ inputs, out }) => writeFile(out, inputs.text),
 });
 
-test('what runs in the sandbox decides, and nothing else', async (t) => {
+test('only the content of the sandbox is part of the key', async (t) => {
   const store = await temporaryStore(t);
   const root = await temporaryFolder(t);
   const script = (name: string, body: string) => {
@@ -98,7 +98,7 @@ test('what runs in the sandbox decides, and nothing else', async (t) => {
   );
 });
 
-test('what is kept is found again by targets that share it', async (t) => {
+test('targets that share a workspace find its content again', async (t) => {
   const store = await temporaryStore(t);
   const root = await temporaryFolder(t);
   writeFileSync(join(root, 'build.sh'), 'echo "$1" >>"$BUILD/diary"; cp "$BUILD/diary" "$OUT/result"');

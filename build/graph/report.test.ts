@@ -7,7 +7,7 @@ test('a duration is never rounded up to sixty seconds', () => {
   assert.deepEqual(shown, ['0.0 s', '59.9 s', '1 min 0 s', '1 min 0 s', '2 min 0 s', '23 min 0 s']);
 });
 
-test('a log is reminded of what takes longer than a minute', () => {
+test('a log gets a reminder of targets that run for more than a minute', () => {
   const running = new Map([
     ['kernel', { since: 0, share: 0.349 }],
     ['zfs', { since: 30_000 }],

@@ -82,7 +82,7 @@ const useFolder = recipe<{ tools: Target; salt: number }>({
     writeFile(out, `${await readFile(join(inputs.tools.path, 'bin/tool'), 'utf8')} ${inputs.salt}`),
 });
 
-test('builds what is needed, then nothing', async (t) => {
+test('builds the needed targets, then none', async (t) => {
   const store = await temporaryStore(t);
   const top = lengths('top', { of: [text('a', { text: 'hello' }), text('b', { text: 'you' })] });
   assert.deepEqual((await namesRun(top, store)).sort(), ['a', 'b', 'top']);
@@ -113,7 +113,7 @@ const lower = recipe<{ of: Target }>({
   run: async ({ inputs, out }) => writeFile(out, (await readFile(inputs.of.path, 'utf8')).toLowerCase()),
 });
 
-test('records suffice: a blob that nobody needs is not made again, a needed one is', async (t) => {
+test('a missing blob is made again only if a target needs it', async (t) => {
   const store = await temporaryStore(t);
   const a = text('a', { text: 'hello' });
   await buildText(lengths('top', { of: [a] }), store);
@@ -181,7 +181,7 @@ test('a folder output is used, checked, and made again when it was changed', asy
   assert.deepEqual(await namesRun(top(5), store), ['top']);
 });
 
-test('a failure stops what has not begun; -k goes on with what does not depend on it', async (t) => {
+test('a failure keeps further targets from starting; -k goes on with targets that do not depend on it', async (t) => {
   const store = await temporaryStore(t);
   const bad = failing('bad', { of: [], why: 'no luck' });
   const worse = failing('worse', { of: [text('x', { text: 'x' })], why: 'none here' });
@@ -226,7 +226,7 @@ test('one clear error for each failure, with the name of the target', async (t) 
   ]);
 });
 
-test('a download that is not what is pinned is no output, and not believed when it is in the store', async (t) => {
+test('a download with another digest than the pinned one is refused, also if it is in the store', async (t) => {
   const store = await temporaryStore(t);
   const pinned = fetched('d', { text: 'right', sha256: sha256('right') });
   assert.equal(await buildText(pinned, store), 'right');
@@ -316,7 +316,7 @@ const busy = recipe<{ n: number }>({
   },
 });
 
-test('an aborted build removes what it began and rejects', async (t) => {
+test('an aborted build removes its unfinished work and rejects', async (t) => {
   const store = await temporaryStore(t);
   const controller = new AbortController();
   const build = buildTargets([lengths('top', { of: [endless('e', {})] })], {

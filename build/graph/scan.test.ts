@@ -68,7 +68,7 @@ test('types only do not count, but a value named `type` does', () => {
   ]);
 });
 
-test('an import whose name is computed is told by its line', () => {
+test('the line of an import with a computed name is reported', () => {
   assert.deepEqual(scan('a;\n\nawait import(path);\nimport("./x" + y); import(`./t`)').unknown, [3, 4]);
 });
 
@@ -80,7 +80,7 @@ test('files named by new URL', () => {
   assert.deepEqual(urls, ['./w.ts', '../d.json']);
 });
 
-test('a module that does not parse is told by its line', () => {
+test('the line of a syntax error is reported', () => {
   assert.throws(
     () => scan("import './a.ts';\nimport {"),
     (error) => {

@@ -55,7 +55,7 @@ test('only files can be added', async (t) => {
   await assert.rejects(addBlob(store, { path: store.root }), /only a regular file/);
 });
 
-test('what is no digest names nothing in the store, and nothing outside of it', async (t) => {
+test('a name that is not a digest gives no path in the store, and none outside of it', async (t) => {
   const store = await temporaryStore(t);
   writeFileSync(join(store.root, 'victim.txt'), 'mine');
   for (const name of ['../../victim.txt', '', 'A'.repeat(64), `${sha256('x')}/..`]) {
@@ -64,7 +64,7 @@ test('what is no digest names nothing in the store, and nothing outside of it', 
   assert.equal(readFileSync(join(store.root, 'victim.txt'), 'utf8'), 'mine');
 });
 
-test('a folder in the place of a blob is told as what it is', async (t) => {
+test('a folder in the place of a blob is reported as a folder', async (t) => {
   const store = await temporaryStore(t);
   mkdirSync(blobPath(store, sha256('hello')), { recursive: true });
   await assert.rejects(addBlob(store, Buffer.from('hello')), (error) => {
@@ -74,7 +74,7 @@ test('a folder in the place of a blob is told as what it is', async (t) => {
   });
 });
 
-test('a changed blob is found out, whatever the change, and evicted', async (t) => {
+test('a changed blob is detected, whatever the change, and evicted', async (t) => {
   const store = await temporaryStore(t);
   const changes = [
     (path: string) => writeFileSync(path, 'HELLO'),
@@ -107,7 +107,7 @@ test('a missing or foreign stamp means: hash again; right content is kept', asyn
   assert.equal(await checkBlob(store, digest), true);
 });
 
-test('a blob that was made writable, through whatever name, is read-only after the next look', async (t) => {
+test('a blob that was made writable under any name is read-only after the next check', async (t) => {
   const store = await temporaryStore(t);
   const { digest } = await addBlob(store, Buffer.from('hello'));
   linkSync(blobPath(store, digest), join(store.root, 'other-name'));
@@ -209,7 +209,7 @@ test('owners: this process is alive, an ended one is dead, another world is fore
   assert.equal(liveness(owner), 'dead');
 });
 
-test('what dead processes left in tmp/ is swept, what the living or unknown have there is not', async (t) => {
+test('leftovers of dead processes in tmp/ are removed; those of living or unknown processes are not', async (t) => {
   const store = await temporaryStore(t);
   const tmp = join(store.root, 'tmp');
   const { pid } = spawnSync('true');
@@ -291,7 +291,7 @@ test('publishing: a hard link that the store still trusts; replaced at once; aga
   assert.equal(await checkBlob(store, one.digest), true);
 });
 
-test('publishing: what is in the way is told; what a killed process left is removed', async (t) => {
+test('publishing: an obstacle is reported; leftovers of a killed process are removed', async (t) => {
   const store = await temporaryStore(t);
   const { digest } = await addBlob(store, Buffer.from('one'));
   const folder = await temporaryFolder(t);
@@ -321,7 +321,7 @@ test('a copy that is stopped leaves nothing', async (t) => {
   assert.deepEqual(readdirSync(root), ['from']);
 });
 
-test('what is done to a published file never reaches a build', async (t) => {
+test('a change of a published file never reaches a build', async (t) => {
   const store = await temporaryStore(t);
   const out = join(store.root, 'out/disk');
   const { digest } = await addBlob(store, Buffer.from('one'));
@@ -347,7 +347,7 @@ test('copies keep the content and make holes of zeros', async (t) => {
   await assert.rejects(copyWithHoles(join(root, 'from'), join(root, 'to')), { code: 'EEXIST' });
 });
 
-test('a store that cannot be made says so in one error', async (t) => {
+test('a store that cannot be made is one error', async (t) => {
   const root = await temporaryFolder(t);
   writeFileSync(join(root, 'file'), '');
   assert.throws(
@@ -398,7 +398,7 @@ function whyNoNamespaces(): string | false {
   }
 }
 
-test('a full disk is one clear error, and what was begun is removed', { skip: whyNoNamespaces() }, () => {
+test('a full disk is one clear error, and unfinished files are removed', { skip: whyNoNamespaces() }, () => {
   const { stdout, stderr } = inNamespace(
     `mount -t tmpfs -o size=2m none /mnt && exec "$0" --import "$1" "$2/full-disk-child.ts" /mnt/store`,
   );

@@ -44,7 +44,7 @@ test('targets alike that need each other through others still make no cycle', ()
   ); // prettier-ignore
 });
 
-test('the text tree shows each target once with what it needs', () => {
+test('the text tree shows each target once with its inputs', () => {
   assert.equal(
     textTree(roots),
     [

@@ -70,13 +70,13 @@ test('a key that others can read', async () => {
   assert.match(hint ?? '', /chmod 600/);
 });
 
-test('a certificate that is over, or has not begun', async () => {
+test('a certificate that has expired, or is not valid yet', async () => {
   const centuries = 200 * 365.25 * 24 * 3600 * 1000;
   for (const now of [Date.now() + centuries, 0])
     assert.match((await refusal(made, { now })).message, /valid from .* to .*, not now/);
 });
 
-test('the key of another certificate, and what is no key or no certificate', async () => {
+test('the key of another certificate, and files that are not keys or certificates', async () => {
   const keys = await copy('other');
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   writeFileSync(join(keys, 'modules.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }));

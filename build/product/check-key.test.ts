@@ -13,7 +13,7 @@ const kernel = recipe<{ certificate: string }>({
   run: ({ inputs, out }) => writeFile(out, inputs.certificate),
 });
 
-test('a key that cannot sign is told before what needs it runs, and only then', async (t) => {
+test('a key that cannot sign is reported before a target needs it, and only if one does', async (t) => {
   const store = await temporaryStore(t);
   const keys = await temporaryFolder(t);
   process.env.DRAISINE_KEYS = keys;

@@ -20,7 +20,7 @@ test('the version of an image: of the lock, of the environment, or asked for', a
   assert.equal(asked.version, '2031.101.0');
 });
 
-test('a version that is none is refused, and it says where it came from', async () => {
+test('a wrong version is refused, and the error names its source', async () => {
   process.env.DRAISINE_VERSION = '2030.1301.0';
   await assert.rejects(loadImage('n100', { dev: false }), { exitCode: 2, where: 'DRAISINE_VERSION' });
   await assert.rejects(loadImage('n100', { dev: false, version: '1.2' }), {

@@ -39,7 +39,7 @@ Old changes without a form
   * not an entry
 `;
 
-test('a changelog: entries between two versions, and what they repair', () => {
+test('a changelog: entries between two versions, and the CVEs that they repair', () => {
   const entries = parseChangelog(CHANGELOG);
   assert.deepEqual(
     entries.map(({ version }) => version),

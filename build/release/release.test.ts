@@ -36,7 +36,7 @@ const FILES = [
   ...['sbom.cdx.json', 'sbom.spdx.json', 'uki.efi', 'usr.img'],
 ];
 
-test('a release is its files, by digest, and what they are', async (t) => {
+test('a release lists its files by digest, and describes them', async (t) => {
   const folder = join(await temporaryFolder(t), 'box', '2026.1129.0');
   const features = { zfsFeatures: ['async_destroy'] };
   const packages = [{ name: 'zfsutils-linux', version: '1:2.3.9-0+deb13u1', architecture: 'amd64' }];
@@ -58,7 +58,7 @@ test('a release is its files, by digest, and what they are', async (t) => {
   assert.equal(value.needs, '2026.1101.0');
 });
 
-test('provenance: an in-toto statement over what was made, from what; no clock, no builder', async (t) => {
+test('provenance: an in-toto statement about outputs and inputs, without clock and builder', async (t) => {
   const folder = join(await temporaryFolder(t), 'release');
   await makeRelease(await temporaryStore(t), folder);
   const statement = JSON.parse(readFileSync(join(folder, 'provenance.json'), 'utf8')) as {
@@ -98,7 +98,7 @@ test('two machines that build one release get the same bytes', async (t) => {
   assert.match(rebuildFaults(a, c).join('\n'), /usr\.img has SHA-256 [0-9a-f]{64} now, the released one has/);
 });
 
-test('what is signed never changes; the same again writes nothing and keeps the signatures', async (t) => {
+test('a signed release never changes; writing the same one again keeps the signatures', async (t) => {
   const store = await temporaryStore(t);
   const folder = join(await temporaryFolder(t), 'release');
   const keys = await testKeys(t);
@@ -163,7 +163,7 @@ test('a release that needs a newer root than the one that is trusted', async (t)
   });
 });
 
-test('what it says is checked against the schema before it is written', async (t) => {
+test('release.json is checked against the schema before it is written', async (t) => {
   const folder = join(await temporaryFolder(t), 'release');
   const { release } = await makeRelease(await temporaryStore(t), folder);
   await parseFormat('release', JSON.stringify(release), 'x');

@@ -45,7 +45,7 @@ test('kernel options, users, listeners and privileged files are changes; many ar
   assert.equal(lines.at(-1), 'and 21 more: ./draisine release diff shows them');
 });
 
-test('what was fetched is read out of the provenance; the lock and the keys are not', () => {
+test('fetched files are read from the provenance, without the lock and the keys', () => {
   const file: PoolFile = { archive: 'debian-security', path: 'pool/a.deb', sha256: sha256('a'), size: 1 };
   const text = provenanceStatement({
     ...{ image: 'box', version: '2026.1129.0', epoch: 0, lock: sha256('lock') },

@@ -50,7 +50,7 @@ async function build(store: Store, remote: TestRemote, folder: string, of = targ
 const names = ({ ran }: BuildResult) => ran.map(({ name }) => name);
 const outputOf = ({ outputs }: BuildResult) => readFileSync(outputs.get('shout')?.path ?? '', 'utf8');
 
-test('what one machine built another fetches, and runs no recipe', async (t) => {
+test('a machine fetches the outputs of another machine, and runs no recipe', async (t) => {
   const [one, two] = [await temporaryStore(t), await temporaryStore(t)];
   const remote = await startRemote(t);
   const folder = await keys(t);
@@ -111,7 +111,7 @@ test('a poisoned record, a record of another action and poisoned content are fou
   assert.ok(names(spoilt).includes('shout'), 'made here instead');
 });
 
-test('a store that cannot be reached stands in nobody’s way', async (t) => {
+test('an unreachable store does not stop a build', async (t) => {
   const folder = await keys(t);
   const gone = { url: 'http://127.0.0.1:65533', files: new Map(), requests: [] };
   const made = await build(await temporaryStore(t), gone, folder);
@@ -122,7 +122,7 @@ test('a store that cannot be reached stands in nobody’s way', async (t) => {
   });
 });
 
-test('a connection that is cut while pushing: no record speaks of what did not arrive, and the next push completes it', async (t) => {
+test('a connection that breaks during a push: no record names missing content, and the next push completes it', async (t) => {
   const [one, two] = [await temporaryStore(t), await temporaryStore(t)];
   let cut = true;
   const remote = await startRemote(t, (request, body) => {

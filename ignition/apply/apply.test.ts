@@ -72,7 +72,7 @@ test('a box that goes back at the moment of the confirmation is asked again', as
   assert.equal((await applyOn('box', wanted)).result, 'applied');
 });
 
-test('what the box lost, and a box of an older release, are told', async () => {
+test('losses of the box, and a box of an older release, are reported', async () => {
   await ssh(
     `case "$command" in *systemd-run*) echo '{"result":"went back","troubles":["a.service has failed"]}'; exit 1 ;; *) cat >/dev/null ;; esac`,
   );

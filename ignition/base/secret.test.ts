@@ -29,7 +29,7 @@ test('as the content of a file it is kept byte by byte', () => {
   assert.deepEqual([value, count], [{ a: ['data:,hunter2%0A'], b: 1 }, 1]);
 });
 
-test('a command that fails is named; what it printed is not', () => {
+test('a failed command is named; its output is not shown', () => {
   const failing = (): unknown => read({ command: ['sh', '-c', 'echo hunter2; exit 3'] });
   assert.throws(failing, (error: Failure) => {
     assert.match(error.message, /exit status 3/);

@@ -57,7 +57,7 @@ const lines = (text: string): string[] =>
     ({ kind, line, message }) => `${line} ${kind} ${message}`,
   );
 
-test('a compose file becomes a machine that the type checker takes', { timeout: 120_000 }, async () => {
+test('a compose file becomes a machine that the type checker accepts', { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(fileURLToPath(new URL('.import-', import.meta.url)));
   try {
     const output = join(folder, 'machine.ts');

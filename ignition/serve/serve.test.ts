@@ -74,7 +74,7 @@ describe('machine configs', () => {
     );
   });
 
-  test('what no machine takes is an error with its place, before anything is served', async () => {
+  test('a config that a machine would refuse is an error with its place, before anything is served', async () => {
     const wrong = await at('wrong', {
       'default.ign': '{"ignition":{"version":"3.3.0"},"storage":{"files":[{"path":"x"}]}}',
     });
@@ -112,7 +112,7 @@ test('the script names the server as its client does, and what a machine is give
   );
 });
 
-test('HTTP: whole files, parts, heads; a machine without a config is told what to do', async () => {
+test('HTTP: whole files, parts, heads; a machine without a config gets a hint', async () => {
   const file = join(folder, 'usr.img');
   await writeFile(file, '0123456789');
   const served = { image: 'n100', files: new Map([['/usr.img', file]]), script: '#!ipxe\n' };

@@ -223,7 +223,7 @@ describe('devices and volumes', () => {
       ],
     );
   });
-  test('what it cannot make or mount is named', async () => {
+  test('file systems that the image cannot make or mount are named', async () => {
     const found = await devices({
       storage: {
         disks: [{ device: '/dev/sda', wipeTable: true }],
@@ -295,7 +295,7 @@ describe('paths and accounts that stop a boot', () => {
     assert.deepEqual(await paths(attributes), []);
     assert.equal((await paths({ storage: { directories: [{ path: '/etc/nsswitch.conf' }] } })).length, 1);
   });
-  test('what useradd copies into a home', async () => {
+  test('files that useradd copies into a home', async () => {
     const storage = { files: [file('/home/a/.bashrc', 'x', { user: { name: 'a' } })] };
     const [found = ''] = await paths({ storage, passwd: { users: [{ name: 'a' }] } });
     assert.match(found, /^error storage\.files\.0\.path useradd, from \/etc\/skel, has a file at/);

@@ -46,7 +46,7 @@ describe('replicate', () => {
     });
   });
 
-  test('refuses what nobody could mean', () => {
+  test('refuses impossible options', () => {
     for (const [change, message] of [
       [{ to: 'other.example:tank/x' }, /not a target/],
       [{ to: 'backup@other.example:tank' }, /not a target/],

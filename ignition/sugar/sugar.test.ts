@@ -141,7 +141,7 @@ describe('firewall', () => {
     assert.match(rules, /^ {4}ip6 saddr \{ fd00::\/8 \} tcp dport \{ 445 \}/m);
     assert.match(rules, /^ {4}iifname "lan0" udp dport \{ 1, 2 \}/m);
   });
-  test('refuses what could break out of a rule', () => {
+  test('refuses texts that could break out of a rule', () => {
     assert.throws(() => ruleset({ allow: [{ name: 'a" drop', tcp: [1] }] }), /service name/);
     assert.throws(() => ruleset({ allow: [{ name: 'a', tcp: [0] }] }), /no port/);
     assert.throws(() => ruleset({ allow: [{ name: 'gopher' }] }), /unknown service/);

@@ -37,7 +37,7 @@ function stateOf(t: TestContext, files: readonly string[]) {
   return { folder, empty, has, read, put: (path: string) => put(probe + path) };
 }
 
-test('empties all but what is to stay', (t) => {
+test('empties all but the kept paths', (t) => {
   const state = stateOf(t, ['/var/lib/a b/x', '/var/lib/a', '/etc/ssh/key', '/.draisine-provisioned']);
   assert.equal(state.empty('keep /var/lib/a b\nkeep /etc/ssh\n').status, 0);
   assert.deepEqual(
@@ -46,7 +46,7 @@ test('empties all but what is to stay', (t) => {
   );
 });
 
-test('what stays stays when the provisioning after it is cut short, as often as that happens', (t) => {
+test('kept paths stay when the provisioning is interrupted, as often as that happens', (t) => {
   const state = stateOf(t, ['/var/lib/mine', '/var/lib/old']);
   state.empty('keep /var/lib/mine\n');
   for (let boot = 0; boot < 3; boot++) {

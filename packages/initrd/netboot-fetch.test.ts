@@ -161,7 +161,7 @@ test('the file is fetched and verified', async () => await isThere(`${plain}/usr
 test('an error of the server that passes is waited for', async () => await isThere(`${plain}/sometimes`));
 test('a connection that breaks is taken up where it broke', async () => await isThere(`${plain}/breaks`));
 
-test('each reason to refuse is said in a line', async () => {
+test('each refusal is one line with its reason', async () => {
   await isRefused(`${plain}/none`, /cannot fetch \S+\/none: ERROR 404: Not Found/);
   await isRefused(`${plain}/html`, /is a web page, not a \/usr image/);
   await isRefused(`${plain}/other`, /is not a \/usr image \(5000 bytes\)/);

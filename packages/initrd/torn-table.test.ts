@@ -51,7 +51,7 @@ test('a disk of ours whose first copy is torn gets its partitions', async () => 
   assert.equal(await added(torn(makeDisk(installedTable()))), `--add /dev/..${folder}/disk`);
 });
 
-test('the disk of somebody else is left alone', async () => {
+test('a disk that is not ours is left alone', async () => {
   const theirs = installedTable().map((entry, index) => ({
     ...entry,
     label: `theirs ${index} draisine-esp`,

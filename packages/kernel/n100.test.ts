@@ -8,7 +8,7 @@ import { lockedPackages } from '../../build/image/packages.ts';
 import { n100Config } from './config/index.ts';
 import { ownKernel } from './n100.ts';
 
-test('an edit of TypeScript compiles no kernel and no ZFS: what compiles is keyed by what runs in the sandbox', async () => {
+test('an edit of TypeScript compiles no kernel and no ZFS: their keys are the content of the sandbox', async () => {
   const packages = lockedPackages(await readLock(LOCK_PATH));
   const { kernel, extraModules } = ownKernel('n100', n100Config).from(packages, 'certificate');
   const { byName } = makeGraph([kernel, ...extraModules]);

@@ -89,7 +89,7 @@ describe('a key that was lost', () => {
     assert.equal(run().code, 0);
   });
 
-  test('what is no key is not added, and that is said', () => {
+  test('a text that is not a key is not added, with a message', () => {
     medium('by-label/IGNITION', `hello\ncommand="sh" ${KEY}\nssh-ed25519 broken x\n`);
     const { code, out } = run();
     assert.equal(code, 1);

@@ -20,7 +20,7 @@ const SCRIPT = fileURLToPath(new URL('../overlays/system/usr/lib/draisine/load-k
 const folder = mkdtempSync(join(tmpdir(), 'draisine-load-keys-'));
 after(() => rmSync(folder, { recursive: true }));
 
-test('keys that are files are loaded, those to be typed are told, and nobody waits', () => {
+test('keys from files are loaded, keys to be typed are reported, and the boot does not wait', () => {
   const datasets = [
     ['tank', '-', '-', 'none'],
     ['tank/open', 'tank/open', 'available', 'file:///etc/open'],

@@ -27,7 +27,7 @@ function receive(asked: string | undefined, floor = '2') {
   return { code: ran.status, out: ran.stdout.trim(), err: ran.stderr };
 }
 
-test('what a replication asks for is run', () => {
+test('the commands of a replication are run', () => {
   for (const asked of [
     'zfs get -Hp -o value receive_resume_token tank/backup/nas',
     'zfs list -Hp -d 1 -t snapshot -o name,guid,createtxg -s createtxg tank/backup/nas/a:b',
@@ -72,7 +72,7 @@ test('nothing else is', () => {
   }
 });
 
-test('of a dataset so many snapshots stay, whatever is asked for', () => {
+test('a number of snapshots of each dataset stays, whatever the sender asks for', () => {
   const destroy = (number: number, floor: string) =>
     receive(`zfs destroy tank/backup/nas@replicate-a-${number}`, floor).code;
   assert.deepEqual(

@@ -180,7 +180,7 @@ test('publishing a large release again reads and writes some kilobytes of it, no
   assert.ok(ms < 5000, `${ms} ms`);
 });
 
-test('versions only rise, and what is published never changes', async (t) => {
+test('versions only rise, and a published release never changes', async (t) => {
   const w = await world(t);
   await setChannel(w.at(), 'alpha', await w.release({ version: '2026.1129.1' }));
   const older = await w.release({ version: '2026.1129.0' });
@@ -196,7 +196,7 @@ test('versions only rise, and what is published never changes', async (t) => {
   assert.equal((await w.channel('alpha')).version, '2026.1129.1');
 });
 
-test('what is not signed, or not whole, is not published', async (t) => {
+test('an unsigned or damaged release is not published', async (t) => {
   const w = await world(t);
   const release = await w.release({ version: '2026.1129.0' });
   const cut = join(w.folder, 'cut');
@@ -215,7 +215,7 @@ test('what is not signed, or not whole, is not published', async (t) => {
   await assert.rejects(setChannel(w.at(), 'gamma', release), { exitCode: 2, message: /no channel gamma/ });
 });
 
-test('promotion: a green report of these very bytes, and time; else --force, which is told', async (t) => {
+test('promotion needs a green report of the same bytes, and time; --force is recorded', async (t) => {
   const w = await world(t);
   const release = await w.release({ version: '2026.1129.0' });
   await setChannel(w.at(), 'alpha', release);
@@ -406,7 +406,7 @@ test('roots: an expired one signs nothing, an older one than is published neithe
   });
 });
 
-test('a channel file that nobody known has signed is not built upon', async (t) => {
+test('a channel file signed by an unknown key is refused', async (t) => {
   const w = await world(t);
   const path = join(w.base, 'box/alpha.json');
   const { signed, signatures } = await parseFormat('envelope', readFileSync(path, 'utf8'), path);
@@ -455,7 +455,7 @@ test('two publishers: the second loses and changes nothing; one that was killed 
   assert.equal(existsSync(lock), false);
 });
 
-test('no private key is in the store, in a release, or in what is served', async (t) => {
+test('no private key is in the store, in a release, or in the served folder', async (t) => {
   const w = await world(t);
   const release = await w.release({ version: '2026.1129.0' });
   await addReport(w, release);
@@ -476,7 +476,7 @@ test('no private key is in the store, in a release, or in what is served', async
   assert.ok(files > 30);
 });
 
-test('prune: what no channel names goes, the newest stay', async (t) => {
+test('prune removes releases that no channel names; the newest stay', async (t) => {
   const w = await world(t);
   for (const day of [1, 2, 3, 4])
     await setChannel(w.at(), 'alpha', await w.release({ version: `2026.110${day}.0` }), {

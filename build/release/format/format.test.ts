@@ -43,7 +43,7 @@ const channel: Channel = {
   withdrawn: [],
 };
 
-test('types.ts is what the schemas say', async () => {
+test('types.ts matches the schemas', async () => {
   const stale = 'stale: npx tsx build/release/format/generate.ts';
   assert.equal(readFileSync(new URL('types.ts', import.meta.url), 'utf8'), await generateTypes(), stale);
 });
@@ -57,7 +57,7 @@ test('the formats that the box reads import no module of Node', () => {
     );
 });
 
-test('what is right is read, with fields that nobody knows yet', async () => {
+test('correct documents are read, also with unknown fields', async () => {
   assert.deepEqual(await parseFormat('root', JSON.stringify(root), 'r'), root);
   assert.deepEqual(await parseFormat('channel', JSON.stringify(channel), 'c'), channel);
   const later = { ...release, later: { than: 'this' } };
