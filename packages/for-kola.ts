@@ -1,2 +1,2 @@
-/** The face of packages/ towards kola-tests/. */
+/** The only module of packages/ that kola-tests/ imports. */
 export { ignitionOracle } from './ignition/source.ts';

@@ -12,10 +12,13 @@ import { recipe, type Target } from '../../build/graph/target.ts';
 import { lockedPackages } from '../../build/image/packages.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 
-/** The files of the source package that the schemas are in, below its top folder. */
+/** The files with the schemas, below the top folder of the source package. */
 const SCHEMA = /^[^/]+\/(config\/v3_\d+\/schema\/ignition\.json)$/;
 
-/** The JSON schemas of the spec versions out of Ignition's source tarball: a folder laid out as the tarball is. */
+/**
+ * The JSON schemas of the spec versions from Ignition's source tarball, in a folder with the tarball's
+ * layout.
+ */
 const schemas = recipe<{ tarball: Target; label: string }>({
   from: import.meta.url,
   kind: 'dir',
@@ -45,7 +48,7 @@ const schemas = recipe<{ tarball: Target; label: string }>({
   },
 });
 
-/** Where the real validator and the schemas are. */
+/** The paths of the real validator and of the schemas. */
 export interface IgnitionOracle {
   /** Tool tree with ignition-validate. */
   readonly tools: string;
@@ -53,7 +56,7 @@ export interface IgnitionOracle {
   readonly source: string;
 }
 
-/** Ignition's validator and schemas out of the lock; fetched first when they are not there. */
+/** Ignition's validator and schemas as the lock pins them. They are fetched if they are missing. */
 export async function ignitionOracle(): Promise<IgnitionOracle> {
   const lock = await readLock(LOCK_PATH);
   const pinned = lock.sources.find(({ name }) => name === 'ignition');

@@ -1,6 +1,9 @@
 import type { InitrdPlan } from '../../build/boot/initrd.ts';
 
-/** What fetches /usr over the network and checks it: its own initrd, so that the others do not carry it. */
+/**
+ * The programs that fetch /usr over the network and check it. They are in an initrd of their own, so that the
+ * others stay small.
+ */
 export const netbootPlan: InitrdPlan = {
   binaries: [
     'usr/bin/dd',
@@ -18,18 +21,18 @@ export const netbootPlan: InitrdPlan = {
   files: [
     'usr/lib/systemd/network/80-draisine-dhcp.network',
     'usr/share/draisine/etc/ssl/certs/ca-certificates.crt',
-    // The names of cards, as the real system has them.
+    // The names of network cards, as the running system has them.
     'usr/lib/systemd/network/99-default.link',
     'usr/lib/udev/rules.d/75-net-description.rules',
     'usr/lib/udev/rules.d/80-net-setup-link.rules',
   ],
   units: [],
   links: {},
-  // Where iPXE puts the certificate of the machine's owner.
+  // iPXE puts the certificate of the machine's owner there.
   directories: ['etc/draisine'],
 };
 
-/** Drivers of network cards that are no part of n100's kernel. */
+/** Drivers of network cards that n100's kernel does not have. */
 export const nicModules: readonly string[] = [
   'e1000', 'e1000e', 'igb', 'igc', 'r8169', 'realtek', 'r8152', 'ax88179_178a', 'cdc_ether', 'cdc_ncm',
 ]; // biome-ignore format: a word list

@@ -1,9 +1,9 @@
 import type { InitrdPlan } from '../../build/boot/initrd.ts';
 
 /**
- * The initrd: systemd, udev, dm-verity and nothing else. Everything more (Ignition, mkfs, repart, tmpfiles) runs
- * from the verified /usr, which is mounted on /sysusr/usr long before the root file system is needed. So the
- * initrd stays small, and what partitions a disk is what was verified.
+ * The initrd: systemd, udev and dm-verity, nothing else. All other programs (Ignition, mkfs, repart,
+ * tmpfiles) run from the verified /usr, which is mounted at /sysusr/usr before the root file system is
+ * needed. So the initrd stays small, and only verified programs partition a disk.
  */
 export const initrdPlan: InitrdPlan = {
   binaries: [
@@ -39,7 +39,7 @@ export const initrdPlan: InitrdPlan = {
     'usr/lib/udev/scsi_id',
   ],
   libraries: [
-    // Opened with dlopen(3), so that no ELF header names them.
+    // Loaded with dlopen(3), so no ELF header names them.
     'libcryptsetup.so.12',
     'libkmod.so.2',
     'libmount.so.1',
@@ -110,7 +110,7 @@ export const initrdPlan: InitrdPlan = {
   links: {
     init: 'usr/lib/systemd/systemd',
     'usr/bin/sh': 'dash',
-    // What the rules above call, once Ignition has made an array: from /usr, as all of its tools.
+    // The rules above call this when Ignition has made an array. It is in /usr, as all of Ignition's tools.
     'usr/sbin/mdadm': '/sysusr/usr/sbin/mdadm',
     'usr/lib/systemd/system/default.target': 'initrd.target',
     'usr/lib/systemd/system/sockets.target.wants/systemd-journald-dev-log.socket':

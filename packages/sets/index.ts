@@ -15,7 +15,7 @@ import {
   sdkXz,
 } from './sdk.ts';
 
-/** Every set the lock pins. */
+/** Every set in the lock. */
 export const sets: readonly PackageSet[] = [
   debianHeaders,
   firmware,

@@ -1,23 +1,26 @@
 import type { PackageSet } from '../../build/debian/set.ts';
 
-/** What the kernel recipe compiles: Debian's patched source, as the security team ships it. Unpacked, never resolved. */
+/**
+ * Source for the kernel recipe: Debian's patched kernel, from the security team. It is unpacked, never
+ * resolved.
+ */
 export const kernelSource: PackageSet = {
   name: 'kernel-source',
   include: ['linux-source-6.12'],
   closure: 'roots',
 };
 
-/** What processors and devices are given at boot; of each, images take what they name or what their modules ask for. */
+/** Microcode and firmware. An image takes the files that it names or that its modules ask for. */
 export const firmware: PackageSet = {
   name: 'firmware',
   include: ['intel-microcode', 'amd64-microcode', 'firmware-realtek', 'firmware-intel-graphics'],
   closure: 'roots',
 };
 
-/** What the zfs recipe compiles. Unpacked, never resolved. */
+/** Source for the zfs recipe. It is unpacked, never resolved. */
 export const zfsSource: PackageSet = { name: 'zfs-source', include: ['zfs-dkms'], closure: 'roots' };
 
-/** The headers of Debian's kernel, to compile ZFS against. */
+/** The headers of Debian's kernel, for compiling ZFS. */
 export const debianHeaders: PackageSet = {
   name: 'debian-headers',
   include: ['linux-headers-amd64'],

@@ -1,10 +1,10 @@
 import type { PackageSet } from '../../build/debian/set.ts';
 
 const essential = [
-  // What Debian calls Essential and therefore nobody depends on.
+  // Debian marks these as Essential, so no package depends on them.
   'base-files',
   'bash',
-  // logger: what zed's scripts write to the journal with.
+  // logger: zed's scripts write to the journal with it.
   'bsdutils',
   'coreutils',
   'dash',
@@ -30,7 +30,7 @@ const system = [
   'dbus',
   'libnss-systemd',
   'libpam-systemd',
-  // The bus of a user's own systemd: without it rootless podman cannot limit what a container takes.
+  // The bus of a user's own systemd. Without it rootless podman cannot limit the resources of a container.
   'dbus-user-session',
   'libnss-myhostname',
   'systemd-timesyncd',
@@ -40,17 +40,18 @@ const system = [
   'kmod',
   'e2fsprogs',
   'dosfstools',
-  // What Ignition's disks stage calls, and what mounts at boot what it made.
+  // Programs of Ignition's stage `disks`, and of the mounts at boot.
   'gdisk',
   'mdadm',
   'xfsprogs',
   'btrfs-progs',
   'cryptsetup-bin',
-  // What installs onto a disk, fetches `/usr` over the network, and shows an address as a picture.
+  // Programs for installing on a disk, for fetching `/usr` over the network, and for showing an address as a
+  // QR code.
   'systemd-boot-tools',
-  // systemd-bless-boot, which counts the tries of a release on trial.
+  // systemd-bless-boot counts the tries of a release on trial.
   'systemd-boot',
-  // Runs `packages/box`: installing, updates, apply, notifications. It fetches and sends with curl.
+  // Runs `packages/box` (installing, updates, apply, notifications), which fetches and sends with curl.
   'quickjs',
   'curl',
   'wget',
@@ -62,7 +63,10 @@ const system = [
   'ignition',
 ];
 
-/** What an owner of a NAS looks for on its console. tmux is left out: 0.9 MB, and systemd-run keeps what outlives a login. */
+/**
+ * Tools that an owner of a NAS expects on the console. tmux is left out: it has 0.9 MB, and systemd-run keeps
+ * long jobs.
+ */
 const tools = [
   'smartmontools',
   'diffutils',
@@ -72,7 +76,7 @@ const tools = [
   'ldnsutils',
   'lsof',
   'nano',
-  // mount.nfs alone; the rest is trimmed.
+  // only mount.nfs; the rest is trimmed
   'nfs-common',
   'rsync',
 ];
@@ -86,13 +90,13 @@ const containers = [
   'catatonit',
   'passt',
   'uidmap',
-  // apparmor_parser: what loads podman's profile of a container.
+  // apparmor_parser loads podman's profile for a container
   'apparmor',
 ];
-// zed: spares that step in, disks that are given up, or taken back.
+// zed activates spares, and takes failing disks out of a pool
 const zfs = ['zfsutils-linux', 'zfs-zed'];
 
-/** Containers, ZFS, networking: the closure of the `n100` image. The kernel is not a package of it. */
+/** Containers, ZFS, networking: the packages of the `n100` image. Its kernel is not a package. */
 export const n100: PackageSet = {
   name: 'n100',
   include: [...essential, ...system, ...tools, ...network, ...containers, ...zfs],
@@ -131,7 +135,7 @@ const noInitramfs = [
   { package: 'linux-base', reason: 'kernel symlink scripts; the kernel is in the UKI' },
 ];
 
-/** The same with Debian's own kernel. */
+/** The same packages, with Debian's own kernel. */
 export const generic: PackageSet = {
   name: 'generic',
   include: [...n100.include, 'linux-image-amd64'],
@@ -141,7 +145,7 @@ export const generic: PackageSet = {
 /** The container image of the tests: one static binary. */
 export const ociBusybox: PackageSet = { name: 'oci-busybox', include: ['busybox-static'] };
 
-/** The smallest image that has every kind of artifact: the reproducibility test builds it twice. */
+/** The smallest image with every kind of artifact. The reproducibility test builds it twice. */
 export const small: PackageSet = {
   name: 'small',
   include: ['base-files', 'dash', 'kmod', 'ca-certificates', 'systemd', 'udev', 'linux-image-amd64'],

@@ -1,11 +1,11 @@
 import type { PackageSet } from '../../build/debian/set.ts';
 
-/** Unpacks everything else; itself unpacked with the wasm decoder of npm's xz-decompress. */
+/** Unpacks all other packages. It is itself unpacked by npm's xz-decompress. */
 export const sdkXz: PackageSet = { name: 'sdk-xz', include: ['xz-utils'] };
 
 const noScripts = 'maintainer scripts never run, not in the SDK either';
 
-/** What turns packages into artifacts. */
+/** Tools that turn packages into artifacts. */
 export const sdkImage: PackageSet = {
   name: 'sdk-image',
   include: [
@@ -38,7 +38,7 @@ export const sdkImage: PackageSet = {
   ],
 };
 
-/** The emulator and its firmware: what the harness and `run` boot artifacts with. */
+/** The emulator and its firmware, for the harness and `run`. */
 export const sdkQemu: PackageSet = {
   name: 'sdk-qemu',
   include: ['qemu-system-x86/trixie-backports', 'qemu-utils/trixie-backports', 'ovmf', 'openssh-client'],
@@ -48,24 +48,24 @@ export const sdkQemu: PackageSet = {
   ],
 };
 
-/** What `draisine serve` runs: DHCP and TFTP, and the boot programs it hands out. */
+/** Programs of `draisine serve`: DHCP and TFTP, and the boot programs for machines. */
 export const sdkServe: PackageSet = {
   name: 'sdk-serve',
   include: ['dnsmasq-base', 'ipxe'],
   drop: [{ package: 'passwd', reason: noScripts }],
 };
 
-/** What tests of containers pull from. */
+/** The registry for tests of containers. */
 export const sdkRegistry: PackageSet = {
   name: 'sdk-registry',
   include: ['docker-registry'],
   drop: [{ package: 'adduser', reason: noScripts }],
 };
 
-/** What looks into state partitions that a power cut left (kola crash-states). */
+/** Tools for looking into state partitions after a power cut (kola crash-states). */
 export const sdkFsck: PackageSet = { name: 'sdk-fsck', include: ['e2fsprogs'] };
 
-/** The compiler for recipes (kernel modules, later the kernel). Runs in a namespace of its own. */
+/** The compiler for recipes (kernel, kernel modules). It runs in a namespace of its own. */
 export const sdkCompile: PackageSet = {
   name: 'sdk-compile',
   include: [
@@ -112,10 +112,10 @@ export const sdkCompile: PackageSet = {
   ],
 };
 
-/** What `test --static` checks shell scripts with. */
+/** Tools with which `test --static` checks shell scripts. */
 export const sdkCheck: PackageSet = { name: 'sdk-check', include: ['shellcheck'] };
 
-/** The interpreter of the code on the box, for its unit tests. */
+/** The interpreter of the code on the box, for unit tests. */
 export const sdkBox: PackageSet = { name: 'sdk-box', include: ['quickjs'] };
 
 /** A web server with ranges, for tests of channels and of the mirror. */

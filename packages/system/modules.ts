@@ -1,11 +1,11 @@
 /**
- * What an image takes of the modules of Debian's kernel, which has some 4000, by name; what they depend on comes with
- * them (modules.dep). Grouped by what they are for.
+ * The modules that an image takes from Debian's kernel, which has about 4000. Their dependencies come with
+ * them (modules.dep). They are grouped by purpose.
  */
 const boot = [
   'erofs', 'dm_mod', 'dm_verity', 'ext4', 'overlay', 'loop', 'vfat', 'nls_ascii', 'nls_cp437', 'nls_iso8859_1', 'nls_utf8',
   'qemu_fw_cfg', 'efivarfs', 'autofs4', 'efi_pstore',
-  // asked for by algorithm name, which no dependency shows
+  // these are requested by algorithm name, which no dependency shows
   'crc32c_generic', 'crc32c_intel', 'sha256_ssse3',
 ]; // biome-ignore format: a word list
 
@@ -49,5 +49,5 @@ const machine = [
 /** The kernel modules that `generic` takes from Debian's kernel, without their dependencies. */
 export const modules: readonly string[] = [...boot, ...storage, ...filesystems, ...network, ...machine];
 
-/** What the initrd loads before /usr is there. */
+/** Modules that the initrd loads before /usr is mounted. */
 export const initrdModules: readonly string[] = [...boot, ...storage, 'hid_generic', 'usbhid'];

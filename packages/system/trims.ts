@@ -393,7 +393,7 @@ export const trims: readonly Trim[] = [
   },
 ];
 
-/** Where the kernel is a package of the set. */
+/** Only if the kernel is a package of the set. */
 export const kernelTrims: readonly Trim[] = [
   {
     reason: 'the kernel is in the UKI, its modules come from the image’s list',

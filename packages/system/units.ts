@@ -1,6 +1,6 @@
 /**
- * What ships enabled, as links below /usr/lib/systemd/system: a machine can mask or override it in /etc, and a
- * new release can change it, since nothing of it was ever copied to /etc.
+ * Units that are enabled, by links below /usr/lib/systemd/system. A machine can mask or override them in
+ * /etc. A new release can change them, because nothing is copied to /etc.
  */
 export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: string }[] = [
   { unit: 'systemd-networkd.service', wantedBy: 'multi-user.target' },
@@ -19,20 +19,20 @@ export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: 
   { unit: 'draisine-install.service', wantedBy: 'multi-user.target' },
   { unit: 'draisine-console.service', wantedBy: 'multi-user.target' },
   { unit: 'fstrim.timer', wantedBy: 'timers.target' },
-  // Not in virtual machines (its condition).
+  // not in virtual machines (its condition)
   { unit: 'smartmontools.service', wantedBy: 'multi-user.target' },
   { unit: 'home.mount', wantedBy: 'local-fs.target' },
   { unit: 'var-tmp.mount', wantedBy: 'local-fs.target' },
-  // Only with draisine.add-key on the kernel command line (its condition).
+  // only with draisine.add-key on the kernel command line (its condition)
   { unit: 'draisine-add-key.service', wantedBy: 'multi-user.target' },
   { unit: 'draisine-watch.timer', wantedBy: 'timers.target' },
   { unit: 'draisine-boot.service', wantedBy: 'basic.target' },
   { unit: 'draisine-update.timer', wantedBy: 'timers.target' },
-  // Does nothing unless there is an extension in /var/lib/extensions (its conditions).
+  // only with an extension in /var/lib/extensions (its conditions)
   { unit: 'systemd-sysext.service', wantedBy: 'sysinit.target' },
 ];
 
-/** Alias= of the [Install] sections of the units above, which `systemctl enable` would have linked. */
+/** Alias= of the [Install] sections of these units. `systemctl enable` would make such links. */
 export const unitAliases: Readonly<Record<string, string>> = {
   'dbus-org.freedesktop.network1.service': 'systemd-networkd.service',
   'dbus-org.freedesktop.resolve1.service': 'systemd-resolved.service',

@@ -1,8 +1,8 @@
 import type { Group, User } from '../../build/image/accounts.ts';
 
 /**
- * Every system user and group of an image, with its number pinned for good: files on state partitions and in
- * pools carry these numbers across releases. 1 – 99 are Debian's static ones; ours count down from 999.
+ * Every system user and group of an image, with a number that never changes: files on state partitions and in
+ * pools keep these numbers across releases. 1 – 99 are Debian's static ones; ours count down from 999.
  */
 const nologin = '/usr/sbin/nologin';
 
@@ -77,7 +77,7 @@ export const users: readonly User[] = [
   { name: 'nobody', uid: 65534, gid: 65534, comment: 'nobody', home: '/nonexistent', shell: nologin },
 ];
 
-/** Named by some sysusers.d file and left out: the image has no program or file that uses them. */
+/** Accounts in sysusers.d files that are left out: no program or file of the image uses them. */
 export const unusedAccounts: readonly string[] = [
   'man', 'fax', 'voice', 'floppy', 'dip', 'operator', 'src', 'sasl', 'plugdev', 'games', 'sync', 'mail',
   'news', 'uucp', 'proxy', 'www-data', 'backup', 'list', 'irc', '_apt',
