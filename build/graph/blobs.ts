@@ -7,17 +7,20 @@ import { copyWithHoles } from './copy.ts';
 import { differInCtimeOnly, type Stamp, stampOf } from './stamp.ts';
 import { moveInto, putNote, type Store, shard, storeFailure, temporaryPath } from './store.ts';
 
-/** Where the file of this content is in the store, if it is there. */
+/** The path of this content in the store, if the store has it. */
 export function blobPath(store: Store, digest: Sha256): string {
   return shard(store, 'blobs', digest);
 }
 
-/** After so many hashes with different results, somebody keeps writing to the blob, and waiting is useless. */
+/**
+ * After this number of hashes with different results, another process keeps writing to the blob, and waiting
+ * is useless.
+ */
 const HASHINGS = 3;
 
 /**
- * Is this blob in the store, with the right bytes? One stat(2) when its stamp agrees; else it is hashed again and,
- * if the content is wrong, evicted with a warning.
+ * Whether the store has this blob, with the right bytes. One stat(2) is enough if the stamp matches.
+ * Otherwise the blob is hashed again, and a wrong one is evicted with a warning.
  */
 export async function checkBlob(store: Store, digest: Sha256, hashings = HASHINGS): Promise<boolean> {
   const path = blobPath(store, digest);
@@ -26,7 +29,7 @@ export async function checkBlob(store: Store, digest: Sha256, hashings = HASHING
   if (now === readStamp(store, digest)) return true;
   let found: Sha256;
   try {
-    // A chmod of its name in out/ is a chmod of the blob. It has to be read-only again.
+    // A chmod of its name in out/ is a chmod of the blob. It must be read-only again.
     if (((await stat(path)).mode & 0o777) !== 0o444) await chmod(path, 0o444);
     now = stampOf(path);
     found = await sha256File(path);
@@ -34,14 +37,15 @@ export async function checkBlob(store: Store, digest: Sha256, hashings = HASHING
     if (errorCode(error) === 'ENOENT') return false;
     throw storeFailure(store.root, error);
   }
-  // Somebody may have written or replaced it meanwhile. Only the file that was hashed is trusted or evicted.
+  // Another process may have written or replaced it meanwhile. Only the hashed file is trusted or evicted.
   const after = stampOf(path);
   if (now !== undefined && after === now && found === digest) {
     await stampBlob(store, digest, now);
     return true;
   }
   if (after !== now && hashings > 1) return await checkBlob(store, digest, hashings - 1);
-  // Other processes may link or publish it all the time, but do not write to it: it is right, and hashed again next time.
+  // Other processes may link or publish the blob all the time, but they do not write to it. So it is right,
+  // and is hashed again next time.
   if (now !== undefined && after !== undefined && differInCtimeOnly(now, after) && found === digest)
     return true;
   warn(`store: blob ${digest.slice(0, 12)} holds other bytes than when it was written; evicted`);
@@ -65,12 +69,15 @@ export async function addBlob(
   }
 }
 
-/** Records what stat(2) said of a blob when its content was known to be right. */
+/** Records the answer of stat(2) for a blob that is known to be right. */
 async function stampBlob(store: Store, digest: Sha256, stamp: Stamp): Promise<void> {
   await putNote(store, shard(store, 'stamps', digest), stamp);
 }
 
-/** After link(2) and rename(2) changed the ctime of a trusted blob: trusted further, if nothing else of it changed. */
+/**
+ * Renews the stamp of a trusted blob after link(2) or rename(2) changed its ctime, if nothing else has
+ * changed.
+ */
 export async function restampBlob(store: Store, digest: Sha256): Promise<void> {
   const before = readStamp(store, digest);
   const now = stampOf(blobPath(store, digest));

@@ -10,49 +10,52 @@ import type { Imports } from './scan.ts';
 import { type Stamp, stampOf } from './stamp.ts';
 import { openStore } from './store.ts';
 
-/** Reads what the modules of one checkout are and load; the digests are remembered between runs. */
+/** Reads the modules of one checkout and their imports. Digests are remembered between runs. */
 export interface Sources {
   readonly checkout: string;
-  /** The modules `entries` (by path from the checkout) and all that they load, directly or not. */
+  /** The modules `entries` (paths from the checkout) and everything that they load, directly or not. */
   closure(entries: readonly string[], options?: ClosureOptions): Closure;
   /** Every file and link below a folder of the checkout, by path from the checkout, sorted. */
   filesBelow(folder: string): readonly string[];
   /** SHA-256 of a file, or of a link's target, by its path from the checkout, with what stat(2) says of it. */
   file(name: string): SourceFile;
-  /** The digest of an npm package of package-lock.json and of all it depends on; that of nothing when it has none. */
+  /**
+   * The digest of an npm package of package-lock.json with all its dependencies. A package that is not there
+   * has a fixed one.
+   */
   npm(name: string): Sha256;
-  /** Remembers the digests. */
+  /** Stores the digests for the next run. */
   save(): Promise<void>;
 }
 
-/** A source file: its SHA-256, and the stamp by which a later run knows that it has not changed. */
+/** A source file: its SHA-256, and the stamp that shows a later run whether it has changed. */
 export interface SourceFile {
   readonly digest: Sha256;
   readonly stamp: Stamp | undefined;
 }
 
-/** What the imports of a module do not tell. */
+/** Loads that the imports of a module do not show. */
 export interface ClosureOptions {
   /**
-   * What a module loads besides, by paths from the checkout. For one that imports by a name which is only known when it
-   * runs, undefined means that nobody knows.
+   * Other modules that a module loads, as paths from the checkout. Undefined for a module with computed names
+   * of imports whose targets are unknown.
    */
   readonly loads?: (name: string) => readonly string[] | undefined;
   /** Modules that are left out, together with modules that only they load. */
   readonly leftOut?: ReadonlySet<string>;
-  /** Whether what one module imports of another does not count. */
+  /** Whether an import of one module by another does not count. */
   readonly cut?: (from: string, to: string) => boolean;
 }
 
-/** All that a module loads, directly or through others. */
+/** Everything that a module loads, directly or not. */
 export interface Closure {
   /** By path from the checkout. */
   readonly files: ReadonlyMap<string, SourceFile>;
-  /** npm packages as `NAME@VERSION`, with all they depend on. */
+  /** npm packages as `NAME@VERSION`, with all their dependencies. */
   readonly npm: ReadonlyMap<string, Sha256>;
   /** Modules of Node itself, e.g. `node:fs`. */
   readonly builtins: ReadonlySet<string>;
-  /** `MODULE:LINE` of imports that nobody knows the target of; line 0 when that is not known either. */
+  /** `MODULE:LINE` of imports with an unknown target; line 0 if the line is unknown as well. */
   readonly unknown: readonly string[];
 }
 
@@ -73,7 +76,7 @@ const INSTALLED = 'node_modules/';
 const NOT_SOURCES: ReadonlySet<string> = new Set(['.git', 'node_modules', 'out']);
 
 /**
- * Opens a checkout's sources. What has been read once in this process is not looked at again. `packages`: the folder of
+ * Opens the sources of a checkout. A file is read once in this process. `packages`: the folder of
  * package-lock.json.
  */
 export function openSources(
@@ -114,7 +117,10 @@ export function openSources(
     return part(name);
   };
 
-  /** What the lock does not have, a bundler has another name for (`quickjs-os`), or it fails when it is loaded. */
+  /**
+   * The lock has no such package: either a bundler replaces the name (`quickjs-os`), or the import fails when
+   * it is loaded.
+   */
   const packaged = (name: string): { readonly version: string; readonly digest: Sha256 } => {
     lock ??= readNpmLock(packages);
     return npmDigest(lock, name) ?? { version: 'none', digest: sha256('') };
@@ -144,7 +150,7 @@ export function openSources(
 }
 
 interface Reader {
-  /** Reads all files that are not known yet at once, which is much quicker. */
+  /** Reads all unknown files at once, which is much quicker. */
   read(names: readonly string[]): void;
   part(name: string): Part;
 }
@@ -181,7 +187,7 @@ function loadsOf(checkout: string, name: string, imports?: Imports): Omit<Part, 
   const npm: string[] = [];
   const add = (file: string): void => {
     const named = nameIn(checkout, file);
-    // By its version, as if it had been imported by its name.
+    // By its version, as if it had been imported by name.
     if (named.startsWith(INSTALLED)) npm.push(packageName(named.slice(INSTALLED.length)));
     else next.push(named);
   };
@@ -189,7 +195,7 @@ function loadsOf(checkout: string, name: string, imports?: Imports): Omit<Part, 
   const unknown = [...imports.unknown];
   for (const specifier of imports.modules) {
     if (isBuiltin(specifier)) builtins.push(specifier);
-    // What esbuild makes of `import(`./${name}/x.ts`)`: it may be any of them.
+    // The form that esbuild gives to `import(`./${name}/x.ts`)`: any of these modules may be loaded.
     else if (specifier.includes('*')) unknown.push(0);
     else if (/^(\.|\/|file:)/.test(specifier)) add(importedFile(specifier, path, name));
     else npm.push(packageName(specifier));
@@ -203,7 +209,7 @@ function loadsOf(checkout: string, name: string, imports?: Imports): Omit<Part, 
   return { next, npm, builtins, unknown };
 }
 
-/** As tsx resolves it: the file itself, or TypeScript where JavaScript or nothing is named. */
+/** Resolves as tsx does: the file itself, or TypeScript in place of JavaScript or of no suffix. */
 function importedFile(specifier: string, from: string, name: string): string {
   const named = fileURLToPath(new URL(specifier, pathToFileURL(from)));
   const found = [named, named.replace(/js$/, 'ts'), `${named}.ts`].find((path) => existsSync(path));

@@ -6,7 +6,7 @@ import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/fil
 import { openSources, type Sources } from './closure.ts';
 import type { Facts } from './facts.ts';
 
-/** The code that decides what a recipe does: module (path from the checkout) or `npm:NAME@VERSION` → digest. */
+/** The code behind a recipe: module (path from the checkout) or `npm:NAME@VERSION` → digest. */
 export interface Code {
   readonly digest: Sha256;
   readonly parts: Readonly<Record<string, Sha256>>;
@@ -15,24 +15,25 @@ export interface Code {
 /** State that the code digests of one build share. */
 export interface CodeReader {
   readonly facts: Facts;
-  /** By `from`; an error for code that cannot be read, so that all its targets fail with the same one. */
+  /** By `from`. Code that cannot be read is one error, which all its targets share. */
   readonly codes: Map<string, Code | Error>;
   /** By checkout. */
   readonly sources: Map<string, Sources>;
 }
 
-/** For the code digests of one build. */
+/** Makes the state for the code digests of one build. */
 export function codeReader(facts: Facts): CodeReader {
   return { facts, codes: new Map(), sources: new Map() };
 }
 
 /**
- * Modules that are part of no code digest, together with modules that only they import: those that write to the
- * terminal, and the definition of the graph, whose own changes FORMATS in key.ts covers. No output can depend on them.
+ * Modules that no code digest contains, together with modules that only they import: those that write to the
+ * terminal, and the definition of the graph, whose changes FORMATS in key.ts covers. No output depends on
+ * them.
  */
 const LEFT_OUT: ReadonlySet<string> = new Set(['sdk/lib/log.ts', 'build/graph/target.ts']);
 
-/** The code behind a recipe: the module at `from` (a file URL) and all it loads, directly or not. */
+/** The code behind a recipe: the module at `from` (a file URL) and everything that it loads. */
 export function codeOf(reader: CodeReader, from: string): Code {
   if (!reader.codes.has(from)) rememberCodes(reader, [from]);
   const code = reader.codes.get(from);
@@ -42,8 +43,8 @@ export function codeOf(reader: CodeReader, from: string): Code {
 }
 
 /**
- * To be called before the first recipe runs. This process has loaded the code as it is now. An edit during the build
- * must not give later targets the digest of code that they did not run.
+ * Reads the code before the first recipe runs. This process has loaded the code of this moment, so an edit
+ * during the build must not give later targets the digest of other code.
  */
 export function rememberCodes(reader: CodeReader, froms: readonly string[]): void {
   const read = (of: readonly string[]): Code | Error => {
@@ -54,7 +55,8 @@ export function rememberCodes(reader: CodeReader, froms: readonly string[]): voi
       throw error;
     }
   };
-  // All at once first, which scans new modules in a few steps. The loop below finds the recipe of an error.
+  // All modules at once first, which scans new ones in a few steps. The loop below finds the recipe that an
+  // error belongs to.
   if (froms.length > 1) read(froms);
   for (const from of froms) reader.codes.set(from, read([from]));
 }
@@ -92,5 +94,5 @@ function readCode(reader: CodeReader, froms: readonly string[]): Code {
   return { digest: sha256(canonicalJson(sorted)), parts: sorted };
 }
 
-/** How closure.ts names a package that the lock does not have. */
+/** closure.ts names a package this way if the lock does not have it. */
 const NO_VERSION = '@none';

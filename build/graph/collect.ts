@@ -7,7 +7,7 @@ import { liveness, parseOwnedName } from './owner.ts';
 import { parseRecord } from './record.ts';
 import { FACTS, FOLDERS, removeTreeAsync, type Store, storeFailure } from './store.ts';
 
-/** What a collection removed. */
+/** The result of a collection. */
 export interface Collected {
   /** Number of removed records, blobs and folders. */
   readonly removed: number;
@@ -16,8 +16,8 @@ export interface Collected {
 }
 
 /**
- * Removes the records not used for `olderThanMs`, and then every blob and folder that no remaining record names and
- * that is as old. 0 removes all. Fails while another process builds.
+ * Removes records that were not used for `olderThanMs`, and then blobs and folders of the same age that no
+ * remaining record names. 0 removes all. Fails while another process builds.
  */
 export async function collectGarbage(store: Store, olderThanMs: number): Promise<Collected> {
   assertIdle(store);
@@ -103,7 +103,7 @@ function sharded(store: Store, folder: 'actions' | 'blobs'): string[] {
 }
 
 /**
- * Removes the whole store but for its mark, and nothing else that may lie in the same folder. Fails while another
+ * Removes the whole store except for its mark, and no other files of the same folder. Fails while another
  * process builds.
  */
 export async function wipeStore(store: Store): Promise<void> {
@@ -111,7 +111,7 @@ export async function wipeStore(store: Store): Promise<void> {
   try {
     for (const folder of FOLDERS.filter((name) => name !== 'tmp'))
       await removeTreeAsync(join(store.root, folder));
-    // A folder named tmp/ may also be somebody else's.
+    // A folder named tmp/ may belong to somebody else.
     const tmp = join(store.root, 'tmp');
     for (const name of readdirSync(tmp).filter(parseOwnedName)) await removeTreeAsync(join(tmp, name));
     if (readdirSync(tmp).length === 0) await rmdir(tmp);

@@ -2,8 +2,8 @@ import { open, rm } from 'node:fs/promises';
 import { copySparse } from '../../sdk/lib/sparse.ts';
 
 /**
- * Copies a file to a new one; runs of zeros become holes, so that a disk image takes no more room than it needs. Nothing
- * is left of a copy that failed or was stopped.
+ * Copies a file to a new one. Runs of zeros become holes, so a disk image takes only the room of its
+ * contents. A copy that fails or is stopped leaves no file.
  */
 export async function copyWithHoles(from: string, to: string, signal?: AbortSignal): Promise<void> {
   const output = await open(to, 'wx', 0o644);

@@ -7,8 +7,9 @@ import { openStore } from './store.ts';
 import { recipe, type Target } from './target.ts';
 
 /**
- * For crash.test.ts: builds a graph whose bytes can be told in advance, in the store given as argument; the second
- * argument is how long each recipe dawdles, in milliseconds. Prints what ran and the top's text as JSON.
+ * A program for crash.test.ts: builds a graph with predictable bytes in the store given as argument. The
+ * second argument is the delay of each recipe in milliseconds. Prints the recipes that ran and the text of
+ * the top target, as JSON.
  */
 const STEPS = 12;
 const dawdle = Number(process.argv[3] ?? 0);

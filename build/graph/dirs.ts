@@ -7,12 +7,12 @@ import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { moveInto, putFile, removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
 
-/** The path of the folder that the action of this key made, if it is there. */
+/** The path of the folder that the action with this key made, if the store has it. */
 export function dirPath(store: Store, key: Sha256): string {
   return join(store.root, 'dirs', key);
 }
 
-/** Moves a finished folder into the store. A good one already there is kept: tools may be running in it. */
+/** Moves a finished folder into the store. An existing good one is kept, because tools may run in it. */
 export async function commitDir(store: Store, key: Sha256, path: string): Promise<void> {
   try {
     store.checkedDirs.delete(key);
@@ -21,7 +21,8 @@ export async function commitDir(store: Store, key: Sha256, path: string): Promis
       return;
     }
     await discard(store, key);
-    // The listing first: a folder without its listing would not be trusted, a listing without a folder is harmless.
+    // The listing comes first: a folder without its listing is not trusted, and a listing without a folder is
+    // harmless.
     await putFile(store, join(store.root, 'listings', key), listing(path));
     await moveInto(path, dirPath(store, key));
     store.checkedDirs.set(key, true);
@@ -64,12 +65,12 @@ async function discard(store: Store, key: Sha256): Promise<void> {
   await removeTreeAsync(evicted);
 }
 
-/** Entries between two turns of the event loop. */
+/** Number of entries between two turns of the event loop. */
 const BATCH = 256;
 
 /**
- * SHA-256 of a folder's contents: paths, types, modes, contents and targets of links; not times, owners, or hard links
- * between names. Two actions that make the same folder have the same output, as with files.
+ * SHA-256 of a folder's contents: paths, types, modes, contents and targets of links, without times, owners
+ * and hard links between names. Two actions with the same folder have the same output, as with files.
  */
 export async function folderDigest(root: string): Promise<Sha256> {
   const lines: string[] = [];
@@ -80,7 +81,10 @@ export async function folderDigest(root: string): Promise<Sha256> {
   return sha256(lines.join('\n'));
 }
 
-/** One line an entry, sorted by path: type and mode in octal, size, mtime in ns, path, target of a symbolic link. */
+/**
+ * One line for each entry, sorted by path: type and mode in octal, size, mtime in ns, path, target of a
+ * symbolic link.
+ */
 function listing(root: string): string {
   const lines: string[] = [];
   for (const { shown, mode, stat, target } of walk(root))
@@ -99,7 +103,7 @@ interface Walked {
   readonly target: string;
 }
 
-/** Everything below a folder, by name, each folder before its contents. */
+/** Everything below a folder, sorted by name, each folder before its contents. */
 function* walk(folder: string, prefix = ''): Generator<Walked> {
   for (const name of readdirSync(folder).sort(byteOrder)) {
     const path = join(folder, name);

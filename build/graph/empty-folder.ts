@@ -1,6 +1,6 @@
 import { badInput, type Failure } from '../../sdk/lib/errors.ts';
 
-/** git keeps no empty folder: with one as input, a checkout and its clone would build different things. */
+/** Refuses empty folders as inputs: git does not keep them, so a clone would build something else. */
 export function emptyFolder(path: string): Failure {
   return badInput(
     'an empty folder is no input: git does not keep it, so a clone would build something else',

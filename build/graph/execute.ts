@@ -14,22 +14,22 @@ import { removeTreeAsync, type Store, storeFailure, temporaryPath } from './stor
 import type { Context, Inputs, Output, Resolved } from './target.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
-/** What a recipe gets from the build that runs it. */
+/** The parts of a build that a recipe uses. */
 export interface Surroundings {
   readonly store: Store;
   readonly jobs: number;
   readonly signal: AbortSignal;
-  /** The recipe runs although nothing changed: then it must find nothing of earlier runs. */
+  /** The recipe runs although nothing changed, so it must not find results of earlier runs. */
   readonly fresh: boolean;
   outputOf(node: Node): Output;
-  /** As the source is now. */
+  /** The present state of a source. */
   sourceDigest(source: string, user: string): Sha256;
-  /** Path of a blob that something `node` depends on made; made again when it is missing. */
+  /** Path of a blob that a target below `node` has made. It is made again if it is missing. */
   blob(digest: Sha256): Promise<string>;
   progress(done: number, total: number, note?: string): void;
 }
 
-/** Runs the recipe of a node and puts what it made, and the record of it, in the store. */
+/** Runs the recipe of a node, and puts its output and the record of it into the store. */
 export async function execute(node: Node, action: Action, around: Surroundings): Promise<ActionRecord> {
   const { store, signal } = around;
   const { recipe } = node.target;
@@ -77,7 +77,7 @@ export async function execute(node: Node, action: Action, around: Surroundings):
   } catch (error) {
     throw await explainFailure(store, node, error);
   } finally {
-    // Nobody knows the state of a folder that an interruption left behind.
+    // The state of a folder after an interruption is unknown.
     await Promise.all(workspaces.map((workspace) => workspace.close(!signal.aborted)));
     await removeTreeAsync(work);
   }
@@ -134,16 +134,19 @@ function resolveInputs(node: Node, action: Action, around: Surroundings): Resolv
   return resolved as Resolved<Inputs>;
 }
 
-/** Less free room than this counts as a full disk: tools that fail for lack of room print many different errors. */
+/**
+ * With less free room than this, the disk counts as full: tools that run out of room print many different
+ * errors.
+ */
 const FULL_BYTES = 1 << 20;
 
-/** The error for the user: it begins with the target's name, and says when the disk is full. */
+/** The error for the user. It begins with the target's name, and reports a full disk. */
 async function explainFailure(store: Store, node: Node, error: unknown): Promise<unknown> {
   if (error instanceof Error && error.name === 'AbortError') return error;
   const known =
     errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT' ? storeFailure(store.root, error) : error;
   if (!(known instanceof Failure)) {
-    // A defect of the recipe. The reader sees its stack.
+    // A defect of the recipe: the reader gets its stack.
     if (known instanceof Error) known.stack = `${node.name}: ${known.stack}`;
     return known;
   }

@@ -19,14 +19,14 @@ interface LastInput {
   readonly digest: string;
   /** Of a list of targets: `[name, digest]`. */
   readonly items?: readonly (readonly [string, string])[];
-  /** Of plain data that is short: the data. */
+  /** Plain data, if it is short. */
   readonly text?: string;
 }
 
 const MAX_TEXT = 60;
 const MAX_NAMES = 4;
 
-/** Notes the inputs from which a target was made. */
+/** Stores the inputs from which a target was made. */
 export async function writeLast(store: Store, node: Node, { key, code, inputs }: Action): Promise<void> {
   const last: Last = {
     key,
@@ -38,14 +38,14 @@ export async function writeLast(store: Store, node: Node, { key, code, inputs }:
   await putFile(store, lastPath(store, node.name), JSON.stringify(last));
 }
 
-/** Was a target of this name ever built with this store? */
+/** Whether this store has ever had a target with this name. */
 export function wasBuilt(store: Store, name: string): boolean {
   return existsSync(lastPath(store, name));
 }
 
 /**
- * Why a target runs, one reason a line: the inputs that changed since it was last made here. If none changed, the
- * reason is `otherwise`.
+ * The reasons why a target runs, one a line: the inputs that changed since it was last made here. If none
+ * changed, the reason is `otherwise`.
  */
 export function reasonsFor(store: Store, node: Node, action: Action, otherwise: string): string[] {
   const last = readJson(lastPath(store, node.name));
@@ -130,12 +130,12 @@ function lastInput(sorted: Sorted, digest: InputDigest): LastInput {
   return text !== undefined && text.length <= MAX_TEXT ? { ...digest, text } : digest;
 }
 
-/** Target names may hold characters a file name cannot. */
+/** Names of targets may contain characters that file names cannot. */
 function lastPath(store: Store, name: string): string {
   return join(store.root, 'last', sha256(name));
 }
 
-/** Undefined if it is missing or damaged: it is only used for explanations. */
+/** Undefined if it is missing or damaged, because it only serves for explanations. */
 function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));

@@ -12,16 +12,18 @@ interface Fact {
   readonly imports?: Imports;
 }
 
-/** Digests and imports of files of the checkout, remembered between runs by what stat(2) says of the file. */
+/** Digests and imports of the checkout's files, remembered between runs by the answers of stat(2). */
 export interface Facts {
   readonly store: Store;
   readonly known: Map<string, Fact>;
-  /** Paths asked for in this process: the others may be dropped when the table grows too long. */
+  /** Paths that this process asked for. Other entries may be dropped when the table grows too long. */
   readonly used: Set<string>;
   changed: boolean;
 }
 
-/** A file that changes within one tick of the clock keeps its stamp. So only files older than this are remembered. */
+/**
+ * A file that changes twice within one tick of the clock keeps its stamp. So only older files are remembered.
+ */
 const SETTLED_MS = 2000;
 const MAX_ENTRIES = 20_000;
 
@@ -30,7 +32,7 @@ export function loadFacts(store: Store): Facts {
   return { store, known: readTable(tablePath(store)), used: new Set(), changed: false };
 }
 
-/** SHA-256 of a file. It is read only if the answer of stat(2) has changed. */
+/** SHA-256 of a file. The file is read only if the answer of stat(2) has changed. */
 export function fileDigest(facts: Facts, path: string): Sha256 {
   const stamp = stampOf(path);
   const known = remembered(facts, path, stamp);
@@ -40,13 +42,13 @@ export function fileDigest(facts: Facts, path: string): Sha256 {
   return digest;
 }
 
-/** What is known of a module. */
+/** The known facts about a module. */
 export interface ModuleFacts {
   readonly digest: Sha256;
   readonly imports: Imports;
 }
 
-/** Digests and imports of modules, by absolute path. Those that are not remembered are read all at once. */
+/** Digests and imports of modules, by absolute path. Modules that are not remembered are read all at once. */
 export function moduleFacts(facts: Facts, paths: readonly string[]): Map<string, ModuleFacts> {
   const found = new Map<string, ModuleFacts>();
   const fresh = new Map<string, { readonly stamp: Stamp | undefined; readonly content: Buffer }>();
@@ -69,7 +71,7 @@ export function moduleFacts(facts: Facts, paths: readonly string[]): Map<string,
   return found;
 }
 
-/** Writes the table if there is anything new in it, and it may be written. */
+/** Writes the table if it has new entries and may be written. */
 export async function saveFacts(facts: Facts): Promise<void> {
   if (!facts.changed) return;
   facts.changed = false;

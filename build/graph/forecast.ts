@@ -7,9 +7,9 @@ import { readRecord } from './record.ts';
 import { formatSeconds } from './report.ts';
 import { isDigest, type Store } from './store.ts';
 
-/** A target that a build would run, and about how long that takes. */
+/** A target that a build would run, and an estimate of its duration. */
 export interface Forecast extends Planned {
-  /** Milliseconds: of the last time here, else of a host like the one in docs/measured. */
+  /** Milliseconds: its last duration here, or else the one on a host like that of docs/measured.md. */
   readonly ms: number;
 }
 
@@ -23,18 +23,18 @@ const TABLE: readonly (readonly [RegExp, number])[] = [
 ];
 const TYPICAL_SECONDS = 1;
 
-/** Named one by one when it takes at least this long. */
+/** Targets of at least this duration are named one by one. */
 const LONG_MS = 20_000;
 const MINUTE = 60_000;
 
-/** About how long each target of a plan takes. */
+/** Estimates the duration of each target of a plan. */
 export function forecast(store: Store, plan: readonly Planned[]): readonly Forecast[] {
   return plan.map((planned) => ({ ...planned, ms: lastMs(store, planned.name) ?? tableMs(planned.name) }));
 }
 
 /**
- * In words: `kernel-n100 20 min, 44 more 1 min: about 21 min`. Targets that run only if their inputs come out different
- * are named apart, and are no part of the sum. `undefined` when there is nothing to do.
+ * The forecast as text: `kernel-n100 20 min, 44 more 1 min: about 21 min`. Targets that run only if their
+ * inputs change are listed apart, without a part in the sum. Undefined if there is nothing to do.
  */
 export function describeForecast(targets: readonly Forecast[]): string | undefined {
   const certain = targets.filter((target) => target.certain);
@@ -60,7 +60,7 @@ function describe(targets: readonly Forecast[]): string {
   return `${parts.join(', ')}${total}`;
 }
 
-/** Minutes, or seconds when it is less than two of them. */
+/** Minutes; below two minutes, seconds. */
 export function roughly(ms: number): string {
   if (ms >= 2 * MINUTE) return `${Math.round(ms / MINUTE)} min`;
   return ms < 1000 ? 'a second' : formatSeconds(Math.round(ms / 1000) * 1000).replace('.0 s', ' s');
@@ -71,14 +71,14 @@ function tableMs(name: string): number {
   return 1000 * (found?.[1] ?? TYPICAL_SECONDS);
 }
 
-/** How long the target of this name took when it was last made with this store; undefined when it never was. */
+/** The duration of a target when this store last made it; undefined if it never did. */
 function lastMs(store: Store, name: string): number | undefined {
   try {
     const last: unknown = JSON.parse(readFileSync(join(store.root, 'last', sha256(name)), 'utf8'));
     const key = typeof last === 'object' && last !== null && 'key' in last ? last.key : undefined;
     return isDigest(key) ? readRecord(store, { key }, false)?.ms : undefined;
   } catch (error) {
-    // It is only used for the forecast.
+    // An error only costs the forecast.
     if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }

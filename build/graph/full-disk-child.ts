@@ -8,7 +8,10 @@ import { runBuild } from './run.ts';
 import { openStore } from './store.ts';
 import { recipe } from './target.ts';
 
-/** For store.test.ts: fills the store given as argument, and prints as JSON what it was told and what is left in tmp/. */
+/**
+ * A program for store.test.ts: fills the store given as argument, and prints the error and the files left in
+ * tmp/, as JSON.
+ */
 const big = recipe<Record<never, never>>({
   from: import.meta.url,
   kind: 'file',

@@ -9,25 +9,25 @@ export type Sorted =
   | { readonly type: 'source'; readonly source: string }
   | { readonly type: 'value'; readonly value: Value };
 
-/** A target with its inputs resolved to nodes; one per name. */
+/** A target whose inputs are resolved to nodes. There is one for each name. */
 export interface Node {
   readonly name: string;
   readonly target: Target;
   readonly inputs: ReadonlyMap<string, Sorted>;
-  /** The targets among the inputs, each once, in order of appearance. */
+  /** The targets among the inputs, without repetition, in order of appearance. */
   readonly needs: readonly Node[];
 }
 
 /** All nodes of a build. */
 export interface Graph {
-  /** Every node; a node comes after all nodes that it needs. */
+  /** Every node, after all nodes that it needs. */
   readonly nodes: readonly Node[];
   readonly byName: ReadonlyMap<string, Node>;
 }
 
 /**
- * All nodes that `roots` need, in an order in which they can be built. Two equal targets of one name are one node.
- * Throws when a target needs itself, when two different targets have one name, or when an input is no plain data.
+ * All nodes that `roots` need, in a possible order of building. Two equal targets with one name are one node.
+ * @throws if a target needs itself, if two different targets have one name, or if an input is not plain data
  */
 export function makeGraph(roots: readonly Target[]): Graph {
   const byName = new Map<string, Node>();
@@ -59,7 +59,7 @@ export function makeGraph(roots: readonly Target[]): Graph {
   return { nodes, byName };
 }
 
-/** Everything a node needs, directly or not, without itself. */
+/** All nodes that a node needs, directly or not, without itself. */
 export function allNeeds(node: Node): Set<Node> {
   const found = new Set<Node>();
   const queue = [...node.needs];
@@ -121,7 +121,7 @@ function assertSame(first: Node, second: Node): void {
   }
 }
 
-/** Equal for equal inputs; targets by name, since one name is one node. */
+/** Equal for equal inputs. Targets count by name, because a name is one node. */
 function fingerprint(input: Sorted | undefined): string {
   if (input === undefined) return '';
   if (input.type === 'target') return `target ${input.node.name}`;

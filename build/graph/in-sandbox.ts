@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { runSandboxed, type Sandboxed, sandboxArguments } from '../../sdk/sandbox.ts';
 import { recipe, type Source, type Target } from './target.ts';
 
-/** Increased when `run` below passes other things to the script for the same inputs. */
+/** Increase this number when `run` below passes other things to the script for the same inputs. */
 const FORMAT = 1;
 
 /** A folder that targets share if they have the same tool tree, and the same content at the places of `of`. */
@@ -12,7 +12,7 @@ export interface Kept {
   readonly of: readonly string[];
 }
 
-/** The content of the sandbox, with the paths of this machine, or with names instead of them. */
+/** The content of the sandbox, with paths of this machine, or with names in their place. */
 function sandboxed(
   paths: { root: string; script: string; build: string; out: string; mounts: readonly string[] },
   places: readonly string[],
@@ -46,7 +46,7 @@ const inSandboxRecipe = recipe<{
   kind: 'file',
   parallel: true,
   uncounted: ['sandbox', 'steps', 'kept'],
-  // Inputs count by themselves. This is the part that is the same for all of them.
+  // Inputs count by themselves. This part is the same for all of them.
   invocation: () => {
     const names = { root: '', script: 'script', build: 'build', out: 'out', mounts: ['mount'] };
     return [FORMAT, ...sandboxArguments(sandboxed(names, ['place'], ['argument'], 'jobs'))];
@@ -91,10 +91,10 @@ export function inSandbox(
     readonly root: Target;
     readonly script: Source;
     readonly argv?: readonly string[];
-    /** By the place inside: a file or folder, read-only. */
+    /** A file or folder by its path inside; read-only. */
     readonly mounts?: Readonly<Record<string, Target>>;
     readonly kept?: Kept;
-    /** How many lines the script prints on stderr, roughly, for the progress bar. */
+    /** About how many lines the script prints on stderr, for the progress bar. */
     readonly steps: number;
   },
 ): Target {

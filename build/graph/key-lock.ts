@@ -11,9 +11,9 @@ import { type Store, storeFailure, temporaryPath } from './store.ts';
 const POLL_MS = 100;
 
 /**
- * Claims a key for this process; undefined while another one (or this one already) works on it. This only saves
- * double work: the store stays right without it, so a lock whose holder is dead, or lives where this process
- * cannot look, is simply taken over. Returns what gives it up again.
+ * Claims a key for this process. Undefined while another process, or this one, works on it.
+ * This only avoids double work: the store stays right without it. So a lock is taken over if its holder is
+ * dead, or cannot be seen from this process. Returns the function that releases the lock.
  */
 export async function tryLock(
   store: Store,
@@ -70,7 +70,9 @@ function holder(content: string): Owner | undefined {
   return owner && liveness(owner) === 'alive' ? owner : undefined;
 }
 
-/** link(2) is atomic with the content in place; open(O_EXCL) would show an empty lock for a moment. */
+/**
+ * link(2) makes the lock with its content in one step; open(O_EXCL) would show an empty lock for a moment.
+ */
 async function linkIfFree(mine: string, path: string): Promise<boolean> {
   try {
     await link(mine, path);
@@ -81,7 +83,7 @@ async function linkIfFree(mine: string, path: string): Promise<boolean> {
   }
 }
 
-/** Removes a stale lock, but not a fresh one that someone else put in its place meanwhile. */
+/** Removes a stale lock, but not a fresh one that replaced it meanwhile. */
 async function takeAway(store: Store, path: string, stale: string): Promise<void> {
   const aside = await temporaryPath(store);
   try {
@@ -111,6 +113,6 @@ function parseOwner(content: string): Owner | undefined {
     if (typeof pid !== 'number' || typeof start !== 'string' || typeof world !== 'string') return undefined;
     return { pid, start, world };
   } catch {
-    return undefined; // not JSON: no process of ours wrote it
+    return undefined; // not JSON, so no process of ours wrote it
   }
 }

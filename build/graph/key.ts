@@ -7,32 +7,32 @@ import { isDigest } from './store.ts';
 import type { OutputKind, Recipe } from './target.ts';
 
 /**
- * Increased when the graph passes other things to recipes for the same inputs, or stores their outputs in another way.
- * It changes every key. For folders it is 2 since their digest is that of their content.
+ * Increase this number when the graph passes other things to recipes for the same inputs, or stores outputs
+ * in another way. It changes every key. For folders it is 2 since their digest is that of their content.
  */
 const FORMATS: Readonly<Record<OutputKind, number>> = { file: 1, dir: 2 };
 
-/** Stands for the code in the key of a download: pinned bytes are the same, whatever code fetched them. */
+/** Stands for the code in the key of a download: pinned bytes do not depend on the code that fetches them. */
 const FETCH: Code = { digest: sha256('fetch'), parts: {} };
 
-/** The part of an input that counts, by its type; `targets` in order. */
+/** The relevant part of an input, by its type; `targets` in order. */
 export type InputDigest =
   | { readonly type: OutputKind; readonly digest: Sha256 }
   | { readonly type: 'targets'; readonly digests: readonly string[] }
   | { readonly type: 'source'; readonly digest: Sha256 }
   | { readonly type: 'value'; readonly digest: Sha256 };
 
-/** Everything a key is made of. */
+/** All parts of a key. */
 export interface Action {
   readonly key: Sha256;
   readonly code: Code;
-  /** The inputs that count. */
+  /** The inputs that are part of the key. */
   readonly inputs: Readonly<Record<string, InputDigest>>;
-  /** Of a download: the SHA-256 that its output must have. */
+  /** For a download: the SHA-256 that its output must have. */
   readonly pinned?: Sha256;
 }
 
-/** State that the keys of one build share, so that each file, module and value is hashed once. */
+/** State that the keys of one build share: each file, module and value is hashed once. */
 export interface KeyReader {
   readonly facts: Facts;
   readonly code: CodeReader;
@@ -40,19 +40,20 @@ export interface KeyReader {
   readonly values: Map<Sorted, Sha256>;
 }
 
-/** For the keys of one build. */
+/** Makes the state for the keys of one build. */
 export function keyReader(facts: Facts): KeyReader {
   return { facts, code: codeReader(facts), sources: new Map(), values: new Map() };
 }
 
-/** Whether the code of its module, and of all that imports, is part of a recipe's keys. */
+/** Whether a recipe's keys contain the code of its module and of all imports. */
 export function isKeyedByModule({ fetch, invocation }: Recipe): boolean {
   return !fetch && invocation === undefined;
 }
 
 /**
- * The key of a node: SHA-256 of canonical JSON of its recipe's kind and code (or invocation) and its inputs. A target
- * counts by the digest of its output (`outputs` gives it), so that an unchanged output stops the rebuilding there.
+ * The key of a node: SHA-256 over canonical JSON of its recipe's kind, code (or invocation) and inputs.
+ * A target counts by the digest of its output (`outputs` gives it), so an unchanged output stops the
+ * rebuilding.
  */
 export function actionOf(
   reader: KeyReader,
@@ -66,7 +67,7 @@ export function actionOf(
   }
   const code = codeBehind(reader, node);
   const { kind } = recipe;
-  // An invocation says by itself which recipe it is of.
+  // An invocation identifies its recipe.
   const index = recipe.invocation ? 0 : recipe.index;
   const key = sha256(canonicalJson({ format: FORMATS[kind], kind, code: code.digest, index, inputs }));
   const { sha256: pinned } = node.target.inputs;

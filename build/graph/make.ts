@@ -12,7 +12,7 @@ import type { Slots } from './slots.ts';
 import { sourceDigest } from './source.ts';
 import type { Store } from './store.ts';
 
-/** A node whose output is known. Its blob may still be missing in the store: see `present`. */
+/** A node with a known output. The store may still lack its blob: see `present`. */
 export interface Made {
   readonly action: Action;
   readonly record: ActionRecord;
@@ -21,7 +21,7 @@ export interface Made {
 /** The remote store of a build (build/remote/). Outputs that it does not have are made here. */
 export interface RemoteStore {
   record(action: Action): Promise<ActionRecord | undefined>;
-  /** Brings content into the local store, checked; false when it cannot. */
+  /** Fetches content into the local store, and checks it; false if that is impossible. */
   fetchBlob(store: Store, digest: Sha256): Promise<boolean>;
 }
 
@@ -37,32 +37,32 @@ export interface Build {
   readonly slots: Slots;
   readonly downloads: Slots;
   readonly report: Report;
-  /** A store that others filled, asked before a recipe runs. */
+  /** A store that other builds have filled. It is asked before a recipe runs. */
   readonly remote: RemoteStore | undefined;
-  /** Undefined for a node that failed, or needs one that did, or was not started. */
+  /** Undefined for a node that failed, that needs a failed one, or that was not started. */
   readonly evaluated: Map<Node, Promise<Made | undefined>>;
   readonly presence: Map<Node, Promise<Made | undefined>>;
   readonly ran: { name: string; ms: number; digest: Sha256; reasons: readonly string[] }[];
   readonly failures: { name: string; error: unknown }[];
   readonly skipped: Set<string>;
-  /** Something failed: nothing new is started. */
+  /** A target failed, so no new one is started. */
   stopped: boolean;
   readonly warn: (line: string) => void;
 }
 
-/** Why and how a node is made. */
+/** The reason and the conditions for making a node. */
 interface Order {
-  /** The reason to show when no input changed. */
+  /** The reason to show if no input changed. */
   readonly otherwise: string;
-  /** Run even if there is a record. */
+  /** Run it even if there is a record. */
   readonly force: boolean;
-  /** Asked for by a recipe that runs already: also after a failure elsewhere. */
+  /** A running recipe asked for it, so it is made even after a failure elsewhere. */
   readonly nested: boolean;
   /** Whether this record, found after locking, makes the run unnecessary. */
   enough(action: Action, record: ActionRecord): Promise<boolean>;
 }
 
-/** Finds out what the output of a node is: from a record in the store if there is one, else by running its recipe. */
+/** Finds the output of a node: from a record in the store, or by running its recipe. */
 export function evaluate(build: Build, node: Node): Promise<Made | undefined> {
   const known = build.evaluated.get(node);
   if (known) return known;
@@ -71,7 +71,7 @@ export function evaluate(build: Build, node: Node): Promise<Made | undefined> {
   return made;
 }
 
-/** The same as `evaluate`; afterwards the intact output is in the store. */
+/** The same as `evaluate`. Afterwards the store has the intact output. */
 export function present(build: Build, node: Node, nested = false): Promise<Made | undefined> {
   const known = build.presence.get(node);
   if (known) return known;
@@ -102,7 +102,7 @@ async function evaluateNow(build: Build, node: Node): Promise<Made | undefined> 
   });
 }
 
-/** Takes over what a remote store knows of an action into the local store. */
+/** Copies the remote store's output of an action into the local store. */
 async function remoteRecord(build: Build, action: Action): Promise<ActionRecord | undefined> {
   const record = await build.remote?.record(action);
   if (record) await writeRecord(build.store, action.key, record);
@@ -131,7 +131,9 @@ async function presentNow(build: Build, node: Node, nested: boolean): Promise<Ma
   });
 }
 
-/** Makes a node's output: waits for what it needs, for its turn, and for other processes that make the same. */
+/**
+ * Makes the output of a node: waits for its inputs, for a slot, and for other processes that make the same.
+ */
 async function make(build: Build, node: Node, order: Order): Promise<Made | undefined> {
   const { store, signal } = build;
   const needs = await Promise.all(node.needs.map((need) => present(build, need, order.nested)));
@@ -154,13 +156,13 @@ async function make(build: Build, node: Node, order: Order): Promise<Made | unde
         }
       }
     } catch (error) {
-      // Done before the slot is free for the next recipe.
+      // Before the slot is free for the next recipe.
       build.stopped ||= !build.keepGoing;
       throw error;
     } finally {
       slots.release();
     }
-    // Without a slot: another process's recipe must not keep ours from running.
+    // Without a slot, because another process's recipe must not keep ours from running.
     await waitForLock(store, action.key, node.name, signal);
   }
 }
@@ -202,7 +204,7 @@ async function runRecipe(
   return made;
 }
 
-/** The path of a blob for a running recipe; its slot is free while others make the blob again. */
+/** The path of a blob for a running recipe. The recipe gives up its slot while others make the blob again. */
 async function nestedBlob(
   build: Build,
   node: Node,
@@ -239,7 +241,7 @@ async function nestedBlob(
   });
 }
 
-/** Every blob that something `node` depends on added or has as its output, and which node did. */
+/** Every blob that is an output of, or was added by, a target below `node`, with its node. */
 async function producersFor(build: Build, node: Node): Promise<ReadonlyMap<Sha256, Node>> {
   const producers = new Map<Sha256, Node>();
   for (const need of allNeeds(node)) {
@@ -264,7 +266,7 @@ async function settled(build: Build, node: Node): Promise<Made> {
   return made;
 }
 
-/** Undefined when something it needs has no output. */
+/** Undefined if an input has no output. */
 async function currentAction(build: Build, node: Node): Promise<Action | undefined> {
   const records = new Map<Node, ActionRecord>();
   for (const need of node.needs) {
@@ -279,7 +281,10 @@ async function currentAction(build: Build, node: Node): Promise<Action | undefin
   });
 }
 
-/** Turns an exception into a failure of the node. After an interruption, exceptions come from it and do not count. */
+/**
+ * Turns an exception into a failure of the node. After an interruption, exceptions follow from it and do not
+ * count.
+ */
 async function guarded(
   build: Build,
   node: Node,

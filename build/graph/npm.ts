@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 
-/** What package-lock.json (lockfileVersion 2 and 3, `packages`) says of one installed package. */
+/** The entry of an installed package in package-lock.json (lockfileVersion 2 and 3, `packages`). */
 interface Locked {
   readonly version?: string;
   readonly integrity?: string;
@@ -15,7 +15,10 @@ interface Locked {
 /** Installed packages by path: `node_modules/zx`. */
 export type NpmLock = ReadonlyMap<string, Locked>;
 
-/** Reads package-lock.json of the checkout. Throws badInput for one of npm 6 or older. */
+/**
+ * Reads package-lock.json of the checkout.
+ * @throws badInput for a file of npm 6 or older
+ */
 export function readNpmLock(checkout: string): NpmLock {
   const path = join(checkout, 'package-lock.json');
   const { packages } = JSON.parse(readFileSync(path, 'utf8')) as { packages?: Record<string, Locked> };
@@ -33,8 +36,8 @@ export function packageName(specifier: string): string {
 }
 
 /**
- * One digest for an npm package as installed: name, version and integrity of it and of all it depends on.
- * Undefined when the lock does not have it.
+ * One digest for an installed npm package: name, version and integrity of it and of all its dependencies.
+ * Undefined if the lock does not have it.
  */
 export function npmDigest(
   lock: NpmLock,
@@ -57,7 +60,7 @@ export function npmDigest(
   return { version, digest: sha256([...seen.values()].sort(byteOrder).join('\n')) };
 }
 
-/** As Node looks packages up: in the nearest node_modules, then further out. */
+/** Resolves as Node does: in the nearest node_modules, then further out. */
 function resolve(lock: NpmLock, name: string, from: string): string | undefined {
   for (let base = from; ; ) {
     const path = `${base === '' ? '' : `${base}/`}node_modules/${name}`;

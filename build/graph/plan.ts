@@ -9,7 +9,7 @@ import type { Target } from './target.ts';
 /** A target that a build would run. */
 export interface Planned {
   readonly name: string;
-  /** `false`: it runs unless what it needs comes out the same as before. */
+  /** `false`: it runs only if the output of an input changes. */
   readonly certain: boolean;
   readonly reasons: readonly string[];
 }
@@ -18,7 +18,7 @@ type State =
   | { readonly known: true; readonly action: Action; readonly record: ActionRecord }
   | { readonly known: false };
 
-/** What `runBuild` would run, in the order of the graph, without running or changing anything. */
+/** The targets that `runBuild` would run, in the order of the graph. Runs and changes nothing. */
 export async function planBuild(
   targets: readonly Target[],
   options: { readonly rebuild?: boolean; readonly store?: Store; readonly keys?: KeyReader } = {},
@@ -34,7 +34,8 @@ export async function planBuild(
     states.set(node, state);
     if (plan) planned.set(node, plan);
   }
-  // What runs needs its inputs' outputs in the store, and so on down: from the asked ones backwards.
+  // A running target needs the outputs of its inputs in the store. So this goes from the wanted targets
+  // backwards.
   const wanted = new Set<Node | undefined>(targets.map(({ name }) => byName.get(name)));
   for (const node of [...nodes].reverse()) {
     const state = states.get(node);

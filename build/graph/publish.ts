@@ -65,7 +65,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EIO: 'look at the kernel log',
 };
 
-/** A system error in the folder of artifacts, worded for the user; any other error is returned unchanged. */
+/** A system error in the folder of artifacts, with a hint; any other error unchanged. */
 export function outFailure(path: string, error: unknown): unknown {
   const hint = HINTS[errorCode(error) ?? ''];
   if (error instanceof Failure || !(error instanceof Error) || hint === undefined) return error;
@@ -85,14 +85,14 @@ async function sweep(path: string): Promise<void> {
   }
 }
 
-/** True when `to` is a hard link to `from`. */
+/** Whether `to` is a hard link to `from`. */
 async function place(from: string, to: string, signal?: AbortSignal): Promise<boolean> {
   try {
     await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     await chmod(to, 0o444);
     return false;
   } catch (error) {
-    // Each file system has its own way to say that it cannot share blocks.
+    // File systems report in different ways that they cannot share blocks.
     if (!['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EINVAL', 'ENOTTY'].includes(errorCode(error) ?? ''))
       throw error;
     await rm(to, { force: true });

@@ -12,20 +12,27 @@ export interface ActionRecord {
   /** The target that was built first with this key. */
   readonly name: string;
   readonly kind: OutputKind;
-  /** SHA-256 of the file, or of what is in the folder (`folderDigest`). */
+  /** SHA-256 of the file, or of the folder's contents (`folderDigest`). */
   readonly digest: Sha256;
   /** Bytes; 0 for a folder. */
   readonly size: number;
-  /** Blobs it added besides its output. */
+  /** Blobs that the action added besides its output. */
   readonly refs: readonly Sha256[];
-  /** How long it took, milliseconds. */
+  /** Duration in milliseconds. */
   readonly ms: number;
 }
 
-/** A record's mtime says when it was last used; precise to a day, so that a build with nothing to do writes nothing. */
+/**
+ * The mtime of a record is the time of its last use, to the day. So a build with nothing to do writes
+ * nothing.
+ */
 const USED_PRECISION_MS = 24 * 3600 * 1000;
 
-/** The record of an action, noted as used unless it is only looked at. Undefined when there is none, or it is damaged, or not of this action, or of a download that is not what is pinned. */
+/**
+ * The record of an action. It is marked as used, unless it is only looked at. Undefined if there is none, if
+ * it is damaged, if it belongs to another action, or if it is of a download with another digest than the
+ * pinned one.
+ */
 export function readRecord(
   store: Store,
   { key, pinned }: { readonly key: Sha256; readonly pinned?: Sha256 },
@@ -57,7 +64,7 @@ function noteUse(file: number): void {
   try {
     futimesSync(file, new Date(), new Date());
   } catch (error) {
-    if (!isReadOnly(error)) throw error; // nobody collects garbage there either
+    if (!isReadOnly(error)) throw error; // no garbage collection happens there either
   }
 }
 
@@ -66,7 +73,7 @@ export async function writeRecord(store: Store, key: Sha256, record: ActionRecor
   await putFile(store, shard(store, 'actions', key), JSON.stringify({ ...record, key }));
 }
 
-/** Whether the output of a record is in the store, intact. */
+/** Whether the store has the output of a record, intact. */
 export async function checkOutput(store: Store, key: Sha256, record: ActionRecord): Promise<boolean> {
   return record.kind === 'file' ? await checkBlob(store, record.digest) : await checkDir(store, key);
 }
@@ -77,13 +84,15 @@ export function outputOf(store: Store, key: Sha256, record: ActionRecord): Outpu
   return { kind, digest, size, path: kind === 'file' ? blobPath(store, digest) : dirPath(store, key) };
 }
 
-/** The record in the file of `key`; undefined for anything else. Versions before this one did not write the key. */
+/**
+ * The record in the file of `key`; undefined for any other content. Earlier versions did not write the key.
+ */
 export function parseRecord(text: string, key: Sha256): ActionRecord | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return undefined; // cut short by a power failure: as good as not there
+    return undefined; // a power failure truncated it, so it counts as missing
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const { name, kind, digest, size, refs, ms } = value as Partial<Record<keyof ActionRecord, unknown>>;

@@ -1,11 +1,11 @@
 import { log, type Progress, startProgress } from '../../sdk/lib/log.ts';
 
 /**
- * Shows how a build goes: bars on a terminal; in a log `[12/140] n100:usr 3.2 s`, and every minute what takes longer
- * than that.
+ * Shows the progress of a build: bars on a terminal. In a log, lines such as `[12/140] n100:usr 3.2 s`, and
+ * every minute the targets that run for longer than that.
  */
 export interface Report {
-  /** A target is settled without running. */
+  /** A target is settled without a run. */
   settled(): void;
   started(name: string, reasons: readonly string[]): void;
   progress(name: string, done: number, total: number, note?: string): void;
@@ -16,14 +16,14 @@ export interface Report {
 
 interface Running {
   readonly since: number;
-  /** 0 to 1; undefined for a target that does not say. */
+  /** 0 to 1; undefined for a target that does not report it. */
   share?: number;
   bar?: Progress;
 }
 
 const REMINDER_MS = 60_000;
 
-/** What a build of `total` targets shows while it runs; with `explain` also why each target runs. */
+/** Shows a build of `total` targets. With `explain`, also the reason for each target that runs. */
 export function makeReport(total: number, explain: boolean): Report {
   const terminal = process.stderr.isTTY === true;
   const running = new Map<string, Running>();

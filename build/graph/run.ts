@@ -15,22 +15,27 @@ import { makeSlots } from './slots.ts';
 import { closeStore, openStore, type Store } from './store.ts';
 import type { Output, Target } from './target.ts';
 
-/** How a graph is built. */
+/** Options of a build. */
 export interface BuildOptions {
-  /** How many recipes run at once, and how many processes they may use in all. Default: one a processor. */
+  /**
+   * Number of recipes at once, which is also the number of processes that they may use together. Default: one
+   * for each processor.
+   */
   readonly jobs?: number;
   /** After a failure, go on with targets that do not depend on it. */
   readonly keepGoing?: boolean;
   /** Run the recipes of the asked targets and of all they need, but not downloads, although nothing changed. */
   readonly rebuild?: boolean;
-  /** Say in the log why each target runs. */
+  /** Log the reason for each target that runs. */
   readonly explain?: boolean;
   readonly store?: Store;
-  /** From a plan that was made just before, so that files are not read again. */
+  /** The state of a plan that was made just before, so that files are not read again. */
   readonly keys?: KeyReader;
-  /** Asked before a recipe runs. */
+  /** Called before a recipe runs. */
   readonly remote?: RemoteStore;
-  /** Stops the build. Without it the build listens to SIGINT and SIGTERM itself and then ends the process. */
+  /**
+   * Stops the build. Without it, the build listens to SIGINT and SIGTERM itself, and then ends the process.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -44,24 +49,27 @@ export interface Ran {
 
 /** The result of a build. */
 export interface BuildResult {
-  /** The outputs of the asked targets that succeeded, by name. */
+  /** The outputs of the wanted targets that succeeded, by name. */
   readonly outputs: ReadonlyMap<string, Output>;
-  /** In the order in which they ended. */
+  /** Targets in the order in which they ended. */
   readonly ran: readonly Ran[];
   readonly failures: readonly { readonly name: string; readonly error: unknown }[];
-  /** Targets not built because something they need failed, or the build stopped. */
+  /** Targets that were not built, because an input failed or the build stopped. */
   readonly skipped: readonly string[];
   /** The record of every target whose output is known. */
   readonly made: readonly Made[];
-  /** How many targets the graph has. */
+  /** Number of targets in the graph. */
   readonly total: number;
   readonly ms: number;
 }
 
-/** At most this many downloads at once, beside recipes that compute. */
+/** Number of downloads at once, beside recipes that compute. */
 const DOWNLOADS = 8;
 
-/** Builds missing targets and returns the outputs of `targets` by name. Throws the failures. */
+/**
+ * Builds missing targets and returns the outputs of `targets` by name.
+ * @throws the failures
+ */
 export async function buildTargets(
   targets: readonly Target[],
   options: BuildOptions = {},
@@ -71,7 +79,10 @@ export async function buildTargets(
   return result.outputs;
 }
 
-/** The same as `buildTargets`, but failures of recipes are part of the result. Throws only for an invalid graph. */
+/**
+ * The same as `buildTargets`, but failures of recipes are part of the result.
+ * @throws only for an invalid graph
+ */
 export async function runBuild(targets: readonly Target[], options: BuildOptions = {}): Promise<BuildResult> {
   const began = performance.now();
   const graph = makeGraph(targets);
@@ -121,7 +132,7 @@ async function runGraph(build: Build, targets: readonly Target[], began: number)
   }
 }
 
-/** One failure is thrown as it is; of several, all are in the message of the one thrown. */
+/** A single failure is thrown unchanged. Several failures are one error with all their messages. */
 function throwFailures({ failures, skipped }: BuildResult): void {
   const [first, ...rest] = failures;
   if (first === undefined) {
@@ -136,7 +147,7 @@ function throwFailures({ failures, skipped }: BuildResult): void {
 }
 
 /**
- * The failures as text for the user. A cause that stopped many targets, e.g. a full disk, is named once, with the first
+ * The failures as text. A cause that stopped many targets, e.g. a full disk, appears once, with the first
  * target.
  */
 export function describeFailures(failures: BuildResult['failures']): string[] {

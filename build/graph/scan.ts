@@ -3,26 +3,27 @@ import { join } from 'node:path';
 import type * as esbuild from 'esbuild';
 import { badInput } from '../../sdk/lib/errors.ts';
 
-/** What one module loads, as written in it. */
+/** The imports of one module, as its text has them. */
 export interface Imports {
   /** Specifiers of static and dynamic imports and re-exports, without those that only bring types. */
   readonly modules: readonly string[];
   /** Files named by `new URL('…', import.meta.url)`: workers and data. */
   readonly urls: readonly string[];
-  /** Lines (from 1) with an `import(…)` whose argument is no string literal: nobody can tell what it loads. */
+  /** Lines (from 1) of an `import(…)` whose argument is not a string literal, so its target is unknown. */
   readonly unknown: readonly number[];
 }
 
 const URLS = /\bnew URL\(\s*(['"])((?:(?!\1).)+)\1\s*,\s*import\.meta\.url\b/g;
-/** What esbuild says of an `import(…)` that it cannot follow. */
+/** The message of esbuild for an `import(…)` that it cannot follow. */
 const UNKNOWN: readonly string[] = ['unsupported-dynamic-import', 'empty-glob'];
 
 /**
- * What modules load, in esbuild's own words: the metafile of a bundle in which everything else is external. `texts`: by
- * absolute path. Throws badInput for a module that does not parse.
+ * The imports of modules, according to esbuild: the metafile of a bundle in which everything else is
+ * external. `texts`: by absolute path.
+ * @throws badInput for a module that does not parse
  */
 export function scanImports(texts: ReadonlyMap<string, string>): Map<string, Imports> {
-  // Loaded only here: a build with nothing changed has nothing to scan.
+  // loaded late: a build with nothing changed has nothing to scan
   const { buildSync } = createRequire(import.meta.url)('esbuild') as typeof esbuild;
   let built: esbuild.BuildResult<{ metafile: true }>;
   try {

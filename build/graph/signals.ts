@@ -3,19 +3,20 @@ import { log } from '../../sdk/lib/log.ts';
 
 type Stopping = 'SIGINT' | 'SIGTERM';
 
-/** Recipes get this long to end after the first signal. */
+/** Time for recipes to end after the first signal. */
 const GRACE_MS = 10_000;
 
-/** SIGINT and SIGTERM, listened to. */
+/** A listener for SIGINT and SIGTERM. */
 export interface Interruption {
   readonly signal: AbortSignal;
-  /** To be called when the work has ended: exits with 130 or 143 if a signal came, else returns. */
+  /** Call it when the work has ended: it exits with 130 or 143 if a signal came, else it returns. */
   end(): void;
 }
 
 /**
- * The first SIGINT or SIGTERM aborts `signal`, so that recipes stop their tools and remove what they began; the
- * second, or ten seconds, ends the process at once, after `cleanUp`. Its exit code is 128 + the signal's number.
+ * The first SIGINT or SIGTERM aborts `signal`: recipes stop their tools and remove unfinished files. The
+ * second signal, or ten seconds, ends the process at once, after `cleanUp`. The exit code is 128 + the number
+ * of the signal.
  */
 export function catchSignals(cleanUp: () => void): Interruption {
   const controller = new AbortController();

@@ -1,12 +1,15 @@
-/** A slot for each recipe that may run at the same time. First come, first served; `urgent` requests go first. */
+/**
+ * A slot for each recipe that may run at the same time. First come, first served, but `urgent` requests come
+ * before all others.
+ */
 export interface Slots {
   acquire(urgent: boolean): Promise<void>;
   release(): void;
-  /** How many recipes run or wait. */
+  /** Number of recipes that run or wait. */
   load(): number;
 }
 
-/** How many slots there are. A recipe that must not wait may take one more. */
+/** Number of slots. A recipe that must not wait may take one more. */
 export function makeSlots(count: number): Slots {
   let free = count;
   const urgentQueue: (() => void)[] = [];

@@ -6,16 +6,16 @@ import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { emptyFolder } from './empty-folder.ts';
 import { type Facts, fileDigest } from './facts.ts';
 
-/** Absolute path of a source; relative ones start at the root of the checkout. */
+/** Absolute path of a source. Relative paths start at the root of the checkout. */
 export function sourcePath(source: string): string {
   return resolve(CHECKOUT, source);
 }
 
 /**
- * Digest of a file: its SHA-256. Of a folder: of a sorted listing with, for each entry, its path, type, executable
- * bit, and content or link target; owner, umask, times and the order of readdir(3) do not count. An empty folder
- * is an error, for a clone would not have it.
- * `user` names target and input in errors.
+ * Digest of a source. For a file, its SHA-256. For a folder, that of a sorted listing with the path, type,
+ * executable bit, and content or link target of each entry. Owner, umask, times and the order of readdir(3)
+ * do not count.
+ * An empty folder is an error, because a clone would not have it. `user` names target and input in errors.
  */
 export function sourceDigest(facts: Facts, source: string, user: string): Sha256 {
   const path = sourcePath(source);

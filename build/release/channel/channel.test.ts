@@ -224,7 +224,7 @@ test('promotion needs a green report of the same bytes, and time; --force is rec
   await refused(30, /no signed test report/);
   await addReport(w, release);
   assert.ok((await setChannel(w.at(), 'alpha', release)).moved > 0, 'a report comes later');
-  await refused(1, /for 1\.0 of the 24 hours/);
+  await refused(1, /for 1\.0 of the required 24 hours/);
   await assert.rejects(promote(w.at(30), 'alpha', 'stable'), {
     message: /takes releases from beta, not from alpha/,
   });
