@@ -239,7 +239,7 @@ test('promotion needs a green report of the same bytes, and time; --force is rec
   await promote(w.at(31), 'beta', 'stable', { force: 'CVE-2026-1' });
   const { forced } = await w.channel('stable');
   assert.equal(forced?.reason, 'CVE-2026-1');
-  assert.match(forced?.refused ?? '', /for 1\.0 of the 72 hours/);
+  assert.match(forced?.refused ?? '', /for 1\.0 of the required 72 hours/);
 });
 
 test('promotion: no report of other bytes, of failures, of a part, or with other results than signed', async (t) => {
