@@ -275,7 +275,7 @@ describe('at the source', () => {
 
   test('two runs at once are one', () => {
     const { box, run } = machines();
-    box.makeFolder('/run/draisine/replicate-data.lock');
+    box.put({ '/run/draisine/replicate-data.lock/owner': '77', '/proc/77': '' });
     assert.throws(run, /replication data is running already/);
   });
 });
