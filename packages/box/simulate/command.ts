@@ -132,7 +132,7 @@ function describe(
     ['checks', `${checks.perSecond.toFixed(2)} a second, ${mb(checks.bytesPerSecond)}`],
     [
       'bad release',
-      `${bad.version}: tried by ${bad.tried} boxes (${percent(bad.share)}), ${bad.rejected} went back by themselves; ${bad.hours === undefined ? 'never stopped' : `stopped ${hours(bad.hours)} after ${bad.channel} had it`}`,
+      `${bad.version}: tried by ${bad.tried} boxes (${percent(bad.share)}), by ${bad.last.tried} of ${bad.last.boxes} on ${bad.channel} (${percent(bad.last.tried / Math.max(1, bad.last.boxes))}); ${bad.rejected} went back by themselves; ${bad.hours === undefined ? 'never stopped' : `stopped ${hours(bad.hours)} after ${bad.channel} had it`}`,
     ],
     [
       'rollout',

@@ -29,6 +29,8 @@ export interface Report {
     /** From when its channel had it until it was halted, in hours; undefined: nobody noticed. */
     readonly hours: number | undefined;
     readonly channel: string;
+    /** The boxes of that channel alone: how many tried it, and how many there are. */
+    readonly last: { readonly tried: number; readonly boxes: number };
   };
   readonly rollout: RolloutReport;
   /** From when a channel names a release until a box has committed it, in hours, of boxes that restart by themselves. */
@@ -80,6 +82,7 @@ export class Measures {
   private readonly deltas = new Map<string, number>();
   private readonly bad: string = '';
   private tried = 0;
+  private readonly triedIn = new Map<string, number>();
   private turned = 0;
   private bytes = 0;
 
@@ -149,8 +152,10 @@ export class Measures {
     );
   }
 
-  trial(_box: SimulatedBox, version: string, _now: number): void {
-    if (this.isBad(version)) this.tried++;
+  trial({ policy }: SimulatedBox, version: string, _now: number): void {
+    if (!this.isBad(version)) return;
+    this.tried++;
+    this.triedIn.set(policy.channel, (this.triedIn.get(policy.channel) ?? 0) + 1);
   }
 
   isBad(version: string): boolean {
@@ -233,6 +238,10 @@ export class Measures {
         rejected: this.turned,
         share: this.tried / Math.max(1, boxes),
         channel,
+        last: {
+          tried: this.triedIn.get(channel) ?? 0,
+          boxes: this.fleet.filter(({ policy }) => policy.channel === channel).length,
+        },
       },
       hours: stopped === undefined || since === undefined ? undefined : (stopped - since) / HOUR,
     };

@@ -112,6 +112,7 @@ test('a bad release is stopped, and those who tried it run another', () => {
   assert.ok(bad.rejected > 0, 'some boxes rejected it');
   assert.ok(bad.hours !== undefined && bad.hours < 48, String(bad.hours));
   assert.ok(bad.tried < OPTIONS.boxes / 3, 'most boxes never saw it');
+  assert.ok(bad.last.tried > 0 && bad.last.tried <= bad.tried && bad.last.tried < bad.last.boxes / 3);
   assert.ok(running(year, bad.version) < 10, 'and a later release took its place');
   const unnoticed = new Simulation({ ...OPTIONS, fragile: {} }).run();
   assert.equal(unnoticed.bad.rejected, 0);
