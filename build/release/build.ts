@@ -14,9 +14,9 @@ import type { ImageFacts } from '../image/facts.ts';
 import type { LoadedImage } from '../product/images.ts';
 import { type Artifact, formatManifest, MANIFEST, type Manifest } from '../product/manifest.ts';
 import { PROVENANCE } from './documents.ts';
+import { formatTime } from './format/time.ts';
 import type { Release } from './format/types.ts';
 import { provenanceStatement } from './provenance.ts';
-import { formatTime } from './signing.ts';
 import { formatEnvelope, openEnvelope } from './trust/envelope.ts';
 
 /** The signed file of a release. It names all other files by digest. */

@@ -6,6 +6,7 @@ import { byteOrder, writeAtomic } from '../../sdk/lib/files.ts';
 import { keysFolder } from '../keys/keys.ts';
 import { fingerprint, makeSshKey, publicKey } from '../keys/ssh.ts';
 import type { RoleName } from './format/namespaces.ts';
+import { formatTime } from './format/time.ts';
 import type { Envelope, Root } from './format/types.ts';
 import { addSignature, formatEnvelope, type Opened, openEnvelope, signersOf } from './trust/envelope.ts';
 import { openRoot } from './trust/root.ts';
@@ -44,11 +45,6 @@ export interface Signer {
 /** The folder of the signing keys and of root.json. */
 export function signingFolder(): string {
   return join(keysFolder(), 'signing');
-}
-
-/** A time in the form of the signed files. */
-export function formatTime(milliseconds: number): string {
-  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
 /** The keys whose public halves are in the folder, by name. */

@@ -1,5 +1,6 @@
 import { badInput } from '../../../sdk/lib/errors.ts';
 import { CHANNEL_SECONDS } from '../format/namespaces.ts';
+import { formatTime } from '../format/time.ts';
 import type { Channel, Policy, Release, TestReport } from '../format/types.ts';
 import { compareVersions } from '../format/version.ts';
 import { reportFaults } from '../report-faults.ts';
@@ -11,11 +12,6 @@ const HOUR_MS = 3_600_000;
  * Boxes ask every four hours (packages/box/cli). If a rollout began at once, the first boxes would be late.
  */
 const HEARD_MS = 4 * HOUR_MS;
-
-/** A time in the form of signed files: ISO 8601 in UTC, whole seconds. */
-function timeText(milliseconds: number): string {
-  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
-}
 
 /** The policies of the usual channels. */
 export const POLICIES: Readonly<Record<string, Policy>> = {
@@ -29,7 +25,7 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
 export function newChannel(image: string, channel: string, policy: Policy, now: number): Channel {
   return {
     ...{ format: 1, image, channel, serial: 0 },
-    ...{ issued: timeText(now), expires: timeText(now), barriers: [], withdrawn: [], policy },
+    ...{ issued: formatTime(now), expires: formatTime(now), barriers: [], withdrawn: [], policy },
   };
 }
 
@@ -38,8 +34,8 @@ export function issue(channel: Channel, now: number): Channel {
   return {
     ...channel,
     serial: channel.serial + 1,
-    issued: timeText(now),
-    expires: timeText(now + CHANNEL_SECONDS * 1000),
+    issued: formatTime(now),
+    expires: formatTime(now + CHANNEL_SECONDS * 1000),
   };
 }
 
@@ -88,10 +84,10 @@ export function place(channel: Channel, placement: Placement, now: number): Chan
   return issue(
     {
       ...rest,
-      ...{ version, release, since: timeText(now) },
-      rollout: { begins: timeText(begins), hours },
+      ...{ version, release, since: formatTime(now) },
+      rollout: { begins: formatTime(begins), hours },
       barriers: barrier ? [...channel.barriers, { version, release }] : channel.barriers,
-      ...(forced ? { forced: { version, ...forced, since: timeText(now) } } : {}),
+      ...(forced ? { forced: { version, ...forced, since: formatTime(now) } } : {}),
     },
     now,
   );
@@ -149,7 +145,7 @@ export function releaseObjections({ to, release, report, boxes, besides = [] }: 
 /** Halts a channel; undefined if it is halted for this reason already. */
 export function halt(channel: Channel, reason: string, now: number): Channel | undefined {
   if (channel.halted?.reason === reason) return undefined;
-  return issue({ ...channel, halted: { reason, since: timeText(now) } }, now);
+  return issue({ ...channel, halted: { reason, since: formatTime(now) } }, now);
 }
 
 /** Ends a halt; undefined if there is none. */
@@ -168,7 +164,7 @@ export function withdraw(
 ): Channel | undefined {
   if (channel.withdrawn.some((each) => each.version === version)) return undefined;
   return issue(
-    { ...channel, withdrawn: [...channel.withdrawn, { version, reason, since: timeText(now) }] },
+    { ...channel, withdrawn: [...channel.withdrawn, { version, reason, since: formatTime(now) }] },
     now,
   );
 }
