@@ -23,9 +23,9 @@ import { liveness, ownedName, parseOwnedName } from './owner.ts';
  */
 export interface Store {
   readonly root: string;
-  /** This process's folder in tmp/; made at first use, removed by `closeStore`. */
+  /** This process's folder in tmp/. It is made at first use, and removed by `closeStore`. */
   readonly tmp: string;
-  /** Folders found good (or not) in this process: by key. */
+  /** By key: whether this process has found the folder intact. */
   readonly checkedDirs: Map<string, boolean>;
 }
 
@@ -44,26 +44,35 @@ export const FOLDERS: readonly string[] = [
   'workspaces',
 ];
 
-/** The table of what is known about files of checkouts (facts.ts). */
+/** The table of facts about files of checkouts (facts.ts). */
 export const FACTS = 'facts.json';
 
-/** A folder with contents but without this mark is not a store: files with these names in it are somebody else's. */
+/**
+ * A folder with contents but without this mark is not a store: it belongs to somebody else, whatever its
+ * files are called.
+ */
 export const MARK = '.draisine-store';
 const MARK_TEXT =
   'The store of Draisine (docs/store.md). All beside this file may be made or fetched again.\n';
 
-/** What others of ours keep in the cache, which may be there before the store is; what a file system has, and backups ask for. */
+/**
+ * Names that may be in the folder before the store is: other caches of ours, and files of file systems and
+ * backups.
+ */
 const NEIGHBOURS: readonly string[] = [
   ...['indexes', 'downloads', 'snapshots', 'kola', 'probe'],
   ...['lost+found', 'CACHEDIR.TAG'],
 ];
 
-/** After this time, unfinished work of a process that this one cannot see (another container) is removed as well. */
+/**
+ * After this time, unfinished work of a process that this one cannot see (another container) is removed as
+ * well.
+ */
 const FOREIGN_TMP_MS = 24 * 3600 * 1000;
 
 /**
- * Opens the store, making it if missing, and sweeps what dead processes left in tmp/. Throws badInput for a folder that
- * holds something else.
+ * Opens the store, makes it if it is missing, and removes leftovers of dead processes in tmp/.
+ * @throws badInput for a folder with other contents
  */
 export function openStore(root: string = cacheDir()): Store {
   try {
@@ -77,21 +86,21 @@ export function openStore(root: string = cacheDir()): Store {
   return { root, tmp: join(root, 'tmp', ownedName()), checkedDirs: new Map() };
 }
 
-/** Removes this process's work in progress; synchronous, so that it can run on the way out. */
+/** Removes this process's unfinished work. Synchronous, so that it can run when the process exits. */
 export function closeStore(store: Store): void {
   removeTree(store.tmp);
 }
 
 const held = new Set<string>();
 
-/** Until this process ends, `clean` must not remove files of the store that the process uses. */
+/** Tells `clean` that this process uses the store, until it ends. */
 export async function holdStore(root: string = cacheDir()): Promise<void> {
   if (held.has(root)) return;
   const store = openStore(root);
   try {
-    await temporaryPath(store); // its folder tells that this process lives
+    await temporaryPath(store); // its folder shows that this process lives
   } catch (error) {
-    if (!isReadOnly(error)) throw error; // nobody removes anything there
+    if (!isReadOnly(error)) throw error; // no cleaning happens there
   }
   held.add(root);
   process.once('exit', () => closeStore(store));
@@ -107,7 +116,7 @@ export async function temporaryPath(store: Store): Promise<string> {
   return join(store.tmp, randomBytes(6).toString('hex'));
 }
 
-/** Writes a file of the store: complete or not at all. */
+/** Writes a file of the store atomically. */
 export async function putFile(store: Store, path: string, data: string | Uint8Array): Promise<void> {
   const temporary = await temporaryPath(store);
   try {
@@ -133,7 +142,7 @@ export async function putNote(store: Store, path: string, data: string): Promise
   }
 }
 
-/** rename(2), making the parent folder if need be. */
+/** rename(2); makes the parent folder if it is missing. */
 export async function moveInto(from: string, to: string): Promise<void> {
   try {
     await rename(from, to);
@@ -144,19 +153,20 @@ export async function moveInto(from: string, to: string): Promise<void> {
   }
 }
 
-/** SHA-256 as the store writes it. */
+/** SHA-256 in the form of the store's names. */
 export function isDigest(value: unknown): value is Sha256 {
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }
 
 /** `blobs/ab/abcd…`: 256 folders, so that none grows too long. */
 export function shard(store: Store, folder: 'blobs' | 'stamps' | 'actions', name: Sha256): string {
-  // Such a path may be renamed and removed: a name from a foreign document must not lead out of the store.
+  // A path made of this name may be renamed or removed, so a name from outside must not lead out of the
+  // store.
   if (!isDigest(name)) throw new Error(`${JSON.stringify(name)} is no digest`);
   return join(store.root, folder, name.slice(0, 2), name);
 }
 
-/** Removes a tree although folders in it may be read-only. Nothing there is fine. */
+/** Removes a tree, read-only folders included. A missing tree is no error. */
 export function removeTree(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
@@ -169,7 +179,9 @@ export function removeTree(path: string): void {
   }
 }
 
-/** As `removeTree`, without blocking, and making read-only folders writable first where that is what stops it. */
+/**
+ * The same as `removeTree`, without blocking. Read-only folders are made writable if they stop the removal.
+ */
 export async function removeTreeAsync(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
@@ -187,7 +199,7 @@ async function makeWritable(folder: string): Promise<void> {
   }
 }
 
-/** As mkdir -p. Node's own `recursive` reports ENOENT where mkdir(2) says EROFS. */
+/** The same as mkdir -p. Node's own `recursive` reports ENOENT where mkdir(2) reports EROFS. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
@@ -198,11 +210,11 @@ function makeFolder(path: string): void {
   }
 }
 
-/** Makes an empty folder, or the store of a version that made no mark, known as a store. */
+/** Turns an empty folder, or the store of an early version, into a store by writing the mark. */
 function mark(root: string): void {
   const names = readdirSync(root).filter((name) => !NEIGHBOURS.includes(name));
   const old = ['blobs', 'actions', 'stamps'].every((name) => names.includes(name));
-  // Another process may have begun to make it since.
+  // Another process may have begun to make it meanwhile.
   if (names.length > 0 && !old && !existsSync(join(root, MARK))) {
     throw badInput(`not the store of Draisine, but a folder with something else (${names[0]}, …)`, {
       where: root,
@@ -212,12 +224,15 @@ function mark(root: string): void {
   try {
     writeFileSync(join(root, MARK), MARK_TEXT);
   } catch (error) {
-    // All that is needed may be there already, on a medium that is not ours to write to.
+    // The store may be complete, on a read-only medium.
     if (!old || !isReadOnly(error)) throw error;
   }
 }
 
-/** Whether an error came from writing to a read-only place, as thrown or as `storeFailure` words it. */
+/**
+ * Whether an error comes from a write to a read-only place, as the system reports it or as `storeFailure`
+ * words it.
+ */
 export function isReadOnly(error: unknown): boolean {
   const code = errorCode(error instanceof Failure ? error.cause : error);
   return ['EROFS', 'EACCES', 'EPERM'].includes(code ?? '');
@@ -226,7 +241,7 @@ export function isReadOnly(error: unknown): boolean {
 function sweep(tmp: string): void {
   for (const name of readdirSync(tmp)) {
     const owner = parseOwnedName(name);
-    if (!owner) continue; // nothing that we put there
+    if (!owner) continue; // not one of our files
     const path = join(tmp, name);
     const state = liveness(owner);
     if (state === 'alive') continue;
@@ -267,7 +282,7 @@ const HINTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   ],
 };
 
-/** A system error in the store, worded for the user; any other error is returned unchanged. */
+/** A system error in the store, with a hint; any other error unchanged. */
 export function storeFailure(root: string, error: unknown): unknown {
   if (error instanceof Failure) return error;
   const [what, hint] = HINTS[errorCode(error) ?? ''] ?? [];

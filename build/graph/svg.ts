@@ -9,7 +9,10 @@ const STYLE = [
   '@media(prefers-color-scheme:dark){text{fill:#eee}.node path{fill:#1d2a3d}.fetch path{fill:#2b2b24}.edge path{stroke:#6b7686}}',
 ].join('');
 
-/** The graph as one SVG, drawn by Graphviz: what needs nothing on the left; many targets alike are one box. */
+/**
+ * The graph as one SVG, drawn by Graphviz. Targets without inputs are on the left; many similar targets are
+ * one box.
+ */
 export async function graphSvg(targets: readonly Target[]): Promise<string> {
   const groups = groupGraph(makeGraph(targets));
   const names = new Map(groups.map((group, index) => [group, `g${index}`]));

@@ -31,13 +31,13 @@ export type OutputKind = 'file' | 'dir';
 
 /** A node of the build graph: named, typed inputs, one output. */
 export interface Target {
-  /** As the user names it: `n100:usr`, `deb:bash`. Unique in a graph. */
+  /** The user's name for it: `n100:usr`, `deb:bash`. Unique in a graph. */
   readonly name: string;
   readonly recipe: Recipe;
   readonly inputs: Inputs;
 }
 
-/** The output of a target as its users see it. */
+/** The output of a target, for the targets that use it. */
 export interface Output {
   readonly kind: OutputKind;
   /** SHA-256 of the file, or of the folder's contents: paths, modes, contents, targets of links. */
@@ -48,7 +48,7 @@ export interface Output {
   readonly path: string;
 }
 
-/** What `run` receives for each of its inputs. */
+/** The inputs in the form that `run` receives. */
 export type Resolved<I> = {
   readonly [K in keyof I]: I[K] extends Target
     ? Output
@@ -62,23 +62,30 @@ export type Resolved<I> = {
 /** Everything that a recipe may use. */
 export interface Context<I extends Inputs> {
   readonly inputs: Resolved<I>;
-  /** Where `run` must leave the output: a file or a folder, by the recipe's kind. Does not exist yet. */
+  /**
+   * The path at which `run` must leave the output, a file or a folder by the recipe's kind. It does not exist
+   * yet.
+   */
   readonly out: string;
-  /** A private folder, removed afterwards whatever happens. Its path differs from run to run. */
+  /** A private folder, removed afterwards in any case. Its path differs from run to run. */
   readonly scratch: string;
-  /** How many processes this recipe may use. */
+  /** Number of processes that this recipe may use. */
   readonly jobs: number;
   readonly signal: AbortSignal;
-  /** Puts bytes, or the file at a path (moved, not copied), in the store as a blob the output refers to. */
+  /**
+   * Puts bytes, or the file at a path (which is moved), into the store as a blob that the output refers to.
+   */
   add(content: Uint8Array | { readonly path: string }): Promise<Sha256>;
   /**
-   * Path of a checked blob that some input refers to: `add`ed by, or the output of, any target this one depends on,
-   * directly or not. Made again when it is missing.
+   * Path of a checked blob that an input refers to: an output of, or `add`ed by, any target below this one.
+   * It is made again if it is missing.
    */
   blob(digest: Sha256): Promise<string>;
   /**
-   * A folder in the state in which the last run with this name left it; empty the first time, and after an interruption.
-   * For tools that know which files are up to date (make). It may change the speed, but must not change the output.
+   * A folder in the state in which the last run with this name left it; empty the first time, and after an
+   * interruption.
+   * It is for tools that know which files are up to date (make). It may change the speed, but never the
+   * output.
    */
   workspace(name: string): Promise<string>;
   /** Progress of this target, in any unit. */
@@ -88,17 +95,24 @@ export interface Context<I extends Inputs> {
 /** How targets of one kind are made. */
 export interface Recipe {
   readonly kind: OutputKind;
-  /** `import.meta.url` of the module that defines it: its source and that of all it imports is an input. */
+  /**
+   * `import.meta.url` of the module that defines it. The source of the module and of its imports is part of
+   * the key.
+   */
   readonly from: string;
-  /** Which recipe of its module, counted in order of definition: two recipes of one module never share a key. */
+  /**
+   * Number of the recipe in its module, in order of definition: two recipes of one module never share a key.
+   */
   readonly index: number;
-  /** Downloads what its inputs pin by digest: `-B` never runs it again, and it takes no processor slot. */
+  /**
+   * Downloads a file that its inputs pin by digest: `-B` never runs it again, and it takes no processor slot.
+   */
   readonly fetch: boolean;
-  /** Worth all processors (a kernel): `jobs` is the whole machine even while others run. */
+  /** A long recipe (a kernel): `jobs` is the whole machine, even while others run. */
   readonly parallel: boolean;
   /** Part of the key in place of the code. */
   readonly invocation: ((inputs: Inputs) => Value) | undefined;
-  /** Names of inputs that are no part of the key. */
+  /** Names of inputs that are not part of the key. */
   readonly uncounted: readonly string[];
   readonly run: (context: Context<Inputs>) => Promise<void>;
 }
@@ -106,9 +120,9 @@ export interface Recipe {
 const defined = new Map<string, number>();
 
 /**
- * Defines a recipe and returns the function that makes targets of it. To be called at the top level of a module,
- * a fixed number of times in a fixed order. `run` must get everything from its context: values captured from
- * elsewhere would not be part of the key.
+ * Defines a recipe and returns the function that makes its targets. Call it at the top level of a module, in
+ * a fixed order.
+ * `run` must get everything from its context: values from elsewhere would not be part of the key.
  */
 export function recipe<I extends Inputs>(definition: {
   readonly from: string;

@@ -4,22 +4,22 @@ import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { type Graph, makeGraph, type Node } from './graph.ts';
 import type { OutputKind, Target } from './target.ts';
 
-/** The graph as `graph --json` prints it. */
+/** The document of `graph --json`. */
 export interface GraphDocument {
   readonly targets: readonly {
     readonly name: string;
     readonly kind: OutputKind;
-    /** Module of the recipe, from the root of the checkout. */
+    /** Module of the recipe, as a path from the checkout. */
     readonly recipe: string;
     readonly fetch: boolean;
-    /** Targets it needs, by the name of the input. */
+    /** Targets that it needs, by the name of the input. */
     readonly needs: Readonly<Record<string, readonly string[]>>;
-    /** Files and folders of the checkout it reads, by the name of the input. */
+    /** Files and folders of the checkout that it reads, by the name of the input. */
     readonly sources: Readonly<Record<string, string>>;
   }[];
 }
 
-/** Every target that these need, with its inputs by name. */
+/** All targets below these, with their inputs by name. */
 export function graphDocument(targets: readonly Target[]): GraphDocument {
   return {
     targets: makeGraph(targets).nodes.map((node) => {
@@ -43,22 +43,22 @@ export function graphDocument(targets: readonly Target[]): GraphDocument {
   };
 }
 
-/** A node of the picture: one target, or many alike. */
+/** A node of the picture: one target, or many similar ones. */
 export interface Group {
   /** `n100:usr`, or `deb:* (178)`. */
   readonly label: string;
   readonly count: number;
-  /** 0 for a target that needs nothing; else one more than the highest level that it needs. */
+  /** 0 for a target without inputs; otherwise one more than the highest level of its inputs. */
   readonly level: number;
   readonly fetch: boolean;
-  /** Groups it needs. All are of a lower level, so the picture has no cycle. */
+  /** Groups that it needs. All of them have a lower level, so the picture has no cycle. */
   readonly needs: readonly Group[];
 }
 
-/** So many targets of one recipe, name prefix and level, or more, are drawn as one. */
+/** From this number on, targets of one recipe, name prefix and level are drawn as one. */
 const ALIKE = 4;
 
-/** The picture of a graph: targets without needs first, and many similar targets as one. */
+/** The picture of a graph: targets without inputs first, and many similar targets as one. */
 export function groupGraph(graph: Graph): readonly Group[] {
   const levels = new Map<Node, number>();
   const buckets = new Map<string, Node[]>();

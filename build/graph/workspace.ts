@@ -5,16 +5,18 @@ import { sha256 } from '../../sdk/lib/files.ts';
 import { tryLock, waitForLock } from './key-lock.ts';
 import { moveInto, removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
 
-/** A folder that a recipe finds again as its last run left it: see `Context.workspace`. */
+/** A folder that a recipe finds again in the state of its last run: see `Context.workspace`. */
 export interface Workspace {
   readonly path: string;
-  /** Gives it back, to be kept or not. */
+  /** Returns it; `keep` says whether its content stays. */
   close(keep: boolean): Promise<void>;
 }
 
 /**
- * Takes the workspace `name` for this process alone; waits while another process has it. Meanwhile it lies in tmp/. If
- * this process is killed, the workspace is removed like all unfinished work, so that no run continues with a partial one.
+ * Takes the workspace `name` for this process alone, and waits while another process has it. Meanwhile it is
+ * in tmp/.
+ * If this process is killed, the workspace is removed like all unfinished work, so that no run continues with
+ * a partial one.
  */
 export async function openWorkspace(
   store: Store,

@@ -26,16 +26,19 @@ export interface SimulateFlags {
   readonly json?: boolean;
 }
 
-/** What of a folder of channels a simulation is about: its policies, the size of its newest release and of its files. */
+/**
+ * The inputs of a simulation from a folder of channels: its policies, and the sizes of its newest release and
+ * of its files.
+ */
 export interface Published {
   readonly policies: Readonly<Record<string, Policy>>;
-  /** Bytes of usr.img and uki.efi. */
+  /** Bytes of usr.img and uki.efi together. */
   readonly size: number | undefined;
-  /** Bytes of root.json and a channel file. */
+  /** Bytes of root.json and of a channel file. */
   readonly check: number;
 }
 
-/** Reads a folder of channels. Signatures are not looked at: nothing is taken from it but numbers. */
+/** Reads a folder of channels. Signatures are not checked, because only numbers are used. */
 async function readPublished(base: string, named: string | undefined): Promise<Published> {
   if (!existsSync(base))
     throw badInput('there is no such folder', {
@@ -80,7 +83,7 @@ async function inside<N extends 'channel' | 'release'>(name: N, text: string, wh
   return await parseFormat(name, signed, where);
 }
 
-/** Of n100, where nothing is published yet. */
+/** Sizes of n100, for a folder without a release. */
 const SIZE = 109_600_000;
 
 /** `channel simulate BASE` */
@@ -105,7 +108,9 @@ export async function channelSimulate(base: string, flags: SimulateFlags): Promi
   log(`${boxes} boxes × ${days} days in ${seconds.toFixed(1)} s`);
 }
 
-/** The bad release fails on no box of the channels before `first`: what they would have found they find. */
+/**
+ * The bad release works on all boxes of the channels before `first`, so those channels do not find the fault.
+ */
 function fragileFrom(first: string, share: number): Readonly<Record<string, number>> {
   const order = ['alpha', 'beta', 'stable', 'lts'];
   if (!order.includes(first))

@@ -3,9 +3,9 @@ import type { State } from '../update/state.ts';
 import type { UpdateWindow } from '../update/windows.ts';
 import { parseZone, type Zone } from '../update/zone.ts';
 
-/** Boxes as they are out there: made up, but always the same for one seed. */
+/** Simulated boxes: generated, and the same for the same seed. */
 
-/** Numbers from 0 to 1, the same for one seed (mulberry32 by T. Ettinger). */
+/** Numbers from 0 to 1, the same for the same seed (mulberry32 by T. Ettinger). */
 export type Random = () => number;
 
 /** Makes the numbers of a seed. */
@@ -24,23 +24,23 @@ export interface SimulatedBox {
   readonly machineId: string;
   readonly policy: Policy;
   readonly zone: Zone;
-  /** How far its clock is off, in milliseconds, until a signed file tells it the time. */
+  /** Error of its clock in milliseconds, until a signed file gives it the time. */
   readonly skew: number;
-  /** Bytes a second that it downloads with. */
+  /** Download rate in bytes a second. */
   readonly speed: number;
-  /** It is of the kind on which the bad release fails. */
+  /** Whether the bad release fails on this box. */
   readonly fragile: boolean;
   /** Days from the beginning during which it is switched off. */
   readonly off: readonly (readonly [from: number, to: number])[];
   running: string;
   state: Pick<State, 'staged' | 'rejected' | 'holds' | 'floor'>;
-  /** Number of the channel file that it has seen last; −1: none. */
+  /** Number of the last channel file that it has seen; −1: none. */
   seen: number;
-  /** When it looks next, in milliseconds; Infinity: when something happens. */
+  /** Its next look, in milliseconds; Infinity: after the next event. */
   next: number;
 }
 
-/** Rules of time zones (POSIX, TZ), and how many in a hundred boxes live there. */
+/** Rules of time zones (POSIX, TZ), and the percentage of boxes in each. */
 const ZONES: readonly (readonly [rule: string, share: number])[] = [
   ['CET-1CEST,M3.5.0,M10.5.0/3', 45],
   ['GMT0BST,M3.5.0/1,M10.5.0', 10],
@@ -51,7 +51,7 @@ const ZONES: readonly (readonly [rule: string, share: number])[] = [
   ['AEST-10AEDT,M10.1.0,M4.1.0/3', 5],
 ];
 
-/** A file of tzdata that has nothing but a rule (RFC 8536): what the box's own reader takes. */
+/** A file of tzdata with nothing but a rule (RFC 8536), for the box's own reader. */
 function zoneFile(rule: string): Uint8Array {
   const header = (types: number) => {
     const bytes = new Uint8Array(44);
@@ -65,7 +65,7 @@ function zoneFile(rule: string): Uint8Array {
   return Uint8Array.from([...header(1), ...data, ...header(1), ...data, ...Buffer.from(`\n${rule}\n`)]);
 }
 
-/** Zones change their offset at full hours at most: each hour is asked for once. */
+/** Zones change their offset only at full hours, so the offset is computed once for each hour. */
 function remembered(zone: Zone): Zone {
   const known = new Map<number, number>();
   return (seconds) => {
@@ -88,12 +88,12 @@ function pick<T>(random: Random, choices: readonly (readonly [value: T, share: n
 const NIGHTLY: readonly UpdateWindow[] = [{ days: [], from: 120, minutes: 120 }];
 const WEEKLY: readonly UpdateWindow[] = [{ days: ['sun'], from: 180, minutes: 120 }];
 
-/** How many boxes there are, and on how many the bad release fails. */
+/** The number of boxes, and of those on which the bad release fails. */
 export interface FleetOptions {
   readonly boxes: number;
   readonly days: number;
   readonly running: string;
-  /** Share of the boxes of a channel on which the bad release fails, by channel. */
+  /** By channel: the share of boxes on which the bad release fails. */
   readonly fragile: Readonly<Record<string, number>>;
 }
 
@@ -123,7 +123,7 @@ export function makeFleet(random: Random, options: FleetOptions): SimulatedBox[]
         ? [{ name: 'owner', reason: 'busy', since: 0, until: random() * days * 86_400_000 }]
         : [];
     const off: [number, number][] = [];
-    // One in four is switched off now and then, some for months.
+    // One in four is switched off now and then, some for months
     if (random() < 0.25)
       for (let day = random() * 60; day < days; ) {
         const length = random() < 0.1 ? 20 + random() * 80 : random() * 4;

@@ -6,40 +6,46 @@ import type { Publisher } from './publisher.ts';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** What a simulated year came to. Times in milliseconds since 1970 unless said otherwise. */
+/** The results of a simulated year. Times in milliseconds since 1970 unless stated otherwise. */
 export interface Report {
   readonly boxes: number;
   readonly days: number;
   readonly releases: number;
   /** Bytes of releases that servers sent. */
   readonly bytes: number;
-  /** Bytes a second in the busiest minute, and when that was. */
+  /** Bytes a second in the busiest minute, and its time. */
   readonly peak: { readonly bytesPerSecond: number; readonly at: number };
-  /** The same over the busiest hour. */
+  /** The same for the busiest hour. */
   readonly peakHour: number;
-  /** What one server would need if all boxes came in the minute of a release, without rollout: bytes a second over an hour. */
+  /**
+   * The rate of one server without rollouts, if all boxes came within the hour after a release, in bytes a
+   * second.
+   */
   readonly withoutRollout: number;
   readonly bad: {
     readonly version: string;
-    /** Boxes that booted it on trial, and that rejected it and went back by themselves. */
+    /** Boxes that booted it on trial, and boxes that rejected it and went back. */
     readonly tried: number;
     readonly rejected: number;
-    /** Of the boxes whose channel had it. */
+    /** Boxes of channels that had it. */
     readonly share: number;
-    /** From when its channel had it until it was halted, in hours; undefined: nobody noticed. */
+    /** Hours from its arrival in a channel until it was halted; undefined if nobody noticed. */
     readonly hours: number | undefined;
     readonly channel: string;
     /** The boxes of that channel alone: how many tried it, and how many there are. */
     readonly last: { readonly tried: number; readonly boxes: number };
   };
   readonly rollout: RolloutReport;
-  /** From when a channel names a release until a box has committed it, in hours, of boxes that restart by themselves. */
+  /**
+   * Hours from the channel's naming a release until a box has committed it, for boxes that restart by
+   * themselves.
+   */
   readonly behind: { readonly median: number; readonly p95: number; readonly max: number };
-  /** The same of boxes that were never switched off. */
+  /** The same for boxes that were never switched off. */
   readonly behindOn: { readonly median: number; readonly p95: number; readonly max: number };
-  /** Bytes by hour from the beginning. */
+  /** Bytes for each hour from the beginning. */
   readonly hours: readonly number[];
-  /** By day: how many boxes run what, by version. */
+  /** For each day: the number of boxes by version. */
   readonly running: readonly ReadonlyMap<string, number>[];
 }
 
@@ -52,15 +58,17 @@ export interface Report {
  * the publisher's hands could make it smaller.
  */
 export interface RolloutReport {
-  /** The error: on average, and of the release with the largest one. */
+  /** The error: its average, and that of the worst release. */
   readonly mean: number;
   readonly max: number;
-  /** Boxes of the channel, and rollouts that were looked at. */
+  /** Number of boxes of the channel, and of rollouts. */
   readonly boxes: number;
   readonly releases: number;
-  /** Random turns of as many boxes exceed this error in one release of twenty, and in one of as many releases in one year of twenty. */
+  /**
+   * Limits of chance for this number of boxes: exceeded in one release of twenty, and in one year of twenty.
+   */
   readonly chance: { readonly release: number; readonly year: number };
-  /** Minutes from its turn until a box begins to fetch, of boxes that are on and have a right clock. */
+  /** Minutes from its turn until a box begins to fetch, for boxes that are on and have a right clock. */
   readonly late: { readonly median: number; readonly p95: number; readonly max: number };
 }
 
@@ -78,7 +86,7 @@ export class Measures {
   private readonly since = new Map<string, number>();
   private readonly rollouts = new Map<string, Rollout>();
   private readonly lags: { readonly hours: number; readonly on: boolean }[] = [];
-  /** By version: the deltas of all releases up to it, added up. */
+  /** By version: the sum of all deltas up to it. */
   private readonly deltas = new Map<string, number>();
   private readonly bad: string = '';
   private tried = 0;
@@ -118,7 +126,7 @@ export class Measures {
     this.running.push(counts);
   }
 
-  /** A box fetches a release. Returns the bytes, which it takes from now on. */
+  /** Counts the download of a release, and spreads it over time. Returns the bytes. */
   staging(box: SimulatedBox, version: string, now: number): number {
     const share = Math.min(1, (this.deltas.get(version) ?? 0) - (this.deltas.get(box.running) ?? 0));
     const bytes = share * this.options.size;
@@ -141,7 +149,7 @@ export class Measures {
     return bytes;
   }
 
-  /** Whether nothing but its turn keeps a box of stable from fetching a release. */
+  /** Whether a box of stable waits only for its turn. */
   private isSteady({ policy, off, state, skew }: SimulatedBox): boolean {
     return (
       policy.channel === 'stable' &&
@@ -248,7 +256,10 @@ export class Measures {
   }
 }
 
-/** The largest distance between places and an even spread of them over 0 to 1 (the statistic of Kolmogorov and Smirnov). */
+/**
+ * The largest distance between positions and an even spread of them over 0 to 1 (the statistic of Kolmogorov
+ * and Smirnov).
+ */
 export function rolloutError(places: readonly number[]): number {
   const sorted = Float64Array.from(places).sort();
   return sorted.reduce(

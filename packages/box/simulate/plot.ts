@@ -4,7 +4,7 @@ import type { Report } from './measures.ts';
 
 const BARS = [...' ▁▂▃▄▅▆▇█'];
 
-/** Values as bars of a line; `most` is as high as it goes. */
+/** Values as a line of bars; `most` is the value of a full bar. */
 export function bars(
   values: readonly number[],
   width: number,
@@ -18,7 +18,7 @@ export function bars(
   }).join('');
 }
 
-/** How old, in releases, what boxes run is: shares by day of 0 (the newest anywhere), 1, 2 and more behind. */
+/** The age of the boxes' releases: shares by day of boxes with the newest one, and 1, 2 or more behind. */
 function agesByDay({ running }: Report, versions: readonly string[]): number[][] {
   return running.map((counts) => {
     const newest = Math.max(-1, ...[...counts.keys()].map((version) => versions.indexOf(version)));
@@ -37,7 +37,7 @@ function versionsOf({ running }: Report): string[] {
   return [...new Set(running.flatMap((counts) => [...counts.keys()]))];
 }
 
-/** The year in five lines of bars: bytes by hour, and how far behind the boxes are by day. */
+/** The year in five lines of bars: bytes by hour, and the age of the boxes' releases by day. */
 export function terminalPlot(report: Report, width = 96): string {
   const ages = agesByDay(report, versionsOf(report));
   const names = ['newest', 'one behind', 'two behind', 'more'];
@@ -54,7 +54,7 @@ export function terminalPlot(report: Report, width = 96): string {
 
 const COLOURS = ['#2a7f62', '#7bb661', '#e0b13c', '#b5483a'];
 
-/** Two charts over the year: bytes a second by hour, and how far behind the boxes are. */
+/** Two charts of the year: bytes a second by hour, and the age of the boxes' releases. */
 export function svgPlot(report: Report): string {
   const [width, height, left, gap] = [1000, 200, 60, 40];
   const x = (share: number) => (left + share * (width - left - 10)).toFixed(1);

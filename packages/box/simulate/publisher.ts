@@ -12,44 +12,51 @@ import {
 import type { Channel, Policy, Release } from '../../../build/release/format/types.ts';
 import { versionOf } from '../../../build/release/format/version.ts';
 
-/** Who publishes: by the pipeline of docs/ci.md, with the publisher's own rules. Times in milliseconds since 1970. */
+/**
+ * The publisher: follows the pipeline of docs/ci.md with the real rules for channels. Times in milliseconds
+ * since 1970.
+ */
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const ORDER = ['alpha', 'beta', 'stable', 'lts'] as const;
-/** So many boxes must have told before their share counts. */
+/** Number of reports of boxes before their share counts. */
 const TOLD = 20;
 
 /** A release of the simulated year. `at`: milliseconds since 1970. */
 export interface SimulatedRelease {
   readonly version: string;
   readonly at: number;
-  /** Share of a whole release that a box fetches which has the one before. */
+  /** Share of a whole release that a box fetches if it has the previous one. */
   readonly delta: number;
   readonly bad: boolean;
   readonly security: boolean;
 }
 
-/** The publisher: its releases, its channels, and what boxes told it. */
+/** The publisher: its releases, its channels, and the reports of boxes. */
 export interface Publisher {
   readonly releases: SimulatedRelease[];
   readonly channels: Map<string, Channel>;
-  /** What boxes said, by version. */
+  /** Reports of boxes, by version. */
   readonly reports: Map<string, { committed: number; rejected: number }>;
-  /** When the bad release was stopped. */
+  /** The time at which the bad release was stopped. */
   stopped: number | undefined;
 }
 
-/** When the year begins, and what its releases are like. */
+/** The begin of the year, and properties of its releases. */
 export interface PublisherOptions {
   readonly begins: number;
   readonly days: number;
   readonly policies: Readonly<Record<string, Policy>>;
-  /** Shares of a release that is fetched: with other packages, and with another kernel (every fourth). */
+  /**
+   * Shares of a release that are fetched: with changed packages, and with a changed kernel (every fourth).
+   */
   readonly delta: { readonly packages: number; readonly kernel: number };
 }
 
-/** A publisher with a release a week, a bad one in the middle, and channels without a release. */
+/**
+ * A publisher with one release a week, a bad one in the middle of the year, and channels without a release.
+ */
 export function makePublisher({ begins, days, policies, delta }: PublisherOptions): Publisher {
   const releases: SimulatedRelease[] = [];
   const weeks = Math.floor(days / 7);
@@ -72,7 +79,7 @@ export function makePublisher({ begins, days, policies, delta }: PublisherOption
   return { releases, channels, reports: new Map(), stopped: undefined };
 }
 
-/** As the release file of a simulated release says it. */
+/** The release.json of a simulated release. */
 function releaseFile({ version, security }: SimulatedRelease): Release {
   return {
     ...{
@@ -96,7 +103,7 @@ function reportsOf({ reports }: Publisher, version: string): BoxReports {
   return reports.get(version) ?? { committed: 0, rejected: 0 };
 }
 
-/** Puts what comes next on alpha. Returns the channels that changed. */
+/** Puts the next release on alpha. Returns the channels that changed. */
 export function publish(publisher: Publisher, release: SimulatedRelease): string[] {
   return change(publisher, 'alpha', (channel) => {
     const resumed = resume(channel, release.at) ?? channel;
@@ -116,7 +123,7 @@ function change(
   return [name];
 }
 
-/** The nightly job: what may go up does, and channel files are good for seven days again. */
+/** The nightly job: promotes releases if the rules allow it, and renews channel files for seven days. */
 export function promoteAll(publisher: Publisher, now: number): string[] {
   const changed: string[] = [];
   for (const name of [...ORDER].reverse()) {
@@ -138,7 +145,10 @@ export function promoteAll(publisher: Publisher, now: number): string[] {
   return changed;
 }
 
-/** Each hour somebody, or something, looks at what boxes say: a release that too many reject is halted and withdrawn. */
+/**
+ * Each hour somebody looks at the reports of boxes: a release with too many rejections is halted and
+ * withdrawn.
+ */
 export function watch(publisher: Publisher, now: number): string[] {
   const changed: string[] = [];
   for (const [name, { version, policy, halted, withdrawn }] of publisher.channels) {

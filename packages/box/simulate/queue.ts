@@ -1,4 +1,4 @@
-/** What happens when: a binary heap of numbered things by time. */
+/** A queue of numbered events by time (a binary heap). */
 export class Queue {
   private readonly times: number[] = [];
   private readonly things: number[] = [];

@@ -11,28 +11,28 @@ import { Queue } from './queue.ts';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** How long after something has become possible the timer looks: it comes every 20 to 30 minutes. */
+/** Delay of the timer in a simulation: it runs every 20 to 30 minutes. */
 const LAG = 25 * MINUTE;
-/** One check in a hundred does not reach the server. */
+/** Share of checks that do not reach the server. */
 const UNREACHED = 0.01;
-/** An owner who restarts by hand does so after some days. */
+/** Days until an owner restarts by hand. */
 const OWNER_DAYS = 5;
 
-/** What is simulated. */
+/** The inputs of a simulation. */
 export interface SimulationOptions {
   readonly boxes: number;
   readonly days: number;
   readonly seed: number;
-  /** Bytes of a whole release as a box fetches it: usr.img and uki.efi. */
+  /** Bytes of a whole release: usr.img and uki.efi. */
   readonly size: number;
   readonly delta: { readonly packages: number; readonly kernel: number };
   readonly policies: Readonly<Record<string, Policy>>;
   readonly fragile: FleetOptions['fragile'];
-  /** When it begins, milliseconds since 1970. */
+  /** Begin, in milliseconds since 1970. */
   readonly begins: number;
 }
 
-/** What a box is doing besides waiting. */
+/** The activity of a box, besides waiting. */
 interface Doing {
   readonly kind: 'download' | 'trial';
   readonly version: string;
@@ -41,21 +41,21 @@ interface Doing {
 
 interface Live {
   readonly box: SimulatedBox;
-  /** The channel file that it took last, and when. */
+  /** The last accepted channel file, and the time of its acceptance. */
   heard: Channel;
   heardAt: number;
-  /** The latest time that something signed has told it. */
+  /** The newest signed time that it has seen. */
   signed: number;
-  /** When it asks next; Infinity: as always, and finds nothing new. */
+  /** The time of its next question; Infinity: the usual ones, which find nothing new. */
   asks: number;
   doing: Doing | undefined;
-  /** When its owner restarts it. */
+  /** The time at which its owner restarts it. */
   owner: number;
-  /** Its place in the rollout of a version: it asks often, and the hash stays the same. */
+  /** Its position in the rollout of a version. It is asked for often, and does not change. */
   place: { readonly version: string; readonly at: number } | undefined;
 }
 
-/** The year of a fleet. The boxes decide by `decide`, as on the box; the publisher by its own rules. */
+/** Simulates a year. The boxes decide by `decide`, as real ones do; the publisher by the real rules. */
 export class Simulation {
   private readonly random: Random;
   private readonly queue = new Queue();
@@ -114,7 +114,7 @@ export class Simulation {
     return this.publisher.channels.get(policy.channel)!;
   }
 
-  /** A channel file has news: each box of the channel sees it when it asks next. */
+  /** A channel file has news. Each box of the channel sees it when it asks the next time. */
   private changed(names: readonly string[], now: number): void {
     for (const name of names) {
       this.measures.channelChanged(this.publisher.channels.get(name)!, now);
@@ -137,7 +137,7 @@ export class Simulation {
   private look(index: number, now: number): void {
     const live = this.fleet[index]!;
     const { box } = live;
-    if (box.next !== now) return; // was called for earlier
+    if (box.next !== now) return; // it was called for an earlier time
     box.next = Number.POSITIVE_INFINITY;
     const back = this.switchedOn(box, now);
     if (back > now) {
@@ -163,7 +163,10 @@ export class Simulation {
     live.asks = Number.POSITIVE_INFINITY;
   }
 
-  /** The box's own function, asked once while the channel names this version. The publisher here sets no barriers. */
+  /**
+   * The box's own function, called once while the channel names this version. The publisher here sets no
+   * barriers.
+   */
   private placeOf(live: Live, version: string): number {
     if (live.place?.version !== version)
       live.place = { version, at: rolloutPlace(live.box.machineId, version) };
@@ -172,7 +175,7 @@ export class Simulation {
 
   private decide(live: Live, now: number, asked = false): Decision {
     const { box, heard } = live;
-    // As trustedTime has it: the latest of the clock, the running build and what was signed.
+    // The same as trustedTime: the latest of the clock, the running build's epoch and signed times.
     const trusted = Math.max(now + box.skew, live.signed);
     const { machineId, running, zone, state } = box;
     const { version } = heard;
@@ -189,7 +192,7 @@ export class Simulation {
   }
 
   private act(index: number, live: Live, now: number): void {
-    // It has asked every four hours since, and heard what was renewed.
+    // It has asked every four hours since then, and has got the renewed files.
     if (now >= live.asks || now - live.heardAt >= EVERY) this.ask(live, now);
     const asked = now >= live.owner;
     if (asked) live.owner = Number.POSITIVE_INFINITY;
@@ -246,11 +249,11 @@ export class Simulation {
       until === undefined ? [] : [until - Math.min(0, live.box.skew)],
     );
     if (untils.length > 0) this.wake(index, Math.max(Math.min(...untils), now) + this.random() * LAG + 1);
-    // With a clock far behind only what is signed tells the time.
+    // With a clock far behind, only signed files give the time.
     if (live.box.skew < -HOUR) live.asks = Math.min(live.asks, now + EVERY);
   }
 
-  /** The timer also looks whether a later release than the one that is staged has its turn. */
+  /** The timer also looks whether a release later than the staged one has its turn. */
   private watchTurn(index: number, live: Live, now: number): void {
     const { box, heard } = live;
     const { staged } = box.state;
@@ -259,7 +262,7 @@ export class Simulation {
     if (turn > now) this.wake(index, turn + this.random() * LAG);
   }
 
-  /** A download or a trial is over. */
+  /** A download or a trial has ended. */
   private finish(index: number, live: Live, { kind, version, until }: Doing, now: number): void {
     if (now < until) {
       this.wake(index, until);
