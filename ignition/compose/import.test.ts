@@ -117,7 +117,11 @@ describe('what is not taken over is told, with its line', () => {
     ['    user: postgres\n', /^4 warning user "postgres" is no number/],
     ['    restart: "no"\n', /^4 warning restart: no is not taken over/],
     ['    build: .\n', /^4 warning build of a is not taken over/],
-    ['    depends_on: [b]\n', /^1 warning the result does not compile yet: /],
+    ['    depends_on: [b]\n', /^2 warning the result does not compile yet: .*; declare it in containers$/],
+    [
+      '    ports: ["99999:80"]\n',
+      /^2 warning the result does not compile yet: 99999 is no port; write a number/,
+    ],
   ];
   for (const [body, pattern] of cases) {
     test(body.trim(), () => {
@@ -127,7 +131,9 @@ describe('what is not taken over is told, with its line', () => {
     });
   }
   test('no compose file', () => {
-    assert.deepEqual(lines('a: 1\n'), ['1 error not a compose file: it has no services']);
+    assert.deepEqual(lines('a: 1\n'), [
+      '1 error not a compose file: it has no services; write services: at the top, and the containers below it',
+    ]);
     assert.match(lines('services: [\n').join(), /^\d+ error /);
   });
 });
@@ -148,4 +154,19 @@ test('images, ports, words and source text', () => {
   assert.equal(portOf('a'), undefined);
   assert.deepEqual(wordsOf(`sh -c "echo \\"a b\\"" 'c d' e\\ f`), ['sh', '-c', 'echo "a b"', 'c d', 'e f']);
   assert.equal(toSource({ 'a-b': ["it's", 1], c: undefined }), "{ 'a-b': ['it\\'s', 1] }");
+});
+
+describe('what is no compose file, and services without an image', () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['', /^1 error .*; the file is empty$/],
+    ['web:\n  image: nginx\n', /of version 1: write services: at the top, and indent/],
+    ['apiVersion: v1\nkind: Pod\n', /of Kubernetes: .*NAME\.kube/],
+    ['variant: fcos\nversion: 1.4.0\n', /draisine ignition compile/],
+    ['ignition: {version: 3.3.0}\n', /draisine ignition validate/],
+    ['version: "3"\n', /write services: at the top, and the containers below it$/],
+    ['services:\n  a: {image: ""}\n', /^2 warning a has no image and is left out/],
+    ['services:\n  a: {image: [x]}\n', /^2 warning a has no image and is left out/],
+  ];
+  for (const [text, pattern] of cases)
+    test(JSON.stringify(text), () => assert.match(lines(text).join('\n'), pattern));
 });

@@ -113,6 +113,18 @@ export default machine(${body});
 `;
 }
 
+/** What a text without services is, and what to do about it. */
+function kindHint(root: SourceNode, text: string): string {
+  const keys = membersOf(root).map(({ key }) => key);
+  if (keys.includes('apiVersion'))
+    return 'this is of Kubernetes: podman takes it as a quadlet NAME.kube, under files';
+  if (keys.includes('variant')) return 'this is Butane: draisine ignition compile FILE';
+  if (keys.includes('ignition')) return 'this is a config of Ignition: draisine ignition validate FILE';
+  if (membersOf(root).some(({ value }) => ['image', 'build'].some((key) => memberOf(value, key))))
+    return 'this is of version 1: write services: at the top, and indent the rest below it';
+  return text.trim() === '' ? 'the file is empty' : 'write services: at the top, and the containers below it';
+}
+
 /**
  * Makes TypeScript of a compose file (Compose Specification): a machine that runs its services.
  * @param file path of the compose file, for its name and its .env
@@ -129,7 +141,7 @@ export function importCompose(text: string, file: string, output?: string): Impo
   if (parsed.value === undefined || entries.length > 0) return { entries };
   const root = interpolate(parsed.value, variablesOf(dirname(resolve(file))), lost);
   if (membersOf(memberOf(root, 'services')).length === 0) {
-    add('error', root.at, 'not a compose file: it has no services');
+    add('error', root.at, `not a compose file: it has no services; ${kindHint(root, text)}`);
     return { entries };
   }
   for (const { key, at } of membersOf(root)) {
@@ -152,19 +164,41 @@ export function importCompose(text: string, file: string, output?: string): Impo
     ...(networks.size > 0 ? { containerNetworks: Object.fromEntries(networks) } : {}),
     containers: Object.fromEntries(containers),
   };
-  checkResult(options, (message) => lost(root.at, message));
+  checkResult(options, containers, root, lost);
   entries.sort((a, b) => a.line - b.line || a.column - b.column);
   return { text: render(options, file, output), entries };
 }
 
-/** Runs machine() on the result, to report its errors now. */
-function checkResult(options: object, tell: (message: string) => void): void {
+/** Why machine() refuses options; undefined: it takes them. */
+function refusal(options: object): string | undefined {
   try {
     machine(options as Parameters<typeof machine>[0]);
+    return undefined;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const where = error.where === undefined ? '' : ` (${error.where})`;
     const hint = error.hint === undefined ? '' : `; ${error.hint}`;
-    tell(`the result does not compile yet: ${error.message}${where}${hint}`);
+    return `the result does not compile yet: ${error.message}${where}${hint}`;
   }
+}
+
+/** Runs machine() on the result, to report its errors now: each service alone, then all of them, by the place of the service. */
+function checkResult(
+  options: object,
+  containers: ReadonlyMap<string, ContainerOptions>,
+  root: SourceNode,
+  lost: Lost,
+): void {
+  const services = membersOf(memberOf(root, 'services'));
+  let isTold = false;
+  for (const { key, at } of services) {
+    const { needs: _, network: __, ...alone } = containers.get(key) ?? {};
+    const why = containers.has(key) ? refusal({ containers: { [key]: alone } }) : undefined;
+    if (why !== undefined) lost(at, why);
+    isTold ||= why !== undefined;
+  }
+  const why = isTold ? undefined : refusal(options);
+  if (why === undefined) return;
+  const named = /\(containers\.(.+?)\.(needs|network|pod)\b/.exec(why)?.[1];
+  lost(services.find(({ key }) => key === named)?.at ?? root.at, why);
 }

@@ -299,7 +299,8 @@ const ignored: Key = () => {};
 /** Keys of a service, by their counterpart in the result (Compose Specification, 05-services.md). */
 const KEYS: Readonly<Record<string, Key>> = {
   image: (value, draft) => {
-    draft.image = qualifiedImage(textOf(value));
+    const image = textOf(value).trim();
+    if (image !== '') draft.image = qualifiedImage(image);
   },
   command: (value, draft) => {
     draft.command = value.kind === 'list' ? textsOf(value) : wordsOf(textOf(value));

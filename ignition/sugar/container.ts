@@ -120,7 +120,8 @@ const FOLDER = '/etc/containers/systemd';
 function portWords(port: number | PublishedPort): string {
   const { host, container = host, protocol, address } = typeof port === 'number' ? { host: port } : port;
   for (const number of [host, container]) {
-    if (!Number.isInteger(number) || number < 1 || number > 65535) throw badInput(`${number} is no port`);
+    if (!Number.isInteger(number) || number < 1 || number > 65535)
+      throw badInput(`${number} is no port`, { hint: 'write a number from 1 to 65535' });
   }
   const at = address === undefined ? '' : `${address.includes(':') ? `[${address}]` : address}:`;
   return `${at}${host}:${container}${protocol === 'udp' ? '/udp' : ''}`;
