@@ -13,7 +13,7 @@ function policyOf(update: UpdateOptions, zone?: string): Policy {
   return parsePolicy(base64 ? Buffer.from(data, 'base64').toString() : decodeURIComponent(data));
 }
 
-test('what an owner writes is what the box reads', () => {
+test('the box reads the policy that the owner wrote', () => {
   const options: UpdateOptions = {
     base: 'https://updates.example/box',
     channel: 'beta',
@@ -39,7 +39,7 @@ test('what an owner writes is what the box reads', () => {
   assert.equal(policyOf({}).base, undefined);
 });
 
-test('what the box would refuse is refused when the config is compiled', () => {
+test('a policy that the box would refuse is refused when the config is compiled', () => {
   const faults: [UpdateOptions, RegExp][] = [
     [{ base: 'ftp://x' }, /base of updates/],
     [{ pin: '1.2' }, /update\.pin/],

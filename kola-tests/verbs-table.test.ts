@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { PAGE, verbsTable, withTable } from './verbs-table.ts';
 
-test('the table of verbs in docs/kola.md is what the docstrings say', async () => {
+test('the table of verbs in docs/kola.md matches the docstrings', async () => {
   const page = await readFile(PAGE, 'utf8');
   const table = await verbsTable();
   assert.equal(page, withTable(page, table), 'stale: npx tsx kola-tests/verbs-table.ts');

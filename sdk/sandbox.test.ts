@@ -60,7 +60,7 @@ for (const refusal of REFUSALS) {
   });
 }
 
-test('what goes wrong inside is told as it is, by the name of the program', async () => {
+test('an error inside is reported unchanged, with the name of the program', async () => {
   await assert.rejects(withBwrap('echo "no rule to make all" >&2; exit 2'), (error) => {
     assert.ok(error instanceof Failure);
     assert.equal(error.message, '/bin/make failed (exit 2)\nno rule to make all');

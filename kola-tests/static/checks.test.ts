@@ -20,7 +20,7 @@ describe('the static checks', () => {
     writeFileSync(join(dir, path), text);
   };
 
-  test('shell scripts are found by their first line and by their name, not in what is not ours', async () => {
+  test('shell scripts are found by their first line and by their name, except in folders of others', async () => {
     put('a/run', '#!/bin/sh\n');
     put('a/generator', '#!/usr/bin/env bash\n');
     put('a/sourced.sh', 'x=1\n');

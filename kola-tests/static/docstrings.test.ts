@@ -22,11 +22,11 @@ export { six } from './six.ts';
 const seven = 7;
 `;
 
-test('exports without a docstring are found; re-exports and what is not exported do not count', () => {
+test('exports without a docstring are found; re-exports and private names do not count', () => {
   assert.deepEqual(undocumented(MODULE), { count: 5, names: ['two', 'Five'] });
 });
 
-test('a room under its share is an error that names what lacks a docstring; others are not named', () => {
+test('a room below the limit is an error that lists its missing docstrings; other rooms are not listed', () => {
   const said = '/** Said. */\nexport const a = 1;\n'.repeat(19);
   const unsaid = '\nexport const b = 1;\n';
   assert.match(checkDocstrings([{ path: 'sdk/a.ts', text: said + unsaid }]), /sdk 95\.0 %/);

@@ -46,7 +46,7 @@ async function fileSystem(
 const watched = async (base: Buffer, requests: readonly Request[], ...paths: string[]): Promise<FilesFound> =>
   await watchFiles(recordingOf(SIZE, base, requests), { region, paths, tools, dir });
 
-test('files are told by their content, mode and owner, before and after; a path that is not there has no entry', async () => {
+test('files have entries with content, mode and owner, before and after; a missing path has none', async () => {
   const base = await fileSystem('old', { 'etc/a': 'old', 'etc/gone': 'x' });
   await writeFile(join(dir, 'new-a'), 'new');
   const changed = await fileSystem('new', { 'etc/a': 'old', 'etc/gone': 'x' }, [
@@ -72,7 +72,7 @@ test('files are told by their content, mode and owner, before and after; a path 
   assert.match(found.last.get('/etc/link')!, /^symlink .* a$/);
 });
 
-test('a file system that is not whole is told, with its state; the other states are read all the same', async () => {
+test('a damaged file system is reported with its state; the other states are still read', async () => {
   const base = await fileSystem('whole', { a: 'a' });
   const found = await watched(base, [{ sector: 2, data: Buffer.alloc(2 * SECTOR, 0xff) }], '/a');
   assert.equal(found.first.get('/a')?.startsWith('regular'), true);

@@ -10,7 +10,7 @@ import { toolTree } from '../qemu/tree.ts';
 import { CrashDisk } from './disk.ts';
 import { readLog } from './log.ts';
 
-test('what QEMU logs of a disk is read as it was written, over two runs of QEMU', async () => {
+test('the log of a disk is read as QEMU wrote it, over two runs of QEMU', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'crash-log-'));
   try {
     const tools = await toolTree('sdk-qemu');

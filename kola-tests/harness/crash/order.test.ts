@@ -26,7 +26,7 @@ test('a write may be lost until a flush has ended, in any combination', () => {
   assert.equal(found([write(0, 'a'), write(1, 'b'), write(2, 'c')]).length, 8);
 });
 
-test('each state is told once', () => {
+test('each state comes once', () => {
   const requests = [0, 1, 2, 3].map((sector) => write(sector, 'abcd'[sector] ?? ''));
   const states = found(requests);
   assert.equal(states.length, 16);
@@ -41,7 +41,7 @@ test('of two writes to one sector the later one wins, or either is lost', () => 
   );
 });
 
-test('a write with FUA is on the disk, what was in the cache need not be', () => {
+test('a write with FUA is on the disk, cached writes need not be', () => {
   assert.deepEqual(
     distinct(found([write(0, 'a'), write(1, 'b', true)])),
     set('----', 'a---', '-b--', 'ab--'),
@@ -56,7 +56,7 @@ test('a write with FUA is on the disk, what was in the cache need not be', () =>
   );
 });
 
-test('a flush at the head of a write settles what was before, not the write', () => {
+test('a flush at the head of a write makes earlier writes durable, not the write itself', () => {
   const requests = [write(0, 'a'), write(1, 'b')];
   const log = readLog(opened(logOf(requests)), 'test');
   const entries = log.entries.map((entry, index) => ({ ...entry, preflush: index === 1 }));
@@ -69,11 +69,11 @@ test('a flush at the head of a write settles what was before, not the write', ()
   ]);
 });
 
-test('a write of many sectors may be torn, also over what was there', () => {
+test('a write of many sectors may be torn, also over earlier data', () => {
   assert.deepEqual(found([write(0, 'abcd')], 4, BOUNDS, 'wxyz').sort(), set('wxyz', 'abyz', 'wxcd', 'abcd'));
 });
 
-test('what is discarded reads as zeros, or not', () => {
+test('discarded sectors read as zeros, or as before', () => {
   assert.deepEqual(found([{ sector: 1, discard: 2 }], 4, BOUNDS, 'wxyz'), ['wxyz', 'w--z']);
 });
 
@@ -89,7 +89,7 @@ test('of many writes every one is lost alone, pairs together; the number is boun
   assert.deepEqual(found(requests, 30), states);
 });
 
-test('equal keys of a region are equal bytes, and what is written elsewhere does not change its key', () => {
+test('equal keys of a region mean equal bytes; writes elsewhere do not change its key', () => {
   const requests = [write(0, 'a'), write(2, 'b'), flush, write(3, 'cd'), write(1, 'e'), flush, write(2, 'f')];
   const fd = opened(logOf(requests));
   const log = readLog(fd, 'test');
@@ -107,7 +107,7 @@ test('equal keys of a region are equal bytes, and what is written elsewhere does
   assert.ok(seen.size < states, `${seen.size} of ${states}`);
 });
 
-test('a log that is none, or is cut short, is refused with its place', () => {
+test('a file that is not a log, or is truncated, is refused with its place', () => {
   const log = logOf([write(0, 'a'), write(1, 'b')]);
   const wrong = Buffer.from(log);
   wrong.write('?', 0);

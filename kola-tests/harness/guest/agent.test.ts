@@ -78,7 +78,7 @@ test('a guest that dies in the middle of an answer and comes back fails the call
   );
 });
 
-test('noise, answers to nobody and half answers do not confuse it', async () => {
+test('noise, answers without a question and incomplete answers do not confuse it', async () => {
   await withGuest(
     (guest) =>
       guest.on('data', (bytes: Buffer) => {
@@ -192,7 +192,7 @@ test('a script with a NUL or too long for an argument is refused before it is se
   );
 });
 
-test('the config keeps what it had and gains the agent', () => {
+test('the config keeps its contents and gets the agent', () => {
   const config = withAgent({
     ignition: { version: '3.1.0' },
     storage: { files: [{ path: '/etc/x' }], disks: [] },

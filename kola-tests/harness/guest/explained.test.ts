@@ -5,7 +5,7 @@ import { EXPLAINED, explainedFor, unexplained } from './explained.ts';
 const line = (identifier: string | undefined, message: unknown): string =>
   JSON.stringify({ SYSLOG_IDENTIFIER: identifier, MESSAGE: message, PRIORITY: '4' });
 
-test('warnings that nobody explains are left, each once', () => {
+test('warnings without an explanation remain, each once', () => {
   const text = [
     line('kernel', 'spl: loading out-of-tree module taints kernel.'),
     line('kernel', 'Disabling lock debugging due to kernel taint'),

@@ -30,7 +30,7 @@ const FINE = [
   'rcu: INFO: something else',
 ];
 
-test('faults are told from what is said anyway; what starving does to an emulated processor is none', () => {
+test('faults are distinguished from usual messages; a starved emulated processor is not a fault', () => {
   for (const emulated of [false, true]) {
     assert.deepEqual(
       [...FAULTS, ...STARVED, ...FINE].filter((line) => isKernelFault(line, emulated)),

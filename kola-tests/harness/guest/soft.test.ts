@@ -5,7 +5,7 @@ import { softly } from './soft.ts';
 
 const box = { journal: async () => 'first line\nlast line' };
 
-test('every check runs; all failures are told at once, with the journal', async () => {
+test('every check runs; all failures are reported together, with the journal', async () => {
   const ran: string[] = [];
   const checks = {
     good: async () => ran.push('good'),
@@ -27,7 +27,7 @@ test('every check runs; all failures are told at once, with the journal', async 
   await softly(box, { good: async () => {} });
 });
 
-test('a machine that has no journal to give does not hide what failed', async () => {
+test('a machine without a journal does not hide the failures', async () => {
   const gone = { journal: async () => Promise.reject(new Failure('the machine is off')) };
   await assert.rejects(
     softly(gone, { bad: () => Promise.reject(new Failure('no luck')) }),

@@ -13,7 +13,7 @@ const open = (): number =>
     encoding: 'utf8',
   }).filter((path) => path.startsWith(`${process.pid}-`) && path.endsWith('/net-lan.sock')).length;
 
-test('a cluster that cannot be made, or not be put away whole, leaves none of its networks open', async () => {
+test('a cluster that cannot be made or removed completely leaves no network open', async () => {
   await withFakeLab(async ({ lab }) => {
     const cluster = async (...networks: string[]) =>
       await createCluster(

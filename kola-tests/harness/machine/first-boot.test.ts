@@ -61,7 +61,7 @@ test('a snapshot that was cut short, or is of another QEMU, is made anew', async
   });
 });
 
-test('what cannot be forked in its initrd boots, and says why', async () => {
+test('a machine that cannot be forked in its initrd boots, and reports why', async () => {
   for (const [what, why, how] of [
     ['no port', /^config-stick cannot be plugged in: .*Bus 'port8' not found/, 'boot, boot'],
     ['missed', /the fork did not see its config/, 'boot, boot, boot'],

@@ -61,7 +61,7 @@ test('a machine that went without being asked fails its test, also after the las
   });
 });
 
-test('what the kernel says before a reboot is looked at too', async () => {
+test('kernel messages from before a reboot are checked as well', async () => {
   await withFakeLab(async (fake) => {
     const body: Body = async (box) => {
       await box.succeed('warn');
@@ -162,7 +162,7 @@ test('a command that is not there has not failed as it should', async () => {
   });
 });
 
-test('trouble of the host is told from a failure, and is a result too; a shared snapshot’s time is no test’s', async () => {
+test('trouble of the host is a result of its own; the time of a shared snapshot counts for no test', async () => {
   await withFakeLab(async (fake) => {
     fake.env.FAKE_HELLO = '2500';
     const body = async (): Promise<void> => {};

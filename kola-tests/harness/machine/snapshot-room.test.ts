@@ -27,7 +27,7 @@ test('the least recently used snapshots go first, until the rest fits', async ()
   }
 });
 
-test('what a killed run left half made goes, what a living one is making stays', async () => {
+test('unfinished snapshots of killed runs are removed, those of living runs stay', async () => {
   const root = await mkdtemp(join(tmpdir(), 'snapshot-test-'));
   try {
     const dead = join(root, 'abc.tmp-999999-00000000');

@@ -8,7 +8,7 @@ import { type MachineSpec, planMachine } from './spec.ts';
 
 const plan = (spec: MachineSpec) => planMachine(spec, 'a.test, machine box');
 
-test('what is left out is the machine nearly every test wants', () => {
+test('the defaults are the machine that most tests need', () => {
   const { memory, disks, nics, start } = plan({});
   assert.deepEqual(
     { memory, disks, nics, start },
@@ -43,7 +43,7 @@ test('a spec that cannot be is refused with its place', () => {
     assert.throws(() => plan(spec), { exitCode: 2, message, where: 'a.test, machine box' });
 });
 
-test('machines that differ in what is plugged later share a snapshot; others do not', () => {
+test('machines that differ only in devices plugged later share a snapshot', () => {
   const common = coldPlan(plan({}));
   assert.deepEqual(
     coldPlan(

@@ -11,7 +11,7 @@ test('the frequency of the time-stamp counter, from logs of kernels that timed i
   assert.equal(tscFrequency('nothing'), 0);
 });
 
-test('an emulated guest is told what it cannot time, and to be patient; others are told nothing', () => {
+test('an emulated guest gets its clock frequency and longer limits on its command line; others get nothing', () => {
   const words = (kind: 'kvm' | 'tcg', tscMHz: number) =>
     acceleration({ kind, why: '', tscMHz }).kernelArguments;
   const others = 'init_on_alloc=0 zfs.zfs_vdev_open_timeout_ms=10000';

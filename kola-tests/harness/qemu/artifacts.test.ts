@@ -48,7 +48,7 @@ test('a development build is found by its folder, and made by its image', async 
   });
 });
 
-test('no artifact, a truncated or foreign one: one clear error that says how to fix it', async () => {
+test('a missing, truncated or foreign artifact is one clear error with a hint', async () => {
   const cases: [string | undefined, RegExp][] = [
     [undefined, /n100 is not built/],
     ['{', /not JSON/],
@@ -71,7 +71,7 @@ test('no artifact, a truncated or foreign one: one clear error that says how to 
   }
 });
 
-test('another file of the same size and name is told, though the digest is remembered', async () => {
+test('another file of the same size and name is detected, although the digest is remembered', async () => {
   await withOut(manifest(), async (out) => {
     const image = await readArtifacts(out, 'n100');
     await image.get('disk');

@@ -13,7 +13,7 @@ function consoleOf(): { say(text: string): void; read: ReturnType<typeof openCon
   return { say: (text) => void stream.write(text), read, doom };
 }
 
-test('escape sequences and carriage returns are taken out, whatever they do', () => {
+test('all escape sequences and carriage returns are removed', () => {
   assert.equal(
     plainText('\x1b[2J\x1b[01;01H\x1b[!p\x1b]104\x07\x1b[?7h\x1b[0;1;39mhello\x1b[0m\r\n\x1b(Bworld'),
     'hello\nworld',
@@ -40,7 +40,7 @@ test('an escape sequence in pieces is taken out too, and one that never ends is 
   assert.ok(read.text().length > 5000);
 });
 
-test('waits find what was said and what is said later, from a position on', async () => {
+test('waits find earlier and later output, from a position on', async () => {
   const { say, read } = consoleOf();
   say('login: ');
   await sleep(5);
@@ -55,7 +55,7 @@ test('waits find what was said and what is said later, from a position on', asyn
   await read.waitFor(/login/, { timeoutMs: 1000, since });
 });
 
-test('a panic in pieces is noticed once, with its line and what follows', async () => {
+test('a panic in pieces is noticed once, with its line and the following ones', async () => {
   const { say, read, doom } = consoleOf();
   say('[    1.0] Kernel panic - not syn');
   await sleep(5);

@@ -32,7 +32,7 @@ async function uki(sections: readonly (readonly [name: string, text: string])[])
   return path;
 }
 
-test('the command line of a UKI is that of its first profile, without what pads it', async () => {
+test('the command line of a UKI is that of its first profile, without padding', async () => {
   const path = await uki([
     ['.linux', 'kernel'],
     ['.cmdline', 'usrhash=ab quiet\n\0\0'],
@@ -42,7 +42,7 @@ test('the command line of a UKI is that of its first profile, without what pads 
   assert.equal(await commandLineOf(path), 'usrhash=ab quiet');
 });
 
-test('what is no UKI, or has no command line, is named', async () => {
+test('a file that is not a UKI, or has no command line, is named', async () => {
   const short = join(folder, 'short.efi');
   await writeFile(short, 'MZ');
   const other = join(folder, 'other.efi');

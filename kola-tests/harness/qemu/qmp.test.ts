@@ -104,7 +104,7 @@ test('events reach listeners and waits, interleaved with answers', async () => {
   );
 });
 
-test('a QEMU that dies fails what is under way and what comes after, at once', async () => {
+test('the end of QEMU fails present and later commands at once', async () => {
   await fakeQemu(
     (_call, socket) => socket.destroy(),
     async (path) => {
@@ -137,7 +137,7 @@ test('a QEMU that hangs is given up after the time limit, its late answer ignore
   );
 });
 
-test('what is not QMP ends the connection with a clear reason', async () => {
+test('input that is not QMP ends the connection with a clear reason', async () => {
   await fakeQemu(
     (_call, socket) => socket.write('Segmentation fault\n'),
     async (path) => {

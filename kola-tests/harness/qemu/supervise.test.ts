@@ -44,7 +44,7 @@ const gone = async (pid: number): Promise<true> =>
     intervalMs: 5,
   });
 
-test('a process that ends by itself: exit code, signal, what it said', async () => {
+test('a process that ends by itself: exit code, signal, output', async () => {
   await withDir(async (dir) => {
     const plain = await supervise(
       { file: '/bin/sh', args: ['-c', 'echo out; echo err >&2; exit 7'], env: {} },
@@ -119,7 +119,7 @@ test('a harness that removes the folder and exits ends its machines all the same
   });
 });
 
-test('the next run sweeps what both a killed harness and a killed supervisor left, and nothing else', async () => {
+test('the next run removes leftovers of a killed harness and of a killed supervisor, and nothing else', async () => {
   await withDir(async (base) => {
     const dead = join(base, '999999-1');
     const reused = join(base, `${process.pid}-1`);

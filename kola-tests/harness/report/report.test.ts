@@ -71,7 +71,7 @@ test('the page is whole: evidence inside, nothing from elsewhere, nothing execut
   assert.match(page, /package zfs: 1 → 2/);
 });
 
-test('JUnit: what never ran is skipped or an error, not a failure', () => {
+test('JUnit: a test that never ran is skipped or an error, not a failure', () => {
   const text = junitXml('kola', [
     { ...bad, trouble: true },
     { ...good, skipped: 'a "bug"' },
@@ -122,7 +122,7 @@ test('the boot chart is a picture inside the page: nothing in it is run', () => 
   assert.doesNotMatch(page, /<script/);
 });
 
-test('what changed between two builds: version, /usr, packages that came, went and moved', () => {
+test('changes between two builds: version, /usr, new, removed and changed packages', () => {
   const build = (packages: Record<string, string>, usrHash = 'a'.repeat(64)) => ({
     version: '1',
     usrHash,
@@ -149,7 +149,7 @@ test('what changed between two builds: version, /usr, packages that came, went a
   );
 });
 
-test('a report holds the tests of this run only, and a green complete run is what the next is compared with', async () => {
+test('a report has the tests of this run only; the next run is compared with the last complete green one', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'report-test-'));
   const saved = process.env.DRAISINE_CACHE;
   process.env.DRAISINE_CACHE = join(dir, 'cache');

@@ -11,7 +11,7 @@ const left = (test: string, passed: boolean): TestResult => ({
   ...(passed ? {} : { error: 'with evidence' }),
 });
 
-test('what tests left is taken; what left nothing, or the result of another run, is the harness’s own failure', async () => {
+test('results of tests are read; a missing result, or one of another run, is a failure of the harness', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'results-test-'));
   try {
     for (const result of [left('a.failed', false), left('a.passed', true), left('a.stale', true)])
@@ -36,7 +36,7 @@ test('what tests left is taken; what left nothing, or the result of another run,
   }
 });
 
-test('git bisect: a failed test is bad, whatever else; what could not be tested is neither', () => {
+test('git bisect: a failed test is bad in any case; a commit that cannot be tested is neither', () => {
   const passed = left('a.b', true);
   const failed = left('a.c', false);
   const trouble: TestResult = { ...failed, trouble: true };

@@ -7,7 +7,7 @@ const result = (test: string, more: Partial<TestResult>): TestResult => ({
   ...{ test, passed: true, totalMs: 0, fallbacks: [], ...more },
 });
 
-test('boots, forks, waits and tests are added up over what was run; stages are by the clock', () => {
+test('boots, forks, waits and tests are sums over all runs; stages are wall-clock times', () => {
   const results = [
     result('a.b', {
       bodyMs: 2000,

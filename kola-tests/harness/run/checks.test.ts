@@ -46,7 +46,7 @@ test('each kind of fault is a finding', () => {
   assert.deepEqual(found[3], ['listener: tcp 0.0.0.0:5355 systemd-resolve']);
 });
 
-test('a test can announce what it provokes, and nothing more', () => {
+test('a test can announce its own findings, and no others', () => {
   const found = ['listener: tcp 0.0.0.0:8080 conmon', 'failed unit: web.service'];
   assert.deepEqual(unexpected(found, [/^listener: tcp .*:8080 /]), ['failed unit: web.service']);
   assert.deepEqual(unexpected(found, []), found);

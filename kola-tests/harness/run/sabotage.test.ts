@@ -42,7 +42,7 @@ async function outcomeOf(sabotage: Sabotage, body: () => Promise<void>) {
   };
 }
 
-test('a red test for the right reason is what is wanted; anything else is told apart', async () => {
+test('a test must fail for the right reason; every other outcome is distinguished', async () => {
   const red = await outcomeOf(guest, () => Promise.reject(new Error('it looks broken')));
   assert.deepEqual(red.ran, ['break it', 'break it'], 'each machine, before the body');
   assert.equal(mustBeRed(guest, 'net.x', red), 'Error: it looks broken');
@@ -63,7 +63,7 @@ test('a red test for the right reason is what is wanted; anything else is told a
   assert.throws(() => mustBeRed(guest, 'net.x', refused), /a\.b could not be done: refused/);
 });
 
-test('a fault beside the body: told to stop when the body is over, and its own fault is not a success', async () => {
+test('a sabotage during the body is stopped after the body; its own failure is not a success', async () => {
   let stopped = false;
   const patient: Sabotage = {
     ...common,
@@ -86,7 +86,7 @@ test('a fault beside the body: told to stop when the body is over, and its own f
   assert.equal(mustBeRed(clumsy, 'net.x', red), 'Error: broken');
 });
 
-test('a config is added to, on every machine, with what it has', () => {
+test('a config is added to the present one, on every machine', () => {
   const file = { path: '/etc/sabotage' };
   const config = { ignition: { version: '3.3.0' }, storage: { files: [{ path: '/etc/own' }], disks: [] } };
   const { definition } = sabotaged(

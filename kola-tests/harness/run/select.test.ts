@@ -43,7 +43,7 @@ test('the longest runs first, an unknown one counts as typical', () => {
   ]);
 });
 
-test('what mostly waits begins before all else, whether or not it is known how long it takes', () => {
+test('tests that mostly wait begin first, with or without a known duration', () => {
   const idle = registered({ name: 'zfs.idle', waits: true });
   for (const durations of [none, new Map([['zfs.mirror', 90]])])
     assert.equal(
@@ -67,7 +67,7 @@ test('shards are disjoint, complete and balanced by the durations that all of th
   assert.ok(Math.max(...totals) - Math.min(...totals) <= 20_000, `${totals}`);
 });
 
-test('what a host remembers moves no test to another shard', () => {
+test('the history of a host moves no test to another shard', () => {
   const memories = [none, new Map(Object.entries(lengths)), new Map([['a.t7', 1e6]])];
   const shards = memories.map((memory, index) =>
     names(selectTests(many, { patterns: [], image: 'n100', shard: { index: index + 1, count: 3 } }, memory)),
@@ -83,7 +83,7 @@ test('what a host remembers moves no test to another shard', () => {
   );
 });
 
-test('only: what failed last time, of what the patterns select', () => {
+test('only tests that failed last time, among those that the patterns select', () => {
   const only = new Set(['zfs.mirror', 'boot.second']);
   assert.deepEqual(names(selectTests(tests, { patterns: ['zfs'], image: 'n100', only }, none)), [
     'zfs.mirror',

@@ -20,7 +20,7 @@ function files(box: FakeBox): Record<string, string> {
 
 const A = { '/etc/a.conf': 'one\n' };
 
-describe('what a config changes', () => {
+describe('the changes of a config', () => {
   test('is written, and the units that it belongs to restart, no others', () => {
     const unit = (text: string) => ({ contents: `[Service]\nExecStart=/bin/${text}\n`, enabled: true });
     const box = provisioned({ files: A, units: { 'a.service': unit('a'), 'b.service': unit('b') } });
@@ -37,7 +37,7 @@ describe('what a config changes', () => {
     assert.equal(apply(box, healthy, options(next)).result, 'nothing to do');
   });
 
-  test('a unit that goes is stopped before its file goes; what the release has comes back', () => {
+  test('a removed unit is stopped before its file is removed; the release’s file comes back', () => {
     const box = provisioned({
       files: { '/etc/nftables.conf': 'mine' },
       units: { 'a.service': { contents: 'x', enabled: true } },
@@ -118,7 +118,7 @@ describe('units that are not there', () => {
 });
 
 describe('a way back', () => {
-  test('is taken when nobody confirms: everything is as it was', () => {
+  test('is taken without a confirmation: everything is as before', () => {
     const box = provisioned({ files: A });
     const before = files(box);
     apply(box, healthy, options({ files: { '/etc/a.conf': 'two\n', '/etc/deep/er/b': 'new' } }));
@@ -175,13 +175,13 @@ describe('a way back', () => {
   });
 });
 
-describe('what a person changed by hand', () => {
+describe('a change by hand', () => {
   const changed = () => {
     const box = provisioned({ files: { ...A, '/etc/other': 'x' } });
     box.put({ '/etc/a.conf': 'by hand\n' });
     return box;
   };
-  test('stops an apply that changes it too, until somebody says whose stays', () => {
+  test('stops an apply that changes the same file, until a person chooses', () => {
     const next = { files: { '/etc/a.conf': 'two\n', '/etc/other': 'x' } };
     assert.throws(
       () => apply(changed(), healthy, options(next)),
@@ -194,7 +194,7 @@ describe('what a person changed by hand', () => {
     apply(mine, healthy, options(next, { takeMine: ['/etc/a.conf'] }));
     assert.equal(mine.readText('/etc/a.conf'), 'two\n');
   });
-  test('is told and left alone by one that changes something else', () => {
+  test('is reported and left alone by an apply of other changes', () => {
     const box = changed();
     const { plan } = apply(box, healthy, options({ files: { ...A, '/etc/other': 'y' } }));
     assert.deepEqual(plan.drift, [
@@ -204,8 +204,8 @@ describe('what a person changed by hand', () => {
   });
 });
 
-describe('what is refused', () => {
-  test('disks, file systems and kernel arguments: with what to do instead', () => {
+describe('refusals', () => {
+  test('disks, file systems and kernel arguments: with a hint', () => {
     const box = provisioned({ storage: { disks: [{ device: '/dev/sda' }] } });
     assert.throws(() => apply(box, healthy, options({})), {
       message: 'storage.disks changes, which only a first boot acts on',
@@ -258,7 +258,7 @@ describe('what is refused', () => {
   });
 });
 
-test('data is never removed: what no entry names any more is told with the command', () => {
+test('data is never removed: data without an entry is listed, with the command that would remove it', () => {
   const box = provisioned({
     files: { '/etc/draisine/datasets/tank/a.sh': 'x', '/etc/draisine/pools/tank.sh': 'y' },
   });
@@ -269,7 +269,7 @@ test('data is never removed: what no entry names any more is told with the comma
   ]);
 });
 
-test('snapshots that a transfer holds are told when the transfer goes, and are not released', () => {
+test('snapshots that a removed transfer holds are listed, and not released', () => {
   const box = provisioned({
     files: { '/etc/draisine/replicate/tank-a.json': '{"format":1,"dataset":"tank/a","to":{}}' },
   });

@@ -51,7 +51,7 @@ function setting(policy: object = {}, changes: Parameters<typeof publish>[2] = {
   };
 }
 
-test('wrong usage ends with 2, and says what is right', () => {
+test('wrong usage is exit code 2, with the right usage', () => {
   const { draisine } = setting();
   assert.equal(draisine().code, 2);
   assert.match(draisine('--help').out, /status .*what runs/);
@@ -84,7 +84,7 @@ test('the bundle is that command line, in QuickJS, within its memory', async (t)
   assert.deepEqual([wrong.status, wrong.stderr], [2, 'draisine: there is no verb nope; --help says more\n']);
 });
 
-test('status says what was sent to other machines, and whether that works', () => {
+test('status shows transfers to other machines, and their failures', () => {
   const { box, draisine, status } = setting();
   const sent = { dataset: 'tank/a', user: 'u', host: 'other.example', port: 22, target: 't/a', keep: 3 };
   box.put({ '/etc/draisine/replicate/a.json': JSON.stringify(sent) });
@@ -199,7 +199,7 @@ describe('what stands against it', () => {
     assert.equal(draisine('stage').code, 0);
   });
 
-  test('a server that is down, a channel of another image, an old serial: told, and nothing done', () => {
+  test('a server that is down, a channel of another image, an old serial: an error, and no change', () => {
     const { box, web, draisine, status } = setting();
     draisine('check');
     web.down = 6;
@@ -254,7 +254,7 @@ describe('what stands against it', () => {
     assert.equal(draisine('stage').code, 0);
   });
 
-  test('what a release asks of a box is told by why as well, and ends by itself', () => {
+  test('why also shows the requirements of a release, and they end by themselves', () => {
     const { box, world, draisine, status } = setting(
       {},
       { release: { zfs: { version: '2.4.1', features: ['lz4_compress'] } } },
@@ -287,14 +287,14 @@ describe('what stands against it', () => {
     assert.match(draisine('stage', NEXT).err, /was withdrawn: eats data/);
   });
 
-  test('two at once: the second says so', () => {
+  test('two at once: an error of the second', () => {
     const { box, draisine } = setting();
     box.program('mkdir', () => ({ code: 1 }));
     box.put({ '/run/draisine/update.lock/owner': '77', '/proc/77': '' });
     assert.match(draisine('stage').err, /another update is going on/);
   });
 
-  test('no base, a live system, a policy that is damaged: status says why', () => {
+  test('no base, a live system, a damaged policy: status shows the reason', () => {
     const { box, draisine, status } = setting();
     box.put({ [POLICY]: '{"mode": "later"}' });
     assert.match(status().updates.reason ?? '', /mode must be one of/);
@@ -335,7 +335,7 @@ test('rolled back by hand: the other release is tried again, this one is left al
   assert.equal(draisine('stage', NEXT).code, 0);
 });
 
-describe('pools that rose beyond what the other release can read', () => {
+describe('pools with features that the other release cannot read', () => {
   const LIST = '/usr/share/zfs/compatibility.d/openzfs-2.4-linux';
   /** NEXT runs and is committed; OLD, in the other slot, can read lz4_compress only. */
   const risen = (features: object, compatibility = 'off') => {

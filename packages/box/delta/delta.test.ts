@@ -168,7 +168,7 @@ function hosted(root: string, argv: readonly string[]): readonly string[] {
   return argv[0] === 'sh' || argv[0] === 'sha256sum' ? argv.map(at) : argv;
 }
 
-test('a delta: only what is new is fetched, over one connection, and the slot is whole', async (t) => {
+test('a delta: only new blocks are fetched, over one connection, and the slot is complete', async (t) => {
   const seeds = count(3000);
   const next = [
     ...seeds.slice(0, 100),
@@ -236,7 +236,7 @@ test('servers: without ranges all comes in one stream; lies are found; cuts are 
   assert.ok(whole());
 });
 
-test('a connection that broke: the next attempt goes on from the last batch that is on the disk', async (t) => {
+test('a broken connection: the next attempt resumes after the last batch on the disk', async (t) => {
   const { box, options, whole, traffic, next } = await bench(t, '', count(100), count(4000, 50));
   let runs = 0;
   const broken: Box = {

@@ -107,7 +107,7 @@ interface Write {
   readonly epoch: number;
 }
 
-test('whatever a power cut leaves of unflushed sectors, the table is the old one or the new one', () => {
+test('after any power cut, the table is the old one or the new one', () => {
   for (const spoilt of [undefined, 2 * SECTOR, -32 * SECTOR]) {
     const before = makeDisk(entries);
     if (spoilt !== undefined) before[(before.length + spoilt) % before.length]! ^= 0xff;

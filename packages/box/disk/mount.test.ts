@@ -35,7 +35,7 @@ test('two file systems are mounted at a time: the second leaves the first where 
   assert.deepEqual(mounted, []);
 });
 
-test('what a killed process left is unmounted, also of one that had the number of this one', () => {
+test('mounts of a killed process are removed, also of one with this process’s number', () => {
   const { box, mounted } = mounting();
   for (const folder of ['/run/draisine/mounts/vda1.470', '/run/draisine/mounts/vda1.99']) {
     box.makeFolder(folder);

@@ -39,7 +39,7 @@ describe('names of UKIs', () => {
   });
 });
 
-describe('what is on a disk', () => {
+describe('the contents of a disk', () => {
   test('two slots, one of them runs; versions by label; which UKI boots which', () => {
     const box = fakeDraisine();
     const disk = inspectDisk(box);
@@ -97,7 +97,7 @@ describe('staging', () => {
     assert.ok(box.ran.some((argv) => argv.join(' ') === 'bootctl set-default '));
   });
 
-  test('again, after one that was cut short: what was half there goes', () => {
+  test('again after an interruption: incomplete files are removed', () => {
     const box = fakeDraisine();
     stageNext(box);
     stageNext(box);
@@ -126,7 +126,7 @@ describe('staging', () => {
     assert.throws(with_({}, {}), /the UKI of the running release is not on the EFI system partition/);
   });
 
-  test('a disk that gives back something else: the slot stays empty, the ESP as it was made', () => {
+  test('a disk that returns other data: the slot stays empty, the ESP unchanged', () => {
     const box = fakeDraisine();
     const slot = { ...nextSlot(box), write: () => fill(box, '/dev/vda4', 'nonsense') };
     assert.throws(
@@ -238,7 +238,7 @@ describe('a trial', () => {
     assert.equal(countTry(box, inspectDisk(box), HASHES.next), undefined);
   });
 
-  test('going back by hand: the other release is on trial, the running one what is left when that fails', () => {
+  test('going back by hand: the other release is on trial, and the running one boots if that fails', () => {
     const box = onTrial();
     box.remove(variable('LoaderBootCountPath'));
     good(box);

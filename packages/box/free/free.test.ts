@@ -49,7 +49,7 @@ describe('the reserve', () => {
     assert.equal(live.stat(RESERVE), undefined);
   });
 
-  test('that cannot be made is said, and leaves nothing behind', () => {
+  test('that cannot be made is a warning, and leaves no file', () => {
     const bad = box();
     bad.program('fallocate', ([, , , path = '']) => {
       bad.put({ [path]: 'x' });
@@ -84,7 +84,7 @@ function withImages() {
 }
 
 describe('draisine free', () => {
-  test('removes images that nobody names and old messages, and says so', () => {
+  test('removes unused images and old messages, and lists them', () => {
     const full = withImages();
     const freed = freeRoom(full);
     assert.deepEqual(

@@ -125,7 +125,7 @@ describe('options', () => {
   });
 });
 
-describe('which disk, and what stands against it', () => {
+describe('the choice of the disk, and reasons against it', () => {
   const refused: readonly [string, FakeBox, string, RegExp, number?][] = [
     [
       'the one it was booted from',
@@ -217,7 +217,7 @@ describe('which disk, and what stands against it', () => {
     });
   }
 
-  test('a partition, a CD, a pool by its label, an imported pool, one that somebody has open', () => {
+  test('a partition, a CD, a pool by its label, an imported pool, a disk in use', () => {
     const partition = fakeMachine({ sda: free });
     partition.putDevice('/dev/sda1', new Uint8Array(512));
     partition.put({ '/sys/class/block/sda1/partition': '1\n' });
@@ -276,7 +276,7 @@ describe('asked', () => {
     assert.equal(confirmed[0], 1);
   });
 
-  test('a Draisine is kept when somebody says so', () => {
+  test('an installed Draisine is kept on request', () => {
     const box = fakeMachine({ sda: { ...free, table: installedTable() } });
     const [, said] = install(box, '', 'sda', 'keep', 'no');
     assert.match(
@@ -327,7 +327,7 @@ describe('the slot of an installed disk', () => {
     return chosen && [chosen.slot.name, chosen.gives?.version];
   };
 
-  test('has it already, is free, or gives up what is missed least', () => {
+  test('has it already, is free, or holds the less important release', () => {
     assert.deepEqual(choose([slot('a', old), slot('b', next)], [uki('1', old), uki('2', next)]), [
       'b',
       undefined,

@@ -153,7 +153,7 @@ describe('onto an empty disk', () => {
     assert.match(install(box), /old boot entries of the firmware stay: cannot write the boot order.*no room/);
   });
 
-  test('entries of the firmware that are none of a file on a partition', () => {
+  test('entries of the firmware that do not start a file on a partition', () => {
     assert.deepEqual(parseBootEntry(bootEntry(uuidOf(5), '\\A')), {
       description: 'Draisine',
       partition: uuidOf(5),
@@ -163,7 +163,7 @@ describe('onto an empty disk', () => {
       assert.equal(parseBootEntry(bootEntry(uuidOf(5), '\\A').subarray(0, length)), undefined, `${length}`);
   });
 
-  test('firmware that takes no boot entry is said, a boot loader that is not there is an error', () => {
+  test('firmware that refuses a boot entry is a warning, a missing boot loader is an error', () => {
     const box = machine();
     box.put({ [`${ESP}/EFI/BOOT/BOOTX64.EFI`]: 'boot loader' });
     box.program('bootctl', () => ({ code: 1 }));

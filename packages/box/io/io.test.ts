@@ -45,7 +45,7 @@ test('code of the box cannot import the build', async () => {
   await assert.rejects(bundleBox(CHECKOUT, 'packages/box/bundle.ts'), /Could not resolve|from elsewhere/);
 });
 
-test('UTF-8 is what Node makes of it', () => {
+test('UTF-8 gives the same as Node', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       assert.deepEqual(Buffer.from(encodeUtf8(text)), Buffer.from(text));

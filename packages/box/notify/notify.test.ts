@@ -33,8 +33,8 @@ function machine(config: object | undefined = EVERYTHING) {
   return { box, world };
 }
 
-describe('who is told', () => {
-  test('is told once of what is wrong, and when it is over', () => {
+describe('a receiver', () => {
+  test('gets one message for a problem, and one when it is over', () => {
     const { box, world } = machine();
     watch(box);
     assert.deepEqual(world.sent, []);
@@ -73,7 +73,7 @@ describe('who is told', () => {
     );
   });
 
-  test('gets only what is as grave as asked for', () => {
+  test('gets only messages of its severity or above', () => {
     const { box, world } = machine({
       targets: [{ kind: 'ntfy', url: 'https://n.example/x', severity: 'error' }],
     });
@@ -103,7 +103,7 @@ describe('who is told', () => {
     assert.match(box.journal('warning').join(), /notifications start over/);
   });
 
-  test('a test says what does not work; nobody to tell is an error', () => {
+  test('a test reports failed receivers; no receiver is an error', () => {
     const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
     assert.deepEqual(testTargets(box), { sent: 1, faults: [] });
     world.down = true;
@@ -123,7 +123,7 @@ function bare(): FakeBox {
   return box;
 }
 
-test('an event is told once and never over', () => {
+test('an event is reported once, without an end', () => {
   const event = { name: 'staged 2', severity: 'info', text: '2 is staged', event: true } as const;
   assert.deepEqual(messagesOf([], [event]), [{ severity: 'info', text: '2 is staged' }]);
   assert.deepEqual(messagesOf([event], [event]), []);

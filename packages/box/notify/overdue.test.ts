@@ -52,12 +52,12 @@ function machine() {
   return { box, world, told };
 }
 
-describe('what happens by a timer', () => {
-  test('and happened in its time is not told', () => {
+describe('a job of a timer', () => {
+  test('that ran in its time is not reported', () => {
     assert.deepEqual(machine().told(), []);
   });
 
-  test('and did not succeed in twice its time is told, with what to look at', () => {
+  test('without success in twice its time is reported, with a command', () => {
     const { box, world, told } = machine();
     world.newest = NOW - 4 * HOUR;
     world.scan = { kind: 'scrub', end: NOW - 61 * 24 * HOUR, errors: 0 };
@@ -87,7 +87,7 @@ describe('what happens by a timer', () => {
     assert.deepEqual(told(), [], 'it runs');
   });
 
-  test('and whose timer somebody has stopped is told', () => {
+  test('whose timer was stopped is reported', () => {
     const { world, told } = machine();
     world.stopped.add('scrub-tank.timer').add('replicate-a.timer');
     assert.deepEqual(told(), [
@@ -96,7 +96,7 @@ describe('what happens by a timer', () => {
     ]);
   });
 
-  test('is left time after a boot, and nobody is asked where there is nothing to do', () => {
+  test('gets time after a boot; without jobs nothing is asked', () => {
     const { box, world, told } = machine();
     world.newest = 0;
     box.put({ '/proc/uptime': '3000.00 1\n' });
@@ -110,7 +110,7 @@ describe('what happens by a timer', () => {
 describe('pools', () => {
   const status = (scan: object) => JSON.stringify({ pools: { tank: { state: 'ONLINE', scan_stats: scan } } });
 
-  test('whose last scrub found what it could not repair are told', () => {
+  test('whose last scrub found errors that it could not repair are reported', () => {
     const [pool] = parsePools(
       status({ function: 'SCRUB', state: 'FINISHED', end_time: '1764417600', errors: '3' }),
     );
@@ -168,7 +168,7 @@ describe('units', () => {
     return box;
   };
 
-  test('that nothing starts again are told apart from those that failed', () => {
+  test('that systemd does not start again are reported in other words than failed ones', () => {
     const box = shown({ 'a.service': 'Result=exit-code', 'web.service': 'Result=start-limit-hit' });
     assert.deepEqual(
       unitConditions(box).map(({ text }) => text.split(':')[0]),

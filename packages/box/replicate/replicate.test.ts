@@ -39,7 +39,7 @@ function checkManners(box: FakeBox): void {
 }
 
 describe('a replication', () => {
-  test('sends all of it first, then what is new; what stays is the newest here, and so many there', () => {
+  test('sends everything first, then changes; the newest snapshot stays here, and a number of them there', () => {
     const { box, world, run, names } = machines();
     run();
     run();
@@ -82,7 +82,7 @@ describe('a replication', () => {
 });
 
 describe('a connection that is cut', () => {
-  test('is tried again, and goes on from where it was', () => {
+  test('is tried again, and resumes', () => {
     const { box, world, run, names } = machines();
     world.cuts = 2;
     run();
@@ -94,7 +94,7 @@ describe('a connection that is cut', () => {
     assert.match(box.journal('warning').join(), /connection was cut.*once more in 30 seconds/);
   });
 
-  test('again and again fails the run, is told once with its reason, and the next run goes on', () => {
+  test('again and again fails the run, is reported once with its reason, and the next run resumes', () => {
     const { box, world, run } = machines();
     world.cuts = 4;
     assert.throws(run, /cannot send tank\/data: the target cannot be reached, or the connection was cut/);
@@ -141,7 +141,7 @@ describe('a connection that is cut', () => {
   });
 });
 
-describe('what the target says is not believed', () => {
+describe('answers of the target are checked', () => {
   const token = (toname: string, more = '') =>
     `resume token contents:\n\tobject = 0x2\n\ttoname = ${toname}\n${more}`;
   const source = { dataset: 'tank/data', encrypted: false, snapshots: [], bookmarks: [] };
@@ -177,7 +177,7 @@ describe('what the target says is not believed', () => {
   });
 });
 
-describe('a target that is not as it was left', () => {
+describe('a target that was changed', () => {
   test('is never overwritten: snapshots of its own, nothing in common, a dataset that was there before', () => {
     const { box, world, run } = machines();
     run();
@@ -193,7 +193,7 @@ describe('a target that is not as it was left', () => {
     checkManners(box);
   });
 
-  test('that is full says so, and keeps what it has', () => {
+  test('that is full is reported, and keeps its data', () => {
     const { box, world, run } = machines();
     run();
     world.full = true;
@@ -223,7 +223,7 @@ describe('a target that is not as it was left', () => {
 });
 
 describe('at the source', () => {
-  test('a base that somebody destroyed is made up for by its bookmark', () => {
+  test('the bookmark of a destroyed base replaces it', () => {
     const { world, run } = machines();
     run();
     world.source.snapshots = [];
@@ -234,7 +234,7 @@ describe('at the source', () => {
     assert.throws(run, /have no snapshot in common/);
   });
 
-  test('what was not sent stays, and is sent in its order', () => {
+  test('snapshots that were not sent stay, and are sent in order', () => {
     const { world, run, names, box } = machines();
     run();
     for (const day of ['1201', '1202']) world.add(world.source, `tank/data@${tag(day)}`);

@@ -87,7 +87,7 @@ function machine(partitions: Readonly<Record<string, { label?: string; config?: 
 const onEsp = { [ESP]: { config: '{"ignition":{"version":"3.3.0"}}' } };
 
 describe('a reset', () => {
-  test('says what it will do, asks for the name of the machine, and restarts', () => {
+  test('shows its plan, asks for the name of the machine, and restarts', () => {
     const { reset, asked, world, box } = machine(onEsp);
     const words = ['--keep', '/var//lib/containers/', '--keep=/etc/ssh', '--keep', '/etc/ssh/'];
     const { code, said } = reset(words, 'nas');
@@ -100,7 +100,7 @@ describe('a reset', () => {
     assert.match(reset([], 'web').said, /not confirmed, nothing was changed/);
   });
 
-  test('without an answer nothing happens; --yes asks nobody, --no-restart only writes', () => {
+  test('without an answer nothing changes; --yes asks nothing, --no-restart only writes', () => {
     const { box, reset, asked, world } = machine(onEsp);
     for (const answers of [[], ['yes'], ['']]) {
       assert.equal(reset([], ...answers).code, 1);
@@ -114,7 +114,7 @@ describe('a reset', () => {
     );
   });
 
-  test('that cannot restart says so, and what takes it back', () => {
+  test('that cannot restart is an error, with the command that takes it back', () => {
     const { reset, asked, world } = machine(onEsp);
     world.rebootFails = true;
     const { code, said } = reset(['--yes']);
@@ -192,7 +192,7 @@ describe('the config that it takes', () => {
   });
 });
 
-describe('what stays', () => {
+describe('kept paths', () => {
   test('is a path that a line for the initrd can say', () => {
     assert.equal(keptPath('/var/lib/a b/'), '/var/lib/a b');
     assert.equal(keptPath('//home//ada'), '/home/ada');

@@ -14,7 +14,7 @@ const OPTIONS: SimulationOptions = {
   begins: Date.parse('2026-01-05T00:00:00Z'),
 };
 
-test('what happens comes in the order of its time', () => {
+test('events come in the order of their time', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 1000 })), (times) => {
       const queue = new Queue();
@@ -64,7 +64,7 @@ test('the same seed is the same year', () => {
   assert.deepEqual(new Simulation(OPTIONS).run(), year);
 });
 
-test('boxes follow: nobody who restarts by himself is behind for longer than rollout and window', () => {
+test('boxes follow: one that restarts by itself is never behind for longer than rollout and window', () => {
   // Stable: 4 h until all have heard, 72 h of rollout, a window each week.
   assert.ok(year.behindOn.max < 4 + 72 + 7 * 24 + 6, String(year.behindOn.max));
   assert.ok(year.behindOn.median < 72);
@@ -86,7 +86,7 @@ test('a rollout keeps its plan: its error is that of random turns, and boxes beg
   );
 });
 
-test('the error of a rollout: none for an even spread, all of it when everybody comes at once', () => {
+test('the error of a rollout: 0 for an even spread, 1 if all boxes come at once', () => {
   const even = Array.from({ length: 1000 }, (_, index) => (index + 0.5) / 1000);
   assert.ok(Math.abs(rolloutError(even) - 0.0005) < 1e-9);
   assert.equal(rolloutError([...even].reverse()), rolloutError(even), 'in any order');
@@ -120,7 +120,7 @@ test('a bad release is stopped, and those who tried it run another', () => {
   assert.ok(unnoticed.bad.tried > bad.tried);
 });
 
-test('bytes: each box fetches what it missed, once', () => {
+test('bytes: each box fetches the releases that it missed, once', () => {
   const sum = year.hours.reduce((total, bytes) => total + bytes, 0);
   assert.ok(Math.abs(sum - year.bytes) < 1e-3 * year.bytes, 'every byte has its hour');
   const share = 0.1 * 2 + 0.25 / 3; // a rough bound: no more than every release to every box

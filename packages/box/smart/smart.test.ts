@@ -34,7 +34,7 @@ const ata = (test: object, more: object = {}) => ({
 });
 
 describe('disks', () => {
-  test('say how they are, and what their last test found', () => {
+  test('report their health, and the result of their last test', () => {
     const well = {
       type: { string: 'Short offline' },
       status: { string: 'Completed without error', passed: true },
@@ -68,7 +68,7 @@ describe('disks', () => {
     assert.deepEqual(told(), []);
   });
 
-  test('that fail, or whose last test found a fault, are told; a test that was cut short is not', () => {
+  test('that fail, or whose last test found a fault, are reported; an interrupted test is not', () => {
     const found = {
       type: { string: 'Extended offline' },
       status: { string: 'Completed: read failure', passed: false },
@@ -107,7 +107,7 @@ describe('disks', () => {
     assert.equal(wrapped?.test?.hoursAgo, 5);
   });
 
-  test('that do not answer are told; what cannot be opened is no disk', () => {
+  test('that do not answer are reported; a device that cannot be opened is not a disk', () => {
     assert.match(
       machine({ '/dev/sda': 'no JSON' }).told().join(),
       /^warning: disks cannot be looked at: a disk cannot be asked: smartctl ended with 2/,

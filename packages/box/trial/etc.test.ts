@@ -62,7 +62,7 @@ test('the old release, without the other having been booted: /etc stays', (t) =>
   assert.equal(file('.etc-trial/etc/file'), 'then', 'it is still to come');
 });
 
-test('the other release, then the old one again: /etc is as it was, and what was made of it is beside', (t) => {
+test('the other release, then the old one again: /etc is as before, and the trial’s version is kept beside it', (t) => {
   const { save, boot, file, at } = initrd(t);
   save('then');
   assert.equal(boot(NEXT), 0);

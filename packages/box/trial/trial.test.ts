@@ -30,7 +30,7 @@ const tank = (state: string, ...disks: object[]) => ({
   },
 });
 
-describe('what a trial must not lose', () => {
+describe('losses of a trial', () => {
   /** What is lost after a change of the world. */
   const lost = (change: (world: World, box: FakeBox) => void, before: (world: World) => void = () => {}) => {
     const { box, world } = fakeWorld();
@@ -42,7 +42,7 @@ describe('what a trial must not lose', () => {
     return lossesOf(box, readBaseline(box)!, { 'the channel': () => world.answering.has('channel') || true });
   };
 
-  test('nothing, when all is as it was', () => {
+  test('none if nothing has changed', () => {
     assert.deepEqual(
       lost(() => {}),
       [],
@@ -72,7 +72,7 @@ describe('what a trial must not lose', () => {
     );
   });
 
-  test('what was broken before does not count', () => {
+  test('faults of before do not count', () => {
     assert.deepEqual(
       lost(
         () => {},
@@ -99,7 +99,7 @@ describe('what a trial must not lose', () => {
     );
   });
 
-  test('containers of units: gone, not healthy any more; not those that somebody started by hand', () => {
+  test('containers of units that are gone or unhealthy, but not those that were started by hand', () => {
     assert.deepEqual(
       lost((world) => {
         world.containers = [];
@@ -177,7 +177,7 @@ describe('what a trial must not lose', () => {
     assert.deepEqual(poolLosses(degraded, degraded), [], 'degraded before');
   });
 
-  test('a record that is damaged is none', () => {
+  test('a damaged record is ignored', () => {
     const { box } = fakeWorld();
     for (const text of ['', '{"format": 2}', '{"format": 1, "units": 3}']) {
       box.put({ [BASELINE]: text });
@@ -307,7 +307,7 @@ describe('at boot', () => {
     assert.equal(world.reboots, 1, 'no loop');
   });
 
-  test('going back to a release that cannot read a pool is told, with the way forward', () => {
+  test('going back to a release that cannot read a pool is reported, with the way forward', () => {
     const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
     world.httpCode = '500';
     world.pools = tank('ONLINE', disk('ONLINE'));
@@ -340,7 +340,7 @@ describe('at boot', () => {
     assert.equal(world.reboots, 1);
   });
 
-  test('it never came up: the release before says so, once', () => {
+  test('a release that never came up is reported once by the previous release', () => {
     const { box } = trial();
     const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';
     box.rename(`${esp}/draisine_${NEXT}+3.efi`, `${esp}/draisine_${NEXT}+0-3.efi`);

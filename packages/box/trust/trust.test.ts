@@ -23,7 +23,7 @@ const at = (value: object) => JSON.stringify(value);
 const expected = { image: 'n100', channel: 'stable', serial: 5 };
 const two = { threshold: 2, count: 3, given: [] };
 
-test('SHA-256 and Base64 are what Node makes of them', () => {
+test('SHA-256 and Base64 give the same as Node', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       assert.equal(sha256(bytes), createHash('sha256').update(bytes).digest('hex'));
@@ -34,7 +34,7 @@ test('SHA-256 and Base64 are what Node makes of them', () => {
   );
 });
 
-test('what is no document is named as what it is', () => {
+test('texts that are not documents are named', () => {
   const read = (text: string) => () => parseEnvelope(text, 'root.json', 'URL');
   assert.throws(read(''), { message: 'root.json is not JSON: it is empty', where: 'URL' });
   assert.throws(read('<!doctype html>'), { message: /it looks like a web page/ });
@@ -103,7 +103,7 @@ test('a channel file must be signed, ours, and not of the past', async (t) => {
   assert.throws(() => open(good, { image: 'generic' }), /not stable of generic/);
 });
 
-test('a release must have as many different signatures as the root says', async (t) => {
+test('a release needs the root’s number of different signatures', async (t) => {
   const folder = testFolder(t);
   const keys = join(folder, 'keys');
   const root = await testKeys(keys, { release: two });
@@ -182,7 +182,7 @@ test('a root cannot name one key twice, nor a key that is not there', async (t) 
   assert.throws(() => parseRoot(at(high), 'r'), /threshold must be a number from 1 to 1/);
 });
 
-test('the time is the latest of clock, build and what was signed', (t) => {
+test('the time is the latest of clock, build and signed times', (t) => {
   const { box } = verifyingBox(testFolder(t));
   assert.ok(trustedTime(box, 0, 0) >= Date.now() - 1000);
   assert.equal(trustedTime(box, 9e15, 0), 9e15);

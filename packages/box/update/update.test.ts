@@ -53,7 +53,7 @@ function short(decision: Decision): string {
 const next = (changes?: Parameters<typeof situation>[0]) => short(decide(situation(changes)));
 const staged = { version: NEW, rootHash: 'ab'.repeat(32), from: OLD, since: NOW, rebooting: false };
 
-test('zones: what Intl says, in every year, also of the rule behind the last transition', () => {
+test('zones: the same as Intl in every year, also by the rule after the last transition', () => {
   const names = [
     'Europe/Berlin',
     'America/New_York',
@@ -138,7 +138,7 @@ test('windows: open ones, the next one, over midnight, over the change of the cl
   assert.equal(span('2026-11-29T12:00', []), undefined);
 });
 
-test('a policy: what it says, defaults for the rest, each fault with its place', () => {
+test('a policy: its fields, defaults for the others, each fault with its place', () => {
   assert.deepEqual(parsePolicy('{}'), DEFAULT_POLICY);
   const gates: Gate[] = [
     { unit: 'web.service' },
@@ -190,7 +190,7 @@ test('a policy: what it says, defaults for the rest, each fault with its place',
   assert.deepEqual(readPolicy(new FakeBox()), DEFAULT_POLICY);
 });
 
-test('the state comes back as it was written; a damaged or later one is begun anew', () => {
+test('a written state reads back the same; a damaged or later one is replaced by a new one', () => {
   const state: State = {
     serials: { 'n100/stable': { serial: 7, keys: 'SHA256:x' } },
     floor: OLD,
@@ -236,7 +236,7 @@ test('a rollout takes its share, each version other boxes first', () => {
   assert.equal(takesPartAt(undefined, 0.5), undefined);
 });
 
-test('the target: a barrier first, a pin, what the channel names', () => {
+test('the target: a barrier first, then a pin, then the channel’s release', () => {
   const release = 'cd'.repeat(32);
   const barriers = [
     { version: '2026.1110.0', release },
@@ -302,7 +302,7 @@ test('holds: until released, until a time', () => {
   });
 });
 
-test('rollout: by place or wariness; whoever asks does not wait', () => {
+test('rollout: by position or wariness; a request by hand does not wait', () => {
   const rollout = { begins: '2026-11-29T12:00:00Z', hours: 10 };
   const channel = channelOf({ rollout });
   assert.equal(next({ channel, policy: { wariness: 0 } }), `stage ${NEW}`);
@@ -349,7 +349,7 @@ test('staged: restarts in a window, waits, gives way to a later release, goes wh
   );
 });
 
-test('whatever a channel says: never back, never what was withdrawn or rejected, every wait has an end', () => {
+test('for every channel file: never back, never a withdrawn or rejected release, every wait has an end', () => {
   const version = fc.integer({ min: 1, max: 28 }).map((day) => `2026.11${String(day).padStart(2, '0')}.0`);
   const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
   fc.assert(

@@ -34,7 +34,7 @@ describe('lists of features', () => {
     ]);
   });
 
-  test('a release reads what the newest list names, by number and not by letter', () => {
+  test('a release can read the features of the newest list; lists are ordered by number', () => {
     const box = new FakeBox();
     assert.equal(readableFeatures(box), undefined);
     box.put({ [`${LISTS}/grub2`]: 'lz4_compress\n' });
