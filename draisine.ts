@@ -23,11 +23,11 @@ const rooms: { verbs: readonly string[]; load: () => Promise<{ register(program:
 
 /** The verbs of build/ that need what packages/ pins: build/ is given it as a value. */
 async function packageVerbs(): Promise<{ register(program: Command): void }> {
-  const [{ register }, { sets }] = await Promise.all([
+  const [{ register }, { sets, toolSets }] = await Promise.all([
     import('./build/cli/package-verbs.ts'),
     import('./packages/sets/index.ts'),
   ]);
-  return { register: (program) => register(program, sets) };
+  return { register: (program) => register(program, sets, toolSets) };
 }
 
 const QUIET = ['-q, --quiet', 'no progress, only errors and results'] as const;

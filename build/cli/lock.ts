@@ -23,6 +23,8 @@ export interface LockRequest {
   readonly only: readonly string[] | undefined;
   /** Only packages with a later version in the security archive may change. */
   readonly securityOnly: boolean;
+  /** Sets of which nothing changes; undefined: none was asked to stay. */
+  readonly keep: readonly string[] | undefined;
   readonly mirrors: readonly string[];
   readonly json: boolean;
   readonly diff: boolean;
@@ -59,7 +61,7 @@ async function existingLock(replaced: boolean): Promise<Lock | undefined> {
   }
 }
 
-async function resolveAll({ sets, only, securityOnly, mirrors }: LockRequest, replaced: boolean) {
+async function resolveAll({ sets, only, securityOnly, keep, mirrors }: LockRequest, replaced: boolean) {
   const old = await existingLock(replaced);
   const bases = () => mirrorBases({ flags: mirrors });
   const updated = await updateLock(sets, {
@@ -69,16 +71,21 @@ async function resolveAll({ sets, only, securityOnly, mirrors }: LockRequest, re
     now: now(),
     securityOnly,
     ...(only ? { only } : {}),
+    ...(keep ? { keep } : {}),
   });
   for (const warning of updated.warnings) warn(warning);
   return { old, lock: updated.lock, warnings: updated.warnings };
 }
 
+const MOVES_ALL =
+  'this also moves the tools of the build and the source of the kernel: the next build compiles the kernel anew, about 20 minutes; images alone: ./draisine lock --update --images';
+
 /** `lock --update` resolves and writes the lock. */
 export async function updateCommand(request: LockRequest): Promise<void> {
+  if (!request.only && !request.securityOnly && !request.keep) warn(MOVES_ALL);
   const { old, lock, warnings } = await resolveAll(
     request,
-    request.only === undefined && !request.securityOnly,
+    request.only === undefined && !request.securityOnly && !request.keep,
   );
   await writeAtomic(LOCK_PATH, formatLock(lock));
   const diff = compareLocks(old, lock);

@@ -8,14 +8,33 @@ interface LockOptions {
   readonly update?: true | string[];
   readonly diff?: boolean;
   readonly securityOnly?: boolean;
+  readonly images?: boolean;
+  readonly tools?: boolean;
   readonly mirror?: string[];
   readonly json?: boolean;
 }
 
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 
-/** Registers `lock`, `resolve` and `why`. `sets`: every set that the lock pins. */
-export function register(program: Command, sets: readonly PackageSet[]): void {
+/** The sets that stay in an update of a part; undefined: everything moves. Throws badInput where no part can be meant. */
+export function keptSets(
+  { update, diff = false, securityOnly = false, images = false, tools = false }: LockOptions,
+  sets: readonly PackageSet[],
+  toolSets: readonly string[],
+): string[] | undefined {
+  if (!images && !tools) return undefined;
+  const part = images ? '--images' : '--tools';
+  const refuse = (why: string): never => {
+    throw badInput(`${part} ${why}`, { hint: `./draisine lock --update ${part}, or --diff ${part}` });
+  };
+  if (images && tools) refuse('and --tools together are everything');
+  if (update === undefined && !diff) refuse('changes nothing by itself');
+  if (securityOnly || Array.isArray(update)) refuse('takes neither names of packages nor --security-only');
+  return sets.map(({ name }) => name).filter((name) => toolSets.includes(name) === images);
+}
+
+/** Registers `lock`, `resolve` and `why`. `sets`: every set that the lock pins; `toolSets`: those no image consists of. */
+export function register(program: Command, sets: readonly PackageSet[], toolSets: readonly string[]): void {
   program
     .command('lock')
     .description('check packages/lock.json against the package sets; --update resolves them anew')
@@ -30,6 +49,8 @@ export function register(program: Command, sets: readonly PackageSet[]): void {
       ).conflicts(['update', 'diff']),
     )
     .option('--security-only', 'with --update or --diff: update only to versions of the security archive')
+    .option('--images', 'with --update or --diff: only what images consist of; no kernel is compiled anew')
+    .option('--tools', 'with --update or --diff: only the tools of builds and the source of the kernel')
     .option('--diff', 'show the changes that --update would make, or makes')
     .option(
       '--mirror <url>',
@@ -37,22 +58,22 @@ export function register(program: Command, sets: readonly PackageSet[]): void {
       collect,
     )
     .option('--json', 'one JSON document on stdout')
-    .action(
-      async ({ update, diff = false, securityOnly = false, mirror = [], json = false }: LockOptions) => {
-        const only = Array.isArray(update) ? update : undefined;
-        if (securityOnly && (only || (update === undefined && !diff)))
-          throw badInput(
-            `--security-only ${only ? 'takes no names of packages' : 'changes nothing by itself'}`,
-            {
-              hint: './draisine lock --update --security-only, or --diff --security-only',
-            },
-          );
-        const request = { sets, only, securityOnly, mirrors: mirror, json, diff };
-        if (update !== undefined) await updateCommand(request);
-        else if (diff) await diffLock(request);
-        else await checkLock({ sets, json });
-      },
-    );
+    .action(async (options: LockOptions) => {
+      const { update, diff = false, securityOnly = false, mirror = [], json = false } = options;
+      const keep = keptSets(options, sets, toolSets);
+      const only = Array.isArray(update) ? update : undefined;
+      if (securityOnly && (only || (update === undefined && !diff)))
+        throw badInput(
+          `--security-only ${only ? 'takes no names of packages' : 'changes nothing by itself'}`,
+          {
+            hint: './draisine lock --update --security-only, or --diff --security-only',
+          },
+        );
+      const request = { sets, only, securityOnly, keep, mirrors: mirror, json, diff };
+      if (update !== undefined) await updateCommand(request);
+      else if (diff) await diffLock(request);
+      else await checkLock({ sets, json });
+    });
 
   program
     .command('resolve')

@@ -183,6 +183,24 @@ test('updates single packages only, holds the others', async (t) => {
   assert.deepEqual(versions(await update([mirror], { old, only: ['lib'] })), ['app 1.0', 'lib 1.1']);
 });
 
+test('a part of the sets moves, the others stay as they are', async (t) => {
+  await temporaryCache(t);
+  const two: PackageSet[] = [
+    { name: 'image', include: ['app'] },
+    { name: 'tools', include: ['lib'] },
+  ];
+  const old = await update([await archive(t)], {}, two);
+  const mirror = await archive(t);
+  const newer = { main: { 'app 1.1': { Depends: 'lib' }, 'lib 1.1': {} } };
+  await publish(mirror, '/debian-security', key, { suite: 'trixie-security' }, newer);
+  const images = await update([mirror], { old, keep: ['tools'] }, two);
+  assert.deepEqual(versions(images, 'image'), ['app 1.1', 'lib 1.1']);
+  assert.deepEqual(versions(images, 'tools'), ['lib 1.0']);
+  const tools = await update([mirror], { old, keep: ['image'] }, two);
+  assert.deepEqual(versions(tools, 'image'), ['app 1.0', 'lib 1.0']);
+  assert.deepEqual(versions(tools, 'tools'), ['lib 1.1']);
+});
+
 test('a new package of a set comes in with its dependencies; the other packages stay', async (t) => {
   await temporaryCache(t);
   const old = await update([await archive(t)]);

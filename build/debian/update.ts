@@ -27,6 +27,8 @@ export interface UpdateOptions extends Omit<FetchOptions, 'notBefore'> {
    * in at its newest version. Default: everything moves.
    */
   readonly only?: readonly string[];
+  /** Names of sets of which nothing moves. With `only` it has no meaning. */
+  readonly keep?: readonly string[];
   /** Only packages that the security archive has in a later version may move, to that version. */
   readonly securityOnly?: boolean;
 }
@@ -56,8 +58,8 @@ export async function updateLock(sets: readonly PackageSet[], options: UpdateOpt
 
   const warnings: string[] = [];
   const locked = new Map<string, LockedSet>();
-  const pins =
-    only === undefined ? new Map<string, Pins>() : holdSets(sets, old, only, universeWith(new Map()));
+  const kept = only === undefined ? sets.filter(({ name }) => options.keep?.includes(name)) : sets;
+  const pins = holdSets(kept, old, only ?? [], universeWith(new Map()));
   for (const set of sets) {
     const held = pins.get(set.name) ?? new Map();
     const wanted = fixes ? withFixes(held, fixes, old?.sets.get(set.name)) : held;
@@ -72,7 +74,11 @@ export async function updateLock(sets: readonly PackageSet[], options: UpdateOpt
   for (const suite of opened) {
     withSources.push({ ...suite, sources: wantSources ? await openSuiteSources(suite, options) : [] });
   }
-  const sources = fixes ? fixedSources(sets, withSources, old) : lockSources(sets, withSources, old, only);
+  const sources = fixes
+    ? fixedSources(sets, withSources, old)
+    : lockSources(sets, withSources, old, (name, set) =>
+        only === undefined ? options.keep?.includes(set) === true : !only.includes(name),
+      );
   const dated = withSources.map(lockIndex);
   return {
     lock: { indexes: fixes ? keptIndexes(dated, old, locked, sources) : dated, sets: locked, sources },
@@ -150,13 +156,13 @@ function lockIndex({ suite, release, indexes, sources }: OpenedSuite): LockedInd
 
 /**
  * Pins each source package that a set names at its newest eligible version (`name/SUITE`: that suite's), or at the
- * version in `old` unless `only` names it.
+ * version in `old` where `isHeld` says so, by its name and that of its set.
  */
 function lockSources(
   sets: readonly PackageSet[],
   opened: readonly OpenedSuite[],
   old: Lock | undefined,
-  only: readonly string[] | undefined,
+  isHeld: (name: string, set: string) => boolean,
 ): LockedSource[] {
   const wanted = new Map(sets.flatMap(({ name, sources = [] }) => sources.map((entry) => [entry, name])));
   return [...wanted]
@@ -170,11 +176,10 @@ function lockSources(
       const seen = indexes
         .flatMap((index) => index.sources.lookup(name!).map((record) => ({ ...index, record })))
         .sort((a, b) => compareVersions(b.record.version, a.record.version));
-      const pin =
-        only?.includes(name!) === false ? old?.sources.find((each) => each.name === name) : undefined;
+      const pin = isHeld(name!, setName) ? old?.sources.find((each) => each.name === name) : undefined;
       const found = pin ? seen.find(({ record }) => record.version === pin.version) : seen[0];
       if (pin !== undefined && found === undefined && seen.length > 0)
-        throw cannotHold([`${pin.name} ${pin.version}`], `sources of package set ${setName}`, only ?? []);
+        throw cannotHold([`${pin.name} ${pin.version}`], `sources of package set ${setName}`, []);
       if (found === undefined) {
         const names = indexes.flatMap(({ sources }) => [...sources.names()]);
         throw badInput(`there is no source package ${entry}`, {

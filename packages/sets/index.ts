@@ -15,6 +15,26 @@ import {
   sdkXz,
 } from './sdk.ts';
 
+/** The sets that builds run and the kernel is made of; all others are what images consist of. */
+const tools: readonly PackageSet[] = [
+  ...[
+    kernelSource,
+    sdkBox,
+    sdkCheck,
+    sdkCompile,
+    sdkImage,
+    sdkQemu,
+    sdkFsck,
+    sdkRegistry,
+    sdkServe,
+    sdkWeb,
+    sdkXz,
+  ],
+];
+
+/** Their names: `lock --update --images` leaves them, `lock --update --tools` moves them alone. */
+export const toolSets: readonly string[] = tools.map(({ name }) => name);
+
 /** Every set in the lock. */
 export const sets: readonly PackageSet[] = [
   debianHeaders,

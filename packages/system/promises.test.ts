@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { compileGlobs } from '../../build/tree/glob.ts';
+import { hardening } from '../kernel/config/hardening.ts';
+import { n100 } from '../sets/n100.ts';
+import { trims } from './trims.ts';
+import { enabledUnits } from './units.ts';
+
+/* What owners were promised, as far as a file or a list of the image decides it alone. */
+
+const overlay = (path: string): string =>
+  readFileSync(fileURLToPath(new URL(`../overlays/system/${path}`, import.meta.url)), 'utf8');
+const isTrimmed = (path: string): boolean =>
+  trims.some(
+    ({ paths, except = [] }) =>
+      compileGlobs(paths, 'trims').test(path) && !compileGlobs(except, 'trims').test(path),
+  );
+
+test('tools that owners look for are in the image', () => {
+  const tools = {
+    smartmontools: 'usr/sbin/smartctl',
+    diffutils: 'usr/bin/diff',
+    ethtool: 'usr/sbin/ethtool',
+    file: 'usr/bin/file',
+    hdparm: 'usr/sbin/hdparm',
+    ldnsutils: 'usr/bin/drill',
+    lsof: 'usr/bin/lsof',
+    nano: 'usr/bin/nano',
+    'nfs-common': 'usr/sbin/mount.nfs',
+    rsync: 'usr/bin/rsync',
+    curl: 'usr/bin/curl',
+  };
+  for (const [name, path] of Object.entries(tools)) {
+    assert.ok(n100.include.includes(name), name);
+    assert.equal(isTrimmed(path), false, path);
+  }
+});
+
+test('one unit that logs without end does not push out the messages of others', () => {
+  const text = overlay('usr/lib/systemd/journald.conf.d/10-draisine.conf');
+  assert.match(text, /^RateLimitIntervalSec=10min\nRateLimitBurst=\d+$/m);
+});
+
+test('a restart of networkd leaves rules and routes of others', () => {
+  const text = overlay('usr/lib/systemd/networkd.conf.d/10-draisine.conf');
+  assert.match(text, /^ManageForeignRoutingPolicyRules=no\nManageForeignRoutes=no$/m);
+});
+
+test('the clock never begins before the build, and extensions are merged at boot', () => {
+  assert.notEqual(overlay('usr/lib/clock-epoch'), '');
+  assert.equal(isTrimmed('usr/lib/clock-epoch'), false);
+  assert.ok(enabledUnits.some(({ unit }) => unit === 'systemd-sysext.service'));
+});
+
+test('programs of 32 bits do not run, and the page on design says so', () => {
+  const off = hardening.flatMap((group) => (group.off ?? '').toString().split(/[\s,]+/));
+  assert.ok(off.includes('IA32_EMULATION'), off.join(' '));
+  const design = readFileSync(fileURLToPath(new URL('../../docs/design.md', import.meta.url)), 'utf8');
+  assert.match(design, /32-bit programs do not run/);
+});
