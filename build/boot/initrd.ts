@@ -214,7 +214,7 @@ async function ownIndexes(
 ): Promise<Entry[]> {
   const files = paths.map((path) => {
     const entry = picked.get(`${root}/${path}`);
-    if (entry?.type !== 'file') throw new Failure(`${path} is no file`, { where: root });
+    if (entry?.type !== 'file') throw new Failure(`${path} is not a file`, { where: root });
     return [path, contents.read(entry.content)] as const;
   });
   const folder = join(scratch, 'depmod');

@@ -92,7 +92,7 @@ test('flash: a target that is not a disk, and a source that is not an image, are
   const path = join(folder, 'medium');
   writeFileSync(path, 'old');
   await assert.rejects(flash('n100', path, { yes: true }), { exitCode: 2, message: /is a regular file/ });
-  await assert.rejects(flash('n100', '/dev/null', { yes: true }), { exitCode: 2, message: /is no disk/ });
+  await assert.rejects(flash('n100', '/dev/null', { yes: true }), { exitCode: 2, message: /is not a disk/ });
   await assert.rejects(flash('n100', join(folder, 'none'), { yes: true }), {
     exitCode: 2,
     message: /there is no/,

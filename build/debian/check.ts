@@ -14,7 +14,7 @@ export function checkAgainst(lock: Lock, sets: readonly PackageSet[], text: stri
     else problems.push(...checkClosure(locked, set));
   }
   for (const name of lock.sets.keys())
-    if (!wanted.has(name)) problems.push(`the lock has package set ${name}, which is no more`);
+    if (!wanted.has(name)) problems.push(`the lock has package set ${name}, which no longer exists`);
   if (problems.length === 0 && formatLock(lock) !== text) {
     problems.push('the lock was edited by hand: it is not as lock --update writes it');
   }

@@ -86,7 +86,7 @@ function entryOf(
       const found = earlier.get(named);
       const file = found?.type === 'hardlink' ? earlier.get(found.target) : found;
       if (file?.type !== 'file')
-        throw refuse(`a hard link to ${member.linkname}, which is no earlier file of the package`);
+        throw refuse(`a hard link to ${member.linkname}, which is not an earlier file of the package`);
       const { mode, uid, gid, xattrs } = file; // one inode, whatever the link's own header says
       return {
         path,

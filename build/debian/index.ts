@@ -106,7 +106,7 @@ async function cachedRelease(
     };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    log(`${checks.suite}: the index in the cache is no good (${error.message}), fetching another`);
+    log(`${checks.suite}: the index in the cache is not usable (${error.message}), fetching another`);
     return undefined;
   }
 }

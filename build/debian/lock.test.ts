@@ -184,7 +184,7 @@ test('check: fresh, stale, missing, surplus, edited', () => {
   assert.equal(check([first, second]), '');
   assert.match(check([{ ...first, include: ['app'] }, second]), /first has changed/);
   assert.match(check([first, second, { name: 'third', include: [] }]), /third is not in the lock/);
-  assert.match(check([first]), /second, which is no more/);
+  assert.match(check([first]), /second, which no longer exists/);
   const packages = lockedSet(lock, 'first');
   const closure = (changed: readonly LockedPackage[]) => {
     const sets = new Map(lock.sets).set('first', { ...lock.sets.get('first')!, packages: changed });

@@ -107,7 +107,7 @@ function whyNot(
   const entry = [...(set?.drop ?? []), ...(set?.replace ?? [])].find((other) => other.package === name);
   if (askedBy.length === 0 && entry === undefined) {
     if (!/^[a-z0-9][a-z0-9+.-]*$/.test(name)) {
-      throw badInput(`${JSON.stringify(name)} is no package name`, {
+      throw badInput(`${JSON.stringify(name)} is not a package name`, {
         hint: nameHint(name),
       });
     }

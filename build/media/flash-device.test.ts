@@ -219,7 +219,7 @@ describe('device', () => {
     });
     await assert.rejects(findTarget({ ...asked, path: folder }, roots), {
       exitCode: 2,
-      message: /is no disk/,
+      message: /is not a disk/,
     });
     await assert.rejects(findTarget({ ...asked, path: '/dev/null' }, roots), { exitCode: 2 });
     await assert.rejects(findTarget({ ...asked, path: `${path}x` }, roots), {

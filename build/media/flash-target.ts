@@ -43,7 +43,7 @@ export async function findTarget(asked: Asked, roots: Roots): Promise<FlashTarge
       });
     return { path, size: found.size, device: undefined };
   }
-  if (!found.isBlockDevice()) throw badInput(`${path} is no disk`, { where: path, hint: 'see lsblk' });
+  if (!found.isBlockDevice()) throw badInput(`${path} is not a disk`, { where: path, hint: 'see lsblk' });
   const device = await readDevice(numbers(found.rdev), roots);
   if (!device) throw badInput(`the kernel knows no disk ${path}`, { where: path, hint: 'see lsblk' });
   const no = refusal(device, await usesOf(device, roots), asked);

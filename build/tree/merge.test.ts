@@ -193,7 +193,7 @@ describe('an overlay', () => {
 
   test('with a bad or doubled path is an error', () => {
     for (const path of ['../x', '/x', 'x//y', 'x/./y', 'x/', '', 'x\0y']) {
-      refused([{ overlay: 'o', entries: [file(path)] }], /no plain path/, /overlay o/);
+      refused([{ overlay: 'o', entries: [file(path)] }], /not a plain path/, /overlay o/);
     }
     refused([{ overlay: 'o', entries: [file('x'), file('x')] }], /\/x is there twice/);
   });

@@ -209,7 +209,7 @@ function checkLinks(tree: ReadonlyMap<string, Entry>): void {
   for (const entry of tree.values()) {
     if (entry.type !== 'hardlink') continue;
     if (tree.get(entry.target)?.type === 'file') continue;
-    throw badInput(`/${entry.path} is a hard link to /${entry.target}, which is no file of the tree`, {
+    throw badInput(`/${entry.path} is a hard link to /${entry.target}, which is not a file of the tree`, {
       where: entry.origin,
     });
   }

@@ -15,7 +15,7 @@ export function baseOf(path: string): string {
 export function checkPath(path: string, where: string): void {
   const bad =
     path.includes('\0') || path.split('/').some((part) => part === '' || part === '.' || part === '..');
-  if (bad) throw badInput(`${JSON.stringify(path)} is no plain path relative to the root`, { where });
+  if (bad) throw badInput(`${JSON.stringify(path)} is not a plain path relative to the root`, { where });
 }
 
 const MERGED = /^(?:bin|sbin|lib|lib64)\//;

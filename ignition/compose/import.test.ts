@@ -114,13 +114,13 @@ describe('what is not taken over is told, with its line', () => {
     ['    environment: {DB_PASSWORD: x}\n', /^4 warning everybody can read DB_PASSWORD in the result/],
     ['    command: echo $' + '{NAME}\n', /^4 warning the variable NAME has no value/],
     ['    network_mode: service:vpn\n', /^4 warning network_mode service:vpn is not taken over/],
-    ['    user: postgres\n', /^4 warning user "postgres" is no number/],
+    ['    user: postgres\n', /^4 warning user "postgres" is not a number/],
     ['    restart: "no"\n', /^4 warning restart: no is not taken over/],
     ['    build: .\n', /^4 warning build of a is not taken over/],
     ['    depends_on: [b]\n', /^2 warning the result does not compile yet: .*; declare it in containers$/],
     [
       '    ports: ["99999:80"]\n',
-      /^2 warning the result does not compile yet: 99999 is no port; write a number/,
+      /^2 warning the result does not compile yet: 99999 is not a port; write a number/,
     ],
   ];
   for (const [body, pattern] of cases) {

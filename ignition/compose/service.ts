@@ -42,7 +42,7 @@ export function qualifiedImage(image: string): string {
 
 function numberOf(node: SourceNode, text: string, what: string, lost: Lost): number | undefined {
   if (/^[0-9]+$/.test(text)) return Number(text);
-  lost(node.at, `${what} ${JSON.stringify(text)} is no number and is not taken over; write the number`);
+  lost(node.at, `${what} ${JSON.stringify(text)} is not a number and is not taken over; write the number`);
   return undefined;
 }
 

@@ -20,7 +20,7 @@ export async function readConfigs(folder: string): Promise<Configs> {
     const file = join(folder, name);
     const key = basename(name, extname(name)).toLowerCase().replaceAll(':', '-');
     if (key !== 'default' && !MAC.test(key))
-      throw badInput('a machine config that is no machine’s', {
+      throw badInput('a machine config without a machine', {
         where: file,
         hint: `name it aa-bb-cc-dd-ee-ff${extname(name)}, after the hardware address, or default${extname(name)}`,
       });

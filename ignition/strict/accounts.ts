@@ -57,7 +57,7 @@ function badKeys(config: JsonObject): Finding[] {
       const what = /\$\{|\{\{|<%/.test(text)
         ? 'a placeholder of a template was left in; fill the template in first'
         : 'write the line of a file that ends with .pub: TYPE AAAA… COMMENT';
-      return [{ path, message: `this is no public key of SSH, and nobody can log in with it; ${what}` }];
+      return [{ path, message: `not a public key of SSH, so nobody can log in with it; ${what}` }];
     }),
   );
 }
@@ -81,7 +81,7 @@ export function checkUsers(config: JsonObject, passwdFile: string): Finding[] {
     if (uid.startsWith('-'))
       stops(
         'uid',
-        `${uid} is no number of a user, which stops the boot; leave it out, or write one from 1000`,
+        `${uid} is not the number of a user, which stops the boot; leave it out, or write one from 1000`,
       );
     else if (uid !== '' && owner !== undefined && owner !== name)
       stops(

@@ -121,7 +121,7 @@ function portWords(port: number | PublishedPort): string {
   const { host, container = host, protocol, address } = typeof port === 'number' ? { host: port } : port;
   for (const number of [host, container]) {
     if (!Number.isInteger(number) || number < 1 || number > 65535)
-      throw badInput(`${number} is no port`, { hint: 'write a number from 1 to 65535' });
+      throw badInput(`${number} is not a port`, { hint: 'write a number from 1 to 65535' });
   }
   const at = address === undefined ? '' : `${address.includes(':') ? `[${address}]` : address}:`;
   return `${at}${host}:${container}${protocol === 'udp' ? '/udp' : ''}`;

@@ -100,7 +100,7 @@ function rules(service: Service, match: (protocol: string) => string): string[] 
       const list = ports[protocol] ?? [];
       for (const port of list) {
         if (!Number.isInteger(port) || port < 1 || port > 65535)
-          throw badInput(`${port} is no port`, { where: name });
+          throw badInput(`${port} is not a port`, { where: name });
       }
       return list.length === 0
         ? []

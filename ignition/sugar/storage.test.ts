@@ -77,7 +77,7 @@ test('limits of the journal', () => {
     '[Journal]\nSystemMaxUse=1G\nMaxRetentionSec=30day\n',
   );
   assert.throws(() => machine({ log: { size: 'much' as never } }), /not a size/);
-  assert.throws(() => machine({ log: { days: 0 } }), /no number of days/);
+  assert.throws(() => machine({ log: { days: 0 } }), /not a number of days/);
 });
 
 test('images that nobody uses are removed by a timer', () => {

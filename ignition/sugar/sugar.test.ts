@@ -143,7 +143,7 @@ describe('firewall', () => {
   });
   test('refuses texts that could break out of a rule', () => {
     assert.throws(() => ruleset({ allow: [{ name: 'a" drop', tcp: [1] }] }), /service name/);
-    assert.throws(() => ruleset({ allow: [{ name: 'a', tcp: [0] }] }), /no port/);
+    assert.throws(() => ruleset({ allow: [{ name: 'a', tcp: [0] }] }), /not a port/);
     assert.throws(() => ruleset({ allow: [{ name: 'gopher' }] }), /unknown service/);
     assert.throws(() => ruleset({ allow: [{ name: 'ssh', from: ['any }'] }] }), /not a network/);
   });

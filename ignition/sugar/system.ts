@@ -60,7 +60,7 @@ export interface LogOptions {
 export function log({ size, days }: LogOptions): Fragment {
   if (size !== undefined) matching(size, /^[1-9][0-9]*[MG]$/, 'size', 'write 512M or 1G');
   if (days !== undefined && !(Number.isInteger(days) && days > 0))
-    throw badInput(`${days} is no number of days`, { where: 'log.days' });
+    throw badInput(`${days} is not a number of days`, { where: 'log.days' });
   const limits = { SystemMaxUse: size, MaxRetentionSec: days === undefined ? undefined : `${days}day` };
   return file('/etc/systemd/journald.conf.d/50-limits.conf', {
     contents: unitText([section('Journal', limits)]),

@@ -9,7 +9,7 @@ function toMiB(sectors: number | undefined, field: string, report: Report): numb
   if (sectors === undefined) return undefined;
   if (sectors % SECTORS_PER_MIB === 0) return sectors / SECTORS_PER_MIB;
   report.error(
-    problem(`${field} of ${sectors} sectors is no whole number of MiB`, 'spec 3 counts in MiB: round it'),
+    problem(`${field} of ${sectors} sectors is not a whole number of MiB`, 'spec 3 counts in MiB: round it'),
     field,
   );
   return undefined;

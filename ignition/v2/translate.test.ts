@@ -138,7 +138,7 @@ describe('filesystems', () => {
     assert.deepEqual(await translated(disks(4096), '2.0.0'), {
       storage: { disks: [{ device: '/dev/sda', partitions: [{ number: 1, sizeMiB: 2, startMiB: 1 }] }] },
     });
-    assert.match(await refused(disks(4097), '2.0.0'), /no whole number of MiB/);
+    assert.match(await refused(disks(4097), '2.0.0'), /not a whole number of MiB/);
   });
 });
 
