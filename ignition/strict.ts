@@ -10,6 +10,7 @@ import { checkDevices, checkMounts } from './strict/devices.ts';
 import type { Finding } from './strict/finding.ts';
 import { type ImageView, imageText, namedImage, viewImage } from './strict/image.ts';
 import { checkPaths } from './strict/paths.ts';
+import { checkPools } from './strict/pools.ts';
 import { checkPorts } from './strict/ports.ts';
 import { checkRoom } from './strict/room.ts';
 import { withStage } from './strict/stage.ts';
@@ -74,6 +75,7 @@ export async function againstImage(subject: Subject, image: ImageView): Promise<
     ...checkVolumes(config, image),
     ...checkMounts(units, image),
     ...checkPaths(config, image),
+    ...checkPools(files),
     ...checkGroups(config, imageText(image, '/etc/group') ?? ''),
     ...checkUsers(config, imageText(image, '/etc/passwd') ?? ''),
     ...checkPorts(units, files, image),

@@ -6,10 +6,12 @@ import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { dataUrl } from '../base/data-url.ts';
 import type { JsonObject } from '../json/value.ts';
+import { machine } from '../machine.ts';
 import { checkAccounts, checkGroups, checkUsers } from './accounts.ts';
 import { checkDevices, checkMounts } from './devices.ts';
 import type { ImageView } from './image.ts';
 import { checkPaths } from './paths.ts';
+import { checkPools } from './pools.ts';
 import { checkPorts } from './ports.ts';
 import { checkRoom } from './room.ts';
 import { CONTAINER, file, INSTALL, lines, quadlets, subject, unit, units } from './testing.ts';
@@ -375,6 +377,18 @@ test('accounts that useradd refuses', async () => {
   );
   assert.match(found[1]?.message ?? '', /^ok has the number 1500, .*; leave it out, or write another one/);
   assert.match(found[4]?.message ?? '', /write \/bin\/zsh$/);
+});
+
+test('a pool on the place of a disk is warned of, one on its name is not', async () => {
+  const on = async (...devices: string[]) => {
+    const disks = devices as `/dev/disk/by-id/${string}`[];
+    const { storage, systemd } = machine({ pools: { tank: { vdevs: [{ mirror: disks as never }] } } });
+    return lines(checkPools((await subject({ storage, systemd } as JsonObject)).files));
+  };
+  assert.deepEqual(await on('/dev/disk/by-id/a', '/dev/disk/by-id/b'), []);
+  const [found = '', ...others] = await on('/dev/disk/by-path/pci-a', '/dev/disk/by-path/pci-b');
+  assert.match(found, /by-path\/pci-a is a place, not a disk: .*unless two disks have one serial number$/);
+  assert.deepEqual(others, []);
 });
 
 test('lines that are no public keys', async () => {

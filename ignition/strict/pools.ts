@@ -1,0 +1,16 @@
+import type { ConfigFile } from './contents.ts';
+import type { Finding } from './finding.ts';
+
+/**
+ * Pools of which a disk is named by its place: whatever is plugged in there is taken for it. That is right only where
+ * disks share one serial number.
+ */
+export function checkPools(files: readonly ConfigFile[]): Finding[] {
+  return files.flatMap(({ at, text }): Finding[] => {
+    const [, layout = ''] = /^# layout: (.*)$/m.exec(text) ?? [];
+    const disk = layout.split(' ').find((word) => word.startsWith('/dev/disk/by-path/'));
+    if (disk === undefined) return [];
+    const message = `${disk} is a place, not a disk: another disk plugged in there is taken for it; name it by /dev/disk/by-id/… unless two disks have one serial number`;
+    return [{ path: at, message }];
+  });
+}
