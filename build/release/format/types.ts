@@ -41,7 +41,7 @@ export interface Root {
    */
   issued: string;
   /**
-   * After this nothing new may be signed under it; boxes warn, and go on.
+   * After this time, nothing new may be signed under it. Boxes warn, and go on.
    */
   expires: string;
   /**
@@ -61,7 +61,7 @@ export interface Root {
  */
 export interface Role {
   /**
-   * How many different keys must have signed.
+   * Number of different keys that must have signed.
    */
   threshold: number;
   /**
@@ -74,7 +74,7 @@ export interface Role {
 }
 
 /**
- * BASE/IMAGE/releases/VERSION/release.json: what a release is.
+ * BASE/IMAGE/releases/VERSION/release.json: the files and properties of a release.
  */
 export interface Release {
   /**
@@ -95,7 +95,7 @@ export interface Release {
    */
   rootHash: string;
   /**
-   * What is where in usr.img.
+   * The layout of usr.img.
    */
   usr: {
     /**
@@ -107,7 +107,7 @@ export interface Release {
      */
     hash: number;
     /**
-     * Where in usr.img the hash tree begins.
+     * Offset of the hash tree in usr.img.
      */
     hashOffset: number;
   };
@@ -137,7 +137,7 @@ export interface Release {
     features: string[];
   };
   /**
-   * The gravest of what it repairs.
+   * Severity of the gravest fault that it repairs.
    */
   severity: 'none' | 'low' | 'moderate' | 'important' | 'critical';
   /**
@@ -157,7 +157,7 @@ export interface ReleaseFile {
 }
 
 /**
- * BASE/IMAGE/CHANNEL.json: what the boxes of a channel shall run.
+ * BASE/IMAGE/CHANNEL.json: the release for the boxes of a channel.
  */
 export interface Channel {
   /**
@@ -179,7 +179,7 @@ export interface Channel {
    */
   expires: string;
   /**
-   * What the boxes of this channel shall run. Absent: nothing yet.
+   * The release for the boxes of this channel. Absent: none yet.
    */
   version?: string;
   /**
@@ -222,7 +222,7 @@ export interface Channel {
     version: string;
     reason: string;
     /**
-     * What would have refused it.
+     * The rules that refused it.
      */
     refused: string;
     /**
@@ -238,7 +238,7 @@ export interface Rollout {
    */
   begins: string;
   /**
-   * Over how many hours boxes join; 0: all at once.
+   * Hours over which boxes join; 0: all at once.
    */
   hours: number;
 }
@@ -264,7 +264,7 @@ export interface Withdrawn {
   since: string;
 }
 /**
- * What `channel promote` asks of a release. Boxes ignore it.
+ * Conditions of `channel promote`. Boxes ignore them.
  */
 export interface Policy {
   /**
@@ -272,15 +272,15 @@ export interface Policy {
    */
   from?: string;
   /**
-   * How long a release must have been there.
+   * Hours that a release must have been there.
    */
   hours?: number;
   /**
-   * The largest share of boxes that may have rejected it, of those that report.
+   * Largest share of the reporting boxes that may have rejected a release.
    */
   failed?: number;
   /**
-   * Hours that a rollout takes unless told otherwise.
+   * Hours of a rollout, unless `channel set` or `promote` sets others.
    */
   rollout?: number;
   /**
@@ -314,7 +314,7 @@ export interface TestReport {
    */
   results: string;
   /**
-   * SHA-256 of what was tested, by the name of the file.
+   * SHA-256 of the tested files, by name.
    */
   artifacts: {
     /**
