@@ -239,18 +239,19 @@ register(
       `mount -o ro ${device} /mnt && sha256sum </mnt/EFI/Linux/draisine_*.efi && umount /mnt`;
     assert.equal(await box.succeed(uki(`${target}-part1`)), await box.succeed(uki('/dev/disk/draisine/esp')));
 
-    // The disk has another release. The slot that it boots from is not touched.
+    // The disk is one of 0.1.0, the version of all images before there were updates. The slot that it boots from is not touched.
     await box.succeed(`
       set -e
       node=$(readlink -f ${target})
-      sgdisk --partition-guid=2:R --partition-guid=3:R --change-name=2:draisine_usr_0.0.1 $node >/dev/null
+      sgdisk --partition-guid=2:R --partition-guid=3:R $node >/dev/null
+      sgdisk --change-name=2:draisine_usr_0.1.0 --change-name=3:draisine_usr_verity_0.1.0 $node >/dev/null
       udevadm settle
       old=$(lsblk --noheadings --output PARTUUID \${node}p2 | tr -d -)
       head -c 16M /dev/urandom | dd of=\${node}p2 conv=notrunc status=none
       head -c 1M \${node}p2 | sha256sum >/root/slot
       mount \${node}p1 /mnt
       rm /mnt/EFI/Linux/*.efi
-      echo "usrhash=\${old}00000000000000000000000000000000 " >/mnt/EFI/Linux/draisine_0.0.1.efi
+      echo "usrhash=\${old}00000000000000000000000000000000 " >/mnt/EFI/Linux/draisine_0.1.0.efi
       umount /mnt`);
     await install(box, `--keep-state ${target}`);
     await usrIsWhole(box, target);
@@ -259,7 +260,8 @@ register(
       node=$(readlink -f ${target})
       [ "$(head -c 1M \${node}p2 | sha256sum)" = "$(cat /root/slot)" ]
       lsblk --noheadings --output PARTLABEL \${node}p4 | grep -x 'draisine_usr_[0-9].*'
-      mount -o ro \${node}p1 /mnt && ls /mnt/EFI/Linux | grep -c . | grep -qx 2 && umount /mnt`);
+      mount -o ro \${node}p1 /mnt && ls /mnt/EFI/Linux >/root/entries && umount /mnt
+      grep -x draisine_0.1.0.efi /root/entries && grep -c . /root/entries | grep -x 2`);
 
     // The power fails while the release is installed once more. The disk still boots, with its state.
     await beginInstall(box, `--keep-state ${target}`);

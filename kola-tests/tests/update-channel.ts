@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { copyFile, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeChannel } from '../fixtures/channel.ts';
-import { runningRelease, subscribe, type Updating, updateState } from '../fixtures/updating.ts';
+import { runningRelease, subscribe, subscribeTo, type Updating, updateState } from '../fixtures/updating.ts';
+import { startServe } from '../harness/guest/draisine.ts';
 import { softly } from '../harness/guest/soft.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
@@ -60,7 +61,6 @@ async function waits(box: Machine, kind: string): Promise<void> {
 register(
   {
     name: 'update.refused',
-    long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
     what: 'A box takes a release only if it is signed, newer, complete and made for its image. Otherwise one sentence says what is wrong.',
     timeout: 600,
   },
@@ -149,11 +149,15 @@ register(
 register(
   {
     name: 'update.waits',
-    what: 'A box that waits with an update says why it waits and what ends the wait.',
+    what: 'A box that updates from `draisine serve` says why it waits with an update, and what ends the wait.',
     timeout: 480,
   },
   async (_t, { box }) => {
-    const updating = await subscribe(box);
+    const manifest = dirname(await box.artifact('boot.ipxe'));
+    const updating = await subscribeTo(box, {}, async (folder) => {
+      const { url, close } = await startServe(manifest, '--updates', folder);
+      return { url: `${url}updates`, close };
+    });
     const { channel, from, to } = updating;
     const policy = async (changes: object) => {
       const settings = { base: updating.server.url, mode: 'stage', ...changes };
@@ -185,6 +189,17 @@ register(
           await policy({ pin: from });
           assert.match(await box.succeed('draisine check', { seconds: 60 }), /is pinned to/);
           await policy({});
+        },
+        'a pool that it could not read': async () => {
+          await box.succeed('truncate -s 80M /root/pool && zpool create tank /root/pool');
+          await channel.republish({ zfs: { version: '0.6.5', features: ['async_destroy'] } });
+          await waits(box, 'features');
+          assert.match(
+            await box.succeed('draisine why'),
+            /cannot read these pools: tank: .*spacemap_histogram/,
+          );
+          await box.succeed('zpool destroy tank && rm /root/pool');
+          await channel.republish();
         },
         held: async () => {
           await box.succeed("draisine hold film --reason 'a film runs' --for 2h");

@@ -259,7 +259,7 @@ register(
 register(
   {
     name: 'update.torn-table',
-    long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
+    long: 'two boots of its own, 85 s; crash states of `test --all` judge every torn table',
     what: 'A power cut while the partition table is written leaves a machine that boots, from the table’s second copy.',
     // OVMF mends the first copy by itself; not all firmware does.
     machines: { box: { start: 'fresh', firmware: 'none' } },
