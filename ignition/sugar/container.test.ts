@@ -78,6 +78,7 @@ test('a device that comes starts its container by a unit of its own, also while 
   );
   const contents = systemd.units[0]?.contents ?? '';
   assert.match(contents, /^ExecStart=\/usr\/bin\/systemctl start --no-block a\.service$/m);
+  assert.match(contents, /^ConditionPathExists=\/dev\/ttyA\nConditionPathExists=\/dev\/ttyB$/m);
   assert.match(contents, /^WantedBy=dev-ttyA\.device dev-ttyB\.device$/m);
   assert.deepEqual(unitNames(container('a', { image, devices: ['/dev/dri'] })), []);
   assert.match(quadlet('a', { image }), /^WantedBy=multi-user\.target$/m);

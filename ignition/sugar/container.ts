@@ -305,10 +305,15 @@ export function quadlet(
  * Starts a container when one of its devices comes. The device cannot start it itself: its start job is dropped while
  * the container still stops because of the same device (systemd issue 11526); `systemctl start` is carried out after that.
  */
-function starterByDevice(name: string, plugs: readonly string[]): Fragment[] {
+function starterByDevice(name: string, devices: readonly Device[] = []): Fragment[] {
+  const plugs = unplugged(devices);
   if (plugs.length === 0) return [];
+  const paths = devices.flatMap((device) =>
+    typeof device === 'object' && device.unplugs ? [device.path] : [],
+  );
   const contents = {
-    Unit: { Description: `Start container ${name} as its device is here` },
+    // Of several devices the last one that comes starts it.
+    Unit: { Description: `Start container ${name} as its device is here`, ConditionPathExists: paths },
     Service: { Type: 'oneshot', ExecStart: `/usr/bin/systemctl start --no-block ${name}.service` },
     Install: { WantedBy: plugs.join(' ') },
   };
@@ -342,7 +347,7 @@ export function container(name: string, options: ContainerOptions, placement: Pl
     ),
     ...(options.autoUpdate === undefined ? [] : [unit('podman-auto-update.timer', { enabled: true })]),
     file(path, { contents: quadlet(name, options, placement) }),
-    ...starterByDevice(name, unplugged(options.devices)),
+    ...starterByDevice(name, options.devices),
     ...(secretEnvironment === undefined
       ? []
       : [file(environmentPath(name), { contents: secretEnvironment, mode: 0o600 })]),

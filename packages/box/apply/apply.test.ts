@@ -70,6 +70,24 @@ describe('the changes of a config', () => {
     assert.deepEqual(unitCalls(box), ['try-restart web.service', 'start db.service']);
   });
 
+  test('a container that its device starts is not waited for: its starter runs, if the device is here', () => {
+    const box = provisioned({});
+    apply(
+      box,
+      healthy,
+      options({
+        files: { '/etc/containers/systemd/stick.container': 'a' },
+        units: {
+          'draisine-plugged-stick.service': { contents: '[Install]\nWantedBy=dev-a.device\n', enabled: true },
+        },
+      }),
+    );
+    assert.deepEqual(
+      unitCalls(box).filter((call) => call.startsWith('start ')),
+      ['start draisine-plugged-stick.service'],
+    );
+  });
+
   test('is a plan without a change; a secret is its digest', () => {
     const box = provisioned({ files: A });
     box.program('diff', () => ({ code: 1, stdout: '-one\n+two\n' }));

@@ -98,6 +98,8 @@ const startsByItself = (unit: string, change: Change): boolean => {
   const wish = change.next.units.get(unit);
   if (isMasked(unit, change)) return false;
   if (runsAnyway(unit, change)) return true;
+  // A container that its device starts (ignition/sugar/container.ts): without the device a start would wait for it.
+  if (change.next.units.has(`draisine-plugged-${unit}`)) return false;
   // A quadlet is not a unit of the config. Its own [Install] section decides, which the sugar writes.
   return wish === undefined || wish.enabled === true;
 };
