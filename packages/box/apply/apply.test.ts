@@ -43,14 +43,35 @@ describe('the changes of a config', () => {
       units: { 'a.service': { contents: 'x', enabled: true } },
     });
     box.put({ '/usr/share/draisine/etc/nftables.conf': 'theirs' });
-    apply(box, healthy, options({}));
+    let there = 0;
+    box.program('systemctl', (argv) => {
+      if (argv.includes('stop') && argv.includes('a.service') && box.lstat('/etc/systemd/system/a.service'))
+        there += 1;
+      return '';
+    });
+    const { id } = apply(box, healthy, options({}));
+    assert.equal(there, 1, 'its ExecStop= is known when it stops');
     assert.equal(box.readText('/etc/nftables.conf'), 'theirs');
     assert.equal(box.lstat('/etc/systemd/system/a.service'), undefined);
     assert.deepEqual(unitCalls(box), [
-      'disable a.service',
       'stop a.service',
+      'disable a.service',
       'reload-or-restart nftables.service',
+      'reset-failed a.service',
     ]);
+    confirm(box, id);
+
+    // On the way back as well.
+    apply(box, healthy, options({ units: { 'b.service': { contents: 'x', enabled: true } } }));
+    there = 0;
+    box.program('systemctl', (argv) => {
+      if (argv.includes('stop') && argv.includes('b.service') && box.lstat('/etc/systemd/system/b.service'))
+        there += 1;
+      return '';
+    });
+    revert(box);
+    assert.equal(there, 1);
+    assert.equal(box.lstat('/etc/systemd/system/b.service'), undefined);
   });
 
   test('containers: a quadlet is the unit of its name; its secrets and environment restart it', () => {

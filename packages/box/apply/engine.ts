@@ -24,7 +24,7 @@ import { withKeys } from './keys.ts';
 import { changeNodes, fetchAll, makingOf } from './nodes.ts';
 import { isEmpty, makePlan, type Plan, pathOf } from './plan.ts';
 import { changeUnits, runServices, type Troubles } from './run.ts';
-import type { ReleaseUnits } from './services.ts';
+import type { ReleaseUnits, Service } from './services.ts';
 import { readWishes, type Wishes } from './wishes.ts';
 
 const FETCHED = '/run/draisine/apply';
@@ -179,8 +179,21 @@ const disarm = (box: Box, { id }: Journal): void => {
   box.run(['systemctl', 'stop', `${REVERT_UNIT}-${id}.timer`]);
 };
 
+/**
+ * What goes is stopped while its file is there: without it systemd knows no ExecStop= of it, and a timer fails at the
+ * next reload, because what it triggers has vanished.
+ */
+const stops = (service: Service): boolean => service.do === 'stop';
+
+/** A unit that failed before it was stopped is not remembered as one that has failed. */
+function forgetFailed(box: Box, services: readonly Service[]): void {
+  const stopped = services.flatMap((service) => (service.do === 'stop' ? [service.unit] : []));
+  if (stopped.length > 0) box.run(['systemctl', 'reset-failed', '--', ...stopped]);
+}
+
 function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>): Troubles {
   const fetched = fetchAll(box, plan.nodes, FETCHED);
+  const stopped = runServices(box, plan.services.filter(stops));
   changeAccounts(
     box,
     plan.accounts.filter(({ do: what }) => !what.endsWith('-remove')),
@@ -188,7 +201,15 @@ function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>
   for (const [path, digest] of changeNodes(box, plan.nodes, readAccounts(box), fetched))
     digests.set(path, digest);
   writePreset(box, next);
-  const troubles = [...changeUnits(box, plan), ...runServices(box, plan.services)];
+  const troubles = [
+    ...stopped,
+    ...changeUnits(box, plan),
+    ...runServices(
+      box,
+      plan.services.filter((service) => !stops(service)),
+    ),
+  ];
+  forgetFailed(box, plan.services);
   // Last, because the units of these accounts have stopped by now.
   changeAccounts(
     box,
@@ -298,10 +319,18 @@ export function revert(box: Box): boolean {
  * The way back, in the same order: stop units that the old config does not have, restore files, start units.
  */
 function revertNow(box: Box, journal: Journal): void {
-  const back = planBack(box);
+  const services = planBack(box)?.services ?? [];
+  const stopped = runServices(box, services.filter(stops));
   restoreAll(box, journal.saved, journal.absent);
   box.run(['systemctl', 'daemon-reload']);
-  const troubles = runServices(box, back?.services ?? []);
+  const troubles = [
+    ...stopped,
+    ...runServices(
+      box,
+      services.filter((service) => !stops(service)),
+    ),
+  ];
+  forgetFailed(box, services);
   for (const trouble of troubles) box.log('warning', `going back: ${trouble}`);
   closeJournal(box);
   removeTree(box, FETCHED);
