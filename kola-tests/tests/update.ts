@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   enableDelicate,
+  enableFirmwareWithoutRename,
   restart,
   runningRelease,
   subscribe,
@@ -34,6 +35,13 @@ register(
     const { server, from, to } = updating;
     try {
       await box.succeed(`echo mine >/etc/mine; zpool create tank ${box.disk('left')}; echo data >/tank/data`);
+      await box.succeed(`umask 077; head -c 32 /dev/urandom >/root/key
+        zfs create -o encryption=on -o keyformat=raw -o keylocation=file:///root/key -o canmount=noauto tank/secret
+        zfs mount tank/secret && echo deep >/tank/secret/data && zfs unmount tank/secret`);
+      // Entries that an owner has chosen would be booted in the place of the release on trial.
+      await box.succeed(`bootctl set-default draisine_${from}.efi
+        mkdir -p /run/esp && mount /dev/disk/draisine/esp /run/esp
+        echo 'default draisine_${from}.efi' >>/run/esp/loader/loader.conf; umount /run/esp`);
       const began = Date.now();
       const before = server.sent();
       t.diagnostic(await box.succeed('draisine check', { seconds: 60 }));
@@ -70,12 +78,28 @@ register(
       assert.notEqual(await box.succeed(read), '0');
       assert.equal(await box.succeed('cat /tank/data && echo newer >/tank/data'), 'data');
 
-      // Back by hand: once more a trial, of the old one.
+      await box.succeed('zfs mount tank/secret && grep -x deep /tank/secret/data && zfs unmount tank/secret');
+
+      // Back by hand: not to a release that could not read the pool.
+      assert.doesNotMatch(await box.succeed('draisine status'), /^pools/m);
+      const record = '/var/lib/draisine/update/readable.json';
+      await box.succeed(`cp ${record} /root/readable.json && sed -i /spacemap_histogram/d ${record}`);
+      const refused = await box.execute('draisine rollback');
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, new RegExp(`${from} cannot read these pools: tank: spacemap_histogram`));
+      assert.match(await box.succeed('draisine status'), /cannot read pool tank: spacemap_histogram/);
+      await box.succeed(`cp /root/readable.json ${record}`);
+      // Once more a trial, of the old one; this time the firmware renames nothing.
+      await enableFirmwareWithoutRename(box);
       await box.execute('draisine rollback');
       await box.goesDown('reboot', { seconds: 90 });
       await box.start();
       await trialEnds(box, from);
-      assert.equal((await runningRelease(box)).version, from);
+      await box.succeed('journalctl --boot --no-pager | grep -F "the firmware does not count boots"');
+      assert.deepEqual(await runningRelease(box), {
+        version: from,
+        entries: [`draisine_${from}.efi`, `draisine_${to}+0-1.efi`],
+      });
       assert.equal(await box.succeed('cat /tank/data'), 'newer');
     } finally {
       await updating.close();
