@@ -28,6 +28,14 @@ const sabotages: readonly Sabotage[] = [
     because: /'wait'[\s\S]*'reboot'/,
     guest: `${WRITABLE_USR} && cp /usr/share/zoneinfo/Etc/UTC /usr/share/zoneinfo/Pacific/Kiritimati`,
   },
+  {
+    name: 'update.pools-unread',
+    what: 'a trial imports pools without reading them first',
+    tests: ['update.pool-lost'],
+    because: /tank/,
+    guest: `mkdir -p /etc/systemd/system/draisine-read-pools.service.d
+      printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' >/etc/systemd/system/draisine-read-pools.service.d/x.conf`,
+  },
 ];
 
 export default sabotages;
