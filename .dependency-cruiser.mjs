@@ -11,7 +11,7 @@ const rooms = {
   ignition: ['build', 'sdk'],
   images: ['ignition', 'packages', 'build/image/image.ts', 'sdk'],
   // The harness boots artifacts. What it needs of their making is in the faces named for it.
-  'kola-tests': ['build/for-kola.ts', 'packages/for-kola.ts', 'sdk'],
+  'kola-tests': ['build/for-kola.ts', 'packages/for-kola.ts', 'packages/edits-for-kola.ts', 'sdk'],
 };
 
 /** Folders of a room in an order in which each imports only those before it. */
