@@ -10,10 +10,10 @@ export const ACCOUNT_FILES = ['passwd', 'shadow', 'group', 'gshadow', 'subuid', 
 const word = (flag: string, value: string | number | undefined): string[] =>
   value === undefined ? [] : [flag, String(value)];
 
-/** Values for fields that a config does not set: those of useradd(8), and for root those of the release. */
+/** Values for fields that a config does not set: those of useradd(8), and for root those of the release (build/image/accounts.ts). */
 const defaultsOf = (name: string) =>
   name === 'root'
-    ? { comment: 'root', home: '/root', shell: '/bin/bash', passwordHash: '*' }
+    ? { comment: 'root', home: '/root', shell: '/bin/bash', passwordHash: '!*' }
     : { comment: '', home: `/home/${name}`, shell: '/bin/sh', passwordHash: '*' };
 
 /** The same wish, in which a field that the config no longer sets counts as if it had never been set. */

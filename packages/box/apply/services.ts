@@ -23,6 +23,10 @@ interface Change {
 
 const run = (what: string, ...argv: string[]): Service => ({ do: 'run', argv, what });
 
+/** As at boot: without /etc/hostname a machine has the release's default name (os-release(5)). */
+const HOST_NAME =
+  'if [ -s /etc/hostname ]; then hostname -F /etc/hostname; else . /etc/os-release; hostname "$DEFAULT_HOSTNAME"; fi';
+
 /** Which action a changed file needs. The first matching entry counts. */
 const READERS: readonly { readonly path: RegExp; readonly services: readonly Service[] }[] = [
   {
@@ -47,7 +51,7 @@ const READERS: readonly { readonly path: RegExp; readonly services: readonly Ser
   },
   { path: /^\/etc\/nftables\.conf$/, services: [{ do: 'reload', unit: 'nftables.service' }] },
   { path: /^\/etc\/ssh\//, services: [{ do: 'reload', unit: 'ssh.service' }] },
-  { path: /^\/etc\/hostname$/, services: [run('host name', 'sh', '-c', 'hostname -F /etc/hostname')] },
+  { path: /^\/etc\/hostname$/, services: [run('host name', 'sh', '-c', HOST_NAME)] },
   { path: /^\/etc\/sysctl\.d\//, services: [{ do: 'restart', unit: 'systemd-sysctl.service' }] },
   { path: /^\/etc\/modules-load\.d\//, services: [{ do: 'restart', unit: 'systemd-modules-load.service' }] },
   { path: /^\/etc\/tmpfiles\.d\//, services: [run('temporary files', 'systemd-tmpfiles', '--create')] },

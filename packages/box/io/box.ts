@@ -83,7 +83,7 @@ export interface Box {
   /** Makes a symlink, and replaces a node of that name. */
   symlink(target: string, path: string): void;
   rename(from: string, to: string): void;
-  /** Removes a file, a link or an empty folder. It may be missing. */
+  /** Removes a file, a link or an empty folder. It may be missing, and so may its folder, or be a file. */
   remove(path: string): void;
   /** fsync(2) of a file or folder. */
   sync(path: string): void;

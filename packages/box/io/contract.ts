@@ -34,6 +34,7 @@ export function contractFaults(box: Box, folder: string): string[] {
   must('writing where no folder is', codeOf(() => box.writeFile(`${folder}/no/file`, '')) === 'ENOENT');
   must('listing what is not there', codeOf(() => box.list(`${folder}/none`)) === 'ENOENT');
   must('removing a full folder', codeOf(() => box.remove(`${folder}/a`)) === 'ENOTEMPTY');
+  must('removing what is below a file', codeOf(() => box.remove(`${file}/x`)) === 'none');
   box.symlink('file', `${folder}/a/link`);
   box.symlink('file', `${folder}/a/link`);
   must(

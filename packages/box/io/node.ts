@@ -146,9 +146,9 @@ export function nodeBox(options: NodeBoxOptions): NodeBox {
     rename: (from, to) => rethrow('rename', from, () => renameSync(host(from), host(to))),
     remove: (path) =>
       rethrow('remove', path, () => {
-        const found = lstatSync(host(path), { throwIfNoEntry: false });
+        const found = ifThere(() => lstatSync(host(path)));
         if (found?.isDirectory()) rmdirSync(host(path));
-        else rmSync(host(path), { force: true });
+        else if (found) rmSync(host(path), { force: true });
       }),
     sync: (path) => {
       if (!statSync(host(path), { throwIfNoEntry: false }))

@@ -31,6 +31,7 @@ const CODES: Readonly<Record<number, string>> = {
 };
 const ENOENT = 2;
 const EEXIST = 17;
+const ENOTDIR = 20;
 
 /** Checks a call of QuickJS that returns a negated errno. */
 function must(result: number, what: string, where: string): number {
@@ -44,7 +45,7 @@ function failed(errno: number, what: string, where: string): BoxError {
 }
 
 function info([found, errno]: [os.Stat | null, number], path: string): FileInfo | undefined {
-  if (errno === ENOENT || CODES[errno] === 'ENOTDIR') return undefined;
+  if (errno === ENOENT || errno === ENOTDIR) return undefined;
   if (found === null || errno !== 0) throw failed(errno, 'look at a file', path);
   const types = new Map<number, FileInfo['type']>([
     [os.S_IFREG, 'file'],
@@ -270,7 +271,7 @@ export const quickjsBox: Box = {
   rename: (from, to) => void must(os.rename(from, to), 'rename', from),
   remove(path) {
     const removed = os.remove(path);
-    if (removed !== -ENOENT) must(removed, 'remove', path);
+    if (removed !== -ENOENT && removed !== -ENOTDIR) must(removed, 'remove', path);
   },
   sync,
   open,

@@ -10,7 +10,7 @@ export class AccountFiles {
   readonly passwords = new Map<string, string>();
 
   constructor(readonly box: FakeBox) {
-    this.passwords.set('root', '*');
+    this.passwords.set('root', '!*');
     box.program('install', (argv) => {
       box.makeFolder(argv.at(-1) ?? '', 0o700);
       return '';
