@@ -23,7 +23,7 @@ import {
 import { withKeys } from './keys.ts';
 import { changeNodes, fetchAll, makingOf } from './nodes.ts';
 import { isEmpty, makePlan, type Plan, pathOf } from './plan.ts';
-import { changeUnits, runServices, type Troubles } from './run.ts';
+import { changeUnits, disableUnits, runServices, type Troubles } from './run.ts';
 import type { ReleaseUnits, Service } from './services.ts';
 import { readWishes, type Wishes } from './wishes.ts';
 
@@ -193,7 +193,7 @@ function forgetFailed(box: Box, services: readonly Service[]): void {
 
 function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>): Troubles {
   const fetched = fetchAll(box, plan.nodes, FETCHED);
-  const stopped = runServices(box, plan.services.filter(stops));
+  const stopped = [...runServices(box, plan.services.filter(stops)), ...disableUnits(box, plan)];
   changeAccounts(
     box,
     plan.accounts.filter(({ do: what }) => !what.endsWith('-remove')),

@@ -44,23 +44,24 @@ export function runServices(box: Box, services: readonly Service[]): Troubles {
   });
 }
 
-/** Makes systemd read its units again, and enables or disables units as the config says. */
-export function changeUnits(
-  box: Box,
-  { enable, disable, reenable }: Pick<Plan, 'enable' | 'disable' | 'reenable'>,
-): Troubles {
-  const run = (what: string, argv: readonly string[]): Troubles => {
-    const ran = box.run(argv, { timeoutSeconds: PATIENCE });
-    return ran.code === 0 ? [] : [`${what} failed: ${ran.stderr.trim()}`];
-  };
+function runAll(box: Box, what: string, argv: readonly string[]): Troubles {
+  const ran = box.run(argv, { timeoutSeconds: PATIENCE });
+  return ran.code === 0 ? [] : [`${what} failed: ${ran.stderr.trim()}`];
+}
+
+/** Runs `systemctl VERB UNIT…`. No units are no call. */
+const ofUnits = (box: Box, what: string, verb: readonly string[], units: readonly string[]): Troubles =>
+  units.length === 0 ? [] : runAll(box, what, ['systemctl', ...verb, '--', ...units]);
+
+/** Disables units. Their files must be there: of a unit that is masked or gone, systemctl leaves the links. */
+export const disableUnits = (box: Box, { disable }: Pick<Plan, 'disable'>): Troubles =>
+  ofUnits(box, 'disabling units', ['disable', '--no-reload'], disable);
+
+/** Makes systemd read its units again, and enables units as the config says. */
+export function changeUnits(box: Box, { enable, reenable }: Pick<Plan, 'enable' | 'reenable'>): Troubles {
   return [
-    ...(disable.length === 0
-      ? []
-      : run('disabling units', ['systemctl', 'disable', '--no-reload', '--', ...disable])),
-    ...run('reading units again', ['systemctl', 'daemon-reload']),
-    ...(reenable.length === 0
-      ? []
-      : run('enabling units anew', ['systemctl', 'reenable', '--', ...reenable])),
-    ...(enable.length === 0 ? [] : run('enabling units', ['systemctl', 'enable', '--', ...enable])),
+    ...runAll(box, 'reading units again', ['systemctl', 'daemon-reload']),
+    ...ofUnits(box, 'enabling units anew', ['reenable'], reenable),
+    ...ofUnits(box, 'enabling units', ['enable'], enable),
   ];
 }

@@ -185,6 +185,9 @@ export class World {
       if (verb === 'is-active') return { code: this.running.has(unit) ? 0 : 3 };
       if (verb === 'stop' && !this.running.delete(unit) && !there)
         return { code: 5, stderr: `Unit ${unit} not loaded.` };
+      // systemctl(1) ignores a masked unit, and leaves its links.
+      if (['disable', 'reenable'].includes(verb) && this.box.lstat(`${UNITS}/${unit}`)?.type === 'symlink')
+        continue;
       if (verb === 'disable' || verb === 'reenable')
         for (const [path, { type }] of [...this.box.nodes])
           if (type === 'symlink' && nameOf(path) === unit && folderOf(path).endsWith('.wants'))
