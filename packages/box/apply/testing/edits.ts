@@ -19,6 +19,8 @@ export interface Material {
   readonly vendor: readonly string[];
   /** Containers; a real box would need their images. */
   readonly containers: readonly string[];
+  /** Whether users may be system users: useradd(8) gives them the next free group, which depends on the groups that were. */
+  readonly systemUsers: boolean;
 }
 
 const TEXTS = ['one\n', 'two\n', '', 'ä\u0000%\n'] as const;
@@ -37,6 +39,7 @@ export const FAKE: Material = {
   own: ['a.service', 'b.service', 'c.timer'],
   vendor: ['vendor.service', 'wanted.service'],
   containers: ['web', 'db'],
+  systemUsers: true,
 };
 
 const isTimer = (unit: string): boolean => unit.endsWith('.timer');
@@ -61,6 +64,7 @@ export const REAL: Material = {
   own: ['a.service', 'b.service', 'c.timer'],
   vendor: [REAL_RELEASE.vendor.name, REAL_RELEASE.wanted.name],
   containers: [],
+  systemUsers: false,
 };
 
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
@@ -89,8 +93,9 @@ const accounts = fc.record({
 type Made<T> = T extends fc.Arbitrary<infer Value> ? Value : never;
 type Accounts = Made<typeof accounts>;
 
-function passwdOf({ groups, users, options, keys }: Accounts): Config['passwd'] {
-  const { primary, join, homeDir, ...rest } = options;
+function passwdOf({ groups, users, options, keys }: Accounts, { systemUsers }: Material): Config['passwd'] {
+  const { primary, join, homeDir, ...given } = options;
+  const rest = { ...given, system: systemUsers ? given.system : undefined };
   const [first] = groups;
   return {
     groups: groups.map((name) => ({ name, gid: GROUPS[name] })),
@@ -244,7 +249,7 @@ const partsOf = (material: Material): fc.Arbitrary<Parts> =>
   fc.record({ accounts, nodes, containers: containersOf(material), units: unitsOf(material) });
 
 function configOf(parts: Parts, material: Material): Config {
-  const passwd = passwdOf(parts.accounts);
+  const passwd = passwdOf(parts.accounts, material);
   return {
     ignition: { version: '3.3.0' },
     passwd,
