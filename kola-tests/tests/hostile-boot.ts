@@ -124,7 +124,6 @@ register(
     name: 'install.one-boot-entry',
     what: 'A second installation onto a disk takes over the boot entry of the first, or removes it where the table was wiped.',
     machines: { box: { disks: [{ name: 'target', size: 8192, bus: 'nvme' }] } },
-    long: 'it installs three times; the removal of entries has a unit test',
     timeout: 500,
   },
   async (_t, { box }) => {
