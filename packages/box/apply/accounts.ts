@@ -91,6 +91,21 @@ function makeHome(box: Box, step: AccountStep): void {
   mustRun(box, `the home of ${name}`, ['install', '-d', '-m', '0700', '-o', name, home]);
 }
 
+const SKEL = '/etc/skel';
+
+/**
+ * Paths that come with a new home: the folder, and the files that useradd(8) copies into it from /etc/skel. A home that
+ * is there stays as it is, and has none.
+ */
+export function newHomePaths(box: Box, steps: readonly AccountStep[]): string[] {
+  const copied = box.lstat(SKEL) === undefined ? [] : box.list(SKEL);
+  return steps.flatMap((step) => {
+    if ((step.do !== 'user-add' && step.do !== 'user-change') || !step.user.createHome) return [];
+    const home = step.user.home ?? defaultsOf(step.user.name).home;
+    return box.lstat(home) === undefined ? [home, ...copied.map((name) => `${home}/${name}`)] : [];
+  });
+}
+
 /** Makes, changes and removes accounts. An account whose keys alone changed is left alone here. */
 export function changeAccounts(box: Box, steps: readonly AccountStep[]): void {
   for (const step of steps) {

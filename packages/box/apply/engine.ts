@@ -2,7 +2,7 @@ import { withLock } from '../disk/lock.ts';
 import { type Box, BoxError, describeError, folderOf, mustRun, removeTree } from '../io/box.ts';
 import { parseDocument } from '../io/fields.ts';
 import { decodeUtf8, encodeUtf8 } from '../io/utf8.ts';
-import { ACCOUNT_FILES, changeAccounts } from './accounts.ts';
+import { ACCOUNT_FILES, changeAccounts, newHomePaths } from './accounts.ts';
 import { lookAt, readAccounts } from './actual.ts';
 import { restoreAll, saveAll } from './backup.ts';
 import { foldersBack } from './folders.ts';
@@ -243,7 +243,11 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
     box.writeFile(NEXT, options.config, { mode: 0o600 });
     removeTree(box, FETCHED);
     box.makeFolder(FETCHED, 0o700);
-    const { saved, absent } = saveAll(box, [...touched(plan), ...enablementLinks(box)]);
+    const { saved, absent } = saveAll(box, [
+      ...touched(plan),
+      ...newHomePaths(box, plan.accounts),
+      ...enablementLinks(box),
+    ]);
     const now = box.now();
     const journal: Journal = {
       ...{ id, phase: 'saved', saved, absent, since: now },
