@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FakeBox } from '../io/fake.ts';
+import { newHomePaths } from './accounts.ts';
 import { apply, confirm, type Health, prepare, revert } from './engine.ts';
 import { CURRENT, readJournal } from './journal.ts';
 import { applyMain } from './main.ts';
+import type { AccountStep } from './plan.ts';
 import { planDocument } from './show.ts';
 import { configOf, healthy, type Parts, provisioned, unitCalls } from './testing.ts';
 
@@ -157,6 +159,24 @@ describe('units that are not there', () => {
 });
 
 describe('a way back', () => {
+  test('includes the homes that are new, with what is copied into them', () => {
+    const box = provisioned({});
+    box.put({ '/etc/skel/.profile': '' });
+    box.makeFolder('/home/bob');
+    const add = (name: string, more: object) =>
+      ({ do: 'user-add', user: { name, createHome: true, ...more } }) as unknown as AccountStep;
+    const steps = [
+      add('ada', {}),
+      add('bob', {}),
+      add('eve', { home: '/srv/eve' }),
+      add('no', { createHome: false }),
+    ];
+    assert.deepEqual(newHomePaths(box, steps), [
+      ...['/home/ada', '/home/ada/.profile'],
+      ...['/srv/eve', '/srv/eve/.profile'],
+    ]);
+  });
+
   test('is taken without a confirmation: everything is as before', () => {
     const box = provisioned({ files: A });
     const before = files(box);
