@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  enableDeadly,
   enableDelicate,
   enableFirmwareWithoutRename,
   restart,
@@ -8,6 +9,7 @@ import {
   type UpdateState,
   updateState,
 } from '../fixtures/updating.ts';
+import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
@@ -20,6 +22,29 @@ async function trialEnds(box: Machine, version: string): Promise<UpdateState> {
     { seconds: 120 },
   );
   return await updateState(box);
+}
+
+/** Asks the container of `serveFromContainer`. */
+const ASK = 'curl --silent --fail --max-time 5 --output /dev/null http://127.0.0.1:8080/';
+
+/** Starts a web server in a container of the owner's, of which other machines know nothing. */
+async function serveFromContainer(box: Machine): Promise<void> {
+  const quadlet = `[Container]
+Image=${BUSYBOX}
+Pull=never
+PublishPort=127.0.0.1:8080:80
+Volume=/var/lib/www:/www:ro
+Entrypoint=/bin/busybox
+Exec=httpd -f -p 80 -h /www
+[Install]
+WantedBy=multi-user.target
+`;
+  await box.succeed(
+    'umask 022; mkdir -p /var/lib/www /etc/containers/systemd; echo hello >/var/lib/www/index.html',
+  );
+  await box.copyTo(Buffer.from(quadlet), '/etc/containers/systemd/web.container');
+  await box.succeed('systemctl daemon-reload && systemctl start web.service', { seconds: 60 });
+  await box.waitUntilSucceeds(ASK, { seconds: 60 });
 }
 
 register(
@@ -111,8 +136,9 @@ register(
   {
     name: 'update.reject',
     long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
-    what: 'A release that breaks a service of the box is left by itself, once, and the box says why.',
-    timeout: 480,
+    what: 'A release that breaks a service is left by itself, once, and the box says why. A container serves all the while.',
+    machines: { box: { prepare: busybox } },
+    timeout: 540,
     expect: [/delicate\.service/],
   },
   async (t, { box }) => {
@@ -120,7 +146,15 @@ register(
     const { from, to } = updating;
     try {
       await enableDelicate(box, from);
-      await box.succeed('draisine stage 2>&1', { seconds: 180 });
+      await serveFromContainer(box);
+      await box.succeed(
+        `(while [ ! -e /run/staged ]; do ${ASK} || echo lost >>/root/lost; echo >>/root/asked; sleep 0.5; done) &
+        draisine stage 2>&1; code=$?; touch /run/staged; wait; exit $code`,
+        { seconds: 180 },
+      );
+      assert.equal(await box.succeed('cat /root/lost 2>/dev/null || :'), '');
+      const asked = Number(await box.succeed('grep -c "" /root/asked'));
+      assert.ok(asked > 5, `the container was asked ${asked} times`);
       await box.succeed('echo old >/etc/changed');
       await restart(box);
       assert.equal((await runningRelease(box)).version, to);
@@ -138,6 +172,7 @@ register(
         await box.succeed('systemctl is-active delicate.service; cat /etc/changed'),
         'active\nold',
       );
+      await box.waitUntilSucceeds(ASK, { seconds: 60 });
       const why = await box.succeed('draisine why');
       t.diagnostic(why);
       assert.match(why, /delicate\.service/);
@@ -269,6 +304,51 @@ register(
       });
       await box.waitUntilSucceeds('grep -F \'"rejected": [\' /var/lib/draisine/update/state.json', {
         seconds: 60,
+      });
+      await box.retry(async () => {
+        const { rejected } = await updateState(box);
+        assert.match(rejected.find(({ version }) => version === to)?.reason ?? '', /started 3 times/);
+      });
+    } finally {
+      await updating.close();
+    }
+  },
+);
+
+register(
+  {
+    name: 'update.dies',
+    long: 'four boots and a watchdog: six minutes under emulation; update.no-start has tries that end sooner',
+    what: 'A panic, a hang and a power cut each cost a release on trial one of its tries; then the box runs the one before.',
+    timeout: 600,
+  },
+  async (_t, { box }) => {
+    const updating = await subscribe(box, { settle: 800 });
+    const { from, to } = updating;
+    try {
+      await enableDeadly(box, to);
+      await box.succeed('draisine stage 2>&1', { seconds: 180 });
+      await box.execute('draisine reboot');
+      await box.goesDown('reboot', { seconds: 90 });
+      assert.match(
+        await box.bootFails({ seconds: 180 }),
+        /Kernel panic - not syncing: sysrq triggered crash/,
+      );
+      // PID 1 stands still, and nothing feeds the watchdog of the chipset.
+      await box.powerOn();
+      await box.goesDown('reboot', { seconds: 240 });
+      assert.match(await box.consoleText(), /systemd\[1\]: Freezing execution/);
+      await box.start();
+      assert.deepEqual(await runningRelease(box), {
+        version: to,
+        entries: [`draisine_${from}.efi`, `draisine_${to}+0-3.efi`],
+      });
+      await box.waitUntilSucceeds('grep -x 3 /var/lib/deadly', { seconds: 60 });
+      await box.crash();
+      await box.start();
+      assert.deepEqual(await runningRelease(box), {
+        version: from,
+        entries: [`draisine_${from}.efi`, `draisine_${to}+0-3.efi`],
       });
       await box.retry(async () => {
         const { rejected } = await updateState(box);
