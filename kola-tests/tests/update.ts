@@ -337,7 +337,8 @@ register(
       // PID 1 stands still, and nothing feeds the watchdog of the chipset.
       await box.powerOn();
       await box.goesDown('reboot', { seconds: 240 });
-      assert.match(await box.consoleText(), /systemd\[1\]: Freezing execution/);
+      // journald misses PID 1. systemd's own "Freezing execution" is not for the console of a quiet boot.
+      assert.match(await box.consoleText(), /Failed to send WATCHDOG=1 notification message/);
       await box.start();
       assert.deepEqual(await runningRelease(box), {
         version: to,
