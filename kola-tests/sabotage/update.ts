@@ -29,14 +29,6 @@ const sabotages: readonly Sabotage[] = [
     guest: `${WRITABLE_USR} && cp /usr/share/zoneinfo/Etc/UTC /usr/share/zoneinfo/Pacific/Kiritimati`,
   },
   {
-    name: 'update.no-watchdog',
-    what: 'nothing feeds on the watchdog, so that a hang lasts',
-    tests: ['update.dies'],
-    because: /off/,
-    guest: `mkdir -p /etc/systemd/system.conf.d
-      printf '[Manager]\\nRuntimeWatchdogSec=off\\n' >/etc/systemd/system.conf.d/99-sabotage.conf`,
-  },
-  {
     name: 'update.deaf-to-sticks',
     what: 'nothing looks at a stick that is plugged in',
     tests: ['update.stick'],
