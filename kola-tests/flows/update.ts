@@ -51,6 +51,7 @@ export const UPDATING: readonly Flow[] = [
     what: 'the restart into a staged release, its trial, and its commit',
     recorded: 'system',
     ends: 'next.uki',
+    fallback: 'uki',
     mayBeEmpty: false,
     run: (box, { record }) =>
       whileSubscribed(subscribe(box), async () => {

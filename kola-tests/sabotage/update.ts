@@ -29,13 +29,6 @@ const sabotages: readonly Sabotage[] = [
     guest: `${WRITABLE_USR} && cp /usr/share/zoneinfo/Etc/UTC /usr/share/zoneinfo/Pacific/Kiritimati`,
   },
   {
-    name: 'update.deaf-to-sticks',
-    what: 'nothing looks at a stick that is plugged in',
-    tests: ['update.stick'],
-    because: /"staged"/,
-    guest: `ln -s /dev/null /etc/systemd/system/draisine-stick@.service && systemctl daemon-reload`,
-  },
-  {
     name: 'update.pools-unread',
     what: 'a trial imports pools without reading them first',
     tests: ['update.pool-lost'],

@@ -27,6 +27,8 @@ export interface Flow {
   readonly mayBeEmpty: boolean;
   /** The artifact that boots at the end. */
   readonly ends: 'uki' | 'next.uki';
+  /** The release that is there all the while, and may boot instead: a trial falls back to it. */
+  readonly fallback?: Flow['ends'];
   /** How many ways to lose writes are checked; default: many. */
   readonly bounds?: Bounds;
   /** The files of the state partition that must be the old ones or the new ones, never some of each. */
@@ -59,6 +61,8 @@ export interface Recorded {
   readonly recording: Recording;
   /** Root hash of the release that boots at the end. */
   readonly ends: string;
+  /** Its root hash, if the flow has a fallback. */
+  readonly fallback: string | undefined;
   close(): void;
 }
 
@@ -68,6 +72,7 @@ export async function recordFlow(lab: Lab, flow: Flow, dir: string): Promise<Rec
   const cluster = await createCluster(lab, planCluster({ name: `crash.${flow.name}`, machines }));
   const [base, log] = [join(dir, 'base.raw'), join(dir, 'log')];
   const ends = await rootHashOf(lab, flow.ends);
+  const fallback = flow.fallback && (await rootHashOf(lab, flow.fallback));
   try {
     const { box } = cluster.machines;
     if (!box) throw new Failure(`${flow.name} has no machine`);
@@ -97,6 +102,7 @@ export async function recordFlow(lab: Lab, flow: Flow, dir: string): Promise<Rec
         bounds: flow.bounds ?? BOUNDS,
       },
       ends,
+      fallback,
       close: () => {
         closeSync(baseFd);
         closeSync(logFd);

@@ -6,7 +6,7 @@ import { toolTree } from '../qemu/tree.ts';
 import { seconds } from '../qemu/wait.ts';
 import { bootStates, checkStatePartitions } from './boots.ts';
 import { watchFiles } from './files.ts';
-import { type Flow, recordFlow, wrongFor } from './flow.ts';
+import { type Flow, type Recorded, recordFlow, wrongFor } from './flow.ts';
 import { type Recording, type Survey, survey } from './survey.ts';
 
 /** What was found of a flow. */
@@ -36,12 +36,12 @@ export async function lookAtFlow(
 ): Promise<FlowFound> {
   const dir = await mkdtemp(join(tmpdir(), 'draisine-crash-'));
   try {
-    const { recording, ends, close } = await recordFlow(lab, flow, dir);
+    const { recording, ends, fallback, close } = await recordFlow(lab, flow, dir);
     try {
       const { entries } = recording.log;
       const flushes = entries.filter(({ kind }) => kind === 'flush').length;
       said(`${flow.name}: ${entries.length - recording.from} requests, ${flushes} flushes in the log`);
-      const found = await surveyAll(flow, { recording, ends }, { boot, dir, said });
+      const found = await surveyAll(flow, { recording, ends, fallback }, { boot, dir, said });
       const mounted = some(found.statePartitions);
       const faults = [
         ...found.faults,
@@ -71,13 +71,13 @@ interface Surveyed extends Survey {
 /** Looks at every state offline: what boots, and what the watched files of the state partition are. */
 async function surveyAll(
   flow: Flow,
-  { recording, ends }: { readonly recording: Recording; readonly ends: string },
+  { recording, ends, fallback }: Pick<Recorded, 'recording' | 'ends' | 'fallback'>,
   { boot, dir, said }: { readonly boot: number; readonly dir: string; said(line: string): void },
 ): Promise<Surveyed> {
   const start = performance.now();
   const { entries } = recording.log;
   const found = survey(recording, {
-    wrong: wrongFor(flow, [beginning(recording), ends]),
+    wrong: wrongFor(flow, [beginning(recording), ends, ...(fallback === undefined ? [] : [fallback])]),
     sample: boot,
     progress: (states, at) => said(`${states} states, request ${at} of ${entries.length}`),
   });
