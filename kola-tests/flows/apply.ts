@@ -72,7 +72,7 @@ export function applying(): Flow {
     recorded: 'system',
     ends: 'uki',
     mayBeEmpty: false,
-    bounds: { every: 3, single: 8, pairs: 0, random: 4 },
+    bounds: { every: 3, single: 10, pairs: 0, random: 6 },
     files: {
       paths: [...CHANGE, JOURNAL, COMMITTED, CURRENT, NEXT, BACKUP, ABSENT],
       judge: (files, ends) => judge(files, ends, way),
