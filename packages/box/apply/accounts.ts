@@ -1,4 +1,4 @@
-import { type Box, mustRun } from '../io/box.ts';
+import { type Box, foldersAbove, mustRun } from '../io/box.ts';
 import type { AccountStep } from './plan.ts';
 import type { UserWish } from './wishes.ts';
 
@@ -94,7 +94,7 @@ function makeHome(box: Box, step: AccountStep): void {
 const SKEL = '/etc/skel';
 
 /**
- * Paths that come with a new home: the folder, and the files that useradd(8) copies into it from /etc/skel. A home that
+ * Paths that come with a new home: the folder, those above it, and the files that useradd(8) copies from /etc/skel. A home that
  * is there stays as it is, and has none.
  */
 export function newHomePaths(box: Box, steps: readonly AccountStep[]): string[] {
@@ -102,7 +102,9 @@ export function newHomePaths(box: Box, steps: readonly AccountStep[]): string[] 
   return steps.flatMap((step) => {
     if ((step.do !== 'user-add' && step.do !== 'user-change') || !step.user.createHome) return [];
     const home = step.user.home ?? defaultsOf(step.user.name).home;
-    return box.lstat(home) === undefined ? [home, ...copied.map((name) => `${home}/${name}`)] : [];
+    return box.lstat(home) === undefined
+      ? [...foldersAbove(home), home, ...copied.map((name) => `${home}/${name}`)]
+      : [];
   });
 }
 

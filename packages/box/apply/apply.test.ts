@@ -172,8 +172,8 @@ describe('a way back', () => {
       add('no', { createHome: false }),
     ];
     assert.deepEqual(newHomePaths(box, steps), [
-      ...['/home/ada', '/home/ada/.profile'],
-      ...['/srv/eve', '/srv/eve/.profile'],
+      ...['/home', '/home/ada', '/home/ada/.profile'],
+      ...['/srv', '/srv/eve', '/srv/eve/.profile'],
     ]);
   });
 

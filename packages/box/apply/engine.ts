@@ -1,5 +1,5 @@
 import { withLock } from '../disk/lock.ts';
-import { type Box, BoxError, describeError, folderOf, mustRun, removeTree } from '../io/box.ts';
+import { type Box, BoxError, describeError, folderOf, foldersAbove, mustRun, removeTree } from '../io/box.ts';
 import { parseDocument } from '../io/fields.ts';
 import { decodeUtf8, encodeUtf8 } from '../io/utf8.ts';
 import { ACCOUNT_FILES, changeAccounts, newHomePaths } from './accounts.ts';
@@ -137,11 +137,6 @@ function touched({ nodes, accounts, enable, disable }: Plan): string[] {
       ...units,
     ]),
   ];
-}
-
-function foldersAbove(path: string): string[] {
-  const folder = folderOf(path);
-  return folder === '/' ? [] : [...foldersAbove(folder), folder];
 }
 
 /** `systemctl enable` makes links below /etc/systemd/system. All of them are in the backup. */

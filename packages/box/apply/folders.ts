@@ -1,17 +1,12 @@
-import { type Box, folderOf } from '../io/box.ts';
+import { type Box, foldersAbove } from '../io/box.ts';
 import { lookAt } from './actual.ts';
+import { VENDOR } from './nodes.ts';
 import type { NodeWish, Wishes } from './wishes.ts';
 
 /** Where the release has its defaults of /etc (docs/design.md). */
-const VENDOR = '/usr/share/draisine';
 
 /** Elsewhere the release makes folders itself, and so nobody knows what they were before a config named them. */
 const KNOWN = /^\/(etc|opt)\/./;
-
-function foldersAbove(path: string): string[] {
-  const folder = folderOf(path);
-  return folder === '/' ? [] : [folder, ...foldersAbove(folder)];
-}
 
 /**
  * Folders that the new config does not name any more, and that something of it still lies in: they become what they are

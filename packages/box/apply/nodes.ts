@@ -5,7 +5,7 @@ import { type NodeStep, pathOf } from './plan.ts';
 import type { Contents, NodeWish, Owner } from './wishes.ts';
 
 /** The release's defaults of /etc (docs/design.md). A removed file of /etc becomes its default again. */
-const VENDOR = '/usr/share/draisine';
+export const VENDOR = '/usr/share/draisine';
 
 /** Contents that were fetched or unpacked, by path. The files are in a folder of the apply. */
 export type Fetched = ReadonlyMap<string, string>;

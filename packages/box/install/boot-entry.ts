@@ -96,8 +96,8 @@ export function espUuidFor(box: Box, old: Pick<Partition, 'uuid'> | undefined): 
 }
 
 /**
- * Removes entries of earlier installations whose partition no disk has any more, for example after its table
- * was wiped. The firmware would try each of them first.
+ * Removes the entries of earlier installations whose partition is on no disk, because its partition table was wiped.
+ * The firmware would try each of them first.
  */
 export function removeLostEntries(box: Box, say: (line: string) => void): void {
   const there = new Set(

@@ -148,6 +148,12 @@ export function folderOf(path: string): string {
   return end <= 0 ? '/' : path.slice(0, end);
 }
 
+/** All folders above a path, the outermost first, without `/`: `/a/b/c` → `/a`, `/a/b`. */
+export function foldersAbove(path: string): string[] {
+  const folder = folderOf(path);
+  return folder === '/' ? [] : [...foldersAbove(folder), folder];
+}
+
 /** The last part of a path: `/a/b` → `b`. */
 export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);

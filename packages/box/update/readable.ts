@@ -24,9 +24,9 @@ import { FOLDER } from './state.ts';
 const READABLE = `${FOLDER}/readable.json`;
 const KEPT = 4;
 
-type Record = readonly { readonly version: string; readonly features: readonly string[] }[];
+type Readable = readonly { readonly version: string; readonly features: readonly string[] }[];
 
-function readRecord(box: Box): Record {
+function readRecord(box: Box): Readable {
   try {
     const content = readTextIfThere(box, READABLE);
     if (content === undefined) return [];

@@ -1,4 +1,4 @@
-import { type Box, folderOf, nameOf } from '../../io/box.ts';
+import { type Box, folderOf, foldersAbove, nameOf } from '../../io/box.ts';
 import { FakeBox, type FakeRan } from '../../io/fake.ts';
 import { sha256 } from '../../io/sha256.ts';
 import { encodeUtf8 } from '../../io/utf8.ts';
@@ -229,9 +229,6 @@ export class World {
     return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 }
-
-const foldersAbove = (path: string): string[] =>
-  folderOf(path) === '/' ? [] : [folderOf(path), ...foldersAbove(folderOf(path))];
 
 /** As Ignition writes one path: owners by name, folders above it root's. */
 function place(world: World, { path, mode, user, group }: FileWish, fallback: number, put: () => void): void {
