@@ -17,19 +17,17 @@ import {
 
 /** The sets that builds run and the kernel is made of; all others are what images consist of. */
 const tools: readonly PackageSet[] = [
-  ...[
-    kernelSource,
-    sdkBox,
-    sdkCheck,
-    sdkCompile,
-    sdkImage,
-    sdkQemu,
-    sdkFsck,
-    sdkRegistry,
-    sdkServe,
-    sdkWeb,
-    sdkXz,
-  ],
+  kernelSource,
+  sdkBox,
+  sdkCheck,
+  sdkCompile,
+  sdkImage,
+  sdkQemu,
+  sdkFsck,
+  sdkRegistry,
+  sdkServe,
+  sdkWeb,
+  sdkXz,
 ];
 
 /** Their names: `lock --update --images` leaves them, `lock --update --tools` moves them alone. */
@@ -41,19 +39,9 @@ export const sets: readonly PackageSet[] = [
   firmware,
   generic,
   ignitionOracle,
-  kernelSource,
   n100,
   ociBusybox,
-  sdkBox,
-  sdkCheck,
-  sdkCompile,
-  sdkImage,
-  sdkQemu,
-  sdkFsck,
-  sdkRegistry,
-  sdkServe,
-  sdkWeb,
-  sdkXz,
   small,
   zfsSource,
+  ...tools,
 ];
