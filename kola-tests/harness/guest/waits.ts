@@ -20,7 +20,7 @@ export interface WaitVerbs {
    */
   waitForUnit(unit: string, options?: Limit): Promise<void>;
   /**
-   * Waits until the path exists, as a file or as anything else.
+   * Waits until the path exists. Its type does not matter.
    * @example await box.waitForFile('/run/ready')
    */
   waitForFile(path: string, options?: Limit): Promise<void>;
