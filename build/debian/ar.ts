@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { readExactly } from '../../sdk/lib/read.ts';
 
-/** A member of an ar archive: its bytes are `[offset, offset + size)` of the file. */
+/** A member of an ar archive. Its content is bytes `[offset, offset + size)` of the file. */
 export interface ArMember {
   readonly name: string;
   readonly offset: number;
@@ -13,8 +13,8 @@ const MAGIC = '!<arch>\n';
 const HEADER = 60;
 
 /**
- * The members of a common-format ar archive as deb(5) restricts it: no symbol table, no long-name table,
- * members padded to even offsets. `where` names the archive in errors.
+ * Lists the members of an ar archive in the form that deb(5) allows: no symbol table, no long names, members at even
+ * offsets. `where` names the archive in errors.
  */
 export async function readAr(file: FileHandle, where: string): Promise<ArMember[]> {
   const { size: length } = await file.stat();
@@ -23,7 +23,8 @@ export async function readAr(file: FileHandle, where: string): Promise<ArMember[
   const members: ArMember[] = [];
   let at = MAGIC.length;
   while (at < length) {
-    if (length - at < HEADER) throw new Failure(`truncated .deb: half an ar header at byte ${at}`, { where });
+    if (length - at < HEADER)
+      throw new Failure(`truncated .deb: incomplete ar header at byte ${at}`, { where });
     const header = (await readExactly(file, at, HEADER)).toString('latin1');
     if (header.slice(58) !== '`\n') throw new Failure(`broken ar header at byte ${at}`, { where });
     const name = header.slice(0, 16).trimEnd().replace(/\/$/, '');
@@ -33,7 +34,10 @@ export async function readAr(file: FileHandle, where: string): Promise<ArMember[
     const offset = at + HEADER;
     if (offset + size > length) {
       const rest = length - offset;
-      throw new Failure(`truncated .deb: ${name} claims ${size} bytes, ${rest} are left`, { where });
+      throw new Failure(
+        `truncated .deb: ${name} has ${size} bytes by its header, but only ${rest} are left`,
+        { where },
+      );
     }
     members.push({ name, offset, size });
     at = offset + size + (size % 2);

@@ -1,22 +1,25 @@
-/** Draisine's sources. Only this file names Debian's suites, components and architecture. */
+/** Draisine's sources. No other file names Debian's suites, components or architecture. */
 
 /** An archive: a tree of `dists/` and `pool/` under one base URL of a mirror. */
 export type ArchiveName = 'debian' | 'debian-security';
 
-/** One suite of an archive, and the components that are read. */
+/** A suite of an archive, and the components of it that Draisine uses. */
 export interface Suite {
   readonly archive: ArchiveName;
   /** Codename, as in `dists/SUITE`. */
   readonly suite: string;
   readonly components: readonly string[];
-  /** Only for roots that ask for it (`name/SUITE`), and for dependencies that nothing else satisfies. */
+  /**
+   * True: a package comes from this suite only if a root names the suite (`name/SUITE`), or if no other suite satisfies
+   * a dependency.
+   */
   readonly onRequest: boolean;
 }
 
-/** Of every image: what `uname -m` calls x86_64. */
+/** Debian's name of the architecture of all images. `uname -m` calls it x86_64. */
 export const architecture = 'amd64';
 
-/** As package URLs name it (purl-spec, qualifier `distro`). */
+/** The distribution's name in package URLs (purl-spec, qualifier `distro`). */
 export const distribution = 'debian-13';
 
 /** contrib has OpenZFS; non-free-firmware has microcode and firmware. */

@@ -1,7 +1,10 @@
 import { definitionDigest, formatLock, type Lock, type LockedSet } from './lock.ts';
 import type { PackageSet } from './set.ts';
 
-/** The faults of a lock for these sets, one sentence each; empty without any. `text` is the file. Works offline. */
+/**
+ * The faults of a lock for these sets, one sentence for each; empty if there are none. `text`: the content of the lock
+ * file. It needs no network.
+ */
 export function checkAgainst(lock: Lock, sets: readonly PackageSet[], text: string): string[] {
   const problems: string[] = [];
   const wanted = new Set<string>();
@@ -16,18 +19,21 @@ export function checkAgainst(lock: Lock, sets: readonly PackageSet[], text: stri
   for (const name of lock.sets.keys())
     if (!wanted.has(name)) problems.push(`the lock has package set ${name}, which no longer exists`);
   if (problems.length === 0 && formatLock(lock) !== text) {
-    problems.push('the lock was edited by hand: it is not as lock --update writes it');
+    problems.push('the lock was edited by hand: `lock --update` writes it in another form');
   }
   return problems;
 }
 
-/** Faults in the packages of a locked set: a package that the definition names is missing, or nothing needs a package. */
+/**
+ * Finds the faults of a locked set: packages of the definition that are missing, and packages that no other package
+ * needs.
+ */
 function checkClosure({ packages }: LockedSet, { name: set, include }: PackageSet): string[] {
   const roots = new Set(packages.flatMap(({ name, root }) => (root ? [name] : [])));
   const named = new Set(include.map((entry) => entry.replace(/\/.*$/, '')));
   const missing = [...named].filter((name) => !roots.has(name));
   const extra = [...roots].filter((name) => !named.has(name));
-  // The root of a virtual name is another package. Only the indexes say which.
+  // A virtual name stands for another package. Only the indexes know which one.
   const lacking = missing.slice(extra.length);
   const surplus = extra.slice(missing.length);
   const needs = new Map(packages.map((entry) => [entry.name, Object.keys(entry.needs)]));
@@ -37,7 +43,7 @@ function checkClosure({ packages }: LockedSet, { name: set, include }: PackageSe
   const problem = (names: readonly string[], what: string) =>
     names.length === 0 ? [] : [`package set ${set} ${what}: ${names.join(', ')}`];
   return [
-    ...problem(lacking, 'is locked without what it includes'),
+    ...problem(lacking, 'is locked without packages that it includes'),
     ...problem(surplus, 'is locked with roots that it does not include'),
     ...problem(idle, 'is locked with packages that nothing there needs'),
   ];

@@ -1,13 +1,13 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { isVersion, type VersionOperator } from './version.ts';
 
-/** One stanza of a control file: field names as in the file, values with their continuation lines (deb822(5)). */
+/** A stanza of a control file: field name → value with its continuation lines (deb822(5)). */
 export type Stanza = ReadonlyMap<string, string>;
 
 /**
- * Parses a control file of any number of stanzas. Field names are folded to lower case (they compare without
- * regard to case); continuation lines keep their newline and lose their first blank. `where` names the file in errors.
- * Meant for small files (Release, .dsc, control, apt sources); indexes have their own pass, see packages-index.ts.
+ * Parses a control file of any number of stanzas. Field names become lower case, because their case has no meaning. A
+ * continuation line keeps its newline and loses its first blank. `where` names the file in errors. It is for small
+ * files (Release, .dsc, control, APT's sources); packages-index.ts has a faster reader for indexes.
  */
 export function parseStanzas(text: string, where: string): Stanza[] {
   const stanzas: Stanza[] = [];
@@ -42,24 +42,24 @@ export function parseStanzas(text: string, where: string): Stanza[] {
   return stanzas;
 }
 
-/** One alternative of a dependency: `perl:any (>= 5.36) [amd64]`. */
+/** An alternative of a dependency: `perl:any (>= 5.36) [amd64]`. */
 export interface Relation {
   readonly name: string;
-  /** `any`, `native` or an architecture; undefined when the dependency has none. */
+  /** `any`, `native` or an architecture; undefined if the dependency has none. */
   readonly qualifier: string | undefined;
   readonly version: { readonly operator: VersionOperator; readonly bound: string } | undefined;
 }
 
-/** `a | b`: one of them must hold. */
+/** `a | b`: one of them must be satisfied. */
 export type Alternatives = readonly Relation[];
 
 const RELATION =
   /^([a-zA-Z0-9][a-zA-Z0-9+.-]*)(?::([a-z0-9-]+))?\s*(?:\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\))?\s*(?:\[([^\]]*)\])?\s*(?:<[^>]*>\s*)*$/;
 
 /**
- * Parses a dependency field (Policy 7.1): groups joined by `,`, alternatives by `|`. Alternatives restricted to
- * other architectures than `architecture` are left out, and so is a group that loses all of them.
- * Build profiles (`<!nocheck>`) are read over: binary packages have none.
+ * Parses a dependency field (Policy 7.1): `,` separates groups, `|` separates alternatives. An alternative for other
+ * architectures than `architecture` is left out, and so is a group without any alternative left. Build profiles
+ * (`<!nocheck>`) are ignored, because binary packages have none.
  */
 export function parseRelations(text: string, architecture: string, where: string): Alternatives[] {
   const groups: Alternatives[] = [];
@@ -93,7 +93,10 @@ export function parseRelations(text: string, architecture: string, where: string
   return groups;
 }
 
-/** `[amd64 i386]` or `[!hurd-any]` (Policy 7.1); wildcards are those of Linux on one CPU: `any`, `linux-any`, `any-CPU`. */
+/**
+ * Whether `[amd64 i386]` or `[!hurd-any]` (Policy 7.1) includes the architecture. Known wildcards: `any`, `linux-any`,
+ * `any-CPU`.
+ */
 function architectureMatches(list: string, architecture: string): boolean {
   const names = list.trim().split(/\s+/);
   const wildcards = [architecture, 'any', 'linux-any', `any-${architecture}`, `linux-${architecture}`];
@@ -102,13 +105,13 @@ function architectureMatches(list: string, architecture: string): boolean {
     : names.some((name) => wildcards.includes(name));
 }
 
-/** The text of a relation as control files have it. */
+/** Formats a relation as in a control file. */
 export function formatRelation({ name, qualifier, version }: Relation): string {
   const qualified = qualifier === undefined ? name : `${name}:${qualifier}`;
   return version === undefined ? qualified : `${qualified} (${version.operator} ${version.bound})`;
 }
 
-/** The text of a group: `a (>= 1) | b`. */
+/** Formats a group: `a (>= 1) | b`. */
 export function formatAlternatives(group: Alternatives): string {
   return group.map(formatRelation).join(' | ');
 }

@@ -186,8 +186,12 @@ describe('readDeb refuses', () => {
     ['no members', makeAr([]), /debian-binary/],
     ['another format version', makeDeb({ format: '3.0\n' }), /format "3.0"/],
     ['a format that only begins alike', makeDeb({ format: '2.0beta\n' }), /format/],
-    ['a truncated ar header', makeDeb({ packing: 'none' }).subarray(0, 100), /half an ar header/],
-    ['a truncated member', makeDeb({ packing: 'none' }).subarray(0, 3000), /truncated .deb: .* claims/],
+    ['a truncated ar header', makeDeb({ packing: 'none' }).subarray(0, 100), /incomplete ar header/],
+    [
+      'a truncated member',
+      makeDeb({ packing: 'none' }).subarray(0, 3000),
+      /truncated .deb: .* bytes by its header/,
+    ],
     [
       'an ar size that is no number',
       broken([{ name: 'control.tar', data: '', size: '-1' }]),
@@ -196,7 +200,7 @@ describe('readDeb refuses', () => {
     [
       'an ar size that is too large',
       broken([{ name: 'control.tar', data: '', size: '9999999999' }]),
-      /claims 9999999999/,
+      /has 9999999999 bytes by its header/,
     ],
     [
       'no control archive',
@@ -278,7 +282,7 @@ describe('readDeb refuses', () => {
     [
       'a folder that has content',
       [{ name: './usr/', type: '5', data: 'x' }],
-      /usr\/ is a folder and claims 1 bytes/,
+      /usr\/ is a folder, but has 1 bytes by its header/,
     ],
     ['an empty component', [{ name: './usr//bin', type: '5' }], /not a plain path/],
     [

@@ -11,21 +11,23 @@ import { type Package, type ScriptKind, scriptKinds } from './package.ts';
 import { readTar } from './tar.ts';
 
 export interface ReadDebOptions {
-  /** What errors call the package until its control file has told its name. */
+  /** The package's name in errors, as long as its control file has not been read. */
   readonly label: string;
-  /** An existing private folder; what is left there is the caller's to remove. */
+  /** An existing private folder. The caller removes the files that are left there. */
   readonly scratch: string;
   readonly decoders?: Decoders;
   readonly signal?: AbortSignal;
-  /** Takes the uncompressed data.tar (it may move it) and returns the digest that entries shall refer to. */
+  /**
+   * Called with the path of the uncompressed data.tar, which it may move. Returns the digest that the entries refer to.
+   */
   readonly keep: (dataTar: string) => Promise<Sha256>;
 }
 
 const CODECS: Readonly<Record<string, Codec>> = { '': 'none', '.gz': 'gz', '.xz': 'xz', '.zst': 'zst' };
 
 /**
- * Reads a binary package, format 2.x (deb(5)). Nothing of it is executed or unpacked: file contents stay in the
- * uncompressed data.tar. Every defect is a Failure that names the package.
+ * Reads a binary package, format 2.x (deb(5)). It executes and unpacks nothing: file contents stay in the uncompressed
+ * data.tar. Every defect is a Failure that names the package.
  */
 export async function readDeb(path: string, options: ReadDebOptions): Promise<Package> {
   const { label, scratch, decoders, signal } = options;
@@ -107,11 +109,11 @@ async function readControl(tar: string, where: string): Promise<Map<string, stri
       if (path === '') continue;
       if (member.type !== 'file' || path.includes('/'))
         throw new Failure(`${path} is not a plain file`, { where });
-      if (files.has(path)) throw new Failure(`${path} is there twice`, { where });
+      if (files.has(path)) throw new Failure(`${path} is in the archive twice`, { where });
       if (member.size > CONTROL_LIMIT) throw new Failure(`${path} has ${member.size} bytes`, { where });
       const bytes = await readExactly(file, member.offset, member.size);
       const text = bytes.toString('utf8');
-      // Verdicts on scripts are by the digest of their bytes, so nothing may be lost in decoding.
+      // A verdict on a script names the digest of its bytes, so decoding must lose nothing.
       if (!Buffer.from(text).equals(bytes)) throw new Failure(`${path} is not UTF-8 text`, { where });
       files.set(path, text);
     }

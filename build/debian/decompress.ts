@@ -9,28 +9,27 @@ import { runProcess, type ToolCommand } from '../../sdk/process.ts';
 
 export type Codec = 'none' | 'gz' | 'xz' | 'zst';
 
-/** Commands that decode stdin to stdout (`xz -dc -T0`, `zstd -dc`), from a tool tree, never from the host. */
+/** Commands that decode stdin to stdout (`xz -dc -T0`, `zstd -dc`). They come from a tool tree, never from the host. */
 export interface Decoders {
   readonly xz?: ToolCommand;
   readonly zst?: ToolCommand;
 }
 
-/** Bytes `[offset, offset + size)` of the file at `path`. */
+/** The bytes `[offset, offset + size)` of a file. */
 export interface Section {
   readonly path: string;
   readonly offset: number;
   readonly size: number;
 }
 
-/** Starting a process costs more than decoding this much in WebAssembly. */
+/** Up to this number of bytes, decoding in WebAssembly takes less time than starting a process. */
 const SMALL = 32 * 1024;
 const CHUNK = 1 << 20;
 
 /**
- * Writes the decoded section to the new file `out`, which does not stay behind after an error.
- * xz without a command is decoded in this thread by npm’s xz-decompress, at about two thirds of the native speed;
- * zst needs its command.
- * `where` names the input in errors.
+ * Writes the decoded section to the new file `out`, and removes that file after an error. Without a command for xz,
+ * npm's xz-decompress decodes in this thread, at about two thirds of the native speed. zst needs a command. `where`
+ * names the input in errors.
  */
 export async function decompress(
   input: Section,
@@ -41,7 +40,7 @@ export async function decompress(
   const small = codec === 'xz' && input.size <= SMALL;
   const command = codec === 'none' || codec === 'gz' || small ? undefined : decoders[codec];
   if (codec === 'zst' && !command) {
-    throw new Failure('no zstd decoder', { where, hint: 'give the SDK tree that has zstd' });
+    throw new Failure('no zstd decoder', { where, hint: 'give an SDK tree with zstd' });
   }
   try {
     if (command) await decodeByCommand(input, command, out, signal);
@@ -70,7 +69,7 @@ function readSection({ path, offset, size }: Section): Readable {
   return createReadStream(path, { start: offset, end: offset + size - 1, highWaterMark: CHUNK });
 }
 
-/** The command writes to the file itself, so that the decoded bytes never pass through this process. */
+/** The command writes to the file itself. So the decoded bytes do not pass through this process. */
 async function decodeByCommand(
   input: Section,
   command: ToolCommand,
@@ -88,8 +87,8 @@ async function decodeByCommand(
 }
 
 /**
- * xz-decompress decodes one stream at a time: each must be read to its end or cancelled, or the next waits for
- * ever; leaving the loop below cancels.
+ * xz-decompress decodes one stream at a time. Each stream must be read to its end or be cancelled, or else the next one
+ * waits for ever. Leaving the loop below cancels it.
  */
 async function* decodeXz(encoded: Readable): AsyncGenerator<Uint8Array> {
   const decoded = new xzDecompress.XzReadableStream(Readable.toWeb(encoded) as ReadableStream<Uint8Array>);

@@ -9,7 +9,9 @@ export type LockDiff = readonly {
   readonly changed: readonly { readonly name: string; readonly from: string; readonly to: string }[];
 }[];
 
-/** Differences in packages from `old` (undefined: no lock) to `lock`; sets without a difference are left out. */
+/**
+ * Compares the packages of two locks. `old`: undefined if there was no lock. Sets without a difference are left out.
+ */
 export function compareLocks(old: Lock | undefined, lock: Lock): LockDiff {
   const names = [...new Set([...(old?.sets.keys() ?? []), ...lock.sets.keys()])].sort(byteOrder);
   const diffs = names.map((set) => {

@@ -34,8 +34,9 @@ function climbsOut(path: string, target: string): boolean {
 }
 
 /**
- * The members of a package's data.tar as entries whose content lies in `blob`, that very tar. Only regular files,
- * folders, symlinks and hard links; every path once; hard links point at a regular file of the package.
+ * Makes entries of the members of a package's data.tar. `blob`: the digest of that tar, which holds their content.
+ * Allowed are regular files, folders, symlinks, and hard links to a regular file of the package. Each path may occur
+ * once.
  */
 export function entriesOf(members: readonly TarMember[], blob: Sha256, packageName: string): Entry[] {
   const where = `package ${packageName}`;
@@ -67,7 +68,7 @@ function entryOf(
   const origin = `deb:${packageName}`;
   const common = { path, mode, uid, gid, origin, ...(xattrs ? { xattrs } : {}) };
   if (![uid, gid].every((id) => Number.isSafeInteger(id) && id >= 0))
-    throw refuse(`a bad owner, ${uid}:${gid}`);
+    throw refuse(`a wrong owner, ${uid}:${gid}`);
   if (member.type !== 'file' && size > 0)
     throw refuse(`a member of type ${member.type} with ${size} bytes of content`);
   switch (member.type) {
@@ -87,7 +88,7 @@ function entryOf(
       const file = found?.type === 'hardlink' ? earlier.get(found.target) : found;
       if (file?.type !== 'file')
         throw refuse(`a hard link to ${member.linkname}, which is not an earlier file of the package`);
-      const { mode, uid, gid, xattrs } = file; // one inode, whatever the link's own header says
+      const { mode, uid, gid, xattrs } = file; // The link has the same inode as its file, so its own header does not count.
       return {
         path,
         mode,

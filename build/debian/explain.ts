@@ -25,7 +25,7 @@ function label({ record }: Candidate): string {
   return `${record.name} ${record.version}`;
 }
 
-/** What the indexes have for a group that nothing satisfies. */
+/** The candidates in the indexes for a group that no package satisfies, in words. */
 function seenFor(universe: Universe, group: Alternatives): string {
   const notes = group.map((relation) => {
     const own = universe
@@ -41,8 +41,8 @@ function seenFor(universe: Universe, group: Alternatives): string {
 }
 
 /**
- * Puts a contradiction into words: `what` names the constraint nothing satisfies, or the packages that exclude each
- * other; `chain` has a line for each constraint that takes part, from the roots on.
+ * Describes a contradiction. `what` names the constraint that no package satisfies, or the packages that exclude each
+ * other. `chain` has a line for each constraint of the contradiction, from the roots on.
  */
 export function explain(universe: Universe, core: readonly Reason[]): { what: string; chain: string[] } {
   const depends = core.filter((reason) => reason.kind === 'depends');
@@ -56,7 +56,7 @@ export function explain(universe: Universe, core: readonly Reason[]): { what: st
     depth: 0,
   }));
   const indent = (depth: number) => '  '.repeat(Math.min(depth, 12));
-  // Depth first, so that every line stands below the one that asks for it.
+  // Depth first: every line is below the line of the package that needs it.
   for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
     const { candidate, depth } = next;
     if (told.has(candidate)) continue;

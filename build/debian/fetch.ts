@@ -14,21 +14,24 @@ export type { PoolFile } from './origins.ts';
 
 /** The sources of a download, and its progress. */
 export interface FetchDebOptions {
-  /** Base URLs in order; default: what mirror.ts finds. */
+  /** Base URLs in order; default: the mirrors that mirror.ts finds. */
   readonly mirrors?: readonly string[];
   readonly signal?: AbortSignal;
   readonly progress?: (done: number, total: number) => void;
 }
 
-/** Of one URL in a row without a byte of progress. */
+/** Number of consecutive attempts at one URL without a byte of progress. */
 const ATTEMPTS_PER_URL = 2;
 
-/** After this time without a write, the part of a process that this one cannot see is taken over: no download idles so long. */
+/**
+ * The owner of a partial file may be a process that this one cannot see. After this time without a write, the file is
+ * taken over: no living download waits so long.
+ */
 const FOREIGN_PART_MS = 2 * 60_000;
 
 /**
- * The partial download of a file, claimed for this process by its name: `SHA256.part-OWNER`. A part whose process is
- * gone is taken over, so that a killed download goes on where it was; two processes never write to one part.
+ * Claims the partial download of a file for this process by renaming it to `SHA256.part-OWNER`. The partial file of a
+ * dead process is taken over, so a killed download continues. Two processes never write to the same partial file.
  */
 async function claimPart(digest: Sha256): Promise<string> {
   const folder = join(cacheDir(), 'downloads');
@@ -49,7 +52,7 @@ async function claimPart(digest: Sha256): Promise<string> {
 
 async function isHeld(part: string): Promise<boolean> {
   const owner = parseOwnedName(part.replace(/^.*\.part-?/, ''));
-  if (owner === undefined) return false; // given back, or named by a version before this one
+  if (owner === undefined) return false; // released by its process, or written by an earlier version of Draisine
   const state = liveness(owner);
   return state === 'foreign' ? Date.now() - (await stat(part)).mtimeMs < FOREIGN_PART_MS : state === 'alive';
 }
@@ -71,12 +74,15 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /**
- * The result of one attempt. `absent`: the server does not have the file. `bad`: it served other bytes; `again` if the
- * partial file before them may be the cause.
+ * The result of one attempt. `absent`: the server does not have the file. `bad`: the server sent other bytes. `again`:
+ * the cause may be the partial file before them, so a new attempt makes sense.
  */
 type Outcome = 'complete' | 'absent' | { readonly bad: string; readonly again: boolean };
 
-/** Appends missing bytes to the part and checks the whole file. Connection errors throw; the part stays for the next. */
+/**
+ * Appends the missing bytes to the partial file and checks the whole file. A connection error is thrown; the partial
+ * file stays for the next attempt.
+ */
 async function attempt(
   url: string,
   part: string,
@@ -94,16 +100,16 @@ async function attempt(
     response.body.destroy();
     return refused;
   }
-  const from = response.status === 206 ? asked : 0; // 200: no ranges here, from the start
+  const from = response.status === 206 ? asked : 0; // 200: the server does not support ranges, so start from the beginning
   const done = await receive(response, part, from, file, options);
   if (done < file.size) {
-    // Without a length, and without chunks that end, a body that was cut looks as one that is complete.
+    // Without a Content-Length and without chunked encoding, a truncated body looks like a complete one.
     if (response.headers['content-length'] === undefined && !response.headers['transfer-encoding'])
       throw new Error(`the connection ended after ${done} of ${file.size} bytes`);
     await rm(part, { force: true });
-    return { bad: `${done} bytes, the lock says ${file.size}`, again: from > 0 };
+    return { bad: `it has ${done} bytes, the lock says ${file.size}`, again: from > 0 };
   }
-  const digest = await sha256File(part); // of what is on the disk, not of what was sent
+  const digest = await sha256File(part); // The digest is of the file on the disk, not of the received bytes: the disk may lose data.
   if (done === file.size && digest === file.sha256) return 'complete';
   await rm(part, { force: true });
   const bad =
@@ -113,7 +119,7 @@ async function attempt(
   return { bad, again: from > 0 };
 }
 
-/** The fault of an answer, from its headers alone; undefined if it may be the right file. */
+/** Finds a fault in the headers of an answer; undefined if the answer may be the right file. */
 async function judge(
   { status, headers }: Response,
   part: string,
@@ -126,7 +132,7 @@ async function judge(
   if (status === 416 || start !== String(asked)) {
     await rm(part, { force: true });
     return {
-      bad: status === 416 ? 'HTTP 416' : `a range that was not asked for: ${range}`,
+      bad: status === 416 ? 'HTTP 416' : `the server sent another range: ${range}`,
       again: asked > 0,
     };
   }
@@ -139,7 +145,10 @@ async function judge(
   return { bad: `${whole} bytes, the lock says ${file.size}`, again: false };
 }
 
-/** Writes a body to the part from an offset on. Returns where it ended; at most one chunk behind the file's size. */
+/**
+ * Writes a body to the partial file from an offset on. Returns the offset of its end, at most one chunk beyond the
+ * file's size.
+ */
 async function receive(
   { body }: Response,
   part: string,
@@ -151,7 +160,7 @@ async function receive(
   let done = from;
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
-      // On a disk that is nearly full, write(2) takes a part and only the next one says why.
+      // On a nearly full disk, write(2) writes only some of the bytes, and only the next write reports the error.
       for (let at = 0; at < chunk.length; ) {
         const { bytesWritten } = await handle.write(chunk, at, chunk.length - at, done + at);
         at += bytesWritten;
@@ -178,7 +187,10 @@ async function moveTo(part: string, out: string): Promise<void> {
   }
 }
 
-/** Tries one URL, again if that may help. Returns undefined if the part is complete, else the fault. */
+/**
+ * Tries one URL, and tries it again if that may help. Returns undefined if the partial file is complete, else the
+ * fault.
+ */
 async function tryUrl(
   url: string,
   part: string,
@@ -206,14 +218,14 @@ async function tryUrl(
   }
 }
 
-/** As `tryUrl`, for a file in a folder. */
+/** The same as `tryUrl`, for a file in a folder. */
 async function tryFolder(
   url: string,
   part: string,
   file: PoolFile,
 ): Promise<{ absent: boolean; note: string } | undefined> {
   const path = fileURLToPath(url);
-  if ((await sizeOf(path)) === 0) return { absent: true, note: `${path}: not there` };
+  if ((await sizeOf(path)) === 0) return { absent: true, note: `${path}: does not exist` };
   await copyFile(path, part);
   const digest = await sha256File(part);
   if (digest === file.sha256) return undefined;
@@ -223,7 +235,7 @@ async function tryFolder(
 
 /**
  * Downloads a file of the pool to `out`, from the first place that has it with the size and SHA-256 of the lock.
- * Resumes what an earlier try left in the cache. Throws one Failure that names the package and every URL tried.
+ * Continues the partial file of an earlier attempt. The Failure names the package and every URL that was tried.
  */
 export async function fetchDeb(file: PoolFile, out: string, options: FetchDebOptions = {}): Promise<void> {
   const label = basename(file.path);
@@ -249,7 +261,7 @@ export async function fetchDeb(file: PoolFile, out: string, options: FetchDebOpt
   if (tried.every(({ absent }) => absent)) {
     throw new Failure(`no mirror has ${label} any more`, {
       where,
-      hint: `the archive has moved on: ${[...origins.unasked, './draisine lock --update takes what is there now'].join('; or ')}`,
+      hint: `the archive has moved on: ${[...origins.unasked, './draisine lock --update pins the present versions'].join('; or ')}`,
     });
   }
   throw new Failure(`cannot fetch ${label}, which is not in the store`, {
@@ -259,8 +271,8 @@ export async function fetchDeb(file: PoolFile, out: string, options: FetchDebOpt
 }
 
 /**
- * A .deb (or any file of the pool) as a target: `deb('deb:bash', {archive, path, size, sha256})`. The SHA-256 of the
- * output is the one of the lock, so it does not matter which mirror it came from, and mirrors are no input.
+ * A .deb, or any other file of the pool, as a target: `deb('deb:bash', {archive, path, size, sha256})`. The lock pins
+ * the SHA-256 of the output. So the mirror does not matter, and is no input.
  */
 export const deb = recipe<{ archive: ArchiveName; path: string; size: number; sha256: Sha256 }>({
   from: import.meta.url,

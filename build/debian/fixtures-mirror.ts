@@ -31,14 +31,14 @@ export async function makeKey(): Promise<TestKey> {
   });
 }
 
-/** Signs a text as an InRelease file is signed, at TEST_TIME. */
+/** Signs a text in the form of an InRelease file, at TEST_TIME. */
 export async function clearSign(text: string, { privateKey }: TestKey): Promise<string> {
   const { createCleartextMessage, sign } = await import('openpgp');
   const message = await createCleartextMessage({ text });
   return await sign({ message, signingKeys: privateKey, date: new Date((TEST_TIME - 3600) * 1000) });
 }
 
-/** What an InRelease of the test archive says. */
+/** The parts of an InRelease file of the test archive. */
 export interface ReleaseParts {
   readonly suite: string;
   readonly date?: string;
@@ -46,7 +46,7 @@ export interface ReleaseParts {
   readonly files?: Readonly<Record<string, Uint8Array>>;
 }
 
-/** The text of a Release file, not signed. */
+/** Makes the text of a Release file, without a signature. */
 export function releaseText({
   suite,
   date = 'Sat, 10 Jan 2026 10:00:00 UTC',
@@ -68,17 +68,17 @@ export async function temporaryCache(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** A web server with the files of a test archive; what it was asked for is in `requests`. */
+/** A web server with the files of a test archive. */
 export interface TestMirror {
   /** Without a slash at the end. */
   readonly url: string;
-  /** Path → content, or a handler of one's own. */
+  /** Path → content, or a function that answers the request. */
   readonly files: Map<string, Buffer | ((request: IncomingMessage, response: ServerResponse) => void)>;
   /** `PATH` or `PATH bytes=N-` of every request, in order. */
   readonly requests: string[];
 }
 
-/** Serves files with ranges; 404 for the rest. Closed when the test ends. */
+/** Starts the server. It supports ranges, answers 404 for all other paths, and stops when the test ends. */
 export async function startMirror(t: TestContext): Promise<TestMirror> {
   const files: TestMirror['files'] = new Map();
   const requests: string[] = [];
@@ -103,7 +103,7 @@ export async function startMirror(t: TestContext): Promise<TestMirror> {
 }
 
 /**
- * Puts a signed suite on a mirror, below `base` (`/debian`): a Packages index for each component, and `sources` as
+ * Puts a signed suite on a mirror, below `base` (`/debian`). It has a Packages index for each component; `sources` is
  * the Sources index of main.
  */
 export async function publish(

@@ -2,12 +2,12 @@ import { sha256 } from '../../sdk/lib/files.ts';
 import { readPackages } from './packages-index.ts';
 import { type IndexLike, makeUniverse, type Pins, type Universe } from './universe.ts';
 
-/** For tests: Packages files in a few words, the indexes and universes made of them. */
+/** For tests: short notation for Packages files, and the indexes and universes made of them. */
 
-/** `Depends`, `Conflicts`, … of a package; `name version` before it. */
+/** Fields (`Depends`, `Conflicts`, …) by `NAME VERSION`, or by `NAME` for version 1. */
 export type Stanzas = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-/** The text of a Packages file. Keys of `stanzas` are `NAME VERSION`, or `NAME` for version 1. */
+/** Makes the text of a Packages file. */
 export function packagesText(stanzas: Stanzas): string {
   return Object.entries(stanzas)
     .map(([key, fields]) => {
@@ -32,7 +32,7 @@ export function packagesText(stanzas: Stanzas): string {
     .join('\n');
 }
 
-/** An index of one suite, out of stanzas. */
+/** Makes the index of a suite. */
 function testIndex(suite: string, stanzas: Stanzas): IndexLike {
   const archive = suite.endsWith('-security') ? 'debian-security' : 'debian';
   return {
@@ -43,7 +43,7 @@ function testIndex(suite: string, stanzas: Stanzas): IndexLike {
   };
 }
 
-/** What a resolver sees of several suites. */
+/** Makes the universe of several suites. */
 export function testUniverse(bySuite: Readonly<Record<string, Stanzas>>, pins?: Pins): Universe {
   return makeUniverse(
     Object.entries(bySuite).map(([suite, stanzas]) => testIndex(suite, stanzas)),

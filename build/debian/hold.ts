@@ -7,9 +7,9 @@ import type { PackageSet } from './set.ts';
 import type { Pins, Universe } from './universe.ts';
 import { compareVersions } from './version.ts';
 
-/** `lock --update PACKAGE…`: those may move, all others in the lock are held. */
+/** `lock --update PACKAGE…`: only these packages change their version. All others in the lock are held. */
 
-/** Refuses unknown names. A name that is in the indexes may be new to the lock. */
+/** Refuses names that neither the lock nor the indexes have. */
 export function checkOnly(only: readonly string[], old: Lock | undefined, names: Iterable<string>): void {
   if (old === undefined) {
     throw badInput('single packages can only be updated in an existing lock', {
@@ -28,7 +28,7 @@ function lockedNames(sets: ReadonlyMap<string, LockedSet>): string[] {
   return [...sets.values()].flatMap(({ packages }) => packages.map(({ name }) => name));
 }
 
-/** Refuses a name that neither the old nor the new lock has: the update would do nothing for it. */
+/** Refuses a name that neither the old nor the new lock has, because the update has no effect on it. */
 export function checkLocked(
   only: readonly string[],
   locked: ReadonlyMap<string, LockedSet>,
@@ -38,13 +38,13 @@ export function checkLocked(
   for (const { name } of old?.sources ?? []) known.add(name);
   for (const name of only) {
     if (known.has(name)) continue;
-    throw badInput(`${name} is in no package set, and nothing there depends on it`, {
+    throw badInput(`${name} is in no package set, and no package of a set depends on it`, {
       hint: 'include it in a package set first (packages/sets/)',
     });
   }
 }
 
-/** `gone`: `NAME VERSION` of each version that the archive no longer has. */
+/** The error for versions that the archive no longer has. `gone`: `NAME VERSION` of each. */
 export function cannotHold(gone: readonly string[], where: string, only: readonly string[]): Failure {
   const names = gone.map((entry) => entry.split(' ')[0]);
   return new Failure(
@@ -56,7 +56,7 @@ export function cannotHold(gone: readonly string[], where: string, only: readonl
   );
 }
 
-/** The versions that a set holds; `gone` are those of its own that the indexes no longer have, as `NAME VERSION`. */
+/** The held versions of a set. `gone`: `NAME VERSION` of each locked version that the indexes no longer have. */
 function pinsOf(
   set: PackageSet,
   old: Lock | undefined,
@@ -70,7 +70,7 @@ function pinsOf(
     if (universe.seen(name).some(({ record }) => record.version === version)) pins.set(name, version);
     else gone.push(`${name} ${version}`);
   }
-  // New to this set but locked by another: the same version, so that one update does not leave two of it.
+  // Another set has locked a package that is new to this set. It gets the same version, so that the lock has only one.
   const own = new Set(pins.keys());
   for (const { name, version } of [...(old?.sets.values() ?? [])].flatMap(({ packages }) => packages)) {
     if (own.has(name) || only.includes(name)) continue;
@@ -82,7 +82,10 @@ function pinsOf(
   return { pins, gone };
 }
 
-/** The held versions of each set, by its name. The error names all that cannot be held: one more try is enough. */
+/**
+ * The held versions of each set, by its name. The error names all packages that cannot be held, so that one more try is
+ * enough.
+ */
 export function holdSets(
   sets: readonly PackageSet[],
   old: Lock | undefined,
@@ -99,7 +102,7 @@ export function holdSets(
   return new Map(held.map(({ name, pins }) => [name, pins]));
 }
 
-/** Resolves a set with held versions. If these make it impossible, the error names the packages to release. */
+/** Resolves a set with held versions. If that is impossible, the error names the packages to release. */
 export function resolveHeld(
   set: PackageSet,
   pins: Pins,
@@ -112,7 +115,7 @@ export function resolveHeld(
     if (!(error instanceof Failure)) throw error;
     const blocking = blockingPins(set, pins, universeWith);
     if (blocking.length === 0) throw error;
-    throw new Failure(`${error.message}, while ${blocking.join(', ')} may not move`, {
+    throw new Failure(`${error.message}, while ${blocking.join(', ')} must keep their versions`, {
       ...(error.where === undefined ? {} : { where: error.where }),
       hint: `update them as well: ./draisine lock --update ${[...only, ...blocking].join(' ')}`,
       exitCode: error.exitCode,
@@ -121,7 +124,10 @@ export function resolveHeld(
   }
 }
 
-/** A smallest list of held packages to release so that the set resolves. Empty if it does not resolve even then. */
+/**
+ * A smallest list of held packages to release so that the set can be resolved. Empty if it cannot be resolved without
+ * any held package either.
+ */
 function blockingPins(set: PackageSet, pins: Pins, universeWith: (pins: Pins) => Universe): string[] {
   const tried = (held: Pins): Resolution | undefined => {
     try {

@@ -14,20 +14,20 @@ import { type Release, type ReleaseChecks, verifyRelease } from './release.ts';
 import { readSources, type SourceIndex } from './sources.ts';
 import { unxz } from './xz.ts';
 
-/** Packages of one component of one suite, at the end of the hash chain from a verified InRelease. */
+/** The packages of one component of a suite, verified by the hash chain from a signed InRelease. */
 export interface Index {
-  /** `ARCHIVE/SUITE/COMPONENT`, as the lock names it. */
+  /** `ARCHIVE/SUITE/COMPONENT`: its name in the lock. */
   readonly id: string;
   readonly archive: ArchiveName;
   readonly suite: string;
   readonly component: string;
   readonly onRequest: boolean;
-  /** Of the uncompressed Packages file. */
+  /** SHA-256 of the uncompressed Packages file. */
   readonly sha256: Sha256;
   readonly packages: PackageIndex;
 }
 
-/** The verified release of a suite, and its indexes by component. */
+/** A suite with its verified release and the indexes of its components. */
 export interface SuiteIndexes {
   readonly suite: Suite;
   readonly release: Release;
@@ -36,9 +36,12 @@ export interface SuiteIndexes {
 
 /** How fresh indexes must be, and which keys to trust. */
 export interface FetchOptions {
-  /** Called when the network is needed, so that offline work needs no mirror. */
+  /** Gives the base URLs. It is called only if the network is needed, so that work offline needs no mirror. */
   readonly bases: () => Promise<readonly string[]>;
-  /** `newest`: ask the mirror. `cached`: only when the InRelease in the cache is over a day old, and do without. */
+  /**
+   * `newest`: ask the mirror. `cached`: ask the mirror only if the InRelease in the cache is older than a day, and use
+   * the old one if no mirror answers.
+   */
   readonly freshness: 'cached' | 'newest';
   /** Date of a suite's index in the existing lock, seconds since the epoch. */
   readonly notBefore?: (suite: string) => number | undefined;
@@ -62,7 +65,7 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   });
 }
 
-/** Tries `attempt` at each URL in order. The error at the end names every URL and what was wrong there. */
+/** Calls `attempt` with each URL in order until one succeeds. The error names the fault of each URL. */
 async function firstOf<T>(
   what: string,
   urls: readonly string[],
@@ -76,7 +79,7 @@ async function firstOf<T>(
       failures.push({ url, error: new Error('not found (404)') });
     } catch (error) {
       const ofDisk = cacheFailure(error);
-      if (ofDisk !== undefined) throw ofDisk; // another mirror would not help
+      if (ofDisk !== undefined) throw ofDisk; // a full disk, or an interruption: another mirror does not help
       failures.push({ url, error });
     }
   }
@@ -91,7 +94,7 @@ async function firstOf<T>(
   });
 }
 
-/** The InRelease in the cache, if there is a good one, and its age in seconds. */
+/** The InRelease in the cache, if it is valid, and its age in seconds. */
 async function cachedRelease(
   path: string,
   checks: ReleaseChecks,
@@ -106,12 +109,12 @@ async function cachedRelease(
     };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    log(`${checks.suite}: the index in the cache is not usable (${error.message}), fetching another`);
+    log(`${checks.suite}: the index in the cache is not usable (${error.message}), fetching a new one`);
     return undefined;
   }
 }
 
-/** The verified InRelease of a suite, out of the cache or from the first mirror that serves a good one. */
+/** Gets the verified InRelease of a suite, from the cache or from the first mirror with a valid one. */
 async function fetchRelease(suite: Suite, options: FetchOptions): Promise<Release> {
   const keys = options.keys ?? (await readArchiveKeys());
   const path = join(indexFolder(), `${suite.suite}.InRelease`);
@@ -137,14 +140,14 @@ async function fetchRelease(suite: Suite, options: FetchOptions): Promise<Releas
     });
   } catch (error) {
     if (cached === undefined || !(error instanceof Failure)) throw error;
-    warn(`${suite.suite}: using the index in the cache, for ${error.message}`);
+    warn(`${suite.suite}: using the index in the cache, because ${error.message}`);
     return cached.release;
   }
 }
 
 /**
- * The text of `PATH` of a suite. Its compressed form is kept in the cache; the SHA-256 of both forms are in the suite's
- * InRelease.
+ * The text of the file `path` of a suite. The cache has the compressed file. The suite's InRelease has the SHA-256 of
+ * the compressed and of the uncompressed file.
  */
 async function readListed(
   suite: Suite,
@@ -181,7 +184,8 @@ async function readListed(
 
 async function unpacked(bytes: Buffer, digest: Sha256): Promise<string> {
   const text = await unxz(bytes);
-  if (sha256(text) !== digest) throw new Error('what it decompresses to is not what InRelease says');
+  if (sha256(text) !== digest)
+    throw new Error('its decompressed content has another SHA-256 than InRelease says');
   return text.toString('latin1');
 }
 
@@ -193,7 +197,7 @@ function listed(release: Release, path: string): { sha256: Sha256; size: number 
   });
 }
 
-/** The Packages indexes of a suite, verified up to Debian's signature. */
+/** Opens the Packages indexes of a suite, verified by Debian's signature. */
 export async function openSuite(suite: Suite, options: FetchOptions): Promise<SuiteIndexes> {
   try {
     return await readSuite(suite, options);
@@ -217,7 +221,7 @@ async function readSuite(suite: Suite, options: FetchOptions): Promise<SuiteInde
   return { suite, release, indexes };
 }
 
-/** The Sources indexes of a suite whose release is already verified, in the order of its components. */
+/** Opens the Sources indexes of a suite with a verified release, in the order of its components. */
 export async function openSuiteSources(
   { suite, release }: SuiteIndexes,
   options: FetchOptions,

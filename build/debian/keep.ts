@@ -8,7 +8,7 @@ import { deb } from './fetch.ts';
 import type { Lock } from './lock.ts';
 import type { PoolFile } from './origins.ts';
 
-/** Every file that a lock pins, each once: packages of all sets, and the files of source packages. */
+/** All files that a lock pins, without repetition: packages of all sets, and files of source packages. */
 export function pinnedFiles({ sets, sources }: Lock): PoolFile[] {
   const files = new Map<string, PoolFile>();
   const add = ({ archive, path, size, sha256 }: PoolFile) =>
@@ -29,9 +29,9 @@ export interface Kept {
 }
 
 /**
- * Makes a folder with all files that a lock pins, laid out as a mirror: `debian/pool/…`, `debian-security/pool/…`. Files in
- * the store are linked, others are fetched first; correct files in the folder stay. Throws a Failure that names each file
- * that no source has any more; the others are kept nevertheless.
+ * Makes a folder with all files that a lock pins, in the layout of a mirror: `debian/pool/…`, `debian-security/pool/…`.
+ * Files of the store are linked; missing ones are fetched first. Correct files in the folder stay. The Failure names
+ * each file that no source has any more; all other files are in the folder nevertheless.
  */
 export async function keepPinned(lock: Lock, folder: string, store: Store): Promise<Kept> {
   const files = pinnedFiles(lock);
@@ -49,12 +49,12 @@ export async function keepPinned(lock: Lock, folder: string, store: Store): Prom
   if (failures.length === 0) return { files: files.length, placed, bytes };
   const [first] = failures;
   throw new Failure(
-    `${failures.length} of ${files.length} files are nowhere: ${failures.map(({ name }) => name.slice(5)).join(', ')}`,
+    `${failures.length} of ${files.length} files cannot be fetched: ${failures.map(({ name }) => name.slice(5)).join(', ')}`,
     {
       where: folder,
       hint:
         (first?.error instanceof Failure ? first.error.hint : undefined) ??
-        'run it again: it goes on where it was',
+        'run it again: it continues where it stopped',
       cause: first?.error,
     },
   );

@@ -4,8 +4,8 @@ import type { PublicKey } from 'openpgp';
 import { Failure } from '../../sdk/lib/errors.ts';
 
 /**
- * Debian's archive keys, pinned by fingerprint. Source: package debian-archive-keyring 2025.1 of trixie, compared
- * with the copy of bookworm; published at ftp-master's keys page. The files in keys/ are the same keys, armored.
+ * Debian's archive keys, pinned by fingerprint. Source: package debian-archive-keyring 2025.1 of trixie, compared with
+ * the one of bookworm and with https://ftp-master.debian.org/keys.html. The files in keys/ are these keys, armored.
  */
 export const archiveKeys: Readonly<Record<string, string>> = {
   'trixie-automatic': '04b54c3cdca79751b16bc6b5225629df75b188bd',
@@ -18,7 +18,7 @@ export const archiveKeys: Readonly<Record<string, string>> = {
 
 /** Reads the pinned keys. A key file that is not the pinned key is an error. */
 export async function readArchiveKeys(): Promise<PublicKey[]> {
-  const { readKey } = await import('openpgp'); // slow to load, and only ever needed by `lock` and `resolve`
+  const { readKey } = await import('openpgp'); // loaded late: it is slow to load, and only `lock` and `resolve` need it
   return await Promise.all(
     Object.entries(archiveKeys).map(async ([name, fingerprint]) => {
       const path = fileURLToPath(new URL(`keys/${name}.asc`, import.meta.url));

@@ -5,10 +5,10 @@ import type { ArchiveName } from './archives.ts';
 import { type LockFile, type LockMember, type LockSet, validate } from './lock.schema.ts';
 import type { Lock, LockedPackage, LockedSet, PinnedPackage } from './lock-types.ts';
 
-/** Raised when a reader of the old format would misunderstand the new one. */
+/** Increase this number if a reader of the old format would misunderstand the new one. */
 export const LOCK_FORMAT = 1;
 
-/** `ARCHIVE/SUITE/COMPONENT`, taken apart. */
+/** Splits `ARCHIVE/SUITE/COMPONENT`. */
 function placed<T extends { index: string }>({
   index,
   ...rest
@@ -44,7 +44,7 @@ export function parseLock(source: string, where: string, hint: string): Lock {
   return { indexes: file.indexes, sets: new Map(sets), sources: file.sources.map(placed) };
 }
 
-/** February 30 is March 2 to some engines, no date to others. */
+/** Some JavaScript engines read February 30 as March 2, others refuse it. */
 function isTime(text: string): boolean {
   const time = Date.parse(text);
   return !Number.isNaN(time) && new Date(time).toISOString() === text.replace('Z', '.000Z');

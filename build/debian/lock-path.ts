@@ -1,13 +1,13 @@
 import { join, relative } from 'node:path';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 
-/** The committed lock, relative to the checkout. */
+/** The path of the committed lock, relative to the checkout. */
 export const LOCK = 'packages/lock.json';
 
-/** The committed lock, absolute. */
+/** The absolute path of the committed lock. */
 export const LOCK_PATH = join(CHECKOUT, LOCK);
 
-/** The committed lock as this terminal would name it. */
+/** The path of the committed lock for messages, relative to the working directory. */
 export function shownLock(): string {
   return relative(process.cwd(), LOCK_PATH);
 }

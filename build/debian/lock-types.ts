@@ -2,17 +2,17 @@ import type { Sha256 } from '../../sdk/lib/files.ts';
 import type { ArchiveName } from './archives.ts';
 import type { SourceRecord } from './sources.ts';
 
-/** A suite's signed index, as it was when the lock was made. */
+/** A suite's signed index at the time when the lock was made. */
 export interface LockedIndex {
   readonly archive: ArchiveName;
   readonly suite: string;
   /** ISO 8601, UTC. */
   readonly date: string;
-  /** Absent: valid until replaced. */
+  /** Absent if the index is valid until a newer one replaces it. */
   readonly validUntil?: string;
-  /** Of the InRelease file. */
+  /** SHA-256 of the InRelease file. */
   readonly inRelease: Sha256;
-  /** Of the Packages file (and the Sources file, when a set wants sources) of each component. */
+  /** SHA-256 of each component's Packages file, and of its Sources file if a set wants sources. */
   readonly packages: Readonly<Record<string, Sha256>>;
   readonly sources?: Readonly<Record<string, Sha256>>;
 }
@@ -24,7 +24,7 @@ export interface PinnedPackage {
   readonly architecture: string;
   /** Bytes of the .deb. */
   readonly size: number;
-  /** KiB, after its maintainer. */
+  /** KiB on disk, as its maintainer estimated. */
   readonly installedSize: number;
   readonly sha256: Sha256;
   readonly archive: ArchiveName;
@@ -34,13 +34,13 @@ export interface PinnedPackage {
   readonly path: string;
 }
 
-/** A package of a set: the pin and why it is in. */
+/** A package of a set: its pin, and the reasons why the set has it. */
 export interface LockedPackage extends PinnedPackage {
-  /** Named in the set's `include`. */
+  /** True if the set's `include` names it. */
   readonly root: boolean;
   /** Package of the set → text of the dependency that it satisfies. */
   readonly needs: Readonly<Record<string, string>>;
-  /** Dropped name → text of the dependency left open. */
+  /** Dropped name → text of the dependency that is not satisfied. */
   readonly dropped: Readonly<Record<string, string>>;
 }
 

@@ -193,7 +193,7 @@ test('check: fresh, stale, missing, surplus, edited', () => {
   const without = packages.filter(({ name }) => name !== 'tool');
   const idle = packages.map((entry) => (entry.name === 'lib' ? { ...entry, needs: {} } : entry));
   const rooted = packages.map((entry) => (entry.name === 'deep' ? { ...entry, root: true } : entry));
-  assert.match(closure(without), /first is locked without what it includes: tool/);
+  assert.match(closure(without), /first is locked without packages that it includes: tool/);
   assert.match(closure(idle), /first is locked with packages that nothing there needs: deep/);
   assert.match(closure(rooted), /first is locked with roots that it does not include: deep/);
   assert.match(check([first, second], text.replace('"size":1000', '"size": 1000')), /edited by hand/);

@@ -7,9 +7,12 @@ import type { PackageSet } from './set.ts';
 
 export type * from './lock-types.ts';
 
-const UPDATE_HINT = './draisine lock --update makes it anew (and git has the old one)';
+const UPDATE_HINT = './draisine lock --update makes a new one (git has the old one)';
 
-/** Digest of a set's definition without the reasons, as far as it decides about the closure. Order does not count. */
+/**
+ * The digest of the parts of a set's definition that decide about its closure, so without reasons. Order does not
+ * count.
+ */
 export function definitionDigest(set: PackageSet): Sha256 {
   const sorted = (list: readonly string[] = []) => [...new Set(list)].sort(byteOrder);
   return sha256(
@@ -23,7 +26,7 @@ export function definitionDigest(set: PackageSet): Sha256 {
   );
 }
 
-/** Reads a lock. Throws badInput, with the line or the JSON path, for anything that is not one. */
+/** Reads a lock. Throws badInput, with the line or the JSON path, for any other file. */
 export async function readLock(path: string): Promise<Lock> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     if (errorCode(cause) !== 'ENOENT') throw cause;
@@ -32,7 +35,7 @@ export async function readLock(path: string): Promise<Lock> {
   return parseLock(text, path, UPDATE_HINT);
 }
 
-/** The packages of one set. Throws badInput when the lock does not have the set. */
+/** The packages of one set. Throws badInput if the lock does not have the set. */
 export function lockedSet(lock: Lock, name: string): readonly LockedPackage[] {
   const set = lock.sets.get(name);
   if (set !== undefined) return set.packages;
@@ -66,9 +69,9 @@ function sourceOf({ name, version, directory, files, ...place }: LockedSource): 
 }
 
 /**
- * The text of a lock: canonical JSON with one line a package, so that a diff reads like a list of changes.
- * A package stands once in `packages`, whatever number of sets has it; a set's line names its version only when
- * there are several in the lock.
+ * The text of a lock: canonical JSON with one line for each package, so that a diff reads like a list of changes. A
+ * package is in `packages` once, even if several sets have it. A set's line names the version only if the lock has
+ * several versions of the package.
  */
 export function formatLock(lock: Lock): string {
   const pins = new Map<string, PinnedPackage>();

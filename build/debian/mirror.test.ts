@@ -32,7 +32,7 @@ test('unreadable APT sources are reported with their reason', async (t) => {
   await mkdir(join(dir, 'sources.list.d', 'debian.sources'));
   await assert.rejects(mirrorBases({ environment: {}, aptDir: dir }), {
     name: 'Failure',
-    message: /cannot read where APT finds its packages: EISDIR/,
+    message: /cannot read APT's list of mirrors: EISDIR/,
     where: join(dir, 'sources.list.d', 'debian.sources'),
     hint: /DRAISINE_MIRROR/,
   });

@@ -5,11 +5,11 @@ import { byteOrder } from '../../sdk/lib/files.ts';
 import type { ArchiveName } from './archives.ts';
 import { parseStanzas } from './control.ts';
 
-/** The addresses of the archives. Any server will do, because every file is checked by signature or hash. */
+/** The addresses of the archives. Any server is good enough, because every file is checked by signature or hash. */
 
-/** Where the addresses of mirrors may come from. */
+/** The sources of mirror addresses. */
 export interface MirrorOptions {
-  /** Base URLs given on the command line; they come before everything else and replace it. */
+  /** Base URLs from the command line. If there are some, no others are used. */
   readonly flags?: readonly string[];
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The configuration of APT, `/etc/apt`. */
@@ -27,14 +27,14 @@ function checkBase(url: string, where: string): string {
     });
   }
   if (isFolder(url) && where === '--mirror')
-    throw badInput('a folder of packages has no indexes, from which a lock is made', {
+    throw badInput('a folder of packages has no indexes, and a lock is made from indexes', {
       where: `${where} ${url}`,
-      hint: 'name a mirror here; what builds fetch comes from DRAISINE_MIRROR=file:FOLDER',
+      hint: 'name a mirror here; builds use DRAISINE_MIRROR=file:FOLDER',
     });
   return url.replace(/\/+$/, '');
 }
 
-/** A folder that `./draisine mirror` made: it has packages, and no indexes. */
+/** Whether a base is a folder made by `./draisine mirror`. Such a folder has packages, but no indexes. */
 function isFolder(base: string): boolean {
   return base.startsWith('file:');
 }
@@ -57,14 +57,17 @@ function fromSources(text: string, where: string): string[] {
     .flatMap((stanza) => (stanza.get('uris') ?? '').split(/\s+/));
 }
 
-/** A file of APT's configuration; undefined if it does not exist. One that may not be read is no error of the cache. */
+/**
+ * Reads a file of APT's configuration; undefined if it does not exist. If it may not be read, the error says so, and
+ * not that the cache has a fault.
+ */
 async function ofApt<T>(path: string, read: (path: string) => Promise<T>): Promise<T | undefined> {
   try {
     return await read(path);
   } catch (cause) {
     if (errorCode(cause) === 'ENOENT') return undefined;
     const what = cause instanceof Error ? cause.message : String(cause);
-    throw badInput(`cannot read where APT finds its packages: ${what}`, {
+    throw badInput(`cannot read APT's list of mirrors: ${what}`, {
       where: path,
       hint: NO_MIRROR_HINT,
       cause,
@@ -86,7 +89,7 @@ async function aptMirrors(aptDir: string): Promise<string[]> {
   return urls.filter((url) => /^https?:\/\//.test(url)).map((url) => url.replace(/\/+$/, ''));
 }
 
-/** Base URLs of indexes: as `packageBases`, without the folders. */
+/** Base URLs of indexes: those of `packageBases` without folders, because folders have no indexes. */
 export async function mirrorBases(options: MirrorOptions = {}): Promise<string[]> {
   const bases = (await packageBases(options)).filter((base) => !isFolder(base));
   if (bases.length > 0) return bases;
@@ -96,7 +99,7 @@ export async function mirrorBases(options: MirrorOptions = {}): Promise<string[]
   });
 }
 
-/** Base URLs to try, in order: the flags, else `DRAISINE_MIRROR`, else what APT on this host is configured with. */
+/** Base URLs to try, in order: the flags, else `DRAISINE_MIRROR`, else the mirrors of APT on this host. */
 export async function packageBases(options: MirrorOptions = {}): Promise<string[]> {
   const { flags = [], environment = process.env, aptDir = '/etc/apt' } = options;
   if (flags.length > 0) return flags.map((url) => checkBase(url, '--mirror'));
@@ -113,8 +116,8 @@ export async function packageBases(options: MirrorOptions = {}): Promise<string[
 }
 
 /**
- * The URLs at which an archive may be, likeliest first. By custom `debian-security` lies beside `debian`;
- * a base of any other name is taken as it is.
+ * The URLs at which an archive may be, the likeliest first. Mirrors usually have `debian-security` beside `debian`. A
+ * base with any other name is used unchanged.
  */
 export function archiveUrls(bases: readonly string[], archive: ArchiveName): string[] {
   const urls = bases.flatMap((base) => {

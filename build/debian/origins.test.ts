@@ -77,7 +77,7 @@ test('nowhere: the error names the places that would have it', async (t) => {
   assert.ok(error instanceof Failure);
   assert.match(error.message, /no mirror has pkg_1\.0-1_amd64\.deb any more/);
   const hint = error.hint ?? '';
-  assert.ok(hint.includes(`DRAISINE_ARCHIVE, which has it as of ${await lockedTime()}`), hint);
+  assert.ok(hint.includes(`DRAISINE_ARCHIVE: it has the state of ${await lockedTime()}`), hint);
   assert.match(hint, /DRAISINE_MIRROR=file:FOLDER; or .*DRAISINE_REMOTE; or \.\/draisine lock --update/);
   assert.throws(() => snapshotUrls('ftp://x', file, []), { exitCode: 2 });
   await assert.rejects(originsOf(file, { environment: { DRAISINE_REMOTE: 'nonsense' } }), { exitCode: 2 });
@@ -117,7 +117,7 @@ test('mirror: every package and source once, linked from the store; resumed, rep
   mirror.files.set('/debian/pool/main/s/s/s_1.dsc', dsc);
   await assert.rejects(keepPinned(lock, folder, openStore(cache)), {
     exitCode: 1,
-    message: /^1 of 2 files are nowhere: debian-security\/pool\/updates\/.*pkg_1\.0-1_amd64\.deb/,
+    message: /^1 of 2 files cannot be fetched: debian-security\/pool\/updates\/.*pkg_1\.0-1_amd64\.deb/,
     hint: /DRAISINE_ARCHIVE/,
   });
   const source = join(folder, 'debian/pool/main/s/s/s_1.dsc');

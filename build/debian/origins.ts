@@ -18,10 +18,10 @@ export interface PoolFile {
 
 /** The sources of files of the pool. */
 export interface OriginOptions {
-  /** Base URLs in order; default: what mirror.ts finds. */
+  /** Base URLs in order; default: the mirrors that mirror.ts finds. */
   readonly mirrors?: readonly string[];
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** The lock whose indexes' dates a snapshot service is asked for. */
+  /** The lock. A snapshot service is asked for the dates of its indexes. */
   readonly lock?: string;
 }
 
@@ -34,9 +34,11 @@ export interface Origins {
 
 const locks = new Map<string, Promise<Lock>>();
 
-/** Times at which a snapshot service has the archive as in the lock: `20261121T091544Z`, newest first. */
+/**
+ * The times of the lock's indexes of an archive, newest first, as a snapshot service writes them: `20261121T091544Z`.
+ */
 async function snapshotTimes(archive: ArchiveName, path: string): Promise<string[]> {
-  // Many files are fetched by one process, and one lock is parsed once.
+  // One process fetches many files. So the lock is parsed once.
   const lock = locks.get(path) ?? readLock(path);
   locks.set(path, lock);
   const { indexes } = await lock;
@@ -47,7 +49,7 @@ async function snapshotTimes(archive: ArchiveName, path: string): Promise<string
     .map((date) => date.replace(/[-:]/g, '').replace(/\.\d+Z$/, 'Z'));
 }
 
-/** URLs on the snapshot service `DRAISINE_ARCHIVE`, laid out as Debian’s snapshot archive: ARCHIVE/TIME/pool/… */
+/** URLs on the snapshot service `DRAISINE_ARCHIVE`, in the layout of Debian's snapshot archive: ARCHIVE/TIME/pool/…… */
 export function snapshotUrls(base: string, { archive, path }: PoolFile, times: readonly string[]): string[] {
   if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol))
     throw badInput(`DRAISINE_ARCHIVE must be an http or https URL, not "${base}"`, {
@@ -71,16 +73,16 @@ export async function originsOf(file: PoolFile, options: OriginOptions = {}): Pr
       ...(remote === undefined ? [] : [remote]),
     ],
     unasked: [
-      ...(service ? [] : [`name a snapshot service in DRAISINE_ARCHIVE, which has it as of ${times[0]}`]),
+      ...(service ? [] : [`name a snapshot service in DRAISINE_ARCHIVE: it has the state of ${times[0]}`]),
       ...(bases.some((base) => base.startsWith('file:'))
         ? []
-        : ['name a folder that ./draisine mirror made then: DRAISINE_MIRROR=file:FOLDER']),
-      ...(remote === undefined ? ['name the store of those who built it in DRAISINE_REMOTE'] : []),
+        : ['name a folder that ./draisine mirror made at that time: DRAISINE_MIRROR=file:FOLDER']),
+      ...(remote === undefined ? ['name a remote store of people who have built it in DRAISINE_REMOTE'] : []),
     ],
   };
 }
 
-/** The mirrors for a file; without any, an error that names the file, unless it may be found elsewhere. */
+/** The mirrors. If there are none, and no other place has the file (`elsewhere`), the error names the file. */
 async function mirrorsFor(label: string, elsewhere: boolean): Promise<string[]> {
   try {
     return await packageBases();
@@ -88,7 +90,7 @@ async function mirrorsFor(label: string, elsewhere: boolean): Promise<string[]> 
     if (!(error instanceof Failure)) throw error;
     if (elsewhere && error.exitCode !== 2) return [];
     const { where, hint, exitCode } = error;
-    throw new Failure(`${label} is not in the store and would have to be fetched, but ${error.message}`, {
+    throw new Failure(`${label} is not in the store and must be fetched, but ${error.message}`, {
       ...(where ? { where } : {}),
       ...(hint ? { hint } : {}),
       exitCode,

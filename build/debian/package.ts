@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { Entry } from '../tree/entry.ts';
 
-/** The members of a control archive that dpkg would execute or act upon (deb-control(5), deb-triggers(5)). */
+/** The members of a control archive that dpkg executes or acts upon (deb-control(5), deb-triggers(5)). */
 export const scriptKinds = ['preinst', 'postinst', 'prerm', 'postrm', 'config', 'triggers'] as const;
 export type ScriptKind = (typeof scriptKinds)[number];
 
-/** An unpacked binary package: what the recipe `unpack` leaves as canonical JSON. */
+/** An unpacked binary package: the output of the recipe `unpack`, as canonical JSON. */
 export interface Package {
   readonly name: string;
   readonly version: string;
@@ -13,9 +13,9 @@ export interface Package {
   /** The control archive's `control` file, field names in lower case. */
   readonly fields: Readonly<Record<string, string>>;
   readonly scripts: Readonly<Partial<Record<ScriptKind, string>>>;
-  /** Paths in the form of `Entry.path`; those marked `remove-on-upgrade` are left out (deb-conffiles(5)). */
+  /** Paths in the form of `Entry.path`, without those marked `remove-on-upgrade` (deb-conffiles(5)). */
   readonly conffiles: readonly string[];
-  /** In the order of data.tar; paths as shipped, so `/usr` is not merged yet. */
+  /** In the order of data.tar. Paths are those of the package, so /usr is not merged yet. */
   readonly entries: readonly Entry[];
 }
 

@@ -1,6 +1,6 @@
 import { Failure } from '../../sdk/lib/errors.ts';
 
-/** One binary package of an index. Dependency fields are raw text (control.ts parses them when needed). */
+/** A binary package of an index. Dependency fields are raw text, which control.ts parses if it is needed. */
 export interface PackageRecord {
   readonly name: string;
   readonly version: string;
@@ -19,7 +19,9 @@ export interface PackageRecord {
   readonly protected: boolean;
   /** `Multi-Arch: allowed`: satisfies `name:any`. */
   readonly anyAllowed: boolean;
-  /** Position of the index's first mention of the name, in a stanza or a relation: decides between equal providers. */
+  /**
+   * Position of the index's first mention of the name, in a stanza or a relation. It decides between equal providers.
+   */
   readonly rank: number;
   readonly preDepends: string;
   readonly depends: string;
@@ -45,7 +47,7 @@ const PRIORITIES: Readonly<Record<string, number>> = {
   extra: 5,
 };
 
-/** Fields whose package names enter the ranking, in APT's order of reading them. */
+/** The fields whose package names count for `rank`, in the order in which APT reads them. */
 const MENTIONS = [
   'Pre-Depends',
   'Depends',
@@ -69,7 +71,7 @@ function* mentioned(field: string): Generator<string> {
   }
 }
 
-/** The wanted fields of one stanza, continuation lines joined by a blank. */
+/** The wanted fields of a stanza. A blank joins continuation lines. */
 function stanzaFields(stanza: string): Map<string, string> {
   const fields = new Map<string, string>();
   let last: string | undefined;
@@ -121,7 +123,7 @@ export function readPackages(text: string, where: string): PackageIndex {
   };
 }
 
-/** The stanzas of an index, which has tens of thousands. */
+/** Splits an index into its stanzas. An index has tens of thousands. */
 export function stanzasOf(text: string): string[] {
   return text.split('\n\n').filter((stanza) => stanza.trim() !== '');
 }

@@ -7,7 +7,7 @@ import { parseStanzas, type Stanza } from './control.ts';
 export interface Release {
   readonly suite: string;
   readonly date: number;
-  /** Undefined: valid until replaced (Debian's stable suite has none). */
+  /** Undefined if it is valid until a newer one replaces it, as in Debian's stable suite. */
   readonly validUntil: number | undefined;
   readonly sha256: Sha256;
   readonly byHash: boolean;
@@ -15,22 +15,22 @@ export interface Release {
   readonly files: ReadonlyMap<string, { readonly sha256: Sha256; readonly size: number }>;
 }
 
-/** What a release file must fulfil. */
+/** The conditions that a release file must meet. */
 export interface ReleaseChecks {
-  /** What was asked for; an InRelease of another suite is refused. */
+  /** The wanted suite. An InRelease of another suite is refused. */
   readonly suite: string;
   /** URL or path, for errors. */
   readonly where: string;
   readonly keys: readonly PublicKey[];
   /** The time of the check, seconds since the epoch. */
   readonly now: number;
-  /** `date` of the index in the existing lock: an older InRelease is refused. */
+  /** The date of the index in the existing lock. An older InRelease is refused. */
   readonly notBefore?: number | undefined;
 }
 
 const DAY = 86_400;
 
-/** Checks the OpenPGP signature (RFC 9580, 7) and returns the signed text, never what stands around it. */
+/** Checks the OpenPGP signature (RFC 9580, section 7) and returns the signed text, without any text around it. */
 async function signedText(raw: string, { where, keys, now }: ReleaseChecks): Promise<string> {
   const { readCleartextMessage, verify } = await import('openpgp');
   const message = await readCleartextMessage({ cleartextMessage: raw }).catch((cause: unknown) => {
@@ -82,22 +82,19 @@ function iso(time: number): string {
 }
 
 /**
- * Verifies an InRelease file: a valid signature by a pinned key, the suite that was asked for, a date that is neither
- * in the future nor older than what the lock has seen, and `Valid-Until` not passed.
- * Source: Debian wiki RepositoryFormat; APT's apt-secure(8). Throws a Failure for each.
+ * Verifies an InRelease file (Debian wiki, DebianRepository/Format; apt-secure(8)). It must have a valid signature by a
+ * pinned key, be of the wanted suite, be dated neither in the future nor before the index in the lock, and not be past
+ * its `Valid-Until`. Any fault is a Failure.
  */
 export async function verifyRelease(raw: string, checks: ReleaseChecks): Promise<Release> {
   const { suite, where, now, notBefore } = checks;
   const stanza = parseStanzas(await signedText(raw, checks), where)[0] ?? new Map<string, string>();
 
   if (stanza.get('codename') !== suite) {
-    throw new Failure(
-      `InRelease is of suite ${stanza.get('codename') ?? '(unnamed)'}, asked for was ${suite}`,
-      {
-        where,
-        hint: 'correct the mirror',
-      },
-    );
+    throw new Failure(`InRelease is of suite ${stanza.get('codename') ?? '(unnamed)'}, not of ${suite}`, {
+      where,
+      hint: 'correct the mirror',
+    });
   }
   const date = seconds(stanza, 'date', where);
   const validUntil = seconds(stanza, 'valid-until', where);
@@ -121,7 +118,7 @@ export async function verifyRelease(raw: string, checks: ReleaseChecks): Promise
   if (notBefore !== undefined && date < notBefore) {
     throw new Failure(`InRelease of ${iso(date)} is older than the one in the lock, of ${iso(notBefore)}`, {
       where,
-      hint: 'the mirror is behind or replays old indexes, use another (--mirror URL)',
+      hint: 'the mirror is out of date, or sends old indexes on purpose: use another one (--mirror URL)',
     });
   }
 

@@ -11,16 +11,16 @@ import {
   type Universe,
 } from './universe.ts';
 
-/** The order in which roots are visited: by name, or as given (as apt-get(8) does with its command line). */
+/** The order in which roots are visited: by name, or as given (apt-get(8) keeps the order of its command line). */
 export type RootOrder = 'name' | 'given';
 
-/** A set, ready for the search: the candidates of a name, and those that satisfy a group. */
+/** A package set, prepared for the search. */
 export interface Request {
   readonly roots: ReadonlySet<Candidate>;
   readonly candidatesOf: (name: string) => readonly Candidate[];
-  /** Candidates that a Conflicts or Breaks means. */
+  /** The candidates that a Conflicts or Breaks relation excludes. */
   readonly excluded: (relation: Relation) => readonly Candidate[];
-  /** Candidates that satisfy a group, in order of preference; undefined if drops leave no alternative of it. */
+  /** The candidates that satisfy a group, in order of preference; undefined if the set drops all alternatives. */
   readonly options: (group: Alternatives) => readonly Candidate[] | undefined;
   /** Names that the set drops or replaces. */
   readonly dropped: ReadonlySet<string>;
@@ -53,7 +53,7 @@ export function prepare(universe: Universe, set: PackageSet, rootOrder: RootOrde
   const byName = (relation: Relation) =>
     candidatesOf(relation.name).filter((candidate) => matchesByName(candidate, relation));
   const satisfying = (relation: Relation): readonly Candidate[] => {
-    if (dropped.has(relation.name)) return []; // a dropped virtual name has no providers either
+    if (dropped.has(relation.name)) return []; // The providers of a dropped virtual name are dropped too.
     const providers = universe.providerNames(relation.name).flatMap((name) => {
       const other = replacements.get(name);
       return other === undefined ? provide(name, relation) : candidatesOf(other);
@@ -99,7 +99,7 @@ export function prepare(universe: Universe, set: PackageSet, rootOrder: RootOrde
   }
   for (const root of roots) {
     const chosen = fixed.get(root.record.name);
-    if (chosen !== undefined && chosen !== root) roots.delete(root); // `name` and `name/suite`: the suite decides
+    if (chosen !== undefined && chosen !== root) roots.delete(root); // If both `name` and `name/suite` are roots, the one with the suite counts.
   }
   admitOnRequest(universe, fixed.values(), options, onRequest);
   return { roots, candidatesOf, excluded, options, dropped, replacements };
@@ -110,8 +110,8 @@ function anyVersion(name: string): Relation {
 }
 
 /**
- * Makes packages of suites on request eligible where a root from such a suite needs them: dependencies that nothing
- * else satisfies, and theirs in turn.
+ * Admits packages of suites on request if a root from such a suite needs them and no other suite satisfies the
+ * dependency; the same for their own dependencies.
  */
 function admitOnRequest(
   universe: Universe,
@@ -141,7 +141,7 @@ function admitOnRequest(
   }
 }
 
-/** The candidate of `name` or `name/suite`. A purely virtual name stands for its only provider, as with apt-get(8). */
+/** The candidate for `name` or `name/suite`. A virtual name stands for its only provider, as with apt-get(8). */
 function findRoot(universe: Universe, set: PackageSet, entry: string): Candidate {
   const where = `package set ${set.name}`;
   const [, name, suite] = /^([a-z0-9][a-z0-9+.-]*)(?:\/([a-z0-9-]+))?$/.exec(entry) ?? [];
@@ -157,7 +157,7 @@ function findRoot(universe: Universe, set: PackageSet, entry: string): Candidate
   if (elsewhere.length > 0) {
     const [first] = universe.seen(name);
     throw badInput(
-      `package ${name} is not ${suite === undefined ? 'in a suite that is eligible unasked' : `in ${suite}`}`,
+      `package ${name} is not ${suite === undefined ? 'in a suite that is used without being named' : `in ${suite}`}`,
       {
         where: `${where}; seen: ${elsewhere.join(', ')}`,
         hint: `ask for ${name}/${first!.index.suite}`,
@@ -172,7 +172,7 @@ function findRoot(universe: Universe, set: PackageSet, entry: string): Candidate
   if (providers.length === 1) return providers[0]!;
   if (providers.length > 1) {
     const names = providers.map(({ record }) => record.name).sort(byteOrder);
-    throw badInput(`${name} is a virtual package that several provide`, {
+    throw badInput(`${name} is a virtual package with several providers`, {
       where,
       hint: `name one of ${names.join(', ')}`,
     });

@@ -9,31 +9,31 @@ import type { Candidate, Universe } from './universe.ts';
 
 /** A package of a resolved set. */
 export interface Resolved extends Candidate {
-  /** Named in `include`. */
+  /** True if `include` names it. */
   readonly root: boolean;
-  /** Which package of the set satisfies which dependency: name → the text of the dependency. */
+  /** The packages of the set that satisfy its dependencies: name → text of the dependency. */
   readonly needs: ReadonlyMap<string, string>;
-  /** Dependencies left open by the set's drops: dropped name → the text of the dependency. */
+  /** Dependencies that the set's drops leave unsatisfied: dropped name → text of the dependency. */
   readonly dropped: ReadonlyMap<string, string>;
 }
 
-/** The closure of a set, and what of the set is out of date. */
+/** The closure of a set, and the stale entries of its definition. */
 export interface Resolution {
   /** Sorted by name. */
   readonly packages: readonly Resolved[];
-  /** Drops and replacements that met no dependency: stale. */
+  /** Drops and replacements that no dependency met. They are out of date. */
   readonly stale: readonly string[];
 }
 
 /**
- * The closure of a set under Pre-Depends and Depends (never Recommends), without Conflicts or Breaks.
+ * The closure of a set under Pre-Depends and Depends, without packages that conflict. Recommends do not count.
  *
- * Preferences are those of apt-get(8)'s own solver, so that the result is what `apt-get install
- * --no-install-recommends` would choose: dependencies depth first in the order of the control file; a group that a
- * package reached before satisfies adds nothing; else the first alternative that can be installed, a real package
+ * The preferences are those of apt-get(8), so that the result is the choice of `apt-get install
+ * --no-install-recommends`. Dependencies are visited depth first, in the order of the control file. A group that is
+ * already satisfied adds no package. Otherwise the first alternative that can be installed is taken, and a real package
  * before its providers. The result does not depend on the order of `include`, unless `rootOrder` is `given`.
  *
- * Throws badInput for an unknown root, a Failure with the chain of constraints when nothing satisfies them all.
+ * Throws badInput for an unknown root, and a Failure with the chain of constraints if they contradict each other.
  */
 export function resolve(universe: Universe, set: PackageSet, rootOrder: RootOrder = 'name'): Resolution {
   const request = prepare(universe, set, rootOrder);
@@ -42,7 +42,7 @@ export function resolve(universe: Universe, set: PackageSet, rootOrder: RootOrde
   return describe(universe, request, packages, set.closure !== 'roots');
 }
 
-/** Depth-first choice with the solver's propagation behind it. Returns what the walk reached. */
+/** Chooses packages depth first; the solver propagates each choice. Returns the packages that the walk reached. */
 function search(universe: Universe, set: PackageSet, request: Request): Set<Candidate> {
   const variables = new Map<Candidate, number>();
   const candidates: Candidate[] = [];
@@ -79,7 +79,7 @@ function search(universe: Universe, set: PackageSet, request: Request): Set<Cand
     }
   }
 
-  // A root without a suite may come from a suite on request when another root needs it from there.
+  // A root without a suite may come from a suite on request if another root needs it from there.
   const rootChoices = [...request.roots].map((root) => {
     const others = request.candidatesOf(root.record.name);
     return others.includes(root) ? others : [root];
@@ -120,7 +120,9 @@ function search(universe: Universe, set: PackageSet, request: Request): Set<Cand
   });
 }
 
-/** Says for each package which of the others satisfies its dependencies, and which drops and replacements were met. */
+/**
+ * Finds for each package the packages that satisfy its dependencies, and for the set its stale drops and replacements.
+ */
 function describe(
   universe: Universe,
   request: Request,

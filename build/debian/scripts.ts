@@ -7,7 +7,7 @@ import { type ScriptVerdict, type ScriptVerdicts, validate } from './scripts.sch
 
 export type { ScriptVerdict } from './scripts.schema.ts';
 
-/** A script met without a verdict. */
+/** A maintainer script without a verdict. */
 export interface UnknownScript {
   readonly sha256: Sha256;
   readonly package: string;
@@ -19,12 +19,13 @@ export interface UnknownScript {
 /** The part of a package that `checkScripts` reads. */
 export type Scripted = Pick<Package, 'name' | 'version' | 'scripts'>;
 
-/** An image never removes a package, so what runs on removal needs a verdict only if the policy has one. */
+/** An image never removes a package. So a script that runs on removal needs no verdict, but may have one. */
 const ON_REMOVAL: ReadonlySet<ScriptKind> = new Set(['prerm', 'postrm']);
 
 /**
- * Every script that needs a verdict and has none, by package and kind. Scripts of removal need none; nor does a
- * `triggers` file that only activates triggers of others (deb-triggers(5)): whoever is interested is classified.
+ * All scripts that need a verdict and have none, sorted by package and kind. Scripts of removal need none. A `triggers`
+ * file that only activates triggers of other packages (deb-triggers(5)) needs none either, because the interested
+ * package has a verdict.
  */
 export function unknownScripts(
   packages: readonly Scripted[],
@@ -44,14 +45,13 @@ export function unknownScripts(
   return unknown;
 }
 
-/** Characters of a script that an error shows, and scripts that it names. */
+/** The number of characters of a script that an error shows, and the number of scripts that it names. */
 const SHOWN = 8000;
 const NAMED = 40;
 
 /**
- * Throws unless each script of the packages has a verdict. The error names all that have none and shows the first
- * one whole. Returns the verdicts that apply, so that emulations can be checked against what exists.
- * `where` is the policy's file.
+ * Throws unless each script of the packages has a verdict. The error names all scripts without a verdict, and shows the
+ * first one. Returns the verdicts that apply. `where` is the policy's file.
  */
 export function checkScripts(
   packages: readonly Scripted[],
@@ -75,7 +75,7 @@ export function checkScripts(
       `${what} no verdict\n${lines.join('\n')}\n--- ${first.package} ${first.script} ---\n${text.trimEnd()}\n---`,
       {
         where,
-        hint: 'read each script; add {sha256, package, script, verdict, by, note} for what it does, and the data that stands in for it',
+        hint: 'read each script; add {sha256, package, script, verdict, by, note}, and the data that replaces its effect',
       },
     );
   }
@@ -89,7 +89,7 @@ export function checkScripts(
   return policy.filter((item) => met.has(verdictKey(item)));
 }
 
-/** The package counts too: the same boilerplate may matter for one package and not for another. */
+/** The package is part of the key, because the same script may matter for one package and not for another. */
 function verdictKey(item: Pick<ScriptVerdict, 'sha256' | 'package' | 'script'>): string {
   return `${item.package} ${item.script} ${item.sha256}`;
 }
@@ -100,7 +100,7 @@ export function readPolicy(text: string, where: string): readonly ScriptVerdict[
   return parsePolicy(parseJson(text, 'the list of verdicts', where, hint), where);
 }
 
-/** Checks a parsed policy file. An error names the place in the file. */
+/** Checks a parsed policy file. The error names the place in the file. */
 export function parsePolicy(value: unknown, where: string): readonly ScriptVerdict[] {
   const wrong = (place: string, what: string) => badInput(what, { where: `${where}: ${place}` });
   const verdicts = checked<ScriptVerdicts>(validate, value, wrong);

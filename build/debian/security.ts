@@ -6,11 +6,13 @@ import type { PackageIndex, PackageRecord } from './packages-index.ts';
 import type { IndexLike, Pins } from './universe.ts';
 import { compareVersions } from './version.ts';
 
-/** `lock --update --security-only`: packages move to the version of the security archive, and no others move. */
+/**
+ * `lock --update --security-only`: only packages with a later version in the security archive change, to that version.
+ */
 
 const SECURITY: ArchiveName = 'debian-security';
 
-/** The locked packages of which the security archive has a later version than some set: name → that version. */
+/** The locked packages with a later version in the security archive: name → that version. */
 export function securityFixes(old: Lock | undefined, indexes: readonly Index[]): Pins {
   if (old === undefined)
     throw badInput('security fixes can only be taken into an existing lock', {
@@ -32,7 +34,10 @@ function newestIn(indexes: readonly Index[], name: string): string | undefined {
     .at(-1);
 }
 
-/** The pins of a set, with its fixes. A set that has a later version already (from backports) keeps that. */
+/**
+ * The pins of a set with its security fixes. If the set already has a later version (from backports), it keeps that
+ * one.
+ */
 export function withFixes(pins: Pins, fixes: Pins, set: LockedSet | undefined): Pins {
   const all = new Map(pins);
   for (const [name, fixed] of fixes) {
@@ -43,9 +48,9 @@ export function withFixes(pins: Pins, fixes: Pins, set: LockedSet | undefined): 
 }
 
 /**
- * The indexes, and beside them the locked packages that they no longer have: a point release takes the version before
- * it out of the index. The lock says what such a package depends on; the rest is taken from the version that the index
- * has now. What it conflicts with is not known, and it did not conflict with the packages that were locked with it.
+ * The indexes with the locked packages that they no longer have, because a point release removes older versions from
+ * the index. The dependencies of such a package come from the lock, its other fields from the version in the index. Its
+ * conflicts are unknown, but it did not conflict with the packages that were locked with it.
  */
 export function withVanished(indexes: readonly Index[], old: Lock | undefined): IndexLike[] {
   const locked = [...(old?.sets.values() ?? [])].flatMap(({ packages }) => packages);
@@ -78,8 +83,8 @@ function recordOf(locked: LockedPackage, index: PackageIndex): PackageRecord {
 }
 
 /**
- * The indexes that the new lock names: the old one of a suite from which nothing new came. So a snapshot service is
- * still asked for the day on which it had the held packages.
+ * The indexes that the new lock names. A suite without a new package keeps its old index. So a snapshot service is
+ * still asked for a day on which it had the held packages.
  */
 export function keptIndexes(
   fresh: readonly LockedIndex[],

@@ -1,9 +1,9 @@
 /**
- * A small SAT solver with conflict-driven clause learning that is steered from outside. The caller walks its
- * problem in the order it prefers and takes decisions on the way; the solver propagates, and on a conflict learns a
- * clause and lets the walk start again. So the first answer is the one the caller's preferences lead to, and an
- * answer is found whenever there is one. Clauses come lazily: when a variable becomes true, `expand` gives those
- * that its truth implies. (Marques-Silva & Sakallah, GRASP, 1999; first unique implication point.)
+ * A small SAT solver with conflict-driven clause learning (Marques-Silva & Sakallah, GRASP, 1999; first unique
+ * implication point). The caller decides the order: it walks through its problem and makes decisions. The solver
+ * propagates each decision. On a conflict it learns a clause, and the walk starts again. So the answer follows the
+ * caller's preferences, and is found if there is one. Clauses are made late: when a variable becomes true, `expand`
+ * returns the clauses that follow from it.
  */
 
 /** A positive number is a variable, a negative one its negation. Variables count from 1. */
@@ -18,14 +18,14 @@ export interface Clause<R> {
   readonly parents: readonly Clause<R>[];
 }
 
-/** The solver's side that the walk uses. */
+/** The functions of the solver that the walk uses. */
 export interface Steering {
   value(variable: number): boolean | undefined;
-  /** Makes an undecided literal true. False: this led to a conflict, the walk must return at once. */
+  /** Makes an undecided literal true. Returns false after a conflict: then the walk must return at once. */
   decide(literal: Literal): boolean;
 }
 
-/** Whether there is an answer; if not, the reasons that together leave none. */
+/** The result. `core`: reasons that contradict each other. */
 export type Answer<R> =
   | { readonly satisfiable: true }
   | { readonly satisfiable: false; readonly core: readonly R[] };
@@ -42,9 +42,9 @@ interface Given<R> {
 }
 
 /**
- * Solves `given` plus the clauses `expand` gives for each variable that becomes true. `walk` must return true when it
- * is content and false after a `decide` that failed; it runs anew after each conflict. When there is no answer, `core`
- * holds the reasons of clauses that together are contradictory, in the order of their discovery.
+ * Solves the clauses `given`, and those that `expand` returns for each variable that becomes true. `walk` must return
+ * true at its end, and false after a `decide` that failed. It runs again after each conflict. If there is no answer,
+ * `core` has the reasons of clauses that contradict each other, in the order of their discovery.
  */
 export function solve<R>(
   given: readonly Given<R>[],
@@ -84,7 +84,7 @@ class Solver<R> {
   readonly #occurrences = new Map<Literal, Clause<R>[]>();
   readonly #expanded = new Set<number>();
   #level = 0;
-  /** How much of the trail has been propagated. */
+  /** The length of the part of the trail that has been propagated. */
   #head = 0;
 
   constructor(expand: (variable: number) => Iterable<Given<R>>) {
@@ -95,7 +95,7 @@ class Solver<R> {
     return this.#assigned.get(variable)?.value;
   }
 
-  /** Makes an undecided literal true, and all that follows from it. Returns the clause that became false, if any. */
+  /** Makes an undecided literal true, with all consequences. Returns the clause that became false, if any. */
   decide(literal: Literal): Clause<R> | undefined {
     this.#level++;
     this.#assign(literal, undefined);
@@ -127,7 +127,7 @@ class Solver<R> {
       }
       if (!value || this.#expanded.has(variable)) continue;
       this.#expanded.add(variable);
-      // All clauses enter even after a conflict: a variable is expanded only once.
+      // All clauses are added even after a conflict, because a variable is expanded only once.
       let conflict: Clause<R> | undefined;
       for (const clause of this.#expand(variable)) {
         const found = this.addGiven(clause);
@@ -138,7 +138,7 @@ class Solver<R> {
     return undefined;
   }
 
-  /** The clause learned from a conflict: resolved back to the first unique implication point of this level. */
+  /** Learns a clause from a conflict: resolves back to the first unique implication point of this level. */
   learn(conflict: Clause<R>): Clause<R> {
     const parents: Clause<R>[] = [conflict];
     const pending = new Set(conflict.literals);
@@ -149,7 +149,7 @@ class Solver<R> {
       const { value, cause } = this.#assignmentOf(variable);
       const literal = value ? -variable : variable;
       if (!pending.has(literal)) continue;
-      if (cause === undefined) continue; // the decision itself: the oldest of its level
+      if (cause === undefined) continue; // the decision itself, which is the oldest assignment of its level
       pending.delete(literal);
       parents.push(cause);
       for (const other of cause.literals) if (other !== -literal) pending.add(other);
@@ -157,12 +157,12 @@ class Solver<R> {
     return { literals: [...pending], reason: undefined, parents };
   }
 
-  /** Takes back every decision and what followed from it. */
+  /** Undoes all decisions and their consequences. */
   restart(): void {
     while (this.#trail.length > 0 && this.#assignmentOf(this.#trail.at(-1)!).level > 0)
       this.#assigned.delete(this.#trail.pop()!);
     this.#level = 0;
-    this.#head = 0; // level-0 literals again: clauses came while they were already true
+    this.#head = 0; // Literals of level 0 are propagated again: new clauses may contain them.
   }
 
   /** The given clauses from which a conflict at level 0 follows. */
@@ -192,7 +192,7 @@ class Solver<R> {
     this.#trail.push(Math.abs(literal));
   }
 
-  /** Looks at one clause: assigns its last open literal; returns it when all its literals are false. */
+  /** Checks one clause. Assigns its last undecided literal; returns the clause if all its literals are false. */
   #examine(clause: Clause<R>): Clause<R> | undefined {
     let open: Literal | undefined;
     for (const literal of clause.literals) {

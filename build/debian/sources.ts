@@ -6,7 +6,7 @@ import { stanzasOf } from './packages-index.ts';
 export interface SourceRecord {
   readonly name: string;
   readonly version: string;
-  /** Of the archive: `pool/main/z/zfs-linux`. */
+  /** Folder in the archive: `pool/main/z/zfs-linux`. */
   readonly directory: string;
   /** Sorted by name. */
   readonly files: readonly { readonly name: string; readonly size: number; readonly sha256: string }[];
@@ -18,7 +18,7 @@ export interface SourceIndex {
   readonly names: () => Iterable<string>;
 }
 
-/** A field of a stanza with its continuation lines; undefined when it has none. */
+/** A field of a stanza with its continuation lines; undefined if the stanza has no such field. */
 function field(stanza: string, name: string): string | undefined {
   return new RegExp(`^${name}:(.*(?:\\n[ \\t].*)*)`, 'm').exec(stanza)?.[1]?.trim();
 }

@@ -7,9 +7,9 @@ import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { readExactly } from '../../sdk/lib/read.ts';
 
-/** A member of a tar archive: its content is `[offset, offset + size)` of the archive. */
+/** A member of a tar archive. Its content is bytes `[offset, offset + size)` of the archive. */
 export interface TarMember {
-  /** As written in the archive: `./usr/bin/`. */
+  /** The name in the archive, unchanged: `./usr/bin/`. */
   readonly name: string;
   readonly type: Header['type'] | 'unknown';
   readonly mode: number;
@@ -18,13 +18,13 @@ export interface TarMember {
   readonly linkname: string;
   readonly offset: number;
   readonly size: number;
-  /** Of the content. */
+  /** SHA-256 of the content. */
   readonly sha256: Sha256;
   /** Extended attributes, value in base64. */
   readonly xattrs?: Readonly<Record<string, string>>;
 }
 
-/** What tar-stream leaves null, against its types. */
+/** Fields that tar-stream may set to null, contrary to its types. */
 interface NullableParts {
   readonly type: Header['type'] | null;
   readonly linkname: string | null;
@@ -32,12 +32,12 @@ interface NullableParts {
 
 const BLOCK = 512;
 const XATTR = 'SCHILY.xattr.';
-/** PAX records that change nothing for us: times are the build's, names of users are their numbers. */
+/** PAX records without an effect here: entries have no times, and owners are numbers. */
 const IGNORED = /^(?:[acm]time|uname|gname|comment|path|linkpath|size)$/;
 
 /**
- * Reads an uncompressed tar archive (ustar, GNU long names, PAX: POSIX.1-2024 pax, "ustar Interchange Format").
- * Everything a truncated or damaged archive shows is a Failure; what the members mean is for the caller to judge.
+ * Reads an uncompressed tar archive (ustar, GNU long names, PAX: POSIX.1-2024 pax, "ustar Interchange Format"). A
+ * truncated or damaged archive is a Failure. The caller checks the meaning of the members.
  */
 export async function readTar(path: string, where: string): Promise<TarMember[]> {
   const members: TarMember[] = [];
@@ -53,11 +53,11 @@ export async function readTar(path: string, where: string): Promise<TarMember[]>
         const offset = entry.offset + BLOCK; // entry.offset is where the member's own header begins
         const { size } = header;
         if (offset + size > length) {
-          throw new Failure(`truncated tar: ${header.name} claims ${size} bytes`, { where });
+          throw new Failure(`truncated tar: ${header.name} has ${size} bytes by its header`, { where });
         }
         // tar-stream never ends the stream of a folder that has content.
         if (header.type === 'directory' && size > 0) {
-          throw new Failure(`${header.name} is a folder and claims ${size} bytes`, { where });
+          throw new Failure(`${header.name} is a folder, but has ${size} bytes by its header`, { where });
         }
         const hash = createHash('sha256');
         let read = 0;
@@ -104,8 +104,8 @@ interface Extended {
 }
 
 /**
- * The extended headers in `[from, to)`, the blocks between the previous member and this one's own header.
- * Read again here because tar-stream decodes PAX values as UTF-8, and `security.capability` is binary.
+ * Reads the extended headers in `[from, to)`: the blocks between the previous member and the header of this one.
+ * tar-stream decodes PAX values as UTF-8, but `security.capability` is binary.
  */
 async function readExtended(file: FileHandle, from: number, to: number, where: string): Promise<Extended> {
   const result: Extended = {};

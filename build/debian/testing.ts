@@ -1,15 +1,15 @@
 import { crc32, gzipSync } from 'node:zlib';
 
-/** Makers of .deb parts for tests, sound or hostile: every field can be set, also to a lie. */
+/** For tests: makers of .deb parts. Every field can be set, also to a wrong value. */
 
 export interface ArPart {
   readonly name: string;
   readonly data: Uint8Array | string;
-  /** What the header claims; default the truth. */
+  /** The size in the header; default: the real size. */
   readonly size?: string;
 }
 
-/** An ar archive of these members. */
+/** Makes an ar archive. */
 export function makeAr(parts: readonly ArPart[]): Buffer {
   const pieces: Buffer[] = [Buffer.from('!<arch>\n')];
   for (const { name, data, size } of parts) {
@@ -33,13 +33,13 @@ export interface TarPart {
   readonly gid?: number;
   /** PAX records in front of the member. */
   readonly pax?: Readonly<Record<string, string | Uint8Array>>;
-  /** What the header claims; default the truth. */
+  /** The size in the header; default: the real size. */
   readonly size?: number;
 }
 
 const BLOCK = 512;
 
-/** A ustar archive; `end: false` leaves out the end-of-archive marker. */
+/** Makes a ustar archive. `end: false` leaves out the end-of-archive marker. */
 export function makeTar(parts: readonly TarPart[], { end = true } = {}): Buffer {
   const pieces: Buffer[] = [];
   for (const part of parts) {
@@ -84,7 +84,7 @@ function paxRecords(records: Readonly<Record<string, string | Uint8Array>>): Buf
   );
 }
 
-/** An .xz file with one block of stored LZMA2 chunks (The .xz File Format 1.2). */
+/** Makes an .xz file with one block of stored LZMA2 chunks (The .xz File Format 1.2). */
 export function storeXz(data: Uint8Array): Buffer {
   const little = (value: number) => {
     const bytes = Buffer.alloc(4);
@@ -120,7 +120,7 @@ function variable(value: number): number[] {
 /** How a member of a .deb is compressed. */
 export type Packing = 'none' | 'gz' | 'xz';
 
-/** What a .deb consists of. */
+/** The parts of a .deb. */
 export interface DebParts {
   readonly control?: string;
   /** Further files of the control archive. */
@@ -130,10 +130,10 @@ export interface DebParts {
   readonly packing?: Packing;
 }
 
-/** A control file with all that is needed. */
+/** A control file with all required fields. */
 export const SOUND_CONTROL = 'Package: sound\nVersion: 1.2-3\nArchitecture: amd64\nDescription: a\n b\n';
 
-/** A whole .deb, by default a sound one with no files. */
+/** Makes a .deb; by default a valid one without files. */
 export function makeDeb({
   control = SOUND_CONTROL,
   scripts = {},
@@ -154,9 +154,9 @@ export function makeDeb({
   ]);
 }
 
-/** By packing: the end of a member’s name. */
+/** The suffix of a member's name, by packing. */
 const SUFFIX: Readonly<Record<Packing, string>> = { none: '', gz: '.gz', xz: '.xz' };
-/** By packing: what compresses. */
+/** The function that compresses, by packing. */
 const PACK: Readonly<Record<Packing, (data: Buffer) => Buffer>> = {
   none: (data) => data,
   gz: (data) => gzipSync(data),

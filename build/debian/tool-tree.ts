@@ -23,8 +23,8 @@ export interface ToolTreeOptions {
 }
 
 /**
- * Unpacks packages over each other into a folder with merged /usr, no maintainer script run. Two packages that
- * own a path are an error; of a shared folder the first package's mode stands.
+ * Unpacks packages into one folder with merged /usr. No maintainer script runs. A path of two packages is an error. A
+ * folder of several packages gets the mode of the first one.
  */
 export async function unpackToolTree(options: ToolTreeOptions): Promise<void> {
   const { debs, scratch, out, jobs, decoders, signal, progress } = options;
@@ -36,7 +36,7 @@ export async function unpackToolTree(options: ToolTreeOptions): Promise<void> {
     for (let index = next++; index < debs.length; index = next++) {
       signal?.throwIfAborted();
       const { path, label } = debs[index]!;
-      // The data.tar is only passed through: its name here does for a digest.
+      // The data.tar is not stored, so its name takes the place of a digest.
       const keep = async (dataTar: string) => {
         const name = `data-${index}`;
         tars.set(name, dataTar);
@@ -64,12 +64,12 @@ export async function unpackToolTree(options: ToolTreeOptions): Promise<void> {
   const ended = await Promise.allSettled(
     Array.from({ length: Math.min(Math.max(jobs, 1), debs.length) }, stopAtFirst),
   );
-  for (const result of ended) if (result.status === 'rejected') throw result.reason; // none still writes to scratch
+  for (const result of ended) if (result.status === 'rejected') throw result.reason; // Wait for all packages, so that none writes to `scratch` after the return.
   const tree = withAliases(mergeLayers([{ packages, folders: 'first' }]));
   await writeFolder(tree, out, (blob) => tars.get(blob)!, signal);
 }
 
-/** /bin, /lib, … as symlinks into usr, whether a package brings them or not. */
+/** Adds the symlinks /bin, /lib, … into usr, even if no package has them. */
 function withAliases(tree: Tree): Tree {
   const present = new Set(tree.entries.map(({ path }) => path));
   const aliases = MERGED_USR.filter((name) => !present.has(name)).map(
@@ -104,8 +104,8 @@ const toolTreeRecipe = recipe<{ debs: readonly Target[]; labels: readonly string
 });
 
 /**
- * A folder with the tools of some packages (see sdk/tool.ts for how to run them). The order of `debs` matters
- * only for the modes of shared folders. `sdkXz` is a tool tree with xz-utils; null decodes xz in this process.
+ * A folder with the tools of some packages (see sdk/tool.ts for how to run them). The order of `debs` matters only for
+ * the modes of shared folders. `sdkXz`: a tool tree with xz-utils; with null, this process decodes xz itself.
  */
 export function toolTree(
   name: string,

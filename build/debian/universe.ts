@@ -7,7 +7,7 @@ import { compareVersions, satisfies } from './version.ts';
 /** The part of an index that the resolver needs; tests make small ones. */
 export type IndexLike = Pick<Index, 'id' | 'suite' | 'onRequest' | 'packages'>;
 
-/** One version of one package that may be chosen. The same object for the same version throughout a universe. */
+/** A version of a package that may be chosen. A universe has one object for each version. */
 export interface Candidate {
   readonly record: PackageRecord;
   readonly index: IndexLike;
@@ -15,12 +15,12 @@ export interface Candidate {
 
 /** Fields that must be satisfied. */
 export type DependencyField = 'Pre-Depends' | 'Depends';
-/** Fields that exclude. */
+/** Fields that exclude other packages. */
 export type ConflictField = 'Conflicts' | 'Breaks';
 
 /** All packages of some indexes, in the form that the resolver needs. */
 export interface Universe {
-  /** Every version in any index, newest first. */
+  /** All versions in all indexes, newest first. */
   readonly seen: (name: string) => readonly Candidate[];
   /** The newest version of the suites that are always eligible. */
   readonly regular: (name: string) => Candidate | undefined;
@@ -28,23 +28,23 @@ export interface Universe {
   readonly requested: (name: string) => Candidate | undefined;
   /** The newest version of one suite. */
   readonly inSuite: (name: string, suite: string) => Candidate | undefined;
-  /** Names of packages of which some version provides the virtual name. */
+  /** Names of packages with a version that provides the virtual name. */
   readonly providerNames: (virtual: string) => readonly string[];
   readonly dependencies: (candidate: Candidate) => readonly { field: DependencyField; group: Alternatives }[];
   readonly conflicts: (candidate: Candidate) => readonly { field: ConflictField; relation: Relation }[];
   readonly provides: (candidate: Candidate) => readonly Relation[];
-  /** When a package name first comes up, reading the indexes in order. */
+  /** The position of the first mention of a package name, when the indexes are read in order. */
   readonly firstMention: (name: string) => number;
   readonly names: () => Iterable<string>;
 }
 
-/** More names than any index has. */
+/** Larger than the number of names in any index. */
 const MAX_RANK = 1e8;
 
-/** Versions to hold on to: name → version. A held package has no other candidate. */
+/** Held versions: name → version. A held package has no other candidate. */
 export type Pins = ReadonlyMap<string, string>;
 
-/** The packages of these indexes; `pins` hold some of them at a version. */
+/** Makes the universe of some indexes. `pins` hold packages at a version. */
 export function makeUniverse(indexes: readonly IndexLike[], pins: Pins = new Map()): Universe {
   const seen = memoize((name: string) =>
     indexes
@@ -99,7 +99,7 @@ function memoize<T>(compute: (key: string) => T): (key: string) => T {
   };
 }
 
-/** Whether a candidate satisfies a relation under its own name (Policy 7.1; Multi-Arch: `:any` wants `allowed`). */
+/** Whether a candidate satisfies a relation by its own name (Policy 7.1). `:any` needs `Multi-Arch: allowed`. */
 export function matchesByName({ record }: Candidate, { name, qualifier, version }: Relation): boolean {
   if (record.name !== name || !matchesArchitecture(record, qualifier)) return false;
   return version === undefined || satisfies(record.version, version.operator, version.bound);
@@ -126,7 +126,10 @@ export function matchesByProvision(
   });
 }
 
-/** APT's order among packages that provide a virtual name: essential, protected, priority, then the last mentioned. */
+/**
+ * APT's order of packages that provide a virtual name: essential, protected, by priority, then the last mentioned
+ * first.
+ */
 export function providerOrder(universe: Universe): (a: Candidate, b: Candidate) => number {
   return ({ record: a }, { record: b }) => {
     if (a.essential !== b.essential) return a.essential ? -1 : 1;

@@ -6,7 +6,7 @@ import { recipe, type Target } from '../graph/target.ts';
 import { readDeb } from './deb.ts';
 import type { Decoders } from './decompress.ts';
 
-/** Decoders of a tool tree with xz-utils; without a tree, the built-in one. */
+/** The decoders of a tool tree with xz-utils. Without a tree, this process decodes xz itself. */
 export function treeDecoders(tree: string | undefined): Decoders {
   return tree === undefined ? {} : { xz: toolCommand(tree, 'xz', ['-dc', '-T0']) };
 }
@@ -28,8 +28,8 @@ const unpackRecipe = recipe<{ deb: Target; label: string; xz: readonly Target[] 
 });
 
 /**
- * Unpacks `deb` to a `Package` document. `label` names it in errors: `bash 5.2.37-2+b5`.
- * `sdkXz` is a tool tree with xz-utils; null decodes xz in this process.
+ * Unpacks `deb` to a `Package` document. `label` names it in errors: `bash 5.2.37-2+b5`. `sdkXz`: a tool tree with
+ * xz-utils; with null, this process decodes xz itself.
  */
 export function unpack(name: string, inputs: { deb: Target; label: string; sdkXz: Target | null }): Target {
   return unpackRecipe(name, { deb: inputs.deb, label: inputs.label, xz: inputs.sdkXz ? [inputs.sdkXz] : [] });

@@ -18,29 +18,29 @@ import type { PackageSet } from './set.ts';
 import { makeUniverse, type Pins } from './universe.ts';
 import { compareVersions } from './version.ts';
 
-/** Which part of a lock is made anew, and from which indexes. */
+/** The parts of a lock that are updated, and the indexes to use. */
 export interface UpdateOptions extends Omit<FetchOptions, 'notBefore'> {
-  /** The existing lock: no index may be older than the one that it names. */
+  /** The existing lock. No index may be older than the one in it. */
   readonly old?: Lock | undefined;
   /**
-   * Only these packages may move; all others in `old` are held at their version there. What is new to the lock comes
-   * in at its newest version. Default: everything moves.
+   * Only these packages may change; all others keep their version of `old`. A package that is new to the lock gets its
+   * newest version. Default: all packages may change.
    */
   readonly only?: readonly string[];
-  /** Names of sets of which nothing moves. With `only` it has no meaning. */
+  /** Names of sets that stay unchanged. It has no effect together with `only`. */
   readonly keep?: readonly string[];
-  /** Only packages that the security archive has in a later version may move, to that version. */
+  /** Only packages with a later version in the security archive change, to that version. */
   readonly securityOnly?: boolean;
 }
 
-/** A new lock, and the entries of the sets that are out of date. */
+/** A new lock, and the stale entries of the sets. */
 export interface Updated {
   readonly lock: Lock;
   /** Stale drops and replacements. */
   readonly warnings: readonly string[];
 }
 
-/** Resolves every set against the newest verified indexes. Nothing is written. */
+/** Resolves every set with the newest verified indexes. It writes nothing. */
 export async function updateLock(sets: readonly PackageSet[], options: UpdateOptions): Promise<Updated> {
   const { old } = options;
   const notBefore = (suite: string) => {
@@ -65,7 +65,7 @@ export async function updateLock(sets: readonly PackageSet[], options: UpdateOpt
     const wanted = fixes ? withFixes(held, fixes, old?.sets.get(set.name)) : held;
     const { packages, stale } = resolveHeld(set, wanted, only ?? [], universeWith);
     for (const name of stale)
-      warnings.push(`package set ${set.name}: nothing depends on ${name}, which it drops or replaces`);
+      warnings.push(`package set ${set.name}: it drops or replaces ${name}, but no package depends on that`);
     locked.set(set.name, { definition: definitionDigest(set), packages: packages.map(lockPackage) });
   }
   if (only !== undefined) checkLocked(only, locked, old);
@@ -86,7 +86,10 @@ export async function updateLock(sets: readonly PackageSet[], options: UpdateOpt
   };
 }
 
-/** Source packages move to a later version of the security archive; all others stay, whether the archive has them or not. */
+/**
+ * Source packages with a later version in the security archive change to that version. All others stay, even if the
+ * archive no longer has them.
+ */
 function fixedSources(
   sets: readonly PackageSet[],
   opened: readonly OpenedSuite[],
@@ -111,7 +114,7 @@ function fixedSources(
   });
 }
 
-/** Suites on request are read only if a set asks for one: their daily changes would change the lock's date. */
+/** Suites on request are read only if a set names one. Otherwise their daily changes would change the lock's date. */
 function wantedSuites(sets: readonly PackageSet[]): Suite[] {
   const asked = new Set(
     sets.flatMap(({ include, sources = [] }) => [...include, ...sources]).map((name) => name.split('/')[1]),
@@ -130,13 +133,13 @@ function lockPackage({ record, index, root, needs, dropped }: Resolved): LockedP
   };
 }
 
-/** ISO 8601 without the milliseconds that InRelease does not have. */
+/** ISO 8601 without milliseconds, because InRelease has none. */
 function iso(time: number): string {
   return new Date(time * 1000).toISOString().replace('.000Z', 'Z');
 }
 
 interface OpenedSuite extends SuiteIndexes {
-  /** Empty when no set wants sources. */
+  /** Empty if no set wants sources. */
   readonly sources: Awaited<ReturnType<typeof openSuiteSources>>;
 }
 
@@ -155,8 +158,8 @@ function lockIndex({ suite, release, indexes, sources }: OpenedSuite): LockedInd
 }
 
 /**
- * Pins each source package that a set names at its newest eligible version (`name/SUITE`: that suite's), or at the
- * version in `old` where `isHeld` says so, by its name and that of its set.
+ * Pins each source package of a set at its newest eligible version (`name/SUITE`: the version of that suite). If
+ * `isHeld` returns true for its name and its set, it keeps the version of `old`.
  */
 function lockSources(
   sets: readonly PackageSet[],

@@ -5,7 +5,7 @@
 
 const TILDE = 0x7e;
 
-/** Sort weight of a character outside a run of digits: `~` before the end, the end before letters, then the rest. */
+/** Sort weight of a character that is not a digit. The order is `~`, the end of the text, letters, all others. */
 function weight(code: number): number {
   if (code === TILDE) return -1;
   if (Number.isNaN(code)) return 0; // past the end
@@ -17,7 +17,10 @@ function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;
 }
 
-/** Compares upstream versions or revisions: runs of non-digits by weight, runs of digits as numbers of any length. */
+/**
+ * Compares upstream versions or revisions. Runs of non-digits compare by weight, runs of digits as numbers of any
+ * length.
+ */
 function compareParts(a: string, b: string): number {
   let i = 0;
   let j = 0;
@@ -53,7 +56,7 @@ function split(version: string): { epoch: string; upstream: string; revision: st
     : { epoch, upstream: rest.slice(0, dash), revision: rest.slice(dash + 1) };
 }
 
-/** Negative when `a` is the older version, positive when it is the newer one, 0 when they are equal (`1.0` = `0:1.0-0`). */
+/** Negative if `a` is the older version, positive if it is the newer one, 0 if they are equal (`1.0` = `0:1.0-0`). */
 export function compareVersions(a: string, b: string): number {
   if (a === b) return 0;
   const left = split(a);
@@ -85,7 +88,7 @@ export function satisfies(version: string, operator: VersionOperator, bound: str
   }
 }
 
-/** Whether the text may be a version at all (Policy 5.6.12): a digit first, no characters outside the alphabet. */
+/** Whether the text can be a version (Policy 5.6.12): it begins with a digit and has only allowed characters. */
 export function isVersion(text: string): boolean {
   return /^(?:\d+:)?[0-9A-Za-z.+~:-]+$/.test(text) && /\d/.test(text);
 }

@@ -8,20 +8,26 @@ import type { PackageSet } from './set.ts';
 export interface Why {
   readonly image: string;
   readonly package: string;
-  /** False: the package is not in the set. `askedBy` then names packages that go without it, `reason` says why. */
+  /**
+   * False if the package is not in the set. Then `askedBy` names packages with an unsatisfied dependency on it, and
+   * `reason` is the reason of the drop.
+   */
   readonly included: boolean;
   readonly version?: string;
   readonly root: boolean;
   readonly reason?: string;
-  /** From a root to the package: the shortest chain. Each step satisfies `need` of the step before. */
+  /** The shortest chain from a root to the package. Each step satisfies the `need` of the step before. */
   readonly chain: readonly { readonly package: string; readonly need?: string }[];
-  /** Every package of the set with a dependency that this one satisfies, or that a drop left open. */
+  /** Every package of the set with a dependency that this package satisfies, or that a drop left unsatisfied. */
   readonly askedBy: readonly { readonly package: string; readonly need: string }[];
-  /** The same for people. */
+  /** The same as text. */
   readonly lines: readonly string[];
 }
 
-/** Why a package is in a set (or is not: dropped), after the lock. Throws badInput for a package the set does not know. */
+/**
+ * Finds in the lock why a package is in a set, or why it is not. Throws badInput for a package that the set does not
+ * know.
+ */
 export function whyPackage(
   image: string,
   packages: readonly LockedPackage[],
@@ -57,7 +63,7 @@ export function whyPackage(
   };
 }
 
-/** Every package that has a dependency on `name` among those that `of` returns. */
+/** Every package with a dependency on `name`. `of` returns the dependencies that count. */
 function askers(
   packages: readonly LockedPackage[],
   name: string,
@@ -69,7 +75,7 @@ function askers(
   });
 }
 
-/** Breadth first from the roots, names in order, so that the same lock always tells the same chain. */
+/** Breadth first from the roots, names in order. So the same lock always gives the same chain. */
 function shortestChain(
   packages: readonly LockedPackage[],
   name: string,
@@ -112,24 +118,24 @@ function whyNot(
       });
     }
     const names = packages.map((other) => other.name);
-    throw badInput(`${name} is not in ${image}, and nothing there asks for it`, {
+    throw badInput(`${name} is not in ${image}, and no package there depends on it`, {
       hint: didYouMean(name, names, `./draisine resolve ${name} tells what it would bring in`),
     });
   }
   const reason = entry?.reason;
   const lines = [
-    `${name} is not in ${image}${reason === undefined ? '' : `: dropped, for ${reason}`}`,
+    `${name} is not in ${image}${reason === undefined ? '' : `: dropped (${reason})`}`,
     ...askedBy.map(({ package: asker, need }) => `  ${asker} goes without ${need}`),
   ];
   const base = { image, package: name, included: false, root: false, chain: [], askedBy, lines };
   return reason === undefined ? base : { ...base, reason };
 }
 
-/** What a text that is no name of a package may be. */
+/** A hint for a text that is not the name of a package. */
 function nameHint(name: string): string {
   const [bare = ''] = /^[a-z0-9][a-z0-9+.-]*(?=[:=_])/.exec(name) ?? [];
   if (bare !== '') return `name it without version and architecture: ${bare}`;
-  if (/^[A-Z]/.test(name)) return `names are in small letters: ${name.toLowerCase()}`;
+  if (/^[A-Z]/.test(name)) return `names have no capital letters: ${name.toLowerCase()}`;
   return name.includes('/')
     ? `a path is absolute: ${`/${name}`.replace(/\/(\.{0,2}\/)+/g, '/')}`
     : 'name a package, or the absolute path of a file';

@@ -1,6 +1,9 @@
 import xzDecompress from 'xz-decompress'; // CommonJS: no named exports at run time
 
-/** Decompresses xz data with the wasm decoder: no host tool. The whole result must fit in memory. */
+/**
+ * Decompresses xz data with the WebAssembly decoder, without a program of the host. The whole result must fit in
+ * memory.
+ */
 export async function unxz(data: Uint8Array): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   const source = new Blob([data]).stream();
