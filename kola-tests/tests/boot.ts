@@ -167,7 +167,10 @@ register(
       cp /var/lib/draisine/config/provisioned.json /run/esp/ignition.ign && umount /run/esp`);
     const keep = '--keep /etc/ssh --keep /var/lib/volumes/';
     const unsure = await box.execute(`echo other | draisine reset ${keep}`);
-    assert.match(unsure.stdout, /made again from: ignition\.ign on \/dev\/disk\/draisine\/esp\n/);
+    assert.match(
+      unsure.stdout,
+      /will be provisioned again with: ignition\.ign on \/dev\/disk\/draisine\/esp\n/,
+    );
     assert.match(unsure.stderr, /not confirmed, nothing was changed/);
     await box.fail('test -e /.draisine-reset');
     await box.succeed(`systemd-run --quiet draisine reset ${keep} --yes`);

@@ -82,18 +82,21 @@ register(
       };
     const system = '/dev/disk/by-id/virtio-system';
     await softly(box, {
-      'the disk it booted from': refused(system, /vda is the disk this system was booted from$/m),
+      'the disk it booted from': refused(system, /vda is the boot disk of this system$/m),
       small: refused(at('small'), /is too small: it must have 6 GiB$/m),
       'read-only': refused(at('read-only'), /is read-only$/m),
       mounted: refused(at('mounted'), /is in use at \/mnt$/m),
       'held by a device': refused(at('held'), /is part of keeper \(\w+\), which is in use$/m),
       'an imported pool': refused(`--yes --erase-pool ${at('pooled')}`, /ZFS pool that is imported/),
       'no such disk': refused('/dev/disk/by-id/ata-nothing', /there is no disk .*ata-nothing\. There are:\n/),
-      'a partition': refused(`${system}-part1`, /is a partition: name the disk$/m),
+      'a partition': refused(`${system}-part1`, /is a partition: name its disk$/m),
       'no disk': refused('/dev/null', /there is no disk \/dev\/null/),
-      'two fit': refused('--size ">=8G"', /more than one disk fits\. Say which:\n(.*\n)*.*free-disk/),
-      'none fits': refused('--serial nobody', /no disk fits\. There are:\n/),
-      'does not match the conditions': refused(`--size '<1G' ${at('free')}`, /does not match the conditions/),
+      'two fit': refused(
+        '--size ">=8G"',
+        /more than one disk meets the conditions\. Name one:\n(.*\n)*.*free-disk/,
+      ),
+      'none fits': refused('--serial nobody', /no disk meets the conditions\. There are:\n/),
+      'does not meet the conditions': refused(`--size '<1G' ${at('free')}`, /does not meet the conditions/),
       'not a condition': refused('--size 7G', /--size: a comparison such as >=200G/, 2),
       'too small for that state': refused(
         `--state-size 7Gi ${at('free')}`,
@@ -122,7 +125,7 @@ register(
       'nobody answers': refused('', /no answer/),
       'a pool that is not imported': async () => {
         await box.succeed('zpool export tank');
-        await refused(`--yes ${at('pooled')}`, /belongs to the ZFS pool tank: --erase-pool gives it up/)();
+        await refused(`--yes ${at('pooled')}`, /belongs to the ZFS pool tank: --erase-pool erases it/)();
         await box.succeed('zpool import tank && zpool status -x tank');
       },
     });
@@ -152,10 +155,10 @@ register(
 
     await box.succeed('systemctl start --no-block draisine-install@ttyS0.service');
     await box.waitForConsole(which, { seconds: 30 });
-    await answer(/no disk named, nothing done[\s\S]*on which disk\? $/, '');
+    await answer(/no disk was named, and nothing was done[\s\S]*on which disk\? $/, '');
     await answer(/there is no disk nonsense\. There are:[\s\S]*on which disk\? $/, 'nonsense');
     await answer(
-      new RegExp(`All of this is erased:[\\s\\S]*Type the name of the disk, ${name}, to go on: $`),
+      new RegExp(`All of this will be erased:[\\s\\S]*Type the name of the disk, ${name}, to go on: $`),
       name,
     );
     await answer(/not confirmed, nothing done[\s\S]*on which disk\? $/, 'yes');
@@ -194,7 +197,7 @@ register(
       ),
     );
     t.diagnostic(`installed in ${seconds} s`);
-    assert.match(await box.succeed('cat /root/said'), /Draisine .* is on nvme0n1\.\nTake the medium out/);
+    assert.match(await box.succeed('cat /root/said'), /Draisine .* is on nvme0n1\.\nRemove the medium/);
     // The firmware's first choice from now on.
     await box.succeed(`
       efi=/sys/firmware/efi/efivars guid=8be4df61-93ca-11d2-aa0d-00e098032b8c

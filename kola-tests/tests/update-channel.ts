@@ -108,7 +108,7 @@ register(
         },
         'one of the past': async () => {
           await box.succeed('draisine check', { seconds: 60 });
-          await spoilt('channel', good, () => refused('check', /has serial 1, and \d+ was seen before/));
+          await spoilt('channel', good, () => refused('check', /has serial 1, but \d+ was accepted before/));
         },
         'another release.json': async () => {
           const release = await readFile(paths.release, 'utf8');
@@ -118,7 +118,7 @@ register(
         },
         'another /usr': async () => {
           await spoilt('usr', Buffer.alloc(64), () =>
-            refused('stage', /does not give parts|hash tree|bytes, not|refuses/),
+            refused('stage', /does not support ranges|hash tree|bytes, but its release|refuses/),
           );
         },
         'another kernel image': async () => {
@@ -136,7 +136,7 @@ register(
         'two at once': async () => {
           const lock = '/run/draisine/update.lock';
           await box.succeed(`mkdir -p ${lock} && echo -n 1 >${lock}/owner`);
-          await refused('check', /another update is going on/);
+          await refused('check', /another update is running/);
           await box.succeed(`rm -r ${lock}`);
         },
       });

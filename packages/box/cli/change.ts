@@ -17,7 +17,7 @@ export const reboot: Verb = (box, _terminal, { words }) => {
   const running = runningRelease(box);
   exclusive(box, () => {
     const { staged } = readState(box);
-    restart(box, running, readPolicy(box), staged ? `${staged.version} is staged` : 'its owner says so');
+    restart(box, running, readPolicy(box), staged ? `${staged.version} is staged` : 'the owner asked for it');
   });
 };
 
@@ -66,6 +66,6 @@ function refuseToLosePools(box: Box, running: Running): void {
   const lost = other === undefined ? [] : unreadableBy(box, other);
   if (lost.length > 0)
     throw new BoxError(`${other} cannot read these pools: ${lost.join('; ')}`, {
-      hint: 'draisine rollback --without-pools goes back all the same, and they are not imported there',
+      hint: 'draisine rollback --without-pools goes back nevertheless; that release does not import these pools',
     });
 }

@@ -54,16 +54,16 @@ function setting(policy: object = {}, changes: Parameters<typeof publish>[2] = {
 test('wrong usage is exit code 2, with the right usage', () => {
   const { draisine } = setting();
   assert.equal(draisine().code, 2);
-  assert.match(draisine('--help').out, /status .*what runs/);
+  assert.match(draisine('--help').out, /status .*the running, staged/);
   for (const [words, message] of [
     [['nope'], /there is no verb nope/],
     [['status', '--fast'], /unknown option --fast/],
-    [['stage', 'latest'], /a version as 2026\.1129\.0, not latest/],
+    [['stage', 'latest'], /a version such as 2026\.1129\.0, not latest/],
     [['stage', NEXT, NEXT], /one version/],
     [['check', '--base'], /--base needs a value/],
     [['hold'], /a hold has a name/],
-    [['hold', 'x', '--for', 'ever'], /a duration as 90m/],
-    [['release-hold'], /which hold/],
+    [['hold', 'x', '--for', 'ever'], /a duration such as 90m/],
+    [['release-hold'], /name the hold/],
   ] as const) {
     const { code, err } = draisine(...words);
     assert.equal(code, 2, err);
@@ -81,7 +81,7 @@ test('the bundle is that command line, in QuickJS, within its memory', async (t)
   assert.deepEqual([help.status, help.stderr], [0, '']);
   assert.match(help.stdout, /release-hold NAME/);
   const wrong = await run('nope');
-  assert.deepEqual([wrong.status, wrong.stderr], [2, 'draisine: there is no verb nope; --help says more\n']);
+  assert.deepEqual([wrong.status, wrong.stderr], [2, 'draisine: there is no verb nope; see --help\n']);
 });
 
 test('status shows transfers to other machines, and their failures', () => {
@@ -128,7 +128,7 @@ describe('from check to commit', () => {
     assert.equal(report.lastTrial?.text, 'committed');
     draisine('update');
     assert.equal(world.reboots, 1);
-    assert.match(status().next?.text ?? '', /is what the channel stable names/);
+    assert.match(status().next?.text ?? '', /is the release that the channel stable names/);
   });
 
   test('the channel is asked every four hours only, sooner after a failure', () => {
@@ -171,7 +171,7 @@ describe('from check to commit', () => {
 
   test('by hand, and twice', () => {
     const { draisine } = setting({ mode: 'notify' });
-    assert.match(draisine('check').out, /this box only says so \(mode notify\)/);
+    assert.match(draisine('check').out, /this box only reports it \(mode notify\)/);
     const staged = JSON.parse(draisine('stage', '--json').out) as { version: string; fetched: number };
     assert.equal(staged.version, NEXT);
     assert.ok(staged.fetched > 16_384);
@@ -208,7 +208,7 @@ describe('what stands against it', () => {
     assert.match(draisine('why').out, /The last check failed: cannot fetch root\.json/);
     web.down = 0;
     publish(box, web, { channel: { serial: 4 } });
-    assert.match(draisine('check').err, /has serial 4, and 5 was seen before/);
+    assert.match(draisine('check').err, /has serial 4, but 5 was accepted before/);
     publish(box, web, { channel: { image: 'generic' } });
     assert.match(draisine('check').err, /is the channel stable of generic, not stable of n100/);
     publish(box, web, { release: { version: '2026.1130.0' } });
@@ -248,7 +248,7 @@ describe('what stands against it', () => {
     web.put(`n100/releases/${NEXT}/usr.img`, new Uint8Array(16_384));
     assert.match(draisine('stage').err, /returns other data than was written to it/);
     web.put(`n100/releases/${NEXT}/usr.img`, new Uint8Array(16_385));
-    assert.match(draisine('stage').err, /has 16385 bytes, not 16384/);
+    assert.match(draisine('stage').err, /has 16385 bytes, but its release says 16384/);
     assert.equal(readState(box).staged, undefined);
     publish(box, web);
     assert.equal(draisine('stage').code, 0);
@@ -269,7 +269,10 @@ describe('what stands against it', () => {
       status().next?.waits.map(({ kind }) => kind),
       ['features'],
     );
-    assert.match(draisine('why').out, /cannot read these pools: tank: draid\. It ends when: a release comes/);
+    assert.match(
+      draisine('why').out,
+      /cannot read these pools: tank: draid\. It ends when: the channel names a release that can/,
+    );
     world.pools = {};
     assert.equal(status().next?.action, 'stage');
   });
@@ -291,7 +294,7 @@ describe('what stands against it', () => {
     const { box, draisine } = setting();
     box.program('mkdir', () => ({ code: 1 }));
     box.put({ '/run/draisine/update.lock/owner': '77', '/proc/77': '' });
-    assert.match(draisine('stage').err, /another update is going on/);
+    assert.match(draisine('stage').err, /another update is running/);
   });
 
   test('no base, a live system, a damaged policy: status shows the reason', () => {
@@ -300,7 +303,7 @@ describe('what stands against it', () => {
     assert.match(status().updates.reason ?? '', /mode must be one of/);
     assert.match(draisine('stage').err, /mode must be one of/);
     box.put({ [POLICY]: '{}' });
-    assert.match(draisine('why').out, /no place that updates come from is named/);
+    assert.match(draisine('why').out, /no source of updates is named/);
     assert.equal(draisine('update').code, 0);
     box.remove('/run/draisine/boot-disk/9');
     box.nodes.delete('/run/draisine/boot-disk');
@@ -330,7 +333,7 @@ test('rolled back by hand: the other release is tried again, this one is left al
   assert.equal(world.reboots, 2, 'what was rolled back does not come again by itself');
   assert.match(
     draisine('why').out,
-    /2026\.1129\.0 was rejected .*its owner rolled it back\. It ends when: another release comes, or you say: draisine stage 2026\.1129\.0/,
+    /2026\.1129\.0 was rejected .*its owner rolled it back\. It ends when: the channel names another release, or you run draisine stage 2026\.1129\.0/,
   );
   assert.equal(draisine('stage', NEXT).code, 0);
 });
@@ -363,10 +366,10 @@ describe('pools with features that the other release cannot read', () => {
     const { box, world, draisine, status } = risen(features);
     atBoot(box, () => {});
     assert.deepEqual(status().pools, [
-      `no zpool upgrade tank while ${OLD} is in the other slot: it cannot read new (zpool set compatibility=… tank keeps them off)`,
+      `do not run zpool upgrade tank while ${OLD} is in the other slot: it cannot read new (zpool set compatibility=… tank prevents them)`,
     ]);
     features.new = 'active';
-    assert.match(draisine('status').out, /pools +2026\.1101\.0 cannot read pool tank: new: going back/);
+    assert.match(draisine('status').out, /pools +2026\.1101\.0 cannot read pool tank: new: a rollback/);
     const before = [...ukis(box)];
     const refused = draisine('rollback');
     assert.equal(refused.code, 1);

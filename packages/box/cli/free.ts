@@ -10,11 +10,11 @@ export function formatFreed({ before, after, percent, removed, failed }: Freed):
   return [
     ...removed.map((what) => `removed  ${what}`),
     ...failed.map((what) => `kept     ${what}`),
-    `freed    ${mebibytes(Math.max(0, after - before))}; the state partition is ${percent} % full, ${mebibytes(after)} can be had`,
+    `freed    ${mebibytes(Math.max(0, after - before))}; the state partition is ${percent} % full, ${mebibytes(after)} are available`,
     ...(percent < MUCH
       ? []
       : [
-          'still    full: podman system df names what containers take; containerStorage in the machine config moves images and volumes to a pool',
+          'still    full: podman system df shows the space of containers; containerStorage in the machine config moves images and volumes to a pool',
         ]),
   ].join('\n');
 }

@@ -32,11 +32,11 @@ export const hold: Verb = (box, terminal, options) => {
 /** `draisine release-hold NAME`: ends a hold. */
 export const releaseHold: Verb = (box, terminal, options) => {
   const [name] = options.words;
-  if (name === undefined) throw new WrongUsage('which hold: draisine release-hold NAME');
+  if (name === undefined) throw new WrongUsage('name the hold: draisine release-hold NAME');
   exclusive(box, () => {
     if (!readState(box).holds.some((each) => each.name === name))
       throw new BoxError(`there is no hold ${name}`);
     changeState(box, ({ holds }) => ({ holds: holds.filter((each) => each.name !== name) }));
   });
-  tell(terminal, options, { name }, `${name} holds nothing any more`);
+  tell(terminal, options, { name }, `the hold ${name} is released`);
 };

@@ -12,7 +12,7 @@ function usage(): string {
     '',
     ...lines,
     '',
-    'Verbs that report take --json; check and stage take --base ADDRESS. docs/updates.md says more.',
+    'Verbs that report take --json; check and stage take --base ADDRESS. More: docs/updates.md.',
   ].join('\n');
 }
 
@@ -35,7 +35,7 @@ export function draisineMain(box: Box, terminal: Terminal, args: readonly string
     return 0;
   } catch (error) {
     if (error instanceof WrongUsage) {
-      terminal.complain(`draisine: ${error.message}; --help says more`);
+      terminal.complain(`draisine: ${error.message}; see --help`);
       return 2;
     }
     if (!(error instanceof BoxError)) throw error;

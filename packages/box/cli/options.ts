@@ -50,6 +50,6 @@ export function parseOptions(args: readonly string[], names: OptionNames): Optio
 /** Milliseconds of a duration such as 90m, 36h or 14d. */
 export function parseDuration(text: string): number {
   const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
-  if (count === undefined) throw new WrongUsage(`a duration as 90m, 36h or 14d, not ${text}`);
+  if (count === undefined) throw new WrongUsage(`not a duration such as 90m, 36h or 14d: ${text}`);
   return Number(count) * { m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as 'm' | 'h' | 'd'];
 }

@@ -64,7 +64,7 @@ export interface StatusReport {
     | undefined;
 }
 
-/** A value, or the sentence that says why it is missing. */
+/** A value, or a sentence with the reason why it is missing. */
 function attempt<T>(call: () => T): { readonly value: T | undefined; readonly fault: string | undefined } {
   try {
     return { value: call(), fault: undefined };
@@ -84,7 +84,7 @@ export function statusReport(box: Box): StatusReport {
   const fault =
     running.fault ??
     policy.fault ??
-    (policy.value?.base === undefined ? 'no place that updates come from is named (update.base)' : undefined);
+    (policy.value?.base === undefined ? 'no source of updates is named (update.base)' : undefined);
   const next = running.value && policy.value && !trial ? recall(box, running.value) : undefined;
   return {
     ...identity,
@@ -123,7 +123,7 @@ function slotsOf(box: Box, { disk, usr }: Running): StatusReport['slots'] {
   });
 }
 
-/** A pool that does not answer must not keep back the rest of the report. */
+/** The rest of the report must not depend on a pool that does not answer. */
 function poolsOf(box: Box, running: Running | undefined): readonly string[] {
   const { value, fault } = attempt(() => featureNotes(box, running && otherVersion(running)));
   return value ?? [fault!];
@@ -137,7 +137,7 @@ function replicationsOf(box: Box): StatusReport['replications'] {
   });
 }
 
-/** Holds that have not run out. */
+/** Holds that have not ended. */
 function activeHolds(box: Box, { holds }: Pick<State, 'holds'>): State['holds'] {
   return holds.filter(({ until }) => until === undefined || until > box.now());
 }
@@ -173,7 +173,7 @@ export function formatStatus(report: StatusReport): string {
       : version === undefined
         ? ''
         : tries === undefined
-          ? ', can be gone back to'
+          ? ', for a rollback'
           : `, ${tries} tries left`;
     add(`slot ${name}`, `${version ?? 'empty'}${state}`);
   }
@@ -189,7 +189,7 @@ export function formatStatus(report: StatusReport): string {
       'sent',
       `${dataset} to ${host}: ${arrived ?? 'nothing yet'}${failure === undefined ? '' : '; the last run failed: draisine health'}`,
     );
-  if (next && next.waits.length > 0) add('waits', 'draisine why says for what');
+  if (next && next.waits.length > 0) add('waits', 'draisine why shows the reasons');
   return lines.join('\n');
 }
 
@@ -200,7 +200,7 @@ export function formatWhy(report: StatusReport): string {
   if (!updates.possible) lines.push(`${updates.reason}.`);
   if (trial)
     lines.push(
-      `${report.version} is on trial. It ends when: nothing has been missing since ${trial.settle} s after the boot, or at ${trial.deadline} s.`,
+      `${report.version} is on trial. It ends when: nothing is missing ${trial.settle} s after the boot or later, or at ${trial.deadline} s.`,
       ...trial.faults.map((fault) => `not yet: ${fault}`),
     );
   if (lastCheck?.result === 'failed')
@@ -212,6 +212,6 @@ export function formatWhy(report: StatusReport): string {
       ...(next.waits.length > 0 ? next.waits.map((wait) => `${describeWait(wait)}.`) : [`${next.text}.`]),
     );
   else if (updates.possible && !trial && !lastCheck)
-    lines.push('Nothing was checked yet. It ends when: draisine check.');
+    lines.push('The channel was not asked yet. It ends when: draisine check.');
   return lines.join('\n');
 }

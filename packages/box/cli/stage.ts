@@ -24,7 +24,12 @@ export const stageNow: Verb = (box, terminal, options) => {
     const { decision } = checked;
     if (decision.action === 'stage') {
       const done = doStage(box, terminal, running, checked);
-      tell(terminal, options, { ...decision, ...done }, `${decision.version} is staged: draisine reboot`);
+      tell(
+        terminal,
+        options,
+        { ...decision, ...done },
+        `${decision.version} is staged; draisine reboot starts it`,
+      );
     } else if (decision.action === 'wait') throw new BoxError(describeDecision(decision));
     else
       tell(
@@ -32,7 +37,7 @@ export const stageNow: Verb = (box, terminal, options) => {
         options,
         decision,
         decision.action === 'reboot'
-          ? `${decision.version} is staged already: draisine reboot`
+          ? `${decision.version} is staged already; draisine reboot starts it`
           : decision.reason,
       );
   });

@@ -8,11 +8,11 @@ import { BUILT_IN_ROOT } from '../trust/trust.ts';
 
 const BASE = 'https://updates.example/box';
 
-/** Servers that are made up, for curl of a made-up box. Without ranges: what is fetched is whole. */
+/** Fake servers for the curl of a fake box. They do not support ranges. */
 export class FakeWeb {
   readonly files = new Map<string, Uint8Array>();
   readonly asked: string[] = [];
-  /** Exit code of curl for everything: 7, the server does not answer. */
+  /** Exit code of curl for all requests. 7: the server does not answer. */
   down = 0;
 
   constructor(box: FakeBox) {
@@ -52,7 +52,7 @@ export class FakeWeb {
 const envelope = (value: object, key: string) =>
   JSON.stringify({ signed: JSON.stringify(value), signatures: [{ key, sshsig: 'x' }] });
 
-/** A channel with NEXT. Signatures are not looked at: trust.test.ts does. */
+/** Publishes a channel with NEXT. Signatures are not checked here, but in trust.test.ts. */
 export function publish(
   box: FakeBox,
   web: FakeWeb,

@@ -16,10 +16,7 @@ export const EVERY = 4 * 3_600_000;
 /** Milliseconds after a failed check until the next one. */
 export const AGAIN = 30 * 60_000;
 
-/**
- * Whether to check the channel now. The known channel file may ask for it: the box's turn in a rollout has
- * come.
- */
+/** Whether to check the channel now. The box's turn in a rollout is a reason, by the known channel file. */
 function isDue(box: Box, running: Running): boolean {
   const { lastCheck } = readState(box);
   if (!lastCheck) return true;
@@ -34,7 +31,7 @@ function isDue(box: Box, running: Running): boolean {
  * makes no unit fail.
  */
 export const update: Verb = (box, terminal, options) => {
-  if (onTrial(box)) return box.log('info', 'nothing is checked while a release is on trial');
+  if (onTrial(box)) return box.log('info', 'the channel is not asked while a release is on trial');
   const running = runningRelease(box);
   const { base } = requestOf({ ...options, words: [] });
   const { staged } = readState(box);

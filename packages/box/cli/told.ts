@@ -4,7 +4,7 @@ import { conditionsOf } from '../notify/conditions.ts';
 import { testTargets, watch } from '../notify/watch.ts';
 import { tell, type Verb } from './verb.ts';
 
-/** `draisine health`: the problems, the worst first, one a line. */
+/** `draisine health`: the problems, one on each line, the worst first. */
 function formatHealth(conditions: readonly Condition[]): string {
   const rank = { error: 0, warning: 1, info: 2 } as const;
   const wrong = conditions.filter(({ severity }) => severity !== 'info');

@@ -14,7 +14,7 @@ export const boot: Verb = (box) => {
   atBoot(box, () => writeNotices(box));
 };
 
-/** Before pools are imported: a trial first reads each of them. */
+/** Runs before pools are imported. During a trial it first reads each of them. */
 export const readPools: Verb = (box) => {
   const { staged } = readState(box);
   const baseline = readBaseline(box);
@@ -24,6 +24,6 @@ export const readPools: Verb = (box) => {
   if (faults.length > 0) throw new BoxError(`no pool is imported for writing: ${faults.join('; ')}`);
   box.log(
     'notice',
-    `pools were read first, and are as they were: ${baseline.pools.map(({ name }) => name).join(', ')}`,
+    `the pools were read, and have not changed: ${baseline.pools.map(({ name }) => name).join(', ')}`,
   );
 };

@@ -16,7 +16,7 @@ import type { Options } from './options.ts';
 export type Verb = (box: Box, terminal: Terminal, options: Options) => void;
 
 const LOCK = '/run/draisine/update.lock';
-const TAKEN = 'another update is going on: draisine status says how far it is';
+const TAKEN = 'another update is running: draisine status shows its progress';
 
 /**
  * Runs something while no other `draisine` changes updates.
@@ -60,9 +60,9 @@ export function remembered(box: Box, ask: () => Checked): Checked {
  */
 export function requestOf({ words, values }: Options): Request {
   const [version, other] = words;
-  if (other !== undefined) throw new WrongUsage(`one version, not also ${other}`);
+  if (other !== undefined) throw new WrongUsage(`name one version, not also ${other}`);
   if (version !== undefined && !isVersion(version))
-    throw new WrongUsage(`a version as 2026.1129.0, not ${version}`);
+    throw new WrongUsage(`name a version such as 2026.1129.0, not ${version}`);
   return { base: values.base, asked: { version } };
 }
 

@@ -108,11 +108,11 @@ export function bootOther(box: Box, disk: DraisineDisk, runningHash: string): In
   if (!other)
     throw new BoxError('there is no other release on this disk to go back to', {
       where: `/dev/${disk.name}`,
-      hint: 'draisine status says what the slots hold',
+      hint: 'draisine status shows the contents of the slots',
     });
   const { slot, uki } = other;
   if (!slotIsWhole(box, slot, uki.rootHash!))
-    throw new BoxError(`slot ${slot.name} does not hold ${uki.version} as a whole any more`, {
+    throw new BoxError(`slot ${slot.name} no longer holds the complete release ${uki.version}`, {
       where: slot.usr.device,
     });
   withEsp(box, disk.esp.device, (esp) => {

@@ -55,7 +55,7 @@ function partTwins(box: Box, esp: string): void {
     for (const { file } of [...others, kept]) box.remove(`${folder}/${file}`);
     box.rename(copy, `${folder}/${kept.file}`);
     flushFolder(box, folder);
-    box.log('warning', `${kept.file} had two names after a power cut, and has one again`);
+    box.log('warning', `${kept.file} had two names after a power cut; one was removed`);
   }
 }
 
@@ -106,7 +106,12 @@ function mentionedHash(box: Box, path: string): string | undefined {
 
 /** Free bytes on the file system of a folder. */
 export function freeRoom(box: Box, folder: string): number {
-  const told = mustRun(box, 'cannot ask for the room', ['stat', '--file-system', '--format=%a %S', folder]);
+  const told = mustRun(box, 'cannot find the free space', [
+    'stat',
+    '--file-system',
+    '--format=%a %S',
+    folder,
+  ]);
   const [blocks, size] = told.trim().split(' ').map(Number);
   return blocks! * size!;
 }
@@ -145,7 +150,7 @@ export function putFile(box: Box, path: string, sha256: string, write: (path: st
     box.remove(temporary);
     throw new BoxError('the disk returns other data than was written to it: the disk is bad', {
       where: path,
-      hint: 'replace it, or try again when it is attached better',
+      hint: 'replace it, or check its connection and try again',
     });
   }
   flushFolder(box, folder);

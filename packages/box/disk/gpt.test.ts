@@ -94,7 +94,7 @@ test('no table, an entry that is not there, a label that would be cut: refused, 
   assert.throws(change(2, 'x'.repeat(37)), /has more than 36 characters/);
   assert.throws(
     () => changeGpt(access(new Uint8Array(128 * SECTOR)), SECTOR, [], '/dev/vda'),
-    /no partition table that is whole/,
+    /no intact partition table/,
   );
   assert.deepEqual(disk, before);
 });

@@ -3,9 +3,7 @@ import { crc32 } from './crc32.ts';
 import { guidBytes, guidText } from './guid.ts';
 
 /*
- * The partition table of a disk (UEFI specification 2.10, 5.3). Read from the disk itself: what udev and the kernel
- * know may be older. Written here and not by sgdisk(8) or sfdisk(8), which write both copies without a flush in between:
- * after a power cut both may be torn. Here one whole copy is on the disk at every moment.
+ * The partition table of a disk (UEFI specification 2.10, 5.3). It is read from the disk itself, because the tables of udev and of the kernel may be older. sgdisk(8) and sfdisk(8) write both copies without a flush in between, so a power cut may damage both. The code here keeps one intact copy on the disk at every moment.
  */
 
 /** An entry in use. Offsets and sizes in bytes. */
@@ -128,7 +126,7 @@ export function changeGpt(
 ): void {
   const { main, backup } = readBoth(disk, sectorSize);
   const table = main ?? backup;
-  if (!table) throw new BoxError('the disk has no partition table that is whole', { where });
+  if (!table) throw new BoxError('the disk has no intact partition table', { where });
   const array = changed(table, changes, where);
   const size = Math.floor(disk.size / sectorSize);
   // A damaged copy has no valid position, so it goes to the position of the specification.

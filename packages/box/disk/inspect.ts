@@ -28,7 +28,7 @@ export function slotLabels(version: string): { readonly usr: string; readonly ve
  * admin-guide/device-mapper/verity).
  */
 export function runningUsr(box: Box): RunningUsr {
-  const words = mustRun(box, 'cannot ask for the running /usr', ['dmsetup', 'table', 'usr'])
+  const words = mustRun(box, 'cannot find the devices of the running /usr', ['dmsetup', 'table', 'usr'])
     .trim()
     .split(' ');
   const [, , kind, , data = '', hash = '', , , blocks, start, , rootHash = ''] = words;
@@ -52,11 +52,11 @@ function blockDevice(box: Box, numbers: string): string {
 function bootDisk(box: Box): string {
   const [mark, other] = box.stat(MARKS) === undefined ? [] : box.list(MARKS);
   if (mark === undefined)
-    throw new BoxError('this system was not booted from a disk of its own', {
+    throw new BoxError('this system was not booted from an installed disk', {
       hint: 'a live system is not updated: boot the new medium',
     });
   if (other !== undefined)
-    throw new BoxError('two disks are marked as the one this system was booted from', { where: MARKS });
+    throw new BoxError('two disks are marked as the boot disk of this system', { where: MARKS });
   return box.readText(`${MARKS}/${mark}`).trim();
 }
 
@@ -85,8 +85,7 @@ export function partitionsOf(box: Box, disk: string): readonly Partition[] | und
 /** The Draisine on a disk; default: the boot disk. */
 export function inspectDisk(box: Box, name = bootDisk(box)): DraisineDisk {
   const partitions = partitionsOf(box, name);
-  if (!partitions)
-    throw new BoxError('the disk has no partition table that is whole', { where: `/dev/${name}` });
+  if (!partitions) throw new BoxError('the disk has no intact partition table', { where: `/dev/${name}` });
   const esp = partitions.find(({ type, label }) => type === TYPES.esp && label === ESP_LABEL);
   if (!esp) throw new BoxError(`the disk has no partition ${ESP_LABEL}`, { where: `/dev/${name}` });
   return { name, esp, slots: slotsOf(partitions, runningUsr(box)), partitions };

@@ -24,7 +24,10 @@ export function clearLoaderChoice(box: Box): void {
   ] as const) {
     if (!hasLoaderVariable(box, name)) continue;
     mustRun(box, `cannot clear ${name}`, ['bootctl', verb, '']);
-    box.log('notice', `${name} of the firmware was cleared: it would go before a release on trial`);
+    box.log(
+      'notice',
+      `${name} of the firmware was cleared, because it has precedence over a release on trial`,
+    );
   }
 }
 
@@ -35,7 +38,10 @@ export function dropDefaultEntry(box: Box, esp: string): void {
   const kept = lines.filter((line) => !/^\s*default\s/.test(line));
   if (kept.length === lines.length) return;
   box.writeFile(path, kept.join('\n'));
-  box.log('notice', 'the default entry in loader.conf was removed: it would go before a release on trial');
+  box.log(
+    'notice',
+    'the default entry in loader.conf was removed, because it has precedence over a release on trial',
+  );
 }
 
 /**

@@ -69,10 +69,10 @@ describe('the contents of a disk', () => {
     const live = fakeDraisine();
     live.remove('/run/draisine/boot-disk/9');
     live.remove('/run/draisine/boot-disk');
-    assert.throws(() => inspectDisk(live), /not booted from a disk of its own/);
+    assert.throws(() => inspectDisk(live), /not booted from an installed disk/);
     const broken = fakeDraisine();
     broken.putDevice('/dev/vda', new Uint8Array(100 * 512));
-    assert.throws(() => inspectDisk(broken), /no partition table that is whole/);
+    assert.throws(() => inspectDisk(broken), /no intact partition table/);
     const elsewhere = fakeDraisine();
     elsewhere.symlink('../../devices/virtual/block/loop0', '/sys/dev/block/253:2');
     assert.throws(() => otherSlot(inspectDisk(elsewhere)), /no slot of the disk holds the running \/usr/);
@@ -121,7 +121,7 @@ describe('staging', () => {
         runningHash: HASHES.running,
       });
     assert.throws(with_({ usrSize: 4097 }, {}), /does not fit into slot b: 4097 of 4096 bytes/);
-    assert.throws(with_({}, { version: '2026.1101.0' }), /2026\.1101\.0 is what runs/);
+    assert.throws(with_({}, { version: '2026.1101.0' }), /2026\.1101\.0 is the running release/);
     box.remove(`${ESP}/EFI/Linux/draisine_2026.1101.0.efi`);
     assert.throws(with_({}, {}), /the UKI of the running release is not on the EFI system partition/);
   });
@@ -248,7 +248,7 @@ describe('a trial', () => {
     fill(box, '/dev/vda2', 'nonsense');
     assert.throws(
       () => bootOther(box, inspectDisk(box), HASHES.next),
-      /slot a does not hold 2026\.1101\.0 as a whole any more/,
+      /slot a no longer holds the complete release 2026\.1101\.0/,
     );
   });
 

@@ -54,7 +54,7 @@ function mustFit(slot: Slot, { usrSize, veritySize, version }: SlotContent): voi
         `${version} does not fit into slot ${slot.name}: ${size} of ${partition.size} bytes`,
         {
           where: partition.device,
-          hint: 'this release needs a larger disk layout: install it again',
+          hint: 'this release needs larger partitions: install it with draisine-install',
         },
       );
   }
@@ -70,16 +70,16 @@ function makeRoom(box: Box, esp: string, uki: UkiContent, runningHash: string): 
   if (!installed.some(stays))
     throw new BoxError('the UKI of the running release is not on the EFI system partition', {
       where: UKI_FOLDER,
-      hint: 'draisine-install --keep-state from the medium of this release puts it back',
+      hint: 'draisine-install --keep-state from a medium with this release restores it',
     });
   if (installed.some((each) => stays(each) && each.version === uki.version))
-    throw new BoxError(`${uki.version} is what runs`);
+    throw new BoxError(`${uki.version} is the running release`);
   const going = installed.filter((each) => !stays(each)).reduce((sum, { size }) => sum + size, 0);
   const room = freeRoom(box, esp) + going;
   if (room < uki.size + SLACK)
     throw new BoxError(
-      `no room on the EFI system partition: ${mib(uki.size + SLACK)} MiB are needed, ${mib(room)} MiB can be had`,
-      { where: UKI_FOLDER, hint: 'remove what others have put there' },
+      `no room on the EFI system partition: ${mib(uki.size + SLACK)} MiB are needed, ${mib(room)} MiB can be made free`,
+      { where: UKI_FOLDER, hint: 'remove files there that are not of Draisine' },
     );
   removeUkis(box, esp, (each) => !stays(each));
 }
@@ -99,12 +99,12 @@ export function fillSlot(
   awaitPartitions(box, [devices.usr, devices.verity]);
   progress(`writing /usr to ${devices.usr} and ${devices.verity}`);
   content.write(devices);
-  progress('reading it back');
+  progress('reading the slot back');
   if (!slotIsWhole(box, slot, content.rootHash))
     throw new BoxError(`/dev/${disk} returns other data than was written to it: the disk is bad`, {
       code: NOT_AS_WRITTEN,
       where: devices.usr,
-      hint: 'the running release stays; replace the disk',
+      hint: 'replace the disk; the running release stays',
     });
   nameSlotFor(box, disk, slot, content);
 }

@@ -19,7 +19,7 @@ export interface TableEntry {
 /** A disk of `sectors` with a GPT; each partition has eight sectors. */
 export function makeDisk(entries: readonly TableEntry[], sectors = 256): Uint8Array {
   const disk = new Uint8Array(sectors * SECTOR);
-  // The protective MBR, without which nobody looks for a GPT.
+  // The protective MBR. Without it no program looks for a GPT.
   disk.set([0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff, 1, 0, 0, 0, sectors - 1], 446);
   disk.set([0x55, 0xaa], 510);
   const array = new Uint8Array(ENTRIES * 128);
@@ -57,7 +57,7 @@ export function makeDisk(entries: readonly TableEntry[], sectors = 256): Uint8Ar
   return disk;
 }
 
-/** A PE file with nothing but a command line: as much of a UKI as code on the box looks at. */
+/** A PE file with only a command line, the one part of a UKI that code on the box reads. */
 export function makeUki(rootHash: string, more = ''): Uint8Array {
   const cmdline = new TextEncoder().encode(`quiet usrhash=${rootHash} ro${more}`);
   const bytes = new Uint8Array(256 + cmdline.length);
@@ -124,7 +124,7 @@ export function fakeDraisine({ old = true, free = 200 << 20 } = {}): FakeBox {
   return box;
 }
 
-/** What is in a slot, in a fake: the root hash in text. */
+/** Fills a slot of a fake box: its content is the root hash as text. */
 export function fill(box: FakeBox, device: string, rootHash: string): void {
   const file = box.open(device, 'write');
   file.write(0, new TextEncoder().encode(rootHash));

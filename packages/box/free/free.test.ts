@@ -57,7 +57,7 @@ describe('the reserve', () => {
     });
     keepReserve(bad);
     assert.equal(bad.stat(RESERVE), undefined);
-    assert.match(bad.journal('warning').join(), /no room is kept back.*No space left/);
+    assert.match(bad.journal('warning').join(), /cannot make the reserve.*No space left/);
   });
 });
 
@@ -93,10 +93,10 @@ describe('draisine free', () => {
       'neither one with a container, nor one that a unit names, nor one that was built here',
     );
     assert.deepEqual(freed.removed, [
-      '72.0M of old messages of the journal',
+      '72.0M of old journal messages',
       'image ghcr.io/old/app:1, 40 MiB',
       `image ${'e'.repeat(12)}, 50 MiB`,
-      'the reserve of 64 MiB: it comes back when there is room',
+      'the reserve of 64 MiB; it is made again when there is room',
     ]);
     assert.match(
       formatFreed(freed),
@@ -131,7 +131,7 @@ describe('draisine free', () => {
     full.put({ '/var/tmp/container_images_storage1': 'x', '/var/tmp/mine': 'x' });
     full.advance(2 * DAY);
     full.put({ '/var/tmp/container_images_storage2': 'x' });
-    assert.match(freeRoom(full).removed.join(), /container_images_storage1, of a pull/);
+    assert.match(freeRoom(full).removed.join(), /container_images_storage1, of an interrupted pull/);
     assert.deepEqual(full.list('/var/tmp'), ['container_images_storage2', 'mine']);
   });
 

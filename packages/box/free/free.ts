@@ -36,7 +36,7 @@ function removeLeftovers(box: Box, removed: string[]): void {
     const path = `${folder}/${name}`;
     if (!LEFTOVER.test(name) || box.now() - (box.lstat(path)?.modified ?? box.now()) < LEFTOVER_AGE) continue;
     removeTree(box, path);
-    removed.push(`${path}, of a pull that was not finished`);
+    removed.push(`${path}, of an interrupted pull`);
   }
 }
 
@@ -46,7 +46,7 @@ function shortenJournal(box: Box, removed: string[], failed: string[]): void {
   if (ran.code !== 0) failed.push(`the journal: ${whyFailed(argv, ran)}`);
   // One line for each folder of journals.
   for (const [, size = ''] of `${ran.stdout}\n${ran.stderr}`.matchAll(/freed (\S+) of archived journals/g))
-    if (!/^0B?$/.test(size)) removed.push(`${size} of old messages of the journal`);
+    if (!/^0B?$/.test(size)) removed.push(`${size} of old journal messages`);
 }
 
 function removeImages(box: Box, removed: string[], failed: string[]): void {
@@ -79,7 +79,7 @@ export function freeRoom(box: Box): Freed {
   return {
     ...{ before, after, percent, failed },
     removed: gone
-      ? [...removed, `the reserve of ${mebibytes(kept)}: it comes back when there is room`]
+      ? [...removed, `the reserve of ${mebibytes(kept)}; it is made again when there is room`]
       : removed,
   };
 }

@@ -39,6 +39,6 @@ export function keepReserve(box: Box): void {
   const made = box.run(['fallocate', '--length', String(RESERVE_BYTES), RESERVE]);
   if (made.code !== 0) {
     box.remove(RESERVE);
-    box.log('warning', `no room is kept back for draisine free: ${made.stderr.trim()}`);
+    box.log('warning', `cannot make the reserve for draisine free: ${made.stderr.trim()}`);
   }
 }

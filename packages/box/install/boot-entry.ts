@@ -5,9 +5,10 @@ import { type Box, mustRun } from '../io/box.ts';
 import { allDisks } from './disks.ts';
 
 /**
- * Boot entries of the firmware (UEFI specification, "EFI_LOAD_OPTION"). `bootctl install` takes the entry that names the
- * ESP by its UUID, or makes another one. So an ESP that is made anew on the same disk gets the old UUID, or each
- * installation would leave an entry that leads nowhere. Where its table was wiped in between, that entry is removed.
+ * Boot entries of the firmware (UEFI specification, "EFI_LOAD_OPTION"). `bootctl install` uses the entry that names the
+ * ESP by its UUID, or makes another one. So a new ESP on the same disk gets the UUID of the old one. Otherwise each
+ * installation would leave an entry without a partition. If the partition table was wiped before, that entry is
+ * removed.
  */
 
 const EFIVARS = '/sys/firmware/efi/efivars';

@@ -40,7 +40,7 @@ interface Listed {
 /** lsblk's JSON is safe with any characters in a model. */
 export function readDisk(box: Box, name: string): BlockDevice {
   const columns = 'NAME,SIZE,MODEL,SERIAL,TRAN,RM,TYPE,MOUNTPOINT';
-  const text = mustRun(box, `cannot look at ${name}`, [
+  const text = mustRun(box, `cannot read the properties of ${name}`, [
     'lsblk',
     '--json',
     '--bytes',
@@ -108,8 +108,10 @@ export function findDisk(box: Box, options: InstallOptions, plan: number): strin
   const { device } = options;
   if (device === '' || device === 'auto') {
     const found = all.filter((name) => fits(box, name, options, plan));
-    if (found.length === 0) throw new BoxError(`no disk fits. There are:\n${listDisks(box, all)}`);
-    if (found.length > 1) throw new BoxError(`more than one disk fits. Say which:\n${listDisks(box, found)}`);
+    if (found.length === 0)
+      throw new BoxError(`no disk meets the conditions. There are:\n${listDisks(box, all)}`);
+    if (found.length > 1)
+      throw new BoxError(`more than one disk meets the conditions. Name one:\n${listDisks(box, found)}`);
     return found[0]!;
   }
   const path = waitForDevice(box, device, options.patient);
@@ -117,10 +119,10 @@ export function findDisk(box: Box, options: InstallOptions, plan: number): strin
     throw new BoxError(`there is no disk ${device}. There are:\n${listDisks(box, all)}`);
   const name = nameOf(mustRun(box, `cannot find ${device}`, ['readlink', '-f', path]).trim());
   if (box.stat(`/sys/class/block/${name}/partition`) !== undefined)
-    throw new BoxError(`${device} is a partition: name the disk`);
+    throw new BoxError(`${device} is a partition: name its disk`);
   if (!all.includes(name)) throw new BoxError(`${device} is not a disk to install on`);
   if (!fits(box, name, options, plan) && !isBooted(box, readDisk(box, name)))
-    throw new BoxError(`${device} does not match the conditions: ${listDisks(box, [name])}`);
+    throw new BoxError(`${device} does not meet the conditions: ${listDisks(box, [name])}`);
   return name;
 }
 

@@ -35,7 +35,7 @@ describe('sizes', () => {
     assert.deepEqual(holds('>2', 1, 2, 3), [false, false, true]);
     assert.deepEqual(holds('<2', 1, 2, 3), [true, false, false]);
     assert.deepEqual(holds('=2', 1, 2, 3), [false, true, false]);
-    assert.throws(() => parseCondition('7G'), /--size: a comparison such as >=200G, not '7G'/);
+    assert.throws(() => parseCondition('7G'), /--size needs a comparison such as >=200G, not '7G'/);
   });
 });
 
@@ -93,8 +93,8 @@ describe('options', () => {
       (parse(['--unattended'], words('sda draisine.install=sdb')) as InstallOptions).device,
       'sdb',
     );
-    assert.throws(() => parse(['--unattended'], words('sda,,x')), /draisine\.install=: not understood: ''/);
-    assert.throws(() => parse(['--unattended'], words('disk=sda')), /not understood: 'disk=sda'/);
+    assert.throws(() => parse(['--unattended'], words('sda,,x')), /draisine\.install=: unknown word ''/);
+    assert.throws(() => parse(['--unattended'], words('disk=sda')), /unknown word 'disk=sda'/);
     assert.throws(() => parse(['--unattended'], words('keep-state')), /unattended, but no disk is named/);
   });
 
@@ -115,10 +115,10 @@ describe('options', () => {
     assert.equal(parse(['--unattended'], conf('device=sda', 'root=/dev/x')), 'nothing');
     assert.equal(parse(['--unattended']), 'consoles');
     for (const [line, why] of [
-      ['disk=sda', /install\.conf: not understood: disk=sda/],
-      ['keep_state=maybe', /not understood: keep_state=maybe/],
+      ['disk=sda', /install\.conf: unknown setting disk=sda/],
+      ['keep_state=maybe', /unknown setting keep_state=maybe/],
       ['after=lunch', /reboot or poweroff, not 'lunch'/],
-      ['state-size=5Gi', /not understood: state-size=5Gi/],
+      ['state-size=5Gi', /unknown setting state-size=5Gi/],
       ['size=big', /a comparison such as/],
     ] as const)
       assert.throws(() => parse(['--unattended'], conf(`device=sda\n${line}\n`)), why, line);
@@ -131,7 +131,7 @@ describe('the choice of the disk, and reasons against it', () => {
       'the one it was booted from',
       fakeMachine({ sda: free }),
       'vda',
-      /^draisine-install: vda is the disk this system was booted from$/m,
+      /^draisine-install: vda is the boot disk of this system$/m,
     ],
     ['too small', fakeMachine({ sda: { size: 4 * GiB } }), 'sda', /sda is too small: it must have 6 GiB$/m],
     ['too small for that state', fakeMachine({ sda: free }), '--state-size 7Gi sda', /it must have 9 GiB$/m],
@@ -159,16 +159,26 @@ describe('the choice of the disk, and reasons against it', () => {
       'two fit',
       fakeMachine({ sda: free, sdb: free }),
       '--size >=8G',
-      /more than one disk fits\. Say which:\nsda free-disk\nsdb/,
+      /more than one disk meets the conditions\. Name one:\nsda free-disk\nsdb/,
     ],
-    ['none fits', fakeMachine({ sda: free }), '--serial nobody', /no disk fits\. There are:\n/],
     [
-      'does not match the conditions',
+      'none fits',
+      fakeMachine({ sda: free }),
+      '--serial nobody',
+      /no disk meets the conditions\. There are:\n/,
+    ],
+    [
+      'does not meet the conditions',
       fakeMachine({ sda: free }),
       '--size <1G sda',
-      /sda does not match the conditions: sda free-disk/,
+      /sda does not meet the conditions: sda free-disk/,
     ],
-    ['auto, but on USB', fakeMachine({ sda: { tran: 'usb' }, sdb: { rm: true } }), 'auto', /no disk fits/],
+    [
+      'auto, but on USB',
+      fakeMachine({ sda: { tran: 'usb' }, sdb: { rm: true } }),
+      'auto',
+      /no disk meets the conditions/,
+    ],
     [
       'no state to keep',
       fakeMachine({ sda: free }),
@@ -186,7 +196,7 @@ describe('the choice of the disk, and reasons against it', () => {
       'a config that nobody reads',
       fakeMachine({ sda: free }),
       '--keep-state --config x sda',
-      /--keep-state leaves no first boot/,
+      /with --keep-state there is none/,
       2,
     ],
     [
@@ -195,14 +205,14 @@ describe('the choice of the disk, and reasons against it', () => {
       '--config /none.ign sda',
       /there is no machine config \/none\.ign/,
     ],
-    ['unknown option', fakeMachine({}), '--force', /unknown option --force; --help says more/, 2],
+    ['unknown option', fakeMachine({}), '--force', /unknown option --force; see --help/, 2],
     ['no value', fakeMachine({}), '--size', /--size needs a value/, 2],
     ['two disks', fakeMachine({}), 'sda sdb', /two disks: sda and sdb/, 2],
     [
       'a state that is too small',
       fakeMachine({}),
       '--state-size 7G x --yes --state-size 1M',
-      /1Gi is the least/,
+      /it needs 1Gi/,
       2,
     ],
   ];
@@ -221,13 +231,13 @@ describe('the choice of the disk, and reasons against it', () => {
     const partition = fakeMachine({ sda: free });
     partition.putDevice('/dev/sda1', new Uint8Array(512));
     partition.put({ '/sys/class/block/sda1/partition': '1\n' });
-    assert.match(install(partition, 'sda1')[1], /sda1 is a partition: name the disk$/m);
+    assert.match(install(partition, 'sda1')[1], /sda1 is a partition: name its disk$/m);
     partition.putDevice('/dev/sr0', new Uint8Array(512));
     assert.match(install(partition, 'sr0')[1], /sr0 is not a disk to install on$/m);
 
     const pool = fakeMachine({ sda: free });
     pool.program('wipefs', () => 'zfs_member tank \nzfs_member tank\n');
-    assert.match(install(pool, '--yes sda')[1], /sda belongs to the ZFS pool tank: --erase-pool gives it up/);
+    assert.match(install(pool, '--yes sda')[1], /sda belongs to the ZFS pool tank: --erase-pool erases it/);
     pool.put({ '/proc/spl/kstat/zfs/x': '' });
     pool.program('zpool', () => 'tank\t1\n\t/dev/sda1\t1\n');
     assert.match(
@@ -266,12 +276,12 @@ describe('asked', () => {
   test('no answer, no disk, not the name: nothing is done', () => {
     const box = () => fakeMachine({ sda: free });
     assert.match(install(box(), '')[1], /Disks of this machine:\n[\s\S]*on which disk\? \n.*no answer$/);
-    assert.match(install(box(), '', '')[1], /no disk named, nothing done$/);
+    assert.match(install(box(), '', '')[1], /no disk was named, and nothing was done$/);
     assert.match(install(box(), '', 'nonsense')[1], /there is no disk nonsense\. There are:/);
     const confirmed = install(box(), '', 'sda', 'yes');
     assert.match(
       confirmed[1],
-      /All of this is erased:\nsda free-disk\nType the name of the disk, sda, to go on: \n.*not confirmed/,
+      /All of this will be erased:\nsda free-disk\nType the name of the disk, sda, to go on: \n.*not confirmed/,
     );
     assert.equal(confirmed[0], 1);
   });
@@ -281,7 +291,7 @@ describe('asked', () => {
     const [, said] = install(box, '', 'sda', 'keep', 'no');
     assert.match(
       said,
-      /Type keep to keep its state[\s\S]*The running release goes onto sda\. All that is on it stays:/,
+      /Type keep to keep its state[\s\S]*The running release will be put on sda\. Everything on it stays:/,
     );
     const erased = install(
       fakeMachine({ sda: { ...free, table: installedTable() } }),
@@ -290,13 +300,13 @@ describe('asked', () => {
       'erase',
       'no',
     );
-    assert.match(erased[1], /All of this is erased:/);
+    assert.match(erased[1], /All of this will be erased:/);
   });
 
   test('only one installation at a time', () => {
     const box = fakeMachine({ sda: free });
     box.put({ '/run/draisine/install.lock/owner': '7', '/proc/7/stat': '' });
-    assert.match(install(box, '--yes sda')[1], /another installation is going on/);
+    assert.match(install(box, '--yes sda')[1], /another installation is running/);
     box.remove('/proc/7/stat');
     box.remove('/proc/7');
     assert.match(install(box, 'sda', 'no')[1], /not confirmed/);
@@ -359,8 +369,5 @@ test('under QuickJS: usage and wrong usage', async (t) => {
   assert.match(help.stdout, /^Usage: draisine-install \[options\] \[DISK\]\n/);
   assert.deepEqual([help.status, help.stderr], [0, '']);
   const wrong = await run('--size', '>=7Q');
-  assert.deepEqual(
-    [wrong.status, wrong.stderr],
-    [2, "draisine-install: not a size: '7Q'; --help says more\n"],
-  );
+  assert.deepEqual([wrong.status, wrong.stderr], [2, "draisine-install: not a size: '7Q'; see --help\n"]);
 });

@@ -19,8 +19,8 @@ export function compareLoosely(a: string, b: string): number {
 }
 
 /**
- * The slot of an installed disk for a root hash: the slot that has it already, else one without a UKI, else
- * the slot of the less important UKI, which leaves the menu: a rejected release, or the older one.
+ * The slot of an installed disk for a root hash: the slot that has it already, else one without a UKI, else the slot of
+ * the less important UKI (a rejected release, or the older one), which is removed from the boot menu.
  */
 export function chooseSlot(
   slots: readonly Slot[],
@@ -59,7 +59,6 @@ export function keepDisk(
     if (gives) removeUkis(box, folder, ({ file }) => file === gives.file);
     return choice;
   });
-  if (!chosen)
-    throw new BoxError(`${disk} has UKIs of releases that are not on it: install without --keep-state`);
+  if (!chosen) throw new BoxError(`${disk} has UKIs without their releases: install without --keep-state`);
   return { esp, slot: chosen.slot, hasIt: slotHolds(chosen.slot, running.rootHash) };
 }

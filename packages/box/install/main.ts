@@ -15,18 +15,18 @@ const STATE = 4 * 2 ** 30;
 
 const USAGE = `Usage: draisine-install [options] [DISK]
 
-Installs the running release on DISK: a path (/dev/disk/by-id/…), a name (sda), or \`auto\`, the only disk that can be
-meant. Without it, and without a condition, it lists the disks and asks.
+Installs the running release on DISK: a path (/dev/disk/by-id/…), a name (sda), or \`auto\` for the only possible disk.
+Without DISK and conditions, it lists the disks and asks.
 
   --size COND      only disks of this size: >=200G, <1T (G: 10^9 bytes, Gi: 2^30)
   --model TEXT     only disks with TEXT in their model
   --serial TEXT    only the disk with this serial number
   --keep-state     keep the state partition and all others of a Draisine disk
-  --state-size SIZE  of the state partition: 16Gi; default 4Gi. What is left on the disk is yours
+  --state-size SIZE  of the state partition: 16Gi; default 4Gi. The rest of the disk stays free
   --config FILE    Ignition config of the installed system's first boot
   --erase-pool     erase the disk although it belongs to a ZFS pool
   --yes            do not ask
-  --reboot, --poweroff   when it is done`;
+  --reboot, --poweroff   after the installation`;
 
 /** `draisine-install`. Returns the exit code. */
 export function installMain(box: Box, terminal: Terminal, args: readonly string[]): number {
@@ -38,7 +38,7 @@ export function installMain(box: Box, terminal: Terminal, args: readonly string[
     return 0;
   } catch (error) {
     if (error instanceof WrongUsage) {
-      terminal.complain(`draisine-install: ${error.message}; --help says more`);
+      terminal.complain(`draisine-install: ${error.message}; see --help`);
       return 2;
     }
     if (!(error instanceof BoxError)) throw error;
@@ -66,13 +66,13 @@ function install(box: Box, terminal: Terminal, options: InstallOptions): void {
   const state = options.stateSize === '' ? undefined : parseSize(options.stateSize);
   const plan = options.keepState ? 0 : PLAN + (state ?? STATE);
   const disk = findDisk(box, options, plan);
-  withLock(box, '/run/draisine/install.lock', 'another installation is going on', () => {
+  withLock(box, '/run/draisine/install.lock', 'another installation is running', () => {
     refuse(box, disk, options, plan);
     confirm(box, terminal, disk, options);
     const { keepState, config } = options;
     installOnto(box, { disk, keepState, config, state }, (line) => terminal.print(line));
   });
-  if (options.after === 'stay') terminal.print('Take the medium out and restart.');
+  if (options.after === 'stay') terminal.print('Remove the medium and restart.');
   else box.run(['systemctl', options.after]);
 }
 
@@ -80,7 +80,7 @@ function install(box: Box, terminal: Terminal, options: InstallOptions): void {
 function checkKeep({ keepState, config, stateSize }: InstallOptions): void {
   if (!keepState) return;
   if (config !== '')
-    throw new WrongUsage('--config is read on a first boot only, and --keep-state leaves no first boot');
+    throw new WrongUsage('--config is for a first boot, and with --keep-state there is none');
   if (stateSize !== '') throw new WrongUsage('--keep-state keeps the size of the state partition as well');
 }
 
@@ -92,7 +92,7 @@ function askDisk(box: Box, terminal: Terminal, options: InstallOptions): void {
   terminal.print(showDevices(box, columns, all));
   const answer = terminal.ask('Install Draisine on which disk? ');
   if (answer === undefined) throw new BoxError('no answer');
-  if (answer === '') throw new BoxError('no disk named, nothing done');
+  if (answer === '') throw new BoxError('no disk was named, and nothing was done');
   options.device = answer;
   const name = answer.replace(/^\/dev\//, '');
   if (options.keepState || !all.includes(name)) return;
@@ -110,10 +110,12 @@ function showDevices(box: Box, columns: string, names: readonly string[]): strin
 
 function confirm(box: Box, terminal: Terminal, disk: string, { keepState, sure }: InstallOptions): void {
   terminal.print(
-    keepState ? `The running release goes onto ${disk}. All that is on it stays:` : 'All of this is erased:',
+    keepState
+      ? `The running release will be put on ${disk}. Everything on it stays:`
+      : 'All of this will be erased:',
   );
   terminal.print(showDevices(box, 'NAME,SIZE,MODEL,SERIAL,PARTLABEL,FSTYPE,LABEL', [disk]));
   if (sure) return;
   const answer = terminal.ask(`Type the name of the disk, ${disk}, to go on: `);
-  if (answer !== disk) throw new BoxError('not confirmed, nothing done');
+  if (answer !== disk) throw new BoxError('not confirmed, and nothing was done');
 }

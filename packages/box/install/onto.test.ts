@@ -69,7 +69,7 @@ describe('onto an empty disk', () => {
     const said = install(box);
     assert.match(said, /writing \/usr to \/dev\/sda2 and \/dev\/sda3\n/);
     assert.match(said, /writing the boot loader and draisine_2026\.1101\.0\.efi\n/);
-    assert.match(said, /Draisine 2026\.1101\.0 is on sda\.\nTake the medium out and restart\.$/);
+    assert.match(said, /Draisine 2026\.1101\.0 is on sda\.\nRemove the medium and restart\.$/);
     assert.deepEqual(
       slots(box).map(({ version }) => version),
       [VERSION, undefined],
@@ -150,7 +150,10 @@ describe('onto an empty disk', () => {
         ? { code: 1, stdout: '', stderr: 'dd: no room' }
         : copy(argv, options, box),
     );
-    assert.match(install(box), /old boot entries of the firmware stay: cannot write the boot order.*no room/);
+    assert.match(
+      install(box),
+      /could not remove old boot entries of the firmware: cannot write the boot order.*no room/,
+    );
   });
 
   test('entries of the firmware that do not start a file on a partition', () => {
@@ -167,7 +170,7 @@ describe('onto an empty disk', () => {
     const box = machine();
     box.put({ [`${ESP}/EFI/BOOT/BOOTX64.EFI`]: 'boot loader' });
     box.program('bootctl', () => ({ code: 1 }));
-    assert.match(install(box), /the firmware took no boot entry/);
+    assert.match(install(box), /the firmware has no boot entry/);
     box.remove(`${ESP}/EFI/BOOT/BOOTX64.EFI`);
     const terminal = fakeTerminal();
     assert.equal(installMain(box, terminal, ['--yes', 'sda']), 1);
@@ -180,7 +183,7 @@ describe('onto an empty disk', () => {
     assert.equal(installMain(box, terminal, ['--yes', 'sda']), 1);
     assert.match(
       terminal.said.join(),
-      /kernel image of this release is not to be found: is the medium still in\?/,
+      /cannot find the unified kernel image of this release: is the medium still plugged in\?/,
     );
     assert.ok(!box.ran.some(([name]) => name === 'systemd-repart'), 'before anything was erased');
 
@@ -200,7 +203,7 @@ describe('onto an empty disk', () => {
       box.put({ [argv[argv.indexOf('--output') + 1]!]: makeUki(HASHES.running) });
       return '';
     });
-    assert.match(failing(), /http:\/\/h\/uki\.efi is another file than the one with SHA-256 0000/);
+    assert.match(failing(), /http:\/\/h\/uki\.efi does not have the SHA-256 0000/);
   });
 });
 

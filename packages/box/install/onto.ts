@@ -96,7 +96,9 @@ function installBootLoader(box: Box, folder: string, say: (line: string) => void
   }
   if (box.stat(`${folder}/EFI/BOOT/BOOTX64.EFI`) === undefined)
     throw new BoxError(`the boot loader could not be installed: ${whyFailed(['bootctl'], ran)}`);
-  say('the firmware took no boot entry: choose the disk in its menu if it does not start by itself');
+  say(
+    'the firmware has no boot entry for it: if the disk does not start by itself, choose it in the firmware’s menu',
+  );
 }
 
 /** The system is installed at this point, so firmware that refuses the entry is no failure. */
@@ -105,6 +107,6 @@ function tidyEntries(box: Box, say: (line: string) => void): void {
     removeLostEntries(box, say);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    say(`old boot entries of the firmware stay: ${describeError(error)}`);
+    say(`could not remove old boot entries of the firmware: ${describeError(error)}`);
   }
 }

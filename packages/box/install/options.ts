@@ -80,7 +80,7 @@ export function parseOptions(box: Box, args: readonly string[]): Request {
   }
   if (options.size !== '') parseCondition(options.size);
   if (options.stateSize !== '' && parseSize(options.stateSize) < 2 ** 30)
-    throw new WrongUsage(`a state partition of ${options.stateSize} is too small: 1Gi is the least`);
+    throw new WrongUsage(`a state partition of ${options.stateSize} is too small: it needs 1Gi`);
   return options;
 }
 
@@ -124,7 +124,7 @@ function readWords(words: string, options: InstallOptions): void {
     else if (/^size[<>=]/.test(word)) options.size = word.slice('size'.length);
     else if (key !== '') options[WITH_VALUE[`--${key}`]!] = value;
     else if (word === '' || word.includes('='))
-      throw new WrongUsage(`draisine.install=: not understood: '${word}'`);
+      throw new WrongUsage(`draisine.install=: unknown word '${word}'`);
     else options.device = word;
   }
 }
@@ -142,6 +142,6 @@ function readConf(text: string, options: InstallOptions): void {
       if (value !== 'reboot' && value !== 'poweroff')
         throw new WrongUsage(`after the installation: reboot or poweroff, not '${value}'`);
       options.after = value;
-    } else throw new WrongUsage(`${INSTALL_CONF}: not understood: ${key}=${value}`);
+    } else throw new WrongUsage(`${INSTALL_CONF}: unknown setting ${key}=${value}`);
   }
 }

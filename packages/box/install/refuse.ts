@@ -8,7 +8,7 @@ import type { InstallOptions } from './options.ts';
  */
 export function refuse(box: Box, name: string, options: InstallOptions, plan: number): void {
   const disk = readDisk(box, name);
-  if (isBooted(box, disk)) throw new BoxError(`${name} is the disk this system was booted from`);
+  if (isBooted(box, disk)) throw new BoxError(`${name} is the boot disk of this system`);
   if (box.readText(`/sys/block/${name}/ro`).trim() !== '0') throw new BoxError(`${name} is read-only`);
   if (disk.size < plan)
     throw new BoxError(`${name} is too small: it must have ${Math.ceil(plan / 2 ** 30)} GiB`);
@@ -28,14 +28,14 @@ export function refuse(box: Box, name: string, options: InstallOptions, plan: nu
 
 function refusePool(box: Box, name: string, { keepState, erasePool }: InstallOptions): void {
   if (box.stat('/proc/spl/kstat/zfs') !== undefined) {
-    const pools = mustRun(box, 'cannot ask for the pools', ['zpool', 'list', '-vHLP']);
+    const pools = mustRun(box, 'cannot list the pools', ['zpool', 'list', '-vHLP']);
     if (new RegExp(`/dev/${name}(p?\\d+)?\\s`).test(pools))
       throw new BoxError(`${name} belongs to a ZFS pool that is imported: zpool export it first`);
   }
   if (keepState || erasePool) return;
   const pool = poolLabel(box, name);
   if (pool !== undefined)
-    throw new BoxError(`${name} belongs to the ZFS pool ${pool}: --erase-pool gives it up`);
+    throw new BoxError(`${name} belongs to the ZFS pool ${pool}: --erase-pool erases it`);
 }
 
 /** Name of the pool whose label a disk or one of its partitions has. */

@@ -30,7 +30,7 @@ const COMPARISONS: Readonly<Record<string, (size: number, limit: number) => bool
 export function parseCondition(text: string): (size: number) => boolean {
   const [, operator = '', limit = ''] = /^([<>]=?|=)(.*)$/s.exec(text) ?? [];
   const compare = COMPARISONS[operator];
-  if (!compare) throw new WrongUsage(`--size: a comparison such as >=200G, not '${text}'`);
+  if (!compare) throw new WrongUsage(`--size needs a comparison such as >=200G, not '${text}'`);
   const bytes = parseSize(limit);
   return (size) => compare(size, bytes);
 }

@@ -2,7 +2,7 @@ import { ESP, fakeDraisine, HASHES, makeDisk, type TableEntry, uuidOf } from '..
 import type { FakeBox } from '../io/fake.ts';
 import type { Terminal } from './terminal.ts';
 
-/** A disk of a machine that somebody could install on. */
+/** A disk of a fake machine. */
 export interface FakeDisk {
   readonly size?: number;
   readonly model?: string;
@@ -10,14 +10,14 @@ export interface FakeDisk {
   readonly tran?: string;
   readonly rm?: boolean;
   readonly readOnly?: boolean;
-  /** What lsblk says lies on it. */
+  /** Its partitions and other devices, in lsblk's form. */
   readonly children?: readonly object[];
   readonly table?: readonly TableEntry[];
 }
 
 export const GiB = 2 ** 30;
 
-/** A live Draisine that was booted from `vda`, and other disks beside it. */
+/** A fake live system that was booted from `vda`, with other disks. */
 export function fakeMachine(disks: Readonly<Record<string, FakeDisk>>): FakeBox {
   const box = fakeDraisine();
   box.put({
@@ -61,7 +61,7 @@ export function fakeMachine(disks: Readonly<Record<string, FakeDisk>>): FakeBox 
   return box;
 }
 
-/** A terminal at which somebody types these lines. */
+/** A fake terminal with the given input lines. */
 export function fakeTerminal(...answers: readonly string[]) {
   const said: string[] = [];
   const left = [...answers];

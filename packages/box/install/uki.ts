@@ -27,7 +27,7 @@ export function findUki(
   const found = [UKI, ...onMedium].find((path) => hashOf(box, path) === rootHash);
   if (found === undefined)
     throw new BoxError(
-      'the unified kernel image of this release is not to be found: is the medium still in?',
+      'cannot find the unified kernel image of this release: is the medium still plugged in?',
     );
   return found;
 }
@@ -58,7 +58,6 @@ function fetchUki(box: Box, say: (line: string) => void): void {
   const patience = ['--retry', '5', '--retry-connrefused', '--connect-timeout', '30', '--speed-limit', '1'];
   const ran = box.run([...command, ...patience, '--speed-time', '30', '--output', fetched, url]);
   if (ran.code !== 0) throw new BoxError(`cannot fetch ${url}: ${whyFailed(['curl'], ran)}`);
-  if (sha256Of(box, fetched) !== sum)
-    throw new BoxError(`${url} is another file than the one with SHA-256 ${sum}`);
-  mustRun(box, 'cannot keep it', ['mv', fetched, UKI]);
+  if (sha256Of(box, fetched) !== sum) throw new BoxError(`${url} does not have the SHA-256 ${sum}`);
+  mustRun(box, 'cannot store the fetched UKI', ['mv', fetched, UKI]);
 }

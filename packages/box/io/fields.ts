@@ -89,7 +89,7 @@ export function map<T>(field: Field, read: (field: Field, key: string) => T): Re
 
 /** Milliseconds since 1970 of a time in UTC, `2026-11-29T12:00:00Z`. */
 export function time(field: Field): number {
-  const text = string(field, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'a time as 2026-11-29T12:00:00Z');
+  const text = string(field, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'a time such as 2026-11-29T12:00:00Z');
   const parsed = Date.parse(text);
   if (Number.isNaN(parsed)) throw fault(field, 'a time that exists');
   return parsed;

@@ -7,7 +7,7 @@ import { CHECKOUT } from '../../../sdk/lib/checkout.ts';
 import { type ToolCommand, toolCommand } from '../../../sdk/tool.ts';
 import { bundleBox } from '../bundle.ts';
 
-/** A folder that is gone when the test is over. */
+/** A folder that is removed at the end of the test. */
 export function testFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'draisine-box-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -29,6 +29,6 @@ export async function quickjsCommand(
     bundle,
     ...args,
   ]);
-  // The programs that it runs are those of this machine.
+  // It runs the programs of this machine.
   return { ...command, env: { ...command.env, PATH: process.env.PATH } };
 }

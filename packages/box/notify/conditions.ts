@@ -53,7 +53,11 @@ function clockConditions(box: Box): Condition[] {
   const up = Number.parseFloat(readTextIfThere(box, '/proc/uptime') ?? '0');
   if (up < 900 || box.stat('/run/systemd/timesync/synchronized') !== undefined) return [];
   return [
-    { name: 'clock', severity: 'warning', text: 'the clock is not synchronised: is a time server reached?' },
+    {
+      name: 'clock',
+      severity: 'warning',
+      text: 'the clock is not synchronised: can this machine reach a time server?',
+    },
   ];
 }
 
@@ -92,7 +96,7 @@ function resetConditions(box: Box): Condition[] {
   return [
     {
       ...{ name: 'reset', severity: 'warning' },
-      text: `the next restart empties the state partition, if it finds a machine config: rm ${RESET} takes that back`,
+      text: `the next restart empties the state partition, if it finds a machine config: rm ${RESET} cancels that`,
     },
   ];
 }
@@ -107,7 +111,7 @@ export function conditionsOf(box: Box): Condition[] {
         {
           name: `ask ${what}`,
           severity: 'warning',
-          text: `${what} cannot be looked at: ${describeError(error)}`,
+          text: `cannot check ${what}: ${describeError(error)}`,
         },
       ];
     }
@@ -127,7 +131,7 @@ export function conditionsOf(box: Box): Condition[] {
     ...ask('containers', () => containerConditions(box)),
     ...ask('room', () => roomConditions(box, pools)),
     ...ask('disks', () => diskConditions(box)),
-    ...ask('what is overdue', () => overdueConditions(box, pools)),
+    ...ask('overdue jobs', () => overdueConditions(box, pools)),
     ...ask('updates', () => updateConditions(box)),
     ...ask('the clock', () => clockConditions(box)),
   ];

@@ -54,7 +54,11 @@ function targetOf(field: Field): Target {
     case 'mail':
       return {
         ...{ kind: 'mail', severity, from: text(member(field, 'from')), to: text(member(field, 'to')) },
-        server: string(member(field, 'server'), /^smtps?:\/\/\S+$/, 'an address as smtps://mail.example'),
+        server: string(
+          member(field, 'server'),
+          /^smtps?:\/\/\S+$/,
+          'an address such as smtps://mail.example',
+        ),
         user: optionalText(member(field, 'user')),
         password: optionalText(member(field, 'password')),
       };

@@ -100,7 +100,7 @@ describe('a receiver', () => {
     box.put({ '/var/lib/draisine/notify.json': '{"format":9' });
     watch(box);
     assert.equal(world.sent.length, 8);
-    assert.match(box.journal('warning').join(), /notifications start over/);
+    assert.match(box.journal('warning').join(), /the state of notifications is lost/);
   });
 
   test('a test reports failed receivers; no receiver is an error', () => {
@@ -141,6 +141,6 @@ test('pools, problems, restarts: each in words', () => {
   const texts = conditionsOf(box).map(({ text }) => text);
   assert.deepEqual(texts, [
     'pool tank: disk /dev/x is missing',
-    'web.service does not stay up: systemctl status web.service',
+    'web.service restarts again and again: systemctl status web.service',
   ]);
 });

@@ -62,8 +62,8 @@ describe('a job of a timer', () => {
     world.newest = NOW - 4 * HOUR;
     world.scan = { kind: 'scrub', end: NOW - 61 * 24 * HOUR, errors: 0 };
     assert.deepEqual(told(), [
-      'hourly snapshots of tank/a-b are overdue, the last good one is of 2026-11-29T08:00:00Z: systemctl status snapshot-tank-a\\x2db-hourly.service',
-      'scrubs of pool tank are overdue, the last good one is of 2026-09-29T12:00:00Z: systemctl status scrub-tank.service',
+      'hourly snapshots of tank/a-b are overdue, the last success was at 2026-11-29T08:00:00Z: systemctl status snapshot-tank-a\\x2db-hourly.service',
+      'scrubs of pool tank are overdue, the last success was at 2026-09-29T12:00:00Z: systemctl status scrub-tank.service',
     ]);
     world.newest = NOW;
     world.scan = undefined;
@@ -78,7 +78,7 @@ describe('a job of a timer', () => {
   test('and has not happened yet counts from when it was asked for', () => {
     const { box, world, told } = machine();
     box.program('zfs', () => '');
-    assert.match(told().join(), /^hourly snapshots .* of 2026-08-21T12:00:00Z/);
+    assert.match(told().join(), /^hourly snapshots .* at 2026-08-21T12:00:00Z/);
     box.put({ '/etc/draisine/snapshots/tank/a-b.hourly.sh': 'x' });
     assert.deepEqual(told(), []);
     world.scan = { kind: 'resilver', end: NOW - 400 * 24 * HOUR, errors: 0 };
@@ -145,7 +145,7 @@ describe('room', () => {
     assert.deepEqual(
       roomConditions(box, pools).map(({ severity, text }) => `${severity}: ${text}`),
       [
-        'warning: /srv/my data is 83 % full: remove what is not needed there',
+        'warning: /srv/my data is 83 % full: remove unneeded files there',
         'warning: dataset tank/a is 85 % full: it has a quota: raise it, or remove data',
         'error: dataset tank/b is 95 % full: it has a quota: raise it, or remove data',
       ],

@@ -174,7 +174,7 @@ export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[]
     return [
       {
         ...{ name: `overdue ${timer}`, severity: 'error' },
-        text: `${what} are overdue, the last good one is of ${isoTime(last)}: systemctl status ${timer.replace(/timer$/, 'service')}`,
+        text: `${what} are overdue, the last success was at ${isoTime(last)}: systemctl status ${timer.replace(/timer$/, 'service')}`,
       },
     ];
   });

@@ -59,7 +59,7 @@ function requestOf(target: Target, host: string, message: Message): string[] {
         set('mail-from', target.from),
         set('mail-rcpt', target.to),
         ...(target.user === undefined ? [] : [set('user', `${target.user}:${target.password ?? ''}`)]),
-        // Encryption where the server has it: a password is never sent without.
+        // Encryption, if the server supports it. A password is never sent without encryption.
         ...(target.user === undefined || target.server.startsWith('smtps:') ? [] : ['ssl-reqd']),
         'upload-file = "/run/draisine/notify-mail"',
       ];

@@ -53,7 +53,7 @@ export function containerConditions(box: Box): Condition[] {
     .map(
       ({ unit }): Condition => ({
         ...{ name: `restarts ${unit}`, severity: 'error' },
-        text: `${unit} does not stay up: systemctl status ${unit}`,
+        text: `${unit} restarts again and again: systemctl status ${unit}`,
       }),
     );
   return [...sick, ...restarting];
@@ -65,7 +65,7 @@ export function replicationConditions(box: Box): Condition[] {
     const { failure, success } = readReplicationState(box, name);
     if (!failure) return [];
     const { dataset, host } = readReplication(box, name);
-    const last = success ? `the last that arrived is of ${isoTime(success.at)}` : 'nothing has arrived yet';
+    const last = success ? `the last success was at ${isoTime(success.at)}` : 'it has never succeeded';
     return [
       {
         ...{ name: `replication ${name}`, severity: 'error' },

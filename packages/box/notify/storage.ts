@@ -57,7 +57,7 @@ function mountedRoom(box: Box): Condition[] {
   const rows = [...stdout.matchAll(/^\s*(\d+)% (\/.+)$/gm)];
   return rows
     .filter(([, , target = '']) => !/^\/(etc|var|run\/draisine\/.*)?$/.test(target))
-    .flatMap(([, percent, target = '']) => full(target, Number(percent), 'remove what is not needed there'));
+    .flatMap(([, percent, target = '']) => full(target, Number(percent), 'remove unneeded files there'));
 }
 
 /** Datasets with a quota. */
@@ -87,7 +87,7 @@ export function roomConditions(box: Box, pools: readonly Pool[]): Condition[] {
       ? ''
       : box.run(['zpool', 'list', '-H', '-o', 'name,capacity'], { timeoutSeconds: 30 }).stdout;
   return [
-    ...full('the state partition', Number(state ?? 0), 'draisine free removes what nobody uses'),
+    ...full('the state partition', Number(state ?? 0), 'draisine free removes unused images'),
     ...mountedRoom(box),
     ...capacity
       .trim()
@@ -110,7 +110,7 @@ export function diskConditions(box: Box): Condition[] {
           {
             name: `disk ${device}`,
             severity: 'error' as const,
-            text: `${device} says of itself that it is failing: smartctl -a ${device}`,
+            text: `${device} reports that it is failing: smartctl -a ${device}`,
           },
         ]
       : []),

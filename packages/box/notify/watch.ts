@@ -48,8 +48,11 @@ function readWatchState(box: Box): WatchState {
       })),
     };
   } catch (error) {
-    // A message too many is better than none.
-    box.log('warning', `notifications start over: ${describeError(error)}`);
+    // A repeated message is better than a lost one.
+    box.log(
+      'warning',
+      `the state of notifications is lost, so all conditions are reported again: ${describeError(error)}`,
+    );
     return NEW;
   }
 }
@@ -110,7 +113,7 @@ function bounded(queue: readonly Waiting[]): Waiting[] {
   const to = [...new Set(queue.flatMap((message) => message.to))];
   return [
     ...queue.slice(0, KEPT - 1),
-    { severity: 'error', text: `${dropped} more messages could not be kept: draisine status`, to },
+    { severity: 'error', text: `${dropped} more messages were dropped: see draisine status`, to },
   ];
 }
 
@@ -133,7 +136,7 @@ export function watch(box: Box): void {
   if (left.length !== queue.length || left.length > 0) writeWatchState(box, { known, queue: left });
   if (config.heartbeat !== undefined) {
     const ran = box.run(['curl', '--fail', '--silent', '--show-error', '--max-time', '30', config.heartbeat]);
-    if (ran.code !== 0) box.log('warning', 'the sign of life could not be sent');
+    if (ran.code !== 0) box.log('warning', 'the heartbeat could not be sent');
   }
 }
 
@@ -141,7 +144,7 @@ export function watch(box: Box): void {
 export function testTargets(box: Box): { readonly sent: number; readonly faults: readonly string[] } {
   const config = readNotifyConfig(box);
   if (config === undefined)
-    throw new BoxError('nobody wants to be told', {
+    throw new BoxError('no receiver of notifications is configured', {
       hint: 'add notify: { … } to the machine config, and apply it',
     });
   const message: Message = {

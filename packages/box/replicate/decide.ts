@@ -72,9 +72,9 @@ function commonBase(source: Source, target: Target): Point {
       hint: 'nothing is overwritten: rename the one at the target (zfs rename); then everything is sent again',
     });
   throw new BoxError(
-    `${target.dataset} at the target has snapshots that are not from here, as ${newest.name}`,
+    `${target.dataset} at the target has snapshots that this machine does not have, such as ${newest.name}`,
     {
-      hint: `nothing is overwritten: remove them there by hand (zfs rollback -r ${target.dataset}@${tagOf(shared)} loses what is newer)`,
+      hint: `nothing is overwritten: remove them there by hand (zfs rollback -r ${target.dataset}@${tagOf(shared)} removes everything newer)`,
     },
   );
 }
@@ -115,7 +115,7 @@ export function checkToken(told: string, { dataset, encrypted }: Source, name: s
   const point = { name: snapshot, guid: '', createtxg: 0 };
   if (!snapshot.startsWith(`${dataset}@`) || ownOf([point], name).length === 0)
     throw new BoxError(
-      `the target is receiving ${snapshot === '' ? 'something' : snapshot}, which is not of this replication`,
+      `the target is receiving ${snapshot === '' ? 'something' : snapshot}, which does not belong to this replication`,
       {
         hint: 'two replications must not have one target; zfs receive -A there drops the partial transfer',
       },
@@ -162,18 +162,18 @@ const FAULTS: readonly (Fault & { readonly says: RegExp })[] = [
   {
     says: /out of space|no space left|quota exceeded/i,
     what: 'the target is full',
-    hint: 'make room there; the data that were sent stay, and the next run continues from there',
+    hint: 'make room there; the next run continues where this one stopped',
     link: false,
   },
   {
     says: /has been modified|does not\s+match incremental source|destination .*exists/i,
-    what: 'the dataset at the target was changed since',
+    what: 'the dataset at the target has changed since the last transfer',
     hint: 'nothing is overwritten: zfs rollback to its newest snapshot there, and set readonly=on',
     link: false,
   },
   {
     says: /host key verification failed|host identification has changed/i,
-    what: 'the target shows another host key than hostKey says',
+    what: 'the host key of the target is not the one in hostKey',
     hint: 'if the target was installed again, write its new key into the machine config',
     link: false,
   },
@@ -185,7 +185,7 @@ const FAULTS: readonly (Fault & { readonly says: RegExp })[] = [
   },
   {
     says: /not allowed here|permission denied/i,
-    what: 'the user at the target may not do that',
+    what: 'the user at the target lacks permission',
     hint: 'ssh.receive there must name a dataset above the target',
     link: false,
   },

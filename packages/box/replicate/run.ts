@@ -51,7 +51,7 @@ function withPatience<T>(box: Box, work: () => T): T {
       return work();
     } catch (error) {
       if (!(error instanceof LinkDown) || tried >= TRIES) throw error;
-      box.log('warning', `${describeError(error)}; once more in ${PAUSE / 1000} seconds`);
+      box.log('warning', `${describeError(error)}; trying again in ${PAUSE / 1000} seconds`);
       box.sleep(PAUSE);
     }
   }
@@ -78,7 +78,10 @@ function sendAll(box: Box, replication: Replication, progress: Progress): Point 
       progress.made = true;
     } else if (step.do === 'send') {
       const { snapshot, base } = step;
-      box.log('info', `sending ${snapshot.name}${base ? `, what is new since ${base.name}` : ', all of it'}`);
+      box.log(
+        'info',
+        `sending ${snapshot.name}${base ? `, the changes since ${base.name}` : ', completely'}`,
+      );
       transfer(box, replication, sendWords(source, step));
     } else if (!resume(box, replication, source, step.token)) {
       if (progress.dropped)
@@ -113,7 +116,7 @@ function resume(box: Box, replication: Replication, source: Source, token: strin
   const asked = box.run(['zfs', 'send', '-n', '-v', '-t', token], { timeoutSeconds: 300 });
   if (asked.code === 0) {
     const snapshot = checkToken(`${asked.stdout}\n${asked.stderr}`, source, replication.name);
-    box.log('info', `${snapshot} was interrupted, and continues where it stopped`);
+    box.log('info', `the transfer of ${snapshot} was interrupted, and continues where it stopped`);
     transfer(box, replication, ['zfs', 'send', '-t', token]);
     return true;
   }

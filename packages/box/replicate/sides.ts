@@ -32,8 +32,7 @@ function failed({ host }: Replication, what: string, { code, stdout, stderr }: R
   const told = lines.filter((line) => line.startsWith('cannot '));
   const said = (told.length > 0 ? told : lines).slice(-3).join('; ');
   const fault = faultOf(code, stderr);
-  if (!fault)
-    return new BoxError(`${what}: ${said === '' ? `it ended with ${code}` : said}`, { where: host });
+  if (!fault) return new BoxError(`${what}: ${said === '' ? `exit code ${code}` : said}`, { where: host });
   const details = { where: host, hint: fault.hint };
   const text = `${what}: ${fault.what}${said === '' ? '' : ` (${said})`}`;
   return fault.link ? new LinkDown(text, details) : new BoxError(text, details);
@@ -64,10 +63,10 @@ export function lookAtTarget(box: Box, replication: Replication): Target {
   );
   if (asked.code === 1 && /dataset does not exist/.test(asked.stderr))
     return { dataset, exists: false, snapshots: [], token: undefined };
-  if (asked.code !== 0) throw failed(replication, `cannot ask for ${dataset}`, asked);
+  if (asked.code !== 0) throw failed(replication, `cannot read the state of ${dataset}`, asked);
   const token = asked.stdout.trim();
   if (!/^(-|[0-9a-f-]+)?$/.test(token))
-    throw new BoxError('the target gives a resume token of another form', { where: replication.host });
+    throw new BoxError('the target sent a malformed resume token', { where: replication.host });
   const list = ['zfs', 'list', '-Hp', '-d', '1', '-t', 'snapshot', ...POINTS, dataset];
   const snapshots = pointsOf(atTarget(box, replication, `cannot list snapshots of ${dataset}`, list));
   return { dataset, exists: true, snapshots, token: token === '-' || token === '' ? undefined : token };
@@ -76,7 +75,7 @@ export function lookAtTarget(box: Box, replication: Replication): Target {
 /** This box's state of the dataset. */
 export function lookAtSource(box: Box, { dataset }: Replication): Source {
   const ask = (words: readonly string[]) =>
-    mustRun(box, `cannot look at ${dataset}`, ['zfs', ...words], ASKING);
+    mustRun(box, `cannot read the state of ${dataset}`, ['zfs', ...words], ASKING);
   const encryption = ask(['get', '-Hp', '-o', 'value', 'encryption', dataset]).trim();
   const points = pointsOf(ask(['list', '-Hp', '-d', '1', '-t', 'snapshot,bookmark', ...POINTS, dataset]));
   return {
@@ -101,7 +100,7 @@ export function transfer(box: Box, replication: Replication, send: readonly stri
   const [, sent = '1', received = '1'] = /^DRAISINE (\d+) (\d+)$/m.exec(ran.stderr) ?? [];
   if (sent === '0' && received === '0') return;
   const stderr = ran.stderr.replace(/^DRAISINE .*\n?/m, '');
-  // If the receiver ended first, the sender's error only follows from it.
+  // If the receiver ended first, the sender's error is only a consequence.
   const code = received === '0' ? Number(sent) : Number(received);
   throw failed(replication, `cannot send ${replication.dataset}`, { ...ran, code, stderr });
 }

@@ -35,7 +35,10 @@ export function readReplicationState(box: Box, name: string): ReplicationState {
     };
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `the record of replication ${name} starts over: ${describeError(error)}`);
+    box.log(
+      'warning',
+      `the record of replication ${name} cannot be read, so a new one begins: ${describeError(error)}`,
+    );
     return none;
   }
 }

@@ -1,6 +1,6 @@
 import type { FakeBox, FakeRan } from '../io/fake.ts';
 
-/* Two machines with ZFS, as far as a replication sees them. */
+/* Two fake machines with ZFS, with the functions that a replication needs. */
 
 interface Snap {
   readonly name: string;
@@ -11,7 +11,7 @@ interface Snap {
 interface Dataset {
   snapshots: Snap[];
   bookmarks: Snap[];
-  /** What was begun: the snapshot, and what it builds on. */
+  /** The interrupted transfer: its snapshot and its base. */
   partial: { readonly token: string; readonly snap: Snap; readonly base: string | undefined } | undefined;
 }
 
@@ -22,14 +22,14 @@ export class TwoMachines {
   readonly there = new Map<string, Dataset>();
   readonly holds = new Set<string>();
   encrypted = false;
-  /** So many transfers are cut in their middle. */
+  /** Number of transfers to interrupt in the middle. */
   cuts = 0;
   full = false;
-  /** Somebody has written to the dataset at the target. */
+  /** True if the dataset at the target was changed. */
   modified = false;
-  /** What ssh says in the place of doing anything, and how it ends. */
+  /** A failure of ssh: its message and exit code. */
   ssh: FakeRan | undefined;
-  /** What `zfs send -n -v -t` says in the place of what is right. */
+  /** A wrong output of `zfs send -n -v -t`. */
   token: string | undefined;
   readonly sent: string[] = [];
   #txg = 100;

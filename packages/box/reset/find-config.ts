@@ -33,7 +33,7 @@ export function findConfig(box: Box): FoundConfig | undefined {
     if (faults === undefined) return found;
     throw new BoxError(`the machine config that a reset would take is not valid:\n${faults.join('\n')}`, {
       where: found.where,
-      hint: './draisine ignition validate says more',
+      hint: './draisine ignition validate shows the faults',
     });
   } finally {
     removeTree(box, FOLDER);
@@ -71,7 +71,7 @@ function lookAtLabelled(box: Box): string | undefined {
     if (taken !== undefined && digest(box, CONFIG) !== digest(box, other))
       throw new BoxError(
         `there are two machine configs on partitions labelled IGNITION: ${taken} and ${device}`,
-        { hint: 'take out the one that is not for this machine' },
+        { hint: 'remove the one that is not for this machine' },
       );
     taken ??= device;
   }

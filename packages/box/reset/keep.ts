@@ -1,7 +1,7 @@
 import { WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, folderOf, mustRun } from '../io/box.ts';
 
-/** Records of the old config. A new provisioning writes them, and must not find old ones. */
+/** Records of the old provisioning. A new one writes them again, and must not find old ones. */
 const OWN = '/var/lib/draisine';
 /** File systems that are empty after each restart. */
 const FLEETING = new Set(['tmpfs', 'devtmpfs', 'proc', 'sysfs', 'cgroup2', 'devpts']);
@@ -19,23 +19,23 @@ export function keptPath(text: string): string {
   const refuse = (why: string): never => {
     throw new WrongUsage(`--keep ${JSON.stringify(text)}: ${why}`);
   };
-  if (!text.startsWith('/')) refuse('name the whole path, as /var/lib/containers');
+  if (!text.startsWith('/')) refuse('name the absolute path, such as /var/lib/containers');
   if (UNWRITABLE.test(text))
-    refuse('a path that stays has no control characters, none of * ? [ ] \\ and no space at its end');
+    refuse('a kept path must have no control characters, none of * ? [ ] \\ and no space at its end');
   const parts = text.split('/').filter((part) => part !== '');
   if (parts.includes('.') || parts.includes('..')) refuse('write the path without . and ..');
   const path = `/${parts.join('/')}`;
-  if (path === '/') refuse('a reset that keeps everything is none');
-  if (path === '/etc') refuse('the machine config makes a new /etc: name a path in it, e.g. /etc/ssh');
+  if (path === '/') refuse('this would keep everything');
+  if (path === '/etc') refuse('the machine config makes a new /etc: name a path in it, such as /etc/ssh');
   if (/^\/(\.draisine|\.etc)-/.test(path) || `${path}/`.startsWith(`${OWN}/`) || OWN.startsWith(`${path}/`))
-    refuse(`${path} has records of the old provisioning: name something beside them`);
+    refuse(`${path} has records of the old provisioning: name another path`);
   return path;
 }
 
 /** Whether a path is on the state partition and needs a line to stay. Pools stay in any case. */
 export function onStatePartition(box: Box, path: string): boolean {
   if (box.lstat(path) === undefined)
-    throw new BoxError('there is nothing to keep', { where: path, hint: 'is the path misspelt?' });
+    throw new BoxError('this path does not exist', { where: path, hint: 'correct the path' });
   const folder = folderOf(path);
   const real = mustRun(box, `cannot find ${folder}`, ['readlink', '-f', folder]).replace(/\n$/, '');
   if (real !== folder) {

@@ -92,8 +92,8 @@ describe('a reset', () => {
     const words = ['--keep', '/var//lib/containers/', '--keep=/etc/ssh', '--keep', '/etc/ssh/'];
     const { code, said } = reset(words, 'nas');
     assert.equal(code, 0, said);
-    assert.match(said, /made again from: ignition\.ign on \/dev\/disk\/draisine\/esp\n/);
-    assert.match(said, /emptied: .*, but for \/var\/lib\/containers, \/etc\/ssh\.\n/);
+    assert.match(said, /provisioned again with: ignition\.ign on \/dev\/disk\/draisine\/esp\n/);
+    assert.match(said, /emptied: .*, except for \/var\/lib\/containers, \/etc\/ssh\.\n/);
     assert.equal(asked(), 'keep /var/lib/containers\nkeep /etc/ssh\n');
     assert.equal(world.reboots, 1);
     assert.equal(box.stat('/run/draisine/reset'), undefined, 'no config is left in /run');
@@ -106,7 +106,10 @@ describe('a reset', () => {
       assert.equal(reset([], ...answers).code, 1);
       assert.equal(asked(), undefined);
     }
-    assert.match(reset(['--yes', '--no-restart']).said, /The next restart does it; rm \/\.draisine-reset/);
+    assert.match(
+      reset(['--yes', '--no-restart']).said,
+      /The next restart does the reset; rm \/\.draisine-reset/,
+    );
     assert.deepEqual([asked(), world.reboots], ['', 0]);
     assert.match(
       conditionsOf(box).find(({ name }) => name === 'reset')?.text ?? '',
@@ -119,7 +122,7 @@ describe('a reset', () => {
     world.rebootFails = true;
     const { code, said } = reset(['--yes']);
     assert.equal(code, 1);
-    assert.match(said, /cannot restart: systemctl ended with 1: no bus: the next restart does it, rm/);
+    assert.match(said, /cannot restart: systemctl ended with 1: no bus: the next restart does the reset; rm/);
     assert.equal(asked(), '');
   });
 
@@ -158,13 +161,13 @@ describe('the config that it takes', () => {
 
   test('is the first that the initrd finds', () => {
     const { box, reset } = machine({ ...onEsp, '/dev/vdb1': { label: 'IGNITION', config: 'b' } });
-    const where = () => /made again from: (.*)/.exec(reset(['--yes', '--no-restart']).said)?.[1];
+    const where = () => /provisioned again with: (.*)/.exec(reset(['--yes', '--no-restart']).said)?.[1];
     box.put({ '/usr/lib/draisine/ignition.ign': '{}' });
     assert.equal(where(), 'ignition.ign on /dev/vdb1');
     box.put({ '/sys/firmware/qemu_fw_cfg/by_name/opt/com.coreos/config/raw': '{}' });
     assert.equal(where(), 'QEMU fw_cfg opt/com.coreos/config');
     box.put({ '/proc/cmdline': 'ignition.config.url=https://a.example ignition.config.url=tftp://b/c\n' });
-    assert.match(where() ?? '', /^tftp:\/\/b\/c \(ignition\.config\.url=.*\), which nobody has looked at$/);
+    assert.match(where() ?? '', /^tftp:\/\/b\/c \(ignition\.config\.url=.*\) \(not checked\)$/);
     box.put({ '/proc/cmdline': 'ignition.config.url=https://a.example/x\n' });
     box.program('curl', () => ({ code: 22, stderr: 'The requested URL returned error: 404' }));
     assert.match(
@@ -178,7 +181,7 @@ describe('the config that it takes', () => {
     assert.match(where() ?? '', /^https:\/\/a\.example\/x \(.*\)$/);
     const baked = machine();
     baked.box.put({ '/usr/lib/draisine/ignition.ign': '{}' });
-    assert.match(baked.reset(['--yes']).said, /made again from: .*baked into the image/);
+    assert.match(baked.reset(['--yes']).said, /provisioned again with: .*baked into the image/);
   });
 
   test('is one: two sticks with different ones are refused, as the boot would be', () => {
@@ -197,10 +200,10 @@ describe('kept paths', () => {
     assert.equal(keptPath('/var/lib/a b/'), '/var/lib/a b');
     assert.equal(keptPath('//home//ada'), '/home/ada');
     for (const [text, why] of [
-      ['', /whole path/],
-      ['var/lib', /whole path/],
-      ['/', /keeps everything/],
-      ['///', /keeps everything/],
+      ['', /absolute path/],
+      ['var/lib', /absolute path/],
+      ['/', /keep everything/],
+      ['///', /keep everything/],
       ['/etc', /name a path in it/],
       ['/etc/', /name a path in it/],
       ['/var', /records of the old provisioning/],
@@ -235,7 +238,7 @@ describe('kept paths', () => {
     box.makeFolder('/run/lock');
     box.nodes.set('/var/run/lock', box.nodes.get('/run/lock')!);
     for (const [path, why] of [
-      ['/var/lib/containres', /nothing to keep \(\/var\/lib\/containres\)/],
+      ['/var/lib/containres', /this path does not exist \(\/var\/lib\/containres\)/],
       ['/var/run/lock', /goes through a link .*: name \/run\/lock/],
       ['/run/x', /\/run is empty after each restart/],
     ] as const) {
@@ -246,7 +249,7 @@ describe('kept paths', () => {
     }
     const { code, said } = reset(['--yes', '--keep', '/tank/data', '--keep', '/etc/ssh']);
     assert.equal(code, 0);
-    assert.match(said, /\/tank\/data is not on the state partition: it stays anyway/);
+    assert.match(said, /\/tank\/data is not on the state partition, so it stays in any case/);
     assert.equal(asked(), 'keep /etc/ssh\n');
   });
 

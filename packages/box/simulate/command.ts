@@ -49,7 +49,7 @@ async function readPublished(base: string, named: string | undefined): Promise<P
   const images = readdirSync(base, { withFileTypes: true }).filter((each) => each.isDirectory());
   const image = named ?? (images.length === 1 ? images[0]?.name : undefined);
   if (image === undefined || !existsSync(join(base, image)))
-    throw badInput('there are several images, or none', { where: base, hint: 'name one: --image NAME' });
+    throw badInput('it does not have exactly one image', { where: base, hint: 'name one: --image NAME' });
   const hint = 'make it: ./draisine channel init BASE IMAGE';
   const root = await readText(place, 'root.json', hint);
   const policies: Record<string, Policy> = {};

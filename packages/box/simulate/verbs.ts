@@ -17,17 +17,25 @@ export function register(program: Command): void {
   const channel = program.commands.find((each) => each.name() === 'channel') ?? program.command('channel');
   channel
     .command('simulate')
-    .description('a year of many boxes that run their own code against the channels of a folder')
-    .argument('<base>', 'the folder: its policies and the size of its newest release count')
-    .option('--boxes <n>', 'how many', count, 8000)
-    .option('--days <n>', 'how long', count, 364)
-    .option('--seed <n>', 'another year of another fleet', count, 1)
-    .option('--image <name>', 'which image; default: the only one there')
-    .option('--bad-in <channel>', 'the first channel that has boxes on which the bad release fails', 'stable')
+    .description('simulate a year of many boxes, by their own code, with the channels of a folder')
+    .argument(
+      '<base>',
+      'the folder with the channels; the simulation uses their policies and the size of the newest release',
+    )
+    .option('--boxes <n>', 'number of boxes', count, 8000)
+    .option('--days <n>', 'number of days', count, 364)
+    .option('--seed <n>', 'seed of the random numbers', count, 1)
+    .option('--image <name>', 'the image; default: the only one in the folder')
+    .option('--bad-in <channel>', 'the first channel with boxes on which the bad release fails', 'stable')
     .option('--bad-share <share>', 'the share of these boxes', share, 0.2)
-    .option('--packages <share>', 'of a release that is fetched when packages changed', share, 0.092)
-    .option('--kernel <share>', 'and when the kernel changed too, every fourth time', share, 0.25)
-    .option('--svg <file>', 'write the plot there')
+    .option(
+      '--packages <share>',
+      'the share of a release that is fetched after a change of packages',
+      share,
+      0.092,
+    )
+    .option('--kernel <share>', 'the same after a change of the kernel, in every fourth release', share, 0.25)
+    .option('--svg <file>', 'write a plot to this file')
     .option('--json', 'one JSON document on stdout')
     .action(async (base: string, flags: Parameters<typeof import('./command.ts').channelSimulate>[1]) => {
       const { channelSimulate } = await import('./command.ts');

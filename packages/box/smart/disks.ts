@@ -86,7 +86,7 @@ function reportOf(argv: readonly string[], ran: Ran): Report {
     return JSON.parse(ran.stdout) as Report;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new BoxError(`a disk cannot be asked: ${whyFailed(argv, ran)}`);
+    throw new BoxError(`cannot ask a disk for its health: ${whyFailed(argv, ran)}`);
   }
 }
 

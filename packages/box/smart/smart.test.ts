@@ -92,7 +92,7 @@ describe('disks', () => {
     });
     assert.deepEqual(told(), [
       'error: /dev/sda: its last self-test found a fault: Completed: read failure (smartctl -l selftest /dev/sda)',
-      'error: /dev/sdc says of itself that it is failing: smartctl -a /dev/sdc',
+      'error: /dev/sdc reports that it is failing: smartctl -a /dev/sdc',
       'error: /dev/nvme0: its last self-test found a fault: Completed: failed segments (smartctl -l selftest /dev/nvme0)',
     ]);
   });
@@ -110,7 +110,7 @@ describe('disks', () => {
   test('that do not answer are reported; a device that cannot be opened is not a disk', () => {
     assert.match(
       machine({ '/dev/sda': 'no JSON' }).told().join(),
-      /^warning: disks cannot be looked at: a disk cannot be asked: smartctl ended with 2/,
+      /^warning: cannot check disks: cannot ask a disk for its health: smartctl ended with 2/,
     );
     const unusable = { devices: [{ name: '/dev/sdx', open_error: 'Permission denied' }, {}] };
     assert.deepEqual(machine({}, unusable).lines(), []);

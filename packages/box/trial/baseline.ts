@@ -175,7 +175,7 @@ export function lookInside(box: Box, version: string): Baseline {
   };
 }
 
-/** What the box is now. */
+/** The state of the box now. */
 export function lookAtBox(box: Box, version: string, reach: Reach = {}): Baseline {
   const routes = routesOf(box);
   const gateways = [
@@ -284,7 +284,7 @@ export function readBaseline(box: Box, path = BASELINE): Baseline | undefined {
     return parsed as Baseline;
   } catch (error) {
     if (!(error instanceof BoxError || error instanceof SyntaxError)) throw error;
-    box.log('warning', `the record of the box before the update is left aside: ${error.message}`);
+    box.log('warning', `the record of the box before the update is ignored: ${error.message}`);
     return undefined;
   }
 }

@@ -14,7 +14,7 @@ const VIEW = '/run/draisine/state';
 /** Saves /etc for the running release. `rootHash`: that of the release. */
 export function saveEtc(box: Box, rootHash: string): void {
   box.makeFolder(VIEW, 0o700);
-  mustRun(box, 'cannot see the state below /etc', ['mount', '--bind', '/', VIEW]);
+  mustRun(box, 'cannot mount the state below /etc', ['mount', '--bind', '/', VIEW]);
   try {
     const folder = `${VIEW}${FRESH}`;
     mustRun(box, 'cannot remove', ['rm', '-rf', folder]);

@@ -44,7 +44,7 @@ export function stageRelease(
       // the disk is bad.
       const lied = error instanceof BoxError && traffic.copied > 0 && error.code === NOT_AS_WRITTEN;
       if (!lied) throw error;
-      box.log('warning', `${describeError(error)}; once more, all of it from the server`);
+      box.log('warning', `${describeError(error)}; trying again, with everything from the server`);
       attempt(true);
     }
     noteReadable(box, value.version, value.zfs?.features);
@@ -64,7 +64,7 @@ export function stageRelease(
   }
   box.log(
     'notice',
-    `${value.version} is staged: ${mib(traffic.fetched)} MiB fetched, ${mib(traffic.copied)} MiB were here already`,
+    `${value.version} is staged: ${mib(traffic.fetched)} MiB fetched, ${mib(traffic.copied)} MiB copied from this disk`,
   );
   return traffic;
 }

@@ -6,9 +6,9 @@ import { changeState } from '../update/state.ts';
 
 export const OLD = '2026.1101.0';
 
-/** What programs of a made-up box say; tests change it. */
+/** The state that the programs of a fake box report. Tests change it. */
 export interface World {
-  /** ActiveState by unit; what boot brings. */
+  /** ActiveState by unit, of the units that the boot starts. */
   readonly units: Map<string, string>;
   readonly notFound: Set<string>;
   readonly unmet: Set<string>;
@@ -22,7 +22,7 @@ export interface World {
   reboots: number;
 }
 
-/** A box of two slots with units, containers and a network, all well. */
+/** A fake box with two slots, units, containers and a network, all of them healthy. */
 export function fakeWorld(): { box: FakeBox; world: World } {
   const box = fakeDraisine({ old: false });
   const world: World = {
@@ -107,7 +107,7 @@ function systemctl(argv: readonly string[], world: World): string {
   return '';
 }
 
-/** Has the box run the release of a root hash: it was restarted. */
+/** Restarts the fake box into one of its releases. */
 export function bootInto(box: FakeBox, which: 'old' | 'next'): void {
   const [hash, version, data, tree] =
     which === 'next' ? [HASHES.next, NEXT, 4, 5] : [HASHES.running, OLD, 2, 3];
@@ -127,7 +127,7 @@ function setUptime(box: FakeBox, seconds: number): void {
   box.put({ '/proc/uptime': `${seconds}.00 1.00\n` });
 }
 
-/** Has the clock of `sleep` move the uptime as well. */
+/** Lets `sleep` advance the uptime as well. */
 export function runningClock(box: FakeBox, onSleep: (uptime: number) => void = () => {}): void {
   let uptime = Number(box.readText('/proc/uptime').split(' ')[0]);
   box.sleep = (milliseconds) => {

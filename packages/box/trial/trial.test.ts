@@ -262,7 +262,10 @@ describe('at boot', () => {
     box.nodes.delete('/run/draisine/boot-disk/9');
     box.nodes.delete('/run/draisine/boot-disk');
     atBoot(box, () => assert.fail('nothing to tell'));
-    assert.match(box.journal('notice').join(), /nothing is on trial: this system was not booted from a disk/);
+    assert.match(
+      box.journal('notice').join(),
+      /nothing is on trial: this system was not booted from an installed disk/,
+    );
   });
 
   test('all is well: committed after the settle time, the floor rises, /etc is not kept', () => {
@@ -321,7 +324,7 @@ describe('at boot', () => {
     assert.equal(world.reboots, 1);
     assert.match(
       readState(box).rejected[0]?.reason ?? '',
-      /not 200 \(2026\.1101\.0 cannot read these pools: tank: draid\. draisine stage 2026\.1129\.0 goes/,
+      /not 200 \(2026\.1101\.0 cannot read these pools: tank: draid\. draisine stage 2026\.1129\.0 stages/,
     );
   });
 
@@ -334,9 +337,9 @@ describe('at boot', () => {
     atBoot(box, () => {});
     assert.match(
       readState(box).rejected[0]?.reason ?? '',
-      /\(not the update: 2026\.1101\.0 fails the same: /,
+      /\(not the update: 2026\.1101\.0 has the same faults: /,
     );
-    assert.match(box.journal('warning').at(-1) ?? '', /it was not the update/);
+    assert.match(box.journal('warning').at(-1) ?? '', /the cause was not the update/);
     assert.equal(world.reboots, 1);
   });
 
@@ -349,7 +352,7 @@ describe('at boot', () => {
     atBoot(box, () => {});
     const { rejected, staged } = readState(box);
     assert.equal(staged, undefined);
-    assert.equal(rejected[0]?.reason, 'it was started 3 times and never came up to be judged');
+    assert.equal(rejected[0]?.reason, 'it was started 3 times, and never ran long enough to be judged');
     const { length } = box.logged;
     atBoot(box, () => {});
     assert.equal(box.logged.length, length);
@@ -382,7 +385,7 @@ describe('at boot', () => {
     atBoot(box, () => {});
     assert.equal(world.reboots, 1);
     assert.deepEqual(ukis(box), ['draisine_2026.1101.0.efi', `draisine_${NEXT}+0-1.efi`]);
-    assert.match(box.journal('error').join('\n'), /what was found could not be kept/);
+    assert.match(box.journal('error').join('\n'), /the evidence could not be saved/);
   });
 
   test('its owner ends it', () => {

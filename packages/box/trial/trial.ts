@@ -73,7 +73,7 @@ function policyOrDefault(box: Box): Policy {
     return readPolicy(box);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `${describeError(error)}; the trial goes by the defaults`);
+    box.log('warning', `${describeError(error)}; the trial uses the default policy`);
     return DEFAULT_POLICY;
   }
 }
@@ -123,7 +123,7 @@ function settleState(box: Box, running: Running): void {
     return;
   }
   const reason = uki
-    ? `it was started ${uki.done ?? 0} times and never came up to be judged`
+    ? `it was started ${uki.done ?? 0} times, and never ran long enough to be judged`
     : 'its kernel image is gone';
   recordRejection(box, staged.version, [reason], undefined);
 }
@@ -138,7 +138,7 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
   );
   const looks: Look[] = [];
   let told = '';
-  say(box, { version, left, faults: ['nothing was looked at yet'], settle, deadline });
+  say(box, { version, left, faults: ['the box was not checked yet'], settle, deadline });
   notify();
   for (;;) {
     const faults = faultsOf(box, running, policy);
@@ -190,14 +190,14 @@ export function reject(box: Box, running: Running, faults: readonly string[]): v
     recordRejection(box, version, faults, saveEvidence(box, version, faults), price);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    box.log('error', `what was found could not be kept: ${describeError(error)}`);
+    box.log('error', `the evidence could not be saved: ${describeError(error)}`);
   }
   try {
     markBad(box, running.disk, running.usr.rootHash);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
     // The boot loader counts the remaining tries.
-    box.log('error', `it keeps its tries: ${describeError(error)}`);
+    box.log('error', `its tries could not be removed: ${describeError(error)}`);
   }
   mustRun(box, 'cannot restart', ['systemctl', 'reboot']);
 }
@@ -209,10 +209,10 @@ function lostByGoingBack(box: Box, running: Running): string {
   try {
     const lost = unreadableBy(box, other);
     if (lost.length === 0) return '';
-    return `${other} cannot read these pools: ${lost.join('; ')}. draisine stage ${running.version} goes forward again`;
+    return `${other} cannot read these pools: ${lost.join('; ')}. draisine stage ${running.version} stages this release again`;
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    return `whether ${other} can read the pools is not known: ${describeError(error)}`;
+    return `it is not known whether ${other} can read the pools: ${describeError(error)}`;
   }
 }
 
@@ -282,8 +282,8 @@ function aftermath(box: Box, running: Running): void {
     const common = commonFaults(faults, faultsOf(box, running, policy));
     if (common.length === 0) break;
     if (uptime(box) >= policy.deadline) {
-      const note = `not the update: ${running.version} fails the same: ${common.join('; ')}`;
-      box.log('warning', `${version} was rejected, but it was ${note}`);
+      const note = `not the update: ${running.version} has the same faults: ${common.join('; ')}`;
+      box.log('warning', `${version} was rejected, but the cause was ${note}`);
       changeState(box, ({ rejected }) => ({
         rejected: rejected.map((each) =>
           each.version === version ? { ...each, reason: `${each.reason} (${note})` } : each,

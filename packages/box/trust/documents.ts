@@ -44,7 +44,7 @@ const name = (field: Field) => string(field, NAME, 'a name of small letters, dig
 
 function version(field: Field): string {
   const value = string(field);
-  if (!isVersion(value)) throw new BoxError(`${field.at} must be a version as 2026.1129.0`);
+  if (!isVersion(value)) throw new BoxError(`${field.at} must be a version such as 2026.1129.0`);
   return value;
 }
 
@@ -115,7 +115,8 @@ export function parseRoot(signed: string, where: string): Root {
     const parsed = Object.fromEntries(names.map((each) => [each, role(member(roles, each))]));
     for (const each of names) {
       const lost = parsed[each]!.keys.find((key) => keys[key] === undefined);
-      if (lost !== undefined) throw new BoxError(`roles.${each} names the key ${lost}, which is not there`);
+      if (lost !== undefined)
+        throw new BoxError(`roles.${each} names the key ${lost}, which keys does not have`);
     }
     return {
       format: FORMAT as typeof FORMAT,
@@ -152,7 +153,7 @@ export function parseRelease(signed: string, where: string): Release {
         hashOffset: blocks(member(usr, 'hashOffset')),
       },
       files: map(member(root, 'files'), (file, path) => {
-        if (!FILE.test(path)) throw new BoxError(`${file.at} is no name of a file of a release`);
+        if (!FILE.test(path)) throw new BoxError(`${file.at} is not the name of a file of a release`);
         return { size: integer(member(file, 'size'), 0), sha256: digest(member(file, 'sha256')) };
       }),
       needs: optional(member(root, 'needs'), version),

@@ -71,7 +71,7 @@ test('documents: unknown fields are ignored, another format is refused, each fau
   for (const path of ['../x', '/etc/passwd', 'a/../b', 'a//b', '.hidden', 'a\\b', ''])
     assert.throws(
       () => parseRelease(at(releaseOf({ files: { [path]: file } })), 'r'),
-      /is no name of a file/,
+      /is not the name of a file/,
       path,
     );
   assert.throws(
@@ -98,7 +98,7 @@ test('a channel file must be signed, ours, and not of the past', async (t) => {
   // The right key, but signed as something else.
   const asRelease = await signDocument(keys, 'channel', channelOf(), { as: 'release' });
   assert.throws(() => open(asRelease), /wrong signature/);
-  assert.throws(() => open(good, { serial: 6 }), /serial 5, and 6 was seen before/);
+  assert.throws(() => open(good, { serial: 6 }), /serial 5, but 6 was accepted before/);
   assert.throws(() => open(good, { channel: 'alpha' }), /the channel stable of n100, not alpha of n100/);
   assert.throws(() => open(good, { image: 'generic' }), /not stable of generic/);
 });
@@ -121,7 +121,7 @@ test('a release needs the root’s number of different signatures', async (t) =>
   const other = await signDocument(keys, 'release', releaseOf({ version: '2026.1130.0' }), { count: 2 });
   assert.throws(() => open(other), /is of n100 2026.1130.0, not of n100 2026.1129.0/);
   const later = await signDocument(keys, 'release', releaseOf({ root: 2 }), { count: 2 });
-  assert.throws(() => open(later), /needs root 2, and root 1 is trusted/);
+  assert.throws(() => open(later), /needs root 2, but the trusted root is 1/);
 });
 
 test('a root follows the one before: signed by both, one by one, kept, never back', async (t) => {
@@ -153,7 +153,7 @@ test('a root follows the one before: signed by both, one by one, kept, never bac
 
   assert.throws(
     () => followRoots(box, newest, () => keptRoot(keys, 'root.1.json'), options),
-    /root 1, and root 3 is trusted/,
+    /root 1, but root 3 is already trusted/,
   );
   const skipped = () => keptRoot(keys);
   assert.throws(() => followRoots(box, first, skipped, options), /root 3 does not follow root 1/);
@@ -177,7 +177,7 @@ test('a root cannot name one key twice, nor a key that is not there', async (t) 
   const doubled = { ...root, keys: { ...root.keys, [another]: root.keys[id] } };
   assert.throws(() => parseRoot(at(doubled), 'r'), new RegExp(`is the key ${id.replaceAll('+', '\\+')}`));
   const lost = { ...root, roles: { ...root.roles, channel: { threshold: 1, keys: [another] } } };
-  assert.throws(() => parseRoot(at(lost), 'r'), /roles\.channel names the key .* which is not there/);
+  assert.throws(() => parseRoot(at(lost), 'r'), /roles\.channel names the key .* which keys does not have/);
   const high = { ...root, roles: { ...root.roles, channel: { threshold: 2, keys: [id, id] } } };
   assert.throws(() => parseRoot(at(high), 'r'), /threshold must be a number from 1 to 1/);
 });

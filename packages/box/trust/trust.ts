@@ -26,7 +26,7 @@ export function trustedRoot(box: Box): Root {
   if (first === undefined)
     throw new BoxError('this release has no root of trust, so it takes no updates', {
       where: BUILT_IN_ROOT,
-      hint: `images that are to be updated are built with keys (./draisine keys init), or a machine config has ${OWN_ROOT}`,
+      hint: `build the image with keys (./draisine keys init), or add ${OWN_ROOT} by the machine config`,
     });
   const root = parseRoot(parseEnvelope(first, 'root.json', where).signed, where);
   const kept = readKept(box);
@@ -41,7 +41,7 @@ function readKept(box: Box): Root | undefined {
     return parseRoot(parseEnvelope(text, 'root.json', KEPT_ROOT).signed, KEPT_ROOT);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `the kept root of trust is left aside: ${error.message}`);
+    box.log('warning', `the kept root of trust is ignored: ${error.message}`);
     return undefined;
   }
 }
@@ -81,7 +81,7 @@ export function followRoots(
   const newest = fetchRoot(undefined);
   const { number } = parseRoot(parseEnvelope(newest.text, 'root.json', newest.where).signed, newest.where);
   if (number < trusted.number)
-    throw new BoxError(`the server has root ${number}, and root ${trusted.number} is trusted already`, {
+    throw new BoxError(`the server has root ${number}, but root ${trusted.number} is already trusted`, {
       where: newest.where,
     });
   let root = trusted;
@@ -121,10 +121,10 @@ export function openChannel(
     );
   if (value.serial < expected.serial)
     throw new BoxError(
-      `the channel file has serial ${value.serial}, and ${expected.serial} was seen before`,
+      `the channel file has serial ${value.serial}, but ${expected.serial} was accepted before`,
       {
         where,
-        hint: 'the server is out of date, or somebody serves an old copy',
+        hint: 'the server is out of date, or somebody sends an old copy on purpose',
       },
     );
   return value;
@@ -153,7 +153,7 @@ export function openRelease(
       { where },
     );
   if (value.root !== undefined && value.root > root.number)
-    throw new BoxError(`${value.version} needs root ${value.root}, and root ${root.number} is trusted`, {
+    throw new BoxError(`${value.version} needs root ${value.root}, but the trusted root is ${root.number}`, {
       where,
     });
   return value;

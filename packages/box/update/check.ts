@@ -17,7 +17,7 @@ import { parseZone, type Zone } from './zone.ts';
 const MOST = 1 << 20;
 /** The last accepted channel file. */
 const KEPT_CHANNEL = `${FOLDER}/channel.json`;
-/** The release.json that a check has read last: what is asked of it is known without asking again. */
+/** The release.json that the last check has read. So a question about it needs no network. */
 const KEPT_RELEASE = `${FOLDER}/release.json`;
 const ZONES = '/usr/share/zoneinfo';
 
@@ -103,10 +103,7 @@ function fetchChannel(box: Box, origin: Origin, root: Root, image: string, chann
   }));
   const now = trustedTime(box, 0, 0);
   if (Date.parse(value.expires) < now)
-    box.log(
-      'warning',
-      `the channel file ${where} expired at ${value.expires}: no new release is taken from it`,
-    );
+    box.log('warning', `the channel file ${where} expired at ${value.expires}: it gives no new release`);
   return value;
 }
 
@@ -207,7 +204,7 @@ export function recall(
     return { situation: whole, decision: decide(whole) };
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `the channel file that was kept is left aside: ${describeError(error)}`);
+    box.log('warning', `the kept channel file is ignored: ${describeError(error)}`);
     return undefined;
   }
 }

@@ -104,11 +104,7 @@ const wait = (kind: Wait['kind'], reason: string, end: string, until?: number): 
 const STAGING: readonly Check[] = [
   ({ policy: { max } }, { version }) =>
     max !== undefined && compareVersions(version, max) > 0
-      ? wait(
-          'max',
-          `${version} is later than ${max}, the latest that this box may run`,
-          'raise update.max in the machine config',
-        )
+      ? wait('max', `${version} is later than update.max, ${max}`, 'raise update.max in the machine config')
       : undefined,
   ({ state: { floor } }, { version }) =>
     floor !== undefined && compareVersions(version, floor) < 0
@@ -124,7 +120,7 @@ const STAGING: readonly Check[] = [
     return wait(
       'rejected',
       `${version} was rejected at ${isoTime(rejected.since)}: ${rejected.reason}`,
-      `another release comes, or you say: draisine stage ${version}`,
+      `the channel names another release, or you run draisine stage ${version}`,
     );
   },
   ({ channel }, { version }) => {
@@ -141,7 +137,7 @@ const STAGING: readonly Check[] = [
       ? wait(
           'expired',
           `the channel file expired at ${channel.expires}`,
-          'its publisher renews it (channel refresh), or your clock is put right',
+          'its publisher renews it (channel refresh), or you correct the clock',
         )
       : undefined,
   holdOf,
@@ -150,7 +146,7 @@ const STAGING: readonly Check[] = [
     return !asked && begins !== undefined && begins > now
       ? wait(
           'rollout',
-          `${version} comes to all boxes over ${rollout!.hours} hours, and to this one later`,
+          `the rollout of ${version} takes ${rollout!.hours} hours, and the turn of this box is later`,
           `its turn at ${isoTime(begins)}`,
           begins,
         )
@@ -158,14 +154,14 @@ const STAGING: readonly Check[] = [
   },
   ({ policy, asked }, { version }) =>
     !asked && policy.mode === 'notify'
-      ? wait('mode', `${version} is there, and this box only says so (mode notify)`, 'draisine stage')
+      ? wait('mode', `${version} is available, and this box only reports it (mode notify)`, 'draisine stage')
       : undefined,
   ({ release, running }, { version }) =>
     release?.needs !== undefined && compareVersions(running, release.needs) < 0
       ? wait(
           'needs',
           `${version} can only follow ${release.needs} or later`,
-          `the channel gets ${release.needs} as a barrier, or draisine-install --keep-state`,
+          `the channel gets ${release.needs} as a barrier, or you run draisine-install --keep-state`,
         )
       : undefined,
   ({ unreadable = [] }, { version }) =>
@@ -173,7 +169,7 @@ const STAGING: readonly Check[] = [
       ? wait(
           'features',
           `${version} cannot read these pools: ${unreadable.join('; ')}`,
-          'a release comes that can',
+          'the channel names a release that can',
         )
       : undefined,
 ];
@@ -196,7 +192,7 @@ const REBOOTING: readonly Check[] = [
     const end = span ? `the window that begins at ${isoTime(span.from)}` : 'a window';
     return wait(
       'window',
-      `${version} is staged and waits for a window to restart in (${policy.zone})`,
+      `${version} is staged and waits for a restart window (${policy.zone})`,
       end,
       span?.from,
     );
@@ -256,6 +252,6 @@ function rebootOrWait(situation: Situation, version: string): Decision {
 function upToDate({ channel, version }: Channel, running: string, { pin }: Policy): string {
   if (pin !== undefined) return `this box is pinned to ${pin} and runs ${running}`;
   if (version === undefined) return `the channel ${channel} names no release yet`;
-  if (version === running) return `${running} is what the channel ${channel} names`;
+  if (version === running) return `${running} is the release that the channel ${channel} names`;
   return `${running} is later than ${version}, which the channel ${channel} names: a box never goes back by itself`;
 }

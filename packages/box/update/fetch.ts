@@ -29,7 +29,7 @@ const REASONS: Readonly<Record<number, string>> = {
   28: 'the server is too slow or stalls',
   35: 'no secure connection could be made',
   37: 'there is no such file',
-  52: 'the server answered nothing',
+  52: 'the server sent no answer',
   56: 'the connection broke',
   60: 'the certificate of the server is not trusted',
   63: 'the file is larger than it may be',
@@ -85,7 +85,7 @@ function failure(ran: Ran, where: string): BoxError {
       .trim()
       .split('\n')
       .at(-1) ?? '';
-  const reason = REASONS[ran.code] ?? `curl ended with ${ran.code}`;
+  const reason = REASONS[ran.code] ?? `curl: exit code ${ran.code}`;
   return new BoxError(`cannot fetch ${nameOf(where)}: ${reason}${said === '' ? '' : ` (${said})`}`, {
     where,
   });
@@ -165,7 +165,7 @@ export function fetchIfThere(
 export function fetchFile(box: Box, origin: Origin, path: string, maxBytes: number): Uint8Array {
   const bytes = fetchIfThere(box, origin, path, maxBytes);
   if (!bytes)
-    throw new BoxError(`cannot fetch ${nameOf(path)}: there is none`, { where: addressOf(origin, path) });
+    throw new BoxError(`cannot fetch ${nameOf(path)}: it does not exist`, { where: addressOf(origin, path) });
   return bytes;
 }
 
@@ -196,10 +196,10 @@ export function fetchRanges(
       ({ status, size }, index) => status === 200 || (ran.code === 0 && size !== ranges[index]!.length),
     );
     // file:// has no status. 63: the server would have sent the whole file.
-    if (wrong || ran.code === 63) throw new NoRanges('the server does not give parts of files', { where });
+    if (wrong || ran.code === 63) throw new NoRanges('the server does not support ranges', { where });
     if (ran.code !== 0 || transfers.length !== ranges.length) throw failure(ran, where);
     if (box.stat(file)?.size !== total)
-      throw new NoRanges('the server gives other parts than were asked for', { where });
+      throw new NoRanges('the server sent other ranges than the requested ones', { where });
     const got = box.open(file, 'read');
     try {
       let at = 0;
@@ -252,7 +252,7 @@ export function fetchWhole(box: Box, origin: Origin, path: string, pieces: reado
   if (ran.code !== 0)
     throw new BoxError(`cannot write ${nameOf(path)}: ${ran.stderr.trim().split('\n')[0]}`, { where });
   if (transfer.size !== total)
-    throw new BoxError(`${nameOf(path)} has ${transfer.size} bytes, not ${total} as its release says`, {
+    throw new BoxError(`${nameOf(path)} has ${transfer.size} bytes, but its release says ${total}`, {
       where,
     });
 }

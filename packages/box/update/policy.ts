@@ -77,7 +77,7 @@ export const DEFAULT_POLICY: Policy = {
 
 function version(field: Field): string {
   const value = string(field);
-  if (!isVersion(value)) throw new BoxError(`${field.at} must be a version as 2026.1129.0`);
+  if (!isVersion(value)) throw new BoxError(`${field.at} must be a version such as 2026.1129.0`);
   return value;
 }
 
@@ -85,7 +85,7 @@ function window(field: Field): UpdateWindow {
   const [hours = 0, minutes = 0] = string(
     member(field, 'from'),
     /^([01]\d|2[0-3]):[0-5]\d$/,
-    'a time as 02:30',
+    'a time such as 02:30',
   )
     .split(':')
     .map(Number);
@@ -137,7 +137,7 @@ export function parsePolicy(text: string, where = POLICY): Policy {
       windows: told('windows', (field) => list(field, window, 50)) ?? [],
       zone:
         told('zone', (field) =>
-          string(field, /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/, 'a name as Europe/Berlin'),
+          string(field, /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/, 'a name such as Europe/Berlin'),
         ) ?? 'UTC',
       settle: told('settle', (field) => integer(field, 0, 86_400)) ?? DEFAULT_POLICY.settle,
       deadline: told('deadline', (field) => integer(field, 1, 86_400)) ?? DEFAULT_POLICY.deadline,

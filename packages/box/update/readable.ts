@@ -63,7 +63,7 @@ export function noteRunning(box: Box): void {
     noteReadable(box, version, readableFeatures(box));
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `which pools this release can read could not be noted: ${describeError(error)}`);
+    box.log('warning', `cannot record which pools this release can read: ${describeError(error)}`);
   }
 }
 
@@ -90,7 +90,7 @@ export function featureNotes(box: Box, other: string | undefined): string[] {
     const beyond = beyondCompatibility(box, pool);
     const lost = readable ? unreadable([pool], readable) : [];
     const notes = [
-      ...lost.map((each) => `${other} cannot read pool ${each}: going back to it loses the pool`),
+      ...lost.map((each) => `${other} cannot read pool ${each}: a rollback to it loses the pool`),
       ...(beyond.length > 0
         ? [`pool ${name} was upgraded beyond its compatibility=${compatibility}: ${beyond.join(', ')}`]
         : []),
@@ -104,6 +104,6 @@ function mayNotRise(pool: PoolFeatures, other: string | undefined, more: readonl
   const would = more.filter((feature) => !active.includes(feature) && !enabled.includes(feature));
   if (compatibility !== 'off' || would.length === 0) return [];
   return [
-    `no zpool upgrade ${name} while ${other} is in the other slot: it cannot read ${would.join(', ')} (zpool set compatibility=… ${name} keeps them off)`,
+    `do not run zpool upgrade ${name} while ${other} is in the other slot: it cannot read ${would.join(', ')} (zpool set compatibility=… ${name} prevents them)`,
   ];
 }

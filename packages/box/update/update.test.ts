@@ -173,7 +173,7 @@ test('a policy: its fields, defaults for the others, each fault with its place',
     [{ base: 'ftp://x' }, /base must be an address/],
     [{ mode: 'manual' }, /mode must be one of auto, stage, notify/],
     [{ pin: '1.2' }, /pin must be a version/],
-    [{ windows: [{ from: '25:00', minutes: 1 }] }, /windows\[0\]\.from must be a time as 02:30/],
+    [{ windows: [{ from: '25:00', minutes: 1 }] }, /windows\[0\]\.from must be a time such as 02:30/],
     [
       { windows: [{ from: '02:00', minutes: 1, days: ['monday'] }] },
       /windows\[0\]\.days\[0\] must be one of sun/,

@@ -96,7 +96,7 @@ export function parsePools(text: string): Pool[] {
 export function importedPools(box: Box): Pool[] {
   if (!hasZfs(box)) return [];
   return parsePools(
-    mustRun(box, 'cannot ask for the pools', ['zpool', 'status', '--json', '-p', '-P'], {
+    mustRun(box, 'cannot list the pools', ['zpool', 'status', '--json', '-p', '-P'], {
       timeoutSeconds: 60,
     }),
   );
