@@ -46,7 +46,7 @@ export function boot(about: About, usr: Usr): Boot {
     after: null,
     overlay: at('packages/overlays/initrd'),
     sdk,
-    level: dev ? 1 : 19,
+    level: dev ? 1 : (image.initrd.level ?? 19),
     epoch: INITRD_EPOCH,
   });
   const ukiParts = {

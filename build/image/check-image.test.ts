@@ -18,6 +18,10 @@ test('an error names each wrong field and its path', async () => {
     [{ ...n100, name: 'other' }, /\$\.name is "other", but its folder is n100/],
     [{ ...n100, name: '../n100' }, /\$\.name must be a name/],
     [{ ...n100, cmdline: 'quiet' }, /\$\.cmdline must be a list, not "quiet"/],
+    [
+      { ...n100, initrd: { ...n100.initrd, level: 20 } },
+      /\$\.initrd\.level must be a whole number from 1 to 19/,
+    ],
     [{ ...n100, menuSeconds: '2' }, /\$\.menuSeconds must be a whole number/],
     [{ ...n100, compression: 'xz' }, /\$\.compression must be one of lz4, zstd, not "xz"/],
     [{ ...n100, kernel: { ...n100.kernel, modules: 'some' } }, /\$\.kernel\.modules must be a list/],

@@ -55,6 +55,10 @@ const text = is('a text', (value) => typeof value === 'string');
 const texts = list(text);
 const flag = is('true or false', (value) => typeof value === 'boolean');
 const count = is('a whole number', (value) => Number.isSafeInteger(value) && (value as number) >= 0);
+const zstdLevel = is(
+  'a whole number from 1 to 19',
+  (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 19,
+);
 /** A part of names of targets and files. */
 const name = is(
   'a name of a–z, 0–9, "." and "-"',
@@ -132,7 +136,7 @@ const image = fields<Image>({
     ),
     moves: record(text),
   }),
-  initrd: fields<Image['initrd']>({ plan, modules: texts }),
+  initrd: fields<Image['initrd']>({ plan, modules: texts, level: optional(zstdLevel) }),
   netboot: fields<Image['netboot']>({ plan, modules: texts }),
   cmdline: texts,
   profiles: list(fields<Image['profiles'][number]>({ id: name, title: text, cmdline: texts })),

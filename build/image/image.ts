@@ -69,7 +69,12 @@ export interface Image {
   readonly settled: readonly Settled[];
   readonly accounts: Accounts;
   readonly fixups: Fixups;
-  readonly initrd: { readonly plan: InitrdPlan; readonly modules: readonly string[] };
+  /** `level` is the level of zstd, 1 to 19. Default: 19. A development image has 1. */
+  readonly initrd: {
+    readonly plan: InitrdPlan;
+    readonly modules: readonly string[];
+    readonly level?: number;
+  };
   /** The additional files for a /usr from the network. They are a second initrd, loaded after the first. */
   readonly netboot: { readonly plan: InitrdPlan; readonly modules: readonly string[] };
   /** Words of the kernel command line for every medium and profile. usrhash= is added. */

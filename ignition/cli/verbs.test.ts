@@ -7,9 +7,8 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Entry } from '../base/report.ts';
 
-const CLI = fileURLToPath(new URL('../../draisine.ts', import.meta.url));
+const DRAISINE = fileURLToPath(new URL('../../draisine', import.meta.url));
 const INDEX = new URL('../index.ts', import.meta.url).href;
-const TSX = import.meta.resolve('tsx');
 
 let folder = '';
 before(() => {
@@ -23,14 +22,10 @@ function place(name: string, text: string): string {
 }
 
 function ignition(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--import', TSX, CLI, 'ignition', ...args],
-    {
-      encoding: 'utf8',
-      cwd: folder,
-    },
-  );
+  const { status, stdout, stderr } = spawnSync(DRAISINE, ['ignition', ...args], {
+    encoding: 'utf8',
+    cwd: folder,
+  });
   return { status, stdout, stderr };
 }
 
@@ -90,7 +85,7 @@ storage:
     assert.equal(ignition('validate').status, 2);
     const { status, stderr } = spawnSync(
       'sh',
-      ['-c', `"$@" <${folder}`, 'sh', process.execPath, '--import', TSX, CLI, 'ignition', 'validate', '-'],
+      ['-c', `"$@" <${folder}`, 'sh', DRAISINE, 'ignition', 'validate', '-'],
       { encoding: 'utf8' },
     );
     assert.equal(status, 2);
@@ -108,7 +103,7 @@ storage:
     assert.equal(ignition('validate', '--strict', '--image', 'none', join(folder, 's.ign')).status, 2);
   });
   test('the examples of the images, strictly', () => {
-    const images = join(dirname(CLI), 'images');
+    const images = join(dirname(DRAISINE), 'images');
     const examples = readdirSync(images, { recursive: true, encoding: 'utf8' }).filter((name) =>
       /\/examples\/[^/]+\.ts$/.test(name),
     );
@@ -148,11 +143,11 @@ describe('compile', () => {
     place('motd', 'hello');
     const text = 'variant: fcos\nversion: 1.4.0\nstorage:\n  files: [{path: /a, contents: {local: motd}}]\n';
     for (const verb of ['compile', 'validate']) {
-      const { status, stderr } = spawnSync(
-        process.execPath,
-        ['--import', TSX, CLI, 'ignition', verb, '-', '--files-dir', folder],
-        { input: text, encoding: 'utf8', cwd: tmpdir() },
-      );
+      const { status, stderr } = spawnSync(DRAISINE, ['ignition', verb, '-', '--files-dir', folder], {
+        input: text,
+        encoding: 'utf8',
+        cwd: tmpdir(),
+      });
       assert.deepEqual([status, stderr], [0, '']);
     }
   });

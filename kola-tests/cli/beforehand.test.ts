@@ -4,7 +4,7 @@ import { record } from '../harness/run/history.ts';
 import type { RegisteredTest } from '../harness/run/register.ts';
 import { keepPass } from '../verdict/record.ts';
 import { temporaryCheckout } from '../verdict/testing.ts';
-import { describeBeforehand, filesTake, machinesTake, sabotagesTake } from './beforehand.ts';
+import { describeBeforehand, longestFirst, machinesTake, sabotagesTake, takeTogether } from './beforehand.ts';
 
 const registered = (name: string, waits = false): RegisteredTest => ({
   definition: { name, what: 'It works.', waits },
@@ -42,8 +42,12 @@ test('the forecast uses recorded durations, else a table; tests that mostly wait
   assert.equal(await machinesTake('n100', [], 2), 0);
   assert.equal(sabotagesTake(4, 2), 30_000);
 
-  assert.equal(await filesTake(['x.test.ts'], 'unitFile'), 2000);
+  assert.deepEqual(await longestFirst(['x.test.ts'], 'unitFile'), [{ file: 'x.test.ts', ms: 2000 }]);
   const pass = { at: '2026-11-29T12:00:00Z', tests: 1 };
   await keepPass({ kind: 'unit', name: 'x.test.ts' }, 'a'.repeat(64), { ...pass, ms: 7000 });
-  assert.equal(await filesTake(['x.test.ts'], 'unitFile'), 7000);
+  assert.deepEqual(await longestFirst(['a.test.ts', 'x.test.ts'], 'unitFile'), [
+    { file: 'x.test.ts', ms: 7000 },
+    { file: 'a.test.ts', ms: 2000 },
+  ]);
+  assert.ok(takeTogether([{ file: 'x.test.ts', ms: 7000 }]) >= 7000, 'not shorter than the longest file');
 });

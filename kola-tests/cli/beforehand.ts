@@ -39,12 +39,29 @@ export function describeBeforehand(parts: readonly Beforehand[]): string {
   return `to do: ${each.join(', ')}${whole}`;
 }
 
-/** About how long files of tests take on all processors. */
-export async function filesTake(names: readonly string[], table: 'check' | 'unitFile'): Promise<number> {
+/** A file of tests and about how long it takes. */
+export interface FileTakes {
+  readonly file: string;
+  readonly ms: number;
+}
+
+/** About how long each file of tests takes, in milliseconds. The longest is first, so that it is not waited for alone. */
+export async function longestFirst(
+  names: readonly string[],
+  table: 'check' | 'unitFile',
+): Promise<readonly FileTakes[]> {
   const each = await Promise.all(
-    names.map(async (name) => (await latestMs({ kind: 'unit', name })) ?? TABLE[table]),
+    names.map(async (file) => ({ file, ms: (await latestMs({ kind: 'unit', name: file })) ?? TABLE[table] })),
   );
-  return spread(each, availableParallelism());
+  return each.sort((a, b) => b.ms - a.ms);
+}
+
+/** About how long files of tests take on all processors, in milliseconds. */
+export function takeTogether(files: readonly FileTakes[]): number {
+  return spread(
+    files.map(({ ms }) => ms),
+    availableParallelism(),
+  );
 }
 
 /** About how long VM tests take. Tests that mostly wait run beside the others. */

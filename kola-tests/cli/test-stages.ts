@@ -66,7 +66,8 @@ async function unitStage({ patterns, all, fresh, shard }: Wanted): Promise<reado
   if (files.length === 0) return [];
   const before = { name: 'fetch the oracle of ignition/', run: oracleEnvironment };
   const verdicts = unitVerdicts(openSources(CHECKOUT), { fresh });
-  return [{ name: UNIT, files, concurrency: availableParallelism(), before, verdicts }];
+  // One more than processors: some tests wait for servers and for fake machines.
+  return [{ name: UNIT, files, concurrency: availableParallelism() + 1, before, verdicts }];
 }
 
 function vmStages({ patterns, image, all, fresh, shard, reportDir }: Wanted): readonly Stage[] {

@@ -7,7 +7,14 @@ import type { Scope } from '../harness/report/write.ts';
 import { loadTests, type RegisteredTest } from '../harness/run/register.ts';
 import { selectTests } from '../harness/run/select.ts';
 import { testModules } from '../harness/run/suite-options.ts';
-import { type Beforehand, buildTakes, describeBeforehand, filesTake, machinesTake } from './beforehand.ts';
+import {
+  type Beforehand,
+  buildTakes,
+  describeBeforehand,
+  longestFirst,
+  machinesTake,
+  takeTogether,
+} from './beforehand.ts';
 import { leftOut, overBudget } from './gate.ts';
 import { liveLine } from './live.ts';
 import { OUT } from './options.ts';
@@ -87,11 +94,12 @@ async function tellBeforehand(
   const parts: Beforehand[] = [];
   const relatives = (files: readonly string[]): string[] => files.map((file) => relative(CHECKOUT, file));
   for (const { name, files } of stages) {
-    if (name === STATIC) parts.push({ what: name, ms: await filesTake(relatives(files), 'check') });
+    if (name === STATIC)
+      parts.push({ what: name, ms: takeTogether(await longestFirst(relatives(files), 'check')) });
     if (name === UNIT)
       parts.push({
         what: `${files.length} files of ${name}`,
-        ms: await filesTake(relatives(files), 'unitFile'),
+        ms: takeTogether(await longestFirst(relatives(files), 'unitFile')),
       });
     if (name !== stageName({ image })) continue;
     const build = await buildTakes(image);

@@ -1,11 +1,11 @@
-import { basename, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import type { Sources } from '../../build/for-kola.ts';
 import { hostFacts } from '../verdict/host.ts';
 import type { Inputs } from '../verdict/inputs.ts';
 import { createKeeper } from '../verdict/keeper.ts';
 import type { Pass, Subject } from '../verdict/record.ts';
 import { unitInputs, wholeInputs } from '../verdict/unit.ts';
-import { filesTake, tellStage } from './beforehand.ts';
+import { longestFirst, takeTogether, tellStage } from './beforehand.ts';
 import type { CachedTest, StageVerdicts, TestEvent } from './stages.ts';
 
 /** Variables of the stage that name folders of the store: the last part of the path is a digest or a key. */
@@ -105,12 +105,12 @@ function fileVerdicts({ sources, fresh, table }: FileVerdicts, inputsOf: InputsO
       }
       await sources.save();
       const take = table === 'check' ? 'checks of the sources' : 'files of unit tests';
-      const ms = await filesTake(
+      const ordered = await longestFirst(
         left.map((file) => relative(sources.checkout, file)),
         table,
       );
-      tellStage(take, { run: left.length, cached: cached.length, ms });
-      return { cached, files: left };
+      tellStage(take, { run: left.length, cached: cached.length, ms: takeTogether(ordered) });
+      return { cached, files: ordered.map(({ file }) => join(sources.checkout, file)) };
     },
     see: files.see,
     settle: async () => {

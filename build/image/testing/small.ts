@@ -56,6 +56,7 @@ export const small: Image = {
       directories: ['proc', 'sys'],
     },
     modules: ['erofs'],
+    level: 3,
   },
   netboot: {
     plan: { binaries: ['usr/bin/udevadm'], libraries: [], files: [], units: [], links: {}, directories: [] },
