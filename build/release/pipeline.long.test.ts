@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   checkPublished,
+  githubSteps,
   gitlabSteps,
   runSteps,
   startRunner,
@@ -12,7 +13,12 @@ import {
   writeResults,
 } from './pipeline-testing.ts';
 
-/* The pipeline for GitHub is in pipeline.test.ts: it has the same verbs, and runs in the gate. */
+test('the pipeline for GitHub, step by step, against nginx and a git server', async (t) => {
+  const runner = await startRunner(t);
+  runSteps(runner, githubSteps(), (shard) => `results/results-${shard}`);
+  checkPublished(runner);
+  assert.match(readFileSync(runner.gh, 'utf8'), /^pr\ncreate\n--fill\n--body-file\nnotes\.md\n$/);
+});
 
 test('the pipeline for GitLab, step by step; the push asks for a merge request that has the notes', async (t) => {
   const runner = await startRunner(t);

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import {
-  checkPublished,
-  githubSteps,
-  gitlabSteps,
-  runSteps,
-  type Step,
-  startRunner,
-  systemdSteps,
-} from './pipeline-testing.ts';
+import { githubSteps, gitlabSteps, type Step, systemdSteps } from './pipeline-testing.ts';
+
+/* pipeline.long.test.ts runs the steps. */
 
 test('every step of the three pipelines is a call of ./draisine or git, and every job of GitLab is one of GitHub', () => {
   const all = [...githubSteps(), ...gitlabSteps(), ...systemdSteps()];
@@ -19,11 +12,4 @@ test('every step of the three pipelines is a call of ./draisine or git, and ever
   assert.deepEqual(verbs(gitlabSteps()), verbs(githubSteps()));
   const nightly = githubSteps().filter(({ job }) => job === 'nightly');
   assert.deepEqual(verbs(systemdSteps()), verbs(nightly));
-});
-
-test('the pipeline for GitHub, step by step, against nginx and a git server', async (t) => {
-  const runner = await startRunner(t);
-  runSteps(runner, githubSteps(), (shard) => `results/results-${shard}`);
-  checkPublished(runner);
-  assert.match(readFileSync(runner.gh, 'utf8'), /^pr\ncreate\n--fill\n--body-file\nnotes\.md\n$/);
 });
