@@ -76,8 +76,8 @@ export function applying(): Flow {
     files: {
       paths: [...CHANGE, JOURNAL, COMMITTED, CURRENT, NEXT, BACKUP, ABSENT],
       judge: (files, ends) => judge(files, ends, way),
-      comesUp,
     },
+    comesUp,
     run: async (box, { record, mark }) => {
       await record();
       await nextConfig(box, change);

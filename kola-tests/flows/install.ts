@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict';
 import type { Flow } from '../harness/crash/flow.ts';
+import type { Machine } from '../harness/machine/machine.ts';
 
 /* Installations. The harness records the disk that gets the installation. */
 
@@ -27,7 +29,25 @@ sgdisk --partition-guid=2:$(guid $(echo $old | cut -c1-32)) --partition-guid=3:$
   --change-name=2:draisine_usr_$older --change-name=3:draisine_usr_verity_$older $node >/dev/null
 udevadm settle
 mount $disk-part6 /mnt && mkdir -p /mnt/var/lib && echo kept >/mnt/var/lib/kept && umount /mnt
+# A partition of the owner, behind the state partition.
+sgdisk --new=7:0:+64M --typecode=7:8300 --change-name=7:owner $node >/dev/null
+udevadm settle
+mkfs.ext4 -q -L owner $disk-part7 && mount $disk-part7 /mnt && echo mine >/mnt/file && umount /mnt
 sync`;
+
+async function ownFilesAreThere(box: Machine): Promise<void> {
+  const found = await box.succeed(
+    'mount -o ro /dev/disk/by-partlabel/owner /mnt && cat /var/lib/kept /mnt/file && umount /mnt',
+  );
+  assert.equal(found, 'kept\nmine');
+}
+
+/** Installs a release on the recorded disk, with files of its owner, and turns it into an older one. */
+async function installOlder(box: Machine): Promise<void> {
+  const disk = box.disk('target');
+  await box.succeed(`${INSTALL} --state-size 4Gi ${disk}`, { seconds: 120 });
+  await box.succeed(`disk=${disk}\n${AGE}`, { seconds: 120 });
+}
 
 const target = { name: 'target', size: 8192 } as const;
 
@@ -46,18 +66,32 @@ export const INSTALLING: readonly Flow[] = [
     },
   },
   {
+    name: 'reinstall',
+    what: 'draisine-install onto a disk with an older release, which is erased',
+    disks: [target],
+    recorded: 'target',
+    ends: 'uki',
+    mayBeEmpty: true,
+    others: 'erased',
+    run: async (box, { record }) => {
+      await installOlder(box);
+      await record();
+      await box.succeed(`${INSTALL} --state-size 4Gi ${box.disk('target')}`, { seconds: 120 });
+    },
+  },
+  {
     name: 'keep-state',
     what: 'draisine-install --keep-state onto a disk with an older release',
     disks: [target],
     recorded: 'target',
     ends: 'uki',
     mayBeEmpty: false,
+    others: 'untouched',
+    comesUp: ownFilesAreThere,
     run: async (box, { record }) => {
-      const disk = box.disk('target');
-      await box.succeed(`${INSTALL} --state-size 4Gi ${disk}`, { seconds: 120 });
-      await box.succeed(`disk=${disk}\n${AGE}`, { seconds: 120 });
+      await installOlder(box);
       await record();
-      await box.succeed(`${INSTALL} --keep-state ${disk}`, { seconds: 120 });
+      await box.succeed(`${INSTALL} --keep-state ${box.disk('target')}`, { seconds: 120 });
     },
   },
 ];

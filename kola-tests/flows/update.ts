@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { enableDelicate, runningRelease, subscribe, updateState } from '../fixtures/updating.ts';
 import type { Flow } from '../harness/crash/flow.ts';
@@ -32,6 +33,31 @@ async function stage(box: Machine): Promise<void> {
   await box.succeed('draisine stage 2>&1', { seconds: 180 });
 }
 
+const KEPT = ['/etc/crash/kept', '/var/lib/crash/kept', '/home/kept'].join(' ');
+
+/** Files that no update may lose. */
+async function putFiles(box: Machine): Promise<void> {
+  await box.succeed(
+    `mkdir -p /etc/crash /var/lib/crash && for file in ${KEPT}; do echo kept >$file; done && sync`,
+  );
+}
+
+async function filesAreThere(box: Machine): Promise<void> {
+  assert.equal(await box.succeed(`cat ${KEPT}`), 'kept\nkept\nkept');
+  JSON.parse(await box.succeed('cat /var/lib/draisine/update/state.json || echo {}'));
+}
+
+/** A release that breaks a service does not stay: the machine restarts into the one before. */
+async function rejected(box: Machine): Promise<void> {
+  const asked = box.execute('systemctl is-failed --quiet delicate.service').catch((error: unknown) => {
+    if (!box.gone()) throw error;
+    return { code: 0 };
+  });
+  if ((await asked).code !== 0) return;
+  await box.goesDown('reboot', { seconds: 300 });
+  await box.start();
+}
+
 /** The flows of updates: staging, commit, rejection. */
 export const UPDATING: readonly Flow[] = [
   {
@@ -40,8 +66,10 @@ export const UPDATING: readonly Flow[] = [
     recorded: 'system',
     ends: 'next.uki',
     mayBeEmpty: false,
+    comesUp: filesAreThere,
     run: (box, { record }) =>
       whileSubscribed(subscribe(box), async () => {
+        await putFiles(box);
         await record();
         await stage(box);
       }),
@@ -53,9 +81,11 @@ export const UPDATING: readonly Flow[] = [
     ends: 'next.uki',
     fallback: 'uki',
     mayBeEmpty: false,
+    comesUp: filesAreThere,
     run: (box, { record }) =>
       whileSubscribed(subscribe(box), async () => {
         await stage(box);
+        await putFiles(box);
         await record();
         await trialEnds(box);
       }),
@@ -66,10 +96,13 @@ export const UPDATING: readonly Flow[] = [
     recorded: 'system',
     ends: 'uki',
     mayBeEmpty: false,
+    settles: rejected,
+    comesUp: filesAreThere,
     run: (box, { record }) =>
       whileSubscribed(subscribe(box, { deadline: 60 }), async ({ from }) => {
         await enableDelicate(box, from);
         await stage(box);
+        await putFiles(box);
         await record();
         await box.goesDown('reboot', { seconds: 300 });
         await box.start();

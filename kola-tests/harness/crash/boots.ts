@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../../sdk/lib/errors.ts';
@@ -5,6 +6,7 @@ import { createCluster, planCluster } from '../machine/cluster.ts';
 import type { Lab } from '../machine/lab.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Region } from './disk.ts';
+import type { Flow } from './flow.ts';
 import { type Recording, statesAt, writeOut } from './survey.ts';
 
 /** How many states are booted beside each other: a machine under emulation has one processor. */
@@ -13,8 +15,7 @@ const BOOTS_AT_ONCE = 2;
 interface Booting {
   readonly dir: string;
   said(line: string): void;
-  /** Fails when the machine that came up is not as it should be. */
-  readonly check?: ((box: Machine) => Promise<void>) | undefined;
+  readonly flow: Pick<Flow, 'settles' | 'comesUp'>;
 }
 
 /** Really boots states of a recording, each from a disk of its own. Returns why one did not come up. */
@@ -49,15 +50,15 @@ export async function bootStates(
 async function bootState(
   lab: Lab,
   { number, path }: { readonly number: number; readonly path: string },
-  { said, check }: Booting,
+  { said, flow }: Booting,
 ): Promise<string | undefined> {
   const start = performance.now();
   try {
-    const usr = await bootOne({ ...lab, disk: { ...lab.disk, path }, forks: false }, check);
+    const usr = await bootOne({ ...lab, disk: { ...lab.disk, path }, forks: false }, flow);
     said(`state ${number} boots ${usr.slice(0, 12)} in ${Math.round((performance.now() - start) / 1000)} s`);
     return undefined;
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof Failure || error instanceof AssertionError)) throw error;
     const why = `state ${number} does not come up: ${error.message}`;
     said(why);
     return why;
@@ -67,16 +68,17 @@ async function bootState(
 }
 
 /** The root hash of /usr that came up. */
-async function bootOne(lab: Lab, check?: (box: Machine) => Promise<void>): Promise<string> {
+async function bootOne(lab: Lab, flow: Booting['flow']): Promise<string> {
   const plan = planCluster({ name: 'crash.boot', machines: { box: { start: 'fresh' } } });
   const cluster = await createCluster(lab, plan);
   try {
     const { box } = cluster.machines;
     if (!box) throw new Failure('there is no machine');
     await comesUp(box);
+    await flow.settles?.(box);
     const state = await box.succeed('systemctl is-system-running || systemctl --failed --no-legend');
     if (state !== 'running') throw new Failure(state);
-    await check?.(box);
+    await flow.comesUp?.(box);
     return await box.succeed("dmsetup table usr | cut -d ' ' -f 12");
   } finally {
     await cluster.dispose();

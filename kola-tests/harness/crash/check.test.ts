@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { runTool } from '../../../sdk/tool.ts';
 import { toolTree } from '../qemu/tree.ts';
-import { statesAt, survey } from './survey.ts';
+import { statesAt, survey, writeOut } from './survey.ts';
 import { difference, type Request, recordingOf, SECTOR } from './testing.ts';
 
 /*
@@ -218,4 +218,24 @@ test('the state of a number is the one that the survey saw, and can be written o
     [4, 'ab'],
     [5, 'cb'],
   ]);
+});
+
+test('a state is written out as it is: what was there before, what was written, and what was discarded', async () => {
+  const base = Buffer.alloc(SIZE);
+  base.fill('o', 3 * MIB, 3 * MIB + SECTOR).fill('d', 9 * MIB, 9 * MIB + SECTOR);
+  const requests: Request[] = [
+    { sector: (5 * MIB) / SECTOR - 1, data: 'nn' },
+    { sector: (9 * MIB) / SECTOR, discard: 1 },
+    { flush: true },
+    { sector: (63 * MIB) / SECTOR, data: 'u' },
+  ];
+  const seen: number[] = [];
+  for (const { number, disk } of statesAt(recordingOf(SIZE, base, requests), [0, 1, 2, 6])) {
+    seen.push(number);
+    const path = join(dir, `state-${number}`);
+    writeOut(disk, { offset: 0, length: SIZE }, path);
+    const whole = disk.view({ offset: 0, length: SIZE }).read(0, SIZE);
+    assert.ok((await readFile(path)).equals(whole), `state ${number}`);
+  }
+  assert.deepEqual(seen, [0, 1, 2, 6]);
 });

@@ -18,8 +18,14 @@ export type Verdict =
       readonly boots: 'release';
       readonly root: string;
       readonly file: string;
+      /** What the boot finds on the way: copy and labels of the table, and the files of the ESP. */
+      readonly kind: string;
       /** The state partition, where there is one. Equal keys: equal bytes. */
       readonly state: (Region & { readonly key: string }) | undefined;
+      /** The partitions that are neither ESP nor slots: their entries in the table. */
+      readonly others: string;
+      /** Equal texts: the same partitions, with the same bytes. */
+      readonly content: string;
     }
   /** The boot begins, and the machine does not come up. */
   | { readonly boots: 'broken'; readonly why: string };
@@ -28,6 +34,9 @@ export type Verdict =
 export type Known = ReadonlySet<string>;
 
 const ESP = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
+// The Discoverable Partitions Specification: x86-64.
+const USR = '8484680c-9521-48c6-9c11-b0720656f69e';
+const USR_VERITY = '77ff5f63-e7b6-4633-acf4-1565b864c0e6';
 const LOADER = 'EFI/BOOT/BOOTX64.EFI';
 const STATE = 'draisine-state';
 
@@ -58,8 +67,20 @@ export class Checker {
     if ('boots' in choice) return choice;
     const fault = this.#slotFault(table, choice.root);
     if (fault) return { boots: 'broken', why: `${choice.file}: ${fault}` };
-    const state = table.partitions.find(({ label }) => label === STATE);
-    return { boots: 'release', ...choice, state: state && { ...state, key: this.#disk.view(state).key } };
+    return { boots: 'release', root: choice.root, file: choice.file, ...this.#beside(table, choice.menu) };
+  }
+
+  /** What a verdict tells besides the release. */
+  #beside({ copy, partitions }: Table, menu: string) {
+    const others = partitions.filter(({ type }) => type !== ESP && type !== USR && type !== USR_VERITY);
+    const entries = others.map(({ label, uuid, offset, length }) => `${label} ${uuid} ${offset}+${length}`);
+    const state = others.find(({ label }) => label === STATE);
+    return {
+      kind: [copy, ...partitions.map(({ label }) => label), menu].join(' '),
+      state: state && { ...state, key: this.#disk.view(state).key },
+      others: entries.join(', '),
+      content: others.map((each) => this.#disk.view(each).key).join(', '),
+    };
   }
 
   #table(): Table | undefined {
@@ -102,7 +123,14 @@ export class Checker {
       return { boots: 'broken', why: `profile ${first.profile} of ${first.file} starts` };
     if (!this.#known.has(chosen.sha256)) return { boots: 'broken', why: `${chosen.file} is not whole` };
     const root = /(?:^|\s)usrhash=([0-9a-f]{64})(?:\s|$)/.exec(chosen.commandLine)?.[1];
-    return root ? { root, file: chosen.file } : { boots: 'broken', why: `${chosen.file} has no usrhash=` };
+    if (!root) return { boots: 'broken', why: `${chosen.file} has no usrhash=` };
+    return { root, file: chosen.file, menu: this.#menu(fat) };
+  }
+
+  /** The files of the ESP by name, and whether they are empty: what an operation leaves on its way. */
+  #menu(fat: Fat): string {
+    const named = ['', 'EFI/BOOT', 'EFI/Linux', 'loader'].flatMap((path) => fat.list(path) ?? []);
+    return named.map(({ name, folder, size }) => (folder || size > 0 ? name : `${name}=`)).join(' ');
   }
 
   #file(fat: Fat, entry: FatEntry) {
@@ -156,4 +184,4 @@ function sha256Of(bytes: Buffer): string {
 
 type Choice =
   | Exclude<Verdict, { readonly boots: 'release' }>
-  | { readonly root: string; readonly file: string };
+  | { readonly root: string; readonly file: string; readonly menu: string };

@@ -73,6 +73,17 @@ export class CrashDisk {
     };
   }
 
+  /** Whether these bytes are surely zeros: nothing was written there, and the disk was blank. */
+  isBlank(offset: number, length: number): boolean {
+    const { sectorSize } = this.#log;
+    const end = Math.ceil((offset + length) / sectorSize);
+    for (let at = Math.floor(offset / sectorSize); at < end; at += 1) if (this.#durable[at]) return false;
+    const loose = this.#torn ? [...this.#applied, this.#torn.entry] : this.#applied;
+    return (
+      !loose.some((index) => this.#touches(index, { offset, length })) && isHole(this.#base, offset, length)
+    );
+  }
+
   /** The origin of each of these sectors of the disk, which ascend: as `View.sources` tells it. */
   sourcesAt(numbers: Int32Array): Int32Array {
     const sources = Int32Array.from(numbers, (sector) => this.#durable[sector] ?? 0);
@@ -155,6 +166,26 @@ export class CrashDisk {
       readSync(this.#base.fd, bytes, 0, bytes.length, sector * sectorSize);
     }
   }
+}
+
+const PIECE = 1 << 20;
+const ZEROS = Buffer.alloc(PIECE);
+/** By piece of a base: whether it has data. A whole disk is read once only. */
+const pieces = new WeakMap<Base, readonly boolean[]>();
+
+function isHole(base: Base, offset: number, length: number): boolean {
+  const { fd, size } = base;
+  if (fd === undefined) return true;
+  let known = pieces.get(base);
+  if (!known) {
+    const bytes = Buffer.alloc(PIECE);
+    known = Array.from({ length: Math.ceil(size / PIECE) }, (_, piece) => {
+      const read = readSync(fd, bytes, 0, PIECE, piece * PIECE);
+      return !bytes.subarray(0, read).equals(ZEROS.subarray(0, read));
+    });
+    pieces.set(base, known);
+  }
+  return !known.slice(Math.floor(offset / PIECE), Math.ceil((offset + length) / PIECE)).includes(true);
 }
 
 /** Numbers as a short text: equal texts, equal numbers. */

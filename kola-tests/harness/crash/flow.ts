@@ -33,6 +33,16 @@ export interface Flow {
   readonly bounds?: Bounds;
   /** The files of the state partition that must be the old ones or the new ones, never some of each. */
   readonly files?: WatchedFiles;
+  /**
+   * What may happen to the partitions that are neither ESP nor slots. `written` (default): they stay, and a running
+   * system writes to them. `untouched`: they stay, with the same bytes. `erased`: not before the release of the beginning
+   * has gone.
+   */
+  readonly others?: 'written' | 'untouched' | 'erased';
+  /** Waits until a machine that came up from a state has done what it does by itself, such as the end of a trial. */
+  settles?(box: Machine): Promise<void>;
+  /** Fails when a machine that really came up from a state has not what it must have. */
+  comesUp?(box: Machine): Promise<void>;
   /** Runs the operation. Power cuts happen after `record`, or after the last `mark`. */
   run(box: Machine, recorder: Recorder): Promise<void>;
 }
@@ -50,8 +60,6 @@ export interface WatchedFiles {
   readonly paths: readonly string[];
   /** What is wrong with the files in one state; nothing when they are right. `last`: after the operation. */
   judge(files: Files, ends: { readonly first: Files; readonly last: Files }): string | undefined;
-  /** Fails when a machine that really came up from a state is neither old nor new. */
-  comesUp(box: Machine): Promise<void>;
 }
 
 const BLOCK = 512;
@@ -149,14 +157,23 @@ function nodeOf({ path, format, backing }: DiskFile): object {
   return { driver: format, file, ...(backing ? { backing: nodeOf(backing) } : {}) };
 }
 
-/** Why a verdict is a fault. Right is: the release of the beginning or of the end boots, or nothing if that is allowed. */
+/**
+ * Why a verdict is a fault. Right is: one of `releases` boots, of which the first is that of the beginning, or nothing if
+ * that is allowed; and the other partitions are as `Flow.others` says. Verdicts come in the order of the states.
+ */
 export function wrongFor(
-  { mayBeEmpty }: Flow,
+  { mayBeEmpty, others = 'written' }: Pick<Flow, 'mayBeEmpty' | 'others'>,
   releases: readonly string[],
 ): (verdict: Verdict) => string | undefined {
+  let first: Verdict | undefined;
   return (verdict) => {
+    first ??= verdict;
     if (verdict.boots === 'broken') return verdict.why;
     if (verdict.boots === 'nothing') return mayBeEmpty ? undefined : `nothing boots: ${verdict.why}`;
-    return releases.includes(verdict.root) ? undefined : `${verdict.file} is none of the releases`;
+    if (!releases.includes(verdict.root)) return `${verdict.file} is none of the releases`;
+    if (first.boots !== 'release' || (others === 'erased' && verdict.root !== releases[0])) return undefined;
+    if (verdict.others !== first.others) return `partitions are lost or moved: ${verdict.others}`;
+    if (others === 'written' || verdict.content === first.content) return undefined;
+    return 'a partition that must not be touched is written';
   };
 }

@@ -7,6 +7,7 @@ import { seconds } from '../qemu/wait.ts';
 import { bootStates, checkStatePartitions } from './boots.ts';
 import { watchFiles } from './files.ts';
 import { type Flow, type Recorded, recordFlow, wrongFor } from './flow.ts';
+import { spread } from './sample.ts';
 import { type Recording, type Survey, survey } from './survey.ts';
 
 /** What was found of a flow. */
@@ -19,6 +20,8 @@ export interface FlowFound {
   readonly partitions: { readonly found: number; readonly mounted: number };
   /** How many different contents the watched files have; undefined when the flow watches none. */
   readonly contents: number | undefined;
+  /** How many kinds of states boot a release. */
+  readonly kinds: number;
   /** How many states were really booted. */
   readonly booted: number;
   /** A sentence each; none when the machine comes up from every state. */
@@ -46,11 +49,11 @@ export async function lookAtFlow(
       const faults = [
         ...found.faults,
         ...(await checkStatePartitions(lab, recording, mounted, dir)),
-        ...(await bootStates(lab, recording, found.toBoot, { dir, said, check: flow.files?.comesUp })),
+        ...(await bootStates(lab, recording, found.toBoot, { dir, said, flow })),
       ];
-      const { states, ms, boots, statePartitions, contents, toBoot } = found;
+      const { states, ms, boots, statePartitions, kinds, contents, toBoot } = found;
       const partitions = { found: statePartitions.size, mounted: mounted.size };
-      return { states, ms, boots, partitions, contents, booted: toBoot.length, faults };
+      return { states, ms, boots, partitions, kinds, contents, booted: toBoot.length, faults };
     } finally {
       close();
     }
@@ -93,8 +96,7 @@ async function surveyAll(
     ...found,
     ms: performance.now() - start,
     faults: [...faults, ...(files?.faults ?? [])],
-    // One state of each content, before any by chance.
-    toBoot: files ? spread(files.firsts, boot) : found.sample,
+    toBoot: toBoot(found.sample, files?.firsts ?? [], boot),
     contents: files?.firsts.length,
   };
 }
@@ -122,10 +124,11 @@ async function surveyFiles(
   return { faults: [...wrong.slice(0, 10), ...judged], firsts: kinds.map((kind) => kind.first) };
 }
 
-/** So many of a list, from its beginning to its end. */
-function spread<T>(all: readonly T[], count: number): readonly T[] {
-  const step = Math.max(1, all.length / Math.max(1, count));
-  return Array.from({ length: Math.min(count, all.length) }, (_, index) => all[Math.floor(index * step)]!);
+/** One state of each content of the watched files, before any of the sample. */
+function toBoot(sample: readonly number[], firsts: readonly number[], boot: number): readonly number[] {
+  const contents = firsts.length > 1 ? spread(firsts, boot) : [];
+  const others = sample.filter((state) => !contents.includes(state));
+  return [...contents, ...spread(others, boot - contents.length)].sort((a, b) => a - b);
 }
 
 /** Root hash of what boots before anything was written; empty when nothing does. */
@@ -144,8 +147,9 @@ function some<T>(all: ReadonlyMap<number, T>): ReadonlyMap<number, T> {
 }
 
 /** In one line for a person. */
-export function describeFound({ states, ms, boots, partitions, contents, booted }: FlowFound): string {
+export function describeFound(found: FlowFound): string {
+  const { states, ms, boots, partitions, kinds, contents, booted } = found;
   const counts = [...boots].map(([what, count]) => `${count} boot ${what.slice(0, 12)}`).join(', ');
   const watched = contents === undefined ? '' : ` ${contents} different contents of the watched files;`;
-  return `${states} states in ${seconds(ms)}: ${counts};${watched} ${partitions.mounted} of ${partitions.found} state partitions mounted, ${booted} states booted`;
+  return `${states} states of ${kinds} kinds in ${seconds(ms)}: ${counts};${watched} ${partitions.mounted} of ${partitions.found} state partitions mounted, ${booted} states booted`;
 }

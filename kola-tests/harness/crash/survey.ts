@@ -3,6 +3,7 @@ import { Checker, knownFiles, type Verdict } from './check.ts';
 import { type Base, CrashDisk, type Region } from './disk.ts';
 import type { WriteLog } from './log.ts';
 import { type Bounds, type CrashState, crashStates, generator } from './order.ts';
+import { Sample } from './sample.ts';
 
 /** The recording of all writes to a disk. */
 export interface Recording {
@@ -44,8 +45,10 @@ export interface Survey {
   readonly wrong: ReadonlyMap<string, { readonly count: number; readonly first: Wrong }>;
   /** Different state partitions, each with the number of the first state that has it. */
   readonly statePartitions: ReadonlyMap<number, Region>;
-  /** A choice of states that boot a release, by their numbers; the same at each run. */
+  /** A choice of states that boot a release, by their numbers, of as many kinds as there are; the same at each run. */
   readonly sample: readonly number[];
+  /** How many kinds of states boot a release: they differ in partition table, boot menu, or files of the ESP. */
+  readonly kinds: number;
   readonly last: Verdict;
 }
 
@@ -67,10 +70,8 @@ export function survey(
   const wrong = new Map<string, { count: number; first: Wrong }>();
   const statePartitions = new Map<number, Region>();
   const seen = new Set<string>();
-  const chosen: number[] = [];
-  const random = generator(1);
+  const sample = new Sample(options.sample ?? 0, generator(1));
   let states = 0;
-  let booting = 0;
   let last: Verdict = { boots: 'nothing', why: 'no state' };
   for (const { disk, state } of statesOf(recording)) {
     checker ??= new Checker(disk, recording.block, known);
@@ -85,27 +86,12 @@ export function survey(
     } else if (last.boots === 'release') {
       if (last.state && !seen.has(last.state.key)) statePartitions.set(states, last.state);
       if (last.state) seen.add(last.state.key);
-      booting += 1;
-      reservoir(chosen, states, { seen: booting, room: options.sample ?? 0, random });
+      sample.add(last.kind, states);
     }
     states += 1;
     if (states % 1000 === 0) options.progress?.(states, state.at);
   }
-  return { states, boots, wrong, statePartitions, sample: chosen.sort((a, b) => a - b), last };
-}
-
-/** Vitter's algorithm R: each state that was seen has the same chance. */
-function reservoir(
-  chosen: number[],
-  one: number,
-  { seen, room, random }: { readonly seen: number; readonly room: number; random(): number },
-): void {
-  if (chosen.length < room) {
-    chosen.push(one);
-    return;
-  }
-  const place = Math.floor(random() * seen);
-  if (place < room) chosen[place] = one;
+  return { states, boots, wrong, statePartitions, sample: sample.chosen(), kinds: sample.kinds, last };
 }
 
 function diskOf({ base, log, logFd }: Recording): CrashDisk {
@@ -136,7 +122,9 @@ export function writeOut(disk: CrashDisk, region: Region, path: string): void {
     ftruncateSync(fd, region.length);
     const view = disk.view(region);
     for (let at = 0; at < region.length; at += PIECE) {
-      const bytes = view.read(at, Math.min(PIECE, region.length - at));
+      const length = Math.min(PIECE, region.length - at);
+      if (disk.isBlank(region.offset + at, length)) continue;
+      const bytes = view.read(at, length);
       if (!bytes.equals(ZEROS.subarray(0, bytes.length))) writeSync(fd, bytes, 0, bytes.length, at);
     }
   } finally {
