@@ -233,7 +233,7 @@ test('why: the shortest chain from a root, and everybody who asks', () => {
   for (const [name, hint] of [
     ['deep:amd64', /: deep$/],
     ['deep=1.2-3', /: deep$/],
-    ['Deep', /small letters: deep$/],
+    ['Deep', /no capital letters: deep$/],
     ['../etc/x', /absolute: \/etc\/x$/],
     ['', /name a package/],
   ] as const)
