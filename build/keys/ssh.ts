@@ -3,6 +3,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { sha256 } from '../../sdk/lib/files.ts';
 import { runCommand, ToolFailure } from '../../sdk/tool.ts';
 
 /*
@@ -90,6 +91,9 @@ export async function signText(text: string, namespace: string, key: string): Pr
   }
 }
 
+/** Verdicts of this process by the digest of everything they depend on: a command reads the same root many times. */
+const verdicts = new Map<string, boolean>();
+
 /** Whether `signature` signs exactly this text, in this namespace, by this public key. */
 export async function isSignedBy(
   text: string,
@@ -97,6 +101,13 @@ export async function isSignedBy(
   key: string,
   signature: string,
 ): Promise<boolean> {
+  const asked = sha256(JSON.stringify([text, namespace, key, signature]));
+  const verdict = verdicts.get(asked) ?? (await verify(text, namespace, key, signature));
+  verdicts.set(asked, verdict);
+  return verdict;
+}
+
+async function verify(text: string, namespace: string, key: string, signature: string): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'draisine-verify-'));
   try {
     const signers = join(folder, 'signers');
