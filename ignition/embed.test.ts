@@ -7,8 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { CONFIG_AREA } from '../build/media/iso-config.ts';
 
-const CLI = fileURLToPath(new URL('../draisine.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
+const DRAISINE = fileURLToPath(new URL('../draisine', import.meta.url));
 const SECTOR = 2048;
 const AREA = 20;
 
@@ -43,7 +42,7 @@ function blank(name: string): string {
 }
 
 function embed(...args: string[]) {
-  const { status, stderr } = spawnSync(process.execPath, ['--import', TSX, CLI, 'iso', 'embed', ...args], {
+  const { status, stderr } = spawnSync(DRAISINE, ['iso', 'embed', ...args], {
     encoding: 'utf8',
     cwd: folder,
   });
