@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { shellQuote } from '../../../sdk/lib/shell.ts';
-import { CHANNEL_CLOSED, firstLine, type Output } from '../qemu/agent.ts';
+import { ChannelClosed, firstLine, type Output } from '../qemu/agent.ts';
 import { indent } from '../qemu/console.ts';
 import type { Vm } from '../qemu/vm.ts';
 
@@ -117,7 +117,7 @@ export function commandVerbs({ name, vm, limitMs }: GuestOf): CommandVerbs {
 
 /** The channel closes a moment before QEMU's end is known. The reason of that end is the better error. */
 async function reasonOfClosing(error: unknown, lost: AbortSignal): Promise<unknown> {
-  if (!(error instanceof Failure) || error.message !== CHANNEL_CLOSED) return error;
+  if (!(error instanceof ChannelClosed)) return error;
   if (!lost.aborted) await Promise.race([once(lost, 'abort'), sleep(CLOSING_MS, undefined, { ref: false })]);
   return lost.aborted ? lost.reason : error;
 }

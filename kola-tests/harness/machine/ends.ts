@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import type { Limit } from '../guest/commands.ts';
 import { KERNEL_SCRIPT } from '../guest/kernel-log.ts';
+import { ChannelClosed } from '../qemu/agent.ts';
 import { consoleLog } from '../qemu/qemu-args.ts';
 import type { Down, Vm } from '../qemu/vm.ts';
 import { type Patience, within } from '../qemu/wait.ts';
@@ -105,12 +106,8 @@ async function down(machine: MachineState, how: Down, ask: (vm: Vm) => Promise<u
 /** The answer may come before the channel closes, or not at all. */
 async function systemctl(machine: MachineState, verb: Down, { agent, lost }: Vm): Promise<void> {
   await agent.run(`systemctl ${verb}`, machine.limited(20, lost)).catch((error: unknown) => {
-    if (!lost.aborted && !isReboot(error)) throw error;
+    if (!lost.aborted && !(error instanceof ChannelClosed)) throw error;
   });
-}
-
-function isReboot(error: unknown): boolean {
-  return error instanceof Failure && /the machine is off|channel is closed/.test(error.message);
 }
 
 /** Waits until the guest has ended as it was asked to. Any other end, e.g. a panic on the way down, is thrown. */

@@ -7,6 +7,7 @@ import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../../sdk/lib/errors.ts';
+import { ChannelClosed } from '../qemu/agent.ts';
 import { serveMachine } from './keep.ts';
 
 const ENTRY = fileURLToPath(new URL('../../../draisine.ts', import.meta.url));
@@ -37,7 +38,7 @@ test('a command reaches a kept machine and comes back with its streams and exit 
   const server = await serveMachine({
     dir,
     output: async (script) => {
-      if (script === 'hang up') throw new Failure('the guest channel is closed');
+      if (script === 'hang up') throw new ChannelClosed();
       const stdout = Buffer.from(script === 'bytes' ? BYTES : `ran ${script}\n`);
       return { code: 7, stdout, stderr: Buffer.from('ünd') };
     },

@@ -39,8 +39,12 @@ export interface Agent {
   hello(patience: Patience): Promise<string>;
 }
 
-/** The error of calls when the other end is gone. */
-export const CHANNEL_CLOSED = 'the guest channel is closed';
+/** The error of calls when QEMU has closed the channel. */
+export class ChannelClosed extends Failure {
+  constructor() {
+    super('the guest channel is closed');
+  }
+}
 
 /** A script travels in bash's argument list, whose single strings are limited (MAX_ARG_STRLEN, 128 KiB). */
 const LONGEST_SCRIPT = 100 * 1024;
@@ -81,18 +85,18 @@ export function openAgent(socket: Socket): Agent {
   function onHello(id: string): void {
     answer = undefined;
     helloes += 1;
-    if (boot !== undefined && boot !== id) fail('the guest rebooted');
+    if (boot !== undefined && boot !== id) fail(new Failure('the guest rebooted'));
     boot = id;
   }
 
-  function fail(what: string): void {
-    for (const call of calls.values()) call.reject(new Failure(what));
+  function fail(reason: Failure): void {
+    for (const call of calls.values()) call.reject(reason);
     calls.clear();
   }
 
   socket.on('data', lineSplitter(onLine));
   socket.on('error', () => {}); // QEMU's end is noticed where QEMU is watched
-  socket.on('close', () => fail(CHANNEL_CLOSED));
+  socket.on('close', () => fail(new ChannelClosed()));
 
   return {
     hello: async (patience) => {
