@@ -93,7 +93,7 @@ const sabotages: readonly Sabotage[] = [
     name: 'qemu.hangs',
     what: 'QEMU hangs',
     tests: ['zfs.snapshot-rollback'],
-    because: /no end after/,
+    because: /not done after/,
     limitFactor: 0.1,
     during: async ({ box }) => {
       if (!box) return;

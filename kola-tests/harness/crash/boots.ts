@@ -9,7 +9,7 @@ import type { Region } from './disk.ts';
 import type { Flow } from './flow.ts';
 import { type Recording, statesAt, writeOut } from './survey.ts';
 
-/** How many states are booted beside each other: a machine under emulation has one processor. */
+/** Number of states that are booted at the same time. A machine under emulation has one processor. */
 const BOOTS_AT_ONCE = 2;
 
 interface Booting {
@@ -18,7 +18,9 @@ interface Booting {
   readonly flow: Pick<Flow, 'settles' | 'comesUp'>;
 }
 
-/** Really boots states of a recording, each from a disk of its own. Returns why one did not come up. */
+/**
+ * Boots machines from states of a recording, each from its own disk. Returns the reasons of those that did not come up.
+ */
 export async function bootStates(
   lab: Lab,
   recording: Recording,
@@ -46,7 +48,7 @@ export async function bootStates(
   }
 }
 
-/** Why one state did not come up, if it did not. */
+/** Boots one state. Returns the reason if it did not come up. */
 async function bootState(
   lab: Lab,
   { number, path }: { readonly number: number; readonly path: string },
@@ -67,7 +69,7 @@ async function bootState(
   }
 }
 
-/** The root hash of /usr that came up. */
+/** Boots the machine. Returns the root hash of its /usr. */
 async function bootOne(lab: Lab, flow: Booting['flow']): Promise<string> {
   const plan = planCluster({ name: 'crash.boot', machines: { box: { start: 'fresh' } } });
   const cluster = await createCluster(lab, plan);
@@ -85,7 +87,7 @@ async function bootOne(lab: Lab, flow: Booting['flow']): Promise<string> {
   }
 }
 
-/** The machine may give up a release on trial and boot the one before. Each try of the trial is a restart. */
+/** The machine may reject a release on trial and boot the previous one. Each try of the trial is a restart. */
 const RESTARTS = 4;
 
 async function comesUp(box: Machine): Promise<void> {
@@ -100,12 +102,12 @@ async function comesUp(box: Machine): Promise<void> {
   }
 }
 
-/** How many state partitions one machine checks. */
+/** Number of state partitions that one machine checks. */
 const AT_ONCE = 4;
 
 /**
- * Mounts state partitions as a boot would (fsck, then the kernel, which replays the journal), and then checks each whole
- * file system. Returns the faults, each with its partition.
+ * Mounts state partitions in the way of a boot (fsck, then the kernel, which replays the journal), and then checks the
+ * file systems. Returns the faults, each with its partition.
  */
 export async function checkStatePartitions(
   lab: Lab,

@@ -9,9 +9,9 @@ import { hasData } from './order.ts';
 import { type Uki, ukiOf } from './uki.ts';
 import { Verity } from './verity.ts';
 
-/** The behaviour of a machine with a disk in the state that a power cut left. */
+/** The behaviour of a machine whose disk is in the state after a power cut. */
 export type Verdict =
-  /** The firmware finds nothing on it, and goes on to its next choice. */
+  /** The firmware finds nothing to boot on the disk, and tries its next boot entry. */
   | { readonly boots: 'nothing'; readonly why: string }
   /** This UKI, whose release is whole. */
   | {
@@ -20,7 +20,7 @@ export type Verdict =
       readonly file: string;
       /** What the boot finds on the way: copy and labels of the table, and the files of the ESP. */
       readonly kind: string;
-      /** The state partition, where there is one. Equal keys: equal bytes. */
+      /** The state partition, if there is one. Equal keys mean equal bytes. */
       readonly state: (Region & { readonly key: string }) | undefined;
       /** The partitions that are neither ESP nor slots: their entries in the table. */
       readonly others: string;
@@ -30,7 +30,7 @@ export type Verdict =
   /** The boot begins, and the machine does not come up. */
   | { readonly boots: 'broken'; readonly why: string };
 
-/** What is whole, by SHA-256: boot loaders and UKIs as they were before and after. */
+/** The SHA-256 of intact files: the boot loaders and UKIs from before and after the operation. */
 export type Known = ReadonlySet<string>;
 
 const ESP = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
@@ -40,7 +40,7 @@ const USR_VERITY = '77ff5f63-e7b6-4633-acf4-1565b864c0e6';
 const LOADER = 'EFI/BOOT/BOOTX64.EFI';
 const STATE = 'draisine-state';
 
-/** Finds for each state what would boot. Parts that a state shares with earlier ones are not checked again. */
+/** Finds for each state the release that boots. Parts that a state shares with earlier ones are not checked again. */
 export class Checker {
   readonly #disk: CrashDisk;
   readonly #block: number;
@@ -110,7 +110,7 @@ export class Checker {
     const loader = fat.find(LOADER);
     if (!loader || loader.folder) return { boots: 'nothing', why: 'no boot loader' };
     if (!this.#known.has(this.#file(fat, loader).sha256))
-      return { boots: 'nothing', why: 'a boot loader that is not whole' };
+      return { boots: 'nothing', why: 'the boot loader is damaged' };
     const files = (fat.list('EFI/Linux') ?? []).filter(({ name, folder }) => !folder && /\.efi$/i.test(name));
     const ukis = files.flatMap((file) => {
       const { uki, sha256 } = this.#file(fat, file);
@@ -121,7 +121,7 @@ export class Checker {
     if (!first || !chosen) return { boots: 'broken', why: 'the boot loader has no entry' };
     if (first.profile > 0)
       return { boots: 'broken', why: `profile ${first.profile} of ${first.file} starts` };
-    if (!this.#known.has(chosen.sha256)) return { boots: 'broken', why: `${chosen.file} is not whole` };
+    if (!this.#known.has(chosen.sha256)) return { boots: 'broken', why: `${chosen.file} is damaged` };
     const root = /(?:^|\s)usrhash=([0-9a-f]{64})(?:\s|$)/.exec(chosen.commandLine)?.[1];
     if (!root) return { boots: 'broken', why: `${chosen.file} has no usrhash=` };
     return { root, file: chosen.file, menu: this.#menu(fat) };
@@ -151,12 +151,12 @@ export class Checker {
       partitions.find(({ uuid }) => uuid.replaceAll('-', '') === hex);
     const data = named(root.slice(0, 32));
     const hashes = named(root.slice(32));
-    if (!data || !hashes) return 'no partition has its /usr';
+    if (!data || !hashes) return 'no partition holds its /usr';
     return this.#verity.fault(this.#disk.view(data), this.#disk.view(hashes), root);
   }
 }
 
-/** The boot loaders and UKIs that a disk has at the beginning and at the end of a recording. */
+/** Reads the boot loaders and UKIs that a disk has at the beginning and at the end of a recording. */
 export function knownFiles(
   disk: CrashDisk,
   { log, block }: { readonly log: WriteLog; readonly block: number },

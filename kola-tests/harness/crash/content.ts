@@ -5,18 +5,18 @@ import { hasData } from './order.ts';
 import type { Recording } from './survey.ts';
 
 /**
- * Tells states of a region apart by its bytes alone: many power cuts leave the same bytes, by other writes. Only sectors
- * that the recording writes are looked at, and the bytes of a write are read once.
+ * Identifies states of a region by its bytes, because many power cuts leave the same bytes by different writes. It
+ * reads only sectors that the recording writes, and each write once.
  */
 export class ContentKeys {
   readonly #recording: Recording;
-  /** Sectors of the region that the recording writes, ascending. */
+  /** Sectors of the region that the recording writes, in ascending order. */
   readonly #touched: Int32Array;
-  /** Numbers of different contents of a sector, by digest. */
+  /** Numbers of the different contents of sectors, by digest. */
   readonly #numbers = new Map<string, number>();
-  /** By request: the number of the content of each of its sectors. */
+  /** By request: the content numbers of its sectors. */
   readonly #writes = new Map<number, Int32Array>();
-  /** Of the disk before the recording: the same for each touched sector. */
+  /** The content numbers of the written sectors before the recording. */
   readonly #base: Int32Array;
 
   constructor(recording: Recording, region: Region) {
@@ -36,7 +36,7 @@ export class ContentKeys {
     });
   }
 
-  /** Two states of the disk have the same key exactly when their bytes of the region are the same. */
+  /** The key of the current state. Two states have the same key exactly if the region has the same bytes. */
   keyOf(disk: CrashDisk): string {
     const { entries } = this.#recording.log;
     const sources = disk.sourcesAt(this.#touched);

@@ -13,7 +13,7 @@ export interface Region {
 /** The content of a region in one state. Offsets are within the region, in bytes. */
 export interface View {
   readonly length: number;
-  /** Equal keys: equal bytes. Two views of one region with different keys may be equal all the same. */
+  /** Equal keys mean equal bytes. Different keys do not mean different bytes. */
   readonly key: string;
   read(offset: number, length: number): Buffer;
   /** The origin of each sector: 0 is the disk before the log, else the number of a write, from 1. */
@@ -22,7 +22,7 @@ export interface View {
 
 /** The disk's bytes from before the log began. */
 export interface Base {
-  /** None: a blank disk. */
+  /** Undefined for a blank disk. */
   readonly fd?: number;
   readonly size: number;
 }
@@ -48,7 +48,7 @@ export class CrashDisk {
     this.#durable = new Int32Array(Math.ceil(base.size / log.sectorSize));
   }
 
-  /** Goes on to a state: each of `crashStates`, in order. */
+  /** Changes the disk to the next state of `crashStates`. */
   goTo({ settled, applied, torn }: CrashState): void {
     for (const index of settled) this.#settle(index);
     this.#applied = applied;
@@ -58,7 +58,7 @@ export class CrashDisk {
   view(region: Region): View {
     const { sectorSize } = this.#log;
     if (region.offset % sectorSize !== 0 || region.offset + region.length > this.size)
-      throw new Failure(`no region of the disk: ${region.length} bytes at ${region.offset}`);
+      throw new Failure(`not a region of the disk: ${region.length} bytes at ${region.offset}`);
     const applied = this.#applied.filter((index) => this.#touches(index, region));
     const torn = this.#torn && this.#touches(this.#torn.entry, region) ? this.#torn : undefined;
     const known = `${region.offset}+${region.length}`;
@@ -84,7 +84,7 @@ export class CrashDisk {
     );
   }
 
-  /** The origin of each of these sectors of the disk, which ascend: as `View.sources` tells it. */
+  /** The origins of some sectors of the disk, in the form of `View.sources`. `sectors` are in ascending order. */
   sourcesAt(numbers: Int32Array): Int32Array {
     const sources = Int32Array.from(numbers, (sector) => this.#durable[sector] ?? 0);
     const put = (index: number, from: number, to: number): void => {
@@ -160,7 +160,7 @@ export class CrashDisk {
     const { sectorSize } = this.#log;
     if (source > 0) {
       const entry = this.#entry(source - 1);
-      if (entry.kind === 'discard') return; // it reads as zeros: what QEMU's qcow2 makes of it
+      if (entry.kind === 'discard') return; // The sectors read as zeros, as in QEMU's qcow2.
       readSync(this.#fd, bytes, 0, bytes.length, entry.data + (sector - entry.sector) * sectorSize);
     } else if (this.#base.fd !== undefined) {
       readSync(this.#base.fd, bytes, 0, bytes.length, sector * sectorSize);

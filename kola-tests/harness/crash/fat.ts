@@ -9,13 +9,16 @@ export interface FatEntry {
   readonly cluster: number;
 }
 
-/** A FAT file system, read in the way of firmware: the first copy of the table, no repair. */
+/** A FAT file system, read in the way of firmware: it uses the first copy of the table, and repairs nothing. */
 export interface Fat {
-  /** The entries of a folder by its path, e.g. `EFI/Linux`; undefined when there is none. Names: case does not count. */
+  /**
+   * The entries of a folder by its path, e.g. `EFI/Linux`; undefined if there is none. The case of names does not
+   * count.
+   */
   list(path: string): FatEntry[] | undefined;
   find(path: string): FatEntry | undefined;
   read(entry: FatEntry): Buffer;
-  /** Equal identities: equal bytes. */
+  /** Equal identities mean equal bytes. */
   identity(entry: FatEntry): string;
 }
 
@@ -30,10 +33,10 @@ interface Geometry {
   /** The first copy of the table of clusters. */
   readonly tableAt: number;
   readonly bits: 12 | 16 | 32;
-  /** Of FAT12 and FAT16, whose root folder lies before the clusters. */
+  /** For FAT12 and FAT16, whose root folder is before the clusters. */
   readonly rootAt: number;
   readonly rootEntries: number;
-  /** Of FAT32; 0: it lies before the clusters. */
+  /** For FAT32. 0: the root folder is before the clusters. */
   readonly rootCluster: number;
   /** Cluster 2. */
   readonly dataAt: number;
@@ -42,7 +45,7 @@ interface Geometry {
   readonly clusters: number;
 }
 
-/** Microsoft's FAT32 File System Specification 1.03, chapter 3. Throws a Failure when it is no FAT file system. */
+/** Microsoft's FAT32 File System Specification 1.03, chapter 3. Throws a Failure for any other file system. */
 function geometryOf(view: View): Geometry {
   const boot = view.read(0, 512);
   const sector = boot.readUInt16LE(11);
@@ -51,7 +54,7 @@ function geometryOf(view: View): Geometry {
   const rootEntries = boot.readUInt16LE(17);
   const fatSectors = boot.readUInt16LE(22) || boot.readUInt32LE(36);
   if (boot.readUInt16LE(510) !== 0xaa55 || sector < 512 || perCluster === 0 || fatSectors === 0)
-    throw new Failure('no FAT file system');
+    throw new Failure('not a FAT file system');
   const tables = boot.readUInt8(16);
   const rootAt = (reserved + tables * fatSectors) * sector;
   const dataAt = rootAt + Math.ceil((rootEntries * 32) / sector) * sector;
@@ -63,7 +66,7 @@ function geometryOf(view: View): Geometry {
   return { tableAt: reserved * sector, bits, rootAt, rootEntries, rootCluster, dataAt, cluster, clusters };
 }
 
-/** Opens a FAT file system. Throws a Failure when it is none. */
+/** Opens a FAT file system. Throws a Failure for any other file system. */
 export function openFat(view: View): Fat {
   const { tableAt, bits, rootAt, rootEntries, rootCluster, dataAt, cluster, clusters } = geometryOf(view);
   const chunks = new Map<number, Buffer>();
@@ -87,7 +90,10 @@ export function openFat(view: View): Fat {
     return (word | (tableByte(byte + 2) << 16) | (tableByte(byte + 3) << 24)) & 0x0fffffff;
   }
 
-  /** Pieces of a chain that lie side by side, in bytes of the view. At most `bytes`, if it is known. */
+  /**
+   * The contiguous pieces of a chain of clusters, as offsets in the view. `bytes`: the length of the file, if it is
+   * known.
+   */
   function extents(first: number, bytes = Number.POSITIVE_INFINITY): { offset: number; length: number }[] {
     const found: { offset: number; length: number }[] = [];
     let left = Math.min(Math.ceil(bytes / cluster), clusters);
@@ -134,7 +140,7 @@ export function openFat(view: View): Fat {
   };
 }
 
-/** `3×8,0×2`: equal neighbours, with their number. */
+/** `3×8,0×2`: runs of equal numbers, with their lengths. */
 function runs(sources: Int32Array): string {
   const told: string[] = [];
   for (let from = 0; from < sources.length; ) {

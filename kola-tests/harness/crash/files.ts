@@ -13,24 +13,24 @@ export type { Files } from './reader.ts';
 /** States with the same files. */
 export interface SameFiles {
   readonly files: Files;
-  /** How many states have them, and the number of the first. */
+  /** Number of states with these files, and the number of the first of them. */
   readonly count: number;
   readonly first: number;
 }
 
-/** What the watched files are in the states that a power cut may leave. */
+/** The watched files in the possible states after a power cut. */
 export interface FilesFound {
   readonly states: number;
-  /** How many different state partitions they have: each was looked at once. */
+  /** Number of different state partitions. Each was read once. */
   readonly partitions: number;
   readonly kinds: readonly SameFiles[];
   readonly first: Files;
   readonly last: Files;
-  /** States whose file system is not whole after its journal was replayed. */
+  /** States whose file system is damaged after the replay of its journal. */
   readonly wrong: readonly string[];
 }
 
-/** What is watched, and with what. */
+/** The watched files, and the tools for reading them. */
 interface Watch {
   readonly region: Region;
   readonly paths: readonly string[];
@@ -39,13 +39,13 @@ interface Watch {
   readonly dir: string;
 }
 
-/** How many state partitions are looked at beside each other. */
+/** Number of state partitions that are read at the same time. */
 const AT_ONCE = 2;
 
 /**
- * What the watched files of the state partition are in each state of a recording. Each state is brought up as a boot
- * does it (`e2fsck -p` replays the journal), checked as a whole (`e2fsck -fn`), and read (debugfs(8)). States whose
- * state partition has the same bytes are looked at once.
+ * Reads the watched files of the state partition in each state of a recording. As in a boot, `e2fsck -p` replays the
+ * journal. `e2fsck -fn` checks the file system, and debugfs(8) reads the files. Of states whose state partition has the
+ * same bytes, one is read.
  */
 export async function watchFiles(
   recording: Recording,
@@ -77,13 +77,13 @@ export async function watchFiles(
   }
 }
 
-/** What one state partition was found to be. */
+/** The watched files and the faults of a state partition. */
 interface Looked {
   readonly files: Files;
   readonly wrong: readonly string[];
 }
 
-/** Looks at one state partition after the other, in a file of its own. */
+/** Reads one state partition after the other, in its own file. */
 class Looker {
   readonly partition: PartitionFile;
   readonly #reader: Reader;
@@ -101,17 +101,17 @@ class Looker {
     return new Looker(partition, await Reader.make(tools, own, paths));
   }
 
-  /** Itself, as soon as it has nothing to do. */
+  /** Resolves to itself when it has nothing to do. */
   async free(): Promise<this> {
     await this.#busy;
     return this;
   }
 
-  /** Looks at the state that the disk has now. The disk may go on at once. */
+  /** Reads the current state of the disk. The disk may change as soon as the call returns. */
   look(disk: CrashDisk, state: CrashState): Promise<Looked> {
     this.partition.bring(disk, state);
     const looked = this.#look();
-    // Who waits for `free` gets no error: it belongs to the state.
+    // `free` never rejects, because the error belongs to the state.
     this.#busy = looked.catch(() => undefined);
     return looked;
   }
@@ -126,7 +126,7 @@ class Looker {
   }
 }
 
-/** States by their files, in the order of the first of each. */
+/** Groups states by their files, in the order of the first state of each group. */
 function sorted(states: readonly Looked[]): Omit<FilesFound, 'partitions'> {
   const kinds = new Map<string, { files: Files; count: number; first: number }>();
   const wrong = new Map<Looked, readonly string[]>();

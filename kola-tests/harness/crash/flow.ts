@@ -14,24 +14,26 @@ import { logLength, readLog } from './log.ts';
 import { BOUNDS, type Bounds } from './order.ts';
 import type { Recording } from './survey.ts';
 
-/** An operation that writes a disk. The machine must come up after a power cut at any moment of it. */
+/** An operation that writes to a disk. After a power cut at any moment of it, the machine must come up. */
 export interface Flow {
   readonly name: string;
   /** One sentence. */
   readonly what: string;
-  /** Disks beside the system disk. */
+  /** Disks in addition to the system disk. */
   readonly disks?: readonly DiskSpec[];
   /** The disk that is recorded: one of `disks`, or `system`, for which the machine is turned off and on again. */
   readonly recorded: string;
-  /** Whether the machine may find nothing on the disk, and boot something else. */
+  /** True if the disk may have nothing to boot, so that the machine boots something else. */
   readonly mayBeEmpty: boolean;
-  /** The artifact that boots at the end. */
+  /** The artifact that must boot after the operation. */
   readonly ends: 'uki' | 'next.uki';
-  /** The release that is there all the while, and may boot instead: a trial falls back to it. */
+  /**
+   * The release that is on the disk during the whole operation, and may boot instead, because a trial falls back to it.
+   */
   readonly fallback?: Flow['ends'];
-  /** How many ways to lose writes are checked; default: many. */
+  /** Limits for the number of checked combinations of lost writes. */
   readonly bounds?: Bounds;
-  /** The files of the state partition that must be the old ones or the new ones, never some of each. */
+  /** Files of the state partition that must all be old or all be new, never a mixture. */
   readonly files?: WatchedFiles;
   /**
    * What may happen to the partitions that are neither ESP nor slots. `written` (default): they stay, and a running
@@ -47,34 +49,37 @@ export interface Flow {
   run(box: Machine, recorder: Recorder): Promise<void>;
 }
 
-/** What a flow tells the harness while it runs. */
+/** The functions that a flow calls to control the recording. */
 export interface Recorder {
   /** Begins the recording. The machine is turned off and on again if it runs from the disk. */
   record(): Promise<void>;
-  /** Power cuts happen from now on: what the machine has written before is on the disk. */
+  /** Power cuts are possible from now on. Earlier writes are on the disk. */
   mark(): Promise<void>;
 }
 
-/** Files of which each state must have a right version. */
+/** Files that must be correct in each state. */
 export interface WatchedFiles {
   readonly paths: readonly string[];
-  /** What is wrong with the files in one state; nothing when they are right. `last`: after the operation. */
+  /**
+   * The fault of the files in one state; undefined if they are correct. `first`, `last`: the files before and after the
+   * operation.
+   */
   judge(files: Files, ends: { readonly first: Files; readonly last: Files }): string | undefined;
 }
 
 const BLOCK = 512;
 
-/** The writes of a flow, and what they must end in. */
+/** The writes of a flow, and the release that must boot after them. */
 export interface Recorded {
   readonly recording: Recording;
   /** Root hash of the release that boots at the end. */
   readonly ends: string;
-  /** Its root hash, if the flow has a fallback. */
+  /** The fallback's root hash, if the flow has one. */
   readonly fallback: string | undefined;
   close(): void;
 }
 
-/** Runs a flow on a fork, and records what it writes. Files go to `dir`. */
+/** Runs a flow on a fork, and records its writes. Files go to `dir`. */
 export async function recordFlow(lab: Lab, flow: Flow, dir: string): Promise<Recorded> {
   const machines = { box: { disks: flow.disks ?? [] } };
   const cluster = await createCluster(lab, planCluster({ name: `crash.${flow.name}`, machines }));
@@ -137,7 +142,7 @@ async function rootHashOf(lab: Lab, uki: Flow['ends']): Promise<string> {
   return root;
 }
 
-/** Takes the disk from the guest, copies its content, and gives it back with its writes recorded. */
+/** Unplugs the disk, copies its content, and plugs it in again with its writes recorded. */
 async function record(
   lab: Lab,
   box: Machine,

@@ -1,16 +1,16 @@
 import { crc32 } from 'node:zlib';
 import type { Region, View } from './disk.ts';
 
-/** UEFI specification 2.10, 5.3: GUID Partition Table. */
+/** A partition of a GPT (UEFI specification 2.10, 5.3). */
 export interface Partition extends Region {
   readonly type: string;
   readonly uuid: string;
   readonly label: string;
 }
 
-/** A partition table as the firmware reads it. */
+/** A partition table, read in the way of firmware. */
 export interface Table {
-  /** Which of the two copies counts: the firmware and Linux take the second when the first is not valid. */
+  /** The copy that counts. The firmware and Linux use the backup if the primary is not valid. */
   readonly copy: 'primary' | 'backup';
   readonly partitions: readonly Partition[];
 }
@@ -18,7 +18,7 @@ export interface Table {
 const HEADER = 92;
 const ENTRY = 128;
 
-/** The bytes that hold the two copies of a table with 128 entries. */
+/** The regions of the disk with the two copies of a table with 128 entries. */
 export function tableRegions(
   size: number,
   block: number,
@@ -30,7 +30,7 @@ export function tableRegions(
   };
 }
 
-/** The table of a disk whose blocks have `block` bytes; undefined when neither copy is valid. */
+/** Reads the table of a disk with blocks of `block` bytes. Undefined if neither copy is valid. */
 export function readTable(primary: View, backup: View, block: number): Table | undefined {
   const first = readCopy(primary, block, 2 * block);
   if (first) return { copy: 'primary', partitions: first };
@@ -70,7 +70,7 @@ function partitionOf(entry: Buffer, block: number): Partition {
   };
 }
 
-/** The first three fields are little-endian (UEFI specification, appendix A). */
+/** A GUID as text. Its first three fields are little-endian (UEFI specification, appendix A). */
 function guid(bytes: Buffer): string {
   const swapped = [bytes.subarray(0, 4), bytes.subarray(4, 6), bytes.subarray(6, 8)].map((part) =>
     Buffer.from(part).reverse().toString('hex'),

@@ -1,10 +1,10 @@
 /*
- * Which entry systemd-boot takes by itself: src/boot/boot.c of systemd 257 (boot_entry_compare,
- * config_select_default_entry), for unified kernel images (UAPI.1 Boot Loader Specification, type 2). Neither
- * loader.conf's `default` nor LoaderEntryDefault is set.
+ * The choice of systemd-boot between unified kernel images (UAPI.1 Boot Loader Specification, type 2), if neither
+ * loader.conf's `default` nor LoaderEntryDefault is set. Source: src/boot/boot.c of systemd 257 (boot_entry_compare,
+ * config_select_default_entry).
  */
 
-/** The data that systemd-boot has of a UKI: the name of its file, and the .osrel section of each profile. */
+/** The data of a UKI that systemd-boot uses: its file name, and the .osrel section of each profile. */
 export interface UkiName {
   readonly file: string;
   /** At least one: a UKI without profiles is its own first profile. */
@@ -17,8 +17,8 @@ export interface BootEntry {
   /** The profile, from 0. */
   readonly profile: number;
   /**
-   * The name by which entries are sorted. systemd 257 takes the counter out of the first profile's name only (issues
-   * 38813 and 40192): a further profile of a UKI with a counter stands before the first one.
+   * The name by which entries are sorted. systemd 257 removes the counter from the first profile's name only (issues
+   * 38813 and 40192). So the other profiles of a UKI with a counter come before the first one.
    */
   readonly id: string;
   /** Undefined if the entry has no counter. */
@@ -31,7 +31,7 @@ export interface BootEntry {
 /** `draisine_1+2-1.efi`: two tries left, one done. */
 const COUNTED = /^(.*)\+(\d+)(?:-(\d+))?(\.efi)$/i;
 
-/** The entries that systemd-boot makes of a UKI, one a profile. */
+/** The entries that systemd-boot makes of a UKI, one for each profile. */
 function entriesOf({ file, osReleases }: UkiName): BootEntry[] {
   return osReleases.map((osRelease, profile) => entryOf(file, osRelease, profile));
 }
@@ -56,7 +56,7 @@ function entryOf(file: string, osRelease: string, profile: number): BootEntry {
   };
 }
 
-/** The entries in the order of the menu; the first is taken. */
+/** The entries in the order of the menu. systemd-boot boots the first one. */
 export function inOrder(ukis: readonly UkiName[]): BootEntry[] {
   return ukis.flatMap(entriesOf).sort(compare);
 }
@@ -95,7 +95,7 @@ export function compareVersions(a: string, b: string): number {
         continue;
       }
       const [left, right] = [a[i] === mark, b[j] === mark];
-      if (left !== right) return left ? -1 : 1; // the one with the mark is older
+      if (left !== right) return left ? -1 : 1; // The one with the tilde is older.
       if (left) {
         i += 1;
         j += 1;

@@ -2,18 +2,18 @@ import { readSync } from 'node:fs';
 import { Failure } from '../../../sdk/lib/errors.ts';
 
 /*
- * What QEMU's blklogwrites driver writes: the format of dm-log-writes (Documentation/admin-guide/device-mapper/log-writes.rst,
- * drivers/md/dm-log-writes.c). All numbers are little-endian.
+ * The log of QEMU's blklogwrites driver, in the format of dm-log-writes
+ * (Documentation/admin-guide/device-mapper/log-writes.rst, drivers/md/dm-log-writes.c). All numbers are little-endian.
  */
 
-/** One request of the guest, in the order in which the disk got them. Sectors are those of the log. */
+/** A request of the guest to the disk. Sectors have the size that the log states. */
 export interface LogEntry {
   readonly kind: 'write' | 'discard' | 'flush' | 'mark';
   readonly sector: number;
   readonly sectors: number;
-  /** Durable when it is done, independent of the disk's cache (FUA). */
+  /** The write is durable when it is done, independent of the disk's cache (FUA). */
   readonly fua: boolean;
-  /** Earlier writes are durable when this begins. */
+  /** Earlier writes are durable when this request begins. */
   readonly preflush: boolean;
   /** Offset of its data in the log, in bytes. */
   readonly data: number;
@@ -32,12 +32,12 @@ const FUA = 2;
 const DISCARD = 4;
 const MARK = 8;
 
-/** How many requests a log says it has. QEMU brings the number up to date at each flush of the guest. */
+/** The number of requests in a log, from its head. QEMU updates the number at each flush of the guest. */
 export function logLength(fd: number, where: string): number {
   return Number(readAt(fd, 16, 8, where).readBigUInt64LE(0));
 }
 
-/** Reads the heads of a log. Its superblock says how many there are: QEMU writes it at each flush of the guest. */
+/** Reads all entries of a log, without their data. */
 export function readLog(fd: number, where: string): WriteLog {
   const head = readAt(fd, 0, 28, where);
   if (head.readBigUInt64LE(0) !== MAGIC) throw new Failure('not a log of writes: wrong magic', { where });

@@ -10,7 +10,7 @@ import { type Flow, type Recorded, recordFlow, wrongFor } from './flow.ts';
 import { spread } from './sample.ts';
 import { type Recording, type Survey, survey } from './survey.ts';
 
-/** What was found of a flow. */
+/** The results for a flow. */
 export interface FlowFound {
   readonly states: number;
   /** Milliseconds of the survey, without the boots. */
@@ -18,19 +18,19 @@ export interface FlowFound {
   /** The number of states by what they boot: `nothing`, or a root hash. */
   readonly boots: ReadonlyMap<string, number>;
   readonly partitions: { readonly found: number; readonly mounted: number };
-  /** How many different contents the watched files have; undefined when the flow watches none. */
+  /** Number of different contents of the watched files; undefined if the flow watches none. */
   readonly contents: number | undefined;
   /** How many kinds of states boot a release. */
   readonly kinds: number;
-  /** How many states were really booted. */
+  /** Number of states from which machines were booted. */
   readonly booted: number;
-  /** A sentence each; none when the machine comes up from every state. */
+  /** Faults, one sentence each. Empty if the machine comes up from every state. */
   readonly faults: readonly string[];
 }
 
 /**
- * Runs a flow on a fork, looks offline at every state that a power cut may leave of it, mounts some of the state
- * partitions, and really boots `boot` of the states.
+ * Runs a flow on a fork, checks offline every state that a power cut may leave, mounts some of the state partitions,
+ * and boots machines from `boot` of the states.
  */
 export async function lookAtFlow(
   lab: Lab,
@@ -65,13 +65,13 @@ export async function lookAtFlow(
 interface Surveyed extends Survey {
   readonly ms: number;
   readonly faults: readonly string[];
-  /** Numbers of the states that are really booted. */
+  /** Numbers of the states from which machines are booted. */
   readonly toBoot: readonly number[];
-  /** How many different contents the watched files have. */
+  /** Number of different contents of the watched files. */
   readonly contents: number | undefined;
 }
 
-/** Looks at every state offline: what boots, and what the watched files of the state partition are. */
+/** Checks every state offline: the release that boots, and the watched files of the state partition. */
 async function surveyAll(
   flow: Flow,
   { recording, ends, fallback }: Pick<Recorded, 'recording' | 'ends' | 'fallback'>,
@@ -108,7 +108,7 @@ async function surveyFiles(
 ): Promise<{ faults: string[]; firsts: number[] } | undefined> {
   const [region] = found.statePartitions.values();
   if (!files) return undefined;
-  if (!region) return { faults: ['no state has a state partition to look into'], firsts: [] };
+  if (!region) return { faults: ['no state has a state partition'], firsts: [] };
   const { kinds, wrong, first, last } = await watchFiles(recording, {
     region,
     paths: files.paths,
@@ -131,7 +131,7 @@ function toBoot(sample: readonly number[], firsts: readonly number[], boot: numb
   return [...contents, ...spread(others, boot - contents.length)].sort((a, b) => a - b);
 }
 
-/** Root hash of what boots before anything was written; empty when nothing does. */
+/** The root hash that boots before the operation; empty if nothing boots. */
 function beginning(recording: Recording): string {
   const { log, from } = recording;
   const none = { ...recording, log: { ...log, entries: log.entries.slice(0, from) } };
@@ -139,14 +139,14 @@ function beginning(recording: Recording): string {
   return last.boots === 'release' ? last.root : '';
 }
 
-/** State partitions that a guest mounts: so many of them, from beginning to end. */
+/** Number of state partitions that a guest mounts. */
 const PARTITIONS = 12;
 
 function some<T>(all: ReadonlyMap<number, T>): ReadonlyMap<number, T> {
   return new Map(spread([...all], PARTITIONS));
 }
 
-/** In one line for a person. */
+/** The results in one line of text. */
 export function describeFound(found: FlowFound): string {
   const { states, ms, boots, partitions, kinds, contents, booted } = found;
   const counts = [...boots].map(([what, count]) => `${count} boot ${what.slice(0, 12)}`).join(', ');

@@ -1,6 +1,6 @@
 import type { LogEntry } from './log.ts';
 
-/** The part of one write that reached the disk before the power cut: its own sectors, from `from` up to `to`. */
+/** A write of which only a part reached the disk before the power cut: its sectors from `from` up to `to`. */
 export interface Torn {
   readonly entry: number;
   readonly from: number;
@@ -11,33 +11,33 @@ export interface Torn {
 export interface CrashState {
   /** The last entry that the disk got. -1: none. */
   readonly at: number;
-  /** Writes that are durable by then, in the order in which they became durable; only those new since the last state. */
+  /** Writes that have become durable since the previous state, in that order. */
   readonly settled: readonly number[];
-  /** Writes that were in the cache by then and reached the disk nevertheless, ascending. */
+  /** Writes that were in the cache, but reached the disk nevertheless, in ascending order. */
   readonly applied: readonly number[];
   readonly torn?: Torn;
 }
 
-/** How many ways to lose unflushed writes are checked. */
+/** Limits for the number of checked combinations of lost writes. Only unflushed writes can be lost. */
 export interface Bounds {
-  /** Up to so many writes before the newest: every combination. */
+  /** For up to this number of unflushed writes before the newest one, every combination is checked. */
   readonly every: number;
-  /** Of more: each of the last so many is lost alone, … */
+  /** For more writes: each of the last `single` writes is lost alone, … */
   readonly single: number;
-  /** … each two of the last so many are lost together, … */
+  /** … each two of the last `pairs` writes are lost together, … */
   readonly pairs: number;
-  /** … and so many combinations by chance. */
+  /** … and `random` random combinations are lost. */
   readonly random: number;
 }
 
-/** How many states are looked at between two flushes. A test may set other bounds. */
+/** The default bounds. A test may set others. */
 export const BOUNDS: Bounds = { every: 6, single: 64, pairs: 12, random: 8 };
 
 /**
- * Every state in which a disk may be found after a power cut, once each. A disk may write what is in its cache at any
- * time and in any order, until a flush has ended (block/writeback_cache_control.rst of Linux); a write with FUA is on
- * the disk when it has ended. Where more is in the cache than `bounds.every` allows, the choice is the same at each run.
- * The first `from` entries are durable in every state: power cuts happen after them.
+ * All possible states of a disk after a power cut, each once. Until a flush has ended, a disk may write the contents of
+ * its cache at any time and in any order (block/writeback_cache_control.rst of Linux). A write with FUA is on the disk
+ * when it has ended. If the cache has more writes than `bounds.every`, the random choice is the same in each run. The
+ * first `from` entries are durable in every state, because power cuts happen after them.
  */
 export function* crashStates(
   entries: readonly LogEntry[],
@@ -74,7 +74,7 @@ export function* crashStates(
 /** Whether a request changes sectors. */
 export const hasData = ({ kind }: LogEntry): boolean => kind === 'write' || kind === 'discard';
 
-/** Half of the newest write is on the disk, and all writes that were in the cache before. */
+/** States in which half of the newest write is on the disk, and all earlier writes in the cache. */
 function* torn(at: number, { sectors }: LogEntry, pending: readonly number[]): Generator<CrashState> {
   const half = sectors >> 1;
   if (half === 0) return;
@@ -85,7 +85,7 @@ function* torn(at: number, { sectors }: LogEntry, pending: readonly number[]): G
     yield { at, settled: [], applied: [...pending], torn: { entry: at, from, to } };
 }
 
-/** The writes of `pending` that reached the disk. The first answer is all of them. */
+/** Combinations of writes of `pending` that reached the disk. The first one has all of them. */
 function* subsets(pending: readonly number[], bounds: Bounds, random: () => number): Generator<number[]> {
   const count = pending.length;
   if (count <= bounds.every) {
@@ -112,7 +112,7 @@ function* subsets(pending: readonly number[], bounds: Bounds, random: () => numb
   }
 }
 
-/** Numbers from 0 up to 1, the same in every run: mulberry32. */
+/** Random numbers from 0 to 1, the same in every run (mulberry32). */
 export function generator(seed: number): () => number {
   let state = seed;
   return () => {

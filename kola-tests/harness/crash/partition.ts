@@ -3,15 +3,15 @@ import type { CrashDisk, Region, View } from './disk.ts';
 import type { CrashState } from './order.ts';
 import { type Recording, writeOut } from './survey.ts';
 
-/** The state partition as a file that goes from state to state; only sectors that may differ are written. */
+/** The state partition as a file that is changed from state to state. Only sectors that may differ are written. */
 export class PartitionFile {
   readonly path: string;
   readonly #recording: Recording;
   readonly #region: Region;
   #fd: number | undefined;
-  /** Requests whose sectors may differ from what is durable. */
+  /** Requests whose sectors may differ from the durable content. */
   #loose: readonly number[] = [];
-  /** Requests that have become durable since. */
+  /** Requests that have become durable since the last `write`. */
   #settled: number[] = [];
 
   constructor(recording: Recording, region: Region, path: string) {
@@ -20,12 +20,12 @@ export class PartitionFile {
     this.path = path;
   }
 
-  /** Each state, in order, also those that are not looked at. */
+  /** Must be called for each state in order, also for states that are not read. */
   note(state: CrashState): void {
     this.#settled.push(...state.settled);
   }
 
-  /** Brings the file to the state of the disk, which was noted last. */
+  /** Changes the file to the current state of the disk, which is the last noted one. */
   bring(disk: CrashDisk, state: CrashState): void {
     const now = [...state.applied, ...(state.torn ? [state.torn.entry] : [])];
     if (this.#fd === undefined) {
@@ -39,7 +39,7 @@ export class PartitionFile {
     this.#settled = [];
   }
 
-  /** The file is written anew for the next state, if there is one. */
+  /** For the next state, the file is written from the beginning. */
   close(): void {
     if (this.#fd === undefined) return;
     closeSync(this.#fd);

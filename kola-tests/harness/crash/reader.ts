@@ -6,10 +6,10 @@ import { Failure } from '../../../sdk/lib/errors.ts';
 import { runProcess } from '../../../sdk/process.ts';
 import { runTool, toolCommand } from '../../../sdk/tool.ts';
 
-/** Files of a state partition, by path: kind, mode, owner and SHA-256 in one word. A path that is not there has no entry. */
+/** Files of a state partition: path → kind, mode, owner and SHA-256 in one text. A missing path has no entry. */
 export type Files = ReadonlyMap<string, string>;
 
-/** Reads files of an ext4 file system as a boot would find them, and leaves the file system as it was. */
+/** Reads files of an ext4 file system in the state that a boot would find. It does not change the file system. */
 export class Reader {
   readonly #tools: string;
   readonly #undo: string;
@@ -25,7 +25,7 @@ export class Reader {
     this.#out = join(dir, 'files');
   }
 
-  /** `dir`: a folder that exists, for this one alone. */
+  /** `dir`: an existing folder that no other reader uses. */
   static async make(tools: string, dir: string, paths: readonly string[]): Promise<Reader> {
     const reader = new Reader(tools, dir, paths);
     const lines = paths.flatMap((path, index) => [
@@ -36,7 +36,7 @@ export class Reader {
     return reader;
   }
 
-  /** `stale` is called when the file system is not as it was before. */
+  /** `stale` is called if the file system was changed. */
   async filesOf(
     image: string,
     { wrong, stale }: { wrong(why: string): void; stale(): void },
@@ -52,7 +52,7 @@ export class Reader {
       const said = (await runTool(this.#tools, 'debugfs', ['-f', this.#commands, image])).toString();
       return await this.#parse(said);
     } finally {
-      // There is none when e2fsck changed nothing, and a spoilt one when e2fsck gave up in the middle.
+      // There is no undo file if e2fsck changed nothing, and a damaged one if e2fsck stopped in the middle.
       if (existsSync(this.#undo) && (await this.#run('e2undo', this.#undo, image)).code !== 0) stale();
     }
   }
@@ -77,7 +77,7 @@ export class Reader {
   }
 }
 
-/** Kind, mode, owner and target of a link, of what debugfs's `stat` says; undefined when there is nothing. */
+/** Kind, mode, owner and link target, from the output of debugfs's `stat`; undefined if the path does not exist. */
 function statOf(answer: string): string | undefined {
   const kind = /Type: (.+?)\s+Mode:\s+(\d+)/.exec(answer);
   if (!kind) return undefined;

@@ -1,13 +1,13 @@
-/** The environment variable that tells the suite of crash states its options, as JSON. */
+/** The environment variable with the options of the suite of crash states, as JSON. */
 export const CRASH_OPTIONS = 'DRAISINE_KOLA_CRASH';
 
-/** What the suite of crash states is to run. */
+/** The options of the suite of crash states. */
 export interface CrashSuite {
   readonly image: string;
   /** Names of kola-tests/flows. */
   readonly flows: readonly string[];
   readonly out: string;
   readonly toolTree: string;
-  /** How many states of each flow are really booted. */
+  /** Number of states of each flow from which machines are booted. */
   readonly boot: number;
 }

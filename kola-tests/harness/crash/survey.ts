@@ -12,12 +12,12 @@ export interface Recording {
   readonly logFd: number;
   /** Bytes of a logical block of the disk. */
   readonly block: number;
-  /** Power cuts happen after so many requests. */
+  /** Power cuts happen after this number of requests. */
   readonly from: number;
   readonly bounds: Bounds;
 }
 
-/** The states of the disk that a power cut may leave, and the disk, which goes from one to the next. */
+/** The possible states after a power cut, each with the disk, which changes from one state to the next. */
 export function* statesOf(
   recording: Recording,
 ): Generator<{ readonly disk: CrashDisk; readonly state: CrashState }> {
@@ -28,22 +28,22 @@ export function* statesOf(
   }
 }
 
-/** A state with a wrong verdict, by its number from 0. */
+/** A state with a wrong verdict. `state`: its number, from 0. */
 export interface Wrong {
   readonly state: number;
-  /** The last request that the disk was given. */
+  /** The last request that the disk got. */
   readonly at: number;
   readonly why: string;
 }
 
-/** What the states of a recording boot. */
+/** The releases that the states of a recording boot. */
 export interface Survey {
   readonly states: number;
   /** The number of states by what they boot: `nothing`, or a root hash. */
   readonly boots: ReadonlyMap<string, number>;
   /** The number of states for each kind of fault, and the first state of each. */
   readonly wrong: ReadonlyMap<string, { readonly count: number; readonly first: Wrong }>;
-  /** Different state partitions, each with the number of the first state that has it. */
+  /** The different state partitions, each with the number of its first state. */
   readonly statePartitions: ReadonlyMap<number, Region>;
   /** A choice of states that boot a release, by their numbers, of as many kinds as there are; the same at each run. */
   readonly sample: readonly number[];
@@ -53,8 +53,8 @@ export interface Survey {
 }
 
 /**
- * Looks at every state that `recording` allows for. `wrong` says what a verdict must not be, or nothing. States are
- * those of `crashStates`; `sample` of those that boot a release are chosen.
+ * Checks every state of a recording (those of `crashStates`). `wrong` returns the fault of a verdict, or undefined.
+ * `sample`: number of states to choose among those that boot a release.
  */
 export function survey(
   recording: Recording,
@@ -98,7 +98,7 @@ function diskOf({ base, log, logFd }: Recording): CrashDisk {
   return new CrashDisk(base, log, logFd);
 }
 
-/** Brings a disk to states by their numbers, ascending. */
+/** Changes a disk to the states with these numbers, which are in ascending order. */
 export function* statesAt(
   recording: Recording,
   numbers: readonly number[],

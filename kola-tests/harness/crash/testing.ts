@@ -6,7 +6,7 @@ import { readLog } from './log.ts';
 import { BOUNDS, type Bounds, crashStates } from './order.ts';
 import type { Recording } from './survey.ts';
 
-/** A request as a test writes it: data goes to a sector. */
+/** A request in a test: data for a sector. */
 export interface Request {
   readonly sector?: number;
   readonly data?: string | Buffer;
@@ -18,12 +18,12 @@ export interface Request {
 
 export const SECTOR = 512;
 
-/** Letters as sectors that are full of them. */
+/** Makes a sector of each letter, filled with it. */
 function sectors(letters: string): Buffer {
   return Buffer.concat([...letters].map((letter) => Buffer.alloc(SECTOR, letter)));
 }
 
-/** A log as QEMU writes it. */
+/** Makes a log in QEMU's format. */
 export function logOf(requests: readonly Request[]): Buffer {
   const head = Buffer.alloc(SECTOR);
   head.writeBigUInt64LE(0x6a736677736872n, 0);
@@ -50,7 +50,7 @@ export function opened(bytes: Buffer): number {
   return fd;
 }
 
-/** What a disk of a few sectors may hold after a power cut, as letters, in the order in which it is found. */
+/** The possible contents of a small disk after a power cut, as letters, in the order of the states. */
 export function found(requests: readonly Request[], size = 4, bounds?: Bounds, base?: string): string[] {
   const fd = opened(logOf(requests));
   const log = readLog(fd, 'test');

@@ -20,15 +20,15 @@ function sectionsOf(file: Buffer): readonly Section[] | undefined {
   return found;
 }
 
-/** What systemd-boot and the initrd read in a unified kernel image (UAPI.5). */
+/** The parts of a unified kernel image (UAPI.5) that systemd-boot and the initrd read. */
 export interface Uki {
-  /** Of each profile, in their order. */
+  /** The .osrel section of each profile, in order. */
   readonly osReleases: readonly string[];
-  /** Of the first profile. */
+  /** The command line of the first profile. */
   readonly commandLine: string;
 }
 
-/** Undefined: systemd-boot does not take it for one. */
+/** Reads a UKI. Undefined if systemd-boot does not accept the file. */
 export function ukiOf(file: Buffer): Uki | undefined {
   const sections = sectionsOf(file);
   const osRelease = sections && contentOf(sections, '.osrel');
@@ -42,7 +42,7 @@ export function ukiOf(file: Buffer): Uki | undefined {
   };
 }
 
-/** Of the first section of that name. */
+/** The content of the first section with a name. */
 function contentOf(sections: readonly Section[], wanted: string): string | undefined {
   const found = sections.find(({ name }) => name === wanted);
   return found?.content.toString('utf8').replace(/\0+$/, '');

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { View } from './disk.ts';
 
-/** Documentation/admin-guide/device-mapper/verity.rst of Linux; the superblock is that of cryptsetup's veritysetup. */
+/** The superblock of cryptsetup's veritysetup (Documentation/admin-guide/device-mapper/verity.rst of Linux). */
 interface Superblock {
   readonly dataBlock: number;
   readonly hashBlock: number;
@@ -11,12 +11,15 @@ interface Superblock {
 
 const DIGEST = 32;
 
-/** Says whether data belongs to a root hash. It remembers each block's digest, by the origin of its sectors. */
+/** Checks whether data belongs to a root hash. It remembers each block's digest by the origins of its sectors. */
 export class Verity {
   readonly #digests = new Map<string, Buffer>();
   readonly #verdicts = new Map<string, string | undefined>();
 
-  /** Why the content of these partitions does not match the root hash `root` (hexadecimal); undefined if it does. */
+  /**
+   * The reason why the content of the partitions does not match the root hash `root` (hexadecimal); undefined if it
+   * matches.
+   */
   fault(data: View, hashes: View, root: string): string | undefined {
     const known = `${root} ${data.key} ${hashes.key}`;
     if (!this.#verdicts.has(known)) this.#verdicts.set(known, this.#check(data, hashes, root));
@@ -28,12 +31,12 @@ export class Verity {
     if (typeof block === 'string') return block;
     const levels = layOut(block);
     if (block.dataBlocks * block.dataBlock > data.length)
-      return 'the hash tree is of more data than there is room for';
+      return 'the hash tree covers more data than the partition has';
     const top = levels.at(-1);
     if (!top || top.at + top.blocks * block.hashBlock > hashes.length)
       return 'the hash tree does not fit its partition';
     const [sum] = this.#sums(hashes, { at: top.at, count: 1, size: block.hashBlock }, block.salt);
-    if (sum?.toString('hex') !== root) return 'the root hash is another';
+    if (sum?.toString('hex') !== root) return 'the root hash differs';
     for (let number = levels.length - 1; number >= 0; number -= 1) {
       const level = levels[number]!;
       const below = levels[number - 1];
@@ -45,7 +48,7 @@ export class Verity {
         (digest, index) => !digest.equals(expectedAt(expected, index, block.hashBlock)),
       );
       if (wrong >= 0)
-        return `block ${wrong} of ${below ? `level ${number - 1} of the hash tree` : '/usr'} is not the one that was signed for`;
+        return `block ${wrong} of ${below ? `level ${number - 1} of the hash tree` : '/usr'} has a wrong digest`;
     }
     return undefined;
   }
@@ -88,7 +91,8 @@ function readSuperblock(hashes: View): Superblock | string {
     return 'the hash tree is of another format';
   const [dataBlock, hashBlock] = [bytes.readUInt32LE(64), bytes.readUInt32LE(68)];
   const saltSize = bytes.readUInt16LE(80);
-  if (dataBlock < 512 || hashBlock < 512 || saltSize > 256) return 'the head of the hash tree is not whole';
+  if (dataBlock < 512 || hashBlock < 512 || saltSize > 256)
+    return 'the superblock of the hash tree is damaged';
   return {
     dataBlock,
     hashBlock,
@@ -97,7 +101,9 @@ function readSuperblock(hashes: View): Superblock | string {
   };
 }
 
-/** The places of a tree's levels, the lowest first. On the disk the highest comes first, after the superblock. */
+/**
+ * The positions of a tree's levels, the lowest first. On the disk the highest level comes first, after the superblock.
+ */
 function layOut({ hashBlock, dataBlocks }: Superblock): { at: number; blocks: number }[] {
   const perBlock = hashBlock / DIGEST;
   const sizes: number[] = [];

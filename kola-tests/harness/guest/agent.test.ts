@@ -99,7 +99,7 @@ test('a guest that never answers is given up; a lost machine ends the wait with 
   await withGuest(
     () => {},
     async (agent, guest) => {
-      await assert.rejects(agent.hello({ timeoutMs: 60 }), /an answer from the guest: not so after/);
+      await assert.rejects(agent.hello({ timeoutMs: 60 }), /an answer from the guest: not yet after/);
       const lost = new AbortController();
       const call = agent.run('sleep 1000', { timeoutMs: 600_000, signal: lost.signal });
       lost.abort(new Error('kernel panic'));

@@ -21,7 +21,7 @@ TasksMax=infinity
 WantedBy=multi-user.target
 `;
 
-/** The config with the agent added: the only way test code enters a machine. */
+/** Adds the agent to a config. This is the only way for test code to get into a machine. */
 export function withAgent(config: IgnitionConfig): IgnitionConfig {
   const script = readFileSync(new URL('agent.sh', import.meta.url));
   const file = {

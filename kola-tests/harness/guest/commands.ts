@@ -6,7 +6,7 @@ import { ChannelClosed, firstLine, type Output } from '../qemu/agent.ts';
 import { indent } from '../qemu/console.ts';
 import type { Vm } from '../qemu/vm.ts';
 
-/** Seconds at native speed; under emulation they are multiplied. */
+/** Seconds at native speed. Under emulation the limit is multiplied. */
 export interface Limit {
   readonly seconds?: number;
 }
@@ -16,20 +16,20 @@ export interface ExecuteOptions extends Limit {
   readonly stdin?: Uint8Array | string;
 }
 
-/** Text of a command, with the trailing newlines of stdout cut off as `$(…)` does. */
+/** The result of a command. Texts are without trailing newlines, as in `$(…)`. */
 export interface Result {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** A machine as the verbs of its guest see it. */
+/** The parts of a machine that the verbs of its guest use. */
 export interface GuestOf {
-  /** The machine's, for errors. */
+  /** The machine's name, for errors. */
   readonly name: string;
-  /** The running QEMU; throws when the machine is off. */
+  /** The running QEMU. Throws if the machine is off. */
   vm(): Vm;
-  /** A limit in milliseconds of this host; default 60 s of native speed. */
+  /** A limit in milliseconds on this host; default: 60 s at native speed. */
   limitMs(limit?: Limit): number;
 }
 
@@ -64,7 +64,7 @@ export interface CommandVerbs {
   journal(unit?: string): Promise<string>;
 }
 
-/** How long the reason of a closed channel may come after it. */
+/** Time in which the reason of a closed channel becomes known. */
 const CLOSING_MS = 2_000;
 
 /** The verbs that run scripts, through the agent of a guest. */
@@ -115,7 +115,7 @@ export function commandVerbs({ name, vm, limitMs }: GuestOf): CommandVerbs {
   };
 }
 
-/** The channel closes a moment before QEMU's end is known. The reason of that end is the better error. */
+/** The channel closes a moment before the end of QEMU is known. The reason of that end is the better error. */
 async function reasonOfClosing(error: unknown, lost: AbortSignal): Promise<unknown> {
   if (!(error instanceof ChannelClosed)) return error;
   if (!lost.aborted) await Promise.race([once(lost, 'abort'), sleep(CLOSING_MS, undefined, { ref: false })]);
@@ -127,7 +127,7 @@ export function lastLines(text: string, count: number): string {
   return text.trimEnd().split('\n').slice(-count).join('\n');
 }
 
-/** Text as `$(…)` gives it: without trailing newlines. */
+/** The bytes as text without trailing newlines, as in `$(…)`. */
 export function trimmed(bytes: Buffer): string {
   return bytes.toString().replace(/\n+$/, '');
 }

@@ -9,16 +9,16 @@ import type { IgnitionConfig } from './ignition.ts';
 import { HOST } from './web.ts';
 
 /*
- * The command line that tests run as an owner does. Apart from the rest of the harness: a test that imports this
- * depends on all of its code (see kola-tests/verdict/).
+ * Runs the command line for tests, in the way of an owner. It is apart from the rest of the harness, because a test
+ * that imports this module depends on all code of the command line (see kola-tests/verdict/).
  */
 
-/** The program, which Node runs as it runs this one. */
+/** The entry of the command line. Node runs it with the options of this process. */
 const PROGRAM = fileURLToPath(new URL('../../../draisine.ts', import.meta.url));
-/** The command, for programs that are started as from a shell. */
+/** The command as a user starts it from a shell. */
 export const DRAISINE = fileURLToPath(new URL('../../../draisine', import.meta.url));
 
-/** What `draisine ignition VERB …` writes: a config, made by the verbs that a user has. */
+/** Runs `draisine ignition VERB …` and returns the config that it writes. */
 export async function ignitionVerb(
   verb: 'compile' | 'translate',
   ...args: string[]
@@ -29,16 +29,16 @@ export async function ignitionVerb(
   return JSON.parse(stdout) as IgnitionConfig;
 }
 
-/** `draisine serve IMAGE --http-only`, which does not outlive the harness. */
+/** A running `draisine serve IMAGE --http-only`. It ends with the harness. */
 export interface Served {
-  /** Its address for guests of the user network, with a slash at its end. */
+  /** The address for guests on the user network, with a slash at its end. */
   readonly url: string;
-  /** The last 16 KiB of what it has printed so far. */
+  /** The last 16 KiB of its output so far. */
   said(): string;
   close(): Promise<void>;
 }
 
-/** Starts `draisine serve IMAGE`, on a port of its own. */
+/** Starts `draisine serve IMAGE` on a free port. */
 export async function startServe(image: string, ...options: readonly string[]): Promise<Served> {
   const args = [PROGRAM, 'serve', image, '--http-only', '--port', '0', ...options];
   // With the options of this process: the loader of TypeScript.
@@ -64,7 +64,7 @@ export async function startServe(image: string, ...options: readonly string[]): 
   }
 }
 
-/** It is no test process, whatever this one is. */
+/** The environment without node:test's variables, because the server is not a test process. */
 function serveEnvironment(): Record<string, string> {
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
   return environment as Record<string, string>;

@@ -1,12 +1,12 @@
-/* Warnings of a boot in good order: why each is there, and that nothing is wrong. */
+/* Warnings of a healthy boot, each with the reason why it is harmless. */
 
 export interface Explained {
-  /** Of `IDENTIFIER: MESSAGE`. */
+  /** Matches `IDENTIFIER: MESSAGE`. */
   readonly pattern: RegExp;
   readonly reason: string;
-  /** Where the message comes from: a file of the source, or a page. */
+  /** The source of the message: a source file or a page. */
   readonly link: string;
-  /** Explained only where this holds of the image. */
+  /** The condition under which the message is expected. */
   readonly where?: 'no module key';
 }
 
@@ -72,12 +72,15 @@ interface Entry {
   readonly _COMM?: string;
 }
 
-/** The explanations that hold for an image; `signed`: its kernel loads modules only that the image's key has signed. */
+/** The explanations for an image. `signed`: its kernel loads only modules that the image's key has signed. */
 export function explainedFor({ signed }: { readonly signed: boolean }): Explained[] {
   return EXPLAINED.filter(({ where }) => where === undefined || !signed);
 }
 
-/** Lines of `journalctl --output=json` that no entry explains, as `IDENTIFIER: MESSAGE`, and the reasons that were met. */
+/**
+ * `left`: messages of `journalctl --output=json` without an explanation, as `IDENTIFIER: MESSAGE`. `met`: the reasons
+ * of the other messages.
+ */
 export function unexplained(
   json: string,
   explained: readonly Explained[],

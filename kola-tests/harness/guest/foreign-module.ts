@@ -6,20 +6,23 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Failure } from '../../../sdk/lib/errors.ts';
 
-/** How a signed module ends (Documentation/admin-guide/module-signing.rst): signature, 12 bytes about it, magic. */
+/**
+ * The magic at the end of a signed module (Documentation/admin-guide/module-signing.rst). Before it are the signature
+ * and 12 bytes of information about it.
+ */
 const MAGIC = Buffer.from('~Module signature appended~\n');
 const TRAILER = 12;
 /** PKEY_ID_PKCS7 (include/linux/module_signature.h). */
 const PKCS7 = 2;
 
-/** A kernel module without the signature it came with. */
+/** Removes the signature of a kernel module. */
 export function unsignedModule(module: Buffer): Buffer {
   if (!module.subarray(-MAGIC.length).equals(MAGIC)) throw new Failure('the module is not signed');
   const about = module.length - MAGIC.length - TRAILER;
   return module.subarray(0, about - module.readUInt32BE(about + 8));
 }
 
-/** The same module with a well-formed signature by an unknown key, which is made for this call. */
+/** Signs a module with a new key that no kernel knows. */
 export async function foreignModule(unsigned: Buffer): Promise<Buffer> {
   const draisine = fileURLToPath(new URL('../../../draisine', import.meta.url));
   const dir = await mkdtemp(join(tmpdir(), 'draisine-foreign-'));

@@ -6,18 +6,19 @@ import type { GuestVerbs } from './guest.ts';
 /** Faults inside a guest: events that a system meets when it runs for years. */
 export interface HardshipVerbs {
   /**
-   * Fills the file system of a folder until `leave` KiB (default 0) are free. Returns a function that removes
-   * the filler.
+   * Fills the file system of a folder until `leave` KiB (default 0) are free. Returns a function that removes the
+   * filler file.
    * @example const free = await box.fillDisk('/var', 64)
    */
   fillDisk(path: string, leave?: number): Promise<() => Promise<void>>;
   /**
-   * Moves the guest's clock by so many seconds; negative: back. A bad time server or battery does the same.
+   * Moves the guest's clock forward by a number of seconds, or back if it is negative, as a wrong time server or an
+   * empty battery does.
    * @example await box.jumpClock(-86_400)
    */
   jumpClock(seconds: number): Promise<void>;
   /**
-   * Takes memory in the guest until `leave` MiB are available. Returns a function that gives it back.
+   * Uses memory in the guest until `leave` MiB are available. Returns a function that frees it.
    * @example const giveBack = await box.pressMemory(32)
    */
   pressMemory(leave: number): Promise<() => Promise<void>>;
@@ -37,7 +38,7 @@ export interface HardshipVerbs {
 const SECTOR = 512;
 const PRESSURE = 'kola-pressure';
 
-/** The verbs of hardships, made of the guest's verbs and those of its hardware. */
+/** Makes the verbs of hardships from the guest's verbs and those of its hardware. */
 export function hardshipVerbs(
   guest: Pick<GuestVerbs, 'succeed' | 'waitUntilSucceeds'>,
   outside: {
@@ -48,7 +49,8 @@ export function hardshipVerbs(
   return {
     fillDisk: async (path, leave = 0) => {
       const filler = shellQuote(`${path}/.kola-filler`);
-      // fallocate where there is room for it; the last blocks, and file systems without it, one write at a time.
+      // fallocate takes most of the room. Single writes take the last blocks, and all blocks on file systems without
+      // fallocate.
       await guest.succeed(`
         free() { df --output=avail -k ${shellQuote(path)} | tail -n 1; }
         fallocate -l $((($(free) - ${leave}) * 1024)) ${filler} 2>/dev/null || :
@@ -62,7 +64,7 @@ export function hardshipVerbs(
       await guest.succeed(`date --utc --set=@$(($(date +%s) + ${Math.round(seconds)})) >/dev/null`);
     },
     pressMemory: async (leave) => {
-      // tail keeps a line that never ends in memory, as much as it is given.
+      // tail keeps an endless line in memory, so it uses as much memory as it gets bytes.
       await guest.succeed(`
         available=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
         take=$((available - ${leave}))

@@ -6,10 +6,10 @@ export interface IgnitionConfig {
   readonly [key: string]: unknown;
 }
 
-/** A config that asks for nothing. */
+/** A config without any setting. */
 export const EMPTY_CONFIG: IgnitionConfig = { ignition: { version: '3.3.0' } };
 
-/** A file's contents as Ignition's `source`: a data URL (RFC 2397). */
+/** Makes a data URL (RFC 2397) for Ignition's `source` of a file. */
 export function dataUrl(contents: string | Uint8Array): string {
   return `data:;base64,${Buffer.from(contents).toString('base64')}`;
 }

@@ -1,4 +1,4 @@
-/* Lines of the kernel's log that are faults on any machine. */
+/* Finds faults in the kernel's log. */
 
 /** Messages that are always faults. */
 const FAULTS = [
@@ -16,15 +16,15 @@ const FAULTS = [
   'EXT4-fs error',
   'Buffer I/O error',
   'I/O error, dev ',
-  // OpenZFS (spl-err.c, debug.h): the first of a thread that it stops for good, `PANIC: ` what it gives up with.
+  // OpenZFS (spl-err.c, debug.h): `PANIC at` comes from a thread that stops for ever, `PANIC: ` is the reason.
   '\\bPANIC at ',
   '\\bPANIC: ',
   '\\bVERIFY\\w*\\(.*\\) failed',
 ];
 
 /**
- * Messages about a processor that did not get on: of a real one a fault; an emulated one that the host does not run for
- * a while looks stuck to its guest.
+ * Messages about a stuck processor. On real hardware they are faults. An emulated processor looks stuck to its guest if
+ * the host does not run it for a while.
  */
 const STARVED = [
   'soft lockup',
@@ -36,14 +36,14 @@ const STARVED = [
 const ON_ANY = new RegExp(FAULTS.join('|'));
 const STUCK = new RegExp(STARVED.join('|'));
 
-/** A line of the kernel's log that is a fault. */
+/** Whether a line of the kernel's log is a fault. */
 export function isKernelFault(text: string, emulated: boolean): boolean {
   return STUCK.test(text) ? !emulated : ON_ANY.test(text);
 }
 
 /**
- * Prints the lines of this boot that may be faults, each after the word `kernel`. One pattern that is coarser than those
- * above: few processes, since under emulation each costs.
+ * Prints the lines of this boot that may be faults, each after the word `kernel`. Its one pattern is coarser than those
+ * above, because under emulation each process costs time.
  */
 export const KERNEL_SCRIPT = `
 set -o errexit -o pipefail

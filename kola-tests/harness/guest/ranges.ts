@@ -4,18 +4,18 @@ import type { AddressInfo } from 'node:net';
 import { join, normalize } from 'node:path';
 import { HOST } from './web.ts';
 
-/** A web server of a folder, with byte ranges (RFC 9110, section 14), for serving a channel. */
+/** A web server for a folder, with byte ranges (RFC 9110, section 14). Tests serve channels with it. */
 export interface FolderServer {
   /** The address of this host for a guest, without a slash at its end. */
   readonly url: string;
   /** Bytes of files sent so far. */
   sent(): number;
-  /** Paths asked for so far. */
+  /** Paths of the requests so far. */
   readonly paths: readonly string[];
   close(): Promise<void>;
 }
 
-/** Serves a folder of this host with ranges, as a guest reaches it, until it is closed. */
+/** Serves a folder of this host to guests, until it is closed. */
 export async function serveFolder(folder: string): Promise<FolderServer> {
   const paths: string[] = [];
   let sent = 0;

@@ -12,17 +12,17 @@ import { HOST } from './web.ts';
 export interface Registry {
   /** `10.0.2.2:PORT`, as in the name of an image. */
   readonly host: string;
-  /** Where it keeps what was pushed. */
+  /** The folder with the pushed images. */
   readonly storage: string;
   close(): Promise<void>;
 }
 
-/** Starts a registry that speaks HTTPS with this certificate and key (files, PEM). */
+/** Starts an HTTPS registry. `tls`: paths of certificate and key, in PEM. */
 export async function startRegistry(tls: { readonly cert: string; readonly key: string }): Promise<Registry> {
   const dir = await newMachineDir();
   const storage = join(dir, 'storage');
   const config = join(dir, 'config.json');
-  // Its configuration is YAML, which JSON is, too.
+  // Its configuration is YAML. JSON is valid YAML.
   await writeFile(
     config,
     JSON.stringify({

@@ -2,13 +2,13 @@ import { shellQuote } from '../../../sdk/lib/shell.ts';
 import type { Vm } from '../qemu/vm.ts';
 import type { GuestVerbs } from './guest.ts';
 
-/** A shell in the guest, on a terminal of its own. */
+/** A shell in the guest, on its own terminal. */
 export interface Shell {
-  /** Types. */
+  /** Types a text. */
   write(bytes: Uint8Array): void;
-  /** Settles when the shell has ended, or the machine. */
+  /** Settles when the shell or the machine has ended. */
   readonly ended: Promise<void>;
-  /** Stops passing on what the console says. */
+  /** Stops passing on the output of the console. */
   close(): void;
 }
 
@@ -16,14 +16,14 @@ export interface Shell {
 export interface ShellOptions {
   readonly columns: number;
   readonly rows: number;
-  /** Of the terminal at the other end, for TERM. */
+  /** TERM of the terminal at the other end. */
   readonly terminal: string;
   onOutput(bytes: Buffer): void;
 }
 
 const UNIT = 'draisine-shell.service';
 
-/** A root shell on the serial console of a machine; a getty there gives way to it. */
+/** Opens a root shell on the serial console of a machine, in place of the getty there. */
 export async function openShell(
   machine: Pick<GuestVerbs, 'succeed' | 'waitUntilSucceeds'> & { vm(): Vm },
   { columns, rows, terminal, onOutput }: ShellOptions,
@@ -31,7 +31,7 @@ export async function openShell(
   const { console, lost } = machine.vm();
   await machine.succeed(`
     systemctl stop serial-getty@ttyS0.service
-    # One that was left with Ctrl-A X is still there.
+    # A shell that was left with Ctrl-A X is still running.
     systemctl stop ${UNIT} 2>/dev/null
     stty -F /dev/ttyS0 sane columns ${columns} rows ${rows}
     systemd-run --quiet --collect --unit=${UNIT} --property=StandardInput=tty-force --property=StandardOutput=tty \\

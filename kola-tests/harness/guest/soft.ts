@@ -3,8 +3,8 @@ import { indent } from '../qemu/console.ts';
 import { type CommandVerbs, lastLines } from './commands.ts';
 
 /**
- * Runs all checks, by their descriptions, even after one has failed. Then fails once, with all failed checks and the end
- * of the machine's journal. It is for tests of many things whose faults should all be shown.
+ * Runs all checks, by their descriptions, even after one has failed. Then fails once, with all failed checks and the
+ * end of the machine's journal. It is for tests with many independent checks.
  */
 export async function softly(
   box: Pick<CommandVerbs, 'journal'>,

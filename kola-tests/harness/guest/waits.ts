@@ -5,7 +5,7 @@ import { indent } from '../qemu/console.ts';
 import { poll, seconds } from '../qemu/wait.ts';
 import { type CommandVerbs, type GuestOf, type Limit, lastLines, type Result, said } from './commands.ts';
 
-/** Waiting for something in a guest. */
+/** Verbs that wait for a state of a guest. */
 export interface WaitVerbs {
   /**
    * Runs the script again and again until it exits 0. Returns its stdout. Throws with the last output if the
@@ -42,7 +42,7 @@ export interface WaitVerbs {
   retry<T>(attempt: () => Promise<T>, options?: Limit): Promise<T>;
 }
 
-/** The verbs that wait for something in a guest. */
+/** Makes the verbs that wait for a state of a guest. */
 export function waitVerbs({ name, vm, limitMs }: GuestOf, commands: CommandVerbs): WaitVerbs {
   const { execute } = commands;
 
@@ -98,7 +98,7 @@ export function waitVerbs({ name, vm, limitMs }: GuestOf, commands: CommandVerbs
       await waitFor(`unit ${unit} active`, async () => await isActive(name, commands, unit), options);
     },
     waitForFile: async (path, options) => {
-      // The loop runs in the guest: one answer instead of many questions.
+      // The loop runs in the guest, so that one request is enough.
       const limit = limitMs(options);
       const script = `for ((i = 0; i < ${Math.ceil(limit / 50)}; i++)); do [[ -e ${shellQuote(path)} ]] && exit 0; sleep 0.05; done; exit 1`;
       const { agent, lost } = vm();
@@ -123,7 +123,7 @@ export function waitVerbs({ name, vm, limitMs }: GuestOf, commands: CommandVerbs
   };
 }
 
-/** Whether a unit is active; undefined while it may become so. Throws when it has failed or does not exist. */
+/** True if a unit is active; undefined while it may become active. Throws if it has failed or does not exist. */
 async function isActive(
   name: string,
   { succeed, journal }: CommandVerbs,

@@ -11,11 +11,11 @@ export interface Web {
   close(): Promise<void>;
 }
 
-/** What a web server of a test serves, and to whom. */
+/** The contents of a web server of a test, and its access rule. */
 export interface WebOptions {
   /** By path. Other paths are answered with 404. */
   readonly files: Readonly<Record<string, string | Uint8Array>>;
-  /** Certificate and key in PEM: HTTPS. */
+  /** Certificate and key in PEM. With these, it is an HTTPS server. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Requests for which this returns false are answered with 401. */
   readonly allowed?: (request: IncomingMessage) => boolean;
@@ -23,7 +23,7 @@ export interface WebOptions {
   readonly port?: number;
 }
 
-/** QEMU's user network has the host's 127.0.0.1 at this address. */
+/** In QEMU's user network, this address leads to the host's 127.0.0.1. */
 export const HOST = '10.0.2.2';
 
 /** Starts a web server that guests reach at 10.0.2.2, until it is closed. */

@@ -7,7 +7,7 @@ export interface Key {
   readonly open: string;
 }
 
-/** A key pair as wg(8) writes it: the 32 bytes at the end of the DER forms (RFC 8410), in base64. */
+/** Makes a key pair in the form of wg(8): the last 32 bytes of the DER forms (RFC 8410), in Base64. */
 export function wireguardKey(): Key {
   const { privateKey, publicKey } = generateKeyPairSync('x25519');
   const last32 = (der: Buffer): string => der.subarray(-32).toString('base64');
@@ -17,7 +17,10 @@ export function wireguardKey(): Key {
   };
 }
 
-/** Gives a machine the tunnel `wg0` with `address`/24, to the peer whose machine is `at`, through systemd-networkd. */
+/**
+ * Sets up the tunnel `wg0` on a machine by systemd-networkd, with `address`/24. `at`: the peer's address outside the
+ * tunnel.
+ */
 export async function endpoint(
   box: Pick<GuestVerbs, 'copyTo' | 'succeed'>,
   { own, peer, address, at }: { own: Key; peer: Key; address: string; at: string },

@@ -1,17 +1,17 @@
 import type { Machine } from './machine.ts';
 
-/** Powers a machine on and takes the entry of the boot menu that is `down` below the first one, as a person would. */
+/** Powers a machine on, and chooses an entry of the boot menu by keys: the entry `down` lines below the first one. */
 export async function bootEntry(box: Machine, down: number): Promise<void> {
   await box.powerOn();
-  // systemd-boot draws it on the serial port as well, and a key pressed stops the clock.
+  // systemd-boot shows its menu on the serial port as well. Any key stops its countdown.
   await box.waitForConsole(/state in RAM/, { seconds: 30 });
   for (let i = 0; i < down; i += 1) await box.sendKeys('down');
   await box.sendKeys('ret');
 }
 
 /**
- * Powers a machine on, adds words to the command line of the first entry (`e` in the menu), and boots that. `end`: the
- * end of that command line.
+ * Powers a machine on, adds words to the command line of the first entry (`e` in the menu), and boots it. `end` matches
+ * the end of that command line.
  */
 export async function editEntry(box: Machine, words: string, end: RegExp): Promise<void> {
   await box.powerOn();

@@ -20,7 +20,7 @@ export interface MachineFiles {
   readonly system: DiskFile;
   readonly disks: ReadonlyMap<string, DiskFile>;
   readonly firmwareVars: string;
-  /** Missing if QEMU gives the machine no config. */
+  /** Undefined if QEMU gives the machine no config. */
   readonly config?: string;
 }
 
@@ -40,19 +40,22 @@ export function artifactOrigin(lab: Lab): Origin {
   };
 }
 
-/** The config for a machine, with the harness's agent added. */
+/** The text of a machine's config, with the harness's agent added. */
 export function ignitionText(config: IgnitionConfig): string {
   return `${JSON.stringify(withAgent(config), undefined, 2)}\n`;
 }
 
-/** Lays out `dir`: overlays, blank disks, a copy of the firmware's variables, the Ignition config with the agent. */
+/**
+ * Makes a machine's files in `dir`: overlays, blank disks, a copy of the firmware's variables, the Ignition config with
+ * the agent.
+ */
 export async function createFiles(lab: Lab, plan: Plan, dir: string, origin: Origin): Promise<MachineFiles> {
   try {
     return await layOut(lab, plan, dir, origin);
   } catch (error) {
     throw new Trouble(`the files of a machine cannot be made: ${messageOf(error)}`, {
       where: dir,
-      hint: 'see that there is room, and that the cache was not cleared meanwhile',
+      hint: 'check the free space, and whether the cache was cleared meanwhile',
       cause: error,
     });
   }
@@ -94,13 +97,16 @@ async function createDisk(
 
 /** A machine's devices in order: the system disk, its disks, its NICs. Slots depend on the whole plan only. */
 export interface Devices {
-  /** Present when the machine is powered on, whatever its start. */
+  /** Devices that are present when the machine is powered on. */
   readonly cold: readonly Device[];
-  /** Plugged into a fork after it starts; otherwise present from the start. */
+  /** Devices that are plugged into a fork after its start. In other machines they are present from the start. */
   readonly hot: readonly Device[];
 }
 
-/** `machine` is the machine's number in its test, from 1. `networks` gives the sockets of layer-2 networks. */
+/**
+ * Makes the devices of a machine. `machine`: its number in the test, from 1. `networks` returns the socket of a layer-2
+ * network.
+ */
 export function devicesOf(
   plan: Plan,
   files: MachineFiles,
@@ -122,7 +128,8 @@ export function devicesOf(
   plan.nics.forEach((nic, index) => {
     const user = nic.network === 'user';
     const first = index === 0 && user;
-    // The first machine's address for all: forks of one snapshot have it already, and user networks never meet.
+    // All machines have the address of the first one, because forks of one snapshot have it already. User networks are
+    // not connected to each other.
     const mac = macAddress(first ? 0 : machine, index);
     const device = nicDevice(nic, index, first ? 1 : slot++, mac, user ? undefined : networks(nic.network));
     if (first) cold.push(device);
@@ -131,7 +138,7 @@ export function devicesOf(
   return { cold, hot };
 }
 
-/** The part of a plan that is there before the fork: machines that agree in it share a snapshot. */
+/** The part of a plan that exists before the fork. Machines with the same part share a snapshot. */
 export function coldPlan(plan: Plan): Plan {
   return {
     ...plan,
@@ -141,7 +148,7 @@ export function coldPlan(plan: Plan): Plan {
   };
 }
 
-/** The hardware of a plan, as QEMU gets it at a start of the machine. */
+/** The hardware of a plan for one start of the machine. */
 export function hardwareOf(
   lab: Lab,
   plan: Plan,
@@ -150,7 +157,7 @@ export function hardwareOf(
     readonly name: string;
     readonly devices: readonly Device[];
     readonly incoming: boolean;
-    /** Of a machine without firmware. */
+    /** For a machine without firmware. */
     readonly direct?: DirectBoot;
   },
 ): Hardware {
@@ -169,7 +176,7 @@ export async function waitReady(lab: Lab, vm: Vm): Promise<void> {
   await waitStarted(lab, vm);
 }
 
-/** How long a guest may take until it answers, and from then until its boot has ended. */
+/** Limits in milliseconds until a guest answers, and from then until its boot has ended. */
 const UP_MS = 60_000;
 
 /** Waits until a booting guest answers. If `signal` is aborted, its reason is thrown. */
@@ -187,17 +194,17 @@ export async function greet(lab: Lab, vm: Vm, signal: AbortSignal): Promise<void
 /** Waits until the boot of an answering guest has ended. */
 export async function waitStarted(lab: Lab, vm: Vm): Promise<void> {
   const limits = { timeoutMs: UP_MS * lab.accel.slowness, signal: vm.lost };
-  // It exits non-zero when a unit failed. That is for the test, or the checks after it, to judge.
+  // The exit code is not 0 if a unit has failed. The test, or the checks after it, decide about that.
   await vm.agent.run('systemctl is-system-running --wait >/dev/null', limits);
 }
 
-/** Greets a guest that was restored and sets its clock, which stopped with the snapshot. */
+/** Waits for a restored guest, and sets its clock, which stopped with the snapshot. */
 export async function wake(lab: Lab, vm: Vm): Promise<void> {
   await vm.agent.hello({ timeoutMs: 10_000 * lab.accel.slowness, signal: vm.lost });
   await setClock(lab, vm);
 }
 
-/** Sets a guest's clock to this host's. */
+/** Sets a guest's clock to the time of this host. */
 export async function setClock(lab: Lab, vm: Vm): Promise<void> {
   const limits = { timeoutMs: 10_000 * lab.accel.slowness, signal: vm.lost };
   await vm.agent.run(`date --utc --set=@${(Date.now() / 1000).toFixed(3)} >/dev/null`, limits);

@@ -7,17 +7,17 @@ import type { Lab } from './lab.ts';
 import { createMachine, type Machine } from './machine.ts';
 import { type MachineSpec, type Plan, planMachine } from './spec.ts';
 
-/** The machines of a test, not checked yet. */
+/** The machines of a test, before any check. */
 export interface ClusterSpec<Name extends string = string> {
-  /** Their purpose, for errors. */
+  /** Name of the test, for errors. */
   readonly name: string;
   /** Default `{box: {}}`. */
   readonly machines?: Readonly<Record<Name, MachineSpec>>;
-  /** Machine config of those machines that have none of their own. */
+  /** Config of machines without their own one. */
   readonly config?: IgnitionConfig;
 }
 
-/** The plans of a test's machines, checked. */
+/** Checks the machines of a test, and makes their plans. */
 export function planCluster({ name, machines, config }: ClusterSpec): ReadonlyMap<string, Plan> {
   const specs = Object.entries(machines ?? { box: {} });
   return new Map(
@@ -31,13 +31,16 @@ export function planCluster({ name, machines, config }: ClusterSpec): ReadonlyMa
   );
 }
 
-/** The machines of a test, by their names, until they are disposed of. */
+/** The machines of a test, by their names. They exist until `dispose`. */
 export interface RunningCluster {
   readonly machines: Readonly<Record<string, Machine>>;
   dispose(): Promise<void>;
 }
 
-/** Makes the machines of a test and their networks. `start` powers all of them on, at once; `prepare` makes what it forks. */
+/**
+ * Makes the machines of a test and their networks. `prepare` makes the snapshots for forks; `start` powers all machines
+ * on at the same time.
+ */
 export async function createCluster(
   lab: Lab,
   plans: ReadonlyMap<string, Plan>,
@@ -45,7 +48,7 @@ export async function createCluster(
   const networks = new Map<string, Network>();
   const machines: Record<string, Machine> = {};
   const dispose = async (): Promise<void> => {
-    // Close all of them, even after an error: a listening socket would keep the process alive.
+    // Close all networks, even after an error, because a listening socket keeps the process alive.
     const ends = [
       ...(await Promise.allSettled(Object.values(machines).map((machine) => machine.dispose()))),
       ...(await Promise.allSettled([...networks.values()].map((network) => network.close()))),

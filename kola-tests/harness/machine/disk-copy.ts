@@ -4,16 +4,16 @@ import { Failure } from '../../../sdk/lib/errors.ts';
 import { runCommand } from '../../../sdk/tool.ts';
 import type { Lab } from './lab.ts';
 
-/** A copy of the image's disk, to be spoilt. Offsets and lengths in bytes. */
+/** A copy of the image's disk that a sabotage damages. Offsets and lengths are in bytes. */
 export interface DiskCopy {
   readonly path: string;
-  /** Where a partition is (types of the UAPI discoverable partitions specification). */
+  /** Finds a partition by its type (UAPI discoverable partitions specification). */
   partition(type: keyof typeof TYPES): Promise<Extent>;
   /** Inverts all bits of one byte. */
   flip(offset: number): Promise<void>;
   /** Overwrites with zeros. */
   zero(offset: number, length: number): Promise<void>;
-  /** Replaces each `from` in a partition; `to` is filled up with spaces. Throws when there is none. */
+  /** Replaces each `from` in a partition; `to` is filled up with spaces. Throws if there is none. */
   replace(extent: Extent, from: string, to: string): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ const TYPES = {
 const SECTOR = 512;
 const CHUNK = 4 << 20;
 
-/** Copies the disk into `dir` with its holes, and has it spoilt. Returns a lab whose machines all boot from it. */
+/** Copies the disk into `dir` with its holes, and calls `spoil`. Returns a lab whose machines boot from the copy. */
 export async function withSpoiltDisk(
   lab: Lab,
   dir: string,
@@ -96,7 +96,7 @@ export function diskCopy(file: FileHandle, path: string): DiskCopy {
       if (to.length > from.length) throw new Failure(`${to} is longer than ${from}`);
       let found = 0;
       for (let at = 0; at < length; at += CHUNK) {
-        // A little of the next piece too: a match may straddle the two.
+        // Each piece includes the beginning of the next one, because a match may cross the border.
         const bytes = await read(offset + at, Math.min(CHUNK + from.length - 1, length - at));
         for (let hit = bytes.indexOf(from); hit >= 0; hit = bytes.indexOf(from, hit + 1)) {
           await file.write(Buffer.from(to.padEnd(from.length)), 0, from.length, offset + at + hit);

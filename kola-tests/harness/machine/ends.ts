@@ -12,12 +12,12 @@ import { waitReady } from './boot.ts';
 import { cut, power, powerOn } from './power.ts';
 import type { MachineState } from './state.ts';
 
-/** How long a boot may take at native speed. */
+/** Limit of a boot, at native speed. */
 const BOOT_SECONDS = 120;
-/** How long it may take to go down. */
+/** Limit of a shutdown, at native speed. */
 const DOWN_SECONDS = 60;
 
-/** The ways in which a machine ends, and comes up again. */
+/** Verbs for shutdowns, reboots and power cuts. */
 export interface EndVerbs {
   /**
    * Powers on a machine whose boot must fail. Waits until the console reports the failure, powers off, and returns
@@ -47,7 +47,7 @@ export interface EndVerbs {
    */
   goesDown(how: Down, options?: Limit): Promise<void>;
   /**
-   * Power cut: off at once, whatever it was doing.
+   * Cuts the power: the machine is off at once.
    * @example await box.crash()
    */
   crash(): Promise<void>;
@@ -89,12 +89,12 @@ export function endVerbs(machine: MachineState): EndVerbs {
   };
 }
 
-/** What the serial console has said since the beginning. */
+/** The text of the serial console since the first start. */
 export async function consoleText({ dir }: MachineState): Promise<string> {
   return existsSync(consoleLog(dir)) ? await readFile(consoleLog(dir), 'utf8') : '';
 }
 
-/** Has the guest shut down, in order; returns when QEMU has ended (see `reboot=shutdown` in qemu-args.ts). */
+/** Shuts the guest down in order. Returns when QEMU has ended (see `reboot=shutdown` in qemu-args.ts). */
 async function down(machine: MachineState, how: Down, ask: (vm: Vm) => Promise<unknown>): Promise<void> {
   const asked = machine.running();
   const { stdout } = await asked.agent.run(KERNEL_SCRIPT, machine.limited(20, asked.lost));
@@ -110,7 +110,10 @@ async function systemctl(machine: MachineState, verb: Down, { agent, lost }: Vm)
   });
 }
 
-/** Waits until the guest has ended as it was asked to. Any other end, e.g. a panic on the way down, is thrown. */
+/**
+ * Waits until the guest has rebooted or powered off as requested. Any other end, such as a panic during the shutdown,
+ * is thrown.
+ */
 async function went(machine: MachineState, asked: Vm, how: Down, patience: Patience): Promise<void> {
   const { lost, ended } = asked;
   if (!lost.aborted) await within(once(lost, 'abort'), `${machine.options.name} off`, patience);

@@ -2,7 +2,7 @@ import { Failure } from '../../../sdk/lib/errors.ts';
 import type { Device } from '../qemu/devices.ts';
 import type { Vm } from '../qemu/vm.ts';
 
-/** Faults of hardware, caused from outside the guest: the guest notices them as a real machine would. */
+/** Faults of hardware, caused from outside the guest. The guest notices them in the way of a real machine. */
 export interface FaultVerbs {
   /**
    * Overwrites `length` bytes (default 512) of a virtio disk at byte `offset`, without the guest. The guest
@@ -11,7 +11,7 @@ export interface FaultVerbs {
    */
   corrupt(disk: string, offset: number, length?: number): Promise<void>;
   /**
-   * Makes these operations on a disk fail with an I/O error (EIO), until `mendDisk`.
+   * Makes some operations on a disk fail with an I/O error (EIO), until `mendDisk`.
    * @example await box.breakDisk('a', 'write')
    */
   breakDisk(disk: string, operations: 'read' | 'write' | 'all'): Promise<void>;
@@ -27,16 +27,16 @@ export interface FaultVerbs {
   cable(nic: string, plugged: boolean): Promise<void>;
 }
 
-/** A byte that is seldom there by chance. */
+/** A byte that is rare in real data. */
 const PATTERN = '0xc7';
 const SECTOR = 512;
 
 /** The verbs that make devices fail, through QMP. */
 export function faultVerbs(vm: () => Vm, deviceNamed: (which: string) => Device): FaultVerbs {
-  /** Replaces the node below a disk's format node, with all other options unchanged (blockdev-reopen needs them all). */
+  /** Replaces the node below a disk's format node. blockdev-reopen needs all other options as well. */
   async function reopen(device: Device, lower: string): Promise<void> {
     const top = device.blockdevs.at(-1);
-    if (!top) throw new Failure(`${device.id} is no disk`);
+    if (!top) throw new Failure(`${device.id} is not a disk`);
     await vm().qmp.execute('blockdev-reopen', { options: [{ ...top, file: lower }] });
   }
 
@@ -50,7 +50,7 @@ export function faultVerbs(vm: () => Vm, deviceNamed: (which: string) => Device)
       const device = deviceNamed(disk);
       if (device.device.driver !== 'virtio-blk-pci')
         throw new Failure(`only a virtio disk can be corrupted: ${disk}`);
-      // Through the disk's own backend: the write is ordered with the guest's.
+      // The write goes through the disk's own backend, so it is ordered with the guest's writes.
       const backend = `/machine/peripheral/${device.id}/virtio-backend`;
       const refused = await vm().qmp.human(`qemu-io -d ${backend} "write -P ${PATTERN} ${offset} ${length}"`);
       if (refused.trim() !== '') throw new Failure(`${disk} cannot be written: ${refused.trim()}`);

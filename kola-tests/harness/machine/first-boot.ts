@@ -12,20 +12,20 @@ import { greet, ignitionText, setClock, waitStarted } from './boot.ts';
 import type { Lab } from './lab.ts';
 
 /*
- * Forks of the initrd. A machine without a config says so on its console, and looks for a stick for five more seconds
- * (script first-boot of the initrd). There it is stopped and saved. A fork goes on and finds a stick, as if an owner had
- * plugged it in.
+ * Forks of the initrd. A machine without a config prints a line on its console, and looks for a stick for five more
+ * seconds (script first-boot of the initrd). At that line it is stopped and saved. A fork continues and finds a stick,
+ * as if an owner had plugged it in.
  */
 
-/** The line at which a machine is stopped; or it has a config of its own, and goes on to its login prompt. */
+/** The line at which a machine is stopped, or the login prompt of a machine whose image has a config. */
 const LOOKING = /machine config: none yet, looking for a stick| login: /;
-/** The machine has stopped looking, and nobody can log in. */
+/** The line of a machine that has stopped looking for a config. Nobody can log in to it. */
 const FOUND_NONE = /machine config: none\n/;
-/** A machine must be stopped within this time after that line. Its forks have the rest of the five seconds. */
+/** A machine must be stopped within this time after that line, because its forks need the rest of the five seconds. */
 const LATEST_MS = 2_000;
 const UNPLUG_SECONDS = 20;
 
-/** Waits until a machine looks for its config, and stops it. Returns why there is nothing to fork. */
+/** Waits until a machine looks for its config, and stops it. Returns the reason if it cannot be forked. */
 export async function stopAtConfig(lab: Lab, vm: Vm, dir: string): Promise<Failure | undefined> {
   try {
     const patience = { timeoutMs: 60_000 * lab.accel.slowness, signal: vm.lost };
@@ -56,8 +56,8 @@ export async function configStick(dir: string, config: IgnitionConfig): Promise<
 }
 
 /**
- * Waits until a fork of the initrd has taken its config and started what it starts; its clock, which stopped with the
- * snapshot, is set as soon as it answers. The stick is taken out again. Throws `Unforkable` when it missed its config.
+ * Waits until a fork of the initrd has read its config and its boot has ended. Sets its clock, which stopped with the
+ * snapshot, as soon as it answers. Then the stick is pulled out. Throws `Unforkable` if the fork missed its config.
  */
 export async function waitFirstBoot(lab: Lab, vm: Vm, stick: Device): Promise<void> {
   const missed = new AbortController();

@@ -9,14 +9,14 @@ import { seconds } from '../qemu/wait.ts';
 import type { Machine } from './machine.ts';
 
 /*
- * Machines that outlive their test: this process stays and holds them, and lets others in through a socket in each
- * machine's folder. The guest channel and the console have one reader, which is this process: it passes them on.
+ * Machines that are kept after their test. This process stays, and other processes reach each machine through a socket
+ * in its folder. The guest channel and the console have only one reader. So this process passes them on.
  *
  *   client → server   one line of JSON, a Request
  *   server → client   of `run`: one line of JSON, an Answer. Of `shell`: from then on the terminal's bytes, both ways
  */
 
-/** What `kola attach` asks of a kept machine. */
+/** A request of `kola attach` to a kept machine. */
 export type Request =
   | { readonly run: string }
   | { readonly shell: Pick<ShellOptions, 'columns' | 'rows' | 'terminal'> };
@@ -26,10 +26,10 @@ export type Answer =
   | { readonly code: number; readonly stdout: string; readonly stderr: string }
   | { readonly error: string };
 
-/** Which machines are kept after a test, and for how long. */
+/** The machines that are kept after a test, and the time limit. */
 export interface Keep {
   readonly when: 'failed' | 'always';
-  /** Ends by itself after this long; without, only when Enter is pressed on the terminal. */
+  /** Time until they end by themselves. Undefined: they end only when Enter is pressed on the terminal. */
   readonly limitMs?: number;
 }
 
@@ -53,7 +53,7 @@ export async function keepMachines(
       for (const line of await waysIn(machine)) say(`kola:   ${line}`);
     }
     const limit = limitMs === undefined ? '' : ` or ${seconds(limitMs)} have passed`;
-    say(`kola: they end when you press Enter on this terminal${limit}; Ctrl-C ends the run, and them`);
+    say(`kola: they end when you press Enter on this terminal${limit}; Ctrl-C ends them and the whole run`);
     await released(limitMs);
   } finally {
     for (const server of servers) server.close();
@@ -65,14 +65,14 @@ async function waysIn(machine: Machine): Promise<string[]> {
   if (!machine.isOn()) return [`${name} is off; its disks and console are in ${dir}`];
   const ways = [
     `${name}: ./draisine kola attach ${dir}`,
-    `${' '.repeat(name.length)}  a root shell on its console; with a command behind it, that is run`,
+    `${' '.repeat(name.length)}  opens a root shell on its console; with a command at the end, runs that command`,
   ];
   try {
     ways.push(
       `${' '.repeat(name.length)}  ssh -p ${await machine.forward(22)} root@127.0.0.1, with a key of its config`,
     );
   } catch (error) {
-    if (!(error instanceof Failure)) throw error; // it has no NIC on the user network
+    if (!(error instanceof Failure)) throw error; // The machine has no NIC on the user network.
   }
   return ways;
 }
@@ -125,7 +125,10 @@ function answer(client: Socket, message: Answer): void {
   client.end(`${JSON.stringify(message)}\n`);
 }
 
-/** Until Enter on the terminal of this session, which a test process has though its stdin is not it; or time is up. */
+/**
+ * Waits for Enter on the terminal of this session, or for the time limit. A test process has that terminal, although
+ * its stdin is another file.
+ */
 async function released(limitMs: number | undefined): Promise<void> {
   const terminal = openTerminal();
   if (!terminal && limitMs === undefined)
@@ -143,6 +146,6 @@ function openTerminal(): ReadStream | undefined {
   try {
     return new ReadStream(openSync('/dev/tty', 'r+'));
   } catch {
-    return undefined; // ENXIO, ENOENT, EIO, EACCES: whatever the reason, nobody can be asked
+    return undefined; // ENXIO, ENOENT, EIO, EACCES: in each case there is no terminal.
   }
 }

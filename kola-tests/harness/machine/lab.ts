@@ -10,13 +10,16 @@ export interface Lab {
   readonly image: ImageArtifacts;
   /** The image's disk: machines write to overlays of it. */
   readonly disk: Artifact;
-  /** Whether machines are forked from snapshots. If not, each boots. */
+  /** Whether machines are forked from snapshots. Otherwise each machine boots. */
   readonly forks: boolean;
-  /** Prints a line for the person who watches the run. */
+  /** Prints a line for the user. */
   log(line: string): void;
 }
 
-/** Checks the artifacts, sweeps up after killed runs, probes acceleration. `out` holds `IMAGE/manifest.json`. */
+/**
+ * Checks the artifacts, removes leftovers of killed runs, and chooses the acceleration. `out` holds
+ * `IMAGE/manifest.json`.
+ */
 export async function openLab(options: {
   readonly image: string;
   readonly out: string;

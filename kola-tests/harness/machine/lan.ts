@@ -1,8 +1,8 @@
 import type { Machine } from './machine.ts';
 
 /**
- * Gives two machines with a second NIC on one layer-2 network the addresses 10.9.0.1/24 and 10.9.0.2/24 there,
- * through files for systemd-networkd as on any machine, and waits until they meet.
+ * Gives two machines with a second NIC on one layer-2 network the addresses 10.9.0.1/24 and 10.9.0.2/24 there, by files
+ * for systemd-networkd, and waits until they reach each other.
  */
 export async function join2(one: Machine, two: Machine): Promise<void> {
   const join = async (box: Machine, host: number): Promise<void> => {
@@ -17,7 +17,7 @@ export async function join2(one: Machine, two: Machine): Promise<void> {
   await one.waitUntilSucceeds(await pingOnLan(one, '10.9.0.2'));
 }
 
-/** A ping through the second NIC alone: on the default route, QEMU's user network would answer any ping. */
+/** Pings through the second NIC. On the default route, QEMU's user network would answer any ping. */
 export async function pingOnLan(box: Machine, address: string): Promise<string> {
   const nic = await box.waitUntilSucceeds(
     `grep -l ${box.mac(1)} /sys/class/net/*/address | cut -d/ -f5 | grep .`,

@@ -16,10 +16,10 @@ async function reasonOf(fake: FakeLab, body: Body, definition: object = {}): Pro
   return (await fake.attempt(async (_t, { box }) => await body(box!), definition)).reason;
 }
 
-test('a machine that went without being asked fails its test, also after the last command', async () => {
+test('a machine that ended by itself fails its test, also after the last command', async () => {
   await withFakeLab(async (fake) => {
     assert.equal(await reasonOf(fake, async (box) => void (await box.succeed('true'))), undefined);
-    const went = /^after the test:\n {2}box: guest: went without being asked: /;
+    const went = /^after the test:\n {2}box: guest: ended by itself: /;
     const after =
       (script: string): Body =>
       async (box) => {
@@ -95,7 +95,7 @@ test('a machine that is started while or after its test is given up leaves nothi
       },
       { timeout: 4 },
     );
-    assert.match(starting ?? '', /no end after/);
+    assert.match(starting ?? '', /not done after/);
     assert.equal(
       readFileSync(fake.env.FAKE_STARTED ?? '', 'utf8')
         .trim()
@@ -116,7 +116,7 @@ test('a machine that is started while or after its test is given up leaves nothi
       { timeout: 1 },
     );
     await sleep(1500);
-    assert.equal(late, 'Failure: box is gone: its test is over');
+    assert.equal(late, 'Failure: box does not exist any more: its test is over');
     assert.deepEqual(fake.alive(), []);
   });
 });
@@ -147,7 +147,7 @@ test('an impatient body leaves the snapshot its time', async () => {
       {},
       0.01,
     );
-    assert.match(reason ?? '', /success of: false: not so after 1\.0 s/);
+    assert.match(reason ?? '', /success of: false: not yet after 1\.0 s/);
     assert.equal((await readdir(fake.snapshots)).length, 2);
   });
 });

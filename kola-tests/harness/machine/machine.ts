@@ -32,22 +32,23 @@ export interface Machine
   /** The folder with its sockets, overlays and logs. */
   readonly dir: string;
   /**
-   * The running QEMU; throws when the machine is off.
+   * The running QEMU. Throws if the machine is off.
    * @internal
    */
   vm(): Vm;
   /**
-   * Whether the machine is on: its QEMU runs.
+   * Whether the machine is on.
    * @example assert.equal(box.isOn(), false)
    */
   isOn(): boolean;
   /**
-   * Why it is off although no verb turned it off.
+   * The reason why the machine is off, if no verb turned it off.
    * @internal
    */
   gone(): Failure | undefined;
   /**
-   * The kernel's messages before each orderly end, as lines of `KERNEL_SCRIPT`: a boot's log is lost at its end.
+   * The kernel's messages before each orderly shutdown, as lines of `KERNEL_SCRIPT`, because the log of a boot is lost
+   * at its end.
    * @internal
    */
   kernelLog(): readonly string[];
@@ -67,7 +68,10 @@ export interface Machine
    * @example box.useFirmware('bios')
    */
   useFirmware(kind: Plan['firmware']): void;
-  /** Words for the kernel's command line that this host needs (see `Acceleration`), where no harness puts them. */
+  /**
+   * Words for the kernel's command line that guests on this host need (see `Acceleration`), for boots where the harness
+   * cannot add them.
+   */
   readonly kernelArguments: string;
   /**
    * Returns the path on this host of an artifact of the image, for `copyTo`.
@@ -91,13 +95,13 @@ export interface Machine
    */
   consoleText(): Promise<string>;
   /**
-   * Ends it and removes its folder.
+   * Ends the machine and removes its folder.
    * @internal
    */
   dispose(): Promise<void>;
 }
 
-/** Makes a machine that is off, with an empty folder of its own. */
+/** Makes a machine that is off, with its own empty folder. */
 export async function createMachine(lab: Lab, options: MachineOptions): Promise<Machine> {
   const state = new MachineState(lab, options, await newMachineDir());
   const { guest } = state;
@@ -141,14 +145,14 @@ export async function createMachine(lab: Lab, options: MachineOptions): Promise<
 
 async function configure(state: MachineState, config: IgnitionConfig | undefined): Promise<void> {
   if (!state.files)
-    throw new Failure(`${state.options.name} has its config in its spec until it was powered on`);
+    throw new Failure(`${state.options.name} was not powered on yet: put the config in its spec`);
   const { config: path = join(state.dir, 'ignition.json'), ...others } = state.files;
   if (config) await state.whileThere(() => writeFile(path, ignitionText(config)));
   state.files = config ? { ...others, config: path } : others;
 }
 
 async function dispose(state: MachineState): Promise<void> {
-  state.over.abort(new Failure(`${state.options.name} is gone: its test is over`));
+  state.over.abort(new Failure(`${state.options.name} does not exist any more: its test is over`));
   await Promise.allSettled(state.underWay);
   await cut(state);
   await rm(state.dir, { recursive: true, force: true });

@@ -26,17 +26,17 @@ import type { Plan } from './spec.ts';
 import type { Started } from './started.ts';
 
 /*
- * Making snapshots: each function brings a machine to the point at which it is saved, as `dir`, and returns why it
- * cannot be saved when the machine itself is fine.
+ * Functions that make snapshots. Each one brings a machine to the point at which it is saved, and saves it as `dir`. If
+ * the machine is healthy but cannot be saved, the function returns the reason.
  */
 
-/** Is told how the machine came up, and what it is a fork of. */
+/** Callbacks and inputs for making a snapshot. */
 interface Making {
   readonly told: (started: Started) => void;
   readonly base: Snapshot;
 }
 
-/** A machine without a config, in its initrd. */
+/** Makes a snapshot of a machine without a config, in its initrd. */
 export async function bootToConfig(
   lab: Lab,
   plan: Plan,
@@ -55,7 +55,7 @@ export async function bootToConfig(
   });
 }
 
-/** A ready machine, from power-on. `why`: it was to be a fork of the initrd. */
+/** Makes a snapshot of a ready machine by a boot. `why`: the reason why it is not made from a fork of the initrd. */
 export async function bootReady(
   lab: Lab,
   plan: Plan,
@@ -76,7 +76,7 @@ export async function bootReady(
   });
 }
 
-/** A ready machine, of a fork of the initrd. */
+/** Makes a snapshot of a ready machine from a fork of the initrd. */
 export async function provisionCopy(
   lab: Lab,
   plan: Plan,
@@ -99,7 +99,7 @@ export async function provisionCopy(
   });
 }
 
-/** A ready machine on which its preparation was done. */
+/** Makes a snapshot of a ready machine after its preparation. */
 export async function prepareCopy(
   lab: Lab,
   plan: Plan,
@@ -122,20 +122,20 @@ export async function prepareCopy(
   });
 }
 
-/** Waits for udev: every fork would have to repeat the work that udev has not done yet. */
+/** Waits for udev. Otherwise every fork would repeat the work that udev has not finished. */
 async function settle({ agent, lost }: Vm): Promise<undefined> {
   await agent.run('udevadm settle; sync', { timeoutMs: 120_000, signal: lost });
 }
 
-/** QEMU cannot save this kind of machine, whatever it is doing: NVMe disks, for one. */
+/** QEMU cannot save this kind of machine at all, e.g. one with NVMe disks. */
 export class Unsavable extends Failure {}
 
 interface Way extends Pick<Making, 'told'>, Pick<Started, 'how' | 'why'> {
   /** For the log. */
   readonly what: string;
-  /** Lays out `files`, and starts a machine on them whose sockets are in `run`. */
+  /** Makes the files in `files`, and starts a machine with its sockets in `run`. */
   start(files: string, run: string): Promise<Vm>;
-  /** Brings it to where it is saved. */
+  /** Brings the machine to the point at which it is saved. */
   bring(vm: Vm, run: string): Promise<Failure | undefined>;
 }
 
@@ -171,7 +171,7 @@ async function make(lab: Lab, plan: Plan, dir: string, way: Way): Promise<Failur
   }
 }
 
-/** Continues a snapshot on a copy of its files: the new snapshot then needs nothing of the old one. */
+/** Continues a snapshot on a copy of its files. So the new snapshot does not need the old one. */
 async function startCopy(
   lab: Lab,
   plan: Plan,
@@ -190,7 +190,7 @@ async function startCopy(
   await copyFile(base.console, consoleLog(run));
   const { system, disks, firmwareVars } = snapshotAt(lab, plan, files, '');
   const config = join(files, 'ignition.json');
-  await writeFile(config, ignitionText(plan.config)); // for its next first boot
+  await writeFile(config, ignitionText(plan.config)); // read at its next first boot
   const layout = { system, disks, firmwareVars, config };
   return await startOn(lab, plan, layout, run, { incoming: base.state, plug });
 }
@@ -208,7 +208,7 @@ async function startOn(
   return await startVm(lab.emulator, hardware, run, how);
 }
 
-/** Another run may have been quicker: then its snapshot is as good as this one. */
+/** Another run may have been quicker. Then its snapshot is kept. */
 async function publish(from: string, to: string): Promise<void> {
   try {
     await rename(from, to);

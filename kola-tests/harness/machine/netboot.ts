@@ -1,14 +1,14 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
 import type { Device } from '../qemu/devices.ts';
 
-/** How a machine's firmware is told to boot from the network. */
+/** The way in which a machine's firmware boots from the network. */
 export type Netboot =
-  /** SeaBIOS with the iPXE ROM of QEMU's network cards; DHCP names what iPXE goes on with. */
+  /** SeaBIOS with the iPXE ROM of QEMU's network cards. DHCP names the script for iPXE. */
   | { readonly by: 'ipxe'; readonly url: string }
   /** OVMF, by an entry in its variables: UEFI HTTP boot. */
   | { readonly by: 'http'; readonly url: string };
 
-/** A machine without its system disk, whose first network card boots. */
+/** The devices without the system disk. The machine boots from its first network card. */
 export function netbootDevices(devices: readonly Device[], { by, url }: Netboot): Device[] {
   return devices.flatMap((device): Device[] => {
     if (device.id === 'disk-system') return [];

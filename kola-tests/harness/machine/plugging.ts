@@ -8,7 +8,7 @@ import { recordedDevice } from '../qemu/recorded.ts';
 import type { Vm } from '../qemu/vm.ts';
 import type { MachineState } from './state.ts';
 
-/** How long the guest may take to let go of a device. */
+/** Time for the guest to release a device. */
 const UNPLUG_SECONDS = 20;
 
 /** The devices of a machine, by the names of its spec: disks, and `nic0`, `nic1`, … */
@@ -24,17 +24,17 @@ export interface PluggingVerbs {
    */
   mac(nic: number): string;
   /**
-   * Takes out a disk (by its name) or a NIC (`nic0`), whether the machine is on or off.
+   * Unplugs a disk (by its name) or a NIC (`nic0`), whether the machine is on or off.
    * @example await box.unplug('a')
    */
   unplug(name: string): Promise<void>;
   /**
-   * Plugs in a disk or a NIC that `unplug` took out.
+   * Plugs in a disk or a NIC after `unplug`.
    * @example await box.plug('a')
    */
   plug(name: string): Promise<void>;
   /**
-   * Takes a disk out and plugs it into another machine, which keeps it.
+   * Unplugs a disk and plugs it into another machine, which keeps it.
    * @example await box.give('a', other)
    */
   give(name: string, to: Pick<PluggingVerbs, 'take'>): Promise<void>;
@@ -44,7 +44,7 @@ export interface PluggingVerbs {
    */
   take(disk: Disk, file: DiskFile): Promise<void>;
   /**
-   * The file of this host that holds a disk of the machine's own.
+   * The file on this host with the content of a disk.
    * @internal
    */
   diskFile(name: string): DiskFile;
@@ -106,7 +106,7 @@ export function pluggingVerbs(machine: MachineState): PluggingVerbs {
     record: async (which, log) => {
       const device = deviceNamed(machine, which);
       if (machine.vm && machine.plugged.includes(device))
-        throw new Failure(`${which} is in use: unplug it, or turn ${name} off, and then record it`);
+        throw new Failure(`${which} is in use: unplug it, or turn ${name} off, before you record it`);
       const recorded = await recordedDevice(device, log);
       const replaced = (devices: readonly Device[]): Device[] =>
         devices.map((each) => (each === device ? recorded : each));

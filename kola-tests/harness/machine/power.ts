@@ -7,7 +7,7 @@ import { artifactOrigin, createFiles, devicesOf, hardwareOf } from './boot.ts';
 import { netbootDevices, withHttpBoot } from './netboot.ts';
 import type { MachineState } from './state.ts';
 
-/** Starts QEMU on the machine's files: it boots, or goes on from what was saved. */
+/** Starts QEMU on the machine's files. The machine boots, or continues a saved state. */
 export async function power(
   machine: MachineState,
   how: Pick<VmStart, 'incoming' | 'plug'> = {},
@@ -21,7 +21,7 @@ export async function power(
     machine.vm = started;
     machine.latest = started;
     void started.ended.then(() => {
-      // A verb that turns it off forgets it first.
+      // A verb that turns the machine off unsets `vm` first.
       if (machine.vm !== started) return;
       machine.vm = undefined;
       machine.gone = started.lost.reason as Failure;
@@ -36,7 +36,7 @@ async function hardwareNow(
   incoming: boolean,
 ) {
   if (!files) throw new Failure(`${name} has no files`);
-  // A machine that is forked has booted through UEFI.
+  // A forked machine has booted through UEFI.
   const kind = incoming ? 'uefi' : firmware;
   if (network?.by === 'http')
     await writeFile(files.firmwareVars, withHttpBoot(await readFile(lab.emulator.ovmfVars), network.url));
@@ -51,7 +51,7 @@ async function hardwareNow(
   };
 }
 
-/** Powers a machine on: from its disks if it has some, else from the artifact. `config` replaces that of its plan. */
+/** Powers a machine on, from its disks if they exist, else from the artifact. `config` replaces that of its plan. */
 export async function powerOn(machine: MachineState, config = machine.options.plan.config): Promise<void> {
   if (!machine.files) {
     const { lab, dir, options } = machine;

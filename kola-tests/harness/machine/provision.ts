@@ -11,7 +11,7 @@ export function fixture(name: string): string {
 
 /**
  * Makes the next boot of a running machine a first boot, and turns it off. At that boot it finds `config` in QEMU's
- * fw_cfg. Without `config`, a config on its disks counts.
+ * fw_cfg. If `config` is undefined, it uses a config on its disks.
  */
 export async function unprovision(box: Machine, config: IgnitionConfig | undefined): Promise<void> {
   await box.succeed('echo blank >/.draisine-reset && sync');

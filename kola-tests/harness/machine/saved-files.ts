@@ -5,7 +5,7 @@ import { artifactOrigin, type Origin } from './boot.ts';
 import type { Lab } from './lab.ts';
 import type { Plan } from './spec.ts';
 
-/** A machine that has booted, saved: its memory and device state, and the disks they belong to. */
+/** A saved machine: its memory, its device state and its disks. */
 export interface Snapshot extends Origin {
   readonly key: string;
   readonly dir: string;
@@ -14,7 +14,7 @@ export interface Snapshot extends Origin {
   readonly console: string;
 }
 
-/** Where the files of a snapshot are. */
+/** The paths of a snapshot's files. */
 export function snapshotAt(lab: Lab, plan: Plan, dir: string, key: string): Snapshot {
   const overlay = (name: string, backing?: DiskFile): DiskFile => ({
     path: join(dir, name),

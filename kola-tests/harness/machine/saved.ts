@@ -4,11 +4,11 @@ import type { Device } from '../qemu/devices.ts';
 import type { Vm } from '../qemu/vm.ts';
 import { anySignal } from '../qemu/wait.ts';
 
-/** A machine's memory, devices and disks as they were, to go back to within a test. */
+/** Verbs that save the state of a machine, and restore it within the test. */
 export interface SavedVerbs {
   /**
-   * Saves the state of the running machine: memory, devices and disks. The machine goes on. Returns a name
-   * for `restore`.
+   * Saves the state of the running machine: memory, devices and disks. The machine continues. Returns a name for
+   * `restore`.
    * @example const before = await box.snapshot()
    */
   snapshot(): Promise<string>;
@@ -33,7 +33,7 @@ export function savedVerbs(
       return top && top.driver === 'qcow2' ? [top['node-name']] : [];
     });
     const [vmstate] = devices;
-    if (vmstate === undefined) throw new Failure('a machine without a disk of its own cannot be saved');
+    if (vmstate === undefined) throw new Failure('a machine without a writable disk cannot be saved');
     return { vmstate, devices };
   };
 

@@ -5,8 +5,8 @@ import { byteOrder } from '../../../sdk/lib/files.ts';
 import { startTimeOf } from '../qemu/rundir.ts';
 
 /**
- * Removes the least recently used snapshots until the rest takes at most `cap` bytes, and what killed runs left half
- * made. Running forks keep what they opened.
+ * Removes the least recently used snapshots until the others take at most `cap` bytes, and incomplete snapshots of
+ * killed runs. Running forks are not affected, because they have the files open.
  */
 export async function makeRoom(root: string, cap: number): Promise<void> {
   for (const name of await readdir(root)) {

@@ -19,23 +19,26 @@ import { makeRoom } from './snapshot-room.ts';
 import type { Plan } from './spec.ts';
 import type { Started } from './started.ts';
 
-/** When a machine was saved: in its initrd, looking for a config; or when it was ready, and prepared if its plan says so. */
+/**
+ * The point at which a machine is saved. `initrd`: while it looks for a config. `ready`: after its boot, and after its
+ * preparation if its plan has one.
+ */
 export type Stage = 'initrd' | 'ready';
 
-/** Room that all snapshots together may take, in bytes: the least recently used go first. */
+/** Limit for all snapshots together, in bytes. The least recently used ones are removed first. */
 const CAP = 8 * 1024 ** 3;
 
-/** MiB that a snapshot takes besides guest memory: the writes of the first boot, and device state. */
+/** Size of a snapshot in MiB in addition to the guest's memory: the writes of the first boot, and the device state. */
 const DISK_ROOM = 1024;
 
 const inProgress = new Map<string, Promise<Snapshot | Failure>>();
 
-/** Is told how each machine came up that was made for a snapshot. */
+/** Called with each start of a machine for a snapshot. */
 type Told = (started: Started) => void;
 
 /**
- * The snapshot of the machines that `plan` describes, made if there is none. A Failure is returned, not thrown, when
- * the machine boots but cannot be saved: then each machine has to boot for itself.
+ * The snapshot for a plan. It is made if it does not exist. Returns a Failure if the machine boots but cannot be saved:
+ * then each machine must boot.
  */
 export async function snapshotFor(
   lab: Lab,
@@ -51,14 +54,14 @@ export async function snapshotFor(
     const forget = (): void => {
       if (inProgress.get(key) === known) inProgress.delete(key);
     };
-    known.catch(forget); // it did not boot: the caller is told, the next one may try again
+    known.catch(forget); // It did not boot. This caller gets the error; the next call tries again.
     const snapshot = await known;
     if (snapshot instanceof Failure || (await stillThere(snapshot))) return snapshot;
     forget(); // another run made room
   }
 }
 
-/** Of a machine in its initrd, which has neither its config nor its preparation yet. */
+/** The plan of a machine in its initrd, without config and preparation. */
 function initrdPlan(plan: Plan): Plan {
   return { ...withoutPreparation(coldPlan(plan)), start: 'fork', config: EMPTY_CONFIG };
 }
@@ -67,7 +70,7 @@ function withoutPreparation({ prepare: _, ...plan }: Plan): Plan {
   return plan;
 }
 
-/** Each use is noted, because makeRoom removes the least recently used. */
+/** Records the use of a snapshot, because makeRoom removes the least recently used ones. */
 async function stillThere({ dir }: Snapshot): Promise<boolean> {
   const now = new Date();
   try {
@@ -79,7 +82,7 @@ async function stillThere({ dir }: Snapshot): Promise<boolean> {
   }
 }
 
-/** Everything that the saved state depends on, without paths: they differ from fork to fork. */
+/** The digest of everything that the saved state depends on, without paths, which differ between forks. */
 async function snapshotKey(lab: Lab, plan: Plan, stage: Stage): Promise<string> {
   const nothing = { system: { path: '', format: 'qcow2' }, disks: new Map(), firmwareVars: '' } as const;
   const files = stage === 'initrd' ? nothing : { ...nothing, config: '' };
@@ -93,7 +96,7 @@ async function snapshotKey(lab: Lab, plan: Plan, stage: Stage): Promise<string> 
     format: 'mapped-ram',
     qemu: lab.emulator.version,
     accel: lab.accel.identity,
-    // The command line itself, so that a changed one does not use an old snapshot.
+    // The key includes the command line, so that a changed one does not use an old snapshot.
     args: qemuArguments(hardwareOf(lab, plan, files, { name: '', devices: [], incoming: false }), '/', {
       ovmfCode: '',
     }),
@@ -101,7 +104,7 @@ async function snapshotKey(lab: Lab, plan: Plan, stage: Stage): Promise<string> 
   return sha256(canonicalJson(hardware)).slice(0, 32);
 }
 
-/** The content of a disk that is there from the start and is not blank. */
+/** The key of a disk's content, if the disk is present from the start and not blank. */
 async function fileKey(lab: Lab, { file, artifact }: Disk): Promise<string | null> {
   if (artifact !== undefined) return (await lab.image.get(artifact)).sha256;
   return file === undefined ? null : await digestOf(file);
@@ -115,7 +118,7 @@ async function preparationKey(lab: Lab, { prepare }: Plan): Promise<object | nul
   return { name: prepare.name, text: prepare.run.toString(), artifacts };
 }
 
-/** What a snapshot is made of. */
+/** The inputs of a snapshot. */
 interface Wanted {
   readonly lab: Lab;
   readonly plan: Plan;
@@ -139,7 +142,7 @@ async function findOrMake(wanted: Wanted, key: string): Promise<Snapshot | Failu
   return snapshotAt(lab, plan, dir, key);
 }
 
-/** Returns why not, when the machine is fine but cannot be saved. */
+/** Makes the snapshot. Returns the reason if the machine is healthy but cannot be saved. */
 async function make({ lab, plan, stage, told }: Wanted, dir: string): Promise<Failure | undefined> {
   if (stage === 'initrd') return await bootToConfig(lab, plan, dir, told);
   if (plan.prepare) {
@@ -152,7 +155,7 @@ async function make({ lab, plan, stage, told }: Wanted, dir: string): Promise<Fa
   return await bootReady(lab, plan, dir, { told, why: why.message });
 }
 
-/** Makes a ready machine of a fork of the initrd. Returns why it has to boot instead. */
+/** Makes a ready machine from a fork of the initrd. Returns the reason if it must boot instead. */
 async function fromInitrd(
   lab: Lab,
   plan: Plan,
@@ -166,20 +169,20 @@ async function fromInitrd(
   });
 }
 
-/** How a machine is forked, and what is done when that fails. */
+/** The steps of a fork, and the handling of its failure. */
 export interface Forking {
   snapshot(): Promise<Snapshot | Failure>;
-  /** Returns why the result cannot be used, if the fork itself is fine. */
+  /** Returns the reason if the fork succeeded, but its result cannot be used. */
   fork(snapshot: Snapshot): Promise<Failure | undefined>;
   /** Whether the snapshot is to blame for an error of `fork`. */
   unusable(error: unknown): boolean;
-  /** Removes what a fork that failed has left. */
+  /** Removes the files of a failed fork. */
   undo(): Promise<void>;
 }
 
 /**
- * Forks a machine; from a new snapshot when the first one cannot be used. Returns why the machine has to boot instead:
- * there is nothing to fork, what it needs cannot be plugged in, or the new snapshot is no better.
+ * Forks a machine. If the snapshot cannot be used, a new one is made. Returns the reason if the machine must boot
+ * instead: it cannot be saved, a device cannot be plugged in, or the new snapshot cannot be used either.
  */
 export async function forkOrWhyNot(lab: Lab, forking: Forking): Promise<Failure | undefined> {
   for (let attempt = 1; ; attempt += 1) {
@@ -196,7 +199,7 @@ export async function forkOrWhyNot(lab: Lab, forking: Forking): Promise<Failure 
       await forking.undo();
       if (refused) return error;
       if (attempt === 2) return new Failure(`it cannot be forked: ${String(error)}`, { cause: error });
-      lab.log(`kola: the snapshot ${snapshot.key} cannot be forked, it is made anew: ${String(error)}`);
+      lab.log(`kola: the snapshot ${snapshot.key} cannot be forked, so a new one is made: ${String(error)}`);
       await discardSnapshot(snapshot);
     }
   }

@@ -11,7 +11,7 @@ import {
   planDisk,
 } from '../qemu/parts.ts';
 
-/** One machine of a test. The defaults are the machine that nearly every test wants. */
+/** A machine of a test. The defaults suit most tests. */
 export interface MachineSpec {
   /** MiB, default 512. */
   readonly memory?: number;
@@ -22,27 +22,27 @@ export interface MachineSpec {
   readonly nics?: readonly NicSpec[];
   readonly config?: IgnitionConfig;
   /**
-   * `fork` (default): a copy of a machine of this kind that has booted already; disks beside the system disk and
-   * NICs beside the first are plugged after the fork. `first-boot`: a first boot of its own with everything plugged,
-   * as a copy of a machine that looks for its config in the initrd, and is given it on a disk labelled IGNITION.
-   * `fresh`: boots for this test, with the config in fw_cfg: for what is about the firmware, the boot loader, or how the
-   * config is found. `off`: as `fresh`, but the test itself powers it on.
+   * `fork` (default): a copy of a machine of this kind that has already booted. Additional disks and NICs are plugged
+   * after the fork. `first-boot`: its own first boot with all devices, as a copy of a machine in the initrd, which then
+   * finds the config on a disk labelled IGNITION. `fresh`: its own boot from the firmware on, with the config in
+   * fw_cfg; for tests of the firmware, of the boot loader, or of the ways to find the config. `off`: the same as
+   * `fresh`, but the test powers it on.
    */
   readonly start?: 'fork' | 'first-boot' | 'fresh' | 'off';
   /** Size of the system disk in MiB, default 8192: the image, and room for what the machine makes on first boot. */
   readonly systemSize?: number;
-  /** Where the system disk is plugged. Default virtio. */
+  /** Bus of the system disk. Default virtio. */
   readonly systemBus?: 'virtio' | 'ahci' | 'nvme' | 'usb';
   /**
    * Its firmware; default `uefi`. `none`: QEMU loads kernel and initrd itself, which saves the time of OVMF and the
-   * boot loader. A machine that is forked has booted through UEFI in any case. `bios`: SeaBIOS.
+   * boot loader. A forked machine has booted through UEFI in any case. `bios`: SeaBIOS.
    */
   readonly firmware?: 'uefi' | 'none' | 'bios';
   /** A graphics adapter, for `screenshot`. Default true. */
   readonly display?: boolean;
-  /** Words added to the kernel's command line, as a person would in the boot menu. */
+  /** Words added to the kernel's command line. */
   readonly kernelArguments?: string;
-  /** The board's own description (SMBIOS, DMI). Default none. */
+  /** UUID of the board (SMBIOS, DMI). Default none. */
   readonly uuid?: string;
   /** Runs once on a machine of this kind. Tests then get forks of that machine. */
   readonly prepare?: Preparation;
@@ -52,17 +52,20 @@ export interface MachineSpec {
 export interface Preparation {
   /** For the log. */
   readonly name: string;
-  /** Artifacts it uses. They and the text of `run` are part of the snapshot's key. `run` calls only the guest's verbs. */
+  /**
+   * Artifacts that `run` uses. They and the text of `run` are part of the snapshot's key. So `run` calls only the
+   * guest's verbs.
+   */
   readonly artifacts: readonly string[];
   run(guest: PreparedGuest): Promise<void>;
 }
 
-/** A guest as preparations of a machine see it. */
+/** The parts of a machine that a preparation may use. */
 export interface PreparedGuest extends GuestVerbs {
   artifact(name: string): Promise<string>;
 }
 
-/** A machine spec with every default filled in and checked. */
+/** A checked machine spec with all defaults. */
 export interface Plan extends Required<Omit<MachineSpec, 'cpus' | 'disks' | 'nics' | 'config' | 'prepare'>> {
   readonly cpus?: number;
   readonly disks: readonly Disk[];
@@ -74,22 +77,22 @@ export interface Plan extends Required<Omit<MachineSpec, 'cpus' | 'disks' | 'nic
 }
 
 const DEFAULT_NIC: Nic = { model: 'virtio', network: 'user' };
-/** Fills in the defaults of a spec; `where` names the machine in errors. */
+/** Checks a spec, and fills in its defaults. `where` names the machine in errors. */
 export function planMachine(spec: MachineSpec, where: string): Plan {
   const fault = (what: string): Error => badInput(what, { where });
   const disks = (spec.disks ?? []).map((disk) => planDisk(disk, fault));
   const nics = (spec.nics ?? [DEFAULT_NIC]).map((nic) => ({ ...DEFAULT_NIC, ...nic }));
   const twice = disks.find((disk, index) => disks.findIndex(({ name }) => name === disk.name) !== index);
   if (twice) throw fault(`two disks are named ${twice.name}`);
-  if (disks.filter(({ bootFirst }) => bootFirst).length > 1)
-    throw fault('only one disk can be the first that the firmware tries');
+  if (disks.filter(({ bootFirst }) => bootFirst).length > 1) throw fault('only one disk can have bootFirst');
   const hotplugged =
     disks.filter((disk) => isHotPluggable(disk) && disk.bus !== 'usb').length + nics.length - 1;
   if (hotplugged > HOTPLUG_SLOTS)
-    throw fault(`at most ${HOTPLUG_SLOTS} disks and further NICs fit a machine`);
+    throw fault(`a machine has room for at most ${HOTPLUG_SLOTS} disks and further NICs`);
   if (disks.filter(({ bus }) => bus === 'ahci' || bus === 'cd').length > 5)
-    throw fault('at most 5 disks fit the AHCI controller');
-  if (disks.filter(({ bus }) => bus === 'emmc').length > 1) throw fault('only one eMMC fits a machine');
+    throw fault('the AHCI controller has room for at most 5 disks');
+  if (disks.filter(({ bus }) => bus === 'emmc').length > 1)
+    throw fault('a machine has room for only one eMMC');
   const {
     memory = 512,
     cpus,

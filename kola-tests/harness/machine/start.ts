@@ -12,10 +12,10 @@ import type { Plan, PreparedGuest } from './spec.ts';
 import type { Started } from './started.ts';
 import type { MachineState } from './state.ts';
 
-/** Powering on. */
+/** Verbs that power a machine on. */
 export interface StartVerbs {
   /**
-   * The reason if it was booted because it could not be forked.
+   * The reason why the machine was booted instead of forked.
    * @internal
    */
   readonly fallback: () => string | undefined;
@@ -37,13 +37,13 @@ export interface StartVerbs {
    */
   firstBoot(config: IgnitionConfig): Promise<void>;
   /**
-   * Makes the snapshot that `start` forks, if there is none. Other machines use it too, so it does not count as this
-   * one's time.
+   * Makes the snapshot for `start`, if it does not exist. Its time does not count for this machine, because others use
+   * it too.
    * @internal
    */
   prepare(): Promise<void>;
   /**
-   * Powers on and does not wait.
+   * Powers the machine on without waiting.
    * @example await box.powerOn()
    */
   powerOn(): Promise<void>;
@@ -97,13 +97,16 @@ export function startVerbs(machine: MachineState, guest: PreparedGuest): StartVe
   };
 }
 
-/** The snapshot that a machine is forked from at its first start, if any. */
+/** The kind of snapshot for a machine's first start; undefined if it boots. */
 function stageOf({ start }: Plan): Stage | undefined {
   if (start === 'fork') return 'ready';
   return start === 'first-boot' ? 'initrd' : undefined;
 }
 
-/** Forks the machine from its snapshot, which is made first if need be. Returns why it has to boot instead. */
+/**
+ * Forks the machine from its snapshot, which is made first if it is missing. Returns the reason if the machine must
+ * boot instead.
+ */
 async function forkOrSay(
   machine: MachineState,
   stage: Stage,
@@ -131,7 +134,7 @@ async function forkOrSay(
   });
 }
 
-/** Lays out the files of a fork, which begins with the devices that its snapshot has. */
+/** Makes the files of a fork. It starts with the devices of its snapshot. */
 async function layOut(machine: MachineState, snapshot: Snapshot, config: IgnitionConfig): Promise<void> {
   const { lab, dir, options } = machine;
   const { plan, number, networks } = options;

@@ -1,9 +1,9 @@
-/** How a machine came up: a test's, or one that is saved for forks. */
+/** A start of a machine of a test, or of one that is saved for forks. */
 export interface Started {
-  /** Its name in the test, or what it was made for. */
+  /** Its name in the test, or its purpose. */
   readonly machine: string;
   readonly how: 'boot' | 'initrd fork' | 'fork';
   readonly ms: number;
-  /** Why it was booted although it was to be forked. */
+  /** The reason why it was booted instead of forked. */
   readonly why?: string;
 }

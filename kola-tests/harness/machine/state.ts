@@ -10,17 +10,17 @@ import type { Netboot } from './netboot.ts';
 import type { Plan } from './spec.ts';
 import type { Started } from './started.ts';
 
-/** What a machine is made from. */
+/** The inputs of a machine. */
 export interface MachineOptions {
   readonly name: string;
-  /** Its number in the test, from 1: part of its addresses. */
+  /** Its number in the test, from 1. It is part of its hardware addresses. */
   readonly number: number;
   readonly plan: Plan;
   /** The sockets of layer-2 networks. */
   readonly networks: (name: string) => string;
 }
 
-/** State that the parts of a machine share: power, devices, files, ends. */
+/** The state of a machine. All groups of its verbs share it. */
 export class MachineState {
   readonly lab: Lab;
   readonly options: MachineOptions;
@@ -32,29 +32,29 @@ export class MachineState {
   vm: Vm | undefined;
   /** The QEMU of the last start. */
   latest: Vm | undefined;
-  /** Why it is off although no verb turned it off. */
+  /** The reason why it is off, if no verb turned it off. */
   gone: Failure | undefined;
-  /** The kernel's messages before each orderly end. */
+  /** The kernel's messages before each orderly shutdown. */
   readonly kernelLog: string[] = [];
-  /** How it came up each time, and the machines that were saved for that. */
+  /** All its starts, and those of machines that were saved for it. */
   readonly starts: Started[] = [];
   /** Multiplies the limits of the guest's verbs. */
   limitFactor = 1;
 
-  /** Missing until it is first powered on. */
+  /** Undefined until it is first powered on. */
   files: MachineFiles | undefined;
   devices: Devices = { cold: [], hot: [] };
-  /** Those of `devices` that are in the machine now. */
+  /** The devices that are plugged in now. */
   plugged: Device[] = [];
   disks: readonly Disk[];
-  /** Ports of the host by those of the guest. */
+  /** Forwarded ports: guest's port → host's port. */
   readonly forwards = new Map<number, number>();
   network: Netboot | undefined;
   firmware: Plan['firmware'];
 
-  /** Aborted when the test is over. */
+  /** Aborted at the end of the test. */
   readonly over = new AbortController();
-  /** Work that must end before the folder can be removed. */
+  /** Work that must end before the folder may be removed. */
   readonly underWay = new Set<Promise<unknown>>();
 
   constructor(lab: Lab, options: MachineOptions, dir: string) {
@@ -71,13 +71,16 @@ export class MachineState {
     );
   }
 
-  /** The running QEMU; throws when the machine is off. */
+  /** The running QEMU. Throws if the machine is off. */
   running(): Vm {
     if (!this.vm) throw this.gone ?? new Failure(`${this.options.name} is off`);
     return this.vm;
   }
 
-  /** Work in the machine's folder, or on a QEMU that `vm` does not know yet. It may go on after its test was given up. */
+  /**
+   * Registers work in the machine's folder, or on a QEMU that `vm` does not have yet. It may continue after its test
+   * was given up.
+   */
   async whileThere<T>(work: () => Promise<T>): Promise<T> {
     this.over.signal.throwIfAborted();
     const working = work();
@@ -89,7 +92,7 @@ export class MachineState {
     }
   }
 
-  /** Notes how it comes up, and in what time. */
+  /** Records a start and its duration. */
   async timed(how: Started['how'], comesUp: () => Promise<void>, why?: string): Promise<void> {
     const start = performance.now();
     await comesUp();

@@ -16,39 +16,42 @@ export interface Acceleration {
   /** For `-accel` and `-cpu`. */
   readonly args: string;
   readonly cpu: string;
-  /** Its name in a snapshot's key: state saved under one accelerator is not restored under another. */
+  /** Its name in a snapshot's key, because a state that one accelerator saved cannot be restored by another. */
   readonly identity: string;
-  /** One line for the log: the choice and its reason. */
+  /** The choice and its reason, one line for the log. */
   readonly why: string;
-  /** How much longer things take than natively, roughly: time limits are multiplied by it. */
+  /** About how many times slower than native execution. Time limits are multiplied by it. */
   readonly slowness: number;
-  /** MiB a machine takes besides its own memory. */
+  /** Memory of the host in MiB that a machine uses in addition to its own. */
   readonly overhead: number;
   /**
-   * Processors of a machine that does not say how many. Emulated, one: on a busy host a second one now and then loses
-   * its timer's interrupt, and Linux never sets that timer again ("rcu_preempt kthread timer wakeup didn't happen").
+   * Default number of a machine's processors. It is one under emulation: on a busy host, a second one sometimes loses
+   * an interrupt of its timer, and Linux never sets that timer again ("rcu_preempt kthread timer wakeup didn't
+   * happen").
    */
   readonly cpus: number;
-  /** Words for the kernel's command line that a guest needs to keep its time. */
+  /** Words for the kernel's command line that guests need. */
   readonly kernelArguments: string;
 }
 
-/** Under real virtualization, a kernel without a root file system panics after about a second. */
+/**
+ * Limit of a boot with KVM. Under real virtualization, a kernel without a root file system panics after about a second.
+ */
 const KVM_LIMIT_MS = 8_000;
 const TCG_LIMIT_MS = 120_000;
-/** Below this no comparison with TCG is needed: TCG takes several times as long anywhere. */
+/** If a boot with KVM takes less than this, TCG need not be measured, because it is several times slower everywhere. */
 const CLEARLY_FAST_MS = 2_000;
 
 interface Verdict {
   readonly kind: Acceleration['kind'];
   readonly why: string;
-  /** Frequency of the time-stamp counter as an emulated guest sees it, in MHz; 0 when no boot told. */
+  /** Frequency of the time-stamp counter in an emulated guest, in MHz; 0 if it is unknown. */
   readonly tscMHz: number;
 }
 
 /**
- * Chooses between KVM and TCG by booting `kernel` for a moment: that /dev/kvm opens proves nothing, on some hosts
- * the guest then hangs or crawls. The verdict is kept for this boot of the host, this QEMU and this kernel.
+ * Chooses between KVM and TCG by a short boot of `kernel`. It is not enough that /dev/kvm opens, because on some hosts
+ * the guest then hangs or is very slow. The verdict is kept for this boot of the host, this QEMU and this kernel.
  */
 export async function probeAcceleration(emulator: Emulator, kernel: Artifact): Promise<Acceleration> {
   const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
@@ -67,7 +70,7 @@ export async function probeAcceleration(emulator: Emulator, kernel: Artifact): P
   return acceleration(verdict);
 }
 
-/** What follows from the verdict on KVM: QEMU's arguments, how slow the machine is, words for the kernel. */
+/** The acceleration that follows from a verdict. */
 export function acceleration({ kind, why, tscMHz }: Verdict): Acceleration {
   if (kind === 'kvm') {
     const identity = `kvm ${cpus()[0]?.model ?? ''}`;
@@ -83,8 +86,8 @@ export function acceleration({ kind, why, tscMHz }: Verdict): Acceleration {
       kernelArguments: '',
     };
   }
-  // la57=off: five-level page tables cost TCG a fifth of the boot time. erms and the fast short ones have the guest copy
-  // and clear with `rep movsb`, which TCG does byte by byte. tb-size bounds the translation cache (MiB).
+  // la57=off: five-level page tables cost TCG a fifth of the boot time. With erms, fsrm and the like, the guest would
+  // copy and clear with `rep movsb`, which TCG executes byte by byte. tb-size limits the translation cache (MiB).
   const args = 'tcg,thread=multi,tb-size=256';
   const cpu = 'max,la57=off,erms=off,fsrm=off,fzrm=off,fsrs=off';
   return {
@@ -100,20 +103,20 @@ export function acceleration({ kind, why, tscMHz }: Verdict): Acceleration {
   };
 }
 
-/** A sixth of an emulated boot's time goes into wiping memory when it is handed out, which tests nothing here. */
+/** Wiping memory at its allocation takes a sixth of an emulated boot, and no test here depends on it. */
 const WITHOUT_WIPING = 'init_on_alloc=0';
 
 /**
- * After `zpool create` has partitioned a disk, udev has its table read again, and the partition is gone until udev is
- * through. OpenZFS waits a second for that (zfs(4)), which an emulated udev may exceed.
+ * After `zpool create` has partitioned a disk, udev makes the kernel read the table again, and the partition disappears
+ * for a moment. OpenZFS waits a second for it (zfs(4)). An emulated udev may take longer.
  */
 const PATIENT_ZFS = 'zfs.zfs_vdev_open_timeout_ms=10000';
 
 /**
- * On a busy host an emulated guest that times its clocks against a timer chip gets them wrong: the counter of a
- * 2.6 GHz processor was taken for one of 100 MHz in 3 boots of 18, and its time ran 25 times too fast until the guest
- * noticed. It is told instead. Nor is it to give up when a timer is late: "IO-APIC + timer doesn't work!".
- * KVM guests have a clock of the host's (Documentation/admin-guide/kernel-parameters.txt).
+ * On a busy host, an emulated guest measures its time-stamp counter wrongly against a timer chip. In 3 boots of 18 a
+ * 2.6 GHz counter was taken for 100 MHz, and the guest's time ran 25 times too fast until it noticed. So the guest gets
+ * the frequency on its command line. no_timer_check keeps it from giving up because of a late timer: "IO-APIC + timer
+ * doesn't work!". KVM guests have a clock of the host (Documentation/admin-guide/kernel-parameters.txt).
  */
 function timekeeping(tscMHz: number): string {
   return `no_timer_check${tscMHz > 0 ? ` tsc_early_khz=${tscMHz * 1000}` : ''}`;
@@ -164,7 +167,10 @@ type Timed = { readonly output: string } & (
   | { readonly ms?: undefined; readonly trouble: string }
 );
 
-/** Boots a kernel without a root file system. It panics, resets, and `-no-reboot` ends QEMU: that is the finish line. */
+/**
+ * Boots a kernel without a root file system, and takes the time. The kernel panics and resets, and `-no-reboot` then
+ * ends QEMU.
+ */
 async function timeBoot(
   emulator: Emulator,
   kernel: string,
@@ -200,7 +206,7 @@ async function timeBoot(
       const lines = `${output}\n${end.output}`.trim().split('\n');
       return {
         output,
-        trouble: `QEMU gave up: ${lines.find((line) => line.startsWith('qemu-system')) ?? lines.at(-1)}`,
+        trouble: `QEMU failed: ${lines.find((line) => line.startsWith('qemu-system')) ?? lines.at(-1)}`,
       };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;

@@ -12,10 +12,10 @@ import { anySignal, type Patience, poll, seconds, within } from './wait.ts';
  *   guest → harness   :hello BOOT-ID
  *                     :begin ID, base64 lines of stdout, :stderr, base64 lines of stderr, :end ID EXIT-CODE
  *
- * Base64 has no colon, so a guest that dies in the middle of an answer and says hello again is understood.
+ * Base64 has no colon. So the `:hello` of a guest that restarts in the middle of an answer is unambiguous.
  */
 
-/** What a script has printed, as bytes, and how it ended. */
+/** The output of a script as bytes, and its exit code. */
 export interface Output {
   /** The shell's exit code: 128 + N after signal N. */
   readonly code: number;
@@ -23,7 +23,7 @@ export interface Output {
   readonly stderr: Buffer;
 }
 
-/** How a script runs in the guest. */
+/** Options for a script in the guest. */
 export interface RunOptions {
   /** Default 60 s times the slowness of the machine. The process group is killed after it. */
   readonly timeoutMs: number;
@@ -33,7 +33,10 @@ export interface RunOptions {
 
 /** The agent of a guest, over a virtio port. */
 export interface Agent {
-  /** Runs a bash script as root. Several may run at once. Rejects when the guest reboots under it, or time is up. */
+  /**
+   * Runs a bash script as root. Several may run at the same time. Rejects if the guest reboots meanwhile, or if the
+   * time is up.
+   */
   run(script: string, options: RunOptions): Promise<Output>;
   /** Waits until the guest answers. Returns its boot id. */
   hello(patience: Patience): Promise<string>;
@@ -46,9 +49,9 @@ export class ChannelClosed extends Failure {
   }
 }
 
-/** A script travels in bash's argument list, whose single strings are limited (MAX_ARG_STRLEN, 128 KiB). */
+/** A script is one argument of bash, and the length of an argument is limited (MAX_ARG_STRLEN, 128 KiB). */
 const LONGEST_SCRIPT = 100 * 1024;
-/** How late the guest's own time limit may be. */
+/** Additional time for the guest's own time limit. */
 const GRACE_MS = 10_000;
 
 interface Call {
@@ -95,7 +98,7 @@ export function openAgent(socket: Socket): Agent {
   }
 
   socket.on('data', lineSplitter(onLine));
-  socket.on('error', () => {}); // QEMU's end is noticed where QEMU is watched
+  socket.on('error', () => {}); // vm.ts notices the end of QEMU.
   socket.on('close', () => fail(new ChannelClosed()));
 
   return {
@@ -129,7 +132,7 @@ export function openAgent(socket: Socket): Agent {
   };
 }
 
-/** The bytes of a script that can be an argument of bash. */
+/** Checks that a script can be an argument of bash, and returns its bytes. */
 function checkedScript(script: string): Buffer {
   const code = Buffer.from(script);
   if (code.length > LONGEST_SCRIPT)
@@ -138,7 +141,10 @@ function checkedScript(script: string): Buffer {
   return code;
 }
 
-/** timeout(1) exits with 124 when time was up, 137 when SIGTERM did not help; so may a script that was in time. */
+/**
+ * timeout(1) exits with 124 if the time was up, and with 137 if SIGTERM did not help. A script that ended in time may
+ * have the same exit code.
+ */
 function endedInTime(result: Output, script: string, timeoutMs: number, tookMs: number): Output {
   if ((result.code !== 124 && result.code !== 137) || tookMs < timeoutMs) return result;
   const said = `${result.stdout}${result.stderr}`.trim();
@@ -151,7 +157,7 @@ function decode(lines: readonly string[]): Buffer {
   return Buffer.concat(lines.map((line) => Buffer.from(line, 'base64')));
 }
 
-/** A script as errors name it: its first line. */
+/** The first line of a script, for errors. */
 export function firstLine(script: string): string {
   const lines = script.trim().split('\n');
   return lines.length > 1 ? `${lines[0]} …` : (lines[0] ?? '');

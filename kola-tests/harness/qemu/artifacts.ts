@@ -5,7 +5,7 @@ import { badInput, errorCode } from '../../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../../sdk/lib/files.ts';
 import { digestOf } from './digest.ts';
 
-/** A file a user takes away, as the manifest names it. */
+/** A file of a built image, from the manifest. */
 export interface Artifact {
   readonly name: string;
   /** Absolute. */
@@ -14,18 +14,18 @@ export interface Artifact {
   readonly sha256: Sha256;
 }
 
-/** What `out/IMAGE/manifest.json` promises, checked against the files. */
+/** The contents of `out/IMAGE/manifest.json`, checked against the files. */
 export interface ImageArtifacts {
   readonly image: string;
   readonly version: string;
   /** Root hash of dm-verity over `/usr`. */
   readonly usrHash: string;
-  /** Throws when the image has no such artifact, or its file is not the one the manifest describes. */
+  /** Finds an artifact. Throws if the image does not have it, or if its file differs from the manifest. */
   get(name: string): Promise<Artifact>;
   has(name: string): boolean;
 }
 
-/** What makes `out/IMAGE`: `n100-dev` is the development build of n100. */
+/** Arguments of the command that makes `out/IMAGE`. `n100-dev` is the development build of n100. */
 export const buildArguments = (image: string): readonly string[] =>
   image.endsWith('-dev') ? ['build', image.replace(/-dev$/, ''), '--dev'] : ['build', image];
 

@@ -48,7 +48,7 @@ test('waits find earlier and later output, from a position on', async () => {
   assert.equal((await read.waitFor(/log(in)/, { timeoutMs: 100 }))[1], 'in');
   await assert.rejects(
     read.waitFor(/login/, { timeoutMs: 50, since }),
-    /login\/ on the console: not so after/,
+    /login\/ on the console: not yet after/,
   );
   setTimeout(() => say('\x1b[1mlo'), 10);
   setTimeout(() => say('gin: '), 20);

@@ -11,18 +11,18 @@ export interface GuestConsole {
   tail(count: number): string;
   /** Types on the console. */
   write(input: string | Uint8Array): void;
-  /** Passes on what is printed, as it comes, until the returned function is called. */
+  /** Calls `listener` with each piece of output until the returned function is called. */
   onOutput(listener: (bytes: Buffer) => void): () => void;
-  /** The first match in what was printed after `since` (a value of `position()`), default: everything kept. */
+  /** Waits for the first match in the output after `since` (a value of `position()`); default: in all kept output. */
   waitFor(pattern: RegExp, patience: Patience & { readonly since?: number }): Promise<RegExpExecArray>;
   /** Characters printed so far. */
   position(): number;
-  /** The text that shows that the guest is lost, if there is one; known before `onDoom` is called. */
+  /** The text that shows that the guest is lost, if there is one. It is set before the call of `onDoom`. */
   doom(): Failure | undefined;
 }
 
 const RING = 256 * 1024;
-/** A guest that says more than this has a fault, and its log would fill the disk. */
+/** A guest with more output than this has a fault, and its log would fill the disk. */
 const FLOOD = 64 * 1024 * 1024;
 
 /** Console output after which the guest is lost. */
@@ -38,7 +38,7 @@ const DOOMED: readonly { readonly pattern: RegExp; readonly what: string }[] = [
   { pattern: /BdsDxe: No bootable option or device was found/, what: 'the firmware found nothing to boot' },
 ];
 
-/** Reads a console; `onDoom` is called once if it shows that the guest is lost. */
+/** Reads a console. `onDoom` is called once if the output shows that the guest is lost. */
 export function openConsole(socket: Socket, onDoom: (failure: Failure) => void): GuestConsole {
   const decoder = new StringDecoder('utf8');
   let kept = '';
@@ -52,7 +52,7 @@ export function openConsole(socket: Socket, onDoom: (failure: Failure) => void):
     const whole = text.length - unfinished(text);
     held = text.slice(whole);
     const fresh = plainText(text.slice(0, whole));
-    // A pattern may straddle two chunks: look again at the line that was open.
+    // A pattern may cross the border of two chunks. So the incomplete line is searched again.
     const from = kept.lastIndexOf('\n') + 1;
     kept += fresh;
     if (!doom) lookForDoom(kept.slice(from));
@@ -65,7 +65,7 @@ export function openConsole(socket: Socket, onDoom: (failure: Failure) => void):
       kept = kept.slice(-RING);
     }
   });
-  socket.on('error', () => {}); // QEMU's end is noticed where QEMU is watched
+  socket.on('error', () => {}); // vm.ts notices the end of QEMU.
 
   function lookForDoom(text: string): void {
     for (const { pattern, what } of DOOMED) {
@@ -74,7 +74,7 @@ export function openConsole(socket: Socket, onDoom: (failure: Failure) => void):
       const said = (): string => pattern.exec(kept.slice(-RING))?.[0].trim() ?? found[0];
       const told = (): Failure => new Failure(`${what}: ${said()}\n${indent(tail(25))}`);
       doom = told;
-      // The rest of the line and what follows at once (a stack trace, the reason) belong to the report.
+      // The report includes the rest of the line and the text right after it: a stack trace, or the reason.
       setTimeout(() => onDoom(told()), 300).unref();
       return;
     }
@@ -110,7 +110,10 @@ export function openConsole(socket: Socket, onDoom: (failure: Failure) => void):
   };
 }
 
-/** As a quotation in a report: marked, long lines cut, and nothing in it that a terminal would obey. */
+/**
+ * Formats text as a quotation in a report: with a mark before each line, long lines cut, and without control
+ * characters.
+ */
 export function indent(text: string): string {
   return harmless(text).replace(
     /^.*$/gm,
@@ -118,21 +121,24 @@ export function indent(text: string): string {
   );
 }
 
-/** Without escape sequences (ECMA-48: CSI with its parameters, OSC up to its end, two-character ones) and carriage returns. */
+/**
+ * Removes escape sequences (ECMA-48: CSI with its parameters, OSC up to its end, two-character ones) and carriage
+ * returns.
+ */
 export function plainText(text: string): string {
   return text.replace(/\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\r/g, '');
 }
 
-/** A longer one is no escape sequence, or has no end. */
+/** Longest escape sequence. A longer text is none, or has no end. */
 const LONGEST_SEQUENCE = 4096;
 
-/** How many characters at the end of a text begin an escape sequence that is not complete. */
+/** The number of characters at the end of a text that are the beginning of an incomplete escape sequence. */
 function unfinished(text: string): number {
   const begun = /\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)$/.exec(text.slice(-LONGEST_SEQUENCE));
   return begun?.[0].length ?? 0;
 }
 
-/** Plain text without the control characters that are left: of C0 (but tab and newline), of C1, and DEL. */
+/** Removes all other control characters: C0 except for tab and newline, C1, and DEL. */
 function harmless(text: string): string {
   return plainText(text).replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd');
 }

@@ -1,6 +1,6 @@
 import type { Disk, Nic } from './parts.ts';
 
-/** A device and the host side it needs, in the form both QEMU's command line and QMP take: JSON. */
+/** A device with its backend on the host, as JSON that QEMU's command line and QMP accept. */
 export interface Device {
   /** Of `device_add` and `device_del`. */
   readonly id: string;
@@ -10,14 +10,14 @@ export interface Device {
   readonly netdev?: Readonly<Record<string, unknown>>;
 }
 
-/** A block node, as QEMU's -blockdev takes it. */
+/** A block node in the form of QEMU's -blockdev. */
 export interface BlockNode {
   readonly 'node-name': string;
   readonly driver: string;
   readonly [key: string]: unknown;
 }
 
-/** A disk file: the machine's own qcow2 on top, the file that it is a copy of below. */
+/** A disk file. `backing` is the file below it, for a qcow2 that is a copy. */
 export interface DiskFile {
   readonly path: string;
   readonly format: 'qcow2' | 'raw';
@@ -25,12 +25,15 @@ export interface DiskFile {
   readonly backing?: DiskFile;
 }
 
-/** PCIe root port number `slot`, as `rootPorts` in qemu-args.ts numbers them. */
+/** The name of the PCIe root port `slot` (`rootPorts` in qemu-args.ts). */
 export function portName(slot: number): string {
   return `port${slot}`;
 }
 
-/** `bootIndex` 0 is tried first by the firmware, the system disk has 1. `slot` is the root port of virtio and NVMe disks, the SATA port of AHCI ones and CDs. */
+/**
+ * Makes the device of a disk. The firmware tries `bootIndex` 0 first; the system disk has 1. `slot`: the root port of a
+ * virtio or NVMe disk, the SATA port of an AHCI disk or CD.
+ */
 export function diskDevice(
   disk: Pick<Disk, 'name' | 'bus' | 'serial' | 'blockSize'>,
   file: DiskFile,
@@ -53,17 +56,17 @@ export function diskDevice(
     ahci: { driver: 'ide-hd', drive: node, bus: `ide.${slot}`, ...common },
     cd: { driver: 'ide-cd', drive: node, bus: `ide.${slot}`, ...common },
     usb: { driver: 'usb-storage', drive: node, bus: 'usb.0', ...common },
-    // Its boot partitions are the file's first two MiB.
+    // The first two MiB of the file are the boot partitions of the eMMC.
     emmc: { driver: 'emmc', id, drive: node, bus: 'sd-bus', 'boot-partition-size': 1 << 20 },
   }[disk.bus];
   return { id, device, blockdevs: blockNodes(node, file, disk.bus === 'nvme') };
 }
 
 /**
- * `durable` keeps through a power cut what the disk has said is written. QEMU's NVMe disk lets the guest ask for that of
- * a single write (FUA), and then forgets it: of 50 commits of ext4's journal one was lost, because its place in
- * the qcow2 file was in QEMU's memory only. Without a write cache QEMU flushes it after each write; not also to the host's
- * disk, as a power cut here ends QEMU and not the host.
+ * `durable` keeps finished writes through a power cut. A guest can ask QEMU's NVMe disk to make a single write durable
+ * (FUA), but QEMU ignores that: 1 of 50 commits of ext4's journal was lost, because its place in the qcow2 file was
+ * only in QEMU's memory. Without a write cache, QEMU flushes after each write. It need not flush the host's disk,
+ * because a power cut here ends QEMU and not the host.
  */
 function blockNodes(name: string, file: DiskFile, durable = false): BlockNode[] {
   const host = durable ? { cache: { 'no-flush': true } } : {};
@@ -90,7 +93,10 @@ function blockNodes(name: string, file: DiskFile, durable = false): BlockNode[] 
 
 const NIC_DRIVERS = { virtio: 'virtio-net-pci', e1000e: 'e1000e', igb: 'igb' } as const;
 
-/** NIC number `index` of a machine. `socket` is the unix socket of its layer-2 network; without one, the user network. */
+/**
+ * Makes the NIC number `index` of a machine. `socket`: the unix socket of its layer-2 network. Without it, the NIC is
+ * on the user network.
+ */
 export function nicDevice(nic: Nic, index: number, slot: number, mac: string, socket?: string): Device {
   const id = `nic${index}`;
   return {
@@ -111,7 +117,7 @@ export function nicDevice(nic: Nic, index: number, slot: number, mac: string, so
   };
 }
 
-/** Locally administered (RFC 7042), the same in every run: machine 1, NIC 0 is 52:54:00:00:01:00. */
+/** A locally administered address (RFC 7042), the same in every run. NIC 0 of machine 1 has 52:54:00:00:01:00. */
 export function macAddress(machine: number, nic: number): string {
   return `52:54:00:00:${hex(machine)}:${hex(nic)}`;
 }

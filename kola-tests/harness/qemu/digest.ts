@@ -8,7 +8,7 @@ import { readOrEmpty } from './lines.ts';
 export async function digestOf(path: string): Promise<Sha256> {
   const { size, mtimeNs, ino } = await stat(path, { bigint: true });
   const identity = canonicalJson({ path, size: String(size), mtime: String(mtimeNs), ino: String(ino) });
-  // One note for each path: nobody asks for the digest of an overwritten file.
+  // There is one note for each path, because the digest of an overwritten file is not needed any more.
   const note = join(cacheDir(), 'kola', 'digests', sha256(path).slice(0, 32));
   const [known, digest] = (await readOrEmpty(note)).split('\n');
   if (known === identity && digest) return digest;

@@ -2,15 +2,15 @@ import { open } from 'node:fs/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import type { ImageArtifacts } from './artifacts.ts';
 
-/** The parts of the image's UKI, which QEMU loads itself if a machine has no firmware. */
+/** The parts of the image's UKI. QEMU loads them itself if a machine has no firmware. */
 export interface DirectBoot {
   readonly kernel: string;
   readonly initrd: string;
-  /** The command line that is in the UKI. */
+  /** The command line in the UKI. */
   readonly commandLine: string;
 }
 
-/** What QEMU needs to load kernel and initrd itself, taken from the artifacts of an image. */
+/** Takes the parts from the artifacts of an image. */
 export async function directBoot(image: ImageArtifacts): Promise<DirectBoot> {
   const [kernel, initrd, uki] = await Promise.all(
     ['kernel', 'initrd', 'uki'].map(async (name) => (await image.get(name)).path),
@@ -27,7 +27,7 @@ const SECTION_TABLE = 24;
 const SECTION_SIZE = 40;
 const HEADERS = 64 * 1024;
 
-/** The first `.cmdline` section of a UKI: that of its first profile (UAPI.5). */
+/** Reads the first `.cmdline` section of a UKI, which belongs to its first profile (UAPI.5). */
 export async function commandLineOf(uki: string): Promise<string> {
   const file = await open(uki);
   try {

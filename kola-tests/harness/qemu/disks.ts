@@ -10,8 +10,9 @@ export async function createOverlay(
   size: number,
 ): Promise<DiskFile> {
   await runCommand(
-    // The chain is spelled out on QEMU's command line; what the header says is for people with qemu-img, and may be out
-    // of date: a snapshot serves every checkout that has the artifact. Hence -u, which does not open it.
+    // QEMU's command line names the whole chain of files. The backing file in the header is only for people with
+    // qemu-img, and may be out of date, because every checkout with the artifact uses the snapshot. So -u: qemu-img
+    // does not open that file.
     emulator.img([
       'create',
       '-q',
@@ -30,7 +31,7 @@ export async function createOverlay(
   return { path, format: 'qcow2', backing };
 }
 
-/** Makes a blank disk of `size` MiB that takes only as much room as is written. */
+/** Makes a blank disk of `size` MiB. It takes only the room of written data. */
 export async function createBlank(emulator: Emulator, path: string, size: number): Promise<DiskFile> {
   await runCommand(emulator.img(['create', '-q', '-f', 'qcow2', path, `${size}M`]), 'qemu-img');
   return { path, format: 'qcow2' };

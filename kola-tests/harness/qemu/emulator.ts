@@ -5,9 +5,9 @@ import { runCommand, type ToolCommand, toolCommand } from '../../../sdk/tool.ts'
 
 /** The paths of QEMU and its firmware, and the commands that run them. */
 export interface Emulator {
-  /** `10.0.13`: part of what names a snapshot. */
+  /** `10.0.13`; it is part of a snapshot's key. */
   readonly version: string;
-  /** OVMF's code, and the variable store that each machine gets a copy of. */
+  /** OVMF's code, and its variable store. Each machine gets a copy of the store. */
   readonly ovmfCode: string;
   readonly ovmfVars: string;
   /** qemu-system-x86_64 with these arguments. */
@@ -16,7 +16,7 @@ export interface Emulator {
   img(args: readonly string[]): ToolCommand;
 }
 
-/** The emulator of an unpacked tool tree (the SDK's `sdk-qemu`). Nothing of the host's QEMU is used. */
+/** The emulator of an unpacked tool tree (the SDK's `sdk-qemu`). A QEMU of the host is not used. */
 export async function emulatorOf(root: string): Promise<Emulator> {
   const share = join(root, 'usr/share');
   const data = ['qemu', 'seabios', 'ovmf', 'qemu/ipxe']

@@ -2,8 +2,8 @@ import { Failure } from '../../../sdk/lib/errors.ts';
 import type { Qmp } from './qmp.ts';
 
 /**
- * Leads a port of this host's 127.0.0.1 to TCP port `guestPort` of a guest on the user network `net0`. The system picks
- * the port, so that no two machines can want the same; `hostPort` is for a machine that had one before it was restarted.
+ * Forwards a port of this host's 127.0.0.1 to TCP port `guestPort` of a guest on the user network `net0`. The system
+ * chooses the port, so that machines do not conflict. `hostPort`: the port that the machine had before its restart.
  */
 export async function forwardPort(qmp: Qmp, guestPort: number, hostPort = 0): Promise<number> {
   const refused = await qmp.human(`hostfwd_add net0 tcp:127.0.0.1:${hostPort}-:${guestPort}`);

@@ -6,7 +6,7 @@ import type { Patience } from './wait.ts';
 /** QEMU refused to plug a device in. The guest is not the cause. */
 export class Unpluggable extends Failure {}
 
-/** Plugs a device into a machine that runs or is paused: a paused guest finds it when it goes on. */
+/** Plugs a device into a running or paused machine. A paused guest finds it when it continues. */
 export async function plugIn(qmp: Qmp, { id, device, blockdevs, netdev }: Device): Promise<void> {
   try {
     for (const node of blockdevs) await qmp.execute('blockdev-add', node);
@@ -18,7 +18,7 @@ export async function plugIn(qmp: Qmp, { id, device, blockdevs, netdev }: Device
   }
 }
 
-/** Takes a device out as a person would: the guest is asked, and lets go of it. */
+/** Unplugs a device in order: the guest gets the request and releases the device. */
 export async function pullOut(
   qmp: Qmp,
   { id, blockdevs, netdev }: Device,

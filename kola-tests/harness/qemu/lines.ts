@@ -3,8 +3,8 @@ import { StringDecoder } from 'node:string_decoder';
 import { errorCode } from '../../../sdk/lib/errors.ts';
 
 /**
- * Cuts a byte stream into lines without their `\n`. A line longer than `limit` characters is delivered in pieces,
- * so that a peer that never sends a newline cannot fill the memory.
+ * Splits a byte stream into lines without their `\n`. A line longer than `limit` characters is delivered in pieces, so
+ * that a peer without newlines cannot fill the memory.
  */
 export function lineSplitter(onLine: (line: string) => void, limit = 1 << 20): (chunk: Buffer) => void {
   const decoder = new StringDecoder('utf8');
@@ -20,7 +20,7 @@ export function lineSplitter(onLine: (line: string) => void, limit = 1 << 20): (
   };
 }
 
-/** The text of a file; empty when there is none. */
+/** The text of a file; empty if it does not exist. */
 export async function readOrEmpty(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');

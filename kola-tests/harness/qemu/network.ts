@@ -1,17 +1,17 @@
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 
-/** A layer-2 network between machines of one test: an Ethernet switch on a unix socket. */
+/** A layer-2 network between machines of a test: an Ethernet switch on a unix socket. */
 export interface Network {
-  /** Where QEMU's `stream` network backend connects. */
+  /** The socket for QEMU's `stream` network backend. */
   readonly socket: string;
   close(): Promise<void>;
 }
 
-/** Ethernet's largest frame with room for offloads that merge segments: what QEMU itself bounds packets with (NET_BUFSIZE). */
+/** QEMU's own limit of packets (NET_BUFSIZE). It has room for offloads that merge segments. */
 const LONGEST_FRAME = 4096 + 65536;
 
-/** Frames to a known station go to its port, others to all, as in IEEE 802.1D. */
+/** Opens a network. As in IEEE 802.1D, frames to a known station go to its port, others to all ports. */
 export async function openNetwork(dir: string, name: string): Promise<Network> {
   const ports = new Set<Socket>();
   const stations = new Map<string, Socket>();
@@ -54,7 +54,9 @@ export async function openNetwork(dir: string, name: string): Promise<Network> {
   };
 }
 
-/** QEMU's stream backend sends each frame after its length as a 32-bit big-endian number. */
+/**
+ * Splits the data of QEMU's stream backend into frames. Before each frame is its length, a 32-bit big-endian number.
+ */
 export function frameSplitter(
   onFrame: (frame: Buffer, framed: Buffer) => void,
   onFault: () => void,

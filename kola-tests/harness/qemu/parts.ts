@@ -1,21 +1,24 @@
-/** A disk beside the system disk. */
+/** A disk in addition to the system disk. */
 export interface DiskSpec {
-  /** How tests call it, and its serial number unless `serial` says otherwise. At most 20 characters of [A-Za-z0-9_-]. */
+  /** Its name in the test, and the default of `serial`. At most 20 characters of [A-Za-z0-9_-]. */
   readonly name: string;
-  /** A blank disk of this many MiB; exactly one of `size`, `file` and `artifact` is given. */
+  /** Size in MiB of a blank disk. Exactly one of `size`, `file` and `artifact` must be given. */
   readonly size?: number;
-  /** With `size`, the disk is not blank, but a copy of this raw file of the host, which stays as it is. */
+  /** Together with `size`: the disk is a copy of this raw file of the host. The file does not change. */
   readonly over?: string;
-  /** A raw file of the host, attached read-only. */
+  /** A raw file of the host, read-only. */
   readonly file?: string;
-  /** As `file`, an artifact of the image under test. */
+  /** An artifact of the image under test, read-only. */
   readonly artifact?: string;
-  /** Default virtio. `cd`: a CD drive, at the AHCI controller. `emmc`: soldered flash at an SDHCI controller, which OVMF does not know. */
+  /**
+   * Default virtio. `cd`: a CD drive at the AHCI controller. `emmc`: soldered flash at an SDHCI controller, from which
+   * OVMF cannot boot.
+   */
   readonly bus?: 'virtio' | 'ahci' | 'nvme' | 'usb' | 'cd' | 'emmc';
   readonly serial?: string;
   /** Logical and physical sector size in bytes, default 512. */
   readonly blockSize?: 512 | 4096;
-  /** The firmware tries it before the system disk, as it does with an internal disk and a stick. */
+  /** True: the firmware tries it before the system disk, as it tries a stick before an internal disk. */
   readonly bootFirst?: boolean;
 }
 
@@ -23,20 +26,23 @@ export interface DiskSpec {
 export interface NicSpec {
   /** Default virtio. */
   readonly model?: 'virtio' | 'e1000e' | 'igb';
-  /** `user`: QEMU's user-mode network with the way out and forwarded ports; any other name: a layer-2 network of this test. */
+  /**
+   * `user`: QEMU's user-mode network, with a route to the outside and forwarded ports. Any other name: a layer-2
+   * network of this test.
+   */
   readonly network: string;
 }
 
-/** A disk with every default filled in. */
+/** A disk with all defaults. */
 export type Disk = Required<Pick<DiskSpec, 'name' | 'bus' | 'serial' | 'blockSize' | 'bootFirst'>> &
   Pick<DiskSpec, 'size' | 'over' | 'file' | 'artifact'>;
-/** A network card with every default filled in. */
+/** A network card with all defaults. */
 export type Nic = Required<NicSpec>;
 
-/** Devices that can be plugged while the machine runs: as many as it has PCIe root ports to spare. */
+/** Number of devices that can be plugged into a running machine: one for each free PCIe root port. */
 export const HOTPLUG_SLOTS = 6;
 
-/** Fills in the defaults of a disk and checks it. */
+/** Checks a disk, and fills in its defaults. */
 export function planDisk(disk: DiskSpec, fault: (what: string) => Error): Disk {
   const {
     name,
@@ -56,23 +62,21 @@ export function planDisk(disk: DiskSpec, fault: (what: string) => Error): Disk {
   const sources = Object.entries({ size, file, artifact }).filter(([, value]) => value !== undefined);
   if (sources.length !== 1) throw fault(`disk ${name} must have one of size, file and artifact`);
   if (over !== undefined && (size === undefined || !isHotPluggable({ bus })))
-    throw fault(`disk ${name} is a copy of a file: it has a size, and is plugged into a running machine`);
+    throw fault(`disk ${name} is a copy of a file: it must have a size, and a bus that allows hot-plugging`);
   if (bus === 'cd' && (size !== undefined || blockSize !== 512))
-    throw fault(`disk ${name} is a CD: it is a file or an artifact, and has the blocks of a CD`);
+    throw fault(`disk ${name} is a CD: it must be a file or an artifact, without a blockSize`);
   if (bus === 'emmc' && (disk.serial !== undefined || blockSize !== 512 || bootFirst))
-    throw fault(
-      `disk ${name} is an eMMC: QEMU gives it its serial number and its blocks, OVMF does not boot it`,
-    );
+    throw fault(`disk ${name} is an eMMC: it must have no serial, no blockSize and no bootFirst`);
   const copied = over === undefined ? {} : { over };
   return { name, bus, serial, blockSize, bootFirst, ...Object.fromEntries(sources), ...copied };
 }
 
-/** Whether QEMU can plug this disk into a running machine: what is at the AHCI or the SDHCI controller it cannot. */
+/** Whether QEMU can plug this disk into a running machine. It cannot for the AHCI and the SDHCI controller. */
 export function isHotPluggable({ bus }: Pick<Disk, 'bus'>): boolean {
   return bus !== 'ahci' && bus !== 'cd' && bus !== 'emmc';
 }
 
-/** The stable name udev gives a disk (60-persistent-storage.rules of systemd, with QEMU's model names). */
+/** The stable path that udev gives to a disk (60-persistent-storage.rules of systemd, with QEMU's model names). */
 export function devicePath({ bus, serial }: Pick<Disk, 'bus' | 'serial'>): string {
   const id = {
     virtio: `virtio-${serial}`,

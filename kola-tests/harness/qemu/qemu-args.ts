@@ -5,7 +5,7 @@ import type { DirectBoot } from './direct.ts';
 import type { Emulator } from './emulator.ts';
 import { HOTPLUG_SLOTS } from './parts.ts';
 
-/** Everything QEMU's command line depends on. */
+/** All inputs of QEMU's command line. */
 export interface Hardware {
   readonly name: string;
   readonly memory: number;
@@ -15,26 +15,29 @@ export interface Hardware {
   readonly accel: Acceleration;
   /** The machine's own copy of OVMF's variables. */
   readonly firmwareVars: string;
-  /** Kernel and initrd to load without firmware. Then the machine has neither firmware nor its variables. */
+  /** Kernel and initrd that QEMU loads itself. Then the machine has no firmware. */
   readonly direct?: DirectBoot;
   /** Ignition config file. */
   readonly config?: string;
-  /** Plugged from the start. */
+  /** Devices that are plugged from the start. */
   readonly devices: readonly Device[];
   /** Wait for `migrate-incoming` instead of booting. */
   readonly incoming: boolean;
   /** Words added to the kernel's command line. */
   readonly kernelArguments?: string;
   readonly uuid?: string;
-  /** The serial console is this process's terminal, and the guest waits for `cont`. Without the harness's channels. */
+  /**
+   * True: the serial console is this process's terminal, the guest waits for `cont`, and the harness's channels are
+   * left out.
+   */
   readonly terminal?: boolean;
   /** SeaBIOS instead of OVMF. */
   readonly bios?: boolean;
 }
 
-/** Root port 0 holds the system disk, 1 the first NIC; those from here on are free for plugging. */
+/** The first root port for hot-plugging. Root port 0 holds the system disk, 1 the first NIC. */
 export const FIRST_HOTPLUG_SLOT = 2;
-/** The root port behind those. No plan uses it: it is for the config disk of a fork of the initrd. */
+/** The root port after those for hot-plugging. It is reserved for the config disk of a fork of the initrd. */
 export const STICK_SLOT = FIRST_HOTPLUG_SLOT + HOTPLUG_SLOTS;
 
 /** The sockets of a machine, in its folder. */
@@ -44,7 +47,7 @@ export const sockets = (dir: string): { qmp: string; console: string; agent: str
   agent: join(dir, 'agent.sock'),
 });
 
-/** QEMU's arguments for one machine, whose sockets and console log are in `dir`. Pure: equal input, equal arguments. */
+/** QEMU's arguments for a machine with its sockets and console log in `dir`. A pure function. */
 export function qemuArguments(
   hardware: Hardware,
   dir: string,
@@ -80,8 +83,8 @@ export function qemuArguments(
       ...(device.netdev ? [['-netdev', json(device.netdev)]] : []),
       ['-device', json(device.device)],
     ]),
-    // A reset ends QEMU, and the harness starts it again on the same disks: a fork's memory, a copy of its snapshot's,
-    // is not what a machine comes up with after a reset, and the devices plugged meanwhile are there from the start.
+    // A reset ends QEMU, and the harness starts it again on the same disks. So the memory of a fork, a copy of the
+    // snapshot's, is dropped, and devices that were plugged meanwhile are present from the start.
     ...(hardware.terminal ? [] : [['-action', 'reboot=shutdown']]),
     ...(hardware.incoming ? [['-incoming', 'defer']] : []),
   ].flat();
@@ -94,7 +97,10 @@ function firmware(hardware: Hardware, ovmfCode: string): string[][] {
   return hardware.bios ? bios() : uefi(hardware, ovmfCode);
 }
 
-/** OVMF. Words for the kernel's command line systemd-stub takes from SMBIOS (systemd-stub(7)): the image stays as shipped. */
+/**
+ * OVMF. systemd-stub takes words for the kernel's command line from SMBIOS (systemd-stub(7)), so the image stays
+ * unchanged.
+ */
 function uefi(hardware: Hardware, ovmfCode: string): string[][] {
   const words = extraWords(hardware);
   const flash = (name: string, file: object): string[] => [
@@ -133,8 +139,8 @@ function extraWords({ accel, kernelArguments = '' }: Hardware): string {
 }
 
 /**
- * QEMU itself keeps the console's log: it is complete even when nobody listens, and outlives a killed harness. A file
- * beside the socket, not the socket's logfile=, which has a character twice when the socket was full at first.
+ * QEMU itself writes the console's log. So it is complete even without a listener, and stays after the harness was
+ * killed. It is a separate file, because the socket's logfile= repeats a character if the socket was full.
  */
 function channels(dir: string): string[][] {
   const { console, agent } = sockets(dir);
@@ -149,7 +155,9 @@ function channels(dir: string): string[][] {
   ];
 }
 
-/** As `-nographic` has it: monitor and serial port share the terminal, Ctrl-A switches; signals go to the guest. */
+/**
+ * The same as `-nographic`: monitor and serial port share the terminal, Ctrl-A switches, and signals go to the guest.
+ */
 function terminal(): string[][] {
   return [
     ['-chardev', 'stdio,id=console,mux=on,signal=off'],
@@ -159,17 +167,20 @@ function terminal(): string[][] {
   ];
 }
 
-/** The file with all that the serial console has said. */
+/** The file with the whole output of the serial console. */
 export function consoleLog(dir: string): string {
   return join(dir, 'console.txt');
 }
 
-/** Memory that the kernel gives in huge pages: emulation is slowed down by every miss of the processor's TLB. */
+/** Memory in huge pages, because misses of the processor's TLB slow emulation down. */
 function ramBackend(memory: number): object {
   return { 'qom-type': 'memory-backend-ram', id: 'ram', size: memory * 1024 * 1024 };
 }
 
-/** Devices plug into PCIe only behind a root port. Ports without I/O space: 64 KiB would not do for all (QEMU's docs/pcie.txt). */
+/**
+ * Devices can be hot-plugged into PCIe only behind a root port. The ports have no I/O space, because 64 KiB are not
+ * enough for all (QEMU's docs/pcie.txt).
+ */
 function rootPorts(): string[][] {
   return Array.from({ length: STICK_SLOT + 1 }, (_, slot) => {
     const address = `${(16 + Math.floor(slot / 8)).toString(16)}.${slot % 8}`;

@@ -130,7 +130,7 @@ test('a QEMU that hangs is given up after the time limit, its late answer ignore
     },
     async (path) => {
       const qmp = await connectQmp(path, patience);
-      await assert.rejects(qmp.execute('slow', undefined, 50), /QMP slow: no end after/);
+      await assert.rejects(qmp.execute('slow', undefined, 50), /QMP slow: not done after/);
       late();
       assert.equal(await qmp.execute('other'), 'quick');
     },
@@ -149,7 +149,7 @@ test('input that is not QMP ends the connection with a clear reason', async () =
   await fakeQemu(
     () => {},
     async (path) => {
-      await assert.rejects(connectQmp(path, { timeoutMs: 100 }), /greeting of QMP: no end/);
+      await assert.rejects(connectQmp(path, { timeoutMs: 100 }), /greeting of QMP: not done/);
     },
     '',
   );

@@ -17,13 +17,16 @@ export interface Qmp {
   readonly version: string;
   /** Aborted when the connection ends; the reason says so. */
   readonly closed: AbortSignal;
-  /** Runs a command; an error answer is a Failure with QEMU's own words. Default timeout 30 s. */
+  /** Runs a command. An error answer is a Failure with QEMU's message. Default timeout 30 s. */
   execute<R = unknown>(command: string, args?: object, timeoutMs?: number): Promise<R>;
-  /** A command of the human monitor, for the few that QMP lacks (`hostfwd_add`). Its text is the answer, errors too. */
+  /**
+   * Runs a command of the human monitor, for the few that QMP lacks (`hostfwd_add`). The result is its text, also for
+   * errors.
+   */
   human(line: string): Promise<string>;
   /** Calls `listener` for each event until the returned function is called. */
   onEvent(listener: (event: QmpEvent) => void): () => void;
-  /** The next event that `matches`. Ask before causing it. */
+  /** Waits for the next event that `matches`. Call it before you cause the event. */
   nextEvent(matches: (event: QmpEvent) => boolean, what: string, patience: Patience): Promise<QmpEvent>;
   close(): void;
 }
@@ -36,12 +39,12 @@ interface Answer {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** Connects, reads the greeting and leaves capabilities negotiation. */
+/** Connects, reads the greeting and ends the negotiation of capabilities. */
 export async function connectQmp(path: string, patience: Patience): Promise<Qmp> {
   return await openQmp(await connectUnix(path, patience), patience);
 }
 
-/** As `connectQmp`, over a socket that is connected already. */
+/** The same as `connectQmp`, over a connected socket. */
 async function openQmp(socket: Socket, patience: Patience): Promise<Qmp> {
   const pending = new Map<
     number,
@@ -68,7 +71,7 @@ async function openQmp(socket: Socket, patience: Patience): Promise<Qmp> {
   function receive(line: string): void {
     if (line.trim() === '') return;
     const message = parseMessage(line);
-    if (message === undefined) end(new Failure(`QEMU sent what is not QMP: ${line.slice(0, 200)}`));
+    if (message === undefined) end(new Failure(`QEMU sent a line that is not QMP: ${line.slice(0, 200)}`));
     else if ('QMP' in message) greet(greetingVersion(message.QMP));
     else if ('event' in message) events.tell(message as unknown as QmpEvent);
     else settle(message as Answer);
@@ -116,7 +119,7 @@ async function openQmp(socket: Socket, patience: Patience): Promise<Qmp> {
   };
 }
 
-/** Passes events on to whoever listens. */
+/** Passes events to listeners. */
 function eventHub(closed: AbortSignal): Pick<Qmp, 'onEvent' | 'nextEvent'> & { tell(event: QmpEvent): void } {
   const listeners = new Set<(event: QmpEvent) => void>();
   const onEvent = (listener: (event: QmpEvent) => void): (() => void) => {

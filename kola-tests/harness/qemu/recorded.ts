@@ -2,17 +2,17 @@ import { open } from 'node:fs/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import type { Device } from './devices.ts';
 
-/** Room for a log, in bytes: a hole until it is written. */
+/** Size of a log file, in bytes. It is a hole until data is written. */
 const LOG_SIZE = 64 * 1024 ** 3;
 
 /**
- * A disk whose writes and flushes are logged, as the guest issues them and in their order: QEMU's blklogwrites, on top of
- * the disk's own format. A write is in the log before the guest is told that it is done.
+ * A disk whose writes and flushes are logged in the order in which the guest issues them, by QEMU's blklogwrites on top
+ * of the disk's format. A write is in the log before the guest learns that it is done.
  */
 export async function recordedDevice(device: Device, log: string): Promise<Device> {
   const top = device.blockdevs.at(-1)?.['node-name'];
   if (top === undefined || device.device.drive !== top)
-    throw new Failure(`${device.id} is no disk to be recorded`);
+    throw new Failure(`${device.id} is not a disk that can be recorded`);
   const file = await open(log, 'wx');
   try {
     await file.truncate(LOG_SIZE);
@@ -32,9 +32,9 @@ export async function recordedDevice(device: Device, log: string): Promise<Devic
         discard: 'unmap',
         file: top,
         log: { driver: 'raw', file: { driver: 'file', filename: log } },
-        // A restart is another QEMU, which goes on with the log. The size of its sectors is in its head.
+        // After a restart, another QEMU continues the log. The log's head has the size of its sectors.
         'log-append': true,
-        // The number of entries is in the log's head: written at each flush, and after each so many.
+        // The log's head has the number of entries. QEMU writes it at each flush, and after this number of entries.
         'log-super-update-interval': 1,
       },
     ],

@@ -5,20 +5,22 @@ import { join } from 'node:path';
 import { badInput, errorCode } from '../../../sdk/lib/errors.ts';
 import { byteOrder } from '../../../sdk/lib/files.ts';
 
-/** sun_path of unix(7) is 108 bytes with its NUL; the longest socket name of a machine is `/NNN/console.sock`. */
+/**
+ * Longest path of the folder: sun_path of unix(7) has 108 bytes with its NUL, and the longest socket name of a machine
+ * is `/NNN/console.sock`.
+ */
 const LONGEST_RUN_DIR = 107 - '/999/console.sock'.length;
 
 let own: string | undefined;
 let machines = 0;
 
 /**
- * A folder for one machine's sockets, overlays and process id, under a short path because of its sockets.
- * Removed when the machine is disposed of; when this process ends; and, if it was killed, by its supervisors
- * or the next run.
+ * A folder for a machine's sockets, overlays and process id. Its path is short because of the sockets. It is removed
+ * with the machine, or when this process ends. If this process is killed, its supervisors or the next run remove it.
  */
 export async function newMachineDir(): Promise<string> {
   machines += 1;
-  const number = machines; // others count on while this one waits
+  const number = machines; // Other calls may take numbers while this one waits.
   const dir = join(await processDir(), String(number));
   await mkdir(dir, { mode: 0o700 });
   return dir;
@@ -43,7 +45,7 @@ function baseDir(): string {
   return join(tmpdir(), `draisine-kola-${process.getuid?.()}`);
 }
 
-/** Ends and removes what runs of the harness left behind that were killed. Returns what it did, for the log. */
+/** Ends the machines and removes the folders of killed runs. Returns one line for the log about each. */
 export function sweep(base = baseDir()): string[] {
   const swept: string[] = [];
   for (const name of list(base)) {
@@ -63,8 +65,8 @@ export function sweep(base = baseDir()): string[] {
 }
 
 /**
- * Removes what killed verbs of the command line left in the folder for temporary files: theirs are named
- * `draisine-VERB-PID-…`. Those of other users stay.
+ * Removes files that killed verbs of the command line left in the folder for temporary files. Their names are
+ * `draisine-VERB-PID-…`. Files of other users stay.
  */
 export function sweepTemporary(base = tmpdir()): string[] {
   const gone = list(base).filter((name) => {
@@ -77,19 +79,19 @@ export function sweepTemporary(base = tmpdir()): string[] {
   });
 }
 
-/** Undefined, and so not ours, when another run swept it meanwhile. */
+/** Whether this user owns a path. False if another run removed it meanwhile. */
 function isOwn(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.uid === process.getuid?.();
 }
 
-/** The living QEMU of a machine's folder. Its command line names the folder, so a reused process id is not mistaken. */
+/** The running QEMU of a machine's folder. Its command line names the folder, so a reused process id does not count. */
 function qemuOf(dir: string): number | undefined {
   const pid = Number(read(join(dir, 'qemu.pid')));
   if (!Number.isSafeInteger(pid) || pid <= 1) return undefined;
   return read(`/proc/${pid}/cmdline`)?.includes(`${dir}/`) ? pid : undefined;
 }
 
-/** Start time of a process in clock ticks since boot (field 22 of proc_pid_stat(5)), or undefined when it is gone. */
+/** Start time of a process in clock ticks since boot (field 22 of proc_pid_stat(5)); undefined if it has ended. */
 export function startTimeOf(pid: number): number | undefined {
   const stat = read(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;

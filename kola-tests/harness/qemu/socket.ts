@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { errorCode } from '../../../sdk/lib/errors.ts';
 import { type Patience, poll } from './wait.ts';
 
-/** Connects to a unix socket that its owner is about to create. */
+/** Connects to a unix socket. Waits until its owner has created it. */
 export async function connectUnix(path: string, patience: Patience): Promise<Socket> {
   return await poll(`a socket at ${path}`, () => tryConnect(path), { ...patience, intervalMs: 15 });
 }

@@ -5,25 +5,26 @@ import type { ToolCommand } from '../../../sdk/tool.ts';
 export interface ProcessEnd {
   readonly code: number | undefined;
   readonly signal: NodeJS.Signals | undefined;
-  /** The last 16 KiB of what it printed. */
+  /** The last 16 KiB of its output. */
   readonly output: string;
 }
 
-/** A process that does not outlive the harness. */
+/** A process that ends with the harness. */
 export interface Supervised {
-  /** Settles when the process has ended, whatever ended it. Never rejects once started. */
+  /** Resolves when the process has ended, for any reason. It never rejects. */
   readonly ended: Promise<ProcessEnd>;
-  /** The last 16 KiB of what it has printed so far. */
+  /** The last 16 KiB of its output so far. */
   said(): string;
-  /** Ends it with SIGKILL. Settles when it is gone. */
+  /** Ends it with SIGKILL. Resolves when it has ended. */
   kill(): Promise<ProcessEnd>;
 }
 
 /**
- * The supervisor's standard input is a pipe that only the harness holds. However the harness ends, SIGKILL
- * included, the pipe reports it: QEMU is killed and its folder removed. (prctl(PR_SET_PDEATHSIG) would do, but
- * neither Node nor sh offers it.) `stop` before the end of file means: killed on purpose, keep the folder.
- * The shell lets go of its output first: the harness's end of it may be gone when it reports the death of a child.
+ * The supervisor's standard input is a pipe that only the harness holds. When the harness ends, even by SIGKILL, the
+ * pipe ends too. Then the supervisor kills QEMU and removes its folder. (prctl(PR_SET_PDEATHSIG) would do the same, but
+ * neither Node nor sh offers it.) The word `stop` before the end means that QEMU was ended on purpose, and the folder
+ * stays. The shell closes its output first, because the harness's end of it may be closed when the shell reports the
+ * death of a child.
  */
 const SUPERVISOR = `
 dir=$1
@@ -34,7 +35,8 @@ qemu=$!
 echo "$qemu" >"$dir/qemu.pid"
 (
   read -r word <&3
-  # Not with \`:\`: its failed redirection would end the shell (POSIX, 2.8.1), and the folder may be gone by now.
+  # Not with \`:\`, because its failed redirection would end the shell (POSIX, 2.8.1). The folder may be removed
+  # already.
   [ "$word" = stop ] || true 2>/dev/null >"$dir/orphaned"
   kill -KILL "$qemu" 2>/dev/null
 ) &
@@ -57,7 +59,8 @@ export async function supervise(command: ToolCommand, dir: string): Promise<Supe
     {
       env: { ...command.env, PATH: '/usr/bin:/bin:/usr/sbin:/sbin' },
       stdio: ['pipe', 'pipe', 'pipe'],
-      // Its own session: Ctrl-C on the terminal reaches the harness only, which then ends its machines in order.
+      // It has its own session, so Ctrl-C on the terminal reaches only the harness, which then ends its machines in
+      // order.
       detached: true,
     },
   );
@@ -67,7 +70,7 @@ export async function supervise(command: ToolCommand, dir: string): Promise<Supe
   };
   child.stdout.setEncoding('utf8').on('data', keep);
   child.stderr.setEncoding('utf8').on('data', keep);
-  child.stdin.on('error', () => {}); // the supervisor has ended already: `ended` tells
+  child.stdin.on('error', () => {}); // The supervisor has ended already, and `ended` has the reason.
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', reject);

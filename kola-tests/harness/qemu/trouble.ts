@@ -1,4 +1,4 @@
 import { Failure } from '../../../sdk/lib/errors.ts';
 
-/** A test could not be run, or not to its end, because of the host or the harness. It says nothing about the image. */
+/** A fault of the host or of the harness: a test could not run, or not to its end. It says nothing about the image. */
 export class Trouble extends Failure {}

@@ -11,38 +11,41 @@ import { type ProcessEnd, supervise } from './supervise.ts';
 import { Trouble } from './trouble.ts';
 import { anySignal, within } from './wait.ts';
 
-/** One running QEMU with its three connections. */
+/** A running QEMU with its three connections. */
 export interface Vm {
   readonly qmp: Qmp;
   readonly console: GuestConsole;
   readonly agent: Agent;
-  /** QEMU's arguments, without the way the tool is run. */
+  /** QEMU's arguments, without those of the tool tree's linker. */
   readonly args: readonly string[];
-  /** Aborted with a Failure as soon as the guest is lost: QEMU ended, kernel panic, emergency mode. */
+  /** Aborted with a Failure as soon as the guest is lost: the end of QEMU, a kernel panic, or emergency mode. */
   readonly lost: AbortSignal;
   readonly ended: Promise<ProcessEnd>;
-  /** How the guest itself ended it; undefined while it runs, and after any other end, also a panic on the way down. */
+  /**
+   * `reboot` or `poweroff` if the guest itself ended it in order. Undefined while it runs, and after any other end,
+   * also after a panic during a shutdown.
+   */
   wentDown(): Down | undefined;
-  /** Ends QEMU in good order (its disk files are complete), at once (`kill`: like a power cut). */
+  /** Ends QEMU at once: in order, so that its disk files are complete, or like a power cut (`kill`). */
   quit(): Promise<void>;
   kill(): Promise<void>;
 }
 
-/** The request of a guest at its end. Both end QEMU (see `reboot=shutdown` in qemu-args.ts). */
+/** The two ways in which a guest ends. Both end QEMU (see `reboot=shutdown` in qemu-args.ts). */
 export type Down = 'reboot' | 'poweroff';
 
 const CONNECT_MS = 30_000;
 
-/** A saved machine that cannot be continued: its state is truncated, or belongs to another kind of machine. */
+/** A saved machine cannot be continued: its state is truncated, or belongs to another kind of machine. */
 export class Unforkable extends Failure {}
 
-/** How a VM comes up. */
+/** Options for the start of a VM. */
 export interface VmStart {
-  /** Restores this saved state instead of booting, and lets the guest go on. Throws `Unforkable`. */
+  /** A saved state to restore and continue instead of a boot. Throws `Unforkable`. */
   readonly incoming?: string | undefined;
-  /** Plugged into what is restored before it goes on. Throws `Unpluggable`. */
+  /** Devices to plug in before a restored guest continues. Throws `Unpluggable`. */
   readonly plug?: readonly Device[];
-  /** Ends a start that is under way. */
+  /** Aborts the start. */
   readonly signal?: AbortSignal;
 }
 
@@ -62,7 +65,7 @@ export async function startVm(
   let asked: Down | undefined;
   let down: Down | undefined;
   void qemu.ended.then((end) => {
-    // A panic that is not reported yet: nobody asked for the reset that follows it.
+    // The reset after a panic was not requested. The panic may not be reported yet.
     const doom = console?.doom();
     if (!lost.signal.aborted && !doom && !killed) down = asked;
     lost.abort(doom ?? new Failure(meaning(end, killed, asked)));
@@ -119,7 +122,10 @@ function meaning({ code, signal, output }: ProcessEnd, killed: boolean, asked: D
   return `QEMU ended (${signal ?? `exit ${code}`})${said ? `: ${said}` : ''}`;
 }
 
-/** QEMU stops a guest whose disk it cannot write to for want of room (`werror=enospc`): it would wait for ever. */
+/**
+ * QEMU stops a guest if the host has no room for its disk (`werror=enospc`). Without this error the test would wait for
+ * ever.
+ */
 function stopped(data: Readonly<Record<string, unknown>>): Trouble {
   const where = String(data['node-name'] || data.device);
   return new Trouble(
@@ -130,7 +136,10 @@ function stopped(data: Readonly<Record<string, unknown>>): Trouble {
   );
 }
 
-/** Every page of memory has its place in the file, so that it is written and read once: docs/devel/migration/mapped-ram of QEMU. */
+/**
+ * Gives every page of memory a fixed place in the file, so that it is written and read once
+ * (docs/devel/migration/mapped-ram of QEMU).
+ */
 async function mappedRam(qmp: Qmp, state: boolean): Promise<void> {
   await qmp.execute('migrate-set-capabilities', {
     capabilities: [
@@ -140,7 +149,7 @@ async function mappedRam(qmp: Qmp, state: boolean): Promise<void> {
   });
 }
 
-/** Bytes a second: no limit is needed for a file, and the default is 128 MiB. */
+/** Bytes a second, so large that there is no limit. The default is 128 MiB. */
 const UNLIMITED = 2 ** 40;
 
 /** Stops the guest and saves its memory and devices to a file. */
@@ -160,7 +169,7 @@ async function restore(qmp: Qmp, path: string, plug: readonly Device[], signal: 
     if (!(error instanceof Failure)) throw error;
     throw new Unforkable(error.message, { where: path, cause: error });
   }
-  await mappedRam(qmp, false); // snapshots inside a disk (saved.ts) have no such places
+  await mappedRam(qmp, false); // Snapshots inside a disk (saved.ts) do not support that.
   for (const device of plug) await plugIn(qmp, device);
   await qmp.execute('cont');
 }
@@ -179,5 +188,5 @@ async function migrated(
   await begin();
   if ((await end).data?.status !== 'failed') return;
   const { 'error-desc': why } = await qmp.execute<{ 'error-desc'?: string }>('query-migrate');
-  throw new Failure(`QEMU cannot save or restore this machine: ${why ?? 'it does not say why'}`);
+  throw new Failure(`QEMU cannot save or restore this machine: ${why ?? 'it gives no reason'}`);
 }

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../../sdk/lib/errors.ts';
 
-/** Promise.all for work on files that go when it fails: rejects with the first failure in order once all have ended. */
+/**
+ * Promise.all that waits for the end of all promises, even after a failure. So the caller may then remove the files
+ * that they use. Rejects with the first failure in order.
+ */
 export async function allEnded<T extends readonly Promise<unknown>[] | []>(
   work: T,
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
@@ -9,13 +12,16 @@ export async function allEnded<T extends readonly Promise<unknown>[] | []>(
   return await Promise.all(work);
 }
 
-/** How long something may take, in milliseconds, and what ends the wait early (the reason is thrown). */
+/** Limits of a wait: its time in milliseconds, and a signal that ends it early (its reason is thrown). */
 export interface Patience {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Settles like `promise`, but rejects with the signal's reason when that comes first, or a Failure after `timeoutMs`. */
+/**
+ * Settles like `promise`. Rejects with the signal's reason if the signal is aborted first, and with a Failure after
+ * `timeoutMs`.
+ */
 export async function within<T>(
   promise: Promise<T>,
   what: string,
@@ -29,7 +35,7 @@ export async function within<T>(
       promise,
       new Promise<never>((_resolve, reject) => {
         timer = setTimeout(
-          () => reject(new Failure(`${what}: no end after ${seconds(timeoutMs)}`)),
+          () => reject(new Failure(`${what}: not done after ${seconds(timeoutMs)}`)),
           timeoutMs,
         );
         onAbort = () => reject(signal?.reason);
@@ -39,14 +45,14 @@ export async function within<T>(
   } finally {
     clearTimeout(timer);
     if (onAbort) signal?.removeEventListener('abort', onAbort);
-    promise.catch(() => {}); // lost the race: its own failure has no reader any more
+    promise.catch(() => {}); // After the end of the wait, a failure of the promise has no reader.
   }
 }
 
-/** A question that was asked in time may be answered a little late. */
+/** Additional time for the answer to a question that was asked in time. */
 const SLACK_MS = 5_000;
 
-/** Asks again every `intervalMs` until the answer is not undefined. What `ask` throws ends the wait at once. */
+/** Calls `ask` every `intervalMs` until its result is not undefined. An error of `ask` ends the wait at once. */
 export async function poll<T>(
   what: string,
   ask: () => Promise<T | undefined>,
@@ -58,7 +64,7 @@ export async function poll<T>(
     const left = Math.max(deadline - performance.now(), 1);
     const answer = await within(ask(), what, { timeoutMs: left + SLACK_MS, signal });
     if (answer !== undefined) return answer;
-    if (performance.now() >= deadline) throw new Failure(`${what}: not so after ${seconds(timeoutMs)}`);
+    if (performance.now() >= deadline) throw new Failure(`${what}: not yet after ${seconds(timeoutMs)}`);
     await sleep(intervalMs, undefined, signal ? { signal } : {}).catch((error: unknown) => {
       signal?.throwIfAborted();
       throw error;

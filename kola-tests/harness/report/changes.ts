@@ -14,20 +14,20 @@ export interface Build {
   readonly tests?: Readonly<Record<string, number>>;
 }
 
-/** A test is told to have become slower when it takes this many times as long, and this much longer in all. */
+/** A test counts as slower if its duration has grown by this factor, and by this number of milliseconds. */
 const SLOWER = { times: 2, ms: 3000 };
 
 function greenFile(image: string): string {
   return join(cacheDir(), 'kola', `green-${image}.json`);
 }
 
-/** Reads from a manifest what builds are compared by. */
+/** Reads the data for comparing builds from a manifest. */
 export async function readBuild(manifest: string): Promise<Build> {
   const { version, usrHash, packages = [] } = JSON.parse(await readFile(manifest, 'utf8')) as Partial<Build>;
   return { version: version ?? '', usrHash: usrHash ?? '', packages };
 }
 
-/** SHA-256 of the files that a manifest names, by file name: which very bytes were tested. */
+/** SHA-256 of the files that a manifest names, by file name. They identify the tested bytes. */
 export async function artifactDigests(manifest: string): Promise<Record<string, string>> {
   const { artifacts = [] } = JSON.parse(await readFile(manifest, 'utf8')) as {
     artifacts?: readonly { readonly path: string; readonly sha256: string }[];
@@ -35,7 +35,7 @@ export async function artifactDigests(manifest: string): Promise<Record<string, 
   return Object.fromEntries(artifacts.map(({ path, sha256 }) => [path, sha256]));
 }
 
-/** Remembers a build on which every test passed. */
+/** Records a build on which every test passed. */
 export async function rememberGreen(image: string, build: Build): Promise<void> {
   await writeAtomic(greenFile(image), `${JSON.stringify(build)}\n`);
 }

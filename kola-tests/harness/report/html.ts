@@ -2,7 +2,7 @@ import { xml } from '../../../sdk/lib/xml.ts';
 import { shortened, type TestResult } from './result.ts';
 import { type Spent, spentTable } from './spent.ts';
 
-/** What a failed test left, as text; screenshots as PNG. */
+/** The evidence of a failed test: texts, and a screenshot as PNG. */
 export interface Evidence {
   readonly test: string;
   readonly machine: string;
@@ -10,15 +10,15 @@ export interface Evidence {
   readonly screenshot?: Uint8Array;
 }
 
-/** What the page of a report shows. */
+/** The contents of a report's page. */
 export interface ReportPage {
   readonly image: string;
   readonly version: string;
   readonly results: readonly TestResult[];
   readonly evidence: readonly Evidence[];
-  /** Where the time of the run went. */
+  /** The account of the run's time. */
   readonly spent: readonly Spent[];
-  /** Since the last build on which everything passed; undefined when there was none. */
+  /** Changes since the last build on which everything passed; undefined if there was none. */
   readonly changes: readonly string[] | undefined;
   /** SVG of `systemd-analyze plot`. */
   readonly bootChart?: Uint8Array;
@@ -36,7 +36,7 @@ pre { background: #f5f6f9; padding: .8rem; overflow: auto; max-height: 30rem; fo
 @media (prefers-color-scheme: dark) { body { background: #14171d; color: #dfe3ea } td, th { border-color: #2a303a } pre { background: #1c2028 } .passed { color: #5cc98a } .failed { color: #ff8a80 } }
 `;
 
-/** One page that holds everything: no script, no other file. */
+/** The report as one page, without scripts and other files. */
 export function htmlReport({
   image,
   version,
@@ -114,7 +114,7 @@ function fallbackSection(results: readonly TestResult[]): string {
   return `<h2>Booted instead of forked</h2><pre>${lines.map(xml).join('\n')}</pre>`;
 }
 
-/** As a picture: a browser runs no script in one and fetches nothing for it. */
+/** The chart is an image, because a browser runs no script in an image and fetches nothing for it. */
 function chartSection(chart: Uint8Array | undefined): string {
   if (!chart) return '';
   const data = Buffer.from(chart).toString('base64');

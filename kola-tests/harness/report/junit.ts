@@ -2,8 +2,8 @@ import { xml } from '../../../sdk/lib/xml.ts';
 import { shortened, type TestResult } from './result.ts';
 
 /**
- * JUnit XML as CI systems read it (the Ant JUnit task's format, with one testsuite). Times in seconds. What could not
- * be run is an `error`, as that format has it, not a `failure`.
+ * JUnit XML for CI systems (the format of Ant's JUnit task, with one testsuite). Times in seconds. A test that could
+ * not run is an `error` in that format, not a `failure`.
  */
 export function junitXml(suite: string, results: readonly TestResult[]): string {
   const count = (matches: (result: TestResult) => boolean): number => results.filter(matches).length;
@@ -39,7 +39,7 @@ function testCase(result: TestResult): string {
   return inside === '' ? `${head}/>` : `${head}>${inside}</testcase>`;
 }
 
-/** As pytest and others write them: what the format has no attribute for. */
+/** Properties of a test case, in the way of pytest, for data without an attribute in the format. */
 function propertiesOf({ what, cached }: TestResult): string {
   const all = Object.entries({ what, cached }).flatMap(([name, value]) =>
     value === undefined ? [] : [`<property name="${name}" value="${xml(value)}"/>`],

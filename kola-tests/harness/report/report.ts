@@ -8,8 +8,9 @@ import { indent, plainText } from '../qemu/console.ts';
 const JOURNAL_SECONDS = 20;
 
 /**
- * What a failed test leaves in `dir`/MACHINE/: console.txt, journal.txt, ignition.json, qemu.args, screenshot.png.
- * Returns the lines that matter, for the terminal: the journal's while the guest answers, else the console's.
+ * Writes the evidence of a failed test to `dir`/MACHINE/: console.txt, journal.txt, ignition.json, qemu.args,
+ * screenshot.png. Returns the important lines for the terminal, from the journal if the guest answers, else from the
+ * console.
  */
 export async function leaveEvidence(
   machines: readonly Machine[],
@@ -52,7 +53,7 @@ async function journalOf(machine: Machine): Promise<string> {
   });
 }
 
-/** Lines that may name the cause, if they are older than the journal's last lines. */
+/** Failed units and warnings, which may name the cause and be older than the journal's last lines. */
 async function complaintsOf(machine: Machine): Promise<string> {
   if (!machine.isOn()) return '';
   return await machine.succeed(
@@ -69,6 +70,6 @@ async function orSay<T>(
   try {
     return { value: await gather() };
   } catch (error) {
-    return { trouble: `not to be had: ${error instanceof Failure ? describeFailure(error) : String(error)}` };
+    return { trouble: `not available: ${error instanceof Failure ? describeFailure(error) : String(error)}` };
   }
 }

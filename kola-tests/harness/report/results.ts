@@ -2,22 +2,22 @@ import { byteOrder } from '../../../sdk/lib/files.ts';
 import { readResult, type TestResult } from './result.ts';
 import { TEST_NAME } from './test-name.ts';
 
-/** A test as node:test saw it end. */
+/** The end of a test, from node:test. */
 export interface Ended {
   readonly name: string;
-  /** What holds when it passes. */
+  /** The guarantee of the test. */
   readonly what?: string;
   readonly passed: boolean;
   readonly skipped?: string;
-  /** The earlier run that passed, so that it was not run again. */
+  /** The earlier run that passed, if the test was not run again. */
   readonly cached?: { readonly at: string; readonly ms: number };
   readonly ms: number;
   readonly error?: string;
 }
 
 /**
- * The results of a run, sorted by name: what each test left in the report. A test that left nothing was not run, or
- * the harness failed it (a module that cannot be loaded, no room for its machines): that is told as well.
+ * The results of a run, sorted by name. A test without a result file was not run, or failed before its start (a module
+ * that cannot be loaded, no room for its machines). It is in the results as well.
  */
 export async function resultsOf(reportDir: string, ended: readonly Ended[]): Promise<TestResult[]> {
   const results = await Promise.all(
@@ -39,7 +39,7 @@ export async function resultsOf(reportDir: string, ended: readonly Ended[]): Pro
   return results.sort((a, b) => byteOrder(a.test, b.test));
 }
 
-/** Exit codes of `git bisect run`: good, bad, and cannot be tested. */
+/** The exit code for `git bisect run`: good, bad, or cannot be tested. */
 export function bisectVerdict(results: readonly TestResult[]): 0 | 1 | 125 {
   if (results.some(({ passed, trouble, skipped }) => !passed && !trouble && skipped === undefined)) return 1;
   if (results.some(({ passed }) => !passed)) return 125;

@@ -1,13 +1,13 @@
 import type { Started } from '../machine/started.ts';
 import type { TestResult } from './result.ts';
 
-/** How long a stage of a run took, in milliseconds. */
+/** Durations of a stage of a run, in milliseconds. */
 export interface StageTime {
   readonly name: string;
-  /** Work before the stage: builds, tools that are fetched. */
+  /** Work before the stage: builds, and fetching tools. */
   readonly preparedMs: number;
   readonly ranMs: number;
-  /** How much of both some program of this host waited for a processor, if the host's kernel says so. */
+  /** The part of both during which a program of this host waited for a processor, if the host's kernel reports it. */
   readonly stalledMs?: number;
 }
 
@@ -50,12 +50,12 @@ export function spentOn(stages: readonly StageTime[], results: readonly TestResu
   return lines.filter(({ ms }) => ms >= 500);
 }
 
-/** As a table of text. */
+/** The account as a table of text. */
 export function spentTable(spent: readonly Spent[]): readonly string[] {
   if (spent.length === 0) return [];
   const width = Math.max(...spent.map(({ on }) => on.length));
   return [
-    'where the time went (what machines do beside each other is added up):',
+    'where the time went (times of parallel machines are added up):',
     ...spent.map(({ on, times, ms }) => {
       const count = times === undefined ? '' : `${times} ×`;
       return `  ${on.padEnd(width)} ${count.padStart(6)} ${duration(ms).padStart(12)}`;
@@ -63,7 +63,7 @@ export function spentTable(spent: readonly Spent[]): readonly string[] {
   ];
 }
 
-/** For a person: `9.4 s`, `12 min 5 s`. */
+/** A duration as text: `9.4 s`, `12 min 5 s`. */
 export function duration(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);

@@ -12,24 +12,24 @@ import { type StageTime, spentOn } from './spent.ts';
 import { TEST_NAME } from './test-name.ts';
 
 const EVIDENCE = ['journal.txt', 'console.txt', 'ignition.json', 'qemu.args'];
-/** Bytes of one text that go into the page: its end matters. The file has all. */
+/** Largest number of bytes of a text in the page. The page has the end of a longer text; the file has all. */
 const LONGEST = 200_000;
 
-/** What a run was of: all tests, the gate (all but the long ones), or only some tests. */
+/** The scope of a run: all tests, the gate (all except the long ones), or only some tests. */
 export type Scope = 'all' | 'gate' | 'part';
 
-/** A run of VM tests that is reported. */
+/** A run of VM tests to report. */
 export interface ReportedRun {
   readonly image: string;
   readonly manifest: string;
-  /** The VM tests, as they ended. */
+  /** The ends of the VM tests. */
   readonly tests: readonly Ended[];
   readonly scope: Scope;
-  /** `I/N`: the run was of this part of the scope. */
+  /** `I/N` if the run was a part of the scope. */
   readonly shard?: string;
   /** `systemd-analyze plot` of a boot, an SVG file. */
   readonly bootChart?: string;
-  /** Of the whole run, for the account of its time. */
+  /** The stages of the whole run, for the account of its time. */
   readonly stages: readonly StageTime[];
 }
 
@@ -45,7 +45,7 @@ export async function writeReport(
     tests: Object.fromEntries(durations.map(({ test, totalMs }) => [test, totalMs])),
   };
   const artifacts = await artifactDigests(manifest);
-  // A release is promoted on the results of all tests: of one run, or of every shard together.
+  // A release is promoted by the results of all tests, of one run or of all shards together.
   const whole = { complete: scope === 'all', ...(shard === undefined ? {} : { shard }) };
   const green = await lastGreen(image);
   const failed = results.filter(({ passed }) => !passed);

@@ -10,21 +10,21 @@ import type { Acceleration } from '../qemu/accel.ts';
 import type { Artifact } from '../qemu/artifacts.ts';
 import { type Budget, memoryNeed } from './budget.ts';
 
-/** How many charts are kept: one for each artifact. */
+/** Number of charts to keep. There is one for each artifact. */
 const KEPT = 20;
 
 function chartDir(): string {
   return join(cacheDir(), 'kola', 'boot-charts');
 }
 
-/** Where the boot chart of an artifact is once it was taken: an SVG file. */
+/** The path of an artifact's boot chart, an SVG file. */
 export function bootChartFile(disk: Pick<Artifact, 'sha256'>, accel: Acceleration['kind']): string {
   return join(chartDir(), `${disk.sha256.slice(0, 32)}-${accel}.svg`);
 }
 
 /**
- * Takes the boot chart of the image under test, once for each artifact: systemd tells of the boot a fork comes from
- * as long as it runs, so that no machine boots for it. If it cannot be taken, no test fails: the log says why.
+ * Makes the boot chart of the image under test, once for each artifact. A fork's systemd still has the times of the
+ * boot of its snapshot, so no machine boots for this. If it fails, no test fails; the log has the reason.
  */
 export async function keepBootChart(lab: Lab, budget: Budget): Promise<void> {
   const path = bootChartFile(lab.disk, lab.accel.kind);

@@ -6,17 +6,17 @@ import { Trouble } from '../qemu/trouble.ts';
 
 /** Lets in as many tests as memory and processors allow. */
 export interface Budget {
-  /** MiB in all, and how many tests at once. */
+  /** All memory in MiB, and the number of tests at the same time. */
   readonly memory: number;
   readonly slots: number;
   /**
-   * Waits for `memory` MiB and a slot, or none for what mostly waits. Call what it returns to give them back. First
-   * come, first served.
+   * Waits for `memory` MiB and a slot (no slot for a test that mostly waits). Returns the function that releases them.
+   * First come, first served.
    */
   acquire(memory: number, slots?: 0 | 1): Promise<() => void>;
 }
 
-/** A budget of memory (MiB) and slots for tests that run at once. */
+/** Makes a budget of memory (MiB) and slots. */
 export function createBudget(memory: number, slots: number): Budget {
   let free = memory;
   let freeSlots = slots;
@@ -63,14 +63,14 @@ export async function hostBudget(parallel: number | undefined): Promise<Budget> 
   }
   const info = await readFile('/proc/meminfo', 'utf8');
   const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(info)?.[1] ?? 0) / 1024;
-  // The limit of a container, which /proc/meminfo does not know. 0, or more than the memory: no limit.
+  // The limit of a container, which /proc/meminfo does not show. 0, or more than the memory, means no limit.
   const allowed = (process.constrainedMemory() ?? 0) / 1024 ** 2;
   const usable = allowed > 0 ? Math.min(available, allowed) : available;
-  // A tenth stays for the page cache, which holds the snapshots' memory.
+  // A tenth is left to the page cache, which holds the memory of snapshots.
   return createBudget(Math.floor(usable * 0.9), parallel ?? availableParallelism());
 }
 
-/** MiB that machines take of this host. */
+/** MiB of this host that machines need. */
 export function memoryNeed(machines: readonly { readonly memory: number }[], accel: Acceleration): number {
   return machines.reduce((sum, { memory }) => sum + memory + accel.overhead, 0);
 }

@@ -33,7 +33,7 @@ test('each kind of fault is a finding', () => {
   const found = [
     'unit web.service loaded failed failed A web server',
     'kernel BUG: unable to handle page fault for address: 0000000000000010',
-    'guest cannot be looked at: exit 1: dmesg: not permitted',
+    'guest cannot be checked: exit 1: dmesg: not permitted',
     'socket tcp LISTEN 0 4096 0.0.0.0:5355 0.0.0.0:* users:(("systemd-resolve",pid=301,fd=11))',
     'socket udp UNCONN 0 0 0.0.0.0:68 0.0.0.0:* users:(("rogue",pid=5,fd=1))',
     'zfs  state: DEGRADED',

@@ -8,7 +8,10 @@ import type { Acceleration } from '../qemu/accel.ts';
  *   failed unit: NAME · kernel: MESSAGE · listener: PROTOCOL ADDRESS:PORT PROCESS · zfs: STATUS · guest: …
  */
 
-/** Few processes: under emulation each costs. Opening /dev/zfs would load the module, so pools are looked for first. */
+/**
+ * It starts few processes, because under emulation each costs time. It first looks for pools, because opening /dev/zfs
+ * would load the module.
+ */
 const SCRIPT = `${KERNEL_SCRIPT}
 systemctl list-units --state=failed --plain --no-legend --no-pager | while read -r unit; do echo "unit $unit"; done
 ss -H -l -n -t -u -p | while read -r socket; do echo "socket $socket"; done
@@ -19,7 +22,7 @@ for pool in /proc/spl/kstat/zfs/*/; do
 done
 `;
 
-/** Checks a machine. An unreachable guest is a finding; a machine that the test turned off has none. */
+/** Checks a machine. An unreachable guest is a finding. A machine that the test has turned off has none. */
 export async function findings(
   machine: Pick<Machine, 'execute' | 'isOn' | 'gone' | 'kernelLog'>,
   accel: Pick<Acceleration, 'kind'>,
@@ -31,15 +34,15 @@ export async function findings(
 async function look(machine: Pick<Machine, 'execute' | 'isOn' | 'gone'>): Promise<string[]> {
   if (!machine.isOn()) {
     const gone = machine.gone();
-    return gone ? [`guest went without being asked: ${gone.message}`] : [];
+    return gone ? [`guest ended by itself: ${gone.message}`] : [];
   }
   try {
     const { code, stdout, stderr } = await machine.execute(SCRIPT);
-    const whole = code === 0 ? [] : [`guest cannot be looked at: exit ${code}: ${stderr}`];
+    const whole = code === 0 ? [] : [`guest cannot be checked: exit ${code}: ${stderr}`];
     return [...stdout.split('\n'), ...whole];
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return [`guest cannot be looked at: ${error.message}`];
+    return [`guest cannot be checked: ${error.message}`];
   }
 }
 
@@ -73,12 +76,12 @@ function listener(text: string): string[] {
   const port = local.slice(colon + 1);
   const loopback = /^127\.|^\[?::1\]?$|^\[::ffff:127\.|%lo$/.test(address);
   const ssh = protocol === 'tcp' && port === '22';
-  // Not services: the answers of DHCP and DHCPv6 servers come to these (RFC 2131, RFC 8415). ss looks the owners up
-  // before the sockets: one that was opened in between, when a lease is renewed, has none.
+  // The sockets for answers of DHCP and DHCPv6 servers are not services (RFC 2131, RFC 8415). ss reads the owners
+  // before the sockets, so a socket that is opened in between, at the renewal of a lease, has no owner.
   const owner = process === '' || process.includes('systemd-network');
   const dhcpClient = protocol === 'udp' && (port === '68' || port === '546') && owner;
-  // Names of containers: on the address of their bridge alone, as long as one of them runs. Port 1053 where a container
-  // has port 53 (ignition/sugar/name-server.ts).
+  // The name server of containers. It listens only on the address of their bridge, while one of them runs. It has port
+  // 1053 if a container has port 53 (ignition/sugar/name-server.ts).
   const names = (port === '53' || port === '1053') && process.includes('aardvark-dns');
   if (loopback || ssh || dhcpClient || names) return [];
   const name = /"([^"]+)"/.exec(process)?.[1] ?? '?';

@@ -23,7 +23,7 @@ export async function readDenylist(path: string, tests: ReadonlySet<string>): Pr
   if (unknown)
     throw badInput(`the denylist is wrong: there is no test ${unknown.test}`, {
       where: path,
-      hint: 'take the entry out, or give it the name that the test has now',
+      hint: 'remove the entry, or change it to the present name of the test',
     });
   return denials;
 }
@@ -32,7 +32,7 @@ export async function readDenylist(path: string, tests: ReadonlySet<string>): Pr
 export function parseDenylist(text: string, where: string): readonly Denial[] {
   const fault = (place: string, what: string) =>
     badInput(`the denylist is wrong: ${place} ${what}`, { where });
-  const value = parseJson(text, 'the denylist', where, 'correct it, or take it away');
+  const value = parseJson(text, 'the denylist', where, 'correct it, or remove it');
   const { denied } = checked<Denylist>(validate, value, fault);
   for (const [index, { expires }] of denied.entries())
     if (!isDay(expires)) throw fault(`$.denied[${index}].expires`, `must be a day, YYYY-MM-DD: ${expires}`);
@@ -41,7 +41,7 @@ export function parseDenylist(text: string, where: string): readonly Denial[] {
 
 function isDay(text: string): boolean {
   const day = new Date(`${text}T00:00:00Z`);
-  // Date turns a day that the month does not have into one of the next month.
+  // Date changes a day that the month does not have into one of the next month.
   return !Number.isNaN(day.getTime()) && day.toISOString().slice(0, 10) === text;
 }
 

@@ -8,16 +8,16 @@ import { readOrEmpty } from '../qemu/lines.ts';
 export interface Run {
   readonly test: string;
   readonly image: string;
-  /** SHA-256 of the disk artifact it ran on: the same artifact passing and failing is a flake. */
+  /** SHA-256 of the tested disk artifact. A test that passed and failed on the same artifact is flaky. */
   readonly artifact: string;
   readonly passed: boolean;
-  /** It could not be run, which says nothing about the artifact. */
+  /** True if it could not run, which says nothing about the artifact. */
   readonly trouble?: true;
-  /** Time of the fork, the body and the checks, without the wait for a slot or for the machine that was forked. */
+  /** Duration of the fork, the body and the checks, without the wait for a slot and without making the snapshot. */
   readonly ms: number;
 }
 
-/** What this host remembers of a test. */
+/** The history of a test on this host. */
 export interface TestHistory {
   readonly runs: number;
   /** Of the last run that passed. */
@@ -27,7 +27,7 @@ export interface TestHistory {
   readonly flakes: number;
 }
 
-/** The file with all runs of VM tests on this host, one JSON document a line. */
+/** The file with all runs of VM tests on this host, one JSON document on each line. */
 function historyFile(): string {
   return join(cacheDir(), 'kola', 'history.jsonl');
 }
@@ -35,10 +35,10 @@ function historyFile(): string {
 /** Adds a run to the history. */
 export async function record(run: Run, path = historyFile()): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await appendFile(path, `${JSON.stringify(run)}\n`); // O_APPEND: runs at once do not mix their lines
+  await appendFile(path, `${JSON.stringify(run)}\n`); // O_APPEND keeps lines of parallel runs apart.
 }
 
-/** History of the tests of one image, by test name. A line that is not whole (a full disk) is passed over. */
+/** History of the tests of one image, by test name. An incomplete line (of a full disk) is ignored. */
 export async function readHistory(
   image: string,
   path = historyFile(),
@@ -52,7 +52,7 @@ export async function readHistory(
   return new Map([...byTest].map(([test, runs]) => [test, summarize(runs)]));
 }
 
-/** Milliseconds of the last passed run of each test of `image`, of a file in the history's form. */
+/** Duration in milliseconds of the last passed run of each test of `image`, from a file in the form of the history. */
 export async function readDurations(image: string, path: string): Promise<Readonly<Record<string, number>>> {
   const durations = Object.fromEntries(
     [...(await readHistory(image, path))].flatMap(([test, { lastMs }]) =>
@@ -60,7 +60,7 @@ export async function readDurations(image: string, path: string): Promise<Readon
     ),
   );
   if (Object.keys(durations).length === 0)
-    throw badInput(`no durations of ${image} there`, {
+    throw badInput(`the file has no durations of ${image}`, {
       where: path,
       hint: `give all shards a copy of one host's ${historyFile()}`,
     });

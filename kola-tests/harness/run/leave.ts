@@ -1,19 +1,19 @@
 import { after } from 'node:test';
 
-/** Everything that ends by itself has ended after this time. */
+/** After this time in milliseconds, everything that ends by itself has ended. */
 const GRACE_MS = 1_000;
 const DRAINED_MS = 100;
 
 /**
- * Called in a suite that is the last of its process: has the process end with it, whatever a test that was given up
- * left behind: a socket it listens on would hold it, and the run, for ever. (The runner's own --test-force-exit does
- * not reach a child of it in Node 20.)
+ * Ends the process after its last suite. Otherwise leftovers of a test that was given up, such as a listening socket,
+ * would keep the process and the run alive for ever. (In Node 20, the runner's own --test-force-exit does not reach its
+ * child processes.)
  */
 export function leaveWhenDone(): void {
   after(() => {
-    // Without a hold of its own: a process that nothing holds ends before.
+    // The timer itself does not keep the process alive, so a process without leftovers ends earlier.
     setTimeout(() => {
-      // What Node says when nothing is left to do: the runner then cancels what is open and reports its sums.
+      // Node emits this event when nothing is left to do. The runner then cancels open tests and reports the totals.
       process.emit('beforeExit', Number(process.exitCode ?? 0));
       leaveWhenDrained();
     }, GRACE_MS).unref();

@@ -45,7 +45,7 @@ test('a module with a syntax error, a name taken and a bad name are each reporte
       [1, 2, 3, 5],
     );
     assert.match(String(broken[1]?.error), /two tests are named a\.one/);
-    assert.match(String(broken[2]?.error), /area\.what/);
+    assert.match(String(broken[2]?.error), /area\.subject/);
     assert.match(String(broken[3]?.error), /must be one sentence/);
   } finally {
     await rm(dir, { recursive: true, force: true });

@@ -4,25 +4,25 @@ import type { ClusterSpec } from '../machine/cluster.ts';
 import type { Machine } from '../machine/machine.ts';
 import { TEST_NAME } from '../report/test-name.ts';
 
-/** The machines of a test by name. A test that names none has one: `box`. */
+/** The machines of a test by name. A test without `machines` has one machine, `box`. */
 export type Cluster<Name extends string = 'box'> = Readonly<Record<Name, Machine>>;
 
-/** A VM test: its name, its machines, and how it is run. */
+/** A VM test: its name, its machines, and its options. */
 export interface TestDefinition<Name extends string = string> extends ClusterSpec<Name> {
-  /** `area.what`, e.g. `zfs.mirror`: unique. */
+  /** `area.subject`, e.g. `zfs.mirror`; unique. */
   readonly name: string;
-  /** What holds when it passes: one plain sentence for the owner of a box, shown by `kola list` and in reports. */
+  /** The guarantee of the test: one plain sentence for the owner of a box. `kola list` and reports show it. */
   readonly what: string;
-  /** Only for this image; default for whatever image is tested. */
+  /** Only for this image; default: for all images. */
   readonly image?: string;
-  /** Seconds on native speed for the body, default 120; under emulation it gets them multiplied. */
+  /** Limit of the body in seconds at native speed, default 120. Under emulation it is multiplied. */
   readonly timeout?: number;
   readonly tags?: readonly string[];
-  /** The test waits most of its time: other tests run beside it as if it were not there. */
+  /** True if the test mostly waits. Then it needs no slot, so other tests run at the same time. */
   readonly waits?: boolean;
-  /** Why the test is not part of the gate, which runs at every change: it takes too long for what it shows. */
+  /** The reason why the test is not in the gate: it takes too long for every change. */
   readonly long?: string;
-  /** Texts in the specs of its machines that differ from run to run, e.g. a port: a verdict does not depend on them. */
+  /** Texts in the specs of its machines that differ from run to run, e.g. a port. Verdicts do not depend on them. */
   readonly varies?: readonly string[];
   /** Findings of the checks after the test that do not fail it (see checks.ts). */
   readonly expect?: readonly RegExp[];
@@ -36,7 +36,7 @@ export interface RegisteredTest {
   readonly body: (t: TestContext, cluster: Cluster<string>) => Promise<void>;
 }
 
-/** One line from a capital letter, or a command in backquotes, to a full stop. */
+/** One line that begins with a capital letter or a backquote, and ends with a full stop. */
 const SENTENCE = /^[A-Z`].{14,}[^.]\.$/;
 
 const registered = new Map<string, RegisteredTest>();
@@ -49,12 +49,12 @@ export function register<Name extends string = 'box'>(
 ): void {
   const { name, what } = definition;
   if (!TEST_NAME.test(name)) {
-    throw badInput(`a test's name is area.what in lower case: ${name}`, { where: loading });
+    throw badInput(`the name of a test must be area.subject in lower case: ${name}`, { where: loading });
   }
   if (!SENTENCE.test(what)) {
     throw badInput(`\`what\` of ${name} must be one sentence: ${JSON.stringify(what)}`, {
       where: loading,
-      hint: 'say what holds for the owner when the test passes, from a capital letter to a full stop',
+      hint: 'state what the owner can rely on, from a capital letter to a full stop',
     });
   }
   const other = registered.get(name);
@@ -66,15 +66,15 @@ export function register<Name extends string = 'box'>(
   });
 }
 
-/** All VM tests there are. */
+/** All VM tests. */
 export interface LoadedTests {
-  /** Sorted by file, then as registered. */
+  /** Sorted by file, then in the order of registration. */
   readonly tests: readonly RegisteredTest[];
   /** Modules that could not be loaded. */
   readonly broken: readonly { readonly file: string; readonly error: unknown }[];
 }
 
-/** Imports test modules (absolute file URLs), each on its own: a broken one does not hide the others. */
+/** Imports test modules (absolute file URLs). A broken module does not prevent the import of the others. */
 export async function loadTests(files: readonly string[]): Promise<LoadedTests> {
   const broken: { file: string; error: unknown }[] = [];
   for (const file of files) {

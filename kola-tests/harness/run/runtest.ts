@@ -17,7 +17,7 @@ import { record } from './history.ts';
 import type { RegisteredTest, TestDefinition } from './register.ts';
 
 const DEFAULT_TIMEOUT = 120;
-/** Seconds on native speed that the machines of a test get to come up, a first boot for a snapshot included. */
+/** Limit in seconds at native speed for the start of a test's machines, including a first boot for a snapshot. */
 const START_TIMEOUT = 180;
 
 /** The parts that the tests of a run share. */
@@ -25,21 +25,24 @@ export interface TestRun {
   readonly lab: Lab;
   readonly budget: Budget;
   readonly reportDir: string;
-  /** The tests whose machines stay, so that a person can look into them. */
+  /** The tests whose machines are kept, so that a person can inspect them. */
   readonly keep?: Keep;
-  /** Multiplies the limits of the body and of what it does. Machines get their time: others use their snapshots too. */
+  /**
+   * Multiplies the limits of the body and of its verbs. The limits for starting machines do not change, because other
+   * tests use their snapshots too.
+   */
   readonly limitFactor?: number;
 }
 
-/** How a test went: its result for the report, and its error for node:test. */
+/** The outcome of a test: its result for the report, and its error for node:test. */
 export interface Attempt {
   readonly result: TestResult;
   readonly error?: Error;
-  /** Why it failed, without the evidence. */
+  /** The reason of the failure, without the evidence. */
   readonly reason?: string;
 }
 
-/** Runs one test when there is room for it, and records how it went. */
+/** Runs a test when there is room for it, and records its outcome. */
 export async function runTest(test: RegisteredTest, t: TestContext, run: TestRun): Promise<void> {
   const { lab } = run;
   const { result, error } = await attemptTest(test, t, run);
@@ -53,7 +56,7 @@ export async function runTest(test: RegisteredTest, t: TestContext, run: TestRun
   if (error) throw error;
 }
 
-/** Runs one test when there is room for it, and leaves its result in the report. Does not throw if the test fails. */
+/** Runs a test when there is room for it, and writes its result to the report. Does not throw if the test fails. */
 export async function attemptTest(
   test: RegisteredTest,
   t: TestContext,
@@ -117,14 +120,14 @@ export async function attemptTest(
 }
 
 interface Times {
-  /** The beginning of the test's own time. */
+  /** The time at which the test's own time began. */
   since: number;
   totalMs: number;
   waitMs: number;
   readonly parts: { -readonly [Part in 'upMs' | 'bodyMs' | 'checkMs']?: number };
 }
 
-/** Started, body, checks: each part's time is noted once it is over. */
+/** Starts the machines, runs the body, and runs the checks. Records the duration of each part. */
 async function runOn(
   machines: readonly Machine[],
   cluster: Awaited<ReturnType<typeof createCluster>>,
@@ -168,7 +171,10 @@ async function check({ expect = [] }: TestDefinition, machines: readonly Machine
   if (found.flat().length > 0) throw new Failure(`after the test:\n${found.flat().join('\n')}`);
 }
 
-/** node:test's reporters show different parts of an error, but all show its message. So everything goes there. */
+/**
+ * All reporters of node:test show the message of an error, but not all show other parts. So everything goes into the
+ * message.
+ */
 function readable(error: unknown, evidence: string): Error {
   const site = error instanceof Error ? callSite(error) : '';
   const shown = new Error(`${shortened(reasonOf(error))}${site}\n${evidence}`);

@@ -53,12 +53,12 @@ export async function sabotageSuite(options: SuiteOptions, patterns: readonly st
   });
 }
 
-/** How a sabotaged test is called in reports. */
+/** The name of a sabotaged test in reports. */
 export function sabotageTitle(sabotage: string, test: string): string {
   return `${sabotage}: ${test} turns red`;
 }
 
-/** These runs are neither recorded nor reported as runs of the test, because they say nothing about the image. */
+/** Such a run is neither recorded nor reported as a run of the test, because it says nothing about the image. */
 async function runSabotaged(
   sabotage: Sabotage,
   wanted: RegisteredTest,

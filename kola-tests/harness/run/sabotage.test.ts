@@ -137,7 +137,7 @@ test('the reasons of sabotages are not in the commands that tests quote: trouble
   };
   const podman = 'podman run --rm --network=shop --entrypoint=/bin/busybox localhost/oci-busybox:latest';
   const refused = [
-    ['ignition.twice', 'boot.second: no end after 1200 s'],
+    ['ignition.twice', 'boot.second: not done after 1200 s'],
     ['ignition.twice', 'box: exit 1 of: journalctl --boot=-1 --output=cat --identifier=before'],
     [
       'podman.log-elsewhere',

@@ -6,39 +6,39 @@ import type { RegisteredTest } from './register.ts';
 import { matchesAny } from './select.ts';
 
 /*
- * The proof that tests can fail: a sabotage breaks something on purpose, and the tests that it names must notice.
+ * The proof that tests can fail: a sabotage breaks a feature on purpose, and the tests that it names must fail.
  */
 
 interface Named {
-  /** `area.what`: unique. */
+  /** `area.subject`; unique. */
   readonly name: string;
-  /** How it breaks, in a few words: completes “… although”. */
+  /** The damage in a few words; they complete the sentence “TEST passed although …”. */
   readonly what: string;
-  /** The tests that must turn red. */
+  /** The tests that must fail. */
   readonly tests: readonly string[];
-  /** Matches their error, without the evidence: a test that fails for another reason has noticed nothing. */
+  /** Matches their error, without the evidence. A test that fails for another reason has not noticed the sabotage. */
   readonly because: RegExp;
-  /** Multiplies the time limits of the test's body and what it does, for tests that notice by waiting in vain. Default 1. */
+  /** Multiplies the time limits of the test's body and of its verbs, for tests that fail by a time limit. Default 1. */
   readonly limitFactor?: number;
 }
 
-/** One way to break something. */
+/** A way to break a feature. */
 export type Sabotage = Named &
   (
     | {
-        /** Added to the machine config of each machine. Costs a boot. */
+        /** Added to the config of each machine. The machines then have to boot. */
         readonly config: ConfigPart;
       }
     | {
-        /** A bash script, run as root on each machine when it is up, before the test begins. */
+        /** A bash script that runs as root on each machine before the test begins. */
         readonly guest: string;
       }
     | {
-        /** Spoils a copy of the image's disk, from which the machines boot. */
+        /** Damages a copy of the image's disk. The machines boot from the copy. */
         readonly disk: (disk: DiskCopy) => Promise<void>;
       }
     | {
-        /** Done beside the test's body, until it is over or `signal` is aborted. */
+        /** Runs at the same time as the test's body, until it returns or `signal` is aborted. */
         readonly during: (machines: Machines, signal: AbortSignal) => Promise<void>;
       }
   );
@@ -52,7 +52,7 @@ export interface ConfigPart {
   readonly units?: readonly object[];
 }
 
-/** The sabotages that globs on names ask for, checked against the tests there are. */
+/** Selects sabotages by globs on names, and checks them against the existing tests. */
 export function selectSabotages<S extends Sabotage>(
   all: readonly S[],
   tests: readonly RegisteredTest[],
@@ -62,7 +62,7 @@ export function selectSabotages<S extends Sabotage>(
   for (const [index, { name, tests: wanted }] of all.entries()) {
     if (all.findIndex((other) => other.name === name) !== index)
       throw badInput(`two sabotages are named ${name}`);
-    if (wanted.length === 0) throw badInput(`no test would notice ${name}`);
+    if (wanted.length === 0) throw badInput(`the sabotage ${name} names no test`);
     for (const test of wanted)
       if (!names.has(test)) throw badInput(`there is no test ${test}`, { where: `sabotage ${name}` });
   }
@@ -77,11 +77,11 @@ export function selectSabotages<S extends Sabotage>(
 /** A test on sabotaged machines. */
 export interface SabotagedTest {
   readonly test: RegisteredTest;
-  /** The reason why the sabotage itself failed, if it did. */
+  /** The reason if the sabotage itself failed. */
   trouble(): string | undefined;
 }
 
-/** The test with the sabotage worked in: into its machines' configs, or before or beside its body. */
+/** Adds a sabotage to a test: to the configs of its machines, before its body, or at the same time as its body. */
 export function sabotaged(test: RegisteredTest, sabotage: Sabotage): SabotagedTest {
   let trouble: string | undefined;
   const attempt = async (work: () => Promise<unknown>): Promise<void> => {
@@ -136,20 +136,23 @@ function withPart(config: IgnitionConfig, { files = [], units = [] }: ConfigPart
   };
 }
 
-/** How a sabotaged test went. `reason` is why it failed, without the evidence. */
+/** The outcome of a sabotaged test. `reason`: the reason of its failure, without the evidence. */
 export interface SabotageOutcome {
   readonly passed: boolean;
   readonly reason?: string;
   readonly trouble?: string;
 }
 
-/** Whether a sabotaged test turned red as it should. Throws a Failure that says why not; returns the line that tells. */
+/**
+ * Checks that a sabotaged test failed because of the sabotage. Throws a Failure if not; returns the matching line of
+ * the reason.
+ */
 export function mustBeRed(sabotage: Sabotage, test: string, outcome: SabotageOutcome): string {
   const { passed, reason = '', trouble } = outcome;
   if (trouble !== undefined) throw new Failure(`${sabotage.name} could not be done: ${trouble}`);
   if (passed)
     throw new Failure(`${test} passed although ${sabotage.what}`, {
-      hint: 'make the test look for it, or name one that does',
+      hint: 'make the test check for it, or name another test',
     });
   const told = sabotage.because.exec(reason);
   if (!told)
@@ -159,7 +162,7 @@ export function mustBeRed(sabotage: Sabotage, test: string, outcome: SabotageOut
   return lineAt(reason, told.index + told[0].length);
 }
 
-/** The line of `text` that the character before `end` is in. */
+/** The line of `text` with the character before `end`. */
 function lineAt(text: string, end: number): string {
   const from = text.lastIndexOf('\n', Math.max(0, end - 1)) + 1;
   const to = text.indexOf('\n', Math.max(from, end - 1));

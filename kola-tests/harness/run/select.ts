@@ -3,15 +3,15 @@ import type { RegisteredTest, TestDefinition } from './register.ts';
 /** The part of a test that patterns match. */
 type Named = Pick<TestDefinition, 'name' | 'tags'>;
 
-/** Which tests are asked for. */
+/** The selection of tests. */
 export interface Selection {
-  /** Globs on names (`zfs.*`) or tags (`tag:slow`); none means all. */
+  /** Globs on names (`zfs.*`) or tags (`tag:slow`). An empty list means all tests. */
   readonly patterns: readonly string[];
   readonly image: string;
   readonly shard?: Shard;
-  /** Without the long tests, except those that a pattern names in full. */
+  /** True: without the long tests, except for those that a pattern names in full. */
   readonly gate?: boolean;
-  /** Only these names, of what the patterns select. */
+  /** Only tests with these names, among those that the patterns select. */
   readonly only?: ReadonlySet<string>;
 }
 
@@ -19,11 +19,11 @@ export interface Selection {
 export interface Shard {
   readonly index: number;
   readonly count: number;
-  /** Milliseconds by test, to balance the parts. The same for all parts, as is the rest of what they are split by. */
+  /** Milliseconds by test, to balance the parts. All parts need the same durations, patterns and image. */
   readonly durations?: Readonly<Record<string, number>>;
 }
 
-/** One part of a list: item `index`, and each `count`-th one behind it. Every item is in exactly one part. */
+/** A part of a list: item `index`, and each `count`-th item after it. Every item is in exactly one part. */
 export function partOf<T>(
   items: readonly T[],
   shard: Pick<Shard, 'index' | 'count'> | undefined,
@@ -37,7 +37,7 @@ export function matchesAny(patterns: readonly string[], definition: Named): bool
   return patterns.some((pattern) => matcher(pattern)(definition));
 }
 
-/** The tests that are asked for, the longest first (`durations` in ms), so that the last ones to run are short. */
+/** The selected tests, the longest first (`durations` in ms), so that the last ones to run are short. */
 export function selectTests(
   tests: readonly RegisteredTest[],
   { patterns, image, gate = false, shard, only }: Selection,
@@ -50,7 +50,8 @@ export function selectTests(
       (matchers.length === 0 || matchers.some((matches) => matches(definition))) &&
       !(gate && definition.long !== undefined && !patterns.includes(definition.name)),
   );
-  // Done before `only` and the order, which depend on this host's history: all hosts must split the same list.
+  // The split comes before `only` and the order, which depend on this host's history, because all hosts must split the
+  // same list.
   const part = shard ? shardOf(matching, shard) : matching;
   return longestFirst(
     part.filter(({ definition }) => only === undefined || only.has(definition.name)),
@@ -58,7 +59,10 @@ export function selectTests(
   );
 }
 
-/** A test without a duration counts as a typical one. Tests that mostly wait come first: the others run beside them. */
+/**
+ * Sorts tests. A test without a duration counts as a typical one. Tests that mostly wait come first, because others run
+ * at the same time.
+ */
 function longestFirst(
   tests: readonly RegisteredTest[],
   durations: ReadonlyMap<string, number>,
@@ -88,7 +92,10 @@ function matcher(pattern: string): (definition: Named) => boolean {
   return ({ name }) => whole.test(name) || name.startsWith(`${pattern}.`);
 }
 
-/** Longest first to the emptiest shard; without durations, one after the other in the order they are declared in. */
+/**
+ * With durations, each test goes to the emptiest shard, the longest first. Without durations, tests are dealt out in
+ * the order of their declaration.
+ */
 function shardOf(
   tests: readonly RegisteredTest[],
   { index, count, durations = {} }: Shard,

@@ -5,10 +5,10 @@ import { byteOrder } from '../../../sdk/lib/files.ts';
 import type { Keep } from '../machine/keep.ts';
 import type { Selection } from './select.ts';
 
-/** Value of DRAISINE_KOLA, as JSON. */
+/** The value of DRAISINE_KOLA, as JSON. */
 export interface SuiteOptions {
   readonly image: string;
-  /** Folder that holds `IMAGE/manifest.json`. */
+  /** The folder with `IMAGE/manifest.json`. */
   readonly out: string;
   /** Root of the unpacked tool tree with QEMU. */
   readonly toolTree: string;
@@ -19,16 +19,16 @@ export interface SuiteOptions {
   readonly shard?: Selection['shard'];
   readonly only?: readonly string[];
   readonly keep?: Keep;
-  /** Tests that are not run, because none of their inputs has changed since they passed. */
+  /** Tests that are not run, because no input of them has changed since they passed. */
   readonly except?: readonly string[];
-  /** Globs on names of sabotages, which are then run instead of tests. */
+  /** Globs on names of sabotages. If given, sabotages run instead of tests. */
   readonly sabotages?: readonly string[];
 }
 
 /** The environment variable in which the suite gets its options. */
 export const OPTIONS_VARIABLE = 'DRAISINE_KOLA';
 
-/** Which tests the options ask for. */
+/** The selection of tests by the options. */
 export function selectionOf({ image, patterns, gate, shard, only }: SuiteOptions): Selection {
   return {
     image,

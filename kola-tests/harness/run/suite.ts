@@ -16,8 +16,8 @@ import { selectTests } from './select.ts';
 import { OPTIONS_VARIABLE, type SuiteOptions, selectionOf, testModules } from './suite-options.ts';
 
 /*
- * Entry of node:test: makes one node:test test of each VM test that is asked for. All run in this one process,
- * which schedules them by memory. The options come in the environment: a test file has no arguments.
+ * The entry of node:test: makes one node:test test of each selected VM test. All run in this process, which schedules
+ * them by memory. The options come in the environment, because a test file has no arguments.
  */
 
 async function main(options: SuiteOptions): Promise<void> {
@@ -33,7 +33,7 @@ async function main(options: SuiteOptions): Promise<void> {
 
   for (const { file, error } of broken) failedTest(`load ${fileURLToPath(file)}`, error);
   if (selected.length === 0) return;
-  // A result of an earlier run must not count for a test that does not get as far as leaving one.
+  // Removes results of an earlier run, because a test may fail before it writes a result.
   await Promise.all(
     selected.map(({ definition }) =>
       rm(join(options.reportDir, definition.name), { recursive: true, force: true }),
@@ -41,7 +41,7 @@ async function main(options: SuiteOptions): Promise<void> {
   );
   const names = [...tests.map(({ definition }) => definition.name)];
   const denylist = fileURLToPath(new URL('../../denylist.json', import.meta.url));
-  // Which tests there are is not known while a module is broken; that fails the run in any case.
+  // While a module is broken, the list of tests is not complete. The run fails in any case.
   const denials = broken.length > 0 ? [] : await readDenylist(denylist, new Set(names));
   const lab = await openLab(options);
   const budget = await hostBudget(options.parallel);
@@ -49,10 +49,10 @@ async function main(options: SuiteOptions): Promise<void> {
   const { image, reportDir, keep } = options;
   const run = { lab, budget, reportDir, ...(keep ? { keep } : {}) };
   let forked = false;
-  // The budget decides; node:test must only offer it enough tests.
+  // The budget schedules the tests. node:test only has to start enough of them.
   const concurrency = budget.slots + selected.filter(({ definition }) => definition.waits).length;
   void describe(`kola ${image}`, { concurrency }, () => {
-    // An image that no machine came up from has no chart, and asking for one would take minutes.
+    // If no machine came up, there is no chart, and waiting for one would take minutes.
     after(async () => {
       if (forked) await keepBootChart(lab, budget);
     });
@@ -79,11 +79,11 @@ function failedTest(name: string, error: unknown): void {
 
 function expired({ reason, tracker, expires }: Denial): Failure {
   return new Failure(`its entry in the denylist expired on ${expires}: ${reason} (${tracker})`, {
-    hint: 'fix what it is about and take the entry out, or give it a new date',
+    hint: 'fix the failure and remove the entry, or give it a new date',
   });
 }
 
-/** The process that started this run may be killed without a signal to its children. Then this run ends, too. */
+/** Ends this run if the process that started it is killed without a signal to its children. */
 function endWithParent(): void {
   const parent = process.ppid;
   setInterval(() => {
@@ -97,6 +97,6 @@ if (given !== undefined) {
   const options = JSON.parse(given) as SuiteOptions;
   const { sabotages } = options;
   const suite = sabotages ? sabotageSuite(options, sabotages) : main(options);
-  // An error that keeps all tests from running is one failed test.
+  // An error that prevents all tests is one failed test.
   await suite.catch((error: unknown) => failedTest(`kola ${options.image}`, error));
 }
