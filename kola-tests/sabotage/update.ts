@@ -18,7 +18,7 @@ const sabotages: readonly Sabotage[] = [
     name: 'update.any-signature',
     what: 'the box accepts every signature',
     tests: ['update.refused'],
-    because: /one that was changed:/,
+    because: /a changed file:/,
     guest: `${WRITABLE_USR} && ln -sf true /usr/bin/ssh-keygen`,
   },
   {

@@ -12,7 +12,7 @@ register(
     await box.waitForUnit('multi-user.target');
     assert.equal(await box.succeed('systemctl is-system-running'), 'running');
 
-    // dm-verity stands under /usr, and its target says V for verified (Documentation/admin-guide/device-mapper/verity.rst).
+    // dm-verity is below /usr, and its status is V for verified (Documentation/admin-guide/device-mapper/verity.rst).
     const source = await box.succeed('findmnt --noheadings --output SOURCE,FSTYPE /usr');
     assert.match(source, /^\/dev\/mapper\/\S+\s+erofs$/);
     const status = await box.succeed('dmsetup status --target verity');
@@ -123,7 +123,7 @@ register(
       for dir in /var/lib /tank/data; do echo 'what was synced stays' >$dir/before && sync $dir/before; done
       systemd-run --quiet sh -c 'while :; do head -c 1M /dev/urandom >/var/lib/busy; mv /var/lib/busy /var/lib/done; done'
       systemd-run --quiet sh -c 'while :; do head -c 300K /dev/urandom >/tank/data/busy && sync /tank/data/busy; done'
-      : >/etc/ssh/ssh_host_ed25519_key # as a cut leaves what was written and not synchronized`);
+      : >/etc/ssh/ssh_host_ed25519_key # a power cut leaves an empty file if the data was not synchronized`);
     t.diagnostic(`power cut after ${await box.crashWithin(4)} ms`);
     await box.start();
     assert.equal(await box.succeed('cat /var/lib/before'), 'what was synced stays');
@@ -144,7 +144,7 @@ register(
 register(
   {
     name: 'boot.reset',
-    what: 'A reset (`draisine reset`) empties the state partition, except the paths to keep, and only if there is a machine config.',
+    what: 'A reset (`draisine reset`) empties the state partition except for the paths to keep, and only if there is a machine config.',
     machines: { box: { firmware: 'none' } },
     timeout: 360,
   },
@@ -155,7 +155,7 @@ register(
     await box.crash();
     await box.configure(undefined);
     await box.start();
-    await box.waitForConsole(/a reset was asked for, but there is no machine config: nothing was emptied/);
+    await box.waitForConsole(/a reset was requested, but there is no machine config: nothing was erased/);
     assert.equal(await box.succeed('cat /var/lib/kept /etc/machine-id'), `kept\n${machineId}`);
 
     const hostKey = await box.succeed('cat /etc/ssh/ssh_host_ed25519_key.pub');

@@ -16,13 +16,13 @@ import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
 const SEED = 20261129;
-/** DRAISINE_EDITS=20 makes so many. */
+/** Number of edits; DRAISINE_EDITS changes it. */
 const COUNT = Number(process.env.DRAISINE_EDITS ?? '300');
-/** After so many of the edits, the box is compared with one that was really provisioned. */
+/** After each of this number of edits, the box is compared with a newly provisioned one. */
 const REFERENCES = Math.min(4, Math.ceil(COUNT / 50));
 
 const EDITS = editsOf(REAL, { seed: SEED, count: COUNT });
-/** Numbers of the edits after which there is a reference; the last one is among them. */
+/** Numbers of the edits after which there is a comparison. The last edit is one of them. */
 const references = Array.from({ length: REFERENCES }, (_, index) =>
   Math.ceil(((index + 1) * COUNT) / REFERENCES - 1),
 );
@@ -31,7 +31,7 @@ const plainOf = (config: Config) => JSON.parse(JSON.stringify(config)) as { igni
 const provisioned = (index: number) =>
   ({ start: 'off', firmware: 'none', config: plainOf(reference(index)) }) as const;
 
-/** All in one call: the applier, the same again, and what the machine is then. */
+/** One call does everything: applies the config, plans the same config again, and prints the state of the machine. */
 const script = (number: number): string => `
 umask 022
 apply() { timeout 300 draisine apply "$@" 2>&1; echo "exit $?"; }
@@ -52,17 +52,19 @@ async function edit(box: Machine, number: number, config: Config, before: Found)
   if (!/^(waits for confirmation|nothing to do)/m.test(applied)) return [`it was not applied: ${applied}`];
   const { changes, drift } = JSON.parse(again.split('\n')[0]!) as Record<string, unknown[]>;
   return [
-    ...[...(changes ?? []), ...(drift ?? [])].map((step) => `the same again plans ${JSON.stringify(step)}`),
+    ...[...(changes ?? []), ...(drift ?? [])].map(
+      (step) => `a second apply of the same config plans ${JSON.stringify(step)}`,
+    ),
     ...[presetDifference(preset, config)].filter((why) => why !== undefined),
     ...differences(readFound(state), expectedOf(config, before)),
   ];
 }
 
-/** Unit files and what of them is enabled or masked, without those that systemd makes as it runs. */
+/** Unit files and their state, without those that systemd makes at run time. */
 const UNIT_FILES =
   "systemctl list-unit-files --no-legend --plain --no-pager | grep -v ' \\(transient\\|generated\\) ' | sort";
 
-/** What a machine that is provisioned with the same config has otherwise. */
+/** The differences from a machine that is provisioned with the same config. */
 async function compareWith(other: Machine, box: Machine): Promise<string[]> {
   await other.start();
   const [theirs, mine] = [await foundOn(other), await foundOn(box)];
@@ -80,7 +82,7 @@ async function compareWith(other: Machine, box: Machine): Promise<string[]> {
 register(
   {
     name: 'day2.random-edits',
-    what: `After each of ${COUNT} random edits, applied one after the other, a box is as one that was provisioned with that config, file by file and unit by unit.`,
+    what: `After each of ${COUNT} random edits of its config, a box has the same files and units as a box that was provisioned with that config.`,
     machines: {
       box: {},
       first: provisioned(0),
@@ -89,12 +91,12 @@ register(
       last: provisioned(3),
     },
     timeout: 600 + COUNT * 6,
-    long: 'some hundred applies, and four machines that are provisioned to compare with',
+    long: 'some hundred applies, and four machines that are provisioned for the comparison',
   },
   async (t, { box, first, second, third, last }) => {
     const others = [first, second, third, last];
     const base = JSON.parse(await box.succeed('cat /var/lib/draisine/config/provisioned.json')) as Config;
-    // The harness names machines of which a test has several. Nobody has named this one.
+    // The harness gives a host name to each machine of a test with several machines. The config of this one has none.
     await box.succeed(
       'rm /etc/hostname; if [ -e /usr/share/draisine/etc/hostname ]; then cp -a /usr/share/draisine/etc/hostname /etc/; fi',
     );

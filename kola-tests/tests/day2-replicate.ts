@@ -9,7 +9,7 @@ import { register } from '../harness/run/register.ts';
 const UNIT = 'replicate-tank-data.service';
 const BLOB = '/mnt/tank/data/blob';
 
-/** Brings a running machine to a typed config, and confirms it. */
+/** Applies a typed config to a running machine, and confirms it. */
 async function become(box: Machine, name: string): Promise<void> {
   const { storage, systemd, passwd } = (await ignitionVerb(
     'compile',
@@ -34,7 +34,7 @@ const machine = () => ({
 register(
   {
     name: 'day2.replicate',
-    what: 'A dataset is sent to another machine, whole and then what is new. What was cut goes on from there. It can be had back.',
+    what: 'A dataset is sent to another machine, first completely and then its changes. An interrupted transfer continues. The dataset can be restored.',
     long: 'two machines, each provisioned by an apply, and six transfers',
     machines: { nas: machine(), other: machine() },
     timeout: 400,
@@ -45,7 +45,7 @@ register(
     await become(nas, 'replicate-from');
     await nas.succeed(`head -c 24M /dev/urandom >${BLOB}`);
 
-    // The target takes half of it, and is full.
+    // The target is full after half of the data.
     await other.succeed('zfs set quota=12M tank/backup');
     await nas.execute(`systemctl start ${UNIT}`);
     assert.equal(
@@ -66,21 +66,21 @@ register(
     );
     assert.doesNotMatch(await nas.succeed('draisine health'), /is not sent to/);
 
-    // What is new; of what was sent before, so much stays as the config says.
+    // Changes are sent. At the target the number of snapshots stays that the config gives.
     for (const text of ['one', 'two']) {
       await nas.succeed(`echo ${text} >>/mnt/tank/data/log && systemctl start ${UNIT}`);
     }
     const snapshots = (await other.succeed('zfs list -H -t snapshot -o name -r tank/backup')).split('\n');
     assert.equal(snapshots.length, 2, snapshots.join('\n'));
     assert.equal(await nas.succeed('zfs list -H -t snapshot -o name -r tank | wc -l'), '1');
-    // What is there is looked at in a clone: below a dataset that is read-only no mount point can be made.
+    // The test reads the data in a clone, because no mount point can be made below a read-only dataset.
     await other.succeed(`zfs clone -o readonly=on -o mountpoint=/run/look ${snapshots.at(-1)} tank/look`);
     const sum = await nas.succeed(`sha256sum <${BLOB}`);
     assert.equal(await other.succeed('sha256sum </run/look/blob; cat /run/look/log'), `${sum}\none\ntwo`);
     await other.succeed('zfs destroy tank/look');
     assert.equal(await other.succeed('zfs get -H -o value readonly tank/backup/data'), 'on');
 
-    // Its key opens nothing else.
+    // The key allows nothing else.
     const ssh =
       'ssh -o BatchMode=yes -o UserKnownHostsFile=/etc/draisine/replicate/tank-data.known_hosts -o HostKeyAlias=tank-data';
     for (const command of ['', 'zfs destroy -r tank/backup/data', `zfs destroy ${snapshots[0]}`]) {
@@ -90,7 +90,7 @@ register(
       assert.match(tried.stderr, /not allowed here/, command);
     }
 
-    // Back, as docs/day2.md has it. From then on it is sent on.
+    // The dataset is restored, by the steps of docs/day2.md. After that, replication continues.
     const key = await nas.succeed('ssh-keygen -q -t ed25519 -N "" -f /run/key && cat /run/key.pub');
     await other.succeed('mkdir -p -m 700 /root/.ssh');
     await other.copyTo(Buffer.from(`${key}\n`), '/root/.ssh/authorized_keys', { mode: 0o600 });

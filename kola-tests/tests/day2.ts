@@ -5,7 +5,7 @@ import { register } from '../harness/run/register.ts';
 register(
   {
     name: 'day2.apply',
-    what: 'A running machine takes a changed config: files and units come, change and go, and nothing else restarts.',
+    what: 'A running machine applies a changed config: files and units are added, changed and removed, and nothing else restarts.',
     config: {
       ignition: { version: '3.3.0' },
       storage: {
@@ -52,7 +52,7 @@ register(
     );
     assert.equal((await applied(box)).result, 'nothing to do');
 
-    // By hand, and in the config.
+    // A file was changed by hand, and is in the config.
     await box.succeed('echo by hand >/etc/new/new.conf');
     await nextConfig(box, ({ storage }) => storage.files.push(file('/etc/new/new.conf', 'newer\n')));
     const refused = await box.execute(`draisine apply ${CONFIG}`);
@@ -66,14 +66,14 @@ register(
 register(
   {
     name: 'day2.goes-back',
-    what: 'A change that locks the administrator out, or breaks a unit, goes back by itself.',
+    what: 'A change that locks the administrator out, or breaks a unit, is reverted by itself.',
     timeout: 400,
   },
   async (_t, { box }) => {
     const address = (await box.succeed('ip -o -4 addr show scope global')).split(/\s+/)[3] ?? '';
     const port = await box.forward(22);
 
-    // Nobody comes in any more, and so nobody confirms.
+    // Nobody can log in any more, so nobody confirms.
     await nextConfig(box, ({ storage }) => {
       storage.files.push(
         file(
@@ -108,7 +108,7 @@ register(
     assert.match(broken.troubles.join(), /broken\.service/);
     await box.fail('test -e /etc/systemd/system/broken.service');
 
-    // Power fails in the middle: the initrd puts everything back before anything starts.
+    // The power fails during an apply. The initrd reverts everything before any unit starts.
     await nextConfig(box, ({ storage, systemd }) => {
       storage.files.push(file('/etc/half.conf', 'x'));
       systemd.units.push(service('slow.service', 'sync; sleep 600'));

@@ -4,13 +4,13 @@ import { editEntry } from '../harness/machine/boot-menu.ts';
 import { fixture } from '../harness/machine/provision.ts';
 import { register } from '../harness/run/register.ts';
 
-/* Boots of a machine whose disks, key or firmware are not as they were. */
+/* Boots of a machine whose disks, key or firmware have changed. */
 
 register(
   {
     name: 'zfs.late-and-foreign',
-    what: 'A pool whose disk comes late comes up by itself. A pool that another machine used is named, with the command that takes it.',
-    long: 'waits as long as a boot does for a disk that does not come, and boots three times',
+    what: 'A pool whose disk appears late is imported by itself. For a pool that another machine used, the box shows the command that imports it.',
+    long: 'waits for a missing disk for the whole time limit of a boot, and boots three times',
     machines: { box: { start: 'off', firmware: 'none', disks: [{ name: 'late', size: 256 }] } },
     timeout: 600,
   },
@@ -36,7 +36,7 @@ register(
     assert.equal(await box.succeed('cat /mnt/tank/data/file'), 'kept');
     await box.retry(async () => assert.doesNotMatch(await box.succeed('draisine health'), missing));
 
-    // As if another machine had it when the power failed: the label has that one's number.
+    // As if another machine had the pool when the power failed: the label has the number of that machine.
     await box.succeed(`
       systemctl stop on-data.service zfs-dataset-tank-data.service
       zpool export tank && echo 305419896 >/sys/module/spl/parameters/spl_hostid
@@ -55,7 +55,7 @@ register(
     );
     assert.match(await box.succeed('cat /run/draisine/console.issue'), foreign);
     await box.succeed('systemctl is-active multi-user.target ssh.service');
-    // The very command that was named.
+    // Runs the command that the box has shown.
     await box.succeed(foreign.exec(health)?.[1] ?? 'false', { seconds: 60 });
     await box.succeed('systemctl start on-data.service', { seconds: 60 });
     assert.equal(await box.succeed('cat /mnt/tank/data/file'), 'kept');
@@ -65,7 +65,7 @@ register(
 register(
   {
     name: 'zfs.hand-made-encryption',
-    what: 'An encrypted dataset of a hand-made pool is mounted at boot if its key is a file. One whose key is typed holds nothing up and is named.',
+    what: 'An encrypted dataset of a hand-made pool is mounted at boot if its key is a file. If its key must be typed, the boot does not wait, and the box names the dataset.',
     machines: { box: { disks: [{ name: 'disk', size: 256 }] } },
     timeout: 300,
   },
@@ -95,7 +95,7 @@ const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHlUr1I5jzMZUt1I0+DwFJpWZkEDwwW
 register(
   {
     name: 'system.lost-key',
-    what: 'Somebody at the machine adds a key from a stick with a word in the boot menu. Without the word a stick changes nothing.',
+    what: 'A person at the machine adds an SSH key from a stick by a word in the boot menu. Without that word a stick changes nothing.',
     long: 'boots through the firmware and its menu twice; the script has a unit test',
     machines: { box: { disks: [{ name: 'stick', size: 64 }] } },
     timeout: 480,
@@ -107,7 +107,7 @@ register(
     const keys = async (): Promise<string> =>
       await box.succeed('cat /root/.ssh/authorized_keys 2>/dev/null || :');
     await box.reboot();
-    assert.equal((await keys()).includes(KEY), false, 'a stick alone opens nothing');
+    assert.equal((await keys()).includes(KEY), false, 'a stick alone adds no key');
     await box.poweroff();
     await editEntry(box, 'draisine.add-key', /errors=remount-ro rw/);
     await box.ready();
@@ -115,14 +115,14 @@ register(
     assert.match(await keys(), /^ssh-ed25519 AAAA\S+ new@example$/m);
     assert.equal(await box.succeed("stat -c '%a %U' /root/.ssh/authorized_keys"), '600 root');
     const shadow = await box.succeed('cat /.draisine-provisioned');
-    assert.notEqual(shadow, '', 'the machine is the one that it was');
+    assert.notEqual(shadow, '', 'the machine was not provisioned again');
   },
 );
 
 register(
   {
     name: 'install.one-boot-entry',
-    what: 'A second installation onto a disk takes over the boot entry of the first, or removes it where the table was wiped.',
+    what: 'A second installation onto a disk uses the boot entry of the first one, or removes it if the partition table was wiped.',
     machines: { box: { disks: [{ name: 'target', size: 8192, bus: 'nvme' }] } },
     timeout: 500,
   },
@@ -142,7 +142,7 @@ register(
     await box.succeed(install, { seconds: 90 });
     assert.deepEqual(await entries(), first);
 
-    // Without a table there is no UUID to take over: the entry that leads nowhere goes.
+    // Without a table there is no UUID to use again. The entry without a partition is removed.
     const bootOrder = '/sys/firmware/efi/efivars/BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c';
     await box.succeed(`wipefs --all --force --quiet ${box.disk('target')} && udevadm settle`);
     assert.match(await box.succeed(install, { seconds: 90 }), /removed the boot entry Boot[0-9A-F]{4}: /);

@@ -4,7 +4,7 @@ import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
 import { join2 } from '../harness/machine/lan.ts';
 import { register } from '../harness/run/register.ts';
 
-/* What owners of other systems complained about, each as they met it. */
+/* Problems that owners of other systems have reported. */
 
 const machines = { box: { prepare: busybox } };
 const CLIENT = `--entrypoint=/bin/busybox ${BUSYBOX}`;
@@ -12,7 +12,7 @@ const CLIENT = `--entrypoint=/bin/busybox ${BUSYBOX}`;
 register(
   {
     name: 'podman.userns-auto',
-    what: 'Each container with `--userns=auto` gets a range of user numbers of its own.',
+    what: 'Each container with `--userns=auto` gets its own range of user ids.',
     machines,
   },
   async (_t, { box }) => {
@@ -25,7 +25,7 @@ register(
       first.every((start) => start >= 2 ** 31 - 1),
       `not in the range of containers: ${said}`,
     );
-    assert.notEqual(first[0], first[1], 'both have one range');
+    assert.notEqual(first[0], first[1], 'both have the same range');
     await box.succeed('podman rm --force --time=0 one two');
   },
 );
@@ -71,7 +71,7 @@ register(
 register(
   {
     name: 'podman.dns-server',
-    what: 'A container has port 53 on every address, the machine still resolves names, and so do containers of a network.',
+    what: 'If a container has port 53 on every address, the machine and the containers of a network still resolve names.',
     machines,
     expect: [/^listener: (tcp|udp) \S+:53 /],
   },
@@ -80,12 +80,12 @@ register(
     await box.succeed('systemctl restart systemd-resolved.service && systemctl reload nftables.service');
     await box.waitUntilSucceeds("grep '^nameserver 10\\.0\\.2\\.3' /etc/resolv.conf");
     const web = `--detach --name=web --network=shop --hostname=web ${CLIENT} httpd -f -p 80 -h /etc`;
-    // In both orders: who comes first takes the port.
+    // In both orders, because the first one gets the port.
     await box.succeed(`
       podman network create shop
       podman run ${web}
       podman run --detach --name=dns --hostname=dns --publish=53:53 --publish=53:53/udp ${CLIENT} httpd -f -p 53 -h /etc`);
-    // It speaks HTTP on that port: the port is the point, not the names.
+    // It speaks HTTP on that port, because the test is about the port and not about names.
     const ask = String.raw`exec 9<>/dev/tcp/10.0.2.15/53 && printf 'GET /hostname HTTP/1.0\r\n\r\n' >&9 && timeout 20 cat <&9 | tail -n 1`;
     assert.equal(await box.waitUntilSucceeds(ask), 'dns');
     assert.equal(await box.succeed('getent ahostsv4 _gateway | head -n 1 | cut -d " " -f 1'), '10.0.2.2');
@@ -130,7 +130,7 @@ register(
       assert.equal(await other.waitUntilSucceeds(get(address, 8081)), 'open', address);
       await other.fail(get(address, 8080));
     }
-    // The machine itself reaches both: the rule is about who comes from outside.
+    // The machine itself reaches both, because the rule is about packets from outside.
     assert.equal(await box.waitUntilSucceeds(get('127.0.0.1', 8080)), 'closed');
     await box.succeed('podman rm --force --time=0 open closed');
   },
@@ -139,7 +139,7 @@ register(
 register(
   {
     name: 'system.full-state-partition',
-    what: 'With a state partition without a free byte, `draisine free` still makes room, and keeps images that a unit names.',
+    what: 'If the state partition is completely full, `draisine free` still makes room, and keeps images that a unit names.',
     machines,
   },
   async (_t, { box }) => {
@@ -170,7 +170,7 @@ register(
 register(
   {
     name: 'net.others-rules-stay',
-    what: 'Rules and routes that somebody else made outlive a restart of networkd, and no cable costs no minute.',
+    what: 'Rules and routes of other programs survive a restart of networkd, and a missing cable does not delay the boot.',
   },
   async (_t, { box }) => {
     await box.succeed(`
@@ -194,17 +194,17 @@ register(
 register(
   {
     name: 'container.unplugged-device',
-    what: 'A container with a device that is unplugged stops with it, and comes back with it, also when it is back at once.',
+    what: 'A container stops when its device is unplugged, and starts when the device is back, even if it is back at once.',
     machines: { box: { prepare: busybox, disks: [{ name: 'thumb', size: 64, bus: 'usb' }] } },
   },
   async (_t, { box }) => {
-    // The disk stands for a serial adapter: it has the adapter's name.
+    // The disk replaces a serial adapter: it has the adapter's name.
     await box.succeed(`
       echo 'SUBSYSTEM=="block", ENV{DEVTYPE}=="disk", ENV{ID_BUS}=="usb", SYMLINK+="serial/by-id/usb-dongle"' >/etc/udev/rules.d/99-dongle.rules
       udevadm control --reload && udevadm trigger --settle --subsystem-match=block`);
     await box.waitForFile('/dev/serial/by-id/usb-dongle');
     await writePartsOf(box, 'dongle', /dongle\.(container|service)$/);
-    // The device is here already, as at a boot: it starts the container when systemd reads the units and it comes.
+    // The device is plugged in before systemd reads the units, as at a boot. When it appears, it starts the container.
     await box.unplug('thumb');
     await box.waitUntilSucceeds('! test -e /dev/serial/by-id/usb-dongle', { seconds: 30 });
     await box.succeed('systemctl daemon-reload');
@@ -226,7 +226,7 @@ register(
       { seconds: 60 },
     );
 
-    // It stays away until it has stopped, and comes then.
+    // The device is away until the container has stopped, and comes back after that.
     await box.unplug('thumb');
     await box.waitUntilSucceeds(
       'systemctl show --property=ActiveState --value dongle.service | grep -xE "inactive|failed"',
@@ -234,7 +234,7 @@ register(
     );
     await box.plug('thumb');
     await box.waitUntilSucceeds(isThere, { seconds: 60 });
-    // Whoever stops it with the device plugged in has it stopped.
+    // A container that is stopped by hand stays stopped, although the device is plugged in.
     await box.succeed('systemctl stop dongle.service; systemctl reset-failed dongle.service');
     assert.equal(await box.succeed('systemctl is-active dongle.service || :'), 'inactive');
   },

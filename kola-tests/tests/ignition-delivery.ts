@@ -29,7 +29,7 @@ async function source(box: Machine): Promise<string> {
 register(
   {
     name: 'ignition.delivery',
-    what: 'A config from QEMU wins over one on a stick, and a stick wins over the ESP. Two sticks with different configs stop the boot.',
+    what: 'A config from QEMU has precedence over one on a stick, and a stick over the ESP. Two sticks with different configs stop the boot.',
     machines: {
       box: {
         firmware: 'none',
@@ -58,7 +58,7 @@ register(
     await unprovision(box, undefined);
     assert.match(
       await box.bootFails({ seconds: 60 }),
-      /there are two machine configs on partitions labelled IGNITION: \/dev\/vd[a-z]1? and \/dev\/vd[a-z]1?\s+Take out the one/,
+      /there are two machine configs on partitions labelled IGNITION: \/dev\/vd[a-z]1? and \/dev\/vd[a-z]1?\s+Remove the one/,
     );
 
     await box.configure(named('from-fw-cfg'));
@@ -68,7 +68,7 @@ register(
   },
 );
 
-/** Boots a machine that nobody can log in to, not even the harness. Returns its console up to the login prompt. */
+/** Boots a machine to which nobody can log in, not even the harness. Returns its console up to the login prompt. */
 async function bootAlone(box: Machine): Promise<string> {
   await unprovision(box, undefined);
   // The log also has the lines from before the machine was forked.
@@ -84,7 +84,7 @@ async function bootAlone(box: Machine): Promise<string> {
 register(
   {
     name: 'ignition.none',
-    what: 'A machine without a config says how to give it one, and takes a config from a stick that is plugged in later.',
+    what: 'A machine without a config shows how to give it one, and uses a config on a stick that is plugged in later.',
     machines: { box: { firmware: 'none', disks: [{ name: 'stick', size: 64, bus: 'usb' }] } },
     timeout: 480,
   },

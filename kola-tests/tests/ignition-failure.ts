@@ -139,7 +139,7 @@ const MANY: IgnitionConfig = {
   },
 };
 
-/** The moments of the power cuts: lines of the initrd's systemd, which cuts them to the console's width. */
+/** The moments of the power cuts: console lines of the initrd's systemd, which shortens them to the console's width. */
 const MOMENTS = [
   /Starting .*draisine-rep/,
   /Finished .*draisine-rep/,

@@ -50,7 +50,7 @@ async function usrIsWhole(box: Machine, disk: string): Promise<void> {
 register(
   {
     name: 'install.refused',
-    what: 'The installer refuses each disk and each option that would do harm, and leaves the disk untouched.',
+    what: 'The installer refuses every harmful disk and option, and leaves the disk untouched.',
     machines: {
       box: {
         disks: [
@@ -134,8 +134,8 @@ register(
   },
 );
 
-// A live medium whose command line does not ask for an installation, and a person at its console. Every answer but the
-// right one leaves the disk unchanged.
+// A live medium whose command line does not ask for an installation, and a person at its console. Every answer except
+// for the right one leaves the disk unchanged.
 register(
   {
     name: 'install.asked',
@@ -400,7 +400,7 @@ register(
     machines: { box: { start: 'off', disks: [{ name: 'copy', artifact: 'disk' }] } },
   },
   async (_t, { box }) => {
-    const copies = /these disks are copies of each other, .*: vd[ab] vd[ab] *\r?\nTake one out/;
+    const copies = /these disks are copies of each other, .*: vd[ab] vd[ab] *\r?\nRemove one/;
     assert.match(await box.bootFails(), copies);
     await box.configure(undefined);
     await bootEntry(box, 1);

@@ -5,7 +5,7 @@ import { register } from '../harness/run/register.ts';
 register(
   {
     name: 'system.no-unexplained-warnings',
-    what: 'The journal of a boot in good order has no warning that is not explained.',
+    what: 'The journal of a healthy boot has only warnings with a known explanation.',
     tags: ['quick'],
   },
   async (t, { box }) => {
@@ -17,6 +17,6 @@ register(
     const explained = explainedFor({ signed });
     const { left, met } = unexplained(lines, explained);
     t.diagnostic(`explained: ${[...met].join(', ')}`);
-    assert.deepEqual(left, [], `explain each in EXPLAINED (${explained.length} so far), or mend its cause`);
+    assert.deepEqual(left, [], `explain each in EXPLAINED (${explained.length} so far), or fix its cause`);
   },
 );

@@ -187,7 +187,7 @@ table inet kola {
 register(
   {
     name: 'kernel.netfilter',
-    what: 'The kernel takes every firewall rule that the firewall and podman use, and the rules act.',
+    what: 'The kernel accepts every kind of rule that the firewall and podman use, and the rules have an effect.',
     tags,
   },
   async (_t, { box }) => {

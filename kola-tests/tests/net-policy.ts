@@ -81,7 +81,7 @@ table inet filter {
 register(
   {
     name: 'net.dns-failure',
-    what: 'If a DNS server does not answer, a lookup fails within bounded time, and nothing else breaks.',
+    what: 'If a DNS server does not answer, a lookup fails within a time limit, and nothing else breaks.',
     tags: ['quick'],
   },
   async (_t, { box }) => {

@@ -39,31 +39,28 @@ register(
   },
 );
 
-register(
-  { name: 'net.listeners', what: 'Nothing but SSH can be reached from outside.' },
-  async (_t, { box }) => {
-    const listening = await box.succeed('ss -H -l -n -t');
-    const open = listening
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/)[3] ?? '')
-      .filter((local) => !/^127\.|^\[::1\]|%lo:/.test(local));
-    assert.ok(open.length > 0 && open.every((local) => /:22$/.test(local)), `listening: ${open.join(', ')}`);
+register({ name: 'net.listeners', what: 'Only SSH can be reached from outside.' }, async (_t, { box }) => {
+  const listening = await box.succeed('ss -H -l -n -t');
+  const open = listening
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/)[3] ?? '')
+    .filter((local) => !/^127\.|^\[::1\]|%lo:/.test(local));
+  assert.ok(open.length > 0 && open.every((local) => /:22$/.test(local)), `listening: ${open.join(', ')}`);
 
-    const sockets = await box.succeed('ss -H -l -n -u -p');
-    const udp = sockets
-      .split('\n')
-      .filter((line) => line !== '' && !/127\.0\.0\.5[34]|\[::1\]|%lo:/.test(line));
-    assert.ok(
-      udp.every((line) => /:(68|546)\s/.test(line)),
-      `listening on UDP: ${udp.join('\n')}`,
-    );
+  const sockets = await box.succeed('ss -H -l -n -u -p');
+  const udp = sockets
+    .split('\n')
+    .filter((line) => line !== '' && !/127\.0\.0\.5[34]|\[::1\]|%lo:/.test(line));
+  assert.ok(
+    udp.every((line) => /:(68|546)\s/.test(line)),
+    `listening on UDP: ${udp.join('\n')}`,
+  );
 
-    // Seen from the host, SSH greets. Every other port, the resolver's stub included, does not answer.
-    const port = await box.forward(22);
-    const banner = await box.retry(async () => await firstBytes(port));
-    assert.match(banner, /^SSH-2\.0-OpenSSH/);
-  },
-);
+  // Seen from the host, SSH greets. Every other port, the resolver's stub included, does not answer.
+  const port = await box.forward(22);
+  const banner = await box.retry(async () => await firstBytes(port));
+  assert.match(banner, /^SSH-2\.0-OpenSSH/);
+});
 
 async function firstBytes(port: number): Promise<string> {
   return await new Promise((resolve, reject) => {

@@ -122,7 +122,7 @@ register(
 register(
   {
     name: 'net.wireguard',
-    what: 'A WireGuard tunnel lets in the addresses of its peer only.',
+    what: 'A WireGuard tunnel accepts only packets from the addresses of its peer.',
     tags: ['quick'],
     expect: [/^listener: udp \S+:5182[12] /],
   },

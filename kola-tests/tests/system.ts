@@ -277,7 +277,7 @@ register(
       const options = (await box.succeed(`findmnt --noheadings --output OPTIONS ${where}`)).split(',');
       assert.ok(options.includes('nosuid') && options.includes('nodev'), `${where}: ${options.join()}`);
     }
-    // They are folders of the state partition: what is there is seen through the mounts, and users may write.
+    // They are folders of the state partition, and users may write there.
     assert.equal(
       await box.succeed(
         "stat -c '%a %U' /home /var/tmp && for at in / /home /var/tmp; do findmnt --noheadings --output SOURCE --nofsroot $at; done | sort -u | grep -c .",

@@ -82,31 +82,35 @@ register(
     try {
       await softly(box, {
         'an empty channel': checked('channel', '\n', /the channel file is not JSON: it is empty/),
-        'one cut short': checked('channel', good.slice(0, 300), /the channel file is not JSON/),
+        'a truncated file': checked('channel', good.slice(0, 300), /the channel file is not JSON/),
         'a web page': checked('channel', '<!doctype html><p>Log in', /it looks like a web page/),
-        'one that was changed': checked('channel', forged, /has a wrong signature/),
-        'one by another key': checked('channel', strange, /has 0 of the 1 signatures/),
-        'a root of nobody': checked('root', '{"signed": "{}", "signatures": []}', /root\.json: has format/),
-        'an endless one': async () => {
+        'a changed file': checked('channel', forged, /has a wrong signature/),
+        'a file by another key': checked('channel', strange, /has 0 of the 1 signatures/),
+        'a root without keys': checked(
+          'root',
+          '{"signed": "{}", "signatures": []}',
+          /root\.json: has format/,
+        ),
+        'an endless file': async () => {
           await spoilt('channel', '', async () => {
             await truncate(paths.channel, 10 * 2 ** 30);
             await refused('check', /stable\.json: the file is larger than it may be/);
           });
         },
-        'none at all': async () => {
+        'no file': async () => {
           await copyFile(paths.channel, `${paths.channel}.copy`);
           await rm(paths.channel);
           await refused('check', new RegExp(`there is no channel stable of ${image}`));
           await rename(`${paths.channel}.copy`, paths.channel);
         },
-        'that of another image': async () => {
+        'the channel of another image': async () => {
           await channel.issue({ image: 'other' });
           await refused('check', /is the channel stable of other, not stable of/);
           await channel.issue({ channel: 'alpha' });
           await refused('check', /is the channel alpha of/);
           await again();
         },
-        'one of the past': async () => {
+        'an older file': async () => {
           await box.succeed('draisine check', { seconds: 60 });
           await spoilt('channel', good, () => refused('check', /has serial 1, but \d+ was accepted before/));
         },
@@ -133,7 +137,7 @@ register(
           await refused('stage', /No space|ENOSPC|cannot/);
           await box.succeed('rm -f /filler /filler2');
         },
-        'two at once': async () => {
+        'two updates at the same time': async () => {
           const lock = '/run/draisine/update.lock';
           await box.succeed(`mkdir -p ${lock} && echo -n 1 >${lock}/owner`);
           await refused('check', /another update is running/);
@@ -190,7 +194,7 @@ register(
           assert.match(await box.succeed('draisine check', { seconds: 60 }), /is pinned to/);
           await policy({});
         },
-        'a pool that it could not read': async () => {
+        'a pool that the release cannot read': async () => {
           await box.succeed('truncate -s 80M /root/pool && zpool create tank /root/pool');
           await channel.republish({ zfs: { version: '0.6.5', features: ['async_destroy'] } });
           await waits(box, 'features');

@@ -13,9 +13,9 @@ import { BUSYBOX, busybox } from '../harness/machine/busybox.ts';
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
-/* Updates: of a box to the release after its own, which is the same but for the version. */
+/* Updates of a box to the next release, which differs only by its version. */
 
-/** Until the trial of the running release is over, in one way or the other. */
+/** Waits until the trial of the running release has ended, with either result. */
 async function trialEnds(box: Machine, version: string): Promise<UpdateState> {
   await box.waitUntilSucceeds(
     `grep -A3 '"lastTrial"' /var/lib/draisine/update/state.json | grep -F '"version": "${version}"'`,
@@ -27,7 +27,7 @@ async function trialEnds(box: Machine, version: string): Promise<UpdateState> {
 /** Asks the container of `serveFromContainer`. */
 const ASK = 'curl --silent --fail --max-time 5 --output /dev/null http://127.0.0.1:8080/';
 
-/** Starts a web server in a container of the owner's, of which other machines know nothing. */
+/** Starts a web server in a container of the owner. Other machines cannot reach it. */
 async function serveFromContainer(box: Machine): Promise<void> {
   const quadlet = `[Container]
 Image=${BUSYBOX}
@@ -51,7 +51,7 @@ register(
   {
     name: 'update.commit',
     long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
-    what: 'A release is fetched by the blocks that are new, tried, committed, and can be left again by hand; the pool follows.',
+    what: 'Of a release only new blocks are fetched. It is tried and committed, and the owner can roll it back; pools stay usable.',
     machines: { box: { disks: [{ name: 'left', size: 128 }] } },
     timeout: 480,
   },
@@ -63,7 +63,7 @@ register(
       await box.succeed(`umask 077; head -c 32 /dev/urandom >/root/key
         zfs create -o encryption=on -o keyformat=raw -o keylocation=file:///root/key -o canmount=noauto tank/secret
         zfs mount tank/secret && echo deep >/tank/secret/data && zfs unmount tank/secret`);
-      // Entries that an owner has chosen would be booted in the place of the release on trial.
+      // Entries that an owner has chosen would be booted instead of the release on trial.
       await box.succeed(`bootctl set-default draisine_${from}.efi
         mkdir -p /run/esp && mount /dev/disk/draisine/esp /run/esp
         echo 'default draisine_${from}.efi' >>/run/esp/loader/loader.conf; umount /run/esp`);
@@ -98,14 +98,14 @@ register(
         entries: [`draisine_${from}.efi`, `draisine_${to}.efi`],
       });
       assert.equal(await box.succeed('cat /etc/mine; systemctl is-system-running'), 'mine\nrunning');
-      // The pool was read before anything could write to it, and it is there.
+      // The pool was read before any program could write to it, and it is imported.
       const read = 'systemctl show --value -p ExecMainExitTimestampMonotonic draisine-read-pools.service';
       assert.notEqual(await box.succeed(read), '0');
       assert.equal(await box.succeed('cat /tank/data && echo newer >/tank/data'), 'data');
 
       await box.succeed('zfs mount tank/secret && grep -x deep /tank/secret/data && zfs unmount tank/secret');
 
-      // Back by hand: not to a release that could not read the pool.
+      // A rollback by hand is refused if the other release cannot read the pool.
       assert.doesNotMatch(await box.succeed('draisine status'), /^pools/m);
       const record = '/var/lib/draisine/update/readable.json';
       await box.succeed(`cp ${record} /root/readable.json && sed -i /spacemap_histogram/d ${record}`);
@@ -114,7 +114,7 @@ register(
       assert.match(refused.stderr, new RegExp(`${from} cannot read these pools: tank: spacemap_histogram`));
       assert.match(await box.succeed('draisine status'), /cannot read pool tank: spacemap_histogram/);
       await box.succeed(`cp /root/readable.json ${record}`);
-      // Once more a trial, of the old one; this time the firmware renames nothing.
+      // Now the old release is on trial, and the firmware cannot rename files.
       await enableFirmwareWithoutRename(box);
       await box.execute('draisine rollback');
       await box.goesDown('reboot', { seconds: 90 });
@@ -136,7 +136,7 @@ register(
   {
     name: 'update.reject',
     long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
-    what: 'A release that breaks a service is left by itself, once, and the box says why. A container serves all the while.',
+    what: 'A release that breaks a service is rejected by itself, and not tried again, and the box shows the reason. A container serves without a gap.',
     machines: { box: { prepare: busybox } },
     timeout: 540,
     expect: [/delicate\.service/],
@@ -176,7 +176,7 @@ register(
       const why = await box.succeed('draisine why');
       t.diagnostic(why);
       assert.match(why, /delicate\.service/);
-      // Not again by itself.
+      // The box does not try it again by itself.
       assert.match((await box.execute('draisine update; draisine stage')).stderr, /was rejected/);
     } finally {
       await updating.close();
@@ -188,7 +188,7 @@ register(
   {
     name: 'update.pool-lost',
     long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
-    what: 'A release that does not see a disk of a pool writes nothing to the pool, and is left by itself.',
+    what: 'A release that does not find a disk of a pool writes nothing to the pool, and is rejected by itself.',
     machines: {
       box: {
         disks: [
@@ -215,7 +215,7 @@ register(
       await box.start();
       assert.equal((await runningRelease(box)).version, to);
       assert.equal(await box.succeed('zpool list -H'), '');
-      // Labels and uberblocks are in the first 512 KiB: nothing writes to them.
+      // Labels and uberblocks are in the first 512 KiB. Nothing has written to them.
       const labels = `head -c 512K ${box.disk('left')}-part1 | sha256sum`;
       const before = await box.succeed(labels);
       await box.waitUntilSucceeds('grep -F "pool tank" /run/draisine/on-trial.json', { seconds: 60 });
@@ -237,7 +237,7 @@ register(
 register(
   {
     name: 'update.stick',
-    what: 'A stick with a release is a source of updates: it is plugged in, and the release is staged.',
+    what: 'When a stick with a release is plugged in, the release is staged.',
     machines: { box: { disks: [{ name: 'stick', size: 256, bus: 'usb' }] } },
     timeout: 240,
   },
@@ -255,7 +255,7 @@ register(
         `mkfs.ext4 -q -L DRAISINE-UPDATE ${stick} && mount ${stick} /mnt && ${files.join(' && ')} && umount /mnt`,
         { seconds: 120 },
       );
-      // No server from now on: the machine config names none, and so nothing is asked.
+      // From now on the machine config names no server, so the box asks none.
       await box.succeed('echo \'{"format": 1, "mode": "stage"}\' >/etc/draisine/update.json');
       const before = server.sent();
       await box.unplug('stick');
@@ -279,7 +279,7 @@ register(
   {
     name: 'update.no-start',
     long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
-    what: 'A release that does not start gets three tries; then the box runs the one before, and says so.',
+    what: 'A release that does not start gets three tries. Then the box runs the previous release, and reports that.',
     timeout: 600,
   },
   async (_t, { box }) => {
@@ -287,7 +287,7 @@ register(
     const { from, to } = updating;
     try {
       await box.succeed('draisine stage 2>&1', { seconds: 180 });
-      // Its hash tree is spoilt after it was read back: the initrd stops, and gives the turn back.
+      // The hash tree is damaged after it was read back. The initrd stops and restarts the machine.
       const slot = '/dev/disk/by-partlabel/draisine_usr_verity_';
       await box.succeed(`dd if=/dev/zero of=${slot}${to} bs=4096 count=2 conv=notrunc,fsync status=none`);
       await box.execute('draisine reboot');
@@ -319,7 +319,7 @@ register(
   {
     name: 'update.dies',
     long: 'four boots and a watchdog: six minutes under emulation; update.no-start has tries that end sooner',
-    what: 'A panic, a hang and a power cut each cost a release on trial one of its tries; then the box runs the one before.',
+    what: 'A panic, a hang and a power cut each cost a release on trial one of its tries. Then the box runs the previous release.',
     timeout: 600,
   },
   async (_t, { box }) => {
@@ -334,10 +334,11 @@ register(
         await box.bootFails({ seconds: 180 }),
         /Kernel panic - not syncing: sysrq triggered crash/,
       );
-      // PID 1 stands still, and nothing feeds the watchdog of the chipset.
+      // PID 1 has stopped, and nothing resets the timer of the chipset's watchdog.
       await box.powerOn();
       await box.goesDown('reboot', { seconds: 240 });
-      // journald misses PID 1. systemd's own "Freezing execution" is not for the console of a quiet boot.
+      // journald notices that PID 1 does not answer. systemd's own message "Freezing execution" is not on the console
+      // of a quiet boot.
       assert.match(await box.consoleText(), /Failed to send WATCHDOG=1 notification message/);
       await box.start();
       assert.deepEqual(await runningRelease(box), {
@@ -365,7 +366,7 @@ register(
     name: 'update.torn-table',
     long: 'two boots of its own, 85 s; crash states of `test --all` judge every torn table',
     what: 'A power cut while the partition table is written leaves a machine that boots, from the table’s second copy.',
-    // OVMF mends the first copy by itself; not all firmware does.
+    // OVMF repairs the first copy by itself. Not every firmware does.
     machines: { box: { start: 'fresh', firmware: 'none' } },
     timeout: 240,
   },

@@ -16,7 +16,7 @@ register(
     await box.fail('touch /tank/data/.zfs/snapshot/one/x');
     await box.succeed('zfs clone tank/data@one tank/clone && echo three >>/tank/clone/file');
     assert.equal(await box.succeed('cat /tank/data/file /tank/clone/file'), 'two\none\nthree');
-    await box.fail('zfs destroy tank/data@one'); // the clone depends on it
+    await box.fail('zfs destroy tank/data@one'); // The clone depends on it.
     await box.succeed('zfs rollback tank/data@one');
     assert.equal(await box.succeed('cat /tank/data/file'), 'one');
   },

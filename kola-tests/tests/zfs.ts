@@ -38,6 +38,6 @@ register(
     const total = Number(await box.succeed("awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo"));
     const cap = Number(await box.succeed('awk \'$1 == "c_max" {print $3}\' /proc/spl/kstat/zfs/arcstats'));
     assert.ok(cap > 0 && cap <= total / 4, `the ARC may grow to ${cap} bytes of ${total}`);
-    assert.ok(cap >= total / 8, `an ARC of at most ${cap} bytes of ${total} is no cache`);
+    assert.ok(cap >= total / 8, `an ARC of at most ${cap} bytes of ${total} is too small for a cache`);
   },
 );
