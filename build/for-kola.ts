@@ -1,6 +1,6 @@
 /**
- * The only module of build/ that kola-tests/ imports: the harness knows artifacts, and of their making only
- * these names.
+ * The only module of build/ that kola-tests/ imports. The harness knows artifacts, and these names of the code that
+ * builds them.
  */
 
 export { archiveUrls, mirrorBases } from './debian/mirror.ts';

@@ -3,7 +3,7 @@ import { firmware } from './sets/kernel.ts';
 
 const set = firmware.name;
 
-/** An N100 box: its processor (Alder Lake-N, family 6, model 0xbe), Realtek's network cards. */
+/** Firmware for an N100 box: its processor (Alder Lake-N, family 6, model 0xbe) and Realtek's network cards. */
 export const n100Firmware: Firmware = {
   set,
   packages: ['firmware-realtek'],
@@ -11,14 +11,14 @@ export const n100Firmware: Firmware = {
   microcode: [{ package: 'intel-microcode', vendor: 'GenuineIntel', files: ['intel-ucode/06-be-*'] }],
 };
 
-/** With its graphics: display, scheduling and video of Alder Lake. */
+/** The same with graphics: display, scheduling and video of Alder Lake. */
 export const videoFirmware: Firmware = {
   ...n100Firmware,
   packages: [...n100Firmware.packages, 'firmware-intel-graphics'],
   only: [...n100Firmware.only, 'i915/{adlp_,tgl_huc}*'],
 };
 
-/** Any machine. */
+/** Firmware for any machine. */
 export const genericFirmware: Firmware = {
   ...n100Firmware,
   microcode: [

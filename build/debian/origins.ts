@@ -49,7 +49,7 @@ async function snapshotTimes(archive: ArchiveName, path: string): Promise<string
     .map((date) => date.replace(/[-:]/g, '').replace(/\.\d+Z$/, 'Z'));
 }
 
-/** URLs on the snapshot service `DRAISINE_ARCHIVE`, in the layout of Debian's snapshot archive: ARCHIVE/TIME/pool/…… */
+/** URLs on the snapshot service `DRAISINE_ARCHIVE`, in the layout of Debian's snapshot archive: ARCHIVE/TIME/pool/… */
 export function snapshotUrls(base: string, { archive, path }: PoolFile, times: readonly string[]): string[] {
   if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol))
     throw badInput(`DRAISINE_ARCHIVE must be an http or https URL, not "${base}"`, {

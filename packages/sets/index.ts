@@ -15,7 +15,7 @@ import {
   sdkXz,
 } from './sdk.ts';
 
-/** The sets that builds run and the kernel is made of; all others are what images consist of. */
+/** Sets of tools and sources for builds. All other sets are parts of images. */
 const tools: readonly PackageSet[] = [
   kernelSource,
   sdkBox,
@@ -30,7 +30,7 @@ const tools: readonly PackageSet[] = [
   sdkXz,
 ];
 
-/** Their names: `lock --update --images` leaves them, `lock --update --tools` moves them alone. */
+/** Their names. `lock --update --images` keeps them, `lock --update --tools` updates only them. */
 export const toolSets: readonly string[] = tools.map(({ name }) => name);
 
 /** Every set in the lock. */

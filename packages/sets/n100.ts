@@ -76,7 +76,7 @@ const tools = [
   'ldnsutils',
   'lsof',
   'nano',
-  // only mount.nfs; the rest is trimmed
+  // Only mount.nfs stays; other files are trimmed.
   'nfs-common',
   'rsync',
 ];
@@ -102,22 +102,25 @@ export const n100: PackageSet = {
   include: [...essential, ...system, ...tools, ...network, ...containers, ...zfs],
   drop: [
     { package: 'python3', reason: 'only arc_summary, arcstat and zilstat of zfsutils-linux use it' },
-    { package: 'gpg', reason: 'wanted by libgpgme; see gnupg' },
+    { package: 'gpg', reason: 'libgpgme depends on it; see gnupg' },
     {
       package: 'gnupg',
       reason:
-        'wanted by libgpgme for signatures of images; podman checks digests, and sigstore keys by itself',
+        'libgpgme depends on it for signatures of images; podman itself checks digests and sigstore keys',
     },
-    { package: 'zfs-dkms', reason: 'wanted by zfs-zed; the modules are built for the kernel of the image' },
-    { package: 'rpcbind', reason: 'version 4 of NFS asks no port mapper; version 3 is mounted with nolock' },
-    { package: 'keyutils', reason: 'numbers, not names, of owners go over the wire' },
+    {
+      package: 'zfs-dkms',
+      reason: 'zfs-zed depends on it; the modules are built for the kernel of the image',
+    },
+    { package: 'rpcbind', reason: 'version 4 of NFS needs no port mapper; version 3 is mounted with nolock' },
+    { package: 'keyutils', reason: 'owners are sent as numbers, not as names' },
     { package: 'ucf', reason: 'conffile prompting; maintainer scripts never run' },
     { package: 'debconf', reason: 'maintainer scripts never run' },
     { package: 'debconf-2.0', reason: 'maintainer scripts never run' },
     { package: 'cdebconf', reason: 'the other debconf' },
-    { package: 'adduser', reason: 'users are data (sysusers)' },
+    { package: 'adduser', reason: 'accounts are data (packages/system/users.ts)' },
     { package: 'openssl', reason: 'the CA bundle is made at build time; libssl stays' },
-    { package: 'openssl-provider-legacy', reason: 'RC4, DES and MD4 have no user here' },
+    { package: 'openssl-provider-legacy', reason: 'no program here uses RC4, DES or MD4' },
     { package: 'init-system-helpers', reason: 'units are enabled by presets, not by deb-systemd-helper' },
     { package: 'sysvinit-utils', reason: 'no init scripts' },
     { package: 'lsb-base', reason: 'no init scripts' },

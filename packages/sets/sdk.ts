@@ -3,7 +3,7 @@ import type { PackageSet } from '../../build/debian/set.ts';
 /** Unpacks all other packages. It is itself unpacked by npm's xz-decompress. */
 export const sdkXz: PackageSet = { name: 'sdk-xz', include: ['xz-utils'] };
 
-const noScripts = 'maintainer scripts never run, not in the SDK either';
+const noScripts = 'maintainer scripts never run, also not in the SDK';
 
 /** Tools that turn packages into artifacts. */
 export const sdkImage: PackageSet = {

@@ -1,7 +1,7 @@
 import type { Fixups } from '../../build/image/fixups.ts';
 import { enabledUnits, unitAliases } from './units.ts';
 
-/** Those of /usr/lib/zfs-linux/zed.d/DEFAULT-ENABLED. */
+/** The names in /usr/lib/zfs-linux/zed.d/DEFAULT-ENABLED. */
 const zedlets = [
   'all-syslog.sh',
   'data-notify.sh',
@@ -18,23 +18,23 @@ const zedlets = [
   'vdev_clear-led.sh',
 ];
 
-/** What maintainer scripts would have done (packages/scripts.md says which script wants what). */
+/** The effects of maintainer scripts, which never run (packages/scripts.md). */
 export const fixups: Fixups = {
   enabledUnits,
   unitAliases,
   links: {
-    // The stub of systemd-resolved(8); UTC until a machine's config says otherwise.
+    // The stub of systemd-resolved(8), and UTC. A machine config may change both.
     'etc/resolv.conf': '../run/systemd/resolve/stub-resolv.conf',
     'etc/localtime': '../usr/share/zoneinfo/UTC',
     'etc/mtab': '../proc/self/mounts',
-    // What /usr/lib/draisine/console writes.
+    // /usr/lib/draisine/console writes these files.
     'etc/issue.d/draisine.issue': '/run/draisine/console.issue',
     'usr/bin/awk': 'mawk',
     'usr/bin/nawk': 'mawk',
     'usr/bin/pager': 'less',
     'usr/bin/editor': 'nano',
-    // dash ships sh itself
-    // What zed runs, as zfs-zed's postinst links it.
+    // There is no entry for sh, because dash has that link.
+    // zed runs these scripts; the postinst of zfs-zed makes the links.
     ...Object.fromEntries(
       zedlets.map((name) => [`etc/zfs/zed.d/${name}`, `/usr/lib/zfs-linux/zed.d/${name}`]),
     ),
@@ -49,7 +49,7 @@ export const fixups: Fixups = {
     // Rootless containers need one capability of each, not all of root's.
     { path: 'usr/bin/newuidmap', mode: 0o755, uid: 0, gid: 0, capability: 'cap_setuid' },
     { path: 'usr/bin/newgidmap', mode: 0o755, uid: 0, gid: 0, capability: 'cap_setgid' },
-    // There are no passwords to change or to become root by, and users mount nothing.
+    // Not setuid: there are no passwords to change or to enter, and users mount nothing.
     ...['su', 'mount', 'umount', 'passwd'].map((name) => ({
       path: `usr/bin/${name}`,
       mode: 0o755,
@@ -73,7 +73,9 @@ export const replaces: readonly string[] = [
   'usr/lib/systemd/system-generators/podman-system-generator',
 ];
 
-/** Where the kernel has these built in: units that would call modprobe for them at each start, to find nothing to do. */
+/**
+ * Units that call modprobe for a module at each start. An image whose kernel has the module built in leaves them out.
+ */
 export const builtinModules: Fixups['links'] = Object.fromEntries(
   ['configfs', 'drm', 'efi_pstore', 'fuse'].map((name) => [
     `usr/lib/systemd/system/modprobe@${name}.service`,

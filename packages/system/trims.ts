@@ -1,9 +1,9 @@
 import type { Trim } from '../../build/tree/trim.ts';
 
-/** What leaves the packages' files, each with its reason. `size` counts every line of it. */
+/** Files of packages that the image leaves out, each with the reason. `size` shows the size of each group. */
 export const trims: readonly Trim[] = [
   {
-    reason: 'documentation is read elsewhere; the licences stay, as they ask for',
+    reason: 'documentation; the licences stay, because they require it',
     paths: [
       'usr/share/{doc,man,info,lintian,bug,doc-base,groff,gtk-doc}/**',
       'usr/share/{doc,man,info,lintian,bug,doc-base}',
@@ -15,7 +15,7 @@ export const trims: readonly Trim[] = [
     paths: ['usr/share/locale/**', 'usr/share/{i18n,locale}', 'usr/share/i18n/**', 'usr/share/tabset/**'],
   },
   {
-    reason: 'shell completion of shells nobody logs in with',
+    reason: 'shell completion of shells that are not login shells here',
     paths: ['usr/share/{zsh,fish}/**', 'usr/share/{zsh,fish}'],
   },
   { reason: 'character sets other than UTF-8', paths: ['usr/lib/x86_64-linux-gnu/gconv/**'] },
@@ -45,7 +45,7 @@ export const trims: readonly Trim[] = [
     paths: ['usr/share/zfs/{zfs-tests,test-runner,runfiles}/**', 'usr/lib/zfs-linux/{scrub,trim}'],
   },
   {
-    reason: 'hardware names, 10 MB of them; lspci does without',
+    reason: 'names of hardware, 10 MB; lspci works without them',
     paths: [
       'usr/lib/udev/hwdb.d/**',
       'usr/lib/systemd/system/systemd-hwdb-update.service',
@@ -84,7 +84,7 @@ export const trims: readonly Trim[] = [
   },
   {
     reason:
-      'AppArmor’s profiles, of desktop programs for the most part; podman has its own and needs the parser alone',
+      'AppArmor’s profiles, mostly of desktop programs; podman has its own profile and needs only the parser',
     paths: [
       'etc/apparmor.d/**',
       'etc/apparmor.d',
@@ -96,11 +96,11 @@ export const trims: readonly Trim[] = [
   },
   { reason: 'netavark, not CNI', paths: ['etc/cni/**', 'usr/lib/cni/**'] },
   {
-    reason: 'presets of the packages: what ships enabled is ours to say',
+    reason: 'presets of the packages; packages/system/units.ts decides which units are enabled',
     paths: ['usr/lib/systemd/system-preset/{50-zfs,90-systemd}.preset'],
   },
   {
-    reason: 'the machine is described by Ignition, not asked on its console',
+    reason: 'questions at the console of a first boot; Ignition configures the machine',
     paths: [
       'usr/lib/systemd/system/{systemd-firstboot.service,sysinit.target.wants/systemd-firstboot.service}',
       'usr/lib/tmpfiles.d/provision.conf',
@@ -108,7 +108,7 @@ export const trims: readonly Trim[] = [
   },
   {
     reason:
-      'generators that find nothing here, or take what is not theirs (gpt-auto mounts partitions of the owner)',
+      'generators without an effect here, or with an unwanted one (gpt-auto mounts partitions of the owner)',
     paths: [
       'usr/lib/systemd/system-generators/systemd-{gpt-auto,hibernate-resume,integritysetup,rc-local,ssh,system-update,sysv,tpm2}-generator',
       'usr/lib/tmpfiles.d/20-systemd-ssh-generator.conf',
@@ -127,7 +127,7 @@ export const trims: readonly Trim[] = [
     paths: ['usr/lib/systemd/system/sysinit.target.wants/systemd-repart.service'],
   },
   {
-    reason: 'accounts are pinned data; /etc is writable and made whole by us',
+    reason: 'accounts are pinned data, and the image has a complete /etc',
     paths: [
       'usr/lib/sysusers.d/{basic,dbus,debian-udev,openssh-server,systemd-journal,systemd-network,systemd-resolve,systemd-timesync}.conf',
     ],
@@ -138,7 +138,7 @@ export const trims: readonly Trim[] = [
   },
   {
     reason:
-      'mounts and jobs at boot that nothing here uses; device nodes are made once, when all accounts are there',
+      'mounts and jobs at boot that no program here uses; device nodes are made once, when all accounts exist',
     paths: [
       'usr/lib/modules-load.d/zfs.conf',
       'usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup-dev-early.service',
@@ -148,11 +148,11 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'systemd makes /var/run and /var/lock links into /run; as folders they would outlive a boot',
+    reason: 'systemd makes /var/run and /var/lock links into /run; as folders they would survive a reboot',
     paths: ['var/run', 'var/lock', 'usr/lib/tmpfiles.d/debian.conf'],
   },
   {
-    reason: 'links to files that no package here has',
+    reason: 'links to files that no package of the image has',
     paths: ['etc/rmt', 'etc/modules-load.d/modules.conf', 'usr/lib/environment.d/99-environment.conf'],
   },
   {
@@ -160,14 +160,13 @@ export const trims: readonly Trim[] = [
     paths: ['usr/bin/{chfn,chsh,gpasswd,newgrp,sg,expiry,chage}', 'etc/pam.d/{chfn,chsh}'],
   },
   {
-    reason: 'PCR measurements without a signed policy say nothing',
+    reason: 'PCR measurements are useless without a signed policy',
     paths: [
       'usr/lib/systemd/system/{sysinit.target.wants,initrd.target.wants,sockets.target.wants}/systemd-{pcr*,tpm2-setup*}',
     ],
   },
   {
-    reason:
-      'no battery, no hibernation, no blue screen, no X11; no tapes, flash chips or mice for udev to look at',
+    reason: 'batteries, hibernation, blue screen, X11, and udev’s rules for tapes, flash chips and mice',
     paths: [
       'usr/lib/systemd/system/{sysinit.target.wants/systemd-hibernate-clear.service,initrd.target.wants/systemd-battery-check.service,initrd.target.wants/systemd-bsod.service}',
       'usr/lib/tmpfiles.d/x11.conf',
@@ -177,7 +176,7 @@ export const trims: readonly Trim[] = [
   },
   {
     reason:
-      'units for what is not here, which systemd would read on every first boot to see whether they are to be enabled: no battery, screen, sound or Bluetooth, no hibernation, no SysV, no updates by packages, no quotas of ext4, no PCR policy',
+      'units for missing features: batteries, screens, sound, Bluetooth, hibernation, SysV, updates by packages, quotas of ext4, PCR policies; systemd would read each one on every first boot',
     paths: [
       'usr/lib/systemd/system/{bluetooth,printer,smartcard,sound,usb-gadget,rpcbind,sigpwr,factory-reset,integritysetup,integritysetup-pre,hibernate,hybrid-sleep,suspend-then-hibernate,storage-target-mode,system-update,system-update-pre,runlevel?}.target',
       'usr/lib/systemd/system/{x11-common,pam_namespace,procps,hwclock,kmod,rc-local,cryptdisks,cryptdisks-early,getty-static,console-getty,container-getty@,capsule@,quotaon@,quotaon-root,netavark-firewalld-reload,system-update-cleanup}.service',
@@ -190,7 +189,7 @@ export const trims: readonly Trim[] = [
   },
   {
     reason:
-      'what systemd-boot’s package does besides counting boots: draisine says when a release is good, and updates the boot loader',
+      'parts of systemd-boot’s package except for boot counting; draisine marks a release as good, and updates the boot loader',
     paths: [
       'usr/lib/systemd/system-generators/systemd-bless-boot-generator',
       'usr/lib/systemd/system/systemd-boot-{update,random-seed}.service',
@@ -206,8 +205,7 @@ export const trims: readonly Trim[] = [
     paths: ['usr/bin/qjsc'],
   },
   {
-    reason:
-      'parts of tools that nothing here uses: a power manager’s hooks, TLS for rsync’s daemon, perl scripts',
+    reason: 'unused parts of tools: hooks of a power manager, TLS for rsync’s daemon, perl scripts',
     paths: [
       'usr/lib/udev/rules.d/85-hdparm.rules',
       'usr/lib/udev/hdparm',
@@ -227,7 +225,7 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'drill is what an owner asks names with; the rest of ldns signs zones and benchmarks servers',
+    reason: 'parts of ldns for signing zones and for benchmarks; drill, which looks names up, stays',
     paths: ['usr/bin/ldns*', 'usr/sbin/ldns*'],
   },
   {
@@ -260,7 +258,7 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'for debugging file systems; made, checked, repaired and grown is what a machine does with them',
+    reason: 'tools for debugging file systems; those for making, checking, repairing and growing them stay',
     paths: [
       'usr/bin/btrfs-{convert,find-root,image,map-logical,select-super}',
       'usr/bin/btrfstune',
@@ -273,11 +271,11 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'partitioning by hand is fdisk’s; Ignition calls sgdisk',
+    reason: 'other partitioning tools; fdisk is for people, and Ignition calls sgdisk',
     paths: ['usr/sbin/{cgdisk,fixparts,gdisk}'],
   },
   {
-    reason: 'arrays with Intel’s or DDF’s metadata, clusters; hibernation',
+    reason: 'arrays with metadata of Intel or DDF, clusters; hibernation',
     paths: [
       'usr/sbin/mdmon',
       'usr/lib/systemd/system/mdmon@.service',
@@ -292,7 +290,7 @@ export const trims: readonly Trim[] = [
   },
   {
     reason:
-      'libraries that nothing here loads: vector mathematics; GObject and GIO (conmon takes GLib alone)',
+      'libraries that no program here loads: vector mathematics; GObject and GIO (conmon needs only GLib)',
     paths: [
       'usr/lib/x86_64-linux-gnu/libmvec.so*',
       'usr/lib/x86_64-linux-gnu/lib{gio,gobject,gmodule,gthread}-2.0.so*',
@@ -308,11 +306,11 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'Diffie-Hellman groups of a day before curves: sshd has three built in; login by host’s key',
+    reason: 'old Diffie-Hellman groups (sshd has three built in), and login by the key of a host',
     paths: ['etc/ssh/moduli', 'usr/lib/openssh/ssh-keysign'],
   },
   {
-    reason: 'network cards of data centres, two more names for ls, a character set nobody parses XML in',
+    reason: 'network cards of data centres, two other names of ls, a character set for XML',
     paths: [
       'usr/sbin/{dcb,devlink,rtacct,tipc,vdpa}',
       'usr/bin/{rdma,dir,vdir}',
@@ -320,7 +318,7 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'nobody stands before the machine at boot with a FIDO2 key; volumes open by key file',
+    reason: 'FIDO2 keys at boot, because volumes are opened by key files',
     paths: [
       'usr/lib/x86_64-linux-gnu/{libfido2,libcbor}.so*',
       'usr/lib/x86_64-linux-gnu/cryptsetup/libcryptsetup-token-systemd-fido2.so',
@@ -335,17 +333,17 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'gdb’s and python’s view of libstdc++',
+    reason: 'libstdc++ for gdb and python',
     paths: ['usr/share/gcc/**', 'usr/share/gcc'],
   },
   {
-    reason: 'UEFI parts go into the UKI and the ESP; what installs on a disk puts the boot loader there',
+    reason: 'UEFI parts that are in the UKI and on the ESP; the installer puts the boot loader on a disk',
     paths: ['usr/lib/systemd/boot/efi/**'],
     except: ['usr/lib/systemd/boot/efi/systemd-bootx64.efi'],
   },
   {
     reason:
-      'programs that nobody here uses: second names, editors of account files, SysV IPC, old word processing, D-Bus debugging, what maintainer scripts call',
+      'unused programs: second names, editors of account files, SysV IPC, old word processing, D-Bus debugging, helpers of maintainer scripts',
     paths: [
       'usr/bin/{aa-exec,arch,b2sum,base32,basenc,bashbug,chcon,choom,clear_console,crun-wasm}',
       'usr/bin/{csplit,ctstat,dbus-cleanup-sockets,dbus-monitor,dbus-run-session}',
@@ -393,7 +391,7 @@ export const trims: readonly Trim[] = [
   },
 ];
 
-/** Only if the kernel is a package of the set. */
+/** Additional trims if the kernel is a package of the set. */
 export const kernelTrims: readonly Trim[] = [
   {
     reason: 'the kernel is in the UKI, its modules come from the image’s list',

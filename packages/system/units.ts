@@ -19,16 +19,16 @@ export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: 
   { unit: 'draisine-install.service', wantedBy: 'multi-user.target' },
   { unit: 'draisine-console.service', wantedBy: 'multi-user.target' },
   { unit: 'fstrim.timer', wantedBy: 'timers.target' },
-  // not in virtual machines (its condition)
+  // Its condition excludes virtual machines.
   { unit: 'smartmontools.service', wantedBy: 'multi-user.target' },
   { unit: 'home.mount', wantedBy: 'local-fs.target' },
   { unit: 'var-tmp.mount', wantedBy: 'local-fs.target' },
-  // only with draisine.add-key on the kernel command line (its condition)
+  // It runs only with draisine.add-key on the kernel command line (its condition).
   { unit: 'draisine-add-key.service', wantedBy: 'multi-user.target' },
   { unit: 'draisine-watch.timer', wantedBy: 'timers.target' },
   { unit: 'draisine-boot.service', wantedBy: 'basic.target' },
   { unit: 'draisine-update.timer', wantedBy: 'timers.target' },
-  // only with an extension in /var/lib/extensions (its conditions)
+  // It runs only with an extension in /var/lib/extensions (its conditions).
   { unit: 'systemd-sysext.service', wantedBy: 'sysinit.target' },
 ];
 

@@ -38,7 +38,7 @@ export const reset: Verb = (box, terminal, { words, flags, lists }) => {
       terminal.print(`The next restart does the reset; ${CANCELS}.`);
       return;
     }
-    box.log('notice', 'restarting: a reset was asked for');
+    box.log('notice', 'restarting for a reset');
     const command = ['systemctl', 'reboot'];
     const ran = box.run(command);
     if (ran.code !== 0)
