@@ -21,9 +21,11 @@ test('machines are asked by one connection each; one that is silent is a row as 
       { severity: 'info', text: 'i' },
     ],
   };
+  // As packages/box/cli/verb.ts prints it.
+  const asTold = (document: object) => JSON.stringify(document, null, 2);
   const script = `#!/bin/sh
 case "$*" in
-*root@good*) printf '%s\\n\\n%s\\n\\n%s\\n' '${JSON.stringify(status)}' '${JSON.stringify(health)}' 180000
+*root@good*) printf '%s\\n--- next ---\\n%s\\n--- next ---\\n%s\\n' '${asTold(status)}' '${asTold(health)}' 180000
   printf ' 2500000000  37%%\\n1\\ntank\\tONLINE\\t41%%\\nold\\tDEGRADED\\t80%%\\n' ;;
 *root@old*) echo 'sh: draisine: not found' >&2; exit 127 ;;
 *root@odd*) echo hello ;;

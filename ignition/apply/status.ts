@@ -41,11 +41,16 @@ export interface HostStatus {
   readonly health?: BoxHealth['conditions'];
 }
 
+/** A line between the documents and the other answers. A document has several lines. */
+const NEXT = '--- next ---';
+
 /**
- * All questions go over one connection. Each answer is one line; at the end there is a line for each pool.
+ * All questions go over one connection: two documents, then answers of one line each, and at the end a line
+ * for each pool.
  */
 const QUESTIONS = [
-  ...['draisine status --json', 'echo', 'draisine health --json', 'echo', 'cut -d. -f1 /proc/uptime'],
+  ...['draisine status --json', `echo '${NEXT}'`, 'draisine health --json', `echo '${NEXT}'`],
+  'cut -d. -f1 /proc/uptime',
   'df -B1 --output=avail,pcent /var | tail -n 1',
   'systemctl list-units --state=failed --plain --no-legend | wc -l',
   // The module zfs may not be loaded on a machine without pools.
@@ -77,8 +82,8 @@ export async function statusOf(host: string): Promise<HostStatus> {
   try {
     const answer = await onHost(host, ['sh', '-c', QUESTIONS]);
     if (answer.code !== 0) throw failureOf(host, 'it could not be asked', answer);
-    const lines = answer.stdout.split('\n').filter((line) => line !== '');
-    const [status = '', health = '', uptime = '', ...machine] = lines;
+    const [status = '', health = '', rest = ''] = answer.stdout.split(`${NEXT}\n`);
+    const [uptime = '', ...machine] = rest.split('\n').filter((line) => line !== '');
     const said = JSON.parse(status) as BoxStatus;
     const rank = { error: 0, warning: 1, info: 2 };
     const conditions = (JSON.parse(health) as BoxHealth).conditions.filter(
