@@ -63,7 +63,9 @@ function clockConditions(box: Box): Condition[] {
 
 function problemConditions(box: Box): Condition[] {
   if (box.stat(PROBLEMS) === undefined) return [];
-  return box.list(PROBLEMS).map(
+  // `update` shows a staged or rejected release on consoles (cli/notice.ts). updateConditions reports it.
+  const names = box.list(PROBLEMS).filter((name) => name !== 'update');
+  return names.map(
     (name): Condition => ({
       ...{ name: `problem ${name}`, severity: 'error' },
       text: box.readText(`${PROBLEMS}/${name}`).trim(),
