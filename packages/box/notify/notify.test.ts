@@ -85,12 +85,41 @@ describe('a receiver', () => {
     assert.match(world.sent[0] ?? '', /the state partition is 95 % full/);
   });
 
+  test('that has moved has not got the message', () => {
+    const { box, world } = machine({ targets: EVERYTHING.targets.slice(0, 3) });
+    world.failed = ['a.service'];
+    box.program('curl', () => '301');
+    watch(box);
+    assert.match(box.journal('warning').join(), /ntfy is kept for later: the server answered 301/);
+    assert.match(testTargets(box).faults.join(), /^ntfy: .*,webhook: .*,gotify: /);
+    box.program('curl', (_argv, { stdin }) => {
+      world.sent.push(String(stdin));
+      return '200';
+    });
+    watch(box);
+    assert.equal(world.sent.length, 3);
+  });
+
+  test('by mail gets lines, a date and a subject as mail has them', () => {
+    const { box, world } = machine({ targets: EVERYTHING.targets.slice(3) });
+    box.put({ '/run/draisine/problems/x': 'Gerät\rBcc: x@y fehlt\nzwei\n' });
+    watch(box);
+    assert.equal(world.sent.length, 1);
+    const mail = box.readText('/run/draisine/notify-mail');
+    assert.doesNotMatch(mail.replaceAll('\r\n', ''), /[\r\n]/);
+    const [head = '', body] = mail.split('\r\n\r\n');
+    assert.equal(body, 'Gerät\r\nBcc: x@y fehlt\r\nzwei\r\n');
+    assert.match(head, /^[\x20-\x7e\r\n]*$/);
+    assert.match(head, /\r\nSubject: =\?utf-8\?Q\?=6E=61=73=3A=20=47=65=72=C3=A4=74\?=\r\n/);
+    assert.match(head, /\r\nDate: Sun, 29 Nov 2026 12:00:00 \+0000\r\n/);
+  });
+
   test('secrets are on no command line', () => {
-    const { box, world } = machine();
+    const { box, world } = machine({ ...EVERYTHING, heartbeat: 'https://ping.example/hunter4' });
     world.failed = ['a.service'];
     watch(box);
     assert.doesNotMatch(JSON.stringify(box.ran), /hunter/);
-    assert.match(world.sent.join(), /hunter2[\s\S]*hunter3/);
+    assert.match(world.sent.join(), /hunter2[\s\S]*hunter3[\s\S]*hunter4/);
   });
 
   test('a state that cannot be read starts over', () => {

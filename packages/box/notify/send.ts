@@ -1,4 +1,5 @@
 import { type Box, whyFailed } from '../io/box.ts';
+import { encodeUtf8 } from '../io/utf8.ts';
 import type { Severity } from './condition.ts';
 import type { Target } from './config.ts';
 
@@ -10,6 +11,7 @@ export interface Message {
 
 /** A value in a config file of curl. Secrets must not be on a command line (curl(1), --config). */
 const quoted = (value: string): string => `"${value.replaceAll(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`;
+const set = (option: string, value: string): string => `${option} = ${quoted(value)}`;
 
 const PRIORITY: Readonly<Record<Severity, { readonly ntfy: number; readonly gotify: number }>> = {
   info: { ntfy: 3, gotify: 4 },
@@ -29,7 +31,6 @@ const DEFAULT_BODY = '{"title":"{title}","text":"{text}","severity":"{severity}"
 /** Lines of curl's config for one message. */
 function requestOf(target: Target, host: string, message: Message): string[] {
   const { severity, text } = message;
-  const set = (option: string, value: string): string => `${option} = ${quoted(value)}`;
   switch (target.kind) {
     case 'ntfy':
       return [
@@ -66,25 +67,65 @@ function requestOf(target: Target, host: string, message: Message): string[] {
   }
 }
 
+/** A value of a mail header in ASCII (RFC 2047, section 2: words of at most 75 characters). */
+function headerText(text: string): string {
+  if (/^[ -~]*$/.test(text)) return text;
+  const words = [''];
+  for (const character of text) {
+    const hex = (byte: number): string => `=${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    const coded = [...encodeUtf8(character)].map(hex).join('');
+    const last = words.length - 1;
+    if ((words[last] ?? '').length + coded.length > 50) words.push(coded);
+    else words[last] += coded;
+  }
+  return words.map((word) => `=?utf-8?Q?${word}?=`).join('\r\n ');
+}
+
 function mailOf(
+  box: Box,
   target: Extract<Target, { kind: 'mail' }>,
   host: string,
   { severity, text }: Message,
 ): string {
-  const subject = `${host}: ${text.split('\n')[0]?.slice(0, 120) ?? severity}`;
-  const head = [`From: ${target.from}`, `To: ${target.to}`, `Subject: ${subject}`, 'MIME-Version: 1.0'];
-  return [...head, 'Content-Type: text/plain; charset=utf-8', '', text, ''].join('\r\n');
+  // Servers refuse a line feed without a carriage return, and the reverse (RFC 5321, section 2.3.8).
+  const lines = text.split(/\r\n?|\n/);
+  const subject = `${host}: ${lines[0]?.slice(0, 120) || severity}`;
+  const date = new Date(box.now()).toUTCString().replace('GMT', '+0000');
+  const head = [
+    `From: ${target.from}`,
+    `To: ${target.to}`,
+    `Subject: ${headerText(subject)}`,
+    `Date: ${date}`,
+  ];
+  const body = [
+    'MIME-Version: 1.0',
+    'Content-Type: text/plain; charset=utf-8',
+    'Content-Transfer-Encoding: 8bit',
+  ];
+  return [...head, ...body, '', ...lines, ''].join('\r\n');
 }
+
+const CURL = [
+  ...['curl', '--fail', '--silent', '--show-error', '--max-time', '30', '--globoff'],
+  ...['--output', '/dev/null', '--write-out', '%{http_code}', '--config', '-'],
+];
 
 /** Sends a message to one receiver. Returns the reason of a failure, else undefined. */
 export function send(box: Box, target: Target, host: string, message: Message): string | undefined {
   if (target.kind === 'mail')
-    box.writeFile('/run/draisine/notify-mail', mailOf(target, host, message), {
+    box.writeFile('/run/draisine/notify-mail', mailOf(box, target, host, message), {
       mode: 0o600,
       durable: false,
     });
   const config = requestOf(target, host, message).join('\n');
-  const argv = ['curl', '--fail', '--silent', '--show-error', '--max-time', '30', '--config', '-'];
-  const ran = box.run(argv, { stdin: `${config}\n`, timeoutSeconds: 45 });
-  return ran.code === 0 ? undefined : whyFailed(argv, ran);
+  const ran = box.run(CURL, { stdin: `${config}\n`, timeoutSeconds: 45 });
+  if (ran.code !== 0) return whyFailed(CURL, ran);
+  const moved = target.kind === 'webhook' ? /^30[178]/ : /^3/; // a webhook may answer 302 when it is done
+  return target.kind !== 'mail' && moved.test(ran.stdout)
+    ? `the server answered ${ran.stdout}: it has another address, such as https:// for http://`
+    : undefined;
 }
+
+/** Requests an address, which may be a secret. Returns whether it answered. */
+export const request = (box: Box, url: string): boolean =>
+  box.run([...CURL, '--location'], { stdin: `${set('url', url)}\n`, timeoutSeconds: 45 }).code === 0;

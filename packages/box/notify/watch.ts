@@ -3,7 +3,7 @@ import { choice, isoTime, list, member, parseDocument, string } from '../io/fiel
 import { type Condition, SEVERITIES } from './condition.ts';
 import { conditionsOf } from './conditions.ts';
 import { type NotifyConfig, readNotifyConfig, type Target } from './config.ts';
-import { type Message, send } from './send.ts';
+import { type Message, request, send } from './send.ts';
 
 const STATE = '/var/lib/draisine/notify.json';
 const FORMAT = 1;
@@ -134,10 +134,8 @@ export function watch(box: Box): void {
   writeWatchState(box, { known, queue });
   const left = flush(box, config, queue);
   if (left.length !== queue.length || left.length > 0) writeWatchState(box, { known, queue: left });
-  if (config.heartbeat !== undefined) {
-    const ran = box.run(['curl', '--fail', '--silent', '--show-error', '--max-time', '30', config.heartbeat]);
-    if (ran.code !== 0) box.log('warning', 'the heartbeat could not be sent');
-  }
+  if (config.heartbeat !== undefined && !request(box, config.heartbeat))
+    box.log('warning', 'the heartbeat could not be sent');
 }
 
 /** Sends a test message to every receiver. Returns the failures. */
