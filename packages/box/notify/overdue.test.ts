@@ -131,6 +131,29 @@ describe('pools', () => {
   });
 });
 
+test('each disk that fails is a problem of its own, also a spare; so is a pool that has stopped', () => {
+  const pool = (state: string, ...states: string[]) => {
+    const disks = states.map((disk, index) => ({ path: `/dev/${index}`, guid: index, state: disk }));
+    const group = { name: 'raidz2-0', state, guid: 9, vdevs: { ...disks } };
+    const root = { name: 't', state, guid: 7, vdevs: { 'raidz2-0': group } };
+    const spares = { s: { path: '/dev/s', guid: 8, state: 'UNAVAIL' } };
+    const text = JSON.stringify({ pools: { t: { state, vdevs: { t: root }, spares } } });
+    return poolConditions(parsePools(text)[0] as Pool);
+  };
+  const one = pool('DEGRADED', 'FAULTED', 'ONLINE', 'ONLINE');
+  assert.deepEqual(
+    one.map(({ text }) => text),
+    ['pool t is DEGRADED: /dev/0 is FAULTED', 'pool t is DEGRADED: /dev/s is UNAVAIL'],
+  );
+  const fresh = (now: typeof one) => now.filter(({ name }) => !one.some((known) => known.name === name));
+  assert.deepEqual(
+    fresh(pool('DEGRADED', 'FAULTED', 'REMOVED', 'ONLINE')).map(({ text }) => text),
+    ['pool t is DEGRADED: /dev/1 is REMOVED'],
+  );
+  assert.equal(fresh(pool('SUSPENDED', 'FAULTED', 'REMOVED', 'ONLINE'))[0]?.text, 'pool t is SUSPENDED');
+  assert.equal(pool('ONLINE', 'ONLINE')[0]?.text, 'pool t: /dev/s is UNAVAIL');
+});
+
 describe('room', () => {
   test('of file systems besides the state, and of datasets with a quota', () => {
     const box = new FakeBox();

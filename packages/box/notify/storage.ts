@@ -7,21 +7,25 @@ import type { Condition } from './condition.ts';
 
 const good = (state: string): boolean => ['ONLINE', 'AVAIL', 'INUSE'].includes(state);
 
+/** Names of groups of disks, as in zpool-status(8). */
+const GROUP = /^(mirror|raidz|draid|replacing|spare|indirect)/;
+
 /** Problems of a pool. */
 export function poolConditions({ name, state, vdevs, scan }: Pool): Condition[] {
-  const bad = vdevs.filter((vdev) => !good(vdev.state));
-  const parts = bad.map((vdev) => `${vdev.name} is ${vdev.state}`).join(', ');
+  // One for each disk, because another disk of a DEGRADED pool may fail.
+  const bad = vdevs.filter((vdev) => vdev.name !== name && !GROUP.test(vdev.name) && !good(vdev.state));
   const errors = vdevs.filter((vdev) => vdev.errors > 0);
+  const pool = `pool ${name}${state === 'ONLINE' ? '' : ` is ${state}`}`;
   return [
-    ...(state === 'ONLINE'
+    ...(state === 'ONLINE' || (state === 'DEGRADED' && bad.length > 0)
       ? []
-      : [
-          {
-            name: `pool ${name}`,
-            severity: 'error' as const,
-            text: `pool ${name} is ${state}${parts === '' ? '' : `: ${parts}`}`,
-          },
-        ]),
+      : [{ name: `pool ${name} ${state}`, severity: 'error' as const, text: pool }]),
+    ...bad.map(
+      (vdev): Condition => ({
+        ...{ name: `vdev ${name} ${vdev.guid}`, severity: 'error' },
+        text: `${pool}: ${vdev.name} is ${vdev.state}`,
+      }),
+    ),
     ...(scan && scan.errors > 0
       ? [
           {
