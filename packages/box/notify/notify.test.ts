@@ -132,6 +132,24 @@ describe('a receiver', () => {
     assert.match(box.journal('warning').join(), /the state of notifications is lost/);
   });
 
+  test('hears of problems while the state partition is full, once', () => {
+    const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
+    const full = () => {
+      box.fails = (call, what) => (call === 'write' && what.startsWith('/var/') ? 'ENOSPC' : undefined);
+    };
+    full();
+    world.failed = ['a.service'];
+    watch(box);
+    watch(box);
+    assert.equal(world.sent.length, 1);
+    world.failed = ['a.service', 'b.service'];
+    box.fails = () => undefined;
+    watch(box);
+    full();
+    watch(box);
+    assert.equal(world.sent.length, 2, 'the newer state counts');
+  });
+
   test('a test reports failed receivers; no receiver is an error', () => {
     const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
     assert.deepEqual(testTargets(box), { sent: 1, faults: [] });

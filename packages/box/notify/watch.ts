@@ -6,6 +6,8 @@ import { type NotifyConfig, readNotifyConfig, type Target } from './config.ts';
 import { type Message, request, send } from './send.ts';
 
 const STATE = '/var/lib/draisine/notify.json';
+/** The state while the state partition cannot be written, e.g. because it is full. */
+const FLEETING = '/run/draisine/notify.json';
 const FORMAT = 1;
 /** Number of messages that are kept for later. Further ones are dropped, and their number is reported. */
 const KEPT = 50;
@@ -30,7 +32,7 @@ interface WatchState {
 const NEW: WatchState = { known: [], queue: [] };
 
 function readWatchState(box: Box): WatchState {
-  const text = readTextIfThere(box, STATE);
+  const text = readTextIfThere(box, FLEETING) ?? readTextIfThere(box, STATE);
   if (text === undefined) return NEW;
   try {
     const root = parseDocument(text, 'the state of notifications', STATE);
@@ -58,8 +60,15 @@ function readWatchState(box: Box): WatchState {
 }
 
 function writeWatchState(box: Box, state: WatchState): void {
-  box.makeFolder(folderOf(STATE));
-  box.writeFile(STATE, `${JSON.stringify({ format: FORMAT, ...state })}\n`, { mode: 0o600 });
+  const text = `${JSON.stringify({ format: FORMAT, ...state })}\n`;
+  try {
+    box.makeFolder(folderOf(STATE));
+    box.writeFile(STATE, text, { mode: 0o600 });
+    box.remove(FLEETING);
+  } catch (error) {
+    box.log('warning', `the state of notifications is kept until the next restart: ${describeError(error)}`);
+    box.writeFile(FLEETING, text, { mode: 0o600, durable: false });
+  }
 }
 
 /** Messages about new conditions, and about ended ones. */
