@@ -132,6 +132,43 @@ describe('a receiver', () => {
     assert.match(box.journal('warning').join(), /the state of notifications is lost/);
   });
 
+  test('that never answers takes nothing from another one, and keeps what fits', () => {
+    const { box, world } = machine({
+      targets: ['https://dead.example', 'https://n.example/x'].map((url) => ({ kind: 'ntfy', url })),
+    });
+    let dead = true;
+    box.program('curl', (_argv, { stdin }) => {
+      if (dead && String(stdin).includes('dead.example')) return { code: 7, stderr: 'no route to host' };
+      world.sent.push(String(stdin));
+      return '';
+    });
+    for (let number = 0; number < 60; number++) {
+      world.failed.push(`${number}.service`);
+      watch(box);
+    }
+    assert.equal(world.sent.length, 60);
+    dead = false;
+    watch(box);
+    watch(box);
+    assert.equal(world.sent.length, 60 + 50);
+    assert.match(world.sent.at(-2) ?? '', /48\.service/);
+    assert.match(world.sent.at(-1) ?? '', /more messages were dropped: see draisine health/);
+  });
+
+  test('that refuses one message gets the others', () => {
+    const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
+    box.program('curl', (_argv, { stdin }) => {
+      if (String(stdin).includes('bad.service')) return { code: 22, stderr: 'error: 413' };
+      world.sent.push(String(stdin));
+      return '';
+    });
+    for (const unit of ['bad', 'a', 'b']) {
+      world.failed.push(`${unit}.service`);
+      watch(box);
+    }
+    assert.equal(world.sent.length, 2);
+  });
+
   test('hears of problems while the state partition is full, once', () => {
     const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
     const full = () => {

@@ -9,8 +9,10 @@ const STATE = '/var/lib/draisine/notify.json';
 /** The state while the state partition cannot be written, e.g. because it is full. */
 const FLEETING = '/run/draisine/notify.json';
 const FORMAT = 1;
-/** Number of messages that are kept for later. Further ones are dropped, and their number is reported. */
+/** Number of messages that are kept for a receiver. Further ones are dropped, and that is reported. */
 const KEPT = 50;
+/** Failures of a receiver in one run before its other messages wait: it may refuse only one of them. */
+const TRIES = 2;
 
 interface Waiting extends Message {
   /** Receivers that have not got the message, by their index in the config. */
@@ -100,15 +102,16 @@ function hostname(box: Box): string {
  */
 function flush(box: Box, { targets }: NotifyConfig, queue: readonly Waiting[]): Waiting[] {
   const host = hostname(box);
-  const broken = new Set<number>();
+  const failures = targets.map(() => 0);
   return queue.flatMap((message): Waiting[] => {
     const left = message.to.filter((index) => {
       const target = targets[index];
-      if (target === undefined) return false;
-      if (broken.has(index)) return true;
+      const failed = failures[index];
+      if (target === undefined || failed === undefined) return false;
+      if (failed >= TRIES) return true;
       const why = send(box, target, host, message);
       if (why === undefined) return false;
-      broken.add(index);
+      failures[index] = failed + 1;
       box.log('warning', `a notification by ${target.kind} is kept for later: ${why}`);
       return true;
     });
@@ -116,14 +119,22 @@ function flush(box: Box, { targets }: NotifyConfig, queue: readonly Waiting[]): 
   });
 }
 
+/** For each receiver the first messages; instead of further ones, a message that there were some. */
 function bounded(queue: readonly Waiting[]): Waiting[] {
-  if (queue.length <= KEPT) return [...queue];
-  const dropped = queue.length - KEPT + 1;
-  const to = [...new Set(queue.flatMap((message) => message.to))];
-  return [
-    ...queue.slice(0, KEPT - 1),
-    { severity: 'error', text: `${dropped} more messages were dropped: see draisine status`, to },
-  ];
+  const counts = new Map<number, number>();
+  const room = (index: number): boolean => {
+    const count = (counts.get(index) ?? 0) + 1;
+    counts.set(index, count);
+    return count < KEPT;
+  };
+  const kept = queue.map((message) => ({ ...message, to: message.to.filter(room) }));
+  const over = [...counts].filter(([, count]) => count >= KEPT).map(([index]) => index);
+  const note = {
+    severity: 'error' as const,
+    text: 'more messages were dropped: see draisine health',
+    to: over,
+  };
+  return [...kept, note].filter(({ to }) => to.length > 0);
 }
 
 /** Looks at the machine once, and reports new conditions. draisine-watch.timer calls it. */
@@ -137,12 +148,11 @@ export function watch(box: Box): void {
     to: wants(config.targets, message),
   }));
   for (const { severity, text } of fresh) box.log(severity === 'info' ? 'notice' : severity, text);
-  const queue = bounded([...state.queue, ...fresh.filter(({ to }) => to.length > 0)]);
+  const queue = [...state.queue, ...fresh.filter(({ to }) => to.length > 0)];
   // Written before sending: a power cut in between costs a repeated message, not a lost one.
   const known = now.map(({ name, text, event = false }) => ({ name, text, event }));
   writeWatchState(box, { known, queue });
-  const left = flush(box, config, queue);
-  if (left.length !== queue.length || left.length > 0) writeWatchState(box, { known, queue: left });
+  if (queue.length > 0) writeWatchState(box, { known, queue: bounded(flush(box, config, queue)) });
   if (config.heartbeat !== undefined && !request(box, config.heartbeat))
     box.log('warning', 'the heartbeat could not be sent');
 }
