@@ -95,6 +95,15 @@ test('status shows transfers to other machines, and their failures', () => {
   assert.equal(status().replications[0]?.failure, 'the target is full');
 });
 
+test('status does not depend on disks that do not answer', () => {
+  const { box, draisine, status } = setting();
+  box.program('smartctl', () => ({ code: 124 }));
+  const { code, out } = draisine('status');
+  assert.equal(code, 0);
+  assert.match(out, /^disk {6}smartctl ended with 124$/m);
+  assert.equal(status().version, OLD);
+});
+
 describe('from check to commit', () => {
   test('by the timer: staged, restarted, on trial, committed', () => {
     const { box, world, web, draisine, status } = setting();

@@ -1,14 +1,16 @@
 import { describeDisk, disksOf } from '../smart/disks.ts';
 import { check, describeDecision } from '../update/check.ts';
 import { runningRelease } from '../update/running.ts';
-import { formatStatus, formatWhy, statusReport } from './report.ts';
+import { attempt, formatStatus, formatWhy, statusReport } from './report.ts';
 import { exclusive, remembered, requestOf, tell, type Verb } from './verb.ts';
 
 /** `draisine status`: the release, updates, disks and problems of the box. */
 export const status: Verb = (box, terminal, options) => {
   const report = statusReport(box);
-  const disks = disksOf(box);
-  const lines = disks.map((disk) => `disk      ${describeDisk(disk)}`);
+  const { value: disks = [], fault } = attempt(() => disksOf(box));
+  const lines = [...disks.map(describeDisk), ...(fault === undefined ? [] : [fault])].map(
+    (line) => `disk      ${line}`,
+  );
   tell(terminal, options, { ...report, disks }, [formatStatus(report), ...lines].join('\n'));
 };
 

@@ -65,7 +65,10 @@ export interface StatusReport {
 }
 
 /** A value, or a sentence with the reason why it is missing. */
-function attempt<T>(call: () => T): { readonly value: T | undefined; readonly fault: string | undefined } {
+export function attempt<T>(call: () => T): {
+  readonly value: T | undefined;
+  readonly fault: string | undefined;
+} {
   try {
     return { value: call(), fault: undefined };
   } catch (error) {

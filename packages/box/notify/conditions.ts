@@ -1,10 +1,11 @@
 import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
 import { RESET } from '../reset/request.ts';
+import { type Disk, disksOf } from '../smart/disks.ts';
 import { featureNotes, otherVersion } from '../update/readable.ts';
 import { runningRelease } from '../update/running.ts';
 import { readState } from '../update/state.ts';
 import { importedPools, type Pool } from '../zfs/pools.ts';
-import type { Condition } from './condition.ts';
+import type { Condition, Look } from './condition.ts';
 import { overdueConditions } from './overdue.ts';
 import { containerConditions, replicationConditions, unitConditions } from './services.ts';
 import { diskConditions, poolConditions, roomConditions } from './storage.ts';
@@ -103,27 +104,34 @@ function resetConditions(box: Box): Condition[] {
   ];
 }
 
-/** All conditions of this machine. A question that fails is a condition as well. */
-export function conditionsOf(box: Box): Condition[] {
-  const ask = (what: string, look: () => Condition[]): Condition[] => {
+/** What depends on the list of pools. */
+const OF_POOLS = ['features of pools', 'room', 'overdue jobs'];
+
+/** Looks at this machine. A question that fails is a condition as well. */
+export function lookAround(box: Box): Look {
+  const unseen: string[] = [];
+  const ask = (source: string, look: () => readonly Condition[]): Condition[] => {
     try {
-      return look();
+      return look().map((one) => ({ source, ...one }));
     } catch (error) {
+      unseen.push(source);
       return [
         {
-          name: `ask ${what}`,
+          name: `ask ${source}`,
           severity: 'warning',
-          text: `cannot check ${what}: ${describeError(error)}`,
+          text: `cannot check ${source}: ${describeError(error)}`,
         },
       ];
     }
   };
   let pools: Pool[] = [];
+  let disks: Disk[] = [];
   const ofPools = ask('pools', () => {
     pools = importedPools(box);
     return pools.flatMap(poolConditions);
   });
-  return [
+  if (unseen.length > 0) unseen.push(...OF_POOLS);
+  const conditions = [
     ...ofPools,
     ...ask('features of pools', () => (pools.length === 0 ? [] : featureConditions(box))),
     ...ask('failed units', () => unitConditions(box)),
@@ -132,9 +140,17 @@ export function conditionsOf(box: Box): Condition[] {
     ...ask('a reset', () => resetConditions(box)),
     ...ask('containers', () => containerConditions(box)),
     ...ask('room', () => roomConditions(box, pools)),
-    ...ask('disks', () => diskConditions(box)),
+    ...ask('disks', () => {
+      disks = disksOf(box);
+      return disks.flatMap(diskConditions);
+    }),
     ...ask('overdue jobs', () => overdueConditions(box, pools)),
     ...ask('updates', () => updateConditions(box)),
     ...ask('the clock', () => clockConditions(box)),
   ];
+  const silent = disks.filter(({ asleep, fault }) => asleep || fault !== undefined);
+  return { conditions, unseen: [...unseen, ...silent.map(({ device }) => `disks ${device}`)] };
 }
+
+/** All conditions of this machine. */
+export const conditionsOf = (box: Box): readonly Condition[] => lookAround(box).conditions;

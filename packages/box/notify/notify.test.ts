@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BoxError } from '../io/box.ts';
 import { FakeBox } from '../io/fake.ts';
+import type { Condition } from './condition.ts';
 import { conditionsOf } from './conditions.ts';
 import { CONFIG } from './config.ts';
-import { messagesOf, testTargets, watch } from './watch.ts';
+import { compare, type Known, testTargets, watch } from './watch.ts';
 
 const EVERYTHING = {
   targets: [
@@ -207,11 +208,83 @@ function bare(): FakeBox {
   return box;
 }
 
-test('an event is reported once, without an end', () => {
-  const event = { name: 'staged 2', severity: 'info', text: '2 is staged', event: true } as const;
-  assert.deepEqual(messagesOf([], [event]), [{ severity: 'info', text: '2 is staged' }]);
-  assert.deepEqual(messagesOf([event], [event]), []);
-  assert.deepEqual(messagesOf([event], []), []);
+/** Texts of the messages of looks, one after the other. Each look: its conditions, and unanswered questions. */
+function toldIn(...looks: readonly (readonly [readonly Condition[], ...string[]])[]): string[][] {
+  let known: readonly Known[] = [];
+  return looks.map(([conditions, ...unseen]) => {
+    const compared = compare(known, { conditions, unseen });
+    ({ known } = compared);
+    return compared.news.map(({ severity, about, text }) => `${severity}/${about} ${text}`);
+  });
+}
+
+describe('a condition', () => {
+  const bad = { name: 'a', severity: 'error', text: 'bad', source: 'pools' } as const;
+
+  test('that is an event is reported once, without an end', () => {
+    const event = { name: 'staged 2', severity: 'info', text: '2 is staged', event: true } as const;
+    assert.deepEqual(toldIn([[event]], [[event]], [[]]), [['info/info 2 is staged'], [], []]);
+  });
+
+  test('is not over while nobody can answer', () => {
+    const disk = { ...bad, source: 'disks /dev/sda' };
+    const event = { ...bad, name: 'e', event: true };
+    assert.deepEqual(toldIn([[bad]], [[], 'pools'], [[bad]], [[]]), [
+      ['error/error bad'],
+      [],
+      [],
+      ['info/error over: bad'],
+    ]);
+    assert.deepEqual(toldIn([[event]], [[], 'pools'], [[event]]).slice(1), [[], []]);
+    assert.deepEqual(
+      toldIn([[disk]], [[], 'disks'], [[], 'disks /dev/sda'], [[], 'disks /dev/sd']).slice(1),
+      [[], [], ['info/error over: bad']],
+    );
+  });
+
+  test('that gets worse is reported again, and is not called over', () => {
+    const less = { ...bad, severity: 'warning', text: '80 %' } as const;
+    assert.deepEqual(toldIn([[less]], [[bad]], [[less]], [[bad]], [[]]), [
+      ['warning/warning 80 %'],
+      ['error/error bad'],
+      [],
+      [],
+      ['info/error over: bad'],
+    ]);
+  });
+
+  test('that comes and goes is reported twice, and is over when it stays away', () => {
+    const flapping = Array.from({ length: 200 }, (_, look) => [look % 3 === 0 ? [bad] : []] as const);
+    const quiet = Array.from({ length: 60 }, () => [[]] as const);
+    assert.deepEqual(toldIn(...flapping, ...quiet).flat(), [
+      'error/error bad',
+      'info/error over: bad',
+      'error/error bad',
+      'info/error over: bad',
+    ]);
+    assert.deepEqual(toldIn([[bad]], ...quiet, [[bad]], [[]]).flat().length, 4, 'a new one after an hour');
+  });
+});
+
+test('disks that sleep, and questions that fail, leave known problems as they are', () => {
+  const { box, world } = machine({
+    targets: [{ kind: 'ntfy', url: 'https://n.example/x', severity: 'error' }],
+  });
+  const disk = (report: object) =>
+    box.program('smartctl', (argv) =>
+      JSON.stringify(argv.includes('--scan-open') ? { devices: [{ name: '/dev/sda' }] } : report),
+    );
+  disk({ smart_status: { passed: false } });
+  watch(box);
+  disk({ smartctl: { messages: [{ string: 'Device is in STANDBY mode, exit(2)' }] } });
+  watch(box);
+  box.program('smartctl', () => ({ code: 124 }));
+  watch(box);
+  assert.equal(world.sent.length, 1);
+  disk({ smart_status: { passed: true } });
+  watch(box);
+  assert.match(world.sent[1] ?? '', /over: \/dev\/sda/);
+  assert.equal(world.sent.length, 2, 'that it could not be asked was a warning, and so is its end');
 });
 
 test('pools, problems, restarts: each in words', () => {

@@ -1,4 +1,4 @@
-import { type Box, readTextIfThere } from '../io/box.ts';
+import { type Box, mustRun, readTextIfThere } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { readReplication, replicationNames } from '../replicate/config.ts';
 import { readReplicationState } from '../replicate/state.ts';
@@ -21,10 +21,9 @@ interface Shown {
 
 /** Properties of units, as in `systemctl show`. */
 function show(box: Box, properties: string, units: readonly string[]): Shown[] {
-  const told = box.run(['systemctl', 'show', `--property=Id,${properties}`, '--', ...units], {
-    timeoutSeconds: 60,
-  });
-  return told.stdout.split('\n\n').map((block) => {
+  const command = ['systemctl', 'show', `--property=Id,${properties}`, '--', ...units];
+  const told = mustRun(box, 'cannot ask for units', command, { timeoutSeconds: 60 });
+  return told.split('\n\n').map((block) => {
     const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(block)?.[1] ?? '';
     return { unit: value('Id'), value };
   });

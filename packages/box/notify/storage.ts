@@ -1,5 +1,5 @@
-import type { Box } from '../io/box.ts';
-import { disksOf } from '../smart/disks.ts';
+import { type Box, mustRun } from '../io/box.ts';
+import type { Disk } from '../smart/disks.ts';
 import type { Pool } from '../zfs/pools.ts';
 import type { Condition } from './condition.ts';
 
@@ -47,8 +47,8 @@ export function poolConditions({ name, state, vdevs, scan }: Pool): Condition[] 
 /** A warning from 80 percent on, an error from 90 percent on. */
 function full(what: string, percent: number, hint: string): Condition[] {
   if (!(percent >= 80)) return [];
-  const [limit, severity] = percent >= 90 ? ([90, 'error'] as const) : ([80, 'warning'] as const);
-  return [{ name: `room ${what} ${limit}`, severity, text: `${what} is ${percent} % full: ${hint}` }];
+  const severity = percent >= 90 ? 'error' : 'warning';
+  return [{ name: `room ${what}`, severity, text: `${what} is ${percent} % full: ${hint}` }];
 }
 
 /** Types of file systems that a machine config can make on disks. */
@@ -67,9 +67,8 @@ function mountedRoom(box: Box): Condition[] {
 /** Datasets with a quota. */
 function quotaRoom(box: Box): Condition[] {
   const list = ['zfs', 'list', '-Hp', '-t', 'filesystem', '-o', 'name,quota,used'];
-  return box
-    .run(list, { timeoutSeconds: 60 })
-    .stdout.split('\n')
+  return mustRun(box, 'cannot list datasets', list, { timeoutSeconds: 60 })
+    .split('\n')
     .flatMap((line) => {
       const [name = '', quota, used] = line.split('\t');
       const most = Number(quota ?? 0);
@@ -89,7 +88,9 @@ export function roomConditions(box: Box, pools: readonly Pool[]): Condition[] {
   const capacity =
     pools.length === 0
       ? ''
-      : box.run(['zpool', 'list', '-H', '-o', 'name,capacity'], { timeoutSeconds: 30 }).stdout;
+      : mustRun(box, 'cannot list pools', ['zpool', 'list', '-H', '-o', 'name,capacity'], {
+          timeoutSeconds: 30,
+        });
   return [
     ...full('the state partition', Number(state ?? 0), 'draisine free removes unused images'),
     ...mountedRoom(box),
@@ -106,9 +107,9 @@ export function roomConditions(box: Box, pools: readonly Pool[]): Condition[] {
   ];
 }
 
-/** The health of disks, and their last self-test. */
-export function diskConditions(box: Box): Condition[] {
-  return disksOf(box).flatMap(({ device, passed, test }): Condition[] => [
+/** The health of a disk, and its last self-test. */
+export function diskConditions({ device, passed, test, fault }: Disk): Condition[] {
+  const told: Condition[] = [
     ...(passed === false
       ? [
           {
@@ -127,5 +128,7 @@ export function diskConditions(box: Box): Condition[] {
           },
         ]
       : []),
-  ]);
+  ];
+  if (fault === undefined) return told.map((one) => ({ ...one, source: `disks ${device}` }));
+  return [{ name: `ask ${device}`, severity: 'warning', text: `cannot check ${device}: ${fault}` }];
 }

@@ -1,7 +1,7 @@
 import { type Box, BoxError, describeError, folderOf, readTextIfThere } from '../io/box.ts';
-import { choice, isoTime, list, member, parseDocument, string } from '../io/fields.ts';
-import { type Condition, SEVERITIES } from './condition.ts';
-import { conditionsOf } from './conditions.ts';
+import { choice, integer, isoTime, list, member, optional, parseDocument, string } from '../io/fields.ts';
+import { type Look, SEVERITIES, type Severity } from './condition.ts';
+import { lookAround } from './conditions.ts';
 import { type NotifyConfig, readNotifyConfig, type Target } from './config.ts';
 import { type Message, request, send } from './send.ts';
 
@@ -19,14 +19,24 @@ interface Waiting extends Message {
   readonly to: readonly number[];
 }
 
-interface Known {
+/** A condition that was reported. */
+export interface Known {
   readonly name: string;
+  /** The worst that was reported. */
+  readonly severity: Severity;
   readonly text: string;
   readonly event: boolean;
+  readonly source: string;
+  /** Number of looks since it ended; 0 while it lasts. */
+  readonly gone: number;
+  /** Whether it came back within CALM looks. Then its end is reported only when it stays away for so long. */
+  readonly again: boolean;
 }
 
+/** Looks, at two minutes each, for which an ended condition is remembered. */
+const CALM = 30;
+
 interface WatchState {
-  /** Conditions that were reported. */
   readonly known: readonly Known[];
   readonly queue: readonly Waiting[];
 }
@@ -42,8 +52,13 @@ function readWatchState(box: Box): WatchState {
     return {
       known: list(member(root, 'known'), (one) => ({
         name: string(member(one, 'name')),
+        // Files of older releases lack these.
+        severity: optional(member(one, 'severity'), (field) => choice(field, SEVERITIES)) ?? 'error',
+        source: optional(member(one, 'source'), (field) => string(field)) ?? '',
         text: string(member(one, 'text')),
         event: member(one, 'event').value === true,
+        gone: optional(member(one, 'gone'), (field) => integer(field, 0)) ?? 0,
+        again: member(one, 'again').value === true,
       })),
       queue: list(member(root, 'queue'), (one) => ({
         severity: choice(member(one, 'severity'), SEVERITIES),
@@ -73,24 +88,40 @@ function writeWatchState(box: Box, state: WatchState): void {
   }
 }
 
-/** Messages about new conditions, and about ended ones. */
-export function messagesOf(known: readonly Known[], now: readonly Condition[]): Message[] {
-  const before = new Set(known.map(({ name }) => name));
-  const names = new Set(now.map(({ name }) => name));
-  return [
-    ...now.filter(({ name }) => !before.has(name)).map(({ severity, text }) => ({ severity, text })),
-    ...known
-      .filter(({ name, event }) => !event && !names.has(name))
-      .map(({ text }): Message => ({ severity: 'info', text: `over: ${text}` })),
-  ];
+const rank = (severity: Severity): number => SEVERITIES.indexOf(severity);
+
+/** A message about a condition. `about`: the severity of the condition, also when its end is reported. */
+export interface News extends Message {
+  readonly about: Severity;
 }
 
-/** Receivers of this severity, and those who were told of a condition that has ended. */
-function wants(targets: readonly Target[], { severity, text }: Message): number[] {
-  const rank = (one: Message['severity']): number => SEVERITIES.indexOf(one);
-  return targets.flatMap((target, index) =>
-    rank(severity) >= rank(target.severity) || text.startsWith('over: ') ? [index] : [],
-  );
+/** Compares a look with what is known: messages about new, worse and ended conditions. */
+export function compare(known: readonly Known[], { conditions, unseen }: Look) {
+  const news: News[] = [];
+  const now = new Set(conditions.map(({ name }) => name));
+  const present = conditions.map(({ name, severity, text, event = false, source = '' }): Known => {
+    const was = known.find((one) => one.name === name);
+    const worse = was === undefined || rank(severity) > rank(was.severity);
+    const returned = was !== undefined && was.gone > 0;
+    if (worse || (returned && !was.again)) news.push({ severity, text, about: severity });
+    const worst = worse ? severity : was.severity;
+    return { name, severity: worst, text, event, source, gone: 0, again: returned || was?.again === true };
+  });
+  const absent = known.flatMap((one): Known[] => {
+    if (now.has(one.name)) return [];
+    if (unseen.some((source) => `${one.source} `.startsWith(`${source} `))) return [one];
+    if (one.event) return [];
+    const gone = one.gone + 1;
+    if (gone === (one.again ? CALM : 1))
+      news.push({ severity: 'info', text: `over: ${one.text}`, about: one.severity });
+    return gone < CALM ? [{ ...one, gone }] : [];
+  });
+  return { known: [...present, ...absent], news };
+}
+
+/** Receivers of this severity. Those who were told of a condition hear of its end. */
+function wants(targets: readonly Target[], { about }: News): number[] {
+  return targets.flatMap((target, index) => (rank(about) >= rank(target.severity) ? [index] : []));
 }
 
 function hostname(box: Box): string {
@@ -142,15 +173,13 @@ export function watch(box: Box): void {
   const config = readNotifyConfig(box);
   if (config === undefined) return;
   const state = readWatchState(box);
-  const now = conditionsOf(box);
-  const fresh = messagesOf(state.known, now).map((message) => ({
-    ...message,
-    to: wants(config.targets, message),
+  const { known, news } = compare(state.known, lookAround(box));
+  const fresh = news.map((one) => ({
+    ...{ severity: one.severity, text: one.text, to: wants(config.targets, one) },
   }));
   for (const { severity, text } of fresh) box.log(severity === 'info' ? 'notice' : severity, text);
   const queue = [...state.queue, ...fresh.filter(({ to }) => to.length > 0)];
   // Written before sending: a power cut in between costs a repeated message, not a lost one.
-  const known = now.map(({ name, text, event = false }) => ({ name, text, event }));
   writeWatchState(box, { known, queue });
   if (queue.length > 0) writeWatchState(box, { known, queue: bounded(flush(box, config, queue)) });
   if (config.heartbeat !== undefined && !request(box, config.heartbeat))

@@ -13,6 +13,8 @@ export interface Disk {
   readonly temperature: number | undefined;
   /** The last self-test. `hoursAgo`: hours of running. */
   readonly test: DiskTest | undefined;
+  /** The reason why it could not be asked; all else is then unknown. */
+  readonly fault: string | undefined;
 }
 
 /** The last self-test of a disk. */
@@ -86,7 +88,7 @@ function reportOf(argv: readonly string[], ran: Ran): Report {
     return JSON.parse(ran.stdout) as Report;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new BoxError(`cannot ask a disk for its health: ${whyFailed(argv, ran)}`);
+    throw new BoxError(whyFailed(argv, ran));
   }
 }
 
@@ -94,7 +96,14 @@ function diskOf(box: Box, device: string, type: string): Disk {
   const what = ['--info', '--health', '--attributes', '--log=selftest'];
   // A sleeping disk is left asleep, because this runs every few minutes.
   const argv = ['smartctl', '--json=c', '--nocheck=standby', ...what, '-d', type, device];
-  const report = reportOf(argv, box.run(argv, { timeoutSeconds: 60 }));
+  let report: Report = {};
+  let fault: string | undefined;
+  try {
+    report = reportOf(argv, box.run(argv, { timeoutSeconds: 60 }));
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    fault = error.message; // one that hangs must not hide the others
+  }
   const said = (report.smartctl?.messages ?? []).map((message) => message.string ?? '').join(' ');
   return {
     device,
@@ -104,14 +113,19 @@ function diskOf(box: Box, device: string, type: string): Disk {
     passed: report.smart_status?.passed,
     temperature: report.temperature?.current,
     test: testOf(report),
+    fault,
   };
 }
+
+/** Exit code of a missing program: an image may lack smartctl. */
+const NO_PROGRAM = 127;
 
 /** All disks that smartctl(8) can read. */
 export function disksOf(box: Box): Disk[] {
   const argv = ['smartctl', '--scan-open', '--json'];
   const scan = box.run(argv, { timeoutSeconds: 60 });
-  if (scan.code !== 0) return [];
+  if (scan.code === NO_PROGRAM) return [];
+  if (scan.code !== 0) throw new BoxError(whyFailed(argv, scan));
   const { devices = [] } = reportOf(argv, scan) as {
     devices?: { name?: string; type?: string; open_error?: string }[];
   };
@@ -121,8 +135,9 @@ export function disksOf(box: Box): Disk[] {
 }
 
 /** One line for a person: `/dev/sda WD Red: well, 34 °C; Short offline 3 h ago: completed without error`. */
-export function describeDisk({ device, model, asleep, passed, temperature, test }: Disk): string {
+export function describeDisk({ device, model, asleep, passed, temperature, test, fault }: Disk): string {
   const name = model === undefined ? device : `${device} ${model}`;
+  if (fault !== undefined) return `${name}: cannot be asked: ${fault}`;
   if (asleep) return `${name}: asleep`;
   const verdict = passed === undefined ? 'says nothing of its health' : passed ? 'well' : 'is failing';
   const heat = temperature === undefined ? '' : `, ${temperature} °C`;

@@ -107,11 +107,19 @@ describe('disks', () => {
     assert.equal(wrapped?.test?.hoursAgo, 5);
   });
 
-  test('that do not answer are reported; a device that cannot be opened is not a disk', () => {
-    assert.match(
-      machine({ '/dev/sda': 'no JSON' }).told().join(),
-      /^warning: cannot check disks: cannot ask a disk for its health: smartctl ended with 2/,
-    );
+  test('that do not answer are reported, and hide no others; a device that cannot be opened is not a disk', () => {
+    const { told, lines } = machine({
+      '/dev/sda': 'no JSON',
+      '/dev/sdb': { smart_status: { passed: false } },
+    });
+    assert.deepEqual(told(), [
+      'warning: cannot check /dev/sda: smartctl ended with 2: no JSON',
+      'error: /dev/sdb reports that it is failing: smartctl -a /dev/sdb',
+    ]);
+    assert.match(lines()[0] ?? '', /^\/dev\/sda: cannot be asked: smartctl ended with 2/);
+    const { box, told: without } = machine({});
+    box.program('smartctl', () => ({ code: 124 }));
+    assert.deepEqual(without(), ['warning: cannot check disks: smartctl ended with 124']);
     const unusable = { devices: [{ name: '/dev/sdx', open_error: 'Permission denied' }, {}] };
     assert.deepEqual(machine({}, unusable).lines(), []);
   });
