@@ -7,12 +7,15 @@ import { CHECKOUT } from './lib/checkout.ts';
 import { errorCode } from './lib/errors.ts';
 import { canonicalJson, sha256, temporaryName, writeAtomic } from './lib/files.ts';
 
-/** Below node_modules, because npm packages are found from there. `npm ci` removes it. */
+/** The folder of bundles. It is below node_modules, because npm packages are found from there. `npm ci` removes it. */
 const FOLDER = join(CHECKOUT, 'node_modules/.draisine');
-/** How long parts of an older bundle stay: a process that started from it may still load them. */
+/** Time for which parts of an older bundle stay, because a process that started from it may still load them. */
 const KEPT_MS = 24 * 3600 * 1000;
 
-/** In a bundle, modules keep their own addresses: recipes are identified by them, and data files lie beside them. */
+/**
+ * In a bundle, modules keep their own import.meta.url, because it identifies recipes, and data files are beside the
+ * modules.
+ */
 const ownAddresses: Plugin = {
   name: 'own-addresses',
   setup({ onLoad }) {
@@ -32,15 +35,15 @@ export async function bundle(): Promise<void> {
   try {
     await makeBundle();
   } catch (error) {
-    if (['EROFS', 'EACCES', 'EPERM'].includes(errorCode(error) ?? '')) return; // a checkout that is only read
+    if (['EROFS', 'EACCES', 'EPERM'].includes(errorCode(error) ?? '')) return; // The checkout is read-only.
     const reason = error instanceof Error ? error.message : String(error);
     process.stderr.write(`warning: the command line could not be bundled, and starts slower: ${reason}\n`);
   }
 }
 
 /**
- * Bundles the command line, so that it starts without reading, translating and linking 150 modules: two thirds of the
- * time of a build with nothing to do. start.mjs takes the bundle as long as no file of it has changed.
+ * Bundles the command line. Without a bundle, each start reads, translates and links 150 modules, which takes two
+ * thirds of the time of a build with nothing to do. start.mjs uses the bundle as long as no file of it has changed.
  */
 async function makeBundle(): Promise<void> {
   const before = Date.now();
@@ -66,7 +69,7 @@ async function makeBundle(): Promise<void> {
   const stamps: Record<string, string> = {};
   for (const path of inputs) {
     const { size, mtimeNs, ctimeNs, ino, dev } = await stat(join(CHECKOUT, path), { bigint: true });
-    // A file that is being edited right now may differ from the text that went into the bundle.
+    // A file that is being edited at this moment may differ from its text in the bundle.
     if (Number(ctimeNs / 1_000_000n) > before - 2000) return;
     stamps[path] = `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
   }
@@ -86,7 +89,7 @@ async function makeBundle(): Promise<void> {
   await sweep(name);
 }
 
-/** images/ and each folder there: a new image changes the time of one. */
+/** images/ and each folder there. A new image changes the mtime of one of them. */
 async function imageFolders(): Promise<string[]> {
   const folders = await readdir(join(CHECKOUT, 'images'), { withFileTypes: true });
   return ['images', ...folders.filter((each) => each.isDirectory()).map(({ name }) => `images/${name}`)];

@@ -3,20 +3,23 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { StringDecoder } from 'node:string_decoder';
 
-/** A program, its arguments, and all of its environment: nothing is inherited. */
+/** A program, its arguments, and its whole environment. Nothing is inherited. */
 export interface ToolCommand {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** How a process is run. */
+/** Options for running a process. */
 export interface ProcessOptions {
-  /** The process's standard input; default empty. */
+  /** Standard input of the process; default: empty. */
   readonly stdin?: Readable | Uint8Array | string;
-  /** Default: kept in memory. `terminal`: it has stdin, stdout and stderr of this process. A number: an open file. */
+  /**
+   * Default: stdout is kept in memory. `terminal`: the process has stdin, stdout and stderr of this process. A number:
+   * an open file.
+   */
   readonly stdout?: 'terminal' | number;
-  /** Default: its end is kept, and `onStderr` is called with it. A number: an open file. */
+  /** Default: the end of stderr is kept, and `onStderr` is called. A number: an open file. */
   readonly stderr?: number;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
@@ -26,7 +29,7 @@ export interface ProcessOptions {
   readonly onStart?: (child: ChildProcess) => void;
 }
 
-/** How a process ended: with an exit code, or by a signal. */
+/** The end of a process: by an exit code or by a signal. */
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -35,16 +38,16 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Bytes of stderr that are kept. */
+/** The number of bytes of stderr that are kept. */
 const STDERR = 64 * 1024;
 
 /**
- * Runs a process to its end: the one place where this is done, by zx. The arguments go to execve(2) as they are; no
- * shell is in between. Throws when the process cannot be started, when the signal aborts it (AbortError), or when the
- * stream breaks off that it reads; any exit code is an answer.
+ * Runs a process to its end, by zx. All other code calls this function. The arguments go to execve(2) unchanged,
+ * without a shell. Throws if the process cannot be started, if the signal aborts it (AbortError), or if its input
+ * stream fails. No exit code is an error.
  */
 export async function runProcess(command: ToolCommand, options: ProcessOptions = {}): Promise<Ended> {
-  const { $ } = await import('zx/core'); // a build with nothing to do runs nothing
+  const { $ } = await import('zx/core'); // Loaded late: a build with nothing to do runs no process.
   const store = { stdout: [] as Buffer[], stderr: [] as Buffer[], stdall: [] as Buffer[] };
   const decoder = new StringDecoder('utf8');
   let fed: Promise<unknown> = Promise.resolve();
@@ -80,7 +83,7 @@ export async function runProcess(command: ToolCommand, options: ProcessOptions =
   const output = await running;
   const feeding = await fed;
   if (output.cause) throw output.cause;
-  // A tool that succeeded may have closed stdin early. Its exit code tells of all other errors.
+  // A successful tool may have closed stdin early. Its exit code reports all other errors.
   if (output.exitCode === 0 && feeding !== undefined && !isClosedPipe(feeding)) throw feeding;
   return { code: output.exitCode, signal: output.signal, stdout: Buffer.concat(store.stdout), stderr };
 }
@@ -88,7 +91,7 @@ export async function runProcess(command: ToolCommand, options: ProcessOptions =
 async function feed(child: ChildProcess, stdin: ProcessOptions['stdin']): Promise<void> {
   if (stdin === undefined || !child.stdin) return;
   if (typeof stdin === 'string' || stdin instanceof Uint8Array) {
-    child.stdin.on('error', () => {}); // the exit code tells
+    child.stdin.on('error', () => {}); // The exit code reports the error.
     child.stdin.end(stdin);
     return;
   }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Failure } from './lib/errors.ts';
 import { type RunOptions, runCommand, type ToolCommand, toolCommand } from './tool.ts';
 
-/** A path of the host that is there in the sandbox, at the same or another place. */
+/** A path of the host that the sandbox has, at the same or at another place. */
 export interface Bind {
   readonly from: string;
   readonly to: string;
@@ -21,7 +21,7 @@ export interface Sandboxed {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The arguments of bwrap(1) for it: a user and mount namespace without network whose root is the tool tree. */
+/** The arguments of bwrap(1): a user and mount namespace without network. Its root is the tool tree. */
 export function sandboxArguments({ root, argv, binds = [], cwd = '/', env = {} }: Sandboxed): string[] {
   const variables = { PATH: '/usr/bin:/usr/sbin', LC_ALL: 'C', TZ: 'UTC', HOME: '/tmp', ...env };
   return [

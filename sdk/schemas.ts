@@ -6,7 +6,7 @@ import { compile, type JSONSchema } from 'json-schema-to-typescript';
 import { CHECKOUT } from './lib/checkout.ts';
 import { writeAtomic } from './lib/files.ts';
 
-/** The files that have a schema: `X.schema.json`, out of which `X.schema.ts` is made. */
+/** The files with a schema: `X.schema.ts` is generated from `X.schema.json`. */
 export const schemas: readonly string[] = [
   'build/product/manifest',
   'build/cli/tree-document',
@@ -15,7 +15,7 @@ export const schemas: readonly string[] = [
   'kola-tests/harness/run/denylist',
 ];
 
-/** TypeScript of the types that a schema describes. `strict`: a value of any name may be missing from a record. */
+/** The TypeScript types of a schema. `strict`: a record may lack any name. */
 export async function typesOf(schema: JSONSchema, name: string, strict: boolean): Promise<string> {
   return await compile(schema, name, {
     bannerComment: '',
@@ -27,11 +27,11 @@ export async function typesOf(schema: JSONSchema, name: string, strict: boolean)
 }
 
 /**
- * A module with the types of a schema and `validate`, the check that ajv makes of it: made beforehand, since compiling it
- * would take longer than all else that a build with nothing to do does.
+ * Generates a module with the types of a schema and `validate`, the check by ajv. It is generated beforehand, because
+ * compiling the schema takes longer than a whole build with nothing to do.
  */
 export async function generate(name: string): Promise<string> {
-  // Read for each of the two: the compiler of types writes into what it is given.
+  // The schema is read twice, because the compiler of types changes its argument.
   const read = async () =>
     JSON.parse(await readFile(join(CHECKOUT, `${name}.schema.json`), 'utf8')) as object;
   const ajv = new Ajv({ code: { source: true, esm: true }, strict: true, strictRequired: false });

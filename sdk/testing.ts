@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What `toolCommand` calls as the dynamic linker: here a script that runs the tool as it is. */
+/** The dynamic linker of a fake tool tree (see `toolCommand`): a script that runs the tool directly. */
 const LINKER = '#!/bin/sh\nshift 2\nexec "$@"\n';
 
 /** For tests: a tool tree in `root` whose tools are shell scripts, by name. */

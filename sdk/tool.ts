@@ -9,9 +9,9 @@ const LIBRARY_DIRS = ['usr/lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu/syst
 const BINARY_DIRS = ['usr/bin', 'usr/sbin', 'usr/lib/systemd', 'usr/libexec'];
 
 /**
- * How to run a tool of an unpacked Debian tree without a chroot or namespace: through the tree's own dynamic
- * linker, so that neither the host's libraries nor its version of glibc matter (ld.so(8)).
- * The environment is made from nothing: no locale, time zone or path of this machine reaches the tool.
+ * The command that runs a tool of an unpacked Debian tree, without a chroot or namespace. It calls the tree's own
+ * dynamic linker, so the host's libraries and glibc do not matter (ld.so(8)). The environment inherits nothing: no
+ * locale, time zone or path of this machine reaches the tool.
  */
 export function toolCommand(root: string, tool: string, args: readonly string[] = []): ToolCommand {
   const binary = BINARY_DIRS.map((dir) => join(root, dir, tool)).find((path) => existsSync(path));
@@ -33,9 +33,9 @@ export function toolCommand(root: string, tool: string, args: readonly string[] 
   };
 }
 
-/** How a tool is run. */
+/** Options for running a tool. */
 export interface RunOptions extends Omit<ProcessOptions, 'stdout'> {
-  /** Added to the command's. */
+  /** Variables added to the command's environment. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -49,11 +49,11 @@ export async function runTool(
   return await runCommand(toolCommand(root, tool, args), tool, options);
 }
 
-/** A program that ran and ended badly. */
+/** A program that ended with an error. */
 export class ToolFailure extends Failure {
-  /** Its exit code; null: a signal ended it. */
+  /** Its exit code; null if a signal ended it. */
   readonly exit: number | null;
-  /** What it said last: stderr, or stdout when that is empty. */
+  /** The end of its stderr, or of its stdout if stderr is empty. */
   readonly said: string;
 
   constructor(what: string, where: string, exit: number | null, said: string) {
@@ -63,7 +63,7 @@ export class ToolFailure extends Failure {
   }
 }
 
-/** Runs any command to its end; `name` is what errors call it. A non-zero exit is a ToolFailure. */
+/** Runs any command to its end. `name`: its name in errors. A non-zero exit is a ToolFailure. */
 export async function runCommand(
   command: ToolCommand,
   name: string,

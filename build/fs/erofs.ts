@@ -7,15 +7,15 @@ import type { Tree } from '../tree/entry.ts';
 import { relocate, under } from '../tree/subtree.ts';
 import { treeToTar } from '../tree/tar.ts';
 
-/** `lz4`: quick to make, for development. `zstd`: a third smaller, for releases. */
+/** `lz4` is quick to make, for development. `zstd` is a third smaller, for releases. */
 export type Compression = 'lz4' | 'zstd';
 
-/** The settings that decide about the bytes of a file system besides its tree. */
+/** The settings that decide about the bytes of a file system, in addition to its tree. */
 export interface ErofsSettings {
   readonly compression: Compression;
   /** File system UUID. */
   readonly uuid: string;
-  /** Seconds since 1970: build time and time of every file. */
+  /** Build time and time of every file, in seconds since 1970. */
   readonly epoch: number;
 }
 
@@ -27,13 +27,16 @@ const COMPRESSORS: Readonly<Record<Compression, readonly string[]>> = {
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Arguments of mkfs.erofs(1) for a tar on stdin; equal settings and tar give equal bytes with any `workers`. */
+/**
+ * The arguments of mkfs.erofs(1) for a tar on stdin. Equal settings and tars give equal bytes, for any number of
+ * `workers`.
+ */
 export function erofsArguments(
   { compression, uuid, epoch }: ErofsSettings,
   image: string,
   workers: number,
 ): string[] {
-  if (!UUID.test(uuid)) throw badInput(`not a lower-case UUID: ${uuid}`, { where: 'erofs uuid' });
+  if (!UUID.test(uuid)) throw badInput(`not a UUID in lower case: ${uuid}`, { where: 'erofs uuid' });
   if (!Number.isSafeInteger(epoch) || epoch < 0)
     throw badInput(`not a time in seconds: ${epoch}`, { where: 'erofs epoch' });
   return [
@@ -58,12 +61,12 @@ export interface MakeErofsOptions extends ErofsSettings {
   /** Tool tree with erofs-utils. */
   readonly sdk: string;
   readonly workers: number;
-  /** A private folder for mkfs.erofs's buffers. */
+  /** A private folder for buffers of mkfs.erofs. */
   readonly scratch: string;
   readonly signal?: AbortSignal;
 }
 
-/** Makes an erofs image of a tar stream. No root, no loop device, nothing unpacked. */
+/** Makes an erofs image from a tar stream. It needs neither root nor a loop device, and unpacks nothing. */
 async function makeErofs({
   tar,
   image,
@@ -84,11 +87,11 @@ async function makeErofs({
       ...(signal ? { signal } : {}),
     });
   } catch (error) {
-    throw broken ?? error; // if the tar breaks off, its error is the cause of that of mkfs.erofs
+    throw broken ?? error; // If the tar stream fails, its error is the cause of the error of mkfs.erofs.
   }
 }
 
-/** Input `tree`: a `Tree` as JSON, of which `root` becomes the root of the file system. Output: the erofs image. */
+/** Input `tree`: a `Tree` as JSON. Its folder `root` becomes the root of the file system. Output: the erofs image. */
 export const erofs = recipe<{
   tree: Target;
   root: string;

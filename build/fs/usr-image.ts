@@ -20,7 +20,7 @@ export const usrImage = recipe<{ usr: Target; hashTree: Target }>({
     try {
       await copySparse(usr.path, file);
       await copySparse(hashTree.path, file, { offset: start });
-      await file.truncate(start + hashTree.size); // the hash tree may end in zeros, which the copy leaves out
+      await file.truncate(start + hashTree.size); // The hash tree may end in zeros, which the copy leaves out.
     } finally {
       await file.close();
     }

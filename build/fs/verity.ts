@@ -10,8 +10,8 @@ const BLOCK = 4096;
 const SUPERBLOCK = 512;
 
 /**
- * Makes the dm-verity hash tree of `image` in the new file `hashTree`: SHA-256, blocks of 4096 bytes, superblock
- * in front (veritysetup(8)). `salt`: hexadecimal. Returns the root hash.
+ * Makes the dm-verity hash tree of `image` in the new file `hashTree`: SHA-256, blocks of 4096 bytes, with the
+ * superblock at its beginning (veritysetup(8)). `salt`: hexadecimal. Returns the root hash.
  */
 export async function makeVerity(options: {
   readonly image: string;
@@ -69,12 +69,15 @@ export async function rootHashOf(path: string): Promise<Sha256> {
       sizes.some((each) => each !== BLOCK) ||
       saltSize > 256
     ) {
-      throw new Failure('a verity superblock of another kind than ours (version 1, type 1, sha256, 4096)', {
-        where: path,
-      });
+      throw new Failure(
+        'not the kind of verity superblock that Draisine makes (version 1, type 1, sha256, 4096)',
+        {
+          where: path,
+        },
+      );
     }
     if (superblock.readBigUInt64LE(72) < 2n)
-      throw new Failure('verity of a single block has no hash tree', { where: path });
+      throw new Failure('an image of a single block has no hash tree', { where: path });
     const salt = superblock.subarray(88, 88 + saltSize);
     return sha256(Buffer.concat([salt, await readExactly(file, BLOCK, BLOCK)]));
   } finally {
@@ -82,7 +85,7 @@ export async function rootHashOf(path: string): Promise<Sha256> {
   }
 }
 
-/** Output: the hash tree of `image`, superblock in front. */
+/** Output: the hash tree of `image`, with its superblock. */
 export const verity = recipe<{ image: Target; sdk: Target; salt: string; uuid: string }>({
   from: import.meta.url,
   kind: 'file',

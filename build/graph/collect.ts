@@ -39,7 +39,7 @@ function assertIdle(store: Store): void {
     if (owner && owner.pid !== process.pid && liveness(owner) === 'alive') {
       throw new Failure(`process ${owner.pid} is using this store`, {
         where: store.root,
-        hint: 'wait for it, or stop it',
+        hint: 'wait for its end, or stop it',
       });
     }
   }

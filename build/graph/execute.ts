@@ -65,7 +65,7 @@ export async function execute(node: Node, action: Action, around: Surroundings):
     checkSources(node, action, around);
     const made = await commit(node, action, store, out);
     if (action.pinned !== undefined && made.digest !== action.pinned) {
-      throw new Failure(`what was fetched has the SHA-256 ${made.digest}, pinned is ${action.pinned}`, {
+      throw new Failure(`the fetched file has the SHA-256 ${made.digest}, but ${action.pinned} is pinned`, {
         where: recipe.from,
         hint: 'build again; if it stays so, look for a disk that loses data',
       });

@@ -115,7 +115,7 @@ test('changed code is explained by the modules, new and gone inputs by their nam
     'input "y" is new',
   ]);
   assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('3', before, ['x']), ''), [
-    'the way keys are made changed',
+    'the format of keys changed',
   ]);
   assert.deepEqual(reasonsFor(store, node({ x: 1 }), action('1', before, ['x']), 'other'), ['other']);
 });

@@ -68,7 +68,7 @@ export function reasonsFor(store: Store, node: Node, action: Action, otherwise: 
         reasons.push(inputReason(name, sorted, before, after));
     }
   }
-  return reasons.length > 0 ? reasons : ['the way keys are made changed'];
+  return reasons.length > 0 ? reasons : ['the format of keys changed'];
 }
 
 function inputReason(name: string, sorted: Sorted, before: LastInput, after: LastInput): string {
@@ -98,7 +98,7 @@ function codeReason(store: Store, last: Sha256, code: Code): string {
   const names = [...new Set([...Object.keys(before), ...Object.keys(code.parts)])].sort(byteOrder);
   const changed = names.filter((name) => before[name] !== code.parts[name]);
   return changed.length === 0
-    ? 'the recipe took another place in its module'
+    ? 'the position of the recipe in its module changed'
     : `code changed: ${shorten(changed)}`;
 }
 

@@ -10,9 +10,10 @@ import { stampOf } from './stamp.ts';
 import { putNote, type Store } from './store.ts';
 
 /**
- * Puts a blob at a path outside the store, replacing what is there at once: as a copy that shares its blocks where
- * the file system can, else as a hard link, on another file system as a copy. Nothing is done, and false returned,
- * when the path still holds what was put there before. The file is read-only, for it may be the store's own.
+ * Puts a blob at a path outside the store, and replaces an existing file atomically. It makes a copy that shares its
+ * blocks if the file system supports that, else a hard link, or a full copy on another file system. If the path still
+ * has this blob from an earlier call, it does nothing and returns false. The file is read-only, because it may be the
+ * file of the store.
  */
 export async function publishBlob(
   store: Store,
@@ -51,8 +52,8 @@ async function publish(
   return true;
 }
 
-const NO_ROOM = 'free space there and build again: nothing is made twice';
-const NO_WAY = 'remove what lies there, or make it a folder that you may write to, and build again';
+const NO_ROOM = 'free space there and build again; finished targets are not built again';
+const NO_WAY = 'remove the file or folder there, or make it writable, and build again';
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: NO_ROOM,
   EDQUOT: NO_ROOM,
@@ -69,7 +70,7 @@ const HINTS: Readonly<Record<string, string>> = {
 export function outFailure(path: string, error: unknown): unknown {
   const hint = HINTS[errorCode(error) ?? ''];
   if (error instanceof Failure || !(error instanceof Error) || hint === undefined) return error;
-  return new Failure(`cannot put what was built in its place: ${error.message}`, {
+  return new Failure(`cannot write the artifact: ${error.message}`, {
     where: path,
     hint,
     cause: error,

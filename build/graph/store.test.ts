@@ -300,7 +300,7 @@ test('publishing: an obstacle is reported; leftovers of a killed process are rem
   for (const path of ['file/disk', 'disk']) {
     await assert.rejects(publishBlob(store, digest, join(folder, path)), {
       name: 'Failure',
-      message: /cannot put what was built in its place: E(NOTDIR|EXIST|ISDIR)/,
+      message: /cannot write the artifact: E(NOTDIR|EXIST|ISDIR)/,
       where: join(folder, path),
     });
   }

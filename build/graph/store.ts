@@ -10,16 +10,16 @@ import { liveness, ownedName, parseOwnedName } from './owner.ts';
 /**
  * The content-addressed store, outside the checkout. Its folders:
  *
- *     blobs/AA/DIGEST     content by SHA-256, mode 0444          stamps/AA/DIGEST    what stat said when it was hashed
+ *     blobs/AA/DIGEST     content by SHA-256, mode 0444          stamps/AA/DIGEST    stat(2) of it when it was hashed
  *     dirs/KEY/           unpacked folders by action key         listings/KEY        what is in them
  *     actions/AA/KEY      record: what an action made            codes/DIGEST        the modules behind a code digest
- *     last/NAME           each target's last inputs              locks/KEY           who makes it right now
- *     published/PATH      what was put where in out/             tmp/OWNER/          work in progress
- *     facts.json          digests and imports of source files    workspaces/KEY/     what long recipes go on from
- *     .draisine-store     says that all this is a store of ours
+ *     last/NAME           each target's last inputs              locks/KEY           the process that makes it now
+ *     published/PATH      files of the store in out/             tmp/OWNER/          work in progress
+ *     facts.json          digests and imports of source files    workspaces/KEY/     kept folders of long recipes
+ *     .draisine-store     the mark of a store of Draisine
  *
- * Every name appears complete or not at all: all is written in tmp/ and renamed. Blobs are fsynced before; nothing
- * else needs to be, because a name that a power cut lost, or a record or stamp it truncated, reads as "not there".
+ * Everything is written in tmp/ and renamed, so each name appears complete or not at all. Only blobs are fsynced
+ * before. Other files need no fsync: if a power cut loses or truncates one, it counts as missing.
  */
 export interface Store {
   readonly root: string;
@@ -53,7 +53,7 @@ export const FACTS = 'facts.json';
  */
 export const MARK = '.draisine-store';
 const MARK_TEXT =
-  'The store of Draisine (docs/store.md). All beside this file may be made or fetched again.\n';
+  'The store of Draisine (docs/store.md). Everything in this folder can be made or fetched again.\n';
 
 /**
  * Names that may be in the folder before the store is: other caches of ours, and files of file systems and
@@ -274,7 +274,7 @@ const HINTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   EEXIST: ['the path of the store leads through a file', 'set DRAISINE_CACHE to a folder'],
   EISDIR: [
     'a folder lies where the store has a file',
-    'remove what is not of the store, or ./draisine clean --store',
+    'remove files that are not of the store, or run ./draisine clean --store',
   ],
   EIO: [
     'the disk of the store reports an I/O error',

@@ -20,7 +20,7 @@ const noRecipe: Recipe = {
   },
 };
 
-/** An input that is there already: a file or folder at `path`; `size` (bytes) may be a lie. */
+/** An input that exists already: a file or folder at `path`. `size` (bytes) may differ from the real one. */
 export async function given(path: string, size?: number): Promise<Target> {
   const status = await stat(path);
   const kind = status.isDirectory() ? 'dir' : 'file';
@@ -32,7 +32,7 @@ export async function given(path: string, size?: number): Promise<Target> {
 
 /**
  * Runs the recipe of `target`, whose target inputs are all `given`. `folder` is an empty folder for its scratch and
- * output. Returns the path of the output and what the recipe put in the store.
+ * output. Returns the path of the output and the blobs that the recipe added to the store.
  */
 export async function runRecipe(
   target: Target,

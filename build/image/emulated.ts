@@ -2,13 +2,16 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import type { Scripted, ScriptVerdict } from '../debian/scripts.ts';
 import { type Accounts, declaredIn } from './accounts.ts';
 
-/** Whether the accounts exist that a verdict says ours stand in for: a script that never runs makes none. */
+/**
+ * Checks that the image has the accounts of scripts that never run, if a verdict says that packages/system/users.ts has
+ * them.
+ */
 
-/** The word of a verdict's `by` for accounts. */
+/** The value of a verdict's `by` for accounts. */
 const USERS = 'users';
 const NAME = /^[a-z_][a-z0-9_-]*$/;
 
-/** What a variable of a script stands for, if a line sets it to a plain word. */
+/** The value of a variable of a script, if a line sets it to a plain word. */
 function wordOf(word: string, script: string): string | undefined {
   const bare = word.replace(/^["']|["']$/g, '');
   const variable = /^\$\{?(\w+)\}?$/.exec(bare)?.[1];
@@ -17,7 +20,10 @@ function wordOf(word: string, script: string): string | undefined {
   return value !== undefined && NAME.test(value) ? value : undefined;
 }
 
-/** Names after adduser(8), addgroup(8), useradd(8) and groupadd(8), and sysusers.d files that systemd-sysusers reads. */
+/**
+ * Finds the accounts that a script makes: names in calls of adduser(8), addgroup(8), useradd(8) and groupadd(8), and
+ * sysusers.d files in calls of systemd-sysusers.
+ */
 function madeBy(script: string): { readonly names: string[]; readonly files: string[] } {
   const text = script.replaceAll('\\\n', ' ').replace(/^\s*#.*$/gm, '');
   const names = [
@@ -56,14 +62,14 @@ export function checkEmulated(
     const { names, files } = madeBy(text);
     const declared = files.flatMap((file) => declaredIn(read(`usr/lib/sysusers.d/${file}`)));
     const made = named ?? [...names, ...declared];
-    if (made.length === 0) return [`${owner} ${script}: which ones, the script does not say`];
+    if (made.length === 0) return [`${owner} ${script}: the script names no account`];
     // A file of sysusers.d may declare more than this image uses.
     const meant = named ?? [...names, ...declared.filter((name) => !accounts.unused.includes(name))];
     const missing = [...new Set(meant)].filter((name) => !known.has(name));
     return missing.length === 0 ? [] : [`${owner} ${script}: ${missing.join(', ')}`];
   });
   if (faults.length === 0) return;
-  throw badInput(`scripts are emulated by users, and nothing declares these:\n  ${faults.join('\n  ')}`, {
+  throw badInput(`scripts are emulated by users, but these accounts are missing:\n  ${faults.join('\n  ')}`, {
     where,
     hint: 'give each a number in packages/system/users.ts; accounts: ["NAME"] in the verdict names those that the script does not',
   });

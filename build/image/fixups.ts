@@ -137,7 +137,7 @@ export function varAsTmpfiles(tree: Tree, read: (path: string) => string): Gener
     if (entry.type === 'dir') lines.push(`d /${entry.path} ${mode} ${entry.uid} ${entry.gid} -`);
     else if (entry.type === 'symlink') lines.push(`L /${entry.path} - - - - ${entry.target}`);
     else
-      throw badInput(`/${entry.path} is a file in /var, which the image does not carry`, {
+      throw badInput(`/${entry.path} is a file in /var, and an image has no /var`, {
         where: entry.origin,
         hint: 'trim it, or make it with a tmpfiles.d entry',
       });

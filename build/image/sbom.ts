@@ -72,7 +72,7 @@ async function describeAll(
     const pin = pins[index];
     if (pin?.name !== each.name || pin.version !== each.version) {
       throw new Failure(
-        `the lock has ${pin?.name} ${pin?.version}, its .deb is ${each.name} ${each.version}`,
+        `the lock has ${pin?.name} ${pin?.version}, but its .deb is ${each.name} ${each.version}`,
       );
     }
     const { name, version, architecture, sha256, path } = pin;

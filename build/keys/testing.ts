@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test';
 
 const KIND = 'sk-ssh-ed25519@openssh.com';
 const APPLICATION = 'ssh:';
-/** Somebody has touched it. */
+/** The flag for a touched token. */
 const PRESENT = 1;
 
 const IDENTITIES = 11;
@@ -42,9 +42,9 @@ function stringAt(bytes: Buffer, at: number): Buffer {
 export interface Token {
   /** The line of its `.pub` file. */
   readonly publicKey: string;
-  /** How often it has signed. */
+  /** The number of its signatures. */
   signatures(): number;
-  /** Whether somebody touches it when it is to sign; at first yes. */
+  /** Whether somebody touches it for a signature; initially true. */
   touched: boolean;
 }
 

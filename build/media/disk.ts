@@ -8,10 +8,10 @@ import { biosNotice, NOTICE_SIZE } from './bios-notice.ts';
 import { type PartitionPlan, slotLabels, uuidFromHash } from './partitions.ts';
 
 /**
- * A GPT disk image with the partitions of a fresh disk: ESP, usr A, verity A. The rest of the plan (slot B, state)
- * is made on first boot by systemd-repart from repart.d of the image itself. systemd-repart writes the table,
- * offline and without root; the contents are copied to the offsets it reports.
- * The protective MBR (UEFI 2.10, 5.2.3) has code for a BIOS that asks for UEFI mode.
+ * A GPT disk image with three partitions: ESP, usr A, verity A. On first boot, systemd-repart makes the others (slot B,
+ * state) by the image's own repart.d. Here systemd-repart writes the table, offline and without root, and the contents
+ * are copied to the offsets that it reports. The protective MBR (UEFI 2.10, 5.2.3) has code for a BIOS: it asks the
+ * user to turn on UEFI mode.
  */
 export const disk = recipe<{
   sdk: Target;

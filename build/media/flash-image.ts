@@ -60,7 +60,10 @@ async function known(handle: FileHandle, path: string): Promise<OpenImage> {
   // The header names the sector of its backup copy, which is the last sector (UEFI specification 2.10, table 5.5).
   const wanted = iso ? size : (Number(start.readBigUInt64LE(512 + 32)) + 1) * 512;
   if (size % 512 !== 0 || size < wanted)
-    throw badInput(`the image is truncated: it has ${size} bytes`, { where: path, hint: 'get it again' });
+    throw badInput(`the image is truncated: it has ${size} bytes`, {
+      where: path,
+      hint: 'download or build it again',
+    });
   return { handle, size, kind: iso ? 'iso' : 'disk' };
 }
 

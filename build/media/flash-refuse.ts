@@ -86,7 +86,7 @@ export function refusal(device: BlockDevice, uses: readonly Use[], asked: Asked)
       `${path} is a built-in disk (${describeDevice(device)}), not a stick or card`,
       serials[0] === undefined
         ? 'it has no serial number, so draisine cannot be sure which disk it is: write to it with other tools'
-        : 'if you mean this disk, give its serial number: --serial',
+        : 'if you want to write to this disk, give its serial number: --serial',
     );
   }
   if (device.readOnly)

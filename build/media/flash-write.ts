@@ -63,7 +63,7 @@ export async function writeImage(writing: Writing): Promise<number> {
       const data = await writing.readBack(piece);
       if (data.length !== piece.length || digest(data) !== piece.sha256) {
         throw new Failure(`the medium returns other data than was written to it, at byte ${piece.offset}`, {
-          hint: 'it is worn out, or smaller than it says: take another one',
+          hint: 'it is worn out, or smaller than it claims: use another one',
         });
       }
       verified += piece.length;
@@ -91,7 +91,7 @@ async function written(target: FileHandle, { offset, length }: Range, data: Buff
     if (code === undefined || !/^E(IO|NXIO|NODEV|NOSPC|REMOTEIO|ROFS|PERM|ACCES|FBIG)$/.test(code))
       throw error;
     throw new Failure(`cannot write to the medium at byte ${offset} (${code})`, {
-      hint: 'was it pulled out? else it is worn out: take another one',
+      hint: 'if it was not pulled out, it is worn out: use another one',
       cause: error,
     });
   }

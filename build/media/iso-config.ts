@@ -21,7 +21,7 @@ export async function findConfigArea(file: FileHandle, where: string): Promise<n
   const notOurs = (why: string) =>
     badInput(`not an ISO image of Draisine: ${why}`, {
       where,
-      hint: 'name one that draisine build has made, iso in out/IMAGE/',
+      hint: 'name an ISO that draisine build has made (in out/IMAGE/)',
     });
   const read = async (offset: number, length: number): Promise<Buffer> => {
     if (offset + length > size) throw notOurs('it is cut off');
@@ -69,7 +69,7 @@ export function configArea(config: string, where: string): Buffer {
   if (bytes.length > CONFIG_AREA) {
     throw badInput(`the config has ${bytes.length} bytes, an ISO has room for ${CONFIG_AREA}`, {
       where,
-      hint: 'have it fetch the rest: ignition.config.replace, or files with a source by URL',
+      hint: 'let the machine fetch the rest: ignition.config.replace, or files with a URL as source',
     });
   }
   return Buffer.concat([bytes, Buffer.alloc(CONFIG_AREA - bytes.length, '\n')]);

@@ -24,6 +24,6 @@ export async function checkKey(targets: readonly Target[], store: Store, rebuild
     const wanting = plan.filter(({ name }) => certified.has(name));
     if (wanting.some(({ certain }) => certain)) throw error;
     // Only the compilation shows whether its output is the same as before, and must be signed again.
-    if (wanting.length > 0) warn(`${error.message}: signing fails if it has to be done`);
+    if (wanting.length > 0) warn(`${error.message}: a target that must be signed will fail`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Of a changed kernel command line the words that went (`from`) and came (`to`); the whole lines where only their order
- * changed.
+ * Compares two kernel command lines. `from`: removed words. `to`: added words. If only the order changed, both are the
+ * whole lines.
  */
 export function changedWords(from: string, to: string): { readonly from: string; readonly to: string } {
   const [gone, come] = [without(from, to), without(to, from)];
@@ -9,7 +9,7 @@ export function changedWords(from: string, to: string): { readonly from: string;
     : { from: gone.join(' ') || 'nothing', to: come.join(' ') || 'nothing' };
 }
 
-/** The words of a line that the other line does not have, or not as often. */
+/** The words of a line that the other line lacks, or has less often. */
 function without(line: string, other: string): string[] {
   const left = other.split(' ');
   return line.split(' ').filter((word) => {

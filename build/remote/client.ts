@@ -59,21 +59,21 @@ export function remoteClient(base: string, environment: Environment = process.en
       if (response.status === 200 && response.body) return Readable.fromWeb(response.body);
       await response.body?.cancel();
       if (response.status === 404 || response.status === 410) return undefined;
-      throw refuse('give a file', name, response.status);
+      throw refuse('send a file', name, response.status);
     },
     async has(name) {
       const response = await ask('HEAD', name);
       await response.body?.cancel();
       if (response.status === 200) return true;
       if (response.status === 404 || response.status === 410) return false;
-      throw refuse('tell whether it has a file', name, response.status);
+      throw refuse('report whether it has a file', name, response.status);
     },
     async put(name, { path, size, sha256 }) {
       const body = createReadStream(path, { highWaterMark: 1 << 20 });
       const headers = { 'content-length': String(size) };
       const response = await ask('PUT', name, { body, headers, duplex: 'half' }, sha256);
       await response.body?.cancel();
-      if (response.status < 200 || response.status > 299) throw refuse('take a file', name, response.status);
+      if (response.status < 200 || response.status > 299) throw refuse('store a file', name, response.status);
     },
   };
 }

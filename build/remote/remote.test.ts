@@ -156,7 +156,7 @@ test('read-only for those without the key: neither a credential nor a signing ke
   const { made } = await build(one, remote, folder);
   await assert.rejects(pushAll(remoteClient(remote.url, {}), one, made, folder), {
     exitCode: 1,
-    message: /refused to take a file: HTTP 403/,
+    message: /refused to store a file: HTTP 403/,
     hint: /DRAISINE_REMOTE_TOKEN/,
   });
   assert.equal(remote.files.size, 0);

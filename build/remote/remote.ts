@@ -129,7 +129,8 @@ async function readRemoteRecord(
   }
   if (!good) return ignored('no trusted key has signed');
   const record = parseRecord(signed, key);
-  if (!record || (pinned !== undefined && record.digest !== pinned)) return ignored('is of something else');
+  if (!record || (pinned !== undefined && record.digest !== pinned))
+    return ignored('belongs to another action');
   return record;
 }
 
@@ -179,7 +180,7 @@ export async function pushAll(
   if (!existsSync(`${key}.pub`))
     throw badInput('there is no key to sign records of the store with', {
       where: key,
-      hint: 'make it: ssh-keygen -t ed25519 -N "" -f that path; add its .pub to store.pub of the machines that fetch',
+      hint: 'make it: ssh-keygen -t ed25519 -N "" -f PATH; add its .pub to store.pub of the machines that fetch',
     });
   const signer = publicKey(await readFile(`${key}.pub`, 'utf8'), `${key}.pub`);
   const scratch = await mkdtemp(join(tmpdir(), 'draisine-push-'));

@@ -11,10 +11,10 @@ export interface TestRemote {
   readonly requests: string[];
 }
 
-/** Whether a request may be done; `body` is what it carries. */
+/** Whether a request is allowed. `body`: its content. */
 export type Guard = (request: IncomingMessage, body: Buffer) => boolean;
 
-/** For tests: a server that keeps files with GET, HEAD and PUT; 403 for what the guard refuses. */
+/** For tests: a server for files with GET, HEAD and PUT. It answers 403 to requests that the guard refuses. */
 export async function startRemote(t: TestContext, guard: Guard = () => true): Promise<TestRemote> {
   const files = new Map<string, Buffer>();
   const requests: string[] = [];

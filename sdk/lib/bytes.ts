@@ -1,4 +1,4 @@
-/** `1234567` → `1.2 MB` (powers of 1000); below 1 kB the bytes. */
+/** Formats a size: `1234567` → `1.2 MB` (powers of 1000). Below 1 kB it is in bytes. */
 export function formatBytes(bytes: number): string {
   const sign = bytes < 0 ? '-' : '';
   const size = Math.abs(bytes);
@@ -13,7 +13,7 @@ export function formatBytes(bytes: number): string {
   return `${sign}${value.toFixed(1)} ${units[unit]}`;
 }
 
-/** `+1.2 MB`, `-3 B`, `±0`. */
+/** Formats a difference of sizes: `+1.2 MB`, `-3 B`, `±0`. */
 export function formatDelta(bytes: number): string {
   return bytes === 0 ? '±0' : `${bytes > 0 ? '+' : ''}${formatBytes(bytes)}`;
 }

@@ -25,5 +25,5 @@ test('the cache: DRAISINE_CACHE, else XDG_CACHE_HOME where it is absolute, else 
 
 test('without a home there is no cache, rather than one in the working directory', (t) => {
   withEnvironment(t, { HOME: '' });
-  assert.throws(cacheDir, { name: 'Failure', exitCode: 2, message: /HOME is no absolute path/ });
+  assert.throws(cacheDir, { name: 'Failure', exitCode: 2, message: /HOME is not an absolute path/ });
 });

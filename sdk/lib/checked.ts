@@ -1,4 +1,4 @@
-/** A check that ajv made out of a JSON Schema (sdk/schemas.ts). */
+/** A check that ajv has made from a JSON Schema (sdk/schemas.ts). */
 export interface Validator {
   (value: unknown): boolean;
   errors?: readonly Fault[] | null;
@@ -12,12 +12,12 @@ interface Fault {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-/** Characters of a wrong value that an error shows. */
+/** The number of characters of a wrong value that an error shows. */
 const SHOWN = 80;
 
 /**
- * The value, once it is what its schema says; `T` is the type generated from that. Otherwise throws what `fail` makes of
- * the place (`$.packages[3].size`) and of what is wrong there.
+ * Checks a value by its schema. `T`: the type that is generated from the schema. Throws the result of `fail`, which
+ * gets the place of the fault (`$.packages[3].size`) and its description.
  */
 export function checked<T>(
   validate: Validator,
@@ -37,7 +37,7 @@ export function checked<T>(
   throw fail(place, `${wanted}${shown}`);
 }
 
-/** What a JSON Pointer points at, and its place as a JSON path. */
+/** Finds the value at a JSON Pointer, and its place as a JSON path. */
 function follow(value: unknown, pointer: string): { place: string; found: unknown } {
   let place = '$';
   let found = value;

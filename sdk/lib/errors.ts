@@ -1,19 +1,19 @@
-/** Exit codes of the command line: 1 the command failed, 2 wrong usage or bad input. */
+/** Exit codes of the command line. 1: the command failed. 2: wrong usage or bad input. */
 export type ExitCode = 1 | 2;
 
-/** What a Failure says besides its message. */
+/** The parts of a Failure besides its message. */
 export interface FailureDetails {
-  /** Where the fault is: `file:line`, a JSON path, a URL, a package name. */
+  /** The place of the fault: `file:line`, a JSON path, a URL, a package name. */
   where?: string;
-  /** What the reader can do about it, in the imperative. */
+  /** Advice for the user, in the imperative. */
   hint?: string;
   exitCode?: ExitCode;
   cause?: unknown;
 }
 
 /**
- * A failure the user is meant to read: what went wrong, where, and how to fix it.
- * Printed without a stack. Anything else that reaches the top is a defect of ours and keeps its stack.
+ * An error for the user: what went wrong, where, and how to fix it. It is printed without a stack. Any other error is a
+ * defect of Draisine, and is printed with its stack.
  */
 export class Failure extends Error {
   override readonly name = 'Failure';
@@ -29,12 +29,12 @@ export class Failure extends Error {
   }
 }
 
-/** Bad input or wrong usage: exit code 2. */
+/** Makes the error for bad input or wrong usage: exit code 2. */
 export function badInput(what: string, details: Omit<FailureDetails, 'exitCode'> = {}): Failure {
   return new Failure(what, { ...details, exitCode: 2 });
 }
 
-/** One error as the terminal shows it: `error: what`, then `  at:` and `  hint:` when known. */
+/** Formats an error for the terminal: `error: what`, then `  at:` and `  hint:` if it has them. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Failure))
     return error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -44,7 +44,7 @@ export function describeFailure(error: unknown): string {
   return lines.join('\n');
 }
 
-/** The `code` of a Node system error (`ENOENT`, `ENOSPC`, …), else undefined. */
+/** The `code` of Node's system errors (`ENOENT`, `ENOSPC`, …); undefined for other errors. */
 export function errorCode(error: unknown): string | undefined {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   return undefined;

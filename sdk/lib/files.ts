@@ -19,14 +19,17 @@ export async function sha256File(path: string): Promise<Sha256> {
   return hash.digest('hex');
 }
 
-/** A sibling of `path` that no other process uses; renamed over `path` when complete. */
+/**
+ * The name of a temporary file beside `path` that no other process uses. When the file is complete, it is renamed to
+ * `path`.
+ */
 export function temporaryName(path: string): string {
   return `${path}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
 /**
- * Makes a file that readers see as it was or complete, never a part: `fill` writes under a temporary name beside it,
- * then comes fsync and rename. `mode` is the file's whatever the umask.
+ * Replaces a file atomically. `fill` writes to a temporary name beside it; then follow fsync and rename. `mode` does
+ * not depend on the umask.
  */
 export async function replaceFile(
   path: string,
@@ -50,13 +53,13 @@ export async function replaceFile(
   }
 }
 
-/** Writes a file as `replaceFile` makes one, and the folders above it. */
+/** Writes a file atomically, and makes the folders above it. */
 export async function writeAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await replaceFile(path, mode, (temporary) => writeFile(temporary, data, { flag: 'wx', mode: 0o600 }));
 }
 
-/** Order by code unit: the same on every machine, unlike localeCompare. */
+/** Compares texts by code units. The order is the same on every machine, unlike that of localeCompare. */
 export function byteOrder(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

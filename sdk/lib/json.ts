@@ -1,13 +1,13 @@
 import { badInput } from './errors.ts';
 
-/** The line of a JSON syntax error, when the engine tells the position. */
+/** The line of a JSON syntax error, if the engine reports its position. */
 function lineOf(source: string, error: unknown): number | undefined {
   const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
   if (position !== undefined) return source.slice(0, Number(position)).split('\n').length;
   return /Unexpected end/.test(String(error)) ? source.split('\n').length : undefined;
 }
 
-/** Parses a JSON file of the checkout. Errors call it `what`. Throws badInput with the line. */
+/** Parses a JSON file of the checkout. `what`: its name in errors. Throws badInput with the line. */
 export function parseJson(source: string, what: string, where: string, hint: string): unknown {
   const conflict = source.split('\n').findIndex((line) => /^(<{7}|={7}|>{7})/.test(line));
   if (conflict >= 0)

@@ -1,39 +1,39 @@
 import { createRequire } from 'node:module';
 import type { MultiBar } from 'cli-progress';
 
-/** Logs and progress go to stderr; stdout belongs to results (`--json`). */
+/** Logs and progress go to stderr, because stdout is for results (`--json`). */
 let quiet = false;
 let active: MultiBar | undefined;
 let openBars = 0;
 
-/** Turns the lines of `log` off (true) or on. Warnings stay. */
+/** Turns the lines of `log` off (true) or on. Warnings are always printed. */
 export function setQuiet(value: boolean): void {
   quiet = value;
 }
 
-/** Prints a line to stderr, above the progress that is shown there. */
+/** Prints a line to stderr, above the progress bars. */
 export function log(line: string): void {
   if (quiet) return;
   if (active) active.log(`${line}\n`);
   else process.stderr.write(`${line}\n`);
 }
 
-/** A warning is shown even with --quiet. */
+/** Prints a warning, even with --quiet. */
 export function warn(line: string): void {
   if (active) active.log(`warning: ${line}\n`);
   else process.stderr.write(`warning: ${line}\n`);
 }
 
-/** A line that says how far some work is. */
+/** The progress of some work. */
 export interface Progress {
-  /** Sets how far the work is, in the unit of `total`. */
+  /** Sets the amount of work that is done, in the unit of `total`. */
   update(done: number, note?: string): void;
-  /** Ends it; on a log this prints one line. */
+  /** Ends the progress. In a log, this prints one line. */
   done(note?: string): void;
 }
 
 /**
- * Progress of one piece of work: a bar on a terminal, a plain line every ten seconds and at the end in a log,
+ * Shows the progress of one piece of work: a bar on a terminal; in a log, a line every ten seconds and at the end;
  * nothing with --quiet.
  */
 export function startProgress(label: string, total: number): Progress {
@@ -44,7 +44,7 @@ export function startProgress(label: string, total: number): Progress {
 const load = createRequire(import.meta.url);
 
 function barProgress(label: string, total: number): Progress {
-  // Only now: loading it takes a twentieth of a build with nothing to do.
+  // Loaded late: loading it takes a twentieth of the time of a build with nothing to do.
   const cliProgress: typeof import('cli-progress') = load('cli-progress');
   active ??= new cliProgress.MultiBar(
     {
@@ -63,9 +63,9 @@ function barProgress(label: string, total: number): Progress {
     done: (note) => {
       bar.stop();
       bars.remove(bar);
-      // MultiBar.isActive stays true until stop(), whatever was removed.
+      // MultiBar.isActive stays true until stop(), even if all bars were removed.
       if (--openBars === 0) {
-        bars.update(); // writes the lines that wait; stop() would drop them
+        bars.update(); // Writes waiting lines, because stop() would drop them.
         bars.stop();
         active = undefined;
       }

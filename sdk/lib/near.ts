@@ -1,8 +1,8 @@
 import { byteOrder } from './files.ts';
 
 /**
- * A hint for a name that does not exist: similar names, else all names if they are few, else `otherwise`, which says
- * where the list is.
+ * Makes the hint for a name that does not exist: similar names, else all names if they are few, else `otherwise`, which
+ * says where the list is.
  */
 export function nearNames(
   wanted: string,
@@ -21,8 +21,8 @@ export function didYouMean(wanted: string, names: Iterable<string>, otherwise = 
 }
 
 /**
- * At most five names, nearest first. A name is near if it contains `wanted`, or differs by few edits: one edit if `wanted`
- * is short, else one for each three letters and at least two.
+ * At most five similar names, the most similar first. A name is similar if it contains `wanted`, or differs by few
+ * edits: one edit if `wanted` is short, else one for each three letters, at least two.
  */
 function nearest(wanted: string, names: Iterable<string>): string[] {
   const scored = new Map<string, number>();
@@ -41,7 +41,10 @@ function nearest(wanted: string, names: Iterable<string>): string[] {
     .map(([name]) => name);
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that lead from one to the other (optimal string alignment). */
+/**
+ * The number of insertions, deletions, replacements and swaps of neighbours that change one text into the other
+ * (optimal string alignment).
+ */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);

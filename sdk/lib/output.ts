@@ -6,16 +6,17 @@ import { pipeline } from 'node:stream/promises';
 import { badInput, errorCode, Failure } from './errors.ts';
 import { replaceFile } from './files.ts';
 
-/** How an output file is written. */
+/** Options for writing an output file. */
 export interface OutputOptions {
-  /** Only its owner may read it (mode 0600). */
+  /** True: only the owner may read it (mode 0600). */
   readonly secret?: boolean;
 }
 
 /**
- * Makes the file that a user named, with the result of a shell's `>`: it follows symbolic links, and keeps the file's mode,
- * or takes that of the umask. It writes straight into a file that is not regular (/dev/stdout, a pipe). A regular file is
- * either unchanged or complete. A path that cannot be written is bad input; no folder is made for it.
+ * Writes the file that a user has named, with the effect of a shell's `>`. It follows symbolic links, and keeps the
+ * mode of an existing file; a new file's mode depends on the umask. It writes directly into a file that is not regular
+ * (/dev/stdout, a pipe). A regular file is either unchanged or complete. A path that cannot be written is bad input; no
+ * folder is made.
  */
 export async function fillOutput(
   path: string,
@@ -34,7 +35,7 @@ export async function fillOutput(
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined || error instanceof Failure) throw error;
-    if (code === 'EPIPE') throw error; // its reader left: no fault of the place
+    if (code === 'EPIPE') throw error; // The reader of a pipe has ended. The path has no fault.
     const why = REASONS[code] ?? `${code}`;
     throw code === 'ENOSPC' || code === 'EDQUOT' || code === 'EIO'
       ? new Failure(`cannot write: ${why}`, { where: path, hint: 'make room there', cause: error })
@@ -42,7 +43,7 @@ export async function fillOutput(
   }
 }
 
-/** Writes a text into the file that the user named, as `fillOutput` does. */
+/** Writes a text into the file that the user has named; see `fillOutput`. */
 export async function writeOutput(path: string, text: string, options: OutputOptions = {}): Promise<void> {
   await fillOutput(path, options, (temporary) => writeFile(temporary, text, { mode: 0o600 }));
 }
@@ -63,7 +64,7 @@ const REASONS: Readonly<Record<string, string>> = {
 function refused(path: string, why: string, cause?: unknown): Failure {
   return badInput(`cannot write: ${why}`, {
     where: path === '' ? '""' : path,
-    hint: 'name a file in a folder that is there and that you may write to',
+    hint: 'name a file in an existing folder that you may write to',
     cause,
   });
 }
@@ -77,7 +78,7 @@ async function statIfAny(path: string): Promise<Stats | undefined> {
   }
 }
 
-/** The target of a path whose last part does not exist yet: realpath(3) resolves existing paths only. */
+/** Resolves a path whose last part does not exist yet, because realpath(3) resolves only existing paths. */
 async function endOfLinks(path: string): Promise<string> {
   try {
     return await endOfLinks(resolve(dirname(path), await readlink(path)));
@@ -99,7 +100,7 @@ async function pour(path: string, fill: (temporary: string) => Promise<void>): P
   }
 }
 
-/** Read from the kernel: process.umask() would change it for a moment, for every thread. */
+/** Reads the umask from the kernel, because process.umask() changes it for a moment, for all threads. */
 function umask(): number {
   const [, octal = '022'] = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
   return Number.parseInt(octal, 8);

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Failure } from './errors.ts';
 
-/** `size` bytes of a file at `offset`; a shorter file is a Failure. */
+/** Reads `size` bytes of a file at `offset`. A shorter file is a Failure. */
 export async function readExactly(file: FileHandle, offset: number, size: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(size);
   for (let done = 0; done < size; ) {

@@ -4,8 +4,8 @@ const BLOCK = 1 << 20;
 const zeros = Buffer.alloc(BLOCK);
 
 /**
- * Copies the file at `from` into `to` at `offset` (bytes, default 0) without its blocks of zeros. A hole of `to` stays a
- * hole there, so a disk image of a gibibyte takes only the room of its contents. Returns the number of bytes read.
+ * Copies the file at `from` into `to` at `offset` (bytes, default 0), and skips blocks of zeros. Holes of `to` stay
+ * holes, so a disk image takes only the room of its contents. Returns the number of bytes read.
  */
 export async function copySparse(
   from: string,

@@ -2,8 +2,8 @@ import type { WriteStream } from 'node:tty';
 import { errorCode } from './errors.ts';
 
 /**
- * Ends the program when what it prints goes nowhere: without a word when its reader left (`| head`), as SIGPIPE, which
- * Node ignores, would; else with the reason, once.
+ * Ends the program if its output cannot be written. If the reader has ended (`| head`), it prints nothing, as with
+ * SIGPIPE, which Node ignores. Otherwise it prints the reason once.
  */
 export function endWithOutput(stdout: WriteStream, stderr: WriteStream): void {
   stdout.on('error', (error) => {

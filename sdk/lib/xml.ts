@@ -6,7 +6,10 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Text for XML 1.0 and HTML. Control characters, which XML 1.0 forbids even escaped, become U+FFFD. */
+/**
+ * Escapes text for XML 1.0 and HTML. Control characters become U+FFFD, because XML 1.0 forbids them even in escaped
+ * form.
+ */
 export function xml(text: string): string {
   return text
     .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character)
