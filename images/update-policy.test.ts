@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { machine } from '../ignition/machine.ts';
 import type { UpdateOptions } from '../ignition/sugar/update.ts';
-import { type Policy, parsePolicy } from '../packages/box/update/policy.ts';
+import { DEFAULT_POLICY, type Policy, parsePolicy } from '../packages/box/update/policy.ts';
 
 /** The policy that a box reads, out of the machine config that its owner wrote. */
 function policyOf(update: UpdateOptions, zone?: string): Policy {
@@ -52,4 +52,12 @@ test('a policy that the box would refuse is refused when the config is compiled'
   ];
   for (const [options, message] of faults)
     assert.throws(() => machine({ update: options as never }), { message, exitCode: 2 });
+});
+
+test('a config is checked with the default times of the box', () => {
+  const { settle, deadline } = DEFAULT_POLICY;
+  assert.equal(policyOf({ deadline: settle }).deadline, settle);
+  assert.equal(policyOf({ settle: deadline }).settle, deadline);
+  assert.throws(() => policyOf({ deadline: settle - 1 }), { message: /deadline must be from/, exitCode: 2 });
+  assert.throws(() => policyOf({ settle: deadline + 1 }), { message: /deadline must be from/, exitCode: 2 });
 });
