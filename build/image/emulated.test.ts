@@ -70,7 +70,7 @@ describe('a verdict "emulated by users"', () => {
       'systemd-sysusers udev.conf web.conf\n',
       'p postinst: web',
     ],
-    ['no account at all', '# adduser web\ncommand -v adduser\necho hello\n', 'p postinst: which ones'],
+    ['no account at all', '# adduser web\ncommand -v adduser\necho hello\n', 'p postinst: the script names no account'],
   ];
   for (const [name, text, fault] of scripts) {
     test(name, () => {
