@@ -170,6 +170,31 @@ test('a root follows the one before: signed by both, one by one, kept, never bac
   assert.equal(trustedRoot(box).number, 1, 'a damaged one is left aside');
 });
 
+test('a kept root of another chain gives way to the root of the owner', async (t) => {
+  const folder = testFolder(t);
+  const [theirs, ours] = [join(folder, 'theirs'), join(folder, 'ours')];
+  const first = await testKeys(theirs);
+  await testKeys(ours);
+  const { box, options } = verifyingBox(join(folder, 'box'));
+  box.writeFile(BUILT_IN_ROOT, keptRoot(theirs).text);
+  for (const number of [2, 3]) {
+    await rotateKeys(theirs, 'root');
+    followRoots(box, trustedRoot(box), () => keptRoot(theirs), options);
+    assert.equal(trustedRoot(box).number, number);
+  }
+  box.makeFolder('/etc/draisine');
+  box.writeFile(OWN_ROOT, keptRoot(ours).text);
+  assert.deepEqual(trustedRoot(box), keptRoot(ours).root, 'root 3 of somebody else does not follow it');
+  box.remove(OWN_ROOT);
+  assert.equal(trustedRoot(box).number, 3);
+  box.writeFile(BUILT_IN_ROOT, keptRoot(theirs, 'root.2.json').text);
+  assert.equal(trustedRoot(box).number, 3, 'a release with a later root of the same chain');
+  const fresh = verifyingBox(join(folder, 'fresh'));
+  fresh.box.remove('/var/lib/draisine/update');
+  const fetch = (number?: number) => keptRoot(theirs, `root.${number ?? 3}.json`);
+  assert.equal(followRoots(fresh.box, first, fetch, fresh.options).number, 3, 'on a new state partition');
+});
+
 test('a root cannot name one key twice, nor a key that is not there', async (t) => {
   const root = await testKeys(join(testFolder(t), 'keys'));
   const [id = ''] = root.roles.root.keys;

@@ -1,5 +1,7 @@
 import type { Channel, Envelope, Release, Root } from '../../../build/release/format/types.ts';
-import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, folderOf, readTextIfThere } from '../io/box.ts';
+import { list, member, optional, parseDocument, string } from '../io/fields.ts';
+import { sha256 } from '../io/sha256.ts';
 import { parseChannel, parseEnvelope, parseRelease, parseRoot } from './documents.ts';
 import { checkSignatures, type VerifyOptions } from './verify.ts';
 
@@ -30,15 +32,28 @@ export function trustedRoot(box: Box): Root {
     });
   const root = parseRoot(parseEnvelope(first, 'root.json', where).signed, where);
   const kept = readKept(box);
-  return kept && kept.number > root.number ? kept : root;
+  return kept && kept.root.number > root.number && kept.after.includes(digestOf(root)) ? kept.root : root;
+}
+
+/** Identifies a root in the chain of a kept one. */
+const digestOf = (root: Root) => sha256(JSON.stringify(root));
+
+interface KeptRoot {
+  readonly root: Root;
+  /** The roots that it followed. The root of another owner is not among them. */
+  readonly after: readonly string[];
 }
 
 /** A kept root that cannot be read is ignored: the chain starts again from the root of /usr. */
-function readKept(box: Box): Root | undefined {
+function readKept(box: Box): KeptRoot | undefined {
   const text = readTextIfThere(box, KEPT_ROOT);
   if (text === undefined) return undefined;
   try {
-    return parseRoot(parseEnvelope(text, 'root.json', KEPT_ROOT).signed, KEPT_ROOT);
+    const root = parseRoot(parseEnvelope(text, 'root.json', KEPT_ROOT).signed, KEPT_ROOT);
+    const after = optional(member(parseDocument(text, 'root.json', KEPT_ROOT), 'after'), (field) =>
+      list(field, (each) => string(each)),
+    );
+    return { root, after: after ?? [] };
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
     box.log('warning', `the kept root of trust is ignored: ${error.message}`);
@@ -85,10 +100,15 @@ export function followRoots(
       where: newest.where,
     });
   let root = trusted;
+  const kept = readKept(box);
+  const after = kept && digestOf(kept.root) === digestOf(trusted) ? [...kept.after] : [];
   while (root.number < number) {
     const next = root.number + 1 === number ? newest : fetchRoot(root.number + 1);
+    after.push(digestOf(root));
     root = nextRoot(box, root, next.text, next.where, options);
-    box.writeFile(KEPT_ROOT, next.text);
+    const envelope = parseEnvelope(next.text, 'root.json', next.where);
+    box.makeFolder(folderOf(KEPT_ROOT), 0o700);
+    box.writeFile(KEPT_ROOT, `${JSON.stringify({ ...envelope, after }, null, 2)}\n`);
     box.log('notice', `root of trust ${root.number} follows ${root.number - 1}`);
   }
   return root;
