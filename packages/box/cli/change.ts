@@ -36,6 +36,11 @@ export const rollback: Verb = (box, terminal, options) => {
     if (!options.flags.has('without-pools')) refuseToLosePools(box, running);
     if (onTrial(box)) return reject(box, running, ['its owner rolled it back']);
     const { version } = running;
+    const { staged } = readState(box);
+    if (staged && staged.rootHash !== running.usr.rootHash)
+      throw new BoxError(`${staged.version} is staged in the other slot: there is no release to go back to`, {
+        hint: `draisine reboot starts ${staged.version}`,
+      });
     prepareTrial(box, running, readPolicy(box));
     const other = bootOther(box, running.disk, running.usr.rootHash);
     changeState(box, ({ rejected }) => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { HASHES, NEXT } from '../disk/testing.ts';
+import { ESP, HASHES, NEXT } from '../disk/testing.ts';
 import type { Terminal } from '../install/terminal.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { quickjsCommand, testFolder } from '../io/testing.ts';
@@ -9,7 +9,7 @@ import { recordFailure, recordSuccess } from '../replicate/state.ts';
 import { bootInto, fakeWorld, OLD, runningClock, ukis, type World } from '../trial/testing.ts';
 import { atBoot } from '../trial/trial.ts';
 import { POLICY } from '../update/policy.ts';
-import { readState } from '../update/state.ts';
+import { changeState, readState } from '../update/state.ts';
 import { draisineMain } from './main.ts';
 import type { StatusReport } from './report.ts';
 import { FakeWeb, policyText, publish } from './testing.ts';
@@ -246,6 +246,17 @@ describe('what stands against it', () => {
     assert.equal(status().staged?.version, NEXT);
   });
 
+  test('a lost channel key that signed the year 2099 does not stop updates once it is replaced', () => {
+    const { box, draisine, status } = setting();
+    changeState(box, () => ({
+      serials: { 'n100/stable': { serial: 99, keys: 'SHA256:lost' } },
+      signedTime: Date.parse('2099-01-01T00:00:00Z'),
+    }));
+    assert.match(draisine('check').out, /2026\.1129\.0 follows/);
+    assert.equal(status().next?.action, 'stage');
+    assert.equal(draisine('stage').code, 0);
+  });
+
   test('a file that is not the one that was signed; a bad disk', () => {
     const { box, web, draisine } = setting();
     web.put(
@@ -345,6 +356,29 @@ test('rolled back by hand: the other release is tried again, this one is left al
     /2026\.1129\.0 was rejected .*its owner rolled it back\. It ends when: the channel names another release, or you run draisine stage 2026\.1129\.0/,
   );
   assert.equal(draisine('stage', NEXT).code, 0);
+});
+
+test('no rollback into a release that is only staged', () => {
+  const { box, world, draisine } = setting({ mode: 'stage' });
+  draisine('update');
+  const before = ukis(box);
+  const refused = draisine('rollback');
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /2026\.1129\.0 is staged in the other slot.*draisine reboot/);
+  assert.deepEqual([ukis(box), world.reboots, readState(box).rejected], [before, 0, []]);
+});
+
+test('a default entry that was chosen after staging does not keep the box in the old release', () => {
+  const { box, draisine } = setting({ mode: 'stage' });
+  draisine('update');
+  const chosen = '/sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
+  box.put({ [chosen]: 'x' });
+  const conf = `${ESP}/loader/loader.conf`;
+  box.put({ [conf]: `timeout 1\ndefault draisine_${OLD}.efi\n` });
+  box.program('bootctl', () => '');
+  assert.equal(draisine('reboot').code, 0);
+  assert.ok(box.ran.some((argv) => argv.join(' ') === 'bootctl set-default '));
+  assert.equal(box.readText(conf), 'timeout 1\n');
 });
 
 describe('pools with features that the other release cannot read', () => {

@@ -2,6 +2,7 @@ import { slotContent, type Traffic } from '../delta/slot.ts';
 import { ukiContent } from '../delta/uki.ts';
 import { installedUkis, runningUki } from '../disk/assess.ts';
 import { removeUkis, withEsp } from '../disk/esp.ts';
+import { clearLoaderChoice, dropDefaultEntry } from '../disk/loader.ts';
 import { NOT_AS_WRITTEN, stage } from '../disk/stage.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import type { Checked } from '../update/check.ts';
@@ -118,6 +119,9 @@ export function restart(box: Box, running: Running, policy: Policy, reason: stri
   const { staged } = readState(box);
   if (staged) {
     prepareTrial(box, running, policy);
+    // Somebody may have chosen a default entry since it was staged: each restart would lead to that entry.
+    withEsp(box, running.disk.esp.device, (esp) => dropDefaultEntry(box, esp));
+    clearLoaderChoice(box);
     changeState(box, () => ({ staged: { ...staged, rebooting: true } }));
   }
   box.log('notice', `restarting: ${reason}`);

@@ -97,10 +97,14 @@ function fetchChannel(box: Box, origin: Origin, root: Root, image: string, chann
   });
   box.makeFolder(FOLDER, 0o700);
   box.writeFile(KEPT_CHANNEL, text, { mode: 0o600 });
-  changeState(box, ({ serials, signedTime }) => ({
-    serials: { ...serials, [name]: { serial: value.serial, keys } },
-    signedTime: Math.max(signedTime, Date.parse(value.issued), Date.parse(root.issued)),
-  }));
+  changeState(box, ({ serials, signedTime }) => {
+    // A lost channel key may also have signed a time in the far future.
+    const replaced = serials[name] !== undefined && serials[name].keys !== keys;
+    return {
+      serials: { ...serials, [name]: { serial: value.serial, keys } },
+      signedTime: Math.max(replaced ? 0 : signedTime, Date.parse(value.issued), Date.parse(root.issued)),
+    };
+  });
   const now = trustedTime(box, 0, 0);
   if (Date.parse(value.expires) < now)
     box.log('warning', `the channel file ${where} expired at ${value.expires}: it gives no new release`);
