@@ -4,7 +4,7 @@ import { type Box, BoxError } from '../io/box.ts';
 import { prepareTrial, restart } from '../trial/stage.ts';
 import { commit, onTrial, reject } from '../trial/trial.ts';
 import { readPolicy } from '../update/policy.ts';
-import { otherVersion, unreadableBy } from '../update/readable.ts';
+import { notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
 import { writeNotices } from './notice.ts';
@@ -68,7 +68,11 @@ export const rollback: Verb = (box, terminal, options) => {
  */
 function refuseToLosePools(box: Box, running: Running): void {
   const other = otherVersion(running);
-  const lost = other === undefined ? [] : unreadableBy(box, other);
+  if (other === undefined) return;
+  const unknown = notKnown(box, other);
+  if (unknown !== undefined)
+    box.log('warning', `${unknown}. If it cannot, draisine rollback leads from there to ${running.version}`);
+  const lost = unreadableBy(box, other);
   if (lost.length > 0)
     throw new BoxError(`${other} cannot read these pools: ${lost.join('; ')}`, {
       hint: 'draisine rollback --without-pools goes back nevertheless; that release does not import these pools',

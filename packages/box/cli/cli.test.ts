@@ -441,6 +441,19 @@ describe('pools with features that the other release cannot read', () => {
     box.put({ '/var/lib/draisine/update/readable.json': '{"releases": [{}]}' });
     assert.equal(draisine('rollback').code, 0);
     assert.match(box.journal('warning').join(), /not known which pools older releases can read/);
+    assert.match(
+      box.journal('warning').join(),
+      /not known whether 2026\.1101\.0 can read the pools tank, .*draisine rollback leads from there to 2026\.1129\.0/,
+    );
+  });
+
+  test('nothing is said about releases of which no pool is imported', () => {
+    const { box, world, draisine } = risen({});
+    atBoot(box, () => {});
+    box.remove('/var/lib/draisine/update/readable.json');
+    world.pools = {};
+    assert.equal(draisine('rollback').code, 0);
+    assert.doesNotMatch(box.journal('warning').join(), /not known/);
   });
 });
 

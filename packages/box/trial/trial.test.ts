@@ -4,7 +4,7 @@ import { NEXT } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { type Gate, POLICY } from '../update/policy.ts';
 import { noteReadable } from '../update/readable.ts';
-import { readState } from '../update/state.ts';
+import { changeState, readState } from '../update/state.ts';
 import { parsePools, poolLosses, readFirst } from '../zfs/pools.ts';
 import { BASELINE, lookAtBox, lossesOf, readBaseline, writeBaseline } from './baseline.ts';
 import { gateFault } from './gates.ts';
@@ -282,6 +282,19 @@ describe('at boot', () => {
     assert.deepEqual(box.journal('notice').at(-1), `${NEXT} is committed`);
   });
 
+  test('a commit ends the reports about older releases, but not about a later one', () => {
+    const { box } = trial();
+    const rejected = ['2026.1115.0', '2026.1130.0'].map((version) => ({
+      ...{ version, reason: 'x', since: box.now(), evidence: undefined },
+    }));
+    changeState(box, () => ({ rejected }));
+    atBoot(box, () => {});
+    assert.deepEqual(
+      readState(box).rejected.map(({ version }) => version),
+      ['2026.1130.0'],
+    );
+  });
+
   test('late, but before the deadline: committed', () => {
     const { box, world } = trial();
     world.units.set('web.service', 'activating');
@@ -326,6 +339,15 @@ describe('at boot', () => {
       readState(box).rejected[0]?.reason ?? '',
       /not 200 \(2026\.1101\.0 cannot read these pools: tank: draid\. draisine stage 2026\.1129\.0 stages/,
     );
+  });
+
+  test('a program that answers nonsense is a fault, and the trial ends', () => {
+    const { box, world } = trial();
+    box.program('podman', () => 'panic: runtime error');
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 1);
+    assert.deepEqual(ukis(box), ['draisine_2026.1101.0.efi', `draisine_${NEXT}+0-1.efi`]);
+    assert.match(readState(box).rejected[0]?.reason ?? '', /a check of the trial itself failed: .*JSON/);
   });
 
   test('the old release fails the same: not the update', () => {

@@ -3,7 +3,7 @@ import { countTry, installedUkis, markBad, markGood } from '../disk/assess.ts';
 import { type Box, BoxError, describeError, mustRun, readTextIfThere, removeTree } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { DEFAULT_POLICY, type Policy, readPolicy } from '../update/policy.ts';
-import { noteRunning, otherVersion, unreadableBy } from '../update/readable.ts';
+import { noteRunning, notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, FOLDER, readState } from '../update/state.ts';
 import { BASELINE, lossesOf, readBaseline } from './baseline.ts';
@@ -47,7 +47,10 @@ function uptime(box: Box): number {
   return Number(box.readText('/proc/uptime').split(' ')[0]);
 }
 
-/** The present faults. A failed question is a fault. */
+/**
+ * The present faults. A failed question is a fault, and so is an answer that cannot be understood: programs of a new
+ * release must not end its trial without a verdict.
+ */
 function faultsOf(box: Box, running: Pick<Running, 'image'>, policy: Policy): string[] {
   const baseline = readBaseline(box);
   const asks: (() => string[])[] = [
@@ -61,8 +64,8 @@ function faultsOf(box: Box, running: Pick<Running, 'image'>, policy: Policy): st
     try {
       return ask();
     } catch (error) {
-      if (!(error instanceof BoxError)) throw error;
-      return [describeError(error)];
+      const told = describeError(error);
+      return [error instanceof BoxError ? told : `a check of the trial itself failed: ${told}`];
     }
   });
 }
@@ -170,7 +173,8 @@ function finishCommit(box: Box, { version }: Running): void {
   changeState(box, ({ floor, rejected }) => ({
     staged: undefined,
     floor: floor === undefined || compareVersions(version, floor) > 0 ? version : floor,
-    rejected: rejected.filter((each) => each.version !== version),
+    // Older ones can no longer come.
+    rejected: rejected.filter((each) => compareVersions(each.version, version) > 0),
     lastTrial: { version, at: box.now(), text: 'committed' },
   }));
   box.remove(ON_TRIAL);
@@ -208,7 +212,7 @@ function lostByGoingBack(box: Box, running: Running): string {
   if (other === undefined) return '';
   try {
     const lost = unreadableBy(box, other);
-    if (lost.length === 0) return '';
+    if (lost.length === 0) return notKnown(box, other) ?? '';
     return `${other} cannot read these pools: ${lost.join('; ')}. draisine stage ${running.version} stages this release again`;
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;

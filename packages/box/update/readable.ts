@@ -79,6 +79,18 @@ export function unreadableBy(box: Box, version: string): string[] {
   return known ? unreadable(featuresOfPools(box), known.features) : [];
 }
 
+/**
+ * A sentence if pools are imported and nothing is recorded of a release, e.g. because it ran before there was
+ * a record, or because the record was damaged.
+ */
+export function notKnown(box: Box, version: string): string | undefined {
+  if (readRecord(box).some((each) => each.version === version)) return undefined;
+  const names = featuresOfPools(box).map(({ name }) => name);
+  return names.length === 0
+    ? undefined
+    : `it is not known whether ${version} can read the pools ${names.join(', ')}, because ${READABLE} says nothing of it`;
+}
+
 /** Faults of pool features, for the owner. `other`: the version in the other slot. */
 export function featureNotes(box: Box, other: string | undefined): string[] {
   const pools = featuresOfPools(box);
