@@ -102,10 +102,7 @@ const wait = (kind: Wait['kind'], reason: string, end: string, until?: number): 
 
 /** Checks against staging a release, in the order in which people are told. */
 const STAGING: readonly Check[] = [
-  ({ policy: { max } }, { version }) =>
-    max !== undefined && compareVersions(version, max) > 0
-      ? wait('max', `${version} is later than update.max, ${max}`, 'raise update.max in the machine config')
-      : undefined,
+  beyondMax,
   ({ state: { floor } }, { version }) =>
     floor !== undefined && compareVersions(version, floor) < 0
       ? wait(
@@ -176,6 +173,24 @@ const STAGING: readonly Check[] = [
 
 /** Checks against booting a staged release. */
 const REBOOTING: readonly Check[] = [
+  // The policy and the channel may have changed since it was staged.
+  beyondMax,
+  ({ policy: { pin } }, { version }) =>
+    pin !== undefined && compareVersions(version, pin) > 0
+      ? wait(
+          'pin',
+          `${version} is staged, but it is later than update.pin, ${pin}`,
+          'raise update.pin in the machine config, or draisine reboot',
+        )
+      : undefined,
+  ({ channel: { channel, halted, version: named } }, { version }) =>
+    halted && named === version
+      ? wait(
+          'halted',
+          `${version} is staged, but the channel ${channel} is halted: ${halted.reason}`,
+          'the channel is resumed, or draisine reboot',
+        )
+      : undefined,
   holdOf,
   ({ policy, asked }, { version }) =>
     !asked && policy.mode !== 'auto'
@@ -198,6 +213,12 @@ const REBOOTING: readonly Check[] = [
     );
   },
 ];
+
+function beyondMax({ policy: { max } }: Situation, { version }: Target): Wait | undefined {
+  return max !== undefined && compareVersions(version, max) > 0
+    ? wait('max', `${version} is later than update.max, ${max}`, 'raise update.max in the machine config')
+    : undefined;
+}
 
 function holdOf({ state, now }: Situation): Wait | undefined {
   const hold = state.holds.find(({ until }) => until === undefined || until > now);

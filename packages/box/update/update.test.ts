@@ -340,6 +340,11 @@ test('staged: restarts in a window, waits, gives way to a later release, goes wh
     next({ state, channel: { ...later, halted: { reason: 'x', since: later.issued } } }),
     `reboot ${NEW}`,
   );
+  const halted = { reason: 'pools do not come up', since: later.issued };
+  assert.equal(next({ state, channel: channelOf({ halted }) }), 'wait halted', 'no further box starts it');
+  assert.equal(next({ state, policy: { max: OLD } }), 'wait max', 'the owner changed the policy since');
+  assert.equal(next({ state, policy: { pin: OLD } }), 'wait pin');
+  assert.equal(next({ state, policy: { pin: NEW, max: NEW } }), `reboot ${NEW}`);
   const withdrawn = [{ version: NEW, reason: 'bad', since: '2026-11-29T12:00:00Z' }];
   assert.equal(next({ state, channel: channelOf({ withdrawn }) }), `unstage ${NEW}`);
   assert.equal(
