@@ -308,6 +308,7 @@ describe('what stands against it', () => {
     assert.equal(readState(box).staged, undefined);
     assert.equal(world.reboots, 0);
     assert.match(draisine('stage', NEXT).err, /was withdrawn: eats data/);
+    assert.match(draisine('status').out, /slot b +2026\.1129\.0, not in the boot menu/);
   });
 
   test('two at once: an error of the second', () => {
@@ -315,6 +316,37 @@ describe('what stands against it', () => {
     box.program('mkdir', () => ({ code: 1 }));
     box.put({ '/run/draisine/update.lock/owner': '77', '/proc/77': '' });
     assert.match(draisine('stage').err, /another update is running/);
+    const timer = draisine('update');
+    assert.deepEqual([timer.code, box.journal('error').length], [0, 1], 'the timer comes again');
+    assert.match(timer.err, /another update is running/);
+    assert.equal(draisine('update', '--base', 'file:///stick').code, 1, 'a stick does not');
+  });
+
+  test('a failure to stage is in status and why, and is not repeated at each run of the timer', () => {
+    const { box, web, draisine } = setting();
+    web.put(`n100/releases/${NEXT}/usr.img`, new Uint8Array(16_385));
+    draisine('update');
+    assert.match(draisine('status').out, /checked .*, failed: 2026\.1129\.0 was not staged: usr\.img has 16385/);
+    assert.match(draisine('why').out, /The last check failed: 2026\.1129\.0 was not staged: usr\.img/);
+    const before = web.asked.length;
+    box.advance(25 * 60_000);
+    draisine('update');
+    assert.equal(web.asked.length, before);
+    box.advance(10 * 60_000);
+    draisine('update');
+    assert.ok(web.asked.length > before);
+  });
+
+  test('staged, and it cannot be recorded: out of the boot menu again', () => {
+    const { box, draisine } = setting();
+    let full = false;
+    box.fails = (call, what) => {
+      if (call === 'write' && what.includes('EFI/Linux')) full = true;
+      return full && call === 'write' && what.startsWith('/var/') ? 'ENOSPC' : undefined;
+    };
+    assert.match(draisine('stage').err, /ENOSPC/);
+    assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`]);
+    assert.equal(readState(box).staged, undefined);
   });
 
   test('no base, a live system, a damaged policy: status shows the reason', () => {

@@ -26,6 +26,8 @@ export interface StatusReport {
     readonly name: string;
     readonly version: string | undefined;
     readonly running: boolean;
+    /** Whether its kernel image is on the ESP. */
+    readonly bootable: boolean;
     readonly tries: number | undefined;
   }[];
   readonly staged: { readonly version: string; readonly since: string } | undefined;
@@ -122,7 +124,7 @@ function slotsOf(box: Box, { disk, usr }: Running): StatusReport['slots'] {
   const ukis = installedUkis(box, disk);
   return disk.slots.map(({ name, version, running }) => {
     const uki = ukis.find((each) => (running ? each.rootHash === usr.rootHash : each.version === version));
-    return { name, version, running, tries: uki?.left };
+    return { name, version, running, bootable: uki !== undefined, tries: uki?.left };
   });
 }
 
@@ -170,12 +172,14 @@ export function formatStatus(report: StatusReport): string {
   if (report.base !== undefined) add('channel', `${report.channel} of ${report.base}, mode ${report.mode}`);
   if (!report.updates.possible) add('updates', `none: ${report.updates.reason}`);
   for (const line of noticeLines(report)) add('', line);
-  for (const { name, version, running, tries } of report.slots) {
+  for (const { name, version, running, bootable, tries } of report.slots) {
     const state = running
       ? ', runs'
       : version === undefined
         ? ''
-        : tries === undefined
+        : !bootable
+          ? ', not in the boot menu'
+          : tries === undefined
           ? ', for a rollback'
           : `, ${tries} tries left`;
     add(`slot ${name}`, `${version ?? 'empty'}${state}`);

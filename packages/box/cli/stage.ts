@@ -1,17 +1,37 @@
 import type { Terminal } from '../install/terminal.ts';
-import { type Box, BoxError } from '../io/box.ts';
+import { type Box, BoxError, describeError } from '../io/box.ts';
 import { stageRelease } from '../trial/stage.ts';
 import { type Checked, check, describeDecision } from '../update/check.ts';
 import { type Running, runningRelease } from '../update/running.ts';
+import { changeState } from '../update/state.ts';
 import { writeNotices } from './notice.ts';
 import { exclusive, refuseOnTrial, remembered, requestOf, tell, type Verb } from './verb.ts';
 
 /** Stages the release of a check. Returns the bytes that were fetched and copied, for `--json`. */
 export function doStage(box: Box, terminal: Terminal, running: Running, checked: Checked): object {
   const started = box.monotonic();
-  const traffic = stageRelease(box, running, checked, (step) => terminal.complain(step));
+  const traffic = noted(box, checked, () =>
+    stageRelease(box, running, checked, (step) => terminal.complain(step)),
+  );
   writeNotices(box);
   return { ...traffic, seconds: Math.round((box.monotonic() - started) / 1000) };
+}
+
+/** Records a failure for status and why. It must not hide behind a failure to record it. */
+function noted<T>(box: Box, { release }: Checked, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    const text = `${release?.value.version} was not staged: ${describeError(error)}`;
+    try {
+      changeState(box, () => ({ lastCheck: { at: box.now(), result: 'failed', text } }));
+    } catch (second) {
+      if (!(second instanceof BoxError)) throw second;
+      box.log('warning', `a failure could not be recorded: ${describeError(second)}`);
+    }
+    throw error;
+  }
 }
 
 /** `draisine stage [VERSION]`: fetches a release into the other slot now. */

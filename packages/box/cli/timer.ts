@@ -1,3 +1,4 @@
+import { LOCKED } from '../disk/lock.ts';
 import type { Terminal } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { restart, unstage } from '../trial/stage.ts';
@@ -13,7 +14,7 @@ import { exclusive, remembered, requestOf, type Verb } from './verb.ts';
 /** Milliseconds between two checks of the channel. */
 export const EVERY = 4 * 3_600_000;
 
-/** Milliseconds after a failed check until the next one. */
+/** Milliseconds after a failed check, or a failure to stage, until the next one. */
 export const AGAIN = 30 * 60_000;
 
 /** Whether to check the channel now. The box's turn in a rollout is a reason, by the known channel file. */
@@ -21,8 +22,9 @@ function isDue(box: Box, running: Running): boolean {
   const { lastCheck } = readState(box);
   if (!lastCheck) return true;
   const age = box.now() - lastCheck.at;
-  if (age < 0 || age >= (lastCheck.result === 'done' ? EVERY : AGAIN)) return true;
-  return recall(box, running)?.decision.action === 'stage';
+  const failed = lastCheck.result === 'failed';
+  if (age < 0 || age >= (failed ? AGAIN : EVERY)) return true;
+  return !failed && recall(box, running)?.decision.action === 'stage';
 }
 
 /**
@@ -36,7 +38,7 @@ export const update: Verb = (box, terminal, options) => {
   const { base } = requestOf({ ...options, words: [] });
   const { staged } = readState(box);
   if (base === undefined && readPolicy(box).base === undefined && !staged) return;
-  exclusive(box, () => {
+  const act = () => {
     try {
       if (base !== undefined || isDue(box, running)) askAndStage(box, terminal, running, base);
       restartAsPolicySays(box, running);
@@ -46,7 +48,14 @@ export const update: Verb = (box, terminal, options) => {
     } finally {
       writeNotices(box);
     }
-  });
+  };
+  try {
+    exclusive(box, act);
+  } catch (error) {
+    // The timer comes again. A stick does not.
+    if (!(error instanceof BoxError) || error.code !== LOCKED || base !== undefined) throw error;
+    box.log('notice', describeError(error));
+  }
 };
 
 function askAndStage(box: Box, terminal: Terminal, running: Running, base: string | undefined): void {

@@ -16,7 +16,8 @@ import type { Options } from './options.ts';
 export type Verb = (box: Box, terminal: Terminal, options: Options) => void;
 
 const LOCK = '/run/draisine/update.lock';
-const TAKEN = 'another update is running: draisine status shows its progress';
+const TAKEN =
+  'another update is running: try again when it has ended (journalctl -u draisine-update -n 20 shows what the timer does)';
 
 /**
  * Runs something while no other `draisine` changes updates.

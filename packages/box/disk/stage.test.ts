@@ -111,6 +111,13 @@ describe('staging', () => {
     assert.deepEqual([files(box), box.readFile('/dev/vda')], before);
   });
 
+  test('a half file of an interrupted attempt takes no room from the next one', () => {
+    const box = fakeDraisine({ free: 3 << 20 });
+    box.put({ [`${ESP}/EFI/Linux/draisine_${NEXT}+3.efi.new`]: new Uint8Array(2 << 20) });
+    stageNext(box);
+    assert.ok(files(box).includes(`draisine_${NEXT}+3.efi`));
+  });
+
   test('a release that is larger than the slot, the one that runs, a UKI that is gone: refused', () => {
     const box = fakeDraisine();
     const disk = inspectDisk(box);

@@ -65,6 +65,7 @@ function mustFit(slot: Slot, { usrSize, veritySize, version }: SlotContent): voi
  * still no room for the new UKI, it refuses and changes nothing.
  */
 function makeRoom(box: Box, esp: string, uki: UkiContent, runningHash: string): void {
+  removeUkis(box, esp, () => false); // a half file of an interrupted attempt
   const installed = listUkis(box, esp);
   const stays = (each: InstalledUki) => each.rootHash === runningHash;
   if (!installed.some(stays))

@@ -1,3 +1,4 @@
+import type { Release } from '../../../build/release/format/types.ts';
 import { slotContent, type Traffic } from '../delta/slot.ts';
 import { ukiContent } from '../delta/uki.ts';
 import { installedUkis, runningUki } from '../disk/assess.ts';
@@ -48,17 +49,7 @@ export function stageRelease(
       box.log('warning', `${describeError(error)}; trying again, with everything from the server`);
       attempt(true);
     }
-    noteReadable(box, value.version, value.zfs?.features);
-    changeState(box, ({ rejected }) => ({
-      staged: {
-        version: value.version,
-        rootHash: value.rootHash,
-        from: running.version,
-        since: box.now(),
-        rebooting: false,
-      },
-      rejected: rejected.filter(({ version }) => version !== value.version),
-    }));
+    recordStaged(box, running, value);
   } catch (error) {
     dropPreparation(box);
     throw error;
@@ -68,6 +59,25 @@ export function stageRelease(
     `${value.version} is staged: ${mib(traffic.fetched)} MiB fetched, ${mib(traffic.copied)} MiB copied from this disk`,
   );
   return traffic;
+}
+
+/** Without a record the release must not start: its trial would lack what was prepared. */
+function recordStaged(box: Box, running: Running, { version, rootHash, zfs }: Release): void {
+  try {
+    noteReadable(box, version, zfs?.features);
+    const staged = { version, rootHash, from: running.version, since: box.now(), rebooting: false };
+    changeState(box, ({ rejected }) => ({
+      staged,
+      rejected: rejected.filter((each) => each.version !== version),
+    }));
+  } catch (error) {
+    removeFromMenu(box, running, rootHash);
+    throw error;
+  }
+}
+
+function removeFromMenu(box: Box, running: Running, hash: string): void {
+  withEsp(box, running.disk.esp.device, (esp) => removeUkis(box, esp, ({ rootHash }) => rootHash === hash));
 }
 
 const mib = (bytes: number) => (bytes / (1 << 20)).toFixed(1);
@@ -106,9 +116,7 @@ function dropPreparation(box: Box): void {
 export function unstage(box: Box, running: Running, reason: string): void {
   const { staged } = readState(box);
   if (!staged) return;
-  withEsp(box, running.disk.esp.device, (esp) =>
-    removeUkis(box, esp, ({ rootHash }) => rootHash === staged.rootHash),
-  );
+  removeFromMenu(box, running, staged.rootHash);
   changeState(box, () => ({ staged: undefined }));
   dropPreparation(box);
   box.log('notice', `${staged.version} is no longer staged: ${reason}`);
