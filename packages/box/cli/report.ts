@@ -180,8 +180,8 @@ export function formatStatus(report: StatusReport): string {
         : !bootable
           ? ', not in the boot menu'
           : tries === undefined
-          ? ', for a rollback'
-          : `, ${tries} tries left`;
+            ? ', for a rollback'
+            : `, ${tries} tries left`;
     add(`slot ${name}`, `${version ?? 'empty'}${state}`);
   }
   for (const { name, reason, until } of report.holds)

@@ -19,7 +19,7 @@ export class FakeWeb {
     box.program('ssh-keygen', () => '');
     box.program('sh', ([, , script = '', ...words], { stdin }) => {
       if (script.includes('ulimit')) return this.#fetch(String(stdin));
-      const [, config = '', told = ''] = words;
+      const [, config = '', told = '', , digest = ''] = words;
       const { bytes, stderr } = this.#fetch(box.readText(config));
       let at = 0;
       for (const [, length, to = ''] of script.matchAll(/head -c (\d+) \| dd of='([^']*)'/g)) {
@@ -29,7 +29,7 @@ export class FakeWeb {
           box.open(to, 'write').write(0, piece.slice(0, box.open(to, 'read').size));
         else if (to !== '/dev/null') box.put({ [to]: piece });
       }
-      box.put({ [told]: `${this.down}\n` });
+      box.put({ [told]: `${this.down}\n`, [digest]: `${sha256(bytes)}  -\n` });
       return { stderr };
     });
   }

@@ -234,6 +234,15 @@ test('servers: without ranges all comes in one stream; lies are found; cuts are 
   );
   slotContent(box, options(as('cut'))).write(DEVICES);
   assert.ok(whole());
+
+  // A server with damaged data must not look like a bad disk.
+  const damaged = Buffer.from(next.data);
+  damaged[5000]! ^= 1;
+  writeFileSync(next.path, Buffer.concat([damaged, next.tree]));
+  assert.throws(
+    () => slotContent(box, options(as('none'))).write(DEVICES),
+    /usr\.img is not the one that 2026\.1129\.0 names/,
+  );
 });
 
 test('a broken connection: the next attempt resumes after the last batch on the disk', async (t) => {

@@ -60,18 +60,22 @@ const pathOf = ({ folder }: SlotOptions) => `${folder}/usr.img`;
 
 function writeWhole(box: Box, options: SlotOptions, devices: Devices): void {
   const { data, hash, hashOffset } = options.release.usr;
-  const size = options.release.files['usr.img']?.size;
+  const { size, sha256 } = options.release.files['usr.img'] ?? {};
   if (size !== hashOffset + hash || hashOffset < data)
     throw new BoxError(`the release says that usr.img has ${size} bytes, and other parts`, {
       where: pathOf(options),
     });
   box.remove(RESUME);
-  fetchWhole(box, options.origin, pathOf(options), [
+  const sent = fetchWhole(box, options.origin, pathOf(options), [
     { length: data, to: devices.usr },
     ...(hashOffset > data ? [{ length: hashOffset - data, to: undefined }] : []),
     { length: hash, to: devices.verity },
   ]);
   options.traffic.fetched += size;
+  if (sent !== sha256)
+    throw new BoxError(`usr.img is not the one that ${options.release.version} names`, {
+      where: `${options.origin.base}/${pathOf(options)}`,
+    });
 }
 
 function using<T>(box: Box, path: string, mode: 'read' | 'write', use: (file: RandomAccess) => T): T {

@@ -42,6 +42,8 @@ export interface TestRelease {
   readonly release: Release;
   readonly data: Buffer;
   readonly tree: Buffer;
+  /** Of usr.img. */
+  readonly path: string;
 }
 
 /** A release in a folder: usr.img and uki.efi as the build makes them. */
@@ -63,7 +65,8 @@ export async function makeRelease(
   });
   const tree = readFileSync(hashTree);
   const usr = Buffer.concat([data, tree]);
-  writeFileSync(join(folder, 'usr.img'), usr);
+  const path = join(folder, 'usr.img');
+  writeFileSync(path, usr);
   writeFileSync(join(folder, 'uki.efi'), uki);
   const release = releaseOf({
     version,
@@ -74,7 +77,7 @@ export async function makeRelease(
       'uki.efi': { size: uki.length, sha256: sha256Hex(uki) },
     },
   });
-  return { release, data, tree };
+  return { release, data, tree, path };
 }
 
 /** A PE file with these sections, as far as boot loaders look. */

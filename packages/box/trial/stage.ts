@@ -3,9 +3,10 @@ import { slotContent, type Traffic } from '../delta/slot.ts';
 import { ukiContent } from '../delta/uki.ts';
 import { installedUkis, runningUki } from '../disk/assess.ts';
 import { removeUkis, withEsp } from '../disk/esp.ts';
+import { otherSlot } from '../disk/inspect.ts';
 import { clearLoaderChoice, dropDefaultEntry } from '../disk/loader.ts';
 import { NOT_AS_WRITTEN, stage } from '../disk/stage.ts';
-import { type Box, BoxError, describeError } from '../io/box.ts';
+import { type Box, BoxError } from '../io/box.ts';
 import type { Checked } from '../update/check.ts';
 import { fetchIfThere } from '../update/fetch.ts';
 import type { Policy } from '../update/policy.ts';
@@ -42,11 +43,13 @@ export function stageRelease(
     try {
       attempt(false);
     } catch (error) {
-      // A plan of parts may rest on wrong answers of a server. Only a transfer of everything shows whether
-      // the disk is bad.
-      const lied = error instanceof BoxError && traffic.copied > 0 && error.code === NOT_AS_WRITTEN;
-      if (!lied) throw error;
-      box.log('warning', `${describeError(error)}; trying again, with everything from the server`);
+      // Ranges from a server are not checked before they are written. Only a transfer of everything, whose
+      // SHA-256 is known, shows whether the disk is bad.
+      if (!(error instanceof BoxError) || error.code !== NOT_AS_WRITTEN) throw error;
+      box.log(
+        'warning',
+        `slot ${otherSlot(running.disk).name} does not hold ${value.version}; trying again, with everything from the server`,
+      );
       attempt(true);
     }
     recordStaged(box, running, value);

@@ -222,9 +222,9 @@ export interface Piece {
 
 /**
  * Fetches a whole file in one stream and cuts it into parts, for servers without ranges. A longer file is
- * refused.
+ * refused. Returns the SHA-256 of the bytes that the server sent.
  */
-export function fetchWhole(box: Box, origin: Origin, path: string, pieces: readonly Piece[]): void {
+export function fetchWhole(box: Box, origin: Origin, path: string, pieces: readonly Piece[]): string {
   const where = addressOf(origin, path);
   const total = pieces.reduce((sum, { length }) => sum + length, 0);
   const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -238,10 +238,13 @@ export function fetchWhole(box: Box, origin: Origin, path: string, pieces: reado
     mode: 0o600,
     durable: false,
   });
-  // curl's exit code goes through a file, because sh has no pipefail.
-  const script = `{ curl --config "$1"; echo $? >"$2"; } | { ${take.join('; ')}; }`;
-  const told = `${WORK}/code`;
-  const ran = box.run(['sh', '-c', script, 'fetch', config, told]);
+  // curl's exit code goes through a file, because sh has no pipefail. The digest is that of the stream: the disk may
+  // return something else.
+  const script = `rm -f "$3" && mkfifo "$3" || exit 1; sha256sum <"$3" >"$4" &
+{ curl --config "$1"; echo $? >"$2"; } | tee "$3" | { ${take.join('; ')}; }
+code=$?; wait; rm -f "$3"; exit $code`;
+  const [told, pipe, digest] = [`${WORK}/code`, `${WORK}/pipe`, `${WORK}/digest`];
+  const ran = box.run(['sh', '-c', script, 'fetch', config, told, pipe, digest]);
   const code = Number(box.readText(told).trim());
   // 23: the reader has ended. Either all parts are complete, or one of them could not be written.
   if (code !== 0 && (code !== 23 || ran.code === 0))
@@ -255,4 +258,5 @@ export function fetchWhole(box: Box, origin: Origin, path: string, pieces: reado
     throw new BoxError(`${nameOf(path)} has ${transfer.size} bytes, but its release says ${total}`, {
       where,
     });
+  return box.readText(digest).slice(0, 64);
 }
