@@ -7,8 +7,9 @@ import { allDisks } from './disks.ts';
 /**
  * Boot entries of the firmware (UEFI specification, "EFI_LOAD_OPTION"). `bootctl install` uses the entry that names the
  * ESP by its UUID, or makes another one. So a new ESP on the same disk gets the UUID of the old one. Otherwise each
- * installation would leave an entry without a partition. If the partition table was wiped before, that entry is
- * removed.
+ * installation would leave an entry without a partition. If the partition table was wiped before, nothing tells that
+ * UUID any more. So the entry also has the serial number of the disk in its description, and only entries of this disk
+ * are removed: another disk with a Draisine may just be unplugged.
  */
 
 const EFIVARS = '/sys/firmware/efi/efivars';
@@ -21,8 +22,11 @@ const ATTRIBUTES = 4;
 const HARD_DRIVE = { type: 4, subtype: 1, size: 42 };
 const FILE_PATH = { type: 4, subtype: 4 };
 const OURS = '\\efi\\systemd\\systemd-bootx64.efi';
-/** The description of the entries that an installation makes. */
-export const DESCRIPTION = 'Draisine';
+
+/** The description of the entry for a disk. Firmware shows it in its menu. */
+export function descriptionFor(serial: string): string {
+  return `Draisine ${serial.replaceAll(/[^A-Za-z0-9._-]/g, '').slice(0, 40)}`.trimEnd();
+}
 
 /** The partition and the file that an entry of the firmware starts. */
 export interface BootEntry {
@@ -97,18 +101,19 @@ export function espUuidFor(box: Box, old: Pick<Partition, 'uuid'> | undefined): 
 }
 
 /**
- * Removes the entries of earlier installations whose partition is on no disk, because its partition table was wiped.
- * The firmware would try each of them first.
+ * Removes the entries of earlier installations on this disk whose partition is on no disk, because its partition
+ * table was wiped. The firmware would try each of them first. Without a serial number nothing is known of a disk.
  */
-export function removeLostEntries(box: Box, say: (line: string) => void): void {
+export function removeLostEntries(box: Box, serial: string, say: (line: string) => void): void {
+  const own = descriptionFor(serial);
+  if (own === descriptionFor('')) return;
   const there = new Set(
     allDisks(box)
       .flatMap((disk) => partitionsOf(box, disk) ?? [])
       .map(({ uuid }) => uuid),
   );
   const lost = bootEntries(box).filter(
-    ([, { description, file, partition }]) =>
-      description === DESCRIPTION && file === OURS && !there.has(partition),
+    ([, { description, file, partition }]) => description === own && file === OURS && !there.has(partition),
   );
   const numbers = lost.map(([name]) => Number.parseInt(name.slice(4, 8), 16));
   if (lost.length === 0) return;

@@ -5,7 +5,7 @@ import { guidBytes } from '../disk/guid.ts';
 import { partitionsOf, runningUsr, slotHolds, slotsOf } from '../disk/inspect.ts';
 import { fill, HASHES, makeDisk, makeUki, uuidOf } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
-import { parseBootEntry } from './boot-entry.ts';
+import { parseBootEntry, removeLostEntries } from './boot-entry.ts';
 import { installMain } from './main.ts';
 import { fakeMachine, fakeTerminal, GiB, installedTable } from './testing.ts';
 
@@ -19,7 +19,9 @@ const fresh = installedTable(['_empty', '_empty']).map((entry, index) => ({
 
 /** A live system beside a disk, with what an installation needs of programs. `old`: on the disk is the release 0.1.0. */
 function machine({ old = false } = {}): FakeBox {
-  const box = fakeMachine({ sda: { size: 8 * GiB, ...(old ? { table: installedTable() } : {}) } });
+  const box = fakeMachine({
+    sda: { size: 8 * GiB, serial: 'S4EV-1 ', ...(old ? { table: installedTable() } : {}) },
+  });
   for (const number of [1, 2, 3, 4, 5]) box.putDevice(`/dev/sda${number}`, new Uint8Array(4096));
   box.program('systemd-repart', () => {
     box.putDevice('/dev/sda', makeDisk(fresh));
@@ -42,7 +44,7 @@ function machine({ old = false } = {}): FakeBox {
 }
 
 /** An EFI_LOAD_OPTION as efivarfs has it: a partition by its UUID, and a file on it. */
-function bootEntry(uuid: string, file: string, description = 'Draisine'): Uint8Array {
+function bootEntry(uuid: string, file: string, description = 'Draisine S4EV-1'): Uint8Array {
   const utf16 = (text: string) => [...Buffer.from(`${text}\0`, 'utf16le')];
   const node = (subtype: number, content: readonly number[]) => {
     const size = content.length + 4;
@@ -105,7 +107,7 @@ describe('onto an empty disk', () => {
     assert.equal(uuidLine(machine()), undefined, 'an empty disk');
   });
 
-  test('entries of ours whose partition no disk has go, out of the order too; others stay', () => {
+  test('entries of this disk whose partition no disk has go, out of the order too; others stay', () => {
     const loader = '\\EFI\\systemd\\systemd-bootx64.efi';
     const variable = (name: string) =>
       `/sys/firmware/efi/efivars/${name}-8be4df61-93ca-11d2-aa0d-00e098032b8c`;
@@ -114,6 +116,8 @@ describe('onto an empty disk', () => {
       [variable('Boot0002')]: bootEntry(fresh[0]!.uuid, loader),
       [variable('Boot0003')]: bootEntry(uuidOf(71), '\\EFI\\debian\\shimx64.efi'),
       [variable('Boot0004')]: bootEntry(uuidOf(72), loader, 'Linux Boot Manager'),
+      [variable('Boot0005')]: bootEntry(uuidOf(74), loader, 'Draisine OF-AN-UNPLUGGED-DISK'),
+      [variable('Boot0006')]: bootEntry(uuidOf(75), loader, 'Draisine'),
       [variable('Boot000A')]: bootEntry(uuidOf(73), loader),
       [variable('BootOrder')]: new Uint8Array([7, 0, 0, 0, 10, 0, 2, 0, 1, 0, 3, 0, 4, 0]),
     });
@@ -126,12 +130,26 @@ describe('onto an empty disk', () => {
     });
     const said = install(box);
     assert.deepEqual(
-      ['0001', '0002', '0003', '0004', '000A'].filter((n) => box.stat(variable(`Boot${n}`)) !== undefined),
-      ['0002', '0003', '0004'],
+      ['0001', '0002', '0003', '0004', '0005', '0006', '000A'].filter(
+        (n) => box.stat(variable(`Boot${n}`)) !== undefined,
+      ),
+      ['0002', '0003', '0004', '0005', '0006'],
     );
     assert.deepEqual(written, [new Uint8Array([7, 0, 0, 0, 2, 0, 3, 0, 4, 0])]);
     assert.match(said, /removed the boot entry Boot0001: no disk has its partition /);
     assert.match(said, /Boot000A/);
+    assert.ok(
+      box.ran.some((argv) => argv.includes('--efi-boot-option-description=Draisine S4EV-1')),
+      'the next installation knows the entry by it',
+    );
+  });
+
+  test('a disk without a serial number takes no entry of another one', () => {
+    const box = fakeMachine({ sda: { size: 8 * GiB } });
+    const entry = '/sys/firmware/efi/efivars/Boot0001-8be4df61-93ca-11d2-aa0d-00e098032b8c';
+    box.put({ [entry]: bootEntry(uuidOf(70), '\\EFI\\systemd\\systemd-bootx64.efi', 'Draisine') });
+    removeLostEntries(box, '', () => assert.fail('nothing to say'));
+    assert.ok(box.stat(entry) !== undefined);
   });
 
   test('firmware that does not let an entry go is no reason to fail', () => {
@@ -158,7 +176,7 @@ describe('onto an empty disk', () => {
 
   test('entries of the firmware that do not start a file on a partition', () => {
     assert.deepEqual(parseBootEntry(bootEntry(uuidOf(5), '\\A')), {
-      description: 'Draisine',
+      description: 'Draisine S4EV-1',
       partition: uuidOf(5),
       file: '\\a',
     });

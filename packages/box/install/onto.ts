@@ -6,7 +6,8 @@ import { withMountable } from '../disk/mount.ts';
 import { runningContent } from '../disk/running.ts';
 import { fillSlot, installUki, nameSlotFor, slotIsWhole } from '../disk/stage.ts';
 import { type Box, BoxError, describeError, mustRun, whyFailed } from '../io/box.ts';
-import { DESCRIPTION, removeLostEntries } from './boot-entry.ts';
+import { descriptionFor, removeLostEntries } from './boot-entry.ts';
+import { readDisk } from './disks.ts';
 import { makeFresh } from './fresh.ts';
 import { compareLoosely, keepDisk } from './keep.ts';
 import { findUki } from './uki.ts';
@@ -80,18 +81,18 @@ function makeBootable(box: Box, { disk, config, esp, uki, medium, version, say }
     installUki(box, folder, { version, size, sha256: sha256Of(box, uki), write });
     // systemd-boot takes the newest release, so newer ones than this would come first.
     removeUkis(box, folder, (each) => compareLoosely(each.version, version) > 0);
-    installBootLoader(box, folder, say);
+    installBootLoader(box, folder, readDisk(box, disk).serial, say);
   });
   mustRun(box, 'cannot flush', ['sync']);
   mustRun(box, 'cannot flush', ['blockdev', '--flushbufs', `/dev/${disk}`]);
 }
 
-function installBootLoader(box: Box, folder: string, say: (line: string) => void): void {
-  const label = `--efi-boot-option-description=${DESCRIPTION}`;
+function installBootLoader(box: Box, folder: string, serial: string, say: (line: string) => void): void {
+  const label = `--efi-boot-option-description=${descriptionFor(serial)}`;
   const command = ['bootctl', 'install', `--esp-path=${folder}`, label, '--no-pager'];
   const ran = box.run(command);
   if (ran.code === 0) {
-    tidyEntries(box, say);
+    tidyEntries(box, serial, say);
     return;
   }
   if (box.stat(`${folder}/EFI/BOOT/BOOTX64.EFI`) === undefined)
@@ -102,9 +103,9 @@ function installBootLoader(box: Box, folder: string, say: (line: string) => void
 }
 
 /** The system is installed at this point, so firmware that refuses the entry is no failure. */
-function tidyEntries(box: Box, say: (line: string) => void): void {
+function tidyEntries(box: Box, serial: string, say: (line: string) => void): void {
   try {
-    removeLostEntries(box, say);
+    removeLostEntries(box, serial, say);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
     say(`could not remove old boot entries of the firmware: ${describeError(error)}`);
