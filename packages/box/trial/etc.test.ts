@@ -30,8 +30,10 @@ function initrd(t: TestContext) {
   const at = (path: string) => join(root, path);
   return {
     at,
-    /** /etc as `saveEtc` keeps it. */
+    bin,
+    /** /etc, and as `saveEtc` keeps it. */
     save(content: string) {
+      writeFileSync(at('etc/file'), content);
       mkdirSync(at('.etc-trial/etc'), { recursive: true });
       writeFileSync(at('.etc-trial/etc/file'), content);
       writeFileSync(at('.etc-trial/usrhash'), `${OLD}\n`);
@@ -55,8 +57,8 @@ function initrd(t: TestContext) {
 
 test('the old release, without the other having been booted: /etc stays', (t) => {
   const { save, boot, file, at } = initrd(t);
-  writeFileSync(at('etc/file'), 'now');
   save('then');
+  writeFileSync(at('etc/file'), 'now');
   assert.equal(boot(OLD), 0);
   assert.equal(file(), 'now');
   assert.equal(file('.etc-trial/etc/file'), 'then', 'it is still to come');
@@ -75,6 +77,32 @@ test('the other release, then the old one again: /etc is as before, and the tria
   writeFileSync(at('etc/file'), 'later');
   assert.equal(boot(OLD), 0);
   assert.equal(file(), 'later', 'once');
+});
+
+test('what the owner changed between the staging and the restart comes back too', (t) => {
+  for (const cut of [0, 1]) {
+    const { save, boot, file, at } = initrd(t);
+    save('then');
+    writeFileSync(at('etc/file'), 'changed since');
+    assert.equal(boot(NEXT, cut) === 0, cut === 0);
+    if (cut > 0) assert.equal(boot(NEXT), 0);
+    writeFileSync(at('etc/file'), 'by the trial');
+    assert.equal(boot(NEXT), 0, 'a second try');
+    assert.equal(boot(OLD), 0);
+    assert.deepEqual([file(), file('.etc-rejected/file')], ['changed since', 'by the trial']);
+  }
+});
+
+test('no room for a newer copy: the older one comes back', (t) => {
+  const { save, boot, file, at, bin } = initrd(t);
+  save('then');
+  writeFileSync(at('etc/file'), 'changed since');
+  writeFileSync(join(bin, 'cp'), `#!/bin/sh\nmkdir "$3"\nexit 1\n`);
+  chmodSync(join(bin, 'cp'), 0o755);
+  assert.equal(boot(NEXT), 0);
+  assert.ok(!existsSync(at('.etc-trial/now')));
+  assert.equal(boot(OLD), 0);
+  assert.equal(file(), 'then');
 });
 
 test('committed: nothing comes back', (t) => {
