@@ -178,6 +178,17 @@ describe('from check to commit', () => {
     assert.equal(readState(box).staged?.version, NEXT);
   });
 
+  test('by hand, a version that is older, or that runs', () => {
+    const { draisine } = setting();
+    const older = draisine('stage', '2026.1031.0');
+    assert.equal(older.code, 1);
+    assert.match(
+      older.err,
+      /2026\.1101\.0 runs, and 2026\.1031\.0 is older: only draisine rollback goes back/,
+    );
+    assert.deepEqual([draisine('stage', OLD).code, draisine('stage', OLD).out], [0, `${OLD} runs already`]);
+  });
+
   test('by hand, and twice', () => {
     const { draisine } = setting({ mode: 'notify' });
     assert.match(draisine('check').out, /this box only reports it \(mode notify\)/);

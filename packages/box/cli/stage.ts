@@ -34,6 +34,9 @@ function noted<T>(box: Box, { release }: Checked, use: () => T): T {
   }
 }
 
+const isOther = (version: string | undefined, running: Running) =>
+  version !== undefined && version !== running.version;
+
 /** `draisine stage [VERSION]`: fetches a release into the other slot now. */
 export const stageNow: Verb = (box, terminal, options) => {
   refuseOnTrial(box);
@@ -51,6 +54,8 @@ export const stageNow: Verb = (box, terminal, options) => {
         `${decision.version} is staged; draisine reboot starts it`,
       );
     } else if (decision.action === 'wait') throw new BoxError(describeDecision(decision));
+    else if (decision.action === 'none' && isOther(request.asked?.version, running))
+      throw new BoxError(decision.reason);
     else
       tell(
         terminal,

@@ -241,7 +241,7 @@ function waitsOf(checks: readonly Check[], situation: Situation, target: Target)
  * it.
  */
 export function decide(situation: Situation): Decision {
-  const { channel, state, running, policy } = situation;
+  const { channel, state, running } = situation;
   const { staged } = state;
   const target = targetOf(situation);
   if (staged) {
@@ -253,12 +253,14 @@ export function decide(situation: Situation): Decision {
         reason: `${staged.version} was withdrawn: ${withdrawn.reason}`,
       };
     }
-    // A later release replaces a staged one that was never booted, if it may be staged at all.
+    // A later release replaces a staged one that was never booted, if it may be staged at all. So does one that
+    // the owner names.
+    const named = situation.asked?.version !== undefined && target?.version !== staged.version;
     const later = target !== undefined && compareVersions(target.version, staged.version) > 0;
-    if (!later || waitsOf(STAGING, situation, target).length > 0)
+    if (!named && (!later || waitsOf(STAGING, situation, target).length > 0))
       return rebootOrWait(situation, staged.version);
   }
-  if (!target) return { action: 'none', reason: upToDate(channel, running, policy) };
+  if (!target) return { action: 'none', reason: upToDate(situation) };
   const [first, ...others] = waitsOf(STAGING, situation, target);
   if (first) return { action: 'wait', version: target.version, waits: [first, ...others] };
   return { action: 'stage', version: target.version, reason: `${target.version} follows ${running}` };
@@ -270,7 +272,10 @@ function rebootOrWait(situation: Situation, version: string): Decision {
   return { action: 'reboot', version, reason: `${version} is staged` };
 }
 
-function upToDate({ channel, version }: Channel, running: string, { pin }: Policy): string {
+function upToDate({ channel: { channel, version }, running, policy: { pin }, asked }: Situation): string {
+  if (asked?.version === running) return `${running} runs already`;
+  if (asked?.version !== undefined)
+    return `${running} runs, and ${asked.version} is older: only draisine rollback goes back, to the release in the other slot`;
   if (pin !== undefined) return `this box is pinned to ${pin} and runs ${running}`;
   if (version === undefined) return `the channel ${channel} names no release yet`;
   if (version === running) return `${running} is the release that the channel ${channel} names`;

@@ -340,6 +340,12 @@ test('staged: restarts in a window, waits, gives way to a later release, goes wh
     next({ state, channel: { ...later, halted: { reason: 'x', since: later.issued } } }),
     `reboot ${NEW}`,
   );
+  const named = '2026.1115.0';
+  assert.equal(
+    next({ state, policy: { pin: named }, asked: { version: named } }),
+    `stage ${named}`,
+    'the owner names another one',
+  );
   const halted = { reason: 'pools do not come up', since: later.issued };
   assert.equal(next({ state, channel: channelOf({ halted }) }), 'wait halted', 'no further box starts it');
   assert.equal(next({ state, policy: { max: OLD } }), 'wait max', 'the owner changed the policy since');
