@@ -173,6 +173,7 @@ describe('from check to commit', () => {
       draisine('why').out,
       /does not restart by itself \(mode stage\)\. It ends when: draisine reboot, or any restart\./,
     );
+    assert.doesNotMatch(draisine('health').out, /is staged/, 'that is no problem');
     assert.equal(draisine('reboot').code, 0);
     assert.equal(world.reboots, 1);
     assert.equal(readState(box).staged?.version, NEXT);
@@ -266,6 +267,23 @@ describe('what stands against it', () => {
     assert.match(draisine('check').out, /2026\.1129\.0 follows/);
     assert.equal(status().next?.action, 'stage');
     assert.equal(draisine('stage').code, 0);
+  });
+
+  test('a box that is up to date also says that its channel is frozen; health says it as well', () => {
+    const { box, web, draisine } = setting({}, { channel: { version: OLD } });
+    assert.doesNotMatch(draisine('check').out, /expired/);
+    assert.doesNotMatch(draisine('health').out, /channel/);
+    box.setClock('2026-12-06T00:00:00Z');
+    assert.match(
+      draisine('check').out,
+      /2026\.1101\.0 is the release .*, but the channel file expired at 2026-12-05/,
+    );
+    web.down = 6;
+    draisine('check');
+    assert.match(
+      draisine('health').out,
+      /no new release can come: the channel file expired .*cannot be resolved/,
+    );
   });
 
   test('a file that is not the one that was signed; a bad disk', () => {

@@ -1,6 +1,9 @@
 import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
+import { isoTime } from '../io/fields.ts';
 import { RESET } from '../reset/request.ts';
 import { type Disk, disksOf } from '../smart/disks.ts';
+import { keptChannelExpired } from '../update/check.ts';
+import { readPolicy } from '../update/policy.ts';
 import { featureNotes, otherVersion } from '../update/readable.ts';
 import { runningRelease } from '../update/running.ts';
 import { readState } from '../update/state.ts';
@@ -104,6 +107,20 @@ function resetConditions(box: Box): Condition[] {
   ];
 }
 
+/** A source of updates that brings nothing new for longer than its last file was valid: it is down, or frozen. */
+function channelConditions(box: Box): Condition[] {
+  const expired = readPolicy(box).base === undefined ? undefined : keptChannelExpired(box);
+  if (expired === undefined) return [];
+  const { lastCheck } = readState(box);
+  const why = lastCheck?.result === 'failed' ? `: ${lastCheck.text}` : '';
+  return [
+    {
+      ...{ name: 'channel', severity: 'warning' },
+      text: `no new release can come: the channel file expired at ${isoTime(expired)}, and there is no newer one${why} (draisine why)`,
+    },
+  ];
+}
+
 /** What depends on the list of pools. */
 const OF_POOLS = ['features of pools', 'room', 'overdue jobs'];
 
@@ -146,6 +163,7 @@ export function lookAround(box: Box): Look {
     }),
     ...ask('overdue jobs', () => overdueConditions(box, pools)),
     ...ask('updates', () => updateConditions(box)),
+    ...ask('the channel', () => channelConditions(box)),
     ...ask('the clock', () => clockConditions(box)),
   ];
   const silent = disks.filter(({ asleep, fault }) => asleep || fault !== undefined);

@@ -213,6 +213,21 @@ export function recall(
   }
 }
 
+/**
+ * The end of the last accepted channel file, in milliseconds since 1970, if it is over; undefined if not, or if
+ * there is no file.
+ */
+export function keptChannelExpired(box: Box): number | undefined {
+  const text = readTextIfThere(box, KEPT_CHANNEL);
+  if (text === undefined) return undefined;
+  const { expires } = parseChannel(
+    parseEnvelope(text, 'the channel file', KEPT_CHANNEL).signed,
+    KEPT_CHANNEL,
+  );
+  const end = Date.parse(expires);
+  return end < trustedTime(box, 0, readState(box).signedTime) ? end : undefined;
+}
+
 /** The result in one sentence. */
 export function describeDecision(decision: Decision): string {
   if (decision.action !== 'wait') return decision.reason;

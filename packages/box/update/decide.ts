@@ -260,7 +260,12 @@ export function decide(situation: Situation): Decision {
     if (!named && (!later || waitsOf(STAGING, situation, target).length > 0))
       return rebootOrWait(situation, staged.version);
   }
-  if (!target) return { action: 'none', reason: upToDate(situation) };
+  if (!target) {
+    // Whoever serves an old file hides newer releases.
+    const old = Date.parse(channel.expires) < situation.now;
+    const warning = `, but the channel file expired at ${channel.expires}, so there may be later ones`;
+    return { action: 'none', reason: `${upToDate(situation)}${old ? warning : ''}` };
+  }
   const [first, ...others] = waitsOf(STAGING, situation, target);
   if (first) return { action: 'wait', version: target.version, waits: [first, ...others] };
   return { action: 'stage', version: target.version, reason: `${target.version} follows ${running}` };
