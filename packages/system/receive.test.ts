@@ -84,4 +84,6 @@ test('a number of snapshots of each dataset stays, whatever the sender asks for'
     [0, 0, 1],
   );
   assert.equal(destroy(1, '7'), 1);
+  const { err } = receive('zfs destroy tank/backup/nas@replicate-a-1', '7');
+  assert.match(err, /^not allowed here: .*: at least 7 snapshots of a dataset stay$/m);
 });

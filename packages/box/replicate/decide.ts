@@ -127,16 +127,18 @@ export function checkToken(told: string, { dataset, encrypted }: Source, name: s
   return snapshot;
 }
 
-/**
- * Points that may be removed at the source: made by this replication, sent, and older than the newest sent
- * one.
- */
+/** Snapshots that may be removed at the source: made by this replication, sent, and older than the newest sent one. */
 export function sourceLeftovers(source: Source, target: Target, name: string): Point[] {
-  const there = guidsOf(target.snapshots);
   const sent = guidsOf(target.snapshots, ownOf(source.bookmarks, name));
   const snapshots = ownOf(source.snapshots, name).filter(({ guid }) => sent.has(guid));
+  return snapshots.slice(0, -1);
+}
+
+/** Bookmarks of this replication that may be removed: older than the newest one, and the target lacks the snapshot. */
+export function staleBookmarks(source: Source, target: Target, name: string): Point[] {
+  const there = guidsOf(target.snapshots);
   const bookmarks = ownOf(source.bookmarks, name);
-  return [...snapshots.slice(0, -1), ...bookmarks.slice(0, -1).filter(({ guid }) => !there.has(guid))];
+  return bookmarks.slice(0, -1).filter(({ guid }) => !there.has(guid));
 }
 
 /** Points that a bookmark must keep at the source, as a base for later transfers: the target's newest one. */

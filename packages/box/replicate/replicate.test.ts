@@ -56,6 +56,34 @@ describe('a replication', () => {
     checkManners(box);
   });
 
+  test('is no failure where the target keeps more snapshots than were asked for', () => {
+    const { box, world, run, names } = machines();
+    world.floor = 4;
+    for (let day = 0; day < 6; day++) run();
+    const there = ['1202', '1203', '1204', '1205'].map(tag);
+    assert.deepEqual(names(world.target().snapshots), there);
+    assert.deepEqual(names(world.source.bookmarks), there);
+    assert.deepEqual(names(world.source.snapshots), [tag('1205')]);
+    assert.equal(readReplicationState(box, 'data').failure, undefined);
+    checkManners(box);
+  });
+
+  test('that keeps one snapshot there leaves none behind here when two are sent in one run', () => {
+    const { box, world, run, names } = machines();
+    box.put({ '/etc/draisine/replicate/data.json': JSON.stringify({ ...DOCUMENT, keep: 1 }) });
+    run();
+    world.cuts = 4;
+    assert.throws(run);
+    run();
+    run();
+    const [newest = ''] = names(world.target().snapshots);
+    assert.match(newest, /20261203/);
+    assert.deepEqual(names(world.target().snapshots), [newest]);
+    assert.deepEqual(names(world.source.snapshots), [newest]);
+    assert.deepEqual([...world.holds], [`tank/data@${newest}`]);
+    checkManners(box);
+  });
+
   test('of an encrypted dataset sends it as it lies on the disk', () => {
     const { world, run } = machines();
     world.encrypted = true;

@@ -11,10 +11,11 @@ import {
   type Source,
   sendWords,
   sourceLeftovers,
+  staleBookmarks,
   type Target,
   targetLeftovers,
 } from './decide.ts';
-import { atTarget, LinkDown, lookAtSource, lookAtTarget, transfer } from './sides.ts';
+import { atTarget, LinkDown, lookAtSource, lookAtTarget, removeAtTarget, transfer } from './sides.ts';
 import { recordFailure, recordSuccess } from './state.ts';
 
 /** Number of attempts after a broken connection, and milliseconds between them. */
@@ -145,14 +146,17 @@ function tidy(box: Box, replication: Replication): void {
       unmarked.name.replace('@', '#'),
     ]);
   const marked = unmarked ? lookAtSource(box, replication) : source;
-  const going = targetLeftovers(target, name, keep);
-  const staying = { ...target, snapshots: target.snapshots.filter((point) => !going.includes(point)) };
-  for (const point of sourceLeftovers(marked, staying, name)) {
+  for (const point of sourceLeftovers(marked, target, name)) {
     // A person may have released the hold. The removal then shows whether something is wrong.
-    if (point.name.includes('@')) box.run(['zfs', 'release', holdOf(name), point.name]);
-    mustRun(box, `cannot remove ${point.name}`, ['zfs', 'destroy', point.name]);
+    box.run(['zfs', 'release', holdOf(name), point.name]);
+    remove(box, point);
   }
-  for (const point of going)
-    atTarget(box, replication, `cannot remove ${point.name}`, ['zfs', 'destroy', point.name]);
+  const gone = removeAtTarget(box, replication, targetLeftovers(target, name, keep));
+  const staying = { ...target, snapshots: target.snapshots.filter((point) => !gone.includes(point)) };
+  for (const point of staleBookmarks(marked, staying, name)) remove(box, point);
   box.log('notice', `${dataset} is at ${replication.host}, up to ${target.snapshots.at(-1)?.name}`);
+}
+
+function remove(box: Box, { name }: Point): void {
+  mustRun(box, `cannot remove ${name}`, ['zfs', 'destroy', name]);
 }

@@ -45,6 +45,21 @@ export function atTarget(box: Box, replication: Replication, what: string, words
   return ran.stdout;
 }
 
+/** Words of usr/lib/draisine/receive, which keeps a number of snapshots (`ssh.receive`, `floor`). */
+const STAYS = /at least \d+ snapshots of a dataset stay/;
+
+/** Removes snapshots at the target, until it keeps one. Returns those that are gone. */
+export function removeAtTarget(box: Box, replication: Replication, going: readonly Point[]): Point[] {
+  const gone: Point[] = [];
+  for (const point of going) {
+    const ran = box.run([...sshWords(replication), 'zfs', 'destroy', point.name], ASKING);
+    if (ran.code !== 0 && STAYS.test(ran.stderr)) break;
+    if (ran.code !== 0) throw failed(replication, `cannot remove ${point.name}`, ran);
+    gone.push(point);
+  }
+  return gone;
+}
+
 const pointsOf = (text: string): Point[] =>
   text
     .split('\n')

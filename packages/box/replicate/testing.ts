@@ -25,6 +25,8 @@ export class TwoMachines {
   /** Number of transfers to interrupt in the middle. */
   cuts = 0;
   full = false;
+  /** Number of snapshots that the target keeps, whatever is asked (usr/lib/draisine/receive). */
+  floor = 1;
   /** True if the dataset at the target was changed. */
   modified = false;
   /** A failure of ssh: its message and exit code. */
@@ -86,6 +88,10 @@ export class TwoMachines {
       if (dataset.snapshots.length === 0) this.there.delete(name);
       return {};
     }
+    const newer =
+      dataset.snapshots.length - 1 - dataset.snapshots.findIndex((one) => one.name === words.at(-1));
+    if (words[0] === 'destroy' && newer < this.floor)
+      return { code: 1, stderr: `not allowed here: x: at least ${this.floor} snapshots of a dataset stay\n` };
     return this.#either(dataset, words);
   }
 
