@@ -65,6 +65,26 @@ test('a connection that the change broke: a new one confirms; none in time, and 
   assert.match(troubles.join(), /no new connection could be made/);
 });
 
+test('a confirmation whose answer was lost counts, if the box has the config', async () => {
+  const plan = (changes: string) => `echo '{"changes":[${changes}]}'`;
+  const script = (changes: string) =>
+    `case "$command" in *systemd-run*) echo '{"result":"waits for confirmation","troubles":[]}' ;; *--confirm*) [ -e ${folder}/cut ] || { : >${folder}/cut; exit 255; }; exit 1 ;; *--plan*) ${plan(changes)} ;; *) cat >/dev/null ;; esac`;
+  await ssh(script(''));
+  assert.equal((await applyOn('box', wanted)).result, 'applied');
+  await rm(join(folder, 'cut'));
+  await ssh(script('"~ /etc/hosts"'));
+  assert.equal((await applyOn('box', wanted)).result, 'went back');
+});
+
+test('an answer that is no plan is a failure of that machine', async () => {
+  await ssh('case "$command" in *--plan*) echo Welcome ;; *) cat >/dev/null ;; esac');
+  await assert.rejects(planOn('box', wanted), (error) => {
+    assert.ok(error instanceof Failure);
+    assert.match(error.message, /the plan cannot be read: "Welcome\\n"/);
+    return true;
+  });
+});
+
 test('a box that goes back at the moment of the confirmation is asked again', async () => {
   await ssh(
     `case "$command" in *systemd-run*) echo '{"result":"waits for confirmation","troubles":[]}' ;; *--confirm*) [ -e ${folder}/free ] || { : >${folder}/free; exit 75; } ;; *) cat >/dev/null ;; esac`,

@@ -51,8 +51,18 @@ export function checkWhole(config: object, file: string): void {
 /** Asks a machine what a config would change. */
 export async function planOn(host: string, wanted: Wanted): Promise<PlanDocument> {
   const file = await upload(host, wanted.text);
+  return await planOf(host, file, wanted);
+}
+
+async function planOf(host: string, file: string, wanted: Wanted): Promise<PlanDocument> {
   const argv = ['draisine', 'apply', '--plan', '--json', ...choices(wanted), file];
-  return JSON.parse(await mustOnHost(host, 'no plan', argv)) as PlanDocument;
+  const said = await mustOnHost(host, 'no plan', argv);
+  const plan = parsed(said) as PlanDocument | undefined;
+  if (plan) return plan;
+  throw new Failure(`the plan cannot be read: ${JSON.stringify(said.slice(0, 80))}`, {
+    where: host,
+    hint: 'a shell there must print nothing by itself (.bashrc); a machine of an older release is updated first',
+  });
 }
 
 /**
@@ -80,12 +90,18 @@ export async function applyOn(host: string, wanted: Wanted): Promise<Result> {
   if (said?.result === 'nothing to do') return { host, result: 'nothing to do', troubles: [] };
   if (said?.result === 'went back') return { host, result: 'went back', troubles: said.troubles };
   if (said === undefined && answer.code !== NO_CONNECTION) throw failureOf(host, 'not applied', answer);
-  return await confirmOn(host, id, wanted.seconds);
+  return await confirmOn(host, id, wanted.seconds, async () => {
+    const { changes } = await planOf(host, file, wanted);
+    return changes.length === 0;
+  });
 }
 
-function documentOf({ stdout }: Answer): { result: string; troubles: readonly string[] } | undefined {
+const documentOf = ({ stdout }: Answer) =>
+  parsed(stdout) as { result: string; troubles: readonly string[] } | undefined;
+
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(stdout) as { result: string; troubles: readonly string[] };
+    return JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -94,18 +110,29 @@ function documentOf({ stdout }: Answer): { result: string; troubles: readonly st
 
 const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** Confirms the change by a new connection, for as long as the box waits for it. */
-async function confirmOn(host: string, id: string, seconds: number): Promise<Result> {
+/**
+ * Confirms the change by a new connection, for as long as the box waits for it. `isApplied` asks a box whose
+ * answer may have been lost.
+ */
+async function confirmOn(
+  host: string,
+  id: string,
+  seconds: number,
+  isApplied: () => Promise<boolean>,
+): Promise<Result> {
   const end = Date.now() + seconds * 1000;
   let last: Answer;
+  let lost = false;
   do {
     last = await onHost(host, ['draisine', 'apply', '--confirm', id]);
     if (last.code === 0) return { host, result: 'applied', troubles: [] };
+    lost ||= last.code === NO_CONNECTION;
     // The box answered and has no such apply: it went back. While it goes back, it says that an apply is
     // going on.
     if (last.code !== NO_CONNECTION && last.code !== BUSY) break;
     await pause(2000);
   } while (Date.now() < end);
+  if (lost && last.code === 1 && (await isApplied())) return { host, result: 'applied', troubles: [] };
   const why = last.code === NO_CONNECTION ? 'no new connection could be made' : last.stderr.trim();
   return { host, result: 'went back', troubles: [`${why}: the machine goes back by itself`] };
 }
