@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { applyOn, checkWhole, planOn } from './apply.ts';
 import { destination } from './session.ts';
-import { parseSeconds } from './verbs.ts';
+import { parseSeconds, unchanged } from './verbs.ts';
 
 /** An ssh of the test: a shell script that gets the command line of the box as its last word. */
 let folder = '';
@@ -120,4 +120,29 @@ test('destinations, times, configs that are not whole', () => {
   assert.throws(() => parseSeconds('5s'), /not a time/);
   const merge = { ignition: { config: { merge: [{ source: 'https://a' }] } } };
   assert.throws(() => checkWhole(merge, 'my.ign'), { where: 'my.ign' });
+});
+
+test('--json has the reasons why nothing was changed', () => {
+  const plan = { changes: ['~ /a'], diffs: {}, drift: [], refusals: [], left: [] };
+  const drift = [
+    { path: '/a', what: 'other text', conflict: true },
+    { path: '/b', what: 'other text', conflict: false },
+  ];
+  const refusals = [{ what: 'pool tank has other disks', hint: 'zpool replace' }];
+  const results = [
+    { host: 'a', value: { ...plan, drift, refusals } },
+    { host: 'b', failure: new Failure('no plan: no route to host') },
+    { host: 'c', value: plan },
+  ].map(unchanged);
+  assert.deepEqual(
+    results.map(({ troubles }) => troubles),
+    [
+      [
+        'pool tank has other disks: zpool replace',
+        'changed by hand, and the config changes it as well: /a: other text',
+      ],
+      ['no plan: no route to host'],
+      ['nothing was changed, because of another machine'],
+    ],
+  );
 });

@@ -15,6 +15,8 @@ interface Options {
   readonly takeMine: readonly string[];
 }
 
+type Planned = Awaited<ReturnType<typeof each<PlanDocument>>>[number];
+
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
 
 /** Seconds of `90`, `90s`, `2m` or `1h`. */
@@ -90,6 +92,7 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
       `${JSON.stringify(plans.map(({ host, value, failure }) => ({ host, plan: value, error: failure?.message })))}\n`,
     );
   if (stuck.length > 0) {
+    if (options.json && !options.plan) process.stdout.write(`${JSON.stringify(plans.map(unchanged))}\n`);
     process.stderr.write(
       `nothing was changed: first settle the refusals and the changes by hand listed above for ${stuck.join(', ')}\n`,
     );
@@ -110,6 +113,20 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
   if (options.json) process.stdout.write(`${JSON.stringify(results)}\n`);
   else printResults(results);
   if (results.some(({ result }) => result === 'went back' || result === 'failed')) process.exitCode = 1;
+}
+
+/** The result for a machine that was not changed, because its plan or that of another machine is blocked. */
+export function unchanged({ host, value, failure }: Planned): Result {
+  const conflicts = value?.drift.filter(({ conflict }) => conflict) ?? [];
+  const troubles = [
+    ...(failure ? [failure.message] : []),
+    ...(value?.refusals.map(({ what, hint }) => `${what}: ${hint}`) ?? []),
+    ...conflicts.map(
+      ({ path, what }) => `changed by hand, and the config changes it as well: ${path}: ${what}`,
+    ),
+  ];
+  const others = ['nothing was changed, because of another machine'];
+  return { host, result: 'failed', troubles: troubles.length > 0 ? troubles : others };
 }
 
 const blocked = ({ refusals, drift }: PlanDocument): boolean =>
