@@ -1,3 +1,4 @@
+import { compareVersions } from '../../../build/release/format/version.ts';
 import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { RESET } from '../reset/request.ts';
@@ -5,7 +6,7 @@ import { type Disk, disksOf } from '../smart/disks.ts';
 import { keptChannelExpired } from '../update/check.ts';
 import { readPolicy } from '../update/policy.ts';
 import { featureNotes, otherVersion } from '../update/readable.ts';
-import { runningRelease } from '../update/running.ts';
+import { releaseIdentity, runningRelease } from '../update/running.ts';
 import { readState } from '../update/state.ts';
 import { importedPools, type Pool } from '../zfs/pools.ts';
 import type { Condition, Look } from './condition.ts';
@@ -17,7 +18,10 @@ const PROBLEMS = '/run/draisine/problems';
 
 function updateConditions(box: Box): Condition[] {
   const { staged, rejected, lastTrial } = readState(box);
-  const last = rejected.at(-1);
+  // An older one does not matter any more.
+  const last = rejected
+    .filter(({ version }) => compareVersions(version, releaseIdentity(box).version) > 0)
+    .at(-1);
   return [
     ...(staged
       ? [

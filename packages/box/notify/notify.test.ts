@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BoxError } from '../io/box.ts';
 import { FakeBox } from '../io/fake.ts';
+import { changeState } from '../update/state.ts';
 import type { Condition } from './condition.ts';
 import { conditionsOf } from './conditions.ts';
 import { CONFIG } from './config.ts';
@@ -304,4 +305,16 @@ test('pools, problems, restarts: each in words', () => {
     'pool tank: disk /dev/x is missing',
     'web.service restarts again and again: systemctl status web.service',
   ]);
+});
+
+test('a rejected release is a problem until a newer one runs', () => {
+  const { box } = machine();
+  const rejected = [{ version: '2026.1129.0', reason: 'no pool', since: 0, evidence: undefined }];
+  changeState(box, () => ({ rejected }));
+  const texts = (version: string) => {
+    box.put({ '/usr/lib/os-release': `IMAGE_ID=n100\nIMAGE_VERSION=${version}\n` });
+    return conditionsOf(box).map(({ text }) => text);
+  };
+  assert.deepEqual(texts('2026.1128.0'), ['2026.1129.0 was rejected: no pool']);
+  assert.deepEqual(texts('2026.1130.0'), []);
 });

@@ -62,8 +62,8 @@ describe('a job of a timer', () => {
     world.newest = NOW - 4 * HOUR;
     world.scan = { kind: 'scrub', end: NOW - 61 * 24 * HOUR, errors: 0 };
     assert.deepEqual(told(), [
-      'hourly snapshots of tank/a-b are overdue, the last success was at 2026-11-29T08:00:00Z: systemctl status snapshot-tank-a\\x2db-hourly.service',
-      'scrubs of pool tank are overdue, the last success was at 2026-09-29T12:00:00Z: systemctl status scrub-tank.service',
+      'hourly snapshots of tank/a-b are overdue, there was no success since 2026-11-29T08:00:00Z: systemctl status snapshot-tank-a\\x2db-hourly.service',
+      'scrubs of pool tank are overdue, there was no success since 2026-09-29T12:00:00Z: systemctl status scrub-tank.service',
     ]);
     world.newest = NOW;
     world.scan = undefined;
@@ -78,13 +78,29 @@ describe('a job of a timer', () => {
   test('and has not happened yet counts from when it was asked for', () => {
     const { box, world, told } = machine();
     box.program('zfs', () => '');
-    assert.match(told().join(), /^hourly snapshots .* at 2026-08-21T12:00:00Z/);
+    assert.match(told().join(), /^hourly snapshots .* since 2026-08-21T12:00:00Z/);
     box.put({ '/etc/draisine/snapshots/tank/a-b.hourly.sh': 'x' });
     assert.deepEqual(told(), []);
     world.scan = { kind: 'resilver', end: NOW - 400 * 24 * HOUR, errors: 0 };
     assert.deepEqual(told(), [], 'a resilver says nothing of the scrub before it');
     world.scan = { kind: 'scrub', end: undefined, errors: 0 };
     assert.deepEqual(told(), [], 'it runs');
+  });
+
+  test('whose dataset is missing hides no other', () => {
+    const { box, world, told } = machine();
+    box.put({ '/etc/draisine/snapshots/gone/x.daily.sh': 'x' });
+    world.newest = NOW - 4 * HOUR;
+    const answer = box.programs.get('zfs');
+    box.program('zfs', (argv, options) =>
+      argv.at(-1) === 'gone/x'
+        ? { code: 1, stderr: 'dataset does not exist' }
+        : (answer?.(argv, options, box) ?? ''),
+    );
+    assert.deepEqual(
+      told().map((text) => text.split(',')[0]),
+      ['hourly snapshots of tank/a-b are overdue'],
+    );
   });
 
   test('whose timer was stopped is reported', () => {

@@ -1,4 +1,4 @@
-import { type Box, mustRun } from '../io/box.ts';
+import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { readReplication, replicationNames } from '../replicate/config.ts';
 import { readReplicationState } from '../replicate/state.ts';
@@ -55,8 +55,11 @@ function unitEscape(text: string): string {
     .join('');
 }
 
-/** The newest snapshot of a dataset for each period. Times in milliseconds since 1970. */
-function newestSnapshots(box: Box, dataset: string): Map<string, number> {
+/**
+ * The newest snapshot of a dataset for each period. Times in milliseconds since 1970. Undefined without the
+ * dataset: its pool or its unit is then the problem, and other jobs still count.
+ */
+function newestSnapshots(box: Box, dataset: string): Map<string, number> | undefined {
   const list = [
     'zfs',
     'list',
@@ -71,9 +74,11 @@ function newestSnapshots(box: Box, dataset: string): Map<string, number> {
     'createtxg',
     dataset,
   ];
-  const found = mustRun(box, `cannot list snapshots of ${dataset}`, list, { timeoutSeconds: 60 });
+  const ran = box.run(list, { timeoutSeconds: 60 });
+  if (/dataset does not exist/.test(ran.stderr)) return undefined;
+  if (ran.code !== 0) throw new BoxError(`cannot list snapshots of ${dataset}: ${whyFailed(list, ran)}`);
   return new Map(
-    [...found.matchAll(/@auto-([a-z]+)-\S+\t(\d+)$/gm)].map(([, period = '', creation]) => [
+    [...ran.stdout.matchAll(/@auto-([a-z]+)-\S+\t(\d+)$/gm)].map(([, period = '', creation]) => [
       period,
       1000 * Number(creation),
     ]),
@@ -81,18 +86,18 @@ function newestSnapshots(box: Box, dataset: string): Map<string, number> {
 }
 
 function snapshotJobs(box: Box): Job[] {
-  const newest = new Map<string, Map<string, number>>();
+  const newest = new Map<string, Map<string, number> | undefined>();
   return filesBelow(box, SNAPSHOTS).flatMap((path): Job[] => {
     const [, dataset = '', period = ''] = /^(.+)\.([a-z]+)\.sh$/.exec(path.slice(SNAPSHOTS.length + 1)) ?? [];
     if (PERIODS[period] === undefined) return [];
-    const known = newest.get(dataset) ?? newestSnapshots(box, dataset);
-    newest.set(dataset, known);
+    if (!newest.has(dataset)) newest.set(dataset, newestSnapshots(box, dataset));
+    const known = newest.get(dataset);
     return [
       {
         what: `${period} snapshots of ${dataset}`,
         timer: `snapshot-${unitEscape(dataset)}-${period}.timer`,
         period: PERIODS[period],
-        last: known.get(period) ?? modified(box, path),
+        last: known && (known.get(period) ?? modified(box, path)),
       },
     ];
   });
@@ -174,7 +179,7 @@ export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[]
     return [
       {
         ...{ name: `overdue ${timer}`, severity: 'error' },
-        text: `${what} are overdue, the last success was at ${isoTime(last)}: systemctl status ${timer.replace(/timer$/, 'service')}`,
+        text: `${what} are overdue, there was no success since ${isoTime(last)}: systemctl status ${timer.replace(/timer$/, 'service')}`,
       },
     ];
   });
