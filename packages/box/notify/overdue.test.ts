@@ -223,11 +223,12 @@ describe('units', () => {
       'over.service': running(6, 5000),
       'new.service': running(1, 9990),
       'waits.service': 'NRestarts=5\nSubState=auto-restart\nActiveEnterTimestampMonotonic=0',
+      'starts.service': 'NRestarts=7\nSubState=start\nActiveEnterTimestampMonotonic=0',
       'done.service': 'NRestarts=9\nSubState=dead\nActiveEnterTimestampMonotonic=0',
     });
     assert.deepEqual(
       containerConditions(box).map(({ text }) => text.split(' ')[0]),
-      ['flaps.service', 'waits.service'],
+      ['flaps.service', 'waits.service', 'starts.service'],
     );
   });
 });

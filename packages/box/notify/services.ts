@@ -29,11 +29,14 @@ function show(box: Box, properties: string, units: readonly string[]): Shown[] {
   });
 }
 
-/** Whether the unit waits for its next restart, or has been running only for moments, again and again. */
+/** Whether the unit starts or waits for its next restart, or has been running only for moments, again and again. */
 function isRestless(value: Shown['value'], uptime: number): boolean {
   if (Number(value('NRestarts')) < RESTARTS) return false;
   const since = Number(value('ActiveEnterTimestampMonotonic')) / 1e6;
-  return value('SubState') === 'auto-restart' || (value('SubState') === 'running' && uptime - since < STEADY);
+  return (
+    /^(auto-restart|start)/.test(value('SubState')) ||
+    (value('SubState') === 'running' && uptime - since < STEADY)
+  );
 }
 
 /** Problems of containers. */
