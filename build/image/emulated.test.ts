@@ -70,7 +70,11 @@ describe('a verdict "emulated by users"', () => {
       'systemd-sysusers udev.conf web.conf\n',
       'p postinst: web',
     ],
-    ['no account at all', '# adduser web\ncommand -v adduser\necho hello\n', 'p postinst: the script names no account'],
+    [
+      'no account at all',
+      '# adduser web\ncommand -v adduser\necho hello\n',
+      'p postinst: the script names no account',
+    ],
   ];
   for (const [name, text, fault] of scripts) {
     test(name, () => {
