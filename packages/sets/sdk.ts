@@ -4,6 +4,11 @@ import type { PackageSet } from '../../build/debian/set.ts';
 export const sdkXz: PackageSet = { name: 'sdk-xz', include: ['xz-utils'] };
 
 const noScripts = 'maintainer scripts never run, also not in the SDK';
+const debconf = [
+  { package: 'debconf', reason: noScripts },
+  { package: 'debconf-2.0', reason: noScripts },
+  { package: 'cdebconf', reason: 'the other debconf' },
+];
 
 /** Tools that turn packages into artifacts. */
 export const sdkImage: PackageSet = {
@@ -30,9 +35,7 @@ export const sdkImage: PackageSet = {
     'zstd',
   ],
   drop: [
-    { package: 'debconf', reason: noScripts },
-    { package: 'debconf-2.0', reason: noScripts },
-    { package: 'cdebconf', reason: 'the other debconf' },
+    ...debconf,
     { package: 'dpkg', reason: noScripts },
     { package: 'media-types', reason: 'python3 depends on it for a MIME table that ukify never reads' },
   ],
@@ -104,9 +107,7 @@ export const sdkCompile: PackageSet = {
     'libtool',
   ],
   drop: [
-    { package: 'debconf', reason: noScripts },
-    { package: 'debconf-2.0', reason: noScripts },
-    { package: 'cdebconf', reason: 'the other debconf' },
+    ...debconf,
     { package: 'dpkg', reason: noScripts },
     { package: 'init-system-helpers', reason: noScripts },
   ],
@@ -122,9 +123,5 @@ export const sdkBox: PackageSet = { name: 'sdk-box', include: ['quickjs'] };
 export const sdkWeb: PackageSet = {
   name: 'sdk-web',
   include: ['nginx'],
-  drop: [
-    { package: 'debconf', reason: noScripts },
-    { package: 'debconf-2.0', reason: noScripts },
-    { package: 'cdebconf', reason: 'the other debconf' },
-  ],
+  drop: debconf,
 };

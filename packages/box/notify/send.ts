@@ -1,4 +1,5 @@
 import { type Box, whyFailed } from '../io/box.ts';
+import { curlOption } from '../io/quote.ts';
 import { encodeUtf8 } from '../io/utf8.ts';
 import type { Severity } from './condition.ts';
 import type { Target } from './config.ts';
@@ -8,10 +9,6 @@ export interface Message {
   readonly severity: Severity;
   readonly text: string;
 }
-
-/** A value in a config file of curl. Secrets must not be on a command line (curl(1), --config). */
-const quoted = (value: string): string => `"${value.replaceAll(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`;
-const set = (option: string, value: string): string => `${option} = ${quoted(value)}`;
 
 const PRIORITY: Readonly<Record<Severity, { readonly ntfy: number; readonly gotify: number }>> = {
   info: { ntfy: 3, gotify: 4 },
@@ -34,32 +31,37 @@ function requestOf(target: Target, host: string, message: Message): string[] {
   switch (target.kind) {
     case 'ntfy':
       return [
-        set('url', target.url),
-        set('header', `Title: ${host}`),
-        set('header', `Priority: ${PRIORITY[severity].ntfy}`),
-        ...(target.token === undefined ? [] : [set('header', `Authorization: Bearer ${target.token}`)]),
-        set('data-raw', text),
+        curlOption('url', target.url),
+        curlOption('header', `Title: ${host}`),
+        curlOption('header', `Priority: ${PRIORITY[severity].ntfy}`),
+        ...(target.token === undefined
+          ? []
+          : [curlOption('header', `Authorization: Bearer ${target.token}`)]),
+        curlOption('data-raw', text),
       ];
     case 'gotify':
       return [
-        set('url', `${target.url.replace(/\/$/, '')}/message`),
-        set('header', `X-Gotify-Key: ${target.token}`),
-        set('header', 'Content-Type: application/json'),
-        set('data-raw', JSON.stringify({ title: host, message: text, priority: PRIORITY[severity].gotify })),
+        curlOption('url', `${target.url.replace(/\/$/, '')}/message`),
+        curlOption('header', `X-Gotify-Key: ${target.token}`),
+        curlOption('header', 'Content-Type: application/json'),
+        curlOption(
+          'data-raw',
+          JSON.stringify({ title: host, message: text, priority: PRIORITY[severity].gotify }),
+        ),
       ];
     case 'webhook':
       return [
-        set('url', target.url),
-        set('header', 'Content-Type: application/json'),
-        ...Object.entries(target.headers).map(([name, value]) => set('header', `${name}: ${value}`)),
-        set('data-raw', filled(target.body ?? DEFAULT_BODY, host, message)),
+        curlOption('url', target.url),
+        curlOption('header', 'Content-Type: application/json'),
+        ...Object.entries(target.headers).map(([name, value]) => curlOption('header', `${name}: ${value}`)),
+        curlOption('data-raw', filled(target.body ?? DEFAULT_BODY, host, message)),
       ];
     case 'mail':
       return [
-        set('url', target.server),
-        set('mail-from', target.from),
-        set('mail-rcpt', target.to),
-        ...(target.user === undefined ? [] : [set('user', `${target.user}:${target.password ?? ''}`)]),
+        curlOption('url', target.server),
+        curlOption('mail-from', target.from),
+        curlOption('mail-rcpt', target.to),
+        ...(target.user === undefined ? [] : [curlOption('user', `${target.user}:${target.password ?? ''}`)]),
         // Encryption, if the server supports it. A password is never sent without encryption.
         ...(target.user === undefined || target.server.startsWith('smtps:') ? [] : ['ssl-reqd']),
         'upload-file = "/run/draisine/notify-mail"',
@@ -128,4 +130,4 @@ export function send(box: Box, target: Target, host: string, message: Message): 
 
 /** Requests an address, which may be a secret. Returns whether it answered. */
 export const request = (box: Box, url: string): boolean =>
-  box.run([...CURL, '--location'], { stdin: `${set('url', url)}\n`, timeoutSeconds: 45 }).code === 0;
+  box.run([...CURL, '--location'], { stdin: `${curlOption('url', url)}\n`, timeoutSeconds: 45 }).code === 0;

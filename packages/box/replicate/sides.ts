@@ -1,4 +1,5 @@
 import { type Box, BoxError, mustRun, type Ran } from '../io/box.ts';
+import { shellQuote } from '../io/quote.ts';
 import { keyOf, knownHostsOf, type Replication } from './config.ts';
 import { faultOf, type Point, type Source, type Target } from './decide.ts';
 
@@ -101,8 +102,7 @@ export function lookAtSource(box: Box, { dataset }: Replication): Source {
   };
 }
 
-const quoted = (words: readonly string[]): string =>
-  words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+const quoted = (words: readonly string[]): string => words.map(shellQuote).join(' ');
 
 /**
  * Sends to the target. Never with -F; with -s, so that an interrupted transfer can be resumed; with -u, so

@@ -1,4 +1,5 @@
 import { type Box, BoxError, nameOf, type Ran } from '../io/box.ts';
+import { curlOption, shellQuote } from '../io/quote.ts';
 
 /** The source of files. */
 export interface Origin {
@@ -43,7 +44,6 @@ const PAUSES = [1000, 5000];
  * own address.
  */
 function options({ proxy, ca }: Origin, maxBytes: number): string[] {
-  const quote = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
   return [
     'silent',
     'show-error',
@@ -56,8 +56,8 @@ function options({ proxy, ca }: Origin, maxBytes: number): string[] {
     `max-filesize = ${maxBytes}`,
     'user-agent = "draisine"',
     'write-out = "%{stderr}\\nDRAISINE %{http_code} %{size_download} %{redirect_url}\\n"',
-    ...(proxy === undefined ? [] : [`proxy = ${quote(proxy)}`]),
-    ...(ca === undefined ? [] : [`cacert = ${quote(ca)}`]),
+    ...(proxy === undefined ? [] : [curlOption('proxy', proxy)]),
+    ...(ca === undefined ? [] : [curlOption('cacert', ca)]),
   ];
 }
 
@@ -227,10 +227,9 @@ export interface Piece {
 export function fetchWhole(box: Box, origin: Origin, path: string, pieces: readonly Piece[]): string {
   const where = addressOf(origin, path);
   const total = pieces.reduce((sum, { length }) => sum + length, 0);
-  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
   const take = pieces.map(
     ({ length, to }, index) =>
-      `head -c ${length} | dd of=${quote(to ?? '/dev/null')} bs=1M iflag=fullblock conv=notrunc status=none || exit 9${index}`,
+      `head -c ${length} | dd of=${shellQuote(to ?? '/dev/null')} bs=1M iflag=fullblock conv=notrunc status=none || exit 9${index}`,
   );
   box.makeFolder(WORK, 0o700);
   const config = `${WORK}/config`;
