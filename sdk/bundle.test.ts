@@ -53,7 +53,7 @@ function markBundle(): void {
   appendFileSync(join(folder, entry), "\nconsole.error('from the bundle');\n");
 }
 
-test('a bundle is used until one of its sources changes, and says the same', async () => {
+test('a bundle is used until one of its sources changes, and gives the same output', async () => {
   copyCheckout();
   await sleep(2100); // what was written just now is not bundled
   const { out, bundled } = graph();

@@ -11,7 +11,7 @@ for (const name of schemas) {
   });
 }
 
-test('what is wrong is told with its place, what was wanted and what is there', () => {
+test('an error has the place, the wanted form and the found value', () => {
   const fail = (place: string, what: string) => new Error(`${place}: ${what}`);
   const cases: [object, string][] = [
     [

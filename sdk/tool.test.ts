@@ -51,7 +51,7 @@ test('a missing tool is named with its tree and what to do', () => {
   );
 });
 
-test('a failing tool is a Failure with its exit and what it said', async () => {
+test('a failing tool is a Failure with its exit code and its output', async () => {
   await assert.rejects(runTool(root, 'fail', ['--now']), (error) => {
     assert.ok(error instanceof Failure);
     assert.equal(error.message, 'fail failed (exit 3)\nsaid on stderr');
@@ -63,7 +63,7 @@ test('a failing tool is a Failure with its exit and what it said', async () => {
   await assert.rejects(runCommand({ file: join(root, 'nothing'), args: [], env: {} }, 'nothing'), /ENOENT/);
 });
 
-test('what it says on stderr is passed on as it comes', async () => {
+test('its stderr is passed on piece by piece', async () => {
   let heard = '';
   await runTool(root, 'hello', [], {
     onStderr: (text) => {
@@ -87,7 +87,7 @@ test('stdin: text, bytes, streams; a stream that breaks off is the error', async
   await assert.rejects(runTool(root, 'copy', [], { stdin: broken }), /the archive broke off/);
 });
 
-test('a tool that closes stdin early: its exit code tells', async () => {
+test('the exit code of a tool that closes stdin early counts', async () => {
   const chunks = () => Readable.from(Array.from({ length: 64 }, () => Buffer.alloc(1 << 16)));
   for (const stdin of [chunks, () => Buffer.alloc(8 << 20)]) {
     assert.equal((await runTool(root, 'deaf', [], { stdin: stdin() })).length, 0);

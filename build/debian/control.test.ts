@@ -6,7 +6,7 @@ import { formatAlternatives, parseRelations, parseStanzas } from './control.ts';
 
 const relations = (text: string) => parseRelations(text, 'amd64', 'test').map(formatAlternatives);
 
-test('stanzas: names fold, continuation lines join, comments and blank lines part', () => {
+test('stanzas: names become lower case, continuation lines are joined, comments are skipped, and blank lines separate', () => {
   const stanzas = parseStanzas('# note\nPackage: a\nDESCRIPTION: one\n two\n .\n\n\nPackage: b\n', 'file');
   assert.deepEqual(
     stanzas.map((stanza) => Object.fromEntries(stanza)),
@@ -48,7 +48,7 @@ test('relations: those of other architectures are left out', () => {
   ]);
 });
 
-test('relations: nonsense is refused, never read as something else', () => {
+test('relations: malformed texts are refused', () => {
   for (const text of [
     'a b',
     'a (>= )',

@@ -395,7 +395,7 @@ describe('readDeb refuses', () => {
       /preinst is not UTF-8 text/,
     ));
 
-  test('and the next xz is decoded all the same', async () => {
+  test('a damaged xz file does not disturb the next one', async () => {
     const truncated = broken([
       control,
       { name: 'data.tar.xz', data: storeXz(makeTar(FILES)).subarray(0, -40) },

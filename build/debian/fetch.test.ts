@@ -55,7 +55,7 @@ test('resumes where a killed download stopped', async (t) => {
   assert.deepEqual(await leftovers(cache), []);
 });
 
-test('a part that was damaged costs one more download, not a wrong file', async (t) => {
+test('a damaged partial file causes one more download, but no wrong file', async (t) => {
   const { cache, good, out } = await setUp(t);
   await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
   await writeFile(join(cache, 'downloads', `${file.sha256}.part`), Buffer.alloc(1000));
@@ -80,7 +80,7 @@ test('a cut connection is resumed', async (t) => {
   assert.equal(turn, 2);
 });
 
-test('a download that progresses goes on, however often the connection is cut', async (t) => {
+test('a download that makes progress continues, even if the connection is cut again and again', async (t) => {
   const { good, out } = await setUp(t);
   const step = Math.ceil(content.length / 7);
   good.files.set(`/debian/${file.path}`, (request, response) => {
@@ -111,7 +111,7 @@ test('a busy server is asked again, but not for ever', async (t) => {
   assert.match(error.where ?? '', /HTTP 503/);
 });
 
-test('an answer that cannot be the file is refused before it is read, and the part is kept', async (t) => {
+test('an answer that cannot be the file is refused before it is read, and the partial file is kept', async (t) => {
   const { cache, good, out } = await setUp(t);
   const headers: Record<string, string>[] = [
     { 'content-type': 'text/html; charset=utf-8' },
@@ -129,7 +129,7 @@ test('an answer that cannot be the file is refused before it is read, and the pa
   }
 });
 
-test('a range that was not asked for costs one more download, not a wrong file', async (t) => {
+test('a range other than the requested one causes one more download, but no wrong file', async (t) => {
   const { cache, good, out } = await setUp(t);
   await mkdir(join(cache, 'downloads'));
   await writeFile(join(cache, 'downloads', `${file.sha256}.part`), content.subarray(0, 1000));
@@ -142,7 +142,7 @@ test('a range that was not asked for costs one more download, not a wrong file',
   assert.deepEqual(await readFile(out), content);
 });
 
-test('a part is resumed when its pid lives as another process; not when its process lives', async (t) => {
+test('a partial file is continued if its pid belongs to another process now, but not if its process lives', async (t) => {
   const { cache, good, out } = await setUp(t);
   await mkdir(join(cache, 'downloads'));
   const stranger = `${process.pid}-1-${self().world}-00000000`;
@@ -205,14 +205,14 @@ test('without a network the error names the missing file', async (t) => {
   assert.match(error.where ?? '', /ECONNREFUSED/);
 });
 
-test('security packages come from beside the main archive', async (t) => {
+test('security packages come from the folder beside the main archive', async (t) => {
   const { good, out } = await setUp(t);
   good.files.set(`/debian-security/${file.path}`, content);
   await fetchDeb({ ...file, archive: 'debian-security' }, out, { mirrors: [`${good.url}/debian`] });
   assert.deepEqual(good.requests, [`/debian-security/${file.path}`]);
 });
 
-test('two downloads of one file at once do not disturb each other', async (t) => {
+test('two simultaneous downloads of one file do not disturb each other', async (t) => {
   const { cache, good } = await setUp(t);
   const outs = ['1.deb', '2.deb', '3.deb'].map((name) => join(cache, name));
   await Promise.all(outs.map((out) => fetchDeb(file, out, { mirrors: [`${good.url}/debian`] })));

@@ -94,7 +94,7 @@ test('a written lock reads back the same, and is written the same again', () => 
   assert.deepEqual(JSON.parse(text).format, 1);
 });
 
-test('one line a package', () => {
+test('a lock has one line for each package', () => {
   const lines = text.split('\n').filter((line) => line.includes('"name":"app"'));
   assert.equal(lines.length, 2, 'one pin, one place in its set');
   assert.ok(
@@ -199,7 +199,7 @@ test('check: fresh, stale, missing, surplus, edited', () => {
   assert.match(check([first, second], text.replace('"size":1000', '"size": 1000')), /edited by hand/);
 });
 
-test('a date that no calendar has is damage', () => {
+test('a lock with an impossible date is damaged', () => {
   const { date } = lock.indexes[0]!;
   for (const wrong of ['2026-02-30T10:00:00Z', '2026-13-01T10:00:00Z', '2026-01-01T25:00:00Z']) {
     assert.throws(() => parse(text.replace(date, wrong)), {
@@ -218,7 +218,7 @@ test('diff lists new, removed and changed packages', () => {
   assert.deepEqual(compareLocks(lock, lock), []);
 });
 
-test('why: the shortest chain from a root, and everybody who asks', () => {
+test('why: the shortest chain from a root, and all packages that depend on it', () => {
   const packages = lockedSet(lock, 'first');
   const why = whyPackage('first', packages, 'deep', first);
   assert.deepEqual(why.chain, [

@@ -38,7 +38,7 @@ test('unreadable APT sources are reported with their reason', async (t) => {
   });
 });
 
-test('reads both forms of APT sources, in APT’s order, without what is off, source-only or no web address', async (t) => {
+test('reads both forms of APT sources, in APT’s order, without disabled, source-only and non-web entries', async (t) => {
   const dir = await aptDir(t, {
     'sources.list': [
       '# deb http://commented.example/debian trixie main',

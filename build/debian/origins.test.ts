@@ -69,7 +69,7 @@ test('then from the remote store, by digest; its answer is checked as well', asy
   assert.deepEqual(await readFile(out), content);
 });
 
-test('nowhere: the error names the places that would have it', async (t) => {
+test('if no place has the file, the error names the places that may have it', async (t) => {
   const out = join(await temporaryCache(t), 'out');
   const mirror = await startMirror(t);
   environment(t, { DRAISINE_MIRROR: `${mirror.url}/debian` });

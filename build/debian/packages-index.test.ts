@@ -47,7 +47,7 @@ test('ranks names by their first mention anywhere', () => {
   assert.ok(rank('one') < rank('three') && rank('three') < rank('two'), 'one depends on three before two');
 });
 
-test('an empty index is one', () => {
+test('an empty index is valid', () => {
   const index = readPackages('', 'test');
   assert.deepEqual([...index.names()], []);
   assert.deepEqual(index.providers('x'), []);
@@ -66,7 +66,7 @@ test('a stanza without a required field is reported by name', () => {
   }
 });
 
-test('unxz: damaged data is an error, and the next is read all the same', { timeout: 10_000 }, async () => {
+test('unxz: damaged data is an error, and does not disturb the next file', { timeout: 10_000 }, async () => {
   // printf hello | xz
   const hello = Buffer.from(
     '/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAEaGVsbG8AAAAAsTe52+XaHpsAAR0FuC2Arx+2830BAAAAAARZWg==',

@@ -58,7 +58,7 @@ test('refuses another suite', async () => {
   await refused(clearSign(releaseText({ suite: 'bookworm' }), key), /of suite bookworm, not of trixie/);
 });
 
-test('refuses dates in the future, expired ones, and going back', async () => {
+test('refuses files that are dated in the future, expired, or older than the known one', async () => {
   const dated = (date: string) => clearSign(releaseText({ suite: 'trixie', date }), key);
   await refused(dated('Mon, 12 Jan 2026 12:00:01 UTC'), /future/);
   await verifyRelease(await dated('Sun, 11 Jan 2026 11:00:00 UTC'), checks()); // a day of grace for clocks

@@ -44,7 +44,7 @@ test('takes the first alternative, unless another is in already', () => {
   assert.deepEqual(names(stanzas, ['a', 'c']), ['a', 'c', 'x'], 'what a chose is there when c is looked at');
 });
 
-test('a dependency on a package comes before its providers; a version wants a versioned Provides', () => {
+test('a real package comes before its providers; a versioned dependency needs a versioned Provides', () => {
   const stanzas = {
     a: { Depends: 'v' },
     b: { Depends: 'v (>= 2)' },
@@ -67,7 +67,7 @@ test('of several providers: essential, then priority, then the later in the inde
   assert.deepEqual(names(providers({ Essential: 'yes' }), ['a']), ['a', 'p2']);
 });
 
-test('leaves an alternative that conflicts, however late that shows', () => {
+test('gives up an alternative that conflicts, even if the conflict is found late', () => {
   const stanzas = {
     a: { Depends: 'x | y, z' },
     x: { Depends: 'deep' },
@@ -87,7 +87,7 @@ test('Breaks with a version leaves other versions alone; a package may conflict 
   assert.throws(() => names({ ...stanzas, c: { Provides: 'v' } }, ['a', 'c']), /excludes/);
 });
 
-test(':any wants Multi-Arch: allowed', () => {
+test(':any needs Multi-Arch: allowed', () => {
   const stanzas = { a: { Depends: 'p:any' }, p: {} };
   assert.throws(() => names(stanzas, ['a']), Failure);
   assert.deepEqual(names({ ...stanzas, p: { 'Multi-Arch': 'allowed' } }, ['a']), ['a', 'p']);
@@ -136,7 +136,7 @@ test('takes the newest version of all suites but those on request', () => {
   assert.deepEqual(versions(bySuite, ['a/trixie-backports', 'b']), ['a 2', 'b 2', 'c 2']);
 });
 
-test('a suite on request does not leak into what the others satisfy', () => {
+test('a suite on request satisfies no dependency that other suites satisfy', () => {
   const bySuite = {
     trixie: { 'b 1': {}, 'e 1': { Depends: 'd' } },
     'trixie-backports': { 'a 2': { Depends: 'b (>= 1)' }, 'b 2': {}, 'd 2': {} },
@@ -154,7 +154,7 @@ test('a pin holds a version, and a contradiction to it is an error', () => {
   assert.throws(() => versions(backports, ['a/trixie-backports'], new Map([['a', '1']])), Failure);
 });
 
-test('a dropped package leaves the dependency open, an alternative takes its place', () => {
+test('a dropped package leaves its dependency unsatisfied, or an alternative satisfies it', () => {
   const stanzas = {
     a: { Depends: 'x | v, y (>= 1)' },
     x: {},
@@ -174,7 +174,7 @@ test('a dropped package leaves the dependency open, an alternative takes its pla
   assert.deepEqual(Object.fromEntries(packages[0]!.needs), { x: 'x | v' });
 });
 
-test('a replacement stands in for any version, in alternatives and as a provider', () => {
+test('a replacement satisfies any version, in alternatives and as a provider', () => {
   const stanzas = {
     a: { Depends: 'gawk (>= 5)' },
     b: { Depends: 'awk' },
@@ -208,7 +208,7 @@ test('`name/suite` decides over `name`, in any order; two suites are bad input',
   assert.equal(failure(() => versions(bySuite, ['a/trixie', 'a/trixie-backports'])).exitCode, 2);
 });
 
-test('tells stale drops and replacements', () => {
+test('reports stale drops and replacements', () => {
   const universe = testUniverse({ trixie: { a: { Depends: 'b' }, b: { Depends: 'c' }, c: {}, d: {} } });
   const set = {
     name: 'test',
@@ -219,7 +219,7 @@ test('tells stale drops and replacements', () => {
   assert.deepEqual(resolve(universe, set).stale, ['c', 'd'], 'nothing asks for c once b is gone');
 });
 
-test('closure: roots takes the roots alone', () => {
+test('closure: `roots` takes only the roots', () => {
   assert.deepEqual(names({ a: { Depends: 'nowhere' }, b: {} }, ['a', 'b'], { closure: 'roots' }), ['a', 'b']);
 });
 

@@ -31,7 +31,7 @@ describe('checkScripts', () => {
     assert.deepEqual(checkScripts(packages, [...policy, idle], 'p'), policy);
   });
 
-  test('asks for nothing on removal scripts and triggers of others', () => {
+  test('needs no verdict on removal scripts and on triggers of other packages', () => {
     assert.deepEqual(
       unknownScripts(packages, []).map((item) => `${item.package} ${item.script}`),
       ['a preinst', 'a config', 'b postinst', 'c triggers'],
@@ -59,7 +59,7 @@ describe('checkScripts', () => {
     assert.equal(unknownScripts(same, policy).length, 2);
   });
 
-  test('a long script is capped', () => {
+  test('a long script is shortened in the error', () => {
     assert.throws(
       () => checkScripts([scripted('x', { postinst: 'y'.repeat(100_000) })], [], 'p'),
       (error) => {

@@ -69,7 +69,7 @@ async function failureOf(promise: Promise<unknown>): Promise<Failure> {
   return error;
 }
 
-test('from a signed archive to a lock that reads back', async (t) => {
+test('makes a lock from a signed archive, and reads it back', async (t) => {
   await temporaryCache(t);
   const lock = await update([await archive(t)]);
   assert.deepEqual(versions(lock), ['app 1.0', 'lib 1.0']);
@@ -95,7 +95,7 @@ test('the same archive gives the same bytes, whatever the order of the sets', as
   );
 });
 
-test('warm: nothing but InRelease is asked for; a damaged cache is made anew', async (t) => {
+test('with a cache, only InRelease is requested; a damaged cache is filled again', async (t) => {
   const cache = await temporaryCache(t);
   const mirror = await archive(t);
   const cold = formatLock(await update([mirror]));
@@ -136,7 +136,7 @@ test('an index with another digest than in InRelease is refused, and the next mi
   assert.deepEqual(versions(await update([bad, good])), ['app 1.0', 'lib 1.0']);
 });
 
-test('a cache that cannot be written to is not the fault of a mirror', async (t) => {
+test('a cache that is not writable is not reported as the fault of a mirror', async (t) => {
   const cache = await temporaryCache(t);
   await symlink('/sys', join(cache, 'indexes'));
   const error = await failureOf(update([await archive(t)]));
@@ -144,7 +144,7 @@ test('a cache that cannot be written to is not the fault of a mirror', async (t)
   assert.match(error.hint ?? '', /DRAISINE_CACHE/);
 });
 
-test('a mirror that is behind, foreign or absent is passed over; if all are, each is named', async (t) => {
+test('an outdated, foreign or missing mirror is skipped; if all are like that, the error names each one', async (t) => {
   await temporaryCache(t);
   const good = await archive(t);
   const old = await startMirror(t);
@@ -183,7 +183,7 @@ test('updates single packages only, holds the others', async (t) => {
   assert.deepEqual(versions(await update([mirror], { old, only: ['lib'] })), ['app 1.0', 'lib 1.1']);
 });
 
-test('a part of the sets moves, the others stay as they are', async (t) => {
+test('some sets are updated, and the others do not change', async (t) => {
   await temporaryCache(t);
   const two: PackageSet[] = [
     { name: 'image', include: ['app'] },
@@ -249,7 +249,7 @@ test('a package that cannot be held is named, with the command that updates it t
   assert.equal((await failureOf(update([moved], { only: ['app'] }))).exitCode, 2);
 });
 
-test('a suite on request is only read, and only dates the lock, when a set asks for it', async (t) => {
+test('a suite on request is read, and counts for the date of the lock, only if a set names it', async (t) => {
   await temporaryCache(t);
   const mirror = await archive(t);
   await publish(mirror, '/debian', key, { suite: 'trixie-backports' }, { main: { 'app 2~bpo13+1': {} } });
@@ -260,7 +260,7 @@ test('a suite on request is only read, and only dates the lock, when a set asks 
   assert.equal(lock.sets.get('box')!.packages[0]!.suite, 'trixie-backports');
 });
 
-test('stale drops are warned of', async (t) => {
+test('stale drops cause a warning', async (t) => {
   await temporaryCache(t);
   const mirror = await archive(t);
   const { warnings } = await updateLock([{ ...sets[0]!, drop: [{ package: 'gone', reason: 'x' }] }], {
@@ -303,7 +303,7 @@ test('pins source packages with all their files', async (t) => {
   assert.match(error.hint ?? '', /zfs-linux/);
 });
 
-test('security fixes only: they move to the security archive’s version, all others stay, also those that left the index', async (t) => {
+test('security fixes only: packages with a fix get the version of the security archive; all others stay, even if the index no longer has them', async (t) => {
   await temporaryCache(t);
   const wanted: PackageSet[] = [{ name: 'box', include: ['app', 'spare', 'gone'], sources: ['zfs-linux'] }];
   const first = await startMirror(t);

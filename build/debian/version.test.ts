@@ -45,7 +45,7 @@ test('versions with different spellings may be equal', () => {
   assert.equal(compareVersions('1.00000000000000000000000000000000001', '1.1'), 0);
 });
 
-test('the last dash parts the revision, and numbers may be of any length', () => {
+test('the last dash separates the revision, and numbers may have any length', () => {
   assert.ok(compareVersions('1-2-3', '1-10-1') < 0);
   assert.ok(
     compareVersions('20250101000000000000000000000000000001', '20250101000000000000000000000000000002') < 0,
@@ -74,7 +74,7 @@ test('is a total order', () => {
   );
 });
 
-test('a tilde comes before, anything else after', () => {
+test('a suffix with a tilde makes a version older, any other suffix newer', () => {
   fc.assert(
     fc.property(versions, (version) => {
       assert.ok(compareVersions(`${version}~`, version) < 0);

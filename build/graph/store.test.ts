@@ -143,7 +143,7 @@ test('a blob that is written to while it is hashed is not trusted afterwards', a
   assert.equal(await checkBlob(reopen(store), digest), false);
 });
 
-test('a written blob is not stamped anew because it was linked, too', async (t) => {
+test('a blob that was changed gets no new stamp, even if it was linked as well', async (t) => {
   const store = await temporaryStore(t);
   const { digest } = await addBlob(store, Buffer.from('hello'));
   linkSync(blobPath(store, digest), join(store.root, 'other-name'));
@@ -359,7 +359,7 @@ test('a store that cannot be made is one error', async (t) => {
   );
 });
 
-test('a folder with something else in it is not taken for a store', async (t) => {
+test('a folder with other contents is not used as a store', async (t) => {
   const root = await temporaryFolder(t);
   mkdirSync(join(root, 'tmp'));
   writeFileSync(join(root, 'tmp/thesis'), 'mine');
@@ -367,7 +367,7 @@ test('a folder with something else in it is not taken for a store', async (t) =>
   assert.deepEqual(readdirSync(root), ['tmp']);
 });
 
-test('a store of before there was a mark, or one that others of ours came before, is marked', async (t) => {
+test('an old store without a mark, or a folder with other caches of Draisine, gets the mark', async (t) => {
   for (const folders of [['indexes'], ['actions', 'blobs', 'mine', 'stamps']]) {
     const root = await temporaryFolder(t);
     for (const name of folders) mkdirSync(join(root, name));

@@ -13,7 +13,7 @@ const tree = any('n100:tree', { debs, overlay: { source: 'images' } });
 const usr = any('n100:usr', { tree, sdk: get('sdk', {}) });
 const roots = [any('n100:disk', { usr, tree }), any('n100:<&">', { usr })];
 
-test('many targets alike are one node; levels rise along every edge', () => {
+test('many similar targets are one node; levels rise along every edge', () => {
   const groups = groupGraph(makeGraph(roots));
   assert.deepEqual(
     groups.map(({ label, count, level }) => [label, count, level]),
@@ -29,7 +29,7 @@ test('many targets alike are one node; levels rise along every edge', () => {
   for (const group of groups) for (const need of group.needs) assert.ok(need.level < group.level);
 });
 
-test('targets alike that need each other through others still make no cycle', () => {
+test('similar targets that need each other indirectly make no cycle', () => {
   const first = Array.from({ length: 5 }, (_, n) => any(`x:a${n}`, { n }));
   const between = any('between', { first });
   const second = Array.from({ length: 5 }, (_, n) => any(`x:b${n}`, { n, between }));

@@ -56,7 +56,7 @@ function run(): { code: number | null; out: string } {
 const keys = (): string => join(folder, 'root/.ssh/authorized_keys');
 
 describe('a key that was lost', () => {
-  test('is replaced by that of a stick, which is read and not trusted', () => {
+  test('is replaced by a key from a stick, whose contents are checked', () => {
     medium('by-label/IGNITION', `# mine\r\n${KEY}\r\n`);
     const { code, out } = run();
     assert.equal(code, 0, out);
@@ -67,7 +67,7 @@ describe('a key that was lost', () => {
     assert.equal(readFileSync(join(folder, 'mounted'), 'utf8'), 'ro,nosuid,nodev,noexec\n');
   });
 
-  test('stands below the keys that are there, once', () => {
+  test('is added below the existing keys, once', () => {
     mkdirSync(join(folder, 'root/.ssh'));
     writeFileSync(keys(), 'ssh-ed25519 AAAA old@example');
     medium('draisine/esp', KEY);
@@ -76,7 +76,7 @@ describe('a key that was lost', () => {
     assert.equal(readFileSync(keys(), 'utf8'), `ssh-ed25519 AAAA old@example\n${KEY}\n`);
   });
 
-  test('a stick goes before the EFI system partition', () => {
+  test('a stick has precedence over the EFI system partition', () => {
     medium('draisine/esp', 'ssh-ed25519 AAAA esp@example\n');
     medium('by-partlabel/IGNITION', `${KEY}\n`);
     assert.equal(run().code, 0);

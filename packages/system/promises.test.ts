@@ -38,7 +38,7 @@ test('tools that owners look for are in the image', () => {
   }
 });
 
-test('one unit that logs without end does not push out the messages of others', () => {
+test('a unit that logs without end does not displace the messages of others', () => {
   const text = overlay('usr/lib/systemd/journald.conf.d/10-draisine.conf');
   assert.match(text, /^RateLimitIntervalSec=10min\nRateLimitBurst=\d+$/m);
 });

@@ -37,7 +37,7 @@ test('the commands of a replication are run', () => {
     assert.deepEqual(receive(asked), { code: 0, out: asked, err: '' });
 });
 
-test('nothing else is', () => {
+test('no other command is run', () => {
   for (const asked of [
     undefined,
     '',

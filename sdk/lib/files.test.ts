@@ -25,7 +25,7 @@ describe('files', () => {
     assert.deepEqual(readdirSync(dir), ['file']);
   });
 
-  inFolder('what fails in the middle leaves the old file and nothing else', async (dir) => {
+  inFolder('a failure in the middle leaves the old file, and no other file', async (dir) => {
     const path = join(dir, 'file');
     writeFileSync(path, 'old');
     await assert.rejects(
@@ -39,7 +39,7 @@ describe('files', () => {
     assert.deepEqual(readdirSync(dir), ['file']);
   });
 
-  inFolder('the mode is what was asked for, whatever the umask; folders above are made', async (dir) => {
+  inFolder('the mode does not depend on the umask; folders above are made', async (dir) => {
     const before = process.umask(0o077);
     try {
       await writeAtomic(join(dir, 'a/b/file'), 'x', 0o664);

@@ -17,7 +17,7 @@ test('near names', () => {
   );
 });
 
-test('edits that count: letters that are missing, too many or others, up to one of three', () => {
+test('missing, additional and different letters are edits; one of three letters may differ', () => {
   for (const near of ['sitting', 'siting', 'sittings', 'setting', 'settin'])
     assert.equal(didYouMean('sitting', [near]), `did you mean ${near}?`, near);
   assert.equal(didYouMean('sitting', ['kitten', '']), 'correct the name');

@@ -12,7 +12,7 @@ function shell(around: string) {
   return { stdout: stdout.trim(), stderr };
 }
 
-test('a reader that left ends it without a word, a full disk with one line; neither is a success', () => {
+test('after the end of the reader the program ends silently, on a full disk with one line; neither is a success', () => {
   // The reader is gone before the first byte.
   const left = shell('{ sleep 0.2; exec "$@"; } | true; echo "$PIPESTATUS"');
   assert.deepEqual(left, { stdout: '1', stderr: '' });

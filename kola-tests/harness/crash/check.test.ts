@@ -161,7 +161,7 @@ test('an update in the right order boots the old or the new release in every sta
   assert.match(unnamed.wrong.join(), /draisine_2\+3\.efi: no partition holds its \/usr/);
 });
 
-test('a table of which one copy is torn is read from the other; with neither there is nothing', async () => {
+test('a table with one damaged copy is read from the other copy; without an intact copy there is no table', async () => {
   const one = await release('1');
   const base = await disk([one], {
     'EFI/BOOT/BOOTX64.EFI': loader,

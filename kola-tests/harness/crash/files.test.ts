@@ -80,7 +80,7 @@ test('a damaged file system is reported with its state; the other states are sti
   assert.match(found.wrong[0]!, /^state \d+: /);
 });
 
-test('the same bytes by other writes are the same state partition, and are looked at once', async () => {
+test('equal bytes by different writes are the same state partition, which is read once', async () => {
   const base = await fileSystem('twice', { a: 'a' });
   // Sectors at the end of the file system that no file has. The second request writes what is there already.
   const sector = SIZE / SECTOR - 4;
@@ -99,7 +99,7 @@ test('the same bytes by other writes are the same state partition, and are looke
   assert.deepEqual(found.wrong, []);
 });
 
-test('each of many states is read as it is, by whichever looks at it', async () => {
+test('each of many states is read correctly by any of the readers', async () => {
   const base = await fileSystem('many', { a: `${'0'.repeat(4095)}\n` });
   const at = base.indexOf('0'.repeat(4095)) / SECTOR;
   const requests = Array.from({ length: 12 }, (_, index): Request[] => [

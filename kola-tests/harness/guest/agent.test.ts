@@ -38,7 +38,7 @@ async function withGuest(
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-test('answers of commands that run at once find their callers', async () => {
+test('answers of simultaneous commands reach their callers', async () => {
   let seen = 0;
   await withGuest(
     (guest) =>
@@ -78,7 +78,7 @@ test('a guest that dies in the middle of an answer and comes back fails the call
   );
 });
 
-test('noise, answers without a question and incomplete answers do not confuse it', async () => {
+test('noise, unexpected answers and incomplete answers do no harm', async () => {
   await withGuest(
     (guest) =>
       guest.on('data', (bytes: Buffer) => {

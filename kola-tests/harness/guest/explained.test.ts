@@ -19,7 +19,7 @@ test('warnings without an explanation remain, each once', () => {
   assert.equal(met.size, 2);
 });
 
-test('an explanation is of a whole message, not of all of a program', () => {
+test('an explanation covers a message, not all messages of a program', () => {
   assert.deepEqual(unexplained(line('kernel', 'zfs: something else'), EXPLAINED).left, [
     'kernel: zfs: something else',
   ]);

@@ -49,7 +49,7 @@ async function cutShort(fake: FakeLab): Promise<void> {
   for (const key of await readdir(fake.snapshots)) await truncate(join(fake.snapshots, key, 'state'), 2);
 }
 
-test('a snapshot that was cut short, or is of another QEMU, is made anew', async () => {
+test('a truncated snapshot, or one of another QEMU, is made again', async () => {
   await withFakeLab(async (fake) => {
     await fake.attempt(nothing, FIRST);
     await cutShort(fake);

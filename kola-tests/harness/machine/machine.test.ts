@@ -72,7 +72,7 @@ test('kernel messages from before a reboot are checked as well', async () => {
   });
 });
 
-test('a panic on the way down is no orderly end', async () => {
+test('a panic during a shutdown is not an orderly end', async () => {
   await withFakeLab(async (fake) => {
     fake.env.FAKE_PANICS = 'yes';
     assert.match((await reasonOf(fake, async (box) => await box.reboot())) ?? '', PANIC);
@@ -121,7 +121,7 @@ test('a machine that is started while or after its test is given up leaves nothi
   });
 });
 
-test('a snapshot that another run evicted is made anew', async () => {
+test('a snapshot that another run has removed is made again', async () => {
   await withFakeLab(async (fake) => {
     const nothing: Body = async () => {};
     assert.equal(await reasonOf(fake, nothing), undefined);
@@ -139,7 +139,7 @@ test('a snapshot that another run evicted is made anew', async () => {
   });
 });
 
-test('an impatient body leaves the snapshot its time', async () => {
+test('a short limit of the body does not shorten the time for the snapshot', async () => {
   await withFakeLab(async (fake) => {
     fake.env.FAKE_HELLO = '1500';
     const { reason } = await fake.attempt(
@@ -152,7 +152,7 @@ test('an impatient body leaves the snapshot its time', async () => {
   });
 });
 
-test('a command that is not there has not failed as it should', async () => {
+test('a missing command does not count as a failed one', async () => {
   await withFakeLab(async (fake) => {
     assert.equal(await reasonOf(fake, async (box) => void (await box.fail('false'))), undefined);
     assert.match(
@@ -162,7 +162,7 @@ test('a command that is not there has not failed as it should', async () => {
   });
 });
 
-test('trouble of the host is a result of its own; the time of a shared snapshot counts for no test', async () => {
+test('a fault of the host is a separate kind of result; the time for a shared snapshot counts for no test', async () => {
   await withFakeLab(async (fake) => {
     fake.env.FAKE_HELLO = '2500';
     const body = async (): Promise<void> => {};

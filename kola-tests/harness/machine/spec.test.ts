@@ -16,7 +16,7 @@ test('the defaults are the machine that most tests need', () => {
   );
 });
 
-test('a spec that cannot be is refused with its place', () => {
+test('an impossible spec is refused with its place', () => {
   const cases: [MachineSpec, RegExp][] = [
     [{ memory: 1 }, /memory must be/],
     [{ memory: 512.5 }, /memory must be/],
@@ -108,7 +108,7 @@ test('a comma in a path does not end an option', () => {
   assert.ok(args.some((argument) => argument.includes('path=/d,,e/qmp.sock')));
 });
 
-test('the names udev gives disks', () => {
+test('the names that udev gives to disks', () => {
   const path = (bus: 'virtio' | 'nvme' | 'ahci' | 'usb'): string => devicePath({ bus, serial: 'tank0' });
   assert.equal(path('virtio'), '/dev/disk/by-id/virtio-tank0');
   assert.equal(path('ahci'), '/dev/disk/by-id/ata-QEMU_HARDDISK_tank0');

@@ -17,7 +17,7 @@ function frame(to: string, from: string, payload: string): Buffer {
   return Buffer.concat([length, bytes]);
 }
 
-test('frames flood until their station is known, then go there only', async () => {
+test('frames go to all ports until their station is known, and then only to its port', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'net-test-'));
   const network = await openNetwork(dir, 'lan');
   const got: Record<string, string[]> = { a: [], b: [], c: [] };

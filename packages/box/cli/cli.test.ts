@@ -200,7 +200,7 @@ describe('from check to commit', () => {
   });
 });
 
-describe('what stands against it', () => {
+describe('reasons against an update', () => {
   test('held, released; a hold that ends', () => {
     const { box, draisine, status } = setting();
     assert.match(
@@ -242,7 +242,7 @@ describe('what stands against it', () => {
     assert.equal(readState(box).staged, undefined);
   });
 
-  test('a clock of 2021 takes nothing old for new; an expired channel brings nothing', () => {
+  test('with a clock of 2021 old files are still old; an expired channel brings no release', () => {
     const { box, draisine, status } = setting();
     draisine('check');
     box.setClock('2021-01-01T00:00:00Z');
@@ -345,7 +345,7 @@ describe('what stands against it', () => {
     assert.match(draisine('status').out, /slot b +2026\.1129\.0, not in the boot menu/);
   });
 
-  test('two at once: an error of the second', () => {
+  test('the second of two simultaneous calls is an error', () => {
     const { box, draisine } = setting();
     box.program('mkdir', () => ({ code: 1 }));
     box.put({ '/run/draisine/update.lock/owner': '77', '/proc/77': '' });
@@ -473,7 +473,7 @@ describe('pools with features that the other release cannot read', () => {
     return known;
   };
 
-  test('no rollback without a word: refused with pool and feature, done when its owner insists', () => {
+  test('a rollback that loses a pool is refused with pool and feature, and done with --without-pools', () => {
     const features: Record<string, string> = { lz4_compress: 'active' };
     const { box, world, draisine, status } = risen(features);
     atBoot(box, () => {});
@@ -504,7 +504,7 @@ describe('pools with features that the other release cannot read', () => {
     assert.deepEqual(status().pools, ['pool tank was upgraded beyond its compatibility=mine: new']);
   });
 
-  test('a record that is damaged forbids nothing', () => {
+  test('a damaged record prevents nothing', () => {
     const { box, draisine } = risen({ new: 'active' });
     atBoot(box, () => {});
     box.put({ '/var/lib/draisine/update/readable.json': '{"releases": [{}]}' });

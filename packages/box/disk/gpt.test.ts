@@ -75,7 +75,7 @@ test('a table is read and changed; both copies are whole afterwards', () => {
   assert.deepEqual(labels(disk), AFTER);
 });
 
-test('a torn main copy: the backup counts, and the next change mends it', () => {
+test('a damaged main copy: the backup counts, and the next change repairs the main copy', () => {
   const disk = makeDisk(entries);
   disk.fill(0xff, 2 * SECTOR, 3 * SECTOR);
   assert.deepEqual(readGpt(access(disk), SECTOR)?.whole, ['backup']);

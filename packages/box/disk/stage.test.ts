@@ -97,7 +97,7 @@ describe('staging', () => {
     assert.ok(box.ran.some((argv) => argv.join(' ') === 'bootctl set-default '));
   });
 
-  test('again after an interruption: incomplete files are removed', () => {
+  test('a second attempt after an interruption removes incomplete files', () => {
     const box = fakeDraisine();
     stageNext(box);
     stageNext(box);
@@ -111,7 +111,7 @@ describe('staging', () => {
     assert.deepEqual([files(box), box.readFile('/dev/vda')], before);
   });
 
-  test('a half file of an interrupted attempt takes no room from the next one', () => {
+  test('an incomplete file of an interrupted attempt takes no room from the next one', () => {
     const box = fakeDraisine({ free: 3 << 20 });
     box.put({ [`${ESP}/EFI/Linux/draisine_${NEXT}+3.efi.new`]: new Uint8Array(2 << 20) });
     stageNext(box);
@@ -210,7 +210,7 @@ describe('a trial', () => {
   }
   const good = (box: FakeBox) => markGood(box, inspectDisk(box), HASHES.next);
 
-  test('is committed: not counted any more, the boot loader is the new one, the old one beside it', () => {
+  test('is committed: its UKI has no counter, and the new boot loader is installed, with the old one beside it', () => {
     const box = onTrial();
     box.program('/usr/lib/systemd/systemd-bless-boot', ([, path, verdict]) => {
       assert.deepEqual([path, verdict], [`--path=${ESP}`, 'good']);
@@ -288,7 +288,7 @@ describe('a trial', () => {
     withEsp(busy, '/dev/vda1', () => assert.ok(!busy.ran.some(([name]) => name === 'fsck.fat')));
   });
 
-  test('a UKI whose headers are broken still stands for its slot', () => {
+  test('a UKI with broken headers still keeps its slot', () => {
     const box = fakeDraisine();
     box.put({ [`${ESP}/EFI/Linux/draisine_2026.1001.0.efi`]: makeUki(HASHES.old).subarray(0, 200) });
     box.program('grep', () => `usrhash=${HASHES.old}\n`);

@@ -43,7 +43,7 @@ describe('the reserve', () => {
     assert.equal(full.stat(RESERVE), undefined);
   });
 
-  test('is no file in memory', () => {
+  test('is not made in a live system', () => {
     const live = box(8192 * MiB, 'tmpfs');
     keepReserve(live);
     assert.equal(live.stat(RESERVE), undefined);
@@ -104,7 +104,7 @@ describe('draisine free', () => {
     );
   });
 
-  test('gives the reserve away before podman is asked, and makes it again', () => {
+  test('removes the reserve before it calls podman, and makes it again', () => {
     const full = withImages();
     const podman = full.programs.get('podman');
     full.program('podman', (argv, options, self) => {
@@ -126,7 +126,7 @@ describe('draisine free', () => {
     assert.match(freeRoom(full).failed.join(), /image ghcr\.io\/old\/app:1: .*image is in use/);
   });
 
-  test('leftovers of pulls go when they are old', () => {
+  test('old leftovers of pulls are removed', () => {
     const full = box();
     full.put({ '/var/tmp/container_images_storage1': 'x', '/var/tmp/mine': 'x' });
     full.advance(2 * DAY);
@@ -135,7 +135,7 @@ describe('draisine free', () => {
     assert.deepEqual(full.list('/var/tmp'), ['container_images_storage2', 'mine']);
   });
 
-  test('where podman was never used it is not asked', () => {
+  test('podman is not called if it was never used', () => {
     const fresh = box();
     freeRoom(fresh);
     assert.ok(!fresh.ran.some(([name]) => name === 'podman'));

@@ -21,7 +21,7 @@ function install(box: FakeBox, words: string, ...answers: readonly string[]): [n
 }
 
 describe('sizes', () => {
-  test('as people write them', () => {
+  test('with the usual suffixes', () => {
     const given = ['7', '1M', '200G', '1T', '3Mi', '16Gi', '2Ti'];
     assert.deepEqual(given.map(parseSize), [7, 1e6, 2e11, 1e12, 3145728, 17179869184, 2199023255552]);
     for (const wrong of ['', 'G', '7Q', '7 G', '-1G', '7GiB', '7toString'])
@@ -98,7 +98,7 @@ describe('options', () => {
     assert.throws(() => parse(['--unattended'], words('keep-state')), /unattended, but no disk is named/);
   });
 
-  test('of /etc/draisine/install.conf, of a live system only; with neither the consoles ask', () => {
+  test('of /etc/draisine/install.conf, only in a live system; without options the consoles ask', () => {
     const conf = (text: string, cmdline = 'root=tmpfs') => ({
       '/proc/cmdline': `${cmdline}\n`,
       '/etc/draisine/install.conf': text,
@@ -273,7 +273,7 @@ describe('the choice of the disk, and reasons against it', () => {
 });
 
 describe('asked', () => {
-  test('no answer, no disk, not the name: nothing is done', () => {
+  test('without an answer, a disk or the right name nothing is done', () => {
     const box = () => fakeMachine({ sda: free });
     assert.match(install(box(), '')[1], /Disks of this machine:\n[\s\S]*on which disk\? \n.*no answer$/);
     assert.match(install(box(), '', '')[1], /no disk was named, and nothing was done$/);
@@ -354,7 +354,7 @@ describe('the slot of an installed disk', () => {
     assert.equal(choose([slot('a', old), slot('b', old)], [uki('1', running), uki('2', old)]), undefined);
   });
 
-  test('versions of old and of new', () => {
+  test('old and new versions', () => {
     const sorted = ['2026.1129.10', '0.1.0', '2026.131.0', '2026.1129.9'].sort(compareLoosely);
     assert.deepEqual(sorted, ['0.1.0', '2026.131.0', '2026.1129.9', '2026.1129.10']);
   });

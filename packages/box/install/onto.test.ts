@@ -81,7 +81,7 @@ describe('onto an empty disk', () => {
     assert.equal(box.stat('/run/draisine/install.d/40-state.conf'), undefined);
   });
 
-  test('with a state partition and a config of one’s own', () => {
+  test('with its own state partition and config', () => {
     const box = machine().put({ '/root/machine.ign': '{}' });
     box.program('unshare', () => '');
     install(box, '--state-size', '3Gi', '--config', '/root/machine.ign');
@@ -226,7 +226,7 @@ describe('onto an empty disk', () => {
 });
 
 describe('onto a disk that keeps its state', () => {
-  test('from an image of old: the free slot, its UKI beside the old one; again, nothing is written', () => {
+  test('from an old image: uses the free slot, and puts its UKI beside the old one; a second run writes nothing', () => {
     const box = machine({ old: true });
     install(box, '--keep-state');
     assert.deepEqual(

@@ -58,7 +58,7 @@ describe('a receiver', () => {
     assert.match(world.sent[4] ?? '', /over: a\.service has failed/);
   });
 
-  test('hears of it later when the network is down, in order, and not twice', () => {
+  test('gets the messages later and in order, each once, if the network is down', () => {
     const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
     world.down = true;
     world.failed = ['a.service'];
@@ -116,7 +116,7 @@ describe('a receiver', () => {
     assert.match(head, /\r\nDate: Sun, 29 Nov 2026 12:00:00 \+0000\r\n/);
   });
 
-  test('secrets are on no command line', () => {
+  test('no command line contains secrets', () => {
     const { box, world } = machine({ ...EVERYTHING, heartbeat: 'https://ping.example/hunter4' });
     world.failed = ['a.service'];
     watch(box);
@@ -288,7 +288,7 @@ test('disks that sleep, and questions that fail, leave known problems as they ar
   assert.equal(world.sent.length, 2, 'that it could not be asked was a warning, and so is its end');
 });
 
-test('pools, problems, restarts: each in words', () => {
+test('pools, problems and restarts have texts', () => {
   const { box } = machine();
   box.put({
     '/run/draisine/problems/pool-tank': 'pool tank: disk /dev/x is missing\n',

@@ -75,7 +75,7 @@ describe('a job of a timer', () => {
     );
   });
 
-  test('and has not happened yet counts from when it was asked for', () => {
+  test('that has not run yet counts from the time when it was set up', () => {
     const { box, world, told } = machine();
     box.program('zfs', () => '');
     assert.match(told().join(), /^hourly snapshots .* since 2026-08-21T12:00:00Z/);
@@ -215,7 +215,7 @@ describe('units', () => {
     );
   });
 
-  test('that run for moments only do not stay up; those that have got over it do', () => {
+  test('that run only for moments are reported; those that have recovered are not', () => {
     const running = (restarts: number, since: number) =>
       `NRestarts=${restarts}\nSubState=running\nActiveEnterTimestampMonotonic=${since * 1e6}`;
     const box = shown({

@@ -84,7 +84,7 @@ describe('a replication', () => {
     checkManners(box);
   });
 
-  test('of an encrypted dataset sends it as it lies on the disk', () => {
+  test('of an encrypted dataset sends it encrypted', () => {
     const { world, run } = machines();
     world.encrypted = true;
     world.cuts = 1;
@@ -244,7 +244,7 @@ describe('a target that was changed', () => {
     assert.equal(world.target().snapshots.length, 3);
   });
 
-  test('that was lost gets all of it anew', () => {
+  test('that was lost gets everything again', () => {
     const { world, run, names } = machines();
     run();
     run();
@@ -275,7 +275,7 @@ describe('at the source', () => {
     assert.deepEqual(names(world.target().snapshots).slice(-3), ['1201', '1202', '1203'].map(tag));
   });
 
-  test('power may fail at any call: the next run ends well, and nothing unsent was lost', () => {
+  test('after a power cut at any call, the next run succeeds, and no unsent snapshot is lost', () => {
     let cuts = 0;
     for (let cut = 1; ; cut++) {
       const { box, world, run } = machines();
@@ -305,14 +305,14 @@ describe('at the source', () => {
     assert.ok(cuts > 15, `${cuts} calls`);
   });
 
-  test('two runs at once are one', () => {
+  test('the second of two simultaneous runs is refused', () => {
     const { box, run } = machines();
     box.put({ '/run/draisine/replicate-data.lock/owner': '77', '/proc/77': '' });
     assert.throws(run, /replication data is running already/);
   });
 });
 
-test('reasons, for a person', () => {
+test('reasons of failures as text', () => {
   const what = (code: number, said: string) => faultOf(code, said)?.what;
   assert.match(what(255, 'Host key verification failed.') ?? '', /host key of the target is not the one/);
   assert.match(what(255, 'backup@x: Permission denied (publickey).') ?? '', /does not accept the key/);
@@ -322,7 +322,7 @@ test('reasons, for a person', () => {
   assert.equal(what(1, 'something else'), undefined);
 });
 
-test('decisions that no run of the tests above comes to', () => {
+test('decisions that the tests above do not reach', () => {
   const source = { dataset: 'a/b', encrypted: true, snapshots: [], bookmarks: [] };
   const nothing = { dataset: 'c/d', exists: false, snapshots: [], token: undefined };
   assert.deepEqual(nextStep(source, nothing, 'x', false), { do: 'snapshot' });

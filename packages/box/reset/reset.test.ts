@@ -117,7 +117,7 @@ describe('a reset', () => {
     );
   });
 
-  test('that cannot restart is an error, with the command that takes it back', () => {
+  test('that cannot restart is an error, with the command that cancels it', () => {
     const { reset, asked, world } = machine(onEsp);
     world.rebootFails = true;
     const { code, said } = reset(['--yes']);
@@ -138,7 +138,7 @@ describe('a reset', () => {
 });
 
 describe('the config that it takes', () => {
-  test('must be there, unless the machine is handed on', () => {
+  test('must exist, unless the machine gets a new owner', () => {
     const { reset, asked } = machine({ '/dev/vdb1': { label: 'DATA', config: '{}' } });
     const { code, said } = reset(['--yes']);
     assert.equal(code, 1);
@@ -184,7 +184,7 @@ describe('the config that it takes', () => {
     assert.match(baked.reset(['--yes']).said, /provisioned again with: .*baked into the image/);
   });
 
-  test('is one: two sticks with different ones are refused, as the boot would be', () => {
+  test('must be unambiguous: two sticks with different configs are refused, as at a boot', () => {
     const sticks = (second: string) =>
       machine({
         '/dev/vdb1': { label: 'IGNITION', config: 'b' },
@@ -196,7 +196,7 @@ describe('the config that it takes', () => {
 });
 
 describe('kept paths', () => {
-  test('is a path that a line for the initrd can say', () => {
+  test('must be a path that fits in a line for the initrd', () => {
     assert.equal(keptPath('/var/lib/a b/'), '/var/lib/a b');
     assert.equal(keptPath('//home//ada'), '/home/ada');
     for (const [text, why] of [
@@ -224,7 +224,7 @@ describe('kept paths', () => {
     assert.equal(keptPath('/var/lib/draisine2'), '/var/lib/draisine2');
   });
 
-  test('is what lies in a folder of the state partition that is mounted over itself, as /home', () => {
+  test('may be in a folder of the state partition that is mounted over itself, such as /home', () => {
     const { box } = machine();
     box.put({ '/home/ada/x': 'x', '/mnt/y/x': 'x', '/disk/y/x': 'x', '/tank/y/x': 'x', '/srv/y/x': 'x' });
     const kept = ['/home/ada', '/mnt/y', '/disk/y', '/tank/y', '/srv/y'].filter((path) =>
@@ -233,7 +233,7 @@ describe('kept paths', () => {
     assert.deepEqual(kept, ['/home/ada', '/srv/y']);
   });
 
-  test('is there, is named by itself, and is something that a restart leaves', () => {
+  test('must exist, be named without links, and survive a restart', () => {
     const { box, reset, asked } = machine(onEsp);
     box.makeFolder('/run/lock');
     box.nodes.set('/var/run/lock', box.nodes.get('/run/lock')!);

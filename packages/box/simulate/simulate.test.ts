@@ -106,7 +106,7 @@ test('the bound of chance holds for random places, and is no wider than it must 
   assert.ok(chanceError(6800, 1) < 0.02, 'of the boxes of stable, 8 000 in all, one release');
 });
 
-test('a bad release is stopped, and those who tried it run another', () => {
+test('a bad release is stopped, and boxes that tried it run another one', () => {
   const { bad } = year;
   assert.equal(bad.channel, 'stable');
   assert.ok(bad.rejected > 0, 'some boxes rejected it');
@@ -130,7 +130,7 @@ test('bytes: each box fetches the releases that it missed, once', () => {
   assert.ok(year.peakHour < year.withoutRollout);
 });
 
-test('plots: bars as high as their values, and an SVG that stands alone', () => {
+test('plots: the height of bars matches their values, and the SVG is self-contained', () => {
   assert.equal(bars([0, 1, 2, 4, 8], 5), ' ▁▂▄█');
   assert.equal(bars([1, 1], 4), '████');
   assert.equal(bars([], 3), '   ');

@@ -72,7 +72,7 @@ describe('losses of a trial', () => {
     );
   });
 
-  test('faults of before do not count', () => {
+  test('earlier faults do not count', () => {
     assert.deepEqual(
       lost(
         () => {},
@@ -222,7 +222,7 @@ test('gates: a unit, a command, an HTTP answer, a container, a pool', () => {
   assert.equal(fault({ pool: 'tank' }), 'pool tank is not imported');
 });
 
-test('a trial is judged: never early, never by one look, at the deadline at the latest', () => {
+test('a trial is judged neither early nor by a single look, and at the deadline at the latest', () => {
   const look = (uptime: number, ...faults: string[]) => ({ uptime, faults });
   const of = (...looks: ReturnType<typeof look>[]) => judge(looks, 600, 1200);
   assert.equal(of(), 'look again');
@@ -305,7 +305,7 @@ describe('at boot', () => {
     assert.equal(readState(box).lastTrial?.text, 'committed');
   });
 
-  test('a gate that is not met at the deadline: rejected with evidence, back, quarantined', () => {
+  test('a gate that is not met at the deadline: the release is rejected with evidence, and not tried again', () => {
     const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
     world.httpCode = '500';
     atBoot(box, () => {});
@@ -323,7 +323,7 @@ describe('at boot', () => {
     assert.equal(world.reboots, 1, 'no loop');
   });
 
-  test('going back to a release that cannot read a pool is reported, with the way forward', () => {
+  test('the return to a release that cannot read a pool is reported, with the command for the newer release', () => {
     const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
     world.httpCode = '500';
     world.pools = tank('ONLINE', disk('ONLINE'));
@@ -350,7 +350,7 @@ describe('at boot', () => {
     assert.match(readState(box).rejected[0]?.reason ?? '', /a check of the trial itself failed: .*JSON/);
   });
 
-  test('the old release fails the same: not the update', () => {
+  test('if the old release has the same faults, the update was not the cause', () => {
     const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
     world.httpCode = '500';
     atBoot(box, () => {});
@@ -365,7 +365,7 @@ describe('at boot', () => {
     assert.equal(world.reboots, 1);
   });
 
-  test('a release that never came up is reported once by the previous release', () => {
+  test('the previous release reports once that a release did not come up', () => {
     const { box } = trial();
     const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';
     box.rename(`${esp}/draisine_${NEXT}+3.efi`, `${esp}/draisine_${NEXT}+0-3.efi`);
@@ -390,7 +390,7 @@ describe('at boot', () => {
     assert.match(box.journal('notice').at(-1) ?? '', /was tried 1 times and has 2 tries left/);
   });
 
-  test('committed, and power failed before it was written down', () => {
+  test('the power fails after a commit, before it is recorded', () => {
     const { box } = trial();
     const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';
     box.rename(`${esp}/draisine_${NEXT}+3.efi`, `${esp}/draisine_${NEXT}.efi`);
@@ -398,7 +398,7 @@ describe('at boot', () => {
     assert.deepEqual([readState(box).staged, readState(box).floor], [undefined, NEXT]);
   });
 
-  test('the state partition is full, the policy is damaged, the record is lost: it is judged all the same', () => {
+  test('a trial is judged even if the state partition is full, the policy is damaged, or the record is lost', () => {
     const { box, world } = trial();
     world.units.set('boot-complete.target', 'inactive');
     box.put({ [POLICY]: '{', '/var/lib/draisine/update/state.json': 'x' });

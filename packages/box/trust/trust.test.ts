@@ -80,7 +80,7 @@ test('documents: unknown fields are ignored, another format is refused, each fau
   );
 });
 
-test('a channel file must be signed, ours, and not of the past', async (t) => {
+test('a channel file must be signed, of this channel, and not older than a known one', async (t) => {
   const folder = testFolder(t);
   const keys = join(folder, 'keys');
   const root = await testKeys(keys);
@@ -124,7 +124,7 @@ test('a release needs the root’s number of different signatures', async (t) =>
   assert.throws(() => open(later), /needs root 2, but the trusted root is 1/);
 });
 
-test('a root follows the one before: signed by both, one by one, kept, never back', async (t) => {
+test('roots follow one by one, each signed by its own and the previous keys; the newest is kept', async (t) => {
   const folder = testFolder(t);
   const keys = join(folder, 'keys');
   const first = await testKeys(keys, { root: two });
@@ -195,7 +195,7 @@ test('a kept root of another chain gives way to the root of the owner', async (t
   assert.equal(followRoots(fresh.box, first, fetch, fresh.options).number, 3, 'on a new state partition');
 });
 
-test('a root cannot name one key twice, nor a key that is not there', async (t) => {
+test('a root cannot name a key twice, nor an unknown key', async (t) => {
   const root = await testKeys(join(testFolder(t), 'keys'));
   const [id = ''] = root.roles.root.keys;
   const another = `SHA256:${'A'.repeat(43)}`;

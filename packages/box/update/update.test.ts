@@ -96,7 +96,7 @@ test('zones: the same as Intl in every year, also by the rule after the last tra
   );
 });
 
-test('a clock on the wall: skipped times come later, doubled ones the first time', () => {
+test('local times: a skipped time is moved behind the jump, of a repeated time the first counts', () => {
   const at = (wall: string) =>
     new Date(momentOf(berlin, Date.parse(`${wall}Z`) / 1000) * 1000).toISOString().slice(0, 16);
   assert.equal(at('2026-07-01T12:00'), '2026-07-01T10:00');
@@ -258,7 +258,7 @@ test('the target: a barrier first, then a pin, then the channel’s release', ()
   assert.equal(target(OLD, undefined, none), undefined);
 });
 
-test('staging: each thing that keeps it waiting, with its end', () => {
+test('staging: each reason for waiting, and the event that ends it', () => {
   assert.equal(next(), `stage ${NEW}`);
   assert.equal(next({ running: NEW }), 'none');
   assert.equal(next({ policy: { pin: OLD } }), 'none');
@@ -315,7 +315,7 @@ test('rollout: by position or wariness; a request by hand does not wait', () => 
   assert.equal(decision.waits[0].until, NOW + place * 10 * HOUR);
 });
 
-test('staged: restarts in a window, waits, gives way to a later release, goes when it is withdrawn', () => {
+test('staged: restarts in a window, waits, is replaced by a later release, and is removed if it is withdrawn', () => {
   const state = { staged };
   assert.equal(next({ state }), `reboot ${NEW}`);
   assert.equal(next({ state, policy: { mode: 'stage' } }), 'wait mode');
@@ -360,7 +360,7 @@ test('staged: restarts in a window, waits, gives way to a later release, goes wh
   );
 });
 
-test('for every channel file: never back, never a withdrawn or rejected release, every wait has an end', () => {
+test('for every channel file: no older, withdrawn or rejected release is taken, and every wait has an end', () => {
   const version = fc.integer({ min: 1, max: 28 }).map((day) => `2026.11${String(day).padStart(2, '0')}.0`);
   const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
   fc.assert(

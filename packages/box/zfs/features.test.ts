@@ -28,7 +28,7 @@ test('features: only those in use that a release cannot read', () => {
 });
 
 describe('lists of features', () => {
-  test('one a line or several, with comments', () => {
+  test('one or several on a line, with comments', () => {
     assert.deepEqual(parseList('# of 2.2\nasync_destroy\nblake3, draid  edonr # and more\n\n'), [
       ...['async_destroy', 'blake3', 'draid', 'edonr'],
     ]);
@@ -47,7 +47,7 @@ describe('lists of features', () => {
     assert.deepEqual(readableFeatures(box), ['d']);
   });
 
-  test('a pool beyond its list: enabled counts, several lists are what all of them name, an unknown one says nothing', () => {
+  test('a pool beyond its list: enabled features count, several lists allow their common features, an unknown list limits nothing', () => {
     const box = new FakeBox().put({ [`${LISTS}/one`]: 'a b\n', '/etc/zfs/compatibility.d/two': 'b c\n' });
     const beyond = (compatibility: string) =>
       beyondCompatibility(box, { name: 'tank', compatibility, active: ['a', 'b'], enabled: ['c'] });
