@@ -52,6 +52,20 @@ describe('a quadlet', () => {
     assert.match(text, /^Tmpfs=\/run\/a$/m);
     assert.match(text, /^Notify=healthy$/m);
   });
+
+  test('dollar signs reach the container: systemd takes two for one, and a word after one for its own variable', () => {
+    const text = quadlet('a', {
+      image,
+      command: ['sh', '-c', 'echo $' + '{X}', '$Y'],
+      environment: { HASH: 'a$$b' },
+      labels: { rule: 'Host(`a`)$' },
+      health: { command: 'test -n "$Z"' },
+    });
+    assert.match(text, /^Exec="sh" "-c" "echo \$\$\{X\}" "\$\$Y"$/m);
+    assert.match(text, /^Environment="HASH=a\$\$\$\$b"$/m);
+    assert.match(text, /^Label="rule=Host\(`a`\)\$\$"$/m);
+    assert.match(text, /^HealthCmd=\{ test -n "\$\$Z"; \}$/m);
+  });
 });
 
 test('secrets are files that the container’s user alone can read', () => {

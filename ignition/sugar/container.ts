@@ -154,11 +154,17 @@ function volumeWords(volume: Volume, mountpointOf: (dataset: string) => string):
 }
 
 /**
- * A shell command for HealthCmd=: it ends up in an ExecStart= line, where % begins a specifier, and quadlet strips
- * quotes from both ends of it, which braces prevent.
+ * A word that quadlet puts into the ExecStart= line of podman. There systemd would put in variables of its own for a
+ * dollar sign (systemd.service(5), "Command lines").
+ */
+const commandWord = (text: string): string => systemdQuote(text).replaceAll('$', '$$$$');
+
+/**
+ * A shell command for HealthCmd=: it ends up in an ExecStart= line, where % begins a specifier and $ a variable, and
+ * quadlet strips quotes from both ends of it, which braces prevent.
  */
 function healthCommand(command: string): string {
-  const escaped = command.trim().replaceAll('%', '%%');
+  const escaped = command.trim().replaceAll('%', '%%').replaceAll('$', '$$$$');
   return /^"|"$/.test(escaped) ? `{ ${escaped}; }` : escaped;
 }
 
@@ -231,7 +237,7 @@ function containerSection(
 ): Section {
   const { limits = {}, environment = {}, labels = {} } = options;
   const pairs = (named: { readonly [key: string]: string }): string[] =>
-    Object.entries(named).map(([key, value]) => systemdQuote(`${key}=${value}`));
+    Object.entries(named).map(([key, value]) => commandWord(`${key}=${value}`));
   return section('Container', {
     ContainerName: name,
     Image: matching(
@@ -241,7 +247,7 @@ function containerSection(
       'write REGISTRY/NAME:TAG',
     ),
     Pull: options.pull,
-    Exec: options.command?.map(systemdQuote).join(' '),
+    Exec: options.command?.map(commandWord).join(' '),
     Pod: options.pod === undefined ? undefined : `${options.pod}.pod`,
     Network: networks(options.network),
     ...identity(options),
