@@ -132,6 +132,17 @@ describe('the systemd and podman of the image', () => {
       ],
     );
   });
+  test('a container with the name of a service of the image would stop that one', async () => {
+    const own = units(unit('own.service', '[Service]\nExecStart=/usr/bin/true\n'));
+    const found = await said(quadlets({ 'ssh.container': CONTAINER, 'own.container': CONTAINER }), own);
+    assert.deepEqual(
+      found.map((line) => line.replace(/^\S+ /, '')),
+      [
+        'own.service is also a unit file of this config, which wins; rename one of them',
+        "its ssh.service takes the place of the image's own unit ssh.service; give it another name",
+      ],
+    );
+  });
   test('what needs a unit that is fetched, or a quadlet that was refused, is not blamed for it', async () => {
     const needs =
       '[Unit]\nRequires=far.service bad.service d-volume.service\n[Service]\nExecStart=/usr/bin/true\n';

@@ -140,6 +140,24 @@ function placeUnits(stage: Stage, units: readonly ConfigUnit[], findings: Findin
   return owners;
 }
 
+/** Services of quadlets that take the place of a unit of the image, or that a unit file of the config hides. */
+function shadows(
+  made: readonly GeneratedUnit[],
+  units: readonly ConfigUnit[],
+  shipped: ReadonlySet<string>,
+): Finding[] {
+  const written = new Set(units.flatMap(({ name, file }) => (file ? [name] : [])));
+  return made.flatMap(({ name, quadlet: { at } }) => {
+    if (written.has(name))
+      return [
+        { path: at, message: `${name} is also a unit file of this config, which wins; rename one of them` },
+      ];
+    if (!shipped.has(name)) return [];
+    const message = `its ${name} takes the place of the image's own unit ${name}; give it another name`;
+    return [{ path: at, message }];
+  });
+}
+
 /** Programs of the config are created, because systemd-analyze checks that they exist. */
 export function placePrograms(
   stage: Stage,
@@ -164,7 +182,7 @@ export async function checkUnits(
   }
   const { image: shipped, own: written } = knownUnits(image, units, files);
   const known: Known = { image: shipped, own: new Set([...written, ...owners.generated.keys()]) };
-  findings.push(...absentUnits(units, known));
+  findings.push(...absentUnits(units, known), ...shadows(made, units, shipped));
   const paths = toVerify(units, made, known);
   if (paths.length === 0) return findings;
   const lines = await stage.run(['/usr/bin/systemd-analyze', 'verify', '--man=no', ...paths]);
