@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { sha256 } from '../../sdk/lib/files.ts';
@@ -120,6 +122,19 @@ test('an unreachable store does not stop a build', async (t) => {
     exitCode: 1,
     message: /cannot reach the remote store/,
   });
+});
+
+test('a connection that breaks in the middle of a record does not stop a build', async (t) => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-length': 1000 });
+    response.write('{"signed":');
+    setTimeout(() => response.destroy(), 50);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const remote = { url, files: new Map(), requests: [] };
+  assert.deepEqual(names(await build(await temporaryStore(t), remote, await keys(t))), ['write', 'shout']);
 });
 
 test('a connection that breaks during a push: no record names missing content, and the next push completes it', async (t) => {

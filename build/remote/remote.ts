@@ -13,6 +13,7 @@ import { makeSlots } from '../graph/slots.ts';
 import { type Store, temporaryPath } from '../graph/store.ts';
 import { keysFolder } from '../keys/keys.ts';
 import { fingerprint, isSignedBy, publicKey, signText } from '../keys/ssh.ts';
+import { readBody } from '../net/http.ts';
 import { parseFormat } from '../release/format/read.ts';
 import { actionName, blobName, remoteBase } from './address.ts';
 import { type RemoteClient, remoteClient } from './client.ts';
@@ -92,14 +93,17 @@ export function makeRemote(client: RemoteClient, trusted: readonly string[]): Re
 async function textOf(client: RemoteClient, name: string): Promise<string | undefined> {
   const body = await client.get(name);
   if (!body) return undefined;
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > RECORD_LIMIT) throw new Failure('a record of the remote store is too large', { where: name });
-    chunks.push(Buffer.from(chunk));
+  const tooLarge = () => new Failure('a record of the remote store is too large', { where: name });
+  try {
+    return (await readBody(body, RECORD_LIMIT, tooLarge)).toString('utf8');
+  } catch (error) {
+    throw error instanceof Failure ? error : brokeOff(client, name, error);
   }
-  return Buffer.concat(chunks).toString('utf8');
+}
+
+function brokeOff({ base }: RemoteClient, name: string, cause: unknown): Failure {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new Failure(`the remote store broke off: ${reason}`, { where: `${base}/${name}`, cause });
 }
 
 async function readRemoteRecord(
@@ -148,11 +152,7 @@ async function fetchRemoteBlob(client: RemoteClient, store: Store, digest: Sha25
     return true;
   } catch (error) {
     if (error instanceof Failure || errorCode(error) === 'ENOSPC') throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Failure(`the remote store broke off: ${reason}`, {
-      where: `${client.base}/${blobName(digest)}`,
-      cause: error,
-    });
+    throw brokeOff(client, blobName(digest), error);
   } finally {
     await rm(temporary, { force: true });
   }
