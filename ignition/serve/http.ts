@@ -43,7 +43,14 @@ export async function serveHttp({ address, port, answer, log }: HttpOptions): Pr
       const time = ((performance.now() - start) / 1000).toFixed(1);
       log(`${client}  ${request.method} ${url}  ${response.statusCode}${note}, ${time} s${whole}`);
     });
-    note = respond(request, response, answer(decode(url), host));
+    try {
+      note = respond(request, response, answer(decode(url), host));
+    } catch (error) {
+      // A file that is being replaced, or a path that no file system takes, must not end the server.
+      if (errorCode(error) === undefined || response.headersSent) throw error;
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('not here\n');
+      note = ` (${errorCode(error)})`;
+    }
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -157,6 +157,28 @@ test('HTTP: whole files, parts, heads; a machine without a config gets a hint', 
   }
 });
 
+test('a path below a file, one that is too long, and a file that has gone do not end the server', async () => {
+  const base = join(folder, 'odd');
+  await mkdir(base);
+  await writeFile(join(base, 'root.json'), '{}');
+  const files = new Map([['/gone.efi', join(base, 'gone.efi')]]);
+  const served = { image: 'n100', files, script: '' };
+  const server = await serveHttp({
+    address: '127.0.0.1',
+    port: 0,
+    answer: (path, host) => answerTo(served, { updates: updatesFolder(base) }, path, host),
+    log: () => {},
+  });
+  try {
+    const statuses: number[] = [];
+    for (const path of ['updates/root.json/x', `updates/${'a'.repeat(300)}`, 'gone.efi', 'updates/root.json'])
+      statuses.push((await fetch(`http://127.0.0.1:${server.port}/${path}`)).status);
+    assert.deepEqual(statuses, [404, 404, 404, 200]);
+  } finally {
+    await server.close();
+  }
+});
+
 test('updates: the files of a published folder, as they are now, and nothing beside it', async () => {
   const base = join(folder, 'base');
   await mkdir(join(base, 'n100'), { recursive: true });
