@@ -5,8 +5,7 @@ import { Failure } from '../sdk/lib/errors.ts';
 import { writeAtomic } from '../sdk/lib/files.ts';
 
 /*
- * The table of verbs in docs/kola.md, made of the docstrings of the interfaces that a test machine consists of. A
- * docstring has an `@example`, or `@internal` for what only the harness calls.
+ * The table of verbs in docs/kola.md, made of the docstrings of the interfaces that a test machine consists of. A docstring has an `@example`, or `@internal` if only the harness calls the verb.
  */
 
 /** The page that has the table between two marks. */

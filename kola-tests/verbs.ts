@@ -9,10 +9,10 @@ import { runSabotages, type SabotageOptions } from './cli/sabotage.ts';
 import { type SpawnOptions, spawnMachine } from './cli/spawn.ts';
 import { type TestOptions, testEverything } from './cli/test.ts';
 
-const FRESH = 'run again what has passed and has not changed since';
+const FRESH = 'also run tests that have passed and have not changed since';
 const SHARD = 'only part I of N';
-const DURATIONS = 'a history.jsonl, the same for all parts, to balance the VM tests by';
-const REPORT = 'where the report and the evidence of failed tests go; default out/report';
+const DURATIONS = 'a history.jsonl, the same for all parts; its durations balance the VM tests';
+const REPORT = 'the folder of the report and of the evidence of failed tests; default out/report';
 
 /** The verbs of this room: run, test, kola, doctor. */
 export function register(program: Command): void {
@@ -20,7 +20,7 @@ export function register(program: Command): void {
     .command('run')
     .description('boot an image in QEMU on this terminal')
     .argument('<image>')
-    .option('--ignition <file>', 'machine config: Ignition JSON, or what `ignition compile` takes')
+    .option('--ignition <file>', 'machine config: Ignition JSON, or any file that `ignition compile` accepts')
     .option(
       '--no-config',
       'boot without a machine config; without this and --ignition one with your SSH keys is made',
@@ -28,7 +28,7 @@ export function register(program: Command): void {
     .option('--memory <size>', 'guest memory, e.g. 512M or 2G', '1G')
     .option('--cpus <n>', 'processors', parseCount, 2)
     .option('--disk <size>', 'add a blank disk, e.g. 10G; may be given several times', collect, [])
-    .option('--boot <from>', 'where the image is: disk, usb (a stick) or iso (a CD)', 'disk')
+    .option('--boot <from>', 'the medium with the image: disk, usb (a stick) or iso (a CD)', 'disk')
     .action(async (image: string, options: RunOptions) => exit(await runImage(image, options)));
 
   program
@@ -53,7 +53,7 @@ export function register(program: Command): void {
 
   program
     .command('doctor')
-    .description('what this host can do, and how to fix what it cannot')
+    .description('check this host, with a hint for each missing feature')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }) => exit(await doctor(options)));
 
@@ -76,33 +76,33 @@ function registerKola(kola: Command): void {
     )
     .option('--shard <i/n>', SHARD)
     .option('--durations <file>', DURATIONS)
-    .option('--rerun-failed', 'only those that failed last time')
+    .option('--rerun-failed', 'only tests that failed in the last run')
     .option('--fresh', `${FRESH}; a test given by its whole name always runs`)
     .option('--report <dir>', REPORT)
     .option('--json', 'result as JSON on stdout')
     .option('--keep [when]', 'leave the machines of a failed test running (--keep=always: of any test)')
     .option(
       '--keep-for <time>',
-      'end kept machines after e.g. 10m; without, Enter on the terminal does',
+      'end kept machines after this time, e.g. 10m; default: when you press Enter',
       parseTime,
     )
     .option('--bisect', 'build first; exit codes for `git bisect run`: 0 good, 1 bad, 125 cannot be tested')
     .action(async (globs: string[], options: KolaOptions) => exit(await runTests(globs, options)));
-  common(
-    kola.command('sabotage').description('break things on purpose: the tests that look for it must fail'),
-  )
+  common(kola.command('sabotage').description('break features on purpose: the tests for them must fail'))
     .option('--fresh', FRESH)
-    .option('--list', 'only say what would be broken, and which tests have to notice')
+    .option('--list', 'only list the sabotages, and the tests that must fail')
     .option('--parallel <n>', 'at once; default: the number of processors, memory permitting', parseCount)
-    .option('--report <dir>', 'where the evidence goes; default out/report')
+    .option('--report <dir>', 'the folder of the evidence; default out/report')
     .option('--json', 'result as JSON on stdout')
     .action(async (globs: string[], options: SabotageOptions) => exit(await runSabotages(globs, options)));
   kola
     .command('crash-states')
-    .description('what a power cut may leave at every moment of a flow: each state must boot a whole release')
-    .argument('[flow]', 'without, the flows there are')
+    .description(
+      'check all disk states that a power cut may leave during a flow: each one must boot an intact release',
+    )
+    .argument('[flow]', 'a flow; without it, the flows are listed')
     .option('--image <image>', 'which image', 'n100')
-    .option('--boot <n>', 'really boot so many of the states, or 0', parseCountOrNone, 3)
+    .option('--boot <n>', 'number of states to boot, or 0', parseCountOrNone, 3)
     .option('--json', 'result as JSON on stdout')
     .action(async (flow: string | undefined, options: CrashOptions) =>
       exit(await crashStatesOf(flow, options)),
@@ -114,7 +114,7 @@ function registerKola(kola: Command): void {
     .option('--image <image>', 'which image', 'n100')
     .option(
       '--repl',
-      'instead of a shell JavaScript, with the machines as variables; takes a script as input',
+      'JavaScript instead of a shell, with the machines as variables; a script may be the input',
     )
     .action(async (test: string | undefined, options: SpawnOptions) =>
       exit(await spawnMachine(test, options)),
@@ -122,7 +122,7 @@ function registerKola(kola: Command): void {
   kola
     .command('attach')
     .description('a root shell on a machine that `kola run --keep` holds, or a command run there')
-    .argument('<folder>', 'of the machine, as printed')
+    .argument('<folder>', 'the folder of the machine, as `kola run --keep` prints it')
     .argument('[command...]')
     .passThroughOptions()
     .action(async (folder: string, command: string[]) => exit(await attach(folder, command)));

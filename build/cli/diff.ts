@@ -72,7 +72,7 @@ function artifactSection(artifacts: DiffReport['artifacts']): string {
     size(from),
     '→',
     size(to),
-    from === to ? 'other content' : formatDelta((to ?? 0) - (from ?? 0)),
+    from === to ? 'content differs' : formatDelta((to ?? 0) - (from ?? 0)),
   ]);
   return `\nartifacts\n${formatTable(rows, [1, 3, 4])}`;
 }

@@ -59,7 +59,7 @@ export async function flash(image: string, device: string, flags: FlashFlags): P
     const opened = await openImage(path, scratch, sdk, interruption.signal);
     try {
       if (sha256 !== undefined && (await sha256File(path)) !== sha256)
-        throw new Failure('the image is not the one that was built: its SHA-256 differs', {
+        throw new Failure('the image has changed since it was built: its SHA-256 differs', {
           where: path,
           hint: `./draisine build ${image}`,
         });
@@ -98,7 +98,7 @@ export async function flash(image: string, device: string, flags: FlashFlags): P
       }
       const seconds = (performance.now() - began) / 1000;
       if (target.device && !(await rereadTable(target, sdk)))
-        log('the kernel did not read the new partition table: pull the medium out and put it in again');
+        log('the kernel did not read the new partition table: unplug the medium and plug it in again');
       if (flags.json)
         process.stdout.write(
           `${JSON.stringify({ image: path, device, size: opened.size, written, seconds: Number(seconds.toFixed(1)) })}\n`,

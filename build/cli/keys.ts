@@ -53,7 +53,7 @@ export async function keysInit(flags: InitFlags): Promise<void> {
   const { threshold, keys } = root.roles.root;
   log(
     `made ${folder}: ${threshold} of ${keys.length} root keys sign a new root; keep root and release keys offline, ` +
-      'each in another place, and only the channel key where channels are renewed',
+      'each in a different place; only the channel key must be on the machine that renews channels',
   );
 }
 
@@ -84,7 +84,7 @@ function checkRole(role: string): RoleName {
 async function makeModuleKey(): Promise<void> {
   await makeKeys(await sdkTree('sdk-image'));
   log(
-    `made ${keysFolder()}: keep it, and keep it secret; a kernel loads only modules signed with its own key`,
+    `made ${keysFolder()}: do not lose it, and keep it secret; a kernel loads only modules signed with its own key`,
   );
 }
 
@@ -147,7 +147,7 @@ export interface RotateFlags {
 
 /** `keys rotate ROLE` */
 export async function keysRotate(role: string, { only, keep, use = [], json }: RotateFlags): Promise<void> {
-  if (keep && only) throw badInput('--keep replaces no key, --only names some: give one of them');
+  if (keep && only) throw badInput('--keep and --only exclude each other: --keep replaces no key');
   const replace = keep ? [] : only;
   report(await rotateKeys(signingFolder(), checkRole(role), { replace, given: use }), json);
 }
@@ -164,6 +164,6 @@ function report({ root, missing }: Rotated, json = false): void {
     return;
   }
   process.exitCode = 1;
-  log(`root ${root.number} waits in ${signingFolder()}/root-next.json: ${missing.join('; ')}`);
+  log(`root ${root.number} is not complete yet (${signingFolder()}/root-next.json): ${missing.join('; ')}`);
   log('take that file to the machine with the other root keys, and run there: ./draisine keys sign');
 }

@@ -23,7 +23,7 @@ export interface LockRequest {
   readonly only: readonly string[] | undefined;
   /** Only packages with a later version in the security archive may change. */
   readonly securityOnly: boolean;
-  /** Sets of which nothing changes; undefined: none was asked to stay. */
+  /** Sets that stay unchanged; undefined: none. */
   readonly keep: readonly string[] | undefined;
   readonly mirrors: readonly string[];
   readonly json: boolean;
@@ -53,7 +53,7 @@ async function existingLock(replaced: boolean): Promise<Lock | undefined> {
     if (!(error instanceof Failure)) throw error;
     const { message, where = shownLock(), exitCode } = error;
     if (!replaced) {
-      const hint = `restore it: git checkout ${LOCK}; or make it anew: ./draisine lock --update`;
+      const hint = `restore it: git checkout ${LOCK}; or make a new one: ./draisine lock --update`;
       throw new Failure(message, { where, hint, exitCode, cause: error });
     }
     warn(`${message} (${where}); going on without it, so older indexes are accepted as well`);
@@ -78,7 +78,7 @@ async function resolveAll({ sets, only, securityOnly, keep, mirrors }: LockReque
 }
 
 const MOVES_ALL =
-  'this also moves the tools of the build and the source of the kernel: the next build compiles the kernel anew, about 20 minutes; images alone: ./draisine lock --update --images';
+  'this also updates the tools of builds and the source of the kernel, so the next build compiles the kernel (about 20 minutes); only images: ./draisine lock --update --images';
 
 /** `lock --update` resolves and writes the lock. */
 export async function updateCommand(request: LockRequest): Promise<void> {

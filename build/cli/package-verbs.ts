@@ -16,7 +16,10 @@ interface LockOptions {
 
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 
-/** The sets that stay in an update of a part; undefined: everything moves. Throws badInput where no part can be meant. */
+/**
+ * The sets that --images or --tools keeps unchanged; undefined: all sets are updated. Throws badInput if the options
+ * contradict each other.
+ */
 export function keptSets(
   { update, diff = false, securityOnly = false, images = false, tools = false }: LockOptions,
   sets: readonly PackageSet[],
@@ -27,17 +30,20 @@ export function keptSets(
   const refuse = (why: string): never => {
     throw badInput(`${part} ${why}`, { hint: `./draisine lock --update ${part}, or --diff ${part}` });
   };
-  if (images && tools) refuse('and --tools together are everything');
-  if (update === undefined && !diff) refuse('changes nothing by itself');
+  if (images && tools) refuse('and --tools exclude each other; without them everything is updated');
+  if (update === undefined && !diff) refuse('needs --update or --diff');
   if (securityOnly || Array.isArray(update)) refuse('takes neither names of packages nor --security-only');
   return sets.map(({ name }) => name).filter((name) => toolSets.includes(name) === images);
 }
 
-/** Registers `lock`, `resolve` and `why`. `sets`: every set that the lock pins; `toolSets`: those no image consists of. */
+/**
+ * Registers `lock`, `resolve` and `why`. `sets`: every set that the lock pins; `toolSets`: sets that are not part of
+ * images.
+ */
 export function register(program: Command, sets: readonly PackageSet[], toolSets: readonly string[]): void {
   program
     .command('lock')
-    .description('check packages/lock.json against the package sets; --update resolves them anew')
+    .description('check packages/lock.json against the package sets; --update resolves them again')
     .option(
       '--update [package...]',
       'resolve against the newest indexes and write the lock; with names, update only these packages and add new ones',
@@ -49,7 +55,7 @@ export function register(program: Command, sets: readonly PackageSet[], toolSets
       ).conflicts(['update', 'diff']),
     )
     .option('--security-only', 'with --update or --diff: update only to versions of the security archive')
-    .option('--images', 'with --update or --diff: only what images consist of; no kernel is compiled anew')
+    .option('--images', 'with --update or --diff: only packages of images; the kernel is not compiled again')
     .option('--tools', 'with --update or --diff: only the tools of builds and the source of the kernel')
     .option('--diff', 'show the changes that --update would make, or makes')
     .option(
@@ -64,7 +70,7 @@ export function register(program: Command, sets: readonly PackageSet[], toolSets
       const only = Array.isArray(update) ? update : undefined;
       if (securityOnly && (only || (update === undefined && !diff)))
         throw badInput(
-          `--security-only ${only ? 'takes no names of packages' : 'changes nothing by itself'}`,
+          `--security-only ${only ? 'takes no names of packages' : 'needs --update or --diff'}`,
           {
             hint: './draisine lock --update --security-only, or --diff --security-only',
           },

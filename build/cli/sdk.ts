@@ -16,7 +16,8 @@ const TOOL_SETS = ['sdk-image', 'sdk-qemu', 'sdk-serve', 'sdk-registry', 'sdk-co
  * code.
  */
 export async function sdkRun(tool: string | undefined, args: readonly string[]): Promise<number> {
-  if (tool === undefined) throw badInput('which tool?', { hint: './draisine sdk run -- mkfs.erofs --help' });
+  if (tool === undefined)
+    throw badInput('no tool was named', { hint: './draisine sdk run -- mkfs.erofs --help' });
   if (/^(\.{0,2}|.*\/.*)$/s.test(tool)) {
     throw badInput(`${JSON.stringify(tool)} is not the name of a tool`, {
       hint: 'name it without its folder: mkfs.erofs',

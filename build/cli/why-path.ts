@@ -92,7 +92,7 @@ function from(entry: Entry, tree: Tree): string {
     : entry.path;
   switch (kind) {
     case 'deb':
-      return entry.type === 'dir' ? `package ${name} is the first that has it` : `package ${name} brought it`;
+      return entry.type === 'dir' ? `package ${name} is the first one with it` : `from package ${name}`;
     case 'overlay':
       return `our own, packages/overlays/${name}/${path}`;
     case 'fixup':
@@ -121,7 +121,7 @@ function missing(path: string, shipped: string, { image, tree, trims }: PathCont
     const line = `${path} is not in ${image}: a trim removes it (${trim.reason})`;
     return { image, path, included: false, trimmed: trim.reason, lines: [line] };
   }
-  throw badInput(`${path} is not in ${image}, and no trim took it`, { hint: advice(shipped, tree) });
+  throw badInput(`${path} is not in ${image}, and no trim removed it`, { hint: advice(shipped, tree) });
 }
 
 function advice(shipped: string, tree: Tree): string {

@@ -22,7 +22,7 @@ export async function attach(dir: string, command: readonly string[]): Promise<n
   }
   const { columns = 80, rows = 24 } = process.stdout;
   send({ shell: { columns, rows, terminal: process.env.TERM ?? 'vt220' } });
-  process.stderr.write('root shell · exit or Ctrl-A X leaves the machine as it is\n');
+  process.stderr.write('root shell · exit or Ctrl-A X leaves the machine running\n');
   socket.on('data', (bytes: Buffer) => process.stdout.write(bytes));
   const ended = new Promise<void>((done) => socket.once('close', () => done()));
   await onTerminal((bytes) => void socket.write(bytes), ended);
@@ -32,7 +32,7 @@ export async function attach(dir: string, command: readonly string[]): Promise<n
 
 async function printed(socket: Socket): Promise<number> {
   const line = await text(socket);
-  if (line === '') throw new Failure('the machine went away: its run has ended');
+  if (line === '') throw new Failure('the connection to the machine was closed: its run has ended');
   const answer = JSON.parse(line) as Answer;
   if ('error' in answer) throw new Failure(answer.error.replace(/^error: /, ''));
   process.stdout.write(Buffer.from(answer.stdout, 'base64'));

@@ -19,12 +19,14 @@ export interface Beforehand {
 
 /** Prints a stage's forecast when the stage begins. By then its reused passes are known. */
 export function tellStage(name: string, { run, cached, ms }: StagePlan): void {
-  const known = cached === 0 ? '' : `; ${cached} passed before, and nothing of them has changed`;
+  const known = cached === 0 ? '' : `; ${cached} passed before and have not changed`;
   if (run === 0) log(`${name}: nothing to run${known}`);
   else log(`${name}: ${run} to run, about ${roughly(ms)}${known}`);
 }
 
-/** How much of a stage runs, how much has passed before, and about how long it takes in milliseconds. */
+/**
+ * The number of tests that a stage runs, the number that has passed before, and its estimated duration in milliseconds.
+ */
 export interface StagePlan {
   readonly run: number;
   readonly cached: number;

@@ -62,7 +62,7 @@ async function userNamespaces(): Promise<Finding> {
     const { code } = await runProcess(unshare);
     return code === 0
       ? { need, verdict: 'good', found: 'can be made' }
-      : { need, verdict: 'bad', found: 'may not be made', hint };
+      : { need, verdict: 'bad', found: 'cannot be made by this user', hint };
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
     const most = Number(await readFile(sysctlPath('user.max_user_namespaces'), 'utf8'));
@@ -94,8 +94,8 @@ async function kvm(): Promise<Finding> {
     return {
       need,
       verdict: 'slow',
-      found: '/dev/kvm opens; only booting a kernel tells whether it works',
-      hint: './draisine build n100, then ask again',
+      found: '/dev/kvm opens; only the boot of a kernel shows whether it works',
+      hint: './draisine build n100, then run this again',
     };
   }
   const kernel = await readArtifacts(OUT, 'n100').then((image) => image.get('kernel'));

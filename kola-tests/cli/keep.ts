@@ -12,14 +12,14 @@ export function keepOption(
 ): { readonly keep?: Keep; readonly patterns: readonly string[] } {
   const { keep, keepFor, parallel } = options;
   if (keep === undefined) {
-    if (keepFor !== undefined) throw badInput('--keep-for says how long --keep lasts: give that too');
+    if (keepFor !== undefined) throw badInput('--keep-for limits the time of --keep: give --keep as well');
     return { patterns: globs };
   }
   if (parallel !== undefined && parallel > 1)
     throw badInput('--keep runs one test at a time', { hint: 'leave --parallel out' });
   if (!terminal && keepFor === undefined)
     throw badInput('--keep waits for Enter on a terminal, and there is none', {
-      hint: 'say when it shall end: --keep-for 10m',
+      hint: 'give a time limit: --keep-for 10m',
     });
   const word = keep === true || keep === 'failed' || keep === 'always' ? undefined : keep;
   return {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 
-/** The checkout, and where builds leave artifacts. */
+/** The folder of artifacts in the checkout. */
 export const OUT = join(CHECKOUT, 'out');
 
 /** `2/5` → part 2 of 5. */

@@ -30,7 +30,7 @@ export interface EndedTest {
   readonly error?: string;
 }
 
-/** What is done beside the printing of results. */
+/** Additional actions besides printing results. */
 export interface ReportOptions {
   /**
    * Called when all tests have run, before the summary. The lines that it returns become part of the summary, so the
@@ -40,7 +40,7 @@ export interface ReportOptions {
   readonly live?: Live | undefined;
 }
 
-/** Shows on a terminal what is going on, below the output. */
+/** Shows the running tests on a terminal, below the output. */
 export interface Live {
   see(event: TestEvent): void;
   /** Called before each piece of output is written. */

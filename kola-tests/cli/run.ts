@@ -95,7 +95,7 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
       const qmp = await connectQmp(join(dir, 'qmp.sock'), { timeoutMs: 10_000 });
       const ssh = await forwardPort(qmp, 22);
       process.stderr.write(
-        `ssh -p ${ssh} root@127.0.0.1 (with a key from the machine config) · Ctrl-A X ends it · what it writes is not kept\n`,
+        `ssh -p ${ssh} root@127.0.0.1 (with a key from the machine config) · Ctrl-A X ends it · its writes are lost at the end\n`,
       );
       await qmp.execute('cont');
       qmp.close();

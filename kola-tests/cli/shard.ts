@@ -13,7 +13,7 @@ export async function shardOption(options: {
   const { image, shard, durations } = options;
   if (shard === undefined) {
     if (durations !== undefined)
-      throw badInput('--durations says how to balance --shard: give that too', { hint: '--shard I/N' });
+      throw badInput('--durations balances --shard: give --shard as well', { hint: '--shard I/N' });
     return undefined;
   }
   return {

@@ -54,7 +54,7 @@ export async function stagesOf(
   return stages;
 }
 
-/** A folder of its own, because tests of the same names run on both images. */
+/** A separate folder, because tests with the same names run on both images. */
 export function otherReport(reportDir: string): string {
   return join(reportDir, OTHER.image);
 }
@@ -87,7 +87,7 @@ function vmStages({ patterns, image, all, fresh, shard, reportDir }: Wanted): re
   return [gate, sabotages, ...crashes, vmStage(other, { build: build(OTHER.image), fresh })];
 }
 
-/** Where the tests of ignition/ find the real validator and the schemas. */
+/** Variables with the paths of the real validator and of the schemas, for the tests of ignition/. */
 async function oracleEnvironment(): Promise<Record<string, string>> {
   const { tools, source } = await ignitionOracle();
   return { DRAISINE_IGNITION_TOOLS: tools, DRAISINE_IGNITION_SOURCE: source };

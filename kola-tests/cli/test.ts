@@ -34,7 +34,7 @@ export interface TestOptions {
   readonly vm?: boolean;
   /** The long tests too. */
   readonly all?: boolean;
-  /** Run the tests that have passed already once more. */
+  /** True: also run tests that have passed and have not changed. */
   readonly fresh?: boolean;
   /** The image whose VM tests run. */
   readonly image: string;

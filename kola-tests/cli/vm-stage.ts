@@ -24,7 +24,7 @@ type VmOptions = Omit<SuiteOptions, 'out' | 'toolTree' | 'reportDir'> & { readon
 
 interface VmStageOptions {
   readonly build?: { readonly name: string; run(): Promise<void> };
-  /** Run the tests that have passed already once more. */
+  /** True: also run tests that have passed and have not changed. */
   readonly fresh: boolean;
 }
 
@@ -50,7 +50,7 @@ export function stageName({ image, sabotages }: Pick<VmOptions, 'image' | 'sabot
   return sabotages ? `sabotages of ${image}` : `machines of ${image}`;
 }
 
-/** Which VM tests of a run are reported, and where. */
+/** The VM tests of a run to report, and the folder of the report. */
 export interface VmReport {
   readonly image: string;
   /** The folder that gets the report. */

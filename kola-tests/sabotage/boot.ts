@@ -85,7 +85,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'usr.identity',
-    what: 'the image has an SSH host key in it',
+    what: 'the image contains an SSH host key',
     tests: ['system.no-shipped-identity'],
     because: /ssh_host_ed25519_key/,
     guest: `${WRITABLE_USR} && cp /etc/ssh/ssh_host_ed25519_key /usr/share/`,

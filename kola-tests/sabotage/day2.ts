@@ -1,10 +1,10 @@
 import type { Sabotage } from '../harness/run/sabotage.ts';
 
-/** What the test of random edits must notice. */
+/** Faults that the test of random edits must notice. */
 const sabotages: readonly Sabotage[] = [
   {
     name: 'day2.users-stay',
-    what: 'userdel removes nobody, and says that it has',
+    what: 'userdel removes no user, but exits with 0',
     tests: ['day2.random-edits'],
     because: /user (ada|bob): .*expected nothing/,
     guest: 'mount --bind /usr/bin/true "$(readlink -f "$(command -v userdel)")"',

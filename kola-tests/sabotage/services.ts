@@ -34,7 +34,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'podman.no-ranges',
-    what: 'there are no user numbers for containers with ranges of their own',
+    what: 'there are no user ids for containers with --userns=auto',
     tests: ['podman.userns-auto'],
     because: /podman run .*--userns=auto/,
     guest: 'sed -i /^containers:/d /etc/subuid /etc/subgid',

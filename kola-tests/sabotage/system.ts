@@ -4,7 +4,7 @@ import type { Sabotage } from '../harness/run/sabotage.ts';
 const sabotages: readonly Sabotage[] = [
   {
     name: 'system.odd-warning',
-    what: 'a program complains at boot, and nobody has explained why',
+    what: 'a program prints a warning at boot that has no explanation',
     tests: ['system.no-unexplained-warnings'],
     because: /odd: something is not as it was/,
     guest:
@@ -40,7 +40,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'users.moved',
-    what: 'a system user has another number',
+    what: 'a system user has a different number',
     tests: ['system.users-pinned'],
     because: /messagebus:1999/,
     guest: "sed -i 's/^messagebus:x:999:/messagebus:x:1999:/' /etc/group",

@@ -36,7 +36,7 @@ export interface Module {
   readonly text: string;
 }
 
-/** Throws badInput that names each room with too few docstrings, and what lacks one there. */
+/** Throws badInput that names each room with too few docstrings, and the exports without one. */
 export function checkDocstrings(modules: readonly Module[]): string {
   const rooms = new Map<string, { count: number; lacking: string[] }>();
   for (const { path, text } of modules) {

@@ -1,9 +1,9 @@
-/** What the process of the static checks is told. */
+/** The options of the process with the static checks. */
 export interface StaticOptions {
   readonly checkout: string;
   /** Root of the SDK tree of the set `sdk-check`. */
   readonly tools: string;
-  /** As the command line has them. */
+  /** The patterns of the command line. */
   readonly patterns: readonly string[];
 }
 

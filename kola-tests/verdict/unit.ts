@@ -17,10 +17,10 @@ const LOOKS_AROUND =
   /\bCHECKOUT\b|process\.cwd\(\)|\.\.['"`/]+[^'"`]*['"`],\s*import\.meta\.url|dirname[^\n]*'\.\.'/;
 
 /**
- * The inputs of a file of unit tests (its path is relative to the checkout); undefined if they cannot be known without a
- * run. They are its imports, all files of its own folder, and all files except TypeScript of the rooms of its imports and
- * of the rooms below. A test that can start programs, knows the folder of the checkout, or looks outside its folder
- * depends on all files of those rooms. Other tests never count. `values` are what it is given besides.
+ * The inputs of a file of unit tests (its path is relative to the checkout); undefined if they cannot be known without
+ * a run. They are its imports, all files of its own folder, and all files except TypeScript of the rooms of its imports
+ * and of the rooms below. A test that can start programs, knows the folder of the checkout, or looks outside its folder
+ * depends on all files of those rooms. Other tests never count. `values`: further inputs.
  */
 export function unitInputs(
   sources: Sources,
@@ -46,7 +46,7 @@ export function unitInputs(
       { kind: 'unit', file, host, ...values },
     );
   } catch (error) {
-    // It imports what is not there, or is not there itself: running it tells.
+    // The file or one of its imports is missing. Running it shows the error.
     if (error instanceof Failure) return undefined;
     throw error;
   }

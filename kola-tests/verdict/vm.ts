@@ -92,7 +92,7 @@ export function vmInputs(
       },
     );
   } catch (error) {
-    if (error instanceof Failure) return undefined; // an import is missing: the run reports it
+    if (error instanceof Failure) return undefined; // An import is missing. The run reports it.
     throw error;
   }
 }
