@@ -12,7 +12,10 @@ test('machines are asked by one connection each; one that is silent is a row as 
     image: 'n100',
     version: '2026.1129.0',
     channel: 'stable',
-    rejected: [{ version: '2026.1130.0', reason: 'no pool' }],
+    rejected: [
+      { version: '2026.1130.0', reason: 'no pool' },
+      { version: '2026.1128.0', reason: 'older than what runs' },
+    ],
   };
   const health = {
     conditions: [

@@ -1,3 +1,4 @@
+import { compareVersions } from '../../build/release/format/version.ts';
 import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { failureOf, onHost } from './session.ts';
@@ -73,8 +74,8 @@ function machineOf([room = '', failed = '', ...pools]: readonly string[]) {
 function updateOf({ trial, staged, rejected, version }: BoxStatus): string {
   if (trial !== undefined && trial !== null) return 'on trial';
   if (staged) return `${staged.version} staged`;
-  const last = rejected.at(-1);
-  return last && last.version !== version ? `${last.version} rejected: ${last.reason}` : '';
+  const last = rejected.filter((each) => compareVersions(each.version, version) > 0).at(-1);
+  return last ? `${last.version} rejected: ${last.reason}` : '';
 }
 
 /** Asks a machine for its state. A machine that cannot be asked is a row with `error`, not a failure. */

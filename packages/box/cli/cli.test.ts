@@ -95,6 +95,16 @@ test('status shows transfers to other machines, and their failures', () => {
   assert.equal(status().replications[0]?.failure, 'the target is full');
 });
 
+test('status does not show a rejected release once a newer one runs', () => {
+  const { box, draisine } = setting();
+  const reject = (version: string) =>
+    changeState(box, () => ({ rejected: [{ version, reason: 'x', since: 0, evidence: undefined }] }));
+  reject('2001.101.0');
+  assert.doesNotMatch(draisine('status').out, /was rejected/);
+  reject('2099.101.0');
+  assert.match(draisine('status').out, /2099\.101\.0 was rejected: x/);
+});
+
 test('status does not depend on disks that do not answer', () => {
   const { box, draisine, status } = setting();
   box.program('smartctl', () => ({ code: 124 }));

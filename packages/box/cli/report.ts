@@ -1,3 +1,4 @@
+import { compareVersions } from '../../../build/release/format/version.ts';
 import { installedUkis } from '../disk/assess.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
@@ -160,8 +161,9 @@ export function noticeLines(
   }
   if (staged && staged.version !== version)
     lines.push(`${staged.version} is staged and runs from the next restart on`);
-  const last = rejected.at(-1);
-  if (last && last.version !== version) lines.push(`${last.version} was rejected: ${last.reason}`);
+  // An older one does not matter any more.
+  const last = rejected.filter((each) => compareVersions(each.version, version) > 0).at(-1);
+  if (last) lines.push(`${last.version} was rejected: ${last.reason}`);
   return lines;
 }
 

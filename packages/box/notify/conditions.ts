@@ -73,12 +73,18 @@ function problemConditions(box: Box): Condition[] {
   if (box.stat(PROBLEMS) === undefined) return [];
   // `update` shows a staged or rejected release on consoles (cli/notice.ts). updateConditions reports it.
   const names = box.list(PROBLEMS).filter((name) => name !== 'update');
-  return names.map(
-    (name): Condition => ({
-      ...{ name: `problem ${name}`, severity: 'error' },
-      text: box.readText(`${PROBLEMS}/${name}`).trim(),
-    }),
-  );
+  return names.flatMap((name): Condition[] => {
+    const text = box.readText(`${PROBLEMS}/${name}`).trim();
+    return isUnlocked(box, text) ? [] : [{ name: `problem ${name}`, severity: 'error', text }];
+  });
+}
+
+/** Whether the text names a locked dataset whose key somebody has typed since. Nothing removes its file then. */
+function isUnlocked(box: Box, text: string): boolean {
+  const dataset = /^dataset (\S+) is locked/.exec(text)?.[1];
+  if (dataset === undefined) return false;
+  const asked = box.run(['zfs', 'get', '-H', '-o', 'value', 'keystatus', dataset], { timeoutSeconds: 30 });
+  return asked.code === 0 && asked.stdout.trim() === 'available';
 }
 
 /**

@@ -318,3 +318,16 @@ test('a rejected release is a problem until a newer one runs', () => {
   assert.deepEqual(texts('2026.1128.0'), ['2026.1129.0 was rejected: no pool']);
   assert.deepEqual(texts('2026.1130.0'), []);
 });
+
+test('a locked dataset is a problem until its key is there', () => {
+  const { box } = machine();
+  const text = 'dataset tank/a is locked and waits for its key: zfs load-key tank/a && zfs mount -R tank/a';
+  box.put({ '/run/draisine/problems/key-tank-a': `${text}\n` });
+  const texts = () => conditionsOf(box).map((one) => one.text);
+  box.program('zfs', (argv) => (argv.at(-1) === 'tank/a' ? 'unavailable\n' : { code: 1 }));
+  assert.deepEqual(texts(), [text]);
+  box.program('zfs', () => 'available\n');
+  assert.deepEqual(texts(), []);
+  box.program('zfs', () => ({ code: 124 }));
+  assert.deepEqual(texts(), [text]);
+});
