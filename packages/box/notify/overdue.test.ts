@@ -192,6 +192,19 @@ describe('room', () => {
   });
 });
 
+test('an unhealthy container is a problem; one that is starting is none', () => {
+  const box = new FakeBox().put({ '/var/lib/containers/storage/overlay-containers/x': '' });
+  box.program('systemctl', () => '');
+  const all = ['Up 1 minute (unhealthy)', 'unhealthy', 'Up 1 minute (starting)', 'starting', 'healthy', ''];
+  box.program('podman', () =>
+    JSON.stringify(all.map((Status, index) => ({ Names: [`c${index}`], State: 'running', Status }))),
+  );
+  assert.deepEqual(
+    containerConditions(box).map(({ name }) => name),
+    ['container c0', 'container c1'],
+  );
+});
+
 describe('units', () => {
   const shown = (units: Readonly<Record<string, string>>) => {
     const box = new FakeBox().put({ '/proc/uptime': '10000.00 1\n' });

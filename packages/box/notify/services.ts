@@ -42,7 +42,7 @@ function isRestless(value: Shown['value'], uptime: number): boolean {
 /** Problems of containers. */
 export function containerConditions(box: Box): Condition[] {
   const sick = containersOf(box)
-    .filter(({ healthy, running }) => running && healthy === false)
+    .filter(({ healthy, starting, running }) => running && !starting && healthy === false)
     .map(
       ({ name }): Condition => ({
         ...{ name: `container ${name}`, severity: 'error' },

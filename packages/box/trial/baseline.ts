@@ -87,13 +87,18 @@ interface Container {
   readonly running: boolean;
   /** Undefined if it has no health check. */
   readonly healthy: boolean | undefined;
+  /** It is not healthy yet, which is no fault. */
+  readonly starting: boolean;
   readonly unit: string | undefined;
 }
 
 /** Health in a status such as `Up 2 minutes (healthy)`, or `healthy` alone. */
-function healthOf(status: string): boolean | undefined {
+function healthOf(status: string): Pick<Container, 'healthy' | 'starting'> {
   const [health] = /\b(healthy|unhealthy|starting)\b/.exec(status) ?? [];
-  return health === undefined ? undefined : health === 'healthy';
+  return {
+    healthy: health === undefined ? undefined : health === 'healthy',
+    starting: health === 'starting',
+  };
 }
 
 /** All containers of root. None if podman was never used: asking podman takes a second. */
@@ -111,7 +116,7 @@ export function containersOf(box: Box): Container[] {
   return (listed ?? []).map(({ Names = [], State = '', Status = '', Labels }) => ({
     name: Names[0] ?? '',
     running: State === 'running',
-    healthy: healthOf(Status),
+    ...healthOf(Status),
     unit: Labels?.PODMAN_SYSTEMD_UNIT,
   }));
 }
