@@ -102,6 +102,17 @@ describe('a receiver', () => {
     assert.equal(world.sent.length, 3);
   });
 
+  test('by webhook gets one type of content', () => {
+    const hook = { kind: 'webhook', url: 'https://hook.example' };
+    const { box, world } = machine({ targets: [hook, { ...hook, headers: { 'content-type': 'text/x' } }] });
+    world.failed = ['a.service'];
+    watch(box);
+    assert.deepEqual(
+      world.sent.map((config) => config.match(/header = ".*"/gi)),
+      [['header = "Content-Type: application/json"'], ['header = "content-type: text/x"']],
+    );
+  });
+
   test('by mail gets lines, a date and a subject as mail has them', () => {
     const { box, world } = machine({ targets: EVERYTHING.targets.slice(3) });
     box.put({ '/run/draisine/problems/x': 'Gerät\rBcc: x@y fehlt\nzwei\n' });

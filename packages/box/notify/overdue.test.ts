@@ -170,6 +170,20 @@ test('each disk that fails is a problem of its own, also a spare; so is a pool t
   assert.equal(pool('ONLINE', 'ONLINE')[0]?.text, 'pool t: /dev/s is UNAVAIL');
 });
 
+test('errors are a problem of the disks that have them, else of the pool, and of nothing above', () => {
+  const texts = (...errors: number[]) => {
+    const [all, mirror, a, b] = errors.map((count) => ({ state: 'ONLINE', checksum_errors: count }));
+    const disks = { a: { ...a, path: '/dev/a', guid: 1 }, b: { ...b, path: '/dev/b', guid: 2 } };
+    const group = { ...mirror, name: 'mirror-0', guid: 3, vdevs: disks };
+    const vdevs = { t: { ...all, name: 't', guid: 4, vdevs: { 'mirror-0': group } } };
+    const [pool] = parsePools(JSON.stringify({ pools: { t: { state: 'ONLINE', vdevs } } }));
+    return poolConditions(pool as Pool).map(({ text }) => text.split(' (')[0]);
+  };
+  assert.deepEqual(texts(2, 2, 4, 4), ['pool t: /dev/a has had 4 errors', 'pool t: /dev/b has had 4 errors']);
+  assert.deepEqual(texts(1, 1, 0, 0), ['pool t: t has had 1 errors']);
+  assert.deepEqual(texts(0, 0, 0, 0), []);
+});
+
 describe('room', () => {
   test('of file systems besides the state, and of datasets with a quota', () => {
     const box = new FakeBox();

@@ -49,13 +49,15 @@ function requestOf(target: Target, host: string, message: Message): string[] {
           JSON.stringify({ title: host, message: text, priority: PRIORITY[severity].gotify }),
         ),
       ];
-    case 'webhook':
+    case 'webhook': {
+      const typed = Object.keys(target.headers).some((name) => /^content-type$/i.test(name));
       return [
         curlOption('url', target.url),
-        curlOption('header', 'Content-Type: application/json'),
+        ...(typed ? [] : [curlOption('header', 'Content-Type: application/json')]),
         ...Object.entries(target.headers).map(([name, value]) => curlOption('header', `${name}: ${value}`)),
         curlOption('data-raw', filled(target.body ?? DEFAULT_BODY, host, message)),
       ];
+    }
     case 'mail':
       return [
         curlOption('url', target.server),

@@ -13,8 +13,11 @@ const GROUP = /^(mirror|raidz|draid|replacing|spare|indirect)/;
 /** Problems of a pool. */
 export function poolConditions({ name, state, vdevs, scan }: Pool): Condition[] {
   // One for each disk, because another disk of a DEGRADED pool may fail.
-  const bad = vdevs.filter((vdev) => vdev.name !== name && !GROUP.test(vdev.name) && !good(vdev.state));
-  const errors = vdevs.filter((vdev) => vdev.errors > 0);
+  const disks = vdevs.filter((vdev) => vdev.name !== name && !GROUP.test(vdev.name));
+  const bad = disks.filter((vdev) => !good(vdev.state));
+  // An error that no copy repairs is counted for the groups above the disks and for the pool as well.
+  const wrong = disks.filter((vdev) => vdev.errors > 0);
+  const errors = wrong.length > 0 ? wrong : vdevs.filter((vdev) => vdev.errors > 0).slice(0, 1);
   const pool = `pool ${name}${state === 'ONLINE' ? '' : ` is ${state}`}`;
   return [
     ...(state === 'ONLINE' || (state === 'DEGRADED' && bad.length > 0)
