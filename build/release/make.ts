@@ -29,7 +29,7 @@ export async function buildRelease(
   const { outputs, failures, skipped } = await runBuild(targets, options);
   if (failures.length + skipped.length > 0) {
     throw new Failure(`${image.name} cannot be released: ${describeFailures(failures).join('\n')}`, {
-      hint: `./draisine build ${image.name} tells more`,
+      hint: `./draisine build ${image.name} shows the errors`,
     });
   }
   const interruption = catchSignals(() => closeStore(store));

@@ -110,11 +110,11 @@ export function makeNotes(from: NotedRelease, to: NotedRelease, packages: readon
 }
 
 function commandLineChanges({ commandLines: from }: Manifest, { commandLines: to }: Manifest): Change[] {
-  // Releases of before 2026.12 do not name them: then all of them would be new.
+  // Releases before 2026.12 do not name them. Without this check, all of them would count as new.
   return from && to ? compareTables(from, to) : [];
 }
 
-/** Files that boxes and owners fetch. Changes of other documents are no news. */
+/** Files that boxes and owners fetch. Changes of other documents are not listed. */
 function sizesOf({ files }: Release): Record<string, string> {
   return Object.fromEntries(
     Object.entries(files).flatMap(([name, file]) =>

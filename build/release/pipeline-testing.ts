@@ -19,16 +19,16 @@ import { temporaryFolder } from '../graph/testing.ts';
 import { sdkTree } from '../image/sdk.ts';
 
 /*
- * The pipelines of docs/ci/, run as they stand: in a clone of this repository, with an image of a few packages, nginx
- * and a git server of its own. `test --all` is given a pattern, so that one unit test runs and no VM test; results of
- * VM tests are handed over. `lock --update` is not run: the lock is touched instead.
+ * Runs the pipelines of docs/ci/ unchanged, in a clone of this repository, with an image of a few packages, nginx and a git server. `test --all` is given a pattern, so that one unit test runs and no VM test; results of VM tests are prepared. `lock --update` is not run: the lock is edited instead.
  */
 
 const TINY = `import { small } from '../../build/image/testing/small.ts';
 export default { ...small, name: 'tiny' };
 `;
 
-/** A git repository with this checkout as it is, and the image `tiny`; its origin is a bare one. */
+/**
+ * Makes a git repository with the present files of this checkout and the image `tiny`. Its origin is a bare repository.
+ */
 function cloneCheckout(folder: string): string {
   const work = join(folder, 'work');
   const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: CHECKOUT });
@@ -72,7 +72,7 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** nginx: `base` to be read, `store` to be written to as well. Its address. */
+/** Starts nginx with `base` for reading, and `store` for reading and writing. Returns its address. */
 async function startNginx(t: TestContext, folder: string, base: string): Promise<string> {
   const port = await freePort();
   const store = join(folder, 'store');
@@ -112,7 +112,7 @@ http { access_log ${own}/access; ${temporary} client_max_body_size 0; log_not_fo
 export interface Step {
   readonly job: string;
   readonly command: string;
-  /** The pipeline goes on when it fails. */
+  /** True if the pipeline continues after its failure. */
   readonly tolerated: boolean;
 }
 
@@ -160,10 +160,10 @@ export interface Runner {
   readonly base: string;
   readonly url: string;
   readonly origin: string;
-  /** What GitHub's own program was told. */
+  /** The arguments of the calls of GitHub's own program. */
   readonly gh: string;
   run(command: string, more?: NodeJS.ProcessEnv): { status: number | null; stdout: string; said: string };
-  /** Returns what a command printed that must not fail. */
+  /** Runs a command that must not fail. Returns its output. */
   must(command: string, more?: NodeJS.ProcessEnv): string;
 }
 
@@ -176,7 +176,7 @@ export async function startRunner(t: TestContext): Promise<Runner> {
   const url = await startNginx(t, folder, base);
   const bin = join(folder, 'bin');
   mkdirSync(bin);
-  // GitHub's own program, which talks to GitHub: here it keeps what it is told.
+  // A fake of GitHub's own program: it records its arguments.
   writeFileSync(join(bin, 'gh'), `#!/bin/sh\nprintf '%s\\n' "$@" > "${folder}/gh"\n`, { mode: 0o755 });
   const environment: NodeJS.ProcessEnv = {
     ...process.env,
@@ -204,7 +204,10 @@ export async function startRunner(t: TestContext): Promise<Runner> {
   return { ...{ work, base, url, run, must }, origin: join(folder, 'origin.git'), gh: join(folder, 'gh') };
 }
 
-/** Puts results of VM tests of the very files of the release where the pipeline collects them, of four shards. */
+/**
+ * Writes results of VM tests, in four shards, to the folders from which the pipeline collects them. They name the files
+ * of the release.
+ */
 export function writeResults(work: string, folderOf: (shard: number) => string): void {
   const [{ folder }] = JSON.parse(readFileSync(join(work, 'release.json'), 'utf8')) as [{ folder: string }];
   const { name, version, artifacts } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
@@ -236,7 +239,7 @@ export function runSteps(
       version = { DRAISINE_VERSION: '2099.101.0' };
       continue;
     }
-    // Not the store of whoever runs the tests.
+    // Not the store of the user who runs the tests.
     const own = command.includes('clean') ? { DRAISINE_CACHE: join(work, '../cache') } : {};
     const short = command.includes('test --all') ? `${command} ${ONE_TEST}` : command;
     const { status, said } = run(short, { ...version, ...own });

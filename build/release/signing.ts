@@ -30,7 +30,7 @@ export interface RolePlan {
   readonly given: readonly string[];
 }
 
-/** How many keys each role has, and how many of them must sign. */
+/** For each role: the number of its keys, and the number of keys that must sign. */
 export type SigningPlan = Readonly<Record<RoleName, RolePlan>>;
 
 /** A key of a role that this machine may be able to sign with. */
@@ -154,7 +154,7 @@ export async function makeSigningKeys(
       throw badInput(
         `the role ${role} cannot have ${threshold} of ${count} keys, ${given.length} of them given`,
         {
-          hint: 'write it as K/N with 1 ≤ K ≤ N, as --root 2/3',
+          hint: 'write it as K/N with 1 ≤ K ≤ N, e.g. --root 2/3',
         },
       );
   }

@@ -15,7 +15,7 @@ import { readRelease } from './verify.ts';
 
 export interface Made {
   readonly version?: string;
-  /** What is in /usr. */
+  /** The content of /usr. */
   readonly content?: string;
   readonly packages?: LoadedImage['packages'];
   readonly facts?: object;

@@ -169,7 +169,7 @@ function refuseUnless(force: string | undefined, refused: readonly string[], whe
   if (refused.length === 0 || force !== undefined) return;
   throw new Failure(`not promoted: ${refused.join('\n       ')}`, {
     where: `channel ${where}`,
-    hint: 'mend that, or add --force REASON; the channel file will have the reason',
+    hint: 'remove the causes, or add --force REASON; the channel file will contain the reason',
   });
 }
 

@@ -15,8 +15,8 @@ export function publishFailure(path: string, error: unknown): unknown {
   if (error instanceof Failure || !(error instanceof Error) || code === undefined) return error;
   const hint =
     code === 'ENOSPC' || code === 'EDQUOT'
-      ? 'make room there and try again; the releases of before are still served'
-      : 'make it a folder that you may write to; the releases of before are still served';
+      ? 'make room there and try again; the earlier releases are still served'
+      : 'make it a writable folder; the earlier releases are still served';
   return new Failure(`cannot publish: ${error.message}`, { where: path, hint, cause: error });
 }
 

@@ -58,7 +58,7 @@ function parseOwner(text: string): (Owner & { host?: string; user?: string }) | 
   try {
     return JSON.parse(text) as Owner;
   } catch {
-    return undefined; // not one of our locks: it stays until a person looks at it
+    return undefined; // It is not a lock of Draisine, so it stays until a person removes it.
   }
 }
 

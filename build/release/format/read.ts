@@ -44,7 +44,7 @@ export async function parseFormat<N extends FormatName>(
   where: string,
 ): Promise<Formats[N]> {
   const what = `the ${WHAT[name]}`;
-  const hint = 'the file is damaged, or of another kind; fetch or write it again';
+  const hint = 'the file is damaged, or of another kind; fetch or make it again';
   const value = parseJson(text, what, where, hint);
   const { format } = (value ?? {}) as { format?: unknown };
   if (name !== 'envelope' && typeof format === 'number' && format !== FORMAT) {

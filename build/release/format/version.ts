@@ -12,7 +12,7 @@ const VERSION = /^([0-9]{4})\.([1-9]|1[0-2])([0-9]{2})\.(0|[1-9][0-9]{0,5})$/;
 export function versionFault(text: string): string | undefined {
   if (text.length > VERSION_LENGTH) return `it has more than ${VERSION_LENGTH} characters`;
   const [, year, month, day] = VERSION.exec(text) ?? [];
-  if (year === undefined) return 'it is not YYYY.MDD.N, as 2026.1129.0';
+  if (year === undefined) return 'it is not YYYY.MDD.N, such as 2026.1129.0';
   const last = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
   if (Number(day) < 1 || Number(day) > last) return `there is no day ${day} in month ${month} of ${year}`;
   return undefined;

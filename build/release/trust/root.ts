@@ -19,7 +19,7 @@ function checkRoles({ value, where }: Opened<'root'>): void {
       });
     const lost = keys.find((id) => value.keys[id] === undefined);
     if (lost !== undefined)
-      throw badInput(`the key ${lost} of the role ${name} is not there`, { where, hint });
+      throw badInput(`the root lacks the key ${lost} of the role ${name}`, { where, hint });
   }
 }
 
