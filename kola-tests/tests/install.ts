@@ -121,7 +121,7 @@ register(
         `--yes --config /root/none.ign ${at('free')}`,
         /there is no machine config \/root\/none\.ign/,
       ),
-      'not confirmed': refused('--serial free-disk', /not confirmed, nothing done/),
+      'not confirmed': refused('--serial free-disk', /not confirmed, and nothing was done/),
       'nobody answers': refused('', /no answer/),
       'a pool that is not imported': async () => {
         await box.succeed('zpool export tank');
@@ -161,7 +161,7 @@ register(
       new RegExp(`All of this will be erased:[\\s\\S]*Type the name of the disk, ${name}, to go on: $`),
       name,
     );
-    await answer(/not confirmed, nothing done[\s\S]*on which disk\? $/, 'yes');
+    await answer(/not confirmed, and nothing was done[\s\S]*on which disk\? $/, 'yes');
     assert.equal(
       await box.succeed(`head -c 4M ${box.disk('free')} | sha256sum`),
       before,
