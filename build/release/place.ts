@@ -91,6 +91,12 @@ function webPlace(base: string): Place {
     if (response.status === 404 || response.status === 410) return undefined;
     throw new Failure(`cannot fetch: HTTP ${response.status}`, { where: at(path) });
   };
+  const whole = async <T>(path: string, reading: Promise<T>): Promise<T> =>
+    await reading.catch((cause: unknown) => {
+      if (cause instanceof Failure) throw cause;
+      const what = cause instanceof Error ? cause.message : String(cause);
+      throw new Failure(`the server broke off: ${what}`, { where: at(path), hint: 'try again', cause });
+    });
   return {
     where: base,
     at,
@@ -98,11 +104,14 @@ function webPlace(base: string): Place {
     async bytes(path, limit) {
       const body = await ask(path);
       if (!body) return undefined;
-      return await readBody(body, limit, () => tooLarge(at(path), limit));
+      return await whole(
+        path,
+        readBody(body, limit, () => tooLarge(at(path), limit)),
+      );
     },
     async digest(path) {
       const body = await ask(path);
-      return body ? await hashOf(body) : undefined;
+      return body ? await whole(path, hashOf(body)) : undefined;
     },
   };
 }

@@ -152,6 +152,22 @@ test('verify, here and over HTTP: signatures, thresholds, roots, and every file'
   await assert.rejects(check(spoilt), { exitCode: 2, message: /^0 of the 2 signatures/ });
 });
 
+test('a server that breaks off in the middle of a file: one error that names the file', async (t) => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-length': 1000 });
+    response.write('{');
+    setTimeout(() => response.destroy(), 50);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const place = placeOf(`http://127.0.0.1:${address.port}/r`);
+  const refusal = { name: 'Failure', exitCode: 1, message: /^the server broke off/, where: /\/r\/usr\.img$/ };
+  await assert.rejects(place.bytes('usr.img', 2000), refusal);
+  await assert.rejects(place.digest('usr.img'), refusal);
+});
+
 test('a release that needs a newer root than the one that is trusted', async (t) => {
   const folder = join(await temporaryFolder(t), 'release');
   const keys = await testKeys(t);
