@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, errorCode, Failure } from '../../../sdk/lib/errors.ts';
 import { byteOrder, sha256, sha256File } from '../../../sdk/lib/files.ts';
@@ -13,7 +13,7 @@ import { readOwnRoot, signersFor } from '../signing.ts';
 import { addSignature, checkSigned, formatEnvelope, type Opened, openEnvelope } from '../trust/envelope.ts';
 import { checkFresh, checkSuccessor, openRoot } from '../trust/root.ts';
 import { checkFiles, checkReleaseTrust, filesOf, type LocatedRelease, readRelease } from '../verify.ts';
-import { publishFolder, publishText } from './files.ts';
+import { makeServedFolder, publishFolder, publishText } from './files.ts';
 import { whilePublishing } from './lock.ts';
 import type { BoxReports } from './rules.ts';
 
@@ -200,7 +200,7 @@ export async function writeChannel(base: Base, channel: Channel): Promise<void> 
   const path = join(base.folder, channel.image, `${channel.channel}.json`);
   const text = formatEnvelope(await sign(base, `${JSON.stringify(channel, null, 2)}\n`));
   await parseFormat('channel', JSON.stringify(channel), path);
-  await mkdir(join(base.folder, channel.image), { recursive: true });
+  await makeServedFolder(join(base.folder, channel.image));
   await publishText(path, text, await textOf(path));
 }
 
@@ -263,7 +263,7 @@ async function withReport(base: Base, from: string, published: Published): Promi
   // The results come first: a report without them would not be read.
   for (const file of files.reverse()) {
     const text = await readFile(join(from, file), 'utf8');
-    await mkdir(join(to, 'report'), { recursive: true });
+    await makeServedFolder(join(to, 'report'));
     if (await publishText(join(to, file), text, await textOf(join(to, file)))) moved += text.length;
   }
   return { ...published, moved };

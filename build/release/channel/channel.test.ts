@@ -158,6 +158,28 @@ test('set: the release is served whole, by digest; the same again moves no byte,
   assert.deepEqual(snapshot(w.base), before);
 });
 
+test('the web server may read what is published, whatever the umask of the publisher is', async (t) => {
+  const umask = process.umask(0o077);
+  try {
+    const w = await world(t);
+    const release = await w.release({ version: '2026.1129.0' });
+    await addReport(w, release);
+    await setChannel(w.at(), 'alpha', release);
+    const modes = readdirSync(w.base, { recursive: true, encoding: 'utf8' }).map((path) => {
+      const { mode } = statSync(join(w.base, path));
+      return `${(mode & 0o777).toString(8)} ${path}`;
+    });
+    assert.ok(modes.length > 10);
+    assert.equal(statSync(w.base).mode & 0o777, 0o755);
+    assert.deepEqual(
+      modes.filter((line) => !/^(755|644) /.test(line)),
+      [],
+    );
+  } finally {
+    process.umask(umask);
+  }
+});
+
 /** Bytes that this process has read and written since it began (proc(5), /proc/PID/io), system calls of any kind. */
 function bytesMoved(): { read: number; written: number } {
   const text = readFileSync('/proc/self/io', 'utf8');

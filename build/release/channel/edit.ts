@@ -1,5 +1,4 @@
 import { existsSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, Failure } from '../../../sdk/lib/errors.ts';
 import { readSecurityView } from '../documents.ts';
@@ -25,7 +24,7 @@ import {
   versionsOf,
   writeChannel,
 } from './base.ts';
-import { publishFailure, removePublished } from './files.ts';
+import { makeServedFolder, publishFailure, removePublished } from './files.ts';
 import {
   type Candidate,
   halt,
@@ -64,7 +63,7 @@ export async function initChannels(
 ): Promise<Edited> {
   await readOwnRoot(where.keys); // checked before the folder is made
   try {
-    await mkdir(where.folder, { recursive: true });
+    await makeServedFolder(where.folder);
   } catch (error) {
     throw publishFailure(where.folder, error);
   }

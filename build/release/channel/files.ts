@@ -1,6 +1,6 @@
 import { constants, existsSync } from 'node:fs';
-import { copyFile, link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, copyFile, link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
 import { temporaryName, writeAtomic } from '../../../sdk/lib/files.ts';
 
@@ -28,6 +28,17 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Makes a folder, and the folders above it. Everybody may read the new ones, whatever the umask is: the web server is
+ * another user.
+ */
+export async function makeServedFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let folder = resolve(path); folder.length >= resolve(first).length; folder = dirname(folder))
+    await chmod(folder, 0o755);
 }
 
 /** Makes a new file with its content, atomically; false if the file exists. */
@@ -76,16 +87,18 @@ async function copyDurably(from: string, to: string): Promise<void> {
  */
 export async function publishFolder(from: string, to: string, files: readonly string[]): Promise<number> {
   const temporary = temporaryName(to);
+  const folders = new Set([temporary]);
   let bytes = 0;
   try {
     await sweep(to);
     for (const file of files) {
       const target = join(temporary, file);
-      await mkdir(dirname(target), { recursive: true });
+      await makeServedFolder(dirname(target));
+      folders.add(dirname(target));
       await copyDurably(join(from, file), target);
       bytes += (await stat(target)).size;
     }
-    await syncFolder(temporary);
+    for (const folder of folders) await syncFolder(folder);
     await rename(temporary, to);
     await syncFolder(dirname(to));
   } catch (error) {
@@ -102,7 +115,7 @@ export async function publishFolder(from: string, to: string, files: readonly st
  */
 async function sweep(to: string): Promise<void> {
   const folder = dirname(to);
-  await mkdir(folder, { recursive: true });
+  await makeServedFolder(folder);
   for (const name of await readdir(folder))
     if (name.includes('.tmp-')) await rm(join(folder, name), { recursive: true, force: true });
 }
