@@ -392,6 +392,22 @@ test('halt, resume, withdraw: each costs one signature, and the serial rises', a
   assert.equal((await w.channel('alpha')).serial, 5);
 });
 
+test('a channel that is made after a withdrawal does not take the withdrawn release', async (t) => {
+  const w = await world(t);
+  const release = await w.release({ version: '2026.1129.0' });
+  await addReport(w, release);
+  await setChannel(w.at(), 'alpha', release);
+  await withdrawRelease(w.at(), '2026.1129.0', 'it loses data');
+  await initChannels({ ...w.at(), image: 'box' }, ['lab'], { rollout: 0 });
+  const refusal = { exitCode: 2, message: /2026\.1129\.0 was withdrawn: it loses data/ };
+  await assert.rejects(promote(w.at(), 'alpha', 'lab'), refusal);
+  await assert.rejects(setChannel(w.at(), 'lab', '2026.1129.0'), refusal);
+  assert.deepEqual(
+    (await w.channel('lab')).withdrawn.map(({ version }) => version),
+    ['2026.1129.0'],
+  );
+});
+
 test('refresh: renewed when half its time is over; a replaced key signs nothing more', async (t) => {
   const w = await world(t);
   const files = snapshot(w.base);

@@ -69,18 +69,29 @@ export async function initChannels(
   }
   return await edit(where, async (base) => {
     const channels: Channel[] = [];
+    const withdrawn = await withdrawnSoFar(base, where.image);
     for (const name of names.length > 0 ? names : ORDER) {
       const there = await readChannel(base, where.image, name);
       const wanted = { ...(there?.value.policy ?? POLICIES[name] ?? {}), ...policy };
       if (there && JSON.stringify(there.value.policy) === JSON.stringify(wanted)) continue;
       const next = there
         ? issue({ ...there.value, policy: wanted }, base.now)
-        : issue(newChannel(where.image, name, wanted, base.now), base.now);
+        : issue({ ...newChannel(where.image, name, wanted, base.now), withdrawn }, base.now);
       await writeChannel(base, next);
       channels.push(next);
     }
     return { channels, moved: 0 };
   });
+}
+
+/** The versions that the channels of an image have withdrawn: a new channel never has them either. */
+async function withdrawnSoFar(base: Base, image: string): Promise<Channel['withdrawn']> {
+  const found = new Map<string, Channel['withdrawn'][number]>();
+  if (!existsSync(join(base.folder, image))) return [];
+  for (const name of await channelsOf(base.folder, image))
+    for (const each of (await needChannel(base, image, name)).value.withdrawn)
+      if (!found.has(each.version)) found.set(each.version, each);
+  return [...found.values()];
 }
 
 /** Options for putting a release on a channel. */
