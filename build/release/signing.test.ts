@@ -176,6 +176,40 @@ test('root keys in two places: the new root waits until both have signed', async
   assert.equal(existsSync(join(there, 'root-next.json')), false);
 });
 
+test('a new root that others have overtaken does not bring the root of trust back', async () => {
+  const keys = await copy('overtaken');
+  const waiting = await copy('waiting');
+  for (const name of ['root-2', 'root-3']) await rm(join(waiting, name));
+  assert.ok((await rotateKeys(waiting, 'channel')).missing.length > 0);
+  const next = readFileSync(join(waiting, 'root-next.json'), 'utf8');
+  await rotateKeys(keys, 'release');
+  await rotateKeys(keys, 'channel');
+  writeFileSync(join(keys, 'root-next.json'), next);
+  await assert.rejects(signNextRoot(keys), { exitCode: 2, message: /^root 2 does not follow .* root 3$/ });
+  assert.equal((await readOwnRoot(keys)).value.number, 3);
+  // As after an interruption between the new root and the removal of this file.
+  writeFileSync(join(keys, 'root-next.json'), readFileSync(join(keys, 'root.json')));
+  assert.deepEqual((await signNextRoot(keys)).missing, []);
+  assert.equal(existsSync(join(keys, 'root-next.json')), false);
+  assert.equal((await readOwnRoot(keys)).value.number, 3);
+});
+
+test('a key that the role has already, twice the same one, or one too many is refused before anything is written', async () => {
+  const keys = await copy('twice');
+  const other = join(folder, 'other');
+  await makeSshKey(other, 'other');
+  const before = readdirSync(keys);
+  const given = (replace: string[], ...use: string[]) => rotateKeys(keys, 'release', { replace, given: use });
+  const known = { exitCode: 2, message: /^the role release has this key already/ };
+  await assert.rejects(given(['release-1'], join(keys, 'release-2.pub')), known);
+  await assert.rejects(given(['release-1', 'release-2'], `${other}.pub`, `${other}.pub`), known);
+  await assert.rejects(given(['release-1'], `${other}.pub`, `${other}.pub`), {
+    message: /^2 keys are given/,
+  });
+  assert.deepEqual(readdirSync(keys), before);
+  await given(['release-1'], `${other}.pub`);
+});
+
 test('an expired root, and one with a new date', async () => {
   const keys = await copy('late');
   const opened = await readOwnRoot(keys);

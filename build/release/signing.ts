@@ -85,16 +85,19 @@ function envelopeOf(root: Root): Envelope {
   return { signed: `${JSON.stringify(root, null, 2)}\n`, signatures: [] };
 }
 
+/** The public key in a file that the user names. */
+async function givenKey(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw badInput(`cannot read the public key (${errorCode(cause)})`, { where: path, cause });
+  });
+  return publicKey(text, path);
+}
+
 /** Makes `NAME` and `NAME.pub`, or takes over the public half of a given key. Returns the public key. */
 async function placeKey(folder: string, name: string, given: string | undefined): Promise<string> {
   const path = join(folder, name);
   if (given === undefined) await makeSshKey(path, `draisine ${name}`);
-  else {
-    const text = await readFile(given, 'utf8').catch((cause: unknown) => {
-      throw badInput(`cannot read the public key (${errorCode(cause)})`, { where: given, cause });
-    });
-    await writeFile(`${path}.pub`, `${publicKey(text, given)} ${name}\n`);
-  }
+  else await writeFile(`${path}.pub`, `${await givenKey(given)} ${name}\n`);
   return publicKey(await readFile(`${path}.pub`, 'utf8'), `${path}.pub`);
 }
 
@@ -237,6 +240,29 @@ function replacedKeys(
   );
 }
 
+/** Refuses new keys of a role that are too many, or that count only once beside another one. Nothing is written yet. */
+async function checkGiven(
+  role: RoleName,
+  given: readonly string[],
+  gone: readonly string[],
+  stay: readonly string[],
+): Promise<void> {
+  if (given.length > gone.length)
+    throw badInput(`${given.length} keys are given, and ${gone.length} of the role ${role} are replaced`, {
+      hint: 'name the keys that go: --only NAME',
+    });
+  const known = new Set(stay);
+  for (const file of given) {
+    const id = fingerprint(await givenKey(file));
+    if (known.has(id))
+      throw badInput(`the role ${role} has this key already: ${id}`, {
+        where: file,
+        hint: 'give another one',
+      });
+    known.add(id);
+  }
+}
+
 /**
  * Replaces keys of a role: root N + 1 is signed by the root keys of N and by its own. The present root stays
  * in force until the new one has all signatures. Replaced keys then move to `retired/`.
@@ -251,6 +277,8 @@ export async function rotateKeys(folder: string, role: RoleName, rotation: Rotat
     });
   const before = await signersIn(folder);
   const gone = replacedKeys(role, old, before, replace);
+  const stay = old.roles[role].keys.filter((id) => !gone.includes(id));
+  await checkGiven(role, given, gone, stay);
   const fresh: string[] = [];
   const keys = { ...old.keys };
   let number = await highestNumber(folder, role);
@@ -259,10 +287,9 @@ export async function rotateKeys(folder: string, role: RoleName, rotation: Rotat
     keys[fingerprint(line)] = line;
     fresh.push(fingerprint(line));
   }
-  const kept = old.roles[role].keys.filter((id) => !gone.includes(id));
   const roles = {
     ...old.roles,
-    [role]: { ...old.roles[role], keys: [...kept, ...fresh] as [string, ...string[]] },
+    [role]: { ...old.roles[role], keys: [...stay, ...fresh] as [string, ...string[]] },
   };
   const used = new Set(ROLES.flatMap((each) => roles[each].keys));
   const root: Root = {
@@ -282,7 +309,7 @@ export async function rotateKeys(folder: string, role: RoleName, rotation: Rotat
 
 /** Signs the unfinished root of the folder with the keys on this machine. */
 export async function signNextRoot(folder: string): Promise<Rotated> {
-  const { value: old } = await readOwnRoot(folder);
+  const present = await readOwnRoot(folder);
   const path = join(folder, NEXT);
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     if (errorCode(cause) !== 'ENOENT') throw cause;
@@ -291,7 +318,15 @@ export async function signNextRoot(folder: string): Promise<Rotated> {
       hint: './draisine keys rotate ROLE makes one',
     });
   });
-  return await completeRoot(folder, await openEnvelope('root', text, path), old);
+  const next = await openEnvelope('root', text, path);
+  // The present root itself: the command was interrupted before it could remove the file.
+  const isPresent = next.envelope.signed === present.envelope.signed;
+  if (!isPresent && next.value.number !== present.value.number + 1)
+    throw badInput(`root ${next.value.number} does not follow the present root ${present.value.number}`, {
+      where: path,
+      hint: 'it has been overtaken: remove it, and begin again with ./draisine keys rotate ROLE',
+    });
+  return await completeRoot(folder, next, present.value);
 }
 
 async function completeRoot(folder: string, next: Opened<'root'>, old: Root): Promise<Rotated> {
