@@ -131,6 +131,16 @@ test('mistakes that types cannot find are found at run time', () => {
   assert.throws(() => machine({ pools: POOLS, containers: { c: { image, volumes } } }), /not declared/);
 });
 
+test('a mount point among the properties would not reach the volumes of containers: it is an error', () => {
+  const datasets = { 'tank/x': { properties: { mountpoint: '/srv/x' } } };
+  assert.throws(() => machine({ pools: POOLS, datasets }), {
+    name: 'Failure',
+    exitCode: 2,
+    message: /tank\/x has its mount point among the properties/,
+    where: 'datasets.tank/x.properties.mountpoint',
+  });
+});
+
 test('a secret stands as a mark until it is compiled', () => {
   const made = machine({ files: { '/k': { contents: secret({ file: 'k' }) } } });
   assert.deepEqual((made as { storage?: object }).storage, {

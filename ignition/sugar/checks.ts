@@ -30,6 +30,14 @@ export function mountpoints(
     if (slash < 0) return pools[dataset]?.mountpoint ?? defaultMountpoint(dataset);
     return `${where(dataset.slice(0, slash))}${dataset.slice(slash)}`;
   };
+  // As a property it would be unknown here: the volumes of containers would be at another place than the dataset.
+  for (const [section, named] of Object.entries({ pools, datasets }))
+    for (const [name, { properties = {} }] of Object.entries<PoolOptions | DatasetOptions>(named))
+      if ('mountpoint' in properties)
+        throw badInput(`${name} has its mount point among the properties`, {
+          where: `${section}.${name}.properties.mountpoint`,
+          hint: 'write mountpoint beside properties, not in them',
+        });
   for (const dataset of Object.keys(datasets)) {
     const pool = dataset.split('/')[0] ?? '';
     if (!Object.hasOwn(pools, pool)) {
