@@ -230,6 +230,16 @@ describe('reasons against an update', () => {
     assert.equal(draisine('stage').code, 0);
   });
 
+  test('a hold for some hours also holds a box whose clock is of 1970', () => {
+    const { box, draisine } = setting();
+    draisine('check');
+    box.setClock('1970-01-01T00:00:10Z');
+    assert.match(draisine('hold', 'film', '--for', '2h').out, /2026-11-28T14:00:00Z/);
+    assert.match(draisine('stage').err, /updates are held by film/);
+    box.setClock('2026-11-29T12:00:00Z');
+    assert.equal(draisine('stage').code, 0);
+  });
+
   test('a server that is down, a channel of another image, an old serial: an error, and no change', () => {
     const { box, web, draisine, status } = setting();
     draisine('check');
@@ -458,6 +468,28 @@ test('a default entry that was chosen after staging does not keep the box in the
   assert.equal(draisine('reboot').code, 0);
   assert.ok(box.ran.some((argv) => argv.join(' ') === 'bootctl set-default '));
   assert.equal(box.readText(conf), 'timeout 1\n');
+});
+
+test('pools are read first also when the record of the trial is lost', () => {
+  const { box, world, draisine } = setting();
+  box.put({ '/proc/spl/kstat/zfs/x': '' });
+  const vdevs = { tank: { name: 'tank', guid: '9', state: 'ONLINE' } };
+  world.pools = { tank: { name: 'tank', state: 'ONLINE', vdevs } };
+  const zpool = box.programs.get('zpool')!;
+  box.program('zpool', (argv, options, self) => (argv[1] === 'get' ? '' : zpool(argv, options, self)));
+  draisine('update');
+  const reads = () => {
+    const before = box.ran.length;
+    draisine('read-pools');
+    return box.ran.slice(before).some((argv) => argv.includes('readonly=on'));
+  };
+  assert.ok(!reads(), 'the old release, before the restart');
+  bootInto(box, 'next');
+  assert.ok(reads());
+  box.remove('/var/lib/draisine/update/state.json');
+  assert.ok(!reads(), 'no trial: the boot is not counted');
+  box.put({ '/sys/firmware/efi/efivars/LoaderBootCountPath-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f': 'x' });
+  assert.ok(reads());
 });
 
 describe('pools with features that the other release cannot read', () => {

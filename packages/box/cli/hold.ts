@@ -1,6 +1,8 @@
 import { WrongUsage } from '../install/terminal.ts';
 import { BoxError } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
+import { trustedTime } from '../trust/trust.ts';
+import { epochOf, releaseIdentity } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
 import { parseDuration } from './options.ts';
 import { exclusive, tell, type Verb } from './verb.ts';
@@ -14,7 +16,9 @@ export const hold: Verb = (box, terminal, options) => {
     );
   const reason = options.values.reason ?? 'no reason was given';
   const { for: duration } = options.values;
-  const until = duration === undefined ? undefined : box.now() + parseDuration(duration);
+  // By the time that decisions go by: with a clock of 1970 a hold would end at once.
+  const now = trustedTime(box, epochOf(releaseIdentity(box).version), readState(box).signedTime);
+  const until = duration === undefined ? undefined : now + parseDuration(duration);
   exclusive(box, () =>
     changeState(box, ({ holds }) => ({
       holds: [...holds.filter((each) => each.name !== name), { name, reason, since: box.now(), until }],

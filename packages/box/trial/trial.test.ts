@@ -321,6 +321,26 @@ describe('at boot', () => {
     atBoot(box, () => {});
     assert.equal(readState(box).rejected[0]?.reason, 'http://localhost/ answers 500, not 200');
     assert.equal(world.reboots, 1, 'no loop');
+
+    // Somebody looks into the rejected one: that does not commit it.
+    bootInto(box, 'next');
+    atBoot(box, () => {});
+    assert.deepEqual(ukis(box), ['draisine_2026.1101.0.efi', `draisine_${NEXT}+0-2.efi`]);
+    assert.match(
+      box.journal('warning').at(-1) ?? '',
+      /started from the boot menu: the next restart leads to 2026\.1101/,
+    );
+  });
+
+  test('neither release has tries left: the one that runs stays', () => {
+    const { box } = trial();
+    const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';
+    box.rename(`${esp}/draisine_${NEXT}+3.efi`, `${esp}/draisine_${NEXT}+0-3.efi`);
+    box.rename(`${esp}/draisine_${OLD}.efi`, `${esp}/draisine_${OLD}+0-1.efi`);
+    bootInto(box, 'old');
+    runningClock(box);
+    atBoot(box, () => {});
+    assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}+0-3.efi`]);
   });
 
   test('the return to a release that cannot read a pool is reported, with the command for the newer release', () => {

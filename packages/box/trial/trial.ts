@@ -1,5 +1,5 @@
 import { compareVersions } from '../../../build/release/format/version.ts';
-import { countTry, installedUkis, markBad, markGood } from '../disk/assess.ts';
+import { countTry, fallback, installedUkis, markBad, markGood } from '../disk/assess.ts';
 import { type Box, BoxError, describeError, mustRun, readTextIfThere, removeTree } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { DEFAULT_POLICY, type Policy, readPolicy } from '../update/policy.ts';
@@ -91,13 +91,25 @@ export function atBoot(box: Box, notify: () => void): void {
     runTrial(box, running, left, notify);
     return;
   }
-  // A release without tries that runs after a rollback, because the other one was rejected. There is no other
-  // release to go to.
-  if (left !== undefined) markGood(box, running.disk, running.usr.rootHash);
+  if (left !== undefined) keepOrLeave(box, running);
   settleState(box, running);
   notify();
   aftermath(box, running);
   notify();
+}
+
+/**
+ * A release without tries runs. After a rollback that failed as well there is no other release to go to, so it
+ * stays. Otherwise somebody chose a rejected release in the boot menu.
+ */
+function keepOrLeave(box: Box, { disk, usr, version }: Running): void {
+  const other = fallback(disk, installedUkis(box, disk));
+  if (other && other.uki.left !== 0)
+    box.log(
+      'warning',
+      `${version} was rejected, and was started from the boot menu: the next restart leads to ${other.uki.version}`,
+    );
+  else markGood(box, disk, usr.rootHash);
 }
 
 /** A machine whose /usr came over the network or from a file has no installed release, so it has no trial. */
