@@ -42,7 +42,15 @@ export const rollback: Verb = (box, terminal, options) => {
         hint: `draisine reboot starts ${staged.version}`,
       });
     prepareTrial(box, running, readPolicy(box));
-    const other = bootOther(box, running.disk, running.usr.rootHash);
+    // If power fails after the other release was chosen, this one must not come back by itself.
+    const other = bootOther(box, running.disk, running.usr.rootHash, () =>
+      changeState(box, ({ rejected }) => ({
+        rejected: [
+          ...rejected.filter((each) => each.version !== version),
+          { version, reason: 'its owner rolled it back', since: box.now(), evidence: undefined },
+        ],
+      })),
+    );
     changeState(box, ({ rejected }) => ({
       staged: {
         version: other.version,
@@ -51,10 +59,7 @@ export const rollback: Verb = (box, terminal, options) => {
         since: box.now(),
         rebooting: true,
       },
-      rejected: [
-        ...rejected.filter((each) => each.version !== version && each.version !== other.version),
-        { version, reason: 'its owner rolled it back', since: box.now(), evidence: undefined },
-      ],
+      rejected: rejected.filter((each) => each.version !== other.version),
     }));
     box.log('notice', `${version} is rolled back by its owner: ${other.version} runs from the next boot on`);
     tell(terminal, options, { action: 'rollback', version: other.version }, `back to ${other.version}`);

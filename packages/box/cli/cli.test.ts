@@ -447,6 +447,26 @@ test('rolled back by hand: the other release is tried again, this one is left al
   assert.equal(draisine('stage', NEXT).code, 0);
 });
 
+test('power fails in a rollback: the release that was rolled back does not come back by itself', () => {
+  const { box, world, draisine } = setting();
+  draisine('update');
+  bootInto(box, 'next');
+  runningClock(box);
+  atBoot(box, () => {});
+  box.fails = (call) =>
+    call === 'write' && ukis(box).includes(`draisine_${NEXT}+0-1.efi`) ? 'EIO' : undefined;
+  assert.equal(draisine('rollback').code, 1);
+  box.fails = () => undefined;
+  const { reboots } = world;
+  bootInto(box, 'old');
+  runningClock(box);
+  atBoot(box, () => {});
+  box.advance(5 * 3_600_000);
+  draisine('update');
+  assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}+0-1.efi`]);
+  assert.equal(world.reboots, reboots);
+});
+
 test('no rollback into a release that is only staged', () => {
   const { box, world, draisine } = setting({ mode: 'stage' });
   draisine('update');

@@ -101,9 +101,14 @@ function mustRunFrom(
 
 /**
  * Makes the next boot take the release of the other slot, again on trial. It must be intact. The running
- * release then has no tries left; it boots again if that trial fails.
+ * release then has no tries left; it boots again if that trial fails. `record`: called before anything changes.
  */
-export function bootOther(box: Box, disk: DraisineDisk, runningHash: string): InstalledUki {
+export function bootOther(
+  box: Box,
+  disk: DraisineDisk,
+  runningHash: string,
+  record: () => void = () => {},
+): InstalledUki {
   const other = fallback(disk, installedUkis(box, disk));
   if (!other)
     throw new BoxError('there is no other release on this disk to go back to', {
@@ -115,6 +120,7 @@ export function bootOther(box: Box, disk: DraisineDisk, runningHash: string): In
     throw new BoxError(`slot ${slot.name} no longer holds the complete release ${uki.version}`, {
       where: slot.usr.device,
     });
+  record();
   withEsp(box, disk.esp.device, (esp) => {
     const running = mustRunFrom(listUkis(box, esp), runningHash, disk);
     renameUki(box, esp, uki.file, ukiName(uki.version, TRIES));
