@@ -447,6 +447,23 @@ test('rolled back by hand: the other release is tried again, this one is left al
   assert.equal(draisine('stage', NEXT).code, 0);
 });
 
+test('a commit that could not be recorded is recorded by the timer, without a restart', () => {
+  const { box, world, draisine } = setting();
+  draisine('update');
+  bootInto(box, 'next');
+  runningClock(box);
+  box.fails = (call, what) =>
+    call === 'write' && what.startsWith('/var/') && ukis(box).includes(`draisine_${NEXT}.efi`)
+      ? 'ENOSPC'
+      : undefined;
+  assert.equal(draisine('boot').code, 1);
+  box.fails = () => undefined;
+  const { reboots } = world;
+  draisine('update');
+  assert.equal(world.reboots, reboots);
+  assert.deepEqual([readState(box).staged, readState(box).lastTrial?.text], [undefined, 'committed']);
+});
+
 test('power fails in a rollback: the release that was rolled back does not come back by itself', () => {
   const { box, world, draisine } = setting();
   draisine('update');

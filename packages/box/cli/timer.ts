@@ -2,7 +2,7 @@ import { LOCKED } from '../disk/lock.ts';
 import type { Terminal } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { restart, unstage } from '../trial/stage.ts';
-import { onTrial } from '../trial/trial.ts';
+import { onTrial, settleState } from '../trial/trial.ts';
 import { check, describeDecision, recall } from '../update/check.ts';
 import { readPolicy } from '../update/policy.ts';
 import { type Running, runningRelease } from '../update/running.ts';
@@ -40,6 +40,8 @@ export const update: Verb = (box, terminal, options) => {
   if (base === undefined && readPolicy(box).base === undefined && !staged) return;
   const act = () => {
     try {
+      // The commit could not be recorded, e.g. because the state partition was full.
+      if (staged?.rootHash === running.usr.rootHash) settleState(box, running);
       if (base !== undefined || isDue(box, running)) askAndStage(box, terminal, running, base);
       restartAsPolicySays(box, running);
     } catch (error) {

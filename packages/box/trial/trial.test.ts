@@ -430,6 +430,30 @@ describe('at boot', () => {
     assert.match(box.journal('error').join('\n'), /the evidence could not be saved/);
   });
 
+  test('/run is full: the trial cannot be shown, but it ends', () => {
+    const { box } = trial();
+    box.fails = (call, what) =>
+      call === 'write' && what === '/run/draisine/on-trial.json' ? 'ENOSPC' : undefined;
+    atBoot(box, () => {});
+    assert.equal(readState(box).lastTrial?.text, 'committed');
+    assert.match(box.journal('warning').join(), /the trial cannot be shown: cannot write: ENOSPC/);
+  });
+
+  test('the ESP cannot be written at the commit: tried again, and rejected at the deadline', () => {
+    const { box, world } = trial();
+    const renames = (call: string, what: string) => call === 'write' && what.endsWith(`draisine_${NEXT}.efi`);
+    let failures = 2;
+    box.fails = (call, what) => (renames(call, what) && failures-- > 0 ? 'EIO' : undefined);
+    atBoot(box, () => {});
+    assert.deepEqual([readState(box).lastTrial?.text, world.reboots], ['committed', 0]);
+
+    const bad = trial();
+    bad.box.fails = (call, what) => (renames(call, what) ? 'EIO' : undefined);
+    atBoot(bad.box, () => {});
+    assert.equal(bad.world.reboots, 1);
+    assert.match(readState(bad.box).rejected[0]?.reason ?? '', /the release cannot be committed: .*EIO/);
+  });
+
   test('its owner ends it', () => {
     const { box, world } = trial();
     world.units.set('web.service', 'inactive');

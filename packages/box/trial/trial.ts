@@ -123,8 +123,8 @@ function installedRelease(box: Box): Running | undefined {
   }
 }
 
-/** Reports boots that ended before anything could be recorded. */
-function settleState(box: Box, running: Running): void {
+/** Records what could not be recorded: a commit, or boots that ended before. */
+export function settleState(box: Box, running: Running): void {
   const { staged } = readState(box);
   if (!staged) return;
   if (staged.rootHash === running.usr.rootHash) {
@@ -153,25 +153,61 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
   );
   const looks: Look[] = [];
   let told = '';
-  say(box, { version, left, faults: ['the box was not checked yet'], settle, deadline });
-  notify();
+  const first = ['the box was not checked yet'];
+  let shown = show(box, { version, left, faults: first, settle, deadline }, notify);
   for (;;) {
-    const faults = faultsOf(box, running, policy);
+    let faults = faultsOf(box, running, policy);
     // The owner has ended the trial.
-    if (!onTrial(box)) return;
+    if (shown && !onTrial(box)) return;
     looks.push({ uptime: uptime(box), faults });
-    say(box, { version, left, faults, settle, deadline });
-    if (faults.join('; ') !== told) {
+    const changed = faults.join('; ') !== told;
+    shown = show(box, { version, left, faults, settle, deadline }, changed ? notify : () => {});
+    if (changed) {
       told = faults.join('; ');
       box.log('info', told === '' ? 'trial: nothing is missing' : `trial: not yet: ${told}`);
-      notify();
     }
-    const verdict = judge(looks, settle, deadline);
-    if (verdict === 'commit') commit(box, running, notify);
-    if (verdict === 'reject') reject(box, running, faults);
-    if (verdict !== 'look again') return;
+    let verdict = judge(looks, settle, deadline);
+    if (verdict === 'commit') {
+      const fault = commitFault(box, running, notify);
+      if (fault === undefined) return;
+      faults = [fault];
+      looks.splice(-1, 1, { uptime: uptime(box), faults });
+      verdict = judge(looks, settle, deadline);
+    }
+    if (verdict === 'reject') {
+      reject(box, running, faults);
+      return;
+    }
     box.sleep(PAUSE);
   }
+}
+
+/** Shows the state of a trial. Whether that was possible: a trial must end even if /run is full. */
+function show(box: Box, trial: OnTrial, notify: () => void): boolean {
+  try {
+    say(box, trial);
+    notify();
+    return true;
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `the trial cannot be shown: ${describeError(error)}`);
+    return onTrial(box) !== undefined;
+  }
+}
+
+/** Commits. The reason if the boot menu cannot be changed. */
+function commitFault(box: Box, running: Running, notify: () => void): string | undefined {
+  try {
+    markGood(box, running.disk, running.usr.rootHash);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    const fault = `the release cannot be committed: ${describeError(error)}`;
+    box.log('error', fault);
+    return fault;
+  }
+  finishCommit(box, running);
+  notify();
+  return undefined;
 }
 
 /** Commits the running release. */
@@ -182,6 +218,7 @@ export function commit(box: Box, running: Running, notify: () => void): void {
 }
 
 function finishCommit(box: Box, { version }: Running): void {
+  box.remove(ON_TRIAL); // first: the state partition may be full
   changeState(box, ({ floor, rejected }) => ({
     staged: undefined,
     floor: floor === undefined || compareVersions(version, floor) > 0 ? version : floor,
@@ -189,7 +226,6 @@ function finishCommit(box: Box, { version }: Running): void {
     rejected: rejected.filter((each) => compareVersions(each.version, version) > 0),
     lastTrial: { version, at: box.now(), text: 'committed' },
   }));
-  box.remove(ON_TRIAL);
   box.remove(BASELINE);
   box.remove(AFTER);
   dropEtc(box);
