@@ -375,6 +375,11 @@ test('halt, resume, withdraw: each costs one signature, and the serial rises', a
   const w = await world(t);
   const release = await w.release({ version: '2026.1129.0' });
   await addReport(w, release);
+  await assert.rejects(
+    setChannel(w.at(), 'alpha', release, { hours: 1.5 }),
+    /rollout\/hours must be integer/,
+    'every box would refuse that file',
+  );
   await setChannel(w.at(), 'alpha', release);
   await haltChannel(w.at(), 'alpha', 'pools vanish');
   assert.equal((await w.channel('alpha')).halted?.reason, 'pools vanish');
