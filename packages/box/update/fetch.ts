@@ -238,10 +238,10 @@ export function fetchWhole(box: Box, origin: Origin, path: string, pieces: reado
     durable: false,
   });
   // curl's exit code goes through a file, because sh has no pipefail. The digest is that of the stream: the disk may
-  // return something else.
+  // return something else. The pipe is opened once more at the end, so that sha256sum never waits for a writer.
   const script = `rm -f "$3" && mkfifo "$3" || exit 1; sha256sum <"$3" >"$4" &
 { curl --config "$1"; echo $? >"$2"; } | tee "$3" | { ${take.join('; ')}; }
-code=$?; wait; rm -f "$3"; exit $code`;
+code=$?; : <>"$3"; wait; rm -f "$3"; exit $code`;
   const [told, pipe, digest] = [`${WORK}/code`, `${WORK}/pipe`, `${WORK}/digest`];
   const ran = box.run(['sh', '-c', script, 'fetch', config, told, pipe, digest]);
   const code = Number(box.readText(told).trim());
