@@ -1,4 +1,4 @@
-import { type Box, BoxError, whyFailed } from '../io/box.ts';
+import { type Box, BoxError, describeError, whyFailed } from '../io/box.ts';
 import { listUkis, renameUki, ukiName, withEsp } from './esp.ts';
 import { otherSlot, slotHolds } from './inspect.ts';
 import { hasLoaderVariable, updateBootLoader } from './loader.ts';
@@ -52,12 +52,20 @@ export function countTry(box: Box, disk: DraisineDisk, runningHash: string): num
   return left;
 }
 
-/** Commits the running release: its name loses the counter. The release's boot loader is installed. */
+/**
+ * Commits the running release: its name loses the counter. The release's boot loader is installed; the old one
+ * also boots the release, so a failure is no reason against the commit.
+ */
 export function markGood(box: Box, disk: DraisineDisk, runningHash: string): void {
   assess(box, disk, runningHash, 'good', ({ version }) => ukiName(version));
-  withEsp(box, disk.esp.device, (esp) => {
-    if (updateBootLoader(box, esp)) box.log('notice', 'the boot loader was updated');
-  });
+  try {
+    withEsp(box, disk.esp.device, (esp) => {
+      if (updateBootLoader(box, esp)) box.log('notice', 'the boot loader was updated');
+    });
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `the boot loader was not updated: ${describeError(error)}`);
+  }
 }
 
 /** Rejects the running release: it has no tries left, so the next boot takes the other slot. */

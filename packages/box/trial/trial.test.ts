@@ -454,6 +454,14 @@ describe('at boot', () => {
     assert.match(readState(bad.box).rejected[0]?.reason ?? '', /the release cannot be committed: .*EIO/);
   });
 
+  test('no room for the new boot loader is no reason against a commit', () => {
+    const { box, world } = trial();
+    box.fails = (call, what) => (call === 'write' && what.includes('BOOTX64.EFI') ? 'ENOSPC' : undefined);
+    atBoot(box, () => {});
+    assert.deepEqual([readState(box).lastTrial?.text, world.reboots], ['committed', 0]);
+    assert.match(box.journal('warning').join(), /the boot loader was not updated: .*ENOSPC/);
+  });
+
   test('its owner ends it', () => {
     const { box, world } = trial();
     world.units.set('web.service', 'inactive');
