@@ -93,6 +93,19 @@ test('what the owner changed between the staging and the restart comes back too'
   }
 });
 
+test('an apply that power interrupted does not come back with it', (t) => {
+  const { save, boot, file, at } = initrd(t);
+  save('then');
+  writeFileSync(at('etc/file'), 'half applied');
+  mkdirSync(at('var/lib/draisine/config'), { recursive: true });
+  mkdirSync(at('etc/systemd/system'), { recursive: true });
+  writeFileSync(at('var/lib/draisine/config/journal.json'), '{}');
+  boot(NEXT);
+  rmSync(at('var'), { recursive: true });
+  assert.equal(boot(OLD), 0);
+  assert.equal(file(), 'then');
+});
+
 test('no room for a newer copy: the older one comes back', (t) => {
   const { save, boot, file, at, bin } = initrd(t);
   save('then');
