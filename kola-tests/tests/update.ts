@@ -3,6 +3,7 @@ import {
   enableDeadly,
   enableDelicate,
   enableFirmwareWithoutRename,
+  goDown,
   restart,
   runningRelease,
   subscribe,
@@ -129,8 +130,7 @@ register(
       await box.succeed(`cp /root/readable.json ${record}`);
       // Now the old release is on trial, and the firmware cannot rename files.
       await enableFirmwareWithoutRename(box);
-      await box.execute('draisine rollback');
-      await box.goesDown('reboot', { seconds: 90 });
+      await goDown(box, 'rollback');
       await box.start();
       await trialEnds(box, from);
       await box.succeed('journalctl --boot --no-pager | grep -F "the firmware does not count boots"');
@@ -221,8 +221,7 @@ register(
         `zpool create tank mirror ${box.disk('left')} ${box.disk('right')}; echo data >/tank/data`,
       );
       await box.succeed('draisine stage 2>&1', { seconds: 180 });
-      await box.execute('draisine reboot');
-      await box.goesDown('reboot', { seconds: 90 });
+      await goDown(box, 'reboot');
       // As if the new kernel had no driver for its controller.
       await box.unplug('right');
       await box.start();
@@ -303,8 +302,7 @@ register(
       // The hash tree is damaged after it was read back. The initrd stops and restarts the machine.
       const slot = '/dev/disk/by-partlabel/draisine_usr_verity_';
       await box.succeed(`dd if=/dev/zero of=${slot}${to} bs=4096 count=2 conv=notrunc,fsync status=none`);
-      await box.execute('draisine reboot');
-      await box.goesDown('reboot', { seconds: 90 });
+      await goDown(box, 'reboot');
       for (let tries = 1; tries <= 3; tries += 1) {
         await box.powerOn();
         await box.goesDown('reboot', { seconds: 120 });
@@ -331,8 +329,7 @@ register(
     try {
       await enableDeadly(box, to);
       await box.succeed('draisine stage 2>&1', { seconds: 180 });
-      await box.execute('draisine reboot');
-      await box.goesDown('reboot', { seconds: 90 });
+      await goDown(box, 'reboot');
       assert.match(
         await box.bootFails({ seconds: 180 }),
         /Kernel panic - not syncing: sysrq triggered crash/,
