@@ -93,6 +93,12 @@ describe('the changes of a config', () => {
     assert.deepEqual(unitCalls(box), ['try-restart web.service', 'start db.service']);
   });
 
+  test('the first notifications start the timer that a boot without them has left out', () => {
+    const box = provisioned({});
+    apply(box, healthy, options({ files: { '/etc/draisine/notify.json': '{}' } }));
+    assert.deepEqual(unitCalls(box), ['start draisine-watch.timer']);
+  });
+
   test('a container that its device starts is not waited for: its starter runs, if the device is here', () => {
     const box = provisioned({});
     apply(

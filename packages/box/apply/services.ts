@@ -56,6 +56,11 @@ const READERS: readonly { readonly path: RegExp; readonly services: readonly Ser
   { path: /^\/etc\/modules-load\.d\//, services: [{ do: 'restart', unit: 'systemd-modules-load.service' }] },
   { path: /^\/etc\/tmpfiles\.d\//, services: [run('temporary files', 'systemd-tmpfiles', '--create')] },
   { path: /^\/etc\/udev\/rules\.d\//, services: [run('udev rules', 'udevadm', 'control', '--reload')] },
+  // At boot, its condition was false if there was no such file.
+  {
+    path: /^\/etc\/draisine\/notify\.json$/,
+    services: [{ do: 'start', unit: 'draisine-watch.timer' }],
+  },
   { path: /^\/etc\/smartd\.conf$/, services: [{ do: 'restart', unit: 'smartmontools.service' }] },
 ];
 
