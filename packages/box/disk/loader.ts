@@ -4,8 +4,10 @@ import { copyFile, sha256Of } from './esp.ts';
 const EFIVARS = '/sys/firmware/efi/efivars';
 /** Vendor UUID of systemd-boot's variables (https://systemd.io/BOOT_LOADER_INTERFACE). */
 const LOADER = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
+/** Folder of systemd-boot in the image, from which bootctl installs. */
+export const BOOT_LOADERS = '/usr/lib/systemd/boot/efi';
 /** Path of systemd-boot in the image, and its two paths on the ESP, where the firmware looks. */
-const SYSTEMD_BOOT = '/usr/lib/systemd/boot/efi/systemd-bootx64.efi';
+const SYSTEMD_BOOT = `${BOOT_LOADERS}/systemd-bootx64.efi`;
 const INSTALLED = ['EFI/systemd/systemd-bootx64.efi', 'EFI/BOOT/BOOTX64.EFI'];
 
 /** Whether the boot loader has set an EFI variable with this name (Boot Loader Interface). */
@@ -42,6 +44,14 @@ export function dropDefaultEntry(box: Box, esp: string): void {
     'notice',
     'the default entry in loader.conf was removed, because it has precedence over a release on trial',
   );
+}
+
+/**
+ * Puts the boot loader of the running release on the mounted ESP, also over a newer one. After a power cut there is the
+ * old one or the new one at each path. `bootctl install` does not promise that: it does not flush the name of its copy.
+ */
+export function putBootLoader(box: Box, esp: string): void {
+  for (const name of INSTALLED) copyFile(box, SYSTEMD_BOOT, `${esp}/${name}`);
 }
 
 /**

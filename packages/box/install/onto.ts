@@ -1,11 +1,11 @@
 import { copyFile, removeUkis, sha256Of, ukiName, withEsp } from '../disk/esp.ts';
 import { runningUsr } from '../disk/inspect.ts';
-import { dropDefaultEntry } from '../disk/loader.ts';
+import { BOOT_LOADERS, dropDefaultEntry, putBootLoader } from '../disk/loader.ts';
 import type { Partition } from '../disk/model.ts';
 import { withMountable } from '../disk/mount.ts';
 import { runningContent } from '../disk/running.ts';
 import { fillSlot, installUki, nameSlotFor, slotIsWhole } from '../disk/stage.ts';
-import { type Box, BoxError, describeError, mustRun, whyFailed } from '../io/box.ts';
+import { type Box, BoxError, describeError, mustRun } from '../io/box.ts';
 import { descriptionFor, removeLostEntries } from './boot-entry.ts';
 import { readDisk } from './disks.ts';
 import { makeFresh } from './fresh.ts';
@@ -84,22 +84,25 @@ function makeBootable(box: Box, { disk, config, esp, uki, medium, version, say }
     installBootLoader(box, folder, readDisk(box, disk).serial, say);
   });
   mustRun(box, 'cannot flush', ['sync']);
+  box.sync(`/dev/${disk}`); // fsync(2) makes the kernel flush the disk's cache; sync(2) on a FAT does not
   mustRun(box, 'cannot flush', ['blockdev', '--flushbufs', `/dev/${disk}`]);
 }
 
+/** Lets bootctl find no boot loader to copy: `putBootLoader` has put it there. */
+const WITHOUT_COPIES = `mount --bind "$0" ${BOOT_LOADERS} && exec bootctl "$@"`;
+const NOTHING = '/run/draisine/nothing';
+
 function installBootLoader(box: Box, folder: string, serial: string, say: (line: string) => void): void {
+  putBootLoader(box, folder);
+  box.makeFolder(NOTHING);
   const label = `--efi-boot-option-description=${descriptionFor(serial)}`;
-  const command = ['bootctl', 'install', `--esp-path=${folder}`, label, '--no-pager'];
-  const ran = box.run(command);
-  if (ran.code === 0) {
-    tidyEntries(box, serial, say);
-    return;
-  }
-  if (box.stat(`${folder}/EFI/BOOT/BOOTX64.EFI`) === undefined)
-    throw new BoxError(`the boot loader could not be installed: ${whyFailed(['bootctl'], ran)}`);
-  say(
-    'the firmware has no boot entry for it: if the disk does not start by itself, choose it in the firmware’s menu',
-  );
+  const command = ['install', `--esp-path=${folder}`, label, '--no-pager'];
+  const { code } = box.run(['unshare', '--mount', 'sh', '-c', WITHOUT_COPIES, NOTHING, ...command]);
+  if (code === 0) tidyEntries(box, serial, say);
+  else
+    say(
+      'the firmware has no boot entry for it: if the disk does not start by itself, choose it in the firmware’s menu',
+    );
 }
 
 /** The system is installed at this point, so firmware that refuses the entry is no failure. */
