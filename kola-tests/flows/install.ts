@@ -28,7 +28,10 @@ guid() { echo $1 | sed 's/\\(.\\{8\\}\\)\\(.\\{4\\}\\)\\(.\\{4\\}\\)\\(.\\{4\\}\
 sgdisk --partition-guid=2:$(guid $(echo $old | cut -c1-32)) --partition-guid=3:$(guid $(echo $old | cut -c33-64)) \\
   --change-name=2:draisine_usr_$older --change-name=3:draisine_usr_verity_$older $node >/dev/null
 udevadm settle
-mount $disk-part6 /mnt && mkdir -p /mnt/var/lib && echo kept >/mnt/var/lib/kept && umount /mnt
+# The state of this machine, which is provisioned: a first boot would empty the partition. Its /etc lies below another mount.
+mkdir -p /run/own && mount --bind / /run/own && mount $disk-part6 /mnt
+cp -ax /run/own/. /mnt/ && echo kept >/mnt/var/lib/kept
+umount /mnt /run/own
 # A partition of the owner, behind the state partition.
 sgdisk --new=7:0:+64M --typecode=7:8300 --change-name=7:owner $node >/dev/null
 udevadm settle
