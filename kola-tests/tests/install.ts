@@ -97,7 +97,7 @@ register(
       ),
       'none fits': refused('--serial nobody', /no disk meets the conditions\. There are:\n/),
       'does not meet the conditions': refused(`--size '<1G' ${at('free')}`, /does not meet the conditions/),
-      'not a condition': refused('--size 7G', /--size: a comparison such as >=200G/, 2),
+      'not a condition': refused('--size 7G', /--size needs a comparison such as >=200G/, 2),
       'too small for that state': refused(
         `--state-size 7Gi ${at('free')}`,
         /is too small: it must have 9 GiB$/m,
