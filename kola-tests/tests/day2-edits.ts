@@ -15,7 +15,8 @@ import {
 import type { Machine } from '../harness/machine/machine.ts';
 import { register } from '../harness/run/register.ts';
 
-const SEED = 20261129;
+/** The seed of the edits; DRAISINE_SEED changes it. */
+const SEED = Number(process.env.DRAISINE_SEED ?? '20261129');
 /** Number of edits; DRAISINE_EDITS changes it. */
 const COUNT = Number(process.env.DRAISINE_EDITS ?? '300');
 /** After each of this number of edits, the box is compared with a newly provisioned one. */
@@ -35,20 +36,27 @@ const provisioned = (index: number) =>
 const script = (number: number): string => `
 umask 022
 apply() { timeout 300 draisine apply "$@" 2>&1; echo "exit $?"; }
-echo '=== applied'; apply --within 600 --id e${number} ${CONFIG}
-echo '=== confirmed'; [ -e /var/lib/draisine/config/journal.json ] && draisine apply --confirm e${number} 2>&1
-echo '=== again'; apply --plan --json ${CONFIG}
+times=$EPOCHREALTIME
+echo '=== applied'; apply --within 600 --id e${number} ${CONFIG}; times+=" $EPOCHREALTIME"
+echo '=== confirmed'; [ -e /var/lib/draisine/config/journal.json ] && draisine apply --confirm e${number} 2>&1; times+=" $EPOCHREALTIME"
+echo '=== again'; apply --plan --json ${CONFIG}; times+=" $EPOCHREALTIME"
 echo '=== preset'; cat /etc/systemd/system-preset/20-ignition.preset
 echo '=== state'
-${STATE_SCRIPT}`;
+${STATE_SCRIPT}
+echo "=== times"; echo "$times $EPOCHREALTIME"`;
+
+/** Seconds of the guest for each part of the script: apply, confirm, plan again, look. */
+const spent = [0, 0, 0, 0];
 
 async function edit(box: Machine, number: number, config: Config, before: Found): Promise<string[]> {
   const { stdout } = await box.execute(`cat >${CONFIG}\n${script(number)}`, {
     ...{ stdin: JSON.stringify(config), seconds: 120 },
   });
-  const [applied = '', again = '', preset = '', state = ''] = partsOf(
-    ...[stdout, 'applied', 'again', 'preset', 'state'],
+  const [applied = '', again = '', preset = '', state = '', times = ''] = partsOf(
+    ...[stdout, 'applied', 'again', 'preset', 'state', 'times'],
   );
+  const moments = times.trim().split(' ').map(Number);
+  for (const at of spent.keys()) spent[at]! += moments[at + 1]! - moments[at]!;
   if (!/^(waits for confirmation|nothing to do)/m.test(applied)) return [`it was not applied: ${applied}`];
   const { changes, drift } = JSON.parse(again.split('\n')[0]!) as Record<string, unknown[]>;
   return [
@@ -108,7 +116,7 @@ register(
       assert.deepEqual(wrong, [], `edit ${number} of seed ${SEED}`);
       if (number % 10 === 9)
         t.diagnostic(
-          `${number + 1} edits, ${Math.round((performance.now() - start) / 1000)} s, ${compared} compared`,
+          `${number + 1} edits, ${Math.round((performance.now() - start) / 1000)} s, ${compared} compared; apply, confirm, plan, look: ${spent.map((each) => `${each.toFixed(0)} s`).join(', ')}`,
         );
       while (references[compared] === number) {
         assert.deepEqual(await compareWith(others[compared]!, box), [], `the reference after edit ${number}`);

@@ -170,7 +170,8 @@ function storageOf(
     files: [...files, ...changing.files, ...ofContainers],
     links: [
       ...changing.links,
-      ...(parts.zone === undefined ? [] : [{ path: '/etc/localtime', target: parts.zone }]),
+      // The release has such a link, and Ignition replaces it only if it may.
+      ...(parts.zone === undefined ? [] : [{ path: '/etc/localtime', target: parts.zone, overwrite: true }]),
     ],
     directories: [
       ...changing.directories,

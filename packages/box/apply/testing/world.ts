@@ -42,7 +42,11 @@ export interface Config {
   readonly storage: {
     readonly directories: readonly FileWish[];
     readonly files: readonly (FileWish & { readonly contents: { readonly source: string } })[];
-    readonly links: readonly { readonly path: string; readonly target: string }[];
+    readonly links: readonly {
+      readonly path: string;
+      readonly target: string;
+      readonly overwrite?: boolean;
+    }[];
   };
   readonly systemd: {
     readonly units: readonly {
