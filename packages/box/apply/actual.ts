@@ -1,4 +1,4 @@
-import { type Box, mustRun } from '../io/box.ts';
+import { type Box, mustRun, removeTree } from '../io/box.ts';
 import { sha256 } from '../io/sha256.ts';
 import type { Contents, NodeWish, Owner } from './wishes.ts';
 
@@ -23,42 +23,36 @@ function chunks<T>(items: readonly T[]): T[][] {
   return Array.from({ length: count }, (_, index) => items.slice(index * AT_ONCE, (index + 1) * AT_ONCE));
 }
 
-/**
- * Looks at all paths with few processes: for each two hundred paths, one for owners and modes and one for
- * digests.
- */
+/** SHA-256 of files, by path: one process for each two hundred. QuickJS takes a microsecond for each byte. */
+export function digestsOf(box: Box, files: readonly string[]): Map<string, string> {
+  return new Map(
+    chunks(files).flatMap((some) =>
+      // With -z, sha256sum escapes no names.
+      mustRun(box, 'files cannot be read', ['sha256sum', '-z', '--', ...some])
+        .split('\0')
+        .filter((line) => line !== '')
+        .map((line) => [line.slice(66), line.slice(0, 64)] as const),
+    ),
+  );
+}
+
+/** Looks at all paths: at owners and modes, and at the digests of files. */
 export function lookAt(box: Box, paths: readonly string[]): Map<string, Actual> {
-  const found = new Map<string, Actual>();
-  const present = paths.filter((path) => {
-    const info = box.lstat(path);
-    if (info === undefined) found.set(path, { type: 'none' });
-    return info !== undefined;
-  });
-  for (const some of chunks(present)) {
-    const owners = mustRun(box, 'owners cannot be read', ['stat', '--format=%u %g %a', '--', ...some]);
-    for (const [index, line] of owners.trim().split('\n').entries()) {
-      const [uid = 0, gid = 0] = line.split(' ').map(Number);
-      found.set(some[index] ?? '', actualOf(box, some[index] ?? '', uid, gid));
-    }
-  }
-  const files = [...found].filter(([, one]) => one.type === 'file').map(([path]) => path);
-  for (const some of chunks(files)) {
-    // With -z, sha256sum escapes no names.
-    const sums = mustRun(box, 'files cannot be read', ['sha256sum', '-z', '--', ...some]);
-    for (const line of sums.split('\0').filter((one) => one !== '')) {
-      const one = found.get(line.slice(66));
-      if (one?.type === 'file') found.set(line.slice(66), { ...one, digest: line.slice(0, 64) });
-    }
+  const found = new Map(paths.map((path) => [path, actualOf(box, path)]));
+  const files = [...found].flatMap(([path, { type }]) => (type === 'file' ? [path] : []));
+  for (const [path, digest] of digestsOf(box, files)) {
+    const one = found.get(path);
+    if (one?.type === 'file') found.set(path, { ...one, digest });
   }
   return found;
 }
 
-function actualOf(box: Box, path: string, uid: number, gid: number): Actual {
+function actualOf(box: Box, path: string): Actual {
   const info = box.lstat(path);
   if (info === undefined) return { type: 'none' };
-  if (info.type === 'symlink') return { type: 'link', target: box.readLink(path), uid, gid };
-  const type = info.type === 'file' || info.type === 'directory' ? info.type : 'other';
-  return { type, mode: info.mode, uid, gid };
+  const { type, mode, uid, gid } = info;
+  if (type === 'symlink') return { type: 'link', target: box.readLink(path), uid, gid };
+  return { type: type === 'file' || type === 'directory' ? type : 'other', mode, uid, gid };
 }
 
 /** Numbers of accounts by name, from the machine's /etc/passwd and /etc/group. */
@@ -95,6 +89,26 @@ function digestOnce(bytes: Uint8Array): string {
   const digest = digests.get(bytes) ?? sha256(bytes);
   digests.set(bytes, digest);
   return digest;
+}
+
+/** Has sha256sum(1) make the digests of what configs hold, before `digestOf` is asked for them one by one. */
+export function digestAll(box: Box, nodes: Iterable<NodeWish>): void {
+  const contents = [...nodes].flatMap((node) => (node.type === 'file' ? [node.contents] : []));
+  const unknown = contents.flatMap((one) =>
+    'bytes' in one && !one.gzip && !digests.has(one.bytes) ? [one.bytes] : [],
+  );
+  // Its own folder: a plan may be made while an apply goes on.
+  const folder = `/run/draisine/digests.${box.readLink('/proc/self')}`;
+  const files = new Map([...new Set(unknown)].map((bytes, index) => [`${folder}/${index}`, bytes]));
+  if (files.size === 0) return;
+  removeTree(box, folder);
+  box.makeFolder(folder, 0o700);
+  try {
+    for (const [path, bytes] of files) box.writeFile(path, bytes, { mode: 0o600, durable: false });
+    for (const [path, digest] of digestsOf(box, [...files.keys()])) digests.set(files.get(path)!, digest);
+  } finally {
+    removeTree(box, folder);
+  }
 }
 
 /** The SHA-256 that a file must have; undefined if only a fetch or an unpacking shows it. */

@@ -76,6 +76,33 @@ describe('the changes of a config', () => {
     assert.equal(box.lstat('/etc/systemd/system/b.service'), undefined);
   });
 
+  test('contents of another URL are fetched, and packed contents that changed are unpacked', () => {
+    const file = (path: string, contents: object) => ({ path, mode: 0o644, contents });
+    const parts = (which: string): Parts => ({
+      storage: {
+        files: [
+          file('/etc/fetched', { source: `https://a.example/${which}` }),
+          file('/etc/packed', { source: `data:,${which}`, compression: 'gzip' }),
+        ],
+      },
+    });
+    const box = provisioned(parts('one'));
+    box.put({ '/etc/fetched': 'https://a.example/one', '/etc/packed': 'one, unpacked' });
+    box.program('curl', (argv) => {
+      box.put({ [argv[argv.indexOf('--output') + 1] ?? '']: argv.at(-1) ?? '' });
+      return '';
+    });
+    box.program('gzip', (argv) => `${box.readText(argv.at(-1) ?? '')}, unpacked`);
+    for (const which of ['one', 'two', 'three']) {
+      const { id, result } = apply(box, healthy, options(parts(which)));
+      if (which !== 'one') confirm(box, id);
+      assert.equal(result, which === 'one' ? 'nothing to do' : 'waits for confirmation');
+      assert.equal(box.readText('/etc/fetched'), `https://a.example/${which}`);
+      assert.equal(box.readText('/etc/packed'), `${which}, unpacked`);
+      assert.equal(apply(box, healthy, options(parts(which))).result, 'nothing to do');
+    }
+  });
+
   test('containers: a quadlet is the unit of its name; its secrets and environment restart it', () => {
     const quadlet = '/etc/containers/systemd/web.container';
     const box = provisioned({ files: { [quadlet]: 'a', '/etc/draisine/environment/web': 'A=1' } });

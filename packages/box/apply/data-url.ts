@@ -2,8 +2,19 @@ import { BoxError } from '../io/box.ts';
 import { fromBase64 } from '../io/sha256.ts';
 import { encodeUtf8 } from '../io/utf8.ts';
 
-/** The bytes of a data URL (RFC 2397), percent-encoded or in base64. */
+const decoded = new Map<string, Uint8Array>();
+
+/**
+ * The bytes of a data URL (RFC 2397), percent-encoded or in base64. The same URL gives the same array: two configs have most
+ * of theirs in common.
+ */
 export function readDataUrl(url: string): Uint8Array {
+  const bytes = decoded.get(url) ?? decode(url);
+  decoded.set(url, bytes);
+  return bytes;
+}
+
+function decode(url: string): Uint8Array {
   const comma = url.indexOf(',');
   if (!url.startsWith('data:') || comma < 0)
     throw new BoxError('not a data URL', { where: url.slice(0, 60) });
@@ -12,22 +23,28 @@ export function readDataUrl(url: string): Uint8Array {
   return percentDecoded(body);
 }
 
-/** decodeURIComponent does not fit, because the bytes need not be UTF-8. */
-function percentDecoded(text: string): Uint8Array {
-  const raw = encodeUtf8(text);
-  const bytes = new Uint8Array(raw.length);
-  let length = 0;
-  for (let at = 0; at < raw.length; at++) {
-    const byte = raw[at] ?? 0;
-    const pair = byte === 0x25 ? text.length >= at + 3 && hexPair(raw, at + 1) : undefined;
-    if (pair === false) throw new BoxError('a data URL has % without two hexadecimal digits');
-    bytes[length++] = pair ?? byte;
-    if (pair !== undefined) at += 2;
-  }
-  return bytes.slice(0, length);
+/** Whether a byte is a hexadecimal digit, and which one. */
+const DIGITS = new Int8Array(256).fill(-1);
+for (let value = 0; value < 16; value++) {
+  const digit = value.toString(16);
+  DIGITS[digit.charCodeAt(0)] = value;
+  DIGITS[digit.toUpperCase().charCodeAt(0)] = value;
 }
 
-function hexPair(raw: Uint8Array, at: number): number | false {
-  const pair = String.fromCharCode(raw[at] ?? 0, raw[at + 1] ?? 0);
-  return /^[0-9a-fA-F]{2}$/.test(pair) ? Number.parseInt(pair, 16) : false;
+/** decodeURIComponent does not fit, because the bytes need not be UTF-8. */
+function percentDecoded(text: string): Uint8Array {
+  const bytes = encodeUtf8(text);
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    let byte = bytes[at]!;
+    if (byte === 0x25) {
+      // Beyond the end there is no digit either.
+      const [high = -1, low = -1] = [DIGITS[bytes[at + 1] ?? 0], DIGITS[bytes[at + 2] ?? 0]];
+      if (high < 0 || low < 0) throw new BoxError('a data URL has % without two hexadecimal digits');
+      byte = 16 * high + low;
+      at += 2;
+    }
+    bytes[length++] = byte;
+  }
+  return bytes.slice(0, length);
 }

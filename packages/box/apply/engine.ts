@@ -3,7 +3,7 @@ import { type Box, BoxError, describeError, folderOf, foldersAbove, mustRun, rem
 import { parseDocument } from '../io/fields.ts';
 import { decodeUtf8, encodeUtf8 } from '../io/utf8.ts';
 import { ACCOUNT_FILES, changeAccounts, newHomePaths } from './accounts.ts';
-import { lookAt, readAccounts } from './actual.ts';
+import { digestAll, lookAt, readAccounts } from './actual.ts';
 import { restoreAll, saveAll } from './backup.ts';
 import { foldersBack } from './folders.ts';
 import {
@@ -21,7 +21,7 @@ import {
   writeJournal,
 } from './journal.ts';
 import { withKeys } from './keys.ts';
-import { changeNodes, fetchAll, makingOf } from './nodes.ts';
+import { changeNodes, fetchAll, flush, makingOf } from './nodes.ts';
 import { isEmpty, makePlan, type Plan, pathOf } from './plan.ts';
 import { changeUnits, disableUnits, runServices, type Troubles } from './run.ts';
 import type { ReleaseUnits, Service } from './services.ts';
@@ -96,6 +96,7 @@ export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>)
     old,
   );
   const paths = [...new Set([...old.nodes.keys(), ...next.nodes.keys()])];
+  digestAll(box, [...old.nodes.values(), ...next.nodes.values()]);
   const plan = makePlan(
     old,
     next,
@@ -210,6 +211,7 @@ function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>
     box,
     plan.accounts.filter(({ do: what }) => what.endsWith('-remove')),
   );
+  flush(box, plan.nodes);
   return troubles;
 }
 
@@ -345,6 +347,7 @@ function planBack(box: Box): Plan | undefined {
   const from = wishes(parseDocument(box.readText(NEXT), 'the config that was applied', NEXT));
   const to = wishes(current, from);
   const paths = [...new Set([...from.nodes.keys(), ...to.nodes.keys()])];
+  digestAll(box, [...from.nodes.values(), ...to.nodes.values()]);
   const all = new Set(paths);
   return makePlan(
     from,

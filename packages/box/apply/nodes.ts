@@ -1,6 +1,5 @@
 import { type Box, BoxError, folderOf, mustRun, nameOf } from '../io/box.ts';
-import { sha256 } from '../io/sha256.ts';
-import type { Accounts } from './actual.ts';
+import { type Accounts, digestsOf } from './actual.ts';
 import { type NodeStep, pathOf } from './plan.ts';
 import type { Contents, NodeWish, Owner } from './wishes.ts';
 
@@ -68,6 +67,18 @@ function makeRoom(box: Box, { path, type }: NodeWish): void {
   box.remove(path);
 }
 
+/**
+ * Gives a path its owner and its mode, if it has others: what root makes mostly has the right ones, and each program takes
+ * time. Owner before mode: chown(2) takes setuid away.
+ */
+function own(box: Box, path: string, uid: number, gid: number, mode: number): void {
+  const is = box.lstat(path);
+  const given = is?.uid === uid && is.gid === gid;
+  if (!given) mustRun(box, `${path} cannot be set`, ['chown', `${uid}:${gid}`, path]);
+  if (!given || is.mode !== mode)
+    mustRun(box, `${path} cannot be set`, ['chmod', mode.toString(8).padStart(4, '0'), path]);
+}
+
 /** Writes one path atomically: a temporary node gets its owner and mode, then the name. */
 function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetched): void {
   const { path } = node;
@@ -78,22 +89,22 @@ function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetche
   if (node.type === 'directory') {
     makeRoom(box, node);
     box.makeFolder(path, node.mode);
-    mustRun(box, `${path} cannot be set`, ['chown', `${uid}:${gid}`, path]);
-    mustRun(box, `${path} cannot be set`, ['chmod', node.mode.toString(8).padStart(4, '0'), path]);
+    own(box, path, uid, gid, node.mode);
     return;
   }
   box.remove(making);
   if (node.type === 'link') {
     if (node.hard) mustRun(box, `${path} cannot be linked`, ['ln', node.target, making]);
     else box.symlink(node.target, making);
-    if (!node.hard) mustRun(box, `${path} cannot be set`, ['chown', '-h', `${uid}:${gid}`, making]);
+    const is = box.lstat(making);
+    if (!node.hard && (is?.uid !== uid || is.gid !== gid))
+      mustRun(box, `${path} cannot be set`, ['chown', '-h', `${uid}:${gid}`, making]);
   } else {
     const from = fetched.get(path);
     if (from !== undefined) mustRun(box, `${path} cannot be written`, ['cp', '-T', '--', from, making]);
-    else if ('bytes' in node.contents) box.writeFile(making, node.contents.bytes, { mode: 0o600 });
-    mustRun(box, `${path} cannot be set`, ['chown', `${uid}:${gid}`, making]);
-    mustRun(box, `${path} cannot be set`, ['chmod', node.mode.toString(8).padStart(4, '0'), making]);
-    box.sync(making);
+    else if ('bytes' in node.contents)
+      box.writeFile(making, node.contents.bytes, { mode: node.mode & 0o755, durable: false });
+    own(box, making, uid, gid, node.mode);
   }
   makeRoom(box, node);
   box.rename(making, path);
@@ -111,20 +122,29 @@ function removeNode(box: Box, path: string): void {
   box.remove(path);
 }
 
-/** Carries out the steps of a plan in order. Returns the digests of the written files, by path. */
+/**
+ * Carries out the steps of a plan in order. Returns the digests of the written files, by path. Nothing is flushed: until the
+ * apply is confirmed, a power cut goes back to the backup in any case (`flush`).
+ */
 export function changeNodes(
   box: Box,
   steps: readonly NodeStep[],
   accounts: Accounts,
   fetched: Fetched,
 ): Map<string, string> {
-  const digests = new Map<string, string>();
   for (const step of steps) {
     if (step.do === 'remove') removeNode(box, pathOf(step));
-    else {
-      writeNode(box, step.node, accounts, fetched);
-      if (step.node.type === 'file') digests.set(step.node.path, sha256(box.readFile(step.node.path)));
-    }
+    else writeNode(box, step.node, accounts, fetched);
   }
-  return digests;
+  return digestsOf(
+    box,
+    steps.flatMap((step) => (step.do === 'write' && step.node.type === 'file' ? [step.node.path] : [])),
+  );
+}
+
+/** Flushes the file systems on which steps of a plan have changed something, and that of the system. Once for all of them. */
+export function flush(box: Box, steps: readonly NodeStep[]): void {
+  const folders = new Set(['/', '/etc', ...steps.map((step) => folderOf(pathOf(step)))]);
+  const there = [...folders].filter((folder) => box.stat(folder) !== undefined);
+  mustRun(box, 'what was written cannot be flushed', ['sync', '--file-system', '--', ...there]);
 }

@@ -66,7 +66,7 @@ export interface Circumstances {
 }
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, at) => byte === b[at]);
+  a === b || (a.length === b.length && a.every((byte, at) => byte === b[at]));
 
 /** Without a text of all bytes: a config of some megabytes is compared on a slow machine, too. */
 function sameWish(a: NodeWish | undefined, b: NodeWish | undefined): boolean {
@@ -85,6 +85,13 @@ function expectedDigest(node: NodeWish, { applied }: Circumstances): string | un
   return node.type === 'file' ? (digestOf(node.contents) ?? applied.get(node.path)) : undefined;
 }
 
+/**
+ * Whether a file of the new config has contents that nobody knows before they are fetched or unpacked, and that are not those
+ * of the old config.
+ */
+const isUnseen = (node: NodeWish, old: Wishes): boolean =>
+  node.type === 'file' && digestOf(node.contents) === undefined && !sameWish(old.nodes.get(node.path), node);
+
 function describe(actual: Actual): string {
   if (actual.type === 'none') return 'it is gone';
   return actual.type === 'other' ? 'something else is there' : `the ${actual.type} is not as it was`;
@@ -99,7 +106,7 @@ function driftOf(old: Wishes, next: Wishes, given: Circumstances): Drift[] {
     const settled = given.keepTheirs.has(node.path) || given.takeMine.has(node.path);
     // A person has already made the change of the new config.
     const agreed = wish
-      ? isAsWished(wish, actual, given.accounts, expectedDigest(wish, given))
+      ? !isUnseen(wish, old) && isAsWished(wish, actual, given.accounts, expectedDigest(wish, given))
       : actual.type === 'none';
     if (agreed) return [];
     const conflict = !settled && !sameWish(node, wish);
@@ -116,7 +123,7 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
     const was = given.actual.get(node.path) ?? none;
     const unchanged = sameWish(old.nodes.get(node.path), node) && !given.takeMine.has(node.path);
     if (unchanged || theirs(node.path)) return [];
-    if (isAsWished(node, was, given.accounts, expectedDigest(node, given))) return [];
+    if (!isUnseen(node, old) && isAsWished(node, was, given.accounts, expectedDigest(node, given))) return [];
     return [{ do: 'write', node, was }];
   });
   const removed = [...old.nodes.values()].flatMap((node): NodeStep[] => {

@@ -57,11 +57,14 @@ const ofUnits = (box: Box, what: string, verb: readonly string[], units: readonl
 export const disableUnits = (box: Box, { disable }: Pick<Plan, 'disable'>): Troubles =>
   ofUnits(box, 'disabling units', ['disable', '--no-reload'], disable);
 
-/** Makes systemd read its units again, and enables units as the config says. */
+/**
+ * Enables units as the config says, and makes systemd read its units again. Once: each reading takes a second or more, and
+ * systemctl would have one after each verb.
+ */
 export function changeUnits(box: Box, { enable, reenable }: Pick<Plan, 'enable' | 'reenable'>): Troubles {
   return [
+    ...ofUnits(box, 'enabling units anew', ['reenable', '--no-reload'], reenable),
+    ...ofUnits(box, 'enabling units', ['enable', '--no-reload'], enable),
     ...runAll(box, 'reading units again', ['systemctl', 'daemon-reload']),
-    ...ofUnits(box, 'enabling units anew', ['reenable'], reenable),
-    ...ofUnits(box, 'enabling units', ['enable'], enable),
   ];
 }

@@ -1,6 +1,6 @@
 import type { PlanDocument } from '../../../build/release/format/plan.ts';
 import { type Box, removeTree } from '../io/box.ts';
-import { sha256 } from '../io/sha256.ts';
+import { digestOf } from './actual.ts';
 import type { AccountStep, NodeStep, Plan } from './plan.ts';
 import { pathOf } from './plan.ts';
 import type { Service } from './services.ts';
@@ -17,7 +17,8 @@ function diffOf(box: Box, step: NodeStep, scratch: string): string | undefined {
   const { node } = step;
   const { bytes } = step.node.contents;
   const was = step.was.type === 'file' ? (step.was.digest ?? '') : 'none';
-  if (isSecret(node)) return `secret: ${was.slice(0, 12)} → ${sha256(bytes).slice(0, 12)}`;
+  if (isSecret(node))
+    return `secret: ${was.slice(0, 12)} → ${(digestOf(node.contents) ?? 'packed').slice(0, 12)}`;
   if (bytes.length > LARGEST || bytes.includes(0)) return `${bytes.length} bytes`;
   if (step.was.type !== 'file' || (box.stat(node.path)?.size ?? 0) > LARGEST) return undefined;
   const file = `${scratch}/new`;

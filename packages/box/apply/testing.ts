@@ -31,11 +31,6 @@ export function configOf({ files = {}, units = {}, users = [], storage = {} }: P
 function fakePrograms(box: FakeBox): void {
   filePrograms(box);
   const nodes = box.nodes as Map<string, { type: string; bytes: Uint8Array; mode: number }>;
-  box.program('stat', (argv) =>
-    words(argv)
-      .map((path) => `0 0 ${box.lstat(path)?.mode.toString(8)}\n`)
-      .join(''),
-  );
   box.program('chmod', (argv) => {
     const [mode = '', path = ''] = words(argv);
     const node = nodes.get(path);

@@ -11,6 +11,9 @@ export interface FileInfo {
   readonly size: number;
   /** The twelve permission bits. */
   readonly mode: number;
+  /** Numbers of the owner and of the group. */
+  readonly uid: number;
+  readonly gid: number;
   /** Milliseconds since 1970. */
   readonly modified: number;
 }

@@ -82,6 +82,11 @@ export function programFaults(box: Box, folder: string): string[] {
   const file = `${folder}/printed`;
   const printed = shell('echo here', { stdoutFile: file });
   must('stdout in a file', printed.stdout === '' && box.readText(file) === 'here\n');
+  const owner = box.stat(file);
+  must('an owner', `${owner?.uid} ${owner?.gid}\n` === shell(`stat -c '%u %g' ${file}`).stdout);
+  // Root may give it to somebody.
+  if (owner?.uid === 0)
+    must('another owner', shell(`chown 12:34 ${file}`).code === 0 && box.stat(file)?.gid === 34);
   box.remove(file);
   // Their lengths are unknown: one reports 0, the other 4096.
   for (const system of ['/proc/uptime', '/sys/devices/system/cpu/online'])

@@ -257,6 +257,7 @@ function node(type: Node['type'], parts: Partial<Omit<Node, 'type'>>): Node {
 
 function infoOf(found: Node | undefined): FileInfo | undefined {
   if (!found) return undefined;
-  const { type, mode, modified, bytes } = found;
-  return { type, mode, modified, size: type === 'block' ? 0 : bytes.length };
+  const { type, mode, modified, bytes, owner } = found;
+  const [uid = 0, gid = 0] = owner.split(':').map(Number);
+  return { type, mode, uid, gid, modified, size: type === 'block' ? 0 : bytes.length };
 }

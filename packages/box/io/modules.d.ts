@@ -26,6 +26,8 @@ declare module 'quickjs-os' {
     readonly dev: number;
     readonly ino: number;
     readonly mode: number;
+    readonly uid: number;
+    readonly gid: number;
     readonly size: number;
     readonly mtime: number;
   }

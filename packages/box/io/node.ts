@@ -84,7 +84,8 @@ function info(stats: Stats | undefined): FileInfo | undefined {
         : stats.isBlockDevice()
           ? 'block'
           : 'other';
-  return { type, size: stats.size, mode: stats.mode & 0o7777, modified: stats.mtimeMs };
+  const { size, uid, gid, mode, mtimeMs } = stats;
+  return { type, size, uid, gid, mode: mode & 0o7777, modified: mtimeMs };
 }
 
 function runProgram(argv: readonly string[], options: RunOptions, host: (path: string) => string) {

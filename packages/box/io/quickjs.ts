@@ -54,7 +54,8 @@ function info([found, errno]: [os.Stat | null, number], path: string): FileInfo 
     [os.S_IFBLK, 'block'],
   ]);
   const type = types.get(found.mode & os.S_IFMT) ?? 'other';
-  return { type, size: found.size, mode: found.mode & 0o7777, modified: found.mtime };
+  const { size, uid, gid, mode, mtime } = found;
+  return { type, size, uid, gid, mode: mode & 0o7777, modified: mtime };
 }
 
 function writeAll(handle: number, bytes: Uint8Array, path: string): void {

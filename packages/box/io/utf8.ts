@@ -2,15 +2,20 @@
 export function encodeUtf8(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length * 3);
   let end = 0;
-  for (const character of text) {
-    let code = character.codePointAt(0)!;
-    if (code >= 0xd800 && code <= 0xdfff) code = 0xfffd;
-    if (code < 0x80) bytes[end++] = code;
-    else {
-      const following = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-      bytes[end++] = [0, 0xc0, 0xe0, 0xf0][following]! | (code >> (6 * following));
-      for (let left = following - 1; left >= 0; left--) bytes[end++] = 0x80 | ((code >> (6 * left)) & 0x3f);
+  for (let at = 0; at < text.length; at++) {
+    let code = text.charCodeAt(at);
+    if (code < 0x80) {
+      bytes[end++] = code;
+      continue;
     }
+    if (code >= 0xd800 && code <= 0xdfff) {
+      code = text.codePointAt(at)!;
+      if (code > 0xffff) at++;
+      else code = 0xfffd;
+    }
+    const following = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    bytes[end++] = [0, 0xc0, 0xe0, 0xf0][following]! | (code >> (6 * following));
+    for (let left = following - 1; left >= 0; left--) bytes[end++] = 0x80 | ((code >> (6 * left)) & 0x3f);
   }
   return bytes.slice(0, end);
 }

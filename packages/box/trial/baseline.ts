@@ -68,18 +68,27 @@ export function unitStates(box: Box, names: readonly string[]): UnitState[] {
     });
 }
 
+interface Loaded {
+  readonly id: string;
+  readonly active: string;
+  readonly sub: string;
+}
+
+/** All units that systemd knows now. One question, while `systemctl show` asks for each unit. */
+function loadedUnits(box: Box, ...options: readonly string[]): Loaded[] {
+  const command = [...SYSTEMCTL, '--full', 'list-units', '--all', ...options];
+  return mustRun(box, 'cannot list units', command, IN_TIME)
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .flatMap(([id = '', , active = '', sub = '']) => (id === '' ? [] : [{ id, active, sub }]));
+}
+
+const failedOf = (units: readonly Loaded[]): string[] =>
+  units.flatMap(({ id, active }) => (active === 'failed' ? [id] : []));
+
 /** Names of failed units. */
 export function failedUnits(box: Box): string[] {
-  const told = mustRun(
-    box,
-    'cannot list units',
-    [...SYSTEMCTL, 'list-units', '--state=failed', '--all'],
-    IN_TIME,
-  );
-  return told
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/)[0] ?? '')
-    .filter((name) => name !== '');
+  return loadedUnits(box, '--state=failed').map(({ id }) => id);
 }
 
 interface Container {
@@ -161,15 +170,19 @@ export type Reach = Readonly<Record<string, () => boolean>>;
 
 /** The present state of the box. */
 export function lookInside(box: Box, version: string): Baseline {
-  const active = unitStates(box, bootUnits(box)).filter(
-    ({ active: state, sub }) =>
-      state === 'active' && ['running', 'exited', 'listening', 'waiting', 'mounted', 'active'].includes(sub),
+  const ofBoot = new Set(bootUnits(box));
+  const loaded = loadedUnits(box);
+  const active = loaded.filter(
+    ({ id, active: state, sub }) =>
+      ofBoot.has(id) &&
+      state === 'active' &&
+      ['running', 'exited', 'listening', 'waiting', 'mounted', 'active'].includes(sub),
   );
   return {
     at: isoTime(box.now()),
     version,
     units: active.map(({ id }) => id).sort(),
-    failed: failedUnits(box),
+    failed: failedOf(loaded),
     containers: containersOf(box)
       .filter(({ running, unit }) => running && unit !== undefined)
       .map(({ name, healthy }) => ({ name, healthy: healthy === true })),
@@ -222,13 +235,16 @@ function poolsLost(box: Box, before: Baseline): string[] {
 }
 
 function unitLosses(box: Box, before: Baseline): string[] {
-  const lost = unitStates(box, before.units).flatMap(({ id, load, active, sub, condition }) => {
+  const loaded = loadedUnits(box);
+  const going = new Set(loaded.flatMap(({ id, active }) => (active === 'active' ? [id] : [])));
+  const missing = before.units.filter((name) => !going.has(name));
+  const lost = unitStates(box, missing).flatMap(({ id, load, active, sub, condition }) => {
     // The new release does not have the unit, or the unit need not run now, e.g. one for first boots only.
     if (load === 'not-found' || load === 'masked' || active === 'active') return [];
     if (active === 'inactive' && !condition) return [];
     return active === 'failed' ? [] : [`${id} was active and is ${active} (${sub})`];
   });
-  const failed = failedUnits(box).filter((name) => !before.failed.includes(name));
+  const failed = failedOf(loaded).filter((name) => !before.failed.includes(name));
   return [...failed.map((name) => `${name} has failed`), ...lost];
 }
 

@@ -89,8 +89,8 @@ function systemctl(argv: readonly string[], world: World): string {
     return ['multi-user.target', ...world.units.keys()].map((name) => `  ${name}`).join('\n');
   if (argv.includes('list-units'))
     return [...world.units]
-      .filter(([, state]) => state === 'failed')
-      .map(([name]) => `${name} loaded failed failed x`)
+      .filter(([, state]) => state === 'failed' || !argv.includes('--state=failed'))
+      .map(([name, state]) => `${name} loaded ${state} ${state === 'active' ? 'running' : state} x`)
       .join('\n');
   if (argv.includes('show')) {
     return argv

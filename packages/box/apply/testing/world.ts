@@ -113,12 +113,7 @@ export class World {
   #filePrograms(): void {
     const { box } = this;
     filePrograms(box);
-    const nodes = box.nodes as Map<string, { owner: string; mode: number; type: string }>;
-    box.program('stat', (argv) =>
-      words(argv)
-        .map((path) => `${nodes.get(path)?.owner.replace(':', ' ')} ${nodes.get(path)?.mode.toString(8)}\n`)
-        .join(''),
-    );
+    const nodes = box.nodes as Map<string, { type: string }>;
     box.program('chown', (argv) => this.#each(argv, (owner) => ({ owner })));
     box.program('chmod', (argv) => this.#each(argv, (mode) => ({ mode: Number.parseInt(mode, 8) })));
     box.program('find', (argv) => {
@@ -136,17 +131,22 @@ export class World {
     return {};
   }
 
-  /** A unit file where systemd finds it: its text, or undefined for none, or one that is masked. */
-  #unitFile(unit: string): string | undefined {
+  /** A unit file where systemd finds it: its path, or undefined for none, or one that is masked. */
+  #unitPath(unit: string): string | undefined {
     const { box } = this;
     const quadlet = `/etc/containers/systemd/${unit.replace(/\.service$/, '')}.container`;
-    if (unit.endsWith('.service') && box.stat(quadlet)?.type === 'file') return box.readText(quadlet);
+    if (unit.endsWith('.service') && box.stat(quadlet)?.type === 'file') return quadlet;
     for (const path of [`${UNITS}/${unit}`, `/usr/lib/systemd/system/${unit}`]) {
       const found = box.lstat(path);
       if (found?.type === 'symlink') return undefined;
-      if (found) return box.readText(path);
+      if (found) return path;
     }
     return undefined;
+  }
+
+  #unitFile(unit: string): string | undefined {
+    const path = this.#unitPath(unit);
+    return path === undefined ? undefined : this.box.readText(path);
   }
 
   /** Of all files that a unit is made of. */
@@ -179,7 +179,7 @@ export class World {
     const folder = this.#linkFolder(unit);
     if (folder === undefined) return;
     this.box.makeFolder(folder);
-    this.box.symlink(`${UNITS}/${unit}`, `${folder}/${unit}`);
+    this.box.symlink(this.#unitPath(unit) ?? '', `${folder}/${unit}`);
   }
 
   #systemctl([verb = '', ...rest]: readonly string[]): FakeRan {
