@@ -103,6 +103,25 @@ describe('the changes of a config', () => {
     }
   });
 
+  test('systemd reads its units again once, and only if something that it reads has changed', () => {
+    const reloads = (before: Parts, after: Parts): readonly string[][] => {
+      const box = provisioned(before);
+      apply(box, healthy, options(after));
+      return box.ran
+        .filter((argv) => argv.includes('daemon-reload') || argv.includes('enable'))
+        .map((argv) => [...argv]);
+    };
+    const unit = { contents: '[Install]\nWantedBy=multi-user.target\n', enabled: true };
+    assert.deepEqual(reloads({}, { units: { 'a.service': unit } }), [
+      ['systemctl', 'enable', '--no-reload', '--', 'a.service'],
+      ['systemctl', 'daemon-reload'],
+    ]);
+    const reload = ['systemctl', 'daemon-reload'];
+    assert.deepEqual(reloads({}, { files: { '/etc/containers/systemd/a.container': 'x' } }), [reload]);
+    assert.deepEqual(reloads({ files: { '/opt/own.service.d/1.conf': 'x' } }, {}), [reload]);
+    assert.deepEqual(reloads({}, { files: { '/etc/hosts': 'x', '/etc/systemd.conf': 'x' } }), []);
+  });
+
   test('containers: a quadlet is the unit of its name; its secrets and environment restart it', () => {
     const quadlet = '/etc/containers/systemd/web.container';
     const box = provisioned({ files: { [quadlet]: 'a', '/etc/draisine/environment/web': 'A=1' } });

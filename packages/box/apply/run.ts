@@ -1,5 +1,5 @@
 import { type Box, describeError } from '../io/box.ts';
-import type { Plan } from './plan.ts';
+import { type Plan, pathOf } from './plan.ts';
 import type { Service } from './services.ts';
 
 /** A failure, as text for a person. */
@@ -58,13 +58,27 @@ export const disableUnits = (box: Box, { disable }: Pick<Plan, 'disable'>): Trou
   ofUnits(box, 'disabling units', ['disable', '--no-reload'], disable);
 
 /**
- * Enables units as the config says, and makes systemd read its units again. Once: each reading takes a second or more, and
- * systemctl would have one after each verb.
+ * What systemd or a generator of the release reads when it is reloaded. Units may lie anywhere, with a link to them below
+ * /etc/systemd.
  */
-export function changeUnits(box: Box, { enable, reenable }: Pick<Plan, 'enable' | 'reenable'>): Troubles {
+const READ_BY_SYSTEMD =
+  /^\/etc\/(systemd|containers\/systemd|zfs)\/|^\/etc\/(fstab|crypttab|veritytab)$|\.(service|socket|target|timer|path|mount|automount|swap|slice)(\.d\/.*)?$/;
+
+const isForSystemd = ({ nodes, enable, disable, reenable }: Changed): boolean =>
+  [enable, disable, reenable].some((units) => units.length > 0) ||
+  nodes.some((step) => READ_BY_SYSTEMD.test(pathOf(step)));
+
+type Changed = Pick<Plan, 'nodes' | 'enable' | 'disable' | 'reenable'>;
+
+/**
+ * Enables units as the config says, and makes systemd read its units again, if something of them changed. Once: each reading
+ * takes a second or more on a slow machine, and systemctl would have one after each verb.
+ */
+export function changeUnits(box: Box, plan: Changed): Troubles {
+  const { enable, reenable } = plan;
   return [
     ...ofUnits(box, 'enabling units anew', ['reenable', '--no-reload'], reenable),
     ...ofUnits(box, 'enabling units', ['enable', '--no-reload'], enable),
-    ...runAll(box, 'reading units again', ['systemctl', 'daemon-reload']),
+    ...(isForSystemd(plan) ? runAll(box, 'reading units again', ['systemctl', 'daemon-reload']) : []),
   ];
 }
