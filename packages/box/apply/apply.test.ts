@@ -450,6 +450,23 @@ test('power may fail at any call: the machine is as before or as after, and know
   assert.ok(states > 20, `${states} states`);
 });
 
+test('an apply that takes longer than the time until the machine goes back, goes back itself', () => {
+  const box = provisioned({ files: A });
+  box.program('systemctl', (argv) => {
+    if (argv.includes('try-restart')) box.sleep(118_000);
+    return '';
+  });
+  const next = { files: A, units: { 'a.service': { contents: 'x' } } };
+  box.put({ '/usr/lib/systemd/system/a.service': 'y' });
+  const { result, troubles } = apply(box, healthy, options(next));
+  assert.equal(result, 'went back');
+  assert.deepEqual(troubles, ['it took longer than the 120 seconds after which the machine goes back']);
+  assert.equal(box.lstat('/etc/systemd/system/a.service'), undefined);
+  // The timer came while the apply held the lock.
+  const armed = box.ran.find(([program]) => program === 'systemd-run');
+  assert.ok(armed?.includes('--property=Restart=on-failure'));
+});
+
 test('two at once: the second ends with an exit code of its own', () => {
   const box = provisioned({ files: A });
   box.put({ '/run/draisine/apply.lock/owner': '77', '/proc/77': '' });

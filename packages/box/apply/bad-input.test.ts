@@ -109,7 +109,7 @@ test('a unit that never stops is given up after its time, and all goes back', ()
   );
   const { result, troubles } = apply(box, healthy, options(AFTER));
   assert.equal(result, 'went back');
-  assert.match(troubles.join(), /stop of a\.service did not end in 90 seconds/);
+  assert.match(troubles.join(), /stop of a\.service did not end in 200 seconds/);
   assert.deepEqual(etcOf(box), old);
 });
 

@@ -163,13 +163,20 @@ function writePreset(box: Box, { units }: Wishes): void {
   box.writeFile(PRESET, lines.sort().join(''));
 }
 
-/** The unit has a name of its own, because systemd refuses to start a unit that it still remembers. */
+/**
+ * The unit has a name of its own, because systemd refuses to start a unit that it still remembers. It tries again: while the
+ * apply itself goes on, nothing can go back.
+ */
 function arm(box: Box, id: string, seconds: number): void {
   mustRun(box, 'the way back cannot be armed: nothing was changed', [
     ...['systemd-run', '--quiet', '--collect', `--unit=${REVERT_UNIT}-${id}`, `--on-active=${seconds}`],
-    ...['--timer-property=AccuracySec=1s', '--', '/usr/bin/draisine', 'apply', '--revert'],
+    ...['--timer-property=AccuracySec=1s', '--property=Restart=on-failure', '--property=RestartSec=10'],
+    ...['--', '/usr/bin/draisine', 'apply', '--revert'],
   ]);
 }
+
+/** Milliseconds that are left for a confirmation, at least. */
+const MARGIN = 5000;
 
 const disarm = (box: Box, { id }: Journal): void => {
   box.run(['systemctl', 'stop', `${REVERT_UNIT}-${id}.timer`]);
@@ -245,7 +252,7 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
       ...newHomePaths(box, plan.accounts),
       ...enablementLinks(box),
     ]);
-    const now = box.now();
+    const [now, start] = [box.now(), box.monotonic()];
     const journal: Journal = {
       ...{ id, phase: 'saved', saved, absent, since: now },
       until: now + options.confirmSeconds * 1000,
@@ -261,10 +268,15 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
     const digests = readDigests(box);
     const troubles = attempt(box, () => change(box, prepared, digests));
     const lost = troubles.length > 0 ? [] : health.lost(box, before, goingUnits(plan));
-    if (troubles.length + lost.length > 0) {
+    const late =
+      box.monotonic() - start > options.confirmSeconds * 1000 - MARGIN
+        ? [`it took longer than the ${options.confirmSeconds} seconds after which the machine goes back`]
+        : [];
+    const why = [...troubles, ...lost, ...late];
+    if (why.length > 0) {
       disarm(box, journal);
       revertNow(box, journal);
-      return { id, result: 'went back', troubles: [...troubles, ...lost], plan };
+      return { id, result: 'went back', troubles: why, plan };
     }
     writeDigests(box, digests);
     writeJournal(box, { ...journal, phase: 'unconfirmed' });

@@ -7,8 +7,11 @@ export type Troubles = string[];
 
 const VERBS = { stop: 'stop', start: 'start', restart: 'try-restart', reload: 'reload-or-restart' } as const;
 
-/** Seconds for one unit: a unit that does not stop must not block the apply for ever. */
-const PATIENCE = 90;
+/**
+ * Seconds for one unit: a unit that does not stop must not block the apply for ever. More than systemd's own limits, 90 s for a
+ * stop and 90 s for a start: a program that does not end is killed then, and the restart succeeds.
+ */
+const PATIENCE = 200;
 
 function argvOf(service: Service): readonly string[] {
   return service.do === 'run' ? service.argv : ['systemctl', VERBS[service.do], '--', service.unit];

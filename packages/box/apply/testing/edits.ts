@@ -44,7 +44,10 @@ export const FAKE: Material = {
 
 const isTimer = (unit: string): boolean => unit.endsWith('.timer');
 
-/** For a real box, on which all of it works. What a service runs with is in its environment. */
+/**
+ * For a real box, on which all of it works. What a service runs with is in its environment. SIGHUP, because the release's
+ * debug-shell.service needs it: what runs is stopped as the new file says, and a shell takes no SIGTERM.
+ */
 export const REAL: Material = {
   texts: (path) => {
     if (path === '/etc/hostname') return ['one\n', 'two\n'];
@@ -56,7 +59,7 @@ export const REAL: Material = {
     [
       ...(isTimer(name)
         ? [`[Timer]\n# ${text}\nOnCalendar=2099-01-01\nUnit=systemd-tmpfiles-clean.service`]
-        : [`[Service]\nExecStart=/usr/bin/sleep infinity\nEnvironment=TEXT=${text}`]),
+        : [`[Service]\nExecStart=/usr/bin/sleep infinity\nKillSignal=SIGHUP\nEnvironment=TEXT=${text}`]),
       `[Install]\nWantedBy=${target}\n`,
     ].join('\n'),
   dropin: (unit, text) =>
