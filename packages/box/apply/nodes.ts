@@ -103,8 +103,9 @@ function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetche
     const from = fetched.get(path);
     if (from !== undefined) mustRun(box, `${path} cannot be written`, ['cp', '-T', '--', from, making]);
     else if ('bytes' in node.contents)
-      box.writeFile(making, node.contents.bytes, { mode: node.mode & 0o755, durable: false });
+      box.writeFile(making, node.contents.bytes, { mode: node.mode & 0o755 });
     own(box, making, uid, gid, node.mode);
+    box.sync(making);
   }
   makeRoom(box, node);
   box.rename(making, path);
@@ -122,10 +123,7 @@ function removeNode(box: Box, path: string): void {
   box.remove(path);
 }
 
-/**
- * Carries out the steps of a plan in order. Returns the digests of the written files, by path. Nothing is flushed: until the
- * apply is confirmed, a power cut goes back to the backup in any case (`flush`).
- */
+/** Carries out the steps of a plan in order. Returns the digests of the written files, by path. */
 export function changeNodes(
   box: Box,
   steps: readonly NodeStep[],
@@ -142,7 +140,10 @@ export function changeNodes(
   );
 }
 
-/** Flushes the file systems on which steps of a plan have changed something, and that of the system. Once for all of them. */
+/**
+ * Flushes the file systems on which steps of a plan have changed something, and that of the system: links that systemctl made
+ * are not flushed otherwise.
+ */
 export function flush(box: Box, steps: readonly NodeStep[]): void {
   const folders = new Set(['/', '/etc', ...steps.map((step) => folderOf(pathOf(step)))]);
   const there = [...folders].filter((folder) => box.stat(folder) !== undefined);
