@@ -8,9 +8,12 @@ import { canonicalJson } from '../../sdk/lib/files.ts';
 import { fakeTree } from '../../sdk/testing.ts';
 import { source } from '../graph/target.ts';
 import { given, runRecipe } from '../graph/testing-recipe.ts';
+import { cutArchives } from '../tree/cpio.ts';
+import type { Tree } from '../tree/entry.ts';
 import { mergeLayers } from '../tree/merge.ts';
 import { dir, file, hardlink, makeElf, symlink, treeOf } from '../tree/testing.ts';
 import { type InitrdPlan, initrdArchive } from './initrd.ts';
+import { initrdPieces } from './initrd-pieces.ts';
 import { makeModule } from './testing.ts';
 
 const LIB = 'usr/lib/x86_64-linux-gnu';
@@ -81,6 +84,7 @@ async function build(
     modules,
     after,
     overlay: source(overlay),
+    sources: { one: 'both', two: 'both' },
     sdk: await given(tools),
     epoch: 1_700_000_000,
   });
@@ -88,7 +92,7 @@ async function build(
   const names = [...bytes.toString('latin1').matchAll(/070701[0-9a-f]{104}([^\0]+)\0/g)].map(
     ([, name]) => name ?? '',
   );
-  return { bytes, names: names.slice(0, -1) };
+  return { bytes, names: names.filter((name) => name !== 'TRAILER!!!') };
 }
 
 async function fails(run: Promise<unknown>, what: RegExp): Promise<void> {
@@ -156,6 +160,54 @@ test('a single hard link becomes the file, and a symlink brings its target', asy
 test('two builds give the same bytes', async () => {
   const plan = { binaries: ['usr/bin/tool'], units: ['one.service'] };
   assert.deepEqual((await build(plan)).bytes, (await build(plan)).bytes);
+});
+
+test('an initrd is a row of archives: a change of a large package changes the bytes of one, and no file is lost', async () => {
+  const large = (path: string, name: string, seed: string) =>
+    file(path, seed.repeat(70_000), { origin: `deb:${name}` });
+  const treeWith = (seed: string) =>
+    mergeLayers([
+      {
+        packages: [
+          { name: 'all', entries },
+          { name: 'one', entries: [large('usr/bin/one', 'one', 'a')] },
+          { name: 'two', entries: [large('usr/bin/two', 'two', 'b')] },
+          { name: 'three', entries: [large('usr/sbin/three', 'three', seed)] },
+        ],
+      },
+    ]);
+  const files = ['usr/bin/one', 'usr/bin/two', 'usr/sbin/three'];
+  const made = (seed: string) => build({ files }, { tree: treeWith(seed) });
+  const [first, again, other] = [await made('c'), await made('c'), await made('d')];
+  assert.deepEqual(first.bytes, again.bytes);
+  const [before, after] = [cutArchives(first.bytes), cutArchives(other.bytes)];
+  assert.equal(before.length, 3, 'the rest; both packages of one source; the third package');
+  assert.deepEqual(
+    before.map((archive, index) => archive.equals(after[index]!)),
+    [true, true, false],
+  );
+  assert.deepEqual(first.names, [...new Set(first.names)]);
+  const rest = await build({ files: [] }, { tree: treeWith('c') });
+  assert.deepEqual([...first.names].sort(), [...rest.names, 'usr/bin', 'usr/sbin', ...files].sort());
+});
+
+test('pieces: folders and links first, names of one file together, small ones with the rest', () => {
+  const of = (name: string) => ({ origin: `deb:${name}` });
+  const tree = treeOf(
+    dir('a', of('big')),
+    file('a/big', 'x'.repeat(64 << 10), of('big')),
+    hardlink('a/also-big', 'a/big', of('big')),
+    symlink('a/link', 'big', of('big')),
+    file('b', 'x'.repeat((64 << 10) - 1), of('small')),
+    file('c', 'x'.repeat(64 << 10), { origin: 'overlay:c' }),
+    file('d', 'x'.repeat(40_000), of('left')),
+    file('e', 'x'.repeat(40_000), of('right')),
+  );
+  const paths = (pieces: readonly Tree[]) => pieces.map((piece) => piece.entries.map(({ path }) => path));
+  const pieces = initrdPieces(tree, { big: 'zebra', left: 'both', right: 'both' });
+  assert.deepEqual(paths(pieces), [['a', 'a/link', 'b'], ['d', 'e'], ['c'], ['a/also-big', 'a/big']]);
+  assert.deepEqual(treeOf(...pieces.flatMap((piece) => piece.entries)), tree, 'all of the tree, once');
+  assert.deepEqual(paths(initrdPieces(treeOf(dir('x')), {})), [['x']]);
 });
 
 test('an error names each fault of a plan', async () => {

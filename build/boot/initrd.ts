@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
@@ -7,7 +7,7 @@ import { byteOrder } from '../../sdk/lib/files.ts';
 import { runTool } from '../../sdk/tool.ts';
 import { type Plain, recipe, type Source, type Target } from '../graph/target.ts';
 import { type ContentReader, openContents } from '../tree/content.ts';
-import { treeToCpio } from '../tree/cpio.ts';
+import { cutArchives, treeToCpio } from '../tree/cpio.ts';
 import type { Entry, Tree } from '../tree/entry.ts';
 import { libraryClosure } from '../tree/libraries.ts';
 import { type Index, indexTree, lookUp } from '../tree/lookup.ts';
@@ -15,6 +15,7 @@ import { mergeLayers } from '../tree/merge.ts';
 import { inlineContent, readOverlay } from '../tree/overlay.ts';
 import { baseOf, MERGED_USR, parentOf } from '../tree/paths.ts';
 import { BUILTIN_INDEXES, MODULE_INDEXES, runDepmod } from './depmod.ts';
+import { initrdPieces } from './initrd-pieces.ts';
 import { moduleName, readModInfo } from './modinfo.ts';
 
 /** The parts of the image's tree that go into the initrd. Paths have the form of `Entry.path`. */
@@ -46,15 +47,18 @@ type InitrdParts = {
    */
   after: { readonly plan: Plain<InitrdPlan>; readonly modules: readonly string[] } | null;
   overlay: Source;
+  /** Names of source packages by names of packages. The files of one source package are in one piece. */
+  sources: Readonly<Record<string, string>>;
   sdk: Target;
   epoch: number;
 };
 
 /**
- * The initrd: a zstd-compressed cpio archive of a part of the image's tree, modules by name with what they depend
- * on, and an overlay. No dracut, no initramfs-tools, and no program of the image runs on the building machine. The
- * archive and its compression are two targets: most changes of an image leave the archive unchanged, and then the slow
- * compression does not run again.
+ * The initrd: a part of the image's tree, modules by name with what they depend on, and an overlay. No dracut, no
+ * initramfs-tools, and no program of the image runs on the building machine. It is a row of cpio archives, each compressed
+ * by itself (kernel documentation, driver-api/early-userspace, buffer format), so that an update changes the bytes of some
+ * archives only. The archives and their compression are two targets: most changes of an image leave the archives unchanged,
+ * and then the slow compression does not run again.
  */
 export function initrd(name: string, { level, ...parts }: InitrdParts & { readonly level: number }): Target {
   return compressed(name, { archive: initrdArchive(`${name}.cpio`, parts), sdk: parts.sdk, level });
@@ -64,9 +68,15 @@ export function initrd(name: string, { level, ...parts }: InitrdParts & { readon
 const compressed = recipe<{ archive: Target; sdk: Target; level: number }>({
   from: import.meta.url,
   kind: 'file',
-  async run({ inputs, out, signal }) {
+  async run({ inputs, out, scratch, signal }) {
     const { archive, sdk, level } = inputs;
-    await runTool(sdk.path, 'zstd', ['-q', '-T2', `-${level}`, archive.path, '-o', out], { signal });
+    const names: string[] = [];
+    for (const bytes of cutArchives(await readFile(archive.path))) {
+      names.push(join(scratch, String(names.length)));
+      await writeFile(names.at(-1)!, bytes);
+    }
+    // With several files it makes a frame of each. Without -f it asks whether their names may be lost.
+    await runTool(sdk.path, 'zstd', ['-qf', '-T2', `-${level}`, ...names, '-o', out], { signal });
   },
 });
 
@@ -108,9 +118,10 @@ export const initrdArchive = recipe<InitrdParts>({
       const whole: Tree = {
         entries: [...merged.entries, ...aliases].sort((a, b) => byteOrder(a.path, b.path)),
       };
-      await pipeline(treeToCpio(whole, { blobPath: blob, mtime: inputs.epoch }), createWriteStream(out), {
-        signal,
-      });
+      for (const piece of initrdPieces(whole, inputs.sources)) {
+        const archive = treeToCpio(piece, { blobPath: blob, mtime: inputs.epoch });
+        await pipeline(archive, createWriteStream(out, { flags: 'a' }), { signal });
+      }
     } finally {
       contents.close();
     }

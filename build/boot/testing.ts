@@ -27,3 +27,21 @@ export function makeModule(
   header(2, 1 + '.shstrtab\0'.length, HEADER, modinfo.length);
   return elf;
 }
+
+/** For tests: a zstd frame whose blocks are not compressed (RFC 8878 section 3.1.1). */
+export function makeFrame(content: Buffer): Buffer {
+  const BLOCK = 128 << 10;
+  const header = Buffer.alloc(9);
+  header.writeUInt32LE(0xfd2fb528);
+  header.writeUInt8(0xa0, 4); // a single segment, with four bytes for the size of its content
+  header.writeUInt32LE(content.length, 5);
+  const parts: Uint8Array[] = [header];
+  for (let at = 0; at === 0 || at < content.length; at += BLOCK) {
+    const block = content.subarray(at, at + BLOCK);
+    const last = at + BLOCK >= content.length ? 1 : 0;
+    const size = Buffer.alloc(3);
+    size.writeUIntLE((block.length << 3) | last, 0, 3);
+    parts.push(size, block);
+  }
+  return Buffer.concat(parts);
+}

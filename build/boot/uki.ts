@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { usrImageArguments } from '../fs/usr-image.ts';
 import { type Plain, recipe, type Target } from '../graph/target.ts';
+import { INDEX_SECTION, ukiIndex } from './uki-index.ts';
 import { runUkify } from './ukify.ts';
 
 /** One way to boot a kernel and its initrd, and an entry of the boot menu: a profile of the UKI (UAPI.5). */
@@ -40,7 +41,7 @@ function osReleaseOf(osRelease: string, index: number): string {
 /**
  * A unified kernel image (UAPI.5): systemd-stub, kernel, initrd, os-release and a command line that carries the
  * root hash of /usr, so that one signature covers everything that boots. A further profile is three small sections: title,
- * os-release and command line.
+ * os-release and command line. One section is the index of pieces for updates.
  */
 export const uki = recipe<{
   sdk: Target;
@@ -89,6 +90,12 @@ export const uki = recipe<{
       await run([about(profile), its, await words(profile), stub('addonx64.efi.stub'), `--output=${file}`]);
       joined.push(`--join-profile=${file}`);
     }
+    const index = await ukiIndex([
+      ['.linux', kernel.path],
+      ['.initrd', initrd.path], // the others follow it
+      ...microcode.map(({ path }) => ['.ucode', path] as const),
+    ]);
+    await writeFile(join(scratch, 'index'), index);
     await run([
       `--linux=${kernel.path}`,
       ...[initrd, ...inputs.moreInitrds].map(({ path }) => `--initrd=${path}`),
@@ -98,6 +105,7 @@ export const uki = recipe<{
       ...(joined.length > 0 ? [about(first), ...joined] : []),
       await release('os-release', osRelease),
       `--uname=${uname}`,
+      `--section=${INDEX_SECTION}:@index`,
       stub('linuxx64.efi.stub'),
       `--output=${out}`,
     ]);

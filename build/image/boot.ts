@@ -2,7 +2,9 @@ import { microcodeInitrd } from '../boot/firmware.ts';
 import { initrd } from '../boot/initrd.ts';
 import { kernelConfiguration, kernelImage } from '../boot/modules.ts';
 import { uki } from '../boot/uki.ts';
+import { lockedSet } from '../debian/lock.ts';
 import type { Target } from '../graph/target.ts';
+import { baseOf, parentOf } from '../tree/paths.ts';
 import type { About } from './about.ts';
 import { osRelease } from './fixups.ts';
 import type { Usr } from './usr.ts';
@@ -45,6 +47,7 @@ export function boot(about: About, usr: Usr): Boot {
     ...image.initrd,
     after: null,
     overlay: at('packages/overlays/initrd'),
+    sources: sourcesOf(about),
     sdk,
     level: dev ? 1 : (image.initrd.level ?? 19),
     epoch: INITRD_EPOCH,
@@ -73,6 +76,13 @@ export function boot(about: About, usr: Usr): Boot {
     }),
     ukiParts,
   };
+}
+
+/** The source package of each package: the folder of its file in Debian's pool (Debian repository format). */
+export function sourcesOf({ image, lock }: About): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    lockedSet(lock, image.set).map(({ name, path }) => [name, baseOf(parentOf(path))]),
+  );
 }
 
 function microcode({ image, named, packages }: About): Target[] {

@@ -4,7 +4,7 @@ import { uki } from '../boot/uki.ts';
 import type { Target } from '../graph/target.ts';
 import { bootScript } from '../media/ipxe.ts';
 import type { About } from './about.ts';
-import type { Boot } from './boot.ts';
+import { type Boot, sourcesOf } from './boot.ts';
 import { prettyName } from './fixups.ts';
 import type { Usr } from './usr.ts';
 
@@ -17,6 +17,7 @@ export function netboot(about: About, usr: Usr, boot: Boot): Readonly<Record<str
       ...image.netboot,
       after: image.initrd,
       overlay: at('packages/overlays/netboot'),
+      sources: sourcesOf(about),
       sdk,
       level: dev ? 1 : 9, // level 19 takes twelve times as long, and saves a ninth
       epoch,

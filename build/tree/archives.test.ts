@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { entriesOf } from '../debian/entries.ts';
 import { readTar } from '../debian/tar.ts';
-import { treeToCpio } from './cpio.ts';
+import { cutArchives, treeToCpio } from './cpio.ts';
 import type { Entry } from './entry.ts';
 import { treeToTar } from './tar.ts';
 import { dir, file, hardlink, listing, symlink, treeOf } from './testing.ts';
@@ -156,6 +156,17 @@ describe('treeToCpio', () => {
     const archive = await bytesOf(treeToCpio(small, { blobPath: noBlob, mtime: 9 }));
     assert.equal(archive.length % 512, 0);
     assert.deepEqual(archive, await bytesOf(treeToCpio(small, { blobPath: noBlob, mtime: 9 })));
+  });
+
+  test('archives in a row are cut where they end, whatever is in their files', async () => {
+    const bytes = (each: typeof small) => bytesOf(treeToCpio(each, { blobPath: noBlob, mtime: 0 }));
+    const trailer = (await bytes(treeOf())).toString('latin1');
+    const tricky = treeOf(file('a', trailer), file('bb', `${trailer}x`), file('TRAILER', '070701'));
+    const archives = await Promise.all([small, tricky, treeOf(), small].map(bytes));
+    const row = Buffer.concat(archives);
+    assert.deepEqual(cutArchives(row), archives);
+    for (const end of [row.length - 1, 100, 511]) assert.throws(() => cutArchives(row.subarray(0, end)));
+    assert.throws(() => cutArchives(Buffer.from('no archive')));
   });
 
   test('refuses extended attributes by name', async () => {

@@ -6,6 +6,10 @@ import type { Entry, Tree } from './entry.ts';
 import type { TarOptions } from './tar.ts';
 
 const ALIGNMENT = 4;
+const BLOCK = 512;
+const TRAILER = 'TRAILER!!!';
+/** Of the header of a member, and where in it are the sizes of its content and of its name. */
+const HEADER = { size: 110, contentSize: 54, nameSize: 94 } as const;
 const FILE_TYPES = { file: 0o100000, hardlink: 0o100000, dir: 0o040000, symlink: 0o120000 } as const;
 
 /**
@@ -16,6 +20,26 @@ const FILE_TYPES = { file: 0o100000, hardlink: 0o100000, dir: 0o040000, symlink:
  */
 export function treeToCpio(tree: Tree, options: TarOptions): Readable {
   return Readable.from(cpioChunks(tree, options), { objectMode: false, highWaterMark: 4 << 20 });
+}
+
+/** Cuts a file of several archives, one after the other as `treeToCpio` makes them. */
+export function cutArchives(bytes: Buffer): Buffer[] {
+  const archives: Buffer[] = [];
+  const round = (at: number, to: number) => Math.ceil(at / to) * to;
+  let start = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const number = (from: number) => Number.parseInt(bytes.toString('latin1', from, from + 8), 16);
+    const nameAt = at + HEADER.size;
+    const nameEnd = nameAt + number(at + HEADER.nameSize);
+    const name = bytes.toString('latin1', nameAt, nameEnd - 1);
+    at = round(round(nameEnd, ALIGNMENT) + number(at + HEADER.contentSize), ALIGNMENT);
+    if (name !== TRAILER) continue;
+    at = round(at, BLOCK);
+    archives.push(bytes.subarray(start, at));
+    start = at;
+  }
+  if (start !== bytes.length) throw new Failure('this is no row of cpio archives');
+  return archives;
 }
 
 async function* cpioChunks(tree: Tree, { blobPath, mtime }: TarOptions): AsyncGenerator<Buffer> {
@@ -49,8 +73,8 @@ async function* cpioChunks(tree: Tree, { blobPath, mtime }: TarOptions): AsyncGe
       for (const name of names) yield* member({ ...entry, path: name.path }, undefined, names.length + 1);
       yield* member(entry, entry, names.length + 1);
     }
-    yield* chunks.bytes(newc('TRAILER!!!', [0, 0, 0, 0, 1, 0, 0]));
-    yield* chunks.pad(512);
+    yield* chunks.bytes(newc(TRAILER, [0, 0, 0, 0, 1, 0, 0]));
+    yield* chunks.pad(BLOCK);
     yield* chunks.rest();
   } finally {
     contents.close();
