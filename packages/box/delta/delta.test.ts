@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
+import { makeFrame } from '../../../build/boot/testing.ts';
+import { INDEX_SECTION, ukiIndex } from '../../../build/boot/uki-index.ts';
 import { sdkTree } from '../../../build/image/sdk.ts';
 import { toolCommand } from '../../../sdk/tool.ts';
 import type { Box, RunOptions } from '../io/box.ts';
@@ -291,49 +293,165 @@ test('small files: missing, too large, empty', async (t) => {
   );
 });
 
-test('a UKI: sections that are the same come from the installed one', async (t) => {
-  const random = (seed: number, size: number) =>
-    blocksOf(count(Math.ceil(size / BLOCK), seed * 1000)).subarray(0, size);
-  const linux = random(1, 900_000);
-  const initrd = random(2, 700_000);
-  const parts = (hash: string, kernel = linux, ram = initrd) =>
-    peOf([
-      ['.osrel', Buffer.from('A')],
-      ['.cmdline', Buffer.from(`usrhash=${hash.repeat(64)}`)],
-      ['.linux', kernel],
-      ['.initrd', ram],
-    ]);
+/** A UKI for tests, as `peOf` takes it. Its index is that of the build, unless it is given. */
+async function ukiOf(
+  folder: string,
+  hash: string,
+  linux: Buffer,
+  archives: readonly Buffer[],
+  index?: Buffer | null,
+): Promise<Buffer> {
+  const ram = Buffer.concat(archives.map(makeFrame));
+  const [kernel, initrd] = [join(folder, 'kernel'), join(folder, 'initrd')];
+  writeFileSync(kernel, linux);
+  writeFileSync(initrd, ram);
+  const made = await ukiIndex([
+    ['.linux', kernel],
+    ['.initrd', initrd],
+  ]);
+  return peOf([
+    ['.osrel', Buffer.from('A')],
+    ['.cmdline', Buffer.from(`usrhash=${hash.repeat(64)}`)],
+    ['.linux', linux],
+    ['.initrd', ram],
+    ...(index === null ? [] : ([[INDEX_SECTION, index ?? Buffer.from(made)]] as const)),
+    ['.cmdline', Buffer.from('of another profile')],
+  ]);
+}
+
+/** What has that many bytes, and no block like one of another seed. */
+const random = (seed: number, size: number) =>
+  blocksOf(count(Math.ceil(size / BLOCK), seed * 1000)).subarray(0, size);
+
+/** A box, and a server for its updates. */
+async function ukiBench(t: TestContext) {
   const folder = testFolder(t);
   const { base } = await startServer(t, folder);
-  const box = nodeBox({ root: join(folder, 'box'), programs: (argv) => hosted(join(folder, 'box'), argv) });
+  const logs: string[] = [];
+  const box = nodeBox({
+    root: join(folder, 'box'),
+    programs: (argv) => hosted(join(folder, 'box'), argv),
+    onLog: (_, text) => logs.push(text),
+  });
   box.makeFolder('/tmp/box');
   box.makeFolder('/run');
-  const install = (next: Buffer, mode = 'ranges', installed: string | undefined = 'old.efi') => {
-    box.writeFile('/tmp/box/old.efi', parts('a'));
-    mkdirSync(join(folder, 'next'), { recursive: true });
+  mkdirSync(join(folder, 'next'));
+  /** Returns what was fetched and copied, and what the journal says about it. */
+  const install = (old: Buffer | undefined, next: Buffer, mode = 'ranges') => {
+    if (old) box.writeFile('/tmp/box/old.efi', old);
     writeFileSync(join(folder, 'next', 'uki.efi'), next);
     const traffic: Traffic = { fetched: 0, copied: 0 };
     const files = { 'uki.efi': { size: next.length, sha256: sum(next) } };
     const release = { version: '2026.1129.0', files } as unknown as SlotOptions['release'];
-    ukiContent(box, {
-      origin: { base: `${base}/${mode}` },
-      folder: 'next',
-      release,
-      installed,
-      traffic,
-    }).write('/tmp/box/new.efi');
+    const installed = old && 'old.efi';
+    const origin = { base: `${base}/${mode}` };
+    ukiContent(box, { origin, folder: 'next', release, installed, traffic }).write('/tmp/box/new.efi');
     assert.equal(sum(readFileSync(box.path('/tmp/box/new.efi'))), sum(next));
-    return traffic.fetched;
+    return { ...traffic, said: logs.splice(0).join() };
   };
-  assert.ok(install(parts('b')) < 20_000, 'another command line');
-  const kernel = install(parts('b', random(3, 900_000)));
-  assert.ok(
-    kernel > 1_500_000 && kernel < 1_700_000,
-    'another kernel of the same size: first the initrd is doubted',
+  return { folder, install };
+}
+
+test('a UKI: the pieces that the installed one has, at any place, are copied', async (t) => {
+  const { folder, install } = await ukiBench(t);
+  const [linux, a, b, c] = [random(1, 900_000), random(2, 300_000), random(3, 200_000), random(4, 250_000)];
+  const uki = (hash: string, kernel: Buffer, ...archives: Buffer[]) => ukiOf(folder, hash, kernel, archives);
+  const old = await uki('a', linux, a, b, c);
+  const fetched = async (next: Promise<Buffer>, mode?: string) => install(old, await next, mode).fetched;
+  const few = 10_000;
+  assert.ok((await fetched(uki('b', linux, a, b, c))) < few, 'another command line');
+  assert.ok((await fetched(uki('b', linux, c, a, b))) < few, 'moved archives');
+  assert.ok((await fetched(uki('b', linux, a, c))) < few, 'one archive less');
+  assert.ok((await fetched(uki('b', linux, b, b, b))) < few, 'one archive several times');
+  const changed = await fetched(uki('b', linux, a, random(5, 200_000), c));
+  assert.ok(changed > 200_000 && changed < 200_000 + few, 'another archive of the same size');
+  assert.ok((await fetched(uki('b', linux, random(5, 1000), a, b, c))) < 1000 + few, 'one archive more');
+  const kernel = await fetched(uki('b', random(6, 900_000), a, b, c));
+  assert.ok(kernel > 900_000 && kernel < 900_000 + few, 'another kernel of the same size');
+  assert.ok((await fetched(uki('b', random(6, 800_000), a, b, c))) < 800_000 + few, 'of another size');
+  assert.ok((await fetched(uki('b', linux, a, b, c), 'none')) > 1_600_000, 'a server without ranges');
+});
+
+test('a UKI: without an index on one side or on both, or nothing installed', async (t) => {
+  const { folder, install } = await ukiBench(t);
+  const [linux, ram] = [random(1, 900_000), random(2, 700_000)];
+  const frame = makeFrame(ram).length;
+  const next = await ukiOf(folder, 'b', linux, [random(3, 5000), ram]);
+  const old = await ukiOf(folder, 'a', linux, [ram], null);
+  const older = await ukiOf(folder, 'a', linux, [ram, ram], null);
+  assert.equal(
+    install(older, next).copied,
+    900_000,
+    'the installed one is of an older release: whole sections',
   );
-  assert.ok(install(parts('b', random(3, 800_000))) < 830_000, 'a kernel of another size');
-  assert.ok(install(parts('b', linux, random(4, 700_000))) < 730_000, 'another initrd');
-  assert.ok(install(parts('b'), 'none') > 1_600_000, 'a server without ranges');
-  box.remove('/tmp/box/old.efi');
-  assert.ok(install(random(9, 50_000)) >= 50_000, 'not a PE file at all');
+  assert.equal(install(old, next).copied, 900_000 + frame, 'its initrd is one of the archives');
+  for (const without of [await ukiOf(folder, 'b', linux, [ram], null), random(9, 50_000), random(9, 100)])
+    assert.equal(install(old, without).fetched, without.length, 'nothing is fetched twice');
+  assert.equal(install(undefined, next).fetched, next.length);
+  assert.equal(install(random(9, 50_000), next).copied, 0, 'the installed one is not a PE file');
+  assert.equal(install(Buffer.alloc(0), next).copied, 0, 'the installed one is empty');
+});
+
+test('a UKI: a wrong index, of either side, costs at most a second download', async (t) => {
+  const { folder, install } = await ukiBench(t);
+  const [linux, ram] = [random(1, 300_000), random(2, 200_000)];
+  const digest = sum(linux);
+  const line = (section: string, from: number | string, length: number | string, of = digest) =>
+    `${section} ${from} ${length} ${of}\n`;
+  const all = line('.linux', 0, 300_000);
+  const other = random(4, 300_000);
+  const wrong: Record<string, string | Buffer> = {
+    'empty lines': '\n\n\n',
+    'not text': random(7, 60_000),
+    'not UTF-8': Buffer.concat([Buffer.from([0xff, 0xc0, 0x80, 10]), Buffer.from(all)]),
+    'too large': all.repeat(1000),
+    'as large as may be': all.repeat(750),
+    overlaps: all + line('.linux', 10, 299_990) + line('.linux', 4096, 4096, sum(linux.subarray(4096, 8192))),
+    'beyond the end': line('.linux', 1, 300_000) + line('.initrd', 200_000, 300_000),
+    'beyond all numbers': line('.linux', '9'.repeat(400), '9'.repeat(400)) + line('.linux', 0, 2 ** 53),
+    'of nothing': line('.linux', 0, 0) + line('.linux', -1, 300_000) + line('.nothing', 0, 300_000),
+    'cut short': all.slice(0, -20),
+    'another digest': line('.linux', 0, 300_000, sum(ram)),
+    'of the index itself': line(INDEX_SECTION, 0, 10),
+  };
+  for (const [name, text] of Object.entries(wrong)) {
+    const index = Buffer.from(text);
+    const good = await ukiOf(folder, 'a', linux, [ram]);
+    const bad = await ukiOf(folder, 'b', linux, [ram], index);
+    const wholly = await ukiOf(folder, 'b', other, [ram], index);
+    for (const [old, next] of [
+      [good, bad],
+      [good, wholly],
+      [bad, good],
+      [wholly, good],
+      [wholly, bad],
+    ] as const)
+      assert.ok(install(old, next).fetched < 2.2 * next.length, name);
+  }
+  const lie = await ukiOf(folder, 'b', other, [ram], Buffer.from(all));
+  const told = install(await ukiOf(folder, 'a', linux, [ram]), lie);
+  assert.match(told.said, /others than its index says; all of it is fetched/);
+  assert.ok(told.fetched > lie.length && told.copied === 0, 'another kernel, with the digest of the old one');
+  const forged = await ukiOf(folder, 'a', other, [ram], Buffer.from(all));
+  assert.match(install(forged, await ukiOf(folder, 'b', linux, [ram])).said, /all of it is fetched/);
+});
+
+test('a UKI: headers that lie about sections cost no more than a download', async (t) => {
+  const { folder, install } = await ukiBench(t);
+  const good = await ukiOf(folder, 'a', random(1, 300_000), [random(2, 200_000)]);
+  const bent = (at: number, value: number) => {
+    const copy = Buffer.from(good);
+    copy.writeUInt32LE(value, at);
+    return copy;
+  };
+  // The place of the PE header; the number of sections; size and offset of .linux and of the index.
+  for (const at of [
+    60,
+    70,
+    ...[2, 4].flatMap((section) => [8, 16, 20].map((field) => 88 + 40 * section + field)),
+  ])
+    for (const value of [0, 4095, 0xffffffff]) {
+      assert.ok(install(good, bent(at, value)).fetched < 2.2 * good.length, `${at} ${value}`);
+      assert.ok(install(bent(at, value), good).fetched < 2.2 * good.length, `${at} ${value}`);
+    }
 });

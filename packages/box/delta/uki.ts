@@ -1,17 +1,19 @@
 import type { Release } from '../../../build/release/format/types.ts';
 import { sha256Of } from '../disk/esp.ts';
 import type { UkiContent } from '../disk/model.ts';
-import { type PeSection, peSections } from '../disk/pe.ts';
-import { type Box, BoxError, describeError, folderOf, type RandomAccess } from '../io/box.ts';
+import { peSections } from '../disk/pe.ts';
+import { type Box, BoxError, describeError, folderOf, mustRun, type RandomAccess } from '../io/box.ts';
+import { decodeUtf8 } from '../io/utf8.ts';
 import { fetchRanges, fetchWhole, NoRanges, type Origin, type Range } from '../update/fetch.ts';
 import type { Traffic } from './slot.ts';
 
 /** The headers of a PE file are in its first bytes, up to here. */
 const HEADERS = 4096;
-/** Smaller sections are always fetched: mostly they differ. */
-const SMALL = 64 << 10;
+/** The section that names the pieces of a UKI, and the most bytes that are read of it (build/boot/uki-index.ts). */
+const INDEX = '.pieces';
+const MOST_INDEX = 64 << 10;
 const CHUNK = 1 << 20;
-const PIECE = 4 << 20;
+const BATCH = 4 << 20;
 
 /** The UKI to fetch, and the installed one. */
 export interface UkiOptions {
@@ -24,9 +26,8 @@ export interface UkiOptions {
 }
 
 /**
- * The UKI of a release. Large sections with the same name and size come from the installed one. If the
- * SHA-256 of the result is wrong, these sections are fetched one after the other, the kernel last, until it
- * is right.
+ * The UKI of a release. The pieces of its index that the installed one has as well, at any place, come from there. Nothing
+ * depends on what the two indexes say: if the SHA-256 of the result is wrong, all of it is fetched.
  */
 export function ukiContent(box: Box, options: UkiOptions): UkiContent {
   const { release } = options;
@@ -40,8 +41,12 @@ export function ukiContent(box: Box, options: UkiOptions): UkiContent {
     write(path) {
       if (options.installed !== undefined && size > HEADERS) {
         try {
-          if (writeDelta(box, options, `${folderOf(path)}/${options.installed}`, path, file)) return;
-          box.log('notice', 'the sections of the UKI are others than its release says; all of it is fetched');
+          const copied = writeDelta(box, options, `${folderOf(path)}/${options.installed}`, path, size);
+          if (sha256Of(box, path) === sha256) {
+            options.traffic.copied += copied;
+            return;
+          }
+          box.log('notice', 'the pieces of the UKI are others than its index says; all of it is fetched');
         } catch (error) {
           if (!(error instanceof NoRanges)) throw error;
           box.log('notice', `${describeError(error)}; all of the UKI is fetched`);
@@ -57,59 +62,63 @@ export function ukiContent(box: Box, options: UkiOptions): UkiContent {
   };
 }
 
-/** A part of the new file: its place in the installed file, or undefined if it comes from the server. */
-interface Part extends Range {
-  readonly section: string;
-  readonly source: number | undefined;
+/** A part of a UKI whose content is known by its digest. */
+interface Piece extends Range {
+  readonly sha256: string;
 }
 
-function writeDelta(
-  box: Box,
-  options: UkiOptions,
-  installed: string,
-  path: string,
-  { size, sha256 }: { readonly size: number; readonly sha256: string },
-): boolean {
+/** Fills the file at `path`. Returns the bytes that came from the installed UKI. */
+function writeDelta(box: Box, options: UkiOptions, installed: string, path: string, size: number): number {
   box.writeFile(path, new Uint8Array(0), { durable: false });
   const old = box.open(installed, 'read');
   const target = box.open(path, 'write');
   try {
     const fetch = (ranges: readonly Range[]) => {
-      const pieces = ranges.flatMap(({ from, length }) => cut(from, length));
-      if (pieces.length === 0) return;
-      fetchRanges(box, options.origin, `${options.folder}/uki.efi`, pieces, ({ from }, bytes) => {
+      const batches = ranges.flatMap(({ from, length }) => cut(from, length));
+      if (batches.length === 0) return;
+      fetchRanges(box, options.origin, `${options.folder}/uki.efi`, batches, ({ from }, bytes) => {
         target.write(from, bytes);
         options.traffic.fetched += bytes.length;
       });
     };
+    target.write(size - 1, new Uint8Array(1)); // so that it can be read as a file of its size
     fetch([{ from: 0, length: HEADERS }]);
-    const parts = partsOf(peSections(headersOf(box, path, size)), peSections(old), size);
-    for (const { from, length, source } of parts)
-      if (source !== undefined) copy(old, source, target, from, length);
-    fetch(parts.filter(({ source }) => source === undefined));
-    const guessed = parts
-      .filter(({ source }) => source !== undefined)
-      .sort((a, b) => Number(a.section === '.linux') - Number(b.section === '.linux') || a.length - b.length);
-    for (;;) {
-      if (sha256Of(box, path) === sha256) {
-        options.traffic.copied += guessed.reduce((sum, { length }) => sum + length, 0);
-        return true;
-      }
-      const wrong = guessed.shift();
-      if (!wrong) return false;
-      fetch([wrong]);
+    const next = { ...target, size };
+    fetch(indexOf(next));
+    const pieces = piecesIn(next) ?? [];
+    const sources = new Map(
+      (piecesIn(old) ?? wholeSections(box, installed, old, pieces)).map((piece) => [
+        keyOf(piece),
+        piece.from,
+      ]),
+    );
+    let at = HEADERS;
+    let copied = 0;
+    const missing: Range[] = [];
+    for (const piece of [...pieces].sort((a, b) => a.from - b.from)) {
+      const source = sources.get(keyOf(piece));
+      if (source === undefined || piece.from < at) continue;
+      copy(old, source, target, piece.from, piece.length);
+      copied += piece.length;
+      if (piece.from > at) missing.push({ from: at, length: piece.from - at });
+      at = piece.from + piece.length;
     }
+    if (at < size) missing.push({ from: at, length: size - at });
+    fetch(missing);
+    return copied;
   } finally {
     target.close();
     old.close();
   }
 }
 
+const keyOf = ({ length, sha256 }: Piece) => `${length} ${sha256}`;
+
 function cut(from: number, length: number): Range[] {
-  const pieces: Range[] = [];
-  for (let at = 0; at < length; at += PIECE)
-    pieces.push({ from: from + at, length: Math.min(PIECE, length - at) });
-  return pieces;
+  const batches: Range[] = [];
+  for (let at = 0; at < length; at += BATCH)
+    batches.push({ from: from + at, length: Math.min(BATCH, length - at) });
+  return batches;
 }
 
 function copy(old: RandomAccess, source: number, target: RandomAccess, from: number, length: number): void {
@@ -117,45 +126,43 @@ function copy(old: RandomAccess, source: number, target: RandomAccess, from: num
     target.write(from + at, old.read(source + at, Math.min(CHUNK, length - at)));
 }
 
-/** The first bytes of a file of length `size`; a range must not go beyond its end. */
-function headersOf(box: Box, path: string, size: number): RandomAccess {
-  const file = box.open(path, 'read');
-  try {
-    const bytes = file.read(0, HEADERS);
-    return {
-      size,
-      read: (offset, length) => bytes.slice(offset, offset + length),
-      write: () => {
-        throw new BoxError('only read', { where: path });
-      },
-      sync: () => {},
-      close: () => {},
-    };
-  } finally {
-    file.close();
-  }
+/** The place of a UKI's index: at most one. */
+function indexOf(uki: RandomAccess): Range[] {
+  return peSections(uki)
+    .filter(({ name, size }) => name === INDEX && size > 0 && size <= MOST_INDEX)
+    .slice(0, 1)
+    .map(({ offset, size }) => ({ from: offset, length: size }));
 }
 
-/**
- * All bytes of the new file after its headers, in order. Sections with the same name are matched in their
- * order.
- */
-function partsOf(next: readonly PeSection[], old: readonly PeSection[], size: number): Part[] {
-  const numbered = (sections: readonly PeSection[]) =>
-    sections.map((section, index) => ({
-      ...section,
-      id: `${section.name} ${sections.slice(0, index).filter(({ name }) => name === section.name).length}`,
-    }));
-  const sources = new Map(numbered(old).map((section) => [section.id, section]));
-  const parts: Part[] = [];
-  let at = HEADERS;
-  for (const { id, name, offset, size: length } of numbered(next).sort((a, b) => a.offset - b.offset)) {
-    const source = sources.get(id);
-    if (length < SMALL || source?.size !== length || offset < at) continue;
-    if (offset > at) parts.push({ section: '', from: at, length: offset - at, source: undefined });
-    parts.push({ section: name, from: offset, length, source: source.offset });
-    at = offset + length;
-  }
-  if (at < size) parts.push({ section: '', from: at, length: size - at, source: undefined });
-  return parts;
+/** The pieces that a UKI's index names; undefined if it has none. A line that makes no sense names no piece. */
+function piecesIn(uki: RandomAccess): Piece[] | undefined {
+  const [index] = indexOf(uki);
+  if (!index) return undefined;
+  const sections = peSections(uki);
+  const lines = decodeUtf8(uki.read(index.from, index.length)).split('\n');
+  return lines.flatMap((line) => {
+    const [, name, start, count, sha256 = ''] = /^(\S+) (\d+) (\d+) ([0-9a-f]{64})$/.exec(line) ?? [];
+    const section = sections.find((each) => each.name === name);
+    const [offset, length] = [Number(start), Number(count)];
+    if (!section || length === 0 || offset + length > section.size) return [];
+    return [{ from: section.offset + offset, length, sha256 }];
+  });
+}
+
+/** For a UKI of a release without an index: its sections that are as long as a wanted piece. */
+function wholeSections(
+  box: Box,
+  path: string,
+  uki: RandomAccess,
+  wanted: readonly Piece[],
+): readonly Piece[] {
+  const lengths = new Set(wanted.map(({ length }) => length));
+  return peSections(uki)
+    .filter(({ size }) => lengths.has(size))
+    .map(({ offset, size }) => {
+      const part = 'tail -c "+$(($2 + 1))" "$1" | head -c "$3" | sha256sum';
+      const words = ['sh', '-c', part, 'sha256', path, String(offset), String(size)];
+      const sha256 = mustRun(box, 'cannot read', words).slice(0, 64);
+      return { from: offset, length: size, sha256 };
+    });
 }
