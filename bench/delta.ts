@@ -1,11 +1,13 @@
 /**
- * What a box fetches for an update of userland packages: the box's own code stages a real release from a folder.
+ * What a box fetches for an update: the box's own code stages a real release from a folder.
  *
- *   node --import tsx bench/delta.ts [REVISION [PACKAGE…]]
+ *   node --import tsx bench/delta.ts [--from REVISION] [--rebuilt NAME]… [PACKAGE…]
  *
- * The update is one from n100 with userland packages as packages/lock.json of a git revision pins them (default 8d7a7d2,
- * 23 November 2026) to n100 as it is locked now; if some are named, only these. The kernel is the same. Prints the packages
- * that differ, and the bytes that are fetched, copied from the running slot and in all.
+ * The update goes to n100 as it is locked now, from n100 with userland packages as packages/lock.json of a git revision pins
+ * them (default 8d7a7d2, 23 November 2026); if some are named, only these. `--rebuilt` names a package of which there is no
+ * other version: all code, data and relocations of the old one are other bytes. `--rebuilt kernel` is the kernel with all
+ * modules. With it, packages of the revision count only if they are named. Prints what differs, and the bytes that are
+ * fetched, copied from this box and in all.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -25,9 +27,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { type Lock, type LockedPackage, lockDate, lockedSet, readLock } from '../build/debian/lock.ts';
 import { LOCK_PATH } from '../build/debian/lock-path.ts';
 import { buildTargets } from '../build/graph/run.ts';
+import type { Target } from '../build/graph/target.ts';
 import { imageTargets } from '../build/image/targets.ts';
 import { moduleCertificate, ownRoot } from '../build/keys/keys.ts';
 import type { Release } from '../build/release/format/types.ts';
@@ -38,9 +42,18 @@ import { ukiContent } from '../packages/box/delta/uki.ts';
 import { nodeBox } from '../packages/box/io/node.ts';
 import { sha256 } from '../sdk/lib/files.ts';
 import { setQuiet } from '../sdk/lib/log.ts';
+import { withOther } from './other-bytes.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const [revision = '8d7a7d2', ...only] = process.argv.slice(2);
+const { values, positionals: only } = parseArgs({
+  allowPositionals: true,
+  options: {
+    from: { type: 'string', default: '8d7a7d2' },
+    rebuilt: { type: 'string', multiple: true, default: [] },
+  },
+});
+const { from: revision, rebuilt } = values;
+const all = rebuilt.length === 0 && only.length === 0;
 const scratch = mkdtempSync(join(tmpdir(), 'draisine-delta-'));
 setQuiet(true);
 
@@ -59,7 +72,7 @@ function withPinsOf(lock: Lock, past: Lock): { lock: Lock; changed: string[] } {
       component,
       path,
     } = pins.get(now.name) ?? now;
-    if (version === now.version || (only.length > 0 && !only.includes(now.name))) return now;
+    if (version === now.version || !(all || only.includes(now.name))) return now;
     changed.push(`${now.name} ${version} → ${now.version}`);
     return { ...now, version, size, installedSize, sha256: digest, archive, suite, component, path };
   });
@@ -67,11 +80,23 @@ function withPinsOf(lock: Lock, past: Lock): { lock: Lock; changed: string[] } {
   return { lock: { ...lock, sets: new Map([...lock.sets, [image.set, set]]) }, changed };
 }
 
-async function build(lock: Lock, version: string, epoch: number): Promise<{ usr: string; uki: string }> {
+/** Whether a target's input is to be rebuilt. Of the kernel, only what is installed: nothing is compiled. */
+function isOther({ name }: Target, user: Target): boolean {
+  const installed = ['n100:modules', 'n100:kernel'].includes(user.name);
+  if (installed && /^(kernel|zfs)-n100$/.test(name)) return rebuilt.includes('kernel');
+  return rebuilt.some((each) => name.startsWith(`package:${each}_`));
+}
+
+async function build(
+  lock: Lock,
+  version: string,
+  epoch: number,
+  other: typeof isOther,
+): Promise<{ usr: string; uki: string }> {
   const certificate = (await moduleCertificate()) ?? '';
   const trust = (await ownRoot()) ?? '';
   const { artifacts } = imageTargets(image, { root, lock, version, dev: false, epoch, certificate, trust });
-  const made = await buildTargets([artifacts['usr.img']!, artifacts.uki!]);
+  const made = await buildTargets(withOther([artifacts['usr.img']!, artifacts.uki!], other));
   return { usr: made.get(artifacts['usr.img']!.name)!.path, uki: made.get(artifacts.uki!.name)!.path };
 }
 
@@ -151,13 +176,14 @@ try {
   const lock = await readLock(LOCK_PATH);
   const past = await readLock(join(scratch, 'lock.json'));
   const before = withPinsOf(lock, past);
+  before.changed.push(...rebuilt.map((name) => `${name} rebuilt`));
   for (const line of before.changed) console.log(line);
-  const old = await build(before.lock, '2026.1123.0', lockDate(past));
-  const next = await build(lock, '2026.1129.0', lockDate(lock));
+  const old = await build(before.lock, '2026.1123.0', lockDate(past), isOther);
+  const next = await build(lock, '2026.1129.0', lockDate(lock), () => false);
   const [usr, uki] = update(old, next);
-  const all = statSync(next.usr).size + statSync(next.uki).size;
-  const share = (bytes: number) => `${((100 * bytes) / all).toFixed(2)} %`;
-  console.log(`${before.changed.length} packages, /usr and UKI ${all} bytes`);
+  const size = statSync(next.usr).size + statSync(next.uki).size;
+  const share = (bytes: number) => `${((100 * bytes) / size).toFixed(2)} %`;
+  console.log(`${before.changed.length} changes, /usr and UKI ${size} bytes`);
   for (const [name, { fetched, copied }] of Object.entries({ usr, uki }))
     console.log(`${name.padEnd(4)} ${fetched} fetched (${share(fetched)}), ${copied} copied`);
   console.log(`all  ${usr.fetched + uki.fetched} fetched (${share(usr.fetched + uki.fetched)})`);
