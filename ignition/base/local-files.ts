@@ -33,7 +33,7 @@ function readable<T>(path: string, read: () => T): T {
 
 const isInside = (folder: string, path: string): boolean => {
   const below = relative(folder, path);
-  return below === '' || (!below.startsWith('..') && !isAbsolute(below));
+  return !/^\.\.(\/|$)/.test(below) && !isAbsolute(below);
 };
 
 /**

@@ -114,6 +114,11 @@ describe('what is not taken over is told, with its line', () => {
     ['    environment: {DB_PASSWORD: x}\n', /^4 warning everybody can read DB_PASSWORD in the result/],
     ['    command: echo $' + '{NAME}\n', /^4 warning the variable NAME has no value/],
     ['    network_mode: service:vpn\n', /^4 warning network_mode service:vpn is not taken over/],
+    ['    cpus: half\n', /^4 warning cpus: "half" is not a number/],
+    [
+      '    volumes: [../../x:/x]\n',
+      /^4 warning ..\/..\/x lies beside .* the result uses \/var\/lib\/shop\/x;/,
+    ],
     ['    user: postgres\n', /^4 warning user "postgres" is not a number/],
     ['    restart: "no"\n', /^4 warning restart: no is not taken over/],
     ['    build: .\n', /^4 warning build of a is not taken over/],

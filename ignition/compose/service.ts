@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { shellWord } from '../../sdk/lib/shell.ts';
 import type { SourceNode } from '../base/node.ts';
 import { secret, type Text } from '../base/secret.ts';
@@ -100,10 +101,8 @@ const ports: Key = (value, draft, { lost }) => {
 /** A path of the host. A path beside the compose file moves to a folder of the machine. */
 function hostPath(source: string, at: number, { name, lost, folders }: Project): string {
   if (source.startsWith('/')) return source;
-  const path = `/var/lib/${name}/${source.replace(/^(\.{1,2}|~)\//, '').replace(/^\.$/, '')}`.replace(
-    /\/$/,
-    '',
-  );
+  const below = posix.join('/', source.replace(/^~/, '')); // `..` does not leave the folder
+  const path = `/var/lib/${name}${below}`.replace(/\/$/, '');
   folders.add(path);
   lost(at, `${source} lies beside the compose file: the result uses ${path}; copy the contents there`);
   return path;
@@ -253,8 +252,12 @@ const memoryText = (text: string): string =>
 const memory: Key = (value, draft) => {
   draft.limits = { ...draft.limits, memory: memoryText(textOf(value)) };
 };
-const cpus: Key = (value, draft) => {
-  draft.limits = { ...draft.limits, cpu: `${Math.round(Number(textOf(value)) * 100)}%` };
+const cpus: Key = (value, draft, { lost }) => {
+  const text = textOf(value);
+  if (/^[0-9]*\.?[0-9]+$/.test(text))
+    draft.limits = { ...draft.limits, cpu: `${Math.round(Number(text) * 100)}%` };
+  else
+    lost(value.at, `cpus: ${JSON.stringify(text)} is not a number and is not taken over; write the number`);
 };
 const pids: Key = (value, draft, { lost }) => {
   const processes = numberOf(value, textOf(value), 'number of processes', lost);

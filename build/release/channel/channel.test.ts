@@ -158,6 +158,35 @@ test('set: the release is served whole, by digest; the same again moves no byte,
   assert.deepEqual(snapshot(w.base), before);
 });
 
+test('set again: a barrier and other times of a rollout are taken over, and the release does not move', async (t) => {
+  const w = await world(t);
+  const release = await w.release({ version: '2026.1129.0' });
+  await setChannel(w.at(), 'alpha', release, { hours: 48 });
+  const { rollout } = await w.channel('alpha');
+  const again = await setChannel(w.at(1), 'alpha', '2026.1129.0', { hours: 24, barrier: true });
+  assert.equal(again.moved, 0);
+  const { barriers, rollout: next, since, serial } = await w.channel('alpha');
+  assert.deepEqual(
+    barriers.map(({ version }) => version),
+    ['2026.1129.0'],
+  );
+  assert.deepEqual(next, { begins: rollout?.begins, hours: 24 });
+  assert.equal(serial, 3);
+  assert.ok(since !== undefined);
+  assert.deepEqual((await setChannel(w.at(2), 'alpha', '2026.1129.0', { barrier: true })).channels, []);
+});
+
+test('a publisher whose clock is behind the last file writes nothing', async (t) => {
+  const w = await world(t);
+  await setChannel(w.at(2), 'alpha', await w.release({ version: '2026.1129.0' }));
+  const before = snapshot(w.base);
+  await assert.rejects(
+    setChannel(w.at(0), 'alpha', '2026.1129.0', { barrier: true }),
+    /^Failure: the present file was issued at /,
+  );
+  assert.deepEqual(snapshot(w.base), before);
+});
+
 test('the web server may read what is published, whatever the umask of the publisher is', async (t) => {
   const umask = process.umask(0o077);
   try {

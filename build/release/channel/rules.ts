@@ -29,8 +29,19 @@ export function newChannel(image: string, channel: string, policy: Policy, now: 
   };
 }
 
-/** The next file: its serial is one higher, its dates are new. */
+/** Clocks of two publishers may differ by this much. */
+const SKEW_MS = 10 * 60_000;
+
+/**
+ * The next file: its serial is one higher, its dates are new.
+ * @throws badInput if the present file is from the future: with the next one, time would go back for the boxes
+ */
 export function issue(channel: Channel, now: number): Channel {
+  if (now + SKEW_MS < Date.parse(channel.issued))
+    throw badInput(`the present file was issued at ${channel.issued}, and it is ${formatTime(now)} here`, {
+      where: `channel ${channel.channel} of ${channel.image}`,
+      hint: 'set the clock of this machine; if it is right, the file was issued on a machine whose clock was ahead: wait',
+    });
   return {
     ...channel,
     serial: channel.serial + 1,
@@ -56,8 +67,31 @@ export interface Placement {
   readonly forced?: { readonly reason: string; readonly refused: string };
 }
 
+/** The release is there already: what the placement says about its rollout and its barrier; undefined if nothing new. */
+function replace(
+  channel: Channel,
+  { version, release, ...asked }: Placement,
+  now: number,
+): Channel | undefined {
+  const { rollout, barriers } = channel;
+  const next: Channel = {
+    ...channel,
+    ...(rollout && {
+      rollout: {
+        begins: asked.begins === undefined ? rollout.begins : formatTime(asked.begins),
+        hours: asked.hours ?? rollout.hours,
+      },
+    }),
+    barriers:
+      asked.barrier && !barriers.some((each) => each.version === version)
+        ? [...barriers, { version, release }]
+        : barriers,
+  };
+  return JSON.stringify(next) === JSON.stringify(channel) ? undefined : issue(next, now);
+}
+
 /**
- * Puts a release on a channel; undefined if it is there.
+ * Puts a release on a channel; undefined if it is there, with the same rollout and barrier.
  * @throws badInput for a version that does not rise or was withdrawn: these rules cannot be overruled
  */
 export function place(channel: Channel, placement: Placement, now: number): Channel | undefined {
@@ -67,7 +101,7 @@ export function place(channel: Channel, placement: Placement, now: number): Chan
   const where = `channel ${channel.channel} of ${channel.image}`;
   if (channel.version !== undefined) {
     const difference = compareVersions(version, channel.version);
-    if (difference === 0 && release === channel.release) return undefined;
+    if (difference === 0 && release === channel.release) return replace(channel, placement, now);
     if (difference <= 0)
       throw badInput(`version ${version} does not rise: ${channel.channel} has ${channel.version}`, {
         where,
