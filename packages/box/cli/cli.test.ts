@@ -93,6 +93,9 @@ test('status shows transfers to other machines, and their failures', () => {
   recordFailure(box, 'a', 'the target is full');
   assert.match(draisine('status').out, /other\.example: 20\S+Z; the last run failed: draisine health$/m);
   assert.equal(status().replications[0]?.failure, 'the target is full');
+  box.put({ '/etc/draisine/replicate/b.json': '{"dataset": ' });
+  assert.match(draisine('status').out, /sent {6}b to an unknown machine: nothing yet; the last run failed/);
+  assert.match(status().replications[1]?.failure ?? '', /replicate\/b\.json/);
 });
 
 test('status does not show a rejected release once a newer one runs', () => {

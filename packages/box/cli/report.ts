@@ -55,8 +55,9 @@ export interface StatusReport {
    */
   readonly replications: readonly {
     readonly name: string;
-    readonly dataset: string;
-    readonly host: string;
+    /** Undefined, like `host`, if the config of the replication cannot be read; then `failure` is the reason. */
+    readonly dataset: string | undefined;
+    readonly host: string | undefined;
     readonly arrived: string | undefined;
     readonly failure: string | undefined;
   }[];
@@ -137,9 +138,10 @@ function poolsOf(box: Box, running: Running | undefined): readonly string[] {
 
 function replicationsOf(box: Box): StatusReport['replications'] {
   return replicationNames(box).map((name) => {
-    const { dataset, host } = readReplication(box, name);
+    const { value, fault } = attempt(() => readReplication(box, name));
     const { success, failure } = readReplicationState(box, name);
-    return { name, dataset, host, arrived: success && isoTime(success.at), failure: failure?.text };
+    const { dataset, host } = value ?? {};
+    return { name, dataset, host, arrived: success && isoTime(success.at), failure: fault ?? failure?.text };
   });
 }
 
@@ -193,10 +195,10 @@ export function formatStatus(report: StatusReport): string {
   if (lastCheck)
     add('checked', `${lastCheck.at}${lastCheck.result === 'failed' ? ', failed' : ''}: ${lastCheck.text}`);
   if (lastTrial) add('trial', `${lastTrial.at} ${lastTrial.version}: ${lastTrial.text}`);
-  for (const { dataset, host, arrived, failure } of report.replications)
+  for (const { name, dataset, host, arrived, failure } of report.replications)
     add(
       'sent',
-      `${dataset} to ${host}: ${arrived ?? 'nothing yet'}${failure === undefined ? '' : '; the last run failed: draisine health'}`,
+      `${dataset ?? name} to ${host ?? 'an unknown machine'}: ${arrived ?? 'nothing yet'}${failure === undefined ? '' : '; the last run failed: draisine health'}`,
     );
   if (next && next.waits.length > 0) add('waits', 'draisine why shows the reasons');
   return lines.join('\n');
