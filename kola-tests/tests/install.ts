@@ -219,7 +219,7 @@ register(
       await box.succeed('readlink /dev/disk/draisine/esp /dev/disk/draisine/state'),
       /nvme0n1p1\n.*nvme0n1p6/,
     );
-    assert.match(await box.fail(`draisine-install ${target}`), /was booted from/);
+    assert.match(await box.fail(`draisine-install ${target}`), /is the boot disk of this system/);
     await box.succeed('echo kept >/var/lib/kept && sync');
     await box.unplug('system');
     await box.succeed('sha256sum /usr/bin/* >/dev/null && echo more >>/var/lib/kept && sync');
