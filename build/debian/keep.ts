@@ -31,7 +31,7 @@ export interface Kept {
 /**
  * Makes a folder with all files that a lock pins, in the layout of a mirror: `debian/pool/…`, `debian-security/pool/…`.
  * Files of the store are linked; missing ones are fetched first. Correct files in the folder stay. The Failure names
- * each file that no source has any more; all other files are in the folder nevertheless.
+ * each file that no source has. All other files are in the folder even then.
  */
 export async function keepPinned(lock: Lock, folder: string, store: Store): Promise<Kept> {
   const files = pinnedFiles(lock);

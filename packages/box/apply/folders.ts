@@ -3,8 +3,6 @@ import { lookAt } from './actual.ts';
 import { VENDOR } from './nodes.ts';
 import type { NodeWish, Wishes } from './wishes.ts';
 
-/** Where the release has its defaults of /etc (docs/design.md). */
-
 /** Elsewhere the release makes folders itself, and so nobody knows what they were before a config named them. */
 const KNOWN = /^\/(etc|opt)\/./;
 

@@ -1,10 +1,15 @@
 import { FORMAT } from '../../../build/release/format/namespaces.ts';
 import type { Channel, Release } from '../../../build/release/format/types.ts';
 import { HASHES, makeUki, NEXT } from '../disk/testing.ts';
+import type { Terminal } from '../install/terminal.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { base64, sha256, sha256Bytes } from '../io/sha256.ts';
 import { encodeUtf8 } from '../io/utf8.ts';
+import { fakeWorld, type World } from '../trial/testing.ts';
 import { BUILT_IN_ROOT } from '../trust/trust.ts';
+import { POLICY } from '../update/policy.ts';
+import { draisineMain } from './main.ts';
+import type { StatusReport } from './report.ts';
 
 const BASE = 'https://updates.example/box';
 
@@ -116,3 +121,42 @@ export function publish(
 }
 
 export const policyText = (changes: object = {}) => JSON.stringify({ format: 1, base: BASE, ...changes });
+
+/** A fake box with an installed release, a channel on a fake server, and the command line. */
+export interface Setting {
+  readonly box: FakeBox;
+  readonly world: World;
+  readonly web: FakeWeb;
+  /** Runs `draisine …`; what it printed, and its exit code. */
+  readonly draisine: (...args: string[]) => { code: number; out: string; err: string };
+  readonly status: () => StatusReport;
+}
+
+/** Makes such a box. `changes` are those of `publish`. */
+export function setting(policy: object = {}, changes: Parameters<typeof publish>[2] = {}): Setting {
+  const { box, world } = fakeWorld();
+  const web = new FakeWeb(box);
+  publish(box, web, changes);
+  box.put({ [POLICY]: policyText(policy) });
+  const draisine = (...args: string[]) => {
+    const [out, err, before] = [[] as string[], [] as string[], box.logged.length];
+    const terminal: Terminal = {
+      print: (line) => void out.push(line),
+      complain: (line) => void err.push(line),
+      ask: () => undefined,
+    };
+    const code = draisineMain(box, terminal, args);
+    return {
+      code,
+      out: out.join('\n'),
+      err: [...err, ...box.logged.slice(before).map(({ text }) => text)].join('\n'),
+    };
+  };
+  return {
+    box,
+    world,
+    web,
+    draisine,
+    status: () => JSON.parse(draisine('status', '--json').out) as StatusReport,
+  };
+}
