@@ -68,7 +68,7 @@ export interface Placement {
 }
 
 /** The release is there already: what the placement says about its rollout and its barrier; undefined if nothing new. */
-function replace(
+function placeAgain(
   channel: Channel,
   { version, release, ...asked }: Placement,
   now: number,
@@ -101,7 +101,7 @@ export function place(channel: Channel, placement: Placement, now: number): Chan
   const where = `channel ${channel.channel} of ${channel.image}`;
   if (channel.version !== undefined) {
     const difference = compareVersions(version, channel.version);
-    if (difference === 0 && release === channel.release) return replace(channel, placement, now);
+    if (difference === 0 && release === channel.release) return placeAgain(channel, placement, now);
     if (difference <= 0)
       throw badInput(`version ${version} does not rise: ${channel.channel} has ${channel.version}`, {
         where,
