@@ -46,6 +46,13 @@ test('empties all but the kept paths', (t) => {
   );
 });
 
+test('a last line without a line feed is a path to keep as well', (t) => {
+  const state = stateOf(t, ['/var/lib/mine', '/etc/ssh/key', '/var/lib/old']);
+  assert.equal(state.empty('keep /etc/ssh\nkeep /var/lib/mine').status, 0);
+  assert.deepEqual(['/etc/ssh/key', '/var/lib/mine', '/var/lib/old'].map(state.has), [true, true, false]);
+  assert.equal(state.read('/.draisine-reset').trimEnd(), 'blank\nkeep /etc/ssh\nkeep /var/lib/mine');
+});
+
 test('kept paths stay when the provisioning is interrupted, as often as that happens', (t) => {
   const state = stateOf(t, ['/var/lib/mine', '/var/lib/old']);
   state.empty('keep /var/lib/mine\n');
