@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -17,6 +25,9 @@ interface World {
   /** Pools and datasets that are there already. */
   readonly present?: string;
   readonly missing?: boolean;
+  readonly unreadable?: boolean;
+  /** The problem of the pool that the owner was told of before. */
+  readonly before?: string;
   /** Why `zpool import` refuses. */
   readonly foreign?: string;
   /** Where the key of a locked dataset is. */
@@ -34,7 +45,7 @@ function run(
   { blkid = 2, importable = '', present = '', missing = false, refused, ...world }: World,
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'draisine-zpool-'));
-  const { foreign, locked, shared = false, where } = world;
+  const { foreign, locked, shared = false, where, unreadable = false, before } = world;
   try {
     const log = join(folder, 'log');
     const tool = (name: string, body: string): void =>
@@ -63,9 +74,17 @@ case "$1 $5" in "get keystatus") echo ${locked ? 'unavailable' : '-'} ;; "get ke
 "get mountpoint") echo "${where ?? `${folder}/where`}" ;; esac`,
     );
     tool('blkid', `exit ${blkid}`);
-    for (const name of ['modprobe', 'udevadm', 'wipefs', 'sleep', 'chown', 'chmod', 'chattr']) tool(name, '');
+    for (const name of ['modprobe', 'udevadm', 'wipefs', 'chown', 'chmod', 'chattr']) tool(name, '');
+    const meanwhile = join(folder, 'meanwhile');
+    tool('sleep', `cat ${folder}/problems/* >${meanwhile} 2>/dev/null || :`);
     tool('mountpoint', 'exit 1');
-    if (!missing) writeFileSync(join(folder, 'disk'), '');
+    // Nobody can read a folder like a file.
+    if (unreadable) mkdirSync(join(folder, 'disk'));
+    else if (!missing) writeFileSync(join(folder, 'disk'), '');
+    if (before !== undefined) {
+      mkdirSync(join(folder, 'problems'));
+      writeFileSync(join(folder, 'problems/pool-tank'), before);
+    }
     // No test can make a block device; a file stands in for it.
     const adapted = script
       .replaceAll(disk, join(folder, 'disk'))
@@ -86,6 +105,7 @@ case "$1 $5" in "get keystatus") echo ${locked ? 'unavailable' : '-'} ;; "get ke
       stderr: stderr.replaceAll(folder, ''),
       calls,
       told: told.join('').replaceAll(folder, ''),
+      toldMeanwhile: existsSync(meanwhile) ? readFileSync(meanwhile, 'utf8') : undefined,
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -126,6 +146,13 @@ describe('the script of a pool', () => {
       assert.match(stderr, /^<3>pool tank: disk \/disk is not blank: .*wipefs -a \/disk\n$/);
       assert.doesNotMatch(calls, /create/);
     }
+  });
+
+  test('does not take a disk for blank that cannot be read', () => {
+    const { status, stderr, calls } = pool({ unreadable: true });
+    assert.equal(status, 1);
+    assert.match(stderr, /^<3>pool tank: disk \/disk cannot be read, so it is not known to be blank/m);
+    assert.doesNotMatch(calls, /create/);
   });
 
   test('tries again when a partition it has just made is not there yet', () => {
@@ -173,6 +200,14 @@ describe('what an owner is told of a pool', () => {
     const { told } = pool({ importable: 'tank', foreign });
     assert.match(told, /cannot be imported now; nothing on its disks was changed.*I\/O error/);
     assert.doesNotMatch(told, /[Dd]estroy/);
+  });
+
+  test('the problem of before stays until the pool is there', () => {
+    // pool-late runs the script again, which may wait a minute.
+    const waits = pool({ present: '', missing: true, before: 'x' });
+    assert.match(waits.calls, /^sleep 1$/m);
+    assert.equal(waits.toldMeanwhile, 'x');
+    assert.equal(pool({ importable: 'tank', before: 'x' }).told, '');
   });
 
   test('a key to be typed does not hold the boot; one in a file is loaded', () => {

@@ -139,6 +139,8 @@ function makingScript(name: string, options: PoolOptions): string {
   ];
   return `for disk in ${disks}; do
   [ -b "$disk" ] || fail "disk $disk is missing. Nothing was made or changed; it comes up by itself when the disk does"
+  # blkid also exits with 2 for a disk that it cannot read
+  head -c 1048576 "$disk" >/dev/null || fail "disk $disk cannot be read, so it is not known to be blank: smartctl -a $disk"
   # 2: blkid found no signature, so the disk is blank
   code=0; signature=$(blkid -p -o export "$disk" 2>&1) || code=$?
   [ "$code" -eq 2 ] || fail "disk $disk is not blank: $(echo "$signature" | tr '\\n' ' '); wipe it yourself if you mean it: wipefs -a $disk"
@@ -203,7 +205,6 @@ unit=${shellQuote(poolService(name))}
 dir=${dir}
 mountpoint=${shellQuote(mountpoint)}
 ${PROBLEMS}
-forget "pool-$pool"
 fail() { tell "pool-$pool" "pool $pool: $*"; exit 1; }
 imported() { zpool list -H -o name "$pool" >/dev/null 2>&1; }
 modprobe zfs
@@ -224,6 +225,7 @@ ${IMPORTING.replace(/^/gm, '  ')}
 else
 ${makingScript(name, options).replace(/^/gm, '  ')}
 fi
+forget "pool-$pool" # not before: its text is right until then
 was=$(zfs get -H -o value mountpoint "$pool")
 if [ "$was" != "$mountpoint" ]; then
   echo "<5>pool $pool was mounted at $was, and is at $mountpoint from now on, as the machine config says"
