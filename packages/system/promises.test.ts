@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { compileGlobs } from '../../build/tree/glob.ts';
@@ -46,6 +47,22 @@ test('a unit that logs without end does not displace the messages of others', ()
 test('a restart of networkd leaves rules and routes of others', () => {
   const text = overlay('usr/lib/systemd/networkd.conf.d/10-draisine.conf');
   assert.match(text, /^ManageForeignRoutingPolicyRules=no\nManageForeignRoutes=no$/m);
+});
+
+test('a disk that keeps udev busy stops neither the boot nor the import of pools', () => {
+  // `udevadm settle` exits with 1 when its time is over.
+  const folder = fileURLToPath(new URL('../overlays/', import.meta.url));
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const stops = files.flatMap((path) => {
+    const text = readFileSync(path, 'utf8');
+    if (!/^set -\w*e/m.test(text) && !path.endsWith('.service')) return [];
+    const lines = text.split('\n').filter((line) => /udevadm settle/.test(line) && !line.startsWith('#'));
+    return lines.filter((line) => !/\|\| |=-\//.test(line)).map((line) => `${path}: ${line}`);
+  });
+  assert.deepEqual(stops, []);
+  assert.match(overlay('usr/lib/systemd/system/draisine-zpool-import.service'), /=-\S*udevadm settle/);
 });
 
 test('the clock never begins before the build, and extensions are merged at boot', () => {

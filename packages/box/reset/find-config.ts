@@ -29,6 +29,12 @@ export function findConfig(box: Box): FoundConfig | undefined {
     const url = kernelArgument(kernelWords(box), 'ignition.config.url');
     const found = url === undefined ? look(box) : fetchConfig(box, url);
     if (!found?.seen) return found;
+    // Ignition takes an empty file for no config, so nobody could log in afterwards.
+    if (box.stat(CONFIG)?.size === 0)
+      throw new BoxError('the machine config that a reset would take is an empty file', {
+        where: found.where,
+        hint: 'write it again, and eject the stick before you pull it out',
+      });
     const faults = configFaults(box, CONFIG);
     if (faults === undefined) return found;
     throw new BoxError(`the machine config that a reset would take is not valid:\n${faults.join('\n')}`, {

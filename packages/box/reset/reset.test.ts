@@ -184,6 +184,14 @@ describe('the config that it takes', () => {
     assert.match(baked.reset(['--yes']).said, /provisioned again with: .*baked into the image/);
   });
 
+  test('must not be an empty file, which Ignition takes for no config', () => {
+    const { reset, asked } = machine({ [ESP]: { config: '' } });
+    const { code, said } = reset(['--yes', '--blank']);
+    assert.equal(code, 1);
+    assert.match(said, /is an empty file \(ignition\.ign on \/dev\/disk\/draisine\/esp\)/);
+    assert.equal(asked(), undefined);
+  });
+
   test('must be unambiguous: two sticks with different configs are refused, as at a boot', () => {
     const sticks = (second: string) =>
       machine({

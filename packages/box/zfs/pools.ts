@@ -134,7 +134,8 @@ function waitForDisks(box: Box, before: readonly Pool[]): void {
     .filter((name) => name.startsWith('/dev/'));
   for (let second = 0; second < PATIENCE && paths.some((path) => box.stat(path) === undefined); second++)
     box.sleep(1000);
-  mustRun(box, 'cannot wait for udev', ['udevadm', 'settle', '--timeout=60']);
+  // It fails if a disk is slow. Then the pools of other disks are read all the same.
+  box.run(['udevadm', 'settle', '--timeout=60']);
 }
 
 /**

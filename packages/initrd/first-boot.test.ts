@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+/* The script of the initrd that finds the machine config, on a live system with partitions that are made up. */
+
+const SCRIPT = fileURLToPath(new URL('../overlays/initrd/usr/lib/draisine/first-boot', import.meta.url));
+const OUTSIDE = /(?<=[\s=<>"'])\/(run|sys|proc|dev|sysusr|usr\/lib\/ignition|usr\/lib\/modules)(?=[/\s"'])/g;
+
+/** A partition: its label, and its ignition.ign. Undefined: it has none. */
+interface Stick {
+  readonly label: string;
+  readonly config: string | undefined;
+}
+
+function boot(
+  t: TestContext,
+  sticks: Readonly<Record<string, Stick>>,
+  programs: Readonly<Record<string, string>> = {},
+) {
+  const root = mkdtempSync(join(tmpdir(), 'draisine-first-boot-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  const put = (path: string, text: string, mode = 0o644) => {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text, { mode });
+  };
+  put('/proc/cmdline', 'quiet root=tmpfs\n');
+  put('/run/draisine/x', '');
+  put('/dev/x', '');
+  for (const [device, { config }] of Object.entries(sticks)) {
+    mkdirSync(join(root, 'sticks', device), { recursive: true });
+    if (config !== undefined) put(`/sticks/${device}/ignition.ign`, config);
+  }
+  const list = Object.entries(sticks).map(([device, { label }]) => `/dev/${device} ${label}\n`);
+  put('/list', list.join(''));
+  const given: Record<string, string> = {
+    lsblk: `cat ${root}/list`,
+    mount: `[ "$1" = --bind ] || cp -r ${root}/sticks/"\${3##*/}"/. "$4"`,
+    umount: 'rm -f "$1"/*',
+    udevadm: '',
+    modprobe: '',
+    sleep: '',
+    ...programs,
+  };
+  for (const [name, script] of Object.entries(given)) put(`/bin/${name}`, `#!/bin/sh\n${script}\n`, 0o755);
+  const script = readFileSync(SCRIPT, 'utf8').replaceAll(OUTSIDE, `${root}/$1`);
+  const env = { PATH: `${root}/bin:/usr/bin:/bin` };
+  const { status, stdout, stderr } = spawnSync('sh', { input: script, encoding: 'utf8', env });
+  const read = (path: string) =>
+    existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : undefined;
+  return {
+    status,
+    said: stdout + stderr,
+    config: read('/usr/lib/ignition/user.ign'),
+    from: read('/run/draisine/config')?.trim(),
+  };
+}
+
+test('finds the config on a partition with the label, of the file system or of the table', (t) => {
+  for (const label of ['IGNITION ', ' IGNITION', 'x IGNITION', 'IGNITION x']) {
+    const found = boot(t, { sda1: { label: 'x ', config: '{"no"}' }, sdb1: { label, config: '{}' } });
+    assert.deepEqual(
+      [found.status, found.config, found.from],
+      [0, '{}', 'ignition.ign on /dev/sdb1'],
+      found.said,
+    );
+  }
+});
+
+test('an empty file stops the boot: nobody could log in to a machine that was provisioned with it', (t) => {
+  const { status, said, from } = boot(t, { sdb1: { label: 'IGNITION ', config: '' } });
+  assert.deepEqual([status, from], [1, undefined], said);
+  assert.match(said, /^the machine config is an empty file: ignition\.ign on \/dev\/sdb1$/m);
+});
+
+test('a config that cannot be read stops the boot, and no other config is taken', (t) => {
+  const cp = 'case "$1" in -r) exec /bin/cp "$@" ;; *) echo "I/O error" >&2; exit 1 ;; esac';
+  const { status, said, from } = boot(t, { sdb1: { label: 'IGNITION ', config: '{}' } }, { cp });
+  assert.deepEqual([status, from], [1, undefined], said);
+  assert.match(said, /I\/O error/);
+});
+
+test('a disk that keeps udev busy does not stop the boot', (t) => {
+  const udevadm = '[ "$1" != settle ]';
+  const found = boot(t, { sdb1: { label: 'IGNITION ', config: '{}' } }, { udevadm });
+  assert.deepEqual([found.status, found.config], [0, '{}'], found.said);
+});
+
+test('without a config, the console says how to give one', (t) => {
+  const { status, said, from } = boot(t, { sda1: { label: 'x ', config: '{}' } });
+  assert.deepEqual([status, from], [0, 'none'], said);
+});
