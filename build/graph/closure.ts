@@ -31,6 +31,8 @@ export interface Sources {
 /** A source file: its SHA-256, and the stamp that shows a later run whether it has changed. */
 export interface SourceFile {
   readonly digest: Sha256;
+  /** Whether its owner may execute it. git keeps only this bit of the mode. */
+  readonly executable: boolean;
   readonly stamp: Stamp | undefined;
 }
 
@@ -94,7 +96,10 @@ export function openSources(
     const path = join(checkout, name);
     // The stamp comes first, so that an edit in between is noticed.
     const stamp = stampOf(path);
-    const found = { stamp, digest: stamp === undefined ? linkDigest(path) : fileDigest(facts, path) };
+    const found =
+      stamp === undefined
+        ? { stamp, executable: false, digest: linkDigest(path) }
+        : { stamp, executable: (statSync(path).mode & 0o100) !== 0, digest: fileDigest(facts, path) };
     files.set(name, found);
     return found;
   };
@@ -168,8 +173,8 @@ function walk(
     const fresh = [...new Set(wave)].filter((name) => !files.has(name) && !leftOut.has(name));
     read(fresh);
     wave = fresh.flatMap((name) => {
-      const { digest, stamp, ...loaded } = part(name);
-      files.set(name, { digest, stamp });
+      const { digest, executable, stamp, ...loaded } = part(name);
+      files.set(name, { digest, executable, stamp });
       for (const each of loaded.npm) npm.add(each);
       for (const each of loaded.builtins) builtins.add(each);
       const more = loads?.(name);

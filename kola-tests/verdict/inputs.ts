@@ -20,7 +20,10 @@ export function inputsOf(
 ): Inputs {
   const names = [...new Set(files)];
   const parts = Object.fromEntries([
-    ...names.map((name) => [name, sources.file(name).digest]),
+    ...names.map((name) => {
+      const { digest, executable } = sources.file(name);
+      return [name, executable ? `${digest} executable` : digest];
+    }),
     ...[...npm].map(([name, digest]) => [`npm:${name}`, digest]),
     // tsx translates TypeScript to JavaScript.
     ['npm:tsx', sources.npm('tsx')],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { relative } from 'node:path';
+import { chmodSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openSources } from '../../build/for-kola.ts';
@@ -119,6 +120,36 @@ test('a test that can start programs, or looks outside its folder, depends on al
     checkout.write('build/unused.ts', '2');
     assert.equal(await runs(checkout), true, text);
   }
+});
+
+test('a file that a module names by its path is an input, whatever room it is in', async (t) => {
+  const named: [text: string, files: readonly string[]][] = [
+    ["const PAGE = join(CHECKOUT, 'docs/a.md');", ['docs/a.md']],
+    ["join(CHECKOUT, 'docs', name);", ['docs/a.md', 'docs/new.md']],
+    ['new URL(`../../docs/${name}.md`, import.meta.url);', ['docs/a.md']],
+    ["execFileSync('git', ['ls-files']);", ['docs/a.md', 'kola-tests/tests/a.ts', 'README.md']],
+  ];
+  for (const [text, files] of named)
+    for (const module of [FILE, 'build/used.ts']) {
+      const here = module === FILE ? text : text.replace('../../', '../');
+      const checkout = await temporaryCheckout(t, { ...FILES, [module]: `${FILES[module]} ${here}` });
+      await pass(checkout);
+      assert.equal(await runs(checkout), false, text);
+      for (const name of files) {
+        checkout.write(name, '2');
+        assert.equal(await runs(checkout), true, `${name} for ${text}`);
+        await pass(checkout);
+      }
+    }
+});
+
+test('the right to execute a file is an input', async (t) => {
+  const checkout = await temporaryCheckout(t, FILES);
+  chmodSync(join(checkout.root, 'draisine'), 0o755);
+  await pass(checkout);
+  assert.equal(await runs(checkout), false);
+  chmodSync(join(checkout.root, 'draisine'), 0o644);
+  assert.equal(await runs(checkout), true);
 });
 
 test('the host, the environment and the variables of the stage are inputs; paths of folders and of the cache are not', async (t) => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Sources } from '../../build/for-kola.ts';
 import { Failure } from '../../sdk/lib/errors.ts';
+import { filesAround } from './around.ts';
 import type { Host } from './host.ts';
 import { type Inputs, inputsOf } from './inputs.ts';
 import { dataOf, isTest, isTypeScript, loadsOf, roomsOf } from './rules.ts';
@@ -20,7 +21,8 @@ const LOOKS_AROUND =
  * The inputs of a file of unit tests (its path is relative to the checkout); undefined if they cannot be known without
  * a run. They are its imports, all files of its own folder, and all files except TypeScript of the rooms of its imports
  * and of the rooms below. A test that can start programs, knows the folder of the checkout, or looks outside its folder
- * depends on all files of those rooms. Other tests never count. `values`: further inputs.
+ * depends on all files of those rooms. Files outside of the rooms count if the text of a module names them (around.ts).
+ * `values`: further inputs.
  */
 export function unitInputs(
   sources: Sources,
@@ -40,9 +42,10 @@ export function unitInputs(
       LOOKS_AROUND.test(readFileSync(join(sources.checkout, file), 'utf8'));
     const around = wide ? rooms.flatMap((room) => sources.filesBelow(room)).filter(isOfRoom) : [];
     const files = [...folder, ...around].filter((name) => !isTest(name));
+    const named = imported.flatMap((name) => filesAround(sources, name));
     return inputsOf(
       sources,
-      { npm: closure.npm, files: [...imported, ...files, ...dataOf(sources, rooms)] },
+      { npm: closure.npm, files: [...imported, ...files, ...named, ...dataOf(sources, rooms)] },
       { kind: 'unit', file, host, ...values },
     );
   } catch (error) {

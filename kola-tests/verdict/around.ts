@@ -1,0 +1,45 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+import type { Sources } from '../../build/for-kola.ts';
+import { isTypeScript } from './rules.ts';
+
+/** The literals that a module joins to the folder of the checkout, up to the first argument that is none. */
+const JOINED = /\bjoin\(\s*CHECKOUT((?:\s*,\s*'[^']*')+)/g;
+/** The beginning, up to its first expression, of a template that is a URL beside the module. */
+const TEMPLATE = /\bnew URL\(\s*`([^`$]*)\$\{[^`]*`\s*,\s*import\.meta\.url/g;
+/** git lists all files of the checkout. */
+const LISTED = /\bls[-]files\b/;
+
+const known = new WeakMap<Sources, Map<string, readonly string[]>>();
+
+/**
+ * The files of the checkout that a module reads by path, as its text shows. If only a folder is literal, all files below
+ * it count.
+ */
+export function filesAround(sources: Sources, module: string): readonly string[] {
+  const ofSources = known.get(sources) ?? new Map<string, readonly string[]>();
+  known.set(sources, ofSources);
+  const files = ofSources.get(module) ?? (isTypeScript(module) ? filesNamed(sources, module) : []);
+  ofSources.set(module, files);
+  return files;
+}
+
+function filesNamed(sources: Sources, module: string): readonly string[] {
+  const text = readFileSync(join(sources.checkout, module), 'utf8');
+  const joined = [...text.matchAll(JOINED)].map(([, literals = '']) =>
+    posix.join(...[...literals.matchAll(/'([^']*)'/g)].map(([, part]) => part ?? '')),
+  );
+  const templates = [...text.matchAll(TEMPLATE)].map(([, start = '']) =>
+    posix.join(dirname(module), start.slice(0, start.lastIndexOf('/') + 1)),
+  );
+  const paths = new Set([...joined, ...templates, ...(LISTED.test(text) ? ['.'] : [])]);
+  return [...paths].flatMap((path) => filesAt(sources, path));
+}
+
+/** The file at a path, or all files of the folder there. Artifacts and npm packages are no sources. */
+function filesAt(sources: Sources, path: string): readonly string[] {
+  if (/^(\.\.|out|node_modules|\.git)(\/|$)/.test(path)) return [];
+  const at = join(sources.checkout, path);
+  if (!existsSync(at)) return [];
+  return statSync(at).isFile() ? [path] : sources.filesBelow(path);
+}
