@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { type BigIntStats, existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { build, type OutputFile, type Plugin } from 'esbuild';
 import { CHECKOUT } from './lib/checkout.ts';
 import { errorCode } from './lib/errors.ts';
 import { canonicalJson, sha256, temporaryName, writeAtomic } from './lib/files.ts';
@@ -68,25 +68,42 @@ async function makeBundle(): Promise<void> {
   const inputs = [...Object.keys(metafile.inputs), 'start.mjs', 'sdk/bundle.ts', ...(await imageFolders())];
   const stamps: Record<string, string> = {};
   for (const path of inputs) {
-    const { size, mtimeNs, ctimeNs, ino, dev } = await stat(join(CHECKOUT, path), { bigint: true });
+    const stamped = await stat(join(CHECKOUT, path), { bigint: true });
     // A file that is being edited at this moment may differ from its text in the bundle.
-    if (Number(ctimeNs / 1_000_000n) > before - 2000) return;
-    stamps[path] = `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
+    if (Number(stamped.ctimeNs / 1_000_000n) > before - 2000) return;
+    stamps[path] = stampOf(stamped);
   }
   const name = sha256(canonicalJson(outputFiles.map(({ path, hash }) => [path, hash]))).slice(0, 16);
-  const folder = join(FOLDER, name);
-  if (!existsSync(folder)) {
-    const temporary = temporaryName(folder);
-    await mkdir(temporary, { recursive: true });
-    for (const { path, contents } of outputFiles)
-      await writeFile(join(temporary, relative(FOLDER, path)), contents);
-    await rename(temporary, folder);
+  await writeFolder(join(FOLDER, name), outputFiles);
+  // A power cut may truncate them, and a start from an empty module would do nothing, and succeed.
+  for (const { path } of outputFiles) {
+    const own = join(FOLDER, name, relative(FOLDER, path));
+    stamps[relative(CHECKOUT, own)] = stampOf(await stat(own, { bigint: true }));
   }
   await writeAtomic(
     join(FOLDER, 'bundle.json'),
     JSON.stringify({ node: process.version, entry: `${name}/draisine.mjs`, stamps }),
   );
   await sweep(name);
+}
+
+/** The form that start.mjs compares. */
+function stampOf({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string {
+  return `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
+}
+
+/** Writes the files of a bundle to a folder, unless it has all of them already. */
+async function writeFolder(folder: string, files: readonly OutputFile[]): Promise<void> {
+  const named = files.map(({ path, contents }) => ({ name: relative(FOLDER, path), contents }));
+  const whole = named.map(async ({ name, contents }) =>
+    existsSync(join(folder, name)) ? (await readFile(join(folder, name))).equals(contents) : false,
+  );
+  if ((await Promise.all(whole)).every(Boolean)) return;
+  const temporary = temporaryName(folder);
+  await mkdir(temporary, { recursive: true });
+  for (const { name, contents } of named) await writeFile(join(temporary, name), contents);
+  await rm(folder, { recursive: true, force: true });
+  await rename(temporary, folder);
 }
 
 /** images/ and each folder there. A new image changes the mtime of one of them. */
