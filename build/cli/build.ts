@@ -4,6 +4,7 @@ import { log } from '../../sdk/lib/log.ts';
 import { loadFacts } from '../graph/facts.ts';
 import { describeForecast, forecast } from '../graph/forecast.ts';
 import { makeGraph } from '../graph/graph.ts';
+import { holdStore } from '../graph/hold.ts';
 import { type KeyReader, keyReader } from '../graph/key.ts';
 import { planBuild } from '../graph/plan.ts';
 import { formatSeconds } from '../graph/report.ts';
@@ -45,6 +46,7 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   }
   const store = openStore();
   if (flags.dryRun) return await dryRun(wanted, store, flags);
+  await holdStore(); // from the plan until the artifacts and the push are done
   await checkKey(wanted.targets, store, flags.rebuild ?? false);
   const remote = await openRemote();
   if (flags.push) checkPush();

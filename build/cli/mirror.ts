@@ -6,6 +6,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { keepPinned } from '../debian/keep.ts';
 import { readLock } from '../debian/lock.ts';
+import { useStore } from '../graph/hold.ts';
 import { closeStore, openStore } from '../graph/store.ts';
 
 /** `mirror DIR` */
@@ -15,6 +16,7 @@ export async function mirror(folder: string, { json }: { readonly json?: boolean
   const lock = await readLock(join(CHECKOUT, 'packages/lock.json'));
   const store = openStore();
   try {
+    await useStore(store);
     const kept = await keepPinned(lock, folder, store);
     if (json) process.stdout.write(`${JSON.stringify({ folder: resolve(folder), ...kept }, null, 2)}\n`);
     log(`${folder}: ${kept.files} files, ${formatBytes(kept.bytes)}, ${kept.placed} of them new`);

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync as readdir, readFileSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync as readdir, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { addBlob, blobPath } from './blobs.ts';
 import { collectGarbage, wipeStore } from './collect.ts';
+import { CLEANING } from './hold.ts';
+import { tryLock } from './key-lock.ts';
 import { readRecord } from './record.ts';
 import { closeStore } from './store.ts';
 import { recipe, type Target } from './target.ts';
@@ -33,7 +35,7 @@ test('nothing is removed while another process holds the store', async (t) => {
   await addBlob(store, Buffer.from('used'));
   closeStore(store);
   const script = `
-    const { holdStore } = await import(${JSON.stringify(new URL('store.ts', import.meta.url))});
+    const { holdStore } = await import(${JSON.stringify(new URL('hold.ts', import.meta.url))});
     await holdStore(${JSON.stringify(store.root)});
     process.once('SIGTERM', () => process.exit());
     setInterval(() => {}, 1000);
@@ -52,6 +54,28 @@ test('nothing is removed while another process holds the store', async (t) => {
   }
   assert.deepEqual(readdir(join(store.root, 'tmp')), [], 'what told of it is gone with it');
   await wipeStore(store);
+});
+
+test('a build that begins during a clean waits for its end; a second clean refuses', async (t) => {
+  const store = await temporaryStore(t);
+  const target = download('d', { text: 'new' });
+  await buildText(target, store);
+  const unlock = await tryLock(store, CLEANING, 'clean');
+  await assert.rejects(collectGarbage(reopen(store), 0), /another clean is using this store/);
+  await assert.rejects(wipeStore(reopen(store)), /another clean is using this store/);
+  let done = false;
+  const building = namesRun(target, store).then((names) => {
+    done = true;
+    return names;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.ok(!done, 'it has not read the records that the clean removes');
+  const removed = readdir(join(store.root, 'actions'));
+  for (const part of removed) rmSync(join(store.root, 'actions', part), { recursive: true });
+  for (const folder of ['locks', 'last', 'published']) rmSync(join(store.root, folder), { recursive: true });
+  await unlock?.();
+  assert.deepEqual(await building, ['d'], 'made again, in a store whose folders are gone');
+  assert.ok(readdir(store.root).includes('locks'));
 });
 
 test('garbage: records that were not used for long are removed, with blobs that no other record names', async (t) => {

@@ -3,9 +3,11 @@ import { rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
+import { CLEANING } from './hold.ts';
+import { tryLock } from './key-lock.ts';
 import { liveness, parseOwnedName } from './owner.ts';
 import { parseRecord } from './record.ts';
-import { FACTS, FOLDERS, removeTreeAsync, type Store, storeFailure } from './store.ts';
+import { closeStore, FACTS, FOLDERS, removeTreeAsync, type Store, storeFailure } from './store.ts';
 
 /** The result of a collection. */
 export interface Collected {
@@ -20,29 +22,44 @@ export interface Collected {
  * remaining record names. 0 removes all. Fails while another process builds.
  */
 export async function collectGarbage(store: Store, olderThanMs: number): Promise<Collected> {
-  assertIdle(store);
-  const before = Date.now() - olderThanMs;
-  try {
+  return await alone(store, async () => {
+    const before = Date.now() - olderThanMs;
     const { kept, removed } = await sweepRecords(store, before);
     const blobs = await sweepBlobs(store, before, kept);
     const folders = await sweepFolders(store, before, kept);
     const workspaces = await sweepWorkspaces(store, before);
     return { removed: removed + blobs.removed + folders + workspaces, bytes: blobs.bytes };
-  } catch (error) {
-    throw storeFailure(store.root, error);
-  }
+  });
 }
 
-function assertIdle(store: Store): void {
-  for (const name of readdirSync(join(store.root, 'tmp'))) {
-    const owner = parseOwnedName(name);
-    if (owner && owner.pid !== process.pid && liveness(owner) === 'alive') {
-      throw new Failure(`process ${owner.pid} is using this store`, {
+/**
+ * Removes parts of the store while no other process uses it. A process that begins meanwhile waits (`useStore`).
+ * @throws if another process uses it
+ */
+async function alone<T>(store: Store, work: () => Promise<T>): Promise<T> {
+  const unlock = await tryLock(store, CLEANING, 'clean');
+  try {
+    const user = unlock ? othersIn(store)[0] : 'another clean';
+    if (user !== undefined)
+      throw new Failure(`${user} is using this store`, {
         where: store.root,
         hint: 'wait for its end, or stop it',
       });
-    }
+    return await work();
+  } catch (error) {
+    throw storeFailure(store.root, error);
+  } finally {
+    await unlock?.();
+    closeStore(store);
   }
+}
+
+/** Living processes that use the store, without this one. */
+function othersIn(store: Store): string[] {
+  return readdirSync(join(store.root, 'tmp')).flatMap((name) => {
+    const owner = parseOwnedName(name);
+    return owner && owner.pid !== process.pid && liveness(owner) === 'alive' ? [`process ${owner.pid}`] : [];
+  });
 }
 
 /** The records that stay, and the names of the blobs and folders in them. */
@@ -107,16 +124,18 @@ function sharded(store: Store, folder: 'actions' | 'blobs'): string[] {
  * process builds.
  */
 export async function wipeStore(store: Store): Promise<void> {
-  assertIdle(store);
-  try {
-    for (const folder of FOLDERS.filter((name) => name !== 'tmp'))
+  await alone(store, async () => {
+    for (const folder of FOLDERS.filter((name) => name !== 'tmp' && name !== 'locks'))
       await removeTreeAsync(join(store.root, folder));
-    // A folder named tmp/ may belong to somebody else.
     const tmp = join(store.root, 'tmp');
-    for (const name of readdirSync(tmp).filter(parseOwnedName)) await removeTreeAsync(join(tmp, name));
+    for (const name of readdirSync(tmp)) {
+      const owner = parseOwnedName(name);
+      if (!owner) continue; // A folder named tmp/ may belong to somebody else.
+      const waits = owner.pid !== process.pid && liveness(owner) === 'alive';
+      if (!waits) await removeTreeAsync(join(tmp, name));
+    }
     if (readdirSync(tmp).length === 0) await rmdir(tmp);
     await rm(join(store.root, FACTS), { force: true });
-  } catch (error) {
-    throw storeFailure(store.root, error);
-  }
+    await removeTreeAsync(join(store.root, 'locks')); // last: others wait for the lock in it
+  });
 }

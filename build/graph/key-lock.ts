@@ -42,21 +42,25 @@ export async function tryLock(
   };
 }
 
-/** Waits until no living process holds the lock. */
+/**
+ * Waits until no living process holds the lock; returns whether it had to. `does`: the work of the holder, for the
+ * message.
+ */
 export async function waitForLock(
   store: Store,
   key: Sha256,
   name: string,
   signal: AbortSignal,
-): Promise<void> {
-  let told = false;
+  does = 'makes it',
+): Promise<boolean> {
+  let waited = false;
   for (;;) {
     const held = readText(lockPath(store, key));
     const owner = held === undefined ? undefined : holder(held);
-    if (!owner) return;
-    if (!told && owner.pid !== process.pid)
-      log(`${name}: waiting for process ${owner.pid}, which makes it right now`);
-    told = true;
+    if (!owner) return waited;
+    if (!waited && owner.pid !== process.pid)
+      log(`${name}: waiting for process ${owner.pid}, which ${does} right now`);
+    waited = true;
     await sleep(POLL_MS, undefined, { signal });
   }
 }

@@ -6,6 +6,7 @@ import { warn } from '../../sdk/lib/log.ts';
 import { rememberCodes } from './code.ts';
 import { loadFacts, saveFacts } from './facts.ts';
 import { type Graph, makeGraph, type Node } from './graph.ts';
+import { useStore } from './hold.ts';
 import { isKeyedByModule, type KeyReader, keyReader } from './key.ts';
 import { type Build, evaluate, type Made, present, type RemoteStore } from './make.ts';
 import { outputOf } from './record.ts';
@@ -91,6 +92,7 @@ export async function runBuild(targets: readonly Target[], options: BuildOptions
   const signal = options.signal ?? interruption?.signal ?? new AbortController().signal;
   let result: BuildResult;
   try {
+    await useStore(store, signal);
     result = await runGraph(prepare(graph, store, signal, options), targets, began);
   } finally {
     closeStore(store);

@@ -91,21 +91,6 @@ export function closeStore(store: Store): void {
   removeTree(store.tmp);
 }
 
-const held = new Set<string>();
-
-/** Tells `clean` that this process uses the store, until it ends. */
-export async function holdStore(root: string = cacheDir()): Promise<void> {
-  if (held.has(root)) return;
-  const store = openStore(root);
-  try {
-    await temporaryPath(store); // its folder shows that this process lives
-  } catch (error) {
-    if (!isReadOnly(error)) throw error; // no cleaning happens there
-  }
-  held.add(root);
-  process.once('exit', () => closeStore(store));
-}
-
 /** A path in this process's tmp/ that does not exist. */
 export async function temporaryPath(store: Store): Promise<string> {
   try {

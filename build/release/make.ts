@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { holdStore } from '../graph/hold.ts';
 import { describeFailures, runBuild } from '../graph/run.ts';
 import { catchSignals } from '../graph/signals.ts';
 import { closeStore, openStore } from '../graph/store.ts';
@@ -22,6 +23,7 @@ export async function buildRelease(
   jobs?: number,
 ): Promise<{ release: Release; written: boolean }> {
   const store = openStore();
+  await holdStore(); // until the release has its files
   const targets = releaseTargets(image);
   await checkKey(targets, store, false);
   const remote = await openRemote();
