@@ -16,7 +16,7 @@ import type { LoadedImage } from '../product/images.ts';
 import { type Manifest, outFolder } from '../product/manifest.ts';
 import { remoteBase } from '../remote/address.ts';
 import { remoteClient } from '../remote/client.ts';
-import { openRemote, pushAll } from '../remote/remote.ts';
+import { openRemote, pushAll, type Remote } from '../remote/remote.ts';
 import { ensureKeys } from './keys.ts';
 import { publishImage, publishSingle } from './publish-image.ts';
 import { resolveNames, type Wanted } from './wanted.ts';
@@ -71,7 +71,7 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
     interruption.end();
   }
   for (const text of describeFailures(result.failures)) process.stderr.write(`${text}\n`);
-  if (flags.push && result.failures.length === 0) await push(store, result);
+  if (flags.push && result.failures.length === 0) await push(store, result, remote);
   if (flags.json)
     process.stdout.write(`${JSON.stringify(resultDocument(wanted, result, manifests), null, 2)}\n`);
   summarize(wanted, result);
@@ -96,9 +96,9 @@ function checkPush(): string {
   throw badInput('there is no remote store to push to', { hint: 'name it in DRAISINE_REMOTE' });
 }
 
-async function push(store: Store, { made }: BuildResult): Promise<void> {
+async function push(store: Store, { made }: BuildResult, remote: Remote | undefined): Promise<void> {
   const base = checkPush();
-  const { records, blobs, bytes } = await pushAll(remoteClient(base), store, made);
+  const { records, blobs, bytes } = await pushAll(remoteClient(base), store, made, remote);
   log(`${base}: ${records} records and ${blobs} files pushed, ${formatBytes(bytes)}`);
 }
 

@@ -13,7 +13,8 @@ export interface RemoteClient {
   readonly base: string;
   /** The body of a file; undefined if it does not exist. */
   get(name: string): Promise<Readable | undefined>;
-  has(name: string): Promise<boolean>;
+  /** A file that exists: its size in bytes, if the server tells it. Undefined for a file that does not exist. */
+  find(name: string): Promise<{ readonly size: number | undefined } | undefined>;
   /** Uploads a file. `size` in bytes. */
   put(
     name: string,
@@ -61,11 +62,14 @@ export function remoteClient(base: string, environment: Environment = process.en
       if (response.status === 404 || response.status === 410) return undefined;
       throw refuse('send a file', name, response.status);
     },
-    async has(name) {
-      const response = await ask('HEAD', name);
+    async find(name) {
+      // The size is that of the file only if the server does not compress it.
+      const response = await ask('HEAD', name, { headers: { 'accept-encoding': 'identity' } });
       await response.body?.cancel();
-      if (response.status === 200) return true;
-      if (response.status === 404 || response.status === 410) return false;
+      const length = response.headers.get('content-length');
+      const isPlain = (response.headers.get('content-encoding') ?? 'identity') === 'identity';
+      if (response.status === 200) return { size: isPlain && length !== null ? Number(length) : undefined };
+      if (response.status === 404 || response.status === 410) return undefined;
       throw refuse('report whether it has a file', name, response.status);
     },
     async put(name, { path, size, sha256 }) {

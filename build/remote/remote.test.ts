@@ -59,9 +59,9 @@ test('a machine fetches the outputs of another machine, and runs no recipe', asy
   const made = await build(one, remote, folder);
   assert.deepEqual(names(made), ['write', 'shout']);
   const client = remoteClient(remote.url, {});
-  const sent = await pushAll(client, one, made.made, folder);
+  const sent = await pushAll(client, one, made.made, { folder });
   assert.deepEqual([sent.records, sent.blobs], [2, 3]);
-  assert.deepEqual(await pushAll(client, one, made.made, folder), { records: 0, blobs: 0, bytes: 0 });
+  assert.deepEqual(await pushAll(client, one, made.made, { folder }), { records: 0, blobs: 0, bytes: 0 });
 
   const before = remote.requests.length;
   const fetched = await build(two, remote, folder);
@@ -77,7 +77,7 @@ test('a record that no trusted key has signed does not count', async (t) => {
   const one = await temporaryStore(t);
   const remote = await startRemote(t);
   const folder = await keys(t);
-  await pushAll(remoteClient(remote.url, {}), one, (await build(one, remote, folder)).made, folder);
+  await pushAll(remoteClient(remote.url, {}), one, (await build(one, remote, folder)).made, { folder });
   const strangers = await keys(t);
   assert.deepEqual(names(await build(await temporaryStore(t), remote, strangers)), ['write', 'shout']);
   const nobody = await temporaryFolder(t);
@@ -88,7 +88,7 @@ test('a poisoned record, a record of another action and poisoned content are fou
   const one = await temporaryStore(t);
   const remote = await startRemote(t);
   const folder = await keys(t);
-  await pushAll(remoteClient(remote.url, {}), one, (await build(one, remote, folder)).made, folder);
+  await pushAll(remoteClient(remote.url, {}), one, (await build(one, remote, folder)).made, { folder });
   const records = [...remote.files].filter(([path]) => path.startsWith('/actions/'));
   const evil = sha256('EVIL');
   remote.files.set(`/blobs/${evil.slice(0, 2)}/${evil}`, Buffer.from('EVIL'));
@@ -118,7 +118,7 @@ test('an unreachable store does not stop a build', async (t) => {
   const gone = { url: 'http://127.0.0.1:65533', files: new Map(), requests: [] };
   const made = await build(await temporaryStore(t), gone, folder);
   assert.deepEqual([names(made), outputOf(made)], [['write', 'shout'], 'HELLO']);
-  await assert.rejects(pushAll(remoteClient(gone.url, {}), await temporaryStore(t), made.made, folder), {
+  await assert.rejects(pushAll(remoteClient(gone.url, {}), await temporaryStore(t), made.made, { folder }), {
     exitCode: 1,
     message: /cannot reach the remote store/,
   });
@@ -148,7 +148,7 @@ test('a connection that breaks during a push: no record names missing content, a
   const folder = await keys(t);
   const { made } = await build(one, remote, folder);
   const client = remoteClient(remote.url, {});
-  await assert.rejects(pushAll(client, one, made, folder), {
+  await assert.rejects(pushAll(client, one, made, { folder }), {
     exitCode: 1,
     message: /cannot reach the remote/,
   });
@@ -157,8 +157,52 @@ test('a connection that breaks during a push: no record names missing content, a
   const output = JSON.stringify(sha256('HELLO')).slice(1, -1);
   assert.ok(!served().some((text) => text.includes(output)), 'no record names the blob that is not there');
   cut = false;
-  await pushAll(client, one, made, folder);
+  await pushAll(client, one, made, { folder });
   assert.deepEqual(names(await build(two, remote, folder)), []);
+});
+
+test('a push replaces damaged content and damaged records, whoever left them', async (t) => {
+  const one = await temporaryStore(t);
+  const remote = await startRemote(t);
+  const folder = await keys(t);
+  const client = remoteClient(remote.url, {});
+  const { made } = await build(one, remote, folder);
+  await pushAll(client, one, made, { folder });
+  const good = new Map(remote.files);
+  const mended = (wrong?: ReadonlySet<string>) =>
+    pushAll(client, one, made, { folder, ...(wrong ? { wrong } : {}) });
+  const same = () => assert.deepEqual(new Map(remote.files), good);
+  const blob = `/blobs/${sha256('HELLO').slice(0, 2)}/${sha256('HELLO')}`;
+
+  remote.files.set(blob, Buffer.from('HEL'));
+  assert.deepEqual(await mended(), { records: 0, blobs: 1, bytes: 5 });
+  same();
+
+  // Content of the right size: a machine that fetches it finds the fault, and replaces it in the same build.
+  remote.files.set(blob, Buffer.from('EVIL!'));
+  assert.deepEqual(await mended(), { records: 0, blobs: 0, bytes: 0 });
+  const other = await temporaryStore(t);
+  const fetching = makeRemote(client, await trustedKeys(folder));
+  const fetched = await runBuild([target()], {
+    store: reopen(other),
+    remote: fetching,
+    signal: neverAborted(),
+  });
+  assert.ok(names(fetched).includes('shout'));
+  assert.deepEqual(await mended(fetching.wrong), { records: 0, blobs: 1, bytes: 5 });
+  same();
+
+  const records = [...good.keys()].filter((path) => path.startsWith('/actions/'));
+  for (const [index, damaged] of ['', '{"signed":', '{"signed":"{}","signatures":[]}'].entries()) {
+    const path = records[index % records.length] ?? '';
+    remote.files.set(path, Buffer.from(damaged));
+    assert.equal((await mended()).records, 1, damaged);
+    same();
+  }
+  const rotated = await keys(t);
+  assert.equal((await pushAll(client, one, made, { folder: rotated })).records, 2, 'the old key is lost');
+  const second = await build(await temporaryStore(t), remote, rotated);
+  assert.deepEqual(names(second), []);
 });
 
 test('read-only for those without the key: neither a credential nor a signing key is invented', async (t) => {
@@ -169,20 +213,16 @@ test('read-only for those without the key: neither a credential nor a signing ke
   );
   const folder = await keys(t);
   const { made } = await build(one, remote, folder);
-  await assert.rejects(pushAll(remoteClient(remote.url, {}), one, made, folder), {
+  await assert.rejects(pushAll(remoteClient(remote.url, {}), one, made, { folder }), {
     exitCode: 1,
     message: /refused to store a file: HTTP 403/,
     hint: /DRAISINE_REMOTE_TOKEN/,
   });
   assert.equal(remote.files.size, 0);
-  const sent = await pushAll(
-    remoteClient(remote.url, { DRAISINE_REMOTE_TOKEN: 'secret' }),
-    one,
-    made,
-    folder,
-  );
+  const client = remoteClient(remote.url, { DRAISINE_REMOTE_TOKEN: 'secret' });
+  const sent = await pushAll(client, one, made, { folder });
   assert.equal(sent.records, 2);
-  await assert.rejects(pushAll(remoteClient(remote.url, {}), one, made, await temporaryFolder(t)), {
+  await assert.rejects(pushAll(remoteClient(remote.url, {}), one, made, { folder: await temporaryFolder(t) }), {
     exitCode: 2,
     message: /no key to sign records/,
   });
@@ -197,9 +237,9 @@ test('S3: every request is signed as the service checks it; another secret is re
   const content = 'x'.repeat(3 << 20);
   await writeFile(path, content);
   const file = { path, size: content.length, sha256: sha256(content) };
-  assert.equal(await client.has('blobs/aa'), false);
+  assert.equal(await client.find('blobs/aa'), undefined);
   await client.put('blobs/aa', file);
-  assert.equal(await client.has('blobs/aa'), true);
+  assert.deepEqual(await client.find('blobs/aa'), { size: content.length });
   const chunks: Buffer[] = [];
   for await (const chunk of (await client.get('blobs/aa')) ?? [])
     chunks.push(Buffer.from(chunk as Uint8Array));
@@ -210,7 +250,7 @@ test('S3: every request is signed as the service checks it; another secret is re
     { AWS_REGION: 'us-east-1' },
     { AWS_ACCESS_KEY_ID: '' },
   ])
-    await assert.rejects(remoteClient(`${remote.url}/bucket`, { ...environment, ...wrong }).has('blobs/aa'), {
+    await assert.rejects(remoteClient(`${remote.url}/bucket`, { ...environment, ...wrong }).find('blobs/aa'), {
       exitCode: 1,
       message: /HTTP 403/,
       hint: /AWS_ACCESS_KEY_ID/,

@@ -35,6 +35,8 @@ export interface Remote {
   record(action: Action): Promise<ActionRecord | undefined>;
   /** Fetches content into the local store; false if the remote store does not have it, or has other bytes. */
   fetchBlob(store: Store, digest: Sha256): Promise<boolean>;
+  /** Contents of which the remote store had other bytes during this build. A push replaces them. */
+  readonly wrong: ReadonlySet<Sha256>;
 }
 
 /** The remote store of the environment; undefined if there is none. */
@@ -61,6 +63,7 @@ export async function trustedKeys(folder: string): Promise<string[]> {
  */
 export function makeRemote(client: RemoteClient, trusted: readonly string[]): Remote {
   const slots = makeSlots(AT_ONCE);
+  const wrong = new Set<Sha256>();
   let failed = false;
   const attempt = async <T>(work: () => Promise<T>, otherwise: T): Promise<T> => {
     if (failed) return otherwise;
@@ -86,7 +89,8 @@ export function makeRemote(client: RemoteClient, trusted: readonly string[]): Re
         async () => (trusted.length === 0 ? undefined : await readRemoteRecord(client, trusted, action)),
         undefined,
       ),
-    fetchBlob: (store, digest) => attempt(() => fetchRemoteBlob(client, store, digest), false),
+    fetchBlob: (store, digest) => attempt(() => fetchRemoteBlob(client, store, digest, wrong), false),
+    wrong,
   };
 }
 
@@ -106,16 +110,18 @@ function brokeOff({ base }: RemoteClient, name: string, cause: unknown): Failure
   return new Failure(`the remote store broke off: ${reason}`, { where: `${base}/${name}`, cause });
 }
 
+/** A record of the remote store; undefined if there is none, or if it does not count. `tell`: the word of the warning. */
 async function readRemoteRecord(
   client: RemoteClient,
   trusted: readonly string[],
   { key, pinned }: Action,
+  tell: 'ignored' | 'replaced' = 'ignored',
 ): Promise<ActionRecord | undefined> {
   const name = actionName(key);
   const text = await textOf(client, name);
   if (text === undefined) return undefined;
   const ignored = (why: string): undefined => {
-    warn(`the remote store has a record that ${why}; ignored (${client.base}/${name})`);
+    warn(`the remote store has a record that ${why}; ${tell} (${client.base}/${name})`);
   };
   let envelope: Awaited<ReturnType<typeof parseFormat<'envelope'>>>;
   try {
@@ -138,14 +144,22 @@ async function readRemoteRecord(
   return record;
 }
 
-async function fetchRemoteBlob(client: RemoteClient, store: Store, digest: Sha256): Promise<boolean> {
+async function fetchRemoteBlob(
+  client: RemoteClient,
+  store: Store,
+  digest: Sha256,
+  wrong: Set<Sha256>,
+): Promise<boolean> {
   const body = await client.get(blobName(digest));
   if (!body) return false;
   const temporary = await temporaryPath(store);
   try {
     await pipeline(body, createWriteStream(temporary));
     if ((await sha256File(temporary)) !== digest) {
-      warn(`the remote store has other bytes under ${digest}; not taken (${client.base})`);
+      wrong.add(digest);
+      warn(
+        `the remote store has other bytes under ${digest}; not taken (${client.base}); build --push replaces them`,
+      );
       return false;
     }
     await addBlob(store, { path: temporary });
@@ -166,15 +180,25 @@ export interface Pushed {
   readonly bytes: number;
 }
 
+/** Options of a push. */
+export interface PushOptions {
+  /** The folder of the keys. */
+  readonly folder?: string;
+  /** Contents of which the remote store is known to have other bytes. */
+  readonly wrong?: ReadonlySet<Sha256>;
+}
+
 /**
- * Pushes the outputs of a build to the remote store: first the content, then the record of it, signed with
- * the private key `store` of the keys' folder. Existing content is not sent again.
+ * Pushes the outputs of a build to the remote store: first the content, then the record of it, signed with the private
+ * key `store` of the keys' folder. What is there and right is not sent again. Replaced are content of another size, as
+ * an upload that broke off leaves it, content in `wrong`, and a record that cannot be read, that no trusted key has
+ * signed, or whose output cannot be fetched.
  */
 export async function pushAll(
   client: RemoteClient,
   store: Store,
   made: readonly { readonly action: Action; readonly record: ActionRecord }[],
-  folder = keysFolder(),
+  { folder = keysFolder(), wrong = new Set() }: PushOptions = {},
 ): Promise<Pushed> {
   const key = join(folder, 'store');
   if (!existsSync(`${key}.pub`))
@@ -188,30 +212,31 @@ export async function pushAll(
   const sent = { records: 0, blobs: 0, bytes: 0 };
   const pushing = new Map<Sha256, Promise<boolean>>();
   const blob = (digest: Sha256): Promise<boolean> => {
-    const known = pushing.get(digest) ?? pushBlob(client, store, digest, sent);
+    const known = pushing.get(digest) ?? pushBlob(client, store, digest, wrong.has(digest), sent);
     pushing.set(digest, known);
     return known;
+  };
+  const trusted = [signer, ...(await trustedKeys(folder))];
+  const push = async (action: Action, record: ActionRecord): Promise<void> => {
+    const there = await readRemoteRecord(client, trusted, action, 'replaced');
+    const digests = [...(record.kind === 'file' ? [record.digest] : []), ...record.refs];
+    const all = await Promise.all(digests.map(blob));
+    if (all.includes(false)) return; // Missing in the local store by now: other machines make it themselves.
+    if (there && (there.digest === record.digest || (await isServed(client, there, wrong)))) return;
+    const signed = JSON.stringify({ ...record, key: action.key });
+    const sshsig = await signText(signed, NAMESPACE, key);
+    const text = JSON.stringify({ signed, signatures: [{ key: fingerprint(signer), sshsig }] });
+    const path = join(scratch, action.key);
+    await writeFile(path, text);
+    await client.put(actionName(action.key), { path, size: Buffer.byteLength(text), sha256: sha256(text) });
+    sent.records++;
   };
   try {
     await Promise.all(
       made.map(async ({ action, record }) => {
         await slots.acquire(false);
         try {
-          if (await client.has(actionName(action.key))) return;
-          const digests = [...(record.kind === 'file' ? [record.digest] : []), ...record.refs];
-          const all = await Promise.all(digests.map(blob));
-          if (all.includes(false)) return; // Missing in the local store by now: other machines make it themselves.
-          const signed = JSON.stringify({ ...record, key: action.key });
-          const sshsig = await signText(signed, NAMESPACE, key);
-          const text = JSON.stringify({ signed, signatures: [{ key: fingerprint(signer), sshsig }] });
-          const path = join(scratch, action.key);
-          await writeFile(path, text);
-          await client.put(actionName(action.key), {
-            path,
-            size: Buffer.byteLength(text),
-            sha256: sha256(text),
-          });
-          sent.records++;
+          await push(action, record);
         } finally {
           slots.release();
         }
@@ -223,16 +248,29 @@ export async function pushAll(
   return sent;
 }
 
+/** Whether the output of another build's record can be fetched. This machine does not have it, and cannot mend it. */
+async function isServed(
+  client: RemoteClient,
+  { kind, digest, size }: ActionRecord,
+  wrong: ReadonlySet<Sha256>,
+): Promise<boolean> {
+  if (kind !== 'file') return true;
+  const there = wrong.has(digest) ? undefined : await client.find(blobName(digest));
+  return there !== undefined && (there.size ?? size) === size;
+}
+
 async function pushBlob(
   client: RemoteClient,
   store: Store,
   digest: Sha256,
+  isWrong: boolean,
   sent: { blobs: number; bytes: number },
 ): Promise<boolean> {
   if (!(await checkBlob(store, digest))) return false;
-  if (await client.has(blobName(digest))) return true;
   const path = blobPath(store, digest);
   const { size } = await stat(path);
+  const there = isWrong ? undefined : await client.find(blobName(digest));
+  if (there && (there.size ?? size) === size) return true;
   await client.put(blobName(digest), { path, size, sha256: digest });
   sent.blobs++;
   sent.bytes += size;
