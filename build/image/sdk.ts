@@ -1,7 +1,7 @@
 import { readLock } from '../debian/lock.ts';
 import { LOCK_PATH } from '../debian/lock-path.ts';
-import { buildTargets } from '../graph/run.ts';
 import { holdStore } from '../graph/hold.ts';
+import { buildTargets } from '../graph/run.ts';
 import { openRemote } from '../remote/remote.ts';
 import { lockedPackages } from './packages.ts';
 

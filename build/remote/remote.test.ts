@@ -222,10 +222,13 @@ test('read-only for those without the key: neither a credential nor a signing ke
   const client = remoteClient(remote.url, { DRAISINE_REMOTE_TOKEN: 'secret' });
   const sent = await pushAll(client, one, made, { folder });
   assert.equal(sent.records, 2);
-  await assert.rejects(pushAll(remoteClient(remote.url, {}), one, made, { folder: await temporaryFolder(t) }), {
-    exitCode: 2,
-    message: /no key to sign records/,
-  });
+  await assert.rejects(
+    pushAll(remoteClient(remote.url, {}), one, made, { folder: await temporaryFolder(t) }),
+    {
+      exitCode: 2,
+      message: /no key to sign records/,
+    },
+  );
 });
 
 test('S3: every request is signed as the service checks it; another secret is refused', async (t) => {
@@ -250,9 +253,12 @@ test('S3: every request is signed as the service checks it; another secret is re
     { AWS_REGION: 'us-east-1' },
     { AWS_ACCESS_KEY_ID: '' },
   ])
-    await assert.rejects(remoteClient(`${remote.url}/bucket`, { ...environment, ...wrong }).find('blobs/aa'), {
-      exitCode: 1,
-      message: /HTTP 403/,
-      hint: /AWS_ACCESS_KEY_ID/,
-    });
+    await assert.rejects(
+      remoteClient(`${remote.url}/bucket`, { ...environment, ...wrong }).find('blobs/aa'),
+      {
+        exitCode: 1,
+        message: /HTTP 403/,
+        hint: /AWS_ACCESS_KEY_ID/,
+      },
+    );
 });

@@ -124,6 +124,12 @@ describe('the script of a pool', () => {
     assert.match(calls, /^zfs mount tank$/m);
   });
 
+  test('a dot in its name stands for itself: another pool on other disks is not this one', () => {
+    const script = poolScript('ta.k', POOL);
+    assert.match(run(script, DISK, { importable: 'tank' }).calls, /^zpool create /m);
+    assert.match(run(script, DISK, { importable: 'ta.k' }).calls, /^zpool import .* ta\.k$/m);
+  });
+
   test('imports it when a disk carries it, whatever else is there', () => {
     const { status, calls } = pool({ importable: 'tank', blkid: 0 });
     assert.equal(status, 0);

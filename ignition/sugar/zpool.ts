@@ -201,6 +201,7 @@ export function poolScript(name: string, options: PoolOptions): string {
   return `# layout: ${poolLayout(options).join(' ')}
 set -eu
 pool=${shellQuote(name)}
+pattern=${shellQuote(name.replaceAll('.', '\\.'))} # for sed and grep: a dot stands for itself
 unit=${shellQuote(poolService(name))}
 dir=${dir}
 mountpoint=${shellQuote(mountpoint)}
@@ -210,7 +211,7 @@ imported() { zpool list -H -o name "$pool" >/dev/null 2>&1; }
 modprobe zfs
 udevadm settle --timeout=30 || :
 # Disks behind USB, or that spin up one after the other: without them the pool would come up degraded, or not at all.
-whole() { zpool import -d "$dir" 2>/dev/null | sed -n "/^ *pool: $pool\\$/,/^ *state:/p" | grep -q 'state: ONLINE'; }
+whole() { zpool import -d "$dir" 2>/dev/null | sed -n "/^ *pool: $pattern\\$/,/^ *state:/p" | grep -q 'state: ONLINE'; }
 imported || whole || for second in $(seq 60); do
   missing=''
   for disk in ${words(disks)}; do [ -b "$disk" ] || missing="$missing $disk"; done
@@ -220,7 +221,7 @@ imported || whole || for second in $(seq 60); do
 done
 if imported; then
   :
-elif zpool import -d "$dir" 2>/dev/null | grep -qE "^ *pool: $pool\\$"; then
+elif zpool import -d "$dir" 2>/dev/null | grep -q "^ *pool: $pattern\\$"; then
 ${IMPORTING.replace(/^/gm, '  ')}
 else
 ${makingScript(name, options).replace(/^/gm, '  ')}
