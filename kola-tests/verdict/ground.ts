@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stampOf } from '../../build/for-kola.ts';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { probeAcceleration } from '../harness/qemu/accel.ts';
@@ -34,10 +35,12 @@ export async function artifactDigests(out: string, image: string): Promise<Reado
 
 /** The artifacts and tools that the VM tests of an image run on. */
 export async function groundOf({ image, out, toolTree }: Place): Promise<Ground> {
+  const manifest = join(out, image, 'manifest.json');
+  const stamp = stampOf(manifest);
   const artifacts = await artifactDigests(out, image);
   const kernel = await (await readArtifacts(out, image)).get('kernel');
   const accel = await probeAcceleration(await emulatorOf(toolTree), kernel);
-  return { image, artifacts, toolTree, accel };
+  return { image, artifacts, toolTree, accel, unchanged: () => stampOf(manifest) === stamp };
 }
 
 interface Place {

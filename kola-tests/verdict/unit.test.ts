@@ -126,6 +126,7 @@ test('a file that a module names by its path is an input, whatever room it is in
   const named: [text: string, files: readonly string[]][] = [
     ["const PAGE = join(CHECKOUT, 'docs/a.md');", ['docs/a.md']],
     ["join(CHECKOUT, 'docs', name);", ['docs/a.md', 'docs/new.md']],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a module
     ['new URL(`../../docs/${name}.md`, import.meta.url);', ['docs/a.md']],
     ["execFileSync('git', ['ls-files']);", ['docs/a.md', 'kola-tests/tests/a.ts', 'README.md']],
   ];

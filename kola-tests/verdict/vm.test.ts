@@ -22,6 +22,7 @@ const GROUND: Ground = {
   artifacts: { disk: 'd', iso: 'i', kernel: 'k' },
   toolTree: '/store/dirs/0123',
   accel: { kind: 'tcg', identity: 'tcg max' },
+  unchanged: () => true,
 };
 const NPM = { tsx: '4.0.0', yaml: '2.0.0', left: '1.0.0' };
 const TEST = 'kola-tests/tests/one.ts';
@@ -223,6 +224,14 @@ test('a test names the values that differ from run to run, and they do not count
   assert.equal(machinesOf(definition(30_001, '/tmp/a"1')), machinesOf(definition(30_777, '/tmp/b')));
   const { varies: _, ...named } = definition(30_001, '/tmp/a');
   assert.notEqual(machinesOf(named), machinesOf({ ...definition(30_777, '/tmp/a'), varies: [] }));
+});
+
+test('a pass is not kept if the image was built again while the test ran', async (t) => {
+  const checkout = await temporaryCheckout(t, FILES);
+  await pass(inputs(checkout, { ground: { unchanged: () => false } }));
+  assert.equal(await runs(inputs(checkout)), true);
+  await pass(inputs(checkout));
+  assert.equal(await runs(inputs(checkout)), false);
 });
 
 const PRINT = `

@@ -19,6 +19,8 @@ export interface Ground {
   /** The folder of the tool tree with QEMU, whose name is its key. */
   readonly toolTree: string;
   readonly accel: Pick<Acceleration, 'kind' | 'identity'>;
+  /** False if the image was built again meanwhile. A result is then of an unknown image. */
+  unchanged(): boolean;
 }
 
 /** The two inputs that a sabotaged run has besides those of its test: the module that declares the sabotage, and its name. */
@@ -80,7 +82,7 @@ export function vmInputs(
     const fixtures = sources.filesBelow('kola-tests/fixtures').filter((name) => !isTest(name));
     const data = dataOf(sources, rooms).filter((name) => !LEFT_OUT.has(name));
     const { image, artifacts, toolTree, accel } = ground;
-    return inputsOf(
+    const found = inputsOf(
       sources,
       { npm: closure.npm, files: [...imported, ...fixtures, ...data] },
       {
@@ -91,6 +93,7 @@ export function vmInputs(
         machines: machinesOf(definition),
       },
     );
+    return { ...found, unchanged: () => found.unchanged() && ground.unchanged() };
   } catch (error) {
     if (error instanceof Failure) return undefined; // An import is missing. The run reports it.
     throw error;

@@ -94,7 +94,7 @@ async function snapshotKey(lab: Lab, plan: Plan, stage: Stage): Promise<string> 
     disk: lab.disk.sha256,
     files: await Promise.all(plan.disks.map((disk) => fileKey(lab, disk))),
     format: 'mapped-ram',
-    qemu: lab.emulator.version,
+    qemu: lab.emulator.build,
     accel: lab.accel.identity,
     // The key includes the command line, so that a changed one does not use an old snapshot.
     args: qemuArguments(hardwareOf(lab, plan, files, { name: '', devices: [], incoming: false }), '/', {

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseManifest } from '../../../build/for-kola.ts';
 import { badInput, errorCode } from '../../../sdk/lib/errors.ts';
-import type { Sha256 } from '../../../sdk/lib/files.ts';
+import { type Sha256, sha256 } from '../../../sdk/lib/files.ts';
 import { digestOf } from './digest.ts';
 
 /** A file of a built image, from the manifest. */
@@ -20,6 +20,8 @@ export interface ImageArtifacts {
   readonly version: string;
   /** Root hash of dm-verity over `/usr`. */
   readonly usrHash: string;
+  /** SHA-256 of the text of the manifest: it tells two builds of an image apart. */
+  readonly manifest: Sha256;
   /** Finds an artifact. Throws if the image does not have it, or if its file differs from the manifest. */
   get(name: string): Promise<Artifact>;
   has(name: string): boolean;
@@ -34,7 +36,8 @@ export async function readArtifacts(outDir: string, image: string): Promise<Imag
   const dir = join(outDir, image);
   const path = join(dir, 'manifest.json');
   const build = `./draisine ${buildArguments(image).join(' ')}`;
-  const manifest = parseManifest(await readManifest(path, image, build), path, build);
+  const text = await readManifest(path, image, build);
+  const manifest = parseManifest(text, path, build);
   if (manifest.name !== image.replace(/-dev$/, '')) {
     throw badInput(`this is the manifest of ${manifest.name}, not of ${image}`, { where: path, hint: build });
   }
@@ -42,6 +45,7 @@ export async function readArtifacts(outDir: string, image: string): Promise<Imag
     image,
     version: manifest.version,
     usrHash: manifest.usrHash,
+    manifest: sha256(text),
     has: (name) => manifest.artifacts.some((artifact) => artifact.name === name),
     get: async (name) => {
       const artifact = manifest.artifacts.find((candidate) => candidate.name === name);

@@ -1,12 +1,18 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../../sdk/lib/errors.ts';
+import { canonicalJson, sha256, sha256File } from '../../../sdk/lib/files.ts';
 import { runCommand, type ToolCommand, toolCommand } from '../../../sdk/tool.ts';
 
 /** The paths of QEMU and its firmware, and the commands that run them. */
 export interface Emulator {
-  /** `10.0.13`; it is part of a snapshot's key. */
+  /** `10.0.13` */
   readonly version: string;
+  /**
+   * Digest of QEMU's whole version, which has the revision of Debian's package, and of the firmware. It is part of a
+   * snapshot's key: a saved machine has the code of its firmware in its memory.
+   */
+  readonly build: string;
   /** OVMF's code, and its variable store. Each machine gets a copy of the store. */
   readonly ovmfCode: string;
   readonly ovmfVars: string;
@@ -34,7 +40,9 @@ export async function emulatorOf(root: string): Promise<Emulator> {
   const words = (await runCommand(system(['--version']), 'qemu-system-x86_64')).toString();
   const version = /version (\d+\.\d+\.\d+)/.exec(words)?.[1];
   if (!version) throw new Failure(`QEMU does not say its version: ${words.slice(0, 200)}`, { where: root });
-  return { version, ovmfCode, ovmfVars, system, img: (args) => toolCommand(root, 'qemu-img', args) };
+  const parts = [words, await sha256File(ovmfCode), await sha256File(ovmfVars)];
+  const build = sha256(canonicalJson(parts));
+  return { version, build, ovmfCode, ovmfVars, system, img: (args) => toolCommand(root, 'qemu-img', args) };
 }
 
 function firmware(root: string, name: string): string {

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { sha256 } from '../../../sdk/lib/files.ts';
 import { xml } from '../../../sdk/lib/xml.ts';
 import { changes } from './changes.ts';
 import { htmlReport } from './html.ts';
@@ -190,6 +191,14 @@ test('a report has the tests of this run only; the next run is compared with the
     assert.deepEqual([(await read()).complete, (await read()).shard], [true, shard]);
     await writeReport(report, { ...run, tests: [ended(good)], scope: 'part', shard });
     assert.equal((await read()).complete, false, 'a shard of some tests is no shard of all');
+
+    // Results of the image that a build has replaced would be signed as those of the new one.
+    const before = await readFile(manifest);
+    await writeResult(report, { ...good, manifest: sha256(before) });
+    await write(good);
+    await writeFile(manifest, JSON.stringify({ version: '2', usrHash: 'b'.repeat(64), packages: [] }));
+    await assert.rejects(write(good), /n100 was built again while its tests ran/);
+    assert.equal((await read()).version, '1');
   } finally {
     if (saved === undefined) delete process.env.DRAISINE_CACHE;
     else process.env.DRAISINE_CACHE = saved;

@@ -10,6 +10,8 @@ export interface TestResult {
   /** The guarantee of the test (see `TestDefinition.what`); undefined if no module registered it. */
   readonly what?: string;
   readonly passed: boolean;
+  /** SHA-256 of the manifest of the image that it ran on; undefined if it did not run in this run. */
+  readonly manifest?: string;
   /**
    * Durations of the start of its machines, of its body, and of the checks afterwards. Undefined for parts that were
    * not reached.

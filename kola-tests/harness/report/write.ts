@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { byteOrder, writeAtomic } from '../../../sdk/lib/files.ts';
+import { Failure } from '../../../sdk/lib/errors.ts';
+import { byteOrder, sha256, writeAtomic } from '../../../sdk/lib/files.ts';
 import { plainText } from '../qemu/console.ts';
 import { artifactDigests, changes, lastGreen, readBuild, rememberGreen } from './changes.ts';
 import { type Evidence, htmlReport } from './html.ts';
@@ -39,6 +40,7 @@ export async function writeReport(
   { image, manifest, tests, scope, shard, bootChart, stages }: ReportedRun,
 ): Promise<readonly TestResult[]> {
   const results = await resultsOf(dir, tests);
+  await checkImage(image, manifest, results);
   const durations = results.filter(({ passed, skipped }) => passed && skipped === undefined);
   const build = {
     ...(await readBuild(manifest)),
@@ -70,6 +72,17 @@ export async function writeReport(
   if (scope !== 'part' && shard === undefined && failed.length === 0 && durations.length > 0)
     await rememberGreen(image, build);
   return results;
+}
+
+/** A build during the run may have replaced the image. Then the results are neither of the old one nor of the new one. */
+async function checkImage(image: string, path: string, results: readonly TestResult[]): Promise<void> {
+  const now = sha256(await readFile(path));
+  const other = results.find(({ manifest = now }) => manifest !== now);
+  if (other)
+    throw new Failure(`${image} was built again while its tests ran, so there is no report`, {
+      where: `${other.test} ran on another image than the one in ${path}`,
+      hint: 'run the tests again, and build nothing meanwhile',
+    });
 }
 
 async function evidenceOf(dir: string, { test }: TestResult): Promise<Evidence[]> {

@@ -107,6 +107,7 @@ export async function attemptTest(
     test: name,
     what,
     passed: failure === undefined,
+    manifest: lab.image.manifest,
     ...times.parts,
     totalMs: times.totalMs,
     waitMs: times.waitMs,
