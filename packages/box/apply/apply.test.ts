@@ -437,7 +437,6 @@ test('power may fail at any call: the machine is as before or as after, and know
     box.fails = () => undefined;
     // What the next boot does (apply-recover of the initrd), and the next command.
     box.nodes.delete('/run/draisine/apply.lock/owner');
-    box.nodes.delete('/run/draisine/apply.lock');
     revert(box);
     const { plan } = prepare(box, options(after));
     const now = files(box);

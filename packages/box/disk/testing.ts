@@ -178,3 +178,14 @@ export function nextUki(box: FakeBox): UkiContent {
     write: (path) => box.writeFile(path, bytes),
   };
 }
+
+/** The flock of a fake box: takes a lock as the script of lock.ts does. */
+export function fakeLocks(box: FakeBox): void {
+  box.program('flock', (argv) => {
+    const [folder = '', pid = ''] = argv.slice(-2);
+    const owner = box.stat(`${folder}/owner`) ? box.readText(`${folder}/owner`) : '';
+    if (owner !== '' && box.stat(`/proc/${owner}`)) return { code: 9 };
+    box.put({ [`${folder}/owner`]: pid });
+    return '';
+  });
+}

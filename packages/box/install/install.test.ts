@@ -310,7 +310,7 @@ describe('asked', () => {
     box.remove('/proc/7/stat');
     box.remove('/proc/7');
     assert.match(install(box, 'sda', 'no')[1], /not confirmed/);
-    assert.equal(box.stat('/run/draisine/install.lock'), undefined);
+    assert.equal(box.stat('/run/draisine/install.lock/owner'), undefined);
   });
 });
 

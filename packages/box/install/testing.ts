@@ -1,4 +1,4 @@
-import { ESP, fakeDraisine, HASHES, makeDisk, type TableEntry, uuidOf } from '../disk/testing.ts';
+import { ESP, fakeDraisine, fakeLocks, HASHES, makeDisk, type TableEntry, uuidOf } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -51,11 +51,7 @@ export function fakeMachine(disks: Readonly<Record<string, FakeDisk>>): FakeBox 
   });
   box.program('id', () => '0\n');
   box.program('readlink', (argv) => `${argv.at(-1)}\n`);
-  box.program('mkdir', ([, folder = '']) => {
-    if (box.stat(folder) !== undefined) return { code: 1 };
-    box.makeFolder(folder);
-    return '';
-  });
+  fakeLocks(box);
   for (const name of ['wipefs', 'systemctl', 'systemd-repart']) box.program(name, () => '');
   box.put({ '/run/draisine/uki.efi': box.readFile(`${ESP}/EFI/Linux/draisine_2026.1101.0.efi`) });
   return box;

@@ -294,7 +294,6 @@ describe('at the source', () => {
       for (const { guid } of world.source.snapshots) made.add(guid);
       box.fails = () => undefined;
       box.nodes.delete('/run/draisine/replicate-data.lock/owner');
-      box.nodes.delete('/run/draisine/replicate-data.lock');
       run();
       const there = new Set(world.target().snapshots.map(({ guid }) => guid));
       for (const guid of made) assert.ok(there.has(guid), `cut at call ${cut}`);

@@ -1,3 +1,4 @@
+import { fakeLocks } from '../disk/testing.ts';
 import type { FakeBox, FakeRan } from '../io/fake.ts';
 
 /* Two fake machines with ZFS, with the functions that a replication needs. */
@@ -40,11 +41,7 @@ export class TwoMachines {
     box.program('zfs', (argv) => this.#here(argv.slice(1)));
     box.program('ssh', (argv) => this.ssh ?? this.#there(argv.slice(argv.indexOf('--') + 3)));
     box.program('bash', ([, , script = '']) => this.#transfer(script));
-    box.program('mkdir', ([, folder = '']) => {
-      if (box.stat(folder) !== undefined) return { code: 1 };
-      box.makeFolder(folder);
-      return '';
-    });
+    fakeLocks(box);
     box.makeFolder('/proc');
     box.symlink('42', '/proc/self');
   }

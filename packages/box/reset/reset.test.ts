@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { draisineMain } from '../cli/main.ts';
+import { fakeLocks } from '../disk/testing.ts';
 import { fakeTerminal } from '../install/testing.ts';
 import { folderOf } from '../io/box.ts';
 import { FakeBox } from '../io/fake.ts';
@@ -58,11 +59,7 @@ function machine(partitions: Readonly<Record<string, { label?: string; config?: 
     if (/^\/(run|tank)/.test(path)) return path.startsWith('/run') ? 'tmpfs  /run\n' : 'zfs    /tank\n';
     return path.startsWith('/etc') ? 'overlay /etc\n' : 'ext4   /\n';
   });
-  box.program('mkdir', ([, folder = '']) => {
-    if (box.stat(folder) !== undefined) return { code: 1 };
-    box.makeFolder(folder);
-    return '';
-  });
+  fakeLocks(box);
   box.program('uname', () => 'nas\n');
   box.program('mountpoint', () => ({ code: 1 }));
   box.program('unshare', () =>

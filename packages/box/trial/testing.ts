@@ -1,6 +1,6 @@
 import { inspectDisk } from '../disk/inspect.ts';
 import { stage } from '../disk/stage.ts';
-import { ESP, fakeDraisine, HASHES, NEXT, nextSlot, nextUki } from '../disk/testing.ts';
+import { ESP, fakeDraisine, fakeLocks, HASHES, NEXT, nextSlot, nextUki } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { changeState } from '../update/state.ts';
 
@@ -72,11 +72,7 @@ function addPrograms(box: FakeBox, world: World): void {
     box.makeFolder(argv.at(-1) ?? '');
     return '';
   });
-  box.program('mkdir', ([, path = '']) => {
-    if (box.stat(path)) return { code: 1 };
-    box.makeFolder(path);
-    return '';
-  });
+  fakeLocks(box);
   const mounts = () =>
     [...world.mounts].map(([target, options]) => `/dev/vdb1 ${target} ext4 ${options} 0 0\n`).join('');
   const readFile = box.readFile.bind(box);

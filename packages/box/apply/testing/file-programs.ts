@@ -1,3 +1,4 @@
+import { fakeLocks } from '../../disk/testing.ts';
 import type { FakeBox } from '../../io/fake.ts';
 import { sha256 } from '../../io/sha256.ts';
 
@@ -5,7 +6,7 @@ import { sha256 } from '../../io/sha256.ts';
 export const words = (argv: readonly string[]): string[] =>
   argv.slice(1).filter((word) => !word.startsWith('-'));
 
-/** Gives a fake box the programs sha256sum, mkdir, cp and tar, which work on its files. An archive holds nodes. */
+/** Gives a fake box the programs sha256sum, flock, cp and tar, which work on its files. An archive holds nodes. */
 export function filePrograms(box: FakeBox): void {
   const archive = new Map<string, unknown>();
   const nodes = box.nodes as Map<string, object>;
@@ -14,12 +15,7 @@ export function filePrograms(box: FakeBox): void {
       .map((path) => `${sha256(box.readFile(path))}  ${path}\0`)
       .join(''),
   );
-  box.program('mkdir', (argv) => {
-    const [path = ''] = words(argv);
-    if (box.lstat(path)) return { code: 1 };
-    box.makeFolder(path);
-    return '';
-  });
+  fakeLocks(box);
   box.program('cp', (argv) => {
     const [from = '', to = ''] = words(argv);
     const node = nodes.get(from);
