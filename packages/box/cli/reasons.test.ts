@@ -189,6 +189,41 @@ describe('reasons against an update', () => {
     assert.ok(web.asked.length > before);
   });
 
+  test('a bad disk is written less and less often, and is a condition of health; draisine stage does not wait', () => {
+    const { box, draisine, status } = setting();
+    let attempts = 0;
+    box.program('veritysetup', () => {
+      attempts++;
+      return { code: 1 };
+    });
+    const during = (hours: number) => {
+      attempts = 0;
+      for (let run = 0; run < 2 * hours; run++) {
+        draisine('update');
+        box.advance(30 * 60_000);
+      }
+      return attempts / 2; // by ranges, then all of it
+    };
+    assert.equal(during(0.5), 1);
+    assert.doesNotMatch(draisine('health').out, /could not be staged/);
+    assert.ok(during(24) <= 6);
+    assert.ok(during(48) <= 3);
+    assert.match(
+      draisine('health').out,
+      /2026\.1129\.0 could not be staged, \d times: \/dev\/vda returns other data/,
+    );
+    assert.deepEqual(
+      status().next?.waits.map(({ kind }) => kind),
+      ['retry'],
+    );
+    assert.match(draisine('why').out, /could not be staged \(\d times\): .*It ends when: the next attempt/);
+    attempts = 0;
+    assert.match(draisine('stage').err, /the disk is bad/);
+    assert.equal(attempts, 2);
+    box.setClock('2026-11-29T12:00:00Z');
+    assert.equal(during(0.5), 1, 'a clock that was set back does not make the pause longer');
+  });
+
   test('staged, and it cannot be recorded: out of the boot menu again', () => {
     const { box, draisine } = setting();
     let full = false;

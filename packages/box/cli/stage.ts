@@ -1,9 +1,10 @@
+import { RESUME } from '../delta/slot.ts';
 import type { Terminal } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { stageRelease } from '../trial/stage.ts';
 import { type Checked, check, describeDecision } from '../update/check.ts';
 import { type Running, runningRelease } from '../update/running.ts';
-import { changeState } from '../update/state.ts';
+import { changeState, recordUnstaged } from '../update/state.ts';
 import { writeNotices } from './notice.ts';
 import { exclusive, refuseOnTrial, remembered, requestOf, tell, type Verb } from './verb.ts';
 
@@ -23,8 +24,10 @@ function noted<T>(box: Box, { release }: Checked, use: () => T): T {
     return use();
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
-    const text = `${release?.value.version} was not staged: ${describeError(error)}`;
+    const reason = describeError(error);
+    const text = `${release?.value.version} was not staged: ${reason}`;
     try {
+      if (release) recordUnstaged(box, release.value.version, reason, box.stat(RESUME) !== undefined);
       changeState(box, () => ({ lastCheck: { at: box.now(), result: 'failed', text } }));
     } catch (second) {
       if (!(second instanceof BoxError)) throw second;

@@ -14,15 +14,28 @@ import { overdueConditions } from './overdue.ts';
 import { containerConditions, replicationConditions, unitConditions } from './services.ts';
 import { diskConditions, poolConditions, roomConditions } from './storage.ts';
 
+/** Milliseconds after a failure to stage a release for which it is reported. */
+const UNSTAGED = 3 * 24 * 3_600_000;
 const PROBLEMS = '/run/draisine/problems';
 
 function updateConditions(box: Box): Condition[] {
-  const { staged, rejected, lastTrial } = readState(box);
+  const { staged, rejected, unstaged, lastTrial } = readState(box);
   // An older one does not matter any more.
-  const last = rejected
-    .filter(({ version }) => compareVersions(version, releaseIdentity(box).version) > 0)
-    .at(-1);
+  const isLater = ({ version }: { readonly version: string }) =>
+    compareVersions(version, releaseIdentity(box).version) > 0;
+  const last = rejected.filter(isLater).at(-1);
+  // One failure may be a broken connection. The box tries once a day at least, while it wants the release.
+  const fails = unstaged && unstaged.times > 1 && box.now() - unstaged.at < UNSTAGED && !staged;
   return [
+    ...(fails && isLater(unstaged)
+      ? [
+          {
+            name: `unstaged ${unstaged.version}`,
+            severity: 'error' as const,
+            text: `${unstaged.version} could not be staged, ${unstaged.times} times: ${unstaged.reason}`,
+          },
+        ]
+      : []),
     ...(staged
       ? [
           {

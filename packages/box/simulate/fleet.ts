@@ -33,7 +33,7 @@ export interface SimulatedBox {
   /** Days from the beginning during which it is switched off. */
   readonly off: readonly (readonly [from: number, to: number])[];
   running: string;
-  state: Pick<State, 'staged' | 'rejected' | 'holds' | 'floor'>;
+  state: Pick<State, 'staged' | 'rejected' | 'unstaged' | 'holds' | 'floor'>;
   /** Number of the last channel file that it has seen; −1: none. */
   seen: number;
   /** Its next look, in milliseconds; Infinity: after the next event. */
@@ -147,7 +147,7 @@ export function makeFleet(random: Random, options: FleetOptions): SimulatedBox[]
       fragile: random() < (fragile[channel] ?? 0),
       off,
       running,
-      state: { staged: undefined, rejected: [], holds, floor: undefined },
+      state: { staged: undefined, rejected: [], unstaged: undefined, holds, floor: undefined },
       seen: -1,
       next: Number.POSITIVE_INFINITY,
     };

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CHECKOUT } from '../../../sdk/lib/checkout.ts';
 import { testFolder } from '../io/testing.ts';
+import { saveEtc } from './etc.ts';
+import { fakeWorld } from './testing.ts';
 
 const OLD = 'a'.repeat(64);
 const NEXT = 'b'.repeat(64);
@@ -16,7 +18,7 @@ function initrd(t: TestContext) {
   const bin = join(folder, 'bin');
   const cmdline = join(folder, 'cmdline');
   for (const each of [root, bin, join(root, 'etc')]) mkdirSync(each);
-  for (const name of ['systemd-tmpfiles', 'systemd-sysusers', 'mount']) {
+  for (const name of ['systemd-tmpfiles', 'systemd-sysusers', 'mount', 'sync']) {
     // As root.conf of the image: the folder is there afterwards.
     writeFileSync(
       join(bin, name),
@@ -106,6 +108,40 @@ test('an apply that power interrupted does not come back with it', (t) => {
   assert.equal(file(), 'then');
 });
 
+test('power fails before a newer copy has its name, and then there is no room for one: the older copy comes back', (t) => {
+  const { save, boot, file, at, bin } = initrd(t);
+  save('then');
+  writeFileSync(at('etc/file'), 'changed since');
+  assert.notEqual(boot(NEXT, 1), 0);
+  writeFileSync(join(bin, 'cp'), '#!/bin/sh\nexit 1\n');
+  chmodSync(join(bin, 'cp'), 0o755);
+  assert.equal(boot(NEXT), 0);
+  writeFileSync(at('etc/file'), 'by the trial');
+  assert.equal(boot(OLD), 0);
+  assert.equal(file(), 'then');
+});
+
+test('/etc is kept a second time: the copies change places in one step', () => {
+  const { box } = fakeWorld();
+  const VIEW = '/run/draisine/state';
+  saveEtc(box, OLD);
+  assert.ok(box.stat(`${VIEW}/.etc-trial/usrhash`));
+  const gone: string[] = [];
+  box.program('rm', (argv) => {
+    const path = argv.at(-1) ?? '';
+    for (const name of [...box.nodes.keys()]) if (name.startsWith(path)) box.nodes.delete(name);
+    gone.push(path);
+    assert.ok(box.stat(`${VIEW}/.etc-trial/usrhash`), 'a copy is there at each moment');
+    return '';
+  });
+  box.program('mv', (argv) => {
+    assert.deepEqual(argv, ['mv', '--exchange', `${VIEW}/.etc-trial.new`, `${VIEW}/.etc-trial`]);
+    return '';
+  });
+  saveEtc(box, NEXT);
+  assert.deepEqual(gone, [`${VIEW}/.etc-trial.new`, `${VIEW}/.etc-trial.new`]);
+});
+
 test('no room for a newer copy: the older one comes back', (t) => {
   const { save, boot, file, at, bin } = initrd(t);
   save('then');
@@ -113,7 +149,7 @@ test('no room for a newer copy: the older one comes back', (t) => {
   writeFileSync(join(bin, 'cp'), `#!/bin/sh\nmkdir "$3"\nexit 1\n`);
   chmodSync(join(bin, 'cp'), 0o755);
   assert.equal(boot(NEXT), 0);
-  assert.ok(!existsSync(at('.etc-trial/now')));
+  assert.ok(!existsSync(at('.etc-trial/now.new')));
   assert.equal(boot(OLD), 0);
   assert.equal(file(), 'then');
 });
@@ -129,7 +165,7 @@ test('committed: nothing comes back', (t) => {
 });
 
 test('power fails while /etc is put back: the next boot ends it', (t) => {
-  for (const cut of [1, 2]) {
+  for (const cut of [1, 2, 3]) {
     const { save, boot, file, at } = initrd(t);
     save('then');
     boot(NEXT);

@@ -23,9 +23,12 @@ export function saveEtc(box: Box, rootHash: string): void {
     mustRun(box, 'cannot keep a copy of /etc', ['cp', '-a', `${VIEW}/etc`, `${folder}/etc`]);
     box.writeFile(`${folder}/usrhash`, `${rootHash}\n`, { durable: false });
     mustRun(box, 'cannot flush', ['sync', '--file-system', folder]);
-    mustRun(box, 'cannot remove', ['rm', '-rf', `${VIEW}${SAVED}`]);
-    box.rename(folder, `${VIEW}${SAVED}`);
+    const saved = `${VIEW}${SAVED}`;
+    // In one step, so that a power cut leaves the older copy or the new one.
+    if (box.stat(saved) === undefined) box.rename(folder, saved);
+    else mustRun(box, 'cannot replace the older copy of /etc', ['mv', '--exchange', folder, saved]);
     mustRun(box, 'cannot flush', ['sync', '--file-system', VIEW]);
+    mustRun(box, 'cannot remove', ['rm', '-rf', folder]);
   } finally {
     mustRun(box, 'cannot unmount', ['umount', VIEW]);
   }

@@ -110,7 +110,8 @@ export function prepareTrial(box: Box, running: Running, policy: Policy): void {
   saveEtc(box, running.usr.rootHash);
 }
 
-function dropPreparation(box: Box): void {
+/** Removes what `prepareTrial` has made. */
+export function dropPreparation(box: Box): void {
   box.remove(BASELINE);
   dropEtc(box);
 }

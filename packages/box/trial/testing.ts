@@ -65,7 +65,7 @@ function addPrograms(box: FakeBox, world: World): void {
   box.program('curl', () => world.httpCode);
   box.program('journalctl', () => 'the journal\n');
   box.program('zpool', () => JSON.stringify({ pools: world.pools }));
-  for (const name of ['rm', 'modprobe']) box.program(name, () => '');
+  for (const name of ['rm', 'mv', 'modprobe']) box.program(name, () => '');
   const copy = box.programs.get('cp')!;
   box.program('cp', (argv, options, self) => {
     if (argv[1] !== '-a') return copy(argv, options, self);

@@ -401,6 +401,17 @@ describe('at boot', () => {
     assert.equal(box.logged.length, length);
   });
 
+  test('the kernel image of a staged release has vanished: not rejected, and staged again', () => {
+    const { box } = trial();
+    box.remove(`/run/draisine/mounts/vda1.42/EFI/Linux/draisine_${NEXT}+3.efi`);
+    bootInto(box, 'old');
+    atBoot(box, () => {});
+    const { rejected, staged, unstaged } = readState(box);
+    assert.deepEqual([rejected, staged], [[], undefined]);
+    assert.match(unstaged?.reason ?? '', /kernel image is gone/);
+    assert.equal(box.stat(BASELINE), undefined);
+  });
+
   test('a power cut in a trial costs a try; staged and not booted yet stays staged', () => {
     const { box } = trial();
     const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';

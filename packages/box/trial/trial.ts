@@ -5,12 +5,12 @@ import { isoTime } from '../io/fields.ts';
 import { DEFAULT_POLICY, type Policy, readPolicy } from '../update/policy.ts';
 import { noteRunning, notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
-import { changeState, FOLDER, readState } from '../update/state.ts';
+import { changeState, FOLDER, readState, recordUnstaged } from '../update/state.ts';
 import { BASELINE, lossesOf, readBaseline } from './baseline.ts';
 import { dropEtc } from './etc.ts';
 import { BOOT_COMPLETE, gateFault } from './gates.ts';
 import { commonFaults, judge, type Look } from './judge.ts';
-import { reachOf } from './stage.ts';
+import { dropPreparation, reachOf } from './stage.ts';
 
 /** Exists while the running release is on trial; lists the faults. */
 const ON_TRIAL = '/run/draisine/on-trial.json';
@@ -137,10 +137,17 @@ export function settleState(box: Box, running: Running): void {
       box.log('notice', `${staged.version} was tried ${uki.done} times and has ${uki.left} tries left`);
     return;
   }
-  const reason = uki
-    ? `it was started ${uki.done ?? 0} times, and never ran long enough to be judged`
-    : 'its kernel image is gone';
-  recordRejection(box, staged.version, [reason], undefined);
+  if (uki) {
+    const reason = `it was started ${uki.done ?? 0} times, and never ran long enough to be judged`;
+    recordRejection(box, staged.version, [reason], undefined);
+    return;
+  }
+  // The release has not failed: somebody removed the file, or the file system was damaged. It is staged again.
+  const reason = 'its kernel image is gone from the EFI system partition';
+  changeState(box, () => ({ staged: undefined }));
+  recordUnstaged(box, staged.version, reason);
+  dropPreparation(box);
+  box.log('warning', `${staged.version} is no longer staged: ${reason}`);
 }
 
 function runTrial(box: Box, running: Running, left: number, notify: () => void): void {
@@ -221,6 +228,7 @@ function finishCommit(box: Box, { version }: Running): void {
   box.remove(ON_TRIAL); // first: the state partition may be full
   changeState(box, ({ floor, rejected }) => ({
     staged: undefined,
+    unstaged: undefined,
     floor: floor === undefined || compareVersions(version, floor) > 0 ? version : floor,
     // Older ones can no longer come.
     rejected: rejected.filter((each) => compareVersions(each.version, version) > 0),
@@ -297,6 +305,7 @@ function recordRejection(
   const reason = `${faults.join('; ')}${price === '' ? '' : ` (${price})`}`;
   changeState(box, ({ rejected }) => ({
     staged: undefined,
+    unstaged: undefined,
     rejected: [
       ...rejected.filter((each) => each.version !== version),
       { version, reason, since: box.now(), evidence },

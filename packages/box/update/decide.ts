@@ -55,7 +55,7 @@ export interface Situation {
   readonly running: string;
   readonly policy: Policy;
   readonly zone: Zone;
-  readonly state: Pick<State, 'staged' | 'rejected' | 'holds' | 'floor'>;
+  readonly state: Pick<State, 'staged' | 'rejected' | 'unstaged' | 'holds' | 'floor'>;
   readonly channel: Channel;
   /** The target's release.json, if it is known. */
   readonly release?: Release | undefined;
@@ -138,6 +138,7 @@ const STAGING: readonly Check[] = [
         )
       : undefined,
   holdOf,
+  retryOf,
   ({ channel: { rollout }, policy, machineId, now, asked }, { version }) => {
     const begins = takesPartAt(rollout, policy.wariness ?? rolloutPlace(machineId, version));
     return !asked && begins !== undefined && begins > now
@@ -218,6 +219,21 @@ function beyondMax({ policy: { max } }: Situation, { version }: Target): Wait | 
   return max !== undefined && compareVersions(version, max) > 0
     ? wait('max', `${version} is later than update.max, ${max}`, 'raise update.max in the machine config')
     : undefined;
+}
+
+/** Milliseconds after a first failure to stage a release, and at most: each failure doubles the pause. */
+const PAUSE = 30 * 60_000;
+const LONGEST_PAUSE = 24 * 3_600_000;
+
+/** A bad disk, or a server with wrong files, must not be written or read all day. */
+function retryOf({ state: { unstaged }, now, asked }: Situation, { version }: Target): Wait | undefined {
+  if (asked || unstaged?.version !== version) return undefined;
+  const until = unstaged.at + Math.min(PAUSE * 2 ** (unstaged.times - 1), LONGEST_PAUSE);
+  // A clock that was set back must not make the pause longer.
+  if (until <= now || unstaged.at > now) return undefined;
+  const often = unstaged.times === 1 ? '' : ` (${unstaged.times} times)`;
+  const end = 'the next attempt, or you run draisine stage';
+  return wait('retry', `${version} could not be staged${often}: ${unstaged.reason}`, end, until);
 }
 
 function holdOf({ state, now }: Situation): Wait | undefined {

@@ -41,6 +41,15 @@ export interface Rejected {
   readonly evidence: string | undefined;
 }
 
+/** The release that could not be staged, as often as the box tried. Times in milliseconds since 1970. */
+export interface Unstaged {
+  readonly version: string;
+  readonly reason: string;
+  /** Of the last failure. */
+  readonly at: number;
+  readonly times: number;
+}
+
 /** A reason to wait that the owner or a program has given. Times in milliseconds since 1970. */
 export interface Hold {
   readonly name: string;
@@ -68,6 +77,7 @@ export interface State {
   readonly signedTime: number;
   readonly staged: Staged | undefined;
   readonly rejected: readonly Rejected[];
+  readonly unstaged: Unstaged | undefined;
   readonly holds: readonly Hold[];
   readonly lastCheck: LastCheck | undefined;
   /** The result of the last trial, as text. */
@@ -81,6 +91,7 @@ export const NEW_STATE: State = {
   signedTime: 0,
   staged: undefined,
   rejected: [],
+  unstaged: undefined,
   holds: [],
   lastCheck: undefined,
   lastTrial: undefined,
@@ -124,6 +135,12 @@ export function parseState(content: string, where = STATE): State {
       reason: text(member(each, 'reason')),
       since: time(member(each, 'since')),
       evidence: optional(member(each, 'evidence'), text),
+    })),
+    unstaged: optional(member(root, 'unstaged'), (unstaged) => ({
+      version: version(member(unstaged, 'version')),
+      reason: text(member(unstaged, 'reason')),
+      at: time(member(unstaged, 'at')),
+      times: integer(member(unstaged, 'times'), 1),
     })),
     holds: list(member(root, 'holds'), (each) => ({
       name: text(member(each, 'name')),
@@ -180,4 +197,17 @@ export function changeState(box: Box, change: (state: State) => Partial<State>):
   const next = { ...state, ...change(state) };
   writeState(box, next);
   return next;
+}
+
+/**
+ * Records a failure to stage a release. A commit or a rejection of the release ends the record. `resumes`: the next
+ * attempt goes on where this one ended, so earlier failures do not count.
+ */
+export function recordUnstaged(box: Box, version: string, reason: string, resumes = false): void {
+  changeState(box, ({ unstaged }) => ({
+    unstaged: {
+      ...{ version, reason, at: box.now() },
+      times: !resumes && unstaged?.version === version ? unstaged.times + 1 : 1,
+    },
+  }));
 }

@@ -197,6 +197,7 @@ test('a written state reads back the same; a damaged or later one is replaced by
     signedTime: NOW,
     staged,
     rejected: [{ version: NEW, reason: 'a unit failed', since: NOW, evidence: '/var/x' }],
+    unstaged: { version: NEW, reason: 'the disk is bad', at: NOW, times: 2 },
     holds: [
       { name: 'film', reason: 'a film runs', since: NOW, until: NOW + HOUR },
       { name: 'me', reason: 'not now', since: NOW, until: undefined },
