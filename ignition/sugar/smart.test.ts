@@ -15,7 +15,7 @@ const timer = (options: SmartOptions, kind: string) => {
 test('self-tests of SATA by smartd, of NVMe by timers, at the same times', () => {
   assert.equal(
     conf({}),
-    'DEVICESCAN -a -n standby,12,q -s (S/../.././02|L/../../6/03)\n',
+    'DEVICESCAN -a -n standby,48,q -s (S/../.././02|L/../../6/03)\n',
     'as the image has it',
   );
   const own: SmartOptions = {
@@ -23,14 +23,20 @@ test('self-tests of SATA by smartd, of NVMe by timers, at the same times', () =>
     long: { hour: 0, day: 7 },
     temperature: 50,
   };
-  assert.equal(conf(own), 'DEVICESCAN -a -n standby,12,q -s (S/../../7/13|L/../07/./00) -W 0,50\n');
+  assert.equal(conf(own), 'DEVICESCAN -a -n standby,48,q -s (S/../../7/13|L/../07/./00) -W 0,50\n');
   assert.deepEqual([timer(own, 'short'), timer(own, 'long')], ['Sun *-*-* 13:00:00', '*-*-07 00:00:00']);
   assert.equal(
     conf({ short: 'never', long: { hour: 4 } }),
-    'DEVICESCAN -a -n standby,12,q -s (L/../.././04)\n',
+    'DEVICESCAN -a -n standby,48,q -s (L/../.././04)\n',
   );
-  assert.equal(conf({ short: 'never', long: 'never' }), 'DEVICESCAN -a -n standby,12,q\n');
+  assert.equal(conf({ short: 'never', long: 'never' }), 'DEVICESCAN -a -n standby,48,q\n');
   assert.deepEqual(smart({ short: 'never', long: 'never' }).systemd, undefined);
+});
+
+test('a box that was off at the time of a test of NVMe disks catches up', () => {
+  for (const unit of smart({}).systemd?.units ?? [])
+    if (unit.name.endsWith('.timer'))
+      assert.match(unit.contents ?? '', /^Persistent=(true|yes)$/m, unit.name);
 });
 
 test('times that do not exist, and misspelt options, are refused', () => {

@@ -75,7 +75,8 @@ done
       enabled: true,
       contents: {
         Unit: { Description: description },
-        Timer: { OnCalendar: calendar(test) },
+        // A box that is off at night catches up, as smartd does.
+        Timer: { OnCalendar: calendar(test), Persistent: true },
         Install: { WantedBy: 'timers.target' },
       },
     }),
@@ -103,7 +104,8 @@ export function smart({
   ];
   const schedule = tests.map(({ letter, test }) => forSmartd(letter, test)).join('|');
   const line = [
-    'DEVICESCAN -a -n standby,12,q',
+    // smartd looks every half hour: it leaves a sleeping disk alone for up to a day.
+    'DEVICESCAN -a -n standby,48,q',
     ...(schedule === '' ? [] : [`-s (${schedule})`]),
     ...(temperature === undefined ? [] : [`-W 0,${temperature}`]),
   ];

@@ -44,6 +44,18 @@ test('a unit that logs without end does not displace the messages of others', ()
   assert.match(text, /^RateLimitIntervalSec=10min\nRateLimitBurst=\d+$/m);
 });
 
+test('the look for problems every two minutes leaves no line in the journal if it finds none', () => {
+  const unit = overlay('usr/lib/systemd/system/draisine-watch.service');
+  assert.match(unit, /^LogLevelMax=notice\nSyslogLevel=notice$/m);
+});
+
+test('a sleeping disk is left asleep for a day', () => {
+  // smartd.conf(5), -n: number of looks that are left out. smartd(8), --interval: 1800 seconds by default.
+  const [, looks] = /-n standby,(\d+),q/.exec(overlay('etc/smartd.conf')) ?? [];
+  assert.equal(Number(looks) * 1800, 24 * 3600);
+  assert.doesNotMatch(overlay('etc/default/smartmontools'), /interval|-i/);
+});
+
 test('a restart of networkd leaves rules and routes of others', () => {
   const text = overlay('usr/lib/systemd/networkd.conf.d/10-draisine.conf');
   assert.match(text, /^ManageForeignRoutingPolicyRules=no\nManageForeignRoutes=no$/m);

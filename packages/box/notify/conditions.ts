@@ -147,8 +147,11 @@ function channelConditions(box: Box): Condition[] {
 /** What depends on the list of pools. */
 const OF_POOLS = ['features of pools', 'room', 'overdue jobs'];
 
-/** Looks at this machine. A question that fails is a condition as well. */
-export function lookAround(box: Box): Look {
+/**
+ * Looks at this machine. A question that fails is a condition as well.
+ * @param asksDisks false: disks are not asked, and their known problems stay as they are
+ */
+export function lookAround(box: Box, asksDisks = true): Look {
   const unseen: string[] = [];
   const ask = (source: string, look: () => readonly Condition[]): Condition[] => {
     try {
@@ -158,6 +161,7 @@ export function lookAround(box: Box): Look {
       return [
         {
           name: `ask ${source}`,
+          source,
           severity: 'warning',
           text: `cannot check ${source}: ${describeError(error)}`,
         },
@@ -181,6 +185,7 @@ export function lookAround(box: Box): Look {
     ...ask('containers', () => containerConditions(box)),
     ...ask('room', () => roomConditions(box, pools)),
     ...ask('disks', () => {
+      if (!asksDisks) return [];
       disks = disksOf(box);
       return disks.flatMap(diskConditions);
     }),
@@ -189,6 +194,7 @@ export function lookAround(box: Box): Look {
     ...ask('the channel', () => channelConditions(box)),
     ...ask('the clock', () => clockConditions(box)),
   ];
+  if (!asksDisks) unseen.push('disks');
   const silent = disks.filter(({ asleep, fault }) => asleep || fault !== undefined);
   return { conditions, unseen: [...unseen, ...silent.map(({ device }) => `disks ${device}`)] };
 }

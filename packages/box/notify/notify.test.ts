@@ -286,17 +286,56 @@ test('disks that sleep, and questions that fail, leave known problems as they ar
     box.program('smartctl', (argv) =>
       JSON.stringify(argv.includes('--scan-open') ? { devices: [{ name: '/dev/sda' }] } : report),
     );
+  let uptime = 60;
+  const watchLater = () => {
+    box.put({ '/proc/uptime': `${(uptime += 1800)} 1\n` });
+    watch(box);
+  };
   disk({ smart_status: { passed: false } });
   watch(box);
   disk({ smartctl: { messages: [{ string: 'Device is in STANDBY mode, exit(2)' }] } });
-  watch(box);
+  watchLater();
   box.program('smartctl', () => ({ code: 124 }));
-  watch(box);
+  watchLater();
   assert.equal(world.sent.length, 1);
   disk({ smart_status: { passed: true } });
-  watch(box);
+  watchLater();
   assert.match(world.sent[1] ?? '', /over: \/dev\/sda/);
   assert.equal(world.sent.length, 2, 'that it could not be asked was a warning, and so is its end');
+});
+
+test('disks are asked every half hour: a question every two minutes would keep many of them awake', () => {
+  const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
+  box.put({ '/run/systemd/timesync/synchronized': '' });
+  let fails = true;
+  box.program('smartctl', (argv) => {
+    if (!argv.includes('--scan-open')) return JSON.stringify({ smart_status: { passed: false } });
+    return fails ? { code: 1 } : JSON.stringify({ devices: [{ name: '/dev/sda' }] });
+  });
+  const told: string[][] = [];
+  for (let uptime = 60; uptime <= 3660; uptime += 120) {
+    box.put({ '/proc/uptime': `${uptime} 1\n` });
+    watch(box);
+    told.push(world.sent.splice(0));
+    fails = false;
+  }
+  const scans = box.ran.filter((argv) => argv.includes('--scan-open'));
+  assert.equal(scans.length, 3);
+  assert.match(told.shift()?.join() ?? '', /cannot check disks/);
+  assert.match(told[14]?.join() ?? '', /\/dev\/sda reports that it is failing.*over: cannot check disks/s);
+  assert.equal(told.flat().length, 2, 'a known problem is not over while disks are not asked');
+});
+
+test('a look that finds nothing new writes nothing to the disk', () => {
+  const { box } = machine();
+  watch(box);
+  const written: string[] = [];
+  box.fails = (call, what) => {
+    if (call === 'write') written.push(what);
+    return undefined;
+  };
+  watch(box);
+  assert.deepEqual(written, []);
 });
 
 test('pools, problems and restarts have texts', () => {

@@ -76,8 +76,10 @@ function readWatchState(box: Box): WatchState {
   }
 }
 
+/** Writes nothing if nothing has changed: 720 needless writes a day would wear out flash and keep a disk awake. */
 function writeWatchState(box: Box, state: WatchState): void {
   const text = `${JSON.stringify({ format: FORMAT, ...state })}\n`;
+  if (box.stat(FLEETING) === undefined && readTextIfThere(box, STATE) === text) return;
   try {
     box.makeFolder(folderOf(STATE));
     box.writeFile(STATE, text, { mode: 0o600 });
@@ -168,12 +170,27 @@ function bounded(queue: readonly Waiting[]): Waiting[] {
   return [...kept, note].filter(({ to }) => to.length > 0);
 }
 
+/** The uptime, in seconds, at which disks were asked last. */
+const ASKED = '/run/draisine/disks-asked';
+/** Seconds between two questions to disks: for many disks a question is work, after which they stay awake. */
+const DISKS = 1800;
+
+/** Whether disks are to be asked now. */
+function disksAreDue(box: Box): boolean {
+  const uptime = Number.parseFloat(box.readText('/proc/uptime'));
+  const asked = readTextIfThere(box, ASKED);
+  if (asked !== undefined && uptime - Number.parseFloat(asked) < DISKS) return false;
+  box.makeFolder(folderOf(ASKED));
+  box.writeFile(ASKED, `${uptime}\n`, { durable: false });
+  return true;
+}
+
 /** Looks at the machine once, and reports new conditions. draisine-watch.timer calls it. */
 export function watch(box: Box): void {
   const config = readNotifyConfig(box);
   if (config === undefined) return;
   const state = readWatchState(box);
-  const { known, news } = compare(state.known, lookAround(box));
+  const { known, news } = compare(state.known, lookAround(box, disksAreDue(box)));
   const fresh = news.map((one) => ({
     ...{ severity: one.severity, text: one.text, to: wants(config.targets, one) },
   }));
