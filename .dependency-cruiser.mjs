@@ -8,7 +8,8 @@ const rooms = {
   sdk: [],
   build: ['sdk'],
   packages: ['build', 'sdk'],
-  ignition: ['build', 'sdk'],
+  // A machine config checks what it writes for the box with the box's own readers.
+  ignition: ['build', 'packages/box/settings', 'sdk'],
   images: ['ignition', 'packages', 'build/image/image.ts', 'sdk'],
   // The harness boots artifacts. What it needs of their making is in the faces named for it.
   'kola-tests': ['build/for-kola.ts', 'packages/for-kola.ts', 'packages/edits-for-kola.ts', 'sdk'],
@@ -23,7 +24,7 @@ const layers = {
   // `.` is the files of the room itself.
   ignition: ['base', 'json', 'spec', 'check', 'sugar', 'v2', 'butane', 'strict', '.', 'compose', 'apply', 'cli', 'serve'],
   'packages/box': [
-    ...['io', 'disk', 'trust', 'zfs', 'install', 'replicate', 'update', 'delta', 'reset', 'trial', 'apply'],
+    ...['io', 'disk', 'trust', 'settings', 'zfs', 'install', 'replicate', 'update', 'delta', 'reset', 'trial', 'apply'],
     ...['notify', 'cli', 'simulate'],
   ],
   'kola-tests': ['harness', 'static', 'verdict', 'fixtures', 'sabotage', 'flows', 'tests', 'cli'],

@@ -1,8 +1,8 @@
+import { GATE_FIELDS, type UpdateWindow } from '../../packages/box/settings/update.ts';
 import type { ContainerOptions, Device, PodOptions, PublishedPort, Volume } from './container.ts';
 import type { Service } from './firewall.ts';
 import type { Bond, Bridge, Interface, NetworkOptions, Port, Vlan } from './network.ts';
-import type { NotifyTarget } from './notify.ts';
-import type { RestartWindow, UpdateGate } from './update.ts';
+import { TARGET_OPTIONS } from './notify.ts';
 
 /** Names of the options in lists or maps of a section: `containers.web.volumes[0]`. */
 
@@ -40,29 +40,7 @@ const SERVICE: AllNames<Exclude<Service, string>> = {
   tcp: true,
   udp: true,
 };
-const WINDOW: AllNames<RestartWindow> = { days: true, from: true, minutes: true };
-const GATE: AllNames<UpdateGate> = {
-  unit: true,
-  command: true,
-  http: true,
-  status: true,
-  container: true,
-  pool: true,
-};
-const TARGET: AllNames<NotifyTarget> = {
-  severity: true,
-  ntfy: true,
-  token: true,
-  gotify: true,
-  webhook: true,
-  body: true,
-  headers: true,
-  mail: true,
-  server: true,
-  from: true,
-  user: true,
-  password: true,
-};
+const WINDOW: AllNames<UpdateWindow> = { days: true, from: true, minutes: true };
 
 /** One set of options, the names that it may have, and its path. */
 export type Named = readonly [options: object, known: object, where: string];
@@ -122,7 +100,7 @@ export const innerOfFirewall = ({ allow }: { readonly allow?: unknown }): Named[
 
 /** The names of options inside of `notify.targets`, for the check of their spelling. */
 export const innerOfNotify = ({ targets }: { readonly targets?: unknown }): Named[] =>
-  each(targets, TARGET, 'notify.targets');
+  each(targets, TARGET_OPTIONS, 'notify.targets');
 
 /** The names of options inside of `update`, for the check of their spelling. */
 export const innerOfUpdate = ({
@@ -131,4 +109,4 @@ export const innerOfUpdate = ({
 }: {
   readonly windows?: unknown;
   readonly gates?: unknown;
-}): Named[] => [...each(windows, WINDOW, 'update.windows'), ...each(gates, GATE, 'update.gates')];
+}): Named[] => [...each(windows, WINDOW, 'update.windows'), ...each(gates, GATE_FIELDS, 'update.gates')];

@@ -29,11 +29,18 @@ test('who is told, as the box reads it; the file is root’s alone', () => {
 });
 
 test('addresses and bodies that nobody could use are refused', () => {
-  assert.throws(() => notify({ targets: [{ ntfy: 'ntfy.example' }] }), /not a address|not an? address/);
+  assert.throws(
+    () => notify({ targets: [{ ntfy: 'ntfy.example' }] }),
+    /targets\[0\]\.url must be an address/,
+  );
   assert.throws(() => notify({ targets: [{ webhook: 'https://h', body: '{"a": {text}}' }] }), /is not JSON/);
   assert.throws(
     () => notify({ targets: [{ mail: 'me', server: 'smtps://m', from: 'a@b' }] }),
     /mail address/,
+  );
+  assert.throws(
+    () => notify({ targets: [{ severity: 'error' } as never] }),
+    /one of ntfy, gotify, webhook, mail/,
   );
   assert.throws(() => machine({ notify: { target: [] } as object }), { where: 'notify' });
 });

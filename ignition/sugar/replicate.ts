@@ -1,8 +1,10 @@
+import { REPLICATION, REPLICATIONS, replicationOf } from '../../packages/box/settings/replicate.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Secret } from '../base/secret.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
+import { settings } from './settings.ts';
 import { unit } from './unit.ts';
 import { poolService } from './zpool.ts';
 
@@ -25,24 +27,8 @@ export interface ReplicateOptions<Dataset extends string = string> {
   readonly name?: string;
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 const TO =
   /^(?<user>[a-z_][a-z0-9_-]{0,31})@(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[A-Za-z0-9][A-Za-z0-9.-]*)):(?<target>[A-Za-z][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9_.:-]+)+)$/;
-
-function checked({ port = 22, keep = 30, hostKey }: ReplicateOptions, where: string): void {
-  for (const [value, most, what] of [
-    [port, 65_535, 'port'],
-    [keep, 100_000, 'keep'],
-  ] as const)
-    if (!Number.isInteger(value) || value < 1 || value > most)
-      throw badInput(`${what} must be a whole number from 1 to ${most}, not ${value}`, { where });
-  matching(
-    hostKey,
-    /^(ssh|ecdsa)-\S+ [A-Za-z0-9+/]+=*( [^\n\r]*)?$/,
-    'host key',
-    'paste the line of /etc/ssh/ssh_host_ed25519_key.pub of the target',
-  );
-}
 
 /** The name of a replication, in its files and units. */
 export const replicationName = ({ name, dataset }: ReplicateOptions): string =>
@@ -54,16 +40,26 @@ export const replicationName = ({ name, dataset }: ReplicateOptions): string =>
  */
 export function replicate(options: ReplicateOptions): Fragment {
   const { dataset, to, port = 22, hostKey, key, schedule = 'daily', keep = 30 } = options;
-  const name = matching(replicationName(options), NAME, 'name of a replication', 'give it one: name');
-  checked(options, `replicate: ${name}`);
+  const name = matching(replicationName(options), REPLICATION, 'name of a replication', 'give it one: name');
+  matching(
+    hostKey,
+    /^(ssh|ecdsa)-\S+ [A-Za-z0-9+/]+=*( [^\n\r]*)?$/,
+    'host key',
+    'paste the line of /etc/ssh/ssh_host_ed25519_key.pub of the target',
+  );
   matching(to, TO, 'target', 'write user@host:pool/dataset');
   const { user, v6, host = v6, target } = TO.exec(to)?.groups ?? {};
-  const folder = `/etc/draisine/replicate/${name}`;
+  const folder = `${REPLICATIONS}/${name}`;
   const needed = dataset.includes('/') ? datasetService(dataset) : poolService(dataset);
   const [type, blob] = hostKey.split(' ');
   const description = `Send ${dataset} to ${host}`;
   return mergeFragments(
-    file(`${folder}.json`, { contents: `${JSON.stringify({ dataset, user, host, port, target, keep })}\n` }),
+    settings(
+      `${folder}.json`,
+      { dataset, user, host, port, target, keep },
+      `replicate.${name}`,
+      replicationOf,
+    ),
     file(`${folder}.known_hosts`, { contents: `${name} ${type} ${blob}\n` }),
     file(`${folder}.key`, { contents: key, mode: 0o600 }),
     unit(`replicate-${name}.service`, {

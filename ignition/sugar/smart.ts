@@ -1,14 +1,14 @@
+import { DAYS, type Day } from '../../packages/box/settings/update.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { file } from './file.ts';
 import { type Fragment, mergeFragments } from './fragment.ts';
 import { unit } from './unit.ts';
-import type { Weekday } from './update.ts';
 
 /** The begin of a self-test, by the machine's clock: each night, on a weekday, or on a day of the month. */
 export interface SelfTest {
   /** Hour, 0 – 23. */
   readonly hour: number;
-  readonly weekday?: Weekday;
+  readonly weekday?: Day;
   /** Day of the month, 1 – 28. */
   readonly day?: number;
 }
@@ -23,7 +23,6 @@ export interface SmartOptions {
   readonly temperature?: number;
 }
 
-const DAYS: readonly Weekday[] = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 const two = (number: number): string => String(number).padStart(2, '0');
 
 function checked(test: SelfTest, where: string): SelfTest {
@@ -43,7 +42,7 @@ function checked(test: SelfTest, where: string): SelfTest {
 
 /** A time in the form of smartd.conf(5), -s: type, month, day, weekday from Monday on, hour. */
 const forSmartd = (letter: 'S' | 'L', { hour, weekday, day }: SelfTest): string =>
-  `${letter}/../${day === undefined ? '..' : two(day)}/${weekday === undefined ? '.' : DAYS.indexOf(weekday) + 1}/${two(hour)}`;
+  `${letter}/../${day === undefined ? '..' : two(day)}/${weekday === undefined ? '.' : DAYS.indexOf(weekday) || 7}/${two(hour)}`;
 
 /** A time in the form of systemd.time(7). */
 const calendar = ({ hour, weekday, day }: SelfTest): string =>

@@ -1,9 +1,9 @@
 import { bootOther } from '../disk/assess.ts';
 import { WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError } from '../io/box.ts';
+import { readPolicy } from '../settings/update.ts';
 import { prepareTrial, restart } from '../trial/stage.ts';
 import { commit, onTrial, reject } from '../trial/trial.ts';
-import { readPolicy } from '../update/policy.ts';
 import { notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';

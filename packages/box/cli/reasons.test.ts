@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { NEXT } from '../disk/testing.ts';
+import { POLICY } from '../settings/update.ts';
 import { OLD, ukis } from '../trial/testing.ts';
-import { POLICY } from '../update/policy.ts';
 import { changeState, readState } from '../update/state.ts';
 import { publish, setting } from './testing.ts';
 

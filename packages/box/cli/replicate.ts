@@ -1,6 +1,6 @@
 import { WrongUsage } from '../install/terminal.ts';
-import { readReplication, replicationNames } from '../replicate/config.ts';
 import { replicate } from '../replicate/run.ts';
+import { readReplication, replicationNames } from '../settings/replicate.ts';
 import { tell, type Verb } from './verb.ts';
 
 /** `draisine replicate NAME`; a timer or the owner calls it. */

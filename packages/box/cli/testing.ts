@@ -5,9 +5,9 @@ import type { Terminal } from '../install/terminal.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { base64, sha256, sha256Bytes } from '../io/sha256.ts';
 import { encodeUtf8 } from '../io/utf8.ts';
+import { POLICY } from '../settings/update.ts';
 import { fakeWorld, type World } from '../trial/testing.ts';
 import { BUILT_IN_ROOT } from '../trust/trust.ts';
-import { POLICY } from '../update/policy.ts';
 import { draisineMain } from './main.ts';
 import type { StatusReport } from './report.ts';
 

@@ -1,10 +1,10 @@
 import { LOCKED } from '../disk/lock.ts';
 import type { Terminal } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
+import { readPolicy } from '../settings/update.ts';
 import { restart, unstage } from '../trial/stage.ts';
 import { onTrial, settleState } from '../trial/trial.ts';
 import { check, describeDecision, recall } from '../update/check.ts';
-import { readPolicy } from '../update/policy.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { readState } from '../update/state.ts';
 import { writeNotices } from './notice.ts';

@@ -24,6 +24,20 @@ export function parseDocument(text: string, what: string, where: string): Field 
   }
 }
 
+/**
+ * Parses a JSON document and reads it.
+ * @throws BoxError that begins with `what`
+ */
+export function readDocument<T>(text: string, what: string, where: string, read: (root: Field) => T): T {
+  const root = parseDocument(text, what, where);
+  try {
+    return read(root);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    throw new BoxError(`${what}: ${error.message}`, { where });
+  }
+}
+
 function fault({ at }: Field, must: string): BoxError {
   return new BoxError(`${at === '' ? 'the document' : at} must be ${must}`);
 }
@@ -40,6 +54,22 @@ export function member(field: Field, name: string): Field {
   const value = Object.hasOwn(object(field), name) ? object(field)[name] : undefined;
   return { value, at: field.at === '' ? name : `${field.at}.${name}` };
 }
+
+/** Readers of the members of `T`, by name. tsc asks for a missing one. */
+export type Readers<T> = { readonly [Name in keyof T]-?: (field: Field) => T[Name] };
+
+/** Reads the members of an object, each with its reader. A member whose reader returns undefined is left out. */
+export function members<T>(field: Field, readers: Readers<T>): T {
+  const names = Object.keys(readers) as (keyof T & string)[];
+  const read = names.map((name) => [name, readers[name](member(field, name))] as const);
+  return Object.fromEntries(read.filter(([, value]) => value !== undefined)) as T;
+}
+
+/** The reader of a member that may be missing. */
+export const maybe =
+  <T>(read: (field: Field) => T) =>
+  (field: Field): T | undefined =>
+    optional(field, read);
 
 /** Reads the field; undefined if it is missing. */
 export function optional<T>(field: Field, read: (field: Field) => T): T | undefined {

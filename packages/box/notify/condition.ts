@@ -1,8 +1,4 @@
-/** Severities of a condition, the least first. */
-export const SEVERITIES = ['info', 'warning', 'error'] as const;
-
-/** Severity of a condition. */
-export type Severity = (typeof SEVERITIES)[number];
+import type { Severity } from '../settings/notify.ts';
 
 /** A condition of the machine. It is reported once while it lasts; the name identifies it. */
 export interface Condition {

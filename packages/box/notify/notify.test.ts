@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BoxError } from '../io/box.ts';
 import { FakeBox } from '../io/fake.ts';
+import { CONFIG } from '../settings/notify.ts';
 import { changeState } from '../update/state.ts';
 import type { Condition } from './condition.ts';
 import { conditionsOf } from './conditions.ts';
-import { CONFIG } from './config.ts';
 import { compare, type Known, testTargets, watch } from './watch.ts';
 
 const EVERYTHING = {

@@ -1,8 +1,7 @@
 import { type Box, whyFailed } from '../io/box.ts';
 import { curlOption } from '../io/quote.ts';
 import { encodeUtf8 } from '../io/utf8.ts';
-import type { Severity } from './condition.ts';
-import type { Target } from './config.ts';
+import type { Severity, Target } from '../settings/notify.ts';
 
 /** A message to people. */
 export interface Message {
@@ -50,11 +49,12 @@ function requestOf(target: Target, host: string, message: Message): string[] {
         ),
       ];
     case 'webhook': {
-      const typed = Object.keys(target.headers).some((name) => /^content-type$/i.test(name));
+      const headers = Object.entries(target.headers ?? {});
+      const typed = headers.some(([name]) => /^content-type$/i.test(name));
       return [
         curlOption('url', target.url),
         ...(typed ? [] : [curlOption('header', 'Content-Type: application/json')]),
-        ...Object.entries(target.headers).map(([name, value]) => curlOption('header', `${name}: ${value}`)),
+        ...headers.map(([name, value]) => curlOption('header', `${name}: ${value}`)),
         curlOption('data-raw', filled(target.body ?? DEFAULT_BODY, host, message)),
       ];
     }

@@ -1,7 +1,7 @@
 import { type Box, mustRun, readTextIfThere } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
-import { readReplication, replicationNames } from '../replicate/config.ts';
 import { readReplicationState } from '../replicate/state.ts';
+import { readReplication, replicationNames } from '../settings/replicate.ts';
 import { containersOf, failedUnits } from '../trial/baseline.ts';
 import type { Condition } from './condition.ts';
 

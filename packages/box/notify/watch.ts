@@ -1,8 +1,14 @@
 import { type Box, BoxError, describeError, folderOf, readTextIfThere } from '../io/box.ts';
 import { choice, integer, isoTime, list, member, optional, parseDocument, string } from '../io/fields.ts';
-import { type Look, SEVERITIES, type Severity } from './condition.ts';
+import {
+  type NotifyConfig,
+  readNotifyConfig,
+  SEVERITIES,
+  type Severity,
+  type Target,
+} from '../settings/notify.ts';
+import type { Look } from './condition.ts';
 import { lookAround } from './conditions.ts';
-import { type NotifyConfig, readNotifyConfig, type Target } from './config.ts';
 import { type Message, request, send } from './send.ts';
 
 const STATE = '/var/lib/draisine/notify.json';

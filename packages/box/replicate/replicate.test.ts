@@ -4,7 +4,7 @@ import { draisineMain } from '../cli/main.ts';
 import { fakeTerminal } from '../install/testing.ts';
 import { FakeBox } from '../io/fake.ts';
 import { conditionsOf } from '../notify/conditions.ts';
-import { readReplication } from './config.ts';
+import { readReplication } from '../settings/replicate.ts';
 import { checkToken, faultOf, nextStep, ownOf, sendWords, targetLeftovers } from './decide.ts';
 import { replicate } from './run.ts';
 import { readReplicationState } from './state.ts';

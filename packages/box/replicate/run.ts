@@ -1,7 +1,7 @@
 import { withLock } from '../disk/lock.ts';
 import { type Box, BoxError, describeError, mustRun } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
-import type { Replication } from './config.ts';
+import type { Replication } from '../settings/replicate.ts';
 import {
   checkToken,
   missingBookmark,

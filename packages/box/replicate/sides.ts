@@ -1,6 +1,6 @@
 import { type Box, BoxError, mustRun, type Ran } from '../io/box.ts';
 import { shellQuote } from '../io/quote.ts';
-import { keyOf, knownHostsOf, type Replication } from './config.ts';
+import { keyOf, knownHostsOf, type Replication } from '../settings/replicate.ts';
 import { faultOf, type Point, type Source, type Target } from './decide.ts';
 
 /* The state of both sides, from zfs(8) here and there. */

@@ -1,6 +1,5 @@
-import { DEFAULT_POLICY, type Mode, type Policy } from '../update/policy.ts';
+import { DEFAULT_POLICY, type Mode, type Policy, type UpdateWindow } from '../settings/update.ts';
 import type { State } from '../update/state.ts';
-import type { UpdateWindow } from '../update/windows.ts';
 import { parseZone, type Zone } from '../update/zone.ts';
 
 /** Simulated boxes: generated, and the same for the same seed. */
@@ -85,8 +84,8 @@ function pick<T>(random: Random, choices: readonly (readonly [value: T, share: n
   return choices.at(-1)![0];
 }
 
-const NIGHTLY: readonly UpdateWindow[] = [{ days: [], from: 120, minutes: 120 }];
-const WEEKLY: readonly UpdateWindow[] = [{ days: ['sun'], from: 180, minutes: 120 }];
+const NIGHTLY: readonly UpdateWindow[] = [{ from: '02:00', minutes: 120 }];
+const WEEKLY: readonly UpdateWindow[] = [{ days: ['sun'], from: '03:00', minutes: 120 }];
 
 /** The number of boxes, and of those on which the bad release fails. */
 export interface FleetOptions {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { NEXT } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
-import { type Gate, POLICY } from '../update/policy.ts';
+import { type Gate, POLICY } from '../settings/update.ts';
 import { noteReadable } from '../update/readable.ts';
 import { changeState, readState } from '../update/state.ts';
 import { parsePools, poolLosses, readFirst } from '../zfs/pools.ts';

@@ -2,7 +2,7 @@ import { compareVersions } from '../../../build/release/format/version.ts';
 import { countTry, fallback, installedUkis, markBad, markGood } from '../disk/assess.ts';
 import { type Box, BoxError, describeError, mustRun, readTextIfThere, removeTree } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
-import { DEFAULT_POLICY, type Policy, readPolicy } from '../update/policy.ts';
+import { DEFAULT_POLICY, type Policy, readPolicy } from '../settings/update.ts';
 import { noteRunning, notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, FOLDER, readState, recordUnstaged } from '../update/state.ts';

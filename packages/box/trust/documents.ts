@@ -1,10 +1,16 @@
-import {
-  CHANNEL_SECONDS,
-  FORMAT,
-  NAMESPACES,
-  type RoleName,
-} from '../../../build/release/format/namespaces.ts';
-import type { Channel, Envelope, Release, Role, Root } from '../../../build/release/format/types.ts';
+import { CHANNEL_SECONDS, FORMAT } from '../../../build/release/format/namespaces.ts';
+import type {
+  Channel,
+  Envelope,
+  Release,
+  ReleaseFile,
+  ReleaseRef,
+  Role,
+  Rollout,
+  Root,
+  Signature,
+  Withdrawn,
+} from '../../../build/release/format/types.ts';
 import { isVersion } from '../../../build/release/format/version.ts';
 import { BoxError } from '../io/box.ts';
 import {
@@ -13,10 +19,11 @@ import {
   integer,
   list,
   map,
+  maybe,
   member,
+  members,
   object,
-  optional,
-  parseDocument,
+  readDocument,
   string,
   time,
 } from '../io/fields.ts';
@@ -35,6 +42,9 @@ const instant = (field: Field) => {
   return string(field);
 };
 const text = (field: Field) => string(field);
+const fromOne = (field: Field) => integer(field, 1);
+/** `document` has checked it. */
+const format = () => FORMAT as typeof FORMAT;
 /** A file name in the folder of a release, without a way out of the folder. */
 const FILE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(\/[A-Za-z0-9][A-Za-z0-9._-]{0,127})*$/;
 
@@ -48,23 +58,14 @@ function version(field: Field): string {
   return value;
 }
 
-/** Missing members are absent, not undefined. */
-function given<T extends object>(members: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as never;
-}
-
 function document<T>(what: string, where: string, signed: string, read: (field: Field) => T): T {
-  const root = parseDocument(signed, what, where);
-  try {
-    const { format } = object(root);
-    if (format !== FORMAT) {
-      throw new BoxError(`has format ${JSON.stringify(format)}, and this release reads ${FORMAT}`);
+  return readDocument(signed, what, where, (root) => {
+    const found = object(root).format;
+    if (found !== FORMAT) {
+      throw new BoxError(`has format ${JSON.stringify(found)}, and this release reads ${FORMAT}`);
     }
     return read(root);
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    throw new BoxError(`${what}: ${error.message}`, { where });
-  }
+  });
 }
 
 /**
@@ -72,20 +73,13 @@ function document<T>(what: string, where: string, signed: string, read: (field: 
  * @throws BoxError with the place of a fault
  */
 export function parseEnvelope(content: string, what: string, where: string): Envelope {
-  const root = parseDocument(content, what, where);
-  try {
-    return {
-      signed: string(member(root, 'signed')),
-      signatures: list(
-        member(root, 'signatures'),
-        (each) => ({ key: fingerprint(member(each, 'key')), sshsig: string(member(each, 'sshsig')) }),
-        32,
-      ),
-    };
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    throw new BoxError(`${what}: ${error.message}`, { where });
-  }
+  return readDocument(content, what, where, (root) =>
+    members<Envelope>(root, {
+      signed: text,
+      signatures: (field) =>
+        list(field, (each) => members<Signature>(each, { key: fingerprint, sshsig: text }), 32),
+    }),
+  );
 }
 
 function role(field: Field): Role {
@@ -104,28 +98,25 @@ function publicKey(field: Field, id: string): string {
 }
 
 /**
- * Reads the text of a root of trust.
+ * Reads the text of a root of trust. The order of its members stays as it is: `digestOf` hashes them.
  * @throws BoxError with the place of a fault
  */
 export function parseRoot(signed: string, where: string): Root {
   return document('root.json', where, signed, (root) => {
-    const keys = map(member(root, 'keys'), publicKey);
-    const roles = member(root, 'roles');
-    const names = Object.keys(NAMESPACES) as RoleName[];
-    const parsed = Object.fromEntries(names.map((each) => [each, role(member(roles, each))]));
-    for (const each of names) {
-      const lost = parsed[each]!.keys.find((key) => keys[key] === undefined);
+    const parsed = members<Root>(root, {
+      format,
+      number: fromOne,
+      issued: instant,
+      expires: instant,
+      keys: (field) => map(field, publicKey),
+      roles: (field) => members<Root['roles']>(field, { root: role, release: role, channel: role }),
+    });
+    for (const [each, { keys }] of Object.entries(parsed.roles)) {
+      const lost = keys.find((key) => parsed.keys[key] === undefined);
       if (lost !== undefined)
         throw new BoxError(`roles.${each} names the key ${lost}, which keys does not have`);
     }
-    return {
-      format: FORMAT as typeof FORMAT,
-      number: integer(member(root, 'number'), 1),
-      issued: instant(member(root, 'issued')),
-      expires: instant(member(root, 'expires')),
-      keys,
-      roles: parsed as unknown as Root['roles'],
-    };
+    return parsed;
   });
 }
 
@@ -135,44 +126,37 @@ export function parseRoot(signed: string, where: string): Root {
  */
 export function parseRelease(signed: string, where: string): Release {
   return document('release.json', where, signed, (root) => {
-    const usr = member(root, 'usr');
     const blocks = (field: Field) => {
       const bytes = integer(field, 0);
       if (bytes % 4096 !== 0) throw new BoxError(`${field.at} must be a multiple of 4096`);
       return bytes;
     };
-    return given({
-      format: FORMAT as typeof FORMAT,
-      image: name(member(root, 'image')),
-      version: version(member(root, 'version')),
-      date: instant(member(root, 'date')),
-      rootHash: digest(member(root, 'rootHash')),
-      usr: {
-        data: blocks(member(usr, 'data')),
-        hash: blocks(member(usr, 'hash')),
-        hashOffset: blocks(member(usr, 'hashOffset')),
-      },
-      files: map(member(root, 'files'), (file, path) => {
-        if (!FILE.test(path)) throw new BoxError(`${file.at} is not the name of a file of a release`);
-        return { size: integer(member(file, 'size'), 0), sha256: digest(member(file, 'sha256')) };
-      }),
-      needs: optional(member(root, 'needs'), version),
-      root: optional(member(root, 'root'), (field) => integer(field, 1)),
-      kernel: text(member(root, 'kernel')),
-      zfs: optional(member(root, 'zfs'), (zfs) => ({
-        version: text(member(zfs, 'version')),
-        features: list(member(zfs, 'features'), text),
-      })),
-      severity: choice(member(root, 'severity'), ['none', 'low', 'moderate', 'important', 'critical']),
-      notes: optional(member(root, 'notes'), text),
+    return members<Release>(root, {
+      format,
+      image: name,
+      version,
+      date: instant,
+      rootHash: digest,
+      usr: (usr) => members<Release['usr']>(usr, { data: blocks, hash: blocks, hashOffset: blocks }),
+      files: (files) =>
+        map(files, (file, path) => {
+          if (!FILE.test(path)) throw new BoxError(`${file.at} is not the name of a file of a release`);
+          return members<ReleaseFile>(file, { size: (size) => integer(size, 0), sha256: digest });
+        }),
+      needs: maybe(version),
+      root: maybe(fromOne),
+      kernel: text,
+      zfs: maybe((zfs) =>
+        members<NonNullable<Release['zfs']>>(zfs, { version: text, features: (field) => list(field, text) }),
+      ),
+      severity: (field) => choice(field, ['none', 'low', 'moderate', 'important', 'critical']),
+      notes: maybe(text),
     });
   });
 }
 
-const reference = (field: Field) => ({
-  version: version(member(field, 'version')),
-  release: digest(member(field, 'release')),
-});
+/** What a box reads of a channel: it ignores the rules for the channel's owner. */
+type Followed = Omit<Channel, 'forced' | 'policy'>;
 
 /**
  * Reads the text of a channel file.
@@ -180,30 +164,25 @@ const reference = (field: Field) => ({
  */
 export function parseChannel(signed: string, where: string): Channel {
   return document('the channel file', where, signed, (root) => {
-    const channel = given({
-      format: FORMAT as typeof FORMAT,
-      image: name(member(root, 'image')),
-      channel: name(member(root, 'channel')),
-      serial: integer(member(root, 'serial'), 1),
-      issued: instant(member(root, 'issued')),
-      expires: instant(member(root, 'expires')),
-      version: optional(member(root, 'version'), version),
-      release: optional(member(root, 'release'), digest),
-      since: optional(member(root, 'since'), instant),
-      rollout: optional(member(root, 'rollout'), (rollout) => ({
-        begins: instant(member(rollout, 'begins')),
-        hours: integer(member(rollout, 'hours'), 0, 24 * 366),
-      })),
-      barriers: list(member(root, 'barriers'), reference),
-      halted: optional(member(root, 'halted'), (halted) => ({
-        reason: text(member(halted, 'reason')),
-        since: instant(member(halted, 'since')),
-      })),
-      withdrawn: list(member(root, 'withdrawn'), (each) => ({
-        version: version(member(each, 'version')),
-        reason: text(member(each, 'reason')),
-        since: instant(member(each, 'since')),
-      })),
+    const channel = members<Followed>(root, {
+      format,
+      image: name,
+      channel: name,
+      serial: fromOne,
+      issued: instant,
+      expires: instant,
+      version: maybe(version),
+      release: maybe(digest),
+      since: maybe(instant),
+      rollout: maybe((rollout) =>
+        members<Rollout>(rollout, { begins: instant, hours: (hours) => integer(hours, 0, 24 * 366) }),
+      ),
+      barriers: (field) => list(field, (each) => members<ReleaseRef>(each, { version, release: digest })),
+      halted: maybe((halted) =>
+        members<NonNullable<Channel['halted']>>(halted, { reason: text, since: instant }),
+      ),
+      withdrawn: (field) =>
+        list(field, (each) => members<Withdrawn>(each, { version, reason: text, since: instant })),
     });
     if ((channel.version === undefined) !== (channel.release === undefined))
       throw new BoxError('version and release must both be there, or neither');

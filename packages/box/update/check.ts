@@ -3,12 +3,12 @@ import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts
 import { isoTime } from '../io/fields.ts';
 import { sha256 } from '../io/sha256.ts';
 import { decodeUtf8 } from '../io/utf8.ts';
+import { type Policy, readPolicy } from '../settings/update.ts';
 import { parseChannel, parseEnvelope, parseRelease } from '../trust/documents.ts';
 import { followRoots, openChannel, openRelease, trustedRoot, trustedTime } from '../trust/trust.ts';
 import { unreadableFeatures } from '../zfs/features.ts';
 import { type Decision, decide, type Situation, type Target, targetOf } from './decide.ts';
 import { fetchFile, fetchIfThere, type Origin } from './fetch.ts';
-import { type Policy, readPolicy } from './policy.ts';
 import { epochOf } from './running.ts';
 import { changeState, FOLDER, readState, type State } from './state.ts';
 import { parseZone, type Zone } from './zone.ts';

@@ -1,7 +1,7 @@
 import type { Channel, Release } from '../../../build/release/format/types.ts';
 import { compareVersions } from '../../../build/release/format/version.ts';
 import { isoTime } from '../io/fields.ts';
-import type { Policy } from './policy.ts';
+import type { Policy } from '../settings/update.ts';
 import { rolloutPlace, takesPartAt } from './rollout.ts';
 import type { State } from './state.ts';
 import { currentOrNext } from './windows.ts';

@@ -5,9 +5,17 @@ import { before, test } from 'node:test';
 import fc from 'fast-check';
 import { compareVersions } from '../../../build/release/format/version.ts';
 import { FakeBox } from '../io/fake.ts';
+import {
+  DEFAULT_POLICY,
+  type Gate,
+  POLICY,
+  type Policy,
+  parsePolicy,
+  readPolicy,
+  type UpdateWindow,
+} from '../settings/update.ts';
 import { channelOf, releaseOf } from '../trust/testing.ts';
 import { type Decision, decide, type Situation, targetOf } from './decide.ts';
-import { DEFAULT_POLICY, type Gate, POLICY, type Policy, parsePolicy, readPolicy } from './policy.ts';
 import { rolloutPlace, takesPartAt } from './rollout.ts';
 import { changeState, formatState, NEW_STATE, parseState, readState, STATE, type State } from './state.ts';
 import { currentOrNext } from './windows.ts';
@@ -108,8 +116,8 @@ test('local times: a skipped time is moved behind the jump, of a repeated time t
 });
 
 test('windows: open ones, the next one, over midnight, over the change of the clock', () => {
-  const nights = [{ days: [], from: 2 * 60, minutes: 120 }];
-  const span = (now: string, windows = nights as Parameters<typeof currentOrNext>[0]) => {
+  const nights = [{ from: '02:00', minutes: 120 }];
+  const span = (now: string, windows: readonly UpdateWindow[] = nights) => {
     const found = currentOrNext(windows, berlin, Date.parse(`${now}:00Z`));
     return found && [found.from, found.to].map((each) => new Date(each).toISOString().slice(0, 16)).join(' ');
   };
@@ -124,15 +132,15 @@ test('windows: open ones, the next one, over midnight, over the change of the cl
   );
   assert.equal(span('2026-10-24T12:00'), '2026-10-25T00:00 2026-10-25T02:00');
   assert.equal(
-    span('2026-11-29T12:00', [{ days: ['sat'], from: 23 * 60, minutes: 180 }]),
+    span('2026-11-29T12:00', [{ days: ['sat'], from: '23:00', minutes: 180 }]),
     '2026-12-05T22:00 2026-12-06T01:00',
   );
   assert.equal(
-    span('2026-12-06T00:59', [{ days: ['sat'], from: 23 * 60, minutes: 180 }]),
+    span('2026-12-06T00:59', [{ days: ['sat'], from: '23:00', minutes: 180 }]),
     '2026-12-05T22:00 2026-12-06T01:00',
   );
   assert.equal(
-    span('2026-11-29T12:00', [{ days: ['sun'], from: 0, minutes: 7 * 1440 }]),
+    span('2026-11-29T12:00', [{ days: ['sun'], from: '00:00', minutes: 7 * 1440 }]),
     '2026-11-28T23:00 2026-12-05T23:00',
   );
   assert.equal(span('2026-11-29T12:00', []), undefined);
@@ -164,11 +172,7 @@ test('a policy: its fields, defaults for the others, each fault with its place',
     ca: '/etc/ca.pem',
   };
   const { format: _format, ...parsed } = full;
-  assert.deepEqual(parsePolicy(JSON.stringify(full)), {
-    ...parsed,
-    base: 'https://updates.example/box',
-    windows: [{ days: ['sat', 'sun'], from: 150, minutes: 90 }],
-  });
+  assert.deepEqual(parsePolicy(JSON.stringify(full)), { ...parsed, base: 'https://updates.example/box' });
   const faults: [object, RegExp][] = [
     [{ base: 'ftp://x' }, /base must be an address/],
     [{ mode: 'manual' }, /mode must be one of auto, stage, notify/],
@@ -188,6 +192,20 @@ test('a policy: its fields, defaults for the others, each fault with its place',
   for (const [value, message] of faults)
     assert.throws(() => parsePolicy(JSON.stringify(value)), { message, where: POLICY });
   assert.deepEqual(readPolicy(new FakeBox()), DEFAULT_POLICY);
+});
+
+test('the documentation names the defaults', () => {
+  const page = readFileSync(new URL('../../../docs/updates.md', import.meta.url), 'utf8');
+  const { channel, mode, zone, settle, deadline } = DEFAULT_POLICY;
+  for (const row of [
+    `| \`channel\` | \`${channel}\` |`,
+    `| \`mode\` | \`${mode}\` |`,
+    `| \`zone\` | \`${zone}\` |`,
+    `| \`settle\`, \`deadline\` | ${settle}, ${deadline} |`,
+    `\`settle\` (default ${settle / 60} min)`,
+    `\`deadline\` (${deadline / 60} min)`,
+  ])
+    assert.ok(page.includes(row), row);
 });
 
 test('a written state reads back the same; a damaged or later one is replaced by a new one', () => {
@@ -321,7 +339,7 @@ test('staged: restarts in a window, waits, is replaced by a later release, and i
   assert.equal(next({ state }), `reboot ${NEW}`);
   assert.equal(next({ state, policy: { mode: 'stage' } }), 'wait mode');
   assert.equal(next({ state, policy: { mode: 'stage' }, asked: {} }), `reboot ${NEW}`);
-  const windows = [{ days: [], from: 2 * 60, minutes: 60 }];
+  const windows = [{ from: '02:00', minutes: 60 }];
   assert.equal(next({ state, policy: { windows } }), 'wait window');
   assert.equal(
     next({ state, policy: { windows }, now: Date.parse('2026-11-30T02:30:00Z') }),

@@ -1,20 +1,5 @@
+import { DAYS, type UpdateWindow } from '../settings/update.ts';
 import { momentOf, type Zone } from './zone.ts';
-
-/** The days of the week, as policies name them; Sunday is 0, as in JavaScript. */
-export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
-
-/** A day of the week. */
-export type Day = (typeof DAYS)[number];
-
-/** A window in which a box may restart, by the owner's local time. */
-export interface UpdateWindow {
-  /** Days on which it begins; empty: every day. */
-  readonly days: readonly Day[];
-  /** Begin, in minutes after midnight. */
-  readonly from: number;
-  /** Length, in minutes of real time. */
-  readonly minutes: number;
-}
 
 /** Milliseconds since 1970. */
 export interface Span {
@@ -29,12 +14,13 @@ export function currentOrNext(windows: readonly UpdateWindow[], zone: Zone, now:
   const seconds = now / 1000;
   const today = Math.floor((seconds + zone(seconds)) / 86_400);
   const spans: Span[] = [];
-  for (const { days, from, minutes } of windows) {
+  for (const { days = [], from, minutes } of windows) {
+    const [hour = 0, minute = 0] = from.split(':').map(Number);
     // A window of seven days that began a week ago may still be open.
     for (let day = today - Math.ceil(minutes / 1440) - 1; day <= today + 8; day++) {
       const weekday = DAYS[(((day + 4) % 7) + 7) % 7]!;
       if (days.length > 0 && !days.includes(weekday)) continue;
-      const begins = momentOf(zone, day * 86_400 + from * 60) * 1000;
+      const begins = momentOf(zone, day * 86_400 + hour * 3600 + minute * 60) * 1000;
       const span = { from: begins, to: begins + minutes * 60_000 };
       if (span.to > now) spans.push(span);
     }
