@@ -34,9 +34,10 @@ test('self-tests of SATA by smartd, of NVMe by timers, at the same times', () =>
 });
 
 test('a box that was off at the time of a test of NVMe disks catches up', () => {
-  for (const unit of smart({}).systemd?.units ?? [])
-    if (unit.name.endsWith('.timer'))
-      assert.match(unit.contents ?? '', /^Persistent=(true|yes)$/m, unit.name);
+  const { units } = smart({}).systemd as { units: { name: string; contents: string }[] };
+  const timers = units.filter(({ name }) => name.endsWith('.timer'));
+  assert.equal(timers.length, 2);
+  for (const { contents } of timers) assert.match(contents, /^Persistent=(true|yes)$/m);
 });
 
 test('times that do not exist, and misspelt options, are refused', () => {

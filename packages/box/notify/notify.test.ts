@@ -288,7 +288,8 @@ test('disks that sleep, and questions that fail, leave known problems as they ar
     );
   let uptime = 60;
   const watchLater = () => {
-    box.put({ '/proc/uptime': `${(uptime += 1800)} 1\n` });
+    uptime += 1800;
+    box.put({ '/proc/uptime': `${uptime} 1\n` });
     watch(box);
   };
   disk({ smart_status: { passed: false } });
