@@ -120,6 +120,26 @@ test('two services on one port are an error', () => {
   assert.doesNotThrow(() =>
     machine({ containers: { a: { image, ports }, b: { image, ports: [{ host: 80, protocol: 'udp' }] } } }),
   );
+  const both = (one: string, other: string) => () =>
+    machine({
+      containers: {
+        a: { image, ports: [{ host: 80, address: one }] },
+        b: { image, ports: [{ host: 80, address: other }] },
+      },
+    });
+  for (const [one, other] of [
+    ['0.0.0.0', '192.0.2.1'],
+    ['192.0.2.1', '0.0.0.0'],
+    ['::', '2001:db8::1'],
+    ['2001:DB8:0::1', '2001:db8::1'],
+  ] as const)
+    assert.throws(both(one, other), /port tcp 80 is claimed twice/, `${one} ${other}`);
+  for (const [one, other] of [
+    ['0.0.0.0', '::'],
+    ['0.0.0.0', '::1'],
+    ['192.0.2.1', '192.0.2.2'],
+  ] as const)
+    assert.doesNotThrow(both(one, other), `${one} ${other}`);
 });
 
 test('mistakes that types cannot find are found at run time', () => {

@@ -69,6 +69,15 @@ describe('ports', () => {
     const text = `${CONTAINER}${apart.map((port) => `PublishPort=${port}\n`).join('')}`;
     assert.deepEqual(await conflicts(quadlets({ 'a.container': text })), []);
     assert.equal((await conflicts(quadlets({ 'a.container': `${text}PublishPort=80:80\n` }))).length, 1);
+    const spelt = `${text}PublishPort=[2001:DB8:0::1]:80:80\n`;
+    assert.equal((await conflicts(quadlets({ 'a.container': spelt }))).length, 1);
+  });
+  test('a socket on every IPv6 address takes IPv4 as well, unless it says otherwise', async () => {
+    const socket = (more: string) =>
+      units(unit('my.socket', `[Socket]\nListenStream=[::]:80\n${more}${INSTALL}`));
+    const container = quadlets({ 'a.container': `${CONTAINER}PublishPort=0.0.0.0:80:80\n` });
+    assert.equal((await conflicts(socket(''), container)).length, 1);
+    assert.deepEqual(await conflicts(socket('BindIPv6Only=ipv6-only\n'), container), []);
   });
   test('a socket against a quadlet, and against sshd', async () => {
     const socket = units(

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Step } from '../base/step.ts';
+import { addressesMeet } from '../sugar/addresses.ts';
 import { AARDVARK_PORT } from '../sugar/name-server.ts';
 import type { ConfigFile } from './contents.ts';
 import type { Finding } from './finding.ts';
@@ -55,7 +56,9 @@ function listens(text: string, listener: Listener): Claim[] {
       const [, address = '', port] = /^(?:(\[[^\]]*\]|[0-9.]+):)?([0-9]+)$/.exec(value) ?? [];
       if (port === undefined) return [];
       const [from, to] = [Number(port), Number(port)];
-      return [{ ...listener, from, to, protocol, address }];
+      // A socket of systemd on [::] takes IPv4 as well (systemd.socket(5), BindIPv6Only=); a port of podman does not.
+      const isBoth = address === '[::]' && settings(text, 'BindIPv6Only').at(-1) !== 'ipv6-only';
+      return [{ ...listener, from, to, protocol, address: isBoth ? '' : address }];
     });
   };
   return [...of('ListenStream', 'tcp'), ...of('ListenDatagram', 'udp')];
@@ -161,18 +164,11 @@ function ofAardvark(image: ImageView, files: readonly ConfigFile[]): Claim[] {
   return ['tcp', 'udp'].map((protocol) => ({ ...listener, protocol, from: port, to: port }));
 }
 
-const isV6 = (address: string): boolean => address.startsWith('[');
-
-function meet(one: string, other: string): boolean {
-  if (one === '' || other === '' || one === other) return true;
-  return isV6(one) === isV6(other) && [one, other].some((each) => each === '0.0.0.0' || each === '[::]');
-}
-
 const overlaps = (one: Claim, other: Claim): boolean =>
   one.protocol === other.protocol &&
   one.from <= other.to &&
   other.from <= one.to &&
-  meet(one.address, other.address) &&
+  addressesMeet(one.address, other.address) &&
   (one.service !== other.service || one.owner === other.owner);
 
 /** Ports that two services use: quadlets, sockets, and listeners of the image. */

@@ -1,4 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { addressesMeet } from './addresses.ts';
 import {
   type ContainerOptions,
   defaultMountpoint,
@@ -137,16 +138,16 @@ export function openings(
 
 /** Ports of the host that two services use. */
 export function checkPorts(containers: Named<ContainerOptions>, pods: Named<PodOptions> | object): void {
-  const owners = new Map<string, { readonly owner: string; readonly address: string | undefined }[]>();
+  const owners = new Map<string, { readonly owner: string; readonly address: string }[]>();
   for (const [owner, ports] of portsByOwner(containers, pods)) {
     for (const [index, port] of ports.entries()) {
       const host = typeof port === 'number' ? port : port.host;
       const protocol = (typeof port === 'number' ? undefined : port.protocol) ?? 'tcp';
       const key = `${protocol} ${host}`;
       publishedPorts([port]);
-      const address = typeof port === 'number' ? undefined : port.address;
+      const address = (typeof port === 'number' ? undefined : port.address) ?? '';
       const claims = owners.get(key) ?? [];
-      const other = claims.find((one) => one.address === undefined || !address || one.address === address);
+      const other = claims.find((one) => addressesMeet(one.address, address));
       if (other !== undefined) {
         throw badInput(`port ${key} is claimed twice`, {
           where: `${other.owner} and ${owner}.ports[${index}]`,

@@ -68,6 +68,40 @@ describe('a quadlet', () => {
   });
 });
 
+test('paths, devices and words reach podman as they are written', () => {
+  const odd = '/srv/50% of $HOME/it\'s "new"';
+  const text = quadlet('a', {
+    image,
+    volumes: [{ path: odd, at: '/data/100%' }],
+    tmpfs: ['/run/$x'],
+    devices: ['/dev/by-id/usb%2F\\x20a', { path: '/dev/a$', at: '/dev/b' }],
+    command: ['a\nb%'],
+    environment: { TEXT: '1\n"2"' },
+    health: { command: 'test a \\' },
+  });
+  const path = `/srv/50%% of $$HOME/it's "new"`;
+  assert.ok(text.includes(`\nVolume=${path}:/data/100%%\nTmpfs=/run/$$x\n`), text);
+  assert.ok(text.includes('\nAddDevice=/dev/by-id/usb%%2F\\x20a\nAddDevice=/dev/a$$:/dev/b\n'), text);
+  assert.ok(text.includes('\nExec="a\\nb%%"\n'), text);
+  assert.ok(text.includes('\nEnvironment="TEXT=1\\n\\"2\\""\n'), text);
+  assert.ok(text.includes('\nHealthCmd={ test a \\; }\n'), text);
+});
+
+test('what would break a line of the quadlet is refused', () => {
+  const refused = (options: object, what: RegExp) =>
+    assert.throws(() => quadlet('a', { image, ...options }), what, JSON.stringify(options));
+  refused({ image: 'a.example/b:$' + '{TAG}' }, /not a fully qualified image/);
+  refused({ volumes: [{ path: '/a\\', at: '/b' }] }, /host path .*backslash/);
+  refused({ volumes: [{ path: '/a', at: '/b ' }] }, /mount point/);
+  refused({ devices: ['/dev/a b'] }, /not a device/);
+  refused({ groups: ['a b'] }, /not a group/);
+  refused({ capabilities: { add: ['NET ADMIN'] } }, /not a capability/);
+  refused({ timeZone: '%n' }, /not a time zone/);
+  for (const address of ['[::1]', '', 'lan', '192.0.2', '192.0.2.1/24'])
+    refused({ ports: [{ host: 80, address }] }, /is not an address of the machine/);
+  quadlet('a', { image, volumes: [{ path: '/', at: '/host' }] });
+});
+
 test('secrets are files that the container’s user alone can read', () => {
   const made = container('a', { image, user: 1500, secrets: { token: 'x' } });
   assert.match(

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Text } from '../base/secret.ts';
 import { datasetService } from './dataset.ts';
@@ -123,6 +124,10 @@ function portWords(port: number | PublishedPort): string {
     if (!Number.isInteger(number) || number < 1 || number > 65535)
       throw badInput(`${number} is not a port`, { hint: 'write a number from 1 to 65535' });
   }
+  if (address !== undefined && isIP(address) === 0)
+    throw badInput(`${JSON.stringify(address)} is not an address of the machine`, {
+      hint: 'write an IPv4 or IPv6 address without brackets, as 192.0.2.1 or ::1; leave it out for all addresses',
+    });
   const at = address === undefined ? '' : `${address.includes(':') ? `[${address}]` : address}:`;
   return `${at}${host}:${container}${protocol === 'udp' ? '/udp' : ''}`;
 }
@@ -132,13 +137,17 @@ export function publishedPorts(ports: readonly (number | PublishedPort)[] = []):
   return ports.map(portWords);
 }
 
+/**
+ * A text that quadlet copies into the ExecStart= line of podman. It puts it into quotes itself, but there % begins a
+ * specifier and $ a variable (systemd.service(5), "Command lines").
+ */
+const copied = (text: string): string => text.replaceAll('%', '%%').replaceAll('$', '$$$$');
+
+/** An absolute path as a part of a line of a quadlet: the line must not end with a backslash or a space. */
 function absolute(path: string, what: string): string {
-  return matching(
-    path,
-    /^\/[^:\n]*$/,
-    `${what} (an absolute path without a colon)`,
-    'write it from the root',
-  );
+  const pattern = /^\/(?:[^:\n]*[^:\s\\])?$/;
+  const form = `${what} (an absolute path without a colon, and without a space or a backslash at its end)`;
+  return copied(matching(path, pattern, form, 'write it from the root'));
 }
 
 /** @param mountpointOf where a dataset is mounted on the host */
@@ -153,19 +162,17 @@ function volumeWords(volume: Volume, mountpointOf: (dataset: string) => string):
   return `${absolute(`${mountpointOf(volume.dataset)}${below}`, 'mount point')}:${at}${options}`;
 }
 
-/**
- * A word that quadlet puts into the ExecStart= line of podman. There systemd would put in variables of its own for a
- * dollar sign (systemd.service(5), "Command lines").
- */
-const commandWord = (text: string): string => systemdQuote(text).replaceAll('$', '$$$$');
+/** A word that quadlet reads as systemd does, and copies into the ExecStart= line of podman. */
+const commandWord = (text: string): string =>
+  text.split('\n').map(systemdQuote).join('\\n').replaceAll('"\\n"', '\\n').replaceAll('$', '$$$$');
 
 /**
  * A shell command for HealthCmd=: it ends up in an ExecStart= line, where % begins a specifier and $ a variable, and
- * quadlet strips quotes from both ends of it, which braces prevent.
+ * quadlet strips quotes from both ends of it, which braces prevent. A backslash at the end would join the next line.
  */
 function healthCommand(command: string): string {
-  const escaped = command.trim().replaceAll('%', '%%').replaceAll('$', '$$$$');
-  return /^"|"$/.test(escaped) ? `{ ${escaped}; }` : escaped;
+  const escaped = copied(command.trim());
+  return /^"|["\\]$/.test(escaped) ? `{ ${escaped}; }` : escaped;
 }
 
 function healthSettings(health: Health | undefined): { readonly [setting: string]: Setting } {
@@ -187,8 +194,9 @@ const unplugged = (devices: readonly Device[] = []): string[] =>
   );
 
 const deviceWords = (device: Device): string => {
-  if (typeof device === 'string') return device;
-  return device.at === undefined ? device.path : `${device.path}:${device.at}`;
+  const { path, at } = typeof device === 'string' ? { path: device } : { at: undefined, ...device };
+  const text = at === undefined ? path : `${path}:${at}`;
+  return copied(matching(text, /^[^\s"']*[^\s"'\\]$/, 'device', 'write its path, as /dev/ttyUSB0'));
 };
 
 /** Units a container waits for: the datasets it mounts, the pools and the other containers it names. */
@@ -217,16 +225,19 @@ function secretVolumes(name: string, { secrets = {} }: ContainerOptions): string
   return Object.keys(secrets).map((secret) => `${secretPath(name, secret)}:/run/secrets/${secret}:ro`);
 }
 
+const word = (text: string, what: string): string =>
+  matching(text, /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, what, 'use letters, digits, . - and _');
+
 /** Lines for the container's user, and for its rights. */
 function identity(options: ContainerOptions): { readonly [setting: string]: Setting } {
   const { user, group = user, groups, userns, capabilities = {} } = options;
   return {
     User: user,
     Group: group,
-    GroupAdd: groups,
+    GroupAdd: groups?.map((group) => word(String(group), 'group')),
     UserNS: userns,
-    AddCapability: capabilities.add,
-    DropCapability: capabilities.drop,
+    AddCapability: capabilities.add?.map((each) => word(each, 'capability')),
+    DropCapability: capabilities.drop?.map((each) => word(each, 'capability')),
   };
 }
 
@@ -242,7 +253,7 @@ function containerSection(
     ContainerName: name,
     Image: matching(
       options.image,
-      /^[a-z0-9.-]+(:[0-9]+)?\/[^\s]+$/,
+      /^[a-z0-9.-]+(:[0-9]+)?\/[^\s%$"'\\]+$/,
       'fully qualified image',
       'write REGISTRY/NAME:TAG',
     ),
@@ -261,7 +272,12 @@ function containerSection(
     EnvironmentFile: options.secretEnvironment === undefined ? undefined : environmentPath(name),
     Label: pairs(labels),
     AddDevice: options.devices?.map(deviceWords),
-    Timezone: options.timeZone ?? 'local',
+    Timezone: matching(
+      options.timeZone ?? 'local',
+      /^[A-Za-z][A-Za-z0-9_+/-]*$/,
+      'time zone',
+      'write it as Europe/Berlin',
+    ),
     ReadOnly: options.readOnlyRoot,
     PidsLimit: limits.processes,
     AutoUpdate: options.autoUpdate,
@@ -319,7 +335,10 @@ function starterByDevice(name: string, devices: readonly Device[] = []): Fragmen
   );
   const contents = {
     // Of several devices the last one that comes starts it.
-    Unit: { Description: `Start container ${name} as its device is here`, ConditionPathExists: paths },
+    Unit: {
+      Description: `Start container ${name} as its device is here`,
+      ConditionPathExists: paths.map((path) => path.replaceAll('%', '%%')),
+    },
     Service: { Type: 'oneshot', ExecStart: `/usr/bin/systemctl start --no-block ${name}.service` },
     Install: { WantedBy: plugs.join(' ') },
   };

@@ -15,6 +15,9 @@ export interface RenderedUnit {
   readonly contents: string;
 }
 
+/** A text in a unit file: % begins a specifier there (systemd.unit(5), "Specifiers"). */
+const plain = (text: string): string => text.replaceAll('%', '%%');
+
 /**
  * The mount (or swap) unit of a file system (systemd.mount(5), systemd.swap(5)).
  * @param remote whether its key comes over the network. Then _netdev makes systemd mount it between
@@ -26,9 +29,17 @@ export function mountUnit(
   remote: boolean,
 ): RenderedUnit {
   const all = [...mountOptions, ...(remote && !mountOptions.includes('_netdev') ? ['_netdev'] : [])];
-  const options = all.length === 0 ? [] : [`Options=${all.join(',')}`];
+  const options = all.length === 0 ? [] : [`Options=${plain(all.join(','))}`];
   if (format === 'swap') {
-    const contents = ['[Swap]', `What=${device}`, ...options, '', '[Install]', 'RequiredBy=swap.target', ''];
+    const contents = [
+      '[Swap]',
+      `What=${plain(device)}`,
+      ...options,
+      '',
+      '[Install]',
+      'RequiredBy=swap.target',
+      '',
+    ];
     return { name: `${unitPath(device)}.swap`, enabled: true, contents: contents.join('\n') };
   }
   const target = remote ? 'remote-fs.target' : 'local-fs.target';
@@ -39,8 +50,8 @@ export function mountUnit(
     `After=${check}`,
     '',
     '[Mount]',
-    `Where=${path}`,
-    `What=${device}`,
+    `Where=${plain(path)}`,
+    `What=${plain(device)}`,
     `Type=${format}`,
     ...options,
     '',
