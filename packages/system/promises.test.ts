@@ -49,6 +49,20 @@ test('the look for problems every two minutes leaves no line in the journal if i
   assert.match(unit, /^LogLevelMax=notice\nSyslogLevel=notice$/m);
 });
 
+test('timesyncd writes to the disk once an hour', () => {
+  const text = overlay('usr/lib/systemd/timesyncd.conf.d/10-draisine.conf');
+  assert.match(text, /^\[Time\]\nSaveIntervalSec=1h$/m);
+});
+
+test('smartd looks again when a disk is plugged in', () => {
+  const rule = overlay('usr/lib/udev/rules.d/65-draisine-smart.rules').split('\n').at(-2) ?? '';
+  assert.match(
+    rule,
+    /^ACTION=="add", .*RUN\+="\/usr\/bin\/systemctl --no-block try-reload-or-restart (\S+)"$/,
+  );
+  assert.ok(enabledUnits.some(({ unit }) => rule.includes(`${unit}"`)));
+});
+
 test('a sleeping disk is left asleep for a day', () => {
   // smartd.conf(5), -n: number of looks that are left out. smartd(8), --interval: 1800 seconds by default.
   const [, looks] = /-n standby,(\d+),q/.exec(overlay('etc/smartd.conf')) ?? [];

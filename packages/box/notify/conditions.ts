@@ -9,6 +9,7 @@ import { featureNotes, otherVersion } from '../update/readable.ts';
 import { releaseIdentity, runningRelease } from '../update/running.ts';
 import { readState } from '../update/state.ts';
 import { importedPools, type Pool } from '../zfs/pools.ts';
+import { arrayConditions, readOnlyConditions } from './block.ts';
 import type { Condition, Look } from './condition.ts';
 import { overdueConditions } from './overdue.ts';
 import { containerConditions, replicationConditions, unitConditions } from './services.ts';
@@ -189,6 +190,8 @@ export function lookAround(box: Box, asksDisks = true): Look {
       disks = disksOf(box);
       return disks.flatMap(diskConditions);
     }),
+    ...ask('arrays of disks', () => arrayConditions(box)),
+    ...ask('the state partition', () => readOnlyConditions(box)),
     ...ask('overdue jobs', () => overdueConditions(box, pools)),
     ...ask('updates', () => updateConditions(box)),
     ...ask('the channel', () => channelConditions(box)),
