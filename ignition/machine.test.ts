@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { secret } from './base/secret.ts';
 import { validate } from './check/validate.ts';
@@ -175,11 +175,10 @@ test('a secret stands as a mark until it is compiled', () => {
   });
 });
 
-for (const name of ['container-host', 'nas']) {
+const EXAMPLES = new URL('../images/n100/examples/', import.meta.url);
+for (const name of readdirSync(EXAMPLES)) {
   test(`the example ${name} is valid`, async () => {
-    const url = new URL(`../images/n100/examples/${name}.ts`, import.meta.url);
-    assert.ok(readFileSync(url).length > 0);
-    const { default: config } = (await import(url.href)) as { default: object };
+    const { default: config } = (await import(new URL(name, EXAMPLES).href)) as { default: object };
     const verdict = await validate(Buffer.from(JSON.stringify(config)));
     assert.deepEqual(verdict, { valid: true, entries: [] });
   });

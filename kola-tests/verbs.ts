@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { collect } from '../sdk/lib/options.ts';
 import { attach } from './cli/attach.ts';
 import { type CrashOptions, crashStatesOf } from './cli/crash-states.ts';
 import { doctor } from './cli/doctor.ts';
@@ -130,8 +131,4 @@ function registerKola(kola: Command): void {
 
 function exit(code: number): void {
   process.exitCode = code;
-}
-
-function collect(value: string, all: string[]): string[] {
-  return [...all, value];
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { badInput } from '../../sdk/lib/errors.ts';
+import { collect } from '../../sdk/lib/options.ts';
 import type { PackageSet } from '../debian/set.ts';
 import { checkLock, diffLock, printResolve, updateCommand } from './lock.ts';
 import { printWhy, printWhyPath } from './why.ts';
@@ -13,8 +14,6 @@ interface LockOptions {
   readonly mirror?: string[];
   readonly json?: boolean;
 }
-
-const collect = (value: string, previous: string[] = []) => [...previous, value];
 
 /**
  * The sets that --images or --tools keeps unchanged; undefined: all sets are updated. Throws badInput if the options

@@ -1,7 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-
-/** Collects the values of an option that may be given several times, for commander. */
-export const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
+import { collect } from '../../sdk/lib/options.ts';
 
 /** Registers `keys`, `release`, `channel` and `mirror`. Each verb loads its own module when it runs. */
 export function register(program: Command): void {

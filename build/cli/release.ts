@@ -6,6 +6,7 @@ import { writeAtomic } from '../../sdk/lib/files.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { loadImage, readImage } from '../product/images.ts';
 import { RELEASE, type Statements } from '../release/build.ts';
+import { SEVERITIES } from '../release/format/namespaces.ts';
 import type { Root } from '../release/format/types.ts';
 import { isVersion } from '../release/format/version.ts';
 import { buildRelease, checkRebuilt } from '../release/make.ts';
@@ -32,8 +33,6 @@ export interface ReleaseFlags {
   readonly jobs?: number;
   readonly json?: boolean;
 }
-
-const SEVERITIES = ['none', 'low', 'moderate', 'important', 'critical'] as const;
 
 function statementsOf({ severity = 'none', needs, notes }: ReleaseFlags): Statements {
   const found = SEVERITIES.find((each) => each === severity);

@@ -51,7 +51,7 @@ export const FACTS = 'facts.json';
  * A folder with contents but without this mark is not a store: it belongs to somebody else, whatever its
  * files are called.
  */
-export const MARK = '.draisine-store';
+const MARK = '.draisine-store';
 const MARK_TEXT =
   'The store of Draisine (docs/store.md). Everything in this folder can be made or fetched again.\n';
 
@@ -152,7 +152,7 @@ export function shard(store: Store, folder: 'blobs' | 'stamps' | 'actions', name
 }
 
 /** Removes a tree, read-only folders included. A missing tree is no error. */
-export function removeTree(path: string): void {
+function removeTree(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch (error) {

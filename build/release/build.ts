@@ -26,15 +26,16 @@ export const RELEASE = 'release.json';
 const SHIPPED = ['usr.img', 'uki', 'disk.zst', 'iso', 'sbom', 'cyclonedx', 'facts'];
 const MEASURED = ['usr', 'usr-verity'];
 
-/** Properties of a release that do not follow from its inputs. */
-export interface Statements {
-  readonly severity: Release['severity'];
-  /** The lowest version that may update to it. */
-  readonly needs?: string;
-  readonly notes?: string;
-  /** Lowest number of a root.json that boxes may use for it. */
-  readonly root?: number;
-}
+const STATED = ['severity', 'needs', 'notes', 'root'] as const;
+
+/** Properties of a release that do not follow from its inputs: a person states them. */
+export type Statements = Pick<Release, (typeof STATED)[number]>;
+
+/** The statements in a release. */
+export const statementsIn = (release: Release): Statements =>
+  Object.fromEntries(
+    STATED.flatMap((name) => (release[name] === undefined ? [] : [[name, release[name]]])),
+  ) as unknown as Statements;
 
 /** The targets of a release. */
 export function releaseTargets(image: LoadedImage): readonly Target[] {

@@ -10,7 +10,7 @@ import { checkKey } from '../product/check-key.ts';
 import type { LoadedImage } from '../product/images.ts';
 import { MANIFEST, type Manifest } from '../product/manifest.ts';
 import { openRemote } from '../remote/remote.ts';
-import { releaseTargets, type Statements, writeRelease } from './build.ts';
+import { releaseTargets, type Statements, statementsIn, writeRelease } from './build.ts';
 import type { Release } from './format/types.ts';
 import { readText } from './place.ts';
 import { type LocatedRelease, rebuildFaults } from './verify.ts';
@@ -55,14 +55,7 @@ export async function checkRebuilt({ value, place }: LocatedRelease, image: Load
     });
   const scratch = await mkdtemp(join(tmpdir(), 'draisine-rebuild-'));
   try {
-    const { severity, needs, notes, root } = value;
-    const statements: Statements = {
-      severity,
-      ...(needs === undefined ? {} : { needs }),
-      ...(notes === undefined ? {} : { notes }),
-      ...(root === undefined ? {} : { root }),
-    };
-    const { release } = await buildRelease(image, join(scratch, 'release'), statements);
+    const { release } = await buildRelease(image, join(scratch, 'release'), statementsIn(value));
     const faults = rebuildFaults(value, release);
     if (faults.length > 0)
       throw new Failure(`the second build differs: ${faults.join('\n       ')}`, {

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import type { PlanDocument } from '../../build/release/format/plan.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
+import { collect } from '../../sdk/lib/options.ts';
 import { configText } from '../load.ts';
 import { applyOn, checkWhole, each, failureText, planOn, type Result, type Wanted } from './apply.ts';
 import { statusOf, statusTable } from './status.ts';
@@ -16,8 +17,6 @@ interface Options {
 }
 
 type Planned = Awaited<ReturnType<typeof each<PlanDocument>>>[number];
-
-const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
 
 /** Seconds of `90`, `90s`, `2m` or `1h`. */
 export function parseSeconds(text: string): number {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { collect } from '../../sdk/lib/options.ts';
 import { writeOutput } from '../../sdk/lib/output.ts';
 import type { Entry } from '../base/report.ts';
 
@@ -137,7 +138,6 @@ async function typesCommand({ source, output }: { source: string; output?: strin
 }
 
 const FILES_DIR = 'folder of the local files of Butane (default: the folder of the config)';
-const collect = (value: string, list: string[]): string[] => [...list, value];
 
 /** Registers `ignition validate | compile | translate | import | types` and `iso embed`. */
 export function register(program: Command): void {

@@ -1,3 +1,14 @@
+import type { Release } from './types.ts';
+
+/** The severities of a release, the least first. */
+export const SEVERITIES: readonly Release['severity'][] = [
+  'none',
+  'low',
+  'moderate',
+  'important',
+  'critical',
+];
+
 /** The roles of root.json. */
 export type RoleName = 'root' | 'release' | 'channel';
 

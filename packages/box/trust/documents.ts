@@ -1,4 +1,4 @@
-import { CHANNEL_SECONDS, FORMAT } from '../../../build/release/format/namespaces.ts';
+import { CHANNEL_SECONDS, FORMAT, SEVERITIES } from '../../../build/release/format/namespaces.ts';
 import type {
   Channel,
   Envelope,
@@ -149,7 +149,7 @@ export function parseRelease(signed: string, where: string): Release {
       zfs: maybe((zfs) =>
         members<NonNullable<Release['zfs']>>(zfs, { version: text, features: (field) => list(field, text) }),
       ),
-      severity: (field) => choice(field, ['none', 'low', 'moderate', 'important', 'critical']),
+      severity: (field) => choice(field, SEVERITIES),
       notes: maybe(text),
     });
   });

@@ -1,4 +1,4 @@
-import type { Channel, Envelope, Release, Root } from '../../../build/release/format/types.ts';
+import type { Channel, Release, Root } from '../../../build/release/format/types.ts';
 import { type Box, BoxError, folderOf, readTextIfThere } from '../io/box.ts';
 import { list, member, optional, parseDocument, string } from '../io/fields.ts';
 import { sha256 } from '../io/sha256.ts';
@@ -11,12 +11,6 @@ export const BUILT_IN_ROOT = '/usr/share/draisine/root.json';
 export const OWN_ROOT = '/etc/draisine/root.json';
 /** The newest verified root. */
 export const KEPT_ROOT = '/var/lib/draisine/update/root.json';
-
-/** A document with its envelope. */
-export interface Signed<T> {
-  readonly envelope: Envelope;
-  readonly value: T;
-}
 
 /**
  * The root that is trusted before anything is fetched: the owner's, or that of /usr, or a later one that
