@@ -1,8 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { firstLine } from '../../sdk/lib/read.ts';
 import { runProcess } from '../../sdk/process.ts';
 import { sandboxCommand } from '../../sdk/sandbox.ts';
 import { type ToolCommand, toolCommand } from '../../sdk/tool.ts';
@@ -65,15 +66,7 @@ export function findTool(root: string, tool: string, args: readonly string[]): T
 
 /** The interpreter that the first line of a script names; undefined for a binary. */
 function interpreterOf(path: string): string | undefined {
-  const head = Buffer.alloc(256);
-  const file = openSync(path, 'r');
-  try {
-    readSync(file, head, 0, head.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  const [, program = '', argument = ''] =
-    /^#![ \t]*(\S+)[ \t]*(\S*)/.exec(head.toString('latin1').split('\n', 1)[0] ?? '') ?? [];
+  const [, program = '', argument = ''] = /^#![ \t]*(\S+)[ \t]*(\S*)/.exec(firstLine(path)) ?? [];
   return basename(program) === 'env' ? argument : basename(program) || undefined;
 }
 

@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { firstLine } from '../../sdk/lib/read.ts';
 import { type ToolCommand, toolCommand } from '../../sdk/tool.ts';
 import { sourceFiles } from './sources.ts';
 
@@ -56,13 +56,4 @@ export async function shellScripts(root: string): Promise<string[]> {
   return (await sourceFiles(root)).filter((path) => path.endsWith('.sh') || startsShell(join(root, path)));
 }
 
-function startsShell(path: string): boolean {
-  const head = Buffer.alloc(64);
-  const file = openSync(path, 'r');
-  try {
-    readSync(file, head, 0, head.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  return /^#!.*\b(?:ba|da)?sh\b/.test(head.toString('latin1'));
-}
+const startsShell = (path: string): boolean => /^#!.*\b(?:ba|da)?sh\b/.test(firstLine(path));

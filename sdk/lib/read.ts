@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { Failure } from './errors.ts';
 
@@ -10,4 +11,16 @@ export async function readExactly(file: FileHandle, offset: number, size: number
     done += bytesRead;
   }
   return buffer;
+}
+
+/** The first line of a file, as far as it is among the first 256 bytes; bytes as characters (latin1). */
+export function firstLine(path: string): string {
+  const head = Buffer.alloc(256);
+  const file = openSync(path, 'r');
+  try {
+    const bytes = readSync(file, head, 0, head.length, 0);
+    return head.toString('latin1', 0, bytes).split('\n', 1)[0] ?? '';
+  } finally {
+    closeSync(file);
+  }
 }

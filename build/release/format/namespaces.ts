@@ -1,13 +1,5 @@
-import type { Release } from './types.ts';
-
 /** The severities of a release, the least first. */
-export const SEVERITIES: readonly Release['severity'][] = [
-  'none',
-  'low',
-  'moderate',
-  'important',
-  'critical',
-];
+export const SEVERITIES = ['none', 'low', 'moderate', 'important', 'critical'] as const;
 
 /** The roles of root.json. */
 export type RoleName = 'root' | 'release' | 'channel';
