@@ -136,6 +136,7 @@ export async function printResolve(
   names: readonly string[],
   { mirrors, json }: { mirrors: readonly string[]; json: boolean },
 ): Promise<void> {
+  if (mirrors.length > 0) await mirrorBases({ flags: mirrors }); // also if the cache has all indexes
   const asked = new Set(names.map((name) => name.split('/')[1]));
   const indexes = [];
   for (const suite of suites.filter(({ suite: name, onRequest }) => !onRequest || asked.has(name))) {

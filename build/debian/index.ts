@@ -126,7 +126,8 @@ async function fetchRelease(suite: Suite, options: FetchOptions): Promise<Releas
     where: path,
   };
   const cached = options.freshness === 'cached' ? await cachedRelease(path, checks) : undefined;
-  if (cached !== undefined && cached.age < CACHE_SECONDS) return cached.release;
+  // After the clock was set back, the age is negative, and says nothing.
+  if (cached !== undefined && cached.age >= 0 && cached.age < CACHE_SECONDS) return cached.release;
   try {
     const urls = archiveUrls(await options.bases(), suite.archive).map(
       (base) => `${base}/dists/${suite.suite}/InRelease`,

@@ -106,10 +106,15 @@ test('with a cache, only InRelease is requested; a damaged cache is filled again
     mirror.requests.join(),
   );
   mirror.requests.length = 0;
-  assert.equal(formatLock(await update([mirror], { freshness: 'cached' })), cold);
-  assert.deepEqual(mirror.requests, []);
+  const today = { freshness: 'cached' as const, now: Math.ceil(Date.now() / 1000) };
+  assert.equal(formatLock(await update([mirror], today)), cold);
+  assert.equal(mirror.requests.join(), '');
+  // After the clock was set back by a month: the cached index would count as new for a month.
+  const monthBefore = { ...today, now: today.now - 30 * 86_400 };
+  assert.equal(formatLock(await update([mirror], monthBefore)), cold);
+  assert.ok(mirror.requests.some((path) => path.endsWith('/InRelease')));
   const noNetwork = async () => ['http://127.0.0.1:9/debian'];
-  const dayAfter = { freshness: 'cached' as const, now: Math.floor(Date.now() / 1000) + 86_401 };
+  const dayAfter = { ...today, now: today.now + 86_401 };
   assert.equal(
     formatLock(await update([mirror], { ...dayAfter, bases: noNetwork })),
     cold,

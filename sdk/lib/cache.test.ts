@@ -27,3 +27,13 @@ test('without a home there is no cache, rather than one in the working directory
   withEnvironment(t, { HOME: '' });
   assert.throws(cacheDir, { name: 'Failure', exitCode: 2, message: /HOME is not an absolute path/ });
 });
+
+test('a path that the dynamic linker would split is no place for tools', (t) => {
+  withEnvironment(t, { HOME: '/home/me' });
+  for (const path of ['/data/a:b', '/data/a;b', '/data/$ORIGIN', '/data/a\nb']) {
+    process.env.DRAISINE_CACHE = path;
+    assert.throws(cacheDir, { name: 'Failure', exitCode: 2, where: path });
+  }
+  process.env.DRAISINE_CACHE = '/data/ü %#,=\'"';
+  assert.equal(cacheDir(), '/data/ü %#,=\'"');
+});

@@ -8,9 +8,16 @@ import { badInput, errorCode, Failure } from './errors.ts';
  */
 export function cacheDir(): string {
   const { DRAISINE_CACHE: own, XDG_CACHE_HOME: xdg } = process.env;
-  if (own) return resolve(own);
   // By the XDG Base Directory specification, a relative path must be ignored.
-  return join(xdg && isAbsolute(xdg) ? xdg : join(home(), '.cache'), 'draisine');
+  const base = () => (xdg && isAbsolute(xdg) ? xdg : join(home(), '.cache'));
+  const folder = own ? resolve(own) : join(base(), 'draisine');
+  // The tools run from there. Their dynamic linker splits its list of folders at these characters, and expands $ORIGIN.
+  if (/[:;$\n]/.test(folder))
+    throw badInput(`the tools of the cache cannot run from a path with a colon, a semicolon or a $`, {
+      where: folder,
+      hint: 'set DRAISINE_CACHE to another folder',
+    });
+  return folder;
 }
 
 function home(): string {
