@@ -160,6 +160,7 @@ register(
 
     const hostKey = await box.succeed('cat /etc/ssh/ssh_host_ed25519_key.pub');
     await box.succeed('rm /.draisine-reset; mkdir /var/lib/volumes && echo mine >/var/lib/volumes/file');
+    await box.succeed('mkdir /mnt/tank && chattr +i /mnt/tank'); // as the empty mount point of a dataset
     const refused = await box.execute('draisine reset --yes');
     assert.match(refused.stderr, /there is no machine config, and without one nobody could log in/);
     // The config of its first boot, put onto the ESP of its disk.
@@ -176,7 +177,7 @@ register(
     await box.succeed(`systemd-run --quiet draisine reset ${keep} --yes`);
     await box.goesDown('reboot');
     await box.start();
-    await box.fail('test -e /var/lib/kept');
+    await box.fail('test -e /var/lib/kept -o -e /mnt/tank');
     assert.equal(
       await box.succeed('cat /var/lib/volumes/file /etc/ssh/ssh_host_ed25519_key.pub'),
       `mine\n${hostKey}`,

@@ -120,5 +120,6 @@ register(
     await box.retry(async () => {
       assert.match(await box.journal('mdmonitor.service'), /Fail \/dev\/md/);
     });
+    assert.match(await box.succeed('draisine health'), /array md\d+ lacks 1 of its disks: mdadm --detail/);
   },
 );

@@ -18,10 +18,11 @@ function stateOf(t: TestContext, files: readonly string[]) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
   };
-  for (const program of ['mount', 'umount', 'sync']) {
-    put(join(folder, 'bin', program), '#!/bin/sh\n');
-    chmodSync(join(folder, 'bin', program), 0o755);
-  }
+  const program = (name: string, text: string) => {
+    put(join(folder, 'bin', name), `#!/bin/sh\n${text}\n`);
+    chmodSync(join(folder, 'bin', name), 0o755);
+  };
+  for (const name of ['mount', 'umount', 'sync']) program(name, '');
   for (const file of files) put(probe + file);
   put(join(folder, 'ignition.json'), '{}');
   const script = readFileSync(SCRIPT, 'utf8').replaceAll('/run/', `${folder}/`);
@@ -34,7 +35,7 @@ function stateOf(t: TestContext, files: readonly string[]) {
   };
   const has = (path: string) => existsSync(probe + path);
   const read = (path: string) => readFileSync(probe + path, 'utf8');
-  return { folder, empty, has, read, put: (path: string) => put(probe + path) };
+  return { folder, program, empty, has, read, put: (path: string) => put(probe + path) };
 }
 
 test('empties all but the kept paths', (t) => {
@@ -62,6 +63,29 @@ test('kept paths stay when the provisioning is interrupted, as often as that hap
     assert.equal(state.empty().status, 0);
     assert.deepEqual(['/var/lib/mine', '/etc/half', '/var/lib/old'].map(state.has), [true, false, false]);
   }
+});
+
+test('a mount point that was made immutable goes as well, and a kept one stays as it is', (t) => {
+  const state = stateOf(t, ['/var/lib/mine']);
+  for (const path of ['mnt/tank', 'var/lib/mine.d/tank'])
+    mkdirSync(join(state.folder, 'draisine/state', path), { recursive: true });
+  // No folder of a test can be immutable everywhere. This find(1) removes no folder `tank` until chattr(1) has run.
+  state.program('chattr', `echo "$@" >>${state.folder}/chattr`);
+  state.program(
+    'find',
+    `for word; do
+  shift
+  case "$word" in -delete) [ -e ${state.folder}/chattr ] || set -- "$@" ! -name tank ;; esac
+  set -- "$@" "$word"
+done
+exec /usr/bin/find "$@"`,
+  );
+  assert.equal(state.empty('keep /var/lib/mine.d\n').status, 0);
+  assert.deepEqual(['/mnt', '/var/lib/mine.d/tank', '/var/lib/mine'].map(state.has), [false, true, false]);
+  assert.equal(
+    readFileSync(join(state.folder, 'chattr'), 'utf8'),
+    `-i ${state.folder}/draisine/state/mnt/tank\n`,
+  );
 });
 
 test('where nothing is to stay, the request is gone with the rest', (t) => {

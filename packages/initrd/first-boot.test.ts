@@ -21,6 +21,7 @@ function boot(
   t: TestContext,
   sticks: Readonly<Record<string, Stick>>,
   programs: Readonly<Record<string, string>> = {},
+  state?: Readonly<Record<string, string>>,
 ) {
   const root = mkdtempSync(join(tmpdir(), 'draisine-first-boot-'));
   t.after(() => rmSync(root, { recursive: true }));
@@ -28,7 +29,9 @@ function boot(
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text, { mode });
   };
-  put('/proc/cmdline', 'quiet root=tmpfs\n');
+  put('/proc/cmdline', state === undefined ? 'quiet root=tmpfs\n' : 'quiet root=/dev/disk/draisine/state\n');
+  // The folder where the script mounts the state partition.
+  for (const [path, text] of Object.entries(state ?? {})) put(`/run/draisine/state/${path}`, text);
   put('/run/draisine/x', '');
   put('/dev/x', '');
   for (const [device, { config }] of Object.entries(sticks)) {
@@ -39,8 +42,10 @@ function boot(
   put('/list', list.join(''));
   const given: Record<string, string> = {
     lsblk: `cat ${root}/list`,
-    mount: `[ "$1" = --bind ] || cp -r ${root}/sticks/"\${3##*/}"/. "$4"`,
-    umount: 'rm -f "$1"/*',
+    mount: `[ "$1" = --bind ] || [ "$2" = ext4 ] || cp -r ${root}/sticks/"\${3##*/}"/. "$4"`,
+    umount: 'case "$1" in */state) ;; *) rm -f "$1"/* ;; esac',
+    sync: '',
+    chattr: `echo "$@" >>${root}/chattr`,
     udevadm: '',
     modprobe: '',
     sleep: '',
@@ -57,6 +62,8 @@ function boot(
     said: stdout + stderr,
     config: read('/usr/lib/ignition/user.ign'),
     from: read('/run/draisine/config')?.trim(),
+    hasState: (path: string) => existsSync(join(root, 'run/draisine/state', path)),
+    madeMutable: read('/chattr')?.replaceAll(root, ''),
   };
 }
 
@@ -93,4 +100,16 @@ test('a disk that keeps udev busy does not stop the boot', (t) => {
 test('without a config, the console says how to give one', (t) => {
   const { status, said, from } = boot(t, { sda1: { label: 'x ', config: '{}' } });
   assert.deepEqual([status, from], [0, 'none'], said);
+});
+
+test('what an interrupted provisioning left is removed, immutable mount points of datasets as well', (t) => {
+  const sticks = { sdb1: { label: 'IGNITION ', config: '{}' } };
+  const state = { 'lost+found/x': 'x', 'etc/half': 'x', 'mnt/x': 'x' };
+  const rm = `[ -e "\${0%/bin/rm}/chattr" ] && exec /bin/rm "$@"`;
+  const mkdir = `/bin/mkdir "$@"; /bin/mkdir -p "\${0%/bin/mkdir}/run/draisine/state/srv/tank"`;
+  const found = boot(t, sticks, { rm, mkdir }, state);
+  assert.deepEqual([found.status, found.config], [0, '{}'], found.said);
+  assert.match(found.said, /the last provisioning did not come to its end: starting over/);
+  assert.equal(found.madeMutable, '-i /run/draisine/state/srv/tank\n');
+  assert.deepEqual(['etc', 'mnt', 'lost+found/x'].map(found.hasState), [false, false, true]);
 });

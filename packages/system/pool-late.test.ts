@@ -44,13 +44,14 @@ esac`,
   return readFileSync(join(folder, 'calls'), 'utf8').trim().split('\n');
 }
 
+const CONSOLE = '--no-block restart draisine-console.service';
 const NEEDING = '--no-block start web.service zfs-dataset-tank-a.service zfs-dataset-tank-b.service';
 
 test('a disk that came before the script began is not missed', (t) => {
-  assert.deepEqual(late(t, 'exit 0'), ['start zpool-tank.service', NEEDING]);
+  assert.deepEqual(late(t, 'exit 0'), ['start zpool-tank.service', NEEDING, CONSOLE]);
 });
 
 test('a disk that comes during a try leads to another try', (t) => {
   const calls = late(t, '[ "$try" = 2 ] || { : >"$disks/a"; exit 1; }');
-  assert.deepEqual(calls, ['start zpool-tank.service', 'start zpool-tank.service', NEEDING]);
+  assert.deepEqual(calls, ['start zpool-tank.service', 'start zpool-tank.service', NEEDING, CONSOLE]);
 });
