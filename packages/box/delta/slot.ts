@@ -1,6 +1,13 @@
 import type { Release } from '../../../build/release/format/types.ts';
 import type { RunningUsr, SlotContent } from '../disk/model.ts';
-import { type Box, BoxError, describeError, type RandomAccess, readTextIfThere } from '../io/box.ts';
+import {
+  type Box,
+  BoxError,
+  describeError,
+  type RandomAccess,
+  readTextIfThere,
+  withScratch,
+} from '../io/box.ts';
 import { fetchRanges, fetchWhole, NoRanges, type Origin, type Range } from '../update/fetch.ts';
 import { bytesOf, type Fetch, type Plan, planCopies } from './plan.ts';
 import { BLOCK, type Leaves, readLeaves } from './tree.ts';
@@ -9,7 +16,6 @@ import { BLOCK, type Leaves, readLeaves } from './tree.ts';
 export const RUNNING = '/dev/mapper/usr';
 /** The progress of staging. A later attempt resumes from it. */
 export const RESUME = '/var/lib/draisine/update/resume.json';
-const WORK = '/run/draisine/delta';
 const CHUNK = 1 << 20;
 /** Bytes to fetch before the disk is flushed and the progress is recorded. */
 const BATCH = 4 << 20;
@@ -90,10 +96,9 @@ function using<T>(box: Box, path: string, mode: 'read' | 'write', use: (file: Ra
 /** Fetches the hash tree of the release and writes it to its place. Returns its leaves. */
 function fetchTree(box: Box, options: SlotOptions, device: string): Leaves {
   const { usr, rootHash } = options.release;
-  box.makeFolder(WORK, 0o700);
-  const path = `${WORK}/tree`;
-  box.writeFile(path, new Uint8Array(0), { mode: 0o600, durable: false });
-  try {
+  return withScratch(box, 'tree', (folder) => {
+    const path = `${folder}/tree`;
+    box.writeFile(path, new Uint8Array(0), { mode: 0o600, durable: false });
     using(box, path, 'write', (tree) =>
       fetchRanges(
         box,
@@ -115,9 +120,7 @@ function fetchTree(box: Box, options: SlotOptions, device: string): Leaves {
       using(box, device, 'write', (target) => copyBytes(tree, 0, target, 0, usr.hash));
       return leaves;
     });
-  } finally {
-    box.remove(path);
-  }
+  });
 }
 
 function split(from: number, length: number): Range[] {

@@ -27,7 +27,7 @@ export const takeLock = (folder: string, pid: string): string[] => [
  */
 export function withLock<T>(box: Box, folder: string, taken: string, use: () => T): T {
   box.makeFolder(folder);
-  const command = takeLock(folder, box.readLink('/proc/self'));
+  const command = takeLock(folder, box.processId());
   const ran = box.run(command, { timeoutSeconds: 30 });
   if (ran.code === TAKEN) throw new BoxError(taken, { code: LOCKED });
   if (ran.code !== 0) throw new BoxError(`cannot take a lock: ${whyFailed(command, ran)}`, { where: folder });

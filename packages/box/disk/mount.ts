@@ -65,7 +65,7 @@ function usedBy(box: Box): string[] {
  */
 function mountFolder(box: Box, device: string): string {
   box.makeFolder(MOUNTS, 0o700);
-  const [own, name] = [box.readLink('/proc/self'), nameOf(device)];
+  const [own, name] = [box.processId(), nameOf(device)];
   for (const folder of box.list(MOUNTS)) {
     const process = folder.slice(folder.lastIndexOf('.') + 1);
     const left = `${MOUNTS}/${folder}`;

@@ -96,6 +96,8 @@ export interface Box {
   run(argv: readonly string[], options?: RunOptions): Ran;
   /** Writes one line to the journal, and to the terminal if there is one. */
   log(priority: Priority, text: string): void;
+  /** The number of this process. */
+  processId(): string;
   /** 32 hexadecimal digits (machine-id(5)). */
   machineId(): string;
   environment(name: string): string | undefined;
@@ -167,4 +169,26 @@ export function removeTree(box: Box, path: string): void {
   if (box.lstat(path)?.type === 'directory')
     for (const name of box.list(path)) removeTree(box, `${path}/${name}`);
   box.remove(path);
+}
+
+let scratches = 0;
+
+/**
+ * A folder for the temporary files of one task, which no other task uses; also not another process. `name`: of the task.
+ * Folders of killed processes are removed, because /run is in memory.
+ */
+export function withScratch<T>(box: Box, name: string, use: (folder: string) => T): T {
+  const all = '/run/draisine/scratch';
+  box.makeFolder(all, 0o700);
+  for (const left of box.list(all)) {
+    const [pid = ''] = left.split('.');
+    if (pid !== box.processId() && box.stat(`/proc/${pid}`) === undefined) removeTree(box, `${all}/${left}`);
+  }
+  const folder = `${all}/${box.processId()}.${name}.${scratches++}`;
+  box.makeFolder(folder, 0o700);
+  try {
+    return use(folder);
+  } finally {
+    removeTree(box, folder);
+  }
 }

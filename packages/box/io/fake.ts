@@ -220,6 +220,10 @@ export class FakeBox implements Box {
     this.logged.push({ priority, text });
   }
 
+  processId(): string {
+    return this.nodes.get('/proc/self')?.target ?? '42';
+  }
+
   machineId(): string {
     return this.id;
   }

@@ -172,6 +172,7 @@ export function nodeBox(options: NodeBoxOptions): NodeBox {
     },
     run: (argv, given = {}) => runProgram(options.programs?.(argv) ?? argv, given, host),
     log: (priority, text) => options.onLog?.(priority, text),
+    processId: () => String(process.pid),
     machineId: () => options.machineId ?? '0123456789abcdef0123456789abcdef',
     environment: (name) => process.env[name],
   };

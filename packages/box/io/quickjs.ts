@@ -278,6 +278,7 @@ export const quickjsBox: Box = {
   open,
   run,
   log,
+  processId: () => String(os.getpid()),
   machineId() {
     const text = readText('/etc/machine-id').trim();
     if (!/^[0-9a-f]{32}$/.test(text)) throw new BoxError('no machine id', { where: '/etc/machine-id' });

@@ -1,9 +1,6 @@
 import { NAMESPACES, type RoleName } from '../../../build/release/format/namespaces.ts';
 import type { Envelope, Root } from '../../../build/release/format/types.ts';
-import { type Box, BoxError, removeTree, whyFailed } from '../io/box.ts';
-
-const WORK = '/run/draisine/verify';
-let made = 0;
+import { type Box, BoxError, whyFailed, withScratch } from '../io/box.ts';
 
 /** A folder for the files of verifying programs. `path` translates a path for them. */
 export interface VerifyOptions {
@@ -50,9 +47,7 @@ function signatureFault(
   sshsig: string,
   { path = (inside) => inside }: VerifyOptions,
 ): string | undefined {
-  const folder = `${WORK}.${made++}`;
-  box.makeFolder(folder, 0o700);
-  try {
+  return withScratch(box, 'verify', (folder) => {
     const write = (name: string, content: string) =>
       box.writeFile(`${folder}/${name}`, content, { mode: 0o600, durable: false });
     write('allowed', `draisine namespaces="${namespace}" ${publicKey}\n`);
@@ -63,7 +58,5 @@ function signatureFault(
     ];
     const ran = box.run(argv, { stdin: signed, timeoutSeconds: 30 });
     return ran.code === 0 ? undefined : whyFailed(argv, ran);
-  } finally {
-    removeTree(box, folder);
-  }
+  });
 }

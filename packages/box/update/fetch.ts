@@ -1,4 +1,4 @@
-import { type Box, BoxError, nameOf, type Ran } from '../io/box.ts';
+import { type Box, BoxError, nameOf, type Ran, withScratch } from '../io/box.ts';
 import { curlOption, shellQuote } from '../io/quote.ts';
 
 /** The source of files. */
@@ -18,7 +18,6 @@ export interface Range {
 /** The server did not answer with the range: it does not support ranges, or pretends to. */
 export class NoRanges extends BoxError {}
 
-const WORK = '/run/draisine/fetch';
 /** Exit codes of curl (curl(1)) about which people can do something. */
 const REASONS: Readonly<Record<number, string>> = {
   3: 'the address is malformed',
@@ -114,15 +113,8 @@ function curl(box: Box, config: readonly string[], stdoutFile: string, maxBytes:
   }
 }
 
-function withFile<T>(box: Box, use: (path: string) => T): T {
-  box.makeFolder(WORK, 0o700);
-  const path = `${WORK}/part`;
-  try {
-    return use(path);
-  } finally {
-    box.remove(path);
-  }
-}
+const withFile = <T>(box: Box, use: (path: string) => T): T =>
+  withScratch(box, 'fetch', (folder) => use(`${folder}/part`));
 
 function checkTransfer({ redirect, status }: Transfer, where: string): void {
   if (status >= 300 && status < 400)
@@ -220,6 +212,26 @@ export interface Piece {
   readonly to: string | undefined;
 }
 
+/** Runs curl and gives its output to the commands `take`, one after the other. The digest is that of the stream. */
+function stream(
+  box: Box,
+  folder: string,
+  config: string,
+  take: readonly string[],
+): { readonly code: number; readonly digest: string; readonly ran: Ran } {
+  const file = (name: string) => `${folder}/${name}`;
+  box.writeFile(file('config'), config, { mode: 0o600, durable: false });
+  // curl's exit code goes through a file, because sh has no pipefail. The digest is that of the stream: the disk may
+  // return something else. The pipe is opened once more at the end, so that sha256sum never waits for a writer.
+  const script = `rm -f "$3" && mkfifo "$3" || exit 1; sha256sum <"$3" >"$4" &
+{ curl --config "$1"; echo $? >"$2"; } | tee "$3" | { ${take.join('; ')}; }
+code=$?; : <>"$3"; wait; rm -f "$3"; exit $code`;
+  const files = ['config', 'code', 'pipe', 'digest'].map(file);
+  const ran = box.run(['sh', '-c', script, 'fetch', ...files]);
+  const code = Number(box.readText(file('code')).trim());
+  return { code, digest: box.readText(file('digest')).slice(0, 64), ran };
+}
+
 /**
  * Fetches a whole file in one stream and cuts it into parts, for servers without ranges. A longer file is
  * refused. Returns the SHA-256 of the bytes that the server sent.
@@ -231,20 +243,8 @@ export function fetchWhole(box: Box, origin: Origin, path: string, pieces: reado
     ({ length, to }, index) =>
       `head -c ${length} | dd of=${shellQuote(to ?? '/dev/null')} bs=1M iflag=fullblock conv=notrunc status=none || exit 9${index}`,
   );
-  box.makeFolder(WORK, 0o700);
-  const config = `${WORK}/config`;
-  box.writeFile(config, [...options(origin, total), `url = "${where}"`, ''].join('\n'), {
-    mode: 0o600,
-    durable: false,
-  });
-  // curl's exit code goes through a file, because sh has no pipefail. The digest is that of the stream: the disk may
-  // return something else. The pipe is opened once more at the end, so that sha256sum never waits for a writer.
-  const script = `rm -f "$3" && mkfifo "$3" || exit 1; sha256sum <"$3" >"$4" &
-{ curl --config "$1"; echo $? >"$2"; } | tee "$3" | { ${take.join('; ')}; }
-code=$?; : <>"$3"; wait; rm -f "$3"; exit $code`;
-  const [told, pipe, digest] = [`${WORK}/code`, `${WORK}/pipe`, `${WORK}/digest`];
-  const ran = box.run(['sh', '-c', script, 'fetch', config, told, pipe, digest]);
-  const code = Number(box.readText(told).trim());
+  const config = [...options(origin, total), `url = "${where}"`, ''].join('\n');
+  const { code, digest, ran } = withScratch(box, 'fetch', (folder) => stream(box, folder, config, take));
   // 23: the reader has ended. Either all parts are complete, or one of them could not be written.
   if (code !== 0 && (code !== 23 || ran.code === 0))
     throw failure({ ...ran, code: code === 23 ? 63 : code }, where);
@@ -257,5 +257,5 @@ code=$?; : <>"$3"; wait; rm -f "$3"; exit $code`;
     throw new BoxError(`${nameOf(path)} has ${transfer.size} bytes, but its release says ${total}`, {
       where,
     });
-  return box.readText(digest).slice(0, 64);
+  return digest;
 }
