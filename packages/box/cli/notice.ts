@@ -15,5 +15,5 @@ export function writeNotices(box: Box): void {
   else box.writeFile(ISSUE, text, { durable: false });
   box.writeFile(MOTD, text === '' ? '' : `\n${text}\n`, { durable: false });
   // agetty reads the file again for a waiting login prompt.
-  box.run(['systemctl', 'restart', '--no-block', 'draisine-console.service']);
+  box.run(['systemctl', 'restart', '--no-block', 'draisine-console.service'], { timeoutSeconds: 30 });
 }

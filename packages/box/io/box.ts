@@ -38,7 +38,10 @@ export interface RunOptions {
   readonly cwd?: string;
   /** A file for stdout instead of `Ran.stdout`. It is made anew, with mode 0600. */
   readonly stdoutFile?: string;
-  /** Limit in milliseconds. After it the program is ended, and `code` is 124 (timeout(1)). */
+  /**
+   * Limit in seconds. After it the program is ended, and `code` is 124 (timeout(1)). A program that hangs in the kernel
+   * cannot be ended: it is left behind.
+   */
   readonly timeoutSeconds?: number;
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -30,6 +30,20 @@ test('the box itself, in QuickJS, keeps the contract', async (t) => {
   const ran = spawnSync(file, args, { env, encoding: 'utf8' });
   assert.equal(ran.stderr, '');
   assert.deepEqual(JSON.parse(ran.stdout), []);
+});
+
+test('a program that nobody can end is left behind', async (t) => {
+  const folder = testFolder(t);
+  // As timeout(1) does while its program hangs in the kernel.
+  writeFileSync(join(folder, 'timeout'), '#!/bin/sh\nexec sleep 30\n', { mode: 0o755 });
+  const { file, args, env } = await quickjsCommand(folder, 'packages/box/io/hang-main.ts', []);
+  const ran = spawnSync(file, args, {
+    env: { ...env, PATH: `${folder}:${process.env.PATH}` },
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  const stderr = 'cat hangs in the kernel and cannot be ended';
+  assert.deepEqual(JSON.parse(ran.stdout), { code: 124, stdout: '', stderr });
 });
 
 test('the bundle is the same wherever the checkout is, and names no folder of this machine', async (t) => {

@@ -60,10 +60,14 @@ declare module 'quickjs-os' {
   export function getpid(): number;
   export function now(): number;
   export function sleep(milliseconds: number): void;
-  /** Exit code, or a negated signal number. */
+  export const WNOHANG: number;
+  /** The number of the process that has ended (0: none, or a negated errno), and its status as of wait(2). */
+  export function waitpid(process: number, options: number): [number, number];
+  /** Exit code, or a negated signal number. Without `block`: the number of the process. */
   export function exec(
     argv: readonly string[],
     options?: {
+      readonly block?: boolean;
       readonly stdin?: number;
       readonly stdout?: number;
       readonly stderr?: number;

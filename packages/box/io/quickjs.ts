@@ -128,10 +128,30 @@ function textOf(handle: number): string {
   return text;
 }
 
+/** Seconds after which timeout(1) kills a program that it could not end. */
+const KILL_AFTER = 5;
+
+/**
+ * Waits for a program that timeout(1) ends. A program that hangs in the kernel cannot be killed, and timeout(1) waits
+ * for it, so it is left behind. Returns its exit code, or a negated signal number; undefined if it was left behind.
+ */
+function awaitExit(process: number, timeoutSeconds: number): number | undefined {
+  const end = os.now() + (timeoutSeconds + KILL_AFTER + 3) * 1000;
+  for (let pause = 1; os.now() < end; pause = Math.min(2 * pause, 50)) {
+    const [ended, status] = os.waitpid(process, os.WNOHANG);
+    if (ended === process) return (status & 127) === 0 ? (status >> 8) & 255 : 0 - (status & 127);
+    must(ended, 'wait for a program', String(process));
+    os.sleep(pause);
+  }
+  return undefined;
+}
+
 function run(argv: readonly string[], options: RunOptions = {}): Ran {
   const { timeoutSeconds, stdoutFile } = options;
   const command =
-    timeoutSeconds === undefined ? argv : ['timeout', '--kill-after=5', String(timeoutSeconds), ...argv];
+    timeoutSeconds === undefined
+      ? argv
+      : ['timeout', `--kill-after=${KILL_AFTER}`, String(timeoutSeconds), ...argv];
   const opened: number[] = [];
   const scratch = () => {
     const handle = scratchFile();
@@ -151,17 +171,20 @@ function run(argv: readonly string[], options: RunOptions = {}): Ran {
       stdout = must(os.open(stdoutFile, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), 'open', stdoutFile);
       opened.push(stdout);
     }
-    const exit = os.exec(command, {
+    const started = os.exec(command, {
+      block: timeoutSeconds === undefined,
       stdin,
       stdout,
       stderr,
       ...(options.env ? { env: { ...std.getenviron(), ...options.env } } : {}),
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
+    const exit = timeoutSeconds === undefined ? started : awaitExit(started, timeoutSeconds);
+    const left = exit === undefined ? `${argv[0]} hangs in the kernel and cannot be ended` : '';
     return {
-      code: exit < 0 ? 128 - exit : exit,
+      code: exit === undefined ? 124 : exit < 0 ? 128 - exit : exit,
       stdout: stdoutFile === undefined ? textOf(stdout) : '',
-      stderr: textOf(stderr),
+      stderr: textOf(stderr) + left,
     };
   } finally {
     for (const handle of opened) os.close(handle);

@@ -152,7 +152,12 @@ interface Route {
 
 function routesOf(box: Box): (Route & { readonly name: string })[] {
   return ['-4', '-6'].flatMap((family) => {
-    const told = mustRun(box, 'cannot list routes', ['ip', family, '-json', 'route', 'show', 'default']);
+    const told = mustRun(
+      box,
+      'cannot list routes',
+      ['ip', family, '-json', 'route', 'show', 'default'],
+      IN_TIME,
+    );
     const routes = JSON.parse(told.trim() === '' ? '[]' : told) as Route[];
     return routes.map((route) => ({
       ...route,
@@ -213,15 +218,29 @@ export function lookAtBox(box: Box, version: string, reach: Reach = {}): Baselin
   };
 }
 
-/** The losses, as sentences. Things that were broken before do not count. */
-export function lossesOf(box: Box, before: Baseline, reach: Reach = {}): string[] {
+/** Questions for losses, as sentences. Things that were broken before do not count. */
+export function lossQuestions(box: Box, before: Baseline, reach: Reach = {}): (() => string[])[] {
   return [
-    ...unitLosses(box, before),
-    ...containerLosses(box, before),
-    ...(before.pools.length > 0 ? poolsLost(box, before) : []),
-    ...mountLosses(box, before),
-    ...networkLosses(box, before, reach),
+    () => unitLosses(box, before),
+    () => containerLosses(box, before),
+    () => (before.pools.length > 0 ? poolsLost(box, before) : []),
+    () => mountLosses(box, before),
+    () => routeLosses(box, before),
+    ...before.reached.map((name) => () => (isReached(box, name, reach) ? [] : [unreached(name)])),
   ];
+}
+
+/** The losses now. */
+export function lossesOf(box: Box, before: Baseline, reach: Reach = {}): string[] {
+  return lossQuestions(box, before, reach).flatMap((ask) => ask());
+}
+
+const unreached = (name: string) => `${name} cannot be reached`;
+
+/** Whether all that is missing is an answer from outside: no part of the box itself. */
+export function isOutside(before: Baseline | undefined, losses: readonly string[]): boolean {
+  const outside = new Set(before?.reached.map(unreached));
+  return losses.length > 0 && losses.every((loss) => outside.has(loss));
 }
 
 function poolsLost(box: Box, before: Baseline): string[] {
@@ -267,17 +286,15 @@ function mountLosses(box: Box, before: Baseline): string[] {
   });
 }
 
-function networkLosses(box: Box, before: Baseline, reach: Reach): string[] {
+function routeLosses(box: Box, before: Baseline): string[] {
   const routes = before.routes.length > 0 ? routesOf(box).map(({ name }) => name) : [];
-  const answers = (name: string) =>
-    reach[name] ? reach[name]() : !/^[\d.:a-f]+$/.test(name) || pings(box, name);
-  return [
-    ...before.routes
-      .filter((name) => !routes.includes(name))
-      .map((name) => `the default route ${name} is gone`),
-    ...before.reached.filter((name) => !answers(name)).map((name) => `${name} cannot be reached`),
-  ];
+  return before.routes
+    .filter((name) => !routes.includes(name))
+    .map((name) => `the default route ${name} is gone`);
 }
+
+const isReached = (box: Box, name: string, reach: Reach): boolean =>
+  reach[name] ? reach[name]() : !/^[\d.:a-f]+$/.test(name) || pings(box, name);
 
 /** Writes the baseline, readable by root alone. */
 export function writeBaseline(box: Box, baseline: Baseline, path = BASELINE): void {

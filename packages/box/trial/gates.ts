@@ -47,7 +47,7 @@ function httpFault(box: Box, address: string, status: number): string | undefine
     '=http,https',
   ];
   const command = ['curl', ...options, '--output', '/dev/null', '--write-out', '%{http_code}', address];
-  const ran = box.run(command);
+  const ran = box.run(command, { timeoutSeconds: 20 });
   if (ran.code !== 0) return `${address}: ${whyFailed(command, ran)}`;
   return Number(ran.stdout) === status ? undefined : `${address} answers ${ran.stdout}, not ${status}`;
 }

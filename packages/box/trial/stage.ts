@@ -9,10 +9,10 @@ import { NOT_AS_WRITTEN, stage } from '../disk/stage.ts';
 import { type Box, BoxError } from '../io/box.ts';
 import type { Policy } from '../settings/update.ts';
 import type { Checked } from '../update/check.ts';
-import { fetchIfThere } from '../update/fetch.ts';
+import { isAnswered } from '../update/fetch.ts';
 import { noteReadable } from '../update/readable.ts';
 import type { Running } from '../update/running.ts';
-import { changeState, readState } from '../update/state.ts';
+import { changeState, type Rejected, readState } from '../update/state.ts';
 import { BASELINE, lookAtBox, type Reach, writeBaseline } from './baseline.ts';
 import { dropEtc, saveEtc } from './etc.ts';
 
@@ -69,8 +69,9 @@ function recordStaged(box: Box, running: Running, { version, rootHash, zfs }: Re
   try {
     noteReadable(box, version, zfs?.features);
     const staged = { version, rootHash, from: running.version, since: box.now(), rebooting: false };
+    const isSecond = (each: Rejected) => each.version === version && each.again !== undefined;
     changeState(box, ({ rejected }) => ({
-      staged,
+      staged: { ...staged, ...(rejected.some(isSecond) ? { second: true } : {}) },
       rejected: rejected.filter((each) => each.version !== version),
     }));
   } catch (error) {
@@ -85,7 +86,10 @@ function removeFromMenu(box: Box, running: Running, hash: string): void {
 
 const mib = (bytes: number) => (bytes / (1 << 20)).toFixed(1);
 
-/** Whether the channel's server answers: a trial must not lose that. */
+/**
+ * Whether the channel's server answers: a trial must not lose that. Any answer counts. An error of the server is not one
+ * of this box.
+ */
 export function reachOf(
   box: Box,
   { image }: { readonly image: string },
@@ -93,14 +97,7 @@ export function reachOf(
 ): Reach {
   if (base === undefined || base.startsWith('file:')) return {};
   return {
-    'the channel': () => {
-      try {
-        return fetchIfThere(box, { base, proxy, ca }, `${image}/${channel}.json`, 1 << 20) !== undefined;
-      } catch (error) {
-        if (!(error instanceof BoxError)) throw error;
-        return false;
-      }
-    },
+    'the channel': () => isAnswered(box, { base, proxy, ca }, `${image}/${channel}.json`),
   };
 }
 

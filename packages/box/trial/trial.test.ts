@@ -333,6 +333,76 @@ describe('at boot', () => {
     );
   });
 
+  test('a server is down during a whole trial: a second trial later, and then the rejection is final', () => {
+    const { box, world } = trial();
+    world.answering.clear();
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 1);
+    const [first] = readState(box).rejected;
+    assert.match(first?.reason ?? '', /^10\.0\.2\.2 cannot be reached; nothing of this box was missing/);
+    assert.equal(first?.again, first!.since + 4 * 3_600_000);
+    // The old release reaches it: it was the update, or the server is back.
+    world.answering.add('10.0.2.2');
+    bootInto(box, 'old');
+    runningClock(box);
+    atBoot(box, () => {});
+    writeBaseline(box, lookAtBox(box, OLD));
+    stageNext(box);
+    changeState(box, ({ staged }) => ({ staged: { ...staged!, second: true }, rejected: [] }));
+    world.answering.clear();
+    bootInto(box, 'next');
+    runningClock(box);
+    atBoot(box, () => {});
+    assert.deepEqual(
+      readState(box).rejected.map(({ reason, again }) => [reason, again]),
+      [['10.0.2.2 cannot be reached', undefined]],
+    );
+    // Nor does the old release reach it: the server stays away, and the release may be tried again.
+    bootInto(box, 'old');
+    runningClock(box);
+    atBoot(box, () => {});
+    const [last] = readState(box).rejected;
+    assert.match(last?.reason ?? '', /not the update: /);
+    assert.ok(last?.again !== undefined);
+  });
+
+  test('a server is down, and a unit has failed: rejected for good', () => {
+    const { box, world } = trial();
+    world.answering.clear();
+    world.units.set('web.service', 'failed');
+    atBoot(box, () => {});
+    assert.equal(readState(box).rejected[0]?.again, undefined);
+  });
+
+  test('programs that hang: the trial ends at the deadline, and does not ask all of them once more', () => {
+    const { box, world } = trial();
+    const hang = () => {
+      box.sleep(65_000);
+      return { code: 124, stderr: 'hangs' };
+    };
+    for (const name of ['podman', 'zpool', 'ip', 'ping']) box.program(name, hang);
+    box.put({ '/proc/spl/kstat/zfs/x': '' });
+    const baseline = readBaseline(box)!;
+    writeBaseline(box, { ...baseline, pools: [{ name: 'tank', state: 'ONLINE', vdevs: [] }] });
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 1);
+    assert.match(readState(box).rejected[0]?.reason ?? '', /cannot list containers: podman ended with 124/);
+    // One that began before the deadline, and one about the pools that the old release can read.
+    assert.ok(box.monotonic() <= (100 + 2 * 65) * 1000, `${box.monotonic()} ms`);
+  });
+
+  test('a release that cannot stop its services is left by force', () => {
+    const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
+    world.httpCode = '500';
+    const systemctl = box.programs.get('systemctl')!;
+    box.program('systemctl', (argv, options, self) =>
+      argv.join(' ') === 'systemctl reboot' ? { code: 124 } : systemctl(argv, options, self),
+    );
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 1);
+    assert.equal(box.ran.at(-1)?.join(' '), 'systemctl reboot --force');
+  });
+
   test('neither release has tries left: the one that runs stays', () => {
     const { box } = trial();
     const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';

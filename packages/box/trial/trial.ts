@@ -1,12 +1,12 @@
 import { compareVersions } from '../../../build/release/format/version.ts';
 import { countTry, fallback, installedUkis, markBad, markGood } from '../disk/assess.ts';
-import { type Box, BoxError, describeError, mustRun, readTextIfThere, removeTree } from '../io/box.ts';
+import { type Box, BoxError, describeError, readTextIfThere, removeTree, whyFailed } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { DEFAULT_POLICY, type Policy, readPolicy } from '../settings/update.ts';
 import { noteRunning, notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, FOLDER, readState, recordUnstaged } from '../update/state.ts';
-import { BASELINE, lossesOf, readBaseline } from './baseline.ts';
+import { BASELINE, isOutside, lossQuestions, readBaseline } from './baseline.ts';
 import { dropEtc } from './etc.ts';
 import { BOOT_COMPLETE, gateFault } from './gates.ts';
 import { commonFaults, judge, type Look } from './judge.ts';
@@ -14,6 +14,8 @@ import { dropPreparation, reachOf } from './stage.ts';
 
 /** Exists while the running release is on trial; lists the faults. */
 const ON_TRIAL = '/run/draisine/on-trial.json';
+/** Milliseconds until the second trial of a release that only answers from outside were missing for. */
+const SECOND_TRIAL = 4 * 3_600_000;
 /** The faults of a rejected release, to see whether the previous release has the same. */
 const AFTER = `${FOLDER}/after.json`;
 const EVIDENCE = `${FOLDER}/evidence`;
@@ -49,25 +51,38 @@ function uptime(box: Box): number {
 
 /**
  * The present faults. A failed question is a fault, and so is an answer that cannot be understood: programs of a new
- * release must not end its trial without a verdict.
+ * release must not end its trial without a verdict. `end`: seconds since the boot after which one fault is enough,
+ * because each program that hangs takes its time.
  */
-function faultsOf(box: Box, running: Pick<Running, 'image'>, policy: Policy): string[] {
+function faultsOf(
+  box: Box,
+  running: Pick<Running, 'image'>,
+  policy: Policy,
+  end = Number.POSITIVE_INFINITY,
+): string[] {
   const baseline = readBaseline(box);
   const asks: (() => string[])[] = [
     ...[BOOT_COMPLETE, ...policy.gates].map((gate) => () => {
       const fault = gateFault(box, gate);
       return fault === undefined ? [] : [fault];
     }),
-    ...(baseline ? [() => lossesOf(box, baseline, reachOf(box, running, policy))] : []),
+    ...(baseline ? lossQuestions(box, baseline, reachOf(box, running, policy)) : []),
   ];
-  return asks.flatMap((ask) => {
-    try {
-      return ask();
-    } catch (error) {
-      const told = describeError(error);
-      return [error instanceof BoxError ? told : `a check of the trial itself failed: ${told}`];
-    }
-  });
+  const faults: string[] = [];
+  for (const ask of asks) {
+    if (faults.length > 0 && uptime(box) >= end) break;
+    faults.push(...answerOf(ask));
+  }
+  return faults;
+}
+
+function answerOf(ask: () => string[]): string[] {
+  try {
+    return ask();
+  } catch (error) {
+    const told = describeError(error);
+    return [error instanceof BoxError ? told : `a check of the trial itself failed: ${told}`];
+  }
 }
 
 /** A policy that cannot be read must not keep a trial from ending. */
@@ -163,7 +178,7 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
   const first = ['the box was not checked yet'];
   let shown = show(box, { version, left, faults: first, settle, deadline }, notify);
   for (;;) {
-    let faults = faultsOf(box, running, policy);
+    let faults = faultsOf(box, running, policy, deadline);
     // The owner has ended the trial.
     if (shown && !onTrial(box)) return;
     looks.push({ uptime: uptime(box), faults });
@@ -259,7 +274,19 @@ export function reject(box: Box, running: Running, faults: readonly string[]): v
     // The boot loader counts the remaining tries.
     box.log('error', `its tries could not be removed: ${describeError(error)}`);
   }
-  mustRun(box, 'cannot restart', ['systemctl', 'reboot']);
+  leave(box);
+}
+
+/** Restarts. A release that is broken may not be able to stop its services, or to reach its systemd. */
+function leave(box: Box): void {
+  const faults: string[] = [];
+  for (const force of [[], ['--force'], ['--force', '--force']]) {
+    const command = ['systemctl', 'reboot', ...force];
+    const ran = box.run(command, { timeoutSeconds: 60 });
+    if (ran.code === 0) return;
+    faults.push(whyFailed(command, ran));
+  }
+  throw new BoxError(`cannot restart: ${faults.join('; ')}`);
 }
 
 /** Losses by going back, as a sentence: pools that the previous release cannot read. Mostly none. */
@@ -302,13 +329,19 @@ function recordRejection(
   evidence: string | undefined,
   price = '',
 ): void {
-  const reason = `${faults.join('; ')}${price === '' ? '' : ` (${price})`}`;
+  const told = `${faults.join('; ')}${price === '' ? '' : ` (${price})`}`;
+  const again =
+    isOutside(readBaseline(box), faults) && readState(box).staged?.second !== true
+      ? box.now() + SECOND_TRIAL
+      : undefined;
+  const reason =
+    again === undefined ? told : `${told}; nothing of this box was missing, so there is a second trial`;
   changeState(box, ({ rejected }) => ({
     staged: undefined,
     unstaged: undefined,
     rejected: [
       ...rejected.filter((each) => each.version !== version),
-      { version, reason, since: box.now(), evidence },
+      { version, reason, since: box.now(), evidence, again },
     ],
     lastTrial: { version, at: box.now(), text: `rejected: ${reason}` },
   }));
@@ -345,9 +378,13 @@ function aftermath(box: Box, running: Running): void {
     if (uptime(box) >= policy.deadline) {
       const note = `not the update: ${running.version} has the same faults: ${common.join('; ')}`;
       box.log('warning', `${version} was rejected, but the cause was ${note}`);
+      // A server that stays away is no reason against the release, however often it was tried.
+      const again = isOutside(readBaseline(box), faults) ? box.now() + SECOND_TRIAL : undefined;
       changeState(box, ({ rejected }) => ({
         rejected: rejected.map((each) =>
-          each.version === version ? { ...each, reason: `${each.reason} (${note})` } : each,
+          each.version === version
+            ? { ...each, reason: `${each.reason} (${note})`, again: again ?? each.again }
+            : each,
         ),
         lastTrial: { version, at: box.now(), text: note },
       }));

@@ -111,13 +111,18 @@ const STAGING: readonly Check[] = [
           'the channel names a later release',
         )
       : undefined,
-  ({ state, asked }, { version }) => {
+  ({ state, asked, now }, { version }) => {
     const rejected = state.rejected.find((each) => each.version === version);
     if (!rejected || asked?.version === version) return undefined;
+    const { since, reason, again } = rejected;
+    // A clock that was set back must not postpone it.
+    if (again !== undefined && (again <= now || since > now)) return undefined;
+    const second = again === undefined ? '' : 'its second trial begins, ';
     return wait(
       'rejected',
-      `${version} was rejected at ${isoTime(rejected.since)}: ${rejected.reason}`,
-      `the channel names another release, or you run draisine stage ${version}`,
+      `${version} was rejected at ${isoTime(since)}: ${reason}`,
+      `${second}the channel names another release, or you run draisine stage ${version}`,
+      again,
     );
   },
   ({ channel }, { version }) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeBox } from '../io/fake.ts';
 import { decodeUtf8 } from '../io/utf8.ts';
-import { fetchFile } from './fetch.ts';
+import { fetchFile, isAnswered } from './fetch.ts';
 
 const ORIGIN = { base: 'https://updates.example/box' };
 
@@ -37,4 +37,20 @@ test('temporary files of a killed process are removed', () => {
   box.makeFolder('/proc/78');
   fetchFile(box, ORIGIN, 'a', 100);
   assert.deepEqual(box.list('/run/draisine/scratch'), ['78.fetch.0']);
+});
+
+test('any answer of a server is an answer; it is asked once', () => {
+  const box = new FakeBox();
+  for (const [code, status, answered] of [
+    [0, '200', true],
+    [22, '503', true],
+    [22, '404', true],
+    [7, '000', false],
+    [28, '000', false],
+  ] as const) {
+    box.program('sh', () => ({ code, stderr: `DRAISINE ${status} 0 \n` }));
+    const before = box.ran.length;
+    assert.equal(isAnswered(box, ORIGIN, 'n100/stable.json'), answered, status);
+    assert.equal(box.ran.length, before + 1);
+  }
 });

@@ -93,19 +93,18 @@ function failure(ran: Ran, where: string): BoxError {
 /** SIGXFSZ: the file became larger than the limit of ulimit. */
 const TOO_LARGE = new Set([128 + 25, 23]);
 
+const limited = (maxBytes: number): string[] => [
+  ...['sh', '-c', 'ulimit -f "$0" && exec curl --config - --fail-early'],
+  String((maxBytes >> 9) + 1),
+];
+
 /**
  * Runs curl, and again after a temporary failure. curl's own limit works for bodies without a length only
  * since 8.4. The limit of the shell (in blocks of 512 bytes) works always.
  */
 function curl(box: Box, config: readonly string[], stdoutFile: string, maxBytes: number): Ran {
-  const limited = [
-    'sh',
-    '-c',
-    'ulimit -f "$0" && exec curl --config - --fail-early',
-    String((maxBytes >> 9) + 1),
-  ];
   for (let attempt = 0; ; attempt++) {
-    const ran = box.run(limited, { stdin: `${config.join('\n')}\n`, stdoutFile });
+    const ran = box.run(limited(maxBytes), { stdin: `${config.join('\n')}\n`, stdoutFile });
     const pause = PAUSES[attempt];
     if (TOO_LARGE.has(ran.code)) return { ...ran, code: 63 };
     if (!RETRY.has(ran.code) || pause === undefined) return ran;
@@ -147,6 +146,26 @@ export function fetchIfThere(
     // ulimit allows up to a block more.
     if (size > maxBytes) throw failure({ ...ran, code: 63 }, where);
     return box.readFile(file);
+  });
+}
+
+/** Seconds for a question whether a server answers. */
+const ANSWER = 30;
+
+/** Whether a server answers a request at all, with whatever status. It is asked once. */
+export function isAnswered(box: Box, origin: Origin, path: string): boolean {
+  return withFile(box, (file) => {
+    const config = [
+      ...options(origin, 1 << 20),
+      `max-time = ${ANSWER}`,
+      `url = "${addressOf(origin, path)}"`,
+    ];
+    const ran = box.run(limited(1 << 20), {
+      stdin: `${config.join('\n')}\n`,
+      stdoutFile: file,
+      timeoutSeconds: ANSWER + 5,
+    });
+    return transfersOf(ran).some(({ status }) => status > 0);
   });
 }
 

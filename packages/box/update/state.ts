@@ -30,6 +30,8 @@ export interface Staged {
   readonly since: number;
   /** The owner asked for the restart, so it does not wait for a window. */
   readonly rebooting: boolean;
+  /** Its second trial (`Rejected.again`). There is no third one. */
+  readonly second?: boolean;
 }
 
 /** A release that this box has tried and rejected. Times in milliseconds since 1970. */
@@ -39,6 +41,11 @@ export interface Rejected {
   readonly since: number;
   /** Folder with the evidence. */
   readonly evidence: string | undefined;
+  /**
+   * The time from which it may be tried once more: only answers from outside were missing, and a server or a router may
+   * have been down. Undefined: the rejection is final.
+   */
+  readonly again?: number | undefined;
 }
 
 /** The release that could not be staged, as often as the box tried. Times in milliseconds since 1970. */
@@ -129,12 +136,14 @@ export function parseState(content: string, where = STATE): State {
       from: version(member(staged, 'from')),
       since: time(member(staged, 'since')),
       rebooting: member(staged, 'rebooting').value === true,
+      ...(member(staged, 'second').value === true ? { second: true } : {}),
     })),
     rejected: list(member(root, 'rejected'), (each) => ({
       version: version(member(each, 'version')),
       reason: text(member(each, 'reason')),
       since: time(member(each, 'since')),
       evidence: optional(member(each, 'evidence'), text),
+      again: optional(member(each, 'again'), time),
     })),
     unstaged: optional(member(root, 'unstaged'), (unstaged) => ({
       version: version(member(unstaged, 'version')),
@@ -163,7 +172,7 @@ export function parseState(content: string, where = STATE): State {
 
 /** Writes times as text, to the second. */
 export function formatState(state: State): string {
-  const times = new Set(['signedTime', 'since', 'until', 'at']);
+  const times = new Set(['signedTime', 'since', 'until', 'at', 'again']);
   const replace = (key: string, value: unknown) =>
     times.has(key) && typeof value === 'number' ? isoTime(value) : value;
   return `${JSON.stringify({ format: FORMAT, ...state }, replace, 2)}\n`;

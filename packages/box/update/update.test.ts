@@ -214,7 +214,7 @@ test('a written state reads back the same; a damaged or later one is replaced by
     floor: OLD,
     signedTime: NOW,
     staged,
-    rejected: [{ version: NEW, reason: 'a unit failed', since: NOW, evidence: '/var/x' }],
+    rejected: [{ version: NEW, reason: 'a unit failed', since: NOW, evidence: '/var/x', again: NOW }],
     unstaged: { version: NEW, reason: 'the disk is bad', at: NOW, times: 2 },
     holds: [
       { name: 'film', reason: 'a film runs', since: NOW, until: NOW + HOUR },
@@ -287,6 +287,14 @@ test('staging: each reason for waiting, and the event that ends it', () => {
   assert.equal(next({ state: { rejected } }), 'wait rejected');
   assert.equal(next({ state: { rejected }, asked: {} }), 'wait rejected');
   assert.equal(next({ state: { rejected }, asked: { version: NEW } }), `stage ${NEW}`);
+  const later = [{ ...rejected[0]!, again: rejected[0]!.since + HOUR }];
+  assert.equal(next({ state: { rejected: later }, now: NOW }), 'wait rejected');
+  assert.equal(next({ state: { rejected: later }, now: NOW + HOUR }), `stage ${NEW}`, 'a second trial');
+  assert.equal(
+    next({ state: { rejected: later }, now: NOW - HOUR }),
+    `stage ${NEW}`,
+    'the clock was set back',
+  );
   const withdrawn = [{ version: NEW, reason: 'eats data', since: '2026-11-29T12:00:00Z' }];
   assert.equal(next({ channel: channelOf({ withdrawn }) }), 'wait withdrawn');
   assert.equal(next({ channel: channelOf({ withdrawn }), asked: { version: NEW } }), 'wait withdrawn');
