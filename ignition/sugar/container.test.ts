@@ -87,6 +87,16 @@ test('paths, devices and words reach podman as they are written', () => {
   assert.ok(text.includes('\nHealthCmd={ test a \\; }\n'), text);
 });
 
+test('an empty word of a command stays, and the words after it too', () => {
+  const text = quadlet('a', { image, command: ['redis-server', '--save', '', '--appendonly', 'no'] });
+  assert.ok(
+    text.includes('\nExec="redis-server" "--save" $' + '{DRAISINE_EMPTY} "--appendonly" "no"\n'),
+    text,
+  );
+  assert.match(text, /\[Service\]\n[^[]*^Environment=DRAISINE_EMPTY=$/m);
+  assert.doesNotMatch(quadlet('a', { image, command: ['a'] }), /EMPTY/);
+});
+
 test('what would break a line of the quadlet is refused', () => {
   const refused = (options: object, what: RegExp) =>
     assert.throws(() => quadlet('a', { image, ...options }), what, JSON.stringify(options));

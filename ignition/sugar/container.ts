@@ -167,6 +167,13 @@ const commandWord = (text: string): string =>
   text.split('\n').map(systemdQuote).join('\\n').replaceAll('"\\n"', '\\n').replaceAll('$', '$$$$');
 
 /**
+ * An empty word of a command. Quadlet (5.4) drops it and all words after it, so systemd puts it in: a variable in
+ * braces is one word, also if it is empty (systemd.service(5), "Command lines").
+ */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: systemd puts the value in
+const EMPTY = { word: '${DRAISINE_EMPTY}', setting: 'DRAISINE_EMPTY=' };
+
+/**
  * A shell command for HealthCmd=: it ends up in an ExecStart= line, where % begins a specifier and $ a variable, and
  * quadlet strips quotes from both ends of it, which braces prevent. A backslash at the end would join the next line.
  */
@@ -258,7 +265,7 @@ function containerSection(
       'write REGISTRY/NAME:TAG',
     ),
     Pull: options.pull,
-    Exec: options.command?.map(commandWord).join(' '),
+    Exec: options.command?.map((each) => (each === '' ? EMPTY.word : commandWord(each))).join(' '),
     Pod: options.pod === undefined ? undefined : `${options.pod}.pod`,
     Network: networks(options.network),
     ...identity(options),
@@ -315,6 +322,7 @@ export function quadlet(
       RestartSteps: 8,
       RestartMaxDelaySec: '5min',
       TimeoutStartSec: '15min',
+      Environment: options.command?.includes('') ? EMPTY.setting : undefined,
       MemoryMax: limits.memory,
       CPUQuota: limits.cpu,
     }),
