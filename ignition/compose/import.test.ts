@@ -122,6 +122,27 @@ describe('what is not taken over is told, with its line', () => {
     ['    user: postgres\n', /^4 warning user "postgres" is not a number/],
     ['    restart: "no"\n', /^4 warning restart: no is not taken over/],
     ['    build: .\n', /^4 warning build of a is not taken over/],
+    ['    volumes: ["/:/host:ro,rslave"]\n', /^4 warning rslave of the volume at \/host is not taken over/],
+    [
+      '    volumes: [{type: volume, source: v, target: /v, volume: {subpath: x}}]\n',
+      /^4 warning volume of the volume at \/v/,
+    ],
+    ['    healthcheck: {start_interval: 1s, test: x}\n', /^4 warning start_interval of the health check/],
+    ['    healthcheck: {interval: 1s}\n', /^4 warning interval of the health check is not taken over/],
+    ['    healthcheck: {disable: true}\n', /^4 warning a disabled health check is not taken over/],
+    ['    healthcheck: {test: [NONE]}\n', /^4 warning a disabled health check is not taken over/],
+    [
+      '    deploy: {resources: {reservations: {memory: 1g}}}\n',
+      /^4 warning reservations of deploy.resources/,
+    ],
+    [
+      '    extends: {file: x.yml, service: y}\n',
+      /^4 warning extends of a .*: write the keys of that service/,
+    ],
+    [
+      '    network_mode: host\n    ports: ["80:80"]\n',
+      /^5 warning ports of a are not taken over: with network_mode host/,
+    ],
     ['    depends_on: [b]\n', /^2 warning the result does not compile yet: .*; declare it in containers$/],
     [
       '    ports: ["99999:80"]\n',
@@ -135,6 +156,34 @@ describe('what is not taken over is told, with its line', () => {
       assert.match(found.join(), pattern);
     });
   }
+  test('a check that is not disabled, a network of this very file, and one place that two services share', () => {
+    assert.deepEqual(service('    healthcheck: {disable: false}\nnetworks: {n: {external: false}}\n'), []);
+    const shared =
+      'x-e: &e {A: $' +
+      '{A}}\nservices:\n  a: {image: a, environment: *e}\n  b: {image: b, environment: *e}\n';
+    assert.equal(lines(shared).length, 1, lines(shared).join('\n'));
+    const job =
+      'services:\n  a: {image: a, depends_on: {b: {condition: service_completed_successfully}}}\n  b: {image: b}\n';
+    assert.match(lines(job).join(), /^2 warning service_completed_successfully of b is not taken over/);
+    const both = 'services:\n  a: {image: a, networks: [default, n]}\nnetworks: {n: }\n';
+    assert.match(lines(both).join(), /^2 warning default beside n is not taken over/);
+  });
+  test('values in quotes of an env_file', () => {
+    const folder = mkdtempSync('/tmp/draisine-import-');
+    try {
+      writeFileSync(join(folder, '.env'), 'A=1\nB="x y"\n# C="z"\nexport D=\'q\'\nE=a"b"\n');
+      const { entries } = importCompose(
+        'services:\n  a: {image: a, env_file: [{path: .env}]}\n',
+        join(folder, 'compose.yaml'),
+      );
+      assert.deepEqual(
+        entries.map(({ message }) => message),
+        ['.env has values in quotes, which podman does not remove; remove them: B, D'],
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
   test('no compose file', () => {
     assert.deepEqual(lines('a: 1\n'), [
       '1 error not a compose file: it has no services; write services: at the top, and the containers below it',
@@ -159,6 +208,17 @@ test('images, ports, words and source text', () => {
   assert.equal(portOf('a'), undefined);
   assert.deepEqual(wordsOf(`sh -c "echo \\"a b\\"" 'c d' e\\ f`), ['sh', '-c', 'echo "a b"', 'c d', 'e f']);
   assert.equal(toSource({ 'a-b': ["it's", 1], c: undefined }), "{ 'a-b': ['it\\'s', 1] }");
+});
+
+test('variables: a default may have variables in braces; devices in the long form', () => {
+  const text = (image: string) =>
+    importCompose(`services:\n  a: {image: "${image}"}\n`, '/srv/shop/compose.yaml').text ?? '';
+  assert.match(text('a/$' + '{X:-b$' + '{Y-c}}:1'), /'docker\.io\/a\/bc:1'/);
+  assert.match(text('a/$' + '{X:-b}$' + '{Z:+d}$' + '{W-}:1'), /'docker\.io\/a\/b:1'/);
+  const device = '{source: /dev/ttyACM0, target: /dev/stick, permissions: rw}';
+  const made = importCompose(`services:\n  a: {image: a, devices: [${device}]}\n`, '/srv/shop/compose.yaml');
+  assert.match(made.text ?? '', /devices: \[\{ path: '\/dev\/ttyACM0', at: '\/dev\/stick' \}\]/);
+  assert.deepEqual(made.entries, []);
 });
 
 describe('what is no compose file, and services without an image', () => {

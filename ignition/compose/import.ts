@@ -8,8 +8,9 @@ import { secret, type Text } from '../base/secret.ts';
 import { parseYaml } from '../butane/yaml.ts';
 import { machine } from '../machine.ts';
 import type { ContainerNetworkOptions, ContainerOptions } from '../sugar/container.ts';
+import type { Project } from './draft.ts';
 import { interpolate, isTrue, itemsOf, type Lost, memberOf, membersOf, textOf } from './nodes.ts';
-import { type Project, serviceOptions } from './service.ts';
+import { serviceOptions } from './service.ts';
 import { toSource } from './source.ts';
 
 /** The result of reading a compose file. */
@@ -51,10 +52,10 @@ function networksOf(root: SourceNode, lost: Lost): Map<string, ContainerNetworkO
     membersOf(memberOf(root, 'networks')).flatMap(({ key, value }): [string, ContainerNetworkOptions][] => {
       if (key === 'default') return [];
       const subnet = textOf(memberOf(itemsOf(memberOf(memberOf(value, 'ipam'), 'config'))[0], 'subnet'));
-      for (const { key: option, at } of membersOf(value)) {
+      for (const { key: option, at, value: how } of membersOf(value)) {
         if (!['internal', 'enable_ipv6', 'ipam', 'name', 'external'].includes(option))
           lost(at, `${option} of the network ${key} is not taken over`);
-        if (option === 'external')
+        if (option === 'external' && (how.kind === 'map' || isTrue(how)))
           lost(at, `the network ${key} belongs to another file; the result makes it as well`);
       }
       return [
@@ -133,8 +134,11 @@ function kindHint(root: SourceNode, text: string): string {
 export function importCompose(text: string, file: string, output?: string): Imported {
   const parsed = parseYaml(text);
   const entries: Entry[] = [];
+  const told = new Set<string>();
   const add = (kind: Entry['kind'], at: number, message: string): void => {
-    entries.push({ kind, path: pathText([]), ...parsed.place(at), message });
+    const once = `${at} ${message}`; // services that share an anchor have one place
+    if (!told.has(once)) entries.push({ kind, path: pathText([]), ...parsed.place(at), message });
+    told.add(once);
   };
   const lost: Lost = (at, message) => add('warning', at, message);
   for (const { at, message } of parsed.faults) add('error', at, message);
@@ -151,6 +155,7 @@ export function importCompose(text: string, file: string, output?: string): Impo
   const networks = networksOf(root, lost);
   const project: Project = {
     name: (textOf(memberOf(root, 'name')) || basename(dirname(resolve(file)))).toLowerCase(),
+    folder: dirname(resolve(file)),
     lost,
     secrets: secretsOf(root, lost),
     networks: new Set(networks.keys()),

@@ -70,18 +70,51 @@ export function interpolate(
   return visit(node);
 }
 
-const VARIABLE = /\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-?+])([^}]*))?\})/g;
+const VARIABLE = /\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?[-?+]|(?=\})))/g;
+
+/** The offset of the brace that closes the one before `from`: a default may contain variables in braces itself. */
+function closing(text: string, from: number): number {
+  for (let at = from, depth = 1; at < text.length; at++) {
+    if (text[at] === '{' && text[at - 1] === '$') depth++;
+    else if (text[at] === '}' && --depth === 0) return at;
+  }
+  return -1;
+}
+
+/** A variable of a text: its name, `-`, `?` or `+` with or without a colon, and the text after that. */
+interface Variable {
+  readonly name: string;
+  readonly mark: string;
+  readonly other: () => string;
+}
+
+/** The text in place of a variable; undefined if it has no value. */
+function textFor(
+  { name, mark, other }: Variable,
+  variables: ReadonlyMap<string, string>,
+): string | undefined {
+  const value = variables.get(name);
+  const isSet = mark.startsWith(':') ? !!value : value !== undefined;
+  if (mark.endsWith('+')) return isSet ? other() : '';
+  if (isSet) return value;
+  return mark.endsWith('-') ? other() : undefined;
+}
 
 function substitute(text: string, at: number, variables: ReadonlyMap<string, string>, lost: Lost): string {
-  return text.replace(VARIABLE, (all, plain?: string, braced?: string, mark = '', other = '') => {
+  let result = '';
+  let done = 0;
+  for (const { 0: all, 1: plain, 2: braced, 3: mark = '', index } of text.matchAll(VARIABLE)) {
+    const start = index + all.length;
+    const end = braced === undefined ? start : closing(text, start);
+    if (index < done || end < 0) continue; // inside of a default, or without an end
+    const stop = braced === undefined ? end : end + 1;
     const name = plain ?? braced;
-    if (name === undefined) return '$';
-    const value = variables.get(name);
-    const isSet = mark.startsWith(':') ? !!value : value !== undefined;
-    if (mark.endsWith('+')) return isSet ? other : '';
-    if (isSet) return value ?? '';
-    if (mark.endsWith('-')) return other;
-    lost(at, `the variable ${name} has no value; write it into .env beside the file, or into the result`);
-    return all;
-  });
+    const other = () => substitute(text.slice(start, end), at, variables, lost);
+    const found = name === undefined ? '$' : textFor({ name, mark, other }, variables);
+    if (found === undefined)
+      lost(at, `the variable ${name} has no value; write it into .env beside the file, or into the result`);
+    result += text.slice(done, index) + (found ?? text.slice(index, stop));
+    done = stop;
+  }
+  return result + text.slice(done);
 }

@@ -1,8 +1,11 @@
-import { posix } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { shellWord } from '../../sdk/lib/shell.ts';
 import type { SourceNode } from '../base/node.ts';
 import { secret, type Text } from '../base/secret.ts';
-import type { ContainerOptions, Health, PublishedPort, Volume } from '../sugar/container.ts';
+import type { ContainerOptions, Health, PublishedPort } from '../sugar/container.ts';
+import { type Draft, type Key, loseOthers, type Project } from './draft.ts';
+import { tmpfs, volumes } from './mounts.ts';
 import {
   isTrue,
   itemsOf,
@@ -14,24 +17,6 @@ import {
   textsOf,
   wordsOf,
 } from './nodes.ts';
-
-/** Options of a container, filled in key by key. */
-type Draft = { -readonly [Key in keyof ContainerOptions]?: ContainerOptions[Key] };
-
-/** The other parts of the file that a service may refer to, and the parts that it adds besides itself. */
-export interface Project {
-  readonly name: string;
-  readonly lost: Lost;
-  /** Secrets of the file, with their sources. */
-  readonly secrets: ReadonlyMap<string, Text>;
-  readonly networks: ReadonlySet<string>;
-  /** Folders of the machine that replace folders beside the compose file. */
-  readonly folders: Set<string>;
-  /** Services that others wait for until they are healthy. */
-  readonly awaited: Set<string>;
-}
-
-type Key = (value: SourceNode, draft: Draft, project: Project) => void;
 
 /** The full name of an image. A short name means Docker Hub. */
 export function qualifiedImage(image: string): string {
@@ -98,50 +83,6 @@ const ports: Key = (value, draft, { lost }) => {
   });
 };
 
-/** A path of the host. A path beside the compose file moves to a folder of the machine. */
-function hostPath(source: string, at: number, { name, lost, folders }: Project): string {
-  if (source.startsWith('/')) return source;
-  const below = posix.join('/', source.replace(/^~/, '')); // `..` does not leave the folder
-  const path = `/var/lib/${name}${below}`.replace(/\/$/, '');
-  folders.add(path);
-  lost(at, `${source} lies beside the compose file: the result uses ${path}; copy the contents there`);
-  return path;
-}
-
-function mount(item: SourceNode, draft: Draft, project: Project): Volume[] {
-  const { lost } = project;
-  const [shortSource, shortTarget, options = ''] = textOf(item).split(':');
-  const isLong = item.kind === 'map';
-  const source = isLong
-    ? textOf(memberOf(item, 'source'))
-    : shortTarget === undefined
-      ? ''
-      : (shortSource ?? '');
-  const at = isLong ? textOf(memberOf(item, 'target')) : (shortTarget ?? shortSource ?? '');
-  const readOnly = isLong ? isTrue(memberOf(item, 'read_only')) : /(^|,)ro(,|$)/.test(options);
-  if (isLong && textOf(memberOf(item, 'type')) === 'tmpfs') {
-    draft.tmpfs = [...(draft.tmpfs ?? []), at];
-    return [];
-  }
-  if (/\/docker\.sock$/.test(source)) {
-    lost(item.at, "Docker's socket is not mounted: podman has no daemon that controls the machine");
-    return [];
-  }
-  const common = { at, ...(readOnly ? { readOnly } : {}) };
-  if (source === '') {
-    const volume = `${project.name}-${at.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '')}`;
-    lost(item.at, `the volume at ${at} has no name: the result calls it ${volume}`);
-    return [{ volume, ...common }];
-  }
-  if (/^[./~]/.test(source)) return [{ path: hostPath(source, item.at, project), ...common }];
-  return [{ volume: source, ...common }];
-}
-
-const volumes: Key = (value, draft, project) => {
-  const mounted = itemsOf(value).flatMap((item) => mount(item, draft, project));
-  draft.volumes = [...(draft.volumes ?? []), ...mounted];
-};
-
 function testOf(test: SourceNode | undefined): string | undefined {
   const [kind = '', ...rest] = textsOf(test);
   if (test?.kind !== 'list') return kind || undefined;
@@ -150,12 +91,22 @@ function testOf(test: SourceNode | undefined): string | undefined {
   return rest.map(shellWord).join(' ');
 }
 
+const SPANS = ['interval', 'timeout', 'start_period'];
+
 const healthcheck: Key = (value, draft, { lost }) => {
-  const command = testOf(memberOf(value, 'test'));
-  if (command === undefined || isTrue(memberOf(value, 'disable'))) {
+  const test = memberOf(value, 'test');
+  const command = testOf(test);
+  if (isTrue(memberOf(value, 'disable')) || textsOf(test)[0] === 'NONE') {
     lost(value.at, 'a disabled health check is not taken over; the check of the image runs');
     return;
   }
+  loseOthers(
+    value,
+    ['disable', 'test', 'retries', ...(command === undefined ? [] : SPANS)],
+    'the health check',
+    lost,
+  );
+  if (command === undefined) return;
   const spans = { interval: 'interval', timeout: 'timeout', startPeriod: 'start_period' } as const;
   const health: { -readonly [Name in keyof Health]: Health[Name] } = { command };
   for (const [name, key] of Object.entries(spans) as [keyof typeof spans, string][]) {
@@ -178,20 +129,37 @@ const environment: Key = (value, draft, { lost }) => {
   draft.environment = { ...draft.environment, ...Object.fromEntries(named) };
 };
 
-const envFile: Key = (value, draft, { lost }) => {
+/** The variables of a file whose values are in quotes. Compose removes the quotes; podman keeps them. */
+function quotedIn(path: string): string[] {
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  return [...text.matchAll(/^\s*(?:export\s+)?(\w+)\s*=\s*(?:"[^\n]*"|'[^\n]*')\s*$/gm)].map(
+    ([, name = '']) => name,
+  );
+}
+
+const envFile: Key = (value, draft, { folder, lost }) => {
   const files = itemsOf(value).map((item) =>
     item.kind === 'map' ? textOf(memberOf(item, 'path')) : textOf(item),
   );
   const [first, ...others] = files;
   if (first !== undefined) draft.secretEnvironment = secret({ file: first });
+  const quoted = first === undefined ? [] : quotedIn(resolve(folder, first));
+  if (quoted.length > 0)
+    lost(
+      value.at,
+      `${first} has values in quotes, which podman does not remove; remove them: ${quoted.join(', ')}`,
+    );
   if (others.length > 0)
     lost(value.at, `of several env_file one is taken over: join ${others.join(', ')} with ${first}`);
 };
 
-const dependsOn: Key = (value, draft, { awaited }) => {
+const dependsOn: Key = (value, draft, { awaited, lost }) => {
   draft.needs = value.kind === 'map' ? membersOf(value).map(({ key }) => key) : textsOf(value);
   for (const { key, value: how } of membersOf(value)) {
-    if (textOf(memberOf(how, 'condition')) === 'service_healthy') awaited.add(key);
+    const condition = textOf(memberOf(how, 'condition'));
+    if (condition === 'service_healthy') awaited.add(key);
+    if (condition === 'service_completed_successfully')
+      lost(how.at, `${condition} of ${key} is not taken over: systemd restarts a container whenever it ends`);
   }
 };
 
@@ -205,6 +173,11 @@ const networks: Key = (value, draft, project) => {
       );
   }
   const known = named.filter((name) => project.networks.has(name));
+  if (known.length > 0 && known.length < named.length)
+    project.lost(
+      value.at,
+      `${named.filter((name) => !known.includes(name)).join(', ')} beside ${known.join(', ')} is not taken over: declare a network for it`,
+    );
   const [first, ...others] = known;
   if (first !== undefined) draft.network = { names: [first, ...others] };
 };
@@ -229,20 +202,15 @@ const secrets: Key = (value, draft, project) => {
   if (named.length > 0) draft.secrets = Object.fromEntries(named);
 };
 
-const devices: Key = (value, draft) => {
-  draft.devices = textsOf(value).map((text) => {
-    const [path = '', at] = text.split(':');
-    return at === undefined || at === path ? path : { path, at };
+const devices: Key = (value, draft, { lost }) => {
+  draft.devices = itemsOf(value).map((item) => {
+    const [path = '', at = path] =
+      item.kind === 'map'
+        ? [textOf(memberOf(item, 'source')), textOf(memberOf(item, 'target')) || undefined]
+        : textOf(item).split(':');
+    loseOthers(item, ['source', 'target', 'permissions'], `the device ${path}`, lost);
+    return at === path ? path : { path, at };
   });
-};
-
-const tmpfs: Key = (value, draft, { lost }) => {
-  const paths = itemsOf(value).map((item) => {
-    const [path = '', options] = textOf(item).split(':');
-    if (options !== undefined) lost(item.at, `options of the tmpfs ${path} are not taken over: ${options}`);
-    return path;
-  });
-  draft.tmpfs = [...(draft.tmpfs ?? []), ...paths];
 };
 
 /** Sizes such as `512m` and `1gb`, as systemd writes them. */
@@ -268,6 +236,7 @@ const deploy: Key = (value, draft, project) => {
   const limits = memberOf(memberOf(value, 'resources'), 'limits');
   const known: Readonly<Record<string, Key>> = { memory, cpus, pids };
   for (const { key, value: limit } of membersOf(limits)) known[key]?.(limit, draft, project);
+  loseOthers(memberOf(value, 'resources'), ['limits'], 'deploy.resources', project.lost);
   for (const { key, at } of membersOf(value)) {
     if (key !== 'resources' && key !== 'restart_policy')
       project.lost(at, `deploy.${key} is not taken over: one machine runs one of each`);
@@ -365,10 +334,19 @@ export function serviceOptions(
         at,
         `container_name ${textOf(value)} is not taken over: the container is called ${name}, and others reach it by that`,
       );
+    else if (key === 'extends')
+      lost(at, `extends of ${name} is not taken over: write the keys of that service into ${name}`);
     else if (key !== 'container_name')
       lost(at, `${key} of ${name} is not taken over: containers have no such option`);
   }
-  const { image } = draft;
+  const { image, network, ports: published = [] } = draft;
+  if ((network === 'host' || network === 'none') && published.length > 0) {
+    delete draft.ports;
+    lost(
+      memberOf(service, 'ports')?.at ?? service.at,
+      `ports of ${name} are not taken over: with network_mode ${network} nothing is published`,
+    );
+  }
   if (image === undefined) {
     lost(service.at, `${name} has no image and is left out: build it elsewhere, push it, and name it`);
     return undefined;

@@ -110,6 +110,9 @@ test('what would break a line of the quadlet is refused', () => {
   for (const address of ['[::1]', '', 'lan', '192.0.2', '192.0.2.1/24'])
     refused({ ports: [{ host: 80, address }] }, /is not an address of the machine/);
   quadlet('a', { image, volumes: [{ path: '/', at: '/host' }] });
+  refused({ network: 'host', ports: [80] }, /publishes ports, and its network is host/);
+  refused({ network: 'none', ports: [80] }, /publishes ports, and its network is none/);
+  quadlet('a', { image, network: 'host', ports: [] });
 });
 
 test('secrets are files that the container’s user alone can read', () => {

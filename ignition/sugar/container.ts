@@ -304,6 +304,17 @@ export function quadlet(
   if (options.pod !== undefined && options.ports?.length) {
     throw badInput(`container ${name} publishes ports in a pod`, { hint: 'publish them on the pod' });
   }
+  if ((options.network === 'host' || options.network === 'none') && options.ports?.length)
+    throw badInput(
+      `container ${name} publishes ports, and its network is ${options.network}: podman ignores them`,
+      {
+        where: `containers.${name}.ports`,
+        hint:
+          options.network === 'host'
+            ? 'leave ports out; a firewall opens them in firewall.allow'
+            : 'leave ports out, or take another network',
+      },
+    );
   return unitText([
     section('Unit', {
       Description: `Container ${name}`,
