@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { createInterface } from 'node:readline/promises';
+import { askPerson } from '../../sdk/lib/ask.ts';
 import { formatBytes } from '../../sdk/lib/bytes.ts';
 import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import { sha256File } from '../../sdk/lib/files.ts';
@@ -149,15 +149,8 @@ async function ask(device: string, signal: AbortSignal): Promise<void> {
     throw badInput(`no terminal to ask on whether ${device} may be erased`, {
       hint: 'add --yes to erase it without a question',
     });
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // In raw mode Ctrl-C is a character, not a signal.
-  terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-  try {
-    const answer = await terminal.question(`Erase all of ${device}? Type yes: `, { signal });
-    if (answer.trim() !== 'yes') throw new Failure('nothing was written');
-  } finally {
-    terminal.close();
-  }
+  const answer = await askPerson(`Erase all of ${device}? Type yes: `, { signal });
+  if (answer !== 'yes') throw new Failure('nothing was written');
 }
 
 /** Progress of a stage: its rate, and the time left for both stages. */

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { applyOn, checkWhole, planOn } from './apply.ts';
 import { destination } from './session.ts';
-import { parseSeconds, unchanged } from './verbs.ts';
+import { parseSeconds, showPlans, unchanged } from './verbs.ts';
 
 /** An ssh of the test: a shell script that gets the command line of the box as its last word. */
 let folder = '';
@@ -65,15 +65,14 @@ test('a connection that the change broke: a new one confirms; none in time, and 
   assert.match(troubles.join(), /no new connection could be made/);
 });
 
-test('a confirmation whose answer was lost counts, if the box has the config', async () => {
-  const plan = (changes: string) => `echo '{"changes":[${changes}]}'`;
-  const script = (changes: string) =>
-    `case "$command" in *systemd-run*) echo '{"result":"waits for confirmation","troubles":[]}' ;; *--confirm*) [ -e ${folder}/cut ] || { : >${folder}/cut; exit 255; }; exit 1 ;; *--plan*) ${plan(changes)} ;; *) cat >/dev/null ;; esac`;
-  await ssh(script(''));
+test('a confirmation whose answer was lost is sent again', async () => {
+  await ssh(
+    `case "$command" in *systemd-run*) echo '{"result":"waits for confirmation","troubles":[]}' ;; *--confirm*) [ -e ${folder}/cut ] || { : >${folder}/cut; exit 255; } ;; *) cat >/dev/null ;; esac`,
+  );
   assert.equal((await applyOn('box', wanted)).result, 'applied');
-  await rm(join(folder, 'cut'));
-  await ssh(script('"~ /etc/hosts"'));
-  assert.equal((await applyOn('box', wanted)).result, 'went back');
+  const confirmations = (await log()).filter((line) => line.includes('--confirm'));
+  assert.equal(confirmations.length, 2);
+  assert.equal(new Set(confirmations).size, 1);
 });
 
 test('an answer that is no plan is a failure of that machine', async () => {
@@ -145,4 +144,23 @@ test('--json has the reasons why nothing was changed', () => {
       ['nothing was changed, because of another machine'],
     ],
   );
+});
+
+test('--json shows the plan on stderr, because the question needs it; with --plan the document is the plan', () => {
+  const value = { changes: ['~ /a'], diffs: {}, drift: [], refusals: [], left: [] };
+  const shown = (options: { json?: boolean; plan?: boolean }) => {
+    const said = { stdout: '', stderr: '' };
+    const stream = (name: keyof typeof said) =>
+      ({
+        write: (text: string) => {
+          said[name] += text;
+        },
+      }) as unknown as NodeJS.WriteStream;
+    showPlans([{ host: 'a', value }], options, { stdout: stream('stdout'), stderr: stream('stderr') });
+    return said;
+  };
+  const plan = 'a:\n  ~ /a\n';
+  assert.deepEqual(shown({}), { stdout: plan, stderr: '' });
+  assert.deepEqual(shown({ json: true }), { stdout: '', stderr: plan });
+  assert.deepEqual(shown({ json: true, plan: true }), { stdout: '', stderr: '' });
 });

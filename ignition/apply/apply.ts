@@ -51,10 +51,6 @@ export function checkWhole(config: object, file: string): void {
 /** Asks a machine what a config would change. */
 export async function planOn(host: string, wanted: Wanted): Promise<PlanDocument> {
   const file = await upload(host, wanted.text);
-  return await planOf(host, file, wanted);
-}
-
-async function planOf(host: string, file: string, wanted: Wanted): Promise<PlanDocument> {
   const argv = ['draisine', 'apply', '--plan', '--json', ...choices(wanted), file];
   const said = await mustOnHost(host, 'no plan', argv);
   const plan = parsed(said) as PlanDocument | undefined;
@@ -90,10 +86,7 @@ export async function applyOn(host: string, wanted: Wanted): Promise<Result> {
   if (said?.result === 'nothing to do') return { host, result: 'nothing to do', troubles: [] };
   if (said?.result === 'went back') return { host, result: 'went back', troubles: said.troubles };
   if (said === undefined && answer.code !== NO_CONNECTION) throw failureOf(host, 'not applied', answer);
-  return await confirmOn(host, id, wanted.seconds, async () => {
-    const { changes } = await planOf(host, file, wanted);
-    return changes.length === 0;
-  });
+  return await confirmOn(host, id, wanted.seconds);
 }
 
 const documentOf = ({ stdout }: Answer) =>
@@ -111,30 +104,26 @@ function parsed(text: string): unknown {
 const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 /**
- * Confirms the change by a new connection, for as long as the box waits for it. `isApplied` asks a box whose
- * answer may have been lost.
+ * Confirms the change by a new connection, for as long as the box waits for it. The answer of an earlier confirmation
+ * may have been lost: the box answers a second one in the same way.
  */
-async function confirmOn(
-  host: string,
-  id: string,
-  seconds: number,
-  isApplied: () => Promise<boolean>,
-): Promise<Result> {
+async function confirmOn(host: string, id: string, seconds: number): Promise<Result> {
   const end = Date.now() + seconds * 1000;
   let last: Answer;
-  let lost = false;
   do {
     last = await onHost(host, ['draisine', 'apply', '--confirm', id]);
     if (last.code === 0) return { host, result: 'applied', troubles: [] };
-    lost ||= last.code === NO_CONNECTION;
     // The box answered and has no such apply: it went back. While it goes back, it says that an apply is
     // going on.
     if (last.code !== NO_CONNECTION && last.code !== BUSY) break;
     await pause(2000);
   } while (Date.now() < end);
-  if (lost && last.code === 1 && (await isApplied())) return { host, result: 'applied', troubles: [] };
   const why = last.code === NO_CONNECTION ? 'no new connection could be made' : last.stderr.trim();
-  return { host, result: 'went back', troubles: [`${why}: the machine goes back by itself`] };
+  return {
+    host,
+    result: 'went back',
+    troubles: [`${why}. Without a confirmation, the machine goes back by itself`],
+  };
 }
 
 /** Applies to all machines at the same time. A failure on one machine does not stop the others. */

@@ -1,6 +1,6 @@
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import type { PlanDocument } from '../../build/release/format/plan.ts';
+import { askPerson } from '../../sdk/lib/ask.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { collect } from '../../sdk/lib/options.ts';
 import { configText } from '../load.ts';
@@ -29,23 +29,24 @@ export function parseSeconds(text: string): number {
 
 const COLOURS = { '+': 32, '-': 31, '~': 33, '!': 36 } as const;
 
-function coloured(line: string): string {
+function coloured(line: string, { isTTY }: NodeJS.WriteStream): string {
   const colour = COLOURS[line[0] as keyof typeof COLOURS];
-  const plain = colour === undefined || process.env.NO_COLOR || !process.stdout.isTTY;
+  const plain = colour === undefined || process.env.NO_COLOR || !isTTY;
   return plain ? line : `\u001b[${colour}m${line}\u001b[0m`;
 }
 
-function show(host: string, plan: PlanDocument): void {
-  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+/** Shows a plan to a person. `to`: stderr if stdout is for a document. */
+function show(host: string, plan: PlanDocument, to: NodeJS.WriteStream): void {
+  const print = (line: string): void => void to.write(`${line}\n`);
   print(`${host}:`);
   for (const { path, what, conflict } of plan.drift)
     print(`  changed by hand${conflict ? ', and the config changes it as well' : ''}: ${path}: ${what}`);
   for (const { what, hint } of plan.refusals) print(`  refused: ${what}\n    hint: ${hint}`);
   if (plan.changes.length === 0) print('  nothing to do');
-  for (const line of plan.changes) print(`  ${coloured(line)}`);
+  for (const line of plan.changes) print(`  ${coloured(line, to)}`);
   for (const [path, diff] of Object.entries(plan.diffs))
     for (const line of diff.startsWith('---') ? diff.split('\n') : [`${path}: ${diff}`])
-      print(`    ${coloured(line)}`);
+      print(`    ${coloured(line, to)}`);
   for (const { what, command } of plan.left) print(`  stays: ${what}; this would remove it: ${command}`);
 }
 
@@ -54,12 +55,7 @@ async function agreed(hosts: readonly string[]): Promise<boolean> {
     throw badInput('no terminal to ask on', {
       hint: 'add --yes to apply without a question, or --plan to see the changes only',
     });
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await terminal.question(`Apply this to ${hosts.join(', ')}? Type yes: `)).trim() === 'yes';
-  } finally {
-    terminal.close();
-  }
+  return (await askPerson(`Apply this to ${hosts.join(', ')}? Type yes: `)) === 'yes';
 }
 
 function printResults(results: readonly Result[]): void {
@@ -67,6 +63,18 @@ function printResults(results: readonly Result[]): void {
   for (const { host, result, troubles } of results) {
     process.stdout.write(`${host.padEnd(width)}  ${result}\n`);
     for (const trouble of troubles) process.stdout.write(`${' '.repeat(width)}  ${trouble}\n`);
+  }
+}
+
+/** Shows plans and failures. With --json, stdout is for one document, and the question still needs the plans. */
+export function showPlans(
+  plans: readonly Planned[],
+  { json, plan: only }: Pick<Options, 'json' | 'plan'>,
+  { stdout, stderr }: { stdout: NodeJS.WriteStream; stderr: NodeJS.WriteStream } = process,
+): void {
+  for (const { host, value, failure } of plans) {
+    if (failure) stderr.write(`${failureText(failure)}\n`);
+    if (value && !(json && only)) show(host, value, json ? stderr : stdout);
   }
 }
 
@@ -81,10 +89,7 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
   checkWhole(JSON.parse(text) as object, file);
   const wanted: Wanted = { text, seconds, keepTheirs: options.keepTheirs, takeMine: options.takeMine };
   const plans = await each(hosts, (host) => planOn(host, wanted));
-  for (const { host, value, failure } of plans) {
-    if (failure) process.stderr.write(`${failureText(failure)}\n`);
-    if (value && !options.json) show(host, value);
-  }
+  showPlans(plans, options);
   const stuck = plans.filter(({ value }) => value === undefined || blocked(value)).map(({ host }) => host);
   if (options.json && options.plan)
     process.stdout.write(
@@ -101,6 +106,10 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
   if (options.plan) return;
   const busy = plans.filter(({ value }) => value && value.changes.length > 0).map(({ host }) => host);
   if (busy.length > 0 && !options.yes && !(await agreed(busy))) {
+    const troubles = ['nobody typed yes: nothing was changed'];
+    const none = plans.map(({ host }): Result => ({ host, result: 'failed', troubles }));
+    if (options.json) process.stdout.write(`${JSON.stringify(none)}\n`);
+    process.stderr.write('nothing was changed\n');
     process.exitCode = 1;
     return;
   }
