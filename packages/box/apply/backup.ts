@@ -15,10 +15,14 @@ export function saveAll(
   const saved = paths.filter((path) => box.lstat(path) !== undefined);
   const names = saved.map((path) => `${path.slice(1)}\0`).join('');
   const making = `${BACKUP}.new`;
-  mustRun(box, 'the backup cannot be made', [...TAR, '--create', '-C', '/', '-f', making, '--files-from=-'], {
-    stdin: names,
-  });
-  mustRun(box, 'the backup cannot be made', ['chmod', '0600', making]);
+  const tar = [...TAR, '--create', '-C', '/', '-f', making, '--files-from=-'];
+  try {
+    mustRun(box, 'the backup cannot be made', tar, { stdin: names });
+    mustRun(box, 'the backup cannot be made', ['chmod', '0600', making]);
+  } catch (error) {
+    box.remove(making); // half of it would take the room of a full partition
+    throw error;
+  }
   box.sync(making);
   box.rename(making, BACKUP);
   box.sync(BACKUP);

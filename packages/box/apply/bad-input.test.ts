@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FakeBox } from '../io/fake.ts';
-import { apply, confirm, revert } from './engine.ts';
+import { apply, confirm } from './engine.ts';
 import { readJournal } from './journal.ts';
+import { revert } from './revert.ts';
 import { configOf, healthy, type Parts, provisioned } from './testing.ts';
 
 /* What a box is given, or has to bear, that nobody meant: it says so, and is as it was. */

@@ -1,10 +1,10 @@
 import { withLock } from '../disk/lock.ts';
-import { type Box, BoxError, describeError, folderOf, foldersAbove, mustRun, removeTree } from '../io/box.ts';
+import { type Box, BoxError, describeError, folderOf, foldersAbove, removeTree } from '../io/box.ts';
 import { parseDocument } from '../io/fields.ts';
 import { decodeUtf8, encodeUtf8 } from '../io/utf8.ts';
 import { ACCOUNT_FILES, changeAccounts, newHomePaths } from './accounts.ts';
 import { digestAll, lookAt, readAccounts } from './actual.ts';
-import { restoreAll, saveAll } from './backup.ts';
+import { saveAll } from './backup.ts';
 import { foldersBack } from './folders.ts';
 import {
   CONFIG_FOLDER,
@@ -14,6 +14,7 @@ import {
   currentConfig,
   finishCommitted,
   type Journal,
+  lastConfirmed,
   NEXT,
   readDigests,
   readJournal,
@@ -23,13 +24,11 @@ import {
 import { withKeys } from './keys.ts';
 import { changeNodes, fetchAll, flush, makingOf } from './nodes.ts';
 import { isEmpty, makePlan, type Plan, pathOf } from './plan.ts';
-import { changeUnits, disableUnits, runServices, type Troubles } from './run.ts';
-import type { ReleaseUnits, Service } from './services.ts';
+import { APPLY_LOCK, arm, disarm, FETCHED, isReverting, releaseUnits, revertNow } from './revert.ts';
+import { changeUnits, disableUnits, forgetFailed, runServices, stops, type Troubles } from './run.ts';
 import { readWishes, type Wishes } from './wishes.ts';
 
-const FETCHED = '/run/draisine/apply';
 const PRESET = '/etc/systemd/system-preset/20-ignition.preset';
-const REVERT_UNIT = 'draisine-apply-revert';
 
 /**
  * The health of the machine: recorded before a change, compared after it. The same comparison as in a trial
@@ -66,18 +65,6 @@ interface Prepared {
   readonly plan: Plan;
   readonly old: Wishes;
   readonly next: Wishes;
-}
-
-const RELEASE = '/usr/lib/systemd/system';
-
-function releaseUnits(box: Box, ...configs: readonly Wishes[]): ReleaseUnits {
-  const named = new Set(configs.flatMap(({ units }) => [...units.keys()]));
-  const folders =
-    box.stat(RELEASE) === undefined ? [] : box.list(RELEASE).filter((name) => name.endsWith('.wants'));
-  return {
-    there: new Set([...named].filter((name) => box.stat(`${RELEASE}/${name}`) !== undefined)),
-    wanted: new Set(folders.flatMap((folder) => box.list(`${RELEASE}/${folder}`))),
-  };
 }
 
 /** The changes that a config would make on this machine. Changes nothing. */
@@ -163,38 +150,12 @@ function writePreset(box: Box, { units }: Wishes): void {
   box.writeFile(PRESET, lines.sort().join(''));
 }
 
-/**
- * The unit has a name of its own, because systemd refuses to start a unit that it still remembers. It tries again: while the
- * apply itself goes on, nothing can go back.
- */
-function arm(box: Box, id: string, seconds: number): void {
-  mustRun(box, 'the way back cannot be armed: nothing was changed', [
-    ...['systemd-run', '--quiet', '--collect', `--unit=${REVERT_UNIT}-${id}`, `--on-active=${seconds}`],
-    ...['--timer-property=AccuracySec=1s', '--property=Restart=on-failure', '--property=RestartSec=10'],
-    ...['--', '/usr/bin/draisine', 'apply', '--revert'],
-  ]);
-}
-
 /** Milliseconds that are left for a confirmation, at least. */
 const MARGIN = 5000;
 
-const disarm = (box: Box, { id }: Journal): void => {
-  box.run(['systemctl', 'stop', `${REVERT_UNIT}-${id}.timer`]);
-};
-
-/**
- * What goes is stopped while its file is there: without it systemd knows no ExecStop= of it, and a timer fails at the
- * next reload, because what it triggers has vanished.
- */
-const stops = (service: Service): boolean => service.do === 'stop';
-
-/** A unit that failed before it was stopped is not remembered as one that has failed. */
-function forgetFailed(box: Box, services: readonly Service[]): void {
-  const stopped = services.flatMap((service) => (service.do === 'stop' ? [service.unit] : []));
-  if (stopped.length > 0) box.run(['systemctl', 'reset-failed', '--', ...stopped]);
-}
-
 function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>): Troubles {
+  removeTree(box, FETCHED);
+  box.makeFolder(FETCHED, 0o700);
   const fetched = fetchAll(box, plan.nodes, FETCHED);
   const stopped = [...runServices(box, plan.services.filter(stops)), ...disableUnits(box, plan)];
   changeAccounts(
@@ -203,6 +164,7 @@ function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>
   );
   for (const [path, digest] of changeNodes(box, plan.nodes, readAccounts(box), fetched))
     digests.set(path, digest);
+  removeTree(box, FETCHED);
   writePreset(box, next);
   const troubles = [
     ...stopped,
@@ -228,7 +190,7 @@ function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>
  * After success the machine waits for `confirm`, and goes back if none comes in time.
  */
 export function apply<Baseline>(box: Box, health: Health<Baseline>, options: ApplyOptions): Applied {
-  return withLock(box, '/run/draisine/apply.lock', 'another apply is going on', () => {
+  return withLock(box, APPLY_LOCK, 'another apply is going on', () => {
     const waiting = readJournal(box);
     if (waiting)
       throw new BoxError(`an apply of ${new Date(waiting.since).toISOString()} waits for confirmation`, {
@@ -243,18 +205,9 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
       return { id, result: 'nothing to do', troubles: [], plan };
     }
     const before = health.record(box);
-    box.makeFolder(CONFIG_FOLDER, 0o700);
-    box.writeFile(NEXT, options.config, { mode: 0o600 });
-    removeTree(box, FETCHED);
-    box.makeFolder(FETCHED, 0o700);
-    const { saved, absent } = saveAll(box, [
-      ...touched(plan),
-      ...newHomePaths(box, plan.accounts),
-      ...enablementLinks(box),
-    ]);
     const [now, start] = [box.now(), box.monotonic()];
     const journal: Journal = {
-      ...{ id, phase: 'saved', saved, absent, since: now },
+      ...{ id, phase: 'saved', ...saveBefore(box, options.config, plan), since: now },
       until: now + options.confirmSeconds * 1000,
     };
     writeJournal(box, journal);
@@ -265,23 +218,43 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
       throw error;
     }
     writeJournal(box, { ...journal, phase: 'changing' });
-    const digests = readDigests(box);
-    const troubles = attempt(box, () => change(box, prepared, digests));
-    const lost = troubles.length > 0 ? [] : health.lost(box, before, goingUnits(plan));
-    const late =
-      box.monotonic() - start > options.confirmSeconds * 1000 - MARGIN
-        ? [`it took longer than the ${options.confirmSeconds} seconds after which the machine goes back`]
-        : [];
-    const why = [...troubles, ...lost, ...late];
-    if (why.length > 0) {
-      disarm(box, journal);
-      revertNow(box, journal);
-      return { id, result: 'went back', troubles: why, plan };
-    }
-    writeDigests(box, digests);
-    writeJournal(box, { ...journal, phase: 'unconfirmed' });
-    return { id, result: 'waits for confirmation', troubles: [], plan };
+    const why = attempt(box, () => {
+      const digests = readDigests(box);
+      const troubles = change(box, prepared, digests);
+      if (troubles.length > 0) return troubles;
+      const lost = health.lost(box, before, goingUnits(plan));
+      const late = box.monotonic() - start > options.confirmSeconds * 1000 - MARGIN;
+      if (late)
+        return [
+          ...lost,
+          `it took longer than the ${options.confirmSeconds} seconds after which the machine goes back`,
+        ];
+      if (lost.length > 0) return [...lost];
+      writeDigests(box, digests);
+      writeJournal(box, { ...journal, phase: 'unconfirmed' });
+      return [];
+    });
+    if (why.length === 0) return { id, result: 'waits for confirmation', troubles: [], plan };
+    goBackAtOnce(box, journal, why);
+    return { id, result: 'went back', troubles: why, plan };
   });
+}
+
+/** Saves what the plan can change, and the new config. */
+function saveBefore(box: Box, config: string, plan: Plan): ReturnType<typeof saveAll> {
+  box.makeFolder(CONFIG_FOLDER, 0o700);
+  box.writeFile(NEXT, config, { mode: 0o600 });
+  return saveAll(box, [...touched(plan), ...newHomePaths(box, plan.accounts), ...enablementLinks(box)]);
+}
+
+function goBackAtOnce(box: Box, journal: Journal, why: Troubles): void {
+  try {
+    revertNow(box, journal);
+  } catch (error) {
+    throw new BoxError(`${why.join('; ')}. The change cannot be reverted now: ${describeError(error)}`, {
+      hint: 'the machine tries again by itself; draisine health tells if that fails',
+    });
+  }
 }
 
 const goingUnits = ({ services }: Plan): ReadonlySet<string> =>
@@ -304,70 +277,19 @@ function keepConfig(box: Box, text: string): void {
 }
 
 /**
- * Confirms an apply: a new connection has reached the machine. From now on the machine has the new config.
+ * Confirms an apply: a new connection has reached the machine. From now on the machine has the new config. A second
+ * confirmation changes nothing: the answer to the first one may have been lost.
  */
 export function confirm(box: Box, id: string): void {
-  withLock(box, '/run/draisine/apply.lock', 'the machine goes back at this very moment', () => {
-    const journal = readJournal(box);
-    if (journal === undefined || journal.id !== id || journal.phase !== 'unconfirmed')
-      throw new BoxError(`no apply ${id} waits for confirmation: it went back, or was confirmed before`);
-    disarm(box, journal);
-    commitJournal(box);
+  withLock(box, APPLY_LOCK, 'the machine goes back at this very moment', () => {
     finishCommitted(box);
-  });
-}
-
-/** Reverts an unconfirmed apply. Returns whether there was one. */
-export function revert(box: Box): boolean {
-  return withLock(box, '/run/draisine/apply.lock', 'an apply is going on', () => {
     const journal = readJournal(box);
-    if (journal === undefined) return false;
-    disarm(box, journal);
-    revertNow(box, journal);
-    return true;
+    if (journal?.id === id && journal.phase === 'unconfirmed' && !isReverting(box)) {
+      commitJournal(box);
+      // Not earlier: without the timer, and without the confirmation, nothing would revert the change.
+      disarm(box, id);
+      finishCommitted(box);
+    } else if (lastConfirmed(box)?.id !== id)
+      throw new BoxError(`no apply ${id} waits for confirmation: the machine went back, or is going back`);
   });
-}
-
-/**
- * The way back, in the same order: stop units that the old config does not have, restore files, start units.
- */
-function revertNow(box: Box, journal: Journal): void {
-  const services = planBack(box)?.services ?? [];
-  const stopped = runServices(box, services.filter(stops));
-  restoreAll(box, journal.saved, journal.absent);
-  box.run(['systemctl', 'daemon-reload']);
-  const troubles = [
-    ...stopped,
-    ...runServices(
-      box,
-      services.filter((service) => !stops(service)),
-    ),
-  ];
-  forgetFailed(box, services);
-  for (const trouble of troubles) box.log('warning', `going back: ${trouble}`);
-  closeJournal(box);
-  removeTree(box, FETCHED);
-  box.log('notice', `the apply ${journal.id} went back: the machine is as it was`);
-}
-
-function planBack(box: Box): Plan | undefined {
-  const current = currentConfig(box);
-  if (current === undefined || box.stat(NEXT) === undefined) return undefined;
-  const accounts = readAccounts(box);
-  const wishes = (config: ReturnType<typeof parseDocument>, before?: Wishes) =>
-    withKeys(readWishes(config, encodeUtf8), accounts, before);
-  const from = wishes(parseDocument(box.readText(NEXT), 'the config that was applied', NEXT));
-  const to = wishes(current, from);
-  const paths = [...new Set([...from.nodes.keys(), ...to.nodes.keys()])];
-  digestAll(box, [...from.nodes.values(), ...to.nodes.values()]);
-  const all = new Set(paths);
-  return makePlan(
-    from,
-    to,
-    {
-      ...{ actual: lookAt(box, paths), accounts, applied: new Map(), keepTheirs: new Set(), takeMine: all },
-      ...{ release: releaseUnits(box, from, to), folders: foldersBack(box, from, to) },
-    },
-    decodeUtf8,
-  );
 }

@@ -10,9 +10,13 @@ export const CURRENT = `${CONFIG_FOLDER}/current.json`;
 /** The config of the apply that is going on. */
 export const NEXT = `${CONFIG_FOLDER}/next.json`;
 const DIGESTS = `${CONFIG_FOLDER}/digests.json`;
+/** The digests of the apply that is going on. They count once it is confirmed. */
+const NEXT_DIGESTS = `${CONFIG_FOLDER}/next-digests.json`;
 const JOURNAL = `${CONFIG_FOLDER}/journal.json`;
 /** The journal of a confirmed apply, until its config is the current one. Renaming to this name confirms. */
 const COMMITTED = `${CONFIG_FOLDER}/committed.json`;
+/** The journal of the last confirmed apply. */
+const CONFIRMED = `${CONFIG_FOLDER}/confirmed.json`;
 /**
  * Paths that did not exist, one a line, deepest first. The initrd reads them when it goes back after a power
  * cut.
@@ -42,13 +46,18 @@ export interface Journal {
  * The journal of the apply that is going on; undefined if there is none.
  * @throws BoxError for another format
  */
-export function readJournal(box: Box): Journal | undefined {
-  const text = readTextIfThere(box, JOURNAL);
+export const readJournal = (box: Box): Journal | undefined => journalAt(box, JOURNAL);
+
+/** The journal of the apply that was confirmed last; undefined if there was none. */
+export const lastConfirmed = (box: Box): Journal | undefined => journalAt(box, CONFIRMED);
+
+function journalAt(box: Box, path: string): Journal | undefined {
+  const text = readTextIfThere(box, path);
   if (text === undefined) return undefined;
-  const root = parseDocument(text, 'the journal of an apply', JOURNAL);
+  const root = parseDocument(text, 'the journal of an apply', path);
   if (member(root, 'format').value !== FORMAT)
     throw new BoxError('the journal of an apply has another format than this release knows', {
-      where: JOURNAL,
+      where: path,
       hint: 'boot the release that wrote it, or put back what is in backup.tar beside it and remove the journal',
     });
   return {
@@ -83,8 +92,9 @@ export function commitJournal(box: Box): void {
 export function finishCommitted(box: Box): void {
   if (box.stat(COMMITTED) === undefined) return;
   if (box.stat(NEXT) !== undefined) box.rename(NEXT, CURRENT);
+  if (box.stat(NEXT_DIGESTS) !== undefined) box.rename(NEXT_DIGESTS, DIGESTS);
   box.sync(CONFIG_FOLDER);
-  box.remove(COMMITTED);
+  box.rename(COMMITTED, CONFIRMED);
   box.remove(BACKUP);
   box.remove(ABSENT);
 }
@@ -116,8 +126,8 @@ export function readDigests(box: Box): Map<string, string> {
   return new Map(Object.entries(digests));
 }
 
-/** Stores the digests of the applied files, by path. */
+/** Stores the digests of the files of the apply that is going on, by path. */
 export function writeDigests(box: Box, digests: ReadonlyMap<string, string>): void {
   const text = JSON.stringify(Object.fromEntries([...digests].sort(([a], [b]) => (a < b ? -1 : 1))));
-  box.writeFile(DIGESTS, `${text}\n`, { mode: 0o600 });
+  box.writeFile(NEXT_DIGESTS, `${text}\n`, { mode: 0o600 });
 }

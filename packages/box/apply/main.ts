@@ -2,7 +2,8 @@ import { LOCKED } from '../disk/lock.ts';
 import type { Terminal } from '../install/terminal.ts';
 import { WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
-import { type Applied, apply, confirm, type Health, prepare, revert } from './engine.ts';
+import { type Applied, apply, confirm, type Health, prepare } from './engine.ts';
+import { revert, revertPatiently } from './revert.ts';
 import { appliedDocument, describePlan, planDocument } from './show.ts';
 
 /** The help text of `draisine apply`. */
@@ -25,6 +26,8 @@ interface Words {
   readonly plan: boolean;
   readonly json: boolean;
   readonly revert: boolean;
+  /** The timer of the way back has it: tries several times. */
+  readonly patient: boolean;
   readonly confirm: string | undefined;
   readonly seconds: number;
   readonly id: string | undefined;
@@ -39,7 +42,7 @@ function parse(args: readonly string[]): Words {
   let file: string | undefined;
   for (let at = 0; at < args.length; at++) {
     const word = args[at] ?? '';
-    if (['--plan', '--json', '--revert'].includes(word)) flags.add(word);
+    if (['--plan', '--json', '--revert', '--patient'].includes(word)) flags.add(word);
     else if (['--confirm', '--within', '--id'].includes(word) || word in lists) {
       const value = args[++at];
       if (value === undefined) throw new WrongUsage(`${word} needs a value`);
@@ -63,6 +66,7 @@ function parse(args: readonly string[]): Words {
       plan: flags.has('--plan'),
       json: flags.has('--json'),
       revert: flags.has('--revert'),
+      patient: flags.has('--patient'),
     },
     ...{
       confirm: values['--confirm'],
@@ -99,7 +103,8 @@ export function applyMain<Baseline>(
   try {
     const words = parse(args);
     if (words.revert) {
-      terminal.print(revert(box) ? 'the machine is as it was before' : 'nothing waits for confirmation');
+      const reverted = words.patient ? revertPatiently(box) : revert(box);
+      terminal.print(reverted ? 'the machine is as it was before' : 'nothing waits for confirmation');
       return 0;
     }
     if (words.confirm !== undefined) {

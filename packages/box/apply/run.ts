@@ -47,6 +47,18 @@ export function runServices(box: Box, services: readonly Service[]): Troubles {
   });
 }
 
+/**
+ * What goes is stopped while its file is there: without it systemd knows no ExecStop= of it, and a timer fails at the
+ * next reload, because what it triggers has vanished.
+ */
+export const stops = (service: Service): boolean => service.do === 'stop';
+
+/** A unit that failed before it was stopped is not remembered as one that has failed. */
+export function forgetFailed(box: Box, services: readonly Service[]): void {
+  const stopped = services.flatMap((service) => (service.do === 'stop' ? [service.unit] : []));
+  if (stopped.length > 0) box.run(['systemctl', 'reset-failed', '--', ...stopped]);
+}
+
 function runAll(box: Box, what: string, argv: readonly string[]): Troubles {
   const ran = box.run(argv, { timeoutSeconds: PATIENCE });
   return ran.code === 0 ? [] : [`${what} failed: ${ran.stderr.trim()}`];
