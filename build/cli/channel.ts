@@ -2,7 +2,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { log, warn } from '../../sdk/lib/log.ts';
 import { imagesOf } from '../release/channel/base.ts';
 import * as edits from '../release/channel/edit.ts';
-import { POLICIES } from '../release/channel/rules.ts';
+import { CHANNELS } from '../release/channel/rules.ts';
 import type { Channel, Policy, Root } from '../release/format/types.ts';
 import { isUrl, type Place, placeOf } from '../release/place.ts';
 import { signingFolder } from '../release/signing.ts';
@@ -176,7 +176,7 @@ export async function channelShow(where: string, flags: ShowFlags): Promise<void
   const images = flags.image === undefined ? await imagesAt(where) : [flags.image];
   const found: Channel[] = [];
   for (const image of images)
-    for (const name of flags.channel ?? Object.keys(POLICIES)) {
+    for (const name of flags.channel ?? CHANNELS) {
       const channel = await channelAt(place, image, name, root);
       if (channel) found.push(channel);
       else if (flags.channel)
@@ -185,7 +185,7 @@ export async function channelShow(where: string, flags: ShowFlags): Promise<void
   if (found.length === 0)
     throw badInput('there is no channel', {
       where,
-      hint: 'for a channel other than alpha, beta, stable and lts add --channel NAME',
+      hint: `for a channel other than ${CHANNELS.join(', ')} add --channel NAME`,
     });
   for (const { image, channel, expires } of found)
     if (Date.parse(expires) < Date.now())

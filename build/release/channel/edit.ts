@@ -27,6 +27,7 @@ import {
 import { makeServedFolder, publishFailure, removePublished } from './files.ts';
 import {
   type Candidate,
+  CHANNELS,
   halt,
   issue,
   newChannel,
@@ -51,8 +52,6 @@ export interface Edited {
 /** The folder of channels, and one of its images; default: the only one. */
 export type Where = EditOptions & { readonly image?: string };
 
-const ORDER = Object.keys(POLICIES);
-
 /**
  * `channel init` makes the folder, and the missing channels of an image. With a policy it changes the policy.
  */
@@ -70,7 +69,7 @@ export async function initChannels(
   return await edit(where, async (base) => {
     const channels: Channel[] = [];
     const withdrawn = await withdrawnSoFar(base, where.image);
-    for (const name of names.length > 0 ? names : ORDER) {
+    for (const name of names.length > 0 ? names : CHANNELS) {
       const there = await readChannel(base, where.image, name);
       const wanted = { ...(there?.value.policy ?? POLICIES[name] ?? {}), ...policy };
       if (there && JSON.stringify(there.value.policy) === JSON.stringify(wanted)) continue;

@@ -21,6 +21,9 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   lts: { from: 'stable', hours: 168, failed: 0.01, rollout: 168, security: true },
 };
 
+/** The usual channels, in the order in which a release goes through them. */
+export const CHANNELS = Object.keys(POLICIES);
+
 /** A channel without a release. Its serial is 0; `issue` makes its first file. */
 export function newChannel(image: string, channel: string, policy: Policy, now: number): Channel {
   return {

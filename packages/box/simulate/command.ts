@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { CHANNELS } from '../../../build/release/channel/rules.ts';
 import { parseFormat } from '../../../build/release/format/read.ts';
 import type { Channel, Policy } from '../../../build/release/format/types.ts';
 import { compareVersions, isVersion } from '../../../build/release/format/version.ts';
@@ -112,10 +113,9 @@ export async function channelSimulate(base: string, flags: SimulateFlags): Promi
  * The bad release works on all boxes of the channels before `first`, so those channels do not find the fault.
  */
 function fragileFrom(first: string, share: number): Readonly<Record<string, number>> {
-  const order = ['alpha', 'beta', 'stable', 'lts'];
-  if (!order.includes(first))
-    throw badInput(`there is no channel ${first}`, { hint: `there are: ${order.join(', ')}` });
-  return Object.fromEntries(order.map((name, at) => [name, at >= order.indexOf(first) ? share : 0]));
+  if (!CHANNELS.includes(first))
+    throw badInput(`there is no channel ${first}`, { hint: `there are: ${CHANNELS.join(', ')}` });
+  return Object.fromEntries(CHANNELS.map((name, at) => [name, at >= CHANNELS.indexOf(first) ? share : 0]));
 }
 
 const mb = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB/s`;

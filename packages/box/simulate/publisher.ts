@@ -1,5 +1,6 @@
 import {
   type BoxReports,
+  CHANNELS,
   halt,
   issue,
   newChannel,
@@ -19,7 +20,6 @@ import { versionOf } from '../../../build/release/format/version.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const ORDER = ['alpha', 'beta', 'stable', 'lts'] as const;
 /** Number of reports of boxes before their share counts. */
 const TOLD = 20;
 
@@ -71,7 +71,7 @@ export function makePublisher({ begins, days, policies, delta }: PublisherOption
     });
   }
   const channels = new Map(
-    ORDER.map((name) => {
+    CHANNELS.map((name) => {
       const policy = policies[name] ?? POLICIES[name] ?? {};
       return [name, issue(newChannel('box', name, policy, begins), begins)] as const;
     }),
@@ -126,7 +126,7 @@ function change(
 /** The nightly job: promotes releases if the rules allow it, and renews channel files for seven days. */
 export function promoteAll(publisher: Publisher, now: number): string[] {
   const changed: string[] = [];
-  for (const name of [...ORDER].reverse()) {
+  for (const name of [...CHANNELS].reverse()) {
     const to = publisher.channels.get(name);
     const from = publisher.channels.get(to?.policy?.from ?? '');
     const release = publisher.releases.find(({ version }) => version === from?.version);
