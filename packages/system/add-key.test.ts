@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -32,11 +33,15 @@ beforeEach(() => {
   program('umount', 'rm -rf "$1"; mkdir "$1"\n');
   program('ssh-keygen', 'read -r kind key name; [ "$key" != broken ] && echo "256 SHA256:x $name"\n');
   program('sleep', 'exit 0\n');
+  writeFileSync(join(folder, 'list'), '');
+  program('lsblk', `cat ${folder}/list\n`);
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** A partition, by its path below /dev/disk, with a file of keys on it. */
+/** A partition, by its path below /dev/disk, with a file of keys on it. All but the EFI system partition have the label. */
 function medium(path: string, keys: string | undefined): void {
+  const labels = path.startsWith('by-partlabel/') ? ' IGNITION' : 'IGNITION ';
+  if (path !== 'draisine/esp') appendFileSync(join(folder, 'list'), `${folder}/dev/disk/${path} ${labels}\n`);
   mkdirSync(join(folder, 'dev/disk', path), { recursive: true });
   if (keys !== undefined) writeFileSync(join(folder, 'dev/disk', path, 'authorized_keys'), keys);
 }
@@ -87,6 +92,14 @@ describe('a key that was lost', () => {
     medium('by-label/IGNITION', undefined);
     medium('draisine/esp', `${KEY}\n`);
     assert.equal(run().code, 0);
+  });
+
+  test('is found on the second of two sticks with the label', () => {
+    medium('a', undefined);
+    medium('b', `${KEY}\n`);
+    const { code, out } = run();
+    assert.equal(code, 0, out);
+    assert.equal(readFileSync(keys(), 'utf8'), `${KEY}\n`);
   });
 
   test('a text that is not a key is not added, with a message', () => {

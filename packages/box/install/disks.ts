@@ -1,4 +1,4 @@
-import { type Box, BoxError, mustRun, nameOf } from '../io/box.ts';
+import { type Box, BoxError, mustRun, nameOf, readTextIfThere } from '../io/box.ts';
 import type { InstallOptions } from './options.ts';
 import { parseCondition } from './sizes.ts';
 
@@ -71,9 +71,10 @@ export function withChildren(device: BlockDevice): BlockDevice[] {
   return [device, ...device.children.flatMap(withChildren)];
 }
 
-/** Names of the disks that can be chosen. */
+/** Names of the disks that can be chosen. A card reader without a card is no disk: nobody can open it. */
 export function allDisks(box: Box): string[] {
-  return box.list('/sys/block').filter((name) => DISK.test(name));
+  const isEmpty = (name: string): boolean => readTextIfThere(box, `/sys/block/${name}/size`)?.trim() === '0';
+  return box.list('/sys/block').filter((name) => DISK.test(name) && !isEmpty(name));
 }
 
 /** A list for people, one line for each disk. */

@@ -5,6 +5,7 @@ import type { InstalledUki, Slot } from '../disk/model.ts';
 import { HASHES } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { quickjsCommand, testFolder } from '../io/testing.ts';
+import { allDisks } from './disks.ts';
 import { chooseSlot, compareLoosely } from './keep.ts';
 import { installMain } from './main.ts';
 import { type InstallOptions, parseOptions } from './options.ts';
@@ -37,6 +38,12 @@ describe('sizes', () => {
     assert.deepEqual(holds('=2', 1, 2, 3), [false, true, false]);
     assert.throws(() => parseCondition('7G'), /--size needs a comparison such as >=200G, not '7G'/);
   });
+});
+
+test('a card reader without a card is no disk', () => {
+  const box = fakeMachine({ sdb: free, sdc: { size: 0 } });
+  box.put({ '/sys/block/sdb/size': '16777216\n', '/sys/block/sdc/size': '0\n' });
+  assert.deepEqual(allDisks(box), ['sdb', 'vda']);
 });
 
 describe('options', () => {
