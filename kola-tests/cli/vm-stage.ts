@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openSources } from '../../build/for-kola.ts';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
+import { byteOrder } from '../../sdk/lib/files.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { type Artifact, readArtifacts } from '../harness/qemu/artifacts.ts';
 import { qemuTree } from '../harness/qemu/tree.ts';
@@ -10,7 +11,7 @@ import type { TestResult } from '../harness/report/result.ts';
 import { type Scope, writeReport } from '../harness/report/write.ts';
 import { bootChartFile } from '../harness/run/bootchart.ts';
 import { loadTests } from '../harness/run/register.ts';
-import type { Shard } from '../harness/run/select.ts';
+import { type Shard, selectTests } from '../harness/run/select.ts';
 import { OPTIONS_VARIABLE, type SuiteOptions, testModules } from '../harness/run/suite-options.ts';
 import { OUT } from './options.ts';
 import type { Outcome } from './outcome.ts';
@@ -65,9 +66,9 @@ export async function reportVmTests(
   { tests, stages }: Outcome,
   { image, dir, scope, shard }: VmReport,
 ): Promise<readonly TestResult[]> {
-  const sentences = new Map(
-    (await loadTests(await testModules())).tests.map(({ definition }) => [definition.name, definition.what]),
-  );
+  const registered = (await loadTests(await testModules())).tests;
+  const sentences = new Map(registered.map(({ definition }) => [definition.name, definition.what]));
+  const all = selectTests(registered, { patterns: [], image }, new Map());
   const ran = tests
     .filter(({ file, stage }) => file === SUITE && stage === stageName({ image }))
     .map((test) => ({ ...test, ...whatOf(sentences, test.name) }));
@@ -79,6 +80,7 @@ export async function reportVmTests(
     manifest,
     tests: ran,
     scope,
+    all: all.map(({ definition }) => definition.name).sort(byteOrder),
     stages,
     ...(shard ? { shard: `${shard.index}/${shard.count}` } : {}),
     ...(bootChart === undefined ? {} : { bootChart }),

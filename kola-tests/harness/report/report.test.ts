@@ -163,7 +163,7 @@ test('a report has the tests of this run only; the next run is compared with the
     await mkdir(join(report, 'zfs.mirror/box'));
     await writeFile(join(report, 'zfs.mirror/box/console.txt'), 'last words');
     const ended = ({ test: name, passed, totalMs: ms }: TestResult) => ({ name, passed, ms });
-    const run = { image: 'n100', manifest, stages: [] };
+    const run = { image: 'n100', manifest, all: ['boot.multi-user', 'zfs.mirror'], stages: [] };
     const write = (...results: TestResult[]) =>
       writeReport(report, { ...run, tests: results.map(ended), scope: 'gate' });
     const read = async () => JSON.parse(await readFile(join(report, 'results.json'), 'utf8'));
@@ -189,6 +189,7 @@ test('a report has the tests of this run only; the next run is compared with the
     const shard = '1/2';
     await writeReport(report, { ...run, tests: [ended(good)], scope: 'all', shard });
     assert.deepEqual([(await read()).complete, (await read()).shard], [true, shard]);
+    assert.deepEqual((await read()).all, ['boot.multi-user', 'zfs.mirror'], 'also those of other shards');
     await writeReport(report, { ...run, tests: [ended(good)], scope: 'part', shard });
     assert.equal((await read()).complete, false, 'a shard of some tests is no shard of all');
 

@@ -26,6 +26,8 @@ export interface ReportedRun {
   /** The ends of the VM tests. */
   readonly tests: readonly Ended[];
   readonly scope: Scope;
+  /** The names of all tests of the image, so that shards can be put together without a gap. */
+  readonly all: readonly string[];
   /** `I/N` if the run was a part of the scope. */
   readonly shard?: string;
   /** `systemd-analyze plot` of a boot, an SVG file. */
@@ -37,7 +39,7 @@ export interface ReportedRun {
 /** Writes `junit.xml`, `results.json` and `index.html` about a run into the report's folder. Returns the results. */
 export async function writeReport(
   dir: string,
-  { image, manifest, tests, scope, shard, bootChart, stages }: ReportedRun,
+  { image, manifest, tests, scope, all, shard, bootChart, stages }: ReportedRun,
 ): Promise<readonly TestResult[]> {
   const results = await resultsOf(dir, tests);
   await checkImage(image, manifest, results);
@@ -47,8 +49,9 @@ export async function writeReport(
     tests: Object.fromEntries(durations.map(({ test, totalMs }) => [test, totalMs])),
   };
   const artifacts = await artifactDigests(manifest);
-  // A release is promoted by the results of all tests, of one run or of all shards together.
-  const whole = { complete: scope === 'all', ...(shard === undefined ? {} : { shard }) };
+  // A release is promoted by the results of all tests, of one run or of all shards together. Shards that were balanced by
+  // different durations leave out a test, so the names of all tests are there to compare.
+  const whole = { complete: scope === 'all', all, ...(shard === undefined ? {} : { shard }) };
   const green = await lastGreen(image);
   const failed = results.filter(({ passed }) => !passed);
   const evidence = (await Promise.all(failed.map((result) => evidenceOf(dir, result)))).flat();
