@@ -63,6 +63,13 @@ test('smartd looks again when a disk is plugged in', () => {
   assert.ok(enabledUnits.some(({ unit }) => rule.includes(`${unit}"`)));
 });
 
+test('health checks of containers do not fill the journal', () => {
+  assert.match(
+    overlay('etc/containers/containers.conf'),
+    /^\[engine\]\n(?:.*\n)*?healthcheck_events = false$/m,
+  );
+});
+
 test('a sleeping disk is left asleep for a day', () => {
   // smartd.conf(5), -n: number of looks that are left out. smartd(8), --interval: 1800 seconds by default.
   const [, looks] = /-n standby,(\d+),q/.exec(overlay('etc/smartd.conf')) ?? [];
