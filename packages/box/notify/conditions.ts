@@ -12,7 +12,7 @@ import { importedPools, type Pool } from '../zfs/pools.ts';
 import { arrayConditions, readOnlyConditions } from './block.ts';
 import type { Condition, Look } from './condition.ts';
 import { overdueConditions } from './overdue.ts';
-import { containerConditions, replicationConditions, unitConditions } from './services.ts';
+import { containerConditions, replicationConditions, restartConditions, unitConditions } from './services.ts';
 import { diskConditions, poolConditions, roomConditions } from './storage.ts';
 
 /** Milliseconds after a failure to stage a release for which it is reported. */
@@ -57,7 +57,8 @@ function updateConditions(box: Box): Condition[] {
           },
         ]
       : []),
-    ...(lastTrial
+    // A rejection is a message of its own, with the same reason.
+    ...(lastTrial && !(last?.version === lastTrial.version && lastTrial.text.startsWith('rejected'))
       ? [
           {
             name: `trial ${lastTrial.version} ${lastTrial.at}`,
@@ -184,6 +185,7 @@ export function lookAround(box: Box, asksDisks = true): Look {
     ...ask('problems', () => problemConditions(box)),
     ...ask('a reset', () => resetConditions(box)),
     ...ask('containers', () => containerConditions(box)),
+    ...ask('restarts', () => restartConditions(box)),
     ...ask('room', () => roomConditions(box, pools)),
     ...ask('disks', () => {
       if (!asksDisks) return [];

@@ -20,7 +20,7 @@ const EVERYTHING = {
 /** A machine on which units have failed; curl says what it was asked. */
 function machine(config: object | undefined = EVERYTHING) {
   const box = new FakeBox();
-  const world = { failed: [] as string[], down: false, sent: [] as string[] };
+  const world = { failed: [] as string[], down: false, sent: [] as string[], mails: [] as string[] };
   box.put({ '/etc/hostname': 'nas\n', '/proc/uptime': '60.0 1\n' });
   if (config) box.put({ [CONFIG]: JSON.stringify(config) });
   box.makeFolder('/run/draisine');
@@ -30,6 +30,8 @@ function machine(config: object | undefined = EVERYTHING) {
   box.program('curl', (_argv, { stdin }) => {
     if (world.down) return { code: 7, stderr: 'no route to host' };
     world.sent.push(String(stdin));
+    const mail = /^upload-file = "(.*)"$/m.exec(String(stdin))?.[1];
+    if (mail) world.mails.push(box.readText(mail));
     return '';
   });
   return { box, world };
@@ -49,10 +51,7 @@ describe('a receiver', () => {
     assert.match(world.sent[1] ?? '', /data-raw = "\{\\"m\\":\\"nas: error: a\.service has failed/);
     assert.match(world.sent[2] ?? '', /X-Gotify-Key: t/);
     assert.match(world.sent[3] ?? '', /url = "smtps:\/\/mail\.example"/);
-    assert.match(
-      box.readText('/run/draisine/notify-mail'),
-      /^From: a@b\r\nTo: c@d\r\nSubject: nas: a\.service has failed/,
-    );
+    assert.match(world.mails[0] ?? '', /^From: a@b\r\nTo: c@d\r\nSubject: nas: a\.service has failed/);
     world.failed = [];
     watch(box);
     assert.match(world.sent[4] ?? '', /over: a\.service has failed/);
@@ -92,8 +91,14 @@ describe('a receiver', () => {
     world.failed = ['a.service'];
     box.program('curl', () => '301');
     watch(box);
-    assert.match(box.journal('warning').join(), /ntfy is kept for later: the server answered 301/);
-    assert.match(testTargets(box).faults.join(), /^ntfy: .*,webhook: .*,gotify: /);
+    assert.match(
+      box.journal('warning').join(),
+      /by ntfy at ntfy\.example is kept for later: the server answered 301/,
+    );
+    assert.match(
+      testTargets(box).faults.join(),
+      /^ntfy at ntfy\.example: .*,webhook at hook\.example: .*,gotify at gotify\.example: /,
+    );
     box.program('curl', (_argv, { stdin }) => {
       world.sent.push(String(stdin));
       return '200';
@@ -118,7 +123,7 @@ describe('a receiver', () => {
     box.put({ '/run/draisine/problems/x': 'Gerät\rBcc: x@y fehlt\nzwei\n' });
     watch(box);
     assert.equal(world.sent.length, 1);
-    const mail = box.readText('/run/draisine/notify-mail');
+    const [mail = ''] = world.mails;
     assert.doesNotMatch(mail.replaceAll('\r\n', ''), /[\r\n]/);
     const [head = '', body] = mail.split('\r\n\r\n');
     assert.equal(body, 'Gerät\r\nBcc: x@y fehlt\r\nzwei\r\n');
@@ -204,7 +209,7 @@ describe('a receiver', () => {
     const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
     assert.deepEqual(testTargets(box), { sent: 1, faults: [] });
     world.down = true;
-    assert.match(testTargets(box).faults.join(), /^ntfy: curl ended with 7: no route to host$/);
+    assert.match(testTargets(box).faults.join(), /^ntfy at n\.example: curl ended with 7: no route to host$/);
     assert.throws(() => testTargets(machine(undefined as never).box.put({}) && bare()), BoxError);
   });
 
@@ -276,6 +281,77 @@ describe('a condition', () => {
     ]);
     assert.deepEqual(toldIn([[bad]], ...quiet, [[bad]], [[]]).flat().length, 4, 'a new one after an hour');
   });
+});
+
+describe('messages that wait', () => {
+  const a = { kind: 'ntfy', url: 'https://n.example/a' };
+  const b = { kind: 'ntfy', url: 'https://n.example/b' };
+
+  test('go to their receiver although its place in the config has changed', () => {
+    const { box, world } = machine({ targets: [a, { ...b, severity: 'error' }] });
+    world.down = true;
+    box.program('df', () => 'Use%\n 85%\n');
+    watch(box);
+    assert.match(box.journal('warning').join(), /by ntfy at n\.example \(number 1 of these\) is kept/);
+    box.put({ [CONFIG]: JSON.stringify({ targets: [{ ...b, severity: 'error' }, a] }) });
+    world.down = false;
+    watch(box);
+    assert.equal(world.sent.length, 1);
+    assert.match(world.sent[0] ?? '', /n\.example\/a"/);
+  });
+
+  test('of an older release are sent, too', () => {
+    const { box, world } = machine({ targets: [a, b] });
+    const queue = [{ severity: 'error', text: 'old', to: [1] }];
+    box.put({ '/var/lib/draisine/notify.json': JSON.stringify({ format: 1, known: [], queue }) });
+    watch(box);
+    assert.equal(world.sent.length, 1);
+    assert.match(world.sent[0] ?? '', /n\.example\/b"[\s\S]*"old"/);
+  });
+
+  test('tell when their event was, if they are sent late', () => {
+    const { box, world } = machine({ targets: [a] });
+    world.down = true;
+    world.failed = ['a.service'];
+    watch(box);
+    box.advance(3_600_000);
+    world.down = false;
+    watch(box);
+    assert.match(
+      world.sent[0] ?? '',
+      /a\.service\\n\(this message is late: it is of 2026-11-29T12:00:00Z\)"/,
+    );
+  });
+
+  test('and what lasts, are heard by a receiver that replaces one with a wrong address', () => {
+    const { box, world } = machine({ targets: [a] });
+    world.down = true;
+    world.failed = ['a.service'];
+    watch(box);
+    world.down = false;
+    box.put({ [CONFIG]: JSON.stringify({ targets: [b] }) });
+    watch(box);
+    watch(box);
+    assert.equal(world.sent.length, 1);
+    assert.match(world.sent[0] ?? '', /n\.example\/b"[\s\S]*a\.service has failed/);
+  });
+});
+
+test('two mails at once have two files, which are removed', () => {
+  const { box, world } = machine({ targets: EVERYTHING.targets.slice(3) });
+  const files: string[] = [];
+  box.program('curl', (_argv, { stdin }) => {
+    files.push(/^upload-file = "(.*)"$/m.exec(String(stdin))?.[1] ?? '');
+    if (files.length === 1) testTargets(box); // by the owner, while the timer sends
+    return '';
+  });
+  world.failed = ['a.service'];
+  watch(box);
+  assert.equal(new Set(files).size, 2);
+  assert.deepEqual(
+    files.filter((file) => box.stat(file) !== undefined),
+    [],
+  );
 });
 
 test('disks that sleep, and questions that fail, leave known problems as they are', () => {
@@ -368,6 +444,9 @@ test('a rejected release is a problem until a newer one runs', () => {
   };
   assert.deepEqual(texts('2026.1128.0'), ['2026.1129.0 was rejected: no pool']);
   assert.deepEqual(texts('2026.1130.0'), []);
+  const lastTrial = { version: '2026.1129.0', at: 0, text: 'rejected: no pool' };
+  changeState(box, () => ({ lastTrial }));
+  assert.deepEqual(texts('2026.1128.0'), ['2026.1129.0 was rejected: no pool'], 'one message');
 });
 
 test('a locked dataset is a problem until its key is there', () => {

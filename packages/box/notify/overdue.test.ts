@@ -5,7 +5,7 @@ import { recordSuccess } from '../replicate/state.ts';
 import type { Pool, Scan } from '../zfs/pools.ts';
 import { parsePools } from '../zfs/pools.ts';
 import { overdueConditions } from './overdue.ts';
-import { containerConditions, unitConditions } from './services.ts';
+import { containerConditions, restartConditions, unitConditions } from './services.ts';
 import { poolConditions, roomConditions } from './storage.ts';
 
 const NOW = Date.parse('2026-11-29T12:00:00Z');
@@ -254,8 +254,34 @@ describe('units', () => {
       'done.service': 'NRestarts=9\nSubState=dead\nActiveEnterTimestampMonotonic=0',
     });
     assert.deepEqual(
-      containerConditions(box).map(({ text }) => text.split(' ')[0]),
+      restartConditions(box).map(({ text }) => text.split(' ')[0]),
       ['flaps.service', 'waits.service', 'starts.service'],
+    );
+  });
+
+  test('that restart now and then, as a nightly job does, do not restart again and again', () => {
+    const unit = 'NRestarts=40\nSubState=running\nActiveEnterTimestampMonotonic=999900000000';
+    const units = {
+      'nightly.service': unit,
+      'flaps.service': unit,
+      'rare.service': unit,
+      'mute.service': unit,
+    };
+    const box = shown(units);
+    box.put({ '/proc/uptime': '1000000.0 1\n' });
+    const restarts: Record<string, number[]> = {
+      'nightly.service': [1, 2, 3, 4, 5].map((night) => night * 86_400 + 500_000),
+      'flaps.service': [996_500, 997_000, 998_000, 999_000, 999_890],
+      'rare.service': [999_800, 999_890],
+    };
+    box.program('journalctl', (argv) =>
+      (restarts[argv.at(-1)?.slice('UNIT='.length) ?? ''] ?? [])
+        .map((time) => `{"UNIT":"x","__MONOTONIC_TIMESTAMP":"${time * 1e6}"}\n`)
+        .join(''),
+    );
+    assert.deepEqual(
+      restartConditions(box).map(({ text }) => text.split(' ')[0]),
+      ['flaps.service', 'mute.service'],
     );
   });
 });

@@ -1,4 +1,4 @@
-import { type Box, whyFailed } from '../io/box.ts';
+import { type Box, whyFailed, withScratch } from '../io/box.ts';
 import { curlOption } from '../io/quote.ts';
 import { encodeUtf8 } from '../io/utf8.ts';
 import type { Severity, Target } from '../settings/notify.ts';
@@ -7,6 +7,33 @@ import type { Severity, Target } from '../settings/notify.ts';
 export interface Message {
   readonly severity: Severity;
   readonly text: string;
+}
+
+/**
+ * Receivers by a key that does not depend on their place in the config. A key may contain secrets. Of two receivers with
+ * one address, the second gets a number.
+ */
+export function keyed(targets: readonly Target[]): Map<string, Target> {
+  const found = new Map<string, Target>();
+  for (const target of targets) {
+    const key =
+      target.kind === 'mail' ? `mail ${target.to} ${target.server}` : `${target.kind} ${target.url}`;
+    let unique = key;
+    for (let number = 2; found.has(unique); number++) unique = `${key} ${number}`;
+    found.set(unique, target);
+  }
+  return found;
+}
+
+/** A receiver as its owner knows it, without secrets. `all`: a number tells apart those that would have one name. */
+export function nameOf(target: Target, all: readonly Target[]): string {
+  const bare = (one: Target): string =>
+    one.kind === 'mail'
+      ? `mail to ${one.to}`
+      : `${one.kind} at ${one.url.replace(/^https?:\/\/([^/?#]*@)?([^/?#]*).*$/, '$2')}`;
+  const same = all.filter((one) => bare(one) === bare(target));
+  const number = same.length > 1 ? ` (number ${same.indexOf(target) + 1} of these)` : '';
+  return `${bare(target)}${number}`;
 }
 
 const PRIORITY: Readonly<Record<Severity, { readonly ntfy: number; readonly gotify: number }>> = {
@@ -24,8 +51,8 @@ function filled(body: string, host: string, { severity, text }: Message): string
 
 const DEFAULT_BODY = '{"title":"{title}","text":"{text}","severity":"{severity}","host":"{host}"}';
 
-/** Lines of curl's config for one message. */
-function requestOf(target: Target, host: string, message: Message): string[] {
+/** Lines of curl's config for one message. `mail`: the file with its text. */
+function requestOf(target: Target, host: string, message: Message, mail: string): string[] {
   const { severity, text } = message;
   switch (target.kind) {
     case 'ntfy':
@@ -66,7 +93,7 @@ function requestOf(target: Target, host: string, message: Message): string[] {
         ...(target.user === undefined ? [] : [curlOption('user', `${target.user}:${target.password ?? ''}`)]),
         // Encryption, if the server supports it. A password is never sent without encryption.
         ...(target.user === undefined || target.server.startsWith('smtps:') ? [] : ['ssl-reqd']),
-        'upload-file = "/run/draisine/notify-mail"',
+        curlOption('upload-file', mail),
       ];
   }
 }
@@ -116,13 +143,16 @@ const CURL = [
 
 /** Sends a message to one receiver. Returns the reason of a failure, else undefined. */
 export function send(box: Box, target: Target, host: string, message: Message): string | undefined {
-  if (target.kind === 'mail')
-    box.writeFile('/run/draisine/notify-mail', mailOf(box, target, host, message), {
-      mode: 0o600,
-      durable: false,
-    });
-  const config = requestOf(target, host, message).join('\n');
-  const ran = box.run(CURL, { stdin: `${config}\n`, timeoutSeconds: 45 });
+  return withScratch(box, 'mail', (folder) => {
+    const mail = `${folder}/mail`;
+    if (target.kind === 'mail')
+      box.writeFile(mail, mailOf(box, target, host, message), { mode: 0o600, durable: false });
+    return post(box, target, requestOf(target, host, message, mail));
+  });
+}
+
+function post(box: Box, target: Target, lines: readonly string[]): string | undefined {
+  const ran = box.run(CURL, { stdin: `${lines.join('\n')}\n`, timeoutSeconds: 45 });
   if (ran.code !== 0) return whyFailed(CURL, ran);
   const moved = target.kind === 'webhook' ? /^30[178]/ : /^3/; // a webhook may answer 302 when it is done
   return target.kind !== 'mail' && moved.test(ran.stdout)

@@ -13,6 +13,10 @@ import type { Condition } from './condition.ts';
  */
 const RESTARTS = 5;
 const STEADY = 600;
+/** Seconds within which so many restarts are too many. systemd counts restarts for as long as nobody starts the unit. */
+const SPAN = 3600;
+/** Of the message of the journal about a restart (sd-messages(3), SD_MESSAGE_UNIT_RESTART_SCHEDULED). */
+const RESTARTED = '5eb03494b6584870a536b337290809b3';
 
 interface Shown {
   readonly unit: string;
@@ -39,9 +43,24 @@ function isRestless(value: Shown['value'], uptime: number): boolean {
   );
 }
 
-/** Problems of containers. */
+/**
+ * Whether the last restarts of a unit are close together: one that restarts once a night counts them as well. A journal
+ * that knows of none has lost them, and then systemd's number counts.
+ */
+function restartsOften(box: Box, unit: string, uptime: number): boolean {
+  const asked = ['--boot', '--quiet', '--output=json', '--output-fields=UNIT', `--lines=${RESTARTS}`];
+  const command = ['journalctl', ...asked, `MESSAGE_ID=${RESTARTED}`, `UNIT=${unit}`];
+  const { stdout } = box.run(command, { timeoutSeconds: 60 });
+  const times = [...stdout.matchAll(/"__MONOTONIC_TIMESTAMP":"(\d+)"/g)].map(
+    ([, time]) => Number(time) / 1e6,
+  );
+  const [first] = times;
+  return first === undefined || (times.length >= RESTARTS && uptime - first <= SPAN);
+}
+
+/** Containers that are unhealthy. */
 export function containerConditions(box: Box): Condition[] {
-  const sick = containersOf(box)
+  return containersOf(box)
     .filter(({ healthy, starting, running }) => running && !starting && healthy === false)
     .map(
       ({ name }): Condition => ({
@@ -49,16 +68,20 @@ export function containerConditions(box: Box): Condition[] {
         text: `container ${name} is unhealthy: podman logs ${name}`,
       }),
     );
+}
+
+/** Units that restart again and again. */
+export function restartConditions(box: Box): Condition[] {
   const uptime = Number.parseFloat(readTextIfThere(box, '/proc/uptime') ?? '0');
-  const restarting = show(box, 'NRestarts,SubState,ActiveEnterTimestampMonotonic', ['*.service'])
+  return show(box, 'NRestarts,SubState,ActiveEnterTimestampMonotonic', ['*.service'])
     .filter(({ value }) => isRestless(value, uptime))
+    .filter(({ unit }) => restartsOften(box, unit, uptime))
     .map(
       ({ unit }): Condition => ({
         ...{ name: `restarts ${unit}`, severity: 'error' },
         text: `${unit} restarts again and again: systemctl status ${unit}`,
       }),
     );
-  return [...sick, ...restarting];
 }
 
 /** The reason of each replication whose last run failed. */

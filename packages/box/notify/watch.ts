@@ -9,7 +9,7 @@ import {
 } from '../settings/notify.ts';
 import type { Look } from './condition.ts';
 import { lookAround } from './conditions.ts';
-import { type Message, request, send } from './send.ts';
+import { keyed, type Message, nameOf, request, send } from './send.ts';
 
 const STATE = '/var/lib/draisine/notify.json';
 /** The state while the state partition cannot be written, e.g. because it is full. */
@@ -21,8 +21,10 @@ const KEPT = 50;
 const TRIES = 2;
 
 interface Waiting extends Message {
-  /** Receivers that have not got the message, by their index in the config. */
-  readonly to: readonly number[];
+  /** Receivers that have not got the message (`keyed`). An apply may change their order. */
+  readonly to: readonly string[];
+  /** The time of the look that found it, in milliseconds since 1970. Undefined in files of older releases. */
+  readonly at: number | undefined;
 }
 
 /** A condition that was reported. */
@@ -45,13 +47,16 @@ const CALM = 30;
 interface WatchState {
   readonly known: readonly Known[];
   readonly queue: readonly Waiting[];
+  /** Receivers that know of the conditions, or have messages in the queue. Undefined: all of the config. */
+  readonly receivers: readonly string[] | undefined;
 }
 
-const NEW: WatchState = { known: [], queue: [] };
+const NEW: WatchState = { known: [], queue: [], receivers: undefined };
 
-function readWatchState(box: Box): WatchState {
+function readWatchState(box: Box, { targets }: NotifyConfig): WatchState {
   const text = readTextIfThere(box, FLEETING) ?? readTextIfThere(box, STATE);
   if (text === undefined) return NEW;
+  const keys = [...keyed(targets).keys()];
   try {
     const root = parseDocument(text, 'the state of notifications', STATE);
     if (member(root, 'format').value !== FORMAT) throw new BoxError('another format');
@@ -69,8 +74,11 @@ function readWatchState(box: Box): WatchState {
       queue: list(member(root, 'queue'), (one) => ({
         severity: choice(member(one, 'severity'), SEVERITIES),
         text: string(member(one, 'text')),
-        to: list(member(one, 'to'), (number) => Number(number.value)),
+        // Older releases wrote the index in the config.
+        to: list(member(one, 'to'), ({ value }) => String(typeof value === 'number' ? keys[value] : value)),
+        at: optional(member(one, 'at'), (field) => integer(field, 0)),
       })),
+      receivers: optional(member(root, 'receivers'), (field) => list(field, (one) => string(one))),
     };
   } catch (error) {
     // A repeated message is better than a lost one.
@@ -128,12 +136,37 @@ export function compare(known: readonly Known[], { conditions, unseen }: Look) {
 }
 
 /** Receivers of this severity. Those who were told of a condition hear of its end. */
-function wants(targets: readonly Target[], { about }: News): number[] {
-  return targets.flatMap((target, index) => (rank(about) >= rank(target.severity) ? [index] : []));
+function wants(targets: Iterable<readonly [string, Target]>, about: Severity): string[] {
+  return [...targets].flatMap(([key, { severity }]) => (rank(about) >= rank(severity) ? [key] : []));
+}
+
+/**
+ * What a receiver must hear that was not in the config before: all that lasts. It may replace one with a wrong address,
+ * which has heard nothing.
+ */
+function forNewcomers(
+  targets: ReadonlyMap<string, Target>,
+  { receivers }: WatchState,
+  known: readonly Known[],
+  news: readonly News[],
+): Omit<Waiting, 'at'>[] {
+  const newcomers = [...targets].filter(([key]) => receivers && !receivers.includes(key));
+  const told = new Set(news.map(({ text }) => text));
+  return known
+    .filter(({ gone, text }) => gone === 0 && !told.has(text))
+    .map(({ severity, text }) => ({ severity, text, to: wants(newcomers, severity) }));
 }
 
 function hostname(box: Box): string {
   return (readTextIfThere(box, '/etc/hostname') ?? '').trim() || 'draisine';
+}
+
+/** Milliseconds after which a message says when its event was. */
+const LATE = 600_000;
+
+function dated(box: Box, { severity, text, at }: Waiting): Message {
+  const late = at !== undefined && box.now() - at > LATE;
+  return { severity, text: late ? `${text}\n(this message is late: it is of ${isoTime(at)})` : text };
 }
 
 /**
@@ -141,17 +174,18 @@ function hostname(box: Box): string {
  */
 function flush(box: Box, { targets }: NotifyConfig, queue: readonly Waiting[]): Waiting[] {
   const host = hostname(box);
-  const failures = targets.map(() => 0);
+  const byKey = keyed(targets);
+  const failures = new Map<string, number>();
   return queue.flatMap((message): Waiting[] => {
-    const left = message.to.filter((index) => {
-      const target = targets[index];
-      const failed = failures[index];
-      if (target === undefined || failed === undefined) return false;
+    const left = message.to.filter((key) => {
+      const target = byKey.get(key);
+      const failed = failures.get(key) ?? 0;
+      if (target === undefined) return false;
       if (failed >= TRIES) return true;
-      const why = send(box, target, host, message);
+      const why = send(box, target, host, dated(box, message));
       if (why === undefined) return false;
-      failures[index] = failed + 1;
-      box.log('warning', `a notification by ${target.kind} is kept for later: ${why}`);
+      failures.set(key, failed + 1);
+      box.log('warning', `a notification by ${nameOf(target, targets)} is kept for later: ${why}`);
       return true;
     });
     return left.length === 0 ? [] : [{ ...message, to: left }];
@@ -160,18 +194,19 @@ function flush(box: Box, { targets }: NotifyConfig, queue: readonly Waiting[]): 
 
 /** For each receiver the first messages; instead of further ones, a message that there were some. */
 function bounded(queue: readonly Waiting[]): Waiting[] {
-  const counts = new Map<number, number>();
-  const room = (index: number): boolean => {
-    const count = (counts.get(index) ?? 0) + 1;
-    counts.set(index, count);
+  const counts = new Map<string, number>();
+  const room = (key: string): boolean => {
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
     return count < KEPT;
   };
   const kept = queue.map((message) => ({ ...message, to: message.to.filter(room) }));
-  const over = [...counts].filter(([, count]) => count >= KEPT).map(([index]) => index);
+  const over = [...counts].filter(([, count]) => count >= KEPT).map(([key]) => key);
   const note = {
     severity: 'error' as const,
     text: 'more messages were dropped: see draisine health',
     to: over,
+    at: undefined,
   };
   return [...kept, note].filter(({ to }) => to.length > 0);
 }
@@ -195,16 +230,19 @@ function disksAreDue(box: Box): boolean {
 export function watch(box: Box): void {
   const config = readNotifyConfig(box);
   if (config === undefined) return;
-  const state = readWatchState(box);
+  const state = readWatchState(box, config);
   const { known, news } = compare(state.known, lookAround(box, disksAreDue(box)));
-  const fresh = news.map((one) => ({
-    ...{ severity: one.severity, text: one.text, to: wants(config.targets, one) },
-  }));
-  for (const { severity, text } of fresh) box.log(severity === 'info' ? 'notice' : severity, text);
+  const targets = keyed(config.targets);
+  for (const { severity, text } of news) box.log(severity === 'info' ? 'notice' : severity, text);
+  const fresh = [
+    ...forNewcomers(targets, state, known, news),
+    ...news.map(({ severity, text, about }) => ({ severity, text, to: wants(targets, about) })),
+  ].map((one) => ({ ...one, at: box.now() }));
   const queue = [...state.queue, ...fresh.filter(({ to }) => to.length > 0)];
+  const receivers = [...targets.keys()];
   // Written before sending: a power cut in between costs a repeated message, not a lost one.
-  writeWatchState(box, { known, queue });
-  if (queue.length > 0) writeWatchState(box, { known, queue: bounded(flush(box, config, queue)) });
+  writeWatchState(box, { known, queue, receivers });
+  if (queue.length > 0) writeWatchState(box, { known, queue: bounded(flush(box, config, queue)), receivers });
   if (config.heartbeat !== undefined && !request(box, config.heartbeat))
     box.log('warning', 'the heartbeat could not be sent');
 }
@@ -222,7 +260,7 @@ export function testTargets(box: Box): { readonly sent: number; readonly faults:
   };
   const faults = config.targets.flatMap((target) => {
     const why = send(box, target, hostname(box), message);
-    return why === undefined ? [] : [`${target.kind}: ${why}`];
+    return why === undefined ? [] : [`${nameOf(target, config.targets)}: ${why}`];
   });
   return { sent: config.targets.length - faults.length, faults };
 }
