@@ -151,3 +151,13 @@ export async function readBody(body: Readable, limit: number, tooLarge: () => Er
   }
   return Buffer.concat(chunks);
 }
+
+/**
+ * The error of a connection that ended in the middle of a body; a Failure stays as it is. `who`: the server, for people.
+ * `where`: the URL.
+ */
+export function brokeOff(who: string, where: string, cause: unknown): Failure {
+  if (cause instanceof Failure) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new Failure(`${who} broke off: ${reason}`, { where, hint: 'try again', cause });
+}

@@ -4,7 +4,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
-import { get, readBody } from '../net/http.ts';
+import { brokeOff, get, readBody } from '../net/http.ts';
 
 /** A folder of files to read, on this host or on a web server. */
 export interface Place {
@@ -93,9 +93,7 @@ function webPlace(base: string): Place {
   };
   const whole = async <T>(path: string, reading: Promise<T>): Promise<T> =>
     await reading.catch((cause: unknown) => {
-      if (cause instanceof Failure) throw cause;
-      const what = cause instanceof Error ? cause.message : String(cause);
-      throw new Failure(`the server broke off: ${what}`, { where: at(path), hint: 'try again', cause });
+      throw brokeOff('the server', at(path), cause);
     });
   return {
     where: base,

@@ -13,7 +13,7 @@ import { makeSlots } from '../graph/slots.ts';
 import { type Store, temporaryPath } from '../graph/store.ts';
 import { keysFolder } from '../keys/keys.ts';
 import { fingerprint, isSignedBy, publicKey, signText } from '../keys/ssh.ts';
-import { readBody } from '../net/http.ts';
+import { brokeOff, readBody } from '../net/http.ts';
 import { parseFormat } from '../release/format/read.ts';
 import { actionName, blobName, remoteBase } from './address.ts';
 import { type RemoteClient, remoteClient } from './client.ts';
@@ -25,6 +25,8 @@ import { type RemoteClient, remoteClient } from './client.ts';
  */
 
 const NAMESPACE = 'draisine-store';
+/** The name of the store in errors. */
+const REMOTE = 'the remote store';
 /** Number of records, and of programs checking signatures, at once. */
 const AT_ONCE = 8;
 const RECORD_LIMIT = 1 << 20;
@@ -101,13 +103,8 @@ async function textOf(client: RemoteClient, name: string): Promise<string | unde
   try {
     return (await readBody(body, RECORD_LIMIT, tooLarge)).toString('utf8');
   } catch (error) {
-    throw error instanceof Failure ? error : brokeOff(client, name, error);
+    throw brokeOff(REMOTE, `${client.base}/${name}`, error);
   }
-}
-
-function brokeOff({ base }: RemoteClient, name: string, cause: unknown): Failure {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new Failure(`the remote store broke off: ${reason}`, { where: `${base}/${name}`, cause });
 }
 
 /** A record of the remote store; undefined if there is none, or if it does not count. `tell`: the word of the warning. */
@@ -165,8 +162,8 @@ async function fetchRemoteBlob(
     await addBlob(store, { path: temporary });
     return true;
   } catch (error) {
-    if (error instanceof Failure || errorCode(error) === 'ENOSPC') throw error;
-    throw brokeOff(client, blobName(digest), error);
+    if (errorCode(error) === 'ENOSPC') throw error;
+    throw brokeOff(REMOTE, `${client.base}/${blobName(digest)}`, error);
   } finally {
     await rm(temporary, { force: true });
   }
