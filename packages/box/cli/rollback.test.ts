@@ -33,6 +33,27 @@ test('rolled back by hand: the other release is tried again, this one is left al
   assert.equal(draisine('stage', NEXT).code, 0);
 });
 
+test('forward again, to a release that fails: the box returns to the older one, which has kept its place', () => {
+  const { box, world, draisine } = setting({ gates: [{ http: 'http://localhost/', status: 200 }] });
+  draisine('update');
+  bootInto(box, 'next');
+  runningClock(box);
+  world.httpCode = '500';
+  atBoot(box, () => {});
+  bootInto(box, 'old');
+  runningClock(box);
+  world.httpCode = '200';
+  atBoot(box, () => {});
+  assert.equal(draisine('rollback').code, 0);
+  assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}+3.efi`]);
+  bootInto(box, 'next');
+  runningClock(box);
+  world.httpCode = '500';
+  atBoot(box, () => {});
+  // systemd-boot takes the newest one that has tries, or is committed.
+  assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}+0-1.efi`]);
+});
+
 test('a commit that could not be recorded is recorded by the timer, without a restart', () => {
   const { box, world, draisine } = setting();
   draisine('update');

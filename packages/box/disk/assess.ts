@@ -1,3 +1,4 @@
+import { compareVersions } from '../../../build/release/format/version.ts';
 import { type Box, BoxError, describeError, whyFailed } from '../io/box.ts';
 import { listUkis, renameUki, ukiName, withEsp } from './esp.ts';
 import { otherSlot, slotHolds } from './inspect.ts';
@@ -108,8 +109,10 @@ function mustRunFrom(
 }
 
 /**
- * Makes the next boot take the release of the other slot, again on trial. It must be intact. The running
- * release then has no tries left; it boots again if that trial fails. `record`: called before anything changes.
+ * Makes the next boot take the release of the other slot, again on trial. It must be intact. A newer running release then
+ * has no tries left, because the boot loader prefers the newest one that has some; it boots again if that trial fails. An
+ * older one keeps its name: without tries it would come after the newer one, also when that has failed.
+ * `record`: called before anything changes.
  */
 export function bootOther(
   box: Box,
@@ -132,7 +135,8 @@ export function bootOther(
   withEsp(box, disk.esp.device, (esp) => {
     const running = mustRunFrom(listUkis(box, esp), runningHash, disk);
     renameUki(box, esp, uki.file, ukiName(uki.version, TRIES));
-    renameUki(box, esp, running.file, ukiName(running.version, 0, Math.max(running.done ?? 0, 1)));
+    if (compareVersions(running.version, uki.version) > 0)
+      renameUki(box, esp, running.file, ukiName(running.version, 0, Math.max(running.done ?? 0, 1)));
   });
   return uki;
 }
