@@ -521,6 +521,19 @@ describe('at boot', () => {
     assert.match(box.journal('warning').join(), /the trial cannot be shown: cannot write: ENOSPC/);
   });
 
+  test('the new release cannot report its own state: its trial ends nevertheless', () => {
+    const { box } = trial();
+    let told = 0;
+    atBoot(box, () => {
+      if (readState(box).lastTrial) return;
+      told++;
+      throw new TypeError('undefined is not a function');
+    });
+    assert.ok(told > 0);
+    assert.equal(readState(box).lastTrial?.text, 'committed');
+    assert.match(box.journal('warning').join(), /the trial cannot be shown: undefined is not a function/);
+  });
+
   test('the ESP cannot be written at the commit: tried again, and rejected at the deadline', () => {
     const { box, world } = trial();
     const renames = (call: string, what: string) => call === 'write' && what.endsWith(`draisine_${NEXT}.efi`);

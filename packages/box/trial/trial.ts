@@ -204,14 +204,16 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
   }
 }
 
-/** Shows the state of a trial. Whether that was possible: a trial must end even if /run is full. */
+/**
+ * Shows the state of a trial. Whether that was possible: a trial must end even if /run is full, or if the new release
+ * cannot report its own state.
+ */
 function show(box: Box, trial: OnTrial, notify: () => void): boolean {
   try {
     say(box, trial);
     notify();
     return true;
   } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
     box.log('warning', `the trial cannot be shown: ${describeError(error)}`);
     return onTrial(box) !== undefined;
   }
@@ -227,7 +229,13 @@ function commitFault(box: Box, running: Running, notify: () => void): string | u
     box.log('error', fault);
     return fault;
   }
-  finishCommit(box, running);
+  try {
+    finishCommit(box, running);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    // The boot menu has the commit. The timer records it when there is room.
+    box.log('error', `the commit cannot be recorded: ${describeError(error)}`);
+  }
   notify();
   return undefined;
 }
