@@ -143,8 +143,18 @@ test('a file that changed just now is not remembered: its stamp may not tell the
   writeFileSync(file, 'content');
   const facts = loadFacts(store);
   fileDigest(facts, file);
-  await saveFacts(facts);
-  assert.equal(loadFacts(store).known.size, 0);
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  for (const passed of [0, 20 * 60_000]) {
+    t.mock.timers.tick(passed);
+    facts.changed = true;
+    await saveFacts(facts);
+    assert.equal(loadFacts(store).known.size, 0, 'nor after a build of 20 minutes');
+  }
+  fileDigest(loadFacts(store), file);
+  const later = loadFacts(store);
+  fileDigest(later, file);
+  await saveFacts(later);
+  assert.equal(loadFacts(store).known.size, 1, 'it is remembered when it is read again');
 });
 
 test('code that cannot be read is one failure, however many targets it has', async (t) => {

@@ -18,18 +18,21 @@ export interface Facts {
   readonly known: Map<string, Fact>;
   /** Paths that this process asked for. Other entries may be dropped when the table grows too long. */
   readonly used: Set<string>;
+  /** Paths of files that had just been written when they were read. They are read again next time. */
+  readonly young: Set<string>;
   changed: boolean;
 }
 
 /**
- * A file that changes twice within one tick of the clock keeps its stamp. So only older files are remembered.
+ * A file that changes twice within one tick of the clock keeps its stamp. So a file is remembered only if it was older
+ * than this when it was read.
  */
 const SETTLED_MS = 2000;
 const MAX_ENTRIES = 20_000;
 
 /** The table of known files that the last build wrote. */
 export function loadFacts(store: Store): Facts {
-  return { store, known: readTable(tablePath(store)), used: new Set(), changed: false };
+  return { store, known: readTable(tablePath(store)), used: new Set(), young: new Set(), changed: false };
 }
 
 /** SHA-256 of a file. The file is read only if the answer of stat(2) has changed. */
@@ -37,8 +40,9 @@ export function fileDigest(facts: Facts, path: string): Sha256 {
   const stamp = stampOf(path);
   const known = remembered(facts, path, stamp);
   if (known) return known.digest;
+  const at = Date.now();
   const digest = sha256(readFileSync(path));
-  remember(facts, path, { stamp: stamp ?? '', digest });
+  remember(facts, path, { stamp: stamp ?? '', digest }, at);
   return digest;
 }
 
@@ -52,6 +56,7 @@ export interface ModuleFacts {
 export function moduleFacts(facts: Facts, paths: readonly string[]): Map<string, ModuleFacts> {
   const found = new Map<string, ModuleFacts>();
   const fresh = new Map<string, { readonly stamp: Stamp | undefined; readonly content: Buffer }>();
+  const at = Date.now();
   for (const path of paths) {
     const stamp = stampOf(path);
     const { imports, digest } = remembered(facts, path, stamp) ?? {};
@@ -65,7 +70,7 @@ export function moduleFacts(facts: Facts, paths: readonly string[]): Map<string,
     if (!imports) throw new Error(`no imports for ${path}`);
     const digest = sha256(content);
     // A file that was edited between the two readings is not remembered.
-    remember(facts, path, { stamp: stampOf(path) === stamp ? (stamp ?? '') : '', digest, imports });
+    remember(facts, path, { stamp: stampOf(path) === stamp ? (stamp ?? '') : '', digest, imports }, at);
     found.set(path, { digest, imports });
   }
   return found;
@@ -75,10 +80,9 @@ export function moduleFacts(facts: Facts, paths: readonly string[]): Map<string,
 export async function saveFacts(facts: Facts): Promise<void> {
   if (!facts.changed) return;
   facts.changed = false;
-  const now = Date.now();
   const keepAll = facts.known.size <= MAX_ENTRIES;
   const kept = [...facts.known].filter(
-    ([path, fact]) => isSettled(fact.stamp, now) && (keepAll || facts.used.has(path)),
+    ([path]) => !facts.young.has(path) && (keepAll || facts.used.has(path)),
   );
   await putNote(facts.store, tablePath(facts.store), JSON.stringify(Object.fromEntries(kept)));
 }
@@ -89,16 +93,17 @@ function remembered(facts: Facts, path: string, stamp: Stamp | undefined): Fact 
   return stamp !== undefined && known?.stamp === stamp ? known : undefined;
 }
 
-function remember(facts: Facts, path: string, fact: Fact): void {
+/** `at`: the time when the file had not been read yet. */
+function remember(facts: Facts, path: string, fact: Fact, at: number): void {
   facts.known.set(path, fact);
+  if (isSettled(fact.stamp, at)) facts.young.delete(path);
+  else facts.young.add(path);
   facts.changed = true;
 }
 
-function isSettled(stamp: Stamp, now: number): boolean {
+function isSettled(stamp: Stamp, at: number): boolean {
   const [, mtime, ctime] = stamp.split(' ');
-  return (
-    stamp !== '' && [mtime, ctime].every((ns) => now - Number(BigInt(ns ?? 0) / 1_000_000n) > SETTLED_MS)
-  );
+  return stamp !== '' && [mtime, ctime].every((ns) => at - Number(BigInt(ns ?? 0) / 1_000_000n) > SETTLED_MS);
 }
 
 function tablePath(store: Store): string {
