@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { dataOf } from './base/data-url.ts';
 import { secret } from './base/secret.ts';
 import { validate } from './check/validate.ts';
 import { machine } from './machine.ts';
@@ -140,6 +141,28 @@ test('two services on one port are an error', () => {
     ['192.0.2.1', '192.0.2.2'],
   ] as const)
     assert.doesNotThrow(both(one, other), `${one} ${other}`);
+});
+
+test('keys below a key have paths of their own: the file of a key is not also a folder', () => {
+  const encryption = { key: secret({ file: 'key' }) };
+  const config = machine({
+    pools: { tank: { vdevs: [{ disk: '/dev/disk/by-id/a' }], encryption } },
+    datasets: { 'tank/a': { encryption }, 'tank/a/b': { encryption }, 'tank/c': {} },
+  });
+  const { files } = config.storage as { files: { path: string; contents: { source: string } }[] };
+  const paths = files.map(({ path }) => path);
+  assert.deepEqual(
+    paths.filter((path) => path.startsWith('/etc/draisine/keys/')),
+    ['tank', 'tank+a', 'tank+a+b'].map((name) => `/etc/draisine/keys/${name}`),
+  );
+  for (const path of paths) assert.ok(!paths.some((other) => other.startsWith(`${path}/`)), path);
+  const script = files.find(({ path }) => path.endsWith('/tank/a/b.sh'))?.contents.source ?? '';
+  assert.match(dataOf(script)?.toString() ?? '', /keylocation=file:\/\/\/etc\/draisine\/keys\/tank\+a\+b/);
+  const alone = machine({
+    pools: { tank: { vdevs: [{ disk: '/dev/disk/by-id/a' }] } },
+    datasets: { 'tank/a': { encryption } },
+  });
+  assert.match(JSON.stringify(alone), /"\/etc\/draisine\/keys\/tank\/a"/);
 });
 
 test('mistakes that types cannot find are found at run time', () => {

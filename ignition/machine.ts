@@ -4,6 +4,7 @@ import {
   checkContainers,
   checkPorts,
   checkReplication,
+  keyPaths,
   mountpoints,
   openings,
 } from './sugar/checks.ts';
@@ -184,6 +185,7 @@ export function machine<
   const datasets = withContainerStorage((options.datasets ?? {}) as Named<DatasetOptions>, storage);
   const containers = (options.containers ?? {}) as Named<ContainerOptions>;
   const mountpointOf = mountpoints(pools, datasets);
+  const keyPathOf = keyPaths(pools, datasets);
   checkAccess(containers, datasets);
   checkPorts(containers, options.pods ?? {});
   checkContainers(containers, options.containerNetworks ?? {});
@@ -206,7 +208,7 @@ export function machine<
     ...each(options.luks, luks),
     ...(options.kernelArguments ? [kernelArguments(options.kernelArguments)] : []),
     ...each(pools, zpool),
-    ...each(datasets, dataset),
+    ...each(datasets, (name, one: DatasetOptions) => dataset(name, one, keyPathOf(name))),
     ...each(options.snapshots, snapshotPolicy),
     ...each(scrubsOf(pools, options.scrubs), scrub),
     ...(options.smart ? [smart(options.smart)] : []),

@@ -11,7 +11,7 @@ import type { DatasetOptions } from './dataset.ts';
 import { allows, type FirewallOptions, type Opening } from './firewall.ts';
 import { type ReplicateOptions, replicationName } from './replicate.ts';
 import type { UserOptions } from './user.ts';
-import type { PoolOptions } from './zpool.ts';
+import { keyPath, type PoolOptions } from './zpool.ts';
 
 /** Contradictions between the parts of one machine. */
 
@@ -54,6 +54,19 @@ export function mountpoints(
       where: 'containers',
       hint: 'declare it in datasets',
     });
+  };
+}
+
+/** The path of the key of each dataset. */
+export function keyPaths(
+  pools: Named<PoolOptions>,
+  datasets: Named<DatasetOptions>,
+): (dataset: string) => string {
+  const hasKey = (name: string): boolean => !!(pools[name] ?? datasets[name])?.encryption;
+  return (dataset) => {
+    const parts = dataset.split('/');
+    const above = parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
+    return keyPath(dataset, above.some(hasKey));
   };
 }
 

@@ -50,12 +50,12 @@ function declared({ quota, reservation, mountpoint, properties = {} }: DatasetOp
  * A shell script that makes the dataset once, and at each boot sets its properties, mounts it and sets its
  * owner.
  */
-export function datasetScript(name: string, options: DatasetOptions): string {
+export function datasetScript(name: string, options: DatasetOptions, keyFile = keyPath(name)): string {
   const properties = declared(options);
   const create = [
     ...['zfs', 'create', '-p', '-u'],
     ...properties.flatMap(([property, value]) => ['-o', `${property}=${value}`]),
-    ...(options.encryption ? encryptionWords('-o', name) : []),
+    ...(options.encryption ? encryptionWords('-o', keyFile) : []),
     name,
   ];
   const changeable = properties.filter(([property]) => !FIXED.includes(property));
@@ -100,18 +100,16 @@ function ancestors(name: string): string[] {
   return parts.slice(2).map((_, index) => parts.slice(0, index + 2).join('/'));
 }
 
-/** A ZFS dataset of a pool: `tank/media`. */
-export function dataset(name: string, options: DatasetOptions = {}): Fragment {
+/** A ZFS dataset of a pool: `tank/media`. `keyFile`: the path of its key on the machine. */
+export function dataset(name: string, options: DatasetOptions = {}, keyFile = keyPath(name)): Fragment {
   const shape = /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)+$/;
   matching(name, shape, 'dataset name', 'write POOL/NAME');
   const script = `/etc/draisine/datasets/${name}.sh`;
   const pool = poolService(name.split('/')[0] ?? '');
-  const key = options.encryption
-    ? [file(keyPath(name), { contents: options.encryption.key, mode: 0o400 })]
-    : [];
+  const key = options.encryption ? [file(keyFile, { contents: options.encryption.key, mode: 0o400 })] : [];
   return mergeFragments(
     ...key,
-    file(script, { contents: datasetScript(name, options), mode: 0o755 }),
+    file(script, { contents: datasetScript(name, options, keyFile), mode: 0o755 }),
     unit(datasetService(name), {
       enabled: true,
       contents: {

@@ -57,9 +57,12 @@ export function poolService(pool: string): string {
   return `zpool-${unitEscape(pool)}.service`;
 }
 
-/** The file on the machine with the key of an encrypted pool or dataset. */
-export function keyPath(dataset: string): string {
-  return `/etc/draisine/keys/${dataset}`;
+/**
+ * The file on the machine with the key of an encrypted pool or dataset. Below a pool or dataset with a key of its own
+ * the path has `+` for `/`: the file of that key cannot also be a folder. No name of ZFS has a `+`.
+ */
+export function keyPath(dataset: string, isBelowKey = false): string {
+  return `/etc/draisine/keys/${isBelowKey ? dataset.replaceAll('/', '+') : dataset}`;
 }
 
 function poolName(name: string): string {
@@ -107,10 +110,9 @@ function checkDisks(pool: string, disks: readonly string[]): void {
   }
 }
 
-/** Options of `zpool create` for an encrypted dataset. */
-export function encryptionWords(flag: '-O' | '-o', dataset: string): string[] {
-  const key = `keylocation=file://${keyPath(dataset)}`;
-  return [flag, 'encryption=aes-256-gcm', flag, 'keyformat=passphrase', flag, key];
+/** Options of `zpool create` and `zfs create` for an encrypted dataset. `path`: of its key. */
+export function encryptionWords(flag: '-O' | '-o', path: string): string[] {
+  return [flag, 'encryption=aes-256-gcm', flag, 'keyformat=passphrase', flag, `keylocation=file://${path}`];
 }
 
 const words = (list: readonly string[]): string => list.map(shellQuote).join(' ');
@@ -133,7 +135,7 @@ function makingScript(name: string, options: PoolOptions): string {
     ...['zpool', 'create', '-o', `ashift=${ashift}`, '-o', 'cachefile=none'],
     ...['-o', `compatibility=${COMPATIBILITY}`],
     ...rootProperties.flatMap(([property, value]) => ['-O', `${property}=${value}`]),
-    ...(encryption ? encryptionWords('-O', name) : []),
+    ...(encryption ? encryptionWords('-O', keyPath(name)) : []),
     name,
     ...layout,
   ];
