@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, errorCode, Failure } from '../../../sdk/lib/errors.ts';
 import { byteOrder, sha256, sha256File } from '../../../sdk/lib/files.ts';
+import { parseJson } from '../../../sdk/lib/json.ts';
 import { warn } from '../../../sdk/lib/log.ts';
 import { NAMESPACES } from '../format/namespaces.ts';
 import { parseFormat } from '../format/read.ts';
@@ -13,7 +14,7 @@ import { readOwnRoot, signersFor } from '../signing.ts';
 import { addSignature, checkSigned, formatEnvelope, type Opened, openEnvelope } from '../trust/envelope.ts';
 import { checkFresh, checkSuccessor, openRoot } from '../trust/root.ts';
 import { checkFiles, checkReleaseTrust, filesOf, type LocatedRelease, readRelease } from '../verify.ts';
-import { makeServedFolder, publishFolder, publishText } from './files.ts';
+import { makeServedFolder, publishFile, publishFolder, publishText } from './files.ts';
 import { whilePublishing } from './lock.ts';
 import type { BoxReports } from './rules.ts';
 
@@ -238,7 +239,8 @@ export async function publishRelease(base: Base, from: string): Promise<Publishe
   const to = releasePath(base, image, version);
   if (existsSync(join(to, 'release.json'))) {
     const there = await publishedRelease(base, image, version);
-    if (there.release.envelope.signed === release.envelope.signed) return await withReport(base, from, there);
+    if (there.release.envelope.signed === release.envelope.signed)
+      return await withReport(base, from, { ...there, moved: await mendFiles(release, from, to) });
     throw badInput(`version ${version} of ${image} is published already, with other bytes`, {
       where: to,
       hint: 'a published release never changes: release it with a higher version',
@@ -250,6 +252,20 @@ export async function publishRelease(base: Base, from: string): Promise<Publishe
   return { version, digest: await sha256File(join(to, 'release.json')), release, moved };
 }
 
+/**
+ * Publishes the files again that are missing in a published release, or that have another size. Returns their bytes. The
+ * content of the others is not read.
+ */
+async function mendFiles(release: LocatedRelease, from: string, to: string): Promise<number> {
+  const wrong = filesOf(release.value).filter(
+    ([name, { size }]) => statSync(join(to, name), { throwIfNoEntry: false })?.size !== size,
+  );
+  if (wrong.length === 0) return 0;
+  await checkFiles(release);
+  for (const [name] of wrong) await publishFile(join(from, name), join(to, name));
+  return wrong.reduce((sum, [, { size }]) => sum + size, 0);
+}
+
 async function reportFiles(from: string): Promise<string[]> {
   const names = ['report/report.json', 'report/results.json'];
   return names.filter((name) => existsSync(join(from, name)));
@@ -259,7 +275,7 @@ async function reportFiles(from: string): Promise<string[]> {
 async function withReport(base: Base, from: string, published: Published): Promise<Published> {
   const to = releasePath(base, published.release.value.image, published.version);
   const files = await reportFiles(from);
-  let moved = 0;
+  let { moved } = published;
   // The results come first: a report without them would not be read.
   for (const file of files.reverse()) {
     const text = await readFile(join(from, file), 'utf8');
@@ -296,9 +312,11 @@ export async function readBoxes(base: Base, image: string, version: string): Pro
   const path = join(releasePath(base, image, version), 'report/boxes.json');
   const text = await textOf(path);
   if (text === undefined) return undefined;
-  const value = JSON.parse(text) as Partial<BoxReports>;
-  if (Number.isInteger(value.committed) && Number.isInteger(value.rejected)) return value as BoxReports;
-  throw badInput('the reports of boxes must be {"committed": N, "rejected": N}', { where: path });
+  const hint = 'write {"committed": N, "rejected": N} with whole numbers from 0 on';
+  const value = parseJson(text, 'the file of reports of boxes', path, hint) as Partial<BoxReports> | null;
+  const isCount = (count: unknown): boolean => Number.isInteger(count) && Number(count) >= 0;
+  if (isCount(value?.committed) && isCount(value?.rejected)) return value as BoxReports;
+  throw badInput('the file of reports of boxes has no two numbers', { where: path, hint });
 }
 
 /** Published versions, oldest first. */

@@ -158,6 +158,43 @@ test('set: the release is served whole, by digest; the same again moves no byte,
   assert.deepEqual(snapshot(w.base), before);
 });
 
+test('set again: a published file that is missing or was cut off is served again, with the right bytes', async (t) => {
+  const w = await world(t);
+  const release = await w.release({ version: '2026.1129.0' });
+  await setChannel(w.at(), 'alpha', release);
+  const before = snapshot(w.base);
+  const served = join(w.base, 'box/releases/2026.1129.0');
+  const size = statSync(join(served, 'usr.img')).size;
+  rmSync(join(served, 'manifest.json'));
+  writeFileSync(join(served, 'usr.img'), 'cut off');
+  const { channels, moved } = await setChannel(w.at(1), 'alpha', release);
+  assert.deepEqual([channels, moved], [[], size + statSync(join(served, 'manifest.json')).size]);
+  assert.deepEqual(Object.keys(snapshot(w.base)), Object.keys(before));
+  for (const file of ['usr.img', 'manifest.json'])
+    assert.deepEqual(readFileSync(join(served, file)), readFileSync(join(release, file)));
+  rmSync(join(served, 'usr.img'));
+  writeFileSync(join(release, 'usr.img'), 'other');
+  await assert.rejects(setChannel(w.at(1), 'alpha', release), {
+    message: /the release is damaged: usr\.img/,
+  });
+  assert.ok(!existsSync(join(served, 'usr.img')), 'a damaged release mends nothing');
+});
+
+test('one damaged channel file does not keep the others from a withdrawal or a renewal', async (t) => {
+  const w = await world(t);
+  await setChannel(w.at(), 'alpha', await w.release({ version: '2026.1129.0' }));
+  writeFileSync(join(w.base, 'box/alpha.json'), 'cut off');
+  const damaged = { exitCode: 2, message: /the signed file is not JSON/ };
+  await assert.rejects(withdrawRelease(w.at(), '2026.1129.0', 'it loses data'), {
+    message: /^some channels could not be changed: the signed file is not JSON.*alpha\.json/,
+    hint: /^changed: box\/beta, box\/lts, box\/stable; mend the others/,
+  });
+  assert.equal((await w.channel('stable')).withdrawn[0]?.version, '2026.1129.0');
+  await assert.rejects(refreshChannels(w.at(1), true), { message: /some channels could not be changed/ });
+  assert.equal((await w.channel('stable')).serial, 3);
+  await assert.rejects(haltChannel(w.at(1), 'alpha', 'x'), damaged);
+});
+
 test('set again: a barrier and other times of a rollout are taken over, and the release does not move', async (t) => {
   const w = await world(t);
   const release = await w.release({ version: '2026.1129.0' });
@@ -365,6 +402,10 @@ test('lts takes security fixes only; too many boxes that rejected it stop a rele
   const boxes = join(w.base, 'box/releases/2026.1129.1/report/boxes.json');
   writeFileSync(boxes, JSON.stringify({ committed: 97, rejected: 3 }));
   await assert.rejects(promote(w.at(), 'alpha', 'lts'), { message: /3 of 100 boxes rejected it/ });
+  for (const wrong of ['', 'null', '{"committed": 9}', '{"committed": -1, "rejected": 0}']) {
+    writeFileSync(boxes, wrong);
+    await assert.rejects(promote(w.at(), 'alpha', 'lts'), { exitCode: 2, hint: /"committed": N/ }, wrong);
+  }
   writeFileSync(boxes, JSON.stringify({ committed: 99, rejected: 1 }));
   await promote(w.at(), 'alpha', 'lts');
   assert.equal((await w.channel('lts')).version, '2026.1129.1');

@@ -5,7 +5,7 @@ import { readSecurityView } from '../documents.ts';
 import type { Channel, Policy } from '../format/types.ts';
 import { besidesSecurity } from '../security.ts';
 import { readOwnRoot } from '../signing.ts';
-import { checkSigned } from '../trust/envelope.ts';
+import { checkSigned, type Opened } from '../trust/envelope.ts';
 import {
   type Base,
   channelsOf,
@@ -216,28 +216,52 @@ export async function promote(
   });
 }
 
-/** Changes some channels of an image. `change` returns undefined for a channel that stays as it is. */
-async function changeAll(
-  base: Base,
-  image: string,
-  names: readonly string[],
-  change: (channel: Channel) => Channel | undefined,
-): Promise<Channel[]> {
+/** A channel, and the function that makes its next file; undefined for a channel that stays as it is. */
+interface Change {
+  readonly image: string;
+  readonly name: string;
+  readonly change: (opened: Opened<'channel'>) => Channel | undefined | Promise<Channel | undefined>;
+}
+
+/**
+ * Changes some channels. One that cannot be changed does not stop the others: a release that loses data is withdrawn
+ * from them, and they do not expire.
+ * @throws after the last one, if some could not be changed
+ */
+async function changeAll(base: Base, changes: readonly Change[]): Promise<Channel[]> {
   const changed: Channel[] = [];
-  for (const name of names) {
-    const next = change((await needChannel(base, image, name)).value);
-    if (!next) continue;
-    await writeChannel(base, next);
-    changed.push(next);
+  const failures: Failure[] = [];
+  for (const { image, name, change } of changes) {
+    try {
+      const next = await change(await needChannel(base, image, name));
+      if (!next) continue;
+      await writeChannel(base, next);
+      changed.push(next);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      failures.push(error);
+    }
   }
-  return changed;
+  const [first] = failures;
+  if (first === undefined) return changed;
+  if (changed.length === 0 && failures.every(({ message }) => message === first.message)) throw first;
+  const done = changed.map(({ image, channel }) => `${image}/${channel}`).join(', ') || 'none';
+  const told = failures.map(({ message, where }) => `${message}${where ? ` (${where})` : ''}`);
+  throw new Failure(`some channels could not be changed: ${told.join('\n       ')}`, {
+    where: base.folder,
+    hint: `changed: ${done}; mend the others, and give the command again${first.hint ? `: ${first.hint}` : ''}`,
+    exitCode: first.exitCode,
+    cause: first,
+  });
 }
 
 /** `channel halt CHANNEL REASON` */
 export async function haltChannel(where: Where, name: string, reason: string): Promise<Edited> {
   return await edit(where, async (base) => {
     const image = await imageOf(base.folder, where.image);
-    const channels = await changeAll(base, image, [name], (channel) => halt(channel, reason, base.now));
+    const channels = await changeAll(base, [
+      { image, name, change: ({ value }) => halt(value, reason, base.now) },
+    ]);
     return { channels, moved: 0 };
   });
 }
@@ -246,7 +270,7 @@ export async function haltChannel(where: Where, name: string, reason: string): P
 export async function resumeChannel(where: Where, name: string): Promise<Edited> {
   return await edit(where, async (base) => {
     const image = await imageOf(base.folder, where.image);
-    const channels = await changeAll(base, image, [name], (channel) => resume(channel, base.now));
+    const channels = await changeAll(base, [{ image, name, change: ({ value }) => resume(value, base.now) }]);
     return { channels, moved: 0 };
   });
 }
@@ -262,7 +286,11 @@ export async function withdrawRelease(where: Where, version: string, reason: str
         hint: `there are: ${known.join(', ') || 'none'}`,
       });
     const names = await channelsOf(base.folder, image);
-    const channels = await changeAll(base, image, names, (each) => withdraw(each, version, reason, base.now));
+    const change: Change['change'] = ({ value }) => withdraw(value, version, reason, base.now);
+    const channels = await changeAll(
+      base,
+      names.map((name) => ({ image, name, change })),
+    );
     return { channels, moved: 0 };
   });
 }
@@ -274,25 +302,28 @@ export async function withdrawRelease(where: Where, version: string, reason: str
 export async function refreshChannels(where: Where, always: boolean): Promise<Edited> {
   return await edit(where, async (base) => {
     const images = where.image === undefined ? await imagesOf(base.folder) : [where.image];
-    const channels: Channel[] = [];
-    for (const image of images) {
-      for (const name of await channelsOf(base.folder, image)) {
-        const opened = await needChannel(base, image, name);
-        const replaced = await checkSigned(opened, 'channel', base.root).then(
-          () => false,
-          (error: unknown) => {
-            if (error instanceof Failure) return true;
-            throw error;
-          },
-        );
-        const next = refresh(opened.value, base.now, always || replaced);
-        if (!next) continue;
-        await writeChannel(base, next);
-        channels.push(next);
-      }
-    }
-    return { channels, moved: 0 };
+    const changes: Change[] = [];
+    for (const image of images)
+      for (const name of await channelsOf(base.folder, image))
+        changes.push({
+          image,
+          name,
+          change: async (opened) =>
+            refresh(opened.value, base.now, always || (await isSignedByReplaced(base, opened))),
+        });
+    return { channels: await changeAll(base, changes), moved: 0 };
   });
+}
+
+/** Whether the keys of the present root have not signed a channel file: those of an earlier one have. */
+async function isSignedByReplaced(base: Base, opened: Opened<'channel'>): Promise<boolean> {
+  try {
+    await checkSigned(opened, 'channel', base.root);
+    return false;
+  } catch (error) {
+    if (error instanceof Failure) return true;
+    throw error;
+  }
 }
 
 /**

@@ -82,6 +82,20 @@ async function copyDurably(from: string, to: string): Promise<void> {
   }
 }
 
+/** Replaces a file of a published release. Its folder is there. */
+export async function publishFile(from: string, to: string): Promise<void> {
+  const temporary = temporaryName(to);
+  try {
+    await copyDurably(from, temporary);
+    await rename(temporary, to);
+    await syncFolder(dirname(to));
+  } catch (error) {
+    throw publishFailure(to, error);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
 /**
  * Copies some files (paths below `from`) to `to`, a folder that appears whole. Returns the number of bytes.
  */
