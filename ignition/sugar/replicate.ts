@@ -73,6 +73,8 @@ export function replicate(options: ReplicateOptions): Fragment {
         Service: {
           Type: 'oneshot',
           ExecStart: `/usr/bin/draisine replicate ${name}`,
+          // The owner's own run is going on, and sends the same.
+          SuccessExitStatus: 75,
           Nice: 10,
           IOSchedulingClass: 'idle',
         },

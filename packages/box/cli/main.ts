@@ -1,3 +1,4 @@
+import { LOCKED } from '../disk/lock.ts';
 import { type Terminal, WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { parseOptions } from './options.ts';
@@ -17,8 +18,14 @@ function usage(): string {
 }
 
 /**
+ * Exit code while another process does the same (EX_TEMPFAIL of sysexits.h). For units of timers it is a success:
+ * ignition/sugar/replicate.ts.
+ */
+const BUSY = 75;
+
+/**
  * The command `draisine` without install and apply. Returns the exit code: 1 for a failure, 2 for wrong
- * usage.
+ * usage, 75 if another process does the same.
  */
 export function draisineMain(box: Box, terminal: Terminal, args: readonly string[]): number {
   const [name, ...rest] = args;
@@ -39,7 +46,8 @@ export function draisineMain(box: Box, terminal: Terminal, args: readonly string
       return 2;
     }
     if (!(error instanceof BoxError)) throw error;
-    box.log('error', `draisine ${name}: ${describeError(error)}`);
-    return 1;
+    const busy = error.code === LOCKED;
+    box.log(busy ? 'warning' : 'error', `draisine ${name}: ${describeError(error)}`);
+    return busy ? BUSY : 1;
   }
 }

@@ -166,9 +166,9 @@ describe('reasons against an update', () => {
     box.put({ '/run/draisine/update.lock/owner': '77', '/proc/77': '' });
     assert.match(draisine('stage').err, /another update is running/);
     const timer = draisine('update');
-    assert.deepEqual([timer.code, box.journal('error').length], [0, 1], 'the timer comes again');
+    assert.deepEqual([timer.code, box.journal('error').length], [0, 0], 'the timer comes again');
     assert.match(timer.err, /another update is running/);
-    assert.equal(draisine('update', '--base', 'file:///stick').code, 1, 'a stick does not');
+    assert.equal(draisine('update', '--base', 'file:///stick').code, 75, 'a stick does not');
   });
 
   test('a failure to stage is in status and why, and is not repeated at each run of the timer', () => {

@@ -84,19 +84,22 @@ export function restartConditions(box: Box): Condition[] {
     );
 }
 
-/** The reason of each replication whose last run failed. */
+/** The reason of each replication whose last run failed, or left old snapshots. */
 export function replicationConditions(box: Box): Condition[] {
   return replicationNames(box).flatMap((name): Condition[] => {
-    const { failure, success } = readReplicationState(box, name);
-    if (!failure) return [];
+    const { failure, success, leftovers } = readReplicationState(box, name);
+    if (!failure && leftovers === undefined) return [];
     const { dataset, host } = readReplication(box, name);
     const last = success ? `the last success was at ${isoTime(success.at)}` : 'it has never succeeded';
-    return [
-      {
-        ...{ name: `replication ${name}`, severity: 'error' },
-        text: `${dataset} is not sent to ${host}: ${failure.text}; ${last}`,
-      },
-    ];
+    const failed = failure && `${dataset} is not sent to ${host}: ${failure.text}; ${last}`;
+    return failed
+      ? [{ ...{ name: `replication ${name}`, severity: 'error' }, text: failed }]
+      : [
+          {
+            ...{ name: `leftovers ${name}`, severity: 'warning' },
+            text: `${dataset} is at ${host}, but old snapshots cannot be removed: ${leftovers}`,
+          },
+        ];
   });
 }
 

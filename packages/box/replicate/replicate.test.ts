@@ -169,6 +169,73 @@ describe('a connection that is cut', () => {
   });
 });
 
+describe('data that has arrived', () => {
+  /** The target answers until the snapshot is there. */
+  function arrives(answer: { code: number; stderr: string }) {
+    const made = machines();
+    made.run();
+    const ssh = made.box.programs.get('ssh')!;
+    made.box.program('ssh', (argv, options, self) =>
+      made.world.there.get('tank/backup/data')!.snapshots.length > 3 && argv.includes('destroy')
+        ? answer
+        : ssh(argv, options, self),
+    );
+    for (let day = 0; day < 3; day++) made.run();
+    return { ...made, repair: () => made.box.programs.set('ssh', ssh) };
+  }
+
+  test('is a success although the connection is cut while old snapshots are removed', () => {
+    const { box } = arrives({ code: 255, stderr: 'Connection reset by peer' });
+    const { success, failure } = readReplicationState(box, 'data');
+    assert.match(success?.snapshot ?? '', /20261203/);
+    assert.equal(failure, undefined);
+    assert.deepEqual(
+      conditionsOf(box).filter(({ source }) => source === 'replications'),
+      [],
+    );
+    assert.match(box.journal('warning').join(), /old snapshots stay until the next run/);
+  });
+
+  test('is a success where old snapshots cannot be removed, which the owner hears until they can', () => {
+    const { box, run, repair } = arrives({ code: 1, stderr: 'cannot destroy x: dataset is busy' });
+    const told = () => conditionsOf(box).filter(({ source }) => source === 'replications');
+    assert.equal(told()[0]?.severity, 'warning');
+    assert.match(
+      told()[0]?.text ?? '',
+      /tank\/data is at other\.example, but old snapshots cannot be removed: .*busy/,
+    );
+    repair();
+    run();
+    assert.deepEqual(told(), []);
+  });
+});
+
+test('a partial transfer stays there if this machine cannot read its token now', () => {
+  const { box, world, run } = machines();
+  run();
+  world.cuts = 4;
+  assert.throws(run);
+  const zfs = box.programs.get('zfs')!;
+  for (const answer of [
+    { code: 124 },
+    { code: 1, stderr: 'internal error: out of memory' },
+    { code: 1, stderr: "cannot resume send: unable to access 'tank/data@x'" },
+  ]) {
+    box.program('zfs', (argv, options, self) => (argv.includes('-n') ? answer : zfs(argv, options, self)));
+    assert.throws(run, /the interrupted transfer cannot be looked at/);
+  }
+  box.programs.set('zfs', zfs);
+  run();
+  assert.equal(world.sent.at(-2)?.split(' ')[0], '-t');
+});
+
+test('a failure is told although it cannot be recorded', () => {
+  const { box, world, run } = machines();
+  world.ssh = { code: 255, stderr: 'Connection refused' };
+  box.fails = (call, what) => (call === 'write' && what.startsWith('/var/') ? 'ENOSPC' : undefined);
+  assert.throws(run, /the target cannot be reached/);
+});
+
 describe('answers of the target are checked', () => {
   const token = (toname: string, more = '') =>
     `resume token contents:\n\tobject = 0x2\n\ttoname = ${toname}\n${more}`;
@@ -374,6 +441,13 @@ test('the verb: its usage, its config, its answer', () => {
     assert.equal(verb('data')[0], 1, JSON.stringify(wrong));
   }
   assert.equal(world.sent.length, 1);
+});
+
+test('a timer that fires while the owner sends: an exit code of its own, which is no failure of its unit', () => {
+  const { box } = machines();
+  box.put({ '/run/draisine/replicate-data.lock/owner': '77', '/proc/77': '' });
+  assert.equal(draisineMain(box, fakeTerminal(), ['replicate', 'data']), 75);
+  assert.equal(readReplicationState(box, 'data').failure, undefined);
 });
 
 test('a record that cannot be read starts over', () => {

@@ -16,7 +16,7 @@ import {
   targetLeftovers,
 } from './decide.ts';
 import { atTarget, LinkDown, lookAtSource, lookAtTarget, removeAtTarget, transfer } from './sides.ts';
-import { recordFailure, recordSuccess } from './state.ts';
+import { recordFailure, recordLeftovers, recordSuccess } from './state.ts';
 
 /** Number of attempts after a broken connection, and milliseconds between them. */
 const TRIES = 4;
@@ -37,13 +37,37 @@ export function replicate(box: Box, replication: Replication): string {
       const progress: Progress = { made: false, dropped: false };
       const sent = withPatience(box, () => sendAll(box, replication, progress));
       recordSuccess(box, name, sent.name);
-      tidy(box, replication);
+      tidyAfterwards(box, replication);
       return sent.name;
     } catch (error) {
-      if (error instanceof BoxError) recordFailure(box, name, describeError(error));
+      if (error instanceof BoxError) remember(box, () => recordFailure(box, name, describeError(error)));
       throw error;
     }
   });
+}
+
+/** A record that cannot be written must not hide why the run failed. */
+function remember(box: Box, record: () => void): void {
+  try {
+    record();
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `the failure cannot be recorded: ${describeError(error)}`);
+  }
+}
+
+/** The data has arrived, so a failure here is none of the transfer. The next run removes what this one leaves. */
+function tidyAfterwards(box: Box, replication: Replication): void {
+  const { name } = replication;
+  try {
+    withPatience(box, () => tidy(box, replication));
+    recordLeftovers(box, name, undefined);
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    const text = describeError(error);
+    box.log('warning', `old snapshots stay until the next run: ${text}`);
+    if (!(error instanceof LinkDown)) recordLeftovers(box, name, text);
+  }
 }
 
 function withPatience<T>(box: Box, work: () => T): T {
@@ -112,7 +136,14 @@ function makeSnapshot(box: Box, { name, dataset }: Replication): void {
 
 const holdOf = (name: string): string => `replicate-${name}`;
 
-/** Resumes an interrupted transfer. False if that is impossible; the target has then dropped its part. */
+/** What zfs-send(8) says of a token with which no transfer can ever continue (zfs_send_resume() of libzfs). */
+const USELESS =
+  /resume token is corrupt|no longer the same snapshot|used in the initial send no longer exists|incremental source \S+ no longer exists/;
+
+/**
+ * Resumes an interrupted transfer. False if that is impossible for ever; the target has then dropped its part, which may be
+ * the work of days.
+ */
 function resume(box: Box, replication: Replication, source: Source, token: string): boolean {
   const asked = box.run(['zfs', 'send', '-n', '-v', '-t', token], { timeoutSeconds: 300 });
   if (asked.code === 0) {
@@ -122,6 +153,13 @@ function resume(box: Box, replication: Replication, source: Source, token: strin
     return true;
   }
   const why = asked.stderr.trim().split('\n').at(-1) ?? '';
+  if (!USELESS.test(asked.stderr))
+    throw new BoxError(
+      `the interrupted transfer cannot be looked at: ${why || `zfs ended with ${asked.code}`}`,
+      {
+        hint: `the partial transfer stays; if this lasts, zfs receive -A ${replication.target} at the target drops it`,
+      },
+    );
   box.log('warning', `the interrupted transfer cannot continue (${why}), so it starts again`);
   atTarget(box, replication, 'cannot drop the partial transfer', [
     'zfs',

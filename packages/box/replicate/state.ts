@@ -10,13 +10,15 @@ export interface ReplicationState {
   readonly success: { readonly at: number; readonly snapshot: string } | undefined;
   /** The reason of the last run's failure; undefined if it succeeded. */
   readonly failure: { readonly at: number; readonly text: string } | undefined;
+  /** The reason why old snapshots could not be removed; undefined if they were. */
+  readonly leftovers: string | undefined;
 }
 
 const fileOf = (name: string): string => `${FOLDER}/${name}.json`;
 
 /** The last success of a replication, and the reason of failures since then. */
 export function readReplicationState(box: Box, name: string): ReplicationState {
-  const none: ReplicationState = { success: undefined, failure: undefined };
+  const none: ReplicationState = { success: undefined, failure: undefined, leftovers: undefined };
   const path = fileOf(name);
   const text = readTextIfThere(box, path);
   if (text === undefined) return none;
@@ -32,6 +34,7 @@ export function readReplicationState(box: Box, name: string): ReplicationState {
         at: time(member(field, 'at')),
         text: string(member(field, 'text')),
       })),
+      leftovers: optional(member(root, 'leftovers'), (field) => string(field)),
     };
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
@@ -43,23 +46,31 @@ export function readReplicationState(box: Box, name: string): ReplicationState {
   }
 }
 
-function write(box: Box, name: string, { success, failure }: ReplicationState): void {
+function write(box: Box, name: string, { success, failure, leftovers }: ReplicationState): void {
   box.makeFolder(FOLDER, 0o700);
   const document = {
     format: FORMAT,
     success: success && { ...success, at: isoTime(success.at) },
     failure: failure && { ...failure, at: isoTime(failure.at) },
+    leftovers,
   };
   box.writeFile(fileOf(name), `${JSON.stringify(document)}\n`, { mode: 0o600 });
 }
 
 /** Records that a snapshot has arrived. */
 export function recordSuccess(box: Box, name: string, snapshot: string): void {
-  write(box, name, { success: { at: box.now(), snapshot }, failure: undefined });
+  const { leftovers } = readReplicationState(box, name);
+  write(box, name, { success: { at: box.now(), snapshot }, failure: undefined, leftovers });
 }
 
 /** Records the reason of a failure. */
 export function recordFailure(box: Box, name: string, text: string): void {
-  const { success } = readReplicationState(box, name);
-  write(box, name, { success, failure: { at: box.now(), text } });
+  const { success, leftovers } = readReplicationState(box, name);
+  write(box, name, { success, leftovers, failure: { at: box.now(), text } });
+}
+
+/** Records why old snapshots could not be removed, or that they were. */
+export function recordLeftovers(box: Box, name: string, leftovers: string | undefined): void {
+  const state = readReplicationState(box, name);
+  if (state.leftovers !== leftovers) write(box, name, { ...state, leftovers });
 }
