@@ -1,3 +1,4 @@
+import { layoutIn } from '../../packages/box/settings/storage.ts';
 import type { ConfigFile } from './contents.ts';
 import type { Finding } from './finding.ts';
 
@@ -7,8 +8,9 @@ import type { Finding } from './finding.ts';
  */
 export function checkPools(files: readonly ConfigFile[]): Finding[] {
   return files.flatMap(({ at, text }): Finding[] => {
-    const [, layout = ''] = /^# layout: (.*)$/m.exec(text) ?? [];
-    const disk = layout.split(' ').find((word) => word.startsWith('/dev/disk/by-path/'));
+    const disk = layoutIn(text)
+      ?.split(' ')
+      .find((word) => word.startsWith('/dev/disk/by-path/'));
     if (disk === undefined) return [];
     const message = `${disk} is a place, not a disk: another disk plugged in there is taken for it; name it by /dev/disk/by-id/… unless two disks have one serial number`;
     return [{ path: at, message }];

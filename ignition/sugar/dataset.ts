@@ -1,10 +1,10 @@
-import { shellQuote } from '../../sdk/lib/shell.ts';
+import { unitEscape } from '../../packages/box/settings/storage.ts';
+import { shellQuote, shellWords } from '../../sdk/lib/shell.ts';
 import type { Secret } from '../base/secret.ts';
 import { type Account, file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
-import { unitEscape } from './unit-name.ts';
 import { encryptionWords, keyPath, poolService } from './zpool.ts';
 
 /** A number of bytes, with or without a unit. */
@@ -39,8 +39,6 @@ const FIXED = [
   'volblocksize',
 ];
 
-const words = (list: readonly string[]): string => list.map(shellQuote).join(' ');
-
 function declared({ quota, reservation, mountpoint, properties = {} }: DatasetOptions): [string, string][] {
   const given = { quota, reservation, mountpoint, ...properties };
   return Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined);
@@ -72,8 +70,8 @@ export function datasetScript(name: string, options: DatasetOptions, keyFile = k
     'set -eu',
     PROBLEMS,
     `dataset=${shellQuote(name)}`,
-    `zfs list -H -o name "$dataset" >/dev/null 2>&1 || ${words(create)}`,
-    ...(set.length > 0 ? [`zfs set ${words(set)} "$dataset"`] : []),
+    `zfs list -H -o name "$dataset" >/dev/null 2>&1 || ${shellWords(create)}`,
+    ...(set.length > 0 ? [`zfs set ${shellWords(set)} "$dataset"`] : []),
     'name="dataset-$(echo "$dataset" | tr / -)"',
     'forget "$name"',
     `if [ "$(zfs get -H -o value keystatus "$dataset")" = unavailable ]; then

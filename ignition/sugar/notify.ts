@@ -1,6 +1,7 @@
 import {
   CONFIG,
   notifyConfig,
+  PLACEHOLDER,
   type Severity,
   TARGETS,
   type TargetKinds,
@@ -60,7 +61,7 @@ function inFile(target: NotifyTarget): object {
  */
 function checkBody(body = '""'): void {
   try {
-    JSON.parse(body.replaceAll(/\{(text|severity|host|title)\}/g, 'x'));
+    JSON.parse(body.replaceAll(PLACEHOLDER, 'x'));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw badInput(`the body of the webhook is not JSON: ${error.message}`, {

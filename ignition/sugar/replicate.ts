@@ -1,4 +1,4 @@
-import { REPLICATION, REPLICATIONS, replicationOf } from '../../packages/box/settings/replicate.ts';
+import { DATASET, REPLICATION, REPLICATIONS, replicationOf } from '../../packages/box/settings/replicate.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Secret } from '../base/secret.ts';
 import { datasetService } from './dataset.ts';
@@ -103,7 +103,7 @@ const PERMISSIONS = 'create,mount,receive,destroy';
 
 /** The forced command of a receiving user. */
 export function receiveCommand(name: string, { dataset, floor = 7 }: Receive): string {
-  matching(dataset, /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)*$/, 'dataset name', 'write POOL/NAME');
+  matching(dataset, DATASET, 'dataset name', 'write POOL/NAME');
   if (!Number.isInteger(floor) || floor < 1)
     throw badInput(`floor must be a whole number from 1 on, not ${floor}`, {
       where: `users.${name}.ssh.receive`,

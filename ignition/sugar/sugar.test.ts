@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
+import { unitEscape } from '../../packages/box/settings/storage.ts';
 import { shellQuote } from '../../sdk/lib/shell.ts';
 import { resolveSecrets, secret } from '../base/secret.ts';
 import { validate } from '../check/validate.ts';
@@ -14,7 +15,7 @@ import { network } from './network.ts';
 import { hostname, kernelArguments, time } from './system.ts';
 import { textOf } from './testing.ts';
 import { unit } from './unit.ts';
-import { unitEscape, unitPath } from './unit-name.ts';
+import { unitPath } from './unit-name.ts';
 import { scrub, snapshotPolicy } from './upkeep.ts';
 import { group, sshKey, user } from './user.ts';
 import { luks, swap, zram } from './volumes.ts';

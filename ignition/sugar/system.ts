@@ -1,3 +1,4 @@
+import { ZONE } from '../../packages/box/settings/update.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { file, link } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
@@ -23,12 +24,7 @@ export interface TimeOptions {
 export function time({ zone, servers = [] }: TimeOptions): Fragment {
   const parts: Fragment[] = [];
   if (zone !== undefined) {
-    matching(
-      zone,
-      /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/,
-      'time zone',
-      'write AREA/CITY, e.g. Europe/Berlin',
-    );
+    matching(zone, ZONE, 'time zone', 'write AREA/CITY, e.g. Europe/Berlin');
     parts.push(link('/etc/localtime', { target: `../usr/share/zoneinfo/${zone}` }));
   }
   if (servers.length > 0) {

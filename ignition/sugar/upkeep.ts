@@ -1,13 +1,17 @@
+import {
+  PERIODS,
+  type Period,
+  SCRUBS,
+  scrubUnit,
+  snapshotScript,
+  snapshotUnit,
+} from '../../packages/box/settings/storage.ts';
 import { shellQuote } from '../../sdk/lib/shell.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
 import { type Fragment, mergeFragments } from './fragment.ts';
 import { unit } from './unit.ts';
-import { unitEscape } from './unit-name.ts';
 import { poolService } from './zpool.ts';
-
-/** The interval of a job. */
-export type Period = 'hourly' | 'daily' | 'weekly' | 'monthly';
 
 /** How many snapshots of each period are kept. */
 export interface SnapshotPolicy {
@@ -32,7 +36,7 @@ const timer = (description: string, schedule: string): Parameters<typeof unit>[1
  * the clock was ahead. The script makes the list of snapshots before it removes any. The new snapshot must be
  * the newest of the list; otherwise the list is wrong, and nothing is removed.
  */
-function snapshotScript(dataset: string, period: Period, keep: number, recursive: boolean): string {
+function takeScript(dataset: string, period: Period, keep: number, recursive: boolean): string {
   const flag = recursive ? '-r ' : '';
   const prefix = `${dataset}@auto-${period}-`;
   return `set -eu
@@ -55,14 +59,14 @@ made=$(printf '%s\n' "$ours" | grep -c .)
 
 /** Snapshots of a dataset by timers. Old ones are removed, but only those that the timers made. */
 export function snapshotPolicy(dataset: string, { keep, recursive = false }: SnapshotPolicy): Fragment {
-  const parts = (['hourly', 'daily', 'weekly', 'monthly'] as const).flatMap((period) => {
+  const parts = (Object.keys(PERIODS) as Period[]).flatMap((period) => {
     const count = keep[period];
     if (count === undefined || count < 1) return [];
-    const name = `snapshot-${unitEscape(dataset)}-${period}`;
-    const script = `/etc/draisine/snapshots/${dataset}.${period}.sh`;
+    const name = snapshotUnit(dataset, period);
+    const script = snapshotScript(dataset, period);
     const needed = dataset.includes('/') ? datasetService(dataset) : poolService(dataset);
     return [
-      file(script, { contents: snapshotScript(dataset, period, count, recursive), mode: 0o755 }),
+      file(script, { contents: takeScript(dataset, period, count, recursive), mode: 0o755 }),
       unit(`${name}.service`, {
         contents: {
           Unit: { Description: `Snapshot of ${dataset}, ${period}`, Requires: needed, After: needed },
@@ -100,8 +104,8 @@ errors=$(zpool status -p "$pool" | sed -n 's/^ *scan: scrub .* with \\([0-9]*\\)
  * @param schedule systemd.time(7) calendar event, default monthly
  */
 export function scrub(pool: string, { schedule = 'monthly' }: { readonly schedule?: string } = {}): Fragment {
-  const name = `scrub-${unitEscape(pool)}`;
-  const script = `/etc/draisine/scrubs/${pool}.sh`;
+  const name = scrubUnit(pool);
+  const script = `${SCRUBS}/${pool}.sh`;
   return mergeFragments(
     file(script, { contents: scrubScript(pool), mode: 0o755 }),
     unit(`${name}.service`, {

@@ -1,11 +1,11 @@
+import { layoutLine, POOLS, unitEscape } from '../../packages/box/settings/storage.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
-import { shellQuote } from '../../sdk/lib/shell.ts';
+import { shellQuote, shellWords } from '../../sdk/lib/shell.ts';
 import type { Secret } from '../base/secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
-import { unitEscape } from './unit-name.ts';
 
 /**
  * A whole disk by a stable name. Use its place (`by-path`) only if disks share one serial number, as behind
@@ -115,8 +115,6 @@ export function encryptionWords(flag: '-O' | '-o', path: string): string[] {
   return [flag, 'encryption=aes-256-gcm', flag, 'keyformat=passphrase', flag, `keylocation=file://${path}`];
 }
 
-const words = (list: readonly string[]): string => list.map(shellQuote).join(' ');
-
 /**
  * Features that the previous release knows as well, so that it can read the pool after a rollback
  * (zpool-features(7)).
@@ -129,7 +127,7 @@ function makingScript(name: string, options: PoolOptions): string {
   const { ashift = 12, encryption, mountpoint = `/mnt/${name}`, create, properties = {} } = options;
   if (create === 'never') return `fail "not found, and the config says never to create it"`;
   const layout = poolLayout(options);
-  const disks = words(layout.filter((word) => word.startsWith('/')));
+  const disks = shellWords(layout.filter((word) => word.startsWith('/')));
   const rootProperties = Object.entries({ mountpoint, compression: 'lz4', atime: 'off', ...properties });
   const command = [
     ...['zpool', 'create', '-o', `ashift=${ashift}`, '-o', 'cachefile=none'],
@@ -148,7 +146,7 @@ function makingScript(name: string, options: PoolOptions): string {
   [ "$code" -eq 2 ] || fail "disk $disk is not blank: $(echo "$signature" | tr '\\n' ' '); wipe it yourself if you mean it: wipefs -a $disk"
 done
 tries=0
-until said=$(${words(command)} 2>&1); do
+until said=$(${shellWords(command)} 2>&1); do
   echo "$said" >&2
   tries=$((tries + 1))
   case "$tries $said" in
@@ -200,7 +198,7 @@ export function poolScript(name: string, options: PoolOptions): string {
   const dir = disks.some((disk) => disk.startsWith('/dev/disk/by-path/'))
     ? '/dev/disk/by-path'
     : '/dev/disk/by-id';
-  return `# layout: ${poolLayout(options).join(' ')}
+  return `${layoutLine(poolLayout(options))}
 set -eu
 pool=${shellQuote(name)}
 pattern=${shellQuote(name.replaceAll('.', '\\.'))} # for sed and grep: a dot stands for itself
@@ -216,7 +214,7 @@ udevadm settle --timeout=30 || :
 whole() { zpool import -d "$dir" 2>/dev/null | sed -n "/^ *pool: $pattern\\$/,/^ *state:/p" | grep -q 'state: ONLINE'; }
 imported || whole || for second in $(seq 60); do
   missing=''
-  for disk in ${words(disks)}; do [ -b "$disk" ] || missing="$missing $disk"; done
+  for disk in ${shellWords(disks)}; do [ -b "$disk" ] || missing="$missing $disk"; done
   [ -n "$missing" ] || break
   [ "$second" -gt 1 ] || echo "pool $pool: waiting for$missing"
   sleep 1
@@ -240,7 +238,7 @@ ${OPENING}
 
 /** A ZFS pool: imported at boot, made if all its disks are blank, never forced. */
 export function zpool(name: string, options: PoolOptions): Fragment {
-  const script = `/etc/draisine/pools/${poolName(name)}.sh`;
+  const script = `${POOLS}/${poolName(name)}.sh`;
   const key = options.encryption
     ? [file(keyPath(name), { contents: options.encryption.key, mode: 0o400 })]
     : [];

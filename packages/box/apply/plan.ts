@@ -1,3 +1,4 @@
+import { layoutIn, POOLS } from '../settings/storage.ts';
 import type { Accounts, Actual } from './actual.ts';
 import { digestOf, isAsWished } from './actual.ts';
 import { type ReleaseUnits, type Service, servicesOf } from './services.ts';
@@ -223,12 +224,10 @@ function refusalsOf(old: Wishes, next: Wishes): Refusal[] {
     }));
 }
 
-const LAYOUT = /^# layout: (.*)$/m;
-
 /** The line with a pool's layout in its script (ignition/sugar/zpool.ts writes it). */
 function layoutOf(node: NodeWish | undefined, decode: (bytes: Uint8Array) => string): string | undefined {
   if (node?.type !== 'file' || !('bytes' in node.contents)) return undefined;
-  return LAYOUT.exec(decode(node.contents.bytes))?.[1];
+  return layoutIn(decode(node.contents.bytes));
 }
 
 function poolRefusals(old: Wishes, next: Wishes, decode: (bytes: Uint8Array) => string): Refusal[] {
@@ -259,10 +258,7 @@ function otherMachine(
   };
   const [before, after] = [nameIn(old), nameIn(next)];
   const storage = ({ nodes, firstBoot }: Wishes): string =>
-    JSON.stringify([
-      [...firstBoot],
-      [...nodes.keys()].filter((path) => path.startsWith('/etc/draisine/pools/')).sort(),
-    ]);
+    JSON.stringify([[...firstBoot], [...nodes.keys()].filter((path) => path.startsWith(`${POOLS}/`)).sort()]);
   if (before === undefined || after === undefined || before === after || storage(old) === storage(next))
     return [];
   if (given.takeMine.has('/etc/hostname')) return [];

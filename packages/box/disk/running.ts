@@ -15,17 +15,17 @@ function treeBlocks(dataBlocks: number): number {
   return blocks;
 }
 
-/** IMAGE_VERSION of the running system (os-release(5)). */
-function runningVersion(box: Box): string {
+/** A field of the running system's os-release(5); empty if there is none. */
+export function osRelease(box: Box, field: string): string {
   const text = readTextIfThere(box, '/usr/lib/os-release') ?? '';
-  return /^IMAGE_VERSION="?([^"\n]*)"?$/m.exec(text)?.[1] ?? '';
+  return new RegExp(`^${field}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? '';
 }
 
 /** The running release as content to copy. Reads go through dm-verity, so every copied block is verified. */
 export function runningContent(box: Box, running: RunningUsr): SlotContent {
   const blocks = treeBlocks(running.size / BLOCK);
   return {
-    version: runningVersion(box),
+    version: osRelease(box, 'IMAGE_VERSION'),
     rootHash: running.rootHash,
     usrSize: running.size,
     veritySize: blocks * BLOCK,

@@ -137,6 +137,9 @@ export function readTextIfThere(box: Box, path: string): string | undefined {
   return box.stat(path) === undefined ? undefined : box.readText(path);
 }
 
+/** Seconds since the boot. */
+export const uptime = (box: Box): number => Number.parseFloat(readTextIfThere(box, '/proc/uptime') ?? '0');
+
 /** Runs a program that must succeed. Returns its stdout. `what`: the action, for the error. */
 export function mustRun(box: Box, what: string, argv: readonly string[], options?: RunOptions): string {
   const ran = box.run(argv, options);

@@ -1,5 +1,5 @@
 import { compareVersions } from '../../../build/release/format/version.ts';
-import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, describeError, uptime } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { RESET } from '../reset/request.ts';
 import { readPolicy } from '../settings/update.ts';
@@ -73,8 +73,7 @@ function updateConditions(box: Box): Condition[] {
 
 function clockConditions(box: Box): Condition[] {
   // timesyncd touches this file when it has the time. Right after a start it has not done so yet.
-  const up = Number.parseFloat(readTextIfThere(box, '/proc/uptime') ?? '0');
-  if (up < 900 || box.stat('/run/systemd/timesync/synchronized') !== undefined) return [];
+  if (uptime(box) < 900 || box.stat('/run/systemd/timesync/synchronized') !== undefined) return [];
   return [
     {
       name: 'clock',

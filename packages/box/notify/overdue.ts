@@ -1,21 +1,12 @@
-import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';
+import { type Box, BoxError, mustRun, uptime, whyFailed } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { readReplicationState } from '../replicate/state.ts';
 import { readReplication, replicationNames } from '../settings/replicate.ts';
+import { PERIODS, SCRUBS, SNAPSHOTS, scrubUnit, snapshotsOf, snapshotUnit } from '../settings/storage.ts';
 import type { Pool } from '../zfs/pools.ts';
 import type { Condition } from './condition.ts';
 
 /* Jobs of timers that are overdue: snapshots, scrubs, replications. */
-
-const HOUR = 3_600_000;
-const SNAPSHOTS = '/etc/draisine/snapshots';
-const SCRUBS = '/etc/draisine/scrubs';
-const PERIODS: Readonly<Record<string, number>> = {
-  hourly: HOUR,
-  daily: 24 * HOUR,
-  weekly: 7 * 24 * HOUR,
-  monthly: 31 * 24 * HOUR,
-};
 
 interface Job {
   readonly what: string;
@@ -44,16 +35,6 @@ function filesBelow(box: Box, folder: string): string[] {
 }
 
 const modified = (box: Box, path: string): number | undefined => box.stat(path)?.modified;
-
-/** Escapes a part of a unit name, as ignition/sugar/unit-name.ts does. */
-function unitEscape(text: string): string {
-  return [...text]
-    .map((char) => {
-      if (char === '/') return '-';
-      return /[A-Za-z0-9:_.]/.test(char) ? char : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
-    })
-    .join('');
-}
 
 /**
  * The newest snapshot of a dataset for each period. Times in milliseconds since 1970. Undefined without the
@@ -88,14 +69,15 @@ function newestSnapshots(box: Box, dataset: string): Map<string, number> | undef
 function snapshotJobs(box: Box): Job[] {
   const newest = new Map<string, Map<string, number> | undefined>();
   return filesBelow(box, SNAPSHOTS).flatMap((path): Job[] => {
-    const [, dataset = '', period = ''] = /^(.+)\.([a-z]+)\.sh$/.exec(path.slice(SNAPSHOTS.length + 1)) ?? [];
-    if (PERIODS[period] === undefined) return [];
+    const job = snapshotsOf(path);
+    if (job === undefined) return [];
+    const { dataset, period } = job;
     if (!newest.has(dataset)) newest.set(dataset, newestSnapshots(box, dataset));
     const known = newest.get(dataset);
     return [
       {
         what: `${period} snapshots of ${dataset}`,
-        timer: `snapshot-${unitEscape(dataset)}-${period}.timer`,
+        timer: `${snapshotUnit(dataset, period)}.timer`,
         period: PERIODS[period],
         last: known && (known.get(period) ?? modified(box, path)),
       },
@@ -111,9 +93,7 @@ function scrubJobs(box: Box, pools: readonly Pool[]): Job[] {
     const { scan } = pool;
     // A running scrub is not overdue. A resilver replaces the record of the last scrub.
     const last = scan === undefined ? modified(box, path) : scan.kind === 'scrub' ? scan.end : undefined;
-    return [
-      { what: `scrubs of pool ${name}`, timer: `scrub-${unitEscape(name)}.timer`, period: undefined, last },
-    ];
+    return [{ what: `scrubs of pool ${name}`, timer: `${scrubUnit(name)}.timer`, period: undefined, last }];
   });
 }
 
@@ -158,7 +138,7 @@ const GRACE = 3600;
 
 /** Jobs whose timer does not run, or whose last success is older than two intervals. */
 export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[] {
-  if (Number.parseFloat(box.readText('/proc/uptime')) < GRACE) return [];
+  if (uptime(box) < GRACE) return [];
   const jobs = [...snapshotJobs(box), ...scrubJobs(box, pools), ...replicationJobs(box)];
   if (jobs.length === 0) return [];
   const timers = timersOf(
@@ -175,7 +155,8 @@ export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[]
         },
       ];
     const every = period ?? measured;
-    if (every === undefined || last === undefined || box.now() - last <= 2 * every + HOUR) return [];
+    if (every === undefined || last === undefined || box.now() - last <= 2 * every + PERIODS.hourly)
+      return [];
     return [
       {
         ...{ name: `overdue ${timer}`, severity: 'error' },

@@ -1,7 +1,7 @@
 import { type Box, whyFailed, withScratch } from '../io/box.ts';
 import { curlOption } from '../io/quote.ts';
 import { encodeUtf8 } from '../io/utf8.ts';
-import type { Severity, Target } from '../settings/notify.ts';
+import { PLACEHOLDER, type Severity, type Target } from '../settings/notify.ts';
 
 /** A message to people. */
 export interface Message {
@@ -46,7 +46,7 @@ const inside = (value: string): string => JSON.stringify(value).slice(1, -1);
 
 function filled(body: string, host: string, { severity, text }: Message): string {
   const values: Record<string, string> = { text, severity, host, title: `${host}: ${severity}` };
-  return body.replaceAll(/\{(text|severity|host|title)\}/g, (_, name: string) => inside(values[name] ?? ''));
+  return body.replaceAll(PLACEHOLDER, (_, name: string) => inside(values[name] ?? ''));
 }
 
 const DEFAULT_BODY = '{"title":"{title}","text":"{text}","severity":"{severity}","host":"{host}"}';

@@ -1,4 +1,4 @@
-import { type Box, mustRun, readTextIfThere } from '../io/box.ts';
+import { type Box, mustRun, uptime } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { readReplicationState } from '../replicate/state.ts';
 import { readReplication, replicationNames } from '../settings/replicate.ts';
@@ -72,10 +72,10 @@ export function containerConditions(box: Box): Condition[] {
 
 /** Units that restart again and again. */
 export function restartConditions(box: Box): Condition[] {
-  const uptime = Number.parseFloat(readTextIfThere(box, '/proc/uptime') ?? '0');
+  const up = uptime(box);
   return show(box, 'NRestarts,SubState,ActiveEnterTimestampMonotonic', ['*.service'])
-    .filter(({ value }) => isRestless(value, uptime))
-    .filter(({ unit }) => restartsOften(box, unit, uptime))
+    .filter(({ value }) => isRestless(value, up))
+    .filter(({ unit }) => restartsOften(box, unit, up))
     .map(
       ({ unit }): Condition => ({
         ...{ name: `restarts ${unit}`, severity: 'error' },

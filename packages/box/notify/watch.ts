@@ -1,4 +1,4 @@
-import { type Box, BoxError, describeError, folderOf, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, describeError, folderOf, readTextIfThere, uptime } from '../io/box.ts';
 import { choice, integer, isoTime, list, member, optional, parseDocument, string } from '../io/fields.ts';
 import {
   type NotifyConfig,
@@ -218,11 +218,11 @@ const DISKS = 1800;
 
 /** Whether disks are to be asked now. */
 function disksAreDue(box: Box): boolean {
-  const uptime = Number.parseFloat(box.readText('/proc/uptime'));
+  const up = uptime(box);
   const asked = readTextIfThere(box, ASKED);
-  if (asked !== undefined && uptime - Number.parseFloat(asked) < DISKS) return false;
+  if (asked !== undefined && up - Number.parseFloat(asked) < DISKS) return false;
   box.makeFolder(folderOf(ASKED));
-  box.writeFile(ASKED, `${uptime}\n`, { durable: false });
+  box.writeFile(ASKED, `${up}\n`, { durable: false });
   return true;
 }
 

@@ -22,6 +22,9 @@ export const SEVERITIES = ['info', 'warning', 'error'] as const;
 /** Severity of a message. */
 export type Severity = (typeof SEVERITIES)[number];
 
+/** What a webhook's body may contain. */
+export const PLACEHOLDER = /\{(text|severity|host|title)\}/g;
+
 /** The fields of each kind of receiver. `packages/box/notify/send.ts` sends to them. */
 export interface TargetKinds {
   readonly ntfy: { readonly url: string; readonly token?: string };

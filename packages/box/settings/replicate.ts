@@ -22,8 +22,8 @@ export interface Replication {
 
 /** The name of a replication, in its files and units. */
 export const REPLICATION = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
-/** A word that is safe for a shell and for ssh(1): not an option, without special characters. */
-const DATASET = /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)*$/;
+/** The name of a dataset that is safe for a shell and for ssh(1): not an option, without special characters. */
+export const DATASET = /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)*$/;
 
 /** The SSH key of a replication. */
 export const keyOf = ({ name }: Replication): string => `${REPLICATIONS}/${name}.key`;

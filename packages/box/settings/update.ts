@@ -19,6 +19,9 @@ import { NAME } from '../trust/documents.ts';
 export const POLICY = '/etc/draisine/update.json';
 const FORMAT = 1;
 
+/** The name of a time zone: a path below /usr/share/zoneinfo. */
+export const ZONE = /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/;
+
 /** The days of the week, as policies name them; Sunday is 0, as in JavaScript. */
 export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 
@@ -170,9 +173,7 @@ export function policyOf(root: Field): Policy {
     mode: maybe((field) => choice(field, ['auto', 'stage', 'notify'])),
     wariness: maybe((field) => number(field, 0, 1)),
     windows: maybe((field) => list(field, window, 50)),
-    zone: maybe((field) =>
-      string(field, /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/, 'a name such as Europe/Berlin'),
-    ),
+    zone: maybe((field) => string(field, ZONE, 'a name such as Europe/Berlin')),
     settle: maybe((field) => integer(field, 0, 86_400)),
     deadline: maybe((field) => integer(field, 1, 86_400)),
     gates: maybe((field) => list(field, gate, 100)),

@@ -1,6 +1,14 @@
 import { compareVersions } from '../../../build/release/format/version.ts';
 import { countTry, fallback, installedUkis, markBad, markGood } from '../disk/assess.ts';
-import { type Box, BoxError, describeError, readTextIfThere, removeTree, whyFailed } from '../io/box.ts';
+import {
+  type Box,
+  BoxError,
+  describeError,
+  readTextIfThere,
+  removeTree,
+  uptime,
+  whyFailed,
+} from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { DEFAULT_POLICY, type Policy, readPolicy } from '../settings/update.ts';
 import { noteRunning, notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
@@ -43,10 +51,6 @@ export function onTrial(box: Box): OnTrial | undefined {
 function say(box: Box, trial: OnTrial): void {
   box.makeFolder('/run/draisine');
   box.writeFile(ON_TRIAL, `${JSON.stringify(trial)}\n`, { durable: false });
-}
-
-function uptime(box: Box): number {
-  return Number(box.readText('/proc/uptime').split(' ')[0]);
 }
 
 /**

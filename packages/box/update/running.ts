@@ -1,6 +1,7 @@
 import { isVersion } from '../../../build/release/format/version.ts';
 import { inspectDisk, runningUsr } from '../disk/inspect.ts';
 import type { DraisineDisk, RunningUsr } from '../disk/model.ts';
+import { osRelease } from '../disk/running.ts';
 import { type Box, BoxError } from '../io/box.ts';
 
 /** The running release, and the disk that it runs from. */
@@ -13,9 +14,7 @@ export interface Running {
 
 /** Fields of os-release(5) for the running release. */
 export function releaseIdentity(box: Box): { readonly image: string; readonly version: string } {
-  const text = box.readText('/usr/lib/os-release');
-  const value = (name: string) => new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? '';
-  const [image, version] = [value('IMAGE_ID'), value('IMAGE_VERSION')];
+  const [image, version] = [osRelease(box, 'IMAGE_ID'), osRelease(box, 'IMAGE_VERSION')];
   if (!isVersion(version))
     throw new BoxError(`the running release has no version that can be updated: ${version}`, {
       where: '/usr/lib/os-release',
