@@ -37,6 +37,11 @@ test('a box that was off at the time of a test of NVMe disks catches up', () => 
   const { units } = smart({}).systemd as { units: { name: string; contents: string }[] };
   const timers = units.filter(({ name }) => name.endsWith('.timer'));
   assert.equal(timers.length, 2);
+  assert.match(
+    textOf(smart({}), '/etc/draisine/smart/long.sh'),
+    /smartctl --test=long --test=force "\$disk"/,
+  );
+  assert.match(textOf(smart({}), '/etc/draisine/smart/short.sh'), /smartctl --test=short "\$disk"/);
   for (const { contents } of timers) assert.match(contents, /^Persistent=(true|yes)$/m);
 });
 

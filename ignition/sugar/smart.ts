@@ -50,7 +50,8 @@ const calendar = ({ hour, weekday, day }: SelfTest): string =>
 
 /**
  * Self-tests of NVMe disks run by smartctl, because smartd of Debian 13 leaves them out. Many of these disks
- * have no self-test: that is no fault.
+ * have no self-test: that is no fault. A long test takes the place of a short one that runs, because a box that was off
+ * may catch up with both at once. A short one does not interrupt a long one.
  */
 function ofNvme(kind: 'short' | 'long', test: SelfTest): Fragment {
   const script = `/etc/draisine/smart/${kind}.sh`;
@@ -60,7 +61,7 @@ function ofNvme(kind: 'short' | 'long', test: SelfTest): Fragment {
       mode: 0o755,
       contents: `for disk in /dev/nvme[0-9] /dev/nvme[0-9][0-9]; do
   [ -c "$disk" ] || continue
-  smartctl --test=${kind} "$disk" || echo "<5>$disk began no self-test"
+  smartctl --test=${kind}${kind === 'long' ? ' --test=force' : ''} "$disk" || echo "<5>$disk began no self-test"
 done
 `,
     }),
