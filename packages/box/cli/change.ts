@@ -7,8 +7,9 @@ import { commit, onTrial, reject } from '../trial/trial.ts';
 import { notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
+import { exclusive } from '../update/turn.ts';
 import { writeNotices } from './notice.ts';
-import { exclusive, refuseOnTrial, tell, type Verb } from './verb.ts';
+import { refuseOnTrial, tell, type Verb } from './verb.ts';
 
 /** `draisine reboot`: restarts into the staged release. */
 export const reboot: Verb = (box, _terminal, { words }) => {

@@ -4,8 +4,9 @@ import { isoTime } from '../io/fields.ts';
 import { trustedTime } from '../trust/trust.ts';
 import { epochOf, releaseIdentity } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
+import { exclusive } from '../update/turn.ts';
 import { parseDuration } from './options.ts';
-import { exclusive, tell, type Verb } from './verb.ts';
+import { tell, type Verb } from './verb.ts';
 
 /** `draisine hold NAME`: keeps updates from being staged and booted. */
 export const hold: Verb = (box, terminal, options) => {

@@ -1,8 +1,9 @@
 import { describeDisk, disksOf } from '../smart/disks.ts';
 import { check, describeDecision } from '../update/check.ts';
 import { runningRelease } from '../update/running.ts';
+import { exclusive } from '../update/turn.ts';
 import { attempt, formatStatus, formatWhy, statusReport } from './report.ts';
-import { exclusive, remembered, requestOf, tell, type Verb } from './verb.ts';
+import { remembered, requestOf, tell, type Verb } from './verb.ts';
 
 /** `draisine status`: the release, updates, disks and problems of the box. */
 export const status: Verb = (box, terminal, options) => {

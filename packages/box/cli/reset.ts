@@ -4,7 +4,8 @@ import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';
 import { findConfig } from '../reset/find-config.ts';
 import { keptPath, onStatePartition } from '../reset/keep.ts';
 import { RESET } from '../reset/request.ts';
-import { exclusive, refuseOnTrial, type Verb } from './verb.ts';
+import { exclusive } from '../update/turn.ts';
+import { refuseOnTrial, type Verb } from './verb.ts';
 
 const CANCELS = `rm ${RESET} cancels it`;
 

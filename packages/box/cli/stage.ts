@@ -5,8 +5,9 @@ import { stageRelease } from '../trial/stage.ts';
 import { type Checked, check, describeDecision } from '../update/check.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, recordUnstaged } from '../update/state.ts';
+import { exclusive } from '../update/turn.ts';
 import { writeNotices } from './notice.ts';
-import { exclusive, refuseOnTrial, remembered, requestOf, tell, type Verb } from './verb.ts';
+import { refuseOnTrial, remembered, requestOf, tell, type Verb } from './verb.ts';
 
 /** Stages the release of a check. Returns the bytes that were fetched and copied, for `--json`. */
 export function doStage(box: Box, terminal: Terminal, running: Running, checked: Checked): object {

@@ -7,9 +7,10 @@ import { onTrial, settleState } from '../trial/trial.ts';
 import { check, describeDecision, recall } from '../update/check.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { readState } from '../update/state.ts';
+import { exclusive } from '../update/turn.ts';
 import { writeNotices } from './notice.ts';
 import { doStage } from './stage.ts';
-import { exclusive, remembered, requestOf, type Verb } from './verb.ts';
+import { remembered, requestOf, type Verb } from './verb.ts';
 
 /** Milliseconds between two checks of the channel. */
 export const EVERY = 4 * 3_600_000;

@@ -1,5 +1,4 @@
 import { isVersion } from '../../../build/release/format/version.ts';
-import { withLock } from '../disk/lock.ts';
 import { type Terminal, WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { onTrial } from '../trial/trial.ts';
@@ -14,19 +13,6 @@ import type { Options } from './options.ts';
  * @throws WrongUsage for bad input, BoxError for a failure
  */
 export type Verb = (box: Box, terminal: Terminal, options: Options) => void;
-
-const LOCK = '/run/draisine/update.lock';
-const TAKEN =
-  'another update is running: try again when it has ended (journalctl -u draisine-update -n 20 shows what the timer does)';
-
-/**
- * Runs something while no other `draisine` changes updates.
- * @throws BoxError if another one does
- */
-export function exclusive<T>(box: Box, use: () => T): T {
-  box.makeFolder('/run/draisine');
-  return withLock(box, LOCK, TAKEN, use);
-}
 
 /**
  * Refuses to go on during a trial.

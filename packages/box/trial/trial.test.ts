@@ -4,13 +4,14 @@ import { NEXT } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { type Gate, POLICY } from '../settings/update.ts';
 import { noteReadable } from '../update/readable.ts';
+import { runningRelease } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
 import { parsePools, poolLosses, readFirst } from '../zfs/pools.ts';
 import { BASELINE, lookAtBox, lossesOf, readBaseline, writeBaseline } from './baseline.ts';
 import { gateFault } from './gates.ts';
 import { commonFaults, judge } from './judge.ts';
 import { bootInto, fakeWorld, OLD, runningClock, stageNext, ukis, type World } from './testing.ts';
-import { atBoot, onTrial } from './trial.ts';
+import { atBoot, commit, onTrial } from './trial.ts';
 
 const disk = (state: string, errors = 0, guid = '1') => ({
   ...{ name: `/dev/disk/by-id/d${guid}`, guid, state },
@@ -555,6 +556,51 @@ describe('at boot', () => {
     atBoot(box, () => {});
     assert.deepEqual([readState(box).lastTrial?.text, world.reboots], ['committed', 0]);
     assert.match(box.journal('warning').join(), /the boot loader was not updated: .*ENOSPC/);
+  });
+
+  test('its owner commits it at the moment of the verdict: the commit stays', () => {
+    const { box, world } = trial();
+    world.units.set('web.service', 'failed');
+    let waits = 0;
+    // `draisine commit` has the lock when the deadline comes, and ends while the trial waits.
+    runningClock(box, (uptime) => {
+      if (uptime >= 110 && waits === 0)
+        box.put({ '/run/draisine/update.lock/owner': '77', '/proc/77/stat': '' });
+      if (uptime < 120 || ++waits < 3) return;
+      if (box.stat('/proc/77/stat') === undefined) return;
+      box.remove('/proc/77/stat');
+      box.remove('/proc/77');
+      commit(box, runningRelease(box), () => {});
+    });
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 0);
+    assert.ok(ukis(box).includes(`draisine_${NEXT}.efi`));
+    assert.deepEqual(readState(box).rejected, []);
+  });
+
+  test('another draisine hangs for ever: the trial ends nevertheless', () => {
+    const { box, world } = trial();
+    box.put({ '/run/draisine/update.lock/owner': '77', '/proc/77/stat': '' });
+    world.units.set('web.service', 'failed');
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 1);
+    assert.match(box.journal('warning').join(), /another update does not end/);
+  });
+
+  test('a release that is staged while the end of a trial is looked at keeps its baseline', () => {
+    const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
+    world.httpCode = '500';
+    atBoot(box, () => {});
+    bootInto(box, 'old');
+    let staging = false;
+    runningClock(box, (uptime) => {
+      if (uptime < 60 || staging) return;
+      staging = true;
+      writeBaseline(box, lookAtBox(box, OLD));
+      stageNext(box);
+    });
+    atBoot(box, () => {});
+    assert.ok(readBaseline(box));
   });
 
   test('its owner ends it', () => {

@@ -14,6 +14,7 @@ import { DEFAULT_POLICY, type Policy, readPolicy } from '../settings/update.ts';
 import { noteRunning, notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, FOLDER, readState, recordUnstaged } from '../update/state.ts';
+import { inTurn } from '../update/turn.ts';
 import { BASELINE, isOutside, lossQuestions, readBaseline } from './baseline.ts';
 import { dropEtc } from './etc.ts';
 import { BOOT_COMPLETE, gateFault } from './gates.ts';
@@ -22,6 +23,8 @@ import { dropPreparation, reachOf } from './stage.ts';
 
 /** Exists while the running release is on trial; lists the faults. */
 const ON_TRIAL = '/run/draisine/on-trial.json';
+/** Exists from the end of a trial until the next boot: whatever is written of the trial later does not count. */
+const ENDED = '/run/draisine/on-trial.ended';
 /** Milliseconds until the second trial of a release that only answers from outside were missing for. */
 const SECOND_TRIAL = 4 * 3_600_000;
 /** The faults of a rejected release, to see whether the previous release has the same. */
@@ -44,8 +47,18 @@ export interface OnTrial {
 
 /** The release on trial; undefined if there is none. */
 export function onTrial(box: Box): OnTrial | undefined {
-  const text = readTextIfThere(box, ON_TRIAL);
+  const text = box.stat(ENDED) ? undefined : readTextIfThere(box, ON_TRIAL);
   return text === undefined ? undefined : (JSON.parse(text) as OnTrial);
+}
+
+function endTrial(box: Box): void {
+  box.remove(ON_TRIAL);
+  try {
+    box.writeFile(ENDED, '', { durable: false });
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log('warning', `the end of the trial cannot be recorded: ${describeError(error)}`);
+  }
 }
 
 function say(box: Box, trial: OnTrial): void {
@@ -111,7 +124,7 @@ export function atBoot(box: Box, notify: () => void): void {
     return;
   }
   if (left !== undefined) keepOrLeave(box, running);
-  settleState(box, running);
+  inTurn(box, () => settleState(box, running));
   notify();
   aftermath(box, running);
   notify();
@@ -192,17 +205,21 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
       told = faults.join('; ');
       box.log('info', told === '' ? 'trial: nothing is missing' : `trial: not yet: ${told}`);
     }
-    let verdict = judge(looks, settle, deadline);
-    if (verdict === 'commit') {
-      const fault = commitFault(box, running, notify);
+    if (judge(looks, settle, deadline) !== 'look again') {
+      const fault = inTurn(box, (): string | undefined => {
+        // The owner has ended the trial while this process waited.
+        if (shown && !onTrial(box)) return undefined;
+        if (judge(looks, settle, deadline) === 'commit') return commitFault(box, running, notify);
+        reject(box, running, faults);
+        return undefined;
+      });
       if (fault === undefined) return;
       faults = [fault];
       looks.splice(-1, 1, { uptime: uptime(box), faults });
-      verdict = judge(looks, settle, deadline);
-    }
-    if (verdict === 'reject') {
-      reject(box, running, faults);
-      return;
+      if (judge(looks, settle, deadline) === 'reject') {
+        inTurn(box, () => reject(box, running, faults));
+        return;
+      }
     }
     box.sleep(PAUSE);
   }
@@ -252,7 +269,7 @@ export function commit(box: Box, running: Running, notify: () => void): void {
 }
 
 function finishCommit(box: Box, { version }: Running): void {
-  box.remove(ON_TRIAL); // first: the state partition may be full
+  endTrial(box); // first: the state partition may be full
   changeState(box, ({ floor, rejected }) => ({
     staged: undefined,
     unstaged: undefined,
@@ -271,6 +288,7 @@ function finishCommit(box: Box, { version }: Running): void {
 export function reject(box: Box, running: Running, faults: readonly string[]): void {
   const { version } = running;
   box.log('error', `${version} is rejected: ${faults.join('; ')}`);
+  endTrial(box);
   const price = lostByGoingBack(box, running);
   if (price !== '') box.log('error', price);
   try {
@@ -392,18 +410,23 @@ function aftermath(box: Box, running: Running): void {
       box.log('warning', `${version} was rejected, but the cause was ${note}`);
       // A server that stays away is no reason against the release, however often it was tried.
       const again = isOutside(readBaseline(box), faults) ? box.now() + SECOND_TRIAL : undefined;
-      changeState(box, ({ rejected }) => ({
-        rejected: rejected.map((each) =>
-          each.version === version
-            ? { ...each, reason: `${each.reason} (${note})`, again: again ?? each.again }
-            : each,
-        ),
-        lastTrial: { version, at: box.now(), text: note },
-      }));
+      inTurn(box, () =>
+        changeState(box, ({ rejected }) => ({
+          rejected: rejected.map((each) =>
+            each.version === version
+              ? { ...each, reason: `${each.reason} (${note})`, again: again ?? each.again }
+              : each,
+          ),
+          lastTrial: { version, at: box.now(), text: note },
+        })),
+      );
       break;
     }
     box.sleep(PAUSE);
   }
   box.remove(AFTER);
-  box.remove(BASELINE);
+  inTurn(box, () => {
+    // Another release may have been staged meanwhile, with a baseline of its own.
+    if (!readState(box).staged) box.remove(BASELINE);
+  });
 }
