@@ -1,6 +1,7 @@
 import { LOCKED, withLock } from '../disk/lock.ts';
 import { type Box, BoxError, describeError, mustRun, removeTree } from '../io/box.ts';
 import { parseDocument } from '../io/fields.ts';
+import { PROBLEMS, tellProblem } from '../io/problems.ts';
 import { decodeUtf8, encodeUtf8 } from '../io/utf8.ts';
 import { digestAll, lookAt, readAccounts } from './actual.ts';
 import { restoreAll } from './backup.ts';
@@ -20,9 +21,6 @@ export const FETCHED = '/run/draisine/apply';
 
 /** While this file is there, some paths may have been reverted, and others not. A restart reverts all of them. */
 const REVERTING = '/run/draisine/apply-reverting';
-
-/** The owner reads this text in `draisine health`, in messages, and above the login prompt. */
-const PROBLEM = '/run/draisine/problems/apply';
 
 const REVERT_UNIT = 'draisine-apply-revert';
 const RELEASE = '/usr/lib/systemd/system';
@@ -100,14 +98,7 @@ export function revertPatiently(box: Box): boolean {
 
 function tellOwner(box: Box, error: unknown): void {
   const text = `a change of this machine was not confirmed, and cannot be reverted: ${describeError(error)}. draisine apply --revert tries again; so does a restart, before any service starts`;
-  box.makeFolder('/run/draisine/problems');
-  box.writeFile(PROBLEM, `${text.replaceAll('\n', '; ')}\n`, { durable: false });
-  showProblems(box);
-}
-
-/** The console reads the problems again. */
-function showProblems(box: Box): void {
-  box.run(['systemctl', 'restart', '--no-block', 'draisine-console.service']);
+  tellProblem(box, 'apply', `${text.replaceAll('\n', '; ')}\n`);
 }
 
 /**
@@ -139,9 +130,7 @@ export function revertNow(box: Box, journal: Journal): void {
 /** Nothing is left to revert. */
 function settled(box: Box): void {
   box.remove(REVERTING);
-  if (box.stat(PROBLEM) === undefined) return;
-  box.remove(PROBLEM);
-  showProblems(box);
+  if (box.stat(`${PROBLEMS}/apply`) !== undefined) tellProblem(box, 'apply', '');
 }
 
 /** The actions on units. Files come back also if nobody can tell which units they belong to. */

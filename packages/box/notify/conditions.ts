@@ -1,6 +1,7 @@
 import { compareVersions } from '../../../build/release/format/version.ts';
 import { type Box, BoxError, describeError, uptime } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
+import { PROBLEMS } from '../io/problems.ts';
 import { RESET } from '../reset/request.ts';
 import { readPolicy } from '../settings/update.ts';
 import { type Disk, disksOf } from '../smart/disks.ts';
@@ -17,7 +18,6 @@ import { diskConditions, poolConditions, roomConditions } from './storage.ts';
 
 /** Milliseconds after a failure to stage a release for which it is reported. */
 const UNSTAGED = 3 * 24 * 3_600_000;
-const PROBLEMS = '/run/draisine/problems';
 
 function updateConditions(box: Box): Condition[] {
   const { staged, rejected, unstaged, lastTrial } = readState(box);
