@@ -156,6 +156,12 @@ describe('the choice of the disk, and reasons against it', () => {
       /sda is part of keeper \(dm\), which is in use$/m,
     ],
     [
+      'of an old array',
+      fakeMachine({ sda: { children: [{ name: 'md127', type: 'raid1', mountpoint: null }] } }),
+      'sda',
+      /sda is part of md127 \(raid1\), which is in use: mdadm --stop \/dev\/md127 frees it$/m,
+    ],
+    [
       'no such disk',
       fakeMachine({ sda: free }),
       '/dev/disk/by-id/none',

@@ -16,7 +16,11 @@ export function refuse(box: Box, name: string, options: InstallOptions, plan: nu
   const mounted = devices.find(({ mountPoint }) => mountPoint !== '');
   if (mounted) throw new BoxError(`${name}: ${mounted.name} is in use at ${mounted.mountPoint}`);
   const holder = devices.find(({ type }) => type !== 'part' && type !== 'disk');
-  if (holder) throw new BoxError(`${name} is part of ${holder.name} (${holder.type}), which is in use`);
+  if (holder) {
+    // udev assembles the array of every disk that carries the label of one, also of an old disk.
+    const how = /^(raid|md)/.test(holder.type) ? `: mdadm --stop /dev/${holder.name} frees it` : '';
+    throw new BoxError(`${name} is part of ${holder.name} (${holder.type}), which is in use${how}`);
+  }
   refusePool(box, name, options);
   if (options.keepState && !hasDraisine(box, name))
     throw new BoxError(`there is no Draisine on ${name} whose state could be kept`);
