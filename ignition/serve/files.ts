@@ -78,7 +78,7 @@ export function settledScript(script: string, host: string, { configs, ca, args 
     ...(ca ? [`set ca ${base}ca.crt`] : []),
     ...(args ? [`set args ${args}`] : []),
   ];
-  return script.replace(/^#!ipxe\n/, `#!ipxe\n${lines.join('\n')}\n`);
+  return script.replace(/^#!ipxe\n/, () => `#!ipxe\n${lines.join('\n')}\n`); // a text may have $ and &
 }
 
 /** The file or text at a path. */

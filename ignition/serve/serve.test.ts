@@ -112,6 +112,11 @@ test('the script names the server as its client does, and what a machine is give
   );
 });
 
+test('kernel arguments reach the script as they are written', () => {
+  const args = "a=$& b=$$ c=$'";
+  assert.ok(settledScript('#!ipxe\nboot\n', 'h', { args }).includes(`\nset args ${args}\nboot\n`));
+});
+
 test('HTTP: whole files, parts, heads; a machine without a config gets a hint', async () => {
   const file = join(folder, 'usr.img');
   await writeFile(file, '0123456789');

@@ -89,6 +89,9 @@ export function checkUsers(config: JsonObject, passwdFile: string): Finding[] {
         `${owner} has the number ${uid}, which stops the boot; leave it out, or write another one from 1000`,
       );
     if (uid !== '' && !owners.has(uid)) owners.set(uid, name);
+    for (const key of ['gecos', 'homeDir', 'shell'])
+      if (/[:\n]/.test(textOf(user[key])))
+        stops(key, 'useradd refuses a colon and a line break here, which stops the boot; leave them out');
     const shell = textOf(user.shell);
     if (shell !== '' && !shell.startsWith('/') && !names.has(name))
       stops(

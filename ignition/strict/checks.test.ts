@@ -362,6 +362,22 @@ describe('paths and accounts that stop a boot', () => {
   });
 });
 
+test('a colon or a line break in an account stops the boot', () => {
+  const users = [
+    { name: 'a', gecos: 'Ann: boss' },
+    { name: 'b', homeDir: '/srv/b:c' },
+    { name: 'c', gecos: 'Zoë "Z" O\'Neil, 1' },
+  ];
+  const found = checkUsers({ passwd: { users } }, '');
+  assert.deepEqual(
+    found.map(({ kind, path }) => [kind, path.join('.')]),
+    [
+      ['error', 'passwd.users.0.gecos'],
+      ['error', 'passwd.users.1.homeDir'],
+    ],
+  );
+});
+
 test('accounts that useradd refuses', async () => {
   const users = [
     { name: 'a b' },

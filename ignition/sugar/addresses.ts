@@ -1,5 +1,14 @@
 import { isIP } from 'node:net';
 
+/** Whether a text is an IPv4 or IPv6 address, without brackets and without the name of an interface. */
+export const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%');
+
+/** Whether a text is an address with the length of a prefix: `192.0.2.0/24`. */
+export function isNetwork(text: string): boolean {
+  const [, address = '', prefix] = /^([^/]+)\/([0-9]{1,3})$/.exec(text) ?? [];
+  return isAddress(address) && Number(prefix) <= (isIP(address) === 4 ? 32 : 128);
+}
+
 /** An address in its shortest form, without brackets: two spellings of one address are equal. */
 const plain = (address: string): string => {
   const bare = address.replace(/^\[|\]$/g, '');

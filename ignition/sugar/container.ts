@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Text } from '../base/secret.ts';
+import { isAddress, isNetwork } from './addresses.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
@@ -124,7 +124,7 @@ function portWords(port: number | PublishedPort): string {
     if (!Number.isInteger(number) || number < 1 || number > 65535)
       throw badInput(`${number} is not a port`, { hint: 'write a number from 1 to 65535' });
   }
-  if (address !== undefined && isIP(address) === 0)
+  if (address !== undefined && !isAddress(address))
     throw badInput(`${JSON.stringify(address)} is not an address of the machine`, {
       hint: 'write an IPv4 or IPv6 address without brackets, as 192.0.2.1 or ::1; leave it out for all addresses',
     });
@@ -427,7 +427,8 @@ export function containerNetwork(
   { internal, ipv6, subnet }: ContainerNetworkOptions = {},
   storage: readonly string[] = [],
 ): Fragment {
-  if (subnet !== undefined) matching(subnet, /^[0-9a-fA-F.:]+\/[0-9]{1,3}$/, 'subnet', 'write 10.90.0.0/24');
+  if (subnet !== undefined && !isNetwork(subnet))
+    throw badInput(`not a subnet: ${JSON.stringify(subnet)}`, { hint: 'write 10.90.0.0/24' });
   const contents = unitText([
     section('Unit', { Description: `Network ${name} of containers`, ...after(storage) }),
     section('Network', { NetworkName: name, Internal: internal, IPv6: ipv6, Subnet: subnet }),

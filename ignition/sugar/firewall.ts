@@ -1,4 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { isAddress, isNetwork } from './addresses.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { unit } from './unit.ts';
@@ -61,7 +62,13 @@ function portsOf(service: Exclude<Service, string>): Ports {
 }
 
 function sources(from: readonly string[]): string[] {
-  for (const net of from) matching(net, /^[0-9a-fA-F.:]+(\/[0-9]{1,3})?$/, 'network', 'write 192.0.2.0/24');
+  // One that nft refuses would leave the machine without any rule.
+  for (const net of from)
+    if (!isAddress(net) && !isNetwork(net))
+      throw badInput(`not a network: ${JSON.stringify(net)}`, {
+        where: 'firewall',
+        hint: 'write 192.0.2.0/24',
+      });
   const six = from.filter((net) => net.includes(':'));
   const four = from.filter((net) => !net.includes(':'));
   return [

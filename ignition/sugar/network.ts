@@ -1,4 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { isAddress, isNetwork } from './addresses.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { type Section, section, unitText } from './ini.ts';
@@ -66,14 +67,32 @@ function addressing(interfaceOptions: Addressing): {
 } {
   if ('none' in interfaceOptions) return { LinkLocalAddressing: 'no' };
   const dns = interfaceOptions.dns && [...interfaceOptions.dns];
+  // ADDRESS, or with a port, an interface or a name (systemd.network(5), DNS=)
+  for (const server of dns ?? [])
+    if (
+      !isAddress(server.replace(/[%#].*$/, '').replace(/^([0-9.]+):[0-9]+$|^\[(.*)\](?::[0-9]+)?$/, '$1$2'))
+    )
+      throw badInput(`the name server is not an address: ${JSON.stringify(server)}`, {
+        where: 'network',
+        hint: 'write 192.0.2.53',
+      });
   if ('dhcp' in interfaceOptions) {
     const { dhcp } = interfaceOptions;
     return { DHCP: dhcp === true ? 'yes' : dhcp, DNS: dns };
   }
-  for (const address of interfaceOptions.addresses) {
-    matching(address, /^[0-9a-fA-F.:]+\/[0-9]{1,3}$/, 'address with prefix length', 'write 192.0.2.2/24');
-  }
-  return { Address: interfaceOptions.addresses, Gateway: interfaceOptions.gateway, DNS: dns };
+  const { addresses, gateway } = interfaceOptions;
+  for (const address of addresses)
+    if (!isNetwork(address))
+      throw badInput(`not an address with prefix length: ${JSON.stringify(address)}`, {
+        where: 'network',
+        hint: 'write 192.0.2.2/24',
+      });
+  if (gateway !== undefined && !isAddress(gateway))
+    throw badInput(`the gateway is not an address: ${JSON.stringify(gateway)}`, {
+      where: 'network',
+      hint: 'write it without a prefix length: 192.0.2.1',
+    });
+  return { Address: addresses, Gateway: gateway, DNS: dns };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Text } from '../base/secret.ts';
 import { compact, type Json } from '../json/value.ts';
+import { isNetwork } from './addresses.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments, oneLine } from './fragment.ts';
 import { type Receive, receiveCommand, receiver } from './replicate.ts';
@@ -54,7 +55,11 @@ export function sshKey(user: string, key: string): Fragment {
 
 /** Options before a key, in the form of authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). */
 function fromNetworks(from: readonly string[]): string {
-  for (const net of from) matching(net, /^!?[0-9a-fA-F.:*?/]+$/, 'network', 'write 192.0.2.0/24');
+  for (const net of from) {
+    matching(net, /^!?[0-9a-fA-F.:*?/]+$/, 'network', 'write 192.0.2.0/24');
+    if (net.includes('/') && !isNetwork(net.replace('!', '')))
+      throw badInput(`not a network: ${JSON.stringify(net)}`, { hint: 'write 192.0.2.0/24' });
+  }
   return from.length === 0 ? '' : `from="${from.join(',')}" `;
 }
 
