@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, truncate } from 'node:fs/promises';
+import { type FileHandle, open, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type FakeLab, withFakeLab } from '../../fixtures/fake-lab.ts';
@@ -48,6 +48,26 @@ test('a ready machine is made of a fork of the initrd, which machines with other
 async function cutShort(fake: FakeLab): Promise<void> {
   for (const key of await readdir(fake.snapshots)) await truncate(join(fake.snapshots, key, 'state'), 2);
 }
+
+test('the files of a snapshot are on the disk before it has its name', async (t) => {
+  await withFakeLab(async (fake) => {
+    const file = await open('/dev/null');
+    const kind = Object.getPrototypeOf(file) as FileHandle;
+    await file.close();
+    const named: number[] = [];
+    t.mock.method(kind, 'datasync', async () => {
+      named.push((await readdir(fake.snapshots)).filter((name) => !name.includes('.tmp-')).length);
+    });
+    await fake.attempt(nothing, anotherKind());
+    const [key = ''] = await readdir(fake.snapshots);
+    const files = await readdir(join(fake.snapshots, key));
+    assert.ok(files.includes('state') && files.length > 2, files.join());
+    assert.deepEqual(
+      named,
+      files.map(() => 0),
+    );
+  });
+});
 
 test('a truncated snapshot, or one of another QEMU, is made again', async () => {
   await withFakeLab(async (fake) => {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
 import { temporaryName } from '../../../sdk/lib/files.ts';
@@ -159,6 +159,7 @@ async function make(lab: Lab, plan: Plan, dir: string, way: Way): Promise<Failur
       await vm.kill();
     }
     await copyFile(consoleLog(run), consoleLog(files));
+    await flush(files);
     await publish(files, dir);
     const ms = Math.round(performance.now() - start);
     const { how, why, what, told } = way;
@@ -206,6 +207,21 @@ async function startOn(
   const incoming = how.incoming !== undefined;
   const hardware = hardwareOf(lab, plan, layout, { name: 'snapshot', devices: cold, incoming });
   return await startVm(lab.emulator, hardware, run, how);
+}
+
+/**
+ * Writes the files of a folder to the disk. After a power cut of the host, a state with holes would have its right size,
+ * and a fork of it would fail in strange ways each time.
+ */
+async function flush(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const file = await open(join(folder, name), 'r');
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  }
 }
 
 /** Another run may have been quicker. Then its snapshot is kept. */

@@ -8,16 +8,16 @@ import { readArtifacts } from './artifacts.ts';
 
 async function withOut(manifest: string | undefined, use: (out: string) => Promise<void>): Promise<void> {
   const out = await mkdtemp(join(tmpdir(), 'artifacts-test-'));
-  const cache = process.env.XDG_CACHE_HOME;
-  process.env.XDG_CACHE_HOME = out; // where digests are remembered
+  const cache = process.env.DRAISINE_CACHE;
+  process.env.DRAISINE_CACHE = out; // where digests are remembered
   try {
     await mkdir(join(out, 'n100'));
     await writeFile(join(out, 'n100/disk'), '0123456789');
     if (manifest !== undefined) await writeFile(join(out, 'n100/manifest.json'), manifest);
     await use(out);
   } finally {
-    if (cache === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = cache;
+    if (cache === undefined) delete process.env.DRAISINE_CACHE;
+    else process.env.DRAISINE_CACHE = cache;
     await rm(out, { recursive: true, force: true });
   }
 }
