@@ -9,6 +9,6 @@ tell() { mkdir -p "$problems"; echo "$2" >"$problems/$1"; echo "<3>$2" >&2; }
 forget() { rm -f "$problems/$1"; }
 keep_out() {
   mountpoint -q "$1" && return
-  mkdir -p "$1"
+  mkdir -p "$1" 2>/dev/null || return 0 # below the immutable mount point of a locked dataset
   [ -n "$(ls -A "$1")" ] || chattr +i "$1" 2>/dev/null || :
 }`;

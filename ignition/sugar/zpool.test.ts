@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { datasetScript } from './dataset.ts';
+import { PROBLEMS } from './problems.ts';
 import { type PoolOptions, poolScript } from './zpool.ts';
 
 /** The scripts run against stand-ins of zpool, zfs and blkid that record what they are asked. */
@@ -230,6 +231,13 @@ describe('what an owner is told of a pool', () => {
       /^zfs set -u mountpoint=\/mnt\/tank tank$/m,
     );
     assert.doesNotMatch(pool({ present: 'tank', where: '/mnt/tank' }).calls, /zfs set/);
+  });
+
+  test('a dataset below a locked one, whose mount point is immutable, does not fail the pool', () => {
+    // No folder can be made below a file, as below an immutable folder.
+    const script = `set -eu\n${PROBLEMS}\nkeep_out /dev/null/a\necho on`;
+    const { status, stdout } = spawnSync('/bin/sh', ['-c', script], { encoding: 'utf8' });
+    assert.deepEqual([status, stdout], [0, 'on\n']);
   });
 
   test('nothing is written into the empty directory of what is not mounted', () => {
