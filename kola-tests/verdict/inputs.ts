@@ -36,9 +36,3 @@ export function inputsOf(
       names.every((name) => stampOf(join(sources.checkout, name)) === sources.file(name).stamp),
   };
 }
-
-/** What differs between two sets of inputs, by name: added, gone or changed. */
-export function differences(before: Inputs, now: Inputs): readonly string[] {
-  const names = new Set([...Object.keys(before.parts), ...Object.keys(now.parts)]);
-  return [...names].filter((name) => before.parts[name] !== now.parts[name]).sort();
-}

@@ -11,7 +11,7 @@ import { loadTests, type RegisteredTest, type TestDefinition } from '../harness/
 import { loadSabotages } from '../harness/run/sabotage-suite.ts';
 import { testModules } from '../harness/run/suite-options.ts';
 import { type Host, hostFacts } from './host.ts';
-import { differences, type Inputs } from './inputs.ts';
+import type { Inputs } from './inputs.ts';
 import { createKeeper } from './keeper.ts';
 import { type Checkout, npmLock, temporaryCheckout } from './testing.ts';
 import { type Ground, machinesOf, vmInputs } from './vm.ts';
@@ -211,7 +211,7 @@ test('a checkout in another folder has the same key', async (t) => {
     inputs(await temporaryCheckout(t, FILES)),
   ];
   assert.ok(here && there);
-  assert.deepEqual(differences(here, there), []);
+  assert.deepEqual(here.parts, there.parts);
 });
 
 test('a test names the values that differ from run to run, and they do not count', () => {
