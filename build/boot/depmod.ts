@@ -12,7 +12,7 @@ export const MODULE_INDEXES = [
   'modules.symbols.bin',
 ] as const;
 
-/** The indexes that it writes about built-in modules, from modules.builtin and modules.builtin.modinfo. */
+/** The indexes that depmod writes about built-in modules, from modules.builtin and modules.builtin.modinfo. */
 export const BUILTIN_INDEXES = ['modules.builtin.alias.bin', 'modules.builtin.bin'] as const;
 
 /** The modules, and the tools and folder for depmod. */

@@ -181,7 +181,7 @@ test('an initrd is a row of archives: a change of a large package changes the by
   const [first, again, other] = [await made('c'), await made('c'), await made('d')];
   assert.deepEqual(first.bytes, again.bytes);
   const [before, after] = [cutArchives(first.bytes), cutArchives(other.bytes)];
-  assert.equal(before.length, 3, 'the rest; both packages of one source; the third package');
+  assert.equal(before.length, 3, 'the first archive, both packages of one source, the third package');
   assert.deepEqual(
     before.map((archive, index) => archive.equals(after[index]!)),
     [true, true, false],
@@ -191,7 +191,7 @@ test('an initrd is a row of archives: a change of a large package changes the by
   assert.deepEqual([...first.names].sort(), [...rest.names, 'usr/bin', 'usr/sbin', ...files].sort());
 });
 
-test('pieces: folders and links first, names of one file together, small ones with the rest', () => {
+test('pieces: folders and links are in the first one, hard links of a file in one piece, small groups in the first one', () => {
   const of = (name: string) => ({ origin: `deb:${name}` });
   const tree = treeOf(
     dir('a', of('big')),
@@ -206,7 +206,11 @@ test('pieces: folders and links first, names of one file together, small ones wi
   const paths = (pieces: readonly Tree[]) => pieces.map((piece) => piece.entries.map(({ path }) => path));
   const pieces = initrdPieces(tree, { big: 'zebra', left: 'both', right: 'both' });
   assert.deepEqual(paths(pieces), [['a', 'a/link', 'b'], ['d', 'e'], ['c'], ['a/also-big', 'a/big']]);
-  assert.deepEqual(treeOf(...pieces.flatMap((piece) => piece.entries)), tree, 'all of the tree, once');
+  assert.deepEqual(
+    treeOf(...pieces.flatMap((piece) => piece.entries)),
+    tree,
+    'each entry of the tree is in one piece',
+  );
   assert.deepEqual(paths(initrdPieces(treeOf(dir('x')), {})), [['x']]);
 });
 

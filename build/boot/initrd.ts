@@ -20,7 +20,7 @@ import { moduleName, readModInfo } from './modinfo.ts';
 
 /** The parts of the image's tree that go into the initrd. Paths have the form of `Entry.path`. */
 export interface InitrdPlan {
-  /** Programs; the libraries they need come with them. */
+  /** Programs. The libraries that they need are added. */
   readonly binaries: readonly string[];
   /** Sonames of libraries that are opened with dlopen(3), and that no program names in its ELF header. */
   readonly libraries: readonly string[];
@@ -42,8 +42,8 @@ type InitrdParts = {
   plan: Plain<InitrdPlan>;
   modules: readonly string[];
   /**
-   * The initrd that is loaded before this one. Its files are left out here. Its modules are in the indexes of this one,
-   * which replace the earlier indexes. Null: there is no other initrd.
+   * The initrd that is loaded before this one. Its files are left out here. Its modules are also in the indexes of the
+   * new initrd, which replace the earlier indexes. Null: there is no other initrd.
    */
   after: { readonly plan: Plain<InitrdPlan>; readonly modules: readonly string[] } | null;
   overlay: Source;
@@ -75,7 +75,7 @@ const compressed = recipe<{ archive: Target; sdk: Target; level: number }>({
       names.push(join(scratch, String(names.length)));
       await writeFile(names.at(-1)!, bytes);
     }
-    // With several files it makes a frame of each. Without -f it asks whether their names may be lost.
+    // zstd makes a frame of each file. Without -f it asks whether the names of the files may be lost.
     await runTool(sdk.path, 'zstd', ['-qf', '-T2', `-${level}`, ...names, '-o', out], { signal });
   },
 });

@@ -4,7 +4,7 @@ import { Failure } from '../../sdk/lib/errors.ts';
 import { moduleName, modulesNeeded, readModInfo } from './modinfo.ts';
 import { makeModule } from './testing.ts';
 
-test('tags are read in order, values may hold equals signs and be empty', () => {
+test('tags are read in order; a value may be empty, and may contain equals signs', () => {
   const info = readModInfo(
     makeModule([
       ['license', 'GPL'],
@@ -67,7 +67,7 @@ test('a module needs its dependencies and the pre: modules of its soft dependenc
   assert.deepEqual(needs(['softdep', 'pre: one']), { hard: [], soft: ['one'] });
 });
 
-test('in names of modules, - and _ are the same, and folders and endings do not count', () => {
+test('names of modules: - and _ are the same; folders and suffixes are ignored', () => {
   const paths = ['kernel/fs/dm-verity.ko.xz', 'dm_verity', 'x/dm-verity.ko', 'dm-verity.ko.zst'];
   assert.deepEqual(new Set(paths.map(moduleName)), new Set(['dm_verity']));
 });

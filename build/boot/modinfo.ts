@@ -56,7 +56,7 @@ export function modulesNeeded(info: ModInfo): {
   return { hard: hard.map(moduleName), soft: soft.map(moduleName) };
 }
 
-/** `kernel/fs/foo-bar.ko.xz` → `foo_bar`: - and _ are the same to the kernel. */
+/** `kernel/fs/foo-bar.ko.xz` → `foo_bar`. The kernel does not distinguish - and _. */
 export function moduleName(path: string): string {
   return (path.split('/').at(-1) ?? path).replace(/\.ko(\.xz|\.zst|\.gz)?$/, '').replaceAll('-', '_');
 }

@@ -23,7 +23,7 @@ interface Module {
 
 /**
  * The named modules of a kernel package with their dependencies, the modules of `extra`, and depmod's indexes. Modules
- * are not compressed: the file system compresses them, and a machine then decompresses once, not twice. Output: `Tree`.
+ * are not compressed: the file system compresses them, and so a machine decompresses once, not twice. Output: `Tree`.
  * Refuses extra modules that were built for another kernel.
  */
 export const moduleSet = recipe<{
@@ -154,7 +154,7 @@ async function chooseModules(
     }
     round = [...next].filter((name) => !chosen.has(name));
   }
-  // Only a soft dependency may name an algorithm, or a module that this kernel lacks.
+  // A soft dependency may name an algorithm, or a module that this kernel lacks. Other dependencies may not.
   const firm = new Set(named);
   for (const module of chosen.values()) for (const name of modulesNeeded(module.info).hard) firm.add(name);
   return { chosen, missing: unknown.filter((name) => firm.has(name)) };
@@ -246,7 +246,7 @@ async function extraModules(
       if (!entry.path.startsWith(`${root}/`)) {
         throw badInput(`${entry.path} was built for another kernel than ${release}`, {
           where: entry.origin,
-          hint: 'build the modules against the headers of this very kernel (same version in the lock: draisine lock --update)',
+          hint: 'build the modules against the headers of this kernel: lock both in the same version (draisine lock --update)',
         });
       }
       const bytes = contents.read(entry.content);
@@ -265,7 +265,7 @@ async function extraModules(
   }
 }
 
-/** All modules of a set must say the same vermagic, or the kernel refuses to load some of them. */
+/** All modules of a set must have the same vermagic. Otherwise the kernel refuses to load some of them. */
 function checkVermagic(modules: ReadonlyMap<string, Module>): void {
   const counts = new Map<string, Module[]>();
   for (const module of modules.values()) {

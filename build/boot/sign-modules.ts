@@ -16,8 +16,8 @@ const MAGIC = '~Module signature appended~\n';
 const PIN = '/keys/pin';
 
 /**
- * Configures openssl(1)'s PKCS#11 provider. The environment names its library. The token signs only, and OpenSSL makes
- * the digests itself: SoftHSM uses the same OpenSSL for them, and would wait for itself forever.
+ * Configures openssl(1)'s PKCS#11 provider. The environment names its library. OpenSSL makes the digests, and the token
+ * only signs. If SoftHSM had to make the digests, it would call the same OpenSSL and deadlock.
  */
 const OPENSSL = `openssl_conf = init
 [init]
@@ -132,13 +132,16 @@ function keyAccess({ key }: ModuleKey): KeyAccess {
   }
   const library = process.env.DRAISINE_PKCS11_MODULE;
   if (!library) {
-    throw badInput('the key is on a PKCS#11 token, and no library for the token is known', {
-      where: key.pkcs11,
-      hint: 'set DRAISINE_PKCS11_MODULE to it: /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so, say',
-    });
+    throw badInput(
+      'the key is on a PKCS#11 token, and DRAISINE_PKCS11_MODULE does not name a library for it',
+      {
+        where: key.pkcs11,
+        hint: 'set DRAISINE_PKCS11_MODULE to the library, for example /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so',
+      },
+    );
   }
   if (!existsSync(library)) {
-    throw badInput('there is no such PKCS#11 library', { where: `DRAISINE_PKCS11_MODULE=${library}` });
+    throw badInput('the PKCS#11 library does not exist', { where: `DRAISINE_PKCS11_MODULE=${library}` });
   }
   const path = realpathSync(library);
   const tokens = ['/run/pcscd', '/etc/softhsm', '/var/lib/softhsm', process.env.SOFTHSM2_CONF ?? ''];

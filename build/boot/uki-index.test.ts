@@ -19,7 +19,7 @@ const put = (name: string, bytes: Uint8Array): string => {
   return join(folder, name);
 };
 
-test('frames as zstd makes them are cut where they end: of no content, of zeros, of more than a block', async () => {
+test('a file of zstd frames is cut at their ends: a frame without content, one of zeros, one of several blocks', async () => {
   const sdk = await sdkTree('sdk-image');
   const contents = [
     Buffer.alloc(0),
@@ -36,7 +36,7 @@ test('frames as zstd makes them are cut where they end: of no content, of zeros,
   }
 });
 
-test('other content is one piece; half a frame and something behind a frame are errors', () => {
+test('content other than frames is one piece; half a frame, and bytes behind a frame, are errors', () => {
   const kernel = Buffer.from('MZ and so on');
   assert.deepEqual(cutFrames(kernel), [kernel]);
   assert.deepEqual(cutFrames(Buffer.from('MZ')), [Buffer.from('MZ')]);

@@ -6,9 +6,10 @@ import { sha256 } from '../../sdk/lib/files.ts';
 export const INDEX_SECTION = '.pieces';
 
 /**
- * The index of a UKI: a line `SECTION OFFSET LENGTH SHA256` for each piece of its large sections. Offsets are those in the
- * section. A box copies the pieces that its installed UKI has as well (packages/box/delta/uki.ts). Frames of zstd are
- * pieces, any other content is one piece. `sections`: their names and files.
+ * The index of a UKI: a line `SECTION OFFSET LENGTH SHA256` for each piece of its large sections. An offset counts from
+ * the start of the section. A box copies the pieces that its installed UKI also has (packages/box/delta/uki.ts). Each
+ * zstd frame is a piece. A section without frames is one piece. `sections`: names of sections, and files with their
+ * contents.
  */
 export async function ukiIndex(
   sections: readonly (readonly [name: string, file: string])[],
@@ -41,7 +42,7 @@ export function cutFrames(bytes: Buffer): Buffer[] {
 }
 
 function frameEnd(bytes: Buffer, start: number): number {
-  const bad = () => new Failure(`no zstd frame at ${start}, or not all of one`);
+  const bad = () => new Failure(`no complete zstd frame at byte ${start}`);
   const need = (end: number) => {
     if (end > bytes.length) throw bad();
     return end;

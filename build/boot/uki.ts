@@ -28,9 +28,9 @@ export async function profileArguments(
 
 /**
  * The os-release of the further profile number `index`, from 1. systemd-boot sorts entries by IMAGE_ID first. So the
- * further profiles of all installed releases come after the first profiles, and none of them starts by itself. With one
- * os-release for all, systemd-boot 257 starts a further profile of a release with a boot counter: it takes the counter
- * out of the first profile's id only, and then sorts by id (systemd issues 38813 and 40192).
+ * further profiles of all installed releases come after the first profiles, and none of them starts by itself. If all
+ * profiles had one os-release, systemd-boot 257 would start a further profile of a release that has a boot counter. It
+ * removes the counter from the id of the first profile only, and then sorts by id (systemd issues 38813 and 40192).
  */
 function osReleaseOf(osRelease: string, index: number): string {
   const named = osRelease.replace(/^IMAGE_ID=(.*)$/m, (line) => `${line}-${index}`);
@@ -39,9 +39,9 @@ function osReleaseOf(osRelease: string, index: number): string {
 }
 
 /**
- * A unified kernel image (UAPI.5): systemd-stub, kernel, initrd, os-release and a command line that carries the
- * root hash of /usr, so that one signature covers everything that boots. A further profile is three small sections: title,
- * os-release and command line. One section is the index of pieces for updates.
+ * A unified kernel image (UAPI.5): systemd-stub, kernel, initrd, os-release and a command line that carries the root
+ * hash of /usr, so that one signature covers everything that boots. A further profile has three small sections: title,
+ * os-release and command line. The section `.pieces` is an index for updates.
  */
 export const uki = recipe<{
   sdk: Target;
@@ -92,7 +92,7 @@ export const uki = recipe<{
     }
     const index = await ukiIndex([
       ['.linux', kernel.path],
-      ['.initrd', initrd.path], // the others follow it
+      ['.initrd', initrd.path], // the further initrds follow it, and are not in the index
       ...microcode.map(({ path }) => ['.ucode', path] as const),
     ]);
     await writeFile(join(scratch, 'index'), index);
