@@ -33,7 +33,7 @@ before(async () => {
 const count = (length: number, from = 0) => Array.from({ length }, (_, index) => from + index);
 const sum = (bytes: Buffer) => sha256Hex(bytes);
 
-/** Leaves of made-up blocks: what stands for the hash is the seed. */
+/** Leaves of invented blocks. The hash of a block is the hash of its seed. */
 function leavesOf(seeds: readonly number[], salt = 'aa'): Leaves {
   const hashes = Buffer.alloc(32 * seeds.length);
   for (const [index, seed] of seeds.entries())
@@ -48,14 +48,14 @@ test('a hash tree has the levels that the kernel reads', () => {
   assert.equal(treeSize(129), 4 * BLOCK);
 });
 
-test('a plan puts every block once, from where the same block is', () => {
+test('a plan copies or fetches every block once, and copies from a place with the same block', () => {
   const seeds = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 2, maxLength: 200 });
   fc.assert(
     fc.property(seeds, seeds, (old, next) => {
       const plan = planCopies(leavesOf(old), leavesOf(next));
       const made: (number | undefined)[] = next.map(() => undefined);
       const put = (at: number, seed: number | undefined) => {
-        assert.equal(made[at], undefined, 'a block twice');
+        assert.equal(made[at], undefined, 'the plan has this block twice');
         made[at] = seed;
       };
       for (const { from, to, count: blocks } of plan.copies)
@@ -67,7 +67,7 @@ test('a plan puts every block once, from where the same block is', () => {
   );
 });
 
-test('a plan: moved blocks, gaps up to 16 KiB fetched as well, another salt is as nothing known', () => {
+test('a plan: moved blocks are copied; gaps up to 16 KiB are fetched too; with another salt everything is fetched', () => {
   const old = leavesOf(count(100));
   assert.deepEqual(planCopies(old, old), { copies: [{ from: 0, to: 0, count: 100 }], fetches: [] });
   const moved = planCopies(old, leavesOf([...count(10, 1000), ...count(90)]));
@@ -90,7 +90,7 @@ test('a plan: moved blocks, gaps up to 16 KiB fetched as well, another salt is a
       0,
     ).length,
     3,
-    'at most 256 ranges at once',
+    'a request has at most 256 ranges',
   );
 });
 
@@ -100,7 +100,7 @@ interface Bench {
   readonly traffic: Traffic;
   readonly old: TestRelease;
   readonly next: TestRelease;
-  /** Whether the slot holds the release, by veritysetup. */
+  /** Whether veritysetup finds the whole release in the slot. */
   readonly whole: () => boolean;
 }
 const DEVICES = { usr: '/dev/vda4', verity: '/dev/vda5' };
@@ -164,7 +164,7 @@ async function bench(
   };
 }
 
-/** Programs see the box's files where they are on the host: absolute paths of the box are given its folder. */
+/** Puts the box's folder before absolute paths, so that programs of the host find the files of the box. */
 function hosted(root: string, argv: readonly string[]): readonly string[] {
   const at = (text: string) => text.replaceAll(/(?<![\w/])\/(dev\/vd|run\/draisine|tmp\/box)/g, `${root}/$1`);
   return argv[0] === 'sh' || argv[0] === 'sha256sum' ? argv.map(at) : argv;
@@ -197,7 +197,7 @@ test('a delta: only new blocks are fetched, over one connection, and the slot is
   assert.equal(box.stat(RESUME), undefined);
 });
 
-test('a folder works as a server does; another salt fetches all', async (t) => {
+test('a folder works like a server; a release with another salt is fetched as a whole', async (t) => {
   const seeds = count(300);
   const folder = await bench(t, 'file://FOLDER', seeds, [...count(250), ...count(50, 5000)]);
   const origin = { base: folder.options().origin.base.replace(/\/ranges$/, '') };
@@ -211,7 +211,7 @@ test('a folder works as a server does; another salt fetches all', async (t) => {
   assert.equal(salted.traffic.copied, 0);
 });
 
-test('servers: without ranges all comes in one stream; lies are found; cuts are mended; the rest is refused', async (t) => {
+test('servers: without ranges, all comes in one stream; wrong data is detected; broken answers are fetched again; other faults are errors', async (t) => {
   const seeds = count(600);
   const { box, options, whole, traffic, next } = await bench(t, '', seeds, [
     ...count(300),
@@ -261,10 +261,10 @@ test('a broken connection: the next attempt resumes after the last batch on the 
   slotContent(box, options()).write(DEVICES);
   assert.ok(whole());
   const fetched = bytesOf([{ count: 3950 }]) + 2 * next.tree.length;
-  assert.equal(traffic.fetched, fetched, 'nothing twice but the hash tree');
+  assert.equal(traffic.fetched, fetched, 'only the hash tree is fetched twice');
   box.writeFile(RESUME, '{"plan": "x"');
   slotContent(box, options()).write(DEVICES);
-  assert.ok(whole(), 'a damaged record is none');
+  assert.ok(whole(), 'a damaged record is ignored');
 });
 
 test('small files: missing, too large, empty', async (t) => {
@@ -293,7 +293,7 @@ test('small files: missing, too large, empty', async (t) => {
   );
 });
 
-/** A UKI for tests, as `peOf` takes it. Its index is that of the build, unless it is given. */
+/** A UKI for tests. Default of `index`: the index that the build makes; null: no index. */
 async function ukiOf(
   folder: string,
   hash: string,
@@ -319,7 +319,7 @@ async function ukiOf(
   ]);
 }
 
-/** What has that many bytes, and no block like one of another seed. */
+/** Content of `size` bytes. Different seeds have no block in common. */
 const random = (seed: number, size: number) =>
   blocksOf(count(Math.ceil(size / BLOCK), seed * 1000)).subarray(0, size);
 
@@ -336,7 +336,7 @@ async function ukiBench(t: TestContext) {
   box.makeFolder('/tmp/box');
   box.makeFolder('/run');
   mkdirSync(join(folder, 'next'));
-  /** Returns what was fetched and copied, and what the journal says about it. */
+  /** Installs `next` over `old`. Returns the traffic and the messages in the journal. */
   const install = (old: Buffer | undefined, next: Buffer, mode = 'ranges') => {
     if (old) box.writeFile('/tmp/box/old.efi', old);
     writeFileSync(join(folder, 'next', 'uki.efi'), next);
@@ -347,12 +347,12 @@ async function ukiBench(t: TestContext) {
     const origin = { base: `${base}/${mode}` };
     ukiContent(box, { origin, folder: 'next', release, installed, traffic }).write('/tmp/box/new.efi');
     assert.equal(sum(readFileSync(box.path('/tmp/box/new.efi'))), sum(next));
-    return { ...traffic, said: logs.splice(0).join() };
+    return { ...traffic, journal: logs.splice(0).join() };
   };
   return { folder, install };
 }
 
-test('a UKI: the pieces that the installed one has, at any place, are copied', async (t) => {
+test('a UKI: the pieces that the installed UKI also has, at any place, are copied', async (t) => {
   const { folder, install } = await ukiBench(t);
   const [linux, a, b, c] = [random(1, 900_000), random(2, 300_000), random(3, 200_000), random(4, 250_000)];
   const uki = (hash: string, kernel: Buffer, ...archives: Buffer[]) => ukiOf(folder, hash, kernel, archives);
@@ -361,18 +361,21 @@ test('a UKI: the pieces that the installed one has, at any place, are copied', a
   const few = 10_000;
   assert.ok((await fetched(uki('b', linux, a, b, c))) < few, 'another command line');
   assert.ok((await fetched(uki('b', linux, c, a, b))) < few, 'moved archives');
-  assert.ok((await fetched(uki('b', linux, a, c))) < few, 'one archive less');
-  assert.ok((await fetched(uki('b', linux, b, b, b))) < few, 'one archive several times');
+  assert.ok((await fetched(uki('b', linux, a, c))) < few, 'an archive is removed');
+  assert.ok((await fetched(uki('b', linux, b, b, b))) < few, 'one archive occurs three times');
   const changed = await fetched(uki('b', linux, a, random(5, 200_000), c));
   assert.ok(changed > 200_000 && changed < 200_000 + few, 'another archive of the same size');
-  assert.ok((await fetched(uki('b', linux, random(5, 1000), a, b, c))) < 1000 + few, 'one archive more');
+  assert.ok((await fetched(uki('b', linux, random(5, 1000), a, b, c))) < 1000 + few, 'an archive is added');
   const kernel = await fetched(uki('b', random(6, 900_000), a, b, c));
   assert.ok(kernel > 900_000 && kernel < 900_000 + few, 'another kernel of the same size');
-  assert.ok((await fetched(uki('b', random(6, 800_000), a, b, c))) < 800_000 + few, 'of another size');
+  assert.ok(
+    (await fetched(uki('b', random(6, 800_000), a, b, c))) < 800_000 + few,
+    'another kernel of another size',
+  );
   assert.ok((await fetched(uki('b', linux, a, b, c), 'none')) > 1_600_000, 'a server without ranges');
 });
 
-test('a UKI: without an index on one side or on both, or nothing installed', async (t) => {
+test('a UKI: one or both have no index, or no UKI is installed', async (t) => {
   const { folder, install } = await ukiBench(t);
   const [linux, ram] = [random(1, 900_000), random(2, 700_000)];
   const frame = makeFrame(ram).length;
@@ -382,17 +385,21 @@ test('a UKI: without an index on one side or on both, or nothing installed', asy
   assert.equal(
     install(older, next).copied,
     900_000,
-    'the installed one is of an older release: whole sections',
+    'the installed UKI has no index: a section is copied as a whole',
   );
-  assert.equal(install(old, next).copied, 900_000 + frame, 'its initrd is one of the archives');
+  assert.equal(
+    install(old, next).copied,
+    900_000 + frame,
+    'the initrd of the installed UKI is one of the archives',
+  );
   for (const without of [await ukiOf(folder, 'b', linux, [ram], null), random(9, 50_000), random(9, 100)])
     assert.equal(install(old, without).fetched, without.length, 'nothing is fetched twice');
   assert.equal(install(undefined, next).fetched, next.length);
-  assert.equal(install(random(9, 50_000), next).copied, 0, 'the installed one is not a PE file');
-  assert.equal(install(Buffer.alloc(0), next).copied, 0, 'the installed one is empty');
+  assert.equal(install(random(9, 50_000), next).copied, 0, 'the installed UKI is not a PE file');
+  assert.equal(install(Buffer.alloc(0), next).copied, 0, 'the installed UKI is empty');
 });
 
-test('a UKI: a wrong index, of either side, costs at most a second download', async (t) => {
+test('a UKI: a wrong index in either UKI costs at most a second download', async (t) => {
   const { folder, install } = await ukiBench(t);
   const [linux, ram] = [random(1, 300_000), random(2, 200_000)];
   const digest = sum(linux);
@@ -405,14 +412,16 @@ test('a UKI: a wrong index, of either side, costs at most a second download', as
     'not text': random(7, 60_000),
     'not UTF-8': Buffer.concat([Buffer.from([0xff, 0xc0, 0x80, 10]), Buffer.from(all)]),
     'too large': all.repeat(1000),
-    'as large as may be': all.repeat(750),
+    'of the largest allowed size': all.repeat(750),
     overlaps: all + line('.linux', 10, 299_990) + line('.linux', 4096, 4096, sum(linux.subarray(4096, 8192))),
     'beyond the end': line('.linux', 1, 300_000) + line('.initrd', 200_000, 300_000),
-    'beyond all numbers': line('.linux', '9'.repeat(400), '9'.repeat(400)) + line('.linux', 0, 2 ** 53),
-    'of nothing': line('.linux', 0, 0) + line('.linux', -1, 300_000) + line('.nothing', 0, 300_000),
-    'cut short': all.slice(0, -20),
+    'numbers larger than any file':
+      line('.linux', '9'.repeat(400), '9'.repeat(400)) + line('.linux', 0, 2 ** 53),
+    'empty pieces and unknown sections':
+      line('.linux', 0, 0) + line('.linux', -1, 300_000) + line('.nothing', 0, 300_000),
+    truncated: all.slice(0, -20),
     'another digest': line('.linux', 0, 300_000, sum(ram)),
-    'of the index itself': line(INDEX_SECTION, 0, 10),
+    'a piece of the index itself': line(INDEX_SECTION, 0, 10),
   };
   for (const [name, text] of Object.entries(wrong)) {
     const index = Buffer.from(text);
@@ -429,14 +438,17 @@ test('a UKI: a wrong index, of either side, costs at most a second download', as
       assert.ok(install(old, next).fetched < 2.2 * next.length, name);
   }
   const lie = await ukiOf(folder, 'b', other, [ram], Buffer.from(all));
-  const told = install(await ukiOf(folder, 'a', linux, [ram]), lie);
-  assert.match(told.said, /others than its index says; all of it is fetched/);
-  assert.ok(told.fetched > lie.length && told.copied === 0, 'another kernel, with the digest of the old one');
+  const result = install(await ukiOf(folder, 'a', linux, [ram]), lie);
+  assert.match(result.journal, /does not match its index; all of it is fetched/);
+  assert.ok(
+    result.fetched > lie.length && result.copied === 0,
+    'another kernel, with the digest of the old one',
+  );
   const forged = await ukiOf(folder, 'a', other, [ram], Buffer.from(all));
-  assert.match(install(forged, await ukiOf(folder, 'b', linux, [ram])).said, /all of it is fetched/);
+  assert.match(install(forged, await ukiOf(folder, 'b', linux, [ram])).journal, /all of it is fetched/);
 });
 
-test('a UKI: headers that lie about sections cost no more than a download', async (t) => {
+test('a UKI: wrong headers of sections cost at most a second download', async (t) => {
   const { folder, install } = await ukiBench(t);
   const good = await ukiOf(folder, 'a', random(1, 300_000), [random(2, 200_000)]);
   const bent = (at: number, value: number) => {
@@ -444,7 +456,7 @@ test('a UKI: headers that lie about sections cost no more than a download', asyn
     copy.writeUInt32LE(value, at);
     return copy;
   };
-  // The place of the PE header; the number of sections; size and offset of .linux and of the index.
+  // The fields: place of the PE header, number of sections, sizes and offset of .linux and of the index.
   for (const at of [
     60,
     70,

@@ -1,6 +1,6 @@
 import { BLOCK, HASH, type Leaves } from './tree.ts';
 
-/** A run of blocks that the running /usr has: their places there, and in the new image. */
+/** A run of blocks that the running /usr has: its place in the running image, and in the new image. */
 export interface Copy {
   readonly from: number;
   readonly to: number;

@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 
 /*
- * A web server in a process of its own, for tests whose box waits for curl. It serves FOLDER on a free port,
- * which it prints.
- * The first part of a path selects its behaviour; /stats returns what it has sent.
+ * A web server for tests. It is a separate process, because a test waits for curl and cannot answer meanwhile. It
+ * serves FOLDER on a free port, and prints the port. The first part of a path selects its behaviour; /stats returns
+ * what it has sent.
  */
 const [folder = '.'] = process.argv.slice(2);
 const stats = { connections: 0, requests: 0, bytes: 0, cuts: 0 };

@@ -68,9 +68,12 @@ function writeWhole(box: Box, options: SlotOptions, devices: Devices): void {
   const { data, hash, hashOffset } = options.release.usr;
   const { size, sha256 } = options.release.files['usr.img'] ?? {};
   if (size !== hashOffset + hash || hashOffset < data)
-    throw new BoxError(`the release says that usr.img has ${size} bytes, and other parts`, {
-      where: pathOf(options),
-    });
+    throw new BoxError(
+      `the release says that usr.img has ${size} bytes, but its parts do not add up to that size`,
+      {
+        where: pathOf(options),
+      },
+    );
   box.remove(RESUME);
   const sent = fetchWhole(box, options.origin, pathOf(options), [
     { length: data, to: devices.usr },
@@ -114,7 +117,7 @@ function fetchTree(box: Box, options: SlotOptions, device: string): Leaves {
     return using(box, path, 'read', (tree) => {
       const leaves = readLeaves(tree, 0, pathOf(options));
       if (leaves.rootHash !== rootHash || leaves.blocks * BLOCK !== usr.data)
-        throw new BoxError('the hash tree that the server gives is not that of the release', {
+        throw new BoxError('the hash tree from the server does not belong to the release', {
           where: pathOf(options),
         });
       using(box, device, 'write', (target) => copyBytes(tree, 0, target, 0, usr.hash));
@@ -149,7 +152,7 @@ function runningLeaves(box: Box, { hashDevice, hashStart }: RunningUsr): Leaves 
 interface Resume {
   /** All inputs of the plan. */
   readonly plan: string;
-  /** The record says that all copies are done, and this number of fetches. */
+  /** Number of finished fetches. Copies come before fetches, so all of them are finished. */
   readonly fetches: number;
 }
 
@@ -177,7 +180,7 @@ function writeDelta(box: Box, options: SlotOptions, devices: Devices): void {
   } else {
     box.log(
       'info',
-      `going on after ${bytesOf(plan.fetches.slice(0, done))} of ${bytesOf(plan.fetches)} bytes`,
+      `resuming after ${bytesOf(plan.fetches.slice(0, done))} of ${bytesOf(plan.fetches)} bytes`,
     );
   }
   for (const batch of batchesOf(plan.fetches, done)) {
@@ -199,7 +202,7 @@ function copyKnown(box: Box, { copies }: Plan, device: string, traffic: Traffic)
   traffic.copied += bytesOf(copies);
 }
 
-/** The data must be on the disk before the record says so. */
+/** Records the progress. The data is flushed first, so that the record is true after a power cut. */
 function record(box: Box, device: string, resume: Resume): void {
   box.sync(device);
   box.writeFile(RESUME, `${JSON.stringify(resume)}\n`, { mode: 0o600 });

@@ -11,7 +11,7 @@ import { BLOCK } from './tree.ts';
 
 export interface TestServer {
   readonly base: string;
-  /** What it has sent since it was last asked. */
+  /** The traffic since the last call. */
   stats(): Promise<{ connections: number; requests: number; bytes: number }>;
 }
 
@@ -26,7 +26,7 @@ export async function startServer(t: TestContext, folder: string): Promise<TestS
   return { base, stats: async () => (await (await fetch(`${base}/stats`)).json()) as never };
 }
 
-/** Blocks that say who they are: the same seed, the same block. */
+/** Blocks, each filled from its seed: the same seed gives the same block. */
 export function blocksOf(seeds: readonly number[]): Buffer {
   const bytes = Buffer.alloc(seeds.length * BLOCK);
   seeds.forEach((seed, index) => {
@@ -42,7 +42,7 @@ export interface TestRelease {
   readonly release: Release;
   readonly data: Buffer;
   readonly tree: Buffer;
-  /** Of usr.img. */
+  /** Path of usr.img. */
   readonly path: string;
 }
 
@@ -80,7 +80,7 @@ export async function makeRelease(
   return { release, data, tree, path };
 }
 
-/** A PE file with these sections, as far as boot loaders look. */
+/** A PE file with these sections. It has only the fields that boot loaders read. */
 export function peOf(sections: readonly (readonly [string, Buffer])[]): Buffer {
   const ALIGN = 512;
   const headers = Buffer.alloc(4096);
@@ -103,7 +103,7 @@ export function peOf(sections: readonly (readonly [string, Buffer])[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** A sparse file of a size with something at its start: a partition. */
+/** Makes a partition: a sparse file of `size` bytes with some content at its start. */
 export function makeDevice(path: string, size: number, content: Uint8Array = new Uint8Array(0)): void {
   const file = openSync(path, 'w');
   writeSync(file, content, 0, content.length, 0);

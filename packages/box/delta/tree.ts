@@ -51,7 +51,7 @@ export function readLeaves(file: RandomAccess, offset: number, where: string): L
     view.getUint32(64, true) === BLOCK &&
     view.getUint32(68, true) === BLOCK &&
     view.getUint16(80, true) <= 256;
-  if (!ours) throw new BoxError('not a hash tree of dm-verity as releases have it', { where });
+  if (!ours) throw new BoxError('not a dm-verity hash tree in the format of a release', { where });
   const blocks = Number(view.getBigUint64(72, true));
   const salt = bytes.slice(88, 88 + view.getUint16(80, true));
   if (blocks < 2 || offset + treeSize(blocks) > file.size)

@@ -7,9 +7,9 @@ import { decodeUtf8 } from '../io/utf8.ts';
 import { fetchRanges, fetchWhole, NoRanges, type Origin, type Range } from '../update/fetch.ts';
 import type { Traffic } from './slot.ts';
 
-/** The headers of a PE file are in its first bytes, up to here. */
+/** The headers of a PE file are in its first `HEADERS` bytes. */
 const HEADERS = 4096;
-/** The section that names the pieces of a UKI, and the most bytes that are read of it (build/boot/uki-index.ts). */
+/** The section that names the pieces of a UKI, and the size limit for it (build/boot/uki-index.ts). */
 const INDEX = '.pieces';
 const MOST_INDEX = 64 << 10;
 const CHUNK = 1 << 20;
@@ -20,14 +20,14 @@ export interface UkiOptions {
   readonly origin: Origin;
   readonly folder: string;
   readonly release: Release;
-  /** Name of the running UKI in the folder of the new one; undefined if it is not there. */
+  /** File name of the running UKI, in the folder of the new UKI; undefined: there is no running UKI in it. */
   readonly installed: string | undefined;
   readonly traffic: Traffic;
 }
 
 /**
- * The UKI of a release. The pieces of its index that the installed one has as well, at any place, come from there. Nothing
- * depends on what the two indexes say: if the SHA-256 of the result is wrong, all of it is fetched.
+ * The UKI of a release. Pieces that are in the indexes of both UKIs are copied from the installed UKI, at whatever
+ * offset they are. The indexes are only hints: if the SHA-256 of the result is wrong, the whole UKI is fetched.
  */
 export function ukiContent(box: Box, options: UkiOptions): UkiContent {
   const { release } = options;
@@ -46,7 +46,7 @@ export function ukiContent(box: Box, options: UkiOptions): UkiContent {
             options.traffic.copied += copied;
             return;
           }
-          box.log('notice', 'the pieces of the UKI are others than its index says; all of it is fetched');
+          box.log('notice', 'the content of the UKI does not match its index; all of it is fetched');
         } catch (error) {
           if (!(error instanceof NoRanges)) throw error;
           box.log('notice', `${describeError(error)}; all of the UKI is fetched`);
@@ -81,7 +81,7 @@ function writeDelta(box: Box, options: UkiOptions, installed: string, path: stri
         options.traffic.fetched += bytes.length;
       });
     };
-    target.write(size - 1, new Uint8Array(1)); // so that it can be read as a file of its size
+    target.write(size - 1, new Uint8Array(1)); // gives the file its full length, so that peSections can read it
     fetch([{ from: 0, length: HEADERS }]);
     const next = { ...target, size };
     fetch(indexOf(next));
@@ -126,7 +126,7 @@ function copy(old: RandomAccess, source: number, target: RandomAccess, from: num
     target.write(from + at, old.read(source + at, Math.min(CHUNK, length - at)));
 }
 
-/** The place of a UKI's index: at most one. */
+/** The place of a UKI's index: one range, or none if there is no index or it is too large. */
 function indexOf(uki: RandomAccess): Range[] {
   return peSections(uki)
     .filter(({ name, size }) => name === INDEX && size > 0 && size <= MOST_INDEX)
@@ -134,7 +134,7 @@ function indexOf(uki: RandomAccess): Range[] {
     .map(({ offset, size }) => ({ from: offset, length: size }));
 }
 
-/** The pieces that a UKI's index names; undefined if it has none. A line that makes no sense names no piece. */
+/** The pieces in a UKI's index; undefined: there is no index. Malformed lines are skipped. */
 function piecesIn(uki: RandomAccess): Piece[] | undefined {
   const [index] = indexOf(uki);
   if (!index) return undefined;
@@ -149,7 +149,7 @@ function piecesIn(uki: RandomAccess): Piece[] | undefined {
   });
 }
 
-/** For a UKI of a release without an index: its sections that are as long as a wanted piece. */
+/** For a UKI without an index: its sections that are as long as a wanted piece. */
 function wholeSections(
   box: Box,
   path: string,
