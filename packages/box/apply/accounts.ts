@@ -10,13 +10,16 @@ export const ACCOUNT_FILES = ['passwd', 'shadow', 'group', 'gshadow', 'subuid', 
 const word = (flag: string, value: string | number | undefined): string[] =>
   value === undefined ? [] : [flag, String(value)];
 
-/** Values for fields that a config does not set: those of useradd(8), and for root those of the release (build/image/accounts.ts). */
+/**
+ * Values for fields that a config does not set: the defaults of useradd(8), and for root the values of the release
+ * (build/image/accounts.ts).
+ */
 const defaultsOf = (name: string) =>
   name === 'root'
     ? { comment: 'root', home: '/root', shell: '/bin/bash', passwordHash: '!*' }
     : { comment: '', home: `/home/${name}`, shell: '/bin/sh', passwordHash: '*' };
 
-/** The same wish, in which a field that the config no longer sets counts as if it had never been set. */
+/** The wish with the default for each field that the config no longer sets, as on a machine where it was never set. */
 function withDefaults(user: UserWish, was: UserWish | undefined): UserWish {
   if (was === undefined) return user;
   const { comment, home, shell, passwordHash } = defaultsOf(user.name);
@@ -60,7 +63,7 @@ function argvOf(step: AccountStep): string[] {
         user.createHome ? '--create-home' : '--no-create-home',
         ...(user.userGroup ? [] : ['--no-user-group']),
         ...(user.system ? ['--system'] : []),
-        // No password is good, which is not the same as a locked account.
+        // No password is valid. The account itself is not locked, so keys work.
         ...common({ ...user, passwordHash: user.passwordHash ?? '*' }),
         ...listed(user.groups, false),
         user.name,
@@ -78,12 +81,12 @@ function argvOf(step: AccountStep): string[] {
       ];
     }
     case 'user-remove':
-      // The home stays, because it is data.
+      // The home is not removed, because it is data.
       return ['userdel', step.name];
   }
 }
 
-/** usermod(8) makes no home. An existing home stays as it is. */
+/** Makes a home, because usermod(8) does not. An existing home is not changed. */
 function makeHome(box: Box, step: AccountStep): void {
   if (step.do !== 'user-change' || !step.user.createHome) return;
   const { home, name } = withDefaults(step.user, step.was);
@@ -94,8 +97,8 @@ function makeHome(box: Box, step: AccountStep): void {
 const SKEL = '/etc/skel';
 
 /**
- * Paths that come with a new home: the folder, those above it, and the files that useradd(8) copies from /etc/skel. A home that
- * is there stays as it is, and has none.
+ * The paths that come with a new home: the folder, missing folders above it, and the files that useradd(8) copies from
+ * /etc/skel. If the home exists already, there are none.
  */
 export function newHomePaths(box: Box, steps: readonly AccountStep[]): string[] {
   const copied = box.lstat(SKEL) === undefined ? [] : box.list(SKEL);
@@ -108,7 +111,7 @@ export function newHomePaths(box: Box, steps: readonly AccountStep[]): string[] 
   });
 }
 
-/** Makes, changes and removes accounts. An account whose keys alone changed is left alone here. */
+/** Makes, changes and removes accounts. An account with new keys only is not changed here. */
 export function changeAccounts(box: Box, steps: readonly AccountStep[]): void {
   for (const step of steps) {
     const argv = argvOf(step);

@@ -23,7 +23,7 @@ function chunks<T>(items: readonly T[]): T[][] {
   return Array.from({ length: count }, (_, index) => items.slice(index * AT_ONCE, (index + 1) * AT_ONCE));
 }
 
-/** SHA-256 of files, by path: one process for each two hundred. QuickJS takes a microsecond for each byte. */
+/** SHA-256 of files, by path. sha256sum makes them, because QuickJS would take a microsecond for each byte. */
 export function digestsOf(box: Box, files: readonly string[]): Map<string, string> {
   return new Map(
     chunks(files).flatMap((some) =>
@@ -91,13 +91,13 @@ function digestOnce(bytes: Uint8Array): string {
   return digest;
 }
 
-/** Has sha256sum(1) make the digests of what configs hold, before `digestOf` is asked for them one by one. */
+/** Makes the digests of all contents in configs with one sha256sum(1), so that `digestOf` finds them later. */
 export function digestAll(box: Box, nodes: Iterable<NodeWish>): void {
   const contents = [...nodes].flatMap((node) => (node.type === 'file' ? [node.contents] : []));
   const unknown = contents.flatMap((one) =>
     'bytes' in one && !one.gzip && !digests.has(one.bytes) ? [one.bytes] : [],
   );
-  // Its own folder: a plan may be made while an apply goes on.
+  // Each call has its own folder, because a plan may be made during an apply.
   const folder = `/run/draisine/digests.${box.readLink('/proc/self')}`;
   const files = new Map([...new Set(unknown)].map((bytes, index) => [`${folder}/${index}`, bytes]));
   if (files.size === 0) return;

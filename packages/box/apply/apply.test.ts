@@ -15,7 +15,7 @@ const options = (parts: Parts, more: object = {}) => ({
   ...more,
 });
 
-/** Files of /etc with their texts, without what the preset file has. */
+/** Files of /etc with their texts, without the preset file. */
 function files(box: FakeBox): Record<string, string> {
   const paths = [...box.nodes].filter(([path, node]) => path.startsWith('/etc/') && node.type === 'file');
   return Object.fromEntries(paths.map(([path]) => [path, box.readText(path)] as const).sort());
@@ -436,7 +436,7 @@ test('power may fail at any call: the machine is as before or as after, and know
       assert.ok(error instanceof Error);
     }
     box.fails = () => undefined;
-    // What the next boot does (apply-recover of the initrd), and the next command.
+    // The next boot reverts (apply-recover of the initrd), and then the next command runs.
     box.nodes.delete('/run/draisine/apply.lock/owner');
     revert(box);
     const { plan } = prepare(box, options(after));

@@ -34,12 +34,12 @@ export function restoreAll(box: Box, saved: readonly string[], absent: readonly 
   const deepestFirst = [...absent].sort((a, b) => b.split('/').length - a.split('/').length);
   for (const path of deepestFirst) {
     const info = box.lstat(path);
-    // A folder that got contents meanwhile stays.
+    // A folder with new contents is not removed.
     if (info?.type === 'directory' && box.list(path).length > 0) continue;
     box.remove(path);
   }
   if (saved.length === 0) return;
-  // Links that `systemctl enable` made are removed. Links of before are in the backup.
+  // Removes links that `systemctl enable` made. The backup has the older links.
   mustRun(box, 'links of units cannot be removed', ['find', '/etc/systemd/system', '-type', 'l', '-delete']);
   mustRun(box, 'the backup cannot be put back', [
     ...['tar', '--numeric-owner', '--xattrs', '--xattrs-include=*', '--same-permissions', '--same-owner'],

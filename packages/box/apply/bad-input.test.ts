@@ -6,7 +6,7 @@ import { readJournal } from './journal.ts';
 import { revert } from './revert.ts';
 import { configOf, healthy, type Parts, provisioned } from './testing.ts';
 
-/* What a box is given, or has to bear, that nobody meant: it says so, and is as it was. */
+/* Bad input and failures of the machine: the apply names the fault, and the box is unchanged. */
 
 const BEFORE: Parts = {
   files: { '/etc/a.conf': 'one\n' },
@@ -52,7 +52,7 @@ test('a connection that dies in the middle, and the applier with it: what the ti
     const box = provisioned(BEFORE);
     const old = etcOf(box);
     let calls = 0;
-    // From then on nothing that it calls does anything: it is gone. Its lock stays.
+    // From now on its calls have no effect, as if it had been killed. Its lock remains.
     box.fails = () => (++calls >= cut ? 'killed' : undefined);
     try {
       apply(box, healthy, options(AFTER));
@@ -92,7 +92,7 @@ test('a state partition that is full, from whatever moment on: it says so, and t
     if (writes < full) break;
     assert.match(said, /ENOSPC/, `full at write ${full}`);
     box.fails = () => undefined;
-    // What could not be undone for want of room is undone by the timer, when there is some.
+    // Some changes could not be reverted on the full disk. The timer reverts them when there is space.
     revert(box);
     assert.deepEqual(etcOf(box), old, `full at write ${full}`);
     assert.equal(apply(box, healthy, options(AFTER)).result, 'waits for confirmation');

@@ -5,8 +5,8 @@ import { encodeUtf8 } from '../io/utf8.ts';
 const decoded = new Map<string, Uint8Array>();
 
 /**
- * The bytes of a data URL (RFC 2397), percent-encoded or in base64. The same URL gives the same array: two configs have most
- * of theirs in common.
+ * The bytes of a data URL (RFC 2397), percent-encoded or in base64. The same URL gives the same array, because two
+ * configs have most of their contents in common.
  */
 export function readDataUrl(url: string): Uint8Array {
   const bytes = decoded.get(url) ?? decode(url);
@@ -23,7 +23,7 @@ function decode(url: string): Uint8Array {
   return percentDecoded(body);
 }
 
-/** Whether a byte is a hexadecimal digit, and which one. */
+/** The value of each byte as a hexadecimal digit; -1: the byte is not a digit. */
 const DIGITS = new Int8Array(256).fill(-1);
 for (let value = 0; value < 16; value++) {
   const digit = value.toString(16);
@@ -31,14 +31,14 @@ for (let value = 0; value < 16; value++) {
   DIGITS[digit.toUpperCase().charCodeAt(0)] = value;
 }
 
-/** decodeURIComponent does not fit, because the bytes need not be UTF-8. */
+/** Not decodeURIComponent, because the bytes need not be UTF-8. */
 function percentDecoded(text: string): Uint8Array {
   const bytes = encodeUtf8(text);
   let length = 0;
   for (let at = 0; at < bytes.length; at++) {
     let byte = bytes[at]!;
     if (byte === 0x25) {
-      // Beyond the end there is no digit either.
+      // A byte beyond the end is not a digit, so a truncated escape is an error too.
       const [high = -1, low = -1] = [DIGITS[bytes[at + 1] ?? 0], DIGITS[bytes[at + 2] ?? 0]];
       if (high < 0 || low < 0) throw new BoxError('a data URL has % without two hexadecimal digits');
       byte = 16 * high + low;

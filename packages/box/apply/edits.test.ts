@@ -8,8 +8,8 @@ import { type Config, provision } from './testing/world.ts';
 import { healthy } from './testing.ts';
 
 /*
- * Any machine, any edit: what an apply leaves is what a machine has that was provisioned with the new config. A run
- * that fails says its seed and path; DRAISINE_SEED=… runs that one again.
+ * Random machines and random edits: after an apply, a machine equals a machine that was provisioned with the new
+ * config. A failed run prints its seed and path; DRAISINE_SEED=… runs it again.
  */
 
 const seed = Number(process.env.DRAISINE_SEED ?? '20261129');

@@ -44,7 +44,7 @@ export interface Health<Baseline = unknown> {
 export interface ApplyOptions {
   /** The compiled Ignition config, as text. */
   readonly config: string;
-  /** Seconds until the machine goes back, unless the change is confirmed. */
+  /** Seconds until the change is reverted, unless it is confirmed. */
   readonly confirmSeconds: number;
   readonly keepTheirs: readonly string[];
   readonly takeMine: readonly string[];
@@ -139,7 +139,8 @@ function enablementLinks(box: Box): string[] {
 }
 
 /**
- * Ignition's own file of presets, sorted: a machine that is provisioned with the config has the same lines.
+ * The preset file that Ignition writes, sorted, so that it equals the file of a machine that was provisioned with the
+ * config.
  */
 function writePreset(box: Box, { units }: Wishes): void {
   const lines = [...units.values()].flatMap(({ name, enabled }) =>
@@ -150,7 +151,7 @@ function writePreset(box: Box, { units }: Wishes): void {
   box.writeFile(PRESET, lines.sort().join(''));
 }
 
-/** Milliseconds that are left for a confirmation, at least. */
+/** The least time in milliseconds that must be left for a confirmation. */
 const MARGIN = 5000;
 
 function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>): Troubles {
@@ -185,9 +186,9 @@ function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>
 }
 
 /**
- * Brings the machine to a config. The way back is armed before the first change. A failure or a loss takes it
- * at once.
- * After success the machine waits for `confirm`, and goes back if none comes in time.
+ * Brings the machine to a config. The timer for the revert starts before the first change. A failure or a loss reverts
+ * the change at once. After success the machine waits for `confirm`, and reverts the change if no confirmation comes in
+ * time.
  */
 export function apply<Baseline>(box: Box, health: Health<Baseline>, options: ApplyOptions): Applied {
   return withLock(box, APPLY_LOCK, 'another apply is going on', () => {

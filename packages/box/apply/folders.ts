@@ -3,12 +3,12 @@ import { lookAt } from './actual.ts';
 import { VENDOR } from './nodes.ts';
 import type { NodeWish, Wishes } from './wishes.ts';
 
-/** Elsewhere the release makes folders itself, and so nobody knows what they were before a config named them. */
+/** In other places the running system makes folders, so their state before the config is unknown. */
 const KNOWN = /^\/(etc|opt)\/./;
 
 /**
- * Folders that the new config does not name any more, and that something of it still lies in: they become what they are
- * on a machine that never had the old config, i.e. the release's, or root's.
+ * Folders that the new config no longer names, but that hold paths of the new config. They get the owner and mode that
+ * they have on a machine that never had the old config: those of the release, or root's.
  */
 export function foldersBack(box: Box, old: Wishes, next: Wishes): Map<string, NodeWish> {
   const needed = new Set([...next.nodes.keys()].flatMap(foldersAbove));

@@ -5,7 +5,7 @@ import { choice, type Field, isoTime, list, map, member, parseDocument, string, 
 export const CONFIG_FOLDER = '/var/lib/draisine/config';
 /** The config of the first boot (draisine-provisioned.service of the initrd writes it). */
 export const PROVISIONED = `${CONFIG_FOLDER}/provisioned.json`;
-/** The current config: that of the last confirmed apply. */
+/** The current config: the config of the last confirmed apply. */
 export const CURRENT = `${CONFIG_FOLDER}/current.json`;
 /** The config of the apply that is going on. */
 export const NEXT = `${CONFIG_FOLDER}/next.json`;
@@ -17,10 +17,7 @@ const JOURNAL = `${CONFIG_FOLDER}/journal.json`;
 const COMMITTED = `${CONFIG_FOLDER}/committed.json`;
 /** The journal of the last confirmed apply. */
 const CONFIRMED = `${CONFIG_FOLDER}/confirmed.json`;
-/**
- * Paths that did not exist, one a line, deepest first. The initrd reads them when it goes back after a power
- * cut.
- */
+/** Paths that did not exist, one a line, deepest first. The initrd reads them for a revert after a power cut. */
 const ABSENT = `${CONFIG_FOLDER}/absent`;
 
 /** The archive of the files from before the apply. */
@@ -28,8 +25,8 @@ export const BACKUP = `${CONFIG_FOLDER}/backup.tar`;
 const FORMAT = 1;
 
 /**
- * The progress of an apply. `saved`: the backup is complete, nothing has changed. `changing`: some paths may
- * have changed. `unconfirmed`: all have changed, and the machine goes back if no confirmation comes in time.
+ * The progress of an apply. `saved`: the backup is complete, nothing has changed. `changing`: some paths may have
+ * changed. `unconfirmed`: all have changed, and the change is reverted if no confirmation comes in time.
  */
 export interface Journal {
   readonly id: string;

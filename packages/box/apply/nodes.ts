@@ -68,8 +68,8 @@ function makeRoom(box: Box, { path, type }: NodeWish): void {
 }
 
 /**
- * Gives a path its owner and its mode, if it has others: what root makes mostly has the right ones, and each program takes
- * time. Owner before mode: chown(2) takes setuid away.
+ * Gives a path its owner and its mode. It calls chown and chmod only if they differ, because each program takes time.
+ * The owner comes first, because chown(2) clears the setuid bit.
  */
 function own(box: Box, path: string, uid: number, gid: number, mode: number): void {
   const is = box.lstat(path);
@@ -141,8 +141,8 @@ export function changeNodes(
 }
 
 /**
- * Flushes the file systems on which steps of a plan have changed something, and that of the system: links that systemctl made
- * are not flushed otherwise.
+ * Flushes the file systems that steps of a plan have changed, and always the root file system, because systemctl does
+ * not flush the links that it makes.
  */
 export function flush(box: Box, steps: readonly NodeStep[]): void {
   const folders = new Set(['/', '/etc', ...steps.map((step) => folderOf(pathOf(step)))]);

@@ -46,7 +46,7 @@ export interface Plan {
   readonly services: readonly Service[];
   readonly drift: readonly Drift[];
   readonly refusals: readonly Refusal[];
-  /** Data that the config no longer names. It stays; these commands would remove it. */
+  /** Data that the config no longer names, with the commands that would remove it. An apply does not remove it. */
   readonly left: readonly { readonly what: string; readonly command: string }[];
 }
 
@@ -59,9 +59,9 @@ export interface Circumstances {
    */
   readonly applied: ReadonlyMap<string, string>;
   readonly release: ReleaseUnits;
-  /** Folders that the new config does not name, and that still are needed: as what they go on. */
+  /** Folders that the new config does not name but still needs, with the owner and mode that they get. */
   readonly folders: ReadonlyMap<string, NodeWish>;
-  /** Paths on which changes by hand stay, or are overwritten. */
+  /** Paths on which changes by hand are kept, or are overwritten. */
   readonly keepTheirs: ReadonlySet<string>;
   readonly takeMine: ReadonlySet<string>;
 }
@@ -69,7 +69,7 @@ export interface Circumstances {
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a === b || (a.length === b.length && a.every((byte, at) => byte === b[at]));
 
-/** Without a text of all bytes: a config of some megabytes is compared on a slow machine, too. */
+/** Compares bytes without making text of them, because a config may have megabytes and the machine may be slow. */
 function sameWish(a: NodeWish | undefined, b: NodeWish | undefined): boolean {
   if (a === b) return true;
   if (a === undefined || b === undefined) return false;
@@ -87,8 +87,8 @@ function expectedDigest(node: NodeWish, { applied }: Circumstances): string | un
 }
 
 /**
- * Whether a file of the new config has contents that nobody knows before they are fetched or unpacked, and that are not those
- * of the old config.
+ * Whether the contents of a file in the new config differ from the old config and are unknown until they are fetched or
+ * unpacked.
  */
 const isUnseen = (node: NodeWish, old: Wishes): boolean =>
   node.type === 'file' && digestOf(node.contents) === undefined && !sameWish(old.nodes.get(node.path), node);
@@ -133,7 +133,7 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
     if (stays || was.type === 'none' || theirs(node.path)) return [];
     return [{ do: 'remove', path: node.path, was }];
   });
-  // A folder comes before its contents when it is made, and after them when it is removed.
+  // A new folder comes before its contents, a removed folder after them.
   const depth = (path: string): number => path.split('/').length;
   return [
     ...removed.sort((a, b) => depth(pathOf(b)) - depth(pathOf(a))),
@@ -150,10 +150,7 @@ const unsaid = (name: string): UserWish => ({
   ...{ groups: [], passwordHash: undefined, system: false, createHome: true, userGroup: true, keys: [] },
 });
 
-/**
- * A user's own group. useradd(8) makes it if no other group is primary; usermod(8) neither makes nor removes
- * it.
- */
+/** A user's own group. useradd(8) makes it if no other group is primary. usermod(8) does not make or remove it. */
 const hasOwnGroup = (user: UserWish | undefined): boolean =>
   user !== undefined && user.name !== 'root' && user.userGroup && user.primaryGroup === undefined;
 
@@ -270,7 +267,7 @@ function otherMachine(
   ];
 }
 
-/** A transfer to another machine holds the snapshot that was not sent yet (packages/box/replicate): zfs destroys none that is held. */
+/** A transfer holds snapshots that are not sent yet (packages/box/replicate). zfs destroy refuses held snapshots. */
 function heldBy(
   path: string,
   node: NodeWish,

@@ -8,8 +8,8 @@ export type Troubles = string[];
 const VERBS = { stop: 'stop', start: 'start', restart: 'try-restart', reload: 'reload-or-restart' } as const;
 
 /**
- * Seconds for one unit: a unit that does not stop must not block the apply for ever. More than systemd's own limits, 90 s for a
- * stop and 90 s for a start: a program that does not end is killed then, and the restart succeeds.
+ * Seconds for one unit. A unit that does not stop must not block the apply for ever. The limit is above systemd's own
+ * limits, 90 s for a stop and 90 s for a start, so that systemd can kill a hanging program and restart it.
  */
 const PATIENCE = 200;
 
@@ -23,7 +23,7 @@ const nameOf = (service: Service): string =>
 /** Exit code of systemctl(1) for a missing unit. */
 const NO_UNIT = 5;
 
-/** A missing unit is no failure of stopping or restarting: it does not run. */
+/** Stopping or restarting a missing unit is not a failure, because the unit does not run. */
 function isMissed(box: Box, service: Service, code: number): boolean {
   if (code !== NO_UNIT || service.do === 'run') return code !== 0;
   if (service.do === 'stop') return false;
@@ -64,17 +64,20 @@ function runAll(box: Box, what: string, argv: readonly string[]): Troubles {
   return ran.code === 0 ? [] : [`${what} failed: ${ran.stderr.trim()}`];
 }
 
-/** Runs `systemctl VERB UNIT…`. No units are no call. */
+/** Runs `systemctl VERB UNIT…`. Without units it runs nothing. */
 const ofUnits = (box: Box, what: string, verb: readonly string[], units: readonly string[]): Troubles =>
   units.length === 0 ? [] : runAll(box, what, ['systemctl', ...verb, '--', ...units]);
 
-/** Disables units. Their files must be there: of a unit that is masked or gone, systemctl leaves the links. */
+/**
+ * Disables units. It must run before their files are removed, because systemctl keeps the links of missing and masked
+ * units.
+ */
 export const disableUnits = (box: Box, { disable }: Pick<Plan, 'disable'>): Troubles =>
   ofUnits(box, 'disabling units', ['disable', '--no-reload'], disable);
 
 /**
- * What systemd or a generator of the release reads when it is reloaded. Units may lie anywhere, with a link to them below
- * /etc/systemd.
+ * The paths that systemd or a generator of the release reads at a reload. A unit file may be anywhere, with a link to
+ * it below /etc/systemd.
  */
 const READ_BY_SYSTEMD =
   /^\/etc\/(systemd|containers\/systemd|zfs)\/|^\/etc\/(fstab|crypttab|veritytab)$|\.(service|socket|target|timer|path|mount|automount|swap|slice)(\.d\/.*)?$/;
@@ -86,8 +89,8 @@ const isForSystemd = ({ nodes, enable, disable, reenable }: Changed): boolean =>
 type Changed = Pick<Plan, 'nodes' | 'enable' | 'disable' | 'reenable'>;
 
 /**
- * Enables units as the config says, and makes systemd read its units again, if something of them changed. Once: each reading
- * takes a second or more on a slow machine, and systemctl would have one after each verb.
+ * Enables units as the config says, and makes systemd read its units again if one changed. It reads them once, because
+ * that takes a second or more on a slow machine. By default, systemctl reloads after each verb.
  */
 export function changeUnits(box: Box, plan: Changed): Troubles {
   const { enable, reenable } = plan;

@@ -23,7 +23,7 @@ interface Change {
 
 const run = (what: string, ...argv: string[]): Service => ({ do: 'run', argv, what });
 
-/** As at boot: without /etc/hostname a machine has the release's default name (os-release(5)). */
+/** Sets the host name as a boot does: without /etc/hostname it is DEFAULT_HOSTNAME of os-release(5). */
 const HOST_NAME =
   'if [ -s /etc/hostname ]; then hostname -F /etc/hostname; else . /etc/os-release; hostname "$DEFAULT_HOSTNAME"; fi';
 
@@ -56,7 +56,7 @@ const READERS: readonly { readonly path: RegExp; readonly services: readonly Ser
   { path: /^\/etc\/modules-load\.d\//, services: [{ do: 'restart', unit: 'systemd-modules-load.service' }] },
   { path: /^\/etc\/tmpfiles\.d\//, services: [run('temporary files', 'systemd-tmpfiles', '--create')] },
   { path: /^\/etc\/udev\/rules\.d\//, services: [run('udev rules', 'udevadm', 'control', '--reload')] },
-  // At boot, its condition was false if there was no such file.
+  // At boot the unit's condition was false if the file did not exist, so it may not run yet.
   {
     path: /^\/etc\/draisine\/notify\.json$/,
     services: [{ do: 'start', unit: 'draisine-watch.timer' }],
@@ -85,7 +85,7 @@ function consumerOf(path: string): string | undefined {
 /** The order of actions on units, by kind. */
 const SCRIPTS = ['pool', 'dataset', 'receiver'];
 
-/** Scripts of pools, datasets and receivers may run again: they only make what is missing. */
+/** Scripts of pools, datasets and receivers may run again, because they only make missing things. */
 function scriptsOf(paths: readonly string[]): Service[] {
   const found = paths.flatMap((path) => {
     const [, kind = '', name] = /^\/etc\/draisine\/([a-z]+)s\/(.+)\.sh$/.exec(path) ?? [];
@@ -109,7 +109,7 @@ const startsByItself = (unit: string, change: Change): boolean => {
   if (runsAnyway(unit, change)) return true;
   // A container that its device starts (ignition/sugar/container.ts): without the device a start would wait for it.
   if (change.next.units.has(`draisine-plugged-${unit}`)) return false;
-  // A quadlet is not a unit of the config. Its own [Install] section decides, which the sugar writes.
+  // A quadlet is not a unit of the config. The [Install] section that the sugar writes decides.
   return wish === undefined || wish.enabled === true;
 };
 
@@ -124,7 +124,7 @@ function actionOf(step: NodeStep, unit: string, change: Change): 'stop' | 'start
   // A masked unit did not run.
   if (isMaskLink(step.was))
     return runsAnyway(unit, change) || change.next.units.get(unit)?.enabled ? 'start' : undefined;
-  // If the release has a unit of that name, that one counts from now on.
+  // If the release has a unit of that name, the release's unit is used from now on.
   if (step.do === 'remove') return change.release.there.has(unit) ? 'restart' : 'stop';
   return step.was.type === 'none' && !change.release.there.has(unit) ? 'start' : 'restart';
 }
@@ -152,13 +152,13 @@ export function servicesOf(change: Change): Service[] {
   for (const unit of change.disable) if (!runsAnyway(unit, change)) stop.add(unit);
   for (const unit of change.enable) start.add(unit);
   const starts = [...start].filter((unit) => !stop.has(unit) && startsByItself(unit, change));
-  // A unit to start may run already with its old file, because of the release or by hand.
+  // The release or a person may have started the unit already, with its old file.
   const restarts = [...restart].filter((unit) => !stop.has(unit) && !isMasked(unit, change));
   return [
     ...[...stop].map((unit): Service => ({ do: 'stop', unit })),
     ...readers.values(),
     ...scriptsOf(written),
-    // try-restart: what does not run stays as it is.
+    // try-restart does not start units that are stopped.
     ...restarts.map((unit): Service => ({ do: 'restart', unit })),
     ...starts.map((unit): Service => ({ do: 'start', unit })),
   ];

@@ -6,7 +6,7 @@ import { pathOf } from './plan.ts';
 import type { Service } from './services.ts';
 import type { NodeWish } from './wishes.ts';
 
-/** Limit for diffs, in bytes: nobody reads the diff of a larger file. */
+/** Size limit for diffs, in bytes. Nobody reads the diff of a larger file. */
 const LARGEST = 64 * 1024;
 
 /** A file that others may not read is a secret: the plan shows its digest, never its text. */
@@ -57,7 +57,7 @@ export function planDocument(box: Box, plan: Plan): PlanDocument {
   return { ...appliedDocument(plan), diffs: diffsOf(box, plan) };
 }
 
-/** The same of a plan that has been carried out: there is nothing left to compare with. */
+/** The plan as a document after it was carried out. It has no diffs, because the old files are gone. */
 export function appliedDocument(plan: Plan): PlanDocument {
   const { drift, refusals, left } = plan;
   return { changes: changeLines(plan), diffs: {}, drift, refusals, left };

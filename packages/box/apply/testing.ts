@@ -27,7 +27,10 @@ export function configOf({ files = {}, units = {}, users = [], storage = {} }: P
   });
 }
 
-/** The programs that an apply calls, on the files of a fake box. Owners are root's; systemctl and others only listen. */
+/**
+ * The programs that an apply calls, on the files of a fake box. Everything belongs to root. systemctl and others only
+ * record their calls.
+ */
 function fakePrograms(box: FakeBox): void {
   filePrograms(box);
   const nodes = box.nodes as Map<string, { type: string; bytes: Uint8Array; mode: number }>;
@@ -54,7 +57,7 @@ function fakePrograms(box: FakeBox): void {
     box.program(name, () => '');
 }
 
-/** A machine that was provisioned with a config, and is as that says. */
+/** A machine that was provisioned with a config, and still matches it. */
 export function provisioned(parts: Parts): FakeBox {
   const box = new FakeBox();
   box.put({

@@ -63,13 +63,13 @@ export interface Wishes {
   readonly units: ReadonlyMap<string, UnitWish>;
   readonly groups: ReadonlyMap<string, GroupWish>;
   readonly users: ReadonlyMap<string, UserWish>;
-  /** Sections that only a first boot can act on, as canonical JSON, by their path in the config. */
+  /** Sections that only a first boot can apply, as canonical JSON, by their path in the config. */
   readonly firstBoot: ReadonlyMap<string, string>;
 }
 
 const SYSTEM = '/etc/systemd/system';
 
-/** Absent and null mean the same: Ignition's own JSON has both. */
+/** Absent and null mean the same, because Ignition's own JSON has both. */
 const text = (field: Field): string | undefined =>
   field.value === null ? undefined : optional(field, (one) => string(one));
 const flag = (field: Field): boolean => field.value === true;
@@ -132,9 +132,7 @@ const rootFile = (path: string, bytes: Uint8Array): NodeWish => ({
   ...{ path, type: 'file', mode: 0o644, user: 0, group: 0, contents: { bytes, gzip: false } },
 });
 
-/**
- * The nodes that Ignition writes for a unit: the file, its drop-ins, or a link to /dev/null if it is masked.
- */
+/** The nodes that Ignition writes for a unit: its file and drop-ins, or a link to /dev/null if it is masked. */
 function unitNodes(unit: Field, encode: (text: string) => Uint8Array): NodeWish[] {
   const name = string(member(unit, 'name'));
   const contents = text(member(unit, 'contents'));

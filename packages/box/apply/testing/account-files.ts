@@ -126,7 +126,7 @@ export class AccountFiles {
     return this.#join(name, option(argv, '--groups'));
   }
 
-  /** With the group of its name, unless that is the primary one of somebody else. */
+  /** Removes a user, and the group with its name unless it is another user's primary group. */
   #userdel(name: string): FakeRan {
     this.#join(name, '');
     this.#write(

@@ -1,31 +1,29 @@
 import fc from 'fast-check';
 import type { Config, Release } from './world.ts';
 
-/*
- * Machine configs by chance, and edits of them: for a fake box (edits.test.ts) and for a real one (kola-tests).
- */
+/* Random machine configs, and random edits of them, for a fake box (edits.test.ts) and a real one (kola-tests). */
 
-/** What the files and units of such configs are made of: a fake box takes any text, a real one does not. */
+/** Texts and names for random configs. A fake box takes any text. A real box needs texts that work. */
 export interface Material {
   /** Contents that a file at this path may have. */
   texts(path: string): readonly string[];
-  /** Contents of a unit. `text` is one of its `texts`, `target` wants it when it is enabled. */
+  /** Contents of a unit. `text`: one of its `texts`; `target`: the target that wants the enabled unit. */
   unit(name: string, text: string, target: string): string;
   /** Contents of a drop-in. */
   dropin(unit: string, text: string): string;
-  /** Units of the config’s own. */
+  /** Units that the config brings. */
   readonly own: readonly string[];
   /** Units of the release. */
   readonly vendor: readonly string[];
   /** Containers; a real box would need their images. */
   readonly containers: readonly string[];
-  /** Whether users may be system users: useradd(8) gives them the next free group, which depends on the groups that were. */
+  /** Whether users may be system users. useradd(8) gives them the next free number, which depends on earlier groups. */
   readonly systemUsers: boolean;
 }
 
 const TEXTS = ['one\n', 'two\n', '', 'ä\u0000%\n'] as const;
 
-/** What a real release brings of the units that edits name. */
+/** Units of a real release that edits name. */
 export const REAL_RELEASE: Release = {
   vendor: { name: 'debug-shell.service', target: 'sysinit.target' },
   wanted: { name: 'fstrim.timer', target: 'timers.target' },
@@ -45,8 +43,8 @@ export const FAKE: Material = {
 const isTimer = (unit: string): boolean => unit.endsWith('.timer');
 
 /**
- * For a real box, on which all of it works. What a service runs with is in its environment. SIGHUP, because the release's
- * debug-shell.service needs it: what runs is stopped as the new file says, and a shell takes no SIGTERM.
+ * Texts for a real box. The environment of a service shows which file it was started with. SIGHUP, because the
+ * release's debug-shell.service needs it: systemd stops a program as the new file says, and a shell ignores SIGTERM.
  */
 export const REAL: Material = {
   texts: (path) => {
@@ -114,7 +112,7 @@ function passwdOf({ groups, users, options, keys }: Accounts, { systemUsers }: M
   };
 }
 
-/** One path may be a file, a folder or a link, or have something below it, from edit to edit. */
+/** An edit may make a path a file, a folder or a link, or put something below it. */
 const PATHS = [
   '/etc/a.conf',
   '/etc/app/x',
@@ -205,7 +203,7 @@ const containersOf = ({ containers }: Material) =>
 
 type Unit = Config['systemd']['units'][number];
 
-/** A unit by one of these names: of the config’s own it has contents, or is masked. */
+/** A unit with one of these names. A unit that the config brings has contents, or is masked. */
 function unitOf(material: Material, names: readonly string[], mayLackContents: boolean): fc.Arbitrary<Unit> {
   const target = fc.constantFrom('multi-user.target', 'timers.target');
   const body = fc.record({ text: fc.constantFrom(...material.texts('unit')), target });
@@ -262,17 +260,17 @@ function configOf(parts: Parts, material: Material): Config {
   };
 }
 
-/** Machine configs by chance. */
+/** Random machine configs. */
 export const machinesOf = (material: Material): fc.Arbitrary<Config> =>
   partsOf(material).map((parts) => configOf(parts, material));
 
-/** What an edit may replace: one of these, or more. */
+/** The parts of a config. An edit replaces one or more of them. */
 const EDITED = [
   ...['accounts', 'nodes', 'units', 'accounts nodes', 'nodes units', 'accounts units', 'nodes containers'],
   'accounts nodes units containers',
 ];
 
-/** One config after the other, each an edit of the one before it. The same seed gives the same. */
+/** A sequence of configs, each an edit of the previous one. The same seed gives the same sequence. */
 export function editsOf(material: Material, { seed, count }: { seed: number; count: number }): Config[] {
   const edits = fc.sample(fc.record({ parts: partsOf(material), edited: fc.constantFrom(...EDITED) }), {
     ...{ seed, numRuns: count },

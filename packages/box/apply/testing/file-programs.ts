@@ -2,7 +2,7 @@ import { fakeLocks } from '../../disk/testing.ts';
 import type { FakeBox } from '../../io/fake.ts';
 import { sha256 } from '../../io/sha256.ts';
 
-/** The arguments of a call without its options. */
+/** The arguments of a call that are not options. */
 export const words = (argv: readonly string[]): string[] =>
   argv.slice(1).filter((word) => !word.startsWith('-'));
 

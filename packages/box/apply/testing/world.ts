@@ -8,8 +8,9 @@ import { AccountFiles } from './account-files.ts';
 import { filePrograms, words } from './file-programs.ts';
 
 /*
- * A machine as Ignition and the first boot make it, and as it goes on: files with owners, accounts, links of enabled
- * units, and which units run on which files. Programs are those that Ignition and an apply call.
+ * A fake machine: files with owners, accounts, links of enabled units, running units and the files that they were
+ * started with. Ignition and the first boot make it, and applies change it. It has the programs that Ignition and an
+ * apply call.
  */
 
 export interface FileWish {
@@ -61,7 +62,7 @@ export interface Config {
 
 const UNITS = '/etc/systemd/system';
 const PRESET = '/etc/systemd/system-preset/20-ignition.preset';
-/** What the release brings. */
+/** Units of the release. */
 export interface Release {
   /** A unit that a config may enable. */
   readonly vendor: { readonly name: string; readonly target: string };
@@ -76,7 +77,7 @@ const RELEASE: Release = {
 const VENDOR = '/usr/share/draisine';
 export class World {
   readonly box = new FakeBox();
-  /** What runs, and a digest of the files that it was started with. */
+  /** Running units, with a digest of the files that each was started with. */
   readonly running = new Map<string, string>();
   readonly accounts: AccountFiles;
 
@@ -131,7 +132,7 @@ export class World {
     return {};
   }
 
-  /** A unit file where systemd finds it: its path, or undefined for none, or one that is masked. */
+  /** The path of the unit file that systemd uses; undefined for a missing or masked unit. */
   #unitPath(unit: string): string | undefined {
     const { box } = this;
     const quadlet = `/etc/containers/systemd/${unit.replace(/\.service$/, '')}.container`;
@@ -149,7 +150,7 @@ export class World {
     return path === undefined ? undefined : this.box.readText(path);
   }
 
-  /** Of all files that a unit is made of. */
+  /** The digest of all files of a unit. */
   definition(unit: string): string {
     const { box } = this;
     const name = unit.replace(/\.service$/, '');
@@ -218,7 +219,7 @@ export class World {
     for (const [path, { type, bytes, target, mode, owner }] of box.nodes) {
       if (/^\/(usr|run|proc|var\/lib\/draisine)(\/|$)/.test(path) || /^\/etc\/(passwd|group)$/.test(path))
         continue;
-      // Folders that nothing is in any more may stay: nobody knows who made them.
+      // Empty folders are not compared: an apply may leave them, because it does not know who made them.
       if (type === 'directory' && !named.has(path)) continue;
       const text =
         path === PRESET ? box.readText(path).split('\n').sort().join() : new TextDecoder().decode(bytes);
@@ -234,7 +235,7 @@ export class World {
   }
 }
 
-/** As Ignition writes one path: owners by name, folders above it root's. */
+/** Writes a path like Ignition: owners by name; missing folders above it belong to root. */
 function place(world: World, { path, mode, user, group }: FileWish, fallback: number, put: () => void): void {
   const { box } = world;
   box.makeFolder(folderOf(path));
