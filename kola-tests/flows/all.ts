@@ -7,7 +7,7 @@ import { UPDATING } from './update.ts';
 /** The flows that `kola crash-states` can look at. */
 export const FLOWS: readonly Flow[] = [...INSTALLING, ...UPDATING, applying()];
 
-/** The flow of a name. Throws badInput for another one. */
+/** Finds a flow by its name. Throws badInput for an unknown name. */
 export function flowNamed(name: string): Flow {
   const found = FLOWS.find((flow) => flow.name === name);
   if (found) return found;

@@ -7,14 +7,14 @@ import type { Machine } from '../harness/machine/machine.ts';
 /* A change of a running machine's config (packages/box/apply). The harness records the disk that the machine runs from. */
 
 const FOLDER = '/var/lib/draisine/config';
-/** The change adds these, and none of them is there before. */
+/** Paths that the change adds. None of them exists before. */
 const ADDED = [
   '/etc/crash/one.conf',
   '/etc/crash/deep/two.conf',
   '/etc/systemd/system/crash.service',
   '/etc/systemd/system/multi-user.target.wants/crash.service',
 ];
-/** The change gives these another content. */
+/** Files whose contents the change replaces. */
 const CHANGED = ['/etc/motd', '/etc/passwd', '/etc/shadow', '/etc/group'];
 const CHANGE = [...ADDED, ...CHANGED];
 const [JOURNAL, COMMITTED, CURRENT, NEXT, BACKUP, ABSENT] = [
@@ -26,7 +26,7 @@ const [JOURNAL, COMMITTED, CURRENT, NEXT, BACKUP, ABSENT] = [
 /** SHA-256 of a file of the machine, from its entry in `Files`. */
 const digestOf = (about: string | undefined): string => about?.split(' ').at(-1) ?? '';
 
-/** SHA-256 of the files that the way back needs, after an apply that has ended, and of the new config. */
+/** After the apply: SHA-256 of the two files that a revert needs, and of the new config. */
 interface Way {
   readonly backup: string;
   readonly absent: string;
@@ -34,23 +34,27 @@ interface Way {
 }
 
 /**
- * A machine with a journal reverts the change at its next boot. For that the initrd needs the whole backup and the whole
- * list. Without a journal, all files must be the old ones with the old config, or the new ones with the new config.
+ * A machine with a journal reverts the change at its next boot. For the revert, the initrd needs the complete backup
+ * and the complete list of new paths. Without a journal, all files must be the old ones with the old config, or the new
+ * ones with the new config.
  */
 function judge(files: Files, { first, last }: { readonly first: Files; readonly last: Files }, way: Way) {
   const same = (other: Files): boolean => CHANGE.every((path) => files.get(path) === other.get(path));
   if (files.has(JOURNAL)) {
     if (digestOf(files.get(BACKUP)) !== way.backup)
-      return 'the journal asks to go back, and the backup is not whole';
+      return 'the journal asks for a revert, but the backup is not complete';
     if (digestOf(files.get(ABSENT)) !== way.absent)
-      return 'the journal asks to go back, and the list of new paths is not whole';
+      return 'the journal asks for a revert, but the list of new paths is not complete';
     return undefined;
   }
-  // After the confirmation, the next call of `draisine apply` makes the next config the current one (finishCommitted).
+  // After a confirmation, the next call of `draisine apply` makes `next` the current config (finishCommitted).
   const config = files.has(COMMITTED) && files.has(NEXT) ? files.get(NEXT) : files.get(CURRENT);
-  if (same(last)) return digestOf(config) === way.next ? undefined : 'the new files, without the new config';
+  if (same(last))
+    return digestOf(config) === way.next ? undefined : 'the files are the new ones, but the config is not';
   if (!same(first)) return 'some files are the old ones, some the new ones';
-  return files.get(CURRENT) === first.get(CURRENT) ? undefined : 'the old files, with another config';
+  return files.get(CURRENT) === first.get(CURRENT)
+    ? undefined
+    : 'the files are the old ones, but the config is not';
 }
 
 async function comesUp(box: Machine): Promise<void> {
@@ -60,10 +64,10 @@ async function comesUp(box: Machine): Promise<void> {
   const lines = there.split('\n');
   const old = there === '0';
   const all = [...ADDED, '1', 'changed'].every((line) => lines.includes(line));
-  if (!old && !all) throw new Failure(`neither the old machine nor the new one:\n${there}`);
+  if (!old && !all) throw new Failure(`a mixture of the old and the new config:\n${there}`);
 }
 
-/** Makes a new flow each time, because a flow remembers digests of its run. */
+/** Makes a new flow each time, because a flow keeps digests of its run. */
 export function applying(): Flow {
   let way: Way = { backup: '', absent: '', next: '' };
   return {

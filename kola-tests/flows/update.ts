@@ -47,7 +47,7 @@ async function filesAreThere(box: Machine): Promise<void> {
   JSON.parse(await box.succeed('cat /var/lib/draisine/update/state.json || echo {}'));
 }
 
-/** A release that breaks a service does not stay: the machine restarts into the one before. */
+/** Makes the served release break a service, so that the machine rejects it and restarts into the old release. */
 async function rejected(box: Machine): Promise<void> {
   const asked = box.execute('systemctl is-failed --quiet delicate.service').catch((error: unknown) => {
     if (!box.gone()) throw error;
