@@ -40,8 +40,8 @@ export function releaseUnits(box: Box, ...configs: readonly Wishes[]): ReleaseUn
 }
 
 /**
- * Arms the way back. The unit has a name of its own, because systemd refuses to start a unit that it still remembers. It
- * starts again only if it was killed: `revertPatiently` counts its own attempts.
+ * Arms the way back. Each apply has another unit name, because systemd refuses to start a unit whose name it still
+ * knows. It starts again only if it was killed: `revertPatiently` counts its own attempts.
  */
 export function arm(box: Box, id: string, seconds: number): void {
   settled(box);
@@ -102,8 +102,8 @@ function tellOwner(box: Box, error: unknown): void {
 }
 
 /**
- * The way back, in the same order: stop units that the old config does not have, restore files, start units. The timer is
- * stopped last: it tries again if this fails.
+ * Reverts a change, in the same order: stops units that the old config does not have, restores files, starts units. The
+ * timer is stopped last: it tries again if this fails.
  */
 export function revertNow(box: Box, journal: Journal): void {
   box.writeFile(REVERTING, '', { durable: false });

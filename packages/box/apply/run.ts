@@ -48,12 +48,12 @@ export function runServices(box: Box, services: readonly Service[]): Troubles {
 }
 
 /**
- * What goes is stopped while its file is there: without it systemd knows no ExecStop= of it, and a timer fails at the
- * next reload, because what it triggers has vanished.
+ * Stops units before their files are removed. Without the file, systemd does not know the unit's ExecStop=. And a timer
+ * whose service has vanished fails at the next reload.
  */
 export const stops = (service: Service): boolean => service.do === 'stop';
 
-/** A unit that failed before it was stopped is not remembered as one that has failed. */
+/** Clears the failed state of units that are stopped, because systemd keeps it otherwise. */
 export function forgetFailed(box: Box, services: readonly Service[]): void {
   const stopped = services.flatMap((service) => (service.do === 'stop' ? [service.unit] : []));
   if (stopped.length > 0) box.run(['systemctl', 'reset-failed', '--', ...stopped]);
