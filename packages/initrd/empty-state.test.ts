@@ -26,7 +26,7 @@ function stateOf(t: TestContext, files: readonly string[]) {
   for (const file of files) put(probe + file);
   put(join(folder, 'ignition.json'), '{}');
   const script = readFileSync(SCRIPT, 'utf8').replaceAll('/run/', `${folder}/`);
-  /** As the next boot does. */
+  /** Runs the script as the next boot does. */
   const empty = (request = readFileSync(`${probe}/.draisine-reset`, 'utf8')) => {
     put(`${probe}/.draisine-reset`, request);
     put(join(folder, 'draisine/empty-state'), request);
@@ -54,7 +54,7 @@ test('a last line without a line feed is a path to keep as well', (t) => {
   assert.equal(state.read('/.draisine-reset').trimEnd(), 'blank\nkeep /etc/ssh\nkeep /var/lib/mine');
 });
 
-test('kept paths stay when the provisioning is interrupted, as often as that happens', (t) => {
+test('kept paths survive any number of interrupted provisionings', (t) => {
   const state = stateOf(t, ['/var/lib/mine', '/var/lib/old']);
   state.empty('keep /var/lib/mine\n');
   for (let boot = 0; boot < 3; boot++) {
@@ -88,7 +88,7 @@ exec /usr/bin/find "$@"`,
   );
 });
 
-test('where nothing is to stay, the request is gone with the rest', (t) => {
+test('without paths to keep, the request is removed with everything else', (t) => {
   for (const request of ['', 'blank\n']) {
     const state = stateOf(t, ['/var/lib/old']);
     assert.equal(state.empty(request).status, 0);
@@ -96,7 +96,7 @@ test('where nothing is to stay, the request is gone with the rest', (t) => {
   }
 });
 
-test('without a valid config, and for a path that is none, nothing is emptied', (t) => {
+test('without a valid config, or with an invalid path to keep, nothing is emptied', (t) => {
   const state = stateOf(t, ['/var/lib/old']);
   for (const path of ['', 'x', '/', '/var/', '/var//x', '/a/../var', '/.', '/var/./x']) {
     const { status, stdout } = state.empty(`keep ${path}\n`);

@@ -16,7 +16,7 @@ import { sdkTree } from '../../build/image/sdk.ts';
 import { loadImage } from '../../build/product/images.ts';
 import { runTool, toolCommand } from '../../sdk/tool.ts';
 
-/* The script of the initrd, with the image's own wget and veritysetup, against servers as they are. */
+/* The script of the initrd, with the image's own wget and veritysetup, against real servers. */
 
 const SCRIPT = fileURLToPath(new URL('../overlays/netboot/usr/lib/draisine/netboot-fetch', import.meta.url));
 const SIZE = 1 << 20;
@@ -154,12 +154,13 @@ async function isRefused(
   assert.match(said, what);
   // The console shows the last three lines (emergency of the initrd).
   assert.ok(said.trim().split('\n').length <= 3, said);
-  assert.ok(!existsSync(join(folder, 'usr.img')), 'something is left');
+  assert.ok(!existsSync(join(folder, 'usr.img')), 'a refused file is left over');
 }
 
 test('the file is fetched and verified', async () => await isThere(`${plain}/usr.img`));
-test('an error of the server that passes is waited for', async () => await isThere(`${plain}/sometimes`));
-test('a connection that breaks is taken up where it broke', async () => await isThere(`${plain}/breaks`));
+test('a temporary error of the server: the fetch is tried again', async () =>
+  await isThere(`${plain}/sometimes`));
+test('a broken connection: the fetch continues where it ended', async () => await isThere(`${plain}/breaks`));
 
 test('each refusal is one line with its reason', async () => {
   await isRefused(`${plain}/none`, /cannot fetch \S+\/none: ERROR 404: Not Found/);
@@ -173,7 +174,7 @@ test('a server that stalls is given up', async () => {
   await isRefused(`${plain}/stalls`, /cannot fetch \S+\/stalls: .*timed out.*\(after 3 attempts\)/);
 });
 
-test('HTTPS: nobody is trusted but the authorities of the image and the owner’s own', async () => {
+test('HTTPS: only the authorities of the image and of the owner are trusted', async () => {
   await isRefused(`${secure}/usr.img`, /cannot fetch.*(trusted|certificate|issuer)/i);
   const own = { DRAISINE_CA: join(folder, 'cert.pem') };
   await isThere(`${secure}/usr.img`, '', own);

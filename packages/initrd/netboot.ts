@@ -1,8 +1,8 @@
 import type { InitrdPlan } from '../../build/boot/initrd.ts';
 
 /**
- * The programs that fetch /usr over the network and check it. They are in an initrd of their own, so that the
- * others stay small.
+ * The programs that fetch /usr over the network and check it. They are in a separate initrd, so that the other initrd
+ * stays small.
  */
 export const netbootPlan: InitrdPlan = {
   binaries: [
@@ -21,7 +21,7 @@ export const netbootPlan: InitrdPlan = {
   files: [
     'usr/lib/systemd/network/80-draisine-dhcp.network',
     'usr/share/draisine/etc/ssl/certs/ca-certificates.crt',
-    // The names of network cards, as the running system has them.
+    // Gives network cards the same names as in the running system.
     'usr/lib/systemd/network/99-default.link',
     'usr/lib/udev/rules.d/75-net-description.rules',
     'usr/lib/udev/rules.d/80-net-setup-link.rules',

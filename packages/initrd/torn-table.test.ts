@@ -32,7 +32,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** What the script has added of a disk. */
+/** The partitions of a disk that the script has added. */
 async function added(disk: Uint8Array): Promise<string> {
   const path = join(folder, 'disk');
   await writeFile(path, disk);

@@ -4,7 +4,7 @@ import { zfsModules } from '../zfs/recipe.ts';
 
 const PACKAGE = /^linux-image-\d.*-amd64$/;
 
-/** Debian's own signed kernel, as it is in the set `set`, with ZFS built against its headers. */
+/** Debian's own signed kernel from the package set `set`, with ZFS built against its headers. */
 export function debianKernel(set: string, modules: readonly string[]): Kernel {
   return {
     modules: [...modules, 'zfs', 'spl'],

@@ -4,7 +4,7 @@ import { writeFolder } from '../../build/tree/folder.ts';
 
 const HEADERS = /^usr\/src\/linux-headers-[^/]+\//;
 
-/** What a kernel's `Package` has for building modules against it (its usr/src/linux-headers-RELEASE), as a folder. */
+/** The headers in a kernel's `Package` (usr/src/linux-headers-RELEASE) as a folder, for building modules. */
 export const kernelHeaders = recipe<{ kernel: Target }>({
   from: import.meta.url,
   kind: 'dir',

@@ -45,7 +45,7 @@ CONFIG_XFS_FS=m
   );
 });
 
-test('an option set twice is named with both groups, equal or not; so is what is no option', () => {
+test('an option in two groups is an error that names both, even if the values are equal; so is a wrong name', () => {
   const message = fault(() =>
     settings([
       group('disks', { builtin: 'ATA SCSI', modules: 'SCSI' }),
@@ -57,7 +57,7 @@ test('an option set twice is named with both groups, equal or not; so is what is
   assert.match(message, /CONFIG_x-y: no name of an option/);
 });
 
-test('what Kconfig dropped, changed or never had is named, with what it depends on', () => {
+test('the error names options that Kconfig dropped, changed or does not know, with their dependencies', () => {
   const groups = [
     group('g', { builtin: 'GOOD DROPPED NOSUCH', modules: 'CHANGED', off: 'FORCED', values: { N: 3 } }),
   ];
@@ -81,7 +81,7 @@ test('what Kconfig dropped, changed or never had is named, with what it depends 
   checkSurvived([group('g', { builtin: 'GOOD', off: 'ABSENT' })], config, declared);
 });
 
-test('every group of n100 has a reason, and no option is in two', () => {
+test('every group of n100 has a reason, and no option is in two groups', () => {
   assert.ok(settings(n100Config).size > 500);
   for (const { name, reason } of n100Config) assert.ok(reason.length > 10, name);
 });

@@ -10,7 +10,7 @@ interface Setting {
 
 const NAME = /^[A-Z0-9][A-Za-z0-9_]*$/;
 
-/** All settings of the groups by option. An option that two groups want different, or one group twice, is an error. */
+/** All settings of the groups by option. An option that occurs twice is an error. */
 export function settings(groups: readonly ConfigGroup[]): ReadonlyMap<string, Setting> {
   const all = new Map<string, Setting>();
   const faults: string[] = [];
@@ -37,7 +37,7 @@ export function settings(groups: readonly ConfigGroup[]): ReadonlyMap<string, Se
   });
 }
 
-/** What KCONFIG_ALLCONFIG takes (Documentation/kbuild/kconfig.rst): sorted, one setting a line. */
+/** The text for KCONFIG_ALLCONFIG (Documentation/kbuild/kconfig.rst): sorted, one setting a line. */
 export function fragmentText(groups: readonly ConfigGroup[]): string {
   return [...settings(groups)]
     .sort(([a], [b]) => byteOrder(a, b))
@@ -47,7 +47,7 @@ export function fragmentText(groups: readonly ConfigGroup[]): string {
     .join('');
 }
 
-/** A .config file by option, without CONFIG_; what is not set is not in it. */
+/** The settings of a .config file by option, without CONFIG_. Options that are not set are missing. */
 export function parseConfig(config: string): ReadonlyMap<string, string> {
   return new Map(
     [...config.matchAll(/^CONFIG_(\w+)=(.*)$/gm)].map(([, option = '', value = '']) => [option, value]),
@@ -55,8 +55,8 @@ export function parseConfig(config: string): ReadonlyMap<string, string> {
 }
 
 /**
- * Kconfig drops silently what it cannot satisfy: every wanted setting must have survived into `config`.
- * `declared`: for each option of this kernel the lines of its Kconfig entries that say what it depends on.
+ * Checks that every wanted setting is in `config`, because Kconfig silently drops settings that it cannot satisfy.
+ * `declared`: for each option of this kernel, the dependencies in its Kconfig entries.
  */
 export function checkSurvived(
   groups: readonly ConfigGroup[],
@@ -77,12 +77,15 @@ export function checkSurvived(
     `${faults.length} options did not survive into the kernel's configuration\n  ${faults.join('\n  ')}`,
     {
       where: 'packages/kernel/config',
-      hint: 'correct the name, name what it depends on too, or take the option out',
+      hint: 'correct the name, add the options that it depends on, or remove it',
     },
   );
 }
 
-/** The output of build.sh's `declared`: `OPTION<tab>depends on …`, one line each; an option without has an empty one. */
+/**
+ * The output of build.sh's `declared`: `OPTION<tab>depends on …`, one line each. An option without dependencies has an
+ * empty text.
+ */
 export function parseDeclared(list: string): ReadonlyMap<string, readonly string[]> {
   const declared = new Map<string, string[]>();
   for (const line of list.split('\n')) {

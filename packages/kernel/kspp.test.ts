@@ -9,7 +9,7 @@ const asRecommended = (changes: Record<string, string> = {}): string =>
     )
     .join('');
 
-test('a configuration as recommended has nothing open; one option off is named', () => {
+test('the recommended configuration has no deviation; an option that is turned off is named', () => {
   assert.deepEqual(checkHardening(asRecommended(), []), []);
   assert.throws(() => checkHardening(asRecommended({ FORTIFY_SOURCE: 'n', DEVMEM: 'y' }), []), {
     message: /FORTIFY_SOURCE is n, recommended is y\n {2}DEVMEM is y, recommended is n/,
@@ -17,7 +17,7 @@ test('a configuration as recommended has nothing open; one option off is named',
   });
 });
 
-test('a deviation counts while it is one: afterwards its reason is out of date', () => {
+test('a reason for a setting that is as recommended is an error', () => {
   const known = [{ options: 'WERROR KFENCE', reason: 'r', cost: 'c' }];
   assert.deepEqual([...checkHardening(asRecommended({ WERROR: 'n', KFENCE: 'n' }), known)].sort(), [
     'KFENCE',
@@ -26,7 +26,7 @@ test('a deviation counts while it is one: afterwards its reason is out of date',
   assert.throws(() => checkHardening(asRecommended({ WERROR: 'n' }), known), /KFENCE is as recommended/);
 });
 
-test('a mitigation that an update brings is not left off unseen', () => {
+test('a new mitigation of an update that is off is an error', () => {
   const mitigations = '# CONFIG_MITIGATION_NEXT is not set\nCONFIG_MITIGATION_LAST=y\n';
   assert.throws(
     () => checkHardening(asRecommended() + mitigations, []),

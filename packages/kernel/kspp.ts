@@ -3,7 +3,7 @@ import { parseConfig } from './kconfig.ts';
 
 /**
  * The Kernel Self-Protection Project's recommended settings for x86-64, by their names in Linux 6.12
- * (https://kspp.github.io/Recommended_Settings). `n` stands for off or not there.
+ * (https://kspp.github.io/Recommended_Settings). `n`: off or missing.
  */
 export const RECOMMENDED: Readonly<Record<string, string>> = {
   ...all(
@@ -35,87 +35,89 @@ function all(value: string, options: string): Record<string, string> {
   return Object.fromEntries(options.split(/\s+/).map((option) => [option, value]));
 }
 
-/** Options that are not as recommended, why, and what that leaves open. */
+/** An option that is not as recommended, with the reason and the cost. */
 export interface Deviation {
   readonly options: string;
   readonly reason: string;
-  /** What is less protected for it. */
+  /** The protection that is missing. */
   readonly cost: string;
 }
 
-/** Where our configuration differs from what is recommended, each with its reason. */
+/** The deviations of our configuration from the recommendation, each with its reason. */
 export const deviations: readonly Deviation[] = [
   {
     options: 'MODULES MODULE_SIG_ALL',
     reason:
       'ZFS is a module, and drivers differ from box to box; the build signs them itself, after stripping',
-    cost: 'code of ours can be loaded later than boot; nobody else’s',
+    cost: 'modules with our signature can be loaded after the boot, and no others',
   },
   {
     options: 'LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY',
     reason:
-      'integrity where Secure Boot is on, as Debian’s patch does it; without Secure Boot lockdown would promise what it cannot keep',
+      'Debian’s patch sets lockdown=integrity if Secure Boot is on; without Secure Boot, lockdown would not stop an attacker who changes the kernel',
     cost: 'root may read kernel memory through perf and BPF',
   },
   {
     options: 'INIT_ON_FREE_DEFAULT_ON ZERO_CALL_USED_REGS GCC_PLUGIN_STACKLEAK',
     reason:
-      'memory is zeroed when it is given out, and stack variables are; doing it a second time costs throughput on four slow cores',
-    cost: 'stale data lives until its memory is used again. init_on_free=1 on the command line turns the first on',
+      'memory is zeroed at its allocation, and so are stack variables; a second time costs throughput on four slow cores',
+    cost: 'old data stays in free memory until it is used again. init_on_free=1 on the command line turns INIT_ON_FREE on',
   },
   {
     options: 'DEBUG_VIRTUAL SLUB_DEBUG KFENCE PAGE_TABLE_CHECK PAGE_TABLE_CHECK_ENFORCED',
     reason:
-      'checks in the hottest paths, each entry of a page table among them, or 2 MiB and sampling on a box where nobody reads the report',
+      'the checks are in the most used paths, such as each entry of a page table; KFENCE takes 2 MiB, and nobody reads its reports on a box',
     cost: 'some overflows are not noticed',
   },
   {
     options: 'IOMMU_DEFAULT_DMA_STRICT',
-    reason: 'invalidation in batches: one each packet costs several percent of 4 × 2.5 GbE',
-    cost: 'a device may reach a buffer for up to 10 ms after it was given back. iommu.strict=1 turns it on',
+    reason:
+      'the IOMMU is invalidated in batches; one invalidation for each packet costs several percent of 4 × 2.5 GbE',
+    cost: 'a device can reach a buffer for up to 10 ms after its release. iommu.strict=1 turns the option on',
   },
   {
     options: 'STATIC_USERMODEHELPER',
     reason:
-      'needs a helper that decides what the kernel may start; core dumps and request-key do without one',
-    cost: 'who can write kernel memory can choose a program that the kernel starts as root',
+      'the option needs a helper that decides which programs the kernel may start; core dumps and request-key have no such helper',
+    cost: 'an attacker who can write kernel memory can choose a program that the kernel starts as root',
   },
   {
     options: 'WERROR',
-    reason: 'a warning in a security update of Debian’s must not keep it from being built',
+    reason: 'a compiler warning in a security update of Debian must not stop its build',
     cost: 'none at run time',
   },
   {
     options: 'GCC_PLUGINS GCC_PLUGIN_LATENT_ENTROPY RANDSTRUCT_FULL CFI_CLANG',
     reason:
-      'the seed of a layout that is rebuilt bit for bit is public, and protects nothing; Debian compiles its kernel with gcc, and so do we',
-    cost: 'indirect calls are guarded by IBT alone',
+      'a reproducible build has a public seed, so a random layout protects nothing; Debian compiles its kernel with gcc, and so do we',
+    cost: 'only IBT guards indirect calls',
   },
   {
     options: 'INTEL_IOMMU_SVM AMD_IOMMU',
-    reason: 'no N100 box has a device that shares page tables, or an AMD processor; QEMU’s IOMMU is Intel’s',
+    reason:
+      'no N100 box has an AMD processor, or a device that shares page tables; QEMU emulates Intel’s IOMMU',
     cost: 'none here',
   },
   {
     options: 'MITIGATION_CALL_DEPTH_TRACKING',
-    reason: 'for Skylake, and pads every function; Skylake gets IBRS instead',
+    reason: 'the option is for Skylake, and pads every function; Skylake gets IBRS instead',
     cost: 'none on other processors',
   },
   {
     options: 'INET_DIAG',
-    reason: 'ss(8) asks through it; the fault that the recommendation is about was mended in 4.1',
-    cost: 'a module that loads when root asks for sockets',
+    reason: 'ss(8) uses it; Linux 4.1 fixed the fault behind the recommendation',
+    cost: 'a module is loaded when root lists sockets',
   },
   {
     options: 'PANIC_TIMEOUT',
-    reason: 'ten seconds to read a panic on a screen, then the same reboot',
+    reason: 'a person has ten seconds to read a panic on the screen before the reboot',
     cost: 'none',
   },
 ];
 
 /**
- * The mitigations that this kernel offers, whichever release brought them: Kconfig turns them on by itself, but not for
- * allnoconfig, and what a security update adds must not stay off unseen.
+ * All mitigations that this kernel offers. allnoconfig turns them off, although they are on by default. So a mitigation
+ * that a security update adds must be found here.
  */
 function mitigations(config: string): Record<string, string> {
   const offered = [...config.matchAll(/^(?:# )?CONFIG_(MITIGATION_\w+)[= ]/gm)];
@@ -123,8 +125,8 @@ function mitigations(config: string): Record<string, string> {
 }
 
 /**
- * Compares a .config with the recommendation. A deviation without a reason, and a reason for what does not deviate, is
- * badInput naming each. Returns what stands open.
+ * Compares a .config with the recommendation. A deviation without a reason is badInput, and so is a reason without a
+ * deviation. Returns the deviations.
  */
 export function checkHardening(config: string, known: readonly Deviation[] = deviations): readonly string[] {
   const got = parseConfig(config);

@@ -8,8 +8,8 @@ const SET = 'kernel-source';
 const PACKAGE = 'linux-source-6.12';
 
 /**
- * A kernel of our own out of Debian's source: what `groups` name and nothing else, with ZFS. `name` is part of its
- * targets' names, and of its release: 6.12.118-NAME.
+ * A kernel from Debian's source with the options of `groups` only, and ZFS. `name` is part of the names of its targets,
+ * and of its release: 6.12.118-NAME.
  */
 export function ownKernel(name: string, groups: readonly ConfigGroup[]): Kernel {
   return {
@@ -21,7 +21,7 @@ export function ownKernel(name: string, groups: readonly ConfigGroup[]): Kernel 
     ],
     from: (packages, certificate) => {
       const version = packages.version(SET, PACKAGE);
-      // Debian's revision is not part of what uname(1) says.
+      // uname(1) does not show Debian's revision.
       const release = `${version.replace(/-[^-]*$/, '')}-${name}`;
       const tools = {
         compiler: packages.tools('sdk-compile'),

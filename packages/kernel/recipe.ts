@@ -11,20 +11,20 @@ import type { ConfigGroup } from './config/group.ts';
 import { checkSurvived, fragmentText, parseDeclared } from './kconfig.ts';
 import { checkHardening } from './kspp.ts';
 
-/** Objects of a kernel, roughly, of which build.sh tells every fiftieth. */
+/** Approximate number of a kernel's objects. build.sh reports every fiftieth. */
 const OBJECTS = 3200;
 
-/** What kernels are made with. */
+/** The tool trees for making a kernel. */
 export interface KernelTools {
   /** The tool tree with gcc and make. */
   readonly compiler: Target;
-  /** The one with bwrap. */
+  /** The tool tree with bwrap. */
   readonly sandbox: Target;
   /** The tool tree of the source package. */
   readonly source: Target;
 }
 
-/** What build.sh makes, in a workspace that all kernels of one source and compiler share. */
+/** A result of build.sh. All kernels of one source and compiler share a workspace. */
 function built(
   name: string,
   { compiler, sandbox, source: linux }: KernelTools,
@@ -60,9 +60,9 @@ const checkedConfig = recipe<{ groups: readonly Plain<ConfigGroup>[]; options: T
 });
 
 /**
- * A kernel's whole configuration (.config) out of the groups, the target `kernel-config-NAME`. Fails, naming each, when a
- * wanted option did not survive Kconfig, or when it deviates from the hardening that is recommended without saying why:
- * long before anything is compiled.
+ * Makes a kernel's whole configuration (.config) of the groups: the target `kernel-config-NAME`. It fails before
+ * anything is compiled if Kconfig dropped a wanted option, or if a deviation from the recommended hardening has no
+ * reason. The error names each.
  */
 export function kernelConfig(
   name: string,
@@ -102,9 +102,9 @@ const driversTree = recipe<{ drivers: Target; release: string }>({
 });
 
 /**
- * What a kernel of this configuration will have, before it is compiled: modules.builtin with the names of all drivers,
- * built in or not, as a `Tree`: the target `kernel-drivers-NAME`. For looking at (what machine configs are checked
- * against), not for a machine.
+ * The names of all drivers of a kernel with this configuration, built in or modules, without compiling it. The result
+ * is a `Tree` with modules.builtin: the target `kernel-drivers-NAME`. Checks of machine configs use it. It is not for a
+ * machine.
  */
 export function kernelDrivers(name: string, tools: KernelTools, config: Target, release: string): Target {
   const drivers = built(`list:kernel-drivers-${name}`, tools, 'drivers', { '/config': config });
@@ -143,9 +143,9 @@ const asPackage = recipe<{ compiled: Target; name: string; version: string }>({
 });
 
 /**
- * A kernel as a `Package`, as if it had come from Debian: boot/vmlinuz-RELEASE, boot/config-RELEASE, its modules
- * (stripped, not signed, not compressed), and in usr/src/linux-headers-RELEASE what out-of-tree modules are built with:
- * the target `kernel-NAME`. `certificate`: PEM; the kernel trusts modules that its key has signed.
+ * A kernel as a `Package`, with the paths of Debian's packages: the target `kernel-NAME`. It has boot/vmlinuz-RELEASE,
+ * boot/config-RELEASE, the modules (stripped, not signed, not compressed), and the headers for out-of-tree modules in
+ * usr/src/linux-headers-RELEASE. `certificate`: PEM; the kernel trusts modules that its key has signed.
  */
 export function kernelBuild(
   name: string,

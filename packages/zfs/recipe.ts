@@ -17,9 +17,9 @@ const asTree = recipe<{ modules: Target }>({
 });
 
 /**
- * spl.ko and zfs.ko for one kernel, as a `Tree` below usr/lib/modules/RELEASE/extra.
- * `compiler` is the tool tree with gcc and zfs-dkms' source; `sandbox` the one with bwrap; `headers` a folder with the
- * kernel's headers, or null: the compiler's tree has those of Debian's kernel.
+ * spl.ko and zfs.ko for one kernel, as a `Tree` below usr/lib/modules/RELEASE/extra. `compiler`: the tool tree with gcc
+ * and the source of zfs-dkms. `sandbox`: the tool tree with bwrap. `headers`: a folder with the kernel's headers; null:
+ * the headers of Debian's kernel in `compiler`.
  */
 export function zfsModules(
   name: string,

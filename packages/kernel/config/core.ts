@@ -1,17 +1,17 @@
 import type { ConfigGroup } from './group.ts';
 
-/** What makes it a kernel that systemd, podman and OpenZFS run on. */
+/** The options that systemd, podman and OpenZFS need. */
 export const core: readonly ConfigGroup[] = [
   {
     name: 'identity',
-    reason: '64 bits, compressed with zstd; nothing of the building machine is in it',
+    reason: 'a 64-bit kernel, compressed with zstd; it contains nothing of the building machine',
     builtin: '64BIT KERNEL_ZSTD CC_OPTIMIZE_FOR_PERFORMANCE',
     values: { DEFAULT_HOSTNAME: 'draisine' },
   },
   {
     name: 'expert',
     reason:
-      'io_uring and other defaults can only be turned off so; what EXPERT would hide is then named here',
+      'io_uring and other defaults can only be turned off with EXPERT; the options that EXPERT hides are named here',
     builtin: `EXPERT MULTIUSER POSIX_TIMERS PRINTK BUG ELF_CORE FUTEX EPOLL SIGNALFD TIMERFD EVENTFD SHMEM AIO
       ADVISE_SYSCALLS MEMBARRIER KCMP RSEQ FHANDLE MEMFD_CREATE VM_EVENT_COUNTERS FILE_LOCKING COREDUMP
       TTY VT VT_CONSOLE UNIX98_PTYS CONSOLE_TRANSLATIONS BLOCK PCI_QUIRKS DMI DMIID MTRR X86_PAT X86_UMIP
@@ -27,7 +27,7 @@ export const core: readonly ConfigGroup[] = [
   {
     name: 'time and scheduling',
     reason:
-      'a tickless idle for a box that mostly waits, and a server’s rate of ticks otherwise (timers do not depend on it); PREEMPT_VOLUNTARY, since RCU of a preemptible kernel is GPL-only and ZFS could not use it',
+      'no ticks while the processor is idle, because a box mostly waits; otherwise the tick rate of a server (timers do not depend on it). PREEMPT_VOLUNTARY, because RCU of a preemptible kernel is GPL-only, so ZFS could not use it',
     builtin:
       'NO_HZ_IDLE HIGH_RES_TIMERS PREEMPT_VOLUNTARY HZ_100 SMP RTC_CLASS RTC_DRV_CMOS RTC_INTF_DEV RTC_INTF_SYSFS',
     values: { NR_CPUS: 16 },
@@ -35,13 +35,13 @@ export const core: readonly ConfigGroup[] = [
   {
     name: 'fast paths',
     reason:
-      'on wherever else Linux runs, and off in allnoconfig: branches that are patched instead of tested, slabs a processor keeps, queues of network cards that are bounded in bytes, packets of a card with one queue for all processors',
+      'other kernels have these options, but allnoconfig turns them off: patched branches, slabs for each processor, byte limits for queues of network cards, and spreading the packets of a card with one queue over all processors',
     builtin: 'JUMP_LABEL SLUB_CPU_PARTIAL PCPU_DEV_REFCNT BQL RPS',
   },
   {
     name: 'memory',
     reason:
-      'reclaim under pressure; huge pages where a program asks for them; swap to zram or disk, compressed in memory first',
+      'memory is reclaimed under pressure; programs may ask for huge pages; swap goes to zram or disk, and is compressed in memory first',
     builtin: `SWAP ZSWAP ZSWAP_COMPRESSOR_DEFAULT_ZSTD ZSMALLOC ZSWAP_ZPOOL_DEFAULT_ZSMALLOC COMPACTION TRANSPARENT_HUGEPAGE TRANSPARENT_HUGEPAGE_MADVISE
       HUGETLBFS SPARSEMEM_VMEMMAP KSM ZRAM_BACKEND_ZSTD ZRAM_DEF_COMP_ZSTD`,
     modules: 'ZRAM',
@@ -50,41 +50,42 @@ export const core: readonly ConfigGroup[] = [
   },
   {
     name: 'modules',
-    reason: 'drivers that not every box needs, and ZFS; not compressed, since /usr is',
+    reason: 'for ZFS, and for drivers that not every box needs; not compressed, because /usr is compressed',
     builtin: 'MODULES MODULE_UNLOAD',
   },
   {
     name: 'initrd',
-    reason: 'the UKI carries one, compressed with zstd',
+    reason: 'the UKI contains an initrd, compressed with zstd',
     builtin: 'BLK_DEV_INITRD RD_ZSTD DEVTMPFS DEVTMPFS_MOUNT',
   },
   {
     name: 'introspection',
     reason:
-      'the running kernel says how it was configured (kernel.config compares it with the artifact); symbols for stack traces, file and line of a warning',
+      'the running kernel shows its configuration (the test kernel.config compares it with the artifact); stack traces have symbols, and warnings have file and line',
     builtin: 'IKCONFIG IKCONFIG_PROC KALLSYMS UNWINDER_ORC DEBUG_BUGVERBOSE',
   },
   {
     name: 'control groups',
-    reason: 'what systemd and crun limit and account: all controllers of version 2, devices by BPF',
+    reason:
+      'systemd and crun use them for limits and accounting: all controllers of version 2, and BPF for devices',
     builtin: `CGROUPS MEMCG BLK_CGROUP CGROUP_SCHED FAIR_GROUP_SCHED CFS_BANDWIDTH CGROUP_PIDS CGROUP_FREEZER CGROUP_HUGETLB
       CPUSETS CGROUP_DEVICE CGROUP_CPUACCT CGROUP_BPF CGROUP_MISC`,
     off: 'CPUSETS_V1 MEMCG_V1',
   },
   {
     name: 'namespaces',
-    reason: 'containers, and the sandboxes of systemd services',
+    reason: 'containers and the sandboxes of systemd services need them',
     builtin: 'NAMESPACES UTS_NS TIME_NS IPC_NS USER_NS PID_NS NET_NS',
   },
   {
     name: 'BPF',
     reason:
-      'cgroup device filters need it; always compiled, for root only. No BTF: nothing in the image reads it (see kernel.md for its size)',
+      'cgroup device filters need it. Programs are always compiled, and only root may load them. No BTF, because nothing in the image reads it (docs/kernel.md has its size)',
     builtin: 'BPF_SYSCALL BPF_JIT BPF_JIT_ALWAYS_ON BPF_UNPRIV_DEFAULT_OFF',
   },
   {
     name: 'file systems of the system',
-    reason: '/usr, state, ESP, /etc and containers: there before any module can be loaded',
+    reason: '/usr, the state partition, the ESP, /etc and containers need them before a module can be loaded',
     builtin: `EROFS_FS EROFS_FS_XATTR EROFS_FS_POSIX_ACL EROFS_FS_SECURITY EROFS_FS_ZIP EROFS_FS_ZIP_ZSTD EXT4_FS EXT4_FS_POSIX_ACL
       EXT4_FS_SECURITY MISC_FILESYSTEMS OVERLAY_FS VFAT_FS FAT_DEFAULT_UTF8 TMPFS TMPFS_POSIX_ACL TMPFS_XATTR PROC_FS PROC_SYSCTL
       PROC_PAGE_MONITOR PROC_CHILDREN SYSFS CONFIGFS_FS AUTOFS_FS FUSE_FS INOTIFY_USER FANOTIFY NLS NLS_CODEPAGE_437
@@ -94,20 +95,20 @@ export const core: readonly ConfigGroup[] = [
   },
   {
     name: 'verified /usr',
-    reason: 'device mapper with dm-verity; signatures of root hashes for system extensions',
+    reason: '/usr needs the device mapper with dm-verity; system extensions need signatures of root hashes',
     builtin: `MD BLK_DEV_DM DM_VERITY DM_VERITY_VERIFY_ROOTHASH_SIG DM_VERITY_VERIFY_ROOTHASH_SIG_SECONDARY_KEYRING DM_UEVENT
       BLK_DEV_LOOP`,
     values: { BLK_DEV_LOOP_MIN_COUNT: 0 },
   },
   {
     name: 'partitions',
-    reason: 'GPT on our disks, MBR on sticks people plug in',
+    reason: 'our disks have a GPT, and sticks of owners may have an MBR',
     builtin: 'PARTITION_ADVANCED MSDOS_PARTITION EFI_PARTITION',
   },
   {
     name: 'cryptography',
     reason:
-      'what dm-verity, ext4, erofs, signatures and dm-crypt call, with the processor’s instructions for it',
+      'dm-verity, ext4, erofs, signatures and dm-crypt call these algorithms; the variants with instructions of the processor are included',
     builtin: `CRYPTO CRYPTO_AES CRYPTO_AES_NI_INTEL CRYPTO_XTS CRYPTO_CBC CRYPTO_ECB CRYPTO_GCM CRYPTO_HMAC CRYPTO_SHA256
       CRYPTO_SHA512 CRYPTO_SHA256_SSSE3 CRYPTO_SHA512_SSSE3 CRYPTO_CRC32C_INTEL CRYPTO_CRC32_PCLMUL CRYPTO_GHASH_CLMUL_NI_INTEL
       CRYPTO_ZSTD CRYPTO_DEFLATE ZLIB_DEFLATE ZLIB_INFLATE KEYS ASYMMETRIC_KEY_TYPE ASYMMETRIC_PUBLIC_KEY_SUBTYPE
@@ -118,7 +119,7 @@ export const core: readonly ConfigGroup[] = [
   {
     name: 'no self-tests of cryptography',
     reason:
-      'a fifth of the kernel’s start on an emulated machine; they look for faulty drivers of crypto accelerators, and here are none',
+      'the tests take a fifth of the kernel’s start on an emulated machine. They find faults in drivers of crypto accelerators, and the kernel has no such drivers',
     builtin: 'CRYPTO_MANAGER_DISABLE_TESTS',
   },
 ];

@@ -1,17 +1,17 @@
 /**
  * Options of the kernel that belong together, by their Kconfig names without CONFIG_ (lists are separated by blanks).
- * What no group names is off: the base is allnoconfig.
+ * All other options are off, because the base is allnoconfig.
  */
 export interface ConfigGroup {
   readonly name: string;
-  /** Why these options are in (or, for those with a note, why not). */
+  /** The reason for these settings. */
   readonly reason: string;
   /** `=y` */
   readonly builtin?: string;
   /** `=m` */
   readonly modules?: string;
-  /** `=n`: what Kconfig would turn on by itself. */
+  /** `=n`: options that Kconfig would turn on by itself. */
   readonly off?: string;
-  /** Numbers, and strings as they are between the quotes. */
+  /** Numbers, and strings without their quotes. */
   readonly values?: Readonly<Record<string, string | number>>;
 }

@@ -1,9 +1,9 @@
 import type { ConfigGroup } from './group.ts';
 
-/** For an image that transcodes: the SoC's graphics, as /dev/dri for a container. */
+/** The SoC's graphics, for an image with containers that transcode video (/dev/dri). */
 export const video: ConfigGroup = {
   name: 'video',
   reason:
-    'the SoC’s media engines through i915; as a module, with its firmware, since it is larger than all others',
+    'i915 drives the SoC’s media engines; it is a module with its firmware, because it is larger than any other driver',
   modules: 'DRM_I915',
 };
