@@ -27,7 +27,7 @@ interface World {
   readonly present?: string;
   readonly missing?: boolean;
   readonly unreadable?: boolean;
-  /** The problem of the pool that the owner was told of before. */
+  /** The problems of the pool, its key and its mount point that the owner was told of before. */
   readonly before?: string;
   /** Why `zpool import` refuses. */
   readonly foreign?: string;
@@ -84,7 +84,8 @@ case "$1 $5" in "get keystatus") echo ${locked ? 'unavailable' : '-'} ;; "get ke
     else if (!missing) writeFileSync(join(folder, 'disk'), '');
     if (before !== undefined) {
       mkdirSync(join(folder, 'problems'));
-      writeFileSync(join(folder, 'problems/pool-tank'), before);
+      for (const name of ['pool-tank', 'mount-tank', 'key-tank'])
+        writeFileSync(join(folder, 'problems', name), before);
     }
     // No test can make a block device; a file stands in for it.
     const adapted = script
@@ -213,8 +214,8 @@ describe('what an owner is told of a pool', () => {
     // pool-late runs the script again, which may wait a minute.
     const waits = pool({ present: '', missing: true, before: 'x' });
     assert.match(waits.calls, /^sleep 1$/m);
-    assert.equal(waits.toldMeanwhile, 'x');
-    assert.equal(pool({ importable: 'tank', before: 'x' }).told, '');
+    assert.equal(waits.toldMeanwhile, 'xxx');
+    assert.equal(pool({ importable: 'tank', before: 'x', locked: 'file:///k' }).told, '');
   });
 
   test('a key to be typed does not hold the boot; one in a file is loaded', () => {

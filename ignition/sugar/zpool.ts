@@ -176,17 +176,22 @@ fi`;
  */
 const OPENING = `zfs list -H -o name,encryptionroot,keystatus,keylocation -t filesystem,volume -r "$pool" |
   while IFS='	' read -r name root status location; do
-    [ "$status" = unavailable ] && [ "$name" = "$root" ] || continue
+    [ "$name" = "$root" ] || continue
+    problem="key-$(echo "$name" | tr / -)"
+    forget "$problem"
+    [ "$status" = unavailable ] || continue
     case "$location" in
-    prompt) tell "key-$(echo "$name" | tr / -)" "dataset $name is locked and waits for its key: zfs load-key $name && zfs mount -R $name" ;;
-    *) zfs load-key "$name" </dev/null || tell "key-$(echo "$name" | tr / -)" "dataset $name is locked: its key $location cannot be read" ;;
+    prompt) tell "$problem" "dataset $name is locked and waits for its key: zfs load-key $name && zfs mount -R $name" ;;
+    *) zfs load-key "$name" </dev/null || tell "$problem" "dataset $name is locked: its key $location cannot be read" ;;
     esac
   done
 zfs list -H -o name,mounted,canmount,keystatus,mountpoint -t filesystem -r "$pool" |
   while IFS='	' read -r name mounted canmount status where; do
+    problem="mount-$(echo "$name" | tr / -)"
+    forget "$problem"
     case "$mounted $canmount $status $where" in
     'no on '*' unavailable /'*) keep_out "$where" ;;
-    'no on '*' /'*) keep_out "$where"; zfs mount "$name" || tell "mount-$(echo "$name" | tr / -)" "dataset $name could not be mounted at $where" ;;
+    'no on '*' /'*) keep_out "$where"; zfs mount "$name" || tell "$problem" "dataset $name could not be mounted at $where" ;;
     esac
   done`;
 
