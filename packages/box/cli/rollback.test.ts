@@ -114,6 +114,24 @@ test('a default entry that was chosen after staging does not keep the box in the
   assert.equal(box.readText(conf), 'timeout 1\n');
 });
 
+test('the boot loader passes by the staged release: the box restarts three times, not for ever', () => {
+  const { box, world, draisine } = setting();
+  for (let boot = 0; boot < 6; boot++) {
+    draisine('update');
+    box.advance(25 * 60_000);
+    bootInto(box, 'old');
+    atBoot(box, () => {});
+  }
+  assert.equal(world.reboots, 3);
+  assert.match(draisine('health').out, /2026\.1129\.0 is staged, but the boot loader has started another/);
+  assert.match(
+    draisine('why').out,
+    /the boot loader has started another release .*ends when: draisine reboot/,
+  );
+  draisine('reboot');
+  assert.equal(world.reboots, 4);
+});
+
 test('pools are read first also when the record of the trial is lost', () => {
   const { box, world, draisine } = setting();
   box.put({ '/proc/spl/kstat/zfs/x': '' });

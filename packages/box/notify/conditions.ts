@@ -6,6 +6,7 @@ import { RESET } from '../reset/request.ts';
 import { readPolicy } from '../settings/update.ts';
 import { type Disk, disksOf } from '../smart/disks.ts';
 import { keptChannelExpired } from '../update/check.ts';
+import { PASSED, passedBy } from '../update/decide.ts';
 import { featureNotes, otherVersion } from '../update/readable.ts';
 import { releaseIdentity, runningRelease } from '../update/running.ts';
 import { readState } from '../update/state.ts';
@@ -28,6 +29,15 @@ function updateConditions(box: Box): Condition[] {
   // One failure may be a broken connection. The box tries once a day at least, while it wants the release.
   const fails = unstaged && unstaged.times > 1 && box.now() - unstaged.at < UNSTAGED && !staged;
   return [
+    ...(staged && passedBy(staged)
+      ? [
+          {
+            name: `passed ${staged.version}`,
+            severity: 'error' as const,
+            text: `${staged.version} is staged, ${PASSED}`,
+          },
+        ]
+      : []),
     ...(fails && isLater(unstaged)
       ? [
           {

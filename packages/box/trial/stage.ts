@@ -131,7 +131,9 @@ export function restart(box: Box, running: Running, policy: Policy, reason: stri
     // Somebody may have chosen a default entry since it was staged: each restart would lead to that entry.
     withEsp(box, running.disk.esp.device, (esp) => dropDefaultEntry(box, esp));
     clearLoaderChoice(box);
-    changeState(box, () => ({ staged: { ...staged, rebooting: true } }));
+    changeState(box, () => ({
+      staged: { ...staged, rebooting: true, restarts: (staged.restarts ?? 0) + 1 },
+    }));
   }
   box.log('notice', `restarting: ${reason}`);
   const ran = box.run(['systemctl', 'reboot']);

@@ -367,6 +367,28 @@ describe('at boot', () => {
     assert.ok(last?.again !== undefined);
   });
 
+  test('a disk dies in a trial: the old release sees it too, so the release is tried again; not so for a gate', () => {
+    const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
+    world.mounts.delete('/data');
+    atBoot(box, () => {});
+    assert.equal(readState(box).rejected[0]?.again, undefined);
+    bootInto(box, 'old');
+    runningClock(box);
+    atBoot(box, () => {});
+    const [rejected] = readState(box).rejected;
+    assert.match(rejected?.reason ?? '', /\/data is not mounted \(not the update: /);
+    assert.ok(rejected?.again !== undefined);
+
+    const gate = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
+    gate.world.httpCode = '500';
+    atBoot(gate.box, () => {});
+    bootInto(gate.box, 'old');
+    runningClock(gate.box);
+    atBoot(gate.box, () => {});
+    assert.match(readState(gate.box).rejected[0]?.reason ?? '', /not the update/);
+    assert.equal(readState(gate.box).rejected[0]?.again, undefined, 'each trial would end like that');
+  });
+
   test('a server is down, and a unit has failed: rejected for good', () => {
     const { box, world } = trial();
     world.answering.clear();

@@ -198,6 +198,10 @@ const REBOOTING: readonly Check[] = [
         )
       : undefined,
   holdOf,
+  ({ state: { staged }, asked }, { version }) =>
+    !asked && passedBy(staged)
+      ? wait('retry', `${version} is staged, ${PASSED}`, 'draisine reboot, or a restart that leads to it')
+      : undefined,
   ({ policy, asked }, { version }) =>
     !asked && policy.mode !== 'auto'
       ? wait(
@@ -219,6 +223,14 @@ const REBOOTING: readonly Check[] = [
     );
   },
 ];
+
+/** The fault of a box that restarts, and does not come to its staged release. */
+export const PASSED = 'but the boot loader has started another release at each restart (bootctl list)';
+
+/** Whether the boot loader passes by the staged release. Otherwise the box would restart again and again. */
+export function passedBy(staged: State['staged']): boolean {
+  return (staged?.restarts ?? 0) >= 3;
+}
 
 function beyondMax({ policy: { max } }: Situation, { version }: Target): Wait | undefined {
   return max !== undefined && compareVersions(version, max) > 0

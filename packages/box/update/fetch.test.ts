@@ -54,3 +54,11 @@ test('any answer of a server is an answer; it is asked once', () => {
     assert.equal(box.ran.length, before + 1);
   }
 });
+
+test('a small file that does not end, such as a pipe on a stick, is an error', () => {
+  const box = new FakeBox();
+  box.program('sh', (_argv, { timeoutSeconds }) =>
+    timeoutSeconds === undefined ? assert.fail() : { code: 124 },
+  );
+  assert.throws(() => fetchFile(box, { base: 'file:///stick' }, 'root.json', 100), /it does not end/);
+});

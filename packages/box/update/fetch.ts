@@ -33,6 +33,7 @@ const REASONS: Readonly<Record<number, string>> = {
   56: 'the connection broke',
   60: 'the certificate of the server is not trusted',
   63: 'the file is larger than it may be',
+  124: 'it does not end',
   127: 'curl is missing',
 };
 const RETRY = new Set([6, 7, 18, 28, 52, 55, 56]);
@@ -102,9 +103,18 @@ const limited = (maxBytes: number): string[] => [
  * Runs curl, and again after a temporary failure. curl's own limit works for bodies without a length only
  * since 8.4. The limit of the shell (in blocks of 512 bytes) works always.
  */
-function curl(box: Box, config: readonly string[], stdoutFile: string, maxBytes: number): Ran {
+function curl(
+  box: Box,
+  config: readonly string[],
+  stdoutFile: string,
+  maxBytes: number,
+  timeoutSeconds?: number,
+): Ran {
   for (let attempt = 0; ; attempt++) {
-    const ran = box.run(limited(maxBytes), { stdin: `${config.join('\n')}\n`, stdoutFile });
+    const ran = box.run(limited(maxBytes), {
+      ...{ stdin: `${config.join('\n')}\n`, stdoutFile },
+      ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+    });
     const pause = PAUSES[attempt];
     if (TOO_LARGE.has(ran.code)) return { ...ran, code: 63 };
     if (!RETRY.has(ran.code) || pause === undefined) return ran;
@@ -123,6 +133,9 @@ function checkTransfer({ redirect, status }: Transfer, where: string): void {
     });
 }
 
+/** Seconds for a small file. */
+const SMALL = 120;
+
 /** A small file as a whole. Undefined if the server or the folder does not have it (404, 410). */
 export function fetchIfThere(
   box: Box,
@@ -134,9 +147,11 @@ export function fetchIfThere(
   return withFile(box, (file) => {
     const ran = curl(
       box,
-      [...options(origin, maxBytes), 'max-time = 120', `url = "${where}"`],
+      [...options(origin, maxBytes), `max-time = ${SMALL}`, `url = "${where}"`],
       file,
       maxBytes,
+      // curl has no limit for a file of a stick that cannot be opened, e.g. a named pipe.
+      SMALL + 10,
     );
     const [transfer] = transfersOf(ran);
     if (ran.code === 37 || (ran.code === 22 && [404, 410].includes(transfer?.status ?? 0))) return undefined;

@@ -30,6 +30,8 @@ export interface Staged {
   readonly since: number;
   /** The owner asked for the restart, so it does not wait for a window. */
   readonly rebooting: boolean;
+  /** Number of restarts into it. */
+  readonly restarts?: number | undefined;
   /** Its second trial (`Rejected.again`). There is no third one. */
   readonly second?: boolean;
 }
@@ -137,6 +139,7 @@ export function parseState(content: string, where = STATE): State {
       since: time(member(staged, 'since')),
       rebooting: member(staged, 'rebooting').value === true,
       ...(member(staged, 'second').value === true ? { second: true } : {}),
+      restarts: optional(member(staged, 'restarts'), (field) => integer(field, 0)),
     })),
     rejected: list(member(root, 'rejected'), (each) => ({
       version: version(member(each, 'version')),

@@ -59,7 +59,14 @@ function short(decision: Decision): string {
   return decision.action === 'none' ? 'none' : `${decision.action} ${decision.version}`;
 }
 const next = (changes?: Parameters<typeof situation>[0]) => short(decide(situation(changes)));
-const staged = { version: NEW, rootHash: 'ab'.repeat(32), from: OLD, since: NOW, rebooting: false };
+const staged = {
+  version: NEW,
+  rootHash: 'ab'.repeat(32),
+  from: OLD,
+  since: NOW,
+  rebooting: false,
+  restarts: 1,
+};
 
 test('zones: the same as Intl in every year, also by the rule after the last transition', () => {
   const names = [
