@@ -47,7 +47,7 @@ export async function flash(image: string, device: string, flags: FlashFlags): P
   await findTarget(asked, HOST); // Refuses first what needs no build.
   const { path, sha256 } = await imageFile(image);
   const sdk = await sdkTree('sdk-image');
-  const scratch = await mkdtemp(join(tmpdir(), 'draisine-flash-'));
+  const scratch = await mkdtemp(join(tmpdir(), `draisine-flash-${process.pid}-`));
   let state: 'untouched' | 'half' | 'whole' = 'untouched';
   const confess = (): void => {
     if (state !== 'half') return;

@@ -53,7 +53,7 @@ export async function checkRebuilt({ value, place }: LocatedRelease, image: Load
       where: place.where,
       hint: 'check out the commit that it was built from (git log packages/lock.json)',
     });
-  const scratch = await mkdtemp(join(tmpdir(), 'draisine-rebuild-'));
+  const scratch = await mkdtemp(join(tmpdir(), `draisine-rebuild-${process.pid}-`));
   try {
     const { release } = await buildRelease(image, join(scratch, 'release'), statementsIn(value));
     const faults = rebuildFaults(value, release);

@@ -27,7 +27,7 @@ const named = (name: string): IgnitionConfig => ({
 });
 
 async function folder(): Promise<string> {
-  return await mkdtemp(join(tmpdir(), 'draisine-pxe-'));
+  return await mkdtemp(join(tmpdir(), `draisine-pxe-${process.pid}-`));
 }
 
 /** The folder with the manifest of the image under test. */

@@ -37,7 +37,7 @@ export async function lookAtFlow(
   flow: Flow,
   { boot, said }: { readonly boot: number; said(line: string): void },
 ): Promise<FlowFound> {
-  const dir = await mkdtemp(join(tmpdir(), 'draisine-crash-'));
+  const dir = await mkdtemp(join(tmpdir(), `draisine-crash-${process.pid}-`));
   try {
     const { recording, ends, fallback, close } = await recordFlow(lab, flow, dir);
     try {

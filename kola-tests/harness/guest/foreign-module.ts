@@ -25,7 +25,7 @@ export function unsignedModule(module: Buffer): Buffer {
 /** Signs a module with a new key that no kernel knows. */
 export async function foreignModule(unsigned: Buffer): Promise<Buffer> {
   const draisine = fileURLToPath(new URL('../../../draisine', import.meta.url));
-  const dir = await mkdtemp(join(tmpdir(), 'draisine-foreign-'));
+  const dir = await mkdtemp(join(tmpdir(), `draisine-foreign-${process.pid}-`));
   const at = (name: string): string => join(dir, name);
   const openssl = async (...args: string[]): Promise<void> => {
     await promisify(execFile)(draisine, ['sdk', 'run', '--', 'openssl', ...args]);

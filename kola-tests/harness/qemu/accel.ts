@@ -177,7 +177,7 @@ async function timeBoot(
   accel: readonly string[],
   limitMs: number,
 ): Promise<Timed> {
-  const dir = await mkdtemp(join(tmpdir(), 'draisine-probe-'));
+  const dir = await mkdtemp(join(tmpdir(), `draisine-probe-${process.pid}-`));
   try {
     const log = join(dir, 'console');
     const start = performance.now();

@@ -66,11 +66,11 @@ export function sweep(base = baseDir()): string[] {
 
 /**
  * Removes files that killed verbs of the command line left in the folder for temporary files. Their names are
- * `draisine-VERB-PID-…`. Files of other users stay.
+ * `draisine-WHAT-PID-…`: unpacked images, and disks of crash states, take gigabytes. Files of other users stay.
  */
 export function sweepTemporary(base = tmpdir()): string[] {
   const gone = list(base).filter((name) => {
-    const pid = /^draisine-(?:run|serve)-(\d+)-/.exec(name)?.[1];
+    const pid = /^draisine-[a-z]+-(\d+)-/.exec(name)?.[1];
     return pid !== undefined && startTimeOf(Number(pid)) === undefined && isOwn(join(base, name));
   });
   return gone.map((name) => {

@@ -153,13 +153,16 @@ test('folders of verbs that were killed are swept, by the number of their proces
       'draisine-run-999999-abc',
       `draisine-run-${process.pid}-abc`,
       'draisine-serve-999999-x',
+      'draisine-crash-999999-x', // the disks of crash states: gigabytes
+      'draisine-flash-999999-x', // an unpacked image
       'draisine-other',
+      'draisine-other-123456', // without the number of a process
     ];
     for (const name of names) await mkdir(join(base, name, 'tftp'), { recursive: true });
-    assert.equal(sweepTemporary(base).length, 2);
+    assert.equal(sweepTemporary(base).length, 4);
     assert.deepEqual(
       names.map((name) => existsSync(join(base, name))),
-      [false, true, false, true],
+      [false, true, false, false, false, true, true],
     );
   });
 });
