@@ -13,7 +13,7 @@ import { readState } from '../update/state.ts';
 import { importedPools, type Pool } from '../zfs/pools.ts';
 import { arrayConditions, readOnlyConditions } from './block.ts';
 import type { Condition, Look } from './condition.ts';
-import { overdueConditions } from './overdue.ts';
+import { isEarly, overdueConditions } from './overdue.ts';
 import { containerConditions, replicationConditions, restartConditions, unitConditions } from './services.ts';
 import { diskConditions, poolConditions, roomConditions } from './storage.ts';
 
@@ -81,9 +81,14 @@ function updateConditions(box: Box): Condition[] {
   ];
 }
 
+/** timesyncd touches this file when it has the time. */
+const SYNCHRONISED = '/run/systemd/timesync/synchronized';
+
+/** Right after a start, timesyncd has not had the time to ask a server. */
+const isClockUnknown = (box: Box): boolean => box.stat(SYNCHRONISED) === undefined && uptime(box) < 900;
+
 function clockConditions(box: Box): Condition[] {
-  // timesyncd touches this file when it has the time. Right after a start it has not done so yet.
-  if (uptime(box) < 900 || box.stat('/run/systemd/timesync/synchronized') !== undefined) return [];
+  if (isClockUnknown(box) || box.stat(SYNCHRONISED) !== undefined) return [];
   return [
     {
       name: 'clock',
@@ -185,17 +190,19 @@ export function lookAround(box: Box, asksDisks = true): Look {
     pools = importedPools(box);
     return pools.flatMap(poolConditions);
   });
-  if (unseen.length > 0) unseen.push(...OF_POOLS);
+  // A suspended pool answers zpool-status(8). Other questions wait for its disks, until nobody waits for this look.
+  const stuck = unseen.length > 0 || pools.some(({ state }) => state === 'SUSPENDED');
+  if (stuck) unseen.push(...OF_POOLS);
   const conditions = [
     ...ofPools,
-    ...ask('features of pools', () => (pools.length === 0 ? [] : featureConditions(box))),
+    ...ask('features of pools', () => (stuck || pools.length === 0 ? [] : featureConditions(box))),
     ...ask('failed units', () => unitConditions(box)),
     ...ask('replications', () => replicationConditions(box)),
     ...ask('problems', () => problemConditions(box)),
     ...ask('a reset', () => resetConditions(box)),
     ...ask('containers', () => containerConditions(box)),
     ...ask('restarts', () => restartConditions(box)),
-    ...ask('room', () => roomConditions(box, pools)),
+    ...ask('room', () => roomConditions(box, stuck ? [] : pools)),
     ...ask('disks', () => {
       if (!asksDisks) return [];
       disks = disksOf(box);
@@ -203,12 +210,15 @@ export function lookAround(box: Box, asksDisks = true): Look {
     }),
     ...ask('arrays of disks', () => arrayConditions(box)),
     ...ask('the state partition', () => readOnlyConditions(box)),
-    ...ask('overdue jobs', () => overdueConditions(box, pools)),
+    ...ask('overdue jobs', () => (stuck ? [] : overdueConditions(box, pools))),
     ...ask('updates', () => updateConditions(box)),
     ...ask('the channel', () => channelConditions(box)),
     ...ask('the clock', () => clockConditions(box)),
   ];
   if (!asksDisks) unseen.push('disks');
+  // A restart alone ends no problem.
+  if (isEarly(box)) unseen.push('overdue jobs');
+  if (isClockUnknown(box)) unseen.push('the clock');
   const silent = disks.filter(({ asleep, fault }) => asleep || fault !== undefined);
   return { conditions, unseen: [...unseen, ...silent.map(({ device }) => `disks ${device}`)] };
 }

@@ -4,6 +4,7 @@ import { FakeBox } from '../io/fake.ts';
 import { recordSuccess } from '../replicate/state.ts';
 import type { Pool, Scan } from '../zfs/pools.ts';
 import { parsePools } from '../zfs/pools.ts';
+import { lookAround } from './conditions.ts';
 import { overdueConditions } from './overdue.ts';
 import { containerConditions, restartConditions, unitConditions } from './services.ts';
 import { poolConditions, roomConditions } from './storage.ts';
@@ -284,4 +285,55 @@ describe('units', () => {
       ['flaps.service', 'mute.service'],
     );
   });
+});
+
+test('a suspended pool is reported at once: nobody asks what would wait for its disks, and known problems stay', () => {
+  const box = new FakeBox();
+  box.put({ '/proc/spl/kstat/zfs/x': '', '/proc/uptime': '9000 1\n' });
+  box.put({ '/etc/draisine/snapshots/tank/a.daily.sh': 'x' });
+  box.program('systemctl', () => '');
+  box.program('df', () => ' 85%\n');
+  const asked: string[] = [];
+  for (const name of ['zpool', 'zfs'])
+    box.program(name, (argv) => {
+      if (argv.includes('status'))
+        return JSON.stringify({ pools: { tank: { state: 'SUSPENDED', vdevs: {} } } });
+      asked.push(argv.join(' '));
+      return { code: 124 };
+    });
+  const { conditions, unseen } = lookAround(box);
+  const texts = conditions.map(({ text }) => text);
+  assert.ok(texts.includes('pool tank is SUSPENDED'));
+  assert.ok(texts.some((text) => /the state partition is 85 % full/.test(text)));
+  assert.deepEqual(asked, []);
+  for (const source of ['features of pools', 'room', 'overdue jobs'])
+    assert.ok(unseen.includes(source), source);
+});
+
+test('a question for room that gets no answer ends no problem', () => {
+  const box = new FakeBox();
+  box.put({ '/proc/uptime': '60 1\n' });
+  box.program('systemctl', () => '');
+  for (const hangs of [
+    (argv: readonly string[]) => argv.includes('/var'),
+    (argv: readonly string[]) => !argv.includes('/var'),
+  ]) {
+    box.program('df', (argv) => (hangs(argv) ? { code: 124 } : ' 10%\n'));
+    assert.ok(lookAround(box).unseen.includes('room'));
+  }
+});
+
+test('a restart ends no overdue job, and does not set the clock', () => {
+  const box = new FakeBox();
+  box.program('systemctl', () => '');
+  box.program('df', () => ' 10%\n');
+  const unseen = (uptime: number) => {
+    box.put({ '/proc/uptime': `${uptime} 1\n` });
+    return lookAround(box).unseen.filter((source) => /overdue|clock/.test(source));
+  };
+  assert.deepEqual(unseen(120), ['overdue jobs', 'the clock']);
+  assert.deepEqual(unseen(1000), ['overdue jobs']);
+  assert.deepEqual(unseen(3700), []);
+  box.put({ '/run/systemd/timesync/synchronized': '' });
+  assert.deepEqual(unseen(120), ['overdue jobs']);
 });

@@ -136,9 +136,12 @@ function timersOf(box: Box, names: readonly string[]): Map<string, Timer> {
  */
 const GRACE = 3600;
 
+/** Whether it is too early after the boot to tell. */
+export const isEarly = (box: Box): boolean => uptime(box) < GRACE;
+
 /** Jobs whose timer does not run, or whose last success is older than two intervals. */
 export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[] {
-  if (uptime(box) < GRACE) return [];
+  if (isEarly(box)) return [];
   const jobs = [...snapshotJobs(box), ...scrubJobs(box, pools), ...replicationJobs(box)];
   if (jobs.length === 0) return [];
   const timers = timersOf(

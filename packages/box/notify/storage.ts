@@ -1,4 +1,4 @@
-import { type Box, mustRun } from '../io/box.ts';
+import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';
 import type { Disk } from '../smart/disks.ts';
 import type { Pool } from '../zfs/pools.ts';
 import type { Condition } from './condition.ts';
@@ -59,8 +59,11 @@ const TYPES = ['ext4', 'xfs', 'btrfs', 'vfat'].flatMap((type) => ['-t', type]);
 
 /** File systems of the machine config. The state partition is separate: it is /, with its bind mounts. */
 function mountedRoom(box: Box): Condition[] {
-  // findmnt exits with 1 if there is none.
-  const { stdout } = box.run(['df', '--output=pcent,target', ...TYPES], { timeoutSeconds: 30 });
+  const command = ['df', '--output=pcent,target', ...TYPES];
+  const ran = box.run(command, { timeoutSeconds: 30 });
+  // df(1) ends with 1 if there is none, or if it cannot look at one of them.
+  if (ran.code > 1) throw new BoxError(`cannot ask for the room of file systems: ${whyFailed(command, ran)}`);
+  const { stdout } = ran;
   const rows = [...stdout.matchAll(/^\s*(\d+)% (\/.+)$/gm)];
   return rows
     .filter(([, , target = '']) => !/^\/(etc|var|run\/draisine\/.*)?$/.test(target))
@@ -87,7 +90,9 @@ function quotaRoom(box: Box): Condition[] {
 
 /** Used room of the state partition, other file systems, pools, and datasets with a quota. */
 export function roomConditions(box: Box, pools: readonly Pool[]): Condition[] {
-  const state = /(\d+)%/.exec(box.run(['df', '--output=pcent', '/var']).stdout)?.[1];
+  const df = ['df', '--output=pcent', '/var'];
+  const told = mustRun(box, 'cannot ask for the room of the state partition', df, { timeoutSeconds: 30 });
+  const state = /(\d+)%/.exec(told)?.[1];
   const capacity =
     pools.length === 0
       ? ''

@@ -92,24 +92,34 @@ function reportOf(argv: readonly string[], ran: Ran): Report {
   }
 }
 
+/** Bits of the exit code: wrong options, and a disk that cannot be opened or sleeps. */
+const NO_ANSWER = 3;
+
 function diskOf(box: Box, device: string, type: string): Disk {
   const what = ['--info', '--health', '--attributes', '--log=selftest'];
   // A sleeping disk is left asleep, because this runs every few minutes.
   const argv = ['smartctl', '--json=c', '--nocheck=standby', ...what, '-d', type, device];
   let report: Report = {};
   let fault: string | undefined;
+  let code = 0;
   try {
-    report = reportOf(argv, box.run(argv, { timeoutSeconds: 60 }));
+    const ran = box.run(argv, { timeoutSeconds: 60 });
+    ({ code } = ran);
+    report = reportOf(argv, ran);
   } catch (error) {
     if (!(error instanceof BoxError)) throw error;
     fault = error.message; // one that hangs must not hide the others
   }
   const said = (report.smartctl?.messages ?? []).map((message) => message.string ?? '').join(' ');
+  const asleep = report.smart_status === undefined && /\b(STANDBY|SLEEP)\b/i.test(said);
+  // Without an answer, a known problem of the disk is not over.
+  if (fault === undefined && !asleep && report.smart_status === undefined && (code & NO_ANSWER) !== 0)
+    fault = said === '' ? `smartctl ended with ${code}` : said;
   return {
     device,
     model: report.model_name,
     serial: report.serial_number,
-    asleep: report.smart_status === undefined && /\b(STANDBY|SLEEP)\b/i.test(said),
+    asleep,
     passed: report.smart_status?.passed,
     temperature: report.temperature?.current,
     test: testOf(report),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeBox } from '../io/fake.ts';
-import { conditionsOf } from '../notify/conditions.ts';
+import { conditionsOf, lookAround } from '../notify/conditions.ts';
 import { describeDisk, disksOf } from './disks.ts';
 
 /** A machine whose disks answer so. */
@@ -122,5 +122,22 @@ describe('disks', () => {
     assert.deepEqual(without(), ['warning: cannot check disks: smartctl ended with 124']);
     const unusable = { devices: [{ name: '/dev/sdx', open_error: 'Permission denied' }, {}] };
     assert.deepEqual(machine({}, unusable).lines(), []);
+  });
+
+  test('that cannot be opened any more give no answer, and known problems of theirs are not over', () => {
+    const { box } = machine({ '/dev/sda': { smart_status: { passed: false } } });
+    const silent = () => lookAround(box).unseen.filter((source) => source.startsWith('disks'));
+    assert.deepEqual(silent(), []);
+    const message = 'Smartctl open device: /dev/sda failed: No such device';
+    box.program('smartctl', (argv) =>
+      argv.includes('--scan-open')
+        ? JSON.stringify({ devices: [{ name: '/dev/sda' }] })
+        : { code: 2, stdout: JSON.stringify({ smartctl: { messages: [{ string: message }] } }) },
+    );
+    assert.deepEqual(silent(), ['disks /dev/sda']);
+    assert.deepEqual(
+      lookAround(box).conditions.map(({ text }) => text),
+      [`cannot check /dev/sda: ${message}`],
+    );
   });
 });
