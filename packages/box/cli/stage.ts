@@ -1,6 +1,6 @@
 import { RESUME } from '../delta/slot.ts';
 import type { Terminal } from '../install/terminal.ts';
-import { type Box, BoxError, describeError } from '../io/box.ts';
+import { type Box, BoxError, describeError, orLog } from '../io/box.ts';
 import { stageRelease } from '../trial/stage.ts';
 import { type Checked, check, describeDecision } from '../update/check.ts';
 import { type Running, runningRelease } from '../update/running.ts';
@@ -27,13 +27,10 @@ function noted<T>(box: Box, { release }: Checked, use: () => T): T {
     if (!(error instanceof BoxError)) throw error;
     const reason = describeError(error);
     const text = `${release?.value.version} was not staged: ${reason}`;
-    try {
+    orLog(box, 'warning', 'a failure could not be recorded', () => {
       if (release) recordUnstaged(box, release.value.version, reason, box.stat(RESUME) !== undefined);
       changeState(box, () => ({ lastCheck: { at: box.now(), result: 'failed', text } }));
-    } catch (second) {
-      if (!(second instanceof BoxError)) throw second;
-      box.log('warning', `a failure could not be recorded: ${describeError(second)}`);
-    }
+    });
     throw error;
   }
 }

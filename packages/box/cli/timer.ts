@@ -1,6 +1,6 @@
 import { LOCKED } from '../disk/lock.ts';
 import type { Terminal } from '../install/terminal.ts';
-import { type Box, BoxError, describeError } from '../io/box.ts';
+import { type Box, BoxError, describeError, orLog } from '../io/box.ts';
 import { readPolicy } from '../settings/update.ts';
 import { restart, unstage } from '../trial/stage.ts';
 import { onTrial, settleState } from '../trial/trial.ts';
@@ -41,13 +41,12 @@ export const update: Verb = (box, terminal, options) => {
   if (base === undefined && readPolicy(box).base === undefined && !staged) return;
   const act = () => {
     try {
-      // The commit could not be recorded, e.g. because the state partition was full.
-      if (staged?.rootHash === running.usr.rootHash) settleState(box, running);
-      if (base !== undefined || isDue(box, running)) askAndStage(box, terminal, running, base);
-      restartAsPolicySays(box, running);
-    } catch (error) {
-      if (!(error instanceof BoxError)) throw error;
-      box.log('error', `no update: ${describeError(error)}`);
+      orLog(box, 'error', 'no update', () => {
+        // The commit could not be recorded, e.g. because the state partition was full.
+        if (staged?.rootHash === running.usr.rootHash) settleState(box, running);
+        if (base !== undefined || isDue(box, running)) askAndStage(box, terminal, running, base);
+        restartAsPolicySays(box, running);
+      });
     } finally {
       writeNotices(box);
     }

@@ -4,6 +4,7 @@ import {
   type Box,
   BoxError,
   describeError,
+  orLog,
   type RandomAccess,
   readTextIfThere,
   withScratch,
@@ -140,13 +141,9 @@ function copyBytes(from: RandomAccess, at: number, to: RandomAccess, target: num
 
 /** The leaves of the running /usr; undefined if they cannot be read. Then all blocks are fetched. */
 function runningLeaves(box: Box, { hashDevice, hashStart }: RunningUsr): Leaves | undefined {
-  try {
-    return using(box, hashDevice, 'read', (file) => readLeaves(file, (hashStart - 1) * BLOCK, hashDevice));
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('notice', `the hash tree of the running /usr cannot be compared: ${describeError(error)}`);
-    return undefined;
-  }
+  return orLog(box, 'notice', 'the hash tree of the running /usr cannot be compared', () =>
+    using(box, hashDevice, 'read', (file) => readLeaves(file, (hashStart - 1) * BLOCK, hashDevice)),
+  );
 }
 
 interface Resume {

@@ -1,5 +1,5 @@
 import { compareVersions } from '../../../build/release/format/version.ts';
-import { type Box, BoxError, describeError, whyFailed } from '../io/box.ts';
+import { type Box, BoxError, orLog, whyFailed } from '../io/box.ts';
 import { listUkis, renameUki, ukiName, withEsp } from './esp.ts';
 import { otherSlot, slotHolds } from './inspect.ts';
 import { hasLoaderVariable, updateBootLoader } from './loader.ts';
@@ -59,14 +59,11 @@ export function countTry(box: Box, disk: DraisineDisk, runningHash: string): num
  */
 export function markGood(box: Box, disk: DraisineDisk, runningHash: string): void {
   assess(box, disk, runningHash, 'good', ({ version }) => ukiName(version));
-  try {
+  orLog(box, 'warning', 'the boot loader was not updated', () =>
     withEsp(box, disk.esp.device, (esp) => {
       if (updateBootLoader(box, esp)) box.log('notice', 'the boot loader was updated');
-    });
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `the boot loader was not updated: ${describeError(error)}`);
-  }
+    }),
+  );
 }
 
 /** Rejects the running release: it has no tries left, so the next boot takes the other slot. */

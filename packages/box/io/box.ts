@@ -132,6 +132,20 @@ export function describeError(error: unknown): string {
   return `${error.message}${where}${error.hint === undefined ? '' : `: ${error.hint}`}`;
 }
 
+/**
+ * The result of `use`. If it fails, the caller can go on without it: `what` and the error are logged, and the result is
+ * undefined. A defect is thrown on.
+ */
+export function orLog<T>(box: Box, priority: Priority, what: string, use: () => T): T | undefined {
+  try {
+    return use();
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    box.log(priority, `${what}: ${describeError(error)}`);
+    return undefined;
+  }
+}
+
 /** The text of a file; undefined if it does not exist. */
 export function readTextIfThere(box: Box, path: string): string | undefined {
   return box.stat(path) === undefined ? undefined : box.readText(path);

@@ -1,5 +1,5 @@
 import { withLock } from '../disk/lock.ts';
-import { type Box, BoxError, describeError, mustRun } from '../io/box.ts';
+import { type Box, BoxError, describeError, mustRun, orLog } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import type { Replication } from '../settings/replicate.ts';
 import {
@@ -47,14 +47,8 @@ export function replicate(box: Box, replication: Replication): string {
 }
 
 /** A record that cannot be written must not hide why the run failed. */
-function remember(box: Box, record: () => void): void {
-  try {
-    record();
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `the failure cannot be recorded: ${describeError(error)}`);
-  }
-}
+const remember = (box: Box, record: () => void) =>
+  orLog(box, 'warning', 'the failure cannot be recorded', record);
 
 /** The data has arrived, so a failure here is none of the transfer. The next run removes what this one leaves. */
 function tidyAfterwards(box: Box, replication: Replication): void {

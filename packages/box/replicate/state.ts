@@ -1,4 +1,4 @@
-import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, orLog, readTextIfThere } from '../io/box.ts';
 import { isoTime, member, optional, parseDocument, string, time } from '../io/fields.ts';
 
 const FOLDER = '/var/lib/draisine/replicate';
@@ -22,7 +22,7 @@ export function readReplicationState(box: Box, name: string): ReplicationState {
   const path = fileOf(name);
   const text = readTextIfThere(box, path);
   if (text === undefined) return none;
-  try {
+  const read = (): ReplicationState => {
     const root = parseDocument(text, 'the record of a replication', path);
     if (member(root, 'format').value !== FORMAT) throw new BoxError('it has another format');
     return {
@@ -36,14 +36,9 @@ export function readReplicationState(box: Box, name: string): ReplicationState {
       })),
       leftovers: optional(member(root, 'leftovers'), (field) => string(field)),
     };
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log(
-      'warning',
-      `the record of replication ${name} cannot be read, so a new one begins: ${describeError(error)}`,
-    );
-    return none;
-  }
+  };
+  const what = `the record of replication ${name} cannot be read, so a new one begins`;
+  return orLog(box, 'warning', what, read) ?? none;
 }
 
 function write(box: Box, name: string, { success, failure, leftovers }: ReplicationState): void {

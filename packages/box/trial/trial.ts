@@ -4,6 +4,7 @@ import {
   type Box,
   BoxError,
   describeError,
+  orLog,
   readTextIfThere,
   removeTree,
   uptime,
@@ -53,12 +54,9 @@ export function onTrial(box: Box): OnTrial | undefined {
 
 function endTrial(box: Box): void {
   box.remove(ON_TRIAL);
-  try {
-    box.writeFile(ENDED, '', { durable: false });
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `the end of the trial cannot be recorded: ${describeError(error)}`);
-  }
+  orLog(box, 'warning', 'the end of the trial cannot be recorded', () =>
+    box.writeFile(ENDED, '', { durable: false }),
+  );
 }
 
 function say(box: Box, trial: OnTrial): void {
@@ -146,13 +144,7 @@ function keepOrLeave(box: Box, { disk, usr, version }: Running): void {
 
 /** A machine whose /usr came over the network or from a file has no installed release, so it has no trial. */
 function installedRelease(box: Box): Running | undefined {
-  try {
-    return runningRelease(box);
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('notice', `nothing is on trial: ${describeError(error)}`);
-    return undefined;
-  }
+  return orLog(box, 'notice', 'nothing is on trial', () => runningRelease(box));
 }
 
 /** Records what could not be recorded: a commit, or boots that ended before. */
@@ -250,13 +242,8 @@ function commitFault(box: Box, running: Running, notify: () => void): string | u
     box.log('error', fault);
     return fault;
   }
-  try {
-    finishCommit(box, running);
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    // The boot menu has the commit. The timer records it when there is room.
-    box.log('error', `the commit cannot be recorded: ${describeError(error)}`);
-  }
+  // The boot menu has the commit. The timer records it when there is room.
+  orLog(box, 'error', 'the commit cannot be recorded', () => finishCommit(box, running));
   notify();
   return undefined;
 }
@@ -291,19 +278,13 @@ export function reject(box: Box, running: Running, faults: readonly string[]): v
   endTrial(box);
   const price = lostByGoingBack(box, running);
   if (price !== '') box.log('error', price);
-  try {
-    recordRejection(box, version, faults, saveEvidence(box, version, faults), price);
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('error', `the evidence could not be saved: ${describeError(error)}`);
-  }
-  try {
-    markBad(box, running.disk, running.usr.rootHash);
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    // The boot loader counts the remaining tries.
-    box.log('error', `its tries could not be removed: ${describeError(error)}`);
-  }
+  orLog(box, 'error', 'the evidence could not be saved', () =>
+    recordRejection(box, version, faults, saveEvidence(box, version, faults), price),
+  );
+  // If this fails, the boot loader counts the remaining tries.
+  orLog(box, 'error', 'its tries could not be removed', () =>
+    markBad(box, running.disk, running.usr.rootHash),
+  );
   leave(box);
 }
 

@@ -1,5 +1,5 @@
 import type { Channel, Release, Root } from '../../../build/release/format/types.ts';
-import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, orLog, readTextIfThere } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { sha256 } from '../io/sha256.ts';
 import { decodeUtf8 } from '../io/utf8.ts';
@@ -197,7 +197,7 @@ export function recall(
 ): Pick<Checked, 'situation' | 'decision'> | undefined {
   const text = readTextIfThere(box, KEPT_CHANNEL);
   if (text === undefined) return undefined;
-  try {
+  return orLog(box, 'warning', 'the kept channel file is ignored', () => {
     const channel = parseChannel(parseEnvelope(text, 'the channel file', KEPT_CHANNEL).signed, KEPT_CHANNEL);
     const situation = situationOf(box, running, policyFor(box, request), channel, request);
     const decision = decide(situation);
@@ -206,11 +206,7 @@ export function recall(
     if (!release) return { situation, decision };
     const whole = informed(box, situation, release);
     return { situation: whole, decision: decide(whole) };
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `the kept channel file is ignored: ${describeError(error)}`);
-    return undefined;
-  }
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isVersion } from '../../../build/release/format/version.ts';
-import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
+import { type Box, orLog, readTextIfThere } from '../io/box.ts';
 import { list, member, parseDocument, string } from '../io/fields.ts';
 import {
   beyondCompatibility,
@@ -27,7 +27,7 @@ const KEPT = 4;
 type Readable = readonly { readonly version: string; readonly features: readonly string[] }[];
 
 function readRecord(box: Box): Readable {
-  try {
+  const read = () => {
     const content = readTextIfThere(box, READABLE);
     if (content === undefined) return [];
     const what = 'the record of pool features';
@@ -35,11 +35,8 @@ function readRecord(box: Box): Readable {
       version: string(member(each, 'version')),
       features: list(member(each, 'features'), (feature) => string(feature)),
     }));
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `it is not known which pools older releases can read: ${describeError(error)}`);
-    return [];
-  }
+  };
+  return orLog(box, 'warning', 'it is not known which pools older releases can read', read) ?? [];
 }
 
 /** Records the pool features of a release. Undefined: unknown, so the old record stays. */
@@ -58,13 +55,9 @@ export function noteReadable(box: Box, version: string, features: readonly strin
  * logged.
  */
 export function noteRunning(box: Box): void {
-  try {
-    const { version } = releaseIdentity(box);
-    noteReadable(box, version, readableFeatures(box));
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `cannot record which pools this release can read: ${describeError(error)}`);
-  }
+  orLog(box, 'warning', 'cannot record which pools this release can read', () =>
+    noteReadable(box, releaseIdentity(box).version, readableFeatures(box)),
+  );
 }
 
 /** The version in the other slot, if it has one. */

@@ -1,5 +1,5 @@
 import { isVersion } from '../../../build/release/format/version.ts';
-import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, orLog, readTextIfThere } from '../io/box.ts';
 import {
   choice,
   type Field,
@@ -188,13 +188,8 @@ export function formatState(state: State): string {
 export function readState(box: Box): State {
   const content = readTextIfThere(box, STATE);
   if (content === undefined) return NEW_STATE;
-  try {
-    return parseState(content);
-  } catch (error) {
-    if (!(error instanceof BoxError)) throw error;
-    box.log('warning', `the record of updates cannot be read, so a new one begins: ${describeError(error)}`);
-    return NEW_STATE;
-  }
+  const what = 'the record of updates cannot be read, so a new one begins';
+  return orLog(box, 'warning', what, () => parseState(content)) ?? NEW_STATE;
 }
 
 /** Writes the state, and flushes it to the disk. */
