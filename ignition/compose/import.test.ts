@@ -127,6 +127,10 @@ describe('what is not taken over is told, with its line', () => {
       '    volumes: [{type: volume, source: v, target: /v, volume: {subpath: x}}]\n',
       /^4 warning volume of the volume at \/v/,
     ],
+    [
+      '    volumes: [{type: image, source: v, target: /v}]\n',
+      /^4 warning the volume at \/v .* of type image/,
+    ],
     ['    healthcheck: {start_interval: 1s, test: x}\n', /^4 warning start_interval of the health check/],
     ['    healthcheck: {interval: 1s}\n', /^4 warning interval of the health check is not taken over/],
     ['    healthcheck: {disable: true}\n', /^4 warning a disabled health check is not taken over/],
@@ -157,6 +161,11 @@ describe('what is not taken over is told, with its line', () => {
     });
   }
   test('a check that is not disabled, a network of this very file, and one place that two services share', () => {
+    const none =
+      '    cpus: 0\n    mem_limit: 0\n    pids_limit: -1\n    privileged: false\n    init: false\n';
+    assert.deepEqual(service(none), []);
+    const { text } = importCompose(`services:\n  a:\n    image: a\n${none}`, '/srv/a/compose.yaml');
+    assert.doesNotMatch(text ?? '', /limits/);
     assert.deepEqual(service('    healthcheck: {disable: false}\nnetworks: {n: {external: false}}\n'), []);
     const shared =
       'x-e: &e {A: $' +
@@ -208,6 +217,20 @@ test('images, ports, words and source text', () => {
   assert.equal(portOf('a'), undefined);
   assert.deepEqual(wordsOf(`sh -c "echo \\"a b\\"" 'c d' e\\ f`), ['sh', '-c', 'echo "a b"', 'c d', 'e f']);
   assert.equal(toSource({ 'a-b': ["it's", 1], c: undefined }), "{ 'a-b': ['it\\'s', 1] }");
+});
+
+test('the name of a project has letters and digits, wherever the file lies and whatever it is called', () => {
+  const made = (name: string, file: string) =>
+    importCompose(`${name}services: {a: {image: a, volumes: ["./x:/x", /y]}}\n`, file);
+  for (const [name, file, path] of [
+    ['', '/srv/Meine Größe #1/compose.yaml', '/var/lib/meinegre1/x'],
+    ['name: ../../etc\n', '/srv/a/compose.yaml', '/var/lib/etc/x'],
+    ['', '/compose.yaml', '/var/lib/compose/x'],
+  ] as const) {
+    const { text = '', entries } = made(name, file);
+    assert.ok(text.includes(`'${path}'`), text);
+    assert.ok(!entries.some(({ message }) => /does not compile/.test(message)), JSON.stringify(entries));
+  }
 });
 
 test('variables: a default may have variables in braces; devices in the long form', () => {

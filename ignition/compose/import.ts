@@ -114,6 +114,12 @@ export default machine(${body});
 `;
 }
 
+/** The name of a project as Compose writes it. It becomes part of paths and of names of volumes. */
+function projectName(text: string): string {
+  const name = text.toLowerCase().replace(/[^a-z0-9_-]+/g, '');
+  return name.replace(/^[_-]+/, '') || 'compose';
+}
+
 /** What a text without services is, and what to do about it. */
 function kindHint(root: SourceNode, text: string): string {
   const keys = membersOf(root).map(({ key }) => key);
@@ -154,7 +160,7 @@ export function importCompose(text: string, file: string, output?: string): Impo
   volumeOptions(root, lost);
   const networks = networksOf(root, lost);
   const project: Project = {
-    name: (textOf(memberOf(root, 'name')) || basename(dirname(resolve(file)))).toLowerCase(),
+    name: projectName(textOf(memberOf(root, 'name')) || basename(dirname(resolve(file)))),
     folder: dirname(resolve(file)),
     lost,
     secrets: secretsOf(root, lost),

@@ -29,7 +29,12 @@ function mount(item: SourceNode, draft: Draft, project: Project): Volume[] {
     loseOthers(item, ['type', 'source', 'target', 'read_only', 'bind'], `the volume at ${at}`, lost);
   if (isLong)
     loseOthers(memberOf(item, 'bind'), ['create_host_path', 'selinux'], `the volume at ${at}`, lost);
-  if (isLong && textOf(memberOf(item, 'type')) === 'tmpfs') {
+  const type = textOf(memberOf(item, 'type'));
+  if (isLong && !['', 'bind', 'volume', 'tmpfs'].includes(type)) {
+    lost(item.at, `the volume at ${at} is not taken over: it is of type ${type}`);
+    return [];
+  }
+  if (isLong && type === 'tmpfs') {
     draft.tmpfs = [...(draft.tmpfs ?? []), at];
     return [];
   }

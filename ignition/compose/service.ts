@@ -217,10 +217,15 @@ const devices: Key = (value, draft, { lost }) => {
 const memoryText = (text: string): string =>
   text.replace(/\s*([bkmgt])b?$/i, (_all, unit: string) => (/b/i.test(unit) ? '' : unit.toUpperCase()));
 
+/** Whether a limit says that there is none: 0, or -1. */
+const isNone = (value: SourceNode): boolean => /^(-1|0+\.?0*[bkmgt]?b?)$/i.test(textOf(value).trim());
+
 const memory: Key = (value, draft) => {
+  if (isNone(value)) return;
   draft.limits = { ...draft.limits, memory: memoryText(textOf(value)) };
 };
 const cpus: Key = (value, draft, { lost }) => {
+  if (isNone(value)) return;
   const text = textOf(value);
   if (/^[0-9]*\.?[0-9]+$/.test(text))
     draft.limits = { ...draft.limits, cpu: `${Math.round(Number(text) * 100)}%` };
@@ -228,6 +233,7 @@ const cpus: Key = (value, draft, { lost }) => {
     lost(value.at, `cpus: ${JSON.stringify(text)} is not a number and is not taken over; write the number`);
 };
 const pids: Key = (value, draft, { lost }) => {
+  if (isNone(value)) return;
   const processes = numberOf(value, textOf(value), 'number of processes', lost);
   if (processes !== undefined) draft.limits = { ...draft.limits, processes };
 };
@@ -336,7 +342,7 @@ export function serviceOptions(
       );
     else if (key === 'extends')
       lost(at, `extends of ${name} is not taken over: write the keys of that service into ${name}`);
-    else if (key !== 'container_name')
+    else if (key !== 'container_name' && textOf(value) !== 'false')
       lost(at, `${key} of ${name} is not taken over: containers have no such option`);
   }
   const { image, network, ports: published = [] } = draft;

@@ -101,6 +101,18 @@ test('what would break a line of the quadlet is refused', () => {
   const refused = (options: object, what: RegExp) =>
     assert.throws(() => quadlet('a', { image, ...options }), what, JSON.stringify(options));
   refused({ image: 'a.example/b:$' + '{TAG}' }, /not a fully qualified image/);
+  for (const wrong of ['docker.io/library/Nginx:1', 'docker.io/library/nginx::latest', 'docker.io/a b:1'])
+    refused({ image: wrong }, /not a fully qualified image/);
+  refused({ volumes: [{ path: '/a', at: '/x' }], tmpfs: ['/x/'] }, /two mounts at \/x$/);
+  refused(
+    {
+      volumes: [
+        { path: '/a', at: '/x' },
+        { volume: 'b', at: '/x' },
+      ],
+    },
+    /two mounts at \/x$/,
+  );
   refused({ volumes: [{ path: '/a\\', at: '/b' }] }, /host path .*backslash/);
   refused({ volumes: [{ path: '/a', at: '/b ' }] }, /mount point/);
   refused({ devices: ['/dev/a b'] }, /not a device/);

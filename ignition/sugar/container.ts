@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Text } from '../base/secret.ts';
 import { isAddress, isNetwork } from './addresses.ts';
@@ -248,6 +249,20 @@ function identity(options: ContainerOptions): { readonly [setting: string]: Sett
   };
 }
 
+/** Refuses two mounts at one place of the container: podman would not start it. */
+function checkMounts(name: string, { volumes = [], tmpfs = [], secrets = {} }: ContainerOptions): void {
+  const places = [
+    ...[...volumes.map(({ at }) => at), ...tmpfs].map((path) => posix.resolve('/', path)),
+    ...Object.keys(secrets).map((secret) => `/run/secrets/${secret}`),
+  ];
+  const twice = places.find((place, index) => places.indexOf(place) !== index);
+  if (twice !== undefined)
+    throw badInput(`container ${name} has two mounts at ${twice}`, {
+      where: `containers.${name}.volumes`,
+      hint: 'keep one of them',
+    });
+}
+
 function containerSection(
   name: string,
   options: ContainerOptions,
@@ -260,9 +275,9 @@ function containerSection(
     ContainerName: name,
     Image: matching(
       options.image,
-      /^[a-z0-9.-]+(:[0-9]+)?\/[^\s%$"'\\]+$/,
+      /^[a-z0-9.-]+(:[0-9]+)?\/[a-z0-9._/-]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+:[0-9a-f]+)?$/,
       'fully qualified image',
-      'write REGISTRY/NAME:TAG',
+      'write REGISTRY/NAME:TAG; the name has small letters',
     ),
     Pull: options.pull,
     Exec: options.command?.map((each) => (each === '' ? EMPTY.word : commandWord(each))).join(' '),
@@ -298,6 +313,7 @@ export function quadlet(
   options: ContainerOptions,
   { mountpointOf = defaultMountpoint, storage = [] }: Placement = {},
 ): string {
+  checkMounts(name, options);
   const units = [...new Set([...storage, ...needed(options)])];
   const plugs = unplugged(options.devices);
   const { limits = {} } = options;
