@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { secret } from '../base/secret.ts';
 import { machine } from '../machine.ts';
-import { container, containerNetwork, quadlet } from './container.ts';
+import { container, containerNetwork, pod, quadlet } from './container.ts';
 import type { Fragment } from './fragment.ts';
 import { textOf } from './testing.ts';
 
@@ -125,6 +125,10 @@ test('what would break a line of the quadlet is refused', () => {
   refused({ network: 'host', ports: [80] }, /publishes ports, and its network is host/);
   refused({ network: 'none', ports: [80] }, /publishes ports, and its network is none/);
   quadlet('a', { image, network: 'host', ports: [] });
+  assert.throws(() => pod('a', { network: 'host', ports: [80] }), {
+    where: 'pods.a.ports',
+    message: /pods\.a publishes ports, and its network is host/,
+  });
 });
 
 test('secrets are files that the container’s user alone can read', () => {

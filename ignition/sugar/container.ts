@@ -249,6 +249,21 @@ function identity(options: ContainerOptions): { readonly [setting: string]: Sett
   };
 }
 
+/** Refuses ports that podman would ignore. */
+function checkPublishing(
+  where: string,
+  { network, ports = [] }: Pick<ContainerOptions, 'network' | 'ports'> | PodOptions,
+): void {
+  if (ports.length === 0 || (network !== 'host' && network !== 'none')) return;
+  throw badInput(`${where} publishes ports, and its network is ${network}: podman ignores them`, {
+    where: `${where}.ports`,
+    hint:
+      network === 'host'
+        ? 'leave ports out; a firewall opens them in firewall.allow'
+        : 'leave ports out, or take another network',
+  });
+}
+
 /** Refuses two mounts at one place of the container: podman would not start it. */
 function checkMounts(name: string, { volumes = [], tmpfs = [], secrets = {} }: ContainerOptions): void {
   const places = [
@@ -320,17 +335,7 @@ export function quadlet(
   if (options.pod !== undefined && options.ports?.length) {
     throw badInput(`container ${name} publishes ports in a pod`, { hint: 'publish them on the pod' });
   }
-  if ((options.network === 'host' || options.network === 'none') && options.ports?.length)
-    throw badInput(
-      `container ${name} publishes ports, and its network is ${options.network}: podman ignores them`,
-      {
-        where: `containers.${name}.ports`,
-        hint:
-          options.network === 'host'
-            ? 'leave ports out; a firewall opens them in firewall.allow'
-            : 'leave ports out, or take another network',
-      },
-    );
+  checkPublishing(`containers.${name}`, options);
   return unitText([
     section('Unit', {
       Description: `Container ${name}`,
@@ -458,6 +463,7 @@ export function pod(
   { ports, network }: PodOptions = {},
   storage: readonly string[] = [],
 ): Fragment {
+  checkPublishing(`pods.${name}`, { ...(ports && { ports }), ...(network && { network }) });
   const contents = unitText([
     section('Unit', {
       Description: `Pod ${name}`,

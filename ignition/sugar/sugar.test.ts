@@ -11,6 +11,7 @@ import { dir, file, link } from './file.ts';
 import { firewall, ruleset } from './firewall.ts';
 import { mergeFragments } from './fragment.ts';
 import { section, systemdQuote, unitText } from './ini.ts';
+import { mountUnit } from './mount-unit.ts';
 import { network } from './network.ts';
 import { hostname, kernelArguments, time } from './system.ts';
 import { textOf } from './testing.ts';
@@ -250,6 +251,11 @@ describe('containers', () => {
     );
     assert.throws(() => quadlet('a', { image: 'a.b/c', volumes: [{ path: 'x', at: '/y' }] }), /host path/);
   });
+});
+
+test('a percent sign in a path of a mount unit is not a specifier', () => {
+  const { contents } = mountUnit({ device: '/dev/mapper/50%', format: 'ext4', path: '/srv/50%n' }, false);
+  assert.match(contents, /^Where=\/srv\/50%%n\nWhat=\/dev\/mapper\/50%%$/m);
 });
 
 test('host names, users and keys are checked', () => {
