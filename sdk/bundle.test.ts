@@ -25,7 +25,7 @@ const copy = mkdtempSync(join(tmpdir(), 'draisine-bundle-'));
 after(() => rmSync(copy, { recursive: true, force: true }));
 const folder = join(copy, 'node_modules/.draisine');
 
-/** A copy of the checkout, with the same npm packages, but a place of its own for the bundle. */
+/** A copy of the checkout with the same npm packages, but with its own folder for the bundle. */
 function copyCheckout(): void {
   const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
     cwd: CHECKOUT,
@@ -40,7 +40,7 @@ function copyCheckout(): void {
     symlinkSync(join(CHECKOUT, 'node_modules', name), join(copy, 'node_modules', name));
 }
 
-/** Runs `graph generic`; whether it came from the bundle, which was marked. */
+/** Runs `graph generic`. `bundled`: whether the marked bundle ran. */
 function graph(): { out: string; bundled: boolean } {
   const { stdout, stderr, status } = spawnSync('node', [join(copy, 'start.mjs'), 'graph', 'generic'], {
     encoding: 'utf8',
@@ -68,7 +68,7 @@ function markBundle(): void {
 
 test('a bundle is used until one of its sources changes, and gives the same output', async () => {
   copyCheckout();
-  await sleep(2100); // what was written just now is not bundled
+  await sleep(2100); // files that were written in the last two seconds are not bundled
   const { out, bundled } = graph();
   assert.equal(bundled, false);
   markBundle();
@@ -76,7 +76,7 @@ test('a bundle is used until one of its sources changes, and gives the same outp
   const good = readFileSync(LIST);
   const { entry } = JSON.parse(good.toString()) as Bundle;
   const changes: Record<string, () => void> = {
-    'a list that was cut short': () => truncateSync(LIST, 1000),
+    'a truncated list': () => truncateSync(LIST, 1000),
     // A power cut leaves it so. Node would run it, do nothing, and exit 0.
     'an empty module': () => truncateSync(join(folder, entry), 0),
     'a folder for a new image': () => mkdirSync(join(copy, 'images/new')),

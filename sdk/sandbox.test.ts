@@ -20,7 +20,7 @@ async function withBwrap(body: string): Promise<Buffer> {
   return await runSandboxed(root, { root: '/tree', argv: ['/bin/make', 'all'], binds });
 }
 
-test('the command names the tree, the binds and the program, and nothing of this machine', async () => {
+test('the command has the tree, the binds and the program, and nothing of this machine', async () => {
   const root = await fakeTree(join(folder, 'one'), { bwrap: '' });
   const { args } = sandboxCommand(root, {
     root: '/tree',
@@ -49,7 +49,7 @@ const REFUSALS = [
   'bwrap: setting up uid map: Permission denied',
 ];
 for (const refusal of REFUSALS) {
-  test(`a host that forbids user namespaces is named as such: ${refusal.slice(7, 50)}…`, async () => {
+  test(`a host that forbids user namespaces gets an error that says so: ${refusal.slice(7, 50)}…`, async () => {
     await assert.rejects(withBwrap(`echo '${refusal}' >&2; exit 1`), (error) => {
       assert.ok(error instanceof Failure);
       assert.match(error.message, /^this host forbids user namespaces/);

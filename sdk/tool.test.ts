@@ -24,7 +24,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true, force: true }));
 
-test('a tool runs through the tree’s own linker, in an environment made from nothing', async () => {
+test('a tool runs through the tree’s own linker, and inherits no environment', async () => {
   const { file, args } = toolCommand(root, 'hello', ['world']);
   assert.ok(file.startsWith(root));
   assert.equal(args[0], '--library-path');
@@ -40,7 +40,7 @@ test('a tool runs through the tree’s own linker, in an environment made from n
   }
 });
 
-test('a missing tool is named with its tree and what to do', () => {
+test('the error for a missing tool has its tree and a hint', () => {
   assert.throws(
     () => toolCommand(root, 'mkfs.none'),
     (error) =>
@@ -73,7 +73,7 @@ test('its stderr is passed on piece by piece', async () => {
   assert.equal(heard, 'a note\n');
 });
 
-test('stdin: text, bytes, streams; a stream that breaks off is the error', async () => {
+test('stdin: text, bytes, streams; the error of a broken stream is thrown', async () => {
   assert.equal((await runTool(root, 'copy', [], { stdin: 'text' })).toString(), 'text');
   assert.equal((await runTool(root, 'copy', [], { stdin: Buffer.from([1, 2]) })).length, 2);
   const long = Buffer.alloc(3 << 20, 'x');

@@ -14,7 +14,7 @@ describe('files', () => {
       await body(dir);
     });
 
-  inFolder('a file is as it was until the new one is complete', async (dir) => {
+  inFolder('the old file is there until the new file is complete', async (dir) => {
     const path = join(dir, 'file');
     writeFileSync(path, 'old');
     await replaceFile(path, 0o640, async (temporary) => {
@@ -39,7 +39,7 @@ describe('files', () => {
     assert.deepEqual(readdirSync(dir), ['file']);
   });
 
-  inFolder('the mode does not depend on the umask; folders above are made', async (dir) => {
+  inFolder('the mode does not depend on the umask; missing folders above the file are made', async (dir) => {
     const before = process.umask(0o077);
     try {
       await writeAtomic(join(dir, 'a/b/file'), 'x', 0o664);

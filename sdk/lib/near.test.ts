@@ -26,7 +26,7 @@ test('missing, additional and different letters are edits; one of three letters 
   assert.equal(didYouMean('sabma', ['kmod', 'sed', 'samba']), 'did you mean samba?');
 });
 
-test('of many names at most five, those an edit away and those with the wanted one as a part', () => {
+test('of many names, at most five are shown: names one edit away, and names that contain the wanted one', () => {
   const names = ['neovim', 'vim-tiny', 'vi', 'libc6', 'vim-gtk3', 'vmi'];
   assert.equal(didYouMean('vim', names), 'did you mean vi, vmi, neovim, vim-gtk3, vim-tiny?');
 });

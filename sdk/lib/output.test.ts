@@ -38,7 +38,7 @@ const own = (body: () => Promise<void>) => async (): Promise<void> => {
 };
 
 test(
-  'a new file has the mode that the umask leaves, an old one keeps its own; a secret is its owner’s',
+  'a new file gets its mode from the umask, an existing file keeps its mode; only the owner can read a secret',
   own(async () => {
     const path = join(folder, 'file');
     await writeOutput(path, 'new');
@@ -53,7 +53,7 @@ test(
 );
 
 test(
-  'links are followed, also one at whose end nothing is yet',
+  'links are followed, also a link to a file that does not exist yet',
   own(async () => {
     const path = join(folder, 'file');
     symlinkSync('file', join(folder, 'link'));
@@ -68,7 +68,7 @@ test(
 );
 
 test(
-  'devices and pipes are written to and stay what they are',
+  'devices and pipes are written to, and are not replaced by a file',
   own(async () => {
     await writeOutput('/dev/null', 'x');
     assert.ok(statSync('/dev/null').isCharacterDevice());
@@ -99,7 +99,7 @@ await Promise.all([writeOutput(${JSON.stringify(pipe)}, 'through'), writeOutput(
 );
 
 test(
-  'a place that cannot be written says why; no folder is made for it',
+  'the error for a path that cannot be written has the reason; no folder is made',
   own(async () => {
     writeFileSync(join(folder, 'file'), 'old');
     symlinkSync('circle', join(folder, 'circle'));

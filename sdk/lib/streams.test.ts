@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url';
 const CLI = fileURLToPath(new URL('../../draisine.ts', import.meta.url));
 const COMMAND = [process.execPath, '--import', import.meta.resolve('tsx'), CLI, '-h'];
 
-/** The command line in a shell that puts `around` it; its exit status on standard output. */
+/** Runs the command line within the shell script `around`, which prints its exit status. */
 function shell(around: string) {
   const { stdout, stderr } = spawnSync('bash', ['-c', around, 'bash', ...COMMAND], { encoding: 'utf8' });
   return { stdout: stdout.trim(), stderr };
 }
 
-test('after the end of the reader the program ends silently, on a full disk with one line; neither is a success', () => {
+test('the program fails without a message if its reader has ended, and with one line on a full disk', () => {
   // The reader is gone before the first byte.
   const left = shell('{ sleep 0.2; exec "$@"; } | true; echo "$PIPESTATUS"');
   assert.deepEqual(left, { stdout: '1', stderr: '' });
