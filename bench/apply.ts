@@ -1,6 +1,6 @@
 /**
- * What `draisine apply` takes on the NAS of kola-tests/fixtures/machines/nas.ts: the plan of one more container, and its
- * apply, the image being there.
+ * Measures `draisine apply` on the NAS of kola-tests/fixtures/machines/nas.ts: the plan and the apply of one more
+ * container, whose image is on the machine already.
  *
  *   node --import tsx bench/apply.ts [ROUNDS]
  *
@@ -29,7 +29,7 @@ interface Nas {
   readonly storage: { readonly files: readonly File[] };
 }
 
-/** The same NAS with one more container, which is as the one that it has. */
+/** The same NAS with one more container, a copy of its first container. */
 function withOneMore(nas: Nas, name: string): Nas {
   const reader = nas.storage.files.find(({ path }) => path === READER);
   if (!reader) throw new Error(`the NAS has no ${READER}`);
@@ -43,7 +43,7 @@ function withOneMore(nas: Nas, name: string): Nas {
   return { ...nas, storage: { ...nas.storage, files: [...nas.storage.files, more] } };
 }
 
-/** Milliseconds of a command on the machine, by its own clock, and what it said. */
+/** Runs a command on the machine. Returns milliseconds by the machine's clock, and the output. */
 async function timed(box: Machine, command: string): Promise<{ ms: number; said: string }> {
   const said = await box.succeed(
     `begin=$EPOCHREALTIME; ${command} 2>&1; code=$?; end=$EPOCHREALTIME
@@ -65,7 +65,7 @@ try {
   await box.waitForUnit('reader.service', { seconds: 120 });
   const times: Record<string, number[]> = { start: [], plan: [], apply: [], confirm: [] };
   for (let round = 0; round < rounds; round += 1) {
-    // Each round from the config before it: one container more.
+    // Each round adds a container to the config of the round before.
     const now = JSON.parse(
       await box.succeed(
         'cd /var/lib/draisine/config && cat current.json 2>/dev/null || cat provisioned.json',

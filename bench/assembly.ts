@@ -1,9 +1,10 @@
 /**
- * Cached .debs → verity /usr in development compression, beside mmdebstrap for the same list.
+ * Compares a build of /usr with verity from cached .debs, in development compression, with mmdebstrap for the same
+ * packages.
  *
  *   node --import tsx bench/assembly.ts [ROUNDS]
  *
- * Prints medians and ratios of three things, measured in turn in one run:
+ * Prints medians and ratios of three cases, measured in turn in one run:
  *   debs      our store has the .debs, the tool tree and the kernel modules: unpack all, tree, erofs, verity
  *   packages  it also has the unpacked packages, as after any first build: tree, erofs, verity
  *   mmdebstrap --variant=minbase for the same packages with cached .debs, to a directory; it also installs
@@ -27,7 +28,7 @@ import generic from '../images/generic/image.ts';
 import { modules } from '../packages/system/modules.ts';
 import { setQuiet } from '../sdk/lib/log.ts';
 
-/** The image with Debian's kernel, without ZFS's modules: mmdebstrap compiles none either. */
+/** The image with Debian's kernel, but without ZFS's modules, because mmdebstrap does not compile them. */
 const image = {
   ...generic,
   kernel: {
@@ -46,7 +47,7 @@ const packages = lockedPackages(lock);
 const pinned = lockedSet(lock, image.set);
 setQuiet(true);
 
-/** The graph with a version of its own, so that everything made of the image as a whole is new. */
+/** The graph with another version, so that all targets of the whole image run again. */
 const graph = (version: string) =>
   imageTargets(image, { root, lock, version, dev: true, epoch: lockDate(lock), certificate: '' });
 const usrOf = (version: string): Target[] => [
@@ -75,7 +76,7 @@ try {
   for (const target of debs)
     copyFileSync(fetched.get(target.name)!.path, join(cache, basename(String(target.inputs.path))));
   const sources = await mirrorLines();
-  if (haveMmdebstrap) await mmdebstrap(); // not counted: fetches what the written drops leave out
+  if (haveMmdebstrap) await mmdebstrap(); // not counted: it fetches packages that the image drops
 
   const times = { debs: [] as number[], packages: [] as number[], mmdebstrap: [] as number[] };
   for (let round = 0; round < rounds; round++) {

@@ -1,6 +1,6 @@
 /**
- * Boots, in turn on one QEMU: n100, generic (the same system with Debian's kernel), and a stock Debian with the same
- * packages, its own initramfs-tools and systemd-boot.
+ * Compares boots, in turn on one QEMU: n100, generic (the same system with Debian's kernel), and a stock Debian with
+ * the same packages, its own initramfs-tools and systemd-boot.
  *
  *   node --import tsx bench/boot.ts [ROUNDS]
  *
@@ -35,7 +35,10 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const out = join(root, 'out');
 const scratch = mkdtempSync(join(tmpdir(), 'draisine-bench-'));
 
-/** Says on the serial port when it is up, and then what systemd measured. Opened anew each time: getty hangs it up. */
+/**
+ * Writes to the serial port when the system is up, and then systemd's times. Each write opens the port, because getty
+ * hangs it up.
+ */
 const REPORT = `[Unit]
 Description=Report of the boot
 DefaultDependencies=no
@@ -56,7 +59,7 @@ interface Boot {
   readonly memory: number;
 }
 
-/** Seconds of what systemd-analyze writes as `1min 2.345s` or `678ms`. */
+/** Seconds of a duration of systemd-analyze, such as `1min 2.345s` or `678ms`. */
 function duration(text: string): number {
   const unit = { min: 60, s: 1, ms: 0.001 };
   return [...text.matchAll(/([\d.]+)(min|ms|s)/g)].reduce(
@@ -84,7 +87,7 @@ async function bootOnce(box: Machine): Promise<Boot> {
   };
 }
 
-/** An ESP with systemd-boot and the kernel and initrd of the system in a folder. */
+/** Makes an ESP with systemd-boot, and with the kernel and the initrd of the system in a folder. */
 async function debianEsp(tree: string, system: string, kernelArguments: string): Promise<string> {
   const file = (pattern: RegExp) => {
     const found = readdirSync(join(system, 'boot')).find((name) => pattern.test(name));
@@ -200,7 +203,7 @@ try {
     clusters.push(cluster);
     boxes.set(name, cluster.machines.box!);
     boots.set(name, []);
-    await bootOnce(cluster.machines.box!); // the first: keys are made, partitions, caches
+    await bootOnce(cluster.machines.box!); // not counted: a first boot makes keys, partitions and caches
   }
   for (let round = 1; round <= rounds; round += 1) {
     for (const [name, box] of boxes) boots.get(name)?.push(await bootOnce(box));

@@ -1,13 +1,14 @@
 /**
- * What a box fetches for an update: the box's own code stages a real release from a folder.
+ * Measures the bytes that a box fetches for an update: the box's own code stages a real release from a folder.
  *
  *   node --import tsx bench/delta.ts [--from REVISION] [--rebuilt NAME]… [PACKAGE…]
  *
- * The update goes to n100 as it is locked now, from n100 with userland packages as packages/lock.json of a git revision pins
- * them (default 8d7a7d2, 23 November 2026); if some are named, only these. `--rebuilt` names a package of which there is no
- * other version: all code, data and relocations of the old one are other bytes. `--rebuilt kernel` is the kernel with all
- * modules. With it, packages of the revision count only if they are named. Prints what differs, and the bytes that are
- * fetched, copied from this box and in all.
+ * The new release is n100 with the current lock. The old release is n100 with the userland packages that
+ * packages/lock.json of a git revision pins (default 8d7a7d2, 23 November 2026), or only with the named ones.
+ * `--rebuilt` simulates the update of a package without another version: in the old release, all its code, data and
+ * relocations are other bytes. `--rebuilt kernel` is the kernel with all modules. With `--rebuilt`, only named packages
+ * have the versions of the revision. Prints the differences, and the bytes that are fetched, copied from the box, and
+ * in all.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -57,7 +58,7 @@ const all = rebuilt.length === 0 && only.length === 0;
 const scratch = mkdtempSync(join(tmpdir(), 'draisine-delta-'));
 setQuiet(true);
 
-/** The lock with the packages of the image as another one pins them. */
+/** The lock with the versions of another lock for packages of the image. */
 function withPinsOf(lock: Lock, past: Lock): { lock: Lock; changed: string[] } {
   const pins = new Map(lockedSet(past, image.set).map((each) => [each.name, each]));
   const changed: string[] = [];
@@ -80,7 +81,10 @@ function withPinsOf(lock: Lock, past: Lock): { lock: Lock; changed: string[] } {
   return { lock: { ...lock, sets: new Map([...lock.sets, [image.set, set]]) }, changed };
 }
 
-/** Whether a target's input is to be rebuilt. Of the kernel, only what is installed: nothing is compiled. */
+/**
+ * Whether the output of a target is replaced by other bytes. Of the kernel, only installed files are, and nothing is
+ * compiled.
+ */
 function isOther({ name }: Target, user: Target): boolean {
   const installed = ['n100:modules', 'n100:kernel'].includes(user.name);
   if (installed && /^(kernel|zfs)-n100$/.test(name)) return rebuilt.includes('kernel');
@@ -100,7 +104,9 @@ async function build(
   return { usr: made.get(artifacts['usr.img']!.name)!.path, uki: made.get(artifacts.uki!.name)!.path };
 }
 
-/** Size in bytes of the erofs at the start of a file: blocks and their size, of its superblock (fs/erofs/erofs_fs.h). */
+/**
+ * Size in bytes of the erofs at the start of a file: its superblock has their number and size (fs/erofs/erofs_fs.h).
+ */
 function dataSize(path: string): number {
   const bytes = Buffer.alloc(128);
   const file = openSync(path, 'r');
@@ -109,7 +115,7 @@ function dataSize(path: string): number {
   return bytes.readUInt32LE(36) * 2 ** bytes.readUInt8(12);
 }
 
-/** Paths of the box, in words of programs that run on this host. */
+/** Replaces paths of the box by paths of this host in the arguments of a program. */
 const hosted = (box: string) => (argv: readonly string[]) =>
   ['sh', 'sha256sum'].includes(argv[0] ?? '')
     ? argv.map((word) => word.replaceAll(/(?<![\w/])\/(dev\/vd|run\/draisine|esp\/)/g, `${box}/$1`))
@@ -155,7 +161,7 @@ function update(old: { usr: string; uki: string }, next: { usr: string; uki: str
   ];
   slotContent(box, { ...common, running, traffic: ofUsr }).write({ usr: '/dev/vda4', verity: '/dev/vda5' });
   const staged = Buffer.concat([readFileSync(box.path('/dev/vda4')), readFileSync(box.path('/dev/vda5'))]);
-  if (!staged.equals(readFileSync(next.usr))) throw new Error('what was staged is not the new release');
+  if (!staged.equals(readFileSync(next.usr))) throw new Error('the staged /usr is not the new release');
   ukiContent(box, { ...common, installed: 'old.efi', traffic: ofUki }).write('/esp/next.efi');
   return [ofUsr, ofUki];
 }

@@ -1,11 +1,12 @@
 /**
- * A machine that boots, a fork of one in its initrd, and a fork of one that is ready, up to the first command answered.
+ * Measures the time from the start of a machine to the answer of its first command: for a boot, for a fork of the
+ * initrd, and for a fork of a ready machine.
  *
  *   node --import tsx bench/fork.ts [ROUNDS [FORKS]]
  *
  * For out/n100 (./draisine build n100). Prints medians and their ratios; boots and forks of the initrd take turns, so
- * that a busy host is busy for both. The snapshots are there before the clock starts. Goal: fork of the initrd
- * ≤ 0.55 of a boot.
+ * that a busy host slows down both. The snapshots are made before the measurement. Goal: fork of the initrd ≤ 0.55 of a
+ * boot.
  */
 import { fileURLToPath } from 'node:url';
 import { createCluster, planCluster } from '../kola-tests/harness/machine/cluster.ts';
@@ -17,7 +18,7 @@ const [rounds = 5, forks = 10] = process.argv.slice(2).map(Number);
 const out = fileURLToPath(new URL('../out', import.meta.url));
 const lab = await openLab({ image: 'n100', out, toolTree: await qemuTree() });
 
-/** Seconds from a machine's start to its first answer, once everything that it starts is started. */
+/** Seconds from a machine's start to its first answer after the end of its boot. */
 async function toFirstAnswer(box: MachineSpec): Promise<number> {
   const cluster = await createCluster(lab, planCluster({ name: 'bench.fork', machines: { box } }));
   try {

@@ -5,8 +5,9 @@ import type { Entry, Tree } from '../build/tree/entry.ts';
 import { canonicalJson } from '../sdk/lib/files.ts';
 
 /**
- * Targets of a graph in which some inputs are rebuilt: all their code, data and relocations are other bytes, that compress as well.
- * `isOther` gets an input, the output of which must be a `Tree` or `Package`, and the target that uses it.
+ * The targets of a graph in which some inputs look rebuilt: all their code, data and relocations are other bytes, which
+ * compress equally well. `isOther` gets an input and the target that uses it. The output of the input must be a `Tree`
+ * or a `Package`.
  */
 export function withOther(
   targets: readonly Target[],
@@ -51,10 +52,10 @@ const otherBytes = recipe<{ tree: Target }>({
   },
 });
 
-/** The setup code of a bzImage, which ukify reads, is in front of this. */
+/** The setup code of a bzImage ends here. It is not changed, because ukify reads it. */
 const KERNEL_PAYLOAD = 64 << 10;
 const [PROGBITS, RELA] = [1, 4];
-/** What the build reads of a module or a program. */
+/** Sections that the build reads of a module or a program. They are not changed. */
 const KEPT = /^(\.modinfo|__ksymtab|__kcrctab|__versions|\.gnu|\.note|\.interp|\.comment)/;
 
 /** A kernel, a module or a program (elf(5)) with other bytes; undefined for any other file. */
