@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-/* The script that adds keys of a stick, with disks, mount and ssh-keygen that are made up. */
+/* The script that adds keys of a stick, with fake disks, mount and ssh-keygen. */
 
 const SCRIPT = fileURLToPath(new URL('../overlays/system/usr/lib/draisine/add-key', import.meta.url));
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB new@example';
@@ -110,7 +110,7 @@ describe('a key that was lost', () => {
     assert.equal(readFileSync(keys(), 'utf8'), '');
   });
 
-  test('without a stick nothing is made', () => {
+  test('without a stick no file is made', () => {
     const { code, out } = run();
     assert.equal(code, 1);
     assert.match(out, /no key was added: there is no authorized_keys/);

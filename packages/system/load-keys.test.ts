@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-/* The script that loads keys of hand-made datasets, with a zfs that is made up. */
+/* The script that loads keys of hand-made datasets, with a fake zfs. */
 
 const SCRIPT = fileURLToPath(new URL('../overlays/system/usr/lib/draisine/load-keys', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'draisine-load-keys-'));

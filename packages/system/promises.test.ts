@@ -9,7 +9,7 @@ import { n100 } from '../sets/n100.ts';
 import { trims } from './trims.ts';
 import { enabledUnits } from './units.ts';
 
-/* What owners were promised, as far as a file or a list of the image decides it alone. */
+/* Promises to owners that a single file or list of the image keeps. */
 
 const overlay = (path: string): string =>
   readFileSync(fileURLToPath(new URL(`../overlays/system/${path}`, import.meta.url)), 'utf8');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-/* The command that a receiving user is forced to, with a zfs that only says what it was asked. */
+/* The command that a receiving user is forced to, with a fake zfs that prints its arguments. */
 
 const SCRIPT = fileURLToPath(new URL('../overlays/system/usr/lib/draisine/receive', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'draisine-receive-'));
@@ -72,7 +72,7 @@ test('no other command is run', () => {
   }
 });
 
-test('a number of snapshots of each dataset stays, whatever the sender asks for', () => {
+test('at least FLOOR snapshots of a dataset are kept, whatever the sender asks for', () => {
   const destroy = (number: number, floor: string) =>
     receive(`zfs destroy tank/backup/nas@replicate-a-${number}`, floor).code;
   assert.deepEqual(

@@ -61,7 +61,7 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'the initrd is made by us',
+    reason: 'the build makes the initrd, without these tools',
     paths: ['usr/share/initramfs-tools/**', 'usr/lib/dracut/**', 'etc/kernel/**', 'usr/lib/kernel/**'],
     except: ['usr/lib/dracut/modules.d/30ignition/ignition'],
   },
@@ -298,7 +298,7 @@ export const trims: readonly Trim[] = [
     ],
   },
   {
-    reason: 'Berkeley DB, and the two that use it: passwords in a database, an ARP daemon of 1999',
+    reason: 'Berkeley DB, and two programs that use it: passwords in a database, an ARP daemon of 1999',
     paths: [
       'usr/lib/x86_64-linux-gnu/libdb-5.3.so',
       'usr/lib/x86_64-linux-gnu/security/pam_userdb.so',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { groups, unusedAccounts, users } from './users.ts';
 
-test('the pinned accounts: no number or name twice, every primary group there', () => {
+test('the pinned accounts: numbers and names are unique, and every primary group exists', () => {
   const unique = (values: readonly unknown[]) => assert.deepEqual(values, [...new Set(values)]);
   unique(users.map(({ name }) => name));
   unique(users.map(({ uid }) => uid));
