@@ -10,7 +10,7 @@ import { compileButane } from './butane/compile.ts';
 import { compileConfig, validateFile } from './load.ts';
 import { translateConfig } from './translate.ts';
 
-/** Configs that testers wrote, each with what must be said of it. */
+/** Configs that testers wrote, each with its expected finding. */
 
 const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url));
 const fixture = (name: string): string => join(FIXTURES, name);
@@ -22,7 +22,7 @@ const lines = (entries: readonly Entry[]): string[] =>
 const compile = async (name: string) => await compileConfig(fixture(name));
 const translate = async (name: string) => await translateConfig(readFileSync(fixture(name)));
 
-/** The one finding of a config, which `pattern` describes. */
+/** Checks that a config has exactly one finding, which matches `pattern`. */
 async function one(name: string, pattern: RegExp): Promise<void> {
   const entries = /\.(bu|ya?ml)$/.test(name)
     ? (await compile(name)).entries
@@ -31,7 +31,7 @@ async function one(name: string, pattern: RegExp): Promise<void> {
   assert.match(lines(entries).join(), pattern);
 }
 
-/** The result of a config of which nothing is said. */
+/** Checks that a config has no finding. Returns the result. */
 async function quiet(name: string): Promise<Record<string, unknown>> {
   const { config, entries } = await compile(name);
   assert.deepEqual(lines(entries), []);
@@ -40,7 +40,7 @@ async function quiet(name: string): Promise<Record<string, unknown>> {
 }
 
 describe('Butane', () => {
-  test('a decimal mode that is right needs no advice', async () => {
+  test('a correct decimal mode has no finding', async () => {
     const { storage } = (await quiet('mode-decimal-right.bu')) as {
       storage: { files: { mode: number }[] };
     };
@@ -53,7 +53,7 @@ describe('Butane', () => {
   test('fcos 1.6.0 is read', async () => {
     assert.deepEqual((await quiet('fcos16.bu')).ignition, { version: '3.3.0' });
   });
-  test('a mount on a volume whose key is on the network waits for it', async () => {
+  test('a mount waits for the network if the key of its volume is there', async () => {
     const { systemd } = (await quiet('tang-mount.bu')) as { systemd: { units: { contents: string }[] } };
     const contents = systemd.units[0]?.contents ?? '';
     assert.match(contents, /^Options=_netdev$/m);
@@ -62,11 +62,11 @@ describe('Butane', () => {
   });
   test('boot_device is refused, its keys are known', () =>
     one('boot-device-tang.bu', /^4:3 error \$\.boot_device /));
-  test('a key that stands twice is named with its first place', () =>
+  test('the error for a duplicate key names its first place', () =>
     one('dup-key.bu', /^9:3 error \$ key files is already defined at line 6; /));
-  test('what came of a local file stands at its name', () =>
+  test('a finding about a local file has the place of its name', () =>
     one('contents-local-unit.bu', /^7:23 warning \$\.systemd\.units\.0\.contents_local unit "job\.service"/));
-  test('a config inside of a config is judged', () =>
+  test('a config inside a config is checked', () =>
     one(
       'merge-inline-bad.bu',
       /^6:17 error \$\.ignition\.config\.merge\.0\.inline .*line 1 column 6\d.* path not absolute/,
@@ -118,12 +118,12 @@ describe('slips in YAML', () => {
     ],
     ['a quote that does not end', '      contents:\n        inline: "hi\n', /^7:17 .*no closing ";/],
     [
-      'a quote that another one further down closes',
+      'a quote that a later quote closes',
       '      contents:\n        inline: "hi\n    - path: /etc/b\n      contents: {inline: "b"}\n',
       /^7:17 .*no closing ";/,
     ],
     [
-      'a block whose text goes on less indented',
+      'a block that continues with less indentation',
       '      contents:\n        inline: |\n          [Service]\n        ExecStart=/bin/a\n',
       /^9:9 the text of inline ends before this line/,
     ],
@@ -134,7 +134,7 @@ describe('slips in YAML', () => {
     ],
     ['quotes around a number', '      mode: "0644"\n', /^6:13 .*; write 0644 without quotes$/],
     [
-      'quotes around digits that are no number',
+      'quotes around digits that are not a number',
       '      mode: "0888"\n',
       /^6:13 expected an integer, found "0888"; write a mode: 0644$/,
     ],
@@ -168,7 +168,7 @@ describe('configs of another kind', () => {
     ],
     ['a version of two numbers', 'variant: fcos\nversion: 1.4\n', /2:10 .*; write version: 1\.4\.0$/],
     [
-      'an experiment that has ended',
+      'an experimental version that has become stable',
       'variant: fcos\nversion: 1.5.0-experimental\n',
       /2:10 .*; write version: 1\.5\.0$/,
     ],
@@ -199,7 +199,7 @@ describe('versions', () => {
   const luks = (more: string): string =>
     `storage:\n  luks: [{name: a, device: /dev/a, key_file: {inline: k}, ${more}}]\n`;
   for (const head of ['variant: fcos\nversion: 1.7.0', 'variant: flatcar\nversion: 1.2.0-experimental']) {
-    test(`${head.replace('\n', ' ')}: what 3.3 means anyway is left out, the rest refused by its key`, async () => {
+    test(`${head.replace('\n', ' ')}: a key with the default of 3.3 is left out, other keys are refused`, async () => {
       const same = await butane(head, luks('discard: false, open_options: [], cex: {enabled: false}'));
       assert.deepEqual(lines(same.entries), []);
       assert.deepEqual(same.config?.storage, {
@@ -292,7 +292,7 @@ describe('versions', () => {
 });
 
 describe('translating spec 2', () => {
-  test('a mode that is unset means 0000, which is written and warned of', async () => {
+  test('a missing mode means 0000; the result has that mode, and there is a warning', async () => {
     const { config, entries } = await translate('v2-file-without-mode.json');
     const { files, directories } = config?.storage as { files: object[]; directories: object[] };
     assert.deepEqual(
@@ -308,7 +308,7 @@ describe('translating spec 2', () => {
     );
     assert.match(entries[0]?.message ?? '', /^permissions unset: .*0000/);
   });
-  test('errors stand where the source has the fault', async () => {
+  test('errors have the place of the fault in the source', async () => {
     const { entries } = await translate('v2-index.json');
     const errors = entries.filter(({ kind }) => kind === 'error');
     assert.match(
@@ -320,7 +320,7 @@ describe('translating spec 2', () => {
     await translateConfig(
       Buffer.from(JSON.stringify({ ignition: { version: '2.3.0' }, ...sections }, null, 1)),
     );
-  test('a folder made on the way would be open to all', async () => {
+  test('a missing parent folder would be open to all', async () => {
     const folder = (path: string, mode: number) => ({ filesystem: 'root', path, mode });
     const { entries } = await v2({ storage: { directories: [folder('/var/lib/app/keys', 0o700)] } });
     assert.match(
@@ -330,7 +330,7 @@ describe('translating spec 2', () => {
     const both = [folder('/var/lib/app', 0o700), folder('/var/lib/app/keys', 0o700)];
     assert.deepEqual((await v2({ storage: { directories: both } })).entries, []);
   });
-  test('a networkd unit at the path of a file stands where it is written', async () => {
+  test('the error for a networkd unit at the path of a file has the place of the unit', async () => {
     const path = '/etc/systemd/network/a.network';
     const { entries } = await v2({
       storage: { links: [{ filesystem: 'root', path, target: '/b' }] },
@@ -382,7 +382,7 @@ describe('hints, followed literally', () => {
     await said('json-named.bu', text, /name the file NAME\.ign, then: draisine ignition validate NAME\.ign$/);
     assert.equal((await verdict('json-named.ign', text)).valid, true);
   });
-  test('a config that is nothing to compile is validated, or translated', async () => {
+  test('the hint for a config that cannot be compiled is to validate or to translate it', async () => {
     const three = place('three.ign', '{"ignition": {"version": "3.3.0"}}');
     await assert.rejects(compileConfig(three), (error: Failure) =>
       /validate \S+three\.ign$/.test(error.hint ?? ''),
@@ -394,7 +394,7 @@ describe('hints, followed literally', () => {
     );
     assert.ok((await translateConfig(readFileSync(two))).config);
   });
-  test('spec 1 is not sent to translate', async () => {
+  test('the hint for spec 1 is not to translate it', async () => {
     const text = readFileSync(fixture('v1-mend.ign'));
     const pattern = /write the config anew in spec 3\.3\.0$/;
     await said('v1.ign', text, pattern);

@@ -22,7 +22,7 @@ function place(name: string, content: string | Buffer): string {
   return join(folder, name);
 }
 
-/** What of an ISO the verb looks at; real ones are in build/media/iso.test.ts. */
+/** A fake ISO with the parts that the verb reads. build/media/iso.test.ts has real ones. */
 function blank(name: string): string {
   const bytes = Buffer.alloc((AREA + 1) * SECTOR + CONFIG_AREA, 'kept');
   const descriptor = bytes.subarray(16 * SECTOR, 17 * SECTOR).fill(0);
@@ -57,10 +57,10 @@ const area = (path: string): string =>
 const CONFIG = '{"ignition":{"version":"3.3.0"}}';
 
 describe('iso embed', () => {
-  test('-o: the image with the config, and nothing else changed; the image it came from stays', () => {
+  test('-o writes an image that differs only by the config; the original image is not changed', () => {
     const image = blank('a.iso');
     const before = readFileSync(image);
-    chmodSync(image, 0o444); // as what was built
+    chmodSync(image, 0o444); // a built image is read-only
     const output = join(folder, 'a-out.iso');
     assert.deepEqual(embed(image, place('a.ign', `${CONFIG}\n`), '-o', output), { status: 0, stderr: '' });
     assert.equal(area(output), CONFIG);
@@ -71,7 +71,7 @@ describe('iso embed', () => {
     assert.equal(statSync(output).mode & 0o777, 0o666 & ~process.umask());
   });
 
-  test('in place, again with a shorter one, and out again', () => {
+  test('a config is embedded in place, replaced by a shorter one, and removed', () => {
     const image = blank('b.iso');
     const before = readFileSync(image);
     const butane =
@@ -84,7 +84,7 @@ describe('iso embed', () => {
     assert.ok(readFileSync(image).equals(before));
   });
 
-  test('what is refused leaves everything as it is', () => {
+  test('a refused call changes no file', () => {
     const image = blank('c.iso');
     const before = readFileSync(image);
     const config = place('c.ign', CONFIG);

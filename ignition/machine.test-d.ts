@@ -1,11 +1,11 @@
 import { machine } from './machine.ts';
 
-/** What the type checker must refuse. `tsc` reports each directive below that stops no error. */
+/** Configs that the type checker must refuse. `tsc` reports a directive below that suppresses no error. */
 
 const mirror = { mirror: ['/dev/disk/by-id/a', '/dev/disk/by-id/b'] } as const;
 const image = 'docker.io/library/x:1';
 
-/** What it must accept. */
+/** Configs that the type checker must accept. */
 export const accepted = machine({
   pools: { tank: { vdevs: [mirror] }, fast: { vdevs: [{ disk: '/dev/disk/by-id/c' }] } },
   datasets: { 'tank/a': { quota: '1T' }, 'fast/b': {} },
@@ -31,13 +31,13 @@ machine({ pools: { tank: { vdevs: [mirror], ashfit: 12 } } });
 // @ts-expect-error an unknown section of plain Ignition
 machine({ ignition: { storag: {} } });
 
-// @ts-expect-error a mirror of one
+// @ts-expect-error a mirror of one disk
 machine({ pools: { tank: { vdevs: [{ mirror: ['/dev/disk/by-id/a'] }] } } });
-// @ts-expect-error a raidz2 of two
+// @ts-expect-error a raidz2 of two disks
 machine({ pools: { tank: { vdevs: [{ raidz2: ['/dev/disk/by-id/a', '/dev/disk/by-id/b'] }] } } });
-// @ts-expect-error a pool of nothing
+// @ts-expect-error a pool without disks
 machine({ pools: { tank: { vdevs: [] } } });
-// @ts-expect-error a disk by a name that changes
+// @ts-expect-error a disk with an unstable name
 machine({ pools: { tank: { vdevs: [{ disk: '/dev/sda' }] } } });
 // @ts-expect-error a special vdev without redundancy
 machine({ pools: { tank: { vdevs: [mirror], special: { disk: '/dev/disk/by-id/c' } } } });
@@ -63,7 +63,7 @@ machine({ pods: { p: {} }, containers: { c: { image, pod: 'q' } } });
 machine({ pools: { tank: { vdevs: [mirror] } }, snapshots: { 'tank/a': { keep: { daily: 1 } } } });
 // @ts-expect-error a static address is not DHCP
 machine({ network: { interfaces: { a: { port: { name: 'a' }, dhcp: true, id: 5 } } } });
-// @ts-expect-error a bond over no port
+// @ts-expect-error a bond without ports
 machine({ network: { bonds: { b: { ports: [], dhcp: true } } } });
 // @ts-expect-error an unknown service
 machine({ firewall: { allow: ['gopher'] } });

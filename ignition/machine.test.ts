@@ -13,7 +13,7 @@ test('the smallest machine is the smallest config', () => {
   assert.deepEqual(machine({}), { ignition: { version: '3.3.0' } });
 });
 
-test('an option of an unknown name is an error that names the nearest', () => {
+test('the error for an unknown option names the most similar one', () => {
   const wrong = (options: object) => () => machine(options);
   for (const [options, where, hint] of [
     [{ firewal: { allow: [] } }, 'machine', 'did you mean firewall?'],
@@ -61,7 +61,7 @@ test('plain Ignition wins over the sugar', () => {
   assert.equal(made.storage?.files?.[0]?.contents.source, 'data:,b');
 });
 
-test('a pool is scrubbed every month, or as it says', () => {
+test('a pool is scrubbed every month, or on its own schedule', () => {
   const pool = { vdevs: [{ disk: '/dev/disk/by-id/a' }] } as const;
   const made = machine({
     pools: { tank: pool, fast: pool, scratch: pool },
@@ -76,7 +76,7 @@ test('a pool is scrubbed every month, or as it says', () => {
   ]);
 });
 
-test('a dataset is mounted where its pool or parent says', () => {
+test('a dataset is mounted below its pool or its parent', () => {
   const made = machine({
     pools: { tank: { ...POOLS.tank, mountpoint: '/srv/tank' } },
     datasets: { 'tank/a': {}, 'tank/b': { mountpoint: '/b' } },
@@ -165,7 +165,7 @@ test('keys below a key have paths of their own: the file of a key is not also a 
   assert.match(JSON.stringify(alone), /"\/etc\/draisine\/keys\/tank\/a"/);
 });
 
-test('mistakes that types cannot find are found at run time', () => {
+test('mistakes that types cannot detect are errors at run time', () => {
   assert.throws(
     () => machine({ datasets: { 'gone/a': {} as never } }),
     /the pool of dataset gone\/a is not declared/,
@@ -174,7 +174,7 @@ test('mistakes that types cannot find are found at run time', () => {
   assert.throws(() => machine({ pools: POOLS, containers: { c: { image, volumes } } }), /not declared/);
 });
 
-test('a mount point among the properties would not reach the volumes of containers: it is an error', () => {
+test('a mount point among the properties is an error, because volumes of containers would not use it', () => {
   const datasets = { 'tank/x': { properties: { mountpoint: '/srv/x' } } };
   assert.throws(() => machine({ pools: POOLS, datasets }), {
     name: 'Failure',
@@ -184,7 +184,7 @@ test('a mount point among the properties would not reach the volumes of containe
   });
 });
 
-test('a secret stands as a mark until it is compiled', () => {
+test('a secret is a placeholder until the config is compiled', () => {
   const made = machine({ files: { '/k': { contents: secret({ file: 'k' }) } } });
   assert.deepEqual((made as { storage?: object }).storage, {
     files: [

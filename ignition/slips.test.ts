@@ -8,7 +8,7 @@ import { compileButane } from './butane/compile.ts';
 import { validate } from './check/validate.ts';
 import { translateConfig } from './translate.ts';
 
-/** Slips by people, each with what must be said, and the same text when that was followed to the letter. */
+/** Mistakes of people, each with the expected hint, and the text after the hint was followed literally. */
 
 let folder = '';
 before(() => {
@@ -28,7 +28,10 @@ const shown = (entries: readonly Entry[]): string =>
     .map(({ kind, path, line, column, message }) => `${line}:${column} ${kind} ${message} (${path})`)
     .join('\n');
 
-/** The pattern is of `LINE:COLUMN KIND MESSAGE (PATH)`; a mended text has no findings, undefined: none can be written here. */
+/**
+ * The pattern matches `LINE:COLUMN KIND MESSAGE (PATH)`. The corrected text has no findings; undefined: no text can
+ * show the correction.
+ */
 type Slip = readonly [what: string, broken: string | Buffer, said: RegExp, mended: string | undefined];
 
 const V = '{"ignition":{"version":"3.3.0"}';

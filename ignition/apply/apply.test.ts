@@ -44,7 +44,7 @@ test('a plan: the config goes to memory on the box, readable by root alone; word
   assert.match(plan ?? '', /^draisine apply --plan --json --keep-theirs '\/etc\/it’s' \/run/);
 });
 
-test('applied and confirmed by a connection of its own', async () => {
+test('a change is applied, and confirmed by a new connection', async () => {
   await ssh(
     `case "$command" in *systemd-run*) echo '{"result":"waits for confirmation","troubles":[]}' ;; *--confirm*) exit 0 ;; *) cat >/dev/null ;; esac`,
   );
@@ -54,7 +54,7 @@ test('applied and confirmed by a connection of its own', async () => {
   assert.equal(confirm, `draisine apply --confirm ${id}`);
 });
 
-test('a connection that the change broke: a new one confirms; none in time, and the box goes back', async () => {
+test('a change breaks the connection: a new connection confirms it; if none succeeds in time, the box reverts it', async () => {
   await ssh(
     `case "$command" in *systemd-run*) exit 255 ;; *--confirm*) [ -e ${folder}/up ] || { : >${folder}/up; exit 255; } ;; *) cat >/dev/null ;; esac`,
   );
@@ -75,7 +75,7 @@ test('a confirmation whose answer was lost is sent again', async () => {
   assert.equal(new Set(confirmations).size, 1);
 });
 
-test('an answer that is no plan is a failure of that machine', async () => {
+test('an answer that is not a plan is a failure of that machine', async () => {
   await ssh('case "$command" in *--plan*) echo Welcome ;; *) cat >/dev/null ;; esac');
   await assert.rejects(planOn('box', wanted), (error) => {
     assert.ok(error instanceof Failure);
@@ -111,7 +111,7 @@ test('losses of the box, and a box of an older release, are reported', async () 
   });
 });
 
-test('destinations, times, configs that are not whole', () => {
+test('destinations, times, configs with parts to fetch', () => {
   assert.equal(destination('box'), 'root@box');
   assert.equal(destination('me@box'), 'me@box');
   assert.equal(destination('ssh://root@[::1]:2222'), 'ssh://root@[::1]:2222');
@@ -121,7 +121,7 @@ test('destinations, times, configs that are not whole', () => {
   assert.throws(() => checkWhole(merge, 'my.ign'), { where: 'my.ign' });
 });
 
-test('--json has the reasons why nothing was changed', () => {
+test('--json has the reasons for not changing anything', () => {
   const plan = { changes: ['~ /a'], diffs: {}, drift: [], refusals: [], left: [] };
   const drift = [
     { path: '/a', what: 'other text', conflict: true },

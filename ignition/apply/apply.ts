@@ -7,7 +7,7 @@ import { type Answer, BUSY, failureOf, mustOnHost, NO_CONNECTION, onHost } from 
 export interface Wanted {
   /** The compiled config. */
   readonly text: string;
-  /** Seconds until a machine goes back unless it is confirmed. */
+  /** Seconds until a machine reverts the change, unless the change is confirmed. */
   readonly seconds: number;
   readonly keepTheirs: readonly string[];
   readonly takeMine: readonly string[];
@@ -20,7 +20,7 @@ export interface Result {
   readonly troubles: readonly string[];
 }
 
-/** Kept in memory on the box, readable by root alone, because the config contains keys. */
+/** The path of the config on the box. It is in memory, and only root can read it, because the config contains keys. */
 const fileOf = (text: string): string =>
   `/run/draisine/apply-${createHash('sha256').update(text).digest('hex').slice(0, 16)}.json`;
 
@@ -113,8 +113,8 @@ async function confirmOn(host: string, id: string, seconds: number): Promise<Res
   do {
     last = await onHost(host, ['draisine', 'apply', '--confirm', id]);
     if (last.code === 0) return { host, result: 'applied', troubles: [] };
-    // The box answered and has no such apply: it went back. While it goes back, it says that an apply is
-    // going on.
+    // The box answered that it has no such apply, so it has reverted the change. During a revert it answers that an
+    // apply is going on.
     if (last.code !== NO_CONNECTION && last.code !== BUSY) break;
     await pause(2000);
   } while (Date.now() < end);

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { statusOf, statusTable } from './status.ts';
 
-test('machines are asked by one connection each; one that is silent is a row as well', async () => {
+test('each machine is asked by one connection; a machine without an answer is a row too', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'draisine-status-'));
   const path = process.env.PATH;
   const status = {

@@ -32,7 +32,7 @@ export interface HostStatus {
   readonly update?: string;
   /** Seconds. */
   readonly uptime?: number;
-  /** Of the state partition: free bytes, and used space in percent. */
+  /** The state partition: free bytes, and used space in percent. */
   readonly room?: { readonly free: number; readonly percent: number };
   /** ZFS pools: state as in zpool-list(8), and used space in percent. */
   readonly pools?: readonly { readonly name: string; readonly state: string; readonly percent: number }[];
@@ -58,7 +58,7 @@ const QUESTIONS = [
   '{ zpool list -H -o name,health,capacity 2>/dev/null || true; }',
 ].join(' && ');
 
-/** Reads the answers of programs that are not ours: room, failed units, pools. */
+/** Reads the answers of other programs: free space, failed units, pools. */
 function machineOf([room = '', failed = '', ...pools]: readonly string[]) {
   const [free, percent] = room.trim().split(/\s+/).map(Number.parseFloat);
   return {

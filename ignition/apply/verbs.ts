@@ -18,7 +18,7 @@ interface Options {
 
 type Planned = Awaited<ReturnType<typeof each<PlanDocument>>>[number];
 
-/** Seconds of `90`, `90s`, `2m` or `1h`. */
+/** Reads a time such as `90`, `90s`, `2m` or `1h`. Returns seconds. */
 export function parseSeconds(text: string): number {
   const [, number = '', unit = 's'] = /^(\d+)(s|m|h)?$/.exec(text) ?? [];
   const seconds = Number(number) * ({ s: 1, m: 60, h: 3600 }[unit] ?? 1);
@@ -123,7 +123,7 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
   if (results.some(({ result }) => result === 'went back' || result === 'failed')) process.exitCode = 1;
 }
 
-/** The result for a machine that was not changed, because its plan or that of another machine is blocked. */
+/** The result for a machine that was not changed, because its plan or another machine's plan is blocked. */
 export function unchanged({ host, value, failure }: Planned): Result {
   const conflicts = value?.drift.filter(({ conflict }) => conflict) ?? [];
   const troubles = [

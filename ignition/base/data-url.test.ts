@@ -10,7 +10,7 @@ test('text stays readable, binary is base64', () => {
   assert.match(dataUrl(new Uint8Array(64)), /^data:;base64,A+==$/);
 });
 
-test('what is written is read back, and Ignition accepts it', async () => {
+test('reading a written URL gives the same data, and Ignition accepts the URL', async () => {
   const urls: string[] = [];
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
@@ -25,4 +25,4 @@ test('what is written is read back, and Ignition accepts it', async () => {
   assert.deepEqual((await validate(Buffer.from(JSON.stringify(config)))).entries, []);
 });
 
-test('no data URL, no data', () => assert.equal(dataOf('https://a/b,c'), undefined));
+test('another URL has no data', () => assert.equal(dataOf('https://a/b,c'), undefined));

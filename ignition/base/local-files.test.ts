@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readLocal } from './local-files.ts';
 
-test('a name that begins with two dots is a file of the folder; a way out of it is none', (t) => {
+test('a file may have a name that begins with two dots; a path out of the folder is refused', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'draisine-local-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, '..data'), 'inside');

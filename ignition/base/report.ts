@@ -19,7 +19,7 @@ export interface LineColumn {
   readonly column: number;
 }
 
-/** The place of an entry that has none in the text. */
+/** The place of an entry without a place in the text. */
 export const NOWHERE: LineColumn = { line: 0, column: 0 };
 
 /** A path as reports show it: `$.storage.files.0`. */

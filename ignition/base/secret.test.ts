@@ -21,7 +21,7 @@ test('a file and a command, without the newline at the end', () => {
   assert.equal(read({ file: join(folder, 'key') }), 'hunter2');
 });
 
-test('as the content of a file it is kept byte by byte', () => {
+test('the content of a file keeps every byte', () => {
   const { value, count } = resolveSecrets(
     { a: [{ ...secret({ file: 'key' }), as: 'data-url' }], b: 1 },
     folder,
@@ -40,7 +40,7 @@ test('a failed command is named; its output is not shown', () => {
   assert.throws(() => read({ command: ['true'] }), /printed nothing/);
 });
 
-test('files outside the folder must be named absolutely', () => {
+test('a file outside the folder must have an absolute path', () => {
   assert.throws(() => read({ file: '../key' }), /outside/);
   assert.throws(() => read({ file: 'none' }), /does not exist/);
 });

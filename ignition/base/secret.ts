@@ -10,7 +10,7 @@ import { LocalFault, readLocal } from './local-files.ts';
  */
 export type SecretSource = { readonly file: string } | { readonly command: readonly [string, ...string[]] };
 
-/** Stands for a text that is not known before the config is compiled. */
+/** A text that is unknown until the config is compiled. */
 export interface Secret {
   readonly secret: SecretSource;
   /** The form in the config: plain text, or a data URL for the contents of a file. */

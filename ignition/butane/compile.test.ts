@@ -46,7 +46,7 @@ describe('plain fields', () => {
     });
   });
 
-  test('numbers where a text is wanted keep their spelling', async () => {
+  test('a number in place of a text keeps its spelling', async () => {
     assert.deepEqual(await compiled('passwd:\n  users: [{name: 0644}]\n'), {
       passwd: { users: [{ name: '0644' }] },
     });
@@ -96,7 +96,7 @@ describe('sugar', () => {
     assert.match(systemd.units[0]?.contents ?? '', /Requires=systemd-fsck@dev-disk-by\\x2dlabel-d\.service/);
   });
 
-  test('mount units before the units of the config do not shift their places', async () => {
+  test('mount units come before the units of the config, whose places stay right', async () => {
     const body =
       'storage:\n  filesystems:\n    - {device: /dev/a, format: ext4, path: /var/d, with_mount_unit: true}\n' +
       'systemd:\n  units:\n    - name: a.service\n      contents: |\n        [Unit]\n' +
@@ -118,7 +118,7 @@ describe('sugar', () => {
     });
   });
 
-  test('newer Butane is translated down where spec 3.3 can say it', async () => {
+  test('newer Butane is translated to spec 3.3 where that is possible', async () => {
     const head = 'variant: flatcar\nversion: 1.1.0\n';
     const body = 'passwd:\n  users: [{name: a, ssh_authorized_keys_local: [motd]}]\n';
     assert.deepEqual(await compiled(body, head), {
@@ -139,7 +139,7 @@ describe('sugar', () => {
   });
 });
 
-describe('errors stand at their place in the YAML', () => {
+describe('errors have their place in the YAML', () => {
   test("Ignition's own", async () =>
     assert.match(await refused('storage:\n  files:\n    - path: a\n'), /^5:13 path not absolute/));
   test('wrong type', async () =>
@@ -182,7 +182,7 @@ describe('errors stand at their place in the YAML', () => {
   });
   test('boot_device', async () =>
     assert.match(await refused('boot_device:\n  luks: {tpm2: true}\n'), /^4:3 boot_device rearranges/));
-  test('unknown variant, or version of it, where it stands', async () => {
+  test('an unknown variant or version, with its place', async () => {
     assert.match(
       await refused('', '# a\nvariant: openshift\nversion: 4.9.0\n'),
       /^2:10 unknown variant "openshift"/,
@@ -198,7 +198,7 @@ describe('errors stand at their place in the YAML', () => {
   });
   test('a second document', async () =>
     assert.match(await refused('---\nvariant: fcos\n'), /^3:1 a second document begins; /));
-  test('columns count characters, whatever their bytes', async () =>
+  test('columns count characters, not bytes', async () =>
     assert.match(await refused('storage: {files: [{"path": "/ä€😀", "mode": x}]}\n'), /^3:44 /));
   test('unknown keys are warnings', async () => {
     const { config, entries } = await compileButane(
@@ -236,7 +236,7 @@ describe('hostile YAML', () => {
   test('nothing', async () => assert.match(await refused('', ''), /not a Butane config/));
 });
 
-test('integers as YAML 1.1 writes them', async () => {
+test('integers in the forms of YAML 1.1', async () => {
   assert.deepEqual(
     ['0644', '0o644', '0x1a4', '420', '0b11', '-1', '1_000', '0', '08', '1.0', 'x', ''].map(parseInteger),
     [...[420, 420, 420, 420, 3, -1, 1000, 0], ...[undefined, undefined, undefined, undefined]],

@@ -76,7 +76,7 @@ function startReading(place: ParsedYaml['place'], folder: string): Reading {
       folder,
       error: (path, message) => {
         const at = origin(path);
-        // A mode in decimal was warned of: one finding is enough.
+        // A decimal mode has a warning already, and one finding is enough.
         const warned = entries.findIndex((each) => path.at(-1) === 'mode' && each.path === pathText(at.path));
         if (warned >= 0) entries.splice(warned, 1);
         add('error', at, at.path, message);
@@ -175,7 +175,7 @@ async function addVerdict({ config, origin }: Desugared, entries: Entry[]): Prom
   }
 }
 
-/** Where the first byte stands that is not UTF-8. */
+/** The place of the first byte that is not UTF-8. */
 function firstWrong(bytes: Buffer): LineColumn {
   const lines = bytes.toString('utf8').split('\n');
   const line = lines.findIndex((each) => each.includes('\ufffd'));

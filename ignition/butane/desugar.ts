@@ -80,7 +80,7 @@ export function embedResources(config: JsonObject, context: Context): JsonObject
   return { ...embedded, storage: { ...(embedded.storage as JsonObject), trees } };
 }
 
-/** Whether the key of a filesystem's LUKS volume comes over the network. */
+/** Whether the key of a file system's LUKS volume comes over the network. */
 function isRemote(device: string, config: JsonObject): boolean {
   const volumes = listOf(isObject(config.storage) ? config.storage.luks : undefined);
   return volumes.some(({ name, clevis }) => {

@@ -67,7 +67,7 @@ export function readHeader(map: SourceMap, text: string): Header {
   };
 }
 
-/** The variant and version that an unknown pair is nearest to. */
+/** The known variant and version that are most similar to an unknown pair. */
 function meantHeader(
   variant: string,
   version: string,
@@ -75,7 +75,7 @@ function meantHeader(
   const name = variant.trim().toLowerCase() === 'flatcar' ? 'flatcar' : 'fcos';
   const versions = versionsOf(name);
   const newest = versions.at(-1) ?? '';
-  // `1.4`, `v1.4.0`, `1.5.0-experimental`; of another variant, and of Ignition, the numbers mean something else.
+  // `1.4`, `v1.4.0`, `1.5.0-experimental`. Version numbers of other variants and of Ignition have other meanings.
   const [, numbers] = /^\s*v?(\d+\.\d+)(?:\.\d+)?(?:-\w+)?\s*$/.exec(version) ?? [];
   const near =
     versions.find((each) => each === `${numbers}.0`) ??

@@ -28,12 +28,12 @@ const indentOf = (line: string): number => /^[\s-]*/.exec(line)?.[0].length ?? 0
 const isBlockMark = (line: string): boolean => /[|>][-+0-9]*$/.test(line.trimEnd());
 const isForeign = (line: string): boolean => /^\s*(\[\w+\]\s*$|[\w.-]+=|#!)/.test(line);
 
-/** The quote that begins a value and is not closed on its line. */
+/** A quote that begins a value and is not closed on the same line. */
 const OPEN = /^[\s-]*(?:[\w.-]+:\s+)?(?=("[^"]*|'[^']*)$)/;
 
 /**
- * The begin of a quoted text that does not end. For the parser a later quote closes it, and the last quote of
- * the file is open. So the first value whose line does not close its quote is the mistake.
+ * Finds the beginning of a quoted text without an end. The parser takes a later quote for the end, and reports the last
+ * quote of the file. So the mistake is the first value whose line does not close its quote.
  */
 function openQuote(document: Document, text: string): number | undefined {
   let last: number | undefined;
@@ -52,7 +52,7 @@ function openQuote(document: Document, text: string): number | undefined {
   return last;
 }
 
-/** The nearest key above the lines that are not YAML. */
+/** The nearest key above lines that are not YAML. */
 function ownerOf(lines: readonly string[]): string | undefined {
   const line = lines.find((each) => keyOf(each) !== undefined && !isForeign(each));
   return line && keyOf(line);

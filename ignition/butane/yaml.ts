@@ -16,10 +16,7 @@ import {
 import type { Member, SourceNode } from '../base/node.ts';
 import { type Slip, slipsOf } from './slips.ts';
 
-/**
- * Reads YAML as Butane does: with positions, with limits for anchors and merge keys, with integers of YAML
- * 1.1.
- */
+/** Reads YAML as Butane does: with positions, with limits for anchors and merge keys, and with integers of YAML 1.1. */
 
 /** A YAML document with positions, and its faults. */
 export interface ParsedYaml {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { validate } from './validate.ts';
 
-/** For each hint a config that gets it, and the same config when the hint was followed. */
+/** For each hint: a config that gets it, and the config after the hint was followed. */
 
 const config = (sections: object): Buffer =>
   Buffer.from(JSON.stringify({ ignition: { version: '3.3.0' }, ...sections }));
@@ -152,7 +152,7 @@ const CASES: readonly (readonly [hint: RegExp, broken: object, mended: object])[
   ],
 ];
 
-describe('a hint, followed literally, leaves nothing to say', () => {
+describe('a config that follows a hint literally has no finding', () => {
   for (const [hint, broken, mended] of CASES) {
     test(hint.source, async () => {
       const { entries } = await validate(config(broken));

@@ -31,7 +31,7 @@ function schemes({ path, version, value }: Said): string {
   return `spec ${version.slice(0, 3)} fetches from http, https, tftp, s3, data${gs}`;
 }
 
-/** Special bits are not in the spec: a mode with them is never what to write. */
+/** The spec has no special bits, so no hint advises a mode with them. */
 const writable = (mode: number): number => mode & 0o777;
 
 function modeHint({ value, writeMode }: Said): string {

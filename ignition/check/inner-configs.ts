@@ -13,7 +13,7 @@ export interface InnerFinding {
 }
 
 /**
- * The bytes that a resource contains, or the reason why they do not unpack. Undefined for resources that are
+ * The bytes that a resource contains, or the reason why they cannot be unpacked. Undefined for resources that are
  * fetched.
  */
 function contentsOf(resource: Json): Buffer | string | undefined {

@@ -4,7 +4,7 @@ import { mergeConfigs } from './merge.ts';
 
 const files = (...list: object[]): never => ({ storage: { files: list } }) as never;
 
-test('items of one key are merged in place, others appended', () => {
+test('items with the same key are merged in place, others are appended', () => {
   assert.deepEqual(
     mergeConfigs(
       files({ path: '/a', mode: 1 }, { path: '/b' }),
@@ -16,14 +16,14 @@ test('items of one key are merged in place, others appended', () => {
   );
 });
 
-test('a link takes the place of a file of its path', () => {
+test('a link replaces a file with the same path', () => {
   const link = { storage: { links: [{ path: '/a', target: '/b' }] } };
   assert.deepEqual(mergeConfigs(files({ path: '/a' }), link), {
     storage: { files: [], links: [{ path: '/a', target: '/b' }] },
   });
 });
 
-test('lists that may repeat are joined, lists with keys are sets', () => {
+test('lists that may have equal items are joined; lists with keys are sets', () => {
   const fs = (options: string[]): never =>
     ({ storage: { filesystems: [{ device: '/d', options }] } }) as never;
   assert.deepEqual(mergeConfigs(fs(['a', 'b']), fs(['a'])), {
@@ -35,7 +35,7 @@ test('lists that may repeat are joined, lists with keys are sets', () => {
   });
 });
 
-test('a header without a value removes the one of the parent', () => {
+test('a header without a value removes the header of the parent', () => {
   const config = (header: object): never =>
     ({ ignition: { config: { replace: { source: 'http://a', httpHeaders: [header] } } } }) as never;
   assert.deepEqual(mergeConfigs(config({ name: 'X', value: 'y' }), config({ name: 'X' })), {

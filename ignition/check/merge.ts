@@ -34,12 +34,10 @@ interface ListAt {
 }
 
 /**
- * Merges two configs as Ignition merges a config with the one it refers to (operator notes, "config
- * merging").
- * Values of the child win. Items with the same key are merged in place. Items of lists that may have equal
- * items are appended. An item replaces an item of the same key in a sibling list (a file replaces a link of
- * that path).
- * Neither input is changed.
+ * Merges two configs as Ignition merges a config with another one that it refers to (operator notes, "config merging").
+ * Values of the child win. Items with the same key are merged in place. Items of lists that may have equal items are
+ * appended. An item replaces an item of the same key in a sibling list (a file replaces a link of that path). Neither
+ * input is changed.
  */
 export function mergeConfigs(parent: JsonObject, child: JsonObject): JsonObject {
   return mergeStruct(configShape, '', parent, child);
@@ -76,7 +74,7 @@ function keyOf({ field, path }: ListAt, item: Json): string {
   return `${set}\0${(KEYS[path] ?? keyName)(item)}`;
 }
 
-/** The list of the child that holds each key. */
+/** For each key, the list of the child that has it. */
 function childOwners(
   shape: StructShape,
   path: string,

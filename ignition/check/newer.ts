@@ -23,10 +23,7 @@ export interface Spelling {
 
 const SPECIAL = 'setuid, setgid and sticky need spec 3.4';
 
-/**
- * Why 3.3 cannot set a mode with special bits. Most such modes are octal digits that were read as decimal
- * ones.
- */
+/** Why 3.3 cannot set a mode with special bits. Most such modes are octal digits that were read as a decimal number. */
 function modeFault(mode: number, write: Spelling['mode']): string {
   const meant = meantMode(String(mode));
   const bits = (meant ?? mode) & 0o777;

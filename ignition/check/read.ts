@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../json/value.ts';
 import type { Field, StructShape } from '../spec/shape.ts';
 import { unusedHint } from './unused.ts';
 
-/** Reads a text by the keys that a config may have. */
+/** Reads a text whose keys are known. */
 
 /** The origin in the text of each value of the result, by its path (`storage.files.0`). */
 export type Origins = Map<string, number>;

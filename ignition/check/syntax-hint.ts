@@ -1,17 +1,17 @@
-/** What a text may be, and what to do about it, where a character is not JSON. */
+/** Hints for a text with a character that is not JSON. */
 
 /** The text around a character that is not JSON. */
 interface Spot {
   readonly before: string;
-  /** From the character on. */
+  /** The text from the character on. */
   readonly after: string;
-  /** What Ignition says of it. */
+  /** Ignition's message. */
   readonly message: string;
 }
 
 const TEMPLATE = 'a placeholder of a template was left in: fill the template in first';
 
-/** Whole texts of another kind. */
+/** Texts of another format. */
 const KINDS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^(variant|version):/m, 'this is Butane, in YAML: compile it: draisine ignition compile FILE'],
   [/^#cloud-config\b/, 'this is cloud-config, which is not read: write it as Butane'],
@@ -31,7 +31,7 @@ const isTemplate = ({ before, after }: Spot): boolean =>
   /^(\{\{|\{%|%|\$\{|\$[A-Z]|@[A-Z_]+@|__[A-Z_]+__|<%|<[A-Za-z_-]+>)/.test(after) ||
   (/(\{|\$\{?)$/.test(before.slice(-2)) && after.startsWith('{'));
 
-/** Slips by how to know them, most certain first. */
+/** Mistakes, each with a way to recognize it; the most certain first. */
 const SLIPS: readonly (readonly [(spot: Spot) => boolean, string])[] = [
   [isTemplate, TEMPLATE],
   [
@@ -76,7 +76,7 @@ const SLIPS: readonly (readonly [(spot: Spot) => boolean, string])[] = [
   [({ message }) => message.includes('beginning of value'), 'put a text in double quotes'],
 ];
 
-/** What a character that is not JSON may be of. @param before the text up to it @param after the text from it on */
+/** The hint for a character that is not JSON. @param before the text up to it @param after the text from it on */
 export function syntaxHint(bytes: Buffer, before: string, after: string, message: string): string {
   const encoding = encodingHint(bytes);
   if (encoding !== undefined) return encoding;
@@ -88,7 +88,7 @@ export function syntaxHint(bytes: Buffer, before: string, after: string, message
   return SLIPS.find(([is]) => is(spot))?.[1] ?? 'see the commas, quotes and brackets around it';
 }
 
-/** What a text that is not UTF-8 may be; undefined: nothing that is known by its first bytes. */
+/** A hint for a text that is not UTF-8; undefined: its first bytes show no known format. */
 export function encodingHint(bytes: Buffer): string | undefined {
   const [first, second, third] = bytes;
   if (first === 0xef && second === 0xbb && third === 0xbf) return 'save it without a byte order mark';

@@ -21,7 +21,7 @@ const UNNUMBERED =
   'a partition without a number: provisioned again, after a reset or a power cut, the disk gets another one with this label; give it a number (on the boot disk from 7), or the disk wipeTable';
 
 /**
- * Partitions that each provisioning would make again, beside the old ones: Ignition 2.14 does not find an
+ * Finds partitions that each provisioning would make again, beside the old ones, because Ignition 2.14 does not find an
  * existing partition by its label alone. Paths lead to the label.
  */
 function unnumberedPartitions(config: JsonObject): Trap[] {
@@ -50,9 +50,8 @@ function decimalModes(config: JsonObject, write: (mode: number) => string): Trap
 }
 
 /**
- * All warnings of this kind.
- * @param write formats a mode in the form of the config; absent if the values are written there as they are
- * here
+ * All warnings of this module. @param write formats a mode in the form of the config; absent if the values are written
+ * there as they are here
  */
 export function trapsOf(config: JsonObject, write: ((mode: number) => string) | undefined): Trap[] {
   return [...unnumberedPartitions(config), ...(write === undefined ? [] : decimalModes(config, write))];

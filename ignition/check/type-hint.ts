@@ -1,11 +1,11 @@
 import { modeOf } from '../base/mode.ts';
 import type { Step } from '../base/step.ts';
 
-/** What to write where JSON has a value of another type. */
+/** Hints for JSON values of the wrong type. */
 
 /**
- * How to mend a value of the wrong type, with `; ` before it; empty: nothing is known.
- * @param wanted as the message names it @param there the text from the value on
+ * A hint for a value of the wrong type, with `; ` before it; empty: there is no hint. @param wanted as the message
+ * names it @param there the text from the value on
  */
 export function typeHint(wanted: string, there: string, path: readonly Step[]): string {
   const [, text] = /^"((?:[^"\\]|\\.)*)"/.exec(there) ?? [];

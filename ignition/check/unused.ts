@@ -1,6 +1,6 @@
 import { didYouMean } from '../../sdk/lib/near.ts';
 
-/** Keys of spec 2 and of Butane that JSON of spec 3 does not have, and what it has. */
+/** Keys of spec 2 and of Butane that JSON of spec 3 does not have, each with a hint. */
 const FOREIGN: Readonly<Record<string, string>> = {
   inline: 'a key of Butane: write "source": "data:,CONTENT"',
   local: 'a key of Butane: write "source": "data:,CONTENT"',
@@ -12,7 +12,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   create: 'a key of spec 2: write its members one level higher',
 };
 
-/** Why Ignition may not know a key, and what to write. @param known the keys that may stand there */
+/** A hint for a key that Ignition does not know. @param known the keys that may be there */
 export function unusedHint(key: string, known: readonly string[]): string {
   if (known.some((name) => name.toLowerCase() === key.toLowerCase())) return 'letter case differs';
   const bare = (name: string): string => name.replaceAll('_', '').toLowerCase();

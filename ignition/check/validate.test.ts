@@ -6,7 +6,7 @@ import { validate } from './validate.ts';
 const v3 = (sections: object, version = '3.3.0'): Buffer =>
   Buffer.from(JSON.stringify({ ignition: { version }, ...sections }));
 
-/** `error $.path message` of each entry, the hint cut off. */
+/** `error $.path message` of each entry, without the hint. */
 async function findings(bytes: Buffer): Promise<string[]> {
   return (await validate(bytes)).entries.map(
     ({ kind, path, message }) => `${kind} ${path} ${message.split('; ')[0]}`,
@@ -144,7 +144,7 @@ describe('rules', () => {
     assert.equal((await validate(v3(sha256, '3.1.0'))).valid, true);
   });
 
-  test('a value of the wrong type is named with its place, what is wanted and what is there', async () => {
+  test('the error for a value of the wrong type has its place, and the expected and the found type', async () => {
     const [entry] = (
       await validate(
         Buffer.from('{"ignition":{"version":"3.3.0"},"storage":{"files":[\n{"path":"/a","mode":"0644"}]}}'),
@@ -182,7 +182,7 @@ describe('hostile input', () => {
   test('10 001 levels', async () => one(Buffer.from('['.repeat(10_001)), /exceeded max depth/));
   test('100 MB', async () => one(Buffer.alloc(100_000_000, 0x20), /^config of 100000000 bytes/));
 
-  test('duplicate keys are valid, as in Ignition, and warned of', async () => {
+  test('duplicate keys are valid, as in Ignition, with a warning', async () => {
     const { valid, entries } = await validate(
       Buffer.from('{"ignition":{"version":"3.3.0","version":"3.2.0"}}'),
     );

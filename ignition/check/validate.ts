@@ -18,7 +18,7 @@ export interface Verdict {
   readonly entries: readonly Entry[];
 }
 
-/** A larger config is refused unread: no way to a machine can carry it. */
+/** A larger config is refused without reading it, because no transport to a machine can carry it. */
 export const MAX_BYTES = 64 * 1024 * 1024;
 /**
  * Milliseconds for the validator. Its time grows with the square of the number of faults: ten thousand faults
@@ -169,7 +169,7 @@ function unreadable(bytes: Buffer, text: string, at: LineColumn, message: string
   return refused(`${message}; ${hint}`, placeIn(text)(offset));
 }
 
-/** The verdict on a config of which only the version was read. */
+/** The verdict on a config whose version is not accepted. */
 function unsupported(text: string, message: string): Verdict {
   if (text.trim() === '') return refused(`${message}; the smallest is {"ignition":{"version":"3.3.0"}}`);
   const document: unknown = JSON.parse(text);
@@ -220,7 +220,7 @@ function describe(found: readonly Printed[], text: string, writeMode: (mode: num
   });
 }
 
-/** What is said of a key that stands twice in an object. */
+/** The warning for a duplicate key of an object. */
 export const repeatedMessage = (firstLine: number): string =>
   `key stands twice in this object; the later value wins, the first one is at line ${firstLine}: remove one`;
 

@@ -49,7 +49,7 @@ describe('validate', () => {
       /b\.ign:2:29: error: path not absolute; .*\(\$\.storage\.files\.0\.path\)\n.*invalid, 1 error, 0 warnings\n$/,
     );
   });
-  test('a warning of a partition that each provisioning would make anew, in every form', () => {
+  test('a partition that each provisioning would make again has a warning, in every form of config', () => {
     const disks = {
       disks: [
         { device: '/dev/a', partitions: [{ label: 'again' }, { label: 'numbered', number: 7 }] },
@@ -127,14 +127,14 @@ storage:
 describe('compile', () => {
   const source = `import { machine, secret } from '${INDEX}';\nexport default machine({ hostname: 'a', files: { '/k': { contents: secret({ command: ['printf', 'hunter2'] }) } } });\n`;
 
-  test('TypeScript, with a secret: only its owner may read the result', () => {
+  test('TypeScript with a secret: only the owner may read the result', () => {
     const output = join(folder, 'out.ign');
     const { status, stdout, stderr } = ignition('compile', place('m.mts', source), '-o', output);
     assert.deepEqual([status, stdout, stderr], [0, '', '']);
     assert.match(readFileSync(output, 'utf8'), /"data:,hunter2"/);
     assert.equal(statSync(output).mode & 0o777, 0o600);
   });
-  test('TypeScript outside of any package, whatever it is called', () => {
+  test('TypeScript outside any package, with any file name', () => {
     const { status, stdout, stderr } = ignition('compile', place('outside.ts', source));
     assert.deepEqual([status, stderr], [0, '']);
     assert.match(stdout, /"data:,hunter2"/);
@@ -155,7 +155,7 @@ describe('compile', () => {
     const file = place('m.mts', source);
     assert.equal(ignition('compile', file).stdout, ignition('compile', file).stdout);
   });
-  test('one clear error and nothing written', () => {
+  test('a fault gives one clear error, and no file is written', () => {
     const cases: [string, string, RegExp][] = [
       [
         'fail.mts',

@@ -104,7 +104,7 @@ test('a compose file becomes a machine that the type checker accepts', { timeout
   }
 });
 
-describe('what is not taken over is told, with its line', () => {
+describe('options that are not taken over are reported with their line', () => {
   const service = (body: string): string[] => lines(`services:\n  a:\n    image: docker.io/a/b:1\n${body}`);
   const cases: readonly (readonly [string, RegExp])[] = [
     ['    privileged: true\n', /^4 warning privileged of a is not taken over/],
@@ -244,7 +244,7 @@ test('variables: a default may have variables in braces; devices in the long for
   assert.deepEqual(made.entries, []);
 });
 
-describe('what is no compose file, and services without an image', () => {
+describe('files that are not compose files, and services without an image', () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['', /^1 error .*; the file is empty$/],
     ['web:\n  image: nginx\n', /of version 1: write services: at the top, and indent/],

@@ -120,7 +120,7 @@ function projectName(text: string): string {
   return name.replace(/^[_-]+/, '') || 'compose';
 }
 
-/** What a text without services is, and what to do about it. */
+/** A hint for a file without services. */
 function kindHint(root: SourceNode, text: string): string {
   const keys = membersOf(root).map(({ key }) => key);
   if (keys.includes('apiVersion'))
@@ -180,7 +180,7 @@ export function importCompose(text: string, file: string, output?: string): Impo
   return { text: render(options, file, output), entries };
 }
 
-/** Why machine() refuses options; undefined: it takes them. */
+/** The reason why machine() refuses options; undefined: it accepts them. */
 function refusal(options: object): string | undefined {
   try {
     machine(options as Parameters<typeof machine>[0]);
@@ -193,7 +193,9 @@ function refusal(options: object): string | undefined {
   }
 }
 
-/** Runs machine() on the result, to report its errors now: each service alone, then all of them, by the place of the service. */
+/**
+ * Runs machine() on the result, to report its errors with the place of a service: first each service alone, then all.
+ */
 function checkResult(
   options: object,
   containers: ReadonlyMap<string, ContainerOptions>,

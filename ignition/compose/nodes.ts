@@ -1,6 +1,6 @@
 import type { Member, SourceNode } from '../base/node.ts';
 
-/** Options that a compose file may write in two or three ways, read into one form. */
+/** Reads options that a compose file may write in two or three forms. */
 
 /** Reports an option that is not taken over, with a hint. */
 export type Lost = (at: number, message: string) => void;

@@ -42,7 +42,7 @@ const user: Key = (value, draft, { lost }) => {
   if (own !== undefined && own !== number) draft.group = own;
 };
 
-/** The ports of a short form, one for each port of a range; undefined for a text that is none. */
+/** The ports of a short form, one for each port of a range; undefined for any other text. */
 export function portOf(text: string): PublishedPort[] | undefined {
   const [, address, host, container = '', protocol] =
     /^(?:(\[[^\]]+\]|[0-9]+(?:\.[0-9]+){3}):)?(?:([0-9]+(?:-[0-9]+)?)?:)?([0-9]+(?:-[0-9]+)?)(?:\/(tcp|udp))?$/.exec(
@@ -314,7 +314,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   restart,
   pull_policy: pullPolicy,
   labels,
-  // Without effect between containers of one network, or on a machine without a terminal.
+  // These keys have no effect between containers of one network, or on a machine without a terminal.
   expose: ignored,
   tty: ignored,
   stdin_open: ignored,

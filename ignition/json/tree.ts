@@ -112,7 +112,7 @@ export function repeatedKeys(text: string): readonly RepeatedKey[] {
 }
 
 function convert(node: Node, text: string): SourceNode {
-  // Ignition's offsets of objects and lists are those after the opening bracket.
+  // Ignition's offset of an object or a list is the place after its opening bracket.
   if (node.type === 'object') {
     const members = (node.children ?? []).flatMap(({ children = [] }) => {
       const [key, value] = children;
@@ -131,7 +131,7 @@ function convert(node: Node, text: string): SourceNode {
   return { kind: 'scalar', at: node.offset, text: written, quoted };
 }
 
-/** The values of a JSON document with their offsets. The text is one that Ignition could read. */
+/** The values of a JSON document with their offsets. The text must be valid JSON. */
 export function jsonTree(text: string): SourceNode {
   const root = parse(text);
   if (root === undefined) throw new Error('not JSON');

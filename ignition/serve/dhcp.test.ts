@@ -12,7 +12,7 @@ import { toolCommand } from '../../sdk/tool.ts';
 
 const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
 
-/** A network of our own needs user name spaces and a TAP device. */
+/** The reason why this host cannot make a network with name spaces and a TAP device; false: it can. */
 async function lacks(): Promise<string | false> {
   try {
     await promisify(execFile)('unshare', ['-rn', 'ip', 'tuntap', 'add', 'tap0', 'mode', 'tap']);
@@ -22,7 +22,7 @@ async function lacks(): Promise<string | false> {
   }
 }
 
-/** An image as `serve` wants one; of its files only the script is looked into. */
+/** A fake image for `serve`. Only the content of its script matters. */
 async function fakeImage(folder: string): Promise<void> {
   const files: Record<string, string> = {
     ...{ kernel: 'vmlinuz', initrd: 'initrd.img', 'pxe.initrd': 'pxe.initrd', 'usr.img': 'usr.img' },
@@ -39,8 +39,9 @@ async function fakeImage(folder: string): Promise<void> {
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
 }
 
-// Firmware asks for an address, gets iPXE by TFTP, and that gets the script: DHCP, TFTP and HTTP of `serve` as they are.
-test('UEFI PXE on a network of our own', { skip: await lacks(), timeout: 400_000 }, async () => {
+// The firmware asks for an address and gets iPXE by TFTP. iPXE then gets the script. DHCP, TFTP and HTTP are those of
+// `serve`.
+test('UEFI PXE on a private network', { skip: await lacks(), timeout: 400_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'draisine-dhcp-'));
   try {
     await mkdir(join(folder, 'image'));
@@ -59,7 +60,7 @@ test('UEFI PXE on a network of our own', { skip: await lacks(), timeout: 400_000
       ...['-device', 'virtio-net-pci,netdev=n,bootindex=0,romfile=,mac=52:54:00:00:00:07'],
     ]);
     const quoted = [machine.file, ...machine.args].map((word) => `'${word}'`).join(' ');
-    // The other end of a cable in the bridge: without one that is up, the bridge is not.
+    // The other end of a cable in the bridge: a bridge is up only if one of its ports is up.
     const script = `
       ip link add br0 type bridge && ip link add v0 type veth peer name v1
       ip tuntap add tap0 mode tap

@@ -101,7 +101,7 @@ describe('machine configs', () => {
   });
 });
 
-test('the script names the server as its client does, and what a machine is given', () => {
+test('the script has the server’s address as the client uses it, and the additions for machines', () => {
   const script = '#!ipxe\nboot\n';
   assert.equal(settledScript(script, 'box:81', {}), '#!ipxe\nset base http://box:81/\nboot\n');
   const all = settledScript(script, 'h', { configs: new Map(), ca: Buffer.from('x'), args: 'a=b c' });
@@ -162,7 +162,7 @@ test('HTTP: whole files, parts, heads; a machine without a config gets a hint', 
   }
 });
 
-test('a path below a file, one that is too long, and a file that has gone do not end the server', async () => {
+test('a path below a file, a path that is too long, and a removed file do not end the server', async () => {
   const base = join(folder, 'odd');
   await mkdir(base);
   await writeFile(join(base, 'root.json'), '{}');
@@ -184,7 +184,7 @@ test('a path below a file, one that is too long, and a file that has gone do not
   }
 });
 
-test('updates: the files of a published folder, as they are now, and nothing beside it', async () => {
+test('updates: the current files of a published folder, and no others', async () => {
   const base = join(folder, 'base');
   await mkdir(join(base, 'n100'), { recursive: true });
   assert.throws(() => updatesFolder(base), badInput(/no root\.json.*release publish/s));
@@ -227,7 +227,7 @@ test('dnsmasq takes both configurations', async () => {
 
 const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));
 
-test('serves an image until Ctrl-C, which is no error', async () => {
+test('serves an image until Ctrl-C, which is not an error', async () => {
   const image = join(folder, 'image');
   await mkdir(image);
   const names = ['kernel', 'initrd', 'pxe.initrd', 'usr.img', 'uki', 'boot.ipxe', 'http.efi'];

@@ -3,10 +3,10 @@ import { join, resolve } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Answer } from './http.ts';
 
-/** Where a published folder is on this server: `http://HOST/updates` is the `base` of its boxes. */
+/** The path of the published folder on this server: `http://HOST/updates` is the `base` for boxes. */
 export const UPDATES = '/updates/';
 
-/** The published folder (docs/releases.md, BASE), checked. Throws badInput for one that no box would follow. */
+/** Checks a published folder (docs/releases.md, BASE). Throws badInput if boxes cannot use it. */
 export function updatesFolder(path: string): string {
   const folder = resolve(path);
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
@@ -19,7 +19,10 @@ export function updatesFolder(path: string): string {
   return folder;
 }
 
-/** The file of a published folder at a path below `UPDATES`. None whose name begins with a dot: publishers write those. */
+/**
+ * The file at a path below `UPDATES`. Names that begin with a dot are refused, because they are unfinished files of a
+ * publisher.
+ */
 export function updateAt(folder: string, path: string): Answer | undefined {
   const names = path.slice(UPDATES.length).split('/');
   if (names.some((name) => !/^[A-Za-z0-9_][A-Za-z0-9._+-]*$/.test(name))) return undefined;

@@ -30,16 +30,16 @@ export function checkGroups(config: JsonObject, groupFile: string): Finding[] {
   });
 }
 
-/** A hash of crypt(5), an empty one, or one that no password matches. */
+/** A hash of crypt(5), an empty hash, or a hash that no password matches. */
 const HASH = /^(\$\S+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}|[!*x].*|)$/;
 
-/** Names that useradd(8) refuses in any of its versions. */
+/** Names that every version of useradd(8) refuses. */
 const BAD_NAME = /^$|^[-+~]|[\s:,/]/;
 /** A key of authorized_keys(5): options, its type, the key in Base64, which begins with the type again. */
 const KEY =
   /^(\S.*\s)?(ssh-(ed25519|rsa|dss)|ecdsa-sha2-nistp\d+|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)(-cert-v01@openssh\.com)?\s+AAAA[A-Za-z0-9+/]*={0,2}(\s.*)?$/;
 
-/** Lines of `sshAuthorizedKeys` with which nobody can log in. */
+/** Lines of `sshAuthorizedKeys` that are not valid public keys. */
 function badKeys(config: JsonObject): Finding[] {
   return accountsOf(config).flatMap(({ user, at }) =>
     (Array.isArray(user.sshAuthorizedKeys) ? user.sshAuthorizedKeys : []).flatMap((key, index): Finding[] => {

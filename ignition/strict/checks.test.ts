@@ -17,7 +17,7 @@ import { checkRoom } from './room.ts';
 import { CONTAINER, file, INSTALL, lines, quadlets, subject, unit, units } from './testing.ts';
 import { checkVolumes } from './volumes.ts';
 
-/** A folder that stands for an image: what is asked of it is whether files are there. */
+/** A folder that stands for an image. Checks only ask whether files exist. */
 let made: ImageView;
 before(() => {
   const root = mkdtempSync(join(tmpdir(), 'draisine-image-'));
@@ -48,7 +48,7 @@ describe('ports', () => {
     return lines(checkPorts(found, files, made));
   }
 
-  test('two quadlets that publish one port', async () => {
+  test('two quadlets that publish the same port', async () => {
     const found = await conflicts(
       quadlets({
         'a.container': `${CONTAINER}PublishPort=80:80\n`,
@@ -60,7 +60,7 @@ describe('ports', () => {
       'storage.files.1.contents.source port tcp/80 is taken by /etc/containers/systemd/a.container already; take another one',
     ]);
   });
-  test('ranges meet, addresses of their own do not', async () => {
+  test('overlapping ranges conflict; different addresses do not', async () => {
     const range = `${CONTAINER}PublishPort=8000-8010:1-11\n`;
     const inside = `${CONTAINER}PublishPort=8010:1\n`;
     assert.equal((await conflicts(quadlets({ 'a.container': range, 'b.pod': inside }))).length, 1);
@@ -121,7 +121,7 @@ describe('ports', () => {
     const moved = file('/etc/containers/containers.conf.d/a.conf', '[network]\ndns_bind_port = 1053\n');
     assert.deepEqual(await conflicts({ storage: { files: [stub, off, moved] } }), []);
   });
-  test('sshd and the resolver where the config moves them', async () => {
+  test('sshd and the resolver on ports that the config sets', async () => {
     const dns = file('/etc/containers/systemd/a.container', `${CONTAINER}PublishPort=53:53/udp\n`);
     const web = file(
       '/etc/containers/systemd/b.container',
@@ -170,12 +170,12 @@ describe('room', () => {
     );
     assert.deepEqual(others, []);
   });
-  test('files that only together are too much', async () => {
+  test('files that are too large together', async () => {
     const found = await room({ files: ['/a', '/b'].map((path) => packed(path, 8_000_000)) });
     assert.match(found.join(), /^storage\.files\.1\S* 2 files of 15\.3 MiB together do not fit/);
     assert.deepEqual(await room({ files: [packed('/a', 8_000_000)] }), []);
   });
-  test('a file goes to the file system it is on', async () => {
+  test('a file counts for the file system of its path', async () => {
     const disks = [{ device: '/dev/sda', partitions: [{ number: 1, label: 'd', sizeMiB: 1 }] }];
     const filesystems = [{ device: '/dev/disk/by-partlabel/d', format: 'ext4', path: '/var/d' }];
     const found = await room({
@@ -285,7 +285,7 @@ describe('paths and accounts that stop a boot', () => {
   }
   const target = '../usr/share/zoneinfo/Europe/Madrid';
 
-  test('a path that the image has already, unless overwrite says so', async () => {
+  test('a path that the image has already is an error without overwrite', async () => {
     const link = (more: JsonObject): JsonObject => ({
       storage: { links: [{ path: '/etc/localtime', target, ...more }], files: [] },
     });
@@ -312,7 +312,7 @@ describe('paths and accounts that stop a boot', () => {
     assert.match(found, /^error storage\.files\.0\.path useradd, from \/etc\/skel, has a file at/);
     assert.deepEqual(await paths({ storage, passwd: { users: [{ name: 'a', noCreateHome: true }] } }), []);
   });
-  test('a file that is the folder of another', async () => {
+  test('a file at a path that is the folder of another file', async () => {
     const [found = '', ...others] = await paths({
       storage: { files: [file('/etc/app', 'a'), file('/etc/app/x/y', 'b'), file('/etc/apples/x', 'c')] },
     });
@@ -404,7 +404,7 @@ test('accounts that useradd refuses', async () => {
   assert.match(found[4]?.message ?? '', /write \/bin\/zsh$/);
 });
 
-test('a pool on the place of a disk is warned of, one on its name is not', async () => {
+test('a pool with the place of a disk has a warning, a pool with its id has none', async () => {
   const on = async (...devices: string[]) => {
     const disks = devices as `/dev/disk/by-id/${string}`[];
     const { storage, systemd } = machine({ pools: { tank: { vdevs: [{ mirror: disks as never }] } } });
@@ -416,7 +416,7 @@ test('a pool on the place of a disk is warned of, one on its name is not', async
   assert.deepEqual(others, []);
 });
 
-test('lines that are no public keys', async () => {
+test('lines that are not public keys', async () => {
   const good = [
     'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA you@example',
     'from="192.0.2.0/24",command="a b" ssh-rsa AAAAB3Nza== x y',
@@ -444,7 +444,7 @@ test('lines that are no public keys', async () => {
   assert.match(found[3]?.message ?? '', /fill the template in first/);
 });
 
-test('what is out of reach is said, without the secrets of its address', async () => {
+test('parts that cannot be checked are reported, without secrets in their addresses', async () => {
   const { findings } = await subject({
     ignition: { version: '3.3.0', config: { merge: [{ source: 'https://a/c' }] } },
     storage: {

@@ -7,10 +7,12 @@ import type { Finding } from './finding.ts';
 
 /** Bytes of a file that are kept as text. Unit files and quadlets are far smaller. */
 const TEXT_MAX = 1024 * 1024;
-/** Limit for unpacking, in bytes: larger contents fit on no machine. */
+/** Size limit for unpacking, in bytes. Larger contents fit on no machine. */
 const UNPACKED_MAX = 8 * 1024 ** 3;
 
-/** Items, members and scalars of a config that Ignition found valid, so their types are those of the spec. */
+/**
+ * Functions for items, members and scalars of a config. Ignition found it valid, so the types are those of the spec.
+ */
 export const structs = (value: Json | undefined): readonly JsonObject[] =>
   Array.isArray(value) ? (value as readonly JsonObject[]) : [];
 

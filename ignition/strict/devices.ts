@@ -7,7 +7,7 @@ import { isQuadlet } from './quadlets.ts';
 import { type ConfigUnit, lineWith, settings } from './units.ts';
 
 /**
- * Drivers by the beginning of a device's name. Of each group one driver must be there: one for the bus, one
+ * Drivers by the beginning of a device's name. The image must have one driver of each group: one for the bus, and one
  * for the class of disk.
  */
 const DRIVERS: readonly (readonly [RegExp, readonly (readonly string[])[]])[] = [
@@ -53,7 +53,7 @@ interface Named {
   readonly prefix: string;
 }
 
-/** Devices in sections of their own. */
+/** Devices in the sections of `storage`. */
 function ofStorage(config: JsonObject): Named[] {
   const named = (device: string, ...at: Step[]): Named => ({ device, at: ['storage', ...at], prefix: '' });
   const lists = ['disks', 'filesystems', 'luks'].flatMap((list) =>

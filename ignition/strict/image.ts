@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../../build/image/image.ts';
 
-/** The image of a machine, as far as checks need it. */
+/** The parts of a machine's image that checks need. */
 export interface ImageView {
   readonly name: string;
   /** Folder with the image's usr/, without its kernel modules. */

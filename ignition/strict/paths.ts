@@ -133,9 +133,7 @@ const isOwnedBy = (node: JsonObject, { name, user }: Account): boolean => {
   return textOf(member(owner, 'name')) === name || (id !== undefined && id === user.uid);
 };
 
-/**
- * Folders between a home and a file that the config writes there for the user: Ignition makes them for root.
- */
+/** Finds folders between a home and a file of the user in it that Ignition would make for root. */
 function rootsParents(nodes: readonly ConfigNode[], accounts: readonly Account[]): Finding[] {
   const written = new Set(nodes.map(({ path }) => path));
   return nodes.flatMap(({ path, at, node }): Finding[] => {

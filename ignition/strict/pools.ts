@@ -3,8 +3,8 @@ import type { ConfigFile } from './contents.ts';
 import type { Finding } from './finding.ts';
 
 /**
- * Pools of which a disk is named by its place: whatever is plugged in there is taken for it. That is right only where
- * disks share one serial number.
+ * Finds pools with a disk that is named by its place: any disk that is plugged in there is used. Such a name is right
+ * only if disks share one serial number.
  */
 export function checkPools(files: readonly ConfigFile[]): Finding[] {
   return files.flatMap(({ at, text }): Finding[] => {

@@ -8,7 +8,7 @@ import { type ImageView, imageFile, imageText, imageUnits, UNIT_FOLDER } from '.
 import { isQuadlet } from './quadlets.ts';
 import { type ConfigUnit, settings } from './units.ts';
 
-/** A port of the host that something listens on. */
+/** A port of the host with a listener. */
 interface Claim {
   readonly protocol: string;
   /** The range includes both ends. */
@@ -80,7 +80,7 @@ const DNS_SERVERS =
   /(^|\/)(pihole|adguardhome|unbound|bind9?|coredns|dnsmasq|dns-server|blocky|knot(-resolver)?|pdns-[a-z]+(-\d+)?|dnsdist(-\d+)?)([:@]|$)/i;
 
 /**
- * Containers on the host's own network publish nothing: what they listen on only they know. A DNS server is known by its
+ * Containers on the host's network do not publish ports, so their ports are unknown. A DNS server is recognized by its
  * image, or by port 53 in its command or environment.
  */
 function ofHostNetwork(files: readonly ConfigFile[]): Claim[] {

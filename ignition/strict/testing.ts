@@ -6,7 +6,7 @@ import { otherConfigs, readFiles } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { readUnits } from './units.ts';
 
-/** A config of some sections, which Ignition takes, as the checks see it. */
+/** A valid config with these sections, in the form that checks get. */
 export async function subject(sections: JsonObject) {
   const bytes = Buffer.from(JSON.stringify({ ignition: { version: '3.3.0' }, ...sections }));
   assert.deepEqual(

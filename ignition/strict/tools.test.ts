@@ -19,7 +19,7 @@ describe('the systemd and podman of the image', () => {
   const said = async (...sections: JsonObject[]): Promise<string[]> =>
     lines(await againstImage(await subject(Object.assign({}, ...sections) as JsonObject), image));
 
-  test('units that are right are passed over', async () => {
+  test('correct units have no finding', async () => {
     const program = { storage: { files: [file('/opt/bin/x', '#!/bin/sh\n', { mode: 0o755 })] } };
     const list = units(
       unit('a.service', `[Unit]\nRequires=b@1.service\n[Service]\nExecStart=/opt/bin/x\n${INSTALL}`, {
@@ -48,7 +48,7 @@ describe('the systemd and podman of the image', () => {
       ],
     );
   });
-  test('a service without a program, one whose program is not there', async () => {
+  test('a service without a program, and a service with a missing program', async () => {
     const [none = '', missing = '', ...others] = await said(
       units(
         unit('a.service', '[Service]\nType=oneshot\n'),
@@ -78,7 +78,7 @@ describe('the systemd and podman of the image', () => {
       "systemd.units.0.dropins.0.contents systemd, line 2: Unknown key 'Baz'",
     ]);
   });
-  test('units nobody has', async () => {
+  test('units that do not exist', async () => {
     const found = await said(
       units(
         unit('sssh.service', undefined, { enabled: true }),
@@ -100,7 +100,7 @@ describe('the systemd and podman of the image', () => {
       ],
     );
   });
-  test('quadlets that podman refuses, each in its words', async () => {
+  test('quadlets that podman refuses, with podman’s words', async () => {
     const found = await said(
       quadlets({
         'garbage.container': 'garbage\n',
@@ -118,7 +118,7 @@ describe('the systemd and podman of the image', () => {
       'storage.files.4.contents.source podman, line 3: requested Quadlet source gone.volume was not found',
     ]);
   });
-  test('the service podman makes of a quadlet is a unit like others', async () => {
+  test('the service that podman makes of a quadlet is checked like other units', async () => {
     const text = `${CONTAINER}[Service]\nRestrat=no\n${INSTALL}`;
     const needs = '[Unit]\nRequires=web.service\n[Service]\nExecStart=/usr/bin/true\n';
     const found = await said(
@@ -132,7 +132,7 @@ describe('the systemd and podman of the image', () => {
       ],
     );
   });
-  test('a container with the name of a service of the image would stop that one', async () => {
+  test('a container with the name of a service of the image would replace that service', async () => {
     const own = units(unit('own.service', '[Service]\nExecStart=/usr/bin/true\n'));
     const found = await said(quadlets({ 'ssh.container': CONTAINER, 'own.container': CONTAINER }), own);
     assert.deepEqual(
@@ -143,7 +143,7 @@ describe('the systemd and podman of the image', () => {
       ],
     );
   });
-  test('what needs a unit that is fetched, or a quadlet that was refused, is not blamed for it', async () => {
+  test('a unit is not blamed for needing a fetched unit or a refused quadlet', async () => {
     const needs =
       '[Unit]\nRequires=far.service bad.service d-volume.service\n[Service]\nExecStart=/usr/bin/true\n';
     const files = [
@@ -155,7 +155,7 @@ describe('the systemd and podman of the image', () => {
     assert.match(refused, /^storage\.files\.1\.\S+ podman: no Image or Rootfs key/);
     assert.deepEqual(others, []);
   });
-  test('a sandbox that does not start is said, and the rest is checked', async (t) => {
+  test('a sandbox that does not start is reported, and the other checks run', async (t) => {
     const sections = quadlets({ 'a.container': `${CONTAINER}PublishPort=22:22\n` });
     const empty = mkdtempSync(join(tmpdir(), 'draisine-empty-'));
     t.after(() => rmSync(empty, { recursive: true }));

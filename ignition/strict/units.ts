@@ -5,7 +5,7 @@ import { type ConfigFile, member, type PlacedText, structs, textOf } from './con
 /** The folder of the units that a config writes. */
 export const CONFIG_FOLDER = '/etc/systemd/system/';
 
-/** All that a config has of a unit: its file, its drop-ins, its state, or some of them. */
+/** The parts of a unit that a config has: its file, its drop-ins, its state. */
 export interface ConfigUnit {
   readonly name: string;
   /** The path of the entry that names it. */

@@ -8,7 +8,7 @@ import { checkQuadlets, type GeneratedUnit, serviceName } from './quadlets.ts';
 import { GENERATED, type Stage } from './stage.ts';
 import { CONFIG_FOLDER, type ConfigUnit, isUnitName, lineWith, templateOf } from './units.ts';
 
-/** Units that a machine makes by itself. A reference to them is not a fault, even if no file has them. */
+/** Units that a machine makes by itself. A reference to them is not a fault, although they have no file. */
 const MADE_BY_SYSTEMD = /\.(device|scope|slice|mount|automount|swap)$/;
 
 const HINTS: readonly (readonly [RegExp, string])[] = [

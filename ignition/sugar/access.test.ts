@@ -12,7 +12,7 @@ const web = (port: object) => ({
 });
 
 describe('published ports', () => {
-  test('are let through by the service of that port, at the port that the client asked for', () => {
+  test('are open if `allow` has the port that the client asked for', () => {
     const rules = ruleset({ allow: ['http', { name: 'smb', from: ['10.0.0.0/8'] }] });
     const published = rules.slice(rules.indexOf('chain published'));
     assert.match(published, /meta l4proto tcp ct original proto-dst \{ 80 \} accept/);
@@ -20,7 +20,7 @@ describe('published ports', () => {
     assert.match(published, /accept comment "smb"\n {4}drop\n/);
   });
 
-  test('with `from` are open to those networks, and nobody else', () => {
+  test('with `from` are open to those networks only', () => {
     const config = machine({
       firewall: { allow: ['ssh'] },
       ...web({ host: 80, from: ['192.0.2.0/24', 'fd00::/8'] }),
@@ -34,11 +34,11 @@ describe('published ports', () => {
     assert.doesNotMatch(
       rules.slice(0, rules.indexOf('chain forward')),
       /\{ 80 \}/,
-      'the machine itself stays shut',
+      'the machine’s own port stays closed',
     );
   });
 
-  test('that nobody could reach are an error; on loopback they are meant so', () => {
+  test('that nobody could reach are an error, except on loopback', () => {
     assert.throws(() => machine({ firewall: { allow: ['ssh'] }, ...web({ host: 80 }) }), {
       message: 'nobody can reach port 80/tcp, which containers.web publishes: the firewall closes it',
       where: 'containers.web.ports[0]',
@@ -49,7 +49,7 @@ describe('published ports', () => {
   });
 });
 
-test('containers reach the machine where an entry names their bridges, before the rule that shuts them out', () => {
+test('containers reach a service of the machine if an entry names their bridges; its rule comes before the rule that drops them', () => {
   const rules = ruleset({ allow: ['ssh', { name: 'app', tcp: [8123], interface: 'podman*' }] });
   const [app, shut, ssh] = ['tcp dport { 8123 }', 'do not reach', 'tcp dport { 22 }'].map((text) =>
     rules.indexOf(text),
@@ -58,16 +58,16 @@ test('containers reach the machine where an entry names their bridges, before th
 });
 
 describe('users', () => {
-  test('may do by SSH what their config says', () => {
+  test('have the rights over SSH that their config gives', () => {
     const match = (ssh: object) =>
       textOf(user('me', { sshKeys: [KEY], ssh }), '/etc/ssh/sshd_config.d/50-me.conf');
     assert.equal(match({ only: 'sftp' }), 'Match User me\n  ForceCommand internal-sftp\n');
     assert.equal(match({ command: '/usr/bin/uptime' }), 'Match User me\n  ForceCommand /usr/bin/uptime\n');
     assert.match(match({ forwarding: true }), /AllowTcpForwarding yes\n {2}AllowAgentForwarding yes\n/);
-    assert.equal(user('me', { sshKeys: [KEY] }).storage, undefined, 'as sshd_config of the image says');
+    assert.equal(user('me', { sshKeys: [KEY] }).storage, undefined, 'the sshd_config of the image applies');
   });
 
-  test('with `from` have it before each key', () => {
+  test('with `from` have it as an option before each key', () => {
     const { passwd } = user('me', { sshKeys: [KEY], ssh: { from: ['192.0.2.0/24', 'fd00::/8'] } }) as {
       passwd: { users: { sshAuthorizedKeys: string[] }[] };
     };

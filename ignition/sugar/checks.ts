@@ -31,7 +31,7 @@ export function mountpoints(
     if (slash < 0) return pools[dataset]?.mountpoint ?? defaultMountpoint(dataset);
     return `${where(dataset.slice(0, slash))}${dataset.slice(slash)}`;
   };
-  // As a property it would be unknown here: the volumes of containers would be at another place than the dataset.
+  // A mount point among the properties would be unknown here, and volumes of containers would not be on the dataset.
   for (const [section, named] of Object.entries({ pools, datasets }))
     for (const [name, { properties = {} }] of Object.entries<PoolOptions | DatasetOptions>(named))
       if ('mountpoint' in properties)

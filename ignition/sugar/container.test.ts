@@ -11,7 +11,7 @@ const unitNames = (fragment: Fragment) =>
   ((fragment.systemd ?? {}) as { units?: { name: string }[] }).units?.map(({ name }) => name) ?? [];
 
 describe('a quadlet', () => {
-  test('says who the container is and what it may do', () => {
+  test('has the user, the groups and the rights of the container', () => {
     const text = quadlet('a', {
       image,
       user: 1500,
@@ -28,11 +28,11 @@ describe('a quadlet', () => {
     assert.match(quadlet('a', { image, timeZone: 'Europe/Berlin' }), /^Timezone=Europe\/Berlin$/m);
   });
 
-  test('is tried less and less often while it fails', () => {
+  test('restarts less and less often while it fails', () => {
     assert.match(quadlet('a', { image }), /RestartSec=5s\nRestartSteps=8\nRestartMaxDelaySec=5min\n/);
   });
 
-  test('goes and comes with a device that unplugs', () => {
+  test('stops and starts with a device that can be unplugged', () => {
     const stick = '/dev/serial/by-id/usb-Zigbee_1-if00';
     const text = quadlet('a', {
       image,
@@ -53,7 +53,7 @@ describe('a quadlet', () => {
     assert.match(text, /^Notify=healthy$/m);
   });
 
-  test('dollar signs reach the container: systemd takes two for one, and a word after one for its own variable', () => {
+  test('dollar signs reach the container: systemd reads $$ as $, and a word after $ as its own variable', () => {
     const text = quadlet('a', {
       image,
       command: ['sh', '-c', 'echo $' + '{X}', '$Y'],
@@ -131,7 +131,7 @@ test('what would break a line of the quadlet is refused', () => {
   });
 });
 
-test('secrets are files that the container’s user alone can read', () => {
+test('secrets are files that only the container’s user can read', () => {
   const made = container('a', { image, user: 1500, secrets: { token: 'x' } });
   assert.match(
     textOf(made, '/etc/containers/systemd/a.container'),
@@ -144,7 +144,7 @@ test('secrets are files that the container’s user alone can read', () => {
   container('b', { image, secrets: { key: secret({ command: ['true'] }) } });
 });
 
-test('a device that comes starts its container by a unit of its own, also while that still stops', () => {
+test('a device that is plugged in starts its container by a separate unit, even while the container is stopping', () => {
   const devices = ['/dev/ttyA', '/dev/ttyB'].map((path) => ({ path, unplugs: true }));
   const { systemd } = container('a', { image, devices: [...devices, '/dev/dri'] }) as {
     systemd: { units: { name: string; enabled: boolean; contents: string }[] };
@@ -169,7 +169,7 @@ test('updates by registry come with their timer', () => {
 });
 
 describe('a machine', () => {
-  test('has containers that need each other, on networks of their own', () => {
+  test('has containers that need each other, on separate networks', () => {
     const config = machine({
       containerNetworks: { inner: { internal: true } },
       containers: {

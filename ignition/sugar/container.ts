@@ -105,7 +105,7 @@ export interface ContainerOptions<
   readonly autoUpdate?: 'registry';
   /** The pod that it runs in. Ports then belong to the pod. */
   readonly pod?: string;
-  /** Containers that it starts after, and stops with. */
+  /** Containers that this container needs: it starts after them, and stops with them. */
   readonly needs?: readonly C[];
   /** Pools that it needs, if no volume names them. */
   readonly pools?: readonly P[];
@@ -151,7 +151,7 @@ function absolute(path: string, what: string): string {
   return copied(matching(path, pattern, form, 'write it from the root'));
 }
 
-/** @param mountpointOf where a dataset is mounted on the host */
+/** @param mountpointOf returns the mount point of a dataset on the host */
 function volumeWords(volume: Volume, mountpointOf: (dataset: string) => string): string {
   const options = volume.readOnly ? ':ro' : '';
   const at = absolute(volume.at, 'mount point');
@@ -175,8 +175,8 @@ const commandWord = (text: string): string =>
 const EMPTY = { word: '${DRAISINE_EMPTY}', setting: 'DRAISINE_EMPTY=' };
 
 /**
- * A shell command for HealthCmd=: it ends up in an ExecStart= line, where % begins a specifier and $ a variable, and
- * quadlet strips quotes from both ends of it, which braces prevent. A backslash at the end would join the next line.
+ * A shell command for HealthCmd=. It becomes part of an ExecStart= line, where % begins a specifier and $ a variable.
+ * Quadlet removes quotes at both ends of it. The braces prevent that. A backslash at the end would join the next line.
  */
 function healthCommand(command: string): string {
   const escaped = copied(command.trim());
@@ -348,8 +348,8 @@ export function quadlet(
     containerSection(name, options, mountpointOf),
     section('Service', {
       Restart: 'always',
-      // systemd tries a container that fails again and again less and less often: after 5 seconds at first,
-      // after 5 minutes at last.
+      // systemd restarts a failing container after 5 seconds at first, and less often with each failure, up to 5
+      // minutes.
       RestartSec: '5s',
       RestartSteps: 8,
       RestartMaxDelaySec: '5min',
@@ -358,14 +358,16 @@ export function quadlet(
       MemoryMax: limits.memory,
       CPUQuota: limits.cpu,
     }),
-    // With a device that unplugs, its coming starts the container: a boot without it would wait for it.
+    // The device starts the container when it appears. If the boot started the container, a boot without the device
+    // would wait for it.
     section('Install', plugs.length > 0 ? {} : { WantedBy: 'multi-user.target' }),
   ]);
 }
 
 /**
- * Starts a container when one of its devices comes. The device cannot start it itself: its start job is dropped while
- * the container still stops because of the same device (systemd issue 11526); `systemctl start` is carried out after that.
+ * Starts a container when one of its devices appears. The device unit cannot start it directly: systemd drops that job
+ * while the container is still stopping because of the same device (systemd issue 11526). `systemctl start` runs after
+ * the stop.
  */
 function starterByDevice(name: string, devices: readonly Device[] = []): Fragment[] {
   const plugs = unplugged(devices);
@@ -374,7 +376,7 @@ function starterByDevice(name: string, devices: readonly Device[] = []): Fragmen
     typeof device === 'object' && device.unplugs ? [device.path] : [],
   );
   const contents = {
-    // Of several devices the last one that comes starts it.
+    // The last of several devices starts the container.
     Unit: {
       Description: `Start container ${name} as its device is here`,
       ConditionPathExists: paths.map((path) => path.replaceAll('%', '%%')),
@@ -427,7 +429,7 @@ export interface PodOptions {
 
 /** A network of containers. */
 export interface ContainerNetworkOptions {
-  /** True: without a way out. Containers reach only each other. */
+  /** True: the network has no route to the outside. Containers reach only each other. */
   readonly internal?: boolean;
   readonly ipv6?: boolean;
   readonly subnet?: string;

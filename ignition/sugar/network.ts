@@ -38,7 +38,7 @@ export type Bridge = Addressing & {
 
 /** The network of the machine (systemd.network(5)). */
 export interface NetworkOptions {
-  /** Network cards that are used directly. The names are yours; they become file names. */
+  /** Network cards that are used directly. You choose the names; they become file names. */
   readonly interfaces?: { readonly [name: string]: Interface };
   readonly bonds?: { readonly [name: string]: Bond };
   readonly bridges?: { readonly [name: string]: Bridge };

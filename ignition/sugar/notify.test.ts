@@ -6,7 +6,7 @@ import { textOf } from './testing.ts';
 
 const FILE = '/etc/draisine/notify.json';
 
-test('who is told, as the box reads it; the file is root’s alone', () => {
+test('the targets in the form that the box reads; only root can read the file', () => {
   const config = machine({
     notify: {
       targets: [
@@ -28,7 +28,7 @@ test('who is told, as the box reads it; the file is root’s alone', () => {
   assert.equal(files.find(({ path }) => path === FILE)?.mode, 0o600);
 });
 
-test('addresses and bodies that nobody could use are refused', () => {
+test('invalid addresses and bodies are refused', () => {
   assert.throws(
     () => notify({ targets: [{ ntfy: 'ntfy.example' }] }),
     /targets\[0\]\.url must be an address/,

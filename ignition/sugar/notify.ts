@@ -56,8 +56,8 @@ function inFile(target: NotifyTarget): object {
 }
 
 /**
- * Refuses a body that is no JSON once its placeholders are filled in: the receiver would refuse it, at a
- * moment when something is wrong.
+ * Refuses a body that is not JSON after its placeholders are filled in. Otherwise the receiver would refuse the message
+ * about a problem.
  */
 function checkBody(body = '""'): void {
   try {

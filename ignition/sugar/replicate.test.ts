@@ -17,7 +17,7 @@ const given = {
 } as unknown as Parameters<typeof replicate>[0];
 
 describe('replicate', () => {
-  test('becomes what the box reads, a key, the one host key, and a timer', () => {
+  test('becomes a file for the box, a key, the only accepted host key, and a timer', () => {
     const part = replicate(given);
     const text = (file: string) => textOf(part, `/etc/draisine/replicate/tank-media.${file}`);
     assert.deepEqual(JSON.parse(text('json')), {
@@ -61,7 +61,7 @@ describe('replicate', () => {
       assert.throws(() => replicate({ ...given, ...change }), message);
   });
 
-  test('names a dataset that is declared, by a name of its own, without misspelt options', () => {
+  test('needs a declared dataset, a unique name, and correct option names', () => {
     const of = (...replicas: object[]) =>
       machine({ ...POOLS, datasets: { 'tank/media': {} }, replicate: replicas as never });
     of(given);
@@ -73,7 +73,7 @@ describe('replicate', () => {
 });
 
 describe('ssh.receive', () => {
-  test('forces the one command, and allows what that needs', () => {
+  test('forces one command, and gives the rights that it needs', () => {
     const part = user('backup', { sshKeys: [KEY], ssh: { receive: { dataset: 'tank/backup', floor: 3 } } });
     assert.equal(
       textOf(part, '/etc/ssh/sshd_config.d/50-backup.conf'),
@@ -85,7 +85,7 @@ describe('ssh.receive', () => {
     );
   });
 
-  test('is for a declared dataset, and is the only limit', () => {
+  test('needs a declared dataset, and excludes other limits', () => {
     const of = (ssh: object) => machine({ ...POOLS, users: { backup: { sshKeys: [KEY], ssh } } });
     of({ receive: { dataset: 'tank' } });
     assert.throws(() => of({ receive: { dataset: 'tank/x' } }), {

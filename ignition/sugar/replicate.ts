@@ -21,7 +21,7 @@ export interface ReplicateOptions<Dataset extends string = string> {
   readonly key: Secret;
   /** systemd.time(7) calendar event; default `daily`. */
   readonly schedule?: string;
-  /** Number of its snapshots that stay at the target; default 30. */
+  /** Number of its snapshots that are kept at the target; default 30. */
   readonly keep?: number;
   /** Name for `draisine replicate NAME`; default: the dataset with `-` for `/`. */
   readonly name?: string;
@@ -94,7 +94,7 @@ export function replicate(options: ReplicateOptions): Fragment {
 /** Options for a user who may send datasets to this machine, below one dataset, and do nothing else. */
 export interface Receive {
   readonly dataset: string;
-  /** Number of snapshots of each dataset that always stay, whatever the sender asks for; default 7. */
+  /** Number of snapshots of each dataset that are always kept, whatever the sender asks for; default 7. */
   readonly floor?: number;
 }
 

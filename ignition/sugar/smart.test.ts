@@ -16,7 +16,7 @@ test('self-tests of SATA by smartd, of NVMe by timers, at the same times', () =>
   assert.equal(
     conf({}),
     'DEVICESCAN -a -n standby,48,q -s (S/../.././02|L/../../6/03)\n',
-    'as the image has it',
+    'the image’s own smartd.conf applies',
   );
   const own: SmartOptions = {
     short: { hour: 13, weekday: 'sun' },

@@ -49,9 +49,9 @@ const calendar = ({ hour, weekday, day }: SelfTest): string =>
   `${weekday === undefined ? '' : `${weekday[0]?.toUpperCase()}${weekday.slice(1)} `}*-*-${day === undefined ? '*' : two(day)} ${two(hour)}:00:00`;
 
 /**
- * Self-tests of NVMe disks run by smartctl, because smartd of Debian 13 leaves them out. Many of these disks
- * have no self-test: that is no fault. A long test takes the place of a short one that runs, because a box that was off
- * may catch up with both at once. A short one does not interrupt a long one.
+ * Self-tests of NVMe disks run by smartctl, because smartd of Debian 13 leaves them out. Many of these disks have no
+ * self-test, which is not a fault. A long test takes the place of a short one that runs, because a box that was off may
+ * catch up with both at once. A short one does not interrupt a long one.
  */
 function ofNvme(kind: 'short' | 'long', test: SelfTest): Fragment {
   const script = `/etc/draisine/smart/${kind}.sh`;

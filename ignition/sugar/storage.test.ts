@@ -32,7 +32,7 @@ describe('containers on a pool', () => {
   const files = written(made);
   const service = 'zfs-dataset-tank-containers.service';
 
-  test('the dataset is mounted where podman looks, fit for overlayfs', () => {
+  test('the dataset is mounted at podman’s folder, with the properties for overlayfs', () => {
     const script =
       [...files.values()].find((text) => text.includes("dataset='tank/containers'")) ??
       [...files.values()].join('\n');
@@ -42,7 +42,7 @@ describe('containers on a pool', () => {
     assert.match(script, /quota=200G/);
   });
 
-  test('nothing of podman starts without it', () => {
+  test('no unit of podman starts without it', () => {
     assert.ok(files.has(service), [...files.keys()].join());
     for (const name of ['web.container', 'p.pod', 'shop.network']) {
       const text = files.get(`/etc/containers/systemd/${name}`) ?? '';
@@ -80,7 +80,7 @@ test('limits of the journal', () => {
   assert.throws(() => machine({ log: { days: 0 } }), /not a number of days/);
 });
 
-test('images that nobody uses are removed by a timer', () => {
+test('a timer removes unused images', () => {
   const files = written(machine({ freeImages: 'weekly' }));
   assert.match(files.get('draisine-free.service') ?? '', /^ExecStart=\/usr\/bin\/draisine free$/m);
   assert.match(files.get('draisine-free.timer') ?? '', /^OnCalendar=weekly$/m);

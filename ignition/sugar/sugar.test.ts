@@ -30,7 +30,7 @@ function isShell(script: string): void {
   assert.equal(status, 0, stderr);
 }
 
-test('every function gives what Ignition accepts', async () => {
+test('Ignition accepts the result of every function', async () => {
   const parts = [
     file('/a', { contents: 'x', user: 'core', group: 5 }),
     dir('/b', { mode: 0o700 }),
@@ -83,7 +83,7 @@ describe('unit names and texts', () => {
   });
 });
 
-test('a LUKS volume by TPM is refused with what to write instead', () => {
+test('a LUKS volume by TPM is refused, with a hint', () => {
   const unlock = { tpm2: true } as unknown as { key: ReturnType<typeof secret> };
   assert.throws(() => luks('data', { device: '/dev/sdb', unlock }), {
     message: /TPM and Tang need Clevis/,
@@ -112,7 +112,7 @@ describe('network', () => {
     );
   });
 
-  test('refuses a VLAN nobody carries, bad ids, addresses without prefix, bad MACs', () => {
+  test('refuses a VLAN without an interface, bad ids, addresses without prefix, bad MACs', () => {
     assert.throws(() => network({ vlans: { v: { id: 5, dhcp: true } } }), /is in the vlans of 0 interfaces/);
     const port = { name: 'a' };
     assert.throws(
@@ -163,7 +163,7 @@ describe('pools', () => {
     encryption: { key: secret({ file: 'k' }) },
   };
 
-  test('the layout is what zpool create takes', () => {
+  test('the layout is in the form of zpool create', () => {
     assert.deepEqual(
       poolLayout(everything).map((word) => word.replace('/dev/disk/by-id/', '')),
       'raidz2 a b c draid1:1d:2c:0s d e special mirror i j log mirror f g cache h'.split(' '),
@@ -181,7 +181,7 @@ describe('pools', () => {
     assert.doesNotMatch(poolScript('tank', { ...MIRROR, create: 'never' }), /'create'/);
   });
 
-  test('refuse names of zpool and disks named twice or loosely', () => {
+  test('refuse words of zpool as names, disks that are named twice, and unstable disk names', () => {
     assert.throws(() => zpool('mirror', MIRROR), /word of zpool/);
     assert.throws(
       () => zpool('tank', { vdevs: [{ mirror: [disk('a'), disk('a')] }] }),
@@ -190,7 +190,7 @@ describe('pools', () => {
     assert.throws(() => zpool('tank', { vdevs: [{ disk: '/dev/sda' as never }] }), /not a disk of a pool/);
   });
 
-  test('a key is written for root alone', () => {
+  test('only root can read a key', () => {
     const { files } = zpool('tank', everything).storage as { files: { path: string; mode: number }[] };
     assert.equal(files.find(({ path }) => path === '/etc/draisine/keys/tank')?.mode, 0o400);
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Fragment } from './fragment.ts';
 
-/** Text of a file of a fragment, by its path: what the tests of the sugar look at. */
+/** For tests: the text of a file of a fragment, by its path. */
 export function textOf(fragment: Fragment, path: string): string {
   const { files = [] } = (fragment.storage ?? {}) as {
     files?: { path: string; contents: { source: string } }[];

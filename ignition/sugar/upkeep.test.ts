@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { textOf } from './testing.ts';
 import { scrub, snapshotPolicy } from './upkeep.ts';
 
-/** A `zfs` that keeps its snapshots in a file, oldest first, as a pool orders them by transaction group. */
+/** A fake `zfs` that keeps its snapshots in a file, ordered by transaction group, the oldest first. */
 const FAKE_ZFS = `#!/bin/sh
 set -eu
 case "$1" in
@@ -21,7 +21,7 @@ list)
 esac
 `;
 
-/** Runs the script of a policy that keeps `keep` where these snapshots are, and tells what is left. */
+/** Runs the script of a policy that keeps `keep` snapshots, on these snapshots. Returns the remaining ones. */
 function retained(
   keep: number,
   before: readonly string[],
@@ -52,22 +52,22 @@ function retained(
 describe('snapshots', () => {
   const future = ['auto-hourly-20991231T000000Z', 'auto-hourly-20991231T010000Z'];
 
-  test('the newest are kept although the clock was ahead once', () => {
+  test('the newest are kept, even if the clock was ahead once', () => {
     const { left, status } = retained(2, ['auto-hourly-20260101T000000Z', ...future]);
     assert.equal(status, 0);
     assert.equal(left.length, 2);
-    assert.equal(left[0], future[1], 'the one made before the clock was set right');
-    assert.notEqual(left[1], future[0], 'the one just made stays');
+    assert.equal(left[0], future[1], 'the snapshot from before the clock was corrected');
+    assert.notEqual(left[1], future[0], 'the new snapshot is kept');
   });
 
-  test('those of other policies and of people stay', () => {
+  test('snapshots of other policies and of people are kept', () => {
     const others = ['auto-daily-20200101T000000Z', 'before-upgrade'];
     const { left } = retained(1, [...others, 'auto-hourly-20200101T000000Z']);
     assert.deepEqual(left.slice(0, 2), others);
     assert.equal(left.length, 3);
   });
 
-  test('none is removed, and the unit fails, when the one just made is not the newest', () => {
+  test('no snapshot is removed, and the unit fails, if the new snapshot is not the newest of the list', () => {
     const { left, status, said } = retained(1, future, { REVERSED: 'yes' });
     assert.equal(status, 1);
     assert.match(said, /snapshots of tank\/a: the newest is not .*none is removed/);
@@ -75,7 +75,10 @@ describe('snapshots', () => {
   });
 });
 
-/** Runs the script of a scrub with a `zpool` that says `said` when it is asked to begin, and has this status. */
+/**
+ * Runs the script of a scrub with a fake `zpool`: `zpool scrub` fails with the message `said`, and `status` is its
+ * status.
+ */
 function scrubbed(said: string, status: string): { code: number | null; output: string } {
   const folder = mkdtempSync(join(tmpdir(), 'scrub-'));
   try {
@@ -99,19 +102,19 @@ esac
 describe('scrubs', () => {
   const healthy = '  scan: scrub repaired 0B in 00:00:01 with 0 errors on Sun Nov 29 12:00:00 2026';
 
-  test('one that runs already is waited for', () => {
+  test('a scrub that runs already is waited for', () => {
     const running = "cannot scrub tank: currently scrubbing; use 'zpool scrub -s' to cancel";
     assert.equal(scrubbed(running, healthy).code, 0);
     assert.equal(scrubbed('', healthy).code, 0);
   });
 
-  test('errors that it could not repair, and a pool that is not there, fail the unit', () => {
+  test('unrepaired errors and a missing pool fail the unit', () => {
     assert.match(scrubbed('', healthy.replace('0 errors', '3 errors')).output, /found 3 errors/);
     assert.equal(scrubbed('', healthy.replace('0 errors', '3 errors')).code, 1);
     assert.equal(scrubbed("cannot open 'tank': no such pool", healthy).code, 1);
   });
 
-  test('stopping the unit is no failure', () => {
+  test('stopping the unit is not a failure', () => {
     const { units } = scrub('tank').systemd as { units: { contents: string }[] };
     assert.match(units[0]?.contents ?? '', /^SuccessExitStatus=SIGTERM$/m);
   });

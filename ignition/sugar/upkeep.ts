@@ -31,10 +31,10 @@ const timer = (description: string, schedule: string): Parameters<typeof unit>[1
 });
 
 /**
- * A script that makes a snapshot, then removes its own older ones except for the newest `keep`.
- * Snapshots are ordered by transaction group (zfsprops(7), createtxg), because creation dates are wrong once
- * the clock was ahead. The script makes the list of snapshots before it removes any. The new snapshot must be
- * the newest of the list; otherwise the list is wrong, and nothing is removed.
+ * A script that makes a snapshot, then removes its own older ones except for the newest `keep`. Snapshots are ordered
+ * by transaction group (zfsprops(7), createtxg), because creation dates are wrong if the clock was ahead once. The
+ * script makes the list of snapshots before it removes any. The new snapshot must be the newest of the list; otherwise
+ * the list is wrong, and nothing is removed.
  */
 function takeScript(dataset: string, period: Period, keep: number, recursive: boolean): string {
   const flag = recursive ? '-r ' : '';

@@ -16,14 +16,14 @@ import { datasetScript } from './dataset.ts';
 import { PROBLEMS } from './problems.ts';
 import { type PoolOptions, poolScript } from './zpool.ts';
 
-/** The scripts run against stand-ins of zpool, zfs and blkid that record what they are asked. */
+/** The scripts run with fake zpool, zfs and blkid, which record their calls. */
 
 interface World {
-  /** Exit status of `blkid -p`: 2 when nothing is found. */
+  /** Exit status of `blkid -p`; 2: the disk is blank. */
   readonly blkid?: number;
   /** Pools that `zpool import` would list. */
   readonly importable?: string;
-  /** Pools and datasets that are there already. */
+  /** Pools and datasets that exist already. */
   readonly present?: string;
   readonly missing?: boolean;
   readonly unreadable?: boolean;
@@ -34,9 +34,9 @@ interface World {
   /** Where the key of a locked dataset is. */
   readonly locked?: string;
   readonly shared?: boolean;
-  /** Where the dataset is mounted so far. */
+  /** The present mount point of the dataset. */
   readonly where?: string;
-  /** What `zpool create` says, once or always. */
+  /** The error of `zpool create`, once or always. */
   readonly refused?: { readonly because: string; readonly always?: boolean };
 }
 
@@ -87,7 +87,7 @@ case "$1 $5" in "get keystatus") echo ${locked ? 'unavailable' : '-'} ;; "get ke
       for (const name of ['pool-tank', 'mount-tank', 'key-tank'])
         writeFileSync(join(folder, 'problems', name), before);
     }
-    // No test can make a block device; a file stands in for it.
+    // A file stands for the disk, because a test cannot make a block device.
     const adapted = script
       .replaceAll(disk, join(folder, 'disk'))
       .replaceAll('[ -b ', '[ -e ')
@@ -132,18 +132,18 @@ describe('the script of a pool', () => {
     assert.match(run(script, DISK, { importable: 'ta.k' }).calls, /^zpool import .* ta\.k$/m);
   });
 
-  test('imports it when a disk carries it, whatever else is there', () => {
+  test('imports the pool if a disk has it, whatever the other disks have', () => {
     const { status, calls } = pool({ importable: 'tank', blkid: 0 });
     assert.equal(status, 0);
     assert.match(calls, /^zpool import -d \/dev\/disk\/by-id -N -o cachefile=none tank$/m);
     assert.doesNotMatch(calls, /create/);
   });
 
-  test('does not take a pool of a longer name for it', () => {
+  test('does not confuse it with a pool whose longer name begins the same', () => {
     assert.match(pool({ importable: 'tank2' }).calls, /zpool create/);
   });
 
-  test('leaves an imported pool as it is', () => {
+  test('does not change an imported pool', () => {
     assert.doesNotMatch(pool({ present: 'tank' }).calls, /create|import/);
   });
 
@@ -163,7 +163,7 @@ describe('the script of a pool', () => {
     assert.doesNotMatch(calls, /create/);
   });
 
-  test('tries again when a partition it has just made is not there yet', () => {
+  test('tries again if a new partition is not visible yet', () => {
     const because = "cannot create 'tank': one or more devices is currently unavailable";
     const { status, stderr, calls } = pool({ refused: { because } });
     assert.equal(status, 0);
@@ -175,7 +175,7 @@ describe('the script of a pool', () => {
     assert.equal(never.calls.match(/^zpool create/gm)?.length, 4);
   });
 
-  test('leaves disks blank on which it could not be made', () => {
+  test('makes the disks blank again if the creation fails', () => {
     const { status, stderr, calls } = pool({ refused: { because: 'device is too small', always: true } });
     assert.equal(status, 1);
     assert.equal(stderr, 'device is too small\n<3>pool tank: not created\n');
@@ -191,8 +191,8 @@ describe('the script of a pool', () => {
   });
 });
 
-describe('what an owner is told of a pool', () => {
-  test('a foreign one: the very command that takes it over, and nothing is forced', () => {
+describe('messages to the owner of a pool', () => {
+  test('a foreign pool: the message has the command that imports it, and the script forces nothing', () => {
     const foreign = "cannot import 'tank': pool was previously in use from another system.";
     const { status, told, calls } = pool({ importable: 'tank', foreign });
     assert.equal(status, 1);
@@ -203,7 +203,7 @@ describe('what an owner is told of a pool', () => {
     assert.doesNotMatch(calls, /-f/);
   });
 
-  test('never zpool’s advice to destroy it', () => {
+  test('the message never has zpool’s advice to destroy the pool', () => {
     const foreign = 'cannot import: I/O error\n\tDestroy and re-create the pool from\n\ta backup source.';
     const { told } = pool({ importable: 'tank', foreign });
     assert.match(told, /cannot be imported now; nothing on its disks was changed.*I\/O error/);
@@ -218,7 +218,7 @@ describe('what an owner is told of a pool', () => {
     assert.equal(pool({ importable: 'tank', before: 'x', locked: 'file:///k' }).told, '');
   });
 
-  test('a key to be typed does not hold the boot; one in a file is loaded', () => {
+  test('a key that must be typed does not delay the boot; a key in a file is loaded', () => {
     const typed = pool({ present: 'tank', locked: 'prompt' });
     assert.equal(typed.status, 0);
     assert.match(typed.told, /tank is locked and waits for its key: zfs load-key tank/);
@@ -241,7 +241,7 @@ describe('what an owner is told of a pool', () => {
     assert.deepEqual([status, stdout], [0, 'on\n']);
   });
 
-  test('nothing is written into the empty directory of what is not mounted', () => {
+  test('the empty mount point of a dataset that is not mounted cannot be written to', () => {
     assert.match(pool({ present: 'tank' }).calls, /^chattr \+i \/mnt\n(.*\n)*zfs mount tank$/m);
   });
 });
@@ -259,7 +259,7 @@ describe('the script of a dataset', () => {
       ['zfs create', 'zfs set', 'zfs mount', 'chown 5', 'chmod 0755'],
     );
   });
-  test('says that a locked one waits for its key, and that nobody shares it', () => {
+  test('reports that a locked dataset waits for its key, and that no server shares a dataset', () => {
     const { status, told, calls } = run(script, DISK, { present: 'tank/a', locked: 'prompt' });
     assert.equal(status, 1);
     assert.match(told, /dataset tank\/a is locked and waits for the key of tank/);

@@ -39,7 +39,7 @@ function translateUser(user: V2User, report: Report): JsonObject {
   };
 }
 
-/** Users of one name are one user: later values win, lists are joined. */
+/** Users with the same name are one user: later values win, lists are joined. */
 export function translateUsers(users: NonNullable<V2Config['passwd']>['users'], report: Report): Json[] {
   const byName = new Map<string, JsonObject>();
   eachAt(report, 'users', users, (user) => {
@@ -73,7 +73,7 @@ function joinDropins(...lists: (readonly V2Dropin[] | undefined)[]): Json[] {
   return [...byName.values()];
 }
 
-/** Units of one name are one unit: later values win, drop-ins are joined. */
+/** Units with the same name are one unit: later values win, drop-ins are joined. */
 export function translateUnits(units: readonly V2Unit[] | undefined, report: Report): Json[] {
   const byName = new Map<string, V2Unit>();
   const made = new Map<string, JsonObject>();

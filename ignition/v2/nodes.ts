@@ -106,7 +106,7 @@ function combineFiles(earlier: JsonObject, later: JsonObject, report: Report): J
 
 type Kind = 'files' | 'directories' | 'links';
 
-/** Folders that every system has: folders of the root, and some below them. */
+/** Folders that exist on every system: folders of the root, and some below them. */
 const SHIPPED = /^\/([^/]*|(etc|usr|var)\/[^/]+)$/;
 
 /**

@@ -54,7 +54,7 @@ describe('files', () => {
     });
   });
 
-  test('of two with one path the later is left', async () => {
+  test('of two files with the same path, the later one wins', async () => {
     const files = [
       root('/a', { contents: { source: 'data:,1' } }),
       root('/a', { contents: { source: 'data:,2' } }),
@@ -68,7 +68,7 @@ describe('files', () => {
     );
   });
 
-  test('a file and a directory of one path are refused', async () => {
+  test('a file and a directory with the same path are refused', async () => {
     const storage = { files: [root('/a')], directories: [root('/a')] };
     assert.match(await refused({ storage }), /^\$\.storage\.directories\.0 \/a is already one of the files/);
   });
@@ -116,7 +116,7 @@ describe('filesystems', () => {
     assert.equal(out.storage.files[0]?.path, '/srv/a');
   });
 
-  test('a file on one of unknown path is refused with a hint', async () => {
+  test('a file on a file system with an unknown path is refused, with a hint', async () => {
     assert.match(
       await refused({ storage: { filesystems: [data], files: [file] } }),
       /--filesystem data=\/PATH/,
@@ -197,14 +197,14 @@ describe('refusals', () => {
   test('spec 2.5', async () =>
     assert.match(await refused({}, '2.5.0'), /not one of 2\.0\.0.*write "2\.4\.0"/));
   test('no JSON', async () => assert.equal((await translateConfig(Buffer.from('x'))).config, undefined));
-  test('keys a version does not have yet are warned of', async () => {
+  test('keys that are newer than the version have a warning', async () => {
     const { config, entries } = await translateConfig(
       v2({ storage: { files: [root('/a', { append: true })] } }, '2.1.0'),
     );
     assert.ok(config);
     assert.match(entries[0]?.message ?? '', /^Unused key append/);
   });
-  test('a config it points to must be translated, too', async () => {
+  test('a config that it refers to must be translated too', async () => {
     const bytes = Buffer.from(
       JSON.stringify({ ignition: { version: '2.2.0', config: { append: [{ source: 'http://a/b' }] } } }),
     );
