@@ -14,7 +14,16 @@ export function remoteBase(environment: Environment = process.env): string | und
     throw badInput(`DRAISINE_REMOTE must be an http or https URL, not "${base}"`, {
       hint: 'name the folder of a web server, or a bucket: http://store.example/draisine',
     });
-  return base.replace(/\/+$/, '');
+  const { username, password, search, hash } = new URL(base);
+  if (username !== '' || password !== '')
+    throw badInput('DRAISINE_REMOTE has a user name or a password in it', {
+      hint: 'remove them; give a bearer token in DRAISINE_REMOTE_TOKEN, or the keys of S3 in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    });
+  if (search !== '' || hash !== '')
+    throw badInput(`DRAISINE_REMOTE must end with a path, not with ${search}${hash}`, {
+      hint: 'names of files are added to it: http://store.example/draisine',
+    });
+  return base.trim().replace(/\/+$/, '');
 }
 
 /** The path of a content below the base, by SHA-256, sharded as in the local store. */

@@ -5,12 +5,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { describeFailure, Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { type BuildResult, runBuild } from '../graph/run.ts';
 import type { Store } from '../graph/store.ts';
 import { recipe, type Target } from '../graph/target.ts';
 import { neverAborted, reopen, temporaryFolder, temporaryStore } from '../graph/testing.ts';
 import { makeSshKey } from '../keys/ssh.ts';
+import { remoteBase } from './address.ts';
 import { remoteClient } from './client.ts';
 import { makeRemote, pushAll, trustedKeys } from './remote.ts';
 import { s3Guard, startRemote, type TestRemote } from './testing.ts';
@@ -229,6 +231,24 @@ test('read-only for those without the key: neither a credential nor a signing ke
       message: /no key to sign records/,
     },
   );
+});
+
+test('an address that no file name can follow, or that has a password, is an error without the password', () => {
+  const base = (DRAISINE_REMOTE: string) => remoteBase({ DRAISINE_REMOTE });
+  assert.equal(base('http://store.example/a//'), 'http://store.example/a');
+  assert.equal(base(''), undefined);
+  for (const wrong of [
+    'store.example',
+    'file:///srv',
+    'http://h/?a=b',
+    'http://h/#a',
+    'https://me:hunter2@h/',
+  ])
+    assert.throws(
+      () => base(wrong),
+      (error) => error instanceof Failure && error.exitCode === 2 && !/hunter2/.test(describeFailure(error)),
+      wrong,
+    );
 });
 
 test('S3: every request is signed as the service checks it; another secret is refused', async (t) => {

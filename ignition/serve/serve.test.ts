@@ -187,7 +187,7 @@ test('a path below a file, a path that is too long, and a removed file do not en
 test('updates: the current files of a published folder, and no others', async () => {
   const base = join(folder, 'base');
   await mkdir(join(base, 'n100'), { recursive: true });
-  assert.throws(() => updatesFolder(base), badInput(/no root\.json.*release publish/s));
+  assert.throws(() => updatesFolder(base), badInput(/no root\.json.*channel init/s));
   assert.throws(() => updatesFolder(join(folder, 'gone')), badInput(/not a folder/));
   await writeFile(join(base, 'root.json'), 'root');
   await writeFile(join(folder, 'secret'), 'x');

@@ -10,11 +10,14 @@ export const UPDATES = '/updates/';
 export function updatesFolder(path: string): string {
   const folder = resolve(path);
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-    throw badInput('not a folder', { where: path, hint: '--updates takes the folder of `release publish`' });
+    throw badInput('not a folder', {
+      where: path,
+      hint: '--updates takes the folder of ./draisine channel init',
+    });
   if (!existsSync(join(folder, 'root.json')))
     throw badInput('no channel is published there: it has no root.json', {
       where: path,
-      hint: './draisine release publish writes it',
+      hint: './draisine channel init FOLDER IMAGE writes it',
     });
   return folder;
 }

@@ -17,7 +17,7 @@ export function register(program: Command): void {
     .option('--ca <file>', 'CA certificate in PEM that the machines shall trust when they fetch')
     .option(
       '--updates <folder>',
-      'what `release publish` wrote, for boxes to update from: update.base is …/updates',
+      'a folder of releases and channels, for boxes to update from: update.base is …/updates',
     )
     .option('--args <words>', 'further kernel arguments, e.g. "draisine.install=auto"')
     .action(async (image: string, options: ServeOptions) => {
