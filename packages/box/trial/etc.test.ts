@@ -142,6 +142,18 @@ test('/etc is kept a second time: the copies change places in one step', () => {
   assert.deepEqual(gone, [`${VIEW}/.etc-trial.new`, `${VIEW}/.etc-trial.new`]);
 });
 
+test('an apply is reverted on a full state partition: the reserve gives the room', (t) => {
+  const { boot, at, bin } = initrd(t);
+  for (const folder of ['var/lib/draisine/config', 'etc/systemd/system'])
+    mkdirSync(at(folder), { recursive: true });
+  const [reserve, journal] = [at('var/lib/draisine/reserve'), at('var/lib/draisine/config/journal.json')];
+  for (const path of [reserve, journal, at('var/lib/draisine/config/absent')]) writeFileSync(path, '');
+  writeFileSync(join(bin, 'tar'), `#!/bin/sh\n[ ! -e ${reserve} ]\n`);
+  chmodSync(join(bin, 'tar'), 0o755);
+  assert.equal(boot(OLD), 0);
+  assert.ok(!existsSync(reserve) && !existsSync(journal));
+});
+
 test('no room for a newer copy: the older one comes back', (t) => {
   const { save, boot, file, at, bin } = initrd(t);
   save('then');
