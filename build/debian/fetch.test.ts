@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -94,6 +96,36 @@ test('a download that makes progress continues, even if the connection is cut ag
   });
   await fetchDeb(file, out, { mirrors: [`${good.url}/debian`] });
   assert.deepEqual(await readFile(out), content);
+});
+
+/** A server of its own process: it sends 8 times 1000 bytes of the file quickly, and ends the connection. */
+const BREAKS_OFF = `require('node:net').createServer((socket) => socket.on('error', () => {}).once('data', (request) => {
+  const from = Number(/bytes=(\\d+)/.exec(String(request))?.[1] ?? 0);
+  console.log(from);
+  const rest = Buffer.from('a package, really '.repeat(20000)).subarray(from);
+  if (from > 0) return socket.end(Buffer.concat([Buffer.from('HTTP/1.1 206 OK\\r\\ncontent-length: ' + rest.length + '\\r\\n\\r\\n'), rest]));
+  socket.setNoDelay(true).write('HTTP/1.1 200 OK\\r\\ncontent-length: ' + rest.length + '\\r\\n\\r\\n');
+  let sent = 0;
+  const timer = setInterval(() => {
+    socket.write(rest.subarray(1000 * sent, 1000 * ++sent));
+    if (sent < 8) return;
+    clearInterval(timer);
+    socket.end();
+  }, 1);
+})).listen(0, '127.0.0.1', function () { console.log(this.address().port); });`;
+
+test('all bytes that came before a connection broke are kept, however fast they came', async (t) => {
+  const { out } = await setUp(t);
+  const server = spawn(process.execPath, ['-e', BREAKS_OFF], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => server.kill());
+  let said = '';
+  server.stdout.on('data', (text: Buffer) => {
+    said += text.toString();
+  });
+  await once(server.stdout, 'data');
+  await fetchDeb(file, out, { mirrors: [`http://127.0.0.1:${said.trim()}/debian`] });
+  assert.deepEqual(await readFile(out), content);
+  assert.deepEqual(said.trim().split('\n').slice(1), ['0', '8000']);
 });
 
 test('a busy server is asked again, but not for ever', async (t) => {

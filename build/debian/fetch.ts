@@ -1,5 +1,7 @@
-import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { cacheDir, cacheFailure } from '../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
@@ -147,7 +149,7 @@ async function judge(
 
 /**
  * Writes a body to the partial file from an offset on. Returns the offset of its end, at most one chunk beyond the
- * file's size.
+ * file's size. Each chunk is written as it arrives: if the connection breaks, a stream throws away what it has buffered.
  */
 async function receive(
   { body }: Response,
@@ -156,22 +158,28 @@ async function receive(
   file: PoolFile,
   options: FetchDebOptions,
 ): Promise<number> {
-  const handle = await open(part, from > 0 ? 'r+' : 'w');
+  const handle = openSync(part, from > 0 ? 'r+' : 'w');
   let done = from;
   try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      // On a nearly full disk, write(2) writes only some of the bytes, and only the next write reports the error.
-      for (let at = 0; at < chunk.length; ) {
-        const { bytesWritten } = await handle.write(chunk, at, chunk.length - at, done + at);
-        at += bytesWritten;
+    body.on('data', (chunk: Buffer) => {
+      if (done > file.size) return;
+      try {
+        // On a nearly full disk, write(2) writes only some of the bytes, and only the next write reports the error.
+        for (let at = 0; at < chunk.length; )
+          at += writeSync(handle, chunk, at, chunk.length - at, done + at);
+        done += chunk.length;
+        if (done > file.size) body.destroy();
+        else options.progress?.(done, file.size);
+      } catch (error) {
+        body.destroy(error as Error);
       }
-      done += chunk.length;
-      if (done > file.size) break;
-      options.progress?.(done, file.size);
-    }
+    });
+    await finished(body);
+  } catch (error) {
+    if (done <= file.size) throw error;
   } finally {
-    body.destroy();
-    await handle.close();
+    body.removeAllListeners('data').destroy();
+    closeSync(handle);
   }
   return done;
 }

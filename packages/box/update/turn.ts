@@ -1,5 +1,5 @@
 import { LOCKED, withLock } from '../disk/lock.ts';
-import { type Box, BoxError } from '../io/box.ts';
+import { type Box, BoxError, describeError } from '../io/box.ts';
 
 const LOCK = '/run/draisine/update.lock';
 const TAKEN =
@@ -22,7 +22,7 @@ const PAUSE = 1000;
  * if that one hangs.
  */
 export function inTurn<T>(box: Box, use: () => T): T {
-  for (let waited = 0; waited < PATIENCE; waited += PAUSE) {
+  for (let waited = 0; ; waited += PAUSE) {
     let mine = false;
     try {
       return exclusive(box, () => {
@@ -31,10 +31,11 @@ export function inTurn<T>(box: Box, use: () => T): T {
       });
     } catch (error) {
       if (mine || !(error instanceof BoxError)) throw error;
-      if (error.code !== LOCKED) break;
+      if (error.code !== LOCKED || waited + PAUSE >= PATIENCE) {
+        box.log('warning', `the trial goes on without the lock: ${describeError(error)}`);
+        return use();
+      }
     }
     box.sleep(PAUSE);
   }
-  box.log('warning', 'another update does not end; the trial goes on beside it');
-  return use();
 }
