@@ -181,6 +181,29 @@ describe('the changes of a config', () => {
   });
 });
 
+test('the text of a file that was a secret is not in the plan; two plans at once do not disturb each other', () => {
+  const box = provisioned({ files: A });
+  box.writeFile('/etc/a.conf', 'hunter2', { mode: 0o600 });
+  box.put({ '/etc/b.conf': 'x' });
+  let nested = 0;
+  const diff = (): object =>
+    planDocument(
+      box,
+      prepare(box, {
+        ...options({ files: { '/etc/a.conf': 'a', '/etc/b.conf': 'b' } }),
+        takeMine: ['/etc/a.conf'],
+      }).plan,
+    );
+  box.program('diff', (argv) => {
+    if (nested++ === 0) diff();
+    return { code: 1, stdout: box.readText(argv.at(-1) ?? '') + box.readText(argv.at(-2) ?? '') };
+  });
+  const text = JSON.stringify(diff());
+  assert.ok(nested > 1);
+  assert.match(text, /bx/);
+  assert.doesNotMatch(text, /hunter2/);
+});
+
 test('scripts of new data run in the order in which they need each other', () => {
   const box = provisioned({});
   const paths = ['receivers/backup', 'datasets/tank/a/b', 'datasets/tank/a', 'pools/tank'];

@@ -1,23 +1,26 @@
 import type { PlanDocument } from '../../../build/release/format/plan.ts';
-import { type Box, removeTree } from '../io/box.ts';
+import { type Box, withScratch } from '../io/box.ts';
 import { digestOf } from './actual.ts';
 import type { AccountStep, NodeStep, Plan } from './plan.ts';
 import { pathOf } from './plan.ts';
 import type { Service } from './services.ts';
-import type { NodeWish } from './wishes.ts';
 
 /** Size limit for diffs, in bytes. Nobody reads the diff of a larger file. */
 const LARGEST = 64 * 1024;
 
-/** A file that others may not read is a secret: the plan shows its digest, never its text. */
-const isSecret = (node: NodeWish): boolean => node.type === 'file' && (node.mode & 0o044) === 0;
+/**
+ * A file that others may not read is a secret: the plan shows its digest, never its text. Also one that others shall read from
+ * now on: its old text was a secret.
+ */
+const isSecret = (step: Extract<NodeStep, { do: 'write' }>): boolean =>
+  [step.node, step.was].some((file) => file.type === 'file' && (file.mode & 0o044) === 0);
 
 function diffOf(box: Box, step: NodeStep, scratch: string): string | undefined {
   if (step.do !== 'write' || step.node.type !== 'file' || !('bytes' in step.node.contents)) return undefined;
   const { node } = step;
   const { bytes } = step.node.contents;
   const was = step.was.type === 'file' ? (step.was.digest ?? '') : 'none';
-  if (isSecret(node))
+  if (isSecret(step))
     return `secret: ${was.slice(0, 12)} → ${(digestOf(node.contents) ?? 'packed').slice(0, 12)}`;
   if (bytes.length > LARGEST || bytes.includes(0)) return `${bytes.length} bytes`;
   if (step.was.type !== 'file' || (box.stat(node.path)?.size ?? 0) > LARGEST) return undefined;
@@ -64,18 +67,14 @@ export function appliedDocument(plan: Plan): PlanDocument {
 }
 
 function diffsOf(box: Box, plan: Plan): Record<string, string> {
-  const scratch = '/run/draisine/plan';
-  box.makeFolder(scratch, 0o700);
-  try {
-    return Object.fromEntries(
+  return withScratch(box, 'plan', (scratch) =>
+    Object.fromEntries(
       plan.nodes.flatMap((step) => {
         const diff = diffOf(box, step, scratch);
         return diff === undefined ? [] : [[pathOf(step), diff] as const];
       }),
-    );
-  } finally {
-    removeTree(box, scratch);
-  }
+    ),
+  );
 }
 
 /** The plan as text, one line for each change. */
