@@ -1,6 +1,6 @@
 import { type Box, mustRun, removeTree } from '../io/box.ts';
 import { sha256 } from '../io/sha256.ts';
-import type { Contents, NodeWish, Owner } from './wishes.ts';
+import { type Contents, isKept, type NodeWish, type Owner } from './wishes.ts';
 
 /** The node at a path. */
 export type Actual =
@@ -113,7 +113,7 @@ export function digestAll(box: Box, nodes: Iterable<NodeWish>): void {
 
 /** The SHA-256 that a file must have; undefined if only a fetch or an unpacking shows it. */
 export function digestOf(contents: Contents): string | undefined {
-  return 'bytes' in contents && !contents.gzip ? digestOnce(contents.bytes) : undefined;
+  return 'bytes' in contents && !contents.gzip && !isKept(contents) ? digestOnce(contents.bytes) : undefined;
 }
 
 /**
@@ -134,6 +134,7 @@ export function isAsWished(
   }
   if (actual.type !== wish.type) return false;
   if (actual.uid !== accounts.uid(wish.user) || actual.gid !== accounts.gid(wish.group)) return false;
-  if (actual.mode !== wish.mode) return false;
-  return wish.type === 'directory' || digest === undefined || actual.digest === digest;
+  if (actual.mode !== wish.mode && !('anyMode' in wish)) return false;
+  if (wish.type === 'directory' || isKept(wish.contents)) return true;
+  return digest === undefined || actual.digest === digest;
 }

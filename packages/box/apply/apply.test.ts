@@ -339,6 +339,37 @@ describe('a change by hand', () => {
   });
 });
 
+test('a file without contents in the config keeps those that it has, as on a first boot', () => {
+  const bare = (mode?: number): Parts => ({ storage: { files: [{ path: '/etc/hosts', mode }] } });
+  const box = provisioned({});
+  box.put({ '/etc/hosts': 'mine' });
+  for (const mode of [0o600, 0o644]) {
+    const { id, plan } = apply(box, healthy, options(bare(mode)));
+    assert.deepEqual(plan.drift, []);
+    assert.deepEqual([box.readText('/etc/hosts'), box.stat('/etc/hosts')?.mode], ['mine', mode]);
+    confirm(box, id);
+    assert.equal(apply(box, healthy, options(bare(mode))).result, 'nothing to do');
+  }
+  box.writeFile('/etc/hosts', 'x', { mode: 0o600 });
+  assert.equal(apply(box, healthy, options(bare())).result, 'nothing to do', 'it keeps its mode');
+  box.put({ '/etc/hosts': 'changed' });
+  assert.deepEqual(prepare(box, options(bare())).plan.drift, []);
+  const fresh = provisioned({});
+  apply(fresh, healthy, options(bare(0o644)));
+  assert.equal(fresh.readText('/etc/hosts'), '');
+});
+
+test('an account that shall not exist is removed if it is there, and never made', () => {
+  const none = { users: [{ name: 'ada', shouldExist: false }] };
+  const steps = (box: FakeBox) => prepare(box, options(none)).plan.accounts;
+  const box = provisioned({});
+  assert.deepEqual(steps(box), []);
+  box.put({ '/etc/passwd': `${box.readText('/etc/passwd')}ada:x:1001:1001::/home/ada:/bin/sh\n` });
+  assert.deepEqual(steps(box), [{ do: 'user-remove', name: 'ada' }]);
+  const had = provisioned({ users: [{ name: 'ada', uid: 1001 }] });
+  assert.deepEqual(steps(had), [{ do: 'user-remove', name: 'ada' }]);
+});
+
 describe('refusals', () => {
   test('disks, file systems and kernel arguments: with a hint', () => {
     const box = provisioned({ storage: { disks: [{ device: '/dev/sda' }] } });

@@ -1,7 +1,7 @@
 import { type Box, BoxError, folderOf, mustRun, nameOf } from '../io/box.ts';
 import { type Accounts, digestsOf } from './actual.ts';
 import { type NodeStep, pathOf } from './plan.ts';
-import type { Contents, NodeWish, Owner } from './wishes.ts';
+import { type Contents, isKept, type NodeWish, type Owner } from './wishes.ts';
 
 /** The release's defaults of /etc (docs/design.md). A removed file of /etc becomes its default again. */
 export const VENDOR = '/usr/share/draisine';
@@ -90,6 +90,11 @@ function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetche
     makeRoom(box, node);
     box.makeFolder(path, node.mode);
     own(box, path, uid, gid, node.mode);
+    return;
+  }
+  const there = box.lstat(path);
+  if (node.type === 'file' && isKept(node.contents) && there?.type === 'file') {
+    own(box, path, uid, gid, node.anyMode ? there.mode : node.mode);
     return;
   }
   box.remove(making);

@@ -3,7 +3,7 @@ import type { Accounts, Actual } from './actual.ts';
 import { digestOf, isAsWished } from './actual.ts';
 import { type ReleaseUnits, type Service, servicesOf } from './services.ts';
 import type { NodeStep } from './steps.ts';
-import type { NodeWish, UserWish, Wishes } from './wishes.ts';
+import { isKept, type NodeWish, type UserWish, type Wishes } from './wishes.ts';
 
 export type { NodeStep } from './steps.ts';
 
@@ -78,7 +78,9 @@ function sameWish(a: NodeWish | undefined, b: NodeWish | undefined): boolean {
   const { contents: theirs, ...other } = b;
   if (JSON.stringify(one) !== JSON.stringify(other)) return false;
   if ('bytes' in mine && 'bytes' in theirs)
-    return mine.gzip === theirs.gzip && sameBytes(mine.bytes, theirs.bytes);
+    return (
+      isKept(mine) === isKept(theirs) && mine.gzip === theirs.gzip && sameBytes(mine.bytes, theirs.bytes)
+    );
   return JSON.stringify(mine) === JSON.stringify(theirs);
 }
 
@@ -91,7 +93,10 @@ function expectedDigest(node: NodeWish, { applied }: Circumstances): string | un
  * unpacked.
  */
 const isUnseen = (node: NodeWish, old: Wishes): boolean =>
-  node.type === 'file' && digestOf(node.contents) === undefined && !sameWish(old.nodes.get(node.path), node);
+  node.type === 'file' &&
+  !isKept(node.contents) &&
+  digestOf(node.contents) === undefined &&
+  !sameWish(old.nodes.get(node.path), node);
 
 function describe(actual: Actual): string {
   if (actual.type === 'none') return 'it is gone';
@@ -154,14 +159,25 @@ const unsaid = (name: string): UserWish => ({
 const hasOwnGroup = (user: UserWish | undefined): boolean =>
   user !== undefined && user.name !== 'root' && user.userGroup && user.primaryGroup === undefined;
 
-function accountSteps(old: Wishes, next: Wishes): AccountStep[] {
+function accountSteps(old: Wishes, next: Wishes, { accounts }: Circumstances): AccountStep[] {
   const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
   const groups = [...next.groups.values()].filter(({ name }) => !old.groups.has(name));
-  const gone = [...old.groups.values()].filter(({ name }) => !next.groups.has(name));
+  // Ignition removes them on a first boot, whoever has made them.
+  const unwanted = next.absent.users.filter(
+    (name) => name !== 'root' && !old.users.has(name) && accounts.uid(name) !== undefined,
+  );
+  const nobodys = next.absent.groups
+    .filter((name) => !old.groups.has(name) && accounts.gid(name) !== undefined)
+    .filter((name) => !unwanted.includes(name)) // userdel(8) removes the user's own group
+    .map((name) => ({ name, gid: undefined, system: false }));
+  const gone = [...[...old.groups.values()].filter(({ name }) => !next.groups.has(name)), ...nobodys];
   // root is changed, but never made or removed.
   const root = old.users.has('root') && !next.users.has('root') ? [unsaid('root')] : [];
   const users = [...next.users.values(), ...root].filter((user) => !same(old.users.get(user.name), user));
-  const leaving = [...old.users.keys()].filter((name) => !next.users.has(name) && name !== 'root');
+  const leaving = [
+    ...[...old.users.keys()].filter((name) => !next.users.has(name) && name !== 'root'),
+    ...unwanted,
+  ];
   const staying = users.filter(({ name }) => old.users.has(name));
   const own = ({ name, uid }: UserWish) => ({ name, gid: uid, system: false });
   const comes = staying.filter((user) => hasOwnGroup(user) && !hasOwnGroup(old.users.get(user.name)));
@@ -335,7 +351,7 @@ export function makePlan(
     enabled(next, name) === true &&
     installs(old, name) !== installs(next, name);
   return {
-    accounts: accountSteps(old, next),
+    accounts: accountSteps(old, next, given),
     nodes,
     enable,
     disable,

@@ -4,6 +4,7 @@ import { digestOf } from './actual.ts';
 import type { AccountStep, NodeStep, Plan } from './plan.ts';
 import { pathOf } from './plan.ts';
 import type { Service } from './services.ts';
+import { isKept } from './wishes.ts';
 
 /** Size limit for diffs, in bytes. Nobody reads the diff of a larger file. */
 const LARGEST = 64 * 1024;
@@ -20,6 +21,7 @@ function diffOf(box: Box, step: NodeStep, scratch: string): string | undefined {
   const { node } = step;
   const { bytes } = step.node.contents;
   const was = step.was.type === 'file' ? (step.was.digest ?? '') : 'none';
+  if (isKept(node.contents)) return undefined;
   if (isSecret(step))
     return `secret: ${was.slice(0, 12)} → ${(digestOf(node.contents) ?? 'packed').slice(0, 12)}`;
   if (bytes.length > LARGEST || bytes.includes(0)) return `${bytes.length} bytes`;

@@ -2,10 +2,16 @@ import { BoxError } from '../io/box.ts';
 import { type Field, list, member, object, optional, string } from '../io/fields.ts';
 import { readDataUrl } from './data-url.ts';
 
-/** The contents of a file: bytes of the config itself, or a URL. */
+/**
+ * The contents of a file: bytes of the config itself, or a URL. `kept`: the config has none, so a file that is there keeps
+ * its own, as Ignition leaves it; else it is empty.
+ */
 export type Contents =
-  | { readonly bytes: Uint8Array; readonly gzip: boolean }
+  | { readonly bytes: Uint8Array; readonly gzip: boolean; readonly kept?: true }
   | { readonly url: string; readonly sha512: string | undefined; readonly gzip: boolean };
+
+/** Whether a file that is there keeps its contents. */
+export const isKept = (contents: Contents): boolean => 'kept' in contents;
 
 /** A user or group, by number or by name. */
 export type Owner = number | string;
@@ -18,7 +24,13 @@ interface Owned {
 
 /** A path of the config, and the node that it shall have. */
 export type NodeWish =
-  | (Owned & { readonly type: 'file'; readonly mode: number; readonly contents: Contents })
+  /** `anyMode`: the config has no mode, so a file that keeps its contents keeps its mode as well. */
+  | (Owned & {
+      readonly type: 'file';
+      readonly mode: number;
+      readonly contents: Contents;
+      readonly anyMode?: true;
+    })
   | (Owned & { readonly type: 'directory'; readonly mode: number })
   | (Owned & { readonly type: 'link'; readonly target: string; readonly hard: boolean });
 
@@ -63,6 +75,8 @@ export interface Wishes {
   readonly units: ReadonlyMap<string, UnitWish>;
   readonly groups: ReadonlyMap<string, GroupWish>;
   readonly users: ReadonlyMap<string, UserWish>;
+  /** Accounts that shall not exist (`shouldExist: false`). */
+  readonly absent: { readonly users: readonly string[]; readonly groups: readonly string[] };
   /** Sections that only a first boot can apply, as canonical JSON, by their path in the config. */
   readonly firstBoot: ReadonlyMap<string, string>;
 }
@@ -91,7 +105,7 @@ const owned = (field: Field): Owned => ({
 
 function contentsOf(field: Field): Contents {
   const source = field.value === undefined ? undefined : text(member(field, 'source'));
-  if (source === undefined || source === '') return { bytes: new Uint8Array(), gzip: false };
+  if (source === undefined || source === '') return { bytes: new Uint8Array(), gzip: false, kept: true };
   const gzip = text(member(field, 'compression')) === 'gzip';
   if (source.startsWith('data:')) return { bytes: readDataUrl(source), gzip };
   const hash = optional(member(field, 'verification'), (one) => text(member(one, 'hash')));
@@ -105,8 +119,10 @@ function storageNodes(storage: Field): NodeWish[] {
         where: one.at,
         hint: 'give the whole contents',
       });
-    const mode = number(member(one, 'mode')) ?? 0o644;
-    return { ...owned(one), type: 'file', mode, contents: contentsOf(member(one, 'contents')) };
+    const mode = number(member(one, 'mode'));
+    const contents = contentsOf(member(one, 'contents'));
+    const any = mode === undefined && isKept(contents) ? { anyMode: true as const } : {};
+    return { ...owned(one), type: 'file', mode: mode ?? 0o644, contents, ...any };
   });
   const directories = each(
     member(storage, 'directories'),
@@ -198,6 +214,12 @@ export function readWishes(config: Field, encode: (text: string) => Uint8Array):
   const systemd: Field = { value: member(config, 'systemd').value ?? {}, at: 'systemd' };
   const passwd: Field = { value: member(config, 'passwd').value ?? {}, at: 'passwd' };
   const units = member(systemd, 'units');
+  const accounts = (kind: 'users' | 'groups', exist: boolean): Field => {
+    const all = each(member(passwd, kind), (one) => one);
+    const some = all.filter((one) => (member(one, 'shouldExist').value !== false) === exist);
+    return { value: some.map(({ value }) => value), at: `passwd.${kind}` };
+  };
+  const namesOf = (field: Field): string[] => each(field, (one) => string(member(one, 'name')));
   const nodes = [...storageNodes(storage), ...each(units, (unit) => unitNodes(unit, encode)).flat()];
   return {
     nodes: new Map(nodes.map((node) => [node.path, node])),
@@ -210,13 +232,14 @@ export function readWishes(config: Field, encode: (text: string) => Uint8Array):
       })),
     ),
     groups: byName(
-      each(member(passwd, 'groups'), (one) => ({
+      each(accounts('groups', true), (one) => ({
         name: string(member(one, 'name')),
         gid: number(member(one, 'gid')),
         system: flag(member(one, 'system')),
       })),
     ),
-    users: byName(each(member(passwd, 'users'), userOf)),
+    users: byName(each(accounts('users', true), userOf)),
+    absent: { users: namesOf(accounts('users', false)), groups: namesOf(accounts('groups', false)) },
     firstBoot: firstBootOf(config, storage),
   };
 }
