@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { Failure, ifThere } from '../../sdk/lib/errors.ts';
 import { writeAtomic } from '../../sdk/lib/files.ts';
 import { log, warn } from '../../sdk/lib/log.ts';
 import { suites } from '../debian/archives.ts';
@@ -39,13 +39,7 @@ function now(): number {
  * must not need the file that it repairs.
  */
 async function existingLock(replaced: boolean): Promise<Lock | undefined> {
-  const there = await readFile(LOCK_PATH).then(
-    () => true,
-    (error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return false;
-      throw error;
-    },
-  );
+  const there = (await ifThere(readFile(LOCK_PATH))) !== undefined;
   if (!there) return undefined;
   try {
     return await readLock(shownLock());

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { cacheDir, cacheFailure } from '../../sdk/lib/cache.ts';
-import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { errorCode, Failure, ifThere } from '../../sdk/lib/errors.ts';
 import { replaceFile, type Sha256, sha256File } from '../../sdk/lib/files.ts';
 import { liveness, ownedName, parseOwnedName } from '../graph/owner.ts';
 import { recipe } from '../graph/target.ts';
@@ -60,19 +60,11 @@ async function isHeld(part: string): Promise<boolean> {
 }
 
 async function releasePart(part: string): Promise<void> {
-  await rename(part, part.replace(/\.part-.*$/, '.part')).catch((error: unknown) => {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  });
+  await ifThere(rename(part, part.replace(/\.part-.*$/, '.part')));
 }
 
 async function sizeOf(path: string): Promise<number> {
-  return await stat(path).then(
-    ({ size }) => size,
-    (error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return 0;
-      throw error;
-    },
-  );
+  return (await ifThere(stat(path)))?.size ?? 0;
 }
 
 /**

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PublicKey } from 'openpgp';
 import { cacheDir, cacheFailure } from '../../sdk/lib/cache.ts';
-import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { Failure, ifThere } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256, writeAtomic } from '../../sdk/lib/files.ts';
 import { log, startProgress, warn } from '../../sdk/lib/log.ts';
 import { getBytes } from '../net/http.ts';
@@ -59,10 +59,7 @@ function indexFolder(): string {
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {
-  return await readFile(path).catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  return await ifThere(readFile(path));
 }
 
 /** Calls `attempt` with each URL in order until one succeeds. The error names the fault of each URL. */

@@ -2,7 +2,7 @@ import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } 
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { errorCode } from '../../sdk/lib/errors.ts';
+import { errorCode, ifThereSync } from '../../sdk/lib/errors.ts';
 import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { moveInto, putFile, removeTreeAsync, type Store, storeFailure, temporaryPath } from './store.ts';
@@ -115,12 +115,7 @@ function* walk(folder: string, prefix = ''): Generator<Walked> {
 }
 
 function readListing(store: Store, key: Sha256): string | undefined {
-  try {
-    return readFileSync(join(store.root, 'listings', key), 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return ifThereSync(() => readFileSync(join(store.root, 'listings', key), 'utf8'));
 }
 
 function firstDifference(recorded: string, found: string): string {

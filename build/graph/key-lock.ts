@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { link, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorCode } from '../../sdk/lib/errors.ts';
+import { errorCode, ifThere, ifThereSync } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { log } from '../../sdk/lib/log.ts';
 import { liveness, type Owner, self } from './owner.ts';
@@ -29,7 +29,7 @@ export async function tryLock(
       const held = readText(path);
       if (held === undefined) continue;
       if (holder(held)) return undefined;
-      await takeAway(store, path, held);
+      await takeAway(path, await temporaryPath(store), held);
     }
   } catch (error) {
     throw storeFailure(store.root, error);
@@ -87,26 +87,18 @@ async function linkIfFree(mine: string, path: string): Promise<boolean> {
   }
 }
 
-/** Removes a stale lock, but not a fresh one that replaced it meanwhile. */
-async function takeAway(store: Store, path: string, stale: string): Promise<void> {
-  const aside = await temporaryPath(store);
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw error;
-  }
+/**
+ * Removes a lock whose owner is dead, but not a fresh one that replaced it meanwhile. `stale`: its text. `aside`: a free
+ * name in the same file system.
+ */
+export async function takeAway(path: string, aside: string, stale: string): Promise<void> {
+  if (!(await ifThere(rename(path, aside).then(() => true)))) return;
   if (readText(aside) !== stale) await linkIfFree(aside, path);
   await rm(aside, { force: true });
 }
 
 function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return ifThereSync(() => readFileSync(path, 'utf8'));
 }
 
 function parseOwner(content: string): Owner | undefined {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { errorCode, Failure, ifThere } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { blobPath, checkBlob, restampBlob } from './blobs.ts';
 import { copyWithHoles } from './copy.ts';
@@ -111,10 +111,5 @@ async function place(from: string, to: string, signal?: AbortSignal): Promise<bo
 }
 
 async function readNote(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return await ifThere(readFile(path, 'utf8'));
 }

@@ -1,6 +1,6 @@
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { errorCode } from '../../sdk/lib/errors.ts';
+import { errorCode, ifThere } from '../../sdk/lib/errors.ts';
 
 /** The folders of sysfs, procfs and udev's database. Tests pass their own. */
 export interface Roots {
@@ -78,12 +78,7 @@ export async function numbersOf(name: string, roots: Roots): Promise<string> {
 }
 
 async function folderOf(numbers: string, { sys }: Roots): Promise<string | undefined> {
-  try {
-    return await realpath(join(sys, 'dev/block', numbers));
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return await ifThere(realpath(join(sys, 'dev/block', numbers)));
 }
 
 function kindOf(folder: string, partition: boolean): BlockDevice['kind'] {
@@ -140,12 +135,7 @@ async function partitionsOf(folder: string): Promise<readonly Partition[]> {
 }
 
 async function names(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
+  return (await ifThere(readdir(folder))) ?? [];
 }
 
 /** An attribute of a device; empty if the device lacks it or does not answer. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { badInput, errorCode, Failure, ifThere } from '../../sdk/lib/errors.ts';
 import { byteOrder, writeAtomic } from '../../sdk/lib/files.ts';
 import { keysFolder } from '../keys/keys.ts';
 import { fingerprint, makeSshKey, publicKey } from '../keys/ssh.ts';
@@ -71,13 +71,9 @@ export async function signersIn(folder: string): Promise<Signer[]> {
  */
 export async function readOwnRoot(folder: string): Promise<Opened<'root'>> {
   const path = join(folder, 'root.json');
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+  const text = await ifThere(readFile(path, 'utf8'));
+  if (text === undefined)
     throw badInput('there is no root of trust yet', { where: path, hint: './draisine keys init' });
-  }
   return await openRoot(text, path);
 }
 

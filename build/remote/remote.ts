@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
+import { badInput, errorCode, Failure, ifThere } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256, sha256File } from '../../sdk/lib/files.ts';
 import { warn } from '../../sdk/lib/log.ts';
 import { addBlob, blobPath, checkBlob } from '../graph/blobs.ts';
@@ -51,10 +51,7 @@ export async function openRemote(): Promise<Remote | undefined> {
 /** Public keys whose records count: the lines of `store.pub`. */
 export async function trustedKeys(folder: string): Promise<string[]> {
   const path = join(folder, 'store.pub');
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return '';
-    throw error;
-  });
+  const text = (await ifThere(readFile(path, 'utf8'))) ?? '';
   const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
   return lines.map((line) => publicKey(line, path));
 }

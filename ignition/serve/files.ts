@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { findManifest } from '../../build/product/manifest.ts';
-import { badInput, errorCode } from '../../sdk/lib/errors.ts';
+import { badInput, ifThereSync } from '../../sdk/lib/errors.ts';
 import { type Configs, configFor } from './configs.ts';
 import type { Answer } from './http.ts';
 import { UPDATES, updateAt } from './updates.ts';
@@ -48,12 +48,7 @@ export function findFiles(image: string, tools: string): Served {
 }
 
 function sizeOf(file: string): number | undefined {
-  try {
-    return statSync(file).size;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return ifThereSync(() => statSync(file).size);
 }
 
 /** The additions to the image for machines that boot: configs, a CA, kernel arguments. */

@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { cacheDir } from '../../sdk/lib/cache.ts';
-import { errorCode } from '../../sdk/lib/errors.ts';
+import { ifThere } from '../../sdk/lib/errors.ts';
 import { type Sha256, writeAtomic } from '../../sdk/lib/files.ts';
 import { readOrEmpty } from '../harness/qemu/lines.ts';
 import { seconds } from '../harness/qemu/wait.ts';
@@ -97,22 +97,11 @@ async function dropOld(subject: Subject, latest: string): Promise<void> {
 
 /** The records in a folder, and when each was written. */
 async function recordsOf(folder: string): Promise<{ readonly path: string; readonly time: number }[]> {
-  let names: string[];
-  try {
-    names = await readdir(folder);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
+  const names = (await ifThere(readdir(folder))) ?? [];
   const paths = names.filter((name) => name.endsWith('.json')).map((name) => join(folder, name));
   return await Promise.all(paths.map(async (path) => ({ path, time: await changed(path) })));
 }
 
 async function changed(path: string): Promise<number> {
-  try {
-    return (await stat(path)).mtimeMs;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return 0; // another run has dropped it
-    throw error;
-  }
+  return (await ifThere(stat(path)))?.mtimeMs ?? 0; // 0: another run has dropped it
 }

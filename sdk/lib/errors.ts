@@ -44,6 +44,24 @@ export function describeFailure(error: unknown): string {
   return lines.join('\n');
 }
 
+/** The result of work on a file; undefined if there is no such file. Any other error is thrown. */
+export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
+  return await work.catch(missing);
+}
+
+/** The same, for work that blocks. */
+export function ifThereSync<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    return missing(error);
+  }
+}
+
+function missing(error: unknown): undefined {
+  if (errorCode(error) !== 'ENOENT') throw error;
+}
+
 /** The `code` of Node's system errors (`ENOENT`, `ENOSPC`, …); undefined for other errors. */
 export function errorCode(error: unknown): string | undefined {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;

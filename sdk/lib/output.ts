@@ -3,7 +3,7 @@ import { mkdtemp, readlink, realpath, rm, stat, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { badInput, errorCode, Failure } from './errors.ts';
+import { badInput, errorCode, Failure, ifThere } from './errors.ts';
 import { replaceFile } from './files.ts';
 
 /** Options for writing an output file. */
@@ -70,12 +70,7 @@ function refused(path: string, why: string, cause?: unknown): Failure {
 }
 
 async function statIfAny(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return await ifThere(stat(path));
 }
 
 /** Resolves a path whose last part does not exist yet, because realpath(3) resolves only existing paths. */

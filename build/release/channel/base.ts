@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { badInput, errorCode, Failure } from '../../../sdk/lib/errors.ts';
+import { badInput, Failure, ifThere } from '../../../sdk/lib/errors.ts';
 import { byteOrder, sha256, sha256File } from '../../../sdk/lib/files.ts';
 import { parseJson } from '../../../sdk/lib/json.ts';
 import { warn } from '../../../sdk/lib/log.ts';
@@ -36,10 +36,7 @@ export interface EditOptions {
 }
 
 async function textOf(path: string): Promise<string | undefined> {
-  return await readFile(path, 'utf8').catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  return await ifThere(readFile(path, 'utf8'));
 }
 
 /** Edits a folder of channels under its lock. The folder's root.json becomes the newest one of the keys. */

@@ -1,8 +1,9 @@
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
+import { Failure, ifThere } from '../../../sdk/lib/errors.ts';
 import { temporaryName } from '../../../sdk/lib/files.ts';
+import { takeAway } from '../../graph/key-lock.ts';
 import { liveness, type Owner, self } from '../../graph/owner.ts';
 import { linkNew } from './files.ts';
 
@@ -18,14 +19,11 @@ export async function whilePublishing<T>(base: string, work: () => Promise<T>): 
   const path = join(base, LOCK);
   const mine = `${JSON.stringify({ ...self(), host: hostname(), user: userInfo().username })}\n`;
   for (let tries = 0; !(await linkNew(path, mine)); tries++) {
-    const held = await readFile(path, 'utf8').catch((error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return undefined;
-      throw error;
-    });
+    const held = await ifThere(readFile(path, 'utf8'));
     if (held === undefined) continue;
     const owner = parseOwner(held);
     if (tries < 3 && owner && liveness(owner) === 'dead') {
-      await takeAway(path, held);
+      await takeAway(path, temporaryName(path), held);
       continue;
     }
     throw new Failure(`another process is publishing there: ${describeOwner(held)}`, {
@@ -38,20 +36,6 @@ export async function whilePublishing<T>(base: string, work: () => Promise<T>): 
   } finally {
     if ((await readFile(path, 'utf8').catch(() => '')) === mine) await rm(path, { force: true });
   }
-}
-
-/** Removes a lock whose owner is dead, but not a new lock that replaced it meanwhile. */
-async function takeAway(path: string, stale: string): Promise<void> {
-  const aside = temporaryName(path);
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw error;
-  }
-  const taken = await readFile(aside, 'utf8');
-  if (taken !== stale) await linkNew(path, taken);
-  await rm(aside, { force: true });
 }
 
 function parseOwner(text: string): (Owner & { host?: string; user?: string }) | undefined {

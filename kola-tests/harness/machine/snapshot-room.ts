@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode } from '../../../sdk/lib/errors.ts';
+import { ifThere } from '../../../sdk/lib/errors.ts';
 import { byteOrder } from '../../../sdk/lib/files.ts';
 import { startTimeOf } from '../qemu/rundir.ts';
 
@@ -28,12 +28,8 @@ export async function makeRoom(root: string, cap: number): Promise<void> {
 
 /** Undefined if it disappeared meanwhile: another run may publish a snapshot, or make room as well. */
 async function look(path: string): Promise<{ path: string; used: number; size: number } | undefined> {
-  try {
-    return { path, used: (await stat(path)).mtimeMs, size: await sizeOf(path) };
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-    return undefined;
-  }
+  const entry = async () => ({ path, used: (await stat(path)).mtimeMs, size: await sizeOf(path) });
+  return await ifThere(entry());
 }
 
 async function sizeOf(dir: string): Promise<number> {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheDir } from '../../../sdk/lib/cache.ts';
-import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
+import { errorCode, Failure, ifThere } from '../../../sdk/lib/errors.ts';
 import { canonicalJson, sha256 } from '../../../sdk/lib/files.ts';
 import { withAgent } from '../guest/agent.ts';
 import { EMPTY_CONFIG } from '../guest/ignition.ts';
@@ -73,13 +73,7 @@ function withoutPreparation({ prepare: _, ...plan }: Plan): Plan {
 /** Records the use of a snapshot, because makeRoom removes the least recently used ones. */
 async function stillThere({ dir }: Snapshot): Promise<boolean> {
   const now = new Date();
-  try {
-    await utimes(dir, now, now);
-    return true;
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-    return false;
-  }
+  return (await ifThere(utimes(dir, now, now).then(() => true))) ?? false;
 }
 
 /** The digest of everything that the saved state depends on, without paths, which differ between forks. */

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseManifest } from '../../../build/for-kola.ts';
-import { badInput, errorCode } from '../../../sdk/lib/errors.ts';
+import { badInput, errorCode, ifThere } from '../../../sdk/lib/errors.ts';
 import { type Sha256, sha256 } from '../../../sdk/lib/files.ts';
 import { digestOf } from './digest.ts';
 
@@ -67,13 +67,9 @@ async function readManifest(path: string, image: string, build: string): Promise
 }
 
 async function check(artifact: Artifact, build: string): Promise<void> {
-  let size: number;
-  try {
-    size = (await stat(artifact.path)).size;
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+  const size = (await ifThere(stat(artifact.path)))?.size;
+  if (size === undefined)
     throw badInput(`the artifact ${artifact.name} is missing`, { where: artifact.path, hint: build });
-  }
   if (size !== artifact.size) {
     const what = size < artifact.size ? 'truncated' : 'not the one that was built';
     throw badInput(

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
-import { errorCode } from '../../../sdk/lib/errors.ts';
+import { ifThere } from '../../../sdk/lib/errors.ts';
 
 /**
  * Splits a byte stream into lines without their `\n`. A line longer than `limit` characters is delivered in pieces, so
@@ -22,10 +22,5 @@ export function lineSplitter(onLine: (line: string) => void, limit = 1 << 20): (
 
 /** The text of a file; empty if it does not exist. */
 export async function readOrEmpty(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return '';
-    throw error;
-  }
+  return (await ifThere(readFile(path, 'utf8'))) ?? '';
 }

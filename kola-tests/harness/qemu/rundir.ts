@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { badInput, errorCode } from '../../../sdk/lib/errors.ts';
+import { badInput, errorCode, ifThereSync } from '../../../sdk/lib/errors.ts';
 import { byteOrder } from '../../../sdk/lib/files.ts';
 
 /**
@@ -109,10 +109,5 @@ function read(path: string): string | undefined {
 }
 
 function list(dir: string): string[] {
-  try {
-    return readdirSync(dir).sort(byteOrder);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
+  return ifThereSync(() => readdirSync(dir).sort(byteOrder)) ?? [];
 }

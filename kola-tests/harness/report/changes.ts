@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheDir } from '../../../sdk/lib/cache.ts';
-import { errorCode } from '../../../sdk/lib/errors.ts';
+import { ifThere } from '../../../sdk/lib/errors.ts';
 import { byteOrder, writeAtomic } from '../../../sdk/lib/files.ts';
 import { seconds } from '../qemu/wait.ts';
 
@@ -42,12 +42,8 @@ export async function rememberGreen(image: string, build: Build): Promise<void> 
 
 /** The last build on which every test passed, if there was one. */
 export async function lastGreen(image: string): Promise<Build | undefined> {
-  try {
-    return JSON.parse(await readFile(greenFile(image), 'utf8')) as Build;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = await ifThere(readFile(greenFile(image), 'utf8'));
+  return text === undefined ? undefined : (JSON.parse(text) as Build);
 }
 
 /** The changes between two builds, one line each; empty if they are the same. */

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode } from '../../../sdk/lib/errors.ts';
+import { ifThere } from '../../../sdk/lib/errors.ts';
 import { writeAtomic } from '../../../sdk/lib/files.ts';
 import type { Started } from '../machine/started.ts';
 
@@ -47,12 +47,8 @@ export async function writeResult(reportDir: string, result: TestResult): Promis
 
 /** Reads the result of a test; undefined if it wrote none. */
 export async function readResult(reportDir: string, test: string): Promise<TestResult | undefined> {
-  try {
-    return JSON.parse(await readFile(join(reportDir, test, 'result.json'), 'utf8')) as TestResult;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = await ifThere(readFile(join(reportDir, test, 'result.json'), 'utf8'));
+  return text === undefined ? undefined : (JSON.parse(text) as TestResult);
 }
 
 const HEAD = 12_000;

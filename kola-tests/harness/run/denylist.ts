@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { checked } from '../../../sdk/lib/checked.ts';
-import { badInput, errorCode } from '../../../sdk/lib/errors.ts';
+import { badInput, ifThere } from '../../../sdk/lib/errors.ts';
 import { parseJson } from '../../../sdk/lib/json.ts';
 import { type Denial, type Denylist, validate } from './denylist.schema.ts';
 
@@ -11,13 +11,8 @@ export type { Denial } from './denylist.schema.ts';
  * name one of `tests`: an entry with the old name of a renamed test would have no effect.
  */
 export async function readDenylist(path: string, tests: ReadonlySet<string>): Promise<readonly Denial[]> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
+  const text = await ifThere(readFile(path, 'utf8'));
+  if (text === undefined) return [];
   const denials = parseDenylist(text, path);
   const unknown = denials.find(({ test }) => !tests.has(test));
   if (unknown)
