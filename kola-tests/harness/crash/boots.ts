@@ -19,7 +19,8 @@ interface Booting {
 }
 
 /**
- * Boots machines from states of a recording, each from its own disk. Returns the reasons of those that did not come up.
+ * Boots machines from states of a recording, each from its own disk. Returns a reason for each machine that did not
+ * come up.
  */
 export async function bootStates(
   lab: Lab,

@@ -8,9 +8,7 @@ import { toolTree } from '../qemu/tree.ts';
 import { statesAt, survey, writeOut } from './survey.ts';
 import { difference, type Request, recordingOf, SECTOR } from './testing.ts';
 
-/*
- * A disk as a machine has it, small: made by sfdisk, mkfs.fat, mtools and veritysetup, read by the checker.
- */
+/* A small disk with the layout of a machine, made by sfdisk, mkfs.fat, mtools and veritysetup. The checker reads it. */
 
 const MIB = 1 << 20;
 const SIZE = 64 * MIB;
@@ -31,7 +29,7 @@ after(async () => await rm(dir, { recursive: true }));
 const run = async (tool: string, ...args: string[]): Promise<string> =>
   (await runTool(tools, tool, args)).toString();
 
-/** A PE file with nothing but the sections of a UKI that are looked at. */
+/** A PE file with the sections of a UKI that the checker reads. */
 function uki(version: string, root: string): Buffer {
   const sections = [
     ['.osrel', `IMAGE_ID=draisine\nIMAGE_VERSION=${version}\n`],
@@ -81,7 +79,7 @@ async function esp(files: Readonly<Record<string, Buffer>>): Promise<Buffer> {
   return await readFile(image);
 }
 
-/** A disk of `releases` in its slots. */
+/** A disk with `releases` in its slots. */
 async function disk(
   releases: readonly (Release | undefined)[],
   files: Readonly<Record<string, Buffer>>,
@@ -114,7 +112,7 @@ const flush: Request = { flush: true };
 const TABLE = { offset: 0, length: MIB };
 const BACKUP = { offset: SIZE - 33 * SECTOR, length: 33 * SECTOR };
 
-/** What boots, and what is wrong, in all states of `requests`. */
+/** The releases that boot, and the faults, in all states of `requests`. */
 function outcome(base: Buffer | undefined, requests: readonly Request[]) {
   const found = survey(recordingOf(SIZE, base, requests), {
     wrong: (verdict) => (verdict.boots === 'broken' ? verdict.why : undefined),
@@ -123,7 +121,7 @@ function outcome(base: Buffer | undefined, requests: readonly Request[]) {
   return { ...found, boots: [...found.boots.keys()].sort(), wrong: [...found.wrong.keys()].sort() };
 }
 
-test('an update in the right order boots the old or the new release in every state; in a wrong order it does not', async () => {
+test('an update in the right order boots the old or the new release in every state; a wrong order is detected', async () => {
   const [one, two] = [await release('1'), await release('2')];
   const before = await disk([one, undefined], {
     'EFI/BOOT/BOOTX64.EFI': loader,
@@ -138,7 +136,7 @@ test('an update in the right order boots the old or the new release in every sta
   const slot = difference(before, done, { offset: SLOTS[1].data, length: 2 * MIB });
   const table = [...difference(before, done, BACKUP), flush, ...difference(before, done, TABLE), flush];
   const espWrites = difference(before, done, ESP);
-  // Folders come before file contents on this disk, as FAT lays it out: the folder is what makes a file be there.
+  // FAT has folders before file contents on the disk. A file exists as soon as its folder is written.
   const [metadata, contents] = [
     espWrites.filter(({ data }) => (data?.length ?? 0) < 8192),
     espWrites.filter(({ data }) => (data?.length ?? 0) >= 8192),
@@ -152,7 +150,7 @@ test('an update in the right order boots the old or the new release in every sta
   assert.equal(right.sample.length, 3);
 
   const unflushed = outcome(before, [...slot, ...table, ...contents, flush, ...metadata, flush]);
-  assert.deepEqual(unflushed.wrong, [], 'the flush after the backup table did it');
+  assert.deepEqual(unflushed.wrong, [], 'the flush after the backup table flushes the slot too');
   const late = outcome(before, [...table, ...contents, flush, ...metadata, ...slot, flush]);
   assert.match(late.wrong.join(), /draisine_2\+3\.efi: there is no hash tree/);
   const uncopied = outcome(before, [...slot, flush, ...table, ...metadata, flush, ...contents, flush]);
@@ -172,7 +170,7 @@ test('a table with one damaged copy is read from the other copy; without an inta
   const backup = SIZE - SECTOR;
   assert.deepEqual(outcome(base, [garbage(header)]).boots, [one.root]);
   assert.deepEqual(outcome(base, [garbage(backup)]).boots, [one.root]);
-  assert.deepEqual(outcome(base, [garbage(2 * SECTOR)]).boots, [one.root], 'the entries have a sum too');
+  assert.deepEqual(outcome(base, [garbage(2 * SECTOR)]).boots, [one.root], 'the entries have a checksum too');
   assert.deepEqual(
     outcome(base, [garbage(header), flush, garbage(backup)]).boots.sort(),
     [one.root, 'nothing'].sort(),
@@ -187,7 +185,7 @@ test('one byte of /usr, of its hash tree, of the UKI, or of the boot loader', as
     const sector = Math.floor(at / SECTOR);
     const data = Buffer.from(base.subarray(sector * SECTOR, sector * SECTOR + whole));
     data.writeUInt8(data.readUInt8(at % SECTOR) ^ 1, at % SECTOR);
-    // The end is what counts as whole: so the byte is put right again.
+    // The last state defines the intact files, so the last write restores the byte.
     const mended = { sector, data: Buffer.from(base.subarray(sector * SECTOR, sector * SECTOR + whole)) };
     const found = outcome(base, [{ sector, data }, flush, mended, flush]);
     return [...found.wrong, ...found.boots.filter((what) => what === 'nothing')];
@@ -200,7 +198,7 @@ test('one byte of /usr, of its hash tree, of the UKI, or of the boot loader', as
   assert.deepEqual(touched(base.indexOf('MZ the boot')), ['nothing']);
 });
 
-test('the state of a number is the one that the survey saw, and can be written out', async () => {
+test('a state number leads to the same state as in the survey, and the state can be written to a file', async () => {
   const recording = recordingOf(SIZE, undefined, [
     { sector: 0, data: 'a' },
     { sector: 1, data: 'b' },
@@ -220,7 +218,7 @@ test('the state of a number is the one that the survey saw, and can be written o
   ]);
 });
 
-test('a state is written out as it is: what was there before, what was written, and what was discarded', async () => {
+test('a state on the disk has the data from before, the written data, and the discarded sectors', async () => {
   const base = Buffer.alloc(SIZE);
   base.fill('o', 3 * MIB, 3 * MIB + SECTOR).fill('d', 9 * MIB, 9 * MIB + SECTOR);
   const requests: Request[] = [

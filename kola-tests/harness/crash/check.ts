@@ -13,12 +13,12 @@ import { Verity } from './verity.ts';
 export type Verdict =
   /** The firmware finds nothing to boot on the disk, and tries its next boot entry. */
   | { readonly boots: 'nothing'; readonly why: string }
-  /** This UKI, whose release is whole. */
+  /** The boot loader starts this UKI, and its release is intact. */
   | {
       readonly boots: 'release';
       readonly root: string;
       readonly file: string;
-      /** What the boot finds on the way: copy and labels of the table, and the files of the ESP. */
+      /** The parts that the boot reads: copy and labels of the table, and the files of the ESP. */
       readonly kind: string;
       /** The state partition, if there is one. Equal keys mean equal bytes. */
       readonly state: (Region & { readonly key: string }) | undefined;
@@ -70,7 +70,7 @@ export class Checker {
     return { boots: 'release', root: choice.root, file: choice.file, ...this.#beside(table, choice.menu) };
   }
 
-  /** What a verdict tells besides the release. */
+  /** The fields of a verdict besides the release. */
   #beside({ copy, partitions }: Table, menu: string) {
     const others = partitions.filter(({ type }) => type !== ESP && type !== USR && type !== USR_VERITY);
     const entries = others.map(({ label, uuid, offset, length }) => `${label} ${uuid} ${offset}+${length}`);
@@ -127,7 +127,7 @@ export class Checker {
     return { root, file: chosen.file, menu: this.#menu(fat) };
   }
 
-  /** The files of the ESP by name, and whether they are empty: what an operation leaves on its way. */
+  /** The files of the ESP by name, and whether they are empty. They show how far an operation has come. */
   #menu(fat: Fat): string {
     const named = ['', 'EFI/BOOT', 'EFI/Linux', 'loader'].flatMap((path) => fat.list(path) ?? []);
     return named.map(({ name, folder, size }) => (folder || size > 0 ? name : `${name}=`)).join(' ');

@@ -21,7 +21,7 @@ before(async () => {
 });
 after(async () => await rm(dir, { recursive: true }));
 
-/** An ext4 file system with these files, and what debugfs(8) then makes of it. */
+/** Makes an ext4 file system with these files, and changes it by debugfs(8). */
 async function fileSystem(
   name: string,
   files: Readonly<Record<string, string>>,
@@ -58,7 +58,7 @@ test('files have entries with content, mode and owner, before and after; a missi
   ]);
   const differing = difference(base, changed, region);
   assert.ok(differing.length > 0);
-  // All of it in one write: nothing is in between, and so every state is the first or the last.
+  // One write changes everything, so every state is the first or the last one.
   const first = differing[0]!.sector!;
   const lastOne = differing.at(-1)!;
   const end = lastOne.sector! + (lastOne.data as Buffer).length / SECTOR;
@@ -82,7 +82,8 @@ test('a damaged file system is reported with its state; the other states are sti
 
 test('equal bytes by different writes are the same state partition, which is read once', async () => {
   const base = await fileSystem('twice', { a: 'a' });
-  // Sectors at the end of the file system that no file has. The second request writes what is there already.
+  // These sectors at the end of the file system belong to no file. The second request writes the data that they already
+  // have.
   const sector = SIZE / SECTOR - 4;
   const same = base.subarray((sector + 1) * SECTOR, (sector + 2) * SECTOR);
   const requests: Request[] = [

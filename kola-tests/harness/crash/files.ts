@@ -44,8 +44,8 @@ const AT_ONCE = 2;
 
 /**
  * Reads the watched files of the state partition in each state of a recording. As in a boot, `e2fsck -p` replays the
- * journal. `e2fsck -fn` checks the file system, and debugfs(8) reads the files. Of states whose state partition has the
- * same bytes, one is read.
+ * journal. `e2fsck -fn` checks the file system, and debugfs(8) reads the files. If several states have the same bytes
+ * in the state partition, one of them is read.
  */
 export async function watchFiles(
   recording: Recording,

@@ -5,17 +5,17 @@ import { wrongFor } from './flow.ts';
 
 const [OLD, NEW] = ['a'.repeat(64), 'b'.repeat(64)];
 
-/** A disk that boots a release, and has these other partitions with this content. */
+/** The verdict on a disk that boots a release, and has these other partitions with this content. */
 function boots(root: string, others: string, content = others): Verdict {
   return { boots: 'release', root, file: `${root[0]}.efi`, kind: '', state: undefined, others, content };
 }
 
-/** What is wrong with states, one after the other. */
+/** The faults of states, one after the other. */
 function faults(flow: Parameters<typeof wrongFor>[0], ...verdicts: Verdict[]): (string | undefined)[] {
   return verdicts.map(wrongFor(flow, [OLD, NEW]));
 }
 
-test('the old release or the new one is right, another one, half of one, or nothing is not', () => {
+test('only the old and the new release are right: not another release, half a release, or none', () => {
   const nothing = { boots: 'nothing', why: 'no boot loader' } as const;
   const broken = { boots: 'broken', why: 'x.efi is not whole' } as const;
   const verdicts = [boots(OLD, ''), boots(NEW, ''), boots('c', ''), broken, nothing];
@@ -29,7 +29,7 @@ test('the old release or the new one is right, another one, half of one, or noth
   assert.deepEqual(faults({ mayBeEmpty: true }, nothing), [undefined]);
 });
 
-test('the state partition stays, although a running system writes to it', () => {
+test('the state partition must not move or vanish, but a running system may write to it', () => {
   const found = faults(
     { mayBeEmpty: false },
     ...[boots(OLD, 'state', 'files'), boots(OLD, 'state', 'other files'), boots(NEW, '')],
@@ -45,7 +45,7 @@ test('--keep-state writes to no partition but ESP and slot', () => {
   assert.deepEqual(found, [undefined, undefined, 'a partition that must not be touched is written']);
 });
 
-test('what is erased is not erased while the old release boots', () => {
+test('an installation that erases the disk does not touch other partitions while the old release boots', () => {
   const found = faults(
     { mayBeEmpty: true, others: 'erased' },
     ...[boots(OLD, 'state', 'files'), boots(NEW, 'fresh'), boots(OLD, 'state', 'half')],

@@ -36,14 +36,14 @@ export interface Flow {
   /** Files of the state partition that must all be old or all be new, never a mixture. */
   readonly files?: WatchedFiles;
   /**
-   * What may happen to the partitions that are neither ESP nor slots. `written` (default): they stay, and a running
-   * system writes to them. `untouched`: they stay, with the same bytes. `erased`: not before the release of the beginning
-   * has gone.
+   * The rule for partitions other than ESP and slots. `written` (default): they must not move or vanish, but a running
+   * system may write to them. `untouched`: their bytes must not change either. `erased`: they may change only when the
+   * old release does not boot any more.
    */
   readonly others?: 'written' | 'untouched' | 'erased';
-  /** Waits until a machine that came up from a state has done what it does by itself, such as the end of a trial. */
+  /** Waits until a machine that came up from a state has finished its automatic work, such as a trial. */
   settles?(box: Machine): Promise<void>;
-  /** Fails when a machine that really came up from a state has not what it must have. */
+  /** Fails if a machine that came up from a state is not as it must be. */
   comesUp?(box: Machine): Promise<void>;
   /** Runs the operation. Power cuts happen after `record`, or after the last `mark`. */
   run(box: Machine, recorder: Recorder): Promise<void>;
@@ -163,8 +163,9 @@ function nodeOf({ path, format, backing }: DiskFile): object {
 }
 
 /**
- * Why a verdict is a fault. Right is: one of `releases` boots, of which the first is that of the beginning, or nothing if
- * that is allowed; and the other partitions are as `Flow.others` says. Verdicts come in the order of the states.
+ * Returns a function that finds the fault of a verdict; undefined: there is none. A verdict is right if one of
+ * `releases` boots (the first is the old release), or nothing boots and that is allowed, and if the other partitions
+ * obey `Flow.others`. Call it in the order of the states.
  */
 export function wrongFor(
   { mayBeEmpty, others = 'written' }: Pick<Flow, 'mayBeEmpty' | 'others'>,

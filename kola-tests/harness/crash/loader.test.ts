@@ -8,7 +8,7 @@ const uki = (file: string, version: string, id = 'draisine') => ({
 });
 const first = (...ukis: ReturnType<typeof uki>[]): string => inOrder(ukis)[0]?.file ?? 'none';
 
-test('versions are compared as systemd compares them', () => {
+test('versions are compared in systemd’s way', () => {
   // Examples of the UAPI.10 Version Format Specification.
   for (const [older, newer] of [
     ['11', '12'],
@@ -25,7 +25,7 @@ test('versions are compared as systemd compares them', () => {
     ['', '1'],
     ['a', '1'],
   ] as const) {
-    if (older === '124-1') assert.ok(compareVersions(older, newer) > 0, 'what goes on is newer than the end');
+    if (older === '124-1') assert.ok(compareVersions(older, newer) > 0, 'the longer version is newer');
     else assert.ok(compareVersions(older, newer) < 0, `${older} < ${newer}`);
     assert.ok(compareVersions(newer, newer) === 0);
   }
@@ -33,7 +33,7 @@ test('versions are compared as systemd compares them', () => {
   assert.equal(compareVersions('1.0', '1.00'), 0);
 });
 
-test('the newest release is first, with or without a counter; one without tries is last', () => {
+test('the newest release is first, with or without a counter; a release without tries is last', () => {
   const old = uki('draisine_1.efi', '1');
   assert.equal(first(old, uki('draisine_2.efi', '2')), 'draisine_2.efi');
   assert.equal(first(old, uki('draisine_2+3.efi', '2')), 'draisine_2+3.efi');
@@ -42,18 +42,18 @@ test('the newest release is first, with or without a counter; one without tries 
   assert.equal(first(uki('draisine_2+0-3.efi', '2')), 'draisine_2+0-3.efi', 'the only one');
 });
 
-test('of the same release under two names the one with more tries left is first, then the one tried less', () => {
+test('of two files of one release, the file with more tries left is first, then the file with fewer tries done', () => {
   assert.equal(first(uki('a+1.efi', '1'), uki('a+2.efi', '1')), 'a+2.efi');
   assert.equal(first(uki('a+1-2.efi', '1'), uki('a+1-1.efi', '1')), 'a+1-1.efi');
 });
 
-test('another system’s entries stand by their sort keys; those without one come after', () => {
+test('entries of another system are sorted by their sort keys; entries without a sort key come after them', () => {
   assert.equal(first(uki('z.efi', '9', 'zebra'), uki('a.efi', '1', 'ant')), 'a.efi');
   const none = { file: 'none.efi', osReleases: ['NAME=x\n'] };
   assert.equal(inOrder([none, uki('a.efi', '1')])[0]?.file, 'a.efi');
 });
 
-test('a further profile of a release on trial starts if it has the os-release of the first one, and not if it has its own', () => {
+test('a further profile of a release on trial would start if it had the os-release of the first profile; with its own os-release it does not', () => {
   const profiles = (file: string, version: string, further: string) => ({
     file,
     osReleases: [...uki(file, version).osReleases, ...uki(file, version, further).osReleases],

@@ -10,7 +10,7 @@ import { toolTree } from '../qemu/tree.ts';
 import { CrashDisk } from './disk.ts';
 import { readLog } from './log.ts';
 
-test('the log of a disk is read as QEMU wrote it, over two runs of QEMU', async () => {
+test('reads the log that two runs of QEMU have written', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'crash-log-'));
   try {
     const tools = await toolTree('sdk-qemu');
@@ -40,7 +40,7 @@ test('the log of a disk is read as QEMU wrote it, over two runs of QEMU', async 
       .filter(({ kind }) => kind !== 'flush')
       .map(({ kind, sector, sectors, fua }) => `${kind} ${sector}+${sectors}${fua ? ' fua' : ''}`);
     assert.deepEqual(told, ['write 0+2', 'write 8+1', 'write 16+8', 'discard 32+8', 'write 1+1']);
-    // A qcow2 file knows no FUA, and the log does not tell: no virtio disk asks for it.
+    // The log has no FUA for a qcow2 file, because virtio disks do not use it.
     assert.deepEqual(
       read.entries.slice(0, 2).map(({ kind }) => kind),
       ['write', 'flush'],

@@ -15,12 +15,12 @@ export interface FlowFound {
   readonly states: number;
   /** Milliseconds of the survey, without the boots. */
   readonly ms: number;
-  /** The number of states by what they boot: `nothing`, or a root hash. */
+  /** The number of states that boot each release, by root hash, or `nothing`. */
   readonly boots: ReadonlyMap<string, number>;
   readonly partitions: { readonly found: number; readonly mounted: number };
   /** Number of different contents of the watched files; undefined if the flow watches none. */
   readonly contents: number | undefined;
-  /** How many kinds of states boot a release. */
+  /** Number of kinds of states that boot a release. */
   readonly kinds: number;
   /** Number of states from which machines were booted. */
   readonly booted: number;

@@ -26,14 +26,14 @@ test('a write may be lost until a flush has ended, in any combination', () => {
   assert.equal(found([write(0, 'a'), write(1, 'b'), write(2, 'c')]).length, 8);
 });
 
-test('each state comes once', () => {
+test('each state occurs once', () => {
   const requests = [0, 1, 2, 3].map((sector) => write(sector, 'abcd'[sector] ?? ''));
   const states = found(requests);
   assert.equal(states.length, 16);
   assert.equal(new Set(states).size, 16);
 });
 
-test('of two writes to one sector the later one wins, or either is lost', () => {
+test('of two writes to one sector, the later one wins, or either is lost', () => {
   assert.deepEqual(distinct(found([write(0, 'a'), write(0, 'b')])), set('----', 'a---', 'b---'));
   assert.deepEqual(
     distinct(found([write(0, 'a'), flush, write(0, 'b'), write(0, 'c')])),
@@ -41,22 +41,26 @@ test('of two writes to one sector the later one wins, or either is lost', () => 
   );
 });
 
-test('a write with FUA is on the disk, cached writes need not be', () => {
+test('a finished write with FUA is durable; cached writes may be lost', () => {
   assert.deepEqual(
     distinct(found([write(0, 'a'), write(1, 'b', true)])),
     set('----', 'a---', '-b--', 'ab--'),
   );
   const after = found([write(0, 'a'), write(1, 'b', true), write(2, 'c')]);
-  assert.deepEqual(distinct(after.slice(-4)), set('-b--', 'ab--', '-bc-', 'abc-'), 'b is never lost');
+  assert.deepEqual(
+    distinct(after.slice(-4)),
+    set('-b--', 'ab--', '-bc-', 'abc-'),
+    'the write b with FUA is never lost',
+  );
   assert.ok(
     found([write(0, 'a'), write(0, 'b', true), write(1, 'c')])
       .slice(-3)
       .every((state) => state.startsWith('b')),
-    'an older write in the cache does not come over it',
+    'an older cached write does not replace it',
   );
 });
 
-test('a flush at the head of a write makes earlier writes durable, not the write itself', () => {
+test('a flush before a write makes earlier writes durable, but not the write itself', () => {
   const requests = [write(0, 'a'), write(1, 'b')];
   const log = readLog(opened(logOf(requests)), 'test');
   const entries = log.entries.map((entry, index) => ({ ...entry, preflush: index === 1 }));
@@ -73,11 +77,11 @@ test('a write of many sectors may be torn, also over earlier data', () => {
   assert.deepEqual(found([write(0, 'abcd')], 4, BOUNDS, 'wxyz').sort(), set('wxyz', 'abyz', 'wxcd', 'abcd'));
 });
 
-test('discarded sectors read as zeros, or as before', () => {
+test('discarded sectors have zeros, or their old data', () => {
   assert.deepEqual(found([{ sector: 1, discard: 2 }], 4, BOUNDS, 'wxyz'), ['wxyz', 'w--z']);
 });
 
-test('of many writes every one is lost alone, pairs together; the number is bounded and the choice is always the same', () => {
+test('of many writes, each is lost alone, and pairs are lost together; the number is limited, and the choice is the same in each run', () => {
   const requests = Array.from({ length: 30 }, (_, sector) => write(sector, 'x'));
   const states = found(requests, 30);
   assert.equal(new Set(states).size, states.length);

@@ -3,7 +3,7 @@ export interface Kind {
   count: number;
   readonly first: number;
   last: number;
-  /** Some of them, each with the same chance. */
+  /** A random choice of them, each with the same probability. */
   readonly some: number[];
 }
 
@@ -36,8 +36,9 @@ export class Sample {
   }
 
   /**
-   * The chosen states, ascending: one of each kind, by chance; then the first and the last of each kind, which are the
-   * boundaries between kinds; then others. Of more kinds than there is room for, some from the beginning to the end.
+   * The chosen states, ascending. The choice has first a random state of each kind, then the first and the last of each
+   * kind, which are the boundaries between kinds, then others. If there are too many kinds, the chosen kinds are spread
+   * from the beginning to the end.
    */
   chosen(): number[] {
     const kinds = spread([...this.#kinds.values()], this.#room);
@@ -59,7 +60,7 @@ export class Sample {
   }
 }
 
-/** So many of a list, from its beginning to its end. */
+/** Chooses a number of items that are spread from the beginning to the end of a list. */
 export function spread<T>(all: readonly T[], count: number): readonly T[] {
   const step = Math.max(1, all.length / Math.max(1, count));
   return Array.from({ length: Math.min(count, all.length) }, (_, index) => all[Math.floor(index * step)]!);

@@ -39,15 +39,15 @@ export interface Wrong {
 /** The releases that the states of a recording boot. */
 export interface Survey {
   readonly states: number;
-  /** The number of states by what they boot: `nothing`, or a root hash. */
+  /** The number of states that boot each release, by root hash, or `nothing`. */
   readonly boots: ReadonlyMap<string, number>;
   /** The number of states for each kind of fault, and the first state of each. */
   readonly wrong: ReadonlyMap<string, { readonly count: number; readonly first: Wrong }>;
   /** The different state partitions, each with the number of its first state. */
   readonly statePartitions: ReadonlyMap<number, Region>;
-  /** A choice of states that boot a release, by their numbers, of as many kinds as there are; the same at each run. */
+  /** A choice of states that boot a release, by their numbers, with as many kinds as possible; the same in each run. */
   readonly sample: readonly number[];
-  /** How many kinds of states boot a release: they differ in partition table, boot menu, or files of the ESP. */
+  /** Number of kinds of states that boot a release. Kinds differ in partition table, boot menu, or files of the ESP. */
   readonly kinds: number;
   readonly last: Verdict;
 }

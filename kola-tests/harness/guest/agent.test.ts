@@ -58,7 +58,7 @@ test('answers of simultaneous commands reach their callers', async () => {
   );
 });
 
-test('a guest that dies in the middle of an answer and comes back fails the call and is understood', async () => {
+test('a guest that dies in the middle of an answer fails the call; after its restart, calls work', async () => {
   await withGuest(
     (guest) => {
       guest.write(':hello boot-a\n');
@@ -95,7 +95,7 @@ test('noise, unexpected answers and incomplete answers do no harm', async () => 
   );
 });
 
-test('a guest that never answers is given up; a lost machine ends the wait with its reason', async () => {
+test('the wait for a guest has a time limit; a lost machine ends the wait with its reason', async () => {
   await withGuest(
     () => {},
     async (agent, guest) => {
@@ -126,7 +126,7 @@ async function withRealAgent(use: (agent: Agent, child: ChildProcess) => Promise
   const far = await accepted;
   // A socket is one descriptor for both directions, as the port is.
   const child = spawn('/bin/bash', ['-c', script], { stdio: [far, 'ignore', 'pipe'], detached: true });
-  // bash tells of commands that a signal ended. Where that is what is tested, a log of the run must not show it.
+  // bash reports commands that a signal ended. The log of the run must not show reports that the test causes.
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said += text;

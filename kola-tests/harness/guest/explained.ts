@@ -19,7 +19,7 @@ export const EXPLAINED: readonly Explained[] = [
   },
   {
     pattern: /^kernel: zfs: module license taints kernel\.$/,
-    reason: 'the same, for modules that use its symbols',
+    reason: 'modules that use symbols of OpenZFS taint the kernel too',
     link: 'linux: kernel/module/main.c',
   },
   {
@@ -30,13 +30,14 @@ export const EXPLAINED: readonly Explained[] = [
   {
     pattern:
       /^kernel: (spl|zfs): module verification failed: signature and\/or required key missing - tainting kernel$/,
-    reason: 'the kernel is not ours: nobody has signed ZFS for it (docs/kernel.md)',
+    reason: 'Debian’s kernel does not trust our key, so ZFS has no valid signature there (docs/kernel.md)',
     link: 'linux: kernel/module/signing.c',
     where: 'no module key',
   },
   {
     pattern: /^kernel: ACPI: IRQ 4 override to edge\(!\), high\(!\)$/,
-    reason: "the tables of QEMU's machine say less of the serial port's interrupt than the port itself does",
+    reason:
+      "the ACPI tables of QEMU's machine describe the serial port's interrupt incompletely; the port itself reports it",
     link: 'linux: arch/x86/kernel/acpi/boot.c, acpi_register_gsi',
   },
   {

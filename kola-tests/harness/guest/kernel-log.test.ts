@@ -39,7 +39,7 @@ test('faults are distinguished from usual messages; a starved emulated processor
   }
 });
 
-/** The script on a guest whose dmesg is this. */
+/** Runs the script with this shell code in place of dmesg. */
 function script(dmesg: string): { status: number | null; stdout: string } {
   const { status, stdout } = spawnSync('bash', ['-c', `dmesg() { ${dmesg}; }\n${KERNEL_SCRIPT}`], {
     encoding: 'utf8',
@@ -47,7 +47,7 @@ function script(dmesg: string): { status: number | null; stdout: string } {
   return { status, stdout };
 }
 
-test('the script lets every fault through, and a dmesg that fails is no empty log', () => {
+test('the script prints every fault; a failing dmesg is an error, not an empty log', () => {
   const lines = [...FAULTS, ...STARVED];
   const said = [...FINE, ...lines].map((line) => `'${line}'`).join(' ');
   const { status, stdout } = script(`printf '%s\\n' ${said}`);

@@ -6,7 +6,7 @@ import { withFakeLab } from '../../fixtures/fake-lab.ts';
 import { artifactOrigin, createFiles } from './boot.ts';
 import { planMachine } from './spec.ts';
 
-test('when a file of a machine cannot be made, the others have come to their end', async () => {
+test('if a file of a machine cannot be made, the others are finished before the error', async () => {
   await withFakeLab(async ({ lab, snapshots }) => {
     const { img } = lab.emulator;
     Object.assign(lab.emulator, {
@@ -21,6 +21,6 @@ test('when a file of a machine cannot be made, the others have come to their end
       createFiles(lab, planMachine({}, 'a test'), dir, origin),
       /the files of a machine cannot be made: ENOENT/,
     );
-    await access(join(dir, 'system.qcow2')); // else who removes the folder meets it on the way
+    await access(join(dir, 'system.qcow2')); // otherwise the removal of the folder would find new files in it
   });
 });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { withFakeLab } from '../../fixtures/fake-lab.ts';
 import { createCluster, planCluster } from './cluster.ts';
 
-/** Sockets that this process listens on for networks; each would keep it from ending. */
+/** The sockets of networks on which this process listens. An open socket would keep the process alive. */
 const open = (): number =>
   readdirSync(join(tmpdir(), `draisine-kola-${process.getuid?.()}`), {
     recursive: true,
@@ -20,7 +20,7 @@ test('a cluster that cannot be made or removed completely leaves no network open
         lab,
         planCluster({ name: 'a.b', machines: { box: { nics: networks.map((network) => ({ network })) } } }),
       );
-    // The second one's socket has no folder to be in.
+    // The folder for the second socket does not exist.
     await assert.rejects(cluster('lan', 'no/such'));
     assert.equal(open(), 0);
     const { machines, dispose } = await cluster('lan');

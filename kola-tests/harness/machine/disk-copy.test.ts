@@ -15,7 +15,7 @@ function disk(): Buffer {
   bytes.writeBigUInt64LE(2n, SECTOR + 72);
   bytes.writeUInt32LE(4, SECTOR + 80);
   bytes.writeUInt32LE(128, SECTOR + 84);
-  const entry = 2 * SECTOR + 128; // the first one is empty
+  const entry = 2 * SECTOR + 128; // the first entry is empty
   Buffer.from('28732ac11ff8d211ba4b00a0c93ec93b', 'hex').copy(bytes, entry);
   bytes.writeBigUInt64LE(40n, entry + 32);
   bytes.writeBigUInt64LE(40n + BigInt((5 << 20) / SECTOR) - 1n, entry + 40);
@@ -52,7 +52,7 @@ test('partitions are found by type; one byte flipped, others as they were', asyn
   );
 });
 
-test('text is replaced wherever it is, across the pieces that are read, and only in its partition', async () => {
+test('text is replaced anywhere in its partition, also across the border of two reads, and only there', async () => {
   const before = disk();
   const offset = 40 * SECTOR;
   for (const at of [0, offset, offset + CHUNK - 3, offset + (5 << 20) - 5]) before.write('quiet', at);

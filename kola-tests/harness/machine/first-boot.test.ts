@@ -10,7 +10,7 @@ import { planMachine } from './spec.ts';
 
 const FIRST = { machines: { box: { start: 'first-boot' } } } as const;
 
-/** A machine of a kind of its own: what cannot be saved is remembered by its kind for as long as the process lives. */
+/** A machine of a unique kind, because the process remembers kinds that cannot be saved. */
 let memory = 512;
 const anotherKind = (): object => {
   memory += 8;
@@ -18,7 +18,7 @@ const anotherKind = (): object => {
 };
 const nothing = async (): Promise<void> => {};
 
-/** How the machines of an attempt came up, e.g. `boot, fork`; and why not otherwise. */
+/** How the machines of an attempt came up, e.g. `boot, fork`, and the reasons for boots. */
 function starts({ result, reason }: Attempt): { how: string; why: readonly string[] } {
   assert.equal(reason, undefined);
   return { how: (result.starts ?? []).map(({ how }) => how).join(', '), why: result.fallbacks };
@@ -44,7 +44,7 @@ test('a ready machine is made of a fork of the initrd, which machines with other
   });
 });
 
-/** Cuts the saved state of every snapshot short. */
+/** Truncates the saved state of every snapshot. */
 async function cutShort(fake: FakeLab): Promise<void> {
   for (const key of await readdir(fake.snapshots)) await truncate(join(fake.snapshots, key, 'state'), 2);
 }
@@ -69,7 +69,7 @@ test('the files of a snapshot are on the disk before it has its name', async (t)
   });
 });
 
-test('a truncated snapshot, or one of another QEMU, is made again', async () => {
+test('a truncated snapshot, or a snapshot of another QEMU, is made again', async () => {
   await withFakeLab(async (fake) => {
     await fake.attempt(nothing, FIRST);
     await cutShort(fake);
@@ -95,14 +95,14 @@ test('a machine that cannot be forked in its initrd boots, and reports why', asy
       const first = starts(await fake.attempt(nothing, kind));
       assert.equal(first.how, how, what);
       assert.match(first.why.join('\n'), why);
-      // A ready machine is made all the same.
+      // A ready machine is made nevertheless.
       const ready = { machines: { box: { memory } } };
       assert.match(starts(await fake.attempt(nothing, ready)).how, /boot, fork$/);
       assert.deepEqual(starts(await fake.attempt(nothing, ready)), { how: 'fork', why: [] });
     });
 });
 
-test('a machine that QEMU cannot save is not booted once more to find that out again', async () => {
+test('QEMU’s refusal to save a kind of machine is remembered, without another boot', async () => {
   await withFakeLab(async (fake) => {
     fake.env.FAKE_INITRD = 'unsavable';
     const { machines } = anotherKind() as { machines: { box: object } };

@@ -12,7 +12,7 @@ import { serveMachine } from './keep.ts';
 
 const ENTRY = fileURLToPath(new URL('../../../draisine.ts', import.meta.url));
 
-/** Neither text nor with an end of line that could be told from another. */
+/** Bytes that are not text, with several kinds of line ends. */
 const BYTES = Buffer.from([0xff, 0xfe, 0, 1, 10, 10]);
 
 /** `kola attach` with these arguments, without a terminal. */

@@ -11,7 +11,7 @@ const PANIC = /^the kernel panicked: Kernel panic - not syncing: Fatal exception
 
 type Body = (box: NonNullable<Parameters<RegisteredTest['body']>[1]['box']>) => Promise<void>;
 
-/** Why a test with this body fails; undefined when it passes. */
+/** The reason why a test with this body fails; undefined if it passes. */
 async function reasonOf(fake: FakeLab, body: Body, definition: object = {}): Promise<string | undefined> {
   return (await fake.attempt(async (_t, { box }) => await body(box!), definition)).reason;
 }
@@ -49,7 +49,7 @@ test('a machine that ended by itself fails its test, also after the last command
         await box.succeed('true');
       })) ?? '',
       /^QEMU ended \(exit 1\): qemu: terminating: out of luck/,
-      'not that it is off: why it is',
+      'the error has the reason, not only that the machine is off',
     );
     assert.match(
       (await reasonOf(fake, async (box) => {
@@ -81,7 +81,7 @@ test('a panic during a shutdown is not an orderly end', async () => {
   });
 });
 
-test('a machine that is started while or after its test is given up leaves nothing behind', async () => {
+test('a machine that is started after the time limit of its test is removed completely', async () => {
   await withFakeLab(async (fake) => {
     await reasonOf(fake, async () => {}); // the snapshot
     let dir = '';
@@ -125,7 +125,7 @@ test('a snapshot that another run has removed is made again', async () => {
   await withFakeLab(async (fake) => {
     const nothing: Body = async () => {};
     assert.equal(await reasonOf(fake, nothing), undefined);
-    // That of the initrd, and the one made of it.
+    // The snapshot of the initrd, and the snapshot that is made from it.
     const keys = await readdir(fake.snapshots);
     assert.equal(keys.length, 2);
     for (const gone of [keys, ...keys.map((key) => [key])]) {
@@ -133,7 +133,7 @@ test('a snapshot that another run has removed is made again', async () => {
       assert.equal(await reasonOf(fake, nothing), undefined);
     }
     assert.ok((await readdir(fake.snapshots)).every((key) => keys.includes(key)));
-    // Evicted between the look at it and the fork: part of it is there.
+    // Another run removes the snapshot between the check and the fork, so only a part of it exists.
     for (const key of await readdir(fake.snapshots)) await rm(join(fake.snapshots, key, 'vars.fd'));
     assert.equal(await reasonOf(fake, nothing), undefined);
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeRoom } from './snapshot-room.ts';
 
-test('the least recently used snapshots go first, until the rest fits', async () => {
+test('the least recently used snapshots are removed first, until the rest fits', async () => {
   const root = await mkdtemp(join(tmpdir(), 'snapshot-test-'));
   try {
     for (const [index, name] of ['newest', 'middle', 'oldest'].entries()) {
@@ -27,7 +27,7 @@ test('the least recently used snapshots go first, until the rest fits', async ()
   }
 });
 
-test('unfinished snapshots of killed runs are removed, those of living runs stay', async () => {
+test('unfinished snapshots of killed runs are removed, those of living runs are kept', async () => {
   const root = await mkdtemp(join(tmpdir(), 'snapshot-test-'));
   try {
     const dead = join(root, 'abc.tmp-999999-00000000');
@@ -41,7 +41,7 @@ test('unfinished snapshots of killed runs are removed, those of living runs stay
   }
 });
 
-test('a snapshot that is published or evicted by another run meanwhile is passed over', async () => {
+test('a snapshot that another run publishes or removes meanwhile is skipped', async () => {
   const root = await mkdtemp(join(tmpdir(), 'snapshot-test-'));
   try {
     let over = false;

@@ -114,7 +114,7 @@ test('the names that udev gives to disks', () => {
   assert.equal(path('ahci'), '/dev/disk/by-id/ata-QEMU_HARDDISK_tank0');
 });
 
-test('an eMMC brings its controller, and is there from the start', () => {
+test('an eMMC adds its controller, and is present from the start', () => {
   const emmc = plan({ disks: [{ name: 'flash', size: 64, bus: 'emmc' }] });
   const files: MachineFiles = {
     system: { path: '/s', format: 'qcow2' },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { acceleration, tscFrequency } from './accel.ts';
 
-test('the frequency of the time-stamp counter, from logs of kernels that timed it well, badly and not at all', () => {
+test('the frequency of the time-stamp counter, from logs of kernels that measured it rightly, wrongly or not at all', () => {
   assert.equal(tscFrequency('[ 0.01] tsc: Detected 2596.163 MHz processor\n'), 2596);
   const busy =
     '[ 0.05] tsc: PIT calibration deviates from HPET: 107073 2596296\n[ 0.06] tsc: Using PIT calibration value\n' +

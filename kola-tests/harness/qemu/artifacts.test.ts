@@ -9,7 +9,7 @@ import { readArtifacts } from './artifacts.ts';
 async function withOut(manifest: string | undefined, use: (out: string) => Promise<void>): Promise<void> {
   const out = await mkdtemp(join(tmpdir(), 'artifacts-test-'));
   const cache = process.env.DRAISINE_CACHE;
-  process.env.DRAISINE_CACHE = out; // where digests are remembered
+  process.env.DRAISINE_CACHE = out; // the folder of remembered digests
   try {
     await mkdir(join(out, 'n100'));
     await writeFile(join(out, 'n100/disk'), '0123456789');

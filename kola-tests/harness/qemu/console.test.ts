@@ -20,7 +20,7 @@ test('all escape sequences and carriage returns are removed', () => {
   );
 });
 
-test('an escape sequence in pieces is taken out too, and one that never ends is not waited for', async () => {
+test('an escape sequence in pieces is removed too; a sequence without an end does not delay the output', async () => {
   for (const pieces of [
     ['\x1b[0', ';1;39mOK\x1b', '[0m\n'],
     ['\x1b', '[0;1;39mOK\n'],

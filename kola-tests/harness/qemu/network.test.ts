@@ -48,7 +48,7 @@ test('frames go to all ports until their station is known, and then only to its 
     await send('c', frame(B, C, 'hello from c'));
     assert.deepEqual(got, { a: ['me'], b: ['who is b', 'hello b', 'hello from c'], c: ['who is b'] });
 
-    // A station that moved is found anew.
+    // A station that moved is found again.
     ports.b?.destroy();
     await sleep(20);
     await send('a', frame(B, A, 'are you there'));
@@ -59,7 +59,7 @@ test('frames go to all ports until their station is known, and then only to its 
   }
 });
 
-test('a length that cannot be a frame is a fault, not a wait for gigabytes', () => {
+test('an impossible length of a frame is an error, and the network does not wait for gigabytes', () => {
   for (const length of [0, 13, 1 << 30]) {
     let faults = 0;
     const bytes = Buffer.alloc(4);

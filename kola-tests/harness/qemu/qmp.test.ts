@@ -121,7 +121,7 @@ test('the end of QEMU fails present and later commands at once', async () => {
   );
 });
 
-test('a QEMU that hangs is given up after the time limit, its late answer ignored', async () => {
+test('a call to a hanging QEMU fails after the time limit, and the late answer is ignored', async () => {
   let late = (): void => {};
   await fakeQemu(
     ({ id, execute }, socket) => {

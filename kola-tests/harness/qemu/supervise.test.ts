@@ -21,7 +21,7 @@ async function withDir(use: (dir: string) => Promise<void>): Promise<void> {
   }
 }
 
-/** It may end between two looks at it: one only. */
+/** Whether the process runs. It is checked with one call, because it may end at any time. */
 const alive = (pid: number): boolean => {
   try {
     return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -58,7 +58,7 @@ test('a process that ends by itself: exit code, signal, output', async () => {
       (await (await supervise({ file: '/nonexistent/qemu', args: [], env: {} }, dir)).ended).code,
       127,
     );
-    assert.ok(existsSync(dir), 'the folder of a process that ended is its owner’s');
+    assert.ok(existsSync(dir), 'the supervisor must not remove the folder of a process that ended');
   });
 });
 
@@ -98,7 +98,7 @@ test('a harness that removes the folder and exits ends its machines all the same
   await withDir(async (base) => {
     const dir = join(base, 'machine');
     await mkdir(dir);
-    // As process.exit() has it: the folder goes in the exit hook (rundir.ts), the pipe after it.
+    // In the order of process.exit(): the exit hook (rundir.ts) removes the folder, then the pipe closes.
     const code = `import { rmSync } from 'node:fs';
       import { supervise } from ${JSON.stringify(new URL('supervise.ts', import.meta.url).href)};
       process.once('exit', () => rmSync(${JSON.stringify(dir)}, { recursive: true, force: true }));
@@ -133,7 +133,7 @@ test('the next run removes leftovers of a killed harness and of a killed supervi
     try {
       const said = sweep(base);
       await gone(orphan.pid ?? 0);
-      assert.ok(alive(stranger.pid ?? 0), 'a process that has only the number of an old one was ended');
+      assert.ok(alive(stranger.pid ?? 0), 'the run ended a process that only has the number of an old one');
       assert.deepEqual(
         [dead, reused, living].map((dir) => existsSync(dir)),
         [false, false, true],

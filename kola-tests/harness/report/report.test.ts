@@ -46,7 +46,7 @@ test('JUnit: counts, seconds, and text that XML can hold', () => {
   assert.equal(xml('a\ud800b\u{1f600}'), 'a\ufffdb\u{1f600}');
 });
 
-test('the page is whole: evidence inside, nothing from elsewhere, nothing executed', () => {
+test('the page has all evidence, loads nothing from elsewhere, and runs no script', () => {
   const evidence = [
     {
       test: bad.test,
@@ -99,7 +99,7 @@ test('hostile output: an end of a CDATA section, NULs, ten megabytes', async () 
     assert.doesNotMatch(document, /<script|<i>|<c>|<v>|<&>|[\x00-\x08\x0b\x0c\x0e-\x1f]/, name);
     assert.match(document, /characters left out[\s\S]*the end/, name);
   }
-  // Every element that is opened is closed: what a parser of XML would stumble over first.
+  // Every opened element is closed. Otherwise an XML parser would refuse the file.
   const open: string[] = [];
   for (const [, slash, name = '', alone] of text.matchAll(/<(\/?)([a-z]+)[^>]*?(\/?)>/g)) {
     if (slash) assert.equal(open.pop(), name);
@@ -108,7 +108,7 @@ test('hostile output: an end of a CDATA section, NULs, ten megabytes', async () 
   assert.deepEqual(open, []);
 });
 
-test('the boot chart is a picture inside the page: nothing in it is run', () => {
+test('the boot chart is an image inside the page, so its scripts do not run', () => {
   const chart = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
   const page = htmlReport({
     image: 'n100',
@@ -172,7 +172,7 @@ test('a report has the tests of this run only; the next run is compared with the
     assert.match(await readFile(join(report, 'index.html'), 'utf8'), /last words[\s\S]*/);
     assert.doesNotMatch(await readFile(join(report, 'junit.xml'), 'utf8'), /multi-user/);
 
-    // The console of a guest that says much: the end is in the page, all of it in the file.
+    // The long console of a guest: the page has its end, the file has all of it.
     const flood = Buffer.concat([Buffer.alloc(10 << 20, 'flood\0\x1b[1m '), Buffer.from('very last words')]);
     await writeFile(join(report, 'zfs.mirror/box/console.txt'), flood);
     await write(bad);
@@ -191,7 +191,7 @@ test('a report has the tests of this run only; the next run is compared with the
     assert.deepEqual([(await read()).complete, (await read()).shard], [true, shard]);
     assert.deepEqual((await read()).all, ['boot.multi-user', 'zfs.mirror'], 'also those of other shards');
     await writeReport(report, { ...run, tests: [ended(good)], scope: 'part', shard });
-    assert.equal((await read()).complete, false, 'a shard of some tests is no shard of all');
+    assert.equal((await read()).complete, false, 'a shard of some tests is not a shard of all tests');
 
     // Results of the image that a build has replaced would be signed as those of the new one.
     const before = await readFile(manifest);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { createBudget } from './budget.ts';
 
-test('never more memory or slots than there are, and everybody gets a turn', async () => {
+test('the limits of memory and slots hold, and every test gets its turn', async () => {
   const job = fc.record({
     memory: fc.integer({ min: 1, max: 100 }),
     slots: fc.constantFrom(0, 1),
@@ -29,7 +29,7 @@ test('never more memory or slots than there are, and everybody gets a turn', asy
             running -= taken;
             done += 1;
             release();
-            release(); // twice is once
+            release(); // a second call has no effect
           }),
         );
         assert.equal(done, jobs.length);

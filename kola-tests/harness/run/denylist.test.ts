@@ -47,7 +47,7 @@ test('the committed denylist is right; a missing one is empty', async () => {
   assert.deepEqual(await readDenylist('/nonexistent/denylist.json', names), []);
 });
 
-test('an entry of a test that there is not is refused', async () => {
+test('an entry with an unknown test is refused', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'denylist-test-'));
   const path = join(dir, 'denylist.json');
   try {

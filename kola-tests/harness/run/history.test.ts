@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readDurations, readHistory, record } from './history.ts';
 
-test('durations, last result and flakes are remembered per image; a torn line is passed over', async () => {
+test('durations, last result and flakes are remembered per image; an incomplete line is skipped', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'history-test-'));
   const path = join(dir, 'sub/history.jsonl');
   try {
@@ -25,7 +25,7 @@ test('durations, last result and flakes are remembered per image; a torn line is
       flakes: 1,
     });
     const { lastPassed, flakes } = (await readHistory('n100', path)).get('zfs.idle') ?? {};
-    assert.deepEqual([lastPassed, flakes], [false, 0], 'to be run again, but no flake');
+    assert.deepEqual([lastPassed, flakes], [false, 0], 'the test runs again, but is not a flake');
     assert.deepEqual(await readDurations('n100', path), { 'zfs.mirror': 100, 'zfs.idle': 100 });
     await assert.rejects(readDurations('nas', path), {
       exitCode: 2,

@@ -56,7 +56,7 @@ test('the suite itself loads', async () => {
   const { tests, broken } = await loadTests(await testModules());
   assert.deepEqual(broken, []);
   const sentences = tests.map(({ definition }) => definition.what);
-  assert.equal(new Set(sentences).size, sentences.length, 'two tests say the same of themselves');
+  assert.equal(new Set(sentences).size, sentences.length, 'two tests have the same sentence');
   const names = tests.map(({ definition }) => definition.name);
   for (const name of [
     'boot.multi-user',

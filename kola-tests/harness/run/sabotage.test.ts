@@ -24,7 +24,7 @@ function fakeTest(body: () => Promise<void>, definition: object = {}): Registere
   return { definition: { name: 'net.x', what: 'It works.', ...definition }, file: 'x.ts', body };
 }
 
-/** As the harness runs a test: on machines, to an outcome. */
+/** Runs a sabotaged test in the way of the harness. Returns its outcome. */
 async function outcomeOf(sabotage: Sabotage, body: () => Promise<void>) {
   const ran: string[] = [];
   const { test: broken, trouble } = sabotaged(fakeTest(body), sabotage);
@@ -81,7 +81,7 @@ test('a sabotage during the body is stopped after the body; its own failure is n
   const clumsy: Sabotage = { ...common, during: () => Promise.reject(new Failure('no such disk, broken')) };
   const passed = await outcomeOf(clumsy, async () => {});
   assert.throws(() => mustBeRed(clumsy, 'net.x', passed), /could not be done: no such disk/);
-  // When the machine went with the test, what the fault says of it is no matter.
+  // If the machine ended with the test, an error of the sabotage does not count.
   const red = await outcomeOf(clumsy, () => Promise.reject(new Error('broken')));
   assert.equal(mustBeRed(clumsy, 'net.x', red), 'Error: broken');
 });
@@ -112,7 +112,7 @@ test('a config is added to the present one, on every machine', () => {
   assert.deepEqual(alone.test.definition.machines?.box?.config?.systemd, { units: [{ name: 'x.service' }] });
 });
 
-test('the list is sound: at least 25, names of their own, and tests that there are', async () => {
+test('the list has at least 25 sabotages, with unique names and existing tests', async () => {
   const { tests } = await loadTests(await testModules());
   const all = await loadSabotages();
   assert.ok(all.length >= 25);
@@ -128,7 +128,7 @@ test('the list is sound: at least 25, names of their own, and tests that there a
   assert.throws(() => selectSabotages([{ ...guest, tests: [] }], [], []), { exitCode: 2 });
 });
 
-test('the reasons of sabotages are not in the commands that tests quote: trouble of another kind is refused', async () => {
+test('the reasons of sabotages do not match commands that errors quote, so a failure of another kind is refused', async () => {
   const all = await loadSabotages();
   const noticed = (name: string, reason: string): boolean => {
     const sabotage = all.find((each) => each.name === name);
