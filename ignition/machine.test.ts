@@ -143,6 +143,52 @@ test('two services on one port are an error', () => {
     assert.doesNotThrow(both(one, other), `${one} ${other}`);
 });
 
+test('names that are not declared, misspelt periods and kinds, and numbers that make no sense are errors', () => {
+  const disk = '/dev/disk/by-id/a';
+  const pools = { tank: { vdevs: [{ disk }] } };
+  const refused = (options: object, message: RegExp, where?: string) =>
+    assert.throws(() => machine({ pools, ...options } as never), { message, ...(where && { where }) });
+  refused(
+    { snapshots: { tnak: { keep: { daily: 1 } } } },
+    /dataset or pool tnak is not declared/,
+    'snapshots.tnak',
+  );
+  refused({ scrubs: { tnak: 'never' } }, /pool tnak is not declared/, 'scrubs.tnak');
+  refused({ containers: { a: { image, pod: 'p' } } }, /pod p is not declared/, 'containers.a.pod');
+  refused({ containers: { a: { image, pools: ['p'] } } }, /pool p is not declared/, 'containers.a.pools');
+  refused({ snapshots: { tank: { keep: { dayly: 7 } } } }, /unknown option "dayly"/, 'snapshots.tank.keep');
+  for (const daily of [1.5, -1, '7', Number.NaN])
+    refused(
+      { snapshots: { tank: { keep: { daily } } } },
+      /keep must be a whole number/,
+      'snapshots.tank.keep.daily',
+    );
+  refused({ datasets: { 'tank/a': { owner: { user: 1, mod: 7 } } } }, /unknown option "mod"/);
+  refused({ datasets: { 'tank/a': { owner: { user: 1, mode: 755 } } } }, /mode 755 is 01363/);
+  refused({ datasets: { 'tank/a': { mountpoint: 'media' } } }, /mount point "media" is not absolute/);
+  refused({ datasets: { [`tank/${'a'.repeat(255)}`]: {} } }, /more than 255 characters/);
+  refused(
+    { pools: { tank: { vdevs: [{ miror: [disk] }] } } },
+    /unknown option "miror"/,
+    'pools.tank.vdevs[0]',
+  );
+  refused({ pools: { tank: { vdevs: [] } } }, /pool tank has no disks/);
+  refused({ pools: { tank: { vdevs: [{ mirror: [disk] }] } } }, /mirror has 1 disks and needs at least 2/);
+  refused({ pools: { tank: { vdevs: [{ disk, mirror: [disk, `${disk}2`] }] } } }, /has 2 kinds/);
+  refused(
+    { pools: { tank: { vdevs: [{ disk }], mountpoint: 'tank' } } },
+    /mount point "tank" is not absolute/,
+  );
+  assert.doesNotThrow(() =>
+    machine({
+      pools: { tank: { vdevs: [{ disk }], mountpoint: 'none' } },
+      datasets: { 'tank/a': { owner: { user: 1, mode: 0o1777 }, mountpoint: 'legacy' } },
+      snapshots: { 'tank/a': { keep: { daily: 0 } }, tank: { keep: {} } },
+      scrubs: { tank: {} },
+    }),
+  );
+});
+
 test('keys below a key have paths of their own: the file of a key is not also a folder', () => {
   const encryption = { key: secret({ file: 'key' }) };
   const config = machine({

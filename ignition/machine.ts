@@ -17,6 +17,7 @@ import {
   pod,
 } from './sugar/container.ts';
 import { type DatasetOptions, dataset } from './sugar/dataset.ts';
+import { checkDeclared } from './sugar/declared.ts';
 import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
 import { type FirewallOptions, firewall } from './sugar/firewall.ts';
 import { type Fragment, mergeAll } from './sugar/fragment.ts';
@@ -189,6 +190,7 @@ export function machine<
   checkAccess(containers, datasets);
   checkPorts(containers, options.pods ?? {});
   checkContainers(containers, options.containerNetworks ?? {});
+  checkDeclared({ ...options, datasets });
   const declared = [...Object.keys(pools), ...Object.keys(datasets)];
   checkReplication(options.replicate ?? [], options.users ?? {}, declared);
   const sections = [

@@ -1,11 +1,13 @@
 import { unitEscape } from '../../packages/box/settings/storage.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
 import { shellQuote, shellWords } from '../../sdk/lib/shell.ts';
+import { meantMode, octalText } from '../base/mode.ts';
 import type { Secret } from '../base/secret.ts';
 import { type Account, file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
-import { encryptionWords, keyPath, poolService } from './zpool.ts';
+import { checkMountpoint, encryptionWords, keyPath, poolService } from './zpool.ts';
 
 /** A number of bytes, with or without a unit. */
 export type Size = `${number}${'' | 'K' | 'M' | 'G' | 'T'}` | 'none';
@@ -102,6 +104,15 @@ function ancestors(name: string): string[] {
 export function dataset(name: string, options: DatasetOptions = {}, keyFile = keyPath(name)): Fragment {
   const shape = /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)+$/;
   matching(name, shape, 'dataset name', 'write POOL/NAME');
+  const where = `datasets.${name}`;
+  if (name.length > 255) throw badInput('the name of a dataset has more than 255 characters', { where });
+  if (options.mountpoint !== undefined) checkMountpoint(options.mountpoint, where);
+  const meant = meantMode(String(options.owner?.mode ?? ''));
+  if (meant !== undefined)
+    throw badInput(`mode ${options.owner?.mode} is ${octalText(options.owner?.mode ?? 0)}`, {
+      where: `${where}.owner.mode`,
+      hint: `write 0o${meant.toString(8)}`,
+    });
   const script = `/etc/draisine/datasets/${name}.sh`;
   const pool = poolService(name.split('/')[0] ?? '');
   const key = options.encryption ? [file(keyFile, { contents: options.encryption.key, mode: 0o400 })] : [];

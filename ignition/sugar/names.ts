@@ -2,6 +2,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { nearNames } from '../../sdk/lib/near.ts';
 import type { ContainerNetworkOptions, ContainerOptions, Health, Limits, PodOptions } from './container.ts';
 import type { DatasetOptions } from './dataset.ts';
+import { innerOfStorage } from './declared.ts';
 import type { DirOptions, FileOptions, LinkOptions } from './file.ts';
 import type { FirewallOptions } from './firewall.ts';
 import {
@@ -209,6 +210,7 @@ export function checkSections(
     for (const [name, options] of Object.entries(sections[section] ?? {}))
       checkAll(innerOfContainer(options ?? {}, `${section}.${name}`));
   }
+  checkAll(innerOfStorage(sections as Parameters<typeof innerOfStorage>[0]));
   checkAll(innerOfNetwork(sections.network ?? {}));
   checkAll(innerOfFirewall(sections.firewall ?? {}));
   checkAll(innerOfNotify(sections.notify ?? {}));

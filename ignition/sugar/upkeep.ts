@@ -6,6 +6,7 @@ import {
   snapshotScript,
   snapshotUnit,
 } from '../../packages/box/settings/storage.ts';
+import { badInput } from '../../sdk/lib/errors.ts';
 import { shellQuote } from '../../sdk/lib/shell.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
@@ -61,6 +62,10 @@ made=$(printf '%s\n' "$ours" | grep -c .)
 export function snapshotPolicy(dataset: string, { keep, recursive = false }: SnapshotPolicy): Fragment {
   const parts = (Object.keys(PERIODS) as Period[]).flatMap((period) => {
     const count = keep[period];
+    if (count !== undefined && !(Number.isInteger(count) && count >= 0 && count <= 100_000))
+      throw badInput(`keep must be a whole number from 0 to 100000, not ${count}`, {
+        where: `snapshots.${dataset}.keep.${period}`,
+      });
     if (count === undefined || count < 1) return [];
     const name = snapshotUnit(dataset, period);
     const script = snapshotScript(dataset, period);

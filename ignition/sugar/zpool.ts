@@ -76,6 +76,38 @@ function poolName(name: string): string {
   throw badInput(`${name} is a word of zpool's own`, { hint: 'take another pool name' });
 }
 
+/** Refuses a mount point that zfs refuses (zfsprops(7), mountpoint). */
+export function checkMountpoint(mountpoint: string, where: string): void {
+  if (/^(\/|(none|legacy)$)/.test(mountpoint)) return;
+  throw badInput(`the mount point ${JSON.stringify(mountpoint)} is not absolute`, {
+    where: `${where}.mountpoint`,
+    hint: 'write it from the root: /srv/media',
+  });
+}
+
+const LEAST: Readonly<Record<string, number>> = { mirror: 2, raidz1: 2, raidz2: 3, raidz3: 4, draid: 2 };
+
+/** Refuses groups that have too few disks for their kind, or none (zpoolconcepts(7)). */
+function checkVdevs(pool: string, vdevs: readonly Vdev[]): void {
+  const where = `pools.${pool}.vdevs`;
+  if (vdevs.length === 0) throw badInput(`pool ${pool} has no disks`, { where });
+  for (const [index, vdev] of vdevs.entries()) {
+    const kinds = Object.keys(vdev).filter((key) => key === 'disk' || key in LEAST);
+    const [kind = ''] = kinds;
+    if (kinds.length !== 1)
+      throw badInput(`a group of disks has ${kinds.length} kinds`, {
+        where: `${where}[${index}]`,
+        hint: `write one of disk, ${Object.keys(LEAST).join(', ')}`,
+      });
+    const disks = (vdev as { readonly [kind: string]: unknown })[kind];
+    const least = LEAST[kind] ?? 0;
+    if (Array.isArray(disks) && disks.length < least)
+      throw badInput(`${kind} has ${disks.length} disks and needs at least ${least}`, {
+        where: `${where}[${index}]`,
+      });
+  }
+}
+
 function vdevWords(vdev: Vdev): string[] {
   if ('disk' in vdev) return [vdev.disk];
   if ('draid' in vdev) {
@@ -198,6 +230,8 @@ zfs list -H -o name,mounted,canmount,keystatus,mountpoint -t filesystem -r "$poo
 /** The shell script that imports or makes the pool. It never passes -f to a command. */
 export function poolScript(name: string, options: PoolOptions): string {
   const { mountpoint = `/mnt/${name}` } = options;
+  checkMountpoint(mountpoint, `pools.${name}`);
+  checkVdevs(name, options.vdevs);
   const disks = poolLayout(options).filter((word) => word.startsWith('/'));
   checkDisks(name, disks);
   const dir = disks.some((disk) => disk.startsWith('/dev/disk/by-path/'))

@@ -1,0 +1,64 @@
+import { badInput } from '../../sdk/lib/errors.ts';
+import { nearNames } from '../../sdk/lib/near.ts';
+import type { Named } from './inner-names.ts';
+
+type Sections = {
+  readonly [Section in 'pools' | 'datasets' | 'pods' | 'containers' | 'snapshots' | 'scrubs']?: object;
+};
+
+const namesOf = (section: object | undefined): string[] => Object.keys(section ?? {});
+
+/** A name that must be declared in some section, and the place where it stands. */
+function mustBe(name: string, declared: readonly string[], what: string, where: string): void {
+  if (declared.includes(name)) return;
+  throw badInput(`${what} ${name} is not declared`, {
+    where,
+    hint: nearNames(name, declared, `there are: ${declared.join(', ') || 'none'}`),
+  });
+}
+
+/**
+ * Names in one section must be declared in another one. The type checker sees that too, but compiling a config does
+ * not run it.
+ */
+export function checkDeclared({ pools, datasets, pods, containers, snapshots, scrubs }: Sections): void {
+  const all = [...namesOf(pools), ...namesOf(datasets)];
+  for (const name of namesOf(snapshots)) mustBe(name, all, 'dataset or pool', `snapshots.${name}`);
+  for (const name of namesOf(scrubs)) mustBe(name, namesOf(pools), 'pool', `scrubs.${name}`);
+  for (const [name, one] of Object.entries(containers ?? {})) {
+    const { pod, pools: needed = [] } = one as { pod?: string; pools?: readonly string[] };
+    if (pod !== undefined) mustBe(pod, namesOf(pods), 'pod', `containers.${name}.pod`);
+    for (const pool of needed) mustBe(pool, namesOf(pools), 'pool', `containers.${name}.pools`);
+  }
+}
+
+const KEEP = { hourly: true, daily: true, weekly: true, monthly: true };
+const OWNER = { user: true, group: true, mode: true };
+const VDEV = {
+  mirror: true,
+  raidz1: true,
+  raidz2: true,
+  raidz3: true,
+  draid: true,
+  parity: true,
+  data: true,
+  spares: true,
+  disk: true,
+};
+
+/** The names of options inside of pools, datasets and snapshots, for the check of their spelling. */
+export function innerOfStorage({ pools, datasets, snapshots }: Sections): Named[] {
+  const entries = (section: object | undefined) =>
+    Object.entries((section ?? {}) as { [name: string]: { readonly [key: string]: unknown } | undefined });
+  const inner = (thing: unknown, known: object, where: string): Named[] =>
+    typeof thing === 'object' && thing !== null ? [[thing, known, where]] : [];
+  return [
+    ...entries(pools).flatMap(([name, pool]) =>
+      (Array.isArray(pool?.vdevs) ? pool.vdevs : []).flatMap((vdev: unknown, index) =>
+        inner(vdev, VDEV, `pools.${name}.vdevs[${index}]`),
+      ),
+    ),
+    ...entries(datasets).flatMap(([name, one]) => inner(one?.owner, OWNER, `datasets.${name}.owner`)),
+    ...entries(snapshots).flatMap(([name, one]) => inner(one?.keep, KEEP, `snapshots.${name}.keep`)),
+  ];
+}
