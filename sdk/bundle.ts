@@ -1,34 +1,14 @@
 import { type BigIntStats, existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { build, type OutputFile, type Plugin } from 'esbuild';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { OutputFile } from 'esbuild';
+import { BUNDLES, bundleModules, writeBundle } from './bundle-modules.ts';
 import { CHECKOUT } from './lib/checkout.ts';
 import { errorCode } from './lib/errors.ts';
 import { canonicalJson, sha256, temporaryName, writeAtomic } from './lib/files.ts';
 
-/** The folder of bundles. It is below node_modules, because npm packages are found from there. `npm ci` removes it. */
-const FOLDER = join(CHECKOUT, 'node_modules/.draisine');
 /** Time for which parts of an older bundle stay, because a process that started from it may still load them. */
 const KEPT_MS = 24 * 3600 * 1000;
-
-/**
- * In a bundle, modules keep their own import.meta.url, because it identifies recipes, and data files are beside the
- * modules.
- */
-const ownAddresses: Plugin = {
-  name: 'own-addresses',
-  setup({ onLoad }) {
-    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-      const text = await readFile(path, 'utf8');
-      const contents = text
-        .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
-        .replaceAll('import.meta.filename', JSON.stringify(path))
-        .replaceAll('import.meta.dirname', JSON.stringify(dirname(path)));
-      return { contents, loader: 'ts' };
-    });
-  },
-};
 
 /** Bundles the command line for the next start. An error only makes that start slower, so it is a warning. */
 export async function bundle(): Promise<void> {
@@ -47,25 +27,14 @@ export async function bundle(): Promise<void> {
  */
 async function makeBundle(): Promise<void> {
   const before = Date.now();
-  const { metafile, outputFiles } = await build({
-    entryPoints: [join(CHECKOUT, 'draisine.ts')],
-    absWorkingDir: CHECKOUT,
-    outdir: FOLDER,
-    bundle: true,
-    splitting: true,
-    packages: 'external',
-    format: 'esm',
-    outExtension: { '.js': '.mjs' },
-    platform: 'node',
-    target: 'node20',
-    metafile: true,
-    write: false,
-    sourcemap: 'linked',
-    sourcesContent: false,
-    logLevel: 'silent',
-    plugins: [ownAddresses],
-  });
-  const inputs = [...Object.keys(metafile.inputs), 'start.mjs', 'sdk/bundle.ts', ...(await imageFolders())];
+  const { metafile, outputFiles } = await bundleModules([join(CHECKOUT, 'draisine.ts')], BUNDLES);
+  const inputs = [
+    ...Object.keys(metafile.inputs),
+    'start.mjs',
+    'sdk/bundle.ts',
+    'sdk/bundle-modules.ts',
+    ...(await imageFolders()),
+  ];
   const stamps: Record<string, string> = {};
   for (const path of inputs) {
     const stamped = await stat(join(CHECKOUT, path), { bigint: true });
@@ -74,14 +43,14 @@ async function makeBundle(): Promise<void> {
     stamps[path] = stampOf(stamped);
   }
   const name = sha256(canonicalJson(outputFiles.map(({ path, hash }) => [path, hash]))).slice(0, 16);
-  await writeFolder(join(FOLDER, name), outputFiles);
+  await writeFolder(join(BUNDLES, name), outputFiles);
   // A power cut may truncate them, and a start from an empty module would do nothing, and succeed.
   for (const { path } of outputFiles) {
-    const own = join(FOLDER, name, relative(FOLDER, path));
+    const own = join(BUNDLES, name, relative(BUNDLES, path));
     stamps[relative(CHECKOUT, own)] = stampOf(await stat(own, { bigint: true }));
   }
   await writeAtomic(
-    join(FOLDER, 'bundle.json'),
+    join(BUNDLES, 'bundle.json'),
     JSON.stringify({ node: process.version, entry: `${name}/draisine.mjs`, stamps }),
   );
   await sweep(name);
@@ -94,14 +63,13 @@ function stampOf({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string {
 
 /** Writes the files of a bundle to a folder, unless it has all of them already. */
 async function writeFolder(folder: string, files: readonly OutputFile[]): Promise<void> {
-  const named = files.map(({ path, contents }) => ({ name: relative(FOLDER, path), contents }));
-  const whole = named.map(async ({ name, contents }) =>
-    existsSync(join(folder, name)) ? (await readFile(join(folder, name))).equals(contents) : false,
-  );
+  const whole = files.map(async ({ path, contents }) => {
+    const own = join(folder, relative(BUNDLES, path));
+    return existsSync(own) && (await readFile(own)).equals(contents);
+  });
   if ((await Promise.all(whole)).every(Boolean)) return;
   const temporary = temporaryName(folder);
-  await mkdir(temporary, { recursive: true });
-  for (const { name, contents } of named) await writeFile(join(temporary, name), contents);
+  await writeBundle(files, BUNDLES, temporary);
   await rm(folder, { recursive: true, force: true });
   await rename(temporary, folder);
 }
@@ -113,8 +81,8 @@ async function imageFolders(): Promise<string[]> {
 }
 
 async function sweep(current: string): Promise<void> {
-  for (const name of await readdir(FOLDER)) {
-    const path = join(FOLDER, name);
+  for (const name of await readdir(BUNDLES)) {
+    const path = join(BUNDLES, name);
     if (name === current || name === 'bundle.json' || Date.now() - (await stat(path)).mtimeMs < KEPT_MS)
       continue;
     await rm(path, { recursive: true, force: true });

@@ -40,9 +40,13 @@ test('nothing is removed while another process holds the store', async (t) => {
     process.once('SIGTERM', () => process.exit());
     setInterval(() => {}, 1000);
     console.log('held'); // last: it may be ended from here on`;
-  const other = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const other = spawn(
+    process.execPath,
+    ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', script],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   try {
     assert.equal(String((await once(other.stdout, 'data'))[0]), 'held\n');
     const refused = new RegExp(`process ${other.pid} is using this store`);

@@ -7,10 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { setQuiet } from '../../sdk/lib/log.ts';
 import { makeGraph } from '../graph/graph.ts';
 import { buildTargets } from '../graph/run.ts';
 import { smallTargets } from './testing/small-targets.ts';
 
+setQuiet(true);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const NOBODY = 65534;
 let folder: string;
@@ -120,8 +122,11 @@ async function readableByOthers(): Promise<boolean> {
   return true;
 }
 
-test('builds from two empty stores in different surroundings give the same bytes for every artifact', async (t) => {
-  const first = await build({ name: 'a', umask: '022', jobs: 2, env: { TZ: 'UTC', LANG: 'C' } });
+test('a build from an empty store in other surroundings gives the bytes of this store for every artifact', async (t) => {
+  // The store of this machine has the artifacts of the same inputs, made here: by this run or by an earlier one.
+  const { artifacts, tree, rootHash } = await smallTargets();
+  const outputs = await buildTargets([...Object.values(artifacts), tree, rootHash]);
+  const first = Object.fromEntries([...outputs].map(([name, { digest }]) => [name, digest]));
   assert.ok(Object.keys(first).some((name) => name.endsWith(':disk.zst')));
   const otherUser = process.getuid?.() === 0 && (await readableByOthers());
   if (!otherUser)

@@ -2,6 +2,7 @@ import { run as runNodeTests } from 'node:test';
 import type { StageTime } from '../harness/report/spent.ts';
 import type { Pass } from '../verdict/record.ts';
 import { processorStallMs } from './pressure.ts';
+import type { Translated } from './unit-bundle.ts';
 
 /** An event of node:test's stream, in the form that reporters get. */
 export interface TestEvent {
@@ -36,6 +37,8 @@ export interface Stage {
    * test of this name, and the stage's files are not run.
    */
   readonly before?: { readonly name: string; run(): Promise<Readonly<Record<string, string>>> };
+  /** Translates the test files that have to run, so that their processes need no loader of TypeScript. */
+  readonly translate?: (files: readonly string[]) => Promise<Translated>;
   /** Without it, all tests run and no pass is remembered. */
   readonly verdicts?: StageVerdicts;
 }
@@ -189,21 +192,48 @@ async function prepare({ before, files, verdicts }: Stage): Promise<Prepared> {
 }
 
 /** Sets environment variables while a stage runs. The test processes read them when they start. */
-async function* nodeTests(
-  { files, concurrency }: Stage,
-  env: Readonly<Record<string, string>>,
-): AsyncGenerator<TestEvent> {
-  if (files.length === 0) return;
+async function* nodeTests(stage: Stage, env: Readonly<Record<string, string>>): AsyncGenerator<TestEvent> {
+  if (stage.files.length === 0) return;
   const saved = new Map(Object.keys(env).map((key) => [key, process.env[key]]));
   Object.assign(process.env, env);
   try {
-    for await (const event of runNodeTests({ files: [...files], concurrency })) yield event as TestEvent;
+    if (stage.translate) yield* translated(stage, await stage.translate(stage.files));
+    else yield* processes(stage.files, stage.concurrency);
   } finally {
     for (const [key, value] of saved) {
       if (value === undefined) delete process.env[key];
       else process.env[key] = value;
     }
   }
+}
+
+/** Runs the programs of tests. In the events, the programs have the paths of the tests. */
+async function* translated(
+  { files, concurrency }: Stage,
+  { programs, remove }: Translated,
+): AsyncGenerator<TestEvent> {
+  const tests = new Map([...programs].map(([file, program]) => [program, file]));
+  const path = (name: string | undefined) => (name === undefined ? {} : { name: tests.get(name) ?? name });
+  // node:test gives the options of this process to the processes of the tests.
+  const { execArgv } = process;
+  process.execArgv = ['--no-warnings', '--enable-source-maps'];
+  try {
+    for await (const event of processes(
+      files.map((file) => programs.get(file) ?? file),
+      concurrency,
+    )) {
+      const { type, data } = event;
+      const file = data.file === undefined ? {} : { file: tests.get(data.file) ?? data.file };
+      yield { type, data: { ...data, ...file, ...path(data.name) } };
+    }
+  } finally {
+    process.execArgv = execArgv;
+    await remove();
+  }
+}
+
+async function* processes(files: readonly string[], concurrency: number): AsyncGenerator<TestEvent> {
+  for await (const event of runNodeTests({ files: [...files], concurrency })) yield event as TestEvent;
 }
 
 function addCount(counts: Counts, message: string): boolean {

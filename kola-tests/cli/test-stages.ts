@@ -11,6 +11,7 @@ import { buildImage } from './build.ts';
 import { crashStage } from './crash-stage.ts';
 import type { Stage } from './stages.ts';
 import { staticStage } from './static.ts';
+import { translateTests } from './unit-bundle.ts';
 import { unitVerdicts } from './unit-verdicts.ts';
 import { vmStage } from './vm-stage.ts';
 
@@ -67,7 +68,16 @@ async function unitStage({ patterns, all, fresh, shard }: Wanted): Promise<reado
   const before = { name: 'fetch the oracle of ignition/', run: oracleEnvironment };
   const verdicts = unitVerdicts(openSources(CHECKOUT), { fresh });
   // One more than processors: some tests wait for servers and for fake machines.
-  return [{ name: UNIT, files, concurrency: availableParallelism() + 1, before, verdicts }];
+  return [
+    {
+      name: UNIT,
+      files,
+      concurrency: availableParallelism() + 1,
+      before,
+      translate: translateTests,
+      verdicts,
+    },
+  ];
 }
 
 function vmStages({ patterns, image, all, fresh, shard, reportDir }: Wanted): readonly Stage[] {

@@ -25,8 +25,8 @@ export function inputsOf(
       return [name, executable ? `${digest} executable` : digest];
     }),
     ...[...npm].map(([name, digest]) => [`npm:${name}`, digest]),
-    // tsx translates TypeScript to JavaScript.
-    ['npm:tsx', sources.npm('tsx')],
+    // They translate TypeScript to JavaScript.
+    ...['esbuild', 'tsx'].map((name) => [`npm:${name}`, sources.npm(name)]),
     ...Object.entries(values).map(([name, value]) => [`value:${name}`, canonicalJson(value)]),
   ]) as Readonly<Record<string, string>>;
   return {

@@ -14,7 +14,7 @@ const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/,
 const FILE = 'ignition/deep/one.test.ts';
 const subject = { kind: 'unit', name: FILE } as const;
 const HOST: Host = { node: '20', platform: 'linux x64', root: false, environment: {} };
-const NPM = { tsx: '4.0.0', yaml: '2.0.0', left: '1.0.0' };
+const NPM = { esbuild: '0.28.0', tsx: '4.0.0', yaml: '2.0.0', left: '1.0.0' };
 
 const FILES: Readonly<Record<string, string>> = {
   [FILE]:

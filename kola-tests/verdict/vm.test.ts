@@ -24,7 +24,7 @@ const GROUND: Ground = {
   accel: { kind: 'tcg', identity: 'tcg max' },
   unchanged: () => true,
 };
-const NPM = { tsx: '4.0.0', yaml: '2.0.0', left: '1.0.0' };
+const NPM = { esbuild: '0.28.0', tsx: '4.0.0', yaml: '2.0.0', left: '1.0.0' };
 const TEST = 'kola-tests/tests/one.ts';
 
 const FILES: Readonly<Record<string, string>> = {
@@ -257,7 +257,7 @@ test('the inputs of every VM test and sabotage are known; their machines are the
     assert.ok(more || !parts.includes('sdk/lib/checkout.ts'), name);
     assert.ok(vmInputs(sources, each, GROUND, hostFacts(), sabotage), name);
   }
-  const args = [...process.execArgv, '--input-type=module', '--eval', PRINT];
+  const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', PRINT];
   const env = { ...process.env, TMPDIR: await mkdtemp(join(tmpdir(), 'verdict-test-')) };
   t.after(() => rm(env.TMPDIR, { recursive: true, force: true }));
   const { stdout } = await promisify(execFile)(process.execPath, args, {

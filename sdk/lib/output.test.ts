@@ -74,7 +74,7 @@ test(
     assert.ok(statSync('/dev/null').isCharacterDevice());
     const pipe = join(folder, 'pipe');
     assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
-    const program = `import { writeOutput } from ${JSON.stringify(import.meta.resolve('./output.ts'))};
+    const program = `import { writeOutput } from ${JSON.stringify(new URL('output.ts', import.meta.url).href)};
 await Promise.all([writeOutput(${JSON.stringify(pipe)}, 'through'), writeOutput('/dev/stdout', 'out')]);`;
     const script = `cat ${pipe} & "$@" | cat; wait`;
     const { stdout, stderr } = spawnSync(

@@ -79,10 +79,14 @@ test('kill -9 of the harness ends its machines and removes their folder', async 
     await mkdir(dir);
     const code = `import { supervise } from ${JSON.stringify(new URL('supervise.ts', import.meta.url).href)};
       await supervise(${JSON.stringify(sleeper)}, ${JSON.stringify(dir)}); setInterval(() => {}, 1000);`;
-    const harness = spawn(process.execPath, [...process.execArgv, '--input-type=module', '-e', code], {
-      stdio: 'inherit',
-      env: { ...process.env, NODE_TEST_CONTEXT: undefined },
-    });
+    const harness = spawn(
+      process.execPath,
+      ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', code],
+      {
+        stdio: 'inherit',
+        env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+      },
+    );
     const pid = await pidIn(dir);
     assert.ok(alive(pid));
     harness.kill('SIGKILL');
@@ -104,10 +108,14 @@ test('a harness that removes the folder and exits ends its machines all the same
       process.once('exit', () => rmSync(${JSON.stringify(dir)}, { recursive: true, force: true }));
       await supervise(${JSON.stringify(sleeper)}, ${JSON.stringify(dir)});
       process.stdin.once('data', () => process.exit(1));`;
-    const harness = spawn(process.execPath, [...process.execArgv, '--input-type=module', '-e', code], {
-      stdio: ['pipe', 'inherit', 'inherit'],
-      env: { ...process.env, NODE_TEST_CONTEXT: undefined },
-    });
+    const harness = spawn(
+      process.execPath,
+      ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', code],
+      {
+        stdio: ['pipe', 'inherit', 'inherit'],
+        env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+      },
+    );
     const pid = await pidIn(dir);
     harness.stdin.write('exit\n');
     try {

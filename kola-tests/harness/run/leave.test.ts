@@ -6,6 +6,8 @@ import { run, test } from 'node:test';
 
 /** Inside a test process, node:test's run() takes itself for a nested one and does nothing. */
 delete process.env.NODE_TEST_CONTEXT;
+/** run() gives the options of this process to the processes of the tests, which import TypeScript. */
+process.execArgv = ['--import', import.meta.resolve('tsx')];
 
 test('a suite whose tests leave something open ends all the same, with every report', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'leave-test-'));
