@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorCode } from '../../sdk/lib/errors.ts';
 import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { noted } from '../../sdk/lib/json.ts';
 import type { Code } from './code.ts';
 import type { Node, Sorted } from './graph.ts';
 import type { Action, InputDigest } from './key.ts';
@@ -48,7 +48,7 @@ export function wasBuilt(store: Store, name: string): boolean {
  * changed, the reason is `otherwise`.
  */
 export function reasonsFor(store: Store, node: Node, action: Action, otherwise: string): string[] {
-  const last = readJson(lastPath(store, node.name));
+  const last = noted(lastPath(store, node.name));
   if (!isLast(last)) return ['never built here'];
   if (last.key === action.key) return [otherwise];
   const reasons: string[] = [];
@@ -93,8 +93,8 @@ function itemsReason(
 }
 
 function codeReason(store: Store, last: Sha256, code: Code): string {
-  const before = readJson(join(store.root, 'codes', last));
-  if (!isObject(before)) return 'code changed';
+  const before = noted(join(store.root, 'codes', last));
+  if (before === undefined) return 'code changed';
   const names = [...new Set([...Object.keys(before), ...Object.keys(code.parts)])].sort(byteOrder);
   const changed = names.filter((name) => before[name] !== code.parts[name]);
   return changed.length === 0
@@ -131,18 +131,9 @@ function lastInput(sorted: Sorted, digest: InputDigest): LastInput {
 }
 
 /** Names of targets may contain characters that file names cannot. */
-function lastPath(store: Store, name: string): string {
+/** The record of the last time that a target was made here. */
+export function lastPath(store: Store, name: string): string {
   return join(store.root, 'last', sha256(name));
-}
-
-/** Undefined if it is missing or damaged, because it only serves for explanations. */
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorCode } from '../../sdk/lib/errors.ts';
+
 import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { noted } from '../../sdk/lib/json.ts';
 import { type Imports, scanImports } from './scan.ts';
 import { type Stamp, stampOf } from './stamp.ts';
 import { FACTS, isDigest, putNote, type Store } from './store.ts';
@@ -111,15 +112,9 @@ function tablePath(store: Store): string {
 }
 
 function readTable(path: string): Map<string, Fact> {
-  try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    if (typeof value !== 'object' || value === null) return new Map();
-    return new Map(Object.entries(value).filter((entry): entry is [string, Fact] => isFact(entry[1])));
-  } catch (error) {
-    // The table only saves time: if it is damaged, all files are read again.
-    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return new Map();
-    throw error;
-  }
+  // If the table is damaged, all files are read again.
+  const facts = Object.entries(noted(path) ?? {});
+  return new Map(facts.filter((entry): entry is [string, Fact] => isFact(entry[1])));
 }
 
 function isFact(value: unknown): value is Fact {

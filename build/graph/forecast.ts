@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { errorCode } from '../../sdk/lib/errors.ts';
-import { sha256 } from '../../sdk/lib/files.ts';
+import { noted } from '../../sdk/lib/json.ts';
+import { lastPath } from './explain.ts';
 import type { Planned } from './plan.ts';
 import { readRecord } from './record.ts';
 import { formatSeconds } from './report.ts';
@@ -73,13 +71,6 @@ function tableMs(name: string): number {
 
 /** The duration of a target when this store last made it; undefined if it never did. */
 function lastMs(store: Store, name: string): number | undefined {
-  try {
-    const last: unknown = JSON.parse(readFileSync(join(store.root, 'last', sha256(name)), 'utf8'));
-    const key = typeof last === 'object' && last !== null && 'key' in last ? last.key : undefined;
-    return isDigest(key) ? readRecord(store, { key }, false)?.ms : undefined;
-  } catch (error) {
-    // An error only costs the forecast.
-    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const key = noted(lastPath(store, name))?.key;
+  return isDigest(key) ? readRecord(store, { key }, false)?.ms : undefined;
 }

@@ -1,4 +1,5 @@
-import { badInput } from './errors.ts';
+import { readFileSync } from 'node:fs';
+import { badInput, ifThereSync } from './errors.ts';
 
 /** The line of a JSON syntax error, if the engine reports its position. */
 function lineOf(source: string, error: unknown): number | undefined {
@@ -22,5 +23,19 @@ export function parseJson(source: string, what: string, where: string, hint: str
       hint,
       cause,
     });
+  }
+}
+
+/**
+ * The object in a file that only saves time or explains; undefined if the file is missing or damaged, so that its reader
+ * goes on without it.
+ */
+export function noted(path: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(ifThereSync(() => readFileSync(path, 'utf8')) ?? 'null');
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { cacheDir } from '../../../sdk/lib/cache.ts';
 import { errorCode, Failure } from '../../../sdk/lib/errors.ts';
 import { sha256, writeAtomic } from '../../../sdk/lib/files.ts';
+import { noted } from '../../../sdk/lib/json.ts';
 import type { Artifact } from './artifacts.ts';
 import type { Emulator } from './emulator.ts';
 import { supervise } from './supervise.ts';
@@ -60,7 +61,7 @@ export async function probeAcceleration(emulator: Emulator, kernel: Artifact): P
     'probe',
     `${sha256(`${boot}\n${emulator.version}\n${kernel.sha256}`)}.json`,
   );
-  const known = await readVerdict(cached);
+  const known = readVerdict(cached);
   if (known) return acceleration(known);
   const refused = await kvmRefused();
   const verdict = refused
@@ -219,24 +220,8 @@ async function timeBoot(
   }
 }
 
-async function readVerdict(path: string): Promise<Verdict | undefined> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    if (
-      typeof value === 'object' &&
-      value !== null &&
-      'kind' in value &&
-      'why' in value &&
-      'tscMHz' in value &&
-      typeof value.why === 'string' &&
-      typeof value.tscMHz === 'number'
-    ) {
-      const { kind, why, tscMHz } = value;
-      if (kind === 'kvm' || kind === 'tcg') return { kind, why, tscMHz };
-    }
-    return undefined;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+function readVerdict(path: string): Verdict | undefined {
+  const { kind, why, tscMHz } = noted(path) ?? {};
+  if (typeof why !== 'string' || typeof tscMHz !== 'number') return undefined;
+  return kind === 'kvm' || kind === 'tcg' ? { kind, why, tscMHz } : undefined;
 }
