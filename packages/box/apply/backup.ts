@@ -1,3 +1,4 @@
+import { RESERVE } from '../free/reserve.ts';
 import { type Box, mustRun } from '../io/box.ts';
 import { BACKUP } from './journal.ts';
 
@@ -41,9 +42,19 @@ export function restoreAll(box: Box, saved: readonly string[], absent: readonly 
   if (saved.length === 0) return;
   // Removes links that `systemctl enable` made. The backup has the older links.
   mustRun(box, 'links of units cannot be removed', ['find', '/etc/systemd/system', '-type', 'l', '-delete']);
-  mustRun(box, 'the backup cannot be put back', [
-    ...['tar', '--numeric-owner', '--xattrs', '--xattrs-include=*', '--same-permissions', '--same-owner'],
-    ...['--extract', '-C', '/', '-f', BACKUP],
-  ]);
+  const tar = [
+    'tar',
+    '--numeric-owner',
+    '--xattrs',
+    '--xattrs-include=*',
+    '--same-permissions',
+    '--same-owner',
+  ];
+  const extract = [...tar, '--extract', '-C', '/', '-f', BACKUP];
+  // On a full partition, the reserve has the room that tar lacks (packages/box/free). The next boot makes it again.
+  if (box.run(extract).code !== 0) {
+    box.remove(RESERVE);
+    mustRun(box, 'the backup cannot be put back', extract);
+  }
   mustRun(box, 'what was put back cannot be written', ['sync', '--file-system', '/']);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { RESERVE } from '../free/reserve.ts';
 import { BoxError } from '../io/box.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { conditionsOf } from '../notify/conditions.ts';
@@ -65,6 +66,17 @@ test('the timer of the way back waits for an apply that goes on, and is not star
   assert.equal(box.readText('/etc/a.conf'), 'one\n');
   const armed = box.ran.find(([program]) => program === 'systemd-run') ?? [];
   assert.ok(armed.includes('--patient') && armed.includes('--property=Restart=on-abnormal'));
+});
+
+test('on a full partition, the reserve makes room for a revert', () => {
+  const { box, repair } = stuck();
+  const full = box.programs.get('tar')!;
+  repair();
+  const tar = box.programs.get('tar')!;
+  box.program('tar', (...call) => (box.stat(RESERVE) === undefined ? tar(...call) : full(...call)));
+  box.put({ [RESERVE]: 'x' });
+  revert(box);
+  assert.equal(box.readText('/etc/a.conf'), 'one\n');
 });
 
 test('half of a revert is never confirmed', () => {
