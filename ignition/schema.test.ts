@@ -38,7 +38,7 @@ describe('a schema of our own', () => {
     assert.match(module, /= \{\n {2}"ignition\.more": 1\n\};/);
   });
 
-  test('is refused when it is none', async () => {
+  test('is refused if it is not a schema', async () => {
     assert.throws(() => parseSchema('{', 'x.json'), Failure);
     assert.throws(() => parseSchema('{}', 'x.json'), /not a JSON schema/);
     await assert.rejects(readSchema('/nonexistent', 3), /no schema of spec 3\.3 \(ENOENT\)/);

@@ -66,7 +66,7 @@ test('an image carries the firmware that its modules ask for and its globs allow
   );
 });
 
-test('microcode is one file a vendor, an uncompressed cpio archive; globs that match nothing are refused', async () => {
+test('microcode is an uncompressed cpio archive with one file for each vendor; globs without a match are refused', async () => {
   const entries = ['06-be-00', '06-97-02', '06-be-01'].map((name) =>
     file(`usr/lib/firmware/intel-ucode/${name}`, `<${name}>`),
   );

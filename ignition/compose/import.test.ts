@@ -160,7 +160,7 @@ describe('options that are not taken over are reported with their line', () => {
       assert.match(found.join(), pattern);
     });
   }
-  test('a check that is not disabled, a network of this very file, and one place that two services share', () => {
+  test('a health check that is not disabled, a network of the same file, and a folder that two services share', () => {
     const none =
       '    cpus: 0\n    mem_limit: 0\n    pids_limit: -1\n    privileged: false\n    init: false\n';
     assert.deepEqual(service(none), []);

@@ -87,7 +87,7 @@ test('paths, devices and words reach podman as they are written', () => {
   assert.ok(text.includes('\nHealthCmd={ test a \\; }\n'), text);
 });
 
-test('an empty word of a command stays, and the words after it too', () => {
+test('an empty word of a command is kept, and so are the words after it', () => {
   const text = quadlet('a', { image, command: ['redis-server', '--save', '', '--appendonly', 'no'] });
   assert.ok(
     text.includes('\nExec="redis-server" "--save" $' + '{DRAISINE_EMPTY} "--appendonly" "no"\n'),
@@ -97,7 +97,7 @@ test('an empty word of a command stays, and the words after it too', () => {
   assert.doesNotMatch(quadlet('a', { image, command: ['a'] }), /EMPTY/);
 });
 
-test('what would break a line of the quadlet is refused', () => {
+test('a text that would break a line of the quadlet is refused', () => {
   const refused = (options: object, what: RegExp) =>
     assert.throws(() => quadlet('a', { image, ...options }), what, JSON.stringify(options));
   refused({ image: 'a.example/b:$' + '{TAG}' }, /not a fully qualified image/);

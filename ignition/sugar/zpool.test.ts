@@ -210,7 +210,7 @@ describe('messages to the owner of a pool', () => {
     assert.doesNotMatch(told, /[Dd]estroy/);
   });
 
-  test('the problem of before stays until the pool is there', () => {
+  test('an earlier problem is reported until the pool is imported', () => {
     // pool-late runs the script again, which may wait a minute.
     const waits = pool({ present: '', missing: true, before: 'x' });
     assert.match(waits.calls, /^sleep 1$/m);

@@ -4,7 +4,7 @@ import type { Sabotage } from '../harness/run/sabotage.ts';
 const WRITABLE_USR = `mkdir -p /run/sabotage/upper /run/sabotage/work
   mount -t overlay -o lowerdir=/usr,upperdir=/run/sabotage/upper,workdir=/run/sabotage/work overlay /usr`;
 
-/** The boot stops and names /usr as the reason. A boot that fails for another reason does not match. */
+/** The boot stops and names /usr as the reason. The pattern does not match a boot that fails for another reason. */
 const SPOILT_USR = /(could not start|emergency mode|panicked)[\s\S]*(verity|\busr\b)/;
 
 /** Damage to the image, verified parts and others, with the tests that must notice it. */

@@ -117,7 +117,7 @@ const sabotages: readonly Sabotage[] = [
     because: /scrub repaired 0B/,
     during: async ({ box }, signal) => {
       await box?.waitForFile('/tank/data/blob');
-      // From behind the front labels to the end of the test's data, repeated until the scrub has read the damage.
+      // Damages the disk between its first labels and the end of the test's data, until the scrub has read the damage.
       while (!signal.aborted && box?.isOn()) {
         await box.corrupt('left', 8 << 20, 32 << 20);
         await sleep(2000);

@@ -91,7 +91,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     name: 'time.not-set',
-    what: 'nothing sets the clock',
+    what: 'no program sets the clock',
     tests: ['system.time'],
     because: /unit systemd-timesyncd\.service is inactive|systemd-timesyncd\.service active: not yet|NTP=no/,
     limitFactor: 0.1,

@@ -66,7 +66,7 @@ register(
     );
     assert.doesNotMatch(await nas.succeed('draisine health'), /is not sent to/);
 
-    // Changes are sent. At the target the number of snapshots stays that the config gives.
+    // Changes are sent. The target keeps the number of snapshots that the config gives.
     for (const text of ['one', 'two']) {
       await nas.succeed(`echo ${text} >>/mnt/tank/data/log && systemctl start ${UNIT}`);
     }
@@ -80,7 +80,7 @@ register(
     await other.succeed('zfs destroy tank/look');
     assert.equal(await other.succeed('zfs get -H -o value readonly tank/backup/data'), 'on');
 
-    // The key allows nothing else.
+    // With this key, all other commands are refused.
     const ssh =
       'ssh -o BatchMode=yes -o UserKnownHostsFile=/etc/draisine/replicate/tank-data.known_hosts -o HostKeyAlias=tank-data';
     for (const command of ['', 'zfs destroy -r tank/backup/data', `zfs destroy ${snapshots[0]}`]) {

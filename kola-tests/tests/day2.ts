@@ -52,7 +52,7 @@ register(
     );
     assert.equal((await applied(box)).result, 'nothing to do');
 
-    // A file was changed by hand, and is in the config.
+    // A person has changed a file of the config by hand.
     await box.succeed('echo by hand >/etc/new/new.conf');
     await nextConfig(box, ({ storage }) => storage.files.push(file('/etc/new/new.conf', 'newer\n')));
     const refused = await box.execute(`draisine apply ${CONFIG}`);
@@ -101,7 +101,7 @@ register(
     );
     assert.ok(port > 0);
 
-    // A unit that does not start.
+    // The next config has a unit that does not start.
     await nextConfig(box, ({ systemd }) => systemd.units.push(service('broken.service', 'exit 3')));
     const broken = await applied(box);
     assert.equal(broken.result, 'went back');

@@ -50,7 +50,7 @@ register(
     for (const box of [one, two]) {
       const behind = Date.now() / 1000 - Number(await box.succeed('date +%s'));
       assert.ok(Math.abs(behind) < 60, `the clock is ${behind} s behind`);
-      // As after any first boot, the disk with the config is gone.
+      // The disk with the config is unplugged, as after any first boot.
       assert.equal(
         await box.succeed('ls /.draisine-provisioned; systemctl is-system-running'),
         '/.draisine-provisioned\nrunning',
@@ -70,7 +70,7 @@ register(
     tags,
   },
   async (_t, { box }) => {
-    // The flood is much larger than a socket's buffer. No byte is lost, and none comes twice.
+    // The flood is much larger than a socket's buffer. No byte is lost or repeated.
     const lines = Array.from({ length: 2000 }, (_, index) => `flood ${index + 1} of 2000`);
     await box.succeed("seq -f 'flood %g of 2000' 2000 >/dev/ttyS0");
     await box.waitForConsole(/flood 2000 of 2000/, { seconds: 30 });

@@ -36,7 +36,7 @@ register(
     assert.equal(await box.succeed('cat /mnt/tank/data/file'), 'kept');
     await box.retry(async () => assert.doesNotMatch(await box.succeed('draisine health'), missing));
 
-    // As if another machine had the pool when the power failed: the label has the number of that machine.
+    // Imitates a pool that another machine used when the power failed: the label has the host id of that machine.
     await box.succeed(`
       systemctl stop on-data.service zfs-dataset-tank-data.service
       zpool export tank && echo 305419896 >/sys/module/spl/parameters/spl_hostid

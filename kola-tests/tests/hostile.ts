@@ -53,7 +53,7 @@ register(
     await box.succeed(asAlice('systemctl --user daemon-reload && systemctl --user start nap.service'), {
       seconds: 60,
     });
-    // That unit polls until the machine's network-online.target is active, for 90 seconds at most.
+    // podman-user-wait-network-online.service polls until network-online.target is active, for at most 90 seconds.
     const times = await box.succeed(
       asAlice(
         'systemctl --user show --property=Result --property=InactiveExitTimestampMonotonic --property=ActiveEnterTimestampMonotonic podman-user-wait-network-online.service',

@@ -94,7 +94,7 @@ register(
     await unprovision(box, undefined);
     await box.unplug('stick');
     await box.powerOn();
-    // The first prompt has it, or a later one.
+    // The first login prompt shows the text, or a later one.
     await box.waitForConsole(
       /SSH host key {2}SHA256:[\w+/]{43} \(ED25519\)\s+machine config: none\nGive one: .*\n.*nobody can log in\.\s+\S+ login: /,
       { seconds: 240 },

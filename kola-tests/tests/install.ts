@@ -174,7 +174,7 @@ register(
   },
 );
 
-// All in one test, because a machine with an installed disk and the medium takes long to make.
+// One test has all cases, because a machine with an installed disk and the medium takes long to make.
 register(
   {
     name: 'install.boot',
@@ -198,7 +198,7 @@ register(
     );
     t.diagnostic(`installed in ${seconds} s`);
     assert.match(await box.succeed('cat /root/said'), /Draisine .* is on nvme0n1\.\nRemove the medium/);
-    // The firmware's first choice from now on.
+    // From now on the firmware boots this disk first.
     await box.succeed(`
       efi=/sys/firmware/efi/efivars guid=8be4df61-93ca-11d2-aa0d-00e098032b8c
       first=$(od -An -t x1 -j 4 -N 2 $efi/BootOrder-$guid | awk '{ print toupper($2 $1) }')

@@ -23,7 +23,7 @@ register(
     const running = gunzipSync(await box.copyFrom('/proc/config.gz')).toString();
     assert.equal(running, await readFile(await box.artifact('config'), 'utf8'));
     assert.match(await box.succeed('uname -r'), /^6\.\d+\.\d+-n100$/);
-    // The kernel does not contain who built it, where and when.
+    // The kernel does not contain the user, the host and the time of its build.
     assert.match(
       await box.succeed('cat /proc/version'),
       /^Linux version \S+ \(draisine@draisine\) .* #1 SMP /,
@@ -107,7 +107,8 @@ register(
       loaded.filter((name) => !known.has(name)),
       [],
     );
-    // Without Secure Boot the kernel is not locked down. The interfaces that would get round a lockdown are not built at all.
+    // Without Secure Boot the kernel is not locked down. The kernel does not have the interfaces that would bypass a
+    // lockdown.
     assert.match(
       await box.succeed('cat /sys/kernel/security/lockdown'),
       /^\[none\] integrity confidentiality$/,

@@ -68,7 +68,7 @@ table inet filter {
       'hello\n',
     );
 
-    // The rules of others (podman) stay.
+    // The rules of podman are not changed.
     await box.succeed(
       'nft add table inet draisine && nft add table inet netavark && systemctl stop nftables.service',
     );

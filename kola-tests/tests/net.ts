@@ -19,7 +19,7 @@ register(
       new RegExp(`default via 10\\.0\\.2\\.2 dev ${name} proto dhcp`),
     );
     assert.match(await box.succeed(`resolvectl dns ${name}`), /10\.0\.2\.3/);
-    // The stub answers, and libc is wired to it.
+    // The stub resolver answers, and libc uses it.
     assert.match(await box.succeed('resolvectl query localhost'), /127\.0\.0\.1/);
     assert.match(await box.succeed('getent ahostsv4 _gateway'), /^10\.0\.2\.2 /m);
     assert.match(await box.succeed('cat /etc/resolv.conf'), /^nameserver 127\.0\.0\.53$/m);
@@ -56,7 +56,7 @@ register({ name: 'net.listeners', what: 'Only SSH can be reached from outside.' 
     `listening on UDP: ${udp.join('\n')}`,
   );
 
-  // Seen from the host, SSH greets. Every other port, the resolver's stub included, does not answer.
+  // From the host, only SSH answers. No other port does, and neither does the stub resolver.
   const port = await box.forward(22);
   const banner = await box.retry(async () => await firstBytes(port));
   assert.match(banner, /^SSH-2\.0-OpenSSH/);

@@ -222,7 +222,7 @@ register(
       );
       await box.succeed('draisine stage 2>&1', { seconds: 180 });
       await goDown(box, 'reboot');
-      // As if the new kernel had no driver for its controller.
+      // Imitates a new kernel without a driver for the disk's controller.
       await box.unplug('right');
       await box.start();
       assert.equal((await runningRelease(box)).version, to);

@@ -31,7 +31,7 @@ register(
     await box.succeed(FLIP);
     assert.match(await box.fail(read(BLOCK)), /Input\/output error/);
     assert.match(await box.succeed('dmsetup status usr'), /verity C$/); // C: corruption was found
-    // Only that block is refused, and only while it is damaged.
+    // dm-verity refuses only that block, and only while it is damaged.
     await box.succeed(read(BLOCK + 1));
     await box.succeed(FLIP);
     assert.equal(await box.succeed(read(BLOCK)), before);

@@ -65,7 +65,7 @@ test('kept paths survive any number of interrupted provisionings', (t) => {
   }
 });
 
-test('a mount point that was made immutable goes as well, and a kept one stays as it is', (t) => {
+test('an immutable mount point is removed too; an immutable mount point to keep is not changed', (t) => {
   const state = stateOf(t, ['/var/lib/mine']);
   for (const path of ['mnt/tank', 'var/lib/mine.d/tank'])
     mkdirSync(join(state.folder, 'draisine/state', path), { recursive: true });

@@ -102,7 +102,7 @@ test('without a config, the console says how to give one', (t) => {
   assert.deepEqual([status, from], [0, 'none'], said);
 });
 
-test('what an interrupted provisioning left is removed, immutable mount points of datasets as well', (t) => {
+test('the files of an interrupted provisioning are removed, including immutable mount points of datasets', (t) => {
   const sticks = { sdb1: { label: 'IGNITION ', config: '{}' } };
   const state = { 'lost+found/x': 'x', 'etc/half': 'x', 'mnt/x': 'x' };
   const rm = `[ -e "\${0%/bin/rm}/chattr" ] && exec /bin/rm "$@"`;

@@ -44,7 +44,7 @@ test('a unit that logs without end does not displace the messages of others', ()
   assert.match(text, /^RateLimitIntervalSec=10min\nRateLimitBurst=\d+$/m);
 });
 
-test('the look for problems every two minutes leaves no line in the journal if it finds none', () => {
+test('the check for problems every two minutes writes no line to the journal if it finds none', () => {
   const unit = overlay('usr/lib/systemd/system/draisine-watch.service');
   assert.match(unit, /^LogLevelMax=notice\nSyslogLevel=notice$/m);
 });

@@ -26,11 +26,11 @@ test('globs, areas and tags select; other images do not', () => {
   assert.deepEqual(select('tag:slow', 'boot.second'), ['boot.second', 'zfs.mirror']);
   assert.deepEqual(select('zf'), []);
   assert.deepEqual(select('nas'), []);
-  // The dot of a name is a dot, not any character.
+  // A dot in a pattern matches only a dot.
   assert.ok(!matchesAny(['zfs.mirror'], { name: 'zfsxmirror' }));
 });
 
-test('the longest runs first, an unknown one counts as typical', () => {
+test('the longest test runs first; a test without a duration counts as a typical one', () => {
   const durations = new Map([
     ['boot.second', 10],
     ['zfs.mirror', 90],
@@ -67,15 +67,15 @@ test('shards are disjoint, complete and balanced by the durations that all of th
   assert.ok(Math.max(...totals) - Math.min(...totals) <= 20_000, `${totals}`);
 });
 
-test('the history of a host moves no test to another shard', () => {
+test('a host’s history does not move a test to another shard', () => {
   const memories = [none, new Map(Object.entries(lengths)), new Map([['a.t7', 1e6]])];
   const shards = memories.map((memory, index) =>
     names(selectTests(many, { patterns: [], image: 'n100', shard: { index: index + 1, count: 3 } }, memory)),
   );
   assert.deepEqual(shards.flat().sort(), names(many).sort());
   assert.deepEqual(shards[0]?.slice(0, 3), ['a.t0', 'a.t3', 'a.t6'], 'dealt out in declared order');
-  assert.equal(shards[1]?.[0], 'a.t19', 'within a part the longest is first');
-  // What failed here is looked for in this host's part, not dealt out anew.
+  assert.equal(shards[1]?.[0], 'a.t19', 'the longest test of a shard is first');
+  // `only` selects within this host's shard. The shards do not change.
   const only = new Set(['a.t1', 'a.t4']);
   assert.deepEqual(
     names(selectTests(many, { patterns: [], image: 'n100', shard: { index: 2, count: 3 }, only }, none)),
@@ -90,7 +90,7 @@ test('only tests that failed last time, among those that the patterns select', (
   ]);
 });
 
-test('parts of a list: each item is in one of them, also when there are more parts than items', () => {
+test('parts of a list: each item is in exactly one part, even if there are more parts than items', () => {
   const items = ['a', 'b', 'c', 'd', 'e'];
   const parts = (count: number) =>
     Array.from({ length: count }, (_, index) => partOf(items, { index: index + 1, count }));
