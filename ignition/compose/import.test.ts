@@ -132,6 +132,8 @@ describe('options that are not taken over are reported with their line', () => {
       /^4 warning the volume at \/v .* of type image/,
     ],
     ['    healthcheck: {start_interval: 1s, test: x}\n', /^4 warning start_interval of the health check/],
+    ['    healthcheck: {test: x, retries: few}\n', /^4 warning number of retries "few" is not a number/],
+    ['    mem_limit: much\n', /^2 warning the result does not compile yet: not a limit of memory: "much"/],
     ['    healthcheck: {interval: 1s}\n', /^4 warning interval of the health check is not taken over/],
     ['    healthcheck: {disable: true}\n', /^4 warning a disabled health check is not taken over/],
     ['    healthcheck: {test: [NONE]}\n', /^4 warning a disabled health check is not taken over/],

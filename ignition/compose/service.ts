@@ -113,8 +113,9 @@ const healthcheck: Key = (value, draft, { lost }) => {
     const span = textOf(memberOf(value, key));
     if (span !== '') health[name] = span;
   }
-  const retries = textOf(memberOf(value, 'retries'));
-  if (retries !== '') health.retries = Number(retries);
+  const tries = memberOf(value, 'retries');
+  const retries = tries && numberOf(tries, textOf(tries), 'number of retries', lost);
+  if (retries !== undefined) health.retries = retries;
   draft.health = health;
 };
 

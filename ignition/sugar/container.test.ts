@@ -122,6 +122,12 @@ test('a text that would break a line of the quadlet is refused', () => {
   for (const address of ['[::1]', '', 'lan', '192.0.2', '192.0.2.1/24'])
     refused({ ports: [{ host: 80, address }] }, /is not an address of the machine/);
   quadlet('a', { image, volumes: [{ path: '/', at: '/host' }] });
+  for (const memory of ['512mb', '', '0', '0M', '1 G', 'much', '-1'])
+    refused({ limits: { memory } }, /not a limit of memory/);
+  for (const cpu of ['0%', '50', '-5%', '50 %']) refused({ limits: { cpu } }, /not a limit of the CPU/);
+  for (const processes of [0, -1, 1.5]) refused({ limits: { processes } }, /not a limit of processes/);
+  quadlet('a', { image, limits: { memory: '1.5G', cpu: '150%', processes: 1 } });
+  quadlet('a', { image, limits: { memory: '50%' } });
   refused({ network: 'host', ports: [80] }, /publishes ports, and its network is host/);
   refused({ network: 'none', ports: [80] }, /publishes ports, and its network is none/);
   quadlet('a', { image, network: 'host', ports: [] });

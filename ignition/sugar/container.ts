@@ -249,6 +249,23 @@ function identity(options: ContainerOptions): { readonly [setting: string]: Sett
   };
 }
 
+/** Refuses limits that systemd or podman would ignore, or with which nothing starts (systemd.resource-control(5)). */
+function checkLimits(name: string, { memory, cpu, processes }: Limits): void {
+  const refuse = (what: string, value: unknown, hint: string): never => {
+    throw badInput(`not a limit of ${what}: ${JSON.stringify(value)}`, {
+      where: `containers.${name}.limits`,
+      hint,
+    });
+  };
+  const isMore = (text: string): boolean => /[1-9]/.test(text);
+  if (memory !== undefined && !(/^([0-9]+(\.[0-9]+)?[KMGT]?|[0-9]+%)$/.test(memory) && isMore(memory)))
+    refuse('memory', memory, 'write 512M or 2G');
+  if (cpu !== undefined && !(/^[0-9]+(\.[0-9]+)?%$/.test(cpu) && isMore(cpu)))
+    refuse('the CPU', cpu, 'write 50% of one CPU, or 200% for two');
+  if (processes !== undefined && !(Number.isInteger(processes) && processes > 0))
+    refuse('processes', processes, 'write a whole number from 1 on');
+}
+
 /** Refuses ports that podman would ignore. */
 function checkPublishing(
   where: string,
@@ -329,6 +346,7 @@ export function quadlet(
   { mountpointOf = defaultMountpoint, storage = [] }: Placement = {},
 ): string {
   checkMounts(name, options);
+  checkLimits(name, options.limits ?? {});
   const units = [...new Set([...storage, ...needed(options)])];
   const plugs = unplugged(options.devices);
   const { limits = {} } = options;
