@@ -41,5 +41,8 @@ function filesAt(sources: Sources, path: string): readonly string[] {
   if (/^(\.\.|out|node_modules|\.git)(\/|$)/.test(path)) return [];
   const at = join(sources.checkout, path);
   if (!existsSync(at)) return [];
+  // The script runs the module beside it.
+  if (path === 'draisine')
+    return [path, 'draisine.ts'].filter((name) => existsSync(join(sources.checkout, name)));
   return statSync(at).isFile() ? [path] : sources.filesBelow(path);
 }

@@ -36,6 +36,7 @@ const FILES: Readonly<Record<string, string>> = {
   'kola-tests/tests/a.ts': '1',
   'docs/a.md': '1',
   draisine: '#!/bin/sh',
+  'draisine.ts': '1',
   'start.mjs': '1',
   'package.json': '{}',
   'package-lock.json': npmLock(NPM),
@@ -127,6 +128,7 @@ test('a file that a module names by its path is an input, whatever room it is in
     ["join(CHECKOUT, 'docs', name);", ['docs/a.md', 'docs/new.md']],
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a module
     ['new URL(`../../docs/${name}.md`, import.meta.url);', ['docs/a.md']],
+    ["execFile(join(CHECKOUT, 'draisine'));", ['draisine.ts']],
     ["execFileSync('git', ['ls-files']);", ['docs/a.md', 'kola-tests/tests/a.ts', 'README.md']],
   ];
   for (const [text, files] of named)
