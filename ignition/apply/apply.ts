@@ -57,13 +57,13 @@ export async function planOn(host: string, wanted: Wanted): Promise<PlanDocument
   if (plan) return plan;
   throw new Failure(`the plan cannot be read: ${JSON.stringify(said.slice(0, 80))}`, {
     where: host,
-    hint: 'a shell there must print nothing by itself (.bashrc); a machine of an older release is updated first',
+    hint: 'a login shell on the machine must print nothing (.bashrc); if the machine has an older release, update it first',
   });
 }
 
 /**
- * Applies a config and confirms it by a new connection.
- * The box does the work in a unit of its own. So the work goes on if the change breaks the connection.
+ * Applies a config and confirms it by a new connection. The box does the work in a separate unit, so the work continues
+ * if the change breaks the connection.
  */
 export async function applyOn(host: string, wanted: Wanted): Promise<Result> {
   const file = await upload(host, wanted.text);

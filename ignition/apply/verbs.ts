@@ -52,7 +52,7 @@ function show(host: string, plan: PlanDocument, to: NodeJS.WriteStream): void {
 
 async function agreed(hosts: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY)
-    throw badInput('no terminal to ask on', {
+    throw badInput('there is no terminal for the question', {
       hint: 'add --yes to apply without a question, or --plan to see the changes only',
     });
   return (await askPerson(`Apply this to ${hosts.join(', ')}? Type yes: `)) === 'yes';
@@ -98,7 +98,7 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
   if (stuck.length > 0) {
     if (options.json && !options.plan) process.stdout.write(`${JSON.stringify(plans.map(unchanged))}\n`);
     process.stderr.write(
-      `nothing was changed: first settle the refusals and the changes by hand listed above for ${stuck.join(', ')}\n`,
+      `nothing was changed: first resolve the refusals and the changes by hand that are listed above for ${stuck.join(', ')}\n`,
     );
     process.exitCode = 1;
     return;
@@ -163,22 +163,39 @@ export function register(program: Command): void {
   program
     .command('status')
     .description('shows the release and the problems of running machines')
-    .argument('<host...>', 'as ssh takes them; root unless a user is named')
+    .argument('<host...>', 'destinations of ssh; the user is root unless you name another one')
     .option('--json', 'one JSON document on stdout')
-    .option('--watch', 'again every ten seconds, until Ctrl-C')
+    .option('--watch', 'repeats every ten seconds, until Ctrl-C')
     .action(statusCommand);
   program
     .command('apply')
     .description(
-      'brings running machines to a machine config: shows what changes, asks, applies, confirms or goes back',
+      'changes running machines to a machine config: shows the changes, asks, applies them, and confirms or reverts them',
     )
     .argument('<file>', 'a machine config: TypeScript, Butane or Ignition JSON')
-    .argument('<host...>', 'as ssh takes them; root unless a user is named; ssh://root@box:2222 for a port')
-    .option('--plan', 'only show what would change')
+    .argument(
+      '<host...>',
+      'destinations of ssh, e.g. ssh://root@box:2222; the user is root unless you name another one',
+    )
+    .option('--plan', 'only show the changes')
     .option('--yes', 'do not ask')
-    .option('--confirm <time>', 'a machine goes back unless a new connection succeeds within it', '2m')
-    .option('--keep-theirs <path>', 'what was changed by hand there stays; repeatable', collect, [])
-    .option('--take-mine <path>', 'what was changed by hand there goes; repeatable', collect, [])
+    .option(
+      '--confirm <time>',
+      'a machine reverts the changes unless a new connection succeeds within this time',
+      '2m',
+    )
+    .option(
+      '--keep-theirs <path>',
+      'keep the change that was made by hand on the machine; repeatable',
+      collect,
+      [],
+    )
+    .option(
+      '--take-mine <path>',
+      'overwrite the change that was made by hand on the machine; repeatable',
+      collect,
+      [],
+    )
     .option('--json', 'one JSON document on stdout')
     .action(applyCommand);
 }

@@ -70,7 +70,7 @@ async function embedCommand(
   { output = image, remove }: { output?: string; remove?: boolean },
 ): Promise<void> {
   if ((file === undefined) === (remove !== true)) {
-    throw badInput(remove ? 'a config and --remove' : 'which config?', {
+    throw badInput(remove ? 'a config and --remove exclude each other' : 'no config is named', {
       where: file ?? image,
       hint: './draisine iso embed ISO my.ign, or ./draisine iso embed ISO --remove',
     });

@@ -22,7 +22,7 @@ export function findPort(name: string): Port {
     if (existsSync(`/sys/class/net/${name}`))
       throw badInput(`${name} is down, without a link or without an address`, {
         where,
-        hint: `is a cable in? ip link set ${name} up; ip address add 192.168.77.1/24 dev ${name}`,
+        hint: `plug in a cable, or configure the port: ip link set ${name} up; ip address add 192.168.77.1/24 dev ${name}`,
       });
     throw badInput(`there is no interface ${name}`, {
       where,
@@ -33,7 +33,7 @@ export function findPort(name: string): Port {
   if (!ipv4)
     throw badInput(`${name} has no IPv4 address`, {
       where: '--interface',
-      hint: `give it one: ip address add 192.168.77.1/24 dev ${name}`,
+      hint: `add an address: ip address add 192.168.77.1/24 dev ${name}`,
     });
   return { name, address: ipv4.address, netmask: ipv4.netmask };
 }

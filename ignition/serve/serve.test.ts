@@ -276,7 +276,7 @@ describe('wrong usage', () => {
       child.once('close', (code) => resolve({ code, said }));
     });
   for (const [args, what] of [
-    [[], /on which interface\?.*--http-only/s],
+    [[], /no interface is named.*--http-only/s],
     [['--interface', 'nosuch0'], /there is no interface nosuch0\n.*there are: .*lo/s],
     [['--http-only', '--port', '99999'], /not a port: 99999/],
     [['--http-only', '--dhcp', '10.0.0.1,10.0.0.2'], /exclude each other/],

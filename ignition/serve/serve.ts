@@ -82,14 +82,14 @@ export async function serve(image: string, options: ServeOptions): Promise<void>
 function networkOf({ interface: name, httpOnly, dhcp }: ServeOptions): Port {
   if (httpOnly && dhcp !== undefined) throw badInput('--http-only and --dhcp exclude each other');
   if (name === undefined && !httpOnly)
-    throw badInput('on which interface?', {
+    throw badInput('no interface is named', {
       where: '--interface',
-      hint: 'name the port the machines are on, or use --http-only for HTTP on this host’s 127.0.0.1',
+      hint: 'name the network port that leads to the machines (--interface), or use --http-only for HTTP on this host’s 127.0.0.1',
     });
   const port = findPort(name ?? 'lo');
   if (!httpOnly && process.getuid?.() !== 0)
     throw badInput('DHCP and TFTP need root: they listen on ports 67 and 69', {
-      hint: 'run it with sudo, or use --http-only with a DHCP server that is there already',
+      hint: 'run the command with sudo, or use --http-only with an existing DHCP server',
     });
   return port;
 }

@@ -9,10 +9,10 @@ export function register(program: Command): void {
       'boot and update machines over the network: DHCP, TFTP and HTTP on one interface, until Ctrl-C',
     )
     .argument('[image]', 'image name, folder with a manifest.json, or manifest', 'n100')
-    .option('--interface <name>', 'the network port of this host that the machines are on')
-    .option('--http-only', 'no DHCP, no TFTP: somebody else’s DHCP server points at boot.ipxe or http.efi')
+    .option('--interface <name>', 'the network port of this host that leads to the machines')
+    .option('--http-only', 'no DHCP and no TFTP: another DHCP server names boot.ipxe or http.efi')
     .option('--dhcp <from,to>', 'give addresses from this range, on a network without a DHCP server')
-    .option('--port <n>', 'of HTTP; 0: any that is free', '8080')
+    .option('--port <n>', 'port of HTTP; 0: any free port', '8080')
     .option('--config <folder>', 'machine configs: aa-bb-cc-dd-ee-ff.ign, .bu or .ts, and default.*')
     .option('--ca <file>', 'CA certificate in PEM that the machines shall trust when they fetch')
     .option(
