@@ -3,7 +3,7 @@ import { installedUkis } from '../disk/assess.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { readReplicationState } from '../replicate/state.ts';
-import { readReplication, replicationNames } from '../settings/replicate.ts';
+import { readReplications } from '../settings/replicate.ts';
 import { readPolicy } from '../settings/update.ts';
 import { type OnTrial, onTrial } from '../trial/trial.ts';
 import { describeDecision, describeWait, recall } from '../update/check.ts';
@@ -137,10 +137,9 @@ function poolsOf(box: Box, running: Running | undefined): readonly string[] {
 }
 
 function replicationsOf(box: Box): StatusReport['replications'] {
-  return replicationNames(box).map((name) => {
-    const { value, fault } = attempt(() => readReplication(box, name));
+  return readReplications(box).map(({ name, replication, fault }) => {
     const { success, failure } = readReplicationState(box, name);
-    const { dataset, host } = value ?? {};
+    const { dataset, host } = replication ?? {};
     return { name, dataset, host, arrived: success && isoTime(success.at), failure: fault ?? failure?.text };
   });
 }

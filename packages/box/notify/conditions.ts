@@ -1,5 +1,5 @@
 import { compareVersions } from '../../../build/release/format/version.ts';
-import { type Box, BoxError, describeError, uptime } from '../io/box.ts';
+import { type Box, BoxError, describeError, readTextIfThere, uptime } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { PROBLEMS } from '../io/problems.ts';
 import { RESET } from '../reset/request.ts';
@@ -103,8 +103,9 @@ function problemConditions(box: Box): Condition[] {
   // `update` shows a staged or rejected release on consoles (cli/notice.ts). updateConditions reports it.
   const names = box.list(PROBLEMS).filter((name) => name !== 'update');
   return names.flatMap((name): Condition[] => {
-    const text = box.readText(`${PROBLEMS}/${name}`).trim();
-    return isUnlocked(box, text) ? [] : [{ name: `problem ${name}`, severity: 'error', text }];
+    // A unit may remove its problem at this moment.
+    const text = (readTextIfThere(box, `${PROBLEMS}/${name}`) ?? '').trim();
+    return text === '' || isUnlocked(box, text) ? [] : [{ name: `problem ${name}`, severity: 'error', text }];
   });
 }
 

@@ -1,7 +1,7 @@
 import { type Box, BoxError, mustRun, uptime, whyFailed } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { readReplicationState } from '../replicate/state.ts';
-import { readReplication, replicationNames } from '../settings/replicate.ts';
+import { readReplications } from '../settings/replicate.ts';
 import { PERIODS, SCRUBS, SNAPSHOTS, scrubUnit, snapshotsOf, snapshotUnit } from '../settings/storage.ts';
 import type { Pool } from '../zfs/pools.ts';
 import type { Condition } from './condition.ts';
@@ -98,15 +98,17 @@ function scrubJobs(box: Box, pools: readonly Pool[]): Job[] {
 }
 
 function replicationJobs(box: Box): Job[] {
-  return replicationNames(box).map((name) => {
-    const { dataset, host } = readReplication(box, name);
-    return {
+  return readReplications(box).flatMap(({ name, replication }): Job[] => {
+    if (!replication) return []; // replicationConditions reports the fault
+    const { dataset, host } = replication;
+    const job = {
       what: `transfers of ${dataset} to ${host}`,
       timer: `replicate-${name}.timer`,
       period: undefined,
       last:
         readReplicationState(box, name).success?.at ?? modified(box, `/etc/draisine/replicate/${name}.json`),
     };
+    return [job];
   });
 }
 

@@ -1,7 +1,7 @@
 import { type Box, mustRun, uptime } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { readReplicationState } from '../replicate/state.ts';
-import { readReplication, replicationNames } from '../settings/replicate.ts';
+import { readReplications, replicationNames } from '../settings/replicate.ts';
 import { containersOf, failedUnits } from '../trial/baseline.ts';
 import type { Condition } from './condition.ts';
 
@@ -86,10 +86,17 @@ export function restartConditions(box: Box): Condition[] {
 
 /** The reason of each replication whose last run failed, or left old snapshots. */
 export function replicationConditions(box: Box): Condition[] {
-  return replicationNames(box).flatMap((name): Condition[] => {
+  return readReplications(box).flatMap(({ name, replication, fault }): Condition[] => {
+    if (!replication)
+      return [
+        {
+          ...{ name: `replication ${name}`, severity: 'error' },
+          text: `replication ${name} cannot run: ${fault}`,
+        },
+      ];
     const { failure, success, leftovers } = readReplicationState(box, name);
     if (!failure && leftovers === undefined) return [];
-    const { dataset, host } = readReplication(box, name);
+    const { dataset, host } = replication;
     const last = success ? `the last success was at ${isoTime(success.at)}` : 'it has never succeeded';
     const failed = failure && `${dataset} is not sent to ${host}: ${failure.text}; ${last}`;
     return failed

@@ -229,6 +229,18 @@ test('a partial transfer stays there if this machine cannot read its token now',
   assert.equal(world.sent.at(-2)?.split(' ')[0], '-t');
 });
 
+test('a config that cannot be read is reported, and hides no other replication', () => {
+  const { box, world, run } = machines();
+  world.ssh = { code: 255, stderr: 'Connection refused' };
+  assert.throws(run);
+  box.put({ '/etc/draisine/replicate/bad.json': '{', '/proc/uptime': '99999 1\n' });
+  box.program('systemctl', () => '');
+  const texts = conditionsOf(box).map(({ text }) => text);
+  assert.ok(texts.some((text) => /^replication bad cannot run: /.test(text)));
+  assert.ok(texts.some((text) => /^tank\/data is not sent/.test(text)));
+  assert.ok(texts.some((text) => /^transfers of tank\/data.*their timer does not run/.test(text)));
+});
+
 test('a failure is told although it cannot be recorded', () => {
   const { box, world, run } = machines();
   world.ssh = { code: 255, stderr: 'Connection refused' };

@@ -1,4 +1,4 @@
-import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, describeError, readTextIfThere } from '../io/box.ts';
 import { type Field, integer, members, parseDocument, string } from '../io/fields.ts';
 
 /**
@@ -69,4 +69,18 @@ export function readReplication(box: Box, name: string): Replication {
     });
   }
   return { name, ...replicationOf(parseDocument(text, 'the config of a replication', path)) };
+}
+
+/** All replications of this box. A fault of one file does not hide the others. */
+export function readReplications(
+  box: Box,
+): { readonly name: string; readonly replication?: Replication; readonly fault?: string }[] {
+  return replicationNames(box).map((name) => {
+    try {
+      return { name, replication: readReplication(box, name) };
+    } catch (error) {
+      if (!(error instanceof BoxError)) throw error;
+      return { name, fault: describeError(error) };
+    }
+  });
 }
