@@ -93,8 +93,8 @@ describe('iso embed', () => {
     for (const [args, status, reason] of [
       [[image, place('c.ign', CONFIG).replace('c.ign', 'none.ign')], 2, /no such config/],
       [[image, long], 2, /room for 262144/],
-      [[image], 2, /which config\?/],
-      [[image, config, '--remove'], 2, /a config and --remove/],
+      [[image], 2, /no config is named/],
+      [[image, config, '--remove'], 2, /a config and --remove exclude each other/],
       [[config, config], 2, /not an ISO image of Draisine: it is cut off/],
       [[join(folder, 'none.iso'), config], 2, /no such ISO image/],
       [[folder, config], 2, /not a file/],
