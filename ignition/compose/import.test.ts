@@ -114,6 +114,12 @@ describe('options that are not taken over are reported with their line', () => {
     ['    environment: {DB_PASSWORD: x}\n', /^4 warning everybody can read DB_PASSWORD in the result/],
     ['    command: echo $' + '{NAME}\n', /^4 warning the variable NAME has no value/],
     ['    network_mode: service:vpn\n', /^4 warning network_mode service:vpn is not taken over/],
+    ['    ulimits: {nofile: many}\n', /^4 warning the limit nofile is not a number/],
+    ['    entrypoint: []\n', /^4 warning an empty entrypoint is not taken over/],
+    [
+      '    sysctls: {vm.max_map_count: 262144}\n',
+      /^2 warning the result does not compile yet: a container has no kernel parameter "vm.max_map_count"/,
+    ],
     ['    cpus: half\n', /^4 warning cpus: "half" is not a number/],
     [
       '    volumes: [../../x:/x]\n',
@@ -201,6 +207,21 @@ describe('options that are not taken over are reported with their line', () => {
     ]);
     assert.match(lines('services: [\n').join(), /^\d+ error /);
   });
+});
+
+test('shared memory, limits of processes, kernel parameters and the program of a service', () => {
+  const body =
+    '{image: a, shm_size: 128mb, ulimits: {nproc: 65535, nofile: {soft: 20000, hard: 40000}, memlock: -1}, ' +
+    'sysctls: [net.core.somaxconn=1024], entrypoint: "sh -c \'echo a\'"}';
+  const { text = '', entries } = importCompose(`services:\n  a: ${body}\n`, '/srv/a/compose.yaml');
+  assert.deepEqual(entries, []);
+  for (const part of [
+    "shmSize: '128M'",
+    'ulimits: { nproc: 65535, nofile: { soft: 20000, hard: 40000 }, memlock: -1 }',
+    "sysctls: { 'net.core.somaxconn': '1024' }",
+    "entrypoint: ['sh', '-c', 'echo a']",
+  ])
+    assert.ok(text.replace(/\s+/g, ' ').includes(part), text);
 });
 
 test('images, ports, words and source text', () => {

@@ -4,6 +4,7 @@ import { shellWord } from '../../sdk/lib/shell.ts';
 import type { SourceNode } from '../base/node.ts';
 import { secret, type Text } from '../base/secret.ts';
 import type { ContainerOptions, Health, PublishedPort } from '../sugar/container.ts';
+import type { Ulimit } from '../sugar/tuning.ts';
 import { type Draft, type Key, loseOthers, type Project } from './draft.ts';
 import { tmpfs, volumes } from './mounts.ts';
 import {
@@ -239,6 +240,32 @@ const pids: Key = (value, draft, { lost }) => {
   if (processes !== undefined) draft.limits = { ...draft.limits, processes };
 };
 
+const shmSize: Key = (value, draft) => {
+  draft.shmSize = memoryText(textOf(value));
+};
+
+const ulimits: Key = (value, draft, { lost }) => {
+  const limits: { [name: string]: number | Ulimit } = {};
+  for (const { key, at, value: limit } of membersOf(value)) {
+    const [soft = Number.NaN, hard = soft] = (
+      limit.kind === 'map' ? [memberOf(limit, 'soft'), memberOf(limit, 'hard')] : [limit]
+    ).map((each) => (/^(-1|[0-9]+)$/.test(textOf(each)) ? Number(textOf(each)) : Number.NaN));
+    if (Number.isNaN(soft + hard)) lost(at, `the limit ${key} is not a number and is not taken over`);
+    else limits[key] = soft === hard ? soft : { soft, hard };
+  }
+  draft.ulimits = limits;
+};
+
+const sysctls: Key = (value, draft) => {
+  draft.sysctls = Object.fromEntries(pairsOf(value).map(([key, text = '']) => [key, text]));
+};
+
+const entrypoint: Key = (value, draft, { lost }) => {
+  const words = value.kind === 'list' ? textsOf(value) : wordsOf(textOf(value));
+  if (words[0]) draft.entrypoint = words;
+  else lost(value.at, 'an empty entrypoint is not taken over: the program of the image runs; name a program');
+};
+
 const deploy: Key = (value, draft, project) => {
   const limits = memberOf(memberOf(value, 'resources'), 'limits');
   const known: Readonly<Record<string, Key>> = { memory, cpus, pids };
@@ -311,6 +338,10 @@ const KEYS: Readonly<Record<string, Key>> = {
   mem_limit: memory,
   cpus,
   pids_limit: pids,
+  shm_size: shmSize,
+  ulimits,
+  sysctls,
+  entrypoint,
   deploy,
   restart,
   pull_policy: pullPolicy,

@@ -97,6 +97,37 @@ test('an empty word of a command is kept, and so are the words after it', () => 
   assert.doesNotMatch(quadlet('a', { image, command: ['a'] }), /EMPTY/);
 });
 
+test('has the size of /dev/shm, limits, kernel parameters and the program of the container', () => {
+  const text = quadlet('a', {
+    image,
+    shmSize: '256M',
+    ulimits: { memlock: -1, nofile: { soft: 1024, hard: 65536 } },
+    sysctls: { 'net.ipv4.ip_local_port_range': '1024 65000', 'net.core.somaxconn': 1024 },
+    entrypoint: ['/bin/sh', '-c', 'echo "100%" $A\n\\', ''],
+  });
+  assert.match(text, /^ShmSize=256M\nUlimit=memlock=-1:-1\nUlimit=nofile=1024:65536$/m);
+  assert.match(
+    text,
+    /^Sysctl="net\.ipv4\.ip_local_port_range=1024 65000"\nSysctl="net\.core\.somaxconn=1024"$/m,
+  );
+  assert.ok(text.includes(String.raw`Entrypoint=["/bin/sh","-c","echo \"100%%\" $$A\n\\",""]`), text);
+  const refused = (options: object, where: string) =>
+    assert.throws(() => quadlet('a', { image, ...options }), { where: `containers.a.${where}` });
+  refused({ shmSize: '256MB' }, 'shmSize');
+  refused({ shmSize: '0' }, 'shmSize');
+  refused({ shmSize: '1G', pod: 'p' }, 'shmSize');
+  refused({ ulimits: { files: 1 } }, 'ulimits.files');
+  refused({ ulimits: { nofile: 1.5 } }, 'ulimits.nofile');
+  refused({ ulimits: { nofile: { soft: 2, hard: 1 } } }, 'ulimits.nofile');
+  refused({ sysctls: { 'vm.max_map_count': 262144 } }, 'sysctls.vm.max_map_count');
+  refused({ sysctls: { 'net.core.somaxconn': 1 }, network: 'host' }, 'sysctls.net.core.somaxconn');
+  refused({ sysctls: { 'kernel.sem': '1"' } }, 'sysctls.kernel.sem');
+  refused({ entrypoint: [] }, 'entrypoint');
+  assert.throws(() => machine({ containers: { a: { image, ulimits: { core: { sot: 1 } as never } } } }), {
+    where: 'containers.a.ulimits.core',
+  });
+});
+
 test('a text that would break a line of the quadlet is refused', () => {
   const refused = (options: object, what: RegExp) =>
     assert.throws(() => quadlet('a', { image, ...options }), what, JSON.stringify(options));

@@ -5,7 +5,8 @@ import { isAddress, isNetwork } from './addresses.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
-import { type Section, type Setting, section, systemdQuote, unitText } from './ini.ts';
+import { copied, type Section, type Setting, section, systemdQuote, unitText } from './ini.ts';
+import { type Tuning, tuningSettings } from './tuning.ts';
 import { unit } from './unit.ts';
 import { unitPath } from './unit-name.ts';
 import { poolService } from './zpool.ts';
@@ -67,7 +68,7 @@ export interface ContainerOptions<
   P extends string = string,
   C extends string = string,
   N extends string = string,
-> {
+> extends Tuning {
   /** Fully qualified: registry/name:tag or with a digest. */
   readonly image: string;
   /** When the image is fetched; default: when it is missing. */
@@ -137,12 +138,6 @@ function portWords(port: number | PublishedPort): string {
 export function publishedPorts(ports: readonly (number | PublishedPort)[] = []): string[] {
   return ports.map(portWords);
 }
-
-/**
- * A text that quadlet copies into the ExecStart= line of podman. It puts it into quotes itself, but there % begins a
- * specifier and $ a variable (systemd.service(5), "Command lines").
- */
-const copied = (text: string): string => text.replaceAll('%', '%%').replaceAll('$', '$$$$');
 
 /** An absolute path as a part of a line of a quadlet: the line must not end with a backslash or a space. */
 function absolute(path: string, what: string): string {
@@ -334,6 +329,7 @@ function containerSection(
     ),
     ReadOnly: options.readOnlyRoot,
     PidsLimit: limits.processes,
+    ...tuningSettings(name, options),
     AutoUpdate: options.autoUpdate,
     ...healthSettings(options.health),
   });

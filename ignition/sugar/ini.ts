@@ -37,3 +37,9 @@ export function unitText(sections: readonly Section[]): string {
 export function systemdQuote(text: string): string {
   return `"${oneLine(text, 'value').replace(/[\\"]/g, '\\$&').replaceAll('%', '%%')}"`;
 }
+
+/**
+ * A text that quadlet copies into the ExecStart= line of podman. It puts it into quotes itself, but there % begins a
+ * specifier and $ a variable (systemd.service(5), "Command lines").
+ */
+export const copied = (text: string): string => text.replaceAll('%', '%%').replaceAll('$', '$$$$');

@@ -3,6 +3,7 @@ import type { ContainerOptions, Device, PodOptions, PublishedPort, Volume } from
 import type { Service } from './firewall.ts';
 import type { Bond, Bridge, Interface, NetworkOptions, Port, Vlan } from './network.ts';
 import { TARGET_OPTIONS } from './notify.ts';
+import type { Ulimit } from './tuning.ts';
 
 /** Names of the options in lists or maps of a section: `containers.web.volumes[0]`. */
 
@@ -27,6 +28,7 @@ const PORT: AllNames<PublishedPort> = {
 const DEVICE: AllNames<Exclude<Device, string>> = { path: true, at: true, unplugs: true };
 const CAPABILITIES: AllNames<NonNullable<ContainerOptions['capabilities']>> = { add: true, drop: true };
 const NETWORKS = { names: true };
+const ULIMIT: AllNames<Ulimit> = { soft: true, hard: true };
 const NIC: AllNames<Port> = { mac: true, path: true, name: true };
 const ADDRESSING = { dhcp: true, dns: true, addresses: true, gateway: true, none: true } as const;
 const INTERFACE: AllNames<Interface> = { ...ADDRESSING, port: true, vlans: true };
@@ -65,13 +67,14 @@ export function innerOfContainer(
   options: Partial<ContainerOptions> | Partial<PodOptions>,
   where: string,
 ): Named[] {
-  const { ports, volumes, devices, capabilities, network } = options as Partial<ContainerOptions>;
+  const { ports, volumes, devices, capabilities, network, ulimits } = options as Partial<ContainerOptions>;
   return [
     ...each(ports, PORT, `${where}.ports`),
     ...each(volumes, VOLUME, `${where}.volumes`),
     ...each(devices, DEVICE, `${where}.devices`),
     ...each(capabilities, CAPABILITIES, `${where}.capabilities`),
     ...each(network, NETWORKS, `${where}.network`),
+    ...Object.entries(ulimits ?? {}).flatMap(([name, one]) => each(one, ULIMIT, `${where}.ulimits.${name}`)),
   ];
 }
 

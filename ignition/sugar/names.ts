@@ -146,6 +146,10 @@ const BY_NAME = {
     pools: true,
     network: true,
     readOnlyRoot: true,
+    shmSize: true,
+    ulimits: true,
+    sysctls: true,
+    entrypoint: true,
   } satisfies Names<ContainerOptions>,
 };
 
