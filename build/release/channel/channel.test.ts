@@ -571,6 +571,26 @@ test('two publishers: the second loses and changes nothing; one that was killed 
   assert.equal(existsSync(lock), false);
 });
 
+test('a lock of an earlier boot of this host is taken over, one of another host is not', async (t) => {
+  const w = await world(t);
+  const here = { host: 'a', machine: 'm', boot: '2' };
+  const lock = join(w.base, '.publishing.json');
+  const published = async (other: object) => {
+    const owner = { pid: 1, start: '1', world: '00000000', user: 'u' };
+    writeFileSync(lock, JSON.stringify({ ...owner, ...other }));
+    return whilePublishing(w.base, async () => true, here).catch(({ message }) => message);
+  };
+  assert.equal(await published({ ...here, boot: '1' }), true);
+  assert.equal(existsSync(lock), false);
+  for (const other of [
+    here,
+    { ...here, boot: '1', host: 'b' },
+    { host: 'a', boot: '1' },
+    { ...here, machine: 'n' },
+  ])
+    assert.match(await published(other), /another process is publishing there: process 1 of u on/);
+});
+
 test('no private key is in the store, in a release, or in the served folder', async (t) => {
   const w = await world(t);
   const release = await w.release({ version: '2026.1129.0' });
