@@ -4,6 +4,7 @@ import {
   checkContainers,
   checkPorts,
   checkReplication,
+  checkServices,
   keyPaths,
   mountpoints,
   openings,
@@ -157,6 +158,16 @@ function each<Value>(named: object | undefined, make: (name: string, value: Valu
     .map(([name, value]) => make(name, value as Value));
 }
 
+/** The names of unit files among the parts. A unit without contents is one of the image, or of a quadlet. */
+function writtenUnits(parts: readonly Fragment[]): string[] {
+  return parts.flatMap(
+    ({ systemd }) =>
+      ((systemd ?? {}) as NonNullable<SpecConfig['systemd']>).units?.flatMap((unit) =>
+        unit.contents === undefined ? [] : [unit.name],
+      ) ?? [],
+  );
+}
+
 function scrubsOf(
   pools: Named<PoolOptions>,
   wanted: MachineOptions<string, never, never>['scrubs'] = {},
@@ -226,6 +237,7 @@ export function machine<
     ...(options.log ? [log(options.log)] : []),
     ...(options.update ? [update(options.update, options.time?.zone)] : []),
   ];
+  checkServices(options, writtenUnits(sections));
   const merged = mergeAll([...sections, ...(options.include ?? []), (options.ignition ?? {}) as Fragment]);
   const { ignition = {}, ...rest } = merged;
   return { ignition: { version: '3.3.0', ...ignition }, ...rest } as Machine;

@@ -208,6 +208,36 @@ export function checkContainers(containers: Named<ContainerOptions>, networks: o
   }
 }
 
+/**
+ * Services of the image on which sections of a config, the login or podman depend. A quadlet of that name would replace
+ * them. `validate --strict` knows all units of an image.
+ */
+const OF_IMAGE =
+  /^(systemd-.*|draisine-.*|ssh|sshd|nftables|smartd|smartmontools|dbus|podman|podman-auto-update|zfs-mount)\.service$/;
+
+/** Every quadlet must make a service of its own. `written`: the unit files of the config. */
+export function checkServices(
+  sections: { readonly [Section in 'containers' | 'pods' | 'containerNetworks']?: object | undefined },
+  written: readonly string[],
+): void {
+  const owners = new Map<string, string>();
+  const suffixes = { containers: '', pods: '-pod', containerNetworks: '-network' } as const;
+  for (const [section, suffix] of Object.entries(suffixes) as [keyof typeof suffixes, string][]) {
+    for (const name of Object.keys(sections[section] ?? {})) {
+      const where = `${section}.${name}`;
+      const service = `${name}${suffix}.service`;
+      const refuse = (why: string): never => {
+        throw badInput(`${where} makes ${service}, ${why}`, { where, hint: 'give it another name' });
+      };
+      if (OF_IMAGE.test(service)) refuse('which is a service of the image');
+      if (written.includes(service)) refuse('which is also a unit file of the config');
+      const other = owners.get(service);
+      if (other !== undefined) refuse(`and ${other} makes it as well`);
+      owners.set(service, where);
+    }
+  }
+}
+
 /** Datasets of replications must be declared, and replications must have different names. */
 export function checkReplication(
   replicate: readonly ReplicateOptions[],

@@ -223,6 +223,35 @@ describe('a machine', () => {
     );
   });
 
+  test('refuses two quadlets with one service, and a service that a unit file or the image has', () => {
+    const refused = (options: object, where: string, message: RegExp) =>
+      assert.throws(() => machine(options), { where, message });
+    const contents = '[Service]\nExecStart=/usr/bin/true\n';
+    const units = { 'a.service': { contents } };
+    refused(
+      { containers: { 'a-pod': { image } }, pods: { a: {} } },
+      'pods.a',
+      /a-pod\.service.*containers\.a-pod/,
+    );
+    refused(
+      { containers: { a: { image } }, units },
+      'containers.a',
+      /a\.service, .* a unit file of the config/,
+    );
+    refused({ containers: { ssh: { image } } }, 'containers.ssh', /ssh\.service, .* of the image/);
+    refused(
+      { pods: { a: {} }, containerNetworks: { 'systemd-x': {} } },
+      'containerNetworks.systemd-x',
+      /image/,
+    );
+    const dropins = { own: '[Service]\nNice=5\n' };
+    machine({
+      containers: { a: { image }, sshd2: { image } },
+      pods: { a: {} },
+      units: { 'a.service': { dropins } },
+    });
+  });
+
   test('refuses names that are not declared, and circles', () => {
     const refused = (containers: object, where: string) =>
       assert.throws(() => machine({ containers: containers as never }), { where });
