@@ -94,7 +94,7 @@ function remembered(facts: Facts, path: string, stamp: Stamp | undefined): Fact 
   return stamp !== undefined && known?.stamp === stamp ? known : undefined;
 }
 
-/** `at`: the time when the file had not been read yet. */
+/** `at`: a time before the file was read. */
 function remember(facts: Facts, path: string, fact: Fact, at: number): void {
   facts.known.set(path, fact);
   if (isSettled(fact.stamp, at)) facts.young.delete(path);

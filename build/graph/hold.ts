@@ -7,9 +7,10 @@ import { closeStore, isReadOnly, openStore, type Store, temporaryPath } from './
 export const CLEANING: Sha256 = sha256('clean');
 
 /**
- * Shows `clean` that this process uses the store, until `closeStore`. Waits for a `clean` that runs: what it removes
- * must not be found and then read. The folder in tmp/ comes first, and `clean` looks for it after it has its lock. So
- * at least one of the two sees the other.
+ * Shows `clean` that this process uses the store, until `closeStore`. Waits for the end of a running `clean`, which
+ * could remove an output between the moments when this process finds it and reads it. This process first makes its
+ * folder in tmp/ and then looks for the lock. `clean` first takes the lock and then looks for folders. So at least one
+ * of the two sees the other.
  */
 export async function useStore(store: Store, signal = new AbortController().signal): Promise<void> {
   try {

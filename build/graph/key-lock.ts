@@ -43,8 +43,8 @@ export async function tryLock(
 }
 
 /**
- * Waits until no living process holds the lock; returns whether it had to. `does`: the work of the holder, for the
- * message.
+ * Waits until no living process holds the lock. Returns whether a process held it. `does`: the work of the holder, for
+ * the message.
  */
 export async function waitForLock(
   store: Store,

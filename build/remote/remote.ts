@@ -37,7 +37,7 @@ export interface Remote {
   record(action: Action): Promise<ActionRecord | undefined>;
   /** Fetches content into the local store; false if the remote store does not have it, or has other bytes. */
   fetchBlob(store: Store, digest: Sha256): Promise<boolean>;
-  /** Contents of which the remote store had other bytes during this build. A push replaces them. */
+  /** Digests of contents whose bytes in the remote store were wrong during this build. A push replaces them. */
   readonly wrong: ReadonlySet<Sha256>;
 }
 
@@ -104,7 +104,10 @@ async function textOf(client: RemoteClient, name: string): Promise<string | unde
   }
 }
 
-/** A record of the remote store; undefined if there is none, or if it does not count. `tell`: the word of the warning. */
+/**
+ * A record of the remote store; undefined if there is none, or if the record is damaged or not trusted. `tell`: the
+ * warning says that such a record is ignored, or that it is replaced.
+ */
 async function readRemoteRecord(
   client: RemoteClient,
   trusted: readonly string[],
@@ -178,15 +181,15 @@ export interface Pushed {
 export interface PushOptions {
   /** The folder of the keys. */
   readonly folder?: string;
-  /** Contents of which the remote store is known to have other bytes. */
+  /** Digests of contents whose bytes in the remote store are known to be wrong. */
   readonly wrong?: ReadonlySet<Sha256>;
 }
 
 /**
  * Pushes the outputs of a build to the remote store: first the content, then the record of it, signed with the private
- * key `store` of the keys' folder. What is there and right is not sent again. Replaced are content of another size, as
- * an upload that broke off leaves it, content in `wrong`, and a record that cannot be read, that no trusted key has
- * signed, or whose output cannot be fetched.
+ * key `store` of the keys' folder. Correct content and records that are there are not sent again.
+ * A push replaces content in `wrong`, and content of another size, which an interrupted upload leaves. It also replaces
+ * a record that cannot be read, that no trusted key has signed, or whose output cannot be fetched.
  */
 export async function pushAll(
   client: RemoteClient,
@@ -242,7 +245,7 @@ export async function pushAll(
   return sent;
 }
 
-/** Whether the output of another build's record can be fetched. This machine does not have it, and cannot mend it. */
+/** Whether the remote store has the output of another build's record. This machine does not have that output. */
 async function isServed(
   client: RemoteClient,
   { kind, digest, size }: ActionRecord,

@@ -244,7 +244,7 @@ function identity(options: ContainerOptions): { readonly [setting: string]: Sett
   };
 }
 
-/** Refuses limits that systemd or podman would ignore, or with which nothing starts (systemd.resource-control(5)). */
+/** Refuses limits that systemd or podman ignores, and limits that stop the start (systemd.resource-control(5)). */
 function checkLimits(name: string, { memory, cpu, processes }: Limits): void {
   const refuse = (what: string, value: unknown, hint: string): never => {
     throw badInput(`not a limit of ${what}: ${JSON.stringify(value)}`, {

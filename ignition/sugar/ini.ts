@@ -39,7 +39,7 @@ export function systemdQuote(text: string): string {
 }
 
 /**
- * A text that quadlet copies into the ExecStart= line of podman. It puts it into quotes itself, but there % begins a
- * specifier and $ a variable (systemd.service(5), "Command lines").
+ * A text that quadlet copies into the ExecStart= line of podman. Quadlet quotes the text itself, but does not escape %
+ * and $. In that line, % begins a specifier and $ a variable (systemd.service(5), "Command lines").
  */
 export const copied = (text: string): string => text.replaceAll('%', '%%').replaceAll('$', '$$$$');

@@ -9,7 +9,7 @@ export interface Tuning {
   readonly ulimits?: { readonly [name: string]: number | Ulimit };
   /** Kernel parameters of the container's own network and IPC: `{ 'net.core.somaxconn': 1024 }`. */
   readonly sysctls?: { readonly [name: string]: string | number };
-  /** Program in place of the one of the image, with its first arguments. `command` follows it. */
+  /** Program to run instead of the image's own, with its first arguments. The words of `command` follow them. */
   readonly entrypoint?: readonly string[];
 }
 
@@ -25,7 +25,7 @@ const ULIMITS =
     ' ',
   );
 
-/** Parameters that a container has for itself (podman-run(1), --sysctl). */
+/** Names of the kernel parameters that each container has for itself (podman-run(1), --sysctl). */
 const OWN_SYSCTL =
   /^(net\.[a-z0-9_.\-/]+|fs\.mqueue\.[a-z_]+|kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced))$/i;
 
@@ -59,14 +59,18 @@ function sysctlWords(name: string, value: string | number, { network }: Sharing,
       `set it for the machine: files: { '/etc/sysctl.d/60-own.conf': { contents: '${name} = …\\n' } }`,
     );
   if (network === 'host' && /^net\./i.test(name))
-    refuse(at, `${name} is a parameter of the network, and its network is host`, 'set it for the machine');
+    refuse(
+      at,
+      `${name} is a parameter of the network, and the container is on the network of the host`,
+      'set it for the machine',
+    );
   const text = String(value);
   if (!/^[A-Za-z0-9_.,:/+-]+([ \t]+[A-Za-z0-9_.,:/+-]+)*$/.test(text))
     refuse(at, `not a value of a kernel parameter: ${JSON.stringify(text)}`, 'write 1, or 1024 65000');
   return `"${name}=${text}"`;
 }
 
-/** Lines of a quadlet. Refuses values that podman would ignore, or with which the container does not start. */
+/** Lines of a quadlet. Refuses values that podman ignores, and values that stop the start of the container. */
 export function tuningSettings(
   container: string,
   { shmSize, ulimits = {}, sysctls = {}, entrypoint, ...sharing }: Tuning & Sharing,
@@ -80,7 +84,7 @@ export function tuningSettings(
     refuse(
       'shmSize',
       `${container} has the /dev/shm of its pod: podman ignores shmSize`,
-      'leave out one of them',
+      'leave out shmSize or pod',
     );
   if (entrypoint !== undefined && !entrypoint[0])
     refuse(

@@ -3,9 +3,9 @@ import { dirname, join, posix } from 'node:path';
 import type { Sources } from '../../build/for-kola.ts';
 import { isTypeScript } from './rules.ts';
 
-/** The literals that a module joins to the folder of the checkout, up to the first argument that is none. */
+/** `join(CHECKOUT, …)`: the string literals that follow CHECKOUT, up to the first argument that is not a literal. */
 const JOINED = /\bjoin\(\s*CHECKOUT((?:\s*,\s*'[^']*')+)/g;
-/** The beginning, up to its first expression, of a template that is a URL beside the module. */
+/** `new URL(`…`, import.meta.url)`: the text of the template before its first expression. */
 const TEMPLATE = /\bnew URL\(\s*`([^`$]*)\$\{[^`]*`\s*,\s*import\.meta\.url/g;
 /** git lists all files of the checkout. */
 const LISTED = /\bls[-]files\b/;

@@ -25,7 +25,7 @@ export function inputsOf(
       return [name, executable ? `${digest} executable` : digest];
     }),
     ...[...npm].map(([name, digest]) => [`npm:${name}`, digest]),
-    // They translate TypeScript to JavaScript.
+    // These two packages translate TypeScript to JavaScript.
     ...['esbuild', 'tsx'].map((name) => [`npm:${name}`, sources.npm(name)]),
     ...Object.entries(values).map(([name, value]) => [`value:${name}`, canonicalJson(value)]),
   ]) as Readonly<Record<string, string>>;

@@ -250,8 +250,8 @@ export async function publishRelease(base: Base, from: string): Promise<Publishe
 }
 
 /**
- * Publishes the files again that are missing in a published release, or that have another size. Returns their bytes. The
- * content of the others is not read.
+ * Publishes those files of a published release again that are missing or have another size. Returns the number of their
+ * bytes. The contents of the other files are not read.
  */
 async function mendFiles(release: LocatedRelease, from: string, to: string): Promise<number> {
   const wrong = filesOf(release.value).filter(

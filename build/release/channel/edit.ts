@@ -224,8 +224,8 @@ interface Change {
 }
 
 /**
- * Changes some channels. One that cannot be changed does not stop the others: a release that loses data is withdrawn
- * from them, and they do not expire.
+ * Changes some channels. If one channel cannot be changed, the others are changed nevertheless. So a release that loses
+ * data is withdrawn from as many channels as possible, and one damaged channel does not let the others expire.
  * @throws after the last one, if some could not be changed
  */
 async function changeAll(base: Base, changes: readonly Change[]): Promise<Channel[]> {
@@ -315,7 +315,7 @@ export async function refreshChannels(where: Where, always: boolean): Promise<Ed
   });
 }
 
-/** Whether the keys of the present root have not signed a channel file: those of an earlier one have. */
+/** Whether a channel file has no signature of the present root. Then the keys of an earlier root have signed it. */
 async function isSignedByReplaced(base: Base, opened: Opened<'channel'>): Promise<boolean> {
   try {
     await checkSigned(opened, 'channel', base.root);

@@ -1,4 +1,4 @@
-/** The severities of a release, the least first. */
+/** The severities of a release, from the least to the most severe. */
 export const SEVERITIES = ['none', 'low', 'moderate', 'important', 'critical'] as const;
 
 /** The roles of root.json. */

@@ -64,7 +64,7 @@ describe('the changes of a config', () => {
     ]);
     confirm(box, id);
 
-    // On the way back as well.
+    // The revert does the same.
     apply(box, healthy, options({ units: { 'b.service': { contents: 'x', enabled: true } } }));
     there = 0;
     box.program('systemctl', (argv) => {
@@ -234,7 +234,7 @@ describe('units that are not there', () => {
   });
 });
 
-describe('a way back', () => {
+describe('a revert', () => {
   test('includes the homes that are new, with what is copied into them', () => {
     const box = provisioned({});
     box.put({ '/etc/skel/.profile': '' });
@@ -253,7 +253,7 @@ describe('a way back', () => {
     ]);
   });
 
-  test('is taken without a confirmation: everything is as before', () => {
+  test('happens without a confirmation: everything is as before', () => {
     const box = provisioned({ files: A });
     const before = files(box);
     apply(box, healthy, options({ files: { '/etc/a.conf': 'two\n', '/etc/deep/er/b': 'new' } }));
@@ -266,7 +266,7 @@ describe('a way back', () => {
     assert.throws(() => confirm(box, '0'), /the machine went back/);
   });
 
-  test('is taken at once when a unit does not start, or the machine has lost something', () => {
+  test('happens at once when a unit does not start, or the machine has lost something', () => {
     for (const [health, why] of [
       [
         { record: () => 1, lost: () => ['container db is not running any more'] } satisfies Health<number>,
@@ -290,7 +290,7 @@ describe('a way back', () => {
     }
   });
 
-  test('that was taken is disarmed; one that cannot be armed changes nothing, and leaves nothing behind', () => {
+  test('stops its timer; if the timer cannot be started, an apply changes nothing and leaves nothing behind', () => {
     const box = provisioned({ files: A });
     box.program('systemctl', (argv) => (argv[1] === 'start' ? { code: 1 } : ''));
     const broken = { units: { 'b.service': { contents: 'x', enabled: true } } };
@@ -298,7 +298,7 @@ describe('a way back', () => {
     assert.ok(box.ran.some((argv) => argv.join(' ') === `systemctl stop draisine-apply-revert-${id}.timer`));
     box.program('systemd-run', () => ({ code: 1, stderr: 'no bus' }));
     const before = files(box);
-    assert.throws(() => apply(box, healthy, options({})), /cannot be armed: nothing was changed.*no bus/);
+    assert.throws(() => apply(box, healthy, options({})), /cannot be started: nothing was changed.*no bus/);
     assert.deepEqual(files(box), before);
     assert.equal(readJournal(box), undefined);
   });

@@ -26,7 +26,7 @@ interface Words {
   readonly plan: boolean;
   readonly json: boolean;
   readonly revert: boolean;
-  /** The timer of the way back has it: tries several times. */
+  /** Tries several times to revert. The timer that reverts an unconfirmed apply has this option. */
   readonly patient: boolean;
   readonly confirm: string | undefined;
   readonly seconds: number;

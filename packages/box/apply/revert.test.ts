@@ -41,7 +41,7 @@ test('a revert that fails is tried five times, and then the owner hears what to 
     told?.text ?? '',
     /not confirmed, and cannot be reverted: .*No space left.*draisine apply --revert/,
   );
-  assert.ok(!disarmed(box, id), 'the timer of the way back is stopped after success only');
+  assert.ok(!disarmed(box, id), 'the timer for the revert is stopped after success only');
   assert.ok(readJournal(box), 'so a restart reverts it');
   repair();
   assert.equal(revert(box), true);
@@ -50,7 +50,7 @@ test('a revert that fails is tried five times, and then the owner hears what to 
   assert.ok(disarmed(box, id));
 });
 
-test('the timer of the way back waits for an apply that goes on, and is not started again after it gave up', () => {
+test('the revert of the timer waits for an apply that goes on, and is not started again after it gave up', () => {
   const { box, repair } = stuck();
   repair();
   box.put({ '/run/draisine/apply.lock/owner': '77', '/proc/77': '' });

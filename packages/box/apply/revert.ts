@@ -40,19 +40,20 @@ export function releaseUnits(box: Box, ...configs: readonly Wishes[]): ReleaseUn
 }
 
 /**
- * Arms the way back. Each apply has another unit name, because systemd refuses to start a unit whose name it still
- * knows. It starts again only if it was killed: `revertPatiently` counts its own attempts.
+ * Starts the timer that reverts an unconfirmed apply. Each apply has another unit name, because systemd refuses to start
+ * a unit whose name it still knows. systemd restarts the unit only if it was killed, because `revertPatiently` counts
+ * its own attempts.
  */
 export function arm(box: Box, id: string, seconds: number): void {
   settled(box);
-  mustRun(box, 'the way back cannot be armed: nothing was changed', [
+  mustRun(box, 'the timer for the revert cannot be started: nothing was changed', [
     ...['systemd-run', '--quiet', '--collect', `--unit=${REVERT_UNIT}-${id}`, `--on-active=${seconds}`],
     ...['--timer-property=AccuracySec=1s', '--property=Restart=on-abnormal', '--property=RestartSec=10'],
     ...['--', '/usr/bin/draisine', 'apply', '--revert', '--patient'],
   ]);
 }
 
-/** Stops the timer of the way back. */
+/** Stops the timer that reverts an unconfirmed apply. */
 export const disarm = (box: Box, id: string): void => {
   box.run(['systemctl', 'stop', `${REVERT_UNIT}-${id}.timer`]);
 };
@@ -102,8 +103,8 @@ function tellOwner(box: Box, error: unknown): void {
 }
 
 /**
- * Reverts a change, in the same order: stops units that the old config does not have, restores files, starts units. The
- * timer is stopped last: it tries again if this fails.
+ * Reverts a change in the order of an apply: stops units that the old config does not have, restores files, starts
+ * units. The timer is stopped last, so that it tries again after a failure.
  */
 export function revertNow(box: Box, journal: Journal): void {
   box.writeFile(REVERTING, '', { durable: false });
@@ -119,7 +120,7 @@ export function revertNow(box: Box, journal: Journal): void {
     ),
   ];
   forgetFailed(box, services);
-  for (const trouble of troubles) box.log('warning', `going back: ${trouble}`);
+  for (const trouble of troubles) box.log('warning', `revert: ${trouble}`);
   closeJournal(box);
   settled(box);
   disarm(box, journal.id);
@@ -133,14 +134,14 @@ function settled(box: Box): void {
   if (box.stat(`${PROBLEMS}/apply`) !== undefined) tellProblem(box, 'apply', '');
 }
 
-/** The actions on units. Files come back also if nobody can tell which units they belong to. */
+/** The actions on units. If they cannot be planned, there are none, and the revert restores the files alone. */
 function servicesBack(box: Box): readonly Service[] {
   try {
     return planBack(box);
   } catch (error) {
     box.log(
       'error',
-      `going back: the files are restored, but no unit is restarted, so restart the machine: ${describeError(error)}`,
+      `revert: the files are restored, but no unit is restarted, so restart the machine: ${describeError(error)}`,
     );
     return [];
   }

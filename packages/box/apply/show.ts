@@ -10,8 +10,8 @@ import { isKept } from './wishes.ts';
 const LARGEST = 64 * 1024;
 
 /**
- * A file that others may not read is a secret: the plan shows its digest, never its text. Also one that others shall read from
- * now on: its old text was a secret.
+ * A file that others may not read is a secret: the plan shows its digest, never its text. This includes a file that the
+ * new config lets others read, because its old text was a secret.
  */
 const isSecret = (step: Extract<NodeStep, { do: 'write' }>): boolean =>
   [step.node, step.was].some((file) => file.type === 'file' && (file.mode & 0o044) === 0);

@@ -106,9 +106,10 @@ function mustRunFrom(
 }
 
 /**
- * Makes the next boot take the release of the other slot, again on trial. It must be intact. A newer running release then
- * has no tries left, because the boot loader prefers the newest one that has some; it boots again if that trial fails. An
- * older one keeps its name: without tries it would come after the newer one, also when that has failed.
+ * Makes the next boot take the release of the other slot on trial. That release must be intact. The boot loader prefers
+ * the newest release that has tries left. So if the running release is the newer one, it loses its tries; it boots again
+ * if the trial of the other release fails. If the running release is the older one, it keeps its name: without tries the
+ * boot loader would place it behind the newer release, even after that release has failed.
  * `record`: called before anything changes.
  */
 export function bootOther(

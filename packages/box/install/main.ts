@@ -4,7 +4,7 @@ import { type Box, BoxError } from '../io/box.ts';
 import { checkConfig } from './config.ts';
 import { allDisks, findDisk } from './disks.ts';
 import { installOnto } from './onto.ts';
-import { type InstallOptions, parseOptions } from './options.ts';
+import { type InstallOptions, parseOptions, USAGE } from './options.ts';
 import { refuse } from './refuse.ts';
 import { parseSize } from './sizes.ts';
 import { type Terminal, WrongUsage } from './terminal.ts';
@@ -12,21 +12,6 @@ import { type Terminal, WrongUsage } from './terminal.ts';
 /** Size of the ESP, two slots and the table, in bytes. The state partition comes on top. */
 const PLAN = 2 * 2 ** 30;
 const STATE = 4 * 2 ** 30;
-
-const USAGE = `Usage: draisine-install [options] [DISK]
-
-Installs the running release on DISK: a path (/dev/disk/by-id/…), a name (sda), or \`auto\` for the only possible disk.
-Without DISK and conditions, it lists the disks and asks.
-
-  --size COND      only disks of this size: >=200G, <1T (G: 10^9 bytes, Gi: 2^30)
-  --model TEXT     only disks with TEXT in their model
-  --serial TEXT    only the disk with this serial number
-  --keep-state     keep the state partition and all others of a Draisine disk
-  --state-size SIZE  of the state partition: 16Gi; default 4Gi. The rest of the disk stays free
-  --config FILE    Ignition config of the installed system's first boot
-  --erase-pool     erase the disk although it belongs to a ZFS pool
-  --yes            do not ask
-  --reboot, --poweroff   after the installation`;
 
 /** `draisine-install`. Returns the exit code. */
 export function installMain(box: Box, terminal: Terminal, args: readonly string[]): number {

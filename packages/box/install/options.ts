@@ -2,6 +2,22 @@ import type { Box } from '../io/box.ts';
 import { parseCondition, parseSize } from './sizes.ts';
 import { WrongUsage } from './terminal.ts';
 
+/** The text of `draisine-install --help`. */
+export const USAGE = `Usage: draisine-install [options] [DISK]
+
+Installs the running release on DISK: a path (/dev/disk/by-id/…), a name (sda), or \`auto\` for the only possible disk.
+Without DISK and conditions, it lists the disks and asks.
+
+  --size COND      only disks of this size: >=200G, <1T (G: 10^9 bytes, Gi: 2^30)
+  --model TEXT     only disks with TEXT in their model
+  --serial TEXT    only the disk with this serial number
+  --keep-state     keep the state partition and all others of a Draisine disk
+  --state-size SIZE  of the state partition: 16Gi; default 4Gi. The rest of the disk stays free
+  --config FILE    Ignition config of the installed system's first boot
+  --erase-pool     erase the disk although it belongs to a ZFS pool
+  --yes            do not ask
+  --reboot, --poweroff   after the installation`;
+
 /** The options of an installation. */
 export interface InstallOptions {
   /** A path, a name, `auto`, or empty. */

@@ -194,7 +194,7 @@ export function removeTree(box: Box, path: string): void {
 let scratches = 0;
 
 /**
- * A folder for the temporary files of one task, which no other task uses; also not another process. `name`: of the task.
+ * A folder for the temporary files of one task. No other task and no other process uses it. `name`: of the task.
  * Folders of killed processes are removed, because /run is in memory.
  */
 export function withScratch<T>(box: Box, name: string, use: (folder: string) => T): T {

@@ -25,7 +25,7 @@ export function keyed(targets: readonly Target[]): Map<string, Target> {
   return found;
 }
 
-/** A receiver as its owner knows it, without secrets. `all`: a number tells apart those that would have one name. */
+/** The name of a receiver for its owner, without secrets. If several receivers in `all` have one name, it has a number. */
 export function nameOf(target: Target, all: readonly Target[]): string {
   const bare = (one: Target): string =>
     one.kind === 'mail'

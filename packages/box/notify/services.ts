@@ -44,8 +44,8 @@ function isRestless(value: Shown['value'], uptime: number): boolean {
 }
 
 /**
- * Whether the last restarts of a unit are close together: one that restarts once a night counts them as well. A journal
- * that knows of none has lost them, and then systemd's number counts.
+ * Whether the last restarts of a unit are close together. systemd's count alone does not show that, because it also
+ * grows with one restart a night. If the journal has lost the restarts, systemd's count decides.
  */
 function restartsOften(box: Box, unit: string, uptime: number): boolean {
   const asked = ['--boot', '--quiet', '--output=json', '--output-fields=UNIT', `--lines=${RESTARTS}`];

@@ -16,7 +16,7 @@ import {
 /** Receivers of messages. The file has tokens and passwords, so only root may read it. */
 export const CONFIG = '/etc/draisine/notify.json';
 
-/** Severities of a message, the least first. */
+/** Severities of a message, from the least to the most severe. */
 export const SEVERITIES = ['info', 'warning', 'error'] as const;
 
 /** Severity of a message. */
