@@ -43,3 +43,16 @@ test('mounts of a killed process are removed, also of one with this process’s 
   }
   withMounted(box, '/dev/vdb1', 'read', (folder) => assert.deepEqual(mounted, [folder]));
 });
+
+test('two processes remove the mount of a killed one: neither fails', () => {
+  const { box, mounted } = mounting();
+  const left = '/run/draisine/mounts/vda1.99';
+  box.makeFolder(left);
+  mounted.push(left);
+  const umount = box.programs.get('umount')!;
+  box.program('umount', (argv, options, self) => {
+    if (argv[1] === left) mounted.splice(mounted.indexOf(left), 1); // the other one was faster
+    return umount(argv, options, self);
+  });
+  withMounted(box, '/dev/vdb1', 'read', (folder) => assert.deepEqual(mounted, [folder]));
+});

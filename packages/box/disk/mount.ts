@@ -71,13 +71,18 @@ function mountFolder(box: Box, device: string): string {
     const left = `${MOUNTS}/${folder}`;
     const alive = process === own ? usedBy(box).includes(left) : box.stat(`/proc/${process}`) !== undefined;
     if (alive) continue;
-    if (box.run(['mountpoint', '--quiet', left]).code === 0) unmount(box, left);
+    // Another process may be removing it at the same time.
+    if (isMounted(box, left) && box.run(['umount', left]).code !== 0 && isMounted(box, left))
+      unmount(box, left);
     if (process !== own) box.remove(left);
   }
   const folder = `${MOUNTS}/${name}.${own}`;
   box.makeFolder(folder, 0o700);
   return folder;
 }
+
+const isMounted = (box: Box, folder: string): boolean =>
+  box.run(['mountpoint', '--quiet', folder]).code === 0;
 
 function andUnmount<T>(box: Box, folder: string, use: (folder: string) => T): T {
   const used = usedBy(box);

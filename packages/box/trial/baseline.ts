@@ -12,7 +12,7 @@ export interface Baseline {
   /** Containers that a unit runs. */
   readonly containers: readonly { readonly name: string; readonly healthy: boolean }[];
   readonly pools: readonly Pool[];
-  readonly mounts: readonly { readonly target: string; readonly writable: boolean }[];
+  readonly mounts: readonly Mounted[];
   /** Default routes: family and device. */
   readonly routes: readonly string[];
   /** Addresses that answered: gateways, and the channel's server. */
@@ -22,6 +22,13 @@ export interface Baseline {
 /** The file with the state of the box before the trial. */
 export const BASELINE = '/var/lib/draisine/update/baseline.json';
 const FORMAT = 1;
+
+interface Mounted {
+  readonly target: string;
+  readonly writable: boolean;
+  /** Of another machine (nfs(5), mount.cifs(8)). */
+  readonly remote?: boolean;
+}
 
 interface UnitState {
   readonly id: string;
@@ -130,19 +137,23 @@ export function containersOf(box: Box): Container[] {
   }));
 }
 
+const REMOTE = ['nfs', 'nfs4', 'cifs'];
+
 /** File systems with data, except those of containers and our own. */
-function mountsOf(box: Box): { target: string; writable: boolean }[] {
+function mountsOf(box: Box): Mounted[] {
   return box
     .readText('/proc/self/mounts')
     .trim()
     .split('\n')
     .map((line) => line.split(' '))
     .filter(([device = '', target = '', kind = '']) => {
-      const data =
-        device.startsWith('/dev/') || ['zfs', 'nfs', 'nfs4', 'cifs', 'virtiofs', '9p'].includes(kind);
+      const data = device.startsWith('/dev/') || [...REMOTE, 'zfs', 'virtiofs', '9p'].includes(kind);
       return data && kind !== 'overlay' && !/^\/(run|usr|var\/lib\/containers)(\/|$)/.test(target);
     })
-    .map(([, target = '', , options = '']) => ({ target, writable: options.split(',').includes('rw') }));
+    .map(([, target = '', kind = '', options = '']) => ({
+      ...{ target, writable: options.split(',').includes('rw') },
+      ...(REMOTE.includes(kind) ? { remote: true } : {}),
+    }));
 }
 
 interface Route {
@@ -235,11 +246,21 @@ export function lossesOf(box: Box, before: Baseline, reach: Reach = {}): string[
   return lossQuestions(box, before, reach).flatMap((ask) => ask());
 }
 
+const notMounted = (target: string) => `${target} is not mounted`;
+const unitFailed = (unit: string) => `${unit} has failed`;
+
+/** The unit of a mount point (systemd.unit(5), "String Escaping for Inclusion in Unit Names"). */
+const mountUnit = (target: string) =>
+  `${target.slice(1).replaceAll('-', '\\x2d').replaceAll('/', '-')}.mount`;
+
 const unreached = (name: string) => `${name} cannot be reached`;
 
 /** Whether all that is missing is an answer from outside: no part of the box itself. */
 export function isOutside(before: Baseline | undefined, losses: readonly string[]): boolean {
-  const outside = new Set(before?.reached.map(unreached));
+  const remote = (before?.mounts ?? []).flatMap(({ target, remote: isRemote }) =>
+    isRemote ? [notMounted(target), unitFailed(mountUnit(target))] : [],
+  );
+  const outside = new Set([...remote, ...(before?.reached ?? []).map(unreached)]);
   return losses.length > 0 && losses.every((loss) => outside.has(loss));
 }
 
@@ -264,7 +285,7 @@ function unitLosses(box: Box, before: Baseline): string[] {
     return active === 'failed' ? [] : [`${id} was active and is ${active} (${sub})`];
   });
   const failed = failedOf(loaded).filter((name) => !before.failed.includes(name));
-  return [...failed.map((name) => `${name} has failed`), ...lost];
+  return [...failed.map(unitFailed), ...lost];
 }
 
 function containerLosses(box: Box, before: Baseline): string[] {
@@ -281,7 +302,7 @@ function mountLosses(box: Box, before: Baseline): string[] {
   const now = new Map(mountsOf(box).map(({ target, writable }) => [target, writable]));
   return before.mounts.flatMap(({ target, writable }) => {
     const found = now.get(target);
-    if (found === undefined) return [`${target} is not mounted`];
+    if (found === undefined) return [notMounted(target)];
     return writable && !found ? [`${target} was writable and is read-only`] : [];
   });
 }

@@ -7,7 +7,7 @@ import { noteReadable } from '../update/readable.ts';
 import { runningRelease } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
 import { parsePools, poolLosses, readFirst } from '../zfs/pools.ts';
-import { BASELINE, lookAtBox, lossesOf, readBaseline, writeBaseline } from './baseline.ts';
+import { BASELINE, isOutside, lookAtBox, lossesOf, readBaseline, writeBaseline } from './baseline.ts';
 import { gateFault } from './gates.ts';
 import { commonFaults, judge } from './judge.ts';
 import { bootInto, fakeWorld, OLD, runningClock, stageNext, ukis, type World } from './testing.ts';
@@ -186,6 +186,23 @@ describe('losses of a trial', () => {
     }
     assert.equal(box.journal('warning').length, 3);
   });
+});
+
+test('losses that a server outside may cause: a server, a router, a file system of another machine', () => {
+  const { box } = fakeWorld();
+  const readFile = box.readFile.bind(box);
+  box.readFile = (path) =>
+    path === '/proc/self/mounts'
+      ? new TextEncoder().encode(
+          'nas:/films /mnt/my-films nfs4 rw,vers=4.2 0 0\n/dev/vdb1 /data ext4 rw 0 0\n',
+        )
+      : readFile(path);
+  const baseline = lookAtBox(box, OLD);
+  const remote = ['/mnt/my-films is not mounted', 'mnt-my\\x2dfilms.mount has failed'];
+  assert.ok(isOutside(baseline, [...remote, '10.0.2.2 cannot be reached']));
+  assert.ok(!isOutside(baseline, [...remote, '/data is not mounted']));
+  assert.ok(!isOutside(baseline, ['10.0.2.3 cannot be reached']), 'nothing is known of that address');
+  assert.ok(!isOutside(baseline, []) && !isOutside(undefined, remote));
 });
 
 test('pools are read first: read-only, exported again, and never written when something is wrong', () => {
