@@ -6,7 +6,7 @@ import { CHECKOUT } from './lib/checkout.ts';
 
 /** The folder of bundles. It is below node_modules, because npm packages are found from there. `npm ci` removes it. */
 export const BUNDLES = join(CHECKOUT, 'node_modules/.draisine');
-/** esbuild's name for the message about an `import(…)` that it cannot follow. It is silent about it by default. */
+/** esbuild's name for the message about an `import(…)` that it cannot follow. By default esbuild does not print it. */
 const UNKNOWN_IMPORT = 'unsupported-dynamic-import';
 
 /** A module's own address, by esbuild's name for it and by the name of the constant that the module gets. */

@@ -72,7 +72,7 @@ export function interpolate(
 
 const VARIABLE = /\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?[-?+]|(?=\})))/g;
 
-/** The offset of the brace that closes the one before `from`: a default may contain variables in braces itself. */
+/** The offset of the `}` for the `${` before `from`. Variables in braces may stand between them, inside of a default. */
 function closing(text: string, from: number): number {
   for (let at = from, depth = 1; at < text.length; at++) {
     if (text[at] === '{' && text[at - 1] === '$') depth++;

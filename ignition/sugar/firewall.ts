@@ -62,7 +62,7 @@ function portsOf(service: Exclude<Service, string>): Ports {
 }
 
 function sources(from: readonly string[]): string[] {
-  // One that nft refuses would leave the machine without any rule.
+  // nft loads all rules or none: a network that it refuses would leave the machine without any rule.
   for (const net of from)
     if (!isAddress(net) && !isNetwork(net))
       throw badInput(`not a network: ${JSON.stringify(net)}`, {

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 
 /**
- * Asks a person on the terminal. Returns the answer without spaces around it; an empty one if the person ends the input
- * (Ctrl-D), which leaves readline's own promise without an end. Rejects when `signal` aborts.
+ * Asks a person on the terminal. Returns the answer without spaces around it. The answer is empty if the person ends the
+ * input (Ctrl-D); readline's own promise would never settle then. Rejects when `signal` aborts.
  */
 export async function askPerson(
   question: string,

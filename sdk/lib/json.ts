@@ -27,8 +27,8 @@ export function parseJson(source: string, what: string, where: string, hint: str
 }
 
 /**
- * The object in a file that only saves time or explains; undefined if the file is missing or damaged, so that its reader
- * goes on without it.
+ * The object in a file that only saves time, or only explains something. Undefined if the file is missing or damaged: the
+ * caller goes on without it.
  */
 export function noted(path: string): Readonly<Record<string, unknown>> | undefined {
   try {

@@ -3,7 +3,7 @@ export interface Kind {
   count: number;
   readonly first: number;
   last: number;
-  /** A random choice of them, each with the same probability. */
+  /** A random choice of the states of this kind, each with the same probability. */
   readonly some: number[];
 }
 

@@ -3,8 +3,8 @@ import { type Field, list, member, object, optional, string } from '../io/fields
 import { readDataUrl } from './data-url.ts';
 
 /**
- * The contents of a file: bytes of the config itself, or a URL. `kept`: the config has none, so a file that is there keeps
- * its own, as Ignition leaves it; else it is empty.
+ * The contents of a file: bytes of the config itself, or a URL. `kept`: the config has no contents for the file. Then an
+ * existing file keeps its contents, as under Ignition, and a new file is empty.
  */
 export type Contents =
   | { readonly bytes: Uint8Array; readonly gzip: boolean; readonly kept?: true }

@@ -47,7 +47,7 @@ const CALM = 30;
 interface WatchState {
   readonly known: readonly Known[];
   readonly queue: readonly Waiting[];
-  /** Receivers that know of the conditions, or have messages in the queue. Undefined: all of the config. */
+  /** Receivers that know the conditions, or have messages in the queue. Undefined: all receivers of the config. */
   readonly receivers: readonly string[] | undefined;
 }
 
@@ -141,8 +141,8 @@ function wants(targets: Iterable<readonly [string, Target]>, about: Severity): s
 }
 
 /**
- * What a receiver must hear that was not in the config before: all that lasts. It may replace one with a wrong address,
- * which has heard nothing.
+ * The messages for receivers that are new in the config: all conditions that last. A new receiver may replace one with a
+ * wrong address, which has received no message.
  */
 function forNewcomers(
   targets: ReadonlyMap<string, Target>,

@@ -50,7 +50,7 @@ export function replicate(box: Box, replication: Replication): string {
 const remember = (box: Box, record: () => void) =>
   orLog(box, 'warning', 'the failure cannot be recorded', record);
 
-/** The data has arrived, so a failure here is none of the transfer. The next run removes what this one leaves. */
+/** Removes old snapshots after the data has arrived, so a failure does not fail the transfer. The next run tries again. */
 function tidyAfterwards(box: Box, replication: Replication): void {
   const { name } = replication;
   try {
@@ -135,8 +135,8 @@ const USELESS =
   /resume token is corrupt|no longer the same snapshot|used in the initial send no longer exists|incremental source \S+ no longer exists/;
 
 /**
- * Resumes an interrupted transfer. False if that is impossible for ever; the target has then dropped its part, which may be
- * the work of days.
+ * Resumes an interrupted transfer. Returns false if no later run could resume it either. Only then does the target drop
+ * the part that it has, because sending that part may have taken days.
  */
 function resume(box: Box, replication: Replication, source: Source, token: string): boolean {
   const asked = box.run(['zfs', 'send', '-n', '-v', '-t', token], { timeoutSeconds: 300 });

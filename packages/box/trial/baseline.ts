@@ -255,7 +255,7 @@ const mountUnit = (target: string) =>
 
 const unreached = (name: string) => `${name} cannot be reached`;
 
-/** Whether all that is missing is an answer from outside: no part of the box itself. */
+/** Whether the losses are only answers from outside, and no part of the box itself. */
 export function isOutside(before: Baseline | undefined, losses: readonly string[]): boolean {
   const remote = (before?.mounts ?? []).flatMap(({ target, remote: isRemote }) =>
     isRemote ? [notMounted(target), unitFailed(mountUnit(target))] : [],

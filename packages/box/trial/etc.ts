@@ -24,7 +24,7 @@ export function saveEtc(box: Box, rootHash: string): void {
     box.writeFile(`${folder}/usrhash`, `${rootHash}\n`, { durable: false });
     mustRun(box, 'cannot flush', ['sync', '--file-system', folder]);
     const saved = `${VIEW}${SAVED}`;
-    // In one step, so that a power cut leaves the older copy or the new one.
+    // The copy is replaced in one step, so that a power cut leaves the older copy or the new one.
     if (box.stat(saved) === undefined) box.rename(folder, saved);
     else mustRun(box, 'cannot replace the older copy of /etc', ['mv', '--exchange', folder, saved]);
     mustRun(box, 'cannot flush', ['sync', '--file-system', VIEW]);

@@ -87,8 +87,8 @@ function removeFromMenu(box: Box, running: Running, hash: string): void {
 const mib = (bytes: number) => (bytes / (1 << 20)).toFixed(1);
 
 /**
- * Whether the channel's server answers: a trial must not lose that. Any answer counts. An error of the server is not one
- * of this box.
+ * Whether the channel's server answers. A trial must not lose its answer. An error is an answer too, because the box has
+ * reached the server.
  */
 export function reachOf(
   box: Box,

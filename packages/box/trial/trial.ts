@@ -24,9 +24,9 @@ import { dropPreparation, reachOf } from './stage.ts';
 
 /** Exists while the running release is on trial; lists the faults. */
 const ON_TRIAL = '/run/draisine/on-trial.json';
-/** Exists from the end of a trial until the next boot: whatever is written of the trial later does not count. */
+/** Exists from the end of a trial until the next boot. A state of the trial that is written later does not count. */
 const ENDED = '/run/draisine/on-trial.ended';
-/** Milliseconds until the second trial of a release that only answers from outside were missing for. */
+/** Milliseconds until the second trial of a release. Only missing answers from outside lead to a second trial. */
 const SECOND_TRIAL = 4 * 3_600_000;
 /** The faults of a rejected release, to see whether the previous release has the same. */
 const AFTER = `${FOLDER}/after.json`;
@@ -218,8 +218,8 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
 }
 
 /**
- * Shows the state of a trial. Whether that was possible: a trial must end even if /run is full, or if the new release
- * cannot report its own state.
+ * Shows the state of a trial. Returns false if that fails, e.g. because /run is full or the new release cannot report
+ * its own state: the trial must end nevertheless.
  */
 function show(box: Box, trial: OnTrial, notify: () => void): boolean {
   try {
@@ -300,7 +300,7 @@ function leave(box: Box): void {
   throw new BoxError(`cannot restart: ${faults.join('; ')}`);
 }
 
-/** Losses by going back, as a sentence: pools that the previous release cannot read. Mostly none. */
+/** A sentence about the pools that the previous release cannot read, or perhaps cannot read; empty if it can read all. */
 function lostByGoingBack(box: Box, running: Running): string {
   const other = otherVersion(running);
   if (other === undefined) return '';
@@ -389,8 +389,8 @@ function aftermath(box: Box, running: Running): void {
     if (uptime(box) >= policy.deadline) {
       const note = `not the update: ${running.version} has the same faults: ${common.join('; ')}`;
       box.log('warning', `${version} was rejected, but the cause was ${note}`);
-      // The baseline of the next trial does not have what is lost here as well, so that trial can be passed. A gate that
-      // is not met would reject each trial.
+      // The baseline of the next trial lacks the parts that this release has lost as well, so a release can pass that
+      // trial. A gate that is not met would reject each trial.
       const baseline = readBaseline(box);
       const lost = baseline
         ? lossQuestions(box, baseline, reachOf(box, running, policy)).flatMap(answerOf)

@@ -44,18 +44,19 @@ export interface Rejected {
   /** Folder with the evidence. */
   readonly evidence: string | undefined;
   /**
-   * The time from which it may be tried once more: only answers from outside were missing, and a server or a router may
-   * have been down. Undefined: the rejection is final.
+   * The time from which the release may have a second trial. It gets one if only answers from outside were missing, since
+   * a server or a router may have been down. Undefined: the rejection is final.
    */
   readonly again?: number | undefined;
 }
 
-/** The release that could not be staged, as often as the box tried. Times in milliseconds since 1970. */
+/** The release that the box has failed to stage, each time that it tried. */
 export interface Unstaged {
   readonly version: string;
   readonly reason: string;
-  /** Of the last failure. */
+  /** Time of the last failure, in milliseconds since 1970. */
   readonly at: number;
+  /** Number of failures. */
   readonly times: number;
 }
 

@@ -18,8 +18,8 @@ const PATIENCE = 300_000;
 const PAUSE = 1000;
 
 /**
- * The same for a trial: it waits until the other one has ended. It does not wait for ever, because a trial must end even
- * if that one hangs.
+ * The same for a trial, which waits until the other `draisine` has ended. The wait has a limit, because a trial must end
+ * even if the other one hangs.
  */
 export function inTurn<T>(box: Box, use: () => T): T {
   for (let waited = 0; ; waited += PAUSE) {
