@@ -7,6 +7,7 @@ import { sha256 } from '../../sdk/lib/files.ts';
 import type { Package } from '../debian/package.ts';
 import { temporaryFolder, temporaryStore } from '../graph/testing.ts';
 import type { ImageFacts } from '../image/facts.ts';
+import type { Manifest } from '../product/manifest.ts';
 import { readManifest } from '../product/manifest.ts';
 import { listenersOf } from '../tree/facts.ts';
 import { dir, file, symlink } from '../tree/testing.ts';
@@ -54,6 +55,32 @@ test('a changelog: entries between two versions, and the CVEs that they repair',
   const lines = entries.flatMap((each) => each.lines).join('\n');
   assert.deepEqual(vulnerabilitiesIn(`${lines} CVE-2026-0001`), ['CVE-2026-0001', 'CVE-2026-0002']);
   assert.deepEqual(parseChangelog('garbage'), []);
+});
+
+test('a kernel of Debian has its version in its name: the new one has the changelog since the old one', () => {
+  const manifest = (...packages: (readonly [name: string, version: string])[]) =>
+    ({ packages: packages.map(([name, version]) => ({ name, version })) }) as unknown as Manifest;
+  const kernel = (version: string) => [`linux-image-${version}+deb13-amd64`, `${version}-1`] as const;
+  const [change, ...others] = packageChanges(manifest(kernel('6.12.117')), manifest(kernel('6.12.118')));
+  assert.deepEqual(change, {
+    name: 'linux-image-6.12.118+deb13-amd64',
+    from: '6.12.117-1',
+    to: '6.12.118-1',
+  });
+  assert.deepEqual(others, []);
+  assert.equal(packageChanges(manifest(), manifest(kernel('6.12.118')))[0]?.from, undefined);
+  const text = `linux-signed-amd64 (6.12.118+1) trixie-security; urgency=high
+
+  * CVE-2026-0003
+
+linux (6.12.117-1) trixie-security; urgency=high
+
+  * CVE-2026-0002
+`;
+  assert.deepEqual(
+    entriesBetween(parseChangelog(text), '6.12.117-1', '6.12.118-1').map(({ lines }) => lines),
+    [['  * CVE-2026-0003']],
+  );
 });
 
 test('the changelog of a package is found by its own name, also behind a link of its folder', async () => {

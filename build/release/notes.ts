@@ -67,11 +67,20 @@ function compareTables(
   });
 }
 
-/** Packages that changed, are new, or are gone. */
+/** Packages that changed, are new, or are gone. A kernel in place of another one is a change of the new one. */
 export function packageChanges(from: Manifest, to: Manifest): Change[] {
   const table = ({ packages }: Manifest) =>
     Object.fromEntries(packages.map(({ name, version }) => [name, version]));
-  return compareTables(table(from), table(to));
+  const changes = compareTables(table(from), table(to));
+  // Debian has the version of a kernel in the name of its package.
+  const kernels = changes.filter(({ name }) => /^linux-image-\d/.test(name));
+  const [gone, ...others] = kernels.filter((change) => change.to === undefined);
+  const [made, ...more] = kernels.filter((change) => change.from === undefined);
+  if (!gone?.from || !made || others.length + more.length > 0) return changes;
+  const { from: version } = gone;
+  return changes.flatMap((change) =>
+    change === gone ? [] : [change === made ? { ...made, from: version } : change],
+  );
 }
 
 /** Compares two releases. `packages` are the package changes, with changelogs if they are known. */
