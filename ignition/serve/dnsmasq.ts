@@ -15,7 +15,7 @@ export interface DhcpOptions {
    * adds the boot file.
    */
   readonly range?: readonly [string, string];
-  /** Folder with the files for TFTP; dnsmasq also keeps its leases there. */
+  /** Folder with the files for TFTP; the settings and the leases of dnsmasq are there, too. */
   readonly folder: string;
   /** URL of the script for iPXE. */
   readonly script: string;
@@ -37,6 +37,8 @@ export function dnsmasqConfig({ port, range, folder, script, httpBoot }: DhcpOpt
     'no-resolv',
     'no-ping',
     'log-facility=-',
+    // Its usual file may be that of another dnsmasq of this host.
+    'pid-file=',
     `dhcp-leasefile=${join(folder, 'leases')}`,
     'enable-tftp',
     `tftp-root=${join(folder, 'tftp')}`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -14,8 +14,9 @@ import { runTool } from '../../sdk/tool.ts';
 import { type Port, parseRange } from './address.ts';
 import { configFor, readConfigs } from './configs.ts';
 import { dnsmasqConfig } from './dnsmasq.ts';
-import { answerTo, settledScript } from './files.ts';
+import { answerTo, BOOT_PROGRAMS, settledScript } from './files.ts';
 import { parseRange as parseByteRange, serveHttp } from './http.ts';
+import { tftpFolder } from './serve.ts';
 import { updatesFolder } from './updates.ts';
 
 let folder = '';
@@ -223,6 +224,21 @@ test('dnsmasq takes both configurations', async () => {
     await writeFile(file, dnsmasqConfig({ ...options, ...(range ? { range } : {}) }));
     await runTool(tools, 'dnsmasq', ['--test', `--conf-file=${file}`]);
   }
+});
+
+test('dnsmasq: other users cannot change its settings, and it writes no file outside of its folder', async () => {
+  const program = join(folder, 'program');
+  await writeFile(program, '');
+  const made = await tftpFolder(new Map(Object.values(BOOT_PROGRAMS).map((name) => [`/${name}`, program])));
+  try {
+    assert.equal((await stat(made)).mode & 0o777, 0o755);
+    assert.equal((await stat(join(made, 'tftp', BOOT_PROGRAMS.bios))).mode & 0o777, 0o644);
+  } finally {
+    await rm(made, { recursive: true });
+  }
+  const text = dnsmasqConfig({ port, folder: '/f', script: 's', httpBoot: 'h' });
+  assert.match(text, /^dhcp-leasefile=\/f\/leases$/m);
+  assert.match(text, /^pid-file=$/m);
 });
 
 const draisine = fileURLToPath(new URL('../../draisine', import.meta.url));

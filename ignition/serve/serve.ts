@@ -122,10 +122,13 @@ function readCa(file: string): Buffer {
   return pem;
 }
 
-/** dnsmasq gives up root, so its files must be readable by everybody. */
-async function tftpFolder(files: ReadonlyMap<string, string>): Promise<string> {
+/**
+ * A folder with the files for TFTP. dnsmasq gives up root, so everybody may read it. Nobody else may write there:
+ * dnsmasq reads its settings and opens its leases as root.
+ */
+export async function tftpFolder(files: ReadonlyMap<string, string>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), `draisine-serve-${process.pid}-`));
-  await chmod(folder, 0o777);
+  await chmod(folder, 0o755);
   await mkdir(join(folder, 'tftp'), { mode: 0o755 });
   for (const name of Object.values(BOOT_PROGRAMS)) {
     const copy = join(folder, 'tftp', name);
