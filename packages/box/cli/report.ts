@@ -5,7 +5,7 @@ import { isoTime } from '../io/fields.ts';
 import { readReplicationState } from '../replicate/state.ts';
 import { readReplications } from '../settings/replicate.ts';
 import { readPolicy } from '../settings/update.ts';
-import { type OnTrial, onTrial } from '../trial/trial.ts';
+import { type OnTrial, onTrial } from '../trial/on-trial.ts';
 import { describeDecision, describeWait, recall } from '../update/check.ts';
 import type { Decision, Wait } from '../update/decide.ts';
 import { featureNotes, otherVersion } from '../update/readable.ts';

@@ -1,7 +1,7 @@
 import { isVersion } from '../../../build/release/format/version.ts';
 import { type Terminal, WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, describeError } from '../io/box.ts';
-import { onTrial } from '../trial/trial.ts';
+import { onTrial } from '../trial/on-trial.ts';
 import { type Checked, describeDecision, type Request } from '../update/check.ts';
 import { changeState } from '../update/state.ts';
 import type { Options } from './options.ts';

@@ -10,8 +10,10 @@ import { parsePools, poolLosses, readFirst } from '../zfs/pools.ts';
 import { BASELINE, isOutside, lookAtBox, lossesOf, readBaseline, writeBaseline } from './baseline.ts';
 import { gateFault } from './gates.ts';
 import { commonFaults, judge } from './judge.ts';
+import { onTrial } from './on-trial.ts';
 import { bootInto, fakeWorld, OLD, runningClock, stageNext, ukis, type World } from './testing.ts';
-import { atBoot, commit, onTrial } from './trial.ts';
+import { atBoot } from './trial.ts';
+import { commit } from './verdict.ts';
 
 const disk = (state: string, errors = 0, guid = '1') => ({
   ...{ name: `/dev/disk/by-id/d${guid}`, guid, state },
