@@ -118,3 +118,10 @@ function substitute(text: string, at: number, variables: ReadonlyMap<string, str
   }
   return result + text.slice(done);
 }
+
+/** The number in a text of a node. Reports a text that is not a number; the result is then undefined. */
+export function numberOf(node: SourceNode, text: string, what: string, lost: Lost): number | undefined {
+  if (/^[0-9]+$/.test(text)) return Number(text);
+  lost(node.at, `${what} ${JSON.stringify(text)} is not a number and is not taken over; write the number`);
+  return undefined;
+}

@@ -4,15 +4,15 @@ import { shellWord } from '../../sdk/lib/shell.ts';
 import type { SourceNode } from '../base/node.ts';
 import { secret, type Text } from '../base/secret.ts';
 import type { ContainerOptions, Health, PublishedPort } from '../sugar/container.ts';
-import type { Ulimit } from '../sugar/tuning.ts';
 import { type Draft, type Key, loseOthers, type Project } from './draft.ts';
+import { cpus, deploy, memory, pids, shmSize, sysctls, ulimits } from './limits.ts';
 import { tmpfs, volumes } from './mounts.ts';
 import {
   isTrue,
   itemsOf,
-  type Lost,
   memberOf,
   membersOf,
+  numberOf,
   pairsOf,
   textOf,
   textsOf,
@@ -25,12 +25,6 @@ export function qualifiedImage(image: string): string {
   const hasRegistry = rest.length > 0 && /[.:]|^localhost$/.test(first);
   const name = hasRegistry ? image : `docker.io/${rest.length === 0 ? 'library/' : ''}${image}`;
   return /(:[^/]+|@[^/]+)$/.test(name) ? name : `${name}:latest`;
-}
-
-function numberOf(node: SourceNode, text: string, what: string, lost: Lost): number | undefined {
-  if (/^[0-9]+$/.test(text)) return Number(text);
-  lost(node.at, `${what} ${JSON.stringify(text)} is not a number and is not taken over; write the number`);
-  return undefined;
 }
 
 const user: Key = (value, draft, { lost }) => {
@@ -215,66 +209,10 @@ const devices: Key = (value, draft, { lost }) => {
   });
 };
 
-/** Sizes such as `512m` and `1gb`, as systemd writes them. */
-const memoryText = (text: string): string =>
-  text.replace(/\s*([bkmgt])b?$/i, (_all, unit: string) => (/b/i.test(unit) ? '' : unit.toUpperCase()));
-
-/** Whether a limit says that there is none: 0, or -1. */
-const isNone = (value: SourceNode): boolean => /^(-1|0+\.?0*[bkmgt]?b?)$/i.test(textOf(value).trim());
-
-const memory: Key = (value, draft) => {
-  if (isNone(value)) return;
-  draft.limits = { ...draft.limits, memory: memoryText(textOf(value)) };
-};
-const cpus: Key = (value, draft, { lost }) => {
-  if (isNone(value)) return;
-  const text = textOf(value);
-  if (/^[0-9]*\.?[0-9]+$/.test(text))
-    draft.limits = { ...draft.limits, cpu: `${Math.round(Number(text) * 100)}%` };
-  else
-    lost(value.at, `cpus: ${JSON.stringify(text)} is not a number and is not taken over; write the number`);
-};
-const pids: Key = (value, draft, { lost }) => {
-  if (isNone(value)) return;
-  const processes = numberOf(value, textOf(value), 'number of processes', lost);
-  if (processes !== undefined) draft.limits = { ...draft.limits, processes };
-};
-
-const shmSize: Key = (value, draft) => {
-  draft.shmSize = memoryText(textOf(value));
-};
-
-const ulimits: Key = (value, draft, { lost }) => {
-  const limits: { [name: string]: number | Ulimit } = {};
-  for (const { key, at, value: limit } of membersOf(value)) {
-    const [soft = Number.NaN, hard = soft] = (
-      limit.kind === 'map' ? [memberOf(limit, 'soft'), memberOf(limit, 'hard')] : [limit]
-    ).map((each) => (/^(-1|[0-9]+)$/.test(textOf(each)) ? Number(textOf(each)) : Number.NaN));
-    if (Number.isNaN(soft + hard)) lost(at, `the limit ${key} is not a number and is not taken over`);
-    else limits[key] = soft === hard ? soft : { soft, hard };
-  }
-  draft.ulimits = limits;
-};
-
-const sysctls: Key = (value, draft) => {
-  draft.sysctls = Object.fromEntries(pairsOf(value).map(([key, text = '']) => [key, text]));
-};
-
 const entrypoint: Key = (value, draft, { lost }) => {
   const words = value.kind === 'list' ? textsOf(value) : wordsOf(textOf(value));
   if (words[0]) draft.entrypoint = words;
   else lost(value.at, 'an empty entrypoint is not taken over: the program of the image runs; name a program');
-};
-
-const deploy: Key = (value, draft, project) => {
-  const limits = memberOf(memberOf(value, 'resources'), 'limits');
-  const known: Readonly<Record<string, Key>> = { memory, cpus, pids };
-  for (const { key, value: limit } of membersOf(limits)) known[key]?.(limit, draft, project);
-  loseOthers(memberOf(value, 'resources'), ['limits'], 'deploy.resources', project.lost);
-  for (const { key, at } of membersOf(value)) {
-    if (key !== 'resources' && key !== 'restart_policy')
-      project.lost(at, `deploy.${key} is not taken over: one machine runs one of each`);
-  }
 };
 
 const restart: Key = (value, _draft, { lost }) => {
