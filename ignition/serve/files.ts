@@ -83,7 +83,8 @@ export function answerTo(served: Served, settings: Settings, path: string, host:
   if (path === '/boot.ipxe')
     return { body: settledScript(served.script, host, settings), type: 'text/plain' };
   if (path === '/ca.crt' && ca) return { body: ca, type: 'application/x-pem-file' };
-  const machine = /^\/config\/([^/]+)$/.exec(path)?.[1];
+  // Other characters of a client, such as those that control a terminal, must not come into the log.
+  const machine = /^\/config\/([\w.:-]{1,64})$/.exec(path)?.[1];
   if (machine !== undefined && configs) {
     const config = configFor(configs, machine);
     if (config) return { body: config, type: 'application/json' };

@@ -185,6 +185,14 @@ test('a path below a file, a path that is too long, and a removed file do not en
   }
 });
 
+test('a machine without a config is in the log by its name; no other characters of a client come there', () => {
+  const at = (path: string) =>
+    answerTo({ image: 'n100', files: new Map(), script: '' }, { configs: new Map() }, path, 'h');
+  const known = at('/config/52-54-00-00-00-01');
+  assert.match(known && 'note' in known ? (known.note ?? '') : '', /^no config for 52-54-00-00-00-01: /);
+  for (const name of ['\x1b[2J', 'a\nb', 'a b']) assert.equal(at(`/config/${name}`), undefined, name);
+});
+
 test('updates: the current files of a published folder, and no others', async () => {
   const base = join(folder, 'base');
   await mkdir(join(base, 'n100'), { recursive: true });
