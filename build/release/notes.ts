@@ -67,7 +67,7 @@ function compareTables(
   });
 }
 
-/** Packages that changed, are new, or are gone. A kernel in place of another one is a change of the new one. */
+/** Packages that changed, are new, or are gone. A kernel that replaces another one is a change. */
 export function packageChanges(from: Manifest, to: Manifest): Change[] {
   const table = ({ packages }: Manifest) =>
     Object.fromEntries(packages.map(({ name, version }) => [name, version]));

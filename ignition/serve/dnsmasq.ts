@@ -37,7 +37,7 @@ export function dnsmasqConfig({ port, range, folder, script, httpBoot }: DhcpOpt
     'no-resolv',
     'no-ping',
     'log-facility=-',
-    // Its usual file may be that of another dnsmasq of this host.
+    // The usual pid file may belong to another dnsmasq of this host.
     'pid-file=',
     `dhcp-leasefile=${join(folder, 'leases')}`,
     'enable-tftp',

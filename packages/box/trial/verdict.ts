@@ -17,7 +17,7 @@ const EVIDENCE = `${FOLDER}/evidence`;
 const KEPT_EVIDENCE = 3;
 const JOURNAL_LINES = '20000';
 
-/** Commits. The reason if the boot menu cannot be changed. */
+/** Commits the release in the boot menu. Returns the reason why that fails; undefined if it succeeds. */
 export function commitFault(box: Box, running: Running, notify: () => void): string | undefined {
   try {
     markGood(box, running.disk, running.usr.rootHash);
@@ -46,7 +46,7 @@ export function finishCommit(box: Box, { version }: Running): void {
     staged: undefined,
     unstaged: undefined,
     floor: floor === undefined || compareVersions(version, floor) > 0 ? version : floor,
-    // Older ones can no longer come.
+    // The box stages no release below the floor, so older rejections are not needed.
     rejected: rejected.filter((each) => compareVersions(each.version, version) > 0),
     lastTrial: { version, at: box.now(), text: 'committed' },
   }));
