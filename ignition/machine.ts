@@ -9,14 +9,8 @@ import {
   mountpoints,
   openings,
 } from './sugar/checks.ts';
-import {
-  type ContainerNetworkOptions,
-  type ContainerOptions,
-  container,
-  containerNetwork,
-  type PodOptions,
-  pod,
-} from './sugar/container.ts';
+import { container } from './sugar/container.ts';
+import type { ContainerNetworkOptions, ContainerOptions, PodOptions } from './sugar/container-options.ts';
 import { type DatasetOptions, dataset } from './sugar/dataset.ts';
 import { checkDeclared } from './sugar/declared.ts';
 import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
@@ -26,6 +20,7 @@ import { freeDnsPort, publishesDns } from './sugar/name-server.ts';
 import { checkNames, checkSections, type Names } from './sugar/names.ts';
 import { type NetworkOptions, network } from './sugar/network.ts';
 import { type NotifyOptions, notify } from './sugar/notify.ts';
+import { containerNetwork, pod } from './sugar/pod.ts';
 import { type ReplicateOptions, replicate } from './sugar/replicate.ts';
 import { type SmartOptions, smart } from './sugar/smart.ts';
 import { freeRoomTimer, type PruneSchedule, storageUnits, withContainerStorage } from './sugar/storage.ts';

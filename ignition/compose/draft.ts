@@ -1,6 +1,6 @@
 import type { SourceNode } from '../base/node.ts';
 import type { Text } from '../base/secret.ts';
-import type { ContainerOptions } from '../sugar/container.ts';
+import type { ContainerOptions } from '../sugar/container-options.ts';
 import { type Lost, membersOf } from './nodes.ts';
 
 /** Options of a container, filled in key by key. */

@@ -7,7 +7,7 @@ import { type Entry, pathText } from '../base/report.ts';
 import { secret, type Text } from '../base/secret.ts';
 import { parseYaml } from '../butane/yaml.ts';
 import { machine } from '../machine.ts';
-import type { ContainerNetworkOptions, ContainerOptions } from '../sugar/container.ts';
+import type { ContainerNetworkOptions, ContainerOptions } from '../sugar/container-options.ts';
 import type { Project } from './draft.ts';
 import { interpolate, isTrue, itemsOf, type Lost, memberOf, membersOf, textOf } from './nodes.ts';
 import { serviceOptions } from './service.ts';

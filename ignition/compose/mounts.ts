@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { SourceNode } from '../base/node.ts';
-import type { Volume } from '../sugar/container.ts';
+import type { Volume } from '../sugar/container-options.ts';
 import { type Draft, type Key, loseOthers, type Project } from './draft.ts';
 import { isTrue, itemsOf, memberOf, textOf } from './nodes.ts';
 

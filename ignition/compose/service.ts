@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { shellWord } from '../../sdk/lib/shell.ts';
 import type { SourceNode } from '../base/node.ts';
 import { secret, type Text } from '../base/secret.ts';
-import type { ContainerOptions, Health, PublishedPort } from '../sugar/container.ts';
+import type { ContainerOptions, Health, PublishedPort } from '../sugar/container-options.ts';
 import { type Draft, type Key, loseOthers, type Project } from './draft.ts';
 import { cpus, deploy, memory, pids, shmSize, sysctls, ulimits } from './limits.ts';
 import { tmpfs, volumes } from './mounts.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressesMeet, isAddress, isNetwork } from './addresses.ts';
-import { containerNetwork } from './container.ts';
 import { firewall } from './firewall.ts';
 import { network } from './network.ts';
+import { containerNetwork } from './pod.ts';
 import { user } from './user.ts';
 
 test('addresses and networks', () => {

@@ -1,12 +1,8 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { addressesMeet } from './addresses.ts';
-import {
-  type ContainerOptions,
-  defaultMountpoint,
-  type PodOptions,
-  type PublishedPort,
-  publishedPorts,
-} from './container.ts';
+import { defaultMountpoint } from './container.ts';
+import type { ContainerOptions, PodOptions, PublishedPort } from './container-options.ts';
+import { publishedPorts } from './container-words.ts';
 import type { DatasetOptions } from './dataset.ts';
 import { allows, type FirewallOptions, type Opening } from './firewall.ts';
 import { type ReplicateOptions, replicationName } from './replicate.ts';

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { secret } from '../base/secret.ts';
 import { machine } from '../machine.ts';
-import { container, containerNetwork, pod, quadlet } from './container.ts';
+import { container, quadlet } from './container.ts';
 import type { Fragment } from './fragment.ts';
+import { containerNetwork, pod } from './pod.ts';
 import { textOf } from './testing.ts';
 
 const image = 'a.example/b:1';

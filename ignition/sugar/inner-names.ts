@@ -1,5 +1,5 @@
 import { GATE_FIELDS, type UpdateWindow } from '../../packages/box/settings/update.ts';
-import type { ContainerOptions, Device, PodOptions, PublishedPort, Volume } from './container.ts';
+import type { ContainerOptions, Device, PodOptions, PublishedPort, Volume } from './container-options.ts';
 import type { Service } from './firewall.ts';
 import type { Bond, Bridge, Interface, NetworkOptions, Port, Vlan } from './network.ts';
 import { TARGET_OPTIONS } from './notify.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { dataOf } from '../base/data-url.ts';
 import { machine } from '../machine.ts';
-import type { PublishedPort } from './container.ts';
+import type { PublishedPort } from './container-options.ts';
 
 const image = 'docker.io/adguard/adguardhome:latest';
 

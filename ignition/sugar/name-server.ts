@@ -1,4 +1,4 @@
-import type { ContainerOptions, PodOptions, PublishedPort } from './container.ts';
+import type { ContainerOptions, PodOptions, PublishedPort } from './container-options.ts';
 import { file, link } from './file.ts';
 import { type Fragment, mergeFragments } from './fragment.ts';
 

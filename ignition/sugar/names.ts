@@ -1,6 +1,12 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { nearNames } from '../../sdk/lib/near.ts';
-import type { ContainerNetworkOptions, ContainerOptions, Health, Limits, PodOptions } from './container.ts';
+import type {
+  ContainerNetworkOptions,
+  ContainerOptions,
+  Health,
+  Limits,
+  PodOptions,
+} from './container-options.ts';
 import type { DatasetOptions } from './dataset.ts';
 import { innerOfStorage } from './declared.ts';
 import type { DirOptions, FileOptions, LinkOptions } from './file.ts';
