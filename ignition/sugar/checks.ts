@@ -211,7 +211,10 @@ export function checkContainers(containers: Named<ContainerOptions>, networks: o
 const OF_IMAGE =
   /^(systemd-.*|draisine-.*|ssh|sshd|nftables|smartd|smartmontools|dbus|podman|podman-auto-update|zfs-mount)\.service$/;
 
-/** Every quadlet must make a service of its own. `written`: the unit files of the config. */
+/**
+ * Every quadlet must make a service of its own, and containers and pods have one list of names (podman issue 7377).
+ * `written`: the unit files of the config.
+ */
 export function checkServices(
   sections: { readonly [Section in 'containers' | 'pods' | 'containerNetworks']?: object | undefined },
   written: readonly string[],
@@ -225,6 +228,11 @@ export function checkServices(
       const refuse = (why: string): never => {
         throw badInput(`${where} makes ${service}, ${why}`, { where, hint: 'give it another name' });
       };
+      if (section === 'pods' && Object.hasOwn(sections.containers ?? {}, name))
+        throw badInput(`a container and a pod are called ${name}: podman does not start the second one`, {
+          where,
+          hint: 'give one of them another name',
+        });
       if (OF_IMAGE.test(service)) refuse('which is a service of the image');
       if (written.includes(service)) refuse('which is also a unit file of the config');
       const other = owners.get(service);

@@ -245,10 +245,15 @@ describe('a machine', () => {
       'containerNetworks.systemd-x',
       /image/,
     );
+    refused(
+      { containers: { a: { image } }, pods: { a: {} } },
+      'pods.a',
+      /a container and a pod are called a: /,
+    );
     const dropins = { own: '[Service]\nNice=5\n' };
     machine({
       containers: { a: { image }, sshd2: { image } },
-      pods: { a: {} },
+      pods: { b: {} },
       units: { 'a.service': { dropins } },
     });
   });
