@@ -135,7 +135,13 @@ test('/etc is kept a second time: the copies change places in one step', () => {
     return '';
   });
   box.program('mv', (argv) => {
-    assert.deepEqual(argv, ['mv', '--exchange', `${VIEW}/.etc-trial.new`, `${VIEW}/.etc-trial`]);
+    assert.deepEqual(argv, [
+      'mv',
+      '--exchange',
+      '--no-target-directory',
+      `${VIEW}/.etc-trial.new`,
+      `${VIEW}/.etc-trial`,
+    ]);
     return '';
   });
   saveEtc(box, NEXT);

@@ -24,9 +24,13 @@ export function saveEtc(box: Box, rootHash: string): void {
     box.writeFile(`${folder}/usrhash`, `${rootHash}\n`, { durable: false });
     mustRun(box, 'cannot flush', ['sync', '--file-system', folder]);
     const saved = `${VIEW}${SAVED}`;
-    // The copy is replaced in one step, so that a power cut leaves the older copy or the new one.
+    // The copy is replaced in one step, so that a power cut leaves the older copy or the new one. Without
+    // --no-target-directory, mv(1) would look for a folder inside the older copy.
     if (box.stat(saved) === undefined) box.rename(folder, saved);
-    else mustRun(box, 'cannot replace the older copy of /etc', ['mv', '--exchange', folder, saved]);
+    else {
+      const exchange = ['mv', '--exchange', '--no-target-directory', folder, saved];
+      mustRun(box, 'cannot replace the older copy of /etc', exchange);
+    }
     mustRun(box, 'cannot flush', ['sync', '--file-system', VIEW]);
     mustRun(box, 'cannot remove', ['rm', '-rf', folder]);
   } finally {
