@@ -64,7 +64,6 @@ WantedBy=multi-user.target
 register(
   {
     name: 'update.commit',
-    long: 'boots of two releases, one after the other: several minutes under emulation; update.waits stages one',
     what: 'Of a release only new blocks are fetched. It is tried and committed, and the owner can roll it back; pools stay usable.',
     machines: { box: { disks: [{ name: 'left', size: 128 }] } },
     timeout: 480,
