@@ -11,6 +11,12 @@ import { onTrial, show } from './on-trial.ts';
 import { dropPreparation } from './stage.ts';
 import { commitFault, finishCommit, recordRejection, reject } from './verdict.ts';
 
+/**
+ * Seconds after the deadline in which all questions are still asked, so that a rejection has all of its reasons. After
+ * them, one fault is enough: programs may hang.
+ */
+const GRACE = 30;
+
 /** Runs at every boot: a trial to its end, or a report of an earlier one. `notify`: called at each change. */
 export function atBoot(box: Box, notify: () => void): void {
   const running = installedRelease(box);
@@ -87,7 +93,7 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
   const first = ['the box was not checked yet'];
   let shown = show(box, { version, left, faults: first, settle, deadline }, notify);
   for (;;) {
-    let faults = faultsOf(box, running, policy, deadline);
+    let faults = faultsOf(box, running, policy, deadline + GRACE);
     // The owner has ended the trial.
     if (shown && !onTrial(box)) return;
     looks.push({ uptime: uptime(box), faults });
