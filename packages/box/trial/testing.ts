@@ -2,7 +2,9 @@ import { inspectDisk } from '../disk/inspect.ts';
 import { stage } from '../disk/stage.ts';
 import { ESP, fakeDraisine, fakeLocks, HASHES, NEXT, nextSlot, nextUki } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
+import { POLICY } from '../settings/update.ts';
 import { changeState } from '../update/state.ts';
+import { lookAtBox, writeBaseline } from './baseline.ts';
 
 export const OLD = '2026.1101.0';
 
@@ -143,3 +145,34 @@ export function stageNext(box: FakeBox): void {
 }
 
 export const ukis = (box: FakeBox) => box.list(`${ESP}/EFI/Linux`);
+
+/** The box has staged NEXT with a baseline, and was restarted into it. */
+export function trial(policy: object = {}): { box: FakeBox; world: World } {
+  const { box, world } = fakeWorld();
+  writeBaseline(box, lookAtBox(box, OLD));
+  stageNext(box);
+  box.put({ [POLICY]: JSON.stringify({ settle: 60, deadline: 120, ...policy }) });
+  bootInto(box, 'next');
+  runningClock(box);
+  return { box, world };
+}
+
+/** A disk of a pool, as `zpool status --json` reports it. */
+export const disk = (state: string, errors = 0, guid = '1') => ({
+  ...{ name: `/dev/disk/by-id/d${guid}`, guid, state },
+  ...{ read_errors: '0', write_errors: '0', checksum_errors: String(errors) },
+});
+/** The pool `tank` of these disks, as `zpool status --json` reports pools. */
+export const tank = (state: string, ...disks: object[]) => ({
+  tank: {
+    state,
+    vdevs: {
+      tank: {
+        name: 'tank',
+        guid: '9',
+        state,
+        vdevs: Object.fromEntries(disks.map((each, at) => [at, each])),
+      },
+    },
+  },
+});
