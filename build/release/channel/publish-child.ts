@@ -3,7 +3,7 @@ import { setQuiet } from '../../../sdk/lib/log.ts';
 import { setChannel } from './edit.ts';
 
 /**
- * A program for channel.test.ts: puts a release on alpha. The arguments are the folder, the keys and the
+ * A program for files.test.ts: puts a release on alpha. The arguments are the folder, the keys and the
  * release.
  */
 setQuiet(true);
