@@ -209,22 +209,20 @@ async function* nodeTests(stage: Stage, env: Readonly<Record<string, string>>): 
 
 /** Runs the programs of tests. In the events, the programs have the paths of the tests. */
 async function* translated(
-  { files, concurrency }: Stage,
+  { concurrency }: Stage,
   { programs, remove }: Translated,
 ): AsyncGenerator<TestEvent> {
   const tests = new Map([...programs].map(([file, program]) => [program, file]));
-  const path = (name: string | undefined) => (name === undefined ? {} : { name: tests.get(name) ?? name });
   // node:test gives the options of this process to the processes of the tests.
   const { execArgv } = process;
   process.execArgv = ['--no-warnings', '--enable-source-maps'];
   try {
-    for await (const event of processes(
-      files.map((file) => programs.get(file) ?? file),
-      concurrency,
-    )) {
-      const { type, data } = event;
-      const file = data.file === undefined ? {} : { file: tests.get(data.file) ?? data.file };
-      yield { type, data: { ...data, ...file, ...path(data.name) } };
+    for await (const { type, data } of processes([...tests.keys()], concurrency)) {
+      const own = { file: tests.get(data.file ?? ''), name: tests.get(data.name ?? '') };
+      yield {
+        type,
+        data: { ...data, ...(own.file && { file: own.file }), ...(own.name && { name: own.name }) },
+      };
     }
   } finally {
     process.execArgv = execArgv;

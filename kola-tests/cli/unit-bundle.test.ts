@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { BUNDLES } from '../../sdk/bundle-modules.ts';
 import { runStages, type TestEvent } from './stages.ts';
 import { type Translated, translateTests } from './unit-bundle.ts';
@@ -22,38 +22,53 @@ test('no loader', () => { if (process.execArgv.some((each: string) => each.inclu
 import { load } from './load.ts';
 test('a module under a computed name', async () => { if ((await load('own')).own !== import.meta.dirname) throw 0; });`,
   'load.ts': 'export const load = (name: string) => import(new URL(name + ".ts", import.meta.url).href);',
+  'syntax.test.ts': 'test(',
+  'missing.test.ts': "import './none.ts';",
   'bad.test.ts': `import { test } from 'node:test';\ntest('bad', () => {\n  throw new Error('why');\n});`,
 };
 
-test('translated tests pass and fail as their sources do, under the paths of their sources', async (t) => {
+/** Runs tests of TESTS as a stage. Returns the results of the tests, and the folder of their programs. */
+async function results(t: TestContext, names: readonly string[]) {
   await mkdir(BUNDLES, { recursive: true });
   const folder = await mkdtemp(join(BUNDLES, 'unit-bundle-test-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(TESTS)) await writeFile(join(folder, name), text);
-  const files = ['good', 'computed', 'bad'].map((name) => join(folder, `${name}.test.ts`));
+  const files = names.map((name) => join(folder, `${name}.test.ts`));
   let translated: Translated | undefined;
   const translate = async (asked: readonly string[]): Promise<Translated> => {
     translated = await translateTests(asked);
     return translated;
   };
-  const options = [...process.execArgv];
   const ended: TestEvent[] = [];
   const see = (event: TestEvent): void => {
     if (['test:pass', 'test:fail'].includes(event.type)) ended.push(event);
   };
   for await (const _ of runStages([{ name: 'unit', files, concurrency: 1, translate }], see));
+  const told = ended.map(({ type, data }) => [type, data.name?.replace(`${folder}/`, ''), data.file]);
+  return { files, ended, told, program: translated?.programs.get(files[0] ?? '') ?? '/' };
+}
 
-  assert.deepEqual(
-    ended.map(({ type, data }) => [type, data.name, data.file]),
-    [
-      ['test:pass', 'an address', files[0]],
-      ['test:pass', 'no loader', files[0]],
-      ['test:pass', 'a module under a computed name', files[1]],
-      ['test:fail', 'bad', files[2]],
-    ],
-  );
+test('translated tests pass and fail as their sources do, under the paths of their sources', async (t) => {
+  const options = [...process.execArgv];
+  const { files, ended, told, program } = await results(t, ['good', 'computed', 'bad']);
+  assert.deepEqual(told, [
+    ['test:pass', 'an address', files[0]],
+    ['test:pass', 'no loader', files[0]],
+    ['test:pass', 'a module under a computed name', files[1]],
+    ['test:fail', 'bad', files[2]],
+  ]);
   const { cause } = ended.at(-1)?.data.details?.error as { cause: Error };
   assert.match(cause.stack ?? '', /bad\.test\.ts:3:9/);
   assert.deepEqual(process.execArgv, options);
-  assert.equal(existsSync(dirname(translated?.programs.get(files[0] ?? '') ?? '/')), false);
+  assert.equal(existsSync(dirname(program)), false);
+});
+
+test('a test that does not parse, or imports a missing module, fails alone', async (t) => {
+  for (const name of ['syntax', 'missing']) {
+    const { files, told } = await results(t, ['computed', name]);
+    assert.deepEqual(told, [
+      ['test:pass', 'a module under a computed name', files[0]],
+      ['test:fail', `${name}.test.ts`, files[1]],
+    ]);
+  }
 });
