@@ -336,9 +336,11 @@ register(
       // PID 1 has stopped, and nothing resets the timer of the chipset's watchdog.
       await box.powerOn();
       await box.goesDown('reboot', { seconds: 240 });
-      // journald notices that PID 1 does not answer. systemd's own message "Freezing execution" is not on the console
-      // of a quiet boot.
-      assert.match(await box.consoleText(), /Failed to send WATCHDOG=1 notification message/);
+      // Neither systemd nor the kernel has restarted the machine. A quiet boot does not show systemd's own message
+      // "Freezing execution", and journald may not notice in time that PID 1 does not answer.
+      const console = await box.consoleText();
+      const hung = console.slice(console.lastIndexOf('BdsDxe: starting'));
+      assert.doesNotMatch(hung, /reboot: Restarting system|Kernel panic/);
       await box.start();
       assert.deepEqual(await runningRelease(box), {
         version: to,
