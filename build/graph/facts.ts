@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { noted } from '../../sdk/lib/json.ts';
 import { type Imports, scanImports } from './scan.ts';
