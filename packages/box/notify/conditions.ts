@@ -15,7 +15,7 @@ import { arrayConditions, readOnlyConditions } from './block.ts';
 import type { Condition, Look } from './condition.ts';
 import { isEarly, overdueConditions } from './overdue.ts';
 import { containerConditions, replicationConditions, restartConditions, unitConditions } from './services.ts';
-import { diskConditions, poolConditions, roomConditions } from './storage.ts';
+import { diskConditions, poolConditions, quotaConditions, roomConditions } from './storage.ts';
 
 /** Milliseconds after a failure to stage a release for which it is reported. */
 const UNSTAGED = 3 * 24 * 3_600_000;
@@ -162,13 +162,14 @@ function channelConditions(box: Box): Condition[] {
 }
 
 /** What depends on the list of pools. */
-const OF_POOLS = ['features of pools', 'room', 'overdue jobs'];
+const OF_POOLS = ['features of pools', 'room', 'quotas', 'overdue jobs'];
 
 /**
  * Looks at this machine. A question that fails is a condition as well.
- * @param asksDisks false: disks are not asked, and their known problems stay as they are
+ * @param thorough false: without questions to disks, and others whose answers change slowly. Known problems of these
+ *   stay as they are
  */
-export function lookAround(box: Box, asksDisks = true): Look {
+export function lookAround(box: Box, thorough = true): Look {
   const unseen: string[] = [];
   const ask = (source: string, look: () => readonly Condition[]): Condition[] => {
     try {
@@ -185,6 +186,11 @@ export function lookAround(box: Box, asksDisks = true): Look {
       ];
     }
   };
+  const askRarely: typeof ask = (source, look) => {
+    if (thorough) return ask(source, look);
+    unseen.push(source);
+    return [];
+  };
   let pools: Pool[] = [];
   let disks: Disk[] = [];
   const ofPools = ask('pools', () => {
@@ -194,9 +200,10 @@ export function lookAround(box: Box, asksDisks = true): Look {
   // A suspended pool answers zpool-status(8). Other questions wait for its disks, until nobody waits for this look.
   const stuck = unseen.length > 0 || pools.some(({ state }) => state === 'SUSPENDED');
   if (stuck) unseen.push(...OF_POOLS);
+  const ofDatasets = !stuck && pools.length > 0;
   const conditions = [
     ...ofPools,
-    ...ask('features of pools', () => (stuck || pools.length === 0 ? [] : featureConditions(box))),
+    ...askRarely('features of pools', () => (ofDatasets ? featureConditions(box) : [])),
     ...ask('failed units', () => unitConditions(box)),
     ...ask('replications', () => replicationConditions(box)),
     ...ask('problems', () => problemConditions(box)),
@@ -204,19 +211,18 @@ export function lookAround(box: Box, asksDisks = true): Look {
     ...ask('containers', () => containerConditions(box)),
     ...ask('restarts', () => restartConditions(box)),
     ...ask('room', () => roomConditions(box, stuck ? [] : pools)),
-    ...ask('disks', () => {
-      if (!asksDisks) return [];
+    ...askRarely('quotas', () => (ofDatasets ? quotaConditions(box) : [])),
+    ...askRarely('disks', () => {
       disks = disksOf(box);
       return disks.flatMap(diskConditions);
     }),
     ...ask('arrays of disks', () => arrayConditions(box)),
     ...ask('the state partition', () => readOnlyConditions(box)),
-    ...ask('overdue jobs', () => (stuck ? [] : overdueConditions(box, pools))),
+    ...askRarely('overdue jobs', () => (stuck ? [] : overdueConditions(box, pools))),
     ...ask('updates', () => updateConditions(box)),
     ...ask('the channel', () => channelConditions(box)),
     ...ask('the clock', () => clockConditions(box)),
   ];
-  if (!asksDisks) unseen.push('disks');
   // A restart alone ends no problem.
   if (isEarly(box)) unseen.push('overdue jobs');
   if (isClockUnknown(box)) unseen.push('the clock');

@@ -25,7 +25,7 @@ function machine(config: object | undefined = EVERYTHING) {
   if (config) box.put({ [CONFIG]: JSON.stringify(config) });
   box.makeFolder('/run/draisine');
   box.program('systemctl', (argv) => (argv.includes('list-units') ? world.failed.join('\n') : ''));
-  box.program('df', () => 'Use%\n 40%\n');
+  box.program('df', () => 'Use% IUse%\n 40%    4%\n');
   box.program('smartctl', () => '{"devices":[]}');
   box.program('curl', (_argv, { stdin }) => {
     if (world.down) return { code: 7, stderr: 'no route to host' };
@@ -78,10 +78,10 @@ describe('a receiver', () => {
     const { box, world } = machine({
       targets: [{ kind: 'ntfy', url: 'https://n.example/x', severity: 'error' }],
     });
-    box.program('df', () => 'Use%\n 85%\n');
+    box.program('df', () => 'Use% IUse%\n 85%    4%\n');
     watch(box);
     assert.deepEqual(world.sent, [], 'a warning');
-    box.program('df', () => 'Use%\n 95%\n');
+    box.program('df', () => 'Use% IUse%\n 95%    4%\n');
     watch(box);
     assert.match(world.sent[0] ?? '', /the state partition is 95 % full/);
   });
@@ -290,7 +290,7 @@ describe('messages that wait', () => {
   test('go to their receiver although its place in the config has changed', () => {
     const { box, world } = machine({ targets: [a, { ...b, severity: 'error' }] });
     world.down = true;
-    box.program('df', () => 'Use%\n 85%\n');
+    box.program('df', () => 'Use% IUse%\n 85%    4%\n');
     watch(box);
     assert.match(box.journal('warning').join(), /by ntfy at n\.example \(number 1 of these\) is kept/);
     box.put({ [CONFIG]: JSON.stringify({ targets: [{ ...b, severity: 'error' }, a] }) });

@@ -4,10 +4,11 @@ import { FakeBox } from '../io/fake.ts';
 import { recordSuccess } from '../replicate/state.ts';
 import type { Pool, Scan } from '../zfs/pools.ts';
 import { parsePools } from '../zfs/pools.ts';
+import type { Condition } from './condition.ts';
 import { lookAround } from './conditions.ts';
 import { overdueConditions } from './overdue.ts';
 import { containerConditions, restartConditions, unitConditions } from './services.ts';
-import { poolConditions, roomConditions } from './storage.ts';
+import { poolConditions, quotaConditions, roomConditions } from './storage.ts';
 
 const NOW = Date.parse('2026-11-29T12:00:00Z');
 const HOUR = 3_600_000;
@@ -26,7 +27,7 @@ function machine() {
   box.setClock(NOW);
   const world = {
     newest: NOW - HOUR,
-    scan: { kind: 'scrub', end: NOW - 20 * 24 * HOUR, errors: 0 } as Scan | undefined,
+    scan: { kind: 'scrub', end: NOW - 20 * 24 * HOUR } as Scan | undefined,
     stopped: new Set<string>(),
     every: 24 * HOUR,
   };
@@ -61,7 +62,7 @@ describe('a job of a timer', () => {
   test('without success in twice its time is reported, with a command', () => {
     const { box, world, told } = machine();
     world.newest = NOW - 4 * HOUR;
-    world.scan = { kind: 'scrub', end: NOW - 61 * 24 * HOUR, errors: 0 };
+    world.scan = { kind: 'scrub', end: NOW - 61 * 24 * HOUR };
     assert.deepEqual(told(), [
       'hourly snapshots of tank/a-b are overdue, there was no success since 2026-11-29T08:00:00Z: systemctl status snapshot-tank-a\\x2db-hourly.service',
       'scrubs of pool tank are overdue, there was no success since 2026-09-29T12:00:00Z: systemctl status scrub-tank.service',
@@ -82,9 +83,9 @@ describe('a job of a timer', () => {
     assert.match(told().join(), /^hourly snapshots .* since 2026-08-21T12:00:00Z/);
     box.put({ '/etc/draisine/snapshots/tank/a-b.hourly.sh': 'x' });
     assert.deepEqual(told(), []);
-    world.scan = { kind: 'resilver', end: NOW - 400 * 24 * HOUR, errors: 0 };
+    world.scan = { kind: 'resilver', end: NOW - 400 * 24 * HOUR };
     assert.deepEqual(told(), [], 'a resilver says nothing of the scrub before it');
-    world.scan = { kind: 'scrub', end: undefined, errors: 0 };
+    world.scan = { kind: 'scrub', end: undefined };
     assert.deepEqual(told(), [], 'it runs');
   });
 
@@ -125,26 +126,36 @@ describe('a job of a timer', () => {
 });
 
 describe('pools', () => {
-  const status = (scan: object) => JSON.stringify({ pools: { tank: { state: 'ONLINE', scan_stats: scan } } });
+  const parse = (more: object) =>
+    parsePools(JSON.stringify({ pools: { tank: { state: 'ONLINE', ...more } } }))[0] as Pool;
+  const texts = (more: object) => poolConditions(parse(more)).map(({ text }) => text);
 
-  test('whose last scrub found errors that it could not repair are reported', () => {
-    const [pool] = parsePools(
-      status({ function: 'SCRUB', state: 'FINISHED', end_time: '1764417600', errors: '3' }),
-    );
-    assert.deepEqual(pool?.scan, { kind: 'scrub', end: 1_764_417_600_000, errors: 3 });
-    assert.match(
-      poolConditions(pool as Pool)[0]?.text ?? '',
-      /the last scrub found 3 errors that it could not repair/,
-    );
+  test('tell their last scrub', () => {
     const scans = [
+      { function: 'SCRUB', state: 'FINISHED', end_time: '1764417600', errors: '0' },
       { function: 'SCRUB', state: 'SCANNING', end_time: '-', errors: '0' },
       { function: 'NONE' },
       {},
     ];
     assert.deepEqual(
-      scans.map((scan) => parsePools(status(scan))[0]?.scan),
-      [{ kind: 'scrub', end: undefined, errors: 0 }, undefined, undefined],
+      scans.map((scan) => parse({ scan_stats: scan }).scan),
+      [{ kind: 'scrub', end: 1_764_417_600_000 }, { kind: 'scrub', end: undefined }, undefined, undefined],
     );
+  });
+
+  test('with damaged data are reported, also after a restart, which sets the counts of the disks to 0', () => {
+    const told = ['pool tank has 3 errors in its data that it could not repair: zpool status -v tank'];
+    assert.deepEqual(texts({ error_count: '3', scan_stats: { function: 'SCRUB', errors: '0' } }), told);
+    assert.deepEqual(texts({ scan_stats: { function: 'SCRUB', errors: '3' } }), told, 'without a count');
+    // Its owner has put the file back since that scrub.
+    assert.deepEqual(texts({ error_count: '0', scan_stats: { function: 'SCRUB', errors: '3' } }), []);
+  });
+
+  test('tell how full they are', () => {
+    const used = (more: object) => parse({ vdevs: { tank: { name: 'tank', ...more } } }).used;
+    assert.equal(used({ alloc_space: '8590000000', total_space: '10000000000' }), 85);
+    assert.equal(used({ total_space: '10000000000' }), 0);
+    assert.equal(used({}), undefined);
   });
 });
 
@@ -186,24 +197,38 @@ test('errors are a problem of the disks that have them, else of the pool, and of
 });
 
 describe('room', () => {
-  test('of file systems besides the state, and of datasets with a quota', () => {
+  const texts = (conditions: readonly Condition[]) =>
+    conditions.map(({ severity, text }) => `${severity}: ${text}`);
+
+  test('of the state, other file systems and pools, and their inodes', () => {
     const box = new FakeBox();
-    box.program('df', (argv) =>
-      argv.includes('-t')
-        ? { code: 0, stdout: 'Use% Mounted on\n 95% /\n 95% /etc\n 83% /srv/my data\n 12% /boot\n' }
-        : ' 40%\n',
-    );
-    box.program('zpool', () => 'tank\t10\n');
-    box.program('zfs', () => 'tank\t0\t900\ntank/a\t1000\t850\ntank/b\t1000\t950\ntank/c\t1000\t10\n');
-    const pools: Pool[] = [{ name: 'tank', state: 'ONLINE', vdevs: [] }];
-    assert.deepEqual(
-      roomConditions(box, pools).map(({ severity, text }) => `${severity}: ${text}`),
-      [
-        'warning: /srv/my data is 83 % full: remove unneeded files there',
-        'warning: dataset tank/a is 85 % full: it has a quota: raise it, or remove data',
-        'error: dataset tank/b is 95 % full: it has a quota: raise it, or remove data',
-      ],
-    );
+    // Real output of df(1): btrfs and vfat have no fixed number of inodes.
+    const others =
+      'Use% IUse% Mounted on\n 95%   91% /\n 95%   91% /etc\n 83%     - /srv/my data\n  9%  100% /srv/b\n  -     - /boot\n';
+    box.program('df', (argv) => (argv.includes('-t') ? others : 'Use% IUse%\n 40%   85%\n'));
+    const pools: Pool[] = [
+      { name: 'tank', state: 'ONLINE', vdevs: [], used: 79 },
+      { name: 'my pool', state: 'ONLINE', vdevs: [], used: 91 },
+    ];
+    const conditions = roomConditions(box, pools);
+    assert.deepEqual(texts(conditions), [
+      'warning: the state partition holds 85 % of the files that it can hold (df -i): draisine free removes unused images',
+      'warning: /srv/my data is 83 % full: remove unneeded files there',
+      'error: /srv/b holds 100 % of the files that it can hold (df -i): remove unneeded files there',
+      'error: pool my pool is 91 % full: remove data or snapshots, or add disks',
+    ]);
+    assert.equal(new Set(conditions.map(({ name }) => name)).size, 4);
+  });
+
+  test('of datasets with a quota, with or without their snapshots', () => {
+    const box = new FakeBox();
+    const rows = ['tank 900 0 900 0', 'tank/my a 850 1000 1 0', 'tank/b 950 1000 1 0', 'tank/c 10 1000 9 10'];
+    box.program('zfs', () => rows.map((row) => `${row.replaceAll(/ (?=\d)/g, '\t')}\n`).join(''));
+    assert.deepEqual(texts(quotaConditions(box)), [
+      'warning: dataset tank/my a is 85 % full: it has a quota: raise it, or remove data',
+      'error: dataset tank/b is 95 % full: it has a quota: raise it, or remove data',
+      'error: dataset tank/c is 90 % full: it has a quota: raise it, or remove data',
+    ]);
   });
 });
 
@@ -292,7 +317,7 @@ test('a suspended pool is reported at once: nobody asks what would wait for its 
   box.put({ '/proc/spl/kstat/zfs/x': '', '/proc/uptime': '9000 1\n' });
   box.put({ '/etc/draisine/snapshots/tank/a.daily.sh': 'x' });
   box.program('systemctl', () => '');
-  box.program('df', () => ' 85%\n');
+  box.program('df', () => ' 85%    1%\n');
   const asked: string[] = [];
   for (const name of ['zpool', 'zfs'])
     box.program(name, (argv) => {
@@ -306,7 +331,7 @@ test('a suspended pool is reported at once: nobody asks what would wait for its 
   assert.ok(texts.includes('pool tank is SUSPENDED'));
   assert.ok(texts.some((text) => /the state partition is 85 % full/.test(text)));
   assert.deepEqual(asked, []);
-  for (const source of ['features of pools', 'room', 'overdue jobs'])
+  for (const source of ['features of pools', 'room', 'quotas', 'overdue jobs'])
     assert.ok(unseen.includes(source), source);
 });
 

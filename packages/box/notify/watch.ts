@@ -211,18 +211,21 @@ function bounded(queue: readonly Waiting[]): Waiting[] {
   return [...kept, note].filter(({ to }) => to.length > 0);
 }
 
-/** The uptime, in seconds, at which disks were asked last. */
-const ASKED = '/run/draisine/disks-asked';
-/** Seconds between two questions to disks: for many disks a question is work, after which they stay awake. */
-const DISKS = 1800;
+/** The uptime, in seconds, of the last thorough look. */
+const THOROUGH = '/run/draisine/thorough-look';
+/**
+ * Seconds between two thorough looks. For many disks a question is work, after which they stay awake. Jobs, quotas and
+ * features change slowly, and cost a program for each dataset and pool.
+ */
+const RARELY = 1800;
 
-/** Whether disks are to be asked now. */
-function disksAreDue(box: Box): boolean {
+/** Whether this look is a thorough one. */
+function isThorough(box: Box): boolean {
   const up = uptime(box);
-  const asked = readTextIfThere(box, ASKED);
-  if (asked !== undefined && up - Number.parseFloat(asked) < DISKS) return false;
-  box.makeFolder(folderOf(ASKED));
-  box.writeFile(ASKED, `${up}\n`, { durable: false });
+  const last = readTextIfThere(box, THOROUGH);
+  if (last !== undefined && up - Number.parseFloat(last) < RARELY) return false;
+  box.makeFolder(folderOf(THOROUGH));
+  box.writeFile(THOROUGH, `${up}\n`, { durable: false });
   return true;
 }
 
@@ -231,7 +234,7 @@ export function watch(box: Box): void {
   const config = readNotifyConfig(box);
   if (config === undefined) return;
   const state = readWatchState(box, config);
-  const { known, news } = compare(state.known, lookAround(box, disksAreDue(box)));
+  const { known, news } = compare(state.known, lookAround(box, isThorough(box)));
   const targets = keyed(config.targets);
   for (const { severity, text } of news) box.log(severity === 'info' ? 'notice' : severity, text);
   const fresh = [

@@ -9,7 +9,7 @@ function machine(disks: Readonly<Record<string, object | string>>, scan: object 
   const box = new FakeBox();
   box.put({ '/proc/uptime': '60 1\n' });
   box.program('systemctl', () => '');
-  box.program('df', () => ' 1%\n');
+  box.program('df', () => ' 1%   1%\n');
   box.program('smartctl', (argv) => {
     const devices = Object.keys(disks).map((name) => ({ name, type: 'sat' }));
     if (argv.includes('--scan-open')) return JSON.stringify({ devices, ...scan });

@@ -15,8 +15,6 @@ export interface Scan {
   readonly kind: 'scrub' | 'resilver';
   /** Milliseconds since 1970; undefined if it has not ended. */
   readonly end: number | undefined;
-  /** Number of errors that it could not repair. */
-  readonly errors: number;
 }
 
 /** A pool, as in zpool-status(8). */
@@ -26,6 +24,10 @@ export interface Pool {
   readonly vdevs: readonly Vdev[];
   /** Undefined if there was none yet. */
   readonly scan?: Scan | undefined;
+  /** Number of errors in its data that no copy could repair. They stay in its log over a restart. */
+  readonly damaged?: number | undefined;
+  /** Used space in percent; undefined if the pool does not tell it. */
+  readonly used?: number | undefined;
 }
 
 interface RawVdev {
@@ -36,6 +38,9 @@ interface RawVdev {
   readonly read_errors?: string | number;
   readonly write_errors?: string | number;
   readonly checksum_errors?: string | number;
+  /** Bytes. ZFS leaves them out if they are 0. */
+  readonly alloc_space?: string | number;
+  readonly total_space?: string | number;
   readonly vdevs?: Readonly<Record<string, RawVdev>>;
 }
 
@@ -51,7 +56,12 @@ function scanOf(raw: RawScan | undefined): Scan | undefined {
   if (raw === undefined || (kind !== 'scrub' && kind !== 'resilver')) return undefined;
   const end = Number(raw.end_time ?? 0);
   const ended = raw.state === 'FINISHED' && Number.isFinite(end) && end > 0;
-  return { kind, end: ended ? 1000 * end : undefined, errors: Number(raw.errors ?? 0) || 0 };
+  return { kind, end: ended ? 1000 * end : undefined };
+}
+
+/** The same as the capacity in zpool-list(8). */
+function usedOf({ alloc_space: used = 0, total_space: all = 0 }: RawVdev): number | undefined {
+  return Number(all) > 0 ? Math.floor((100 * Number(used)) / Number(all)) : undefined;
 }
 
 const GROUPS = ['vdevs', 'dedup', 'special', 'logs', 'l2cache', 'spares'] as const;
@@ -81,7 +91,10 @@ export function parsePools(text: string): Pool[] {
     pools?: Record<
       string,
       RawVdev &
-        Record<(typeof GROUPS)[number], Record<string, RawVdev> | undefined> & { scan_stats?: RawScan }
+        Record<(typeof GROUPS)[number], Record<string, RawVdev> | undefined> & {
+          scan_stats?: RawScan;
+          error_count?: string | number;
+        }
     >;
   };
   return Object.entries(pools ?? {}).map(([name, raw]) => ({
@@ -89,6 +102,8 @@ export function parsePools(text: string): Pool[] {
     state: raw.state ?? 'UNKNOWN',
     vdevs: GROUPS.flatMap((group) => flatten(raw[group])),
     scan: scanOf(raw.scan_stats),
+    damaged: Number(raw.error_count ?? raw.scan_stats?.errors ?? 0) || 0,
+    used: usedOf(raw.vdevs?.[name] ?? {}),
   }));
 }
 
