@@ -34,6 +34,8 @@ const FILES: Readonly<Record<string, string>> = {
   'packages/lock.json': '1',
   'packages/overlays/a': '1',
   'kola-tests/tests/a.ts': '1',
+  'kola-tests/cli/unit-bundle.ts': "import '../../sdk/bundle-modules.ts';",
+  'sdk/bundle-modules.ts': '1',
   'docs/a.md': '1',
   draisine: '#!/bin/sh',
   'draisine.ts': '1',
@@ -90,6 +92,8 @@ test('an edit of any kind of input makes a file of unit tests run again', async 
       'tsconfig.json': '{ }',
       draisine: '#!/bin/bash',
       'start.mjs': '2',
+      'kola-tests/cli/unit-bundle.ts': "import '../../sdk/bundle-modules.ts'; 2",
+      'sdk/bundle-modules.ts': '2', // both translate the test
       'package-lock.json': npmLock({ ...NPM, yaml: '2.0.1' }),
     },
     true,

@@ -13,6 +13,9 @@ const STARTS_PROGRAMS: readonly string[] = ['child_process', 'worker_threads', '
 /** A test that imports this module knows the folder of the checkout, and may read any file in it. */
 const PLACE = 'sdk/lib/checkout.ts';
 
+/** The module that translates unit tests to JavaScript, with all that it imports. */
+const TRANSLATOR = 'kola-tests/cli/unit-bundle.ts';
+
 /** Matches a test file that names a folder outside its own. It may read modules there. */
 const LOOKS_AROUND =
   /\bCHECKOUT\b|process\.cwd\(\)|\.\.['"`/]+[^'"`]*['"`],\s*import\.meta\.url|dirname[^\n]*'\.\.'/;
@@ -22,7 +25,7 @@ const LOOKS_AROUND =
  * a run. They are its imports, all files of its own folder, and all files except TypeScript of the rooms of its imports
  * and of the rooms below. A test that can start programs, knows the folder of the checkout, or looks outside its folder
  * depends on all files of those rooms. Files outside of the rooms count if the text of a module names them (around.ts).
- * `values`: further inputs.
+ * The modules that translate the test count too. `values`: further inputs.
  */
 export function unitInputs(
   sources: Sources,
@@ -32,6 +35,7 @@ export function unitInputs(
 ): Inputs | undefined {
   try {
     const closure = sources.closure([file], { loads: loadsOf(sources) });
+    const translator = sources.closure([TRANSLATOR]);
     if (closure.unknown.length > 0) return undefined;
     const imported = [...closure.files.keys()];
     const rooms = roomsOf(imported);
@@ -45,7 +49,10 @@ export function unitInputs(
     const named = imported.flatMap((name) => filesAround(sources, name));
     return inputsOf(
       sources,
-      { npm: closure.npm, files: [...imported, ...files, ...named, ...dataOf(sources, rooms)] },
+      {
+        npm: closure.npm,
+        files: [...imported, ...translator.files.keys(), ...files, ...named, ...dataOf(sources, rooms)],
+      },
       { kind: 'unit', file, host, ...values },
     );
   } catch (error) {
