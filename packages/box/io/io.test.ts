@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { cpSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CHECKOUT } from '../../../sdk/lib/checkout.ts';
@@ -30,6 +31,24 @@ test('the box itself, in QuickJS, keeps the contract', async (t) => {
   const ran = spawnSync(file, args, { env, encoding: 'utf8' });
   assert.equal(ran.stderr, '');
   assert.deepEqual(JSON.parse(ran.stdout), []);
+});
+
+test('processes that write one file at the same time do not tear it, and leave nothing beside it', async (t) => {
+  const folder = testFolder(t);
+  for (const left of ['.file.new', '.file.999999999.new', '.file.1.new', '.file.a.new', '.other.new'])
+    writeFileSync(join(folder, left), '');
+  const { file, args, env } = await quickjsCommand(folder, 'packages/box/io/race-main.ts', [folder]);
+  const writers = ['a', 'b', 'c'].map(async (letter) => {
+    const ran = spawn(file, [...args, letter], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    return [await text(ran.stdout), await text(ran.stderr)];
+  });
+  for (const said of await Promise.all(writers)) assert.deepEqual(said, ['whole\n', '']);
+  // A process with the number 1 lives. The last two names belong to other files.
+  const rest = ['.file.1.new', '.file.a.new', '.other.new', 'file', 'link'];
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => rest.includes(name) || name.endsWith('.new')),
+    rest,
+  );
 });
 
 test('a program that nobody can end is left behind', async (t) => {

@@ -197,13 +197,31 @@ function sync(path: string): void {
     throw new BoxError(`cannot flush to the disk: ${stderr.trim()}`, { where: path, code: 'EIO' });
 }
 
+/**
+ * A name beside `path`, for a file or link that then replaces `path`. No other process uses it: with one name for all,
+ * one process would rename the unfinished file of another. The names that ended processes have left there are removed;
+ * releases before 2026.12 left `.NAME.new`.
+ */
+function nameBeside(path: string): string {
+  const [folder, start, end] = [folderOf(path), `.${nameOf(path)}.`, '.new'];
+  const own = String(os.getpid());
+  const [names] = os.readdir(folder);
+  for (const name of names) {
+    if (!name.startsWith(start) || !name.endsWith(end)) continue;
+    const owner = name.slice(start.length, -end.length);
+    if (!/^\d*$/.test(owner)) continue; // of another file
+    if (owner === '' || owner === own || os.stat(`/proc/${owner}`)[0] === null)
+      os.remove(`${folder}/${name}`);
+  }
+  return `${folder}/${start}${own}${end}`;
+}
+
 function writeFile(
   path: string,
   content: string | Uint8Array,
   { mode = 0o644, durable = true }: WriteOptions = {},
 ): void {
-  const beside = `${folderOf(path)}/.${nameOf(path)}.new`;
-  os.remove(beside);
+  const beside = nameBeside(path);
   withFile(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, (handle) =>
     writeAll(handle, typeof content === 'string' ? encodeUtf8(content) : content, path),
   );
@@ -287,8 +305,7 @@ export const quickjsBox: Box = {
   },
   makeFolder,
   symlink(target, path) {
-    const beside = `${folderOf(path)}/.${nameOf(path)}.new`;
-    os.remove(beside);
+    const beside = nameBeside(path);
     must(os.symlink(target, beside), 'make a link', path);
     must(os.rename(beside, path), 'rename', path);
   },
