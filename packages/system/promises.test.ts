@@ -82,6 +82,16 @@ test('a restart of networkd leaves rules and routes of others', () => {
   assert.match(text, /^ManageForeignRoutingPolicyRules=no\nManageForeignRoutes=no$/m);
 });
 
+test('no port follows redirects, also a port that is there before the settings are made', () => {
+  // systemd.network(5), UseRedirect=: networkd itself follows those of ICMPv6.
+  assert.match(
+    overlay('usr/lib/systemd/network/80-draisine-dhcp.network'),
+    /^\[IPv6AcceptRA\]\nUseRedirect=no$/m,
+  );
+  // The kernel has a setting for each port, and ignores that of `all`.
+  assert.match(overlay('usr/lib/sysctl.d/50-draisine.conf'), /^-net\.ipv6\.conf\.\*\.accept_redirects = 0$/m);
+});
+
 test('a disk that keeps udev busy stops neither the boot nor the import of pools', () => {
   // `udevadm settle` exits with 1 when its time is over.
   const folder = fileURLToPath(new URL('../overlays/', import.meta.url));
@@ -96,6 +106,28 @@ test('a disk that keeps udev busy stops neither the boot nor the import of pools
   });
   assert.deepEqual(stops, []);
   assert.match(overlay('usr/lib/systemd/system/draisine-zpool-import.service'), /=-\S*udevadm settle/);
+});
+
+test('SSH starts in spite of a volume without its key, of a pool that hangs, and of an address that comes late', () => {
+  const units = 'usr/lib/systemd/system';
+  // A oneshot unit has no limit of its own (systemd.service(5), TimeoutStartSec=).
+  for (const file of [
+    'systemd-cryptsetup@.service.d/10-draisine.conf',
+    'zfs-mount.service.d/10-draisine.conf',
+    'draisine-zpool-import.service',
+    'draisine-read-pools.service',
+  ])
+    assert.match(overlay(`${units}/${file}`), /^TimeoutStartSec=\d+min$/m, file);
+  // sshd ends with 255 if it has no address. Restarts without a pause would soon reach systemd's limit.
+  assert.match(
+    overlay(`${units}/ssh.service.d/10-draisine.conf`),
+    /^RestartPreventExitStatus=\nRestartSec=\d+$/m,
+  );
+});
+
+test('the state partition is trimmed also if the owner has file systems in fstab', () => {
+  const text = overlay('usr/lib/systemd/system/fstrim.service.d/10-draisine.conf');
+  assert.match(text, /^ExecStart=\nExecStart=\S*fstrim --listed-in \/proc\/self\/mountinfo /m);
 });
 
 test('the clock never begins before the build, and extensions are merged at boot', () => {
