@@ -13,8 +13,9 @@ const SCRIPT = fileURLToPath(new URL('../overlays/system/usr/lib/draisine/pool-l
 /**
  * Runs the script. Returns the calls of systemctl that start something.
  * @param start what `systemctl start zpool-tank.service` does; `$try` is its number, `$disks` the folder of the disks
+ * @param meanwhile what happens while the script waits
  */
-function late(t: TestContext, start: string): string[] {
+function late(t: TestContext, start: string, meanwhile = ''): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'draisine-pool-late-'));
   t.after(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'disk/by-id'), { recursive: true });
@@ -29,13 +30,14 @@ case "$*" in
 *RequiredBy*) ;;
 *WantedBy*snapshot*) echo timers.target ;;
 *WantedBy*) echo multi-user.target ;;
+*is-active*) [ -e ${folder}/active ] ;;
 *) echo "$*" >>${folder}/calls
   try=$(grep -c '^start ' ${folder}/calls)
   case "$1" in start) ${start} ;; esac ;;
 esac`,
   );
   program('udevadm', '');
-  program('sleep', '');
+  program('sleep', meanwhile === '' ? '' : `cd ${folder}; ${meanwhile}`);
   const script = readFileSync(SCRIPT, 'utf8').replaceAll('/dev/disk/', `${folder}/disk/`);
   const env = { PATH: `${folder}:/usr/bin:/bin` };
   const argv = ['-c', script, 'pool-late', 'zpool-tank.service'];
@@ -53,5 +55,10 @@ test('a disk that came before the script began is not missed', (t) => {
 
 test('a disk that comes during a try leads to another try', (t) => {
   const calls = late(t, '[ "$try" = 2 ] || { : >"$disks/a"; exit 1; }');
+  assert.deepEqual(calls, ['start zpool-tank.service', 'start zpool-tank.service', NEEDING, CONSOLE]);
+});
+
+test('after a person has imported the pool, the units that need it start', (t) => {
+  const calls = late(t, '[ -e "$disks/../../active" ]', ': >active');
   assert.deepEqual(calls, ['start zpool-tank.service', 'start zpool-tank.service', NEEDING, CONSOLE]);
 });
