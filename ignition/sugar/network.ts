@@ -106,8 +106,12 @@ function identity(options: Addressing): readonly Section[] {
   return [section('DHCPv4', { ClientIdentifier: 'mac' }), section('DHCPv6', { DUIDType: 'link-layer' })];
 }
 
+/** networkd follows ICMPv6 redirects by itself, whatever sysctl says. The image's own network does not either. */
+const NO_REDIRECTS = section('IPv6AcceptRA', { UseRedirect: false });
+
 function addressed(options: Addressing & { readonly vlans?: readonly string[] }): readonly Section[] {
-  return [section('Network', { ...addressing(options), VLAN: options.vlans }), ...identity(options)];
+  const sections = [section('Network', { ...addressing(options), VLAN: options.vlans })];
+  return 'none' in options ? sections : [...sections, NO_REDIRECTS, ...identity(options)];
 }
 
 function interfaceName(name: string): string {

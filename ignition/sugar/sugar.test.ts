@@ -108,7 +108,7 @@ describe('network', () => {
     assert.match(textOf(made, `${folder}/10-vlan5.netdev`), /Kind=vlan\n\n\[VLAN\]\nId=5/);
     assert.match(
       textOf(made, `${folder}/30-vlan5.network`),
-      /Address=192\.0\.2\.2\/24\nGateway=192\.0\.2\.1/,
+      /Address=192\.0\.2\.2\/24\nGateway=192\.0\.2\.1\n\n\[IPv6AcceptRA\]\nUseRedirect=no\n/,
     );
   });
 
