@@ -75,6 +75,23 @@ describe('users', () => {
     assert.throws(() => user('me', { ssh: { from: ['a" command="x'] } }), /not a network/);
   });
 
+  test('with `from` are not locked out: sshd refuses each key if it cannot read the networks or the options', () => {
+    const keyOf = (key: string, from: string[]) =>
+      (
+        user('me', { sshKeys: [key], ssh: { from } }) as {
+          passwd: { users: { sshAuthorizedKeys: string[] }[] };
+        }
+      ).passwd.users[0]?.sshAuthorizedKeys[0];
+    assert.equal(keyOf(`restrict,pty ${KEY}`, ['10.0.0.0/8']), `from="10.0.0.0/8",restrict,pty ${KEY}`);
+    const refused = (from: string[], what: RegExp, key = KEY) =>
+      assert.throws(() => keyOf(key, from), what, from.join());
+    refused(['10.0.0.0/8'], /has networks, and ssh.from/, `from="10.1.0.0/16" ${KEY}`);
+    refused(['192.168.1.5/24'], /takes only the network/);
+    refused(['!fd00::1/64', '*'], /takes only the network/);
+    refused([], /lets nobody in/);
+    refused(['!10.0.0.0/8'], /lets nobody in/);
+  });
+
   test('a forced command and files only contradict each other; a misspelt option is named', () => {
     assert.throws(() => user('me', { ssh: { only: 'sftp', command: 'x' } }), { where: 'users.me.ssh' });
     assert.throws(() => machine({ users: { me: { ssh: { forward: true } as object } } }), {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressesMeet, isAddress, isNetwork } from './addresses.ts';
+import { addressesMeet, isAddress, isNetwork, isWholeNetwork, networksMeet } from './addresses.ts';
 import { firewall } from './firewall.ts';
 import { network } from './network.ts';
 import { containerNetwork } from './pod.ts';
@@ -22,6 +22,19 @@ test('addresses and networks', () => {
   ])
     assert.ok(!isNetwork(bad), bad);
   assert.ok(addressesMeet('', '::1') && addressesMeet('[::1]', '0:0::1') && !addressesMeet('0.0.0.0', '::'));
+  for (const whole of [
+    '192.0.2.0/24',
+    '192.0.2.1/32',
+    '0.0.0.0/0',
+    '::/0',
+    'fd00:1::/32',
+    '::ffff:1.2.3.4/128',
+  ])
+    assert.ok(isWholeNetwork(whole), whole);
+  for (const part of ['192.0.2.1/24', '0.0.0.1/0', '::1/127', 'fd00:1::/31'])
+    assert.ok(!isWholeNetwork(part), part);
+  assert.ok(networksMeet('10.9.0.0/24', '10.9.0.128/25') && networksMeet('::/0', 'fd00::/8'));
+  assert.ok(!networksMeet('10.9.0.0/24', '10.9.1.0/24') && !networksMeet('0.0.0.0/0', '::/0'));
 });
 
 test('an address that the machine would not take is an error of the config', () => {
@@ -43,6 +56,7 @@ test('an address that the machine would not take is an error of the config', () 
       from,
     );
   }
+  assert.throws(() => firewall({ allow: [{ name: 'web', tcp: [80], from: [] }] }), /names no network/);
   assert.doesNotThrow(() =>
     firewall({ allow: [{ name: 'web', tcp: [80], from: ['192.0.2.7', 'fd00::/8'] }] }, []),
   );

@@ -1,7 +1,12 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import { addressesMeet } from './addresses.ts';
+import { addressesMeet, isNetwork, networksMeet } from './addresses.ts';
 import { defaultMountpoint } from './container.ts';
-import type { ContainerOptions, PodOptions, PublishedPort } from './container-options.ts';
+import type {
+  ContainerNetworkOptions,
+  ContainerOptions,
+  PodOptions,
+  PublishedPort,
+} from './container-options.ts';
 import { publishedPorts } from './container-words.ts';
 import type { DatasetOptions } from './dataset.ts';
 import { allows, type FirewallOptions, type Opening } from './firewall.ts';
@@ -71,14 +76,18 @@ const WRITE = 0o2;
 const SEARCH = 0o1;
 
 /** The permission bits of a dataset's root directory for an account; undefined if they cannot be known. */
-function bitsFor({ owner }: DatasetOptions, uid: number, gid: number | undefined): number | undefined {
+function bitsFor(
+  { owner }: DatasetOptions,
+  { user: uid = 0, group: gid = uid, userns }: ContainerOptions,
+): number | undefined {
   const mode = owner?.mode ?? 0o755;
+  if (userns !== undefined) return mode; // its user is nobody else on the machine
   const user = owner?.user ?? 0;
   const group = owner?.group ?? (typeof user === 'number' ? user : undefined);
   if (typeof user !== 'number') return undefined;
   if (user === uid) return mode >> 6;
-  if (typeof group !== 'number' && gid !== undefined) return undefined;
-  return group === gid && gid !== undefined ? mode >> 3 : mode;
+  if (typeof group !== 'number') return undefined;
+  return group === gid ? mode >> 3 : mode;
 }
 
 /**
@@ -86,18 +95,24 @@ function bitsFor({ owner }: DatasetOptions, uid: number, gid: number | undefined
  * read-only.
  */
 export function checkAccess(containers: Named<ContainerOptions>, datasets: Named<DatasetOptions>): void {
-  for (const [name, { user, group = user, volumes = [] }] of Object.entries(containers)) {
-    if (user === undefined || user === 0) continue;
+  for (const [name, container] of Object.entries(containers)) {
+    const { user = 0, userns, volumes = [] } = container;
+    if (user === 0 && userns === undefined) continue;
     for (const volume of volumes) {
       const options = 'dataset' in volume ? datasets[volume.dataset] : undefined;
       if (!('dataset' in volume) || options === undefined) continue;
-      const bits = bitsFor(options, user, group);
+      const bits = bitsFor(options, container);
       const wanted = READ | SEARCH | (volume.readOnly ? 0 : WRITE);
       if (bits === undefined || (bits & wanted) === wanted) continue;
       const verb = (bits & (READ | SEARCH)) === (READ | SEARCH) ? 'write' : 'read';
-      throw badInput(`container ${name} runs as user ${user} and cannot ${verb} dataset ${volume.dataset}`, {
+      const as = userns === undefined ? `as user ${user}` : 'with user numbers of its own';
+      const mend =
+        userns === undefined
+          ? `set datasets['${volume.dataset}'].owner to { user: ${user} }`
+          : 'leave out userns';
+      throw badInput(`container ${name} runs ${as} and cannot ${verb} dataset ${volume.dataset}`, {
         where: `containers.${name}.volumes`,
-        hint: `set datasets['${volume.dataset}'].owner to { user: ${user} }${verb === 'write' ? ', or mount it readOnly' : ''}`,
+        hint: `${mend}${verb === 'write' ? ', or mount it readOnly' : ''}`,
       });
     }
   }
@@ -168,11 +183,30 @@ export function checkPorts(containers: Named<ContainerOptions>, pods: Named<PodO
   }
 }
 
+/** podman makes no network whose addresses another one has. */
+function checkSubnets(networks: Named<ContainerNetworkOptions>): void {
+  const subnets = Object.entries(networks).flatMap(([name, { subnet }]) =>
+    subnet === undefined || !isNetwork(subnet) ? [] : [{ name, subnet }],
+  );
+  for (const [index, { name, subnet }] of subnets.entries()) {
+    const other = subnets.slice(0, index).find((one) => networksMeet(one.subnet, subnet));
+    if (other !== undefined)
+      throw badInput(`the networks ${other.name} and ${name} of containers have addresses in common`, {
+        where: `containerNetworks.${name}.subnet`,
+        hint: `take a subnet outside of ${other.subnet}`,
+      });
+  }
+}
+
 /**
  * Names of other containers and of networks must be declared. Containers must not wait for each other in a
  * circle.
  */
-export function checkContainers(containers: Named<ContainerOptions>, networks: object): void {
+export function checkContainers(
+  containers: Named<ContainerOptions>,
+  networks: Named<ContainerNetworkOptions>,
+): void {
+  checkSubnets(networks);
   const done = new Set<string>();
   const visit = (name: string, path: readonly string[]): void => {
     if (path.includes(name)) {

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
-import type { ContainerOptions, Limits, PodOptions } from './container-options.ts';
+import type { ContainerOptions, Health, Limits, PodOptions } from './container-options.ts';
 
 /** Refuses limits that systemd or podman ignores, and limits that stop the start (systemd.resource-control(5)). */
 export function checkLimits(name: string, { memory, cpu, processes }: Limits): void {
@@ -49,4 +49,39 @@ export function checkMounts(
       where: `containers.${name}.volumes`,
       hint: 'keep one of them',
     });
+}
+
+/** Refuses a group without a user, for which quadlet makes no service, and secrets that the user cannot read. */
+export function checkIdentity(name: string, { user, group, userns, secrets = {} }: ContainerOptions): void {
+  if (group !== undefined && user === undefined)
+    throw badInput(`container ${name} has a group and no user`, {
+      where: `containers.${name}.group`,
+      hint: 'name its user as well',
+    });
+  if (userns !== undefined && Object.keys(secrets).length > 0)
+    throw badInput(`container ${name} has user numbers of its own, and cannot read files of secrets`, {
+      where: `containers.${name}.secrets`,
+      hint: 'use secretEnvironment, or leave out userns',
+    });
+}
+
+/** A duration in the form of podman (Go's time.ParseDuration). */
+const DURATION = /^(0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+)$/;
+
+/** Refuses a health check with which podman does not start the container. */
+export function checkHealth(name: string, health: Health | undefined): void {
+  if (health === undefined) return;
+  const where = `containers.${name}.health`;
+  if (health.command.trim() === '') throw badInput('a health check has a command', { where });
+  for (const option of ['interval', 'timeout', 'startPeriod'] as const) {
+    const text = health[option];
+    if (text === undefined || DURATION.test(text) || (option === 'interval' && text === 'disable')) continue;
+    throw badInput(`not a duration: ${JSON.stringify(text)}`, {
+      where: `${where}.${option}`,
+      hint: 'write 30s, 5m or 1h30m',
+    });
+  }
+  const { retries } = health;
+  if (retries !== undefined && !(Number.isInteger(retries) && retries > 0))
+    throw badInput(`${retries} is not a number of retries`, { where: `${where}.retries`, hint: 'write 3' });
 }

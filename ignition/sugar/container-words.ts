@@ -7,7 +7,19 @@ import { copied, type Setting, systemdQuote } from './ini.ts';
 /** Folder of quadlets (podman-systemd.unit(5)). */
 export const FOLDER = '/etc/containers/systemd';
 
-/** A name of a container, a pod or a network, checked. */
+/** Names that podman has for kinds of networks (podman-run(1), --network), and does not give to a network. */
+const NETWORK_KINDS = 'bridge container default host none ns pasta private slirp4netns'.split(' ');
+
+/** The name of a network, checked. */
+export function networkName(name: string): string {
+  if (!NETWORK_KINDS.includes(name)) return quadletName(name);
+  throw badInput(`podman has no network called ${name}: the name is a kind of network`, {
+    where: `containerNetworks.${name}`,
+    hint: 'give it another name',
+  });
+}
+
+/** A name of a container or a pod, checked. */
 export function quadletName(name: string): string {
   return matching(
     name,
@@ -82,8 +94,20 @@ export function networks(network: ContainerOptions['network']): Setting {
   return typeof network === 'object' ? network.names.map((name) => `${quadletName(name)}.network`) : network;
 }
 
+/**
+ * The name of an image with its registry. As in podman, the first part is a registry only if it has a dot or a port, or
+ * is `localhost`; otherwise the name is a short one, and no registry is searched for it.
+ */
+export const imageName = (image: string): string =>
+  matching(
+    image,
+    /^(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+)(\/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$/,
+    'fully qualified image',
+    'write REGISTRY/NAME:TAG, e.g. docker.io/library/NAME:TAG; the name has small letters',
+  );
+
 /** A word that quadlet reads as systemd does, and copies into the ExecStart= line of podman. */
-export const commandWord = (text: string): string =>
+const commandWord = (text: string): string =>
   text.split('\n').map(systemdQuote).join('\\n').replaceAll('"\\n"', '\\n').replaceAll('$', '$$$$');
 
 /**
@@ -92,6 +116,22 @@ export const commandWord = (text: string): string =>
  */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: systemd puts the value in
 export const EMPTY = { word: '${DRAISINE_EMPTY}', setting: 'DRAISINE_EMPTY=' };
+
+/** A word of the container's command. systemd would begin another command at a semicolon. */
+export function argument(text: string): string {
+  if (text !== ';') return text === '' ? EMPTY.word : commandWord(text);
+  throw badInput('a word of a command cannot be a lone semicolon', {
+    hint: "let a shell read it: ['/bin/sh', '-c', 'find . -exec ls {} \\\\;']",
+  });
+}
+
+/** Variables or labels as NAME=VALUE. podman refuses a name that is empty. */
+export const pairs = (what: 'variable' | 'label', named: { readonly [key: string]: string }): string[] =>
+  Object.entries(named).map(([key, value]) =>
+    commandWord(
+      `${matching(key, /^[^=\s]+$/, `name of a ${what}`, 'write a name without = and spaces')}=${value}`,
+    ),
+  );
 
 /**
  * A shell command for HealthCmd=. It becomes part of an ExecStart= line, where % begins a specifier and $ a variable.

@@ -129,12 +129,56 @@ test('has the size of /dev/shm, limits, kernel parameters and the program of the
   });
 });
 
+test('options with which podman 5.4 makes no service, or does not start it, are refused', () => {
+  const refused = (options: object, what: RegExp) =>
+    assert.throws(() => quadlet('a', { image, ...options }), what, JSON.stringify(options));
+  refused({ group: 5 }, /has a group and no user/);
+  refused({ userns: 'auto', secrets: { key: 'x' } }, /cannot read files of secrets/);
+  refused({ command: ['find', '.', ';'] }, /lone semicolon/);
+  refused({ environment: { '': 'x' } }, /not a name of a variable/);
+  refused({ labels: { 'a=b': 'x' } }, /not a name of a label/);
+  refused({ health: { command: ' ' } }, /a health check has a command/);
+  for (const interval of ['1min', '30', '', '-1s', '1 h'])
+    refused({ health: { command: 'true', interval } }, /not a duration/);
+  refused({ health: { command: 'true', startPeriod: 'disable' } }, /not a duration/);
+  refused({ health: { command: 'true', retries: 0 } }, /not a number of retries/);
+  for (const interval of ['disable', '0', '1h30m', '1.5s', '500ms'])
+    quadlet('a', { image, health: { command: 'true', interval } });
+});
+
+test('networks that podman does not make are refused', () => {
+  assert.throws(() => containerNetwork('host'), { where: 'containerNetworks.host' });
+  const networks = (subnet: string) => () =>
+    machine({ containerNetworks: { a: { subnet: '10.9.0.0/24' }, b: { subnet } } });
+  assert.throws(networks('10.9.0.128/25'), { where: 'containerNetworks.b.subnet' });
+  assert.doesNotThrow(networks('10.9.1.0/24'));
+});
+
+test('a container with user numbers of its own cannot write a dataset', () => {
+  const config = (readOnly: boolean) => () =>
+    machine({
+      pools: { tank: { vdevs: [{ disk: '/dev/disk/by-id/a' }] } },
+      datasets: { 'tank/a': {} },
+      containers: { a: { image, userns: 'auto', volumes: [{ dataset: 'tank/a', at: '/a', readOnly }] } },
+    });
+  assert.throws(config(false), /with user numbers of its own and cannot write dataset tank\/a/);
+  assert.doesNotThrow(config(true));
+});
+
 test('a text that would break a line of the quadlet is refused', () => {
   const refused = (options: object, what: RegExp) =>
     assert.throws(() => quadlet('a', { image, ...options }), what, JSON.stringify(options));
   refused({ image: 'a.example/b:$' + '{TAG}' }, /not a fully qualified image/);
-  for (const wrong of ['docker.io/library/Nginx:1', 'docker.io/library/nginx::latest', 'docker.io/a b:1'])
+  for (const wrong of [
+    'docker.io/library/Nginx:1',
+    'docker.io/library/nginx::latest',
+    'docker.io/a b:1',
+    'linuxserver/plex:latest',
+    'docker.io/library/nginx:1@sha256:abc',
+  ])
     refused({ image: wrong }, /not a fully qualified image/);
+  for (const right of ['localhost/a', 'registry:5000/a/b:1', `quay.io/a/b:1@sha256:${'0a'.repeat(32)}`])
+    assert.ok(quadlet('a', { image: right }).includes(`\nImage=${right}\n`));
   refused({ volumes: [{ path: '/a', at: '/x' }], tmpfs: ['/x/'] }, /two mounts at \/x$/);
   refused(
     {

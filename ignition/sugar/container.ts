@@ -1,16 +1,18 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import { checkLimits, checkMounts, checkPublishing } from './container-checks.ts';
+import { checkHealth, checkIdentity, checkLimits, checkMounts, checkPublishing } from './container-checks.ts';
 import type { ContainerOptions, Device, Placement } from './container-options.ts';
 import {
   absolute,
-  commandWord,
+  argument,
   deviceWords,
   EMPTY,
   environmentPath,
   FOLDER,
   healthSettings,
   identity,
+  imageName,
   networks,
+  pairs,
   publishedPorts,
   quadletName,
   secretPath,
@@ -47,18 +49,11 @@ function containerSection(
   mountpointOf: (dataset: string) => string,
 ): Section {
   const { limits = {}, environment = {}, labels = {} } = options;
-  const pairs = (named: { readonly [key: string]: string }): string[] =>
-    Object.entries(named).map(([key, value]) => commandWord(`${key}=${value}`));
   return section('Container', {
     ContainerName: name,
-    Image: matching(
-      options.image,
-      /^[a-z0-9.-]+(:[0-9]+)?\/[a-z0-9._/-]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+:[0-9a-f]+)?$/,
-      'fully qualified image',
-      'write REGISTRY/NAME:TAG; the name has small letters',
-    ),
+    Image: imageName(options.image),
     Pull: options.pull,
-    Exec: options.command?.map((each) => (each === '' ? EMPTY.word : commandWord(each))).join(' '),
+    Exec: options.command?.map(argument).join(' '),
     Pod: options.pod === undefined ? undefined : `${options.pod}.pod`,
     Network: networks(options.network),
     ...identity(options),
@@ -68,9 +63,9 @@ function containerSection(
     ],
     Tmpfs: options.tmpfs?.map((path) => absolute(path, 'folder in memory')),
     PublishPort: publishedPorts(options.ports),
-    Environment: pairs(environment),
+    Environment: pairs('variable', environment),
     EnvironmentFile: options.secretEnvironment === undefined ? undefined : environmentPath(name),
-    Label: pairs(labels),
+    Label: pairs('label', labels),
     AddDevice: options.devices?.map(deviceWords),
     Timezone: matching(
       options.timeZone ?? 'local',
@@ -94,6 +89,8 @@ export function quadlet(
 ): string {
   checkMounts(name, options);
   checkLimits(name, options.limits ?? {});
+  checkIdentity(name, options);
+  checkHealth(name, options.health);
   const units = [...new Set([...storage, ...needed(options)])];
   const plugs = unplugged(options.devices);
   const { limits = {} } = options;

@@ -69,6 +69,11 @@ function sources(from: readonly string[]): string[] {
         where: 'firewall',
         hint: 'write 192.0.2.0/24',
       });
+  if (from.length === 0)
+    throw badInput('`from` names no network: nobody could reach the port', {
+      where: 'firewall',
+      hint: 'name one, or leave `from` out',
+    });
   const six = from.filter((net) => net.includes(':'));
   const four = from.filter((net) => !net.includes(':'));
   return [

@@ -2,7 +2,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { isNetwork } from './addresses.ts';
 import { checkPublishing } from './container-checks.ts';
 import type { ContainerNetworkOptions, PodOptions } from './container-options.ts';
-import { FOLDER, publishedPorts, quadletName } from './container-words.ts';
+import { FOLDER, networkName, publishedPorts, quadletName } from './container-words.ts';
 import { file } from './file.ts';
 import type { Fragment } from './fragment.ts';
 import { type Setting, section, unitText } from './ini.ts';
@@ -28,7 +28,7 @@ export function containerNetwork(
     section('Unit', { Description: `Network ${name} of containers`, ...after(storage) }),
     section('Network', { NetworkName: name, Internal: internal, IPv6: ipv6, Subnet: subnet }),
   ]);
-  return file(`${FOLDER}/${quadletName(name)}.network`, { contents });
+  return file(`${FOLDER}/${networkName(name)}.network`, { contents });
 }
 
 /** A pod as a quadlet: containers that share a network. */

@@ -1,7 +1,7 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Text } from '../base/secret.ts';
 import { compact, type Json } from '../json/value.ts';
-import { isNetwork } from './addresses.ts';
+import { isNetwork, isWholeNetwork } from './addresses.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments, oneLine } from './fragment.ts';
 import { type Receive, receiveCommand, receiver } from './replicate.ts';
@@ -53,14 +53,42 @@ export function sshKey(user: string, key: string): Fragment {
   return { passwd: { users: [{ name: userName(user), sshAuthorizedKeys: [checked] }] } };
 }
 
-/** Options before a key, in the form of authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). */
-function fromNetworks(from: readonly string[]): string {
+/**
+ * A key that is valid from some networks only, in the form of authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT").
+ */
+function keyFrom(name: string, key: string, from: readonly string[] | undefined): string {
+  if (from === undefined) return key;
+  const option = `from="${from.join(',')}"`;
+  if (/^(ssh-|ecdsa-|sk-)/.test(key)) return `${option} ${key}`;
+  // sshd refuses a key with two options `from`
+  if (/(^|,)from=/i.test(key))
+    throw badInput(`a key of ${name} has networks, and ssh.from as well`, {
+      where: `users.${name}.sshKeys`,
+      hint: 'keep one of them',
+    });
+  return `${option},${key}`;
+}
+
+/** Refuses networks that sshd does not read: it would refuse every key of the user. */
+function checkFrom(name: string, from: readonly string[]): void {
+  const where = `users.${name}.ssh.from`;
   for (const net of from) {
     matching(net, /^!?[0-9a-fA-F.:*?/]+$/, 'network', 'write 192.0.2.0/24');
-    if (net.includes('/') && !isNetwork(net.replace('!', '')))
-      throw badInput(`not a network: ${JSON.stringify(net)}`, { hint: 'write 192.0.2.0/24' });
+    const network = net.replace('!', '');
+    if (!network.includes('/')) continue;
+    if (!isNetwork(network))
+      throw badInput(`not a network: ${JSON.stringify(net)}`, { where, hint: 'write 192.0.2.0/24' });
+    if (!isWholeNetwork(network))
+      throw badInput(`${net} is an address in a network, and sshd takes only the network`, {
+        where,
+        hint: 'write the first address of the network: 192.0.2.0/24',
+      });
   }
-  return from.length === 0 ? '' : `from="${from.join(',')}" `;
+  if (from.every((net) => net.startsWith('!')))
+    throw badInput(`ssh.from of ${name} lets nobody in`, {
+      where,
+      hint: 'name a network that may connect, or leave it out',
+    });
 }
 
 function forcedCommand(name: string, { command, only, receive }: SshAccess): string | undefined {
@@ -98,12 +126,12 @@ function sshdMatch(name: string, access: SshAccess): Fragment | undefined {
  */
 export function user(name: string, options: UserOptions = {}): Fragment {
   const { home, sshKeys = [], ssh = {}, groups, ...same } = options;
-  const from = fromNetworks(ssh.from ?? []);
+  if (ssh.from !== undefined) checkFrom(name, ssh.from);
   const keys = sshKeys.map(
     (key) => sshKey(name, key) as { passwd: { users: { sshAuthorizedKeys: string[] }[] } },
   );
   const sshAuthorizedKeys = keys.flatMap(({ passwd }) =>
-    passwd.users.flatMap((entry) => entry.sshAuthorizedKeys.map((key) => `${from}${key}`)),
+    passwd.users.flatMap((entry) => entry.sshAuthorizedKeys.map((key) => keyFrom(name, key, ssh.from))),
   );
   const entry = compact({
     name: userName(name),

@@ -24,7 +24,7 @@ export default machine({
         { volume: 'caddy-data', at: '/data' },
       ],
       limits: { memory: '256M', processes: 200 },
-      health: { command: 'wget -q -O /dev/null http://localhost/', interval: '1min' },
+      health: { command: 'wget -q -O /dev/null http://localhost/', interval: '1m' },
     },
   },
 });
