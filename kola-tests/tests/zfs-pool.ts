@@ -54,6 +54,34 @@ register(
   },
 );
 
+register(
+  {
+    name: 'zfs.health',
+    what: 'Health reports damaged data of a pool, also after a restart of the pool, and reads from zpool how full it is.',
+    machines: disks('disk'),
+  },
+  async (_t, { box }) => {
+    await box.succeed(`zpool create tank ${box.disk('disk')}`);
+    await box.succeed('head -c 40M /dev/urandom >/tank/blob && zpool sync tank');
+    const { pools } = JSON.parse(await box.succeed('zpool status --json -p -P'));
+    const { alloc_space: used, total_space: all } = pools.tank.vdevs.tank;
+    const capacity = Number.parseInt(await box.succeed('zpool list -H -o capacity tank'), 10);
+    assert.ok(
+      capacity > 20 && Math.abs((100 * used) / all - capacity) <= 2,
+      `${used} of ${all}, ${capacity} %`,
+    );
+
+    // The damage hits data. Metadata has copies at other places.
+    const random = 'dd if=/dev/urandom bs=1M count=6 conv=fsync,notrunc status=none';
+    await box.succeed(`zpool export tank && ${random} of=${box.disk('disk')}-part1 seek=10`);
+    await box.succeed('zpool import tank && zpool scrub -w tank');
+    const damage = /pool tank has [1-9]\d* errors in its data that it could not repair: zpool status -v tank/;
+    assert.match(await box.succeed('draisine health'), damage);
+    await box.succeed('zpool export tank && zpool import tank');
+    assert.match(await box.succeed('draisine health'), damage);
+  },
+);
+
 // zed(8) replaces a lost disk by the spare. When the disk is back, this test detaches the spare by hand: zed recognizes a
 // returned disk by its bus, which SATA disks have and virtio disks lack.
 register(
