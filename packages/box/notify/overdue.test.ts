@@ -30,6 +30,8 @@ function machine() {
     scan: { kind: 'scrub', end: NOW - 20 * 24 * HOUR } as Scan | undefined,
     stopped: new Set<string>(),
     every: 24 * HOUR,
+    /** The begin of a transfer that lasts. */
+    began: undefined as number | undefined,
   };
   recordSuccess(box, 'a', 'tank/a@x');
   box.program('zfs', () =>
@@ -43,6 +45,9 @@ function machine() {
       .map((name) => {
         const every = name.startsWith('scrub') ? 30 * 24 * HOUR : world.every;
         const state = world.stopped.has(name) ? 'inactive' : 'active';
+        // systemd computes the next time when the job has ended.
+        if (name === 'replicate-a.timer' && world.began !== undefined)
+          return `Id=${name}\nActiveState=active\nSubState=running\nLastTriggerUSec=${unix(world.began)}\nNextElapseUSecRealtime=${unix(world.began - 1000)}`;
         return `Id=${name}\nActiveState=${state}\nLastTriggerUSec=${unix(NOW)}\nNextElapseUSecRealtime=${unix(NOW + every)}`;
       })
       .join('\n\n'),
@@ -87,6 +92,24 @@ describe('a job of a timer', () => {
     assert.deepEqual(told(), [], 'a resilver says nothing of the scrub before it');
     world.scan = { kind: 'scrub', end: undefined };
     assert.deepEqual(told(), [], 'it runs');
+  });
+
+  test('that does not end is reported after a week, because its timer has no next time', () => {
+    const { box, world, told } = machine();
+    world.began = NOW + 40 * 24 * HOUR; // a monthly transfer
+    for (const [days, texts] of [
+      [46, []],
+      [48, ['transfers of tank/a to other are overdue']],
+    ] as const) {
+      box.setClock(NOW + days * 24 * HOUR);
+      world.newest = box.now();
+      assert.deepEqual(
+        told()
+          .map((text) => text.split(',')[0])
+          .filter((text) => /^transfers/.test(text ?? '')),
+        texts,
+      );
+    }
   });
 
   test('whose dataset is missing hides no other', () => {

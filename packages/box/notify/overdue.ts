@@ -23,7 +23,12 @@ interface Job {
 interface Timer {
   readonly active: boolean;
   readonly period: number | undefined;
+  /** The begin of the run that lasts, in milliseconds since 1970; undefined if the job does not run. */
+  readonly began: number | undefined;
 }
+
+/** Milliseconds that a run may last. The first transfer of a large dataset takes days. */
+const RUN = 7 * PERIODS.daily;
 
 /** All files below a folder. */
 function filesBelow(box: Box, folder: string): string[] {
@@ -112,9 +117,9 @@ function replicationJobs(box: Box): Job[] {
   });
 }
 
-/** Timers of systemd, with the time between two runs if it is known. */
+/** Timers of systemd, with the time between two runs if it is known. A timer has no next time while its job runs. */
 function timersOf(box: Box, names: readonly string[]): Map<string, Timer> {
-  const properties = 'Id,ActiveState,LastTriggerUSec,NextElapseUSecRealtime';
+  const properties = 'Id,ActiveState,SubState,LastTriggerUSec,NextElapseUSecRealtime';
   const show = ['systemctl', 'show', '--timestamp=unix', `--property=${properties}`, '--', ...names];
   const told = mustRun(box, 'cannot ask for timers', show, { timeoutSeconds: 60 });
   return new Map(
@@ -127,7 +132,8 @@ function timersOf(box: Box, names: readonly string[]): Map<string, Timer> {
       const [before, next] = [seconds('LastTriggerUSec'), seconds('NextElapseUSecRealtime')];
       const period =
         before !== undefined && next !== undefined && next > before ? 1000 * (next - before) : undefined;
-      return [value('Id'), { active: value('ActiveState') === 'active', period }];
+      const began = value('SubState') === 'running' && before !== undefined ? 1000 * before : undefined;
+      return [value('Id'), { active: value('ActiveState') === 'active', period, began }];
     }),
   );
 }
@@ -141,7 +147,7 @@ const GRACE = 3600;
 /** Whether it is too early after the boot to tell. */
 export const isEarly = (box: Box): boolean => uptime(box) < GRACE;
 
-/** Jobs whose timer does not run, or whose last success is older than two intervals. */
+/** Jobs whose timer does not run, whose last success is older than two intervals, or whose run does not end. */
 export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[] {
   if (isEarly(box)) return [];
   const jobs = [...snapshotJobs(box), ...scrubJobs(box, pools), ...replicationJobs(box)];
@@ -151,7 +157,7 @@ export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[]
     jobs.map(({ timer }) => timer),
   );
   return jobs.flatMap(({ what, timer, period, last }): Condition[] => {
-    const { active = false, period: measured } = timers.get(timer) ?? {};
+    const { active = false, period: measured, began } = timers.get(timer) ?? {};
     if (!active)
       return [
         {
@@ -160,8 +166,9 @@ export function overdueConditions(box: Box, pools: readonly Pool[]): Condition[]
         },
       ];
     const every = period ?? measured;
-    if (every === undefined || last === undefined || box.now() - last <= 2 * every + PERIODS.hourly)
-      return [];
+    const since = every === undefined ? began : last;
+    const most = every === undefined ? RUN : 2 * every + PERIODS.hourly;
+    if (last === undefined || since === undefined || box.now() - since <= most) return [];
     return [
       {
         ...{ name: `overdue ${timer}`, severity: 'error' },
