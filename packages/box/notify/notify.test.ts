@@ -173,6 +173,25 @@ describe('a receiver', () => {
     assert.match(world.sent.at(-1) ?? '', /more messages were dropped: see draisine health/);
   });
 
+  test('that is slow gets each message once, although a run must end in its time', () => {
+    const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
+    world.down = true;
+    for (let number = 0; number < 30; number++) world.failed.push(`${number}.service`);
+    watch(box);
+    box.program('curl', (_argv, { stdin }) => {
+      world.sent.push(String(stdin));
+      box.advance(25_000);
+      return '';
+    });
+    for (let run = 0; run < 6; run++) {
+      const began = box.monotonic();
+      watch(box);
+      assert.ok(box.monotonic() - began < 200_000);
+    }
+    assert.equal(world.sent.length, 30);
+    assert.equal(new Set(world.sent.map((config) => /(\d+)\.service/.exec(config)?.[1])).size, 30);
+  });
+
   test('that refuses one message gets the others', () => {
     const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
     box.program('curl', (_argv, { stdin }) => {
@@ -268,6 +287,23 @@ describe('a condition', () => {
       [],
       ['info/error over: bad'],
     ]);
+  });
+
+  test('that gets worse again after a calm hour is reported again', () => {
+    const mild = { ...bad, severity: 'warning', text: '85 %' } as const;
+    const hour = Array.from({ length: 40 }, () => [[mild]] as const);
+    assert.deepEqual(toldIn([[bad]], ...hour, [[bad]], [[]]).flat(), [
+      'error/error bad',
+      'info/error better: 85 %', // also to a receiver that hears only of errors
+      'error/error bad',
+      'info/error over: bad',
+    ]);
+    assert.deepEqual(
+      toldIn([[bad]], ...hour, [[]])
+        .flat()
+        .at(-1),
+      'info/warning over: 85 %',
+    );
   });
 
   test('that comes and goes is reported twice, and is over when it stays away', () => {

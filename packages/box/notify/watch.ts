@@ -19,6 +19,11 @@ const FORMAT = 1;
 const KEPT = 50;
 /** Failures of a receiver in one run before its other messages wait: it may refuse only one of them. */
 const TRIES = 2;
+/**
+ * Milliseconds of sending in one run, after which the other messages wait. systemd ends a run after 10 minutes
+ * (draisine-watch.service). If that happened while messages are sent, these would be sent again in the next run.
+ */
+const SENDING = 120_000;
 
 interface Waiting extends Message {
   /** Receivers that have not got the message (`keyed`). An apply may change their order. */
@@ -39,9 +44,11 @@ export interface Known {
   readonly gone: number;
   /** Whether it came back within CALM looks. Then its end is reported only when it stays away for so long. */
   readonly again: boolean;
+  /** Number of looks since it became less severe than reported; 0 if it is as severe. */
+  readonly milder: number;
 }
 
-/** Looks, at two minutes each, for which an ended condition is remembered. */
+/** Looks, at two minutes each, for which an ended condition, and the severity of a milder one, is remembered. */
 const CALM = 30;
 
 interface WatchState {
@@ -70,6 +77,7 @@ function readWatchState(box: Box, { targets }: NotifyConfig): WatchState {
         event: member(one, 'event').value === true,
         gone: optional(member(one, 'gone'), (field) => integer(field, 0)) ?? 0,
         again: member(one, 'again').value === true,
+        milder: optional(member(one, 'milder'), (field) => integer(field, 0)) ?? 0,
       })),
       queue: list(member(root, 'queue'), (one) => ({
         severity: choice(member(one, 'severity'), SEVERITIES),
@@ -116,12 +124,16 @@ export function compare(known: readonly Known[], { conditions, unseen }: Look) {
   const news: News[] = [];
   const now = new Set(conditions.map(({ name }) => name));
   const present = conditions.map(({ name, severity, text, event = false, source = '' }): Known => {
-    const was = known.find((one) => one.name === name);
-    const worse = was === undefined || rank(severity) > rank(was.severity);
-    const returned = was !== undefined && was.gone > 0;
+    const found = known.find((one) => one.name === name);
+    const was = found ?? { severity, gone: 0, again: false, milder: 0 };
+    const worse = found === undefined || rank(severity) > rank(was.severity);
+    const returned = was.gone > 0;
     if (worse || (returned && !was.again)) news.push({ severity, text, about: severity });
-    const worst = worse ? severity : was.severity;
-    return { name, severity: worst, text, event, source, gone: 0, again: returned || was?.again === true };
+    // After a calm hour, the receivers hear that it is milder, and later that it gets worse again.
+    const looks = rank(severity) < rank(was.severity) ? was.milder + 1 : 0;
+    if (looks === CALM) news.push({ severity: 'info', text: `better: ${text}`, about: was.severity });
+    const [reported, milder] = looks > 0 && looks < CALM ? [was.severity, looks] : [severity, 0];
+    return { name, severity: reported, text, event, source, gone: 0, again: returned || was.again, milder };
   });
   const absent = known.flatMap((one): Known[] => {
     if (now.has(one.name)) return [];
@@ -176,12 +188,13 @@ function flush(box: Box, { targets }: NotifyConfig, queue: readonly Waiting[]): 
   const host = hostname(box);
   const byKey = keyed(targets);
   const failures = new Map<string, number>();
+  const end = box.monotonic() + SENDING;
   return queue.flatMap((message): Waiting[] => {
     const left = message.to.filter((key) => {
       const target = byKey.get(key);
       const failed = failures.get(key) ?? 0;
       if (target === undefined) return false;
-      if (failed >= TRIES) return true;
+      if (failed >= TRIES || box.monotonic() > end) return true;
       const why = send(box, target, host, dated(box, message));
       if (why === undefined) return false;
       failures.set(key, failed + 1);
