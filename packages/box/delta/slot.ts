@@ -1,14 +1,7 @@
 import type { Release } from '../../../build/release/format/types.ts';
 import type { RunningUsr, SlotContent } from '../disk/model.ts';
-import {
-  type Box,
-  BoxError,
-  describeError,
-  orLog,
-  type RandomAccess,
-  readTextIfThere,
-  withScratch,
-} from '../io/box.ts';
+import { type Box, BoxError, describeError, orLog, type RandomAccess, withScratch } from '../io/box.ts';
+import { integer, members, readDocument, string } from '../io/fields.ts';
 import { fetchRanges, fetchWhole, NoRanges, type Origin, type Range } from '../update/fetch.ts';
 import { bytesOf, type Fetch, type Plan, planCopies } from './plan.ts';
 import { BLOCK, type Leaves, readLeaves } from './tree.ts';
@@ -153,16 +146,15 @@ interface Resume {
   readonly fetches: number;
 }
 
+/** The number of fetches of a plan that an earlier attempt has finished; undefined: none is known. */
 function resumeAt(box: Box, plan: string): number | undefined {
-  const text = readTextIfThere(box, RESUME);
-  if (text === undefined) return undefined;
-  try {
-    const found = JSON.parse(text) as Partial<Resume>;
-    return found.plan === plan && Number.isSafeInteger(found.fetches) ? found.fetches : undefined;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return undefined;
-  }
+  if (box.stat(RESUME) === undefined) return undefined;
+  const found = orLog(box, 'notice', 'all of the slot is filled', () =>
+    readDocument(box.readText(RESUME), 'the progress of staging', RESUME, (root) =>
+      members<Resume>(root, { plan: (field) => string(field), fetches: (field) => integer(field, 0) }),
+    ),
+  );
+  return found?.plan === plan ? found.fetches : undefined;
 }
 
 function writeDelta(box: Box, options: SlotOptions, devices: Devices): void {

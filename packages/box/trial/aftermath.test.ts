@@ -5,6 +5,7 @@ import { changeState, readState } from '../update/state.ts';
 import { BASELINE, lookAtBox, readBaseline, writeBaseline } from './baseline.ts';
 import { bootInto, OLD, runningClock, stageNext, trial, ukis } from './testing.ts';
 import { atBoot } from './trial.ts';
+import { AFTER } from './verdict.ts';
 
 test('a server is down during a whole trial: a second trial later, and then the rejection is final', () => {
   const { box, world } = trial();
@@ -153,4 +154,27 @@ test('a release that is staged while the end of a trial is looked at keeps its b
   });
   atBoot(box, () => {});
   assert.ok(readBaseline(box));
+});
+
+test('a record of the last rejection that is torn or odd is ignored, and the state of updates stays', () => {
+  const odd = [
+    ...['', '{"version":"2026.11', 'null', '[]', '{}', '{"version":"2026.1129.0"}'],
+    '{"version":"2026.1129.0","faults":"/data is not mounted"}',
+    '{"version":"2026.1129.0","faults":[null]}',
+    // A state with such a version could not be read any more.
+    '{"version":"x","faults":["10.0.2.2 cannot be reached"]}',
+  ];
+  for (const text of odd) {
+    const { box, world } = trial();
+    changeState(box, () => ({ staged: undefined, floor: OLD }));
+    world.answering.clear();
+    box.put({ [AFTER]: text });
+    bootInto(box, 'old');
+    runningClock(box);
+    box.rename(`/run/draisine/mounts/vda1.42/EFI/Linux/draisine_${NEXT}+3.efi`, '/gone');
+    atBoot(box, () => {});
+    assert.deepEqual([box.stat(AFTER), box.stat(BASELINE)], [undefined, undefined], text);
+    assert.equal(readState(box).floor, OLD, text);
+    assert.match(box.journal('warning').at(-1) ?? '', /the record of the last rejection is ignored/, text);
+  }
 });

@@ -107,7 +107,11 @@ export const NEW_STATE: State = {
   lastTrial: undefined,
 };
 
-function version(field: Field): string {
+/**
+ * Reads the version of a release.
+ * @throws BoxError with the place of a fault
+ */
+export function version(field: Field): string {
   const value = string(field);
   if (!isVersion(value)) throw new BoxError(`${field.at} must be a version`);
   return value;
