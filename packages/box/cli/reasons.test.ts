@@ -236,6 +236,17 @@ describe('reasons against an update', () => {
     assert.equal(readState(box).staged, undefined);
   });
 
+  test('a later release cannot replace a staged one: the staged one does not start without its record', () => {
+    const { box, web, draisine } = setting({ mode: 'stage' });
+    draisine('update');
+    const later = '2026.1130.0';
+    const usr = { data: 8192, hash: 4096, hashOffset: 12_288 };
+    publish(box, web, { channel: { version: later, serial: 6 }, release: { version: later, usr } });
+    web.put(`n100/releases/${later}/release.json`, web.files.get(`n100/releases/${NEXT}/release.json`)!);
+    assert.match(draisine('stage').err, /2026\.1130\.0 does not fit into slot b/);
+    assert.deepEqual([readState(box).staged, ukis(box)], [undefined, [`draisine_${OLD}.efi`]]);
+  });
+
   test('no base, a live system, a damaged policy: status shows the reason', () => {
     const { box, draisine, status } = setting();
     box.put({ [POLICY]: '{"mode": "later"}' });

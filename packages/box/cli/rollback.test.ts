@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { ESP, HASHES, NEXT } from '../disk/testing.ts';
 import { bootInto, OLD, runningClock, ukis } from '../trial/testing.ts';
 import { atBoot } from '../trial/trial.ts';
-import { readState } from '../update/state.ts';
+import { changeState, readState } from '../update/state.ts';
 import { setting } from './testing.ts';
 
 test('rolled back by hand: the other release is tried again, this one is left alone', () => {
@@ -69,6 +69,15 @@ test('a commit that could not be recorded is recorded by the timer, without a re
   draisine('update');
   assert.equal(world.reboots, reboots);
   assert.deepEqual([readState(box).staged, readState(box).lastTrial?.text], [undefined, 'committed']);
+});
+
+test('a commit that was not recorded, and a later release: the running one stays in the boot menu', () => {
+  const { box, draisine } = setting({ mode: 'stage' });
+  changeState(box, () => ({
+    staged: { version: OLD, rootHash: HASHES.running, from: OLD, since: box.now(), rebooting: true },
+  }));
+  assert.equal(draisine('stage').code, 0);
+  assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}+3.efi`]);
 });
 
 test('power fails in a rollback: the release that was rolled back does not come back by itself', () => {

@@ -36,7 +36,8 @@ export function stageRelease(
       runningHash: running.usr.rootHash,
       progress: say,
     });
-  changeState(box, () => ({ staged: undefined }));
+  // Otherwise a release that is staged already would start without its record, if this fails.
+  unstage(box, running, `${value.version} replaces it`);
   try {
     // This comes first, because it repairs a full disk.
     prepareTrial(box, running, checked.situation.policy);
@@ -117,7 +118,8 @@ export function dropPreparation(box: Box): void {
 export function unstage(box: Box, running: Running, reason: string): void {
   const { staged } = readState(box);
   if (!staged) return;
-  removeFromMenu(box, running, staged.rootHash);
+  // The record of a commit may be missing, e.g. because the state partition was full.
+  if (staged.rootHash !== running.usr.rootHash) removeFromMenu(box, running, staged.rootHash);
   changeState(box, () => ({ staged: undefined }));
   dropPreparation(box);
   box.log('notice', `${staged.version} is no longer staged: ${reason}`);
