@@ -132,12 +132,20 @@ test('a power cut in a trial costs a try; staged and not booted yet stays staged
   assert.match(box.journal('notice').at(-1) ?? '', /was tried 1 times and has 2 tries left/);
 });
 
-test('the power fails after a commit, before it is recorded', () => {
-  const { box } = trial();
-  const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';
-  box.rename(`${esp}/draisine_${NEXT}+3.efi`, `${esp}/draisine_${NEXT}.efi`);
-  atBoot(box, () => {});
-  assert.deepEqual([readState(box).staged, readState(box).floor], [undefined, NEXT]);
+test('the power fails after a commit, before it is recorded: the next boot records it, and removes what was kept', () => {
+  for (const cut of [/baseline/, /state\.json/]) {
+    const { box } = trial();
+    box.put({ '/.etc-trial/usrhash': 'x' });
+    box.fails = (call, what) => (call !== 'read' && cut.test(what) ? 'EIO' : undefined);
+    atBoot(box, () => {});
+    assert.equal(readState(box).staged?.version, NEXT);
+    box.fails = () => undefined;
+    bootInto(box, 'next');
+    atBoot(box, () => {});
+    assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}.efi`]);
+    assert.deepEqual([readState(box).staged, readState(box).floor], [undefined, NEXT]);
+    assert.deepEqual([box.stat('/.etc-trial'), box.stat(BASELINE)], [undefined, undefined]);
+  }
 });
 
 test('a release that is staged while the end of a trial is looked at keeps its baseline', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CHECKOUT } from '../../../sdk/lib/checkout.ts';
 import { testFolder } from '../io/testing.ts';
-import { saveEtc } from './etc.ts';
+import { dropEtc, saveEtc } from './etc.ts';
 import { fakeWorld } from './testing.ts';
 
 const OLD = 'a'.repeat(64);
@@ -146,6 +146,25 @@ test('/etc is kept a second time: the copies change places in one step', () => {
   });
   saveEtc(box, NEXT);
   assert.deepEqual(gone, [`${VIEW}/.etc-trial.new`, `${VIEW}/.etc-trial.new`]);
+});
+
+test('power fails while the copy is removed: no part of it has its name', () => {
+  const { box } = fakeWorld();
+  box.put({
+    '/.etc-trial/usrhash': OLD,
+    '/.etc-trial/etc/file': 'then',
+    '/.etc-trial.new/etc/file': 'older',
+  });
+  box.program('rm', ([, , path = '']) => {
+    assert.notEqual(path, '/.etc-trial');
+    for (const name of [...box.nodes.keys()]) if (`${name}/`.startsWith(`${path}/`)) box.nodes.delete(name);
+    return '';
+  });
+  dropEtc(box);
+  assert.deepEqual(
+    box.list('/').filter((name) => name.startsWith('.etc')),
+    [],
+  );
 });
 
 test('an apply is reverted on a full state partition: the reserve gives the room', (t) => {

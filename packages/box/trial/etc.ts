@@ -38,7 +38,13 @@ export function saveEtc(box: Box, rootHash: string): void {
   }
 }
 
-/** Removes the copy: the release was committed, or never booted. */
+/**
+ * Removes the copy: the release was committed, or never booted. It loses its name first, so that a power cut does not
+ * leave a part of it, which the initrd would put back.
+ */
 export function dropEtc(box: Box): void {
-  mustRun(box, 'cannot remove', ['rm', '-rf', SAVED, FRESH]);
+  mustRun(box, 'cannot remove', ['rm', '-rf', FRESH]);
+  if (box.stat(SAVED) === undefined) return;
+  box.rename(SAVED, FRESH);
+  mustRun(box, 'cannot remove', ['rm', '-rf', FRESH]);
 }

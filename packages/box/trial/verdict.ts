@@ -40,8 +40,12 @@ export function commit(box: Box, running: Running, notify: () => void): void {
   notify();
 }
 
+/** Records a commit. The record ends with the state, so that an interrupted one is repeated at the next boot. */
 export function finishCommit(box: Box, { version }: Running): void {
   endTrial(box); // first: the state partition may be full
+  dropEtc(box);
+  box.remove(BASELINE);
+  box.remove(AFTER);
   changeState(box, ({ floor, rejected }) => ({
     staged: undefined,
     unstaged: undefined,
@@ -50,9 +54,6 @@ export function finishCommit(box: Box, { version }: Running): void {
     rejected: rejected.filter((each) => compareVersions(each.version, version) > 0),
     lastTrial: { version, at: box.now(), text: 'committed' },
   }));
-  box.remove(BASELINE);
-  box.remove(AFTER);
-  dropEtc(box);
   box.log('notice', `${version} is committed`);
 }
 
