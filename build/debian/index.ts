@@ -1,8 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PublicKey } from 'openpgp';
 import { cacheDir, cacheFailure } from '../../sdk/lib/cache.ts';
-import { Failure, ifThere } from '../../sdk/lib/errors.ts';
+import { errorCode, Failure, ifThere } from '../../sdk/lib/errors.ts';
 import { type Sha256, sha256, writeAtomic } from '../../sdk/lib/files.ts';
 import { log, startProgress, warn } from '../../sdk/lib/log.ts';
 import { getBytes } from '../net/http.ts';
@@ -143,6 +143,14 @@ async function fetchRelease(suite: Suite, options: FetchOptions): Promise<Releas
   }
 }
 
+/** `clean` removes indexes that were not used for a while. On a read-only medium it removes nothing. */
+async function noteUse(path: string): Promise<void> {
+  const now = new Date();
+  await ifThere(utimes(path, now, now)).catch((error: unknown) => {
+    if (!['EROFS', 'EACCES', 'EPERM'].includes(errorCode(error) ?? '')) throw error;
+  });
+}
+
 /**
  * The text of the file `path` of a suite. The cache has the compressed file. The suite's InRelease has the SHA-256 of
  * the compressed and of the uncompressed file.
@@ -157,7 +165,10 @@ async function readListed(
   const packed = listed(release, `${path}.xz`);
   const kept = join(indexFolder(), `${packed.sha256}.xz`);
   const cached = await readIfThere(kept);
-  if (cached && sha256(cached) === packed.sha256) return await unpacked(cached, plain.sha256);
+  if (cached && sha256(cached) === packed.sha256) {
+    await noteUse(kept);
+    return await unpacked(cached, plain.sha256);
+  }
   const folder = path.slice(0, path.lastIndexOf('/'));
   const names = [...(release.byHash ? [`${folder}/by-hash/SHA256/${packed.sha256}`] : []), `${path}.xz`];
   const urls = archiveUrls(await options.bases(), suite.archive).flatMap((base) =>

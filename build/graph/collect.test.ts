@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync as readdir, readFileSync, rmSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync as readdir, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,6 +10,7 @@ import { addBlob, blobPath } from './blobs.ts';
 import { collectGarbage, wipeStore } from './collect.ts';
 import { CLEANING } from './hold.ts';
 import { tryLock } from './key-lock.ts';
+import { ownedName } from './owner.ts';
 import { readRecord } from './record.ts';
 import { closeStore } from './store.ts';
 import { recipe, type Target } from './target.ts';
@@ -104,6 +105,31 @@ test('garbage: records that were not used for long are removed, with blobs that 
   assert.ok((await collectGarbage(store, 0)).removed > 0);
   assert.ok(!existsSync(blobPath(store, digest)));
   assert.deepEqual((await namesRun(fresh, store)).sort(), ['d', 'fresh']);
+});
+
+test('old indexes, partial downloads and lists of modules are garbage too; work in progress is not', async (t) => {
+  const store = await temporaryStore(t);
+  const target = download('d', { text: 'x' });
+  await buildText(target, store);
+  const [code = ''] = readdir(join(store.root, 'codes'));
+  const digest = sha256('');
+  const files = {
+    old: ['indexes/trixie.InRelease', `indexes/${digest}.xz`, `downloads/${digest}.part`, `codes/${digest}`],
+    unfinished: [`downloads/${digest}.part-${ownedName()}`, `indexes/${digest}.xz.tmp-12-abcd1234`],
+  };
+  for (const folder of ['indexes', 'downloads']) mkdirSync(join(store.root, folder));
+  for (const name of Object.values(files).flat()) await writeFile(join(store.root, name), 'x');
+  const left = () =>
+    Object.values(files)
+      .flat()
+      .filter((name) => existsSync(join(store.root, name)));
+  await collectGarbage(reopen(store), 3600_000);
+  assert.deepEqual(left(), Object.values(files).flat());
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const { removed, bytes } = await collectGarbage(reopen(store), 0);
+  assert.deepEqual(left(), files.unfinished);
+  assert.ok(removed >= files.old.length && bytes > 0);
+  assert.ok(existsSync(join(store.root, 'codes', code)), 'it explains the next build');
 });
 
 function keys(root: string): string[] {

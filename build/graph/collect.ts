@@ -1,25 +1,37 @@
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Failure } from '../../sdk/lib/errors.ts';
+import { Failure, ifThereSync } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
+import { noted } from '../../sdk/lib/json.ts';
 import { CLEANING } from './hold.ts';
 import { tryLock } from './key-lock.ts';
 import { liveness, parseOwnedName } from './owner.ts';
 import { parseRecord } from './record.ts';
 import { closeStore, FACTS, FOLDERS, removeTreeAsync, type Store, storeFailure } from './store.ts';
 
+/** Folders of the cache beside the store: Debian's indexes, and partial downloads (build/debian/). */
+const BESIDE = ['indexes', 'downloads'] as const;
+
+/**
+ * Work in progress: no living process leaves such a file untouched for so long. `lock` and `resolve` write indexes
+ * without a claim on the store.
+ */
+const UNFINISHED = /\.(tmp|part)-/;
+const UNFINISHED_MS = 24 * 3600 * 1000;
+
 /** The result of a collection. */
 export interface Collected {
   /** Number of removed records, blobs and folders. */
   readonly removed: number;
-  /** Bytes of the removed blobs. */
+  /** Bytes of the removed files. */
   readonly bytes: number;
 }
 
 /**
  * Removes records that were not used for `olderThanMs`, and then blobs and folders of the same age that no
- * remaining record names. 0 removes all. Fails while another process builds.
+ * remaining record names. 0 removes all. Fails while another process builds. It also removes Debian's indexes, partial
+ * downloads and lists of modules of that age.
  */
 export async function collectGarbage(store: Store, olderThanMs: number): Promise<Collected> {
   return await alone(store, async () => {
@@ -28,7 +40,14 @@ export async function collectGarbage(store: Store, olderThanMs: number): Promise
     const blobs = await sweepBlobs(store, before, kept);
     const folders = await sweepFolders(store, before, kept);
     const workspaces = await sweepWorkspaces(store, before);
-    return { removed: removed + blobs.removed + folders + workspaces, bytes: blobs.bytes };
+    const files = [
+      await sweepFiles(store, 'codes', before, explained(store)),
+      ...(await Promise.all(BESIDE.map((folder) => sweepFiles(store, folder, before)))),
+    ];
+    return {
+      removed: removed + folders + workspaces + sum([blobs, ...files].map((swept) => swept.removed)),
+      bytes: sum([blobs, ...files].map((swept) => swept.bytes)),
+    };
   });
 }
 
@@ -111,6 +130,38 @@ async function sweepWorkspaces(store: Store, before: number): Promise<number> {
   for (const key of old) await removeTreeAsync(join(root, key));
   return old.length;
 }
+
+/**
+ * Removes the files of a folder that are older than `before`, except for those that `kept` names. The age counts from
+ * the last write, rename or use (ctime).
+ */
+async function sweepFiles(
+  store: Store,
+  folder: 'codes' | (typeof BESIDE)[number],
+  before: number,
+  kept: ReadonlySet<string> = new Set(),
+): Promise<Collected> {
+  let removed = 0;
+  let bytes = 0;
+  for (const name of ifThereSync(() => readdirSync(join(store.root, folder))) ?? []) {
+    const path = join(store.root, folder, name);
+    const stat = lstatSync(path, { throwIfNoEntry: false }); // another process may have finished or replaced it
+    const last = UNFINISHED.test(name) ? Math.min(before, Date.now() - UNFINISHED_MS) : before;
+    if (kept.has(name) || !stat?.isFile() || stat.ctimeMs > last) continue;
+    await rm(path, { force: true });
+    removed++;
+    bytes += stat.blocks * 512;
+  }
+  return { removed, bytes };
+}
+
+/** The code digests by which `--explain` tells why a target runs. */
+function explained(store: Store): Set<string> {
+  const root = join(store.root, 'last');
+  return new Set(readdirSync(root).map((name) => String(noted(join(root, name))?.code)));
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
 
 function sharded(store: Store, folder: 'actions' | 'blobs'): string[] {
   const root = join(store.root, folder);
