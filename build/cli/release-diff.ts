@@ -9,15 +9,15 @@ import { holdStore } from '../graph/hold.ts';
 import { buildTargets } from '../graph/run.ts';
 import { openStore } from '../graph/store.ts';
 import { lockedPackages } from '../image/packages.ts';
-import { changelogOf, entriesBetween, parseChangelog } from '../release/changelog.ts';
+import { changelogOf } from '../release/changelog.ts';
 import { readNoted } from '../release/documents.ts';
 import {
   type Change,
   formatNotes,
   makeNotes,
   type NotedRelease,
-  type PackageChange,
   packageChanges,
+  withEntries,
 } from '../release/notes.ts';
 import { placeOf } from '../release/place.ts';
 import { readRelease } from '../release/verify.ts';
@@ -39,8 +39,8 @@ function setWith(lock: Lock, name: string, version: string): string | undefined 
   return undefined;
 }
 
-/** Adds the changelog to each changed package whose new version the lock pins. */
-async function withChangelogs(changes: readonly Change[]): Promise<PackageChange[]> {
+/** The changelog of each changed package that has one, and whose new version the lock pins. */
+async function changelogsOf(changes: readonly Change[]): Promise<Map<string, string>> {
   const lock = await readLock(join(CHECKOUT, 'packages/lock.json'));
   const packages = lockedPackages(lock);
   const targets = changes.flatMap(({ name, from, to }) => {
@@ -56,11 +56,7 @@ async function withChangelogs(changes: readonly Change[]): Promise<PackageChange
     const text = path && (await changelogOf(await readPackage(path), (digest) => blobPath(store, digest)));
     if (text) found.set(name, text);
   }
-  return changes.map((change) => {
-    const text = found.get(change.name);
-    if (text === undefined || change.from === undefined || change.to === undefined) return change;
-    return { ...change, entries: entriesBetween(parseChangelog(text), change.from, change.to) };
-  });
+  return found;
 }
 
 /** `release diff A B` prints release notes. */
@@ -71,7 +67,8 @@ export async function releaseDiff(a: string, b: string, { output, json }: DiffFl
       where: `${a} and ${b}`,
       hint: 'compare two versions of one image',
     });
-  const notes = makeNotes(from, to, await withChangelogs(packageChanges(from.manifest, to.manifest)));
+  const changes = packageChanges(from.manifest, to.manifest);
+  const notes = makeNotes(from, to, withEntries(changes, from, to, await changelogsOf(changes)));
   const text = json ? `${JSON.stringify(notes, null, 2)}\n` : formatNotes(notes);
   if (output === undefined) process.stdout.write(text);
   else await writeOutput(output, text);

@@ -1,6 +1,6 @@
 import { byteOrder, canonicalJson } from '../../sdk/lib/files.ts';
 import { uuidFrom } from '../media/partitions.ts';
-import { type Bill, type Component, purl } from './spdx.ts';
+import { type Bill, type Component, purl, type SourcePackage } from './spdx.ts';
 
 /** The bill of materials as a CycloneDX 1.6 document. Equal bills give equal bytes: no clock, nothing random. */
 export function cyclonedxDocument({ name, version, epoch, components, built }: Bill): string {
@@ -37,6 +37,19 @@ export function cyclonedxDocument({ name, version, epoch, components, built }: B
   };
   return `${JSON.stringify(document, null, 2)}\n`;
 }
+
+/** The source of each package in a bill of materials, by the package's name. */
+export function sourcesIn(document: string): ReadonlyMap<string, SourcePackage> {
+  const { components = [] } = JSON.parse(document) as { components?: readonly Partial<PackageEntry>[] };
+  return new Map(
+    components.flatMap(({ name, pedigree }): [string, SourcePackage][] => {
+      const [source] = pedigree?.ancestors ?? []; // the others are those that it was built with
+      return name && source ? [[name, { name: source.name, version: source.version }]] : [];
+    }),
+  );
+}
+
+type PackageEntry = ReturnType<typeof ofPackage>;
 
 function ofPackage(component: Component) {
   const { name, version, architecture, sha256, source, builtUsing, homepage } = component;

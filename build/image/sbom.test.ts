@@ -10,6 +10,7 @@ import { canonicalJson } from '../../sdk/lib/files.ts';
 import type { Package } from '../debian/package.ts';
 import { given, runRecipe } from '../graph/testing-recipe.ts';
 import { dir, file, symlink } from '../tree/testing.ts';
+import { sourcesIn } from './cyclonedx.ts';
 import { declaredLicence } from './licence.ts';
 import { cyclonedx, sbom } from './sbom.ts';
 
@@ -262,6 +263,14 @@ test('the same bill is valid by the schema of CycloneDX 1.6', async () => {
   assert.deepEqual(document.components[1]?.hashes, [{ alg: 'SHA-256', content: 'a'.repeat(64) }]);
   assert.match(document.components[0]?.pedigree?.ancestors[1]?.purl ?? '', /gcc-14@14\.2\.0-19\?arch=source/);
   assert.equal(document.dependencies[0]?.dependsOn.length, 3);
+  assert.deepEqual(
+    [...sourcesIn(text)],
+    [
+      ['bash', { name: 'bash', version: '5.2-2+b1' }],
+      ['libstdc++6', { name: 'gcc-14', version: '14.2.0-19' }],
+    ],
+  );
+  assert.deepEqual([...sourcesIn('{}')], []);
   assert.equal(await build({ recipe: cyclonedx, of: [...packages].reverse() }), text);
 });
 

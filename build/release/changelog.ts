@@ -21,21 +21,16 @@ export function parseChangelog(text: string): ChangelogEntry[] {
   const entries: { source: string; version: string; lines: string[] }[] = [];
   for (const line of text.split('\n')) {
     const [, source, version] = /^(\S+) \(([^()\s]+)\)(?: [^;]+)?;/.exec(line) ?? [];
-    if (source !== undefined && version !== undefined)
-      entries.push({ source, version: unsigned(source, version), lines: [] });
+    if (source !== undefined && version !== undefined) entries.push({ source, version, lines: [] });
     else if (/^ {2}\s*\S/.test(line)) entries.at(-1)?.lines.push(line.trimEnd());
     else if (line.trim() !== '' && !/^ -- /.test(line)) break;
   }
   return entries;
 }
 
-/** Debian's source `linux-signed-amd64 (6.12.118+1)` makes the packages of version `6.12.118-1`. */
-const unsigned = (source: string, version: string): string =>
-  source.startsWith('linux-signed-') ? version.replace(/\+(\d+)$/, '-$1') : version;
-
 /**
- * The entries after version `from`, up to version `to`. The suffix of a binary rebuild (`+b1`) is no part of
- * the source's version.
+ * The entries after version `from`, up to version `to`: versions of the source package. The suffix of a binary rebuild
+ * (`+b1`) is no part of them.
  */
 export function entriesBetween(
   entries: readonly ChangelogEntry[],

@@ -1,5 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
+import { sourcesIn } from '../image/cyclonedx.ts';
 import type { ImageFacts } from '../image/facts.ts';
 import { MANIFEST, type Manifest } from '../product/manifest.ts';
 import type { NotedRelease } from './notes.ts';
@@ -10,6 +11,8 @@ import type { LocatedRelease } from './verify.ts';
 
 /** The file of a release that describes the running system (`ImageFacts`). */
 const FACTS = 'facts.json';
+/** The bill of materials that names the source of each package. */
+const BILL = 'sbom.cdx.json';
 /** The file of a release that lists its inputs. */
 export const PROVENANCE = 'provenance.json';
 
@@ -32,6 +35,7 @@ export async function readNoted(release: LocatedRelease): Promise<NotedRelease> 
     release: release.value,
     manifest: JSON.parse(await documentText(release, MANIFEST)) as Manifest,
     facts: JSON.parse(await documentText(release, FACTS)) as ImageFacts,
+    sources: release.value.files[BILL] ? sourcesIn(await documentText(release, BILL)) : new Map(),
   };
 }
 

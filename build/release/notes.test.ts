@@ -7,12 +7,20 @@ import { sha256 } from '../../sdk/lib/files.ts';
 import type { Package } from '../debian/package.ts';
 import { temporaryFolder, temporaryStore } from '../graph/testing.ts';
 import type { ImageFacts } from '../image/facts.ts';
+import type { SourcePackage } from '../image/spdx.ts';
 import type { Manifest } from '../product/manifest.ts';
 import { readManifest } from '../product/manifest.ts';
 import { listenersOf } from '../tree/facts.ts';
 import { dir, file, symlink } from '../tree/testing.ts';
 import { changelogOf, entriesBetween, parseChangelog, vulnerabilitiesIn } from './changelog.ts';
-import { formatNotes, makeNotes, type NotedRelease, type PackageChange, packageChanges } from './notes.ts';
+import {
+  formatNotes,
+  makeNotes,
+  type NotedRelease,
+  type PackageChange,
+  packageChanges,
+  withEntries,
+} from './notes.ts';
 import { placeOf } from './place.ts';
 import { type Made, makeRelease } from './testing.ts';
 import { readRelease } from './verify.ts';
@@ -66,6 +74,7 @@ test('a kernel of Debian has its version in its name: the new one has the change
     name: 'linux-image-6.12.118+deb13-amd64',
     from: '6.12.117-1',
     to: '6.12.118-1',
+    formerly: 'linux-image-6.12.117+deb13-amd64',
   });
   assert.deepEqual(others, []);
   assert.equal(packageChanges(manifest(), manifest(kernel('6.12.118')))[0]?.from, undefined);
@@ -77,10 +86,53 @@ linux (6.12.117-1) trixie-security; urgency=high
 
   * CVE-2026-0002
 `;
+  // Debian's source `linux-signed-amd64 (6.12.118+1)` makes the packages of version `6.12.118-1`.
+  const of = (version: string) => ({
+    sources: new Map([[kernel(version)[0], { name: 'linux-signed-amd64', version: `${version}+1` }]]),
+  });
+  assert.ok(change);
+  const [noted] = withEntries(
+    [change],
+    of('6.12.117'),
+    of('6.12.118'),
+    new Map([[kernel('6.12.118')[0], text]]),
+  );
   assert.deepEqual(
-    entriesBetween(parseChangelog(text), '6.12.117-1', '6.12.118-1').map(({ lines }) => lines),
+    noted?.entries?.map(({ lines }) => lines),
     [['  * CVE-2026-0003']],
   );
+});
+
+test('entries are found by the version of the source, and in the changelog of another package of that source', () => {
+  const entry = (source: string, version: string) =>
+    `${source} (${version}) trixie; urgency=medium\n\n  * x\n`;
+  const lvm2 = [entry('lvm2', '2.03.31-2+deb13u1'), entry('lvm2', '2.03.31-2')].join('\n');
+  const sources = (lvm: string, moved: string) => ({
+    sources: new Map<string, SourcePackage>([
+      ['dmsetup', { name: 'lvm2', version: lvm }],
+      ['libdevmapper1.02.1', { name: 'lvm2', version: lvm }],
+      ['moved', { name: moved, version: '1' }],
+    ]),
+  });
+  const [before, after] = [sources('2.03.31-2', 'shadow'), sources('2.03.31-2+deb13u1', 'util-linux')];
+  const changes: PackageChange[] = ['dmsetup', 'libdevmapper1.02.1'].map((name) => ({
+    ...{ name, from: '2:1.02.205-2', to: '2:1.02.205-2+deb13u1' },
+  }));
+  const logs = new Map([
+    ['libdevmapper1.02.1', lvm2],
+    ['own', entry('own', '2')],
+    ['moved', entry('util-linux', '1')],
+  ]);
+  const others: PackageChange[] = [
+    { name: 'own', from: '1', to: '2+b1' },
+    { name: 'moved', from: '2:1', to: '2:2' },
+    { name: 'new', to: '1' },
+  ];
+  const versions = withEntries([...changes, ...others], before, after, logs).map(({ entries }) =>
+    entries?.map(({ source, version }) => `${source} ${version}`),
+  );
+  const lvm = ['lvm2 2.03.31-2+deb13u1'];
+  assert.deepEqual(versions, [lvm, lvm, ['own 2'], undefined, undefined]);
 });
 
 test('the changelog of a package is found by its own name, also behind a link of its folder', async () => {
@@ -127,7 +179,7 @@ test('sockets that systemd opens at boot are listeners, others are not', () => {
 async function noted(folder: string): Promise<NotedRelease> {
   const { value: release } = await readRelease(placeOf(folder));
   const facts = JSON.parse(await readFile(join(folder, 'facts.json'), 'utf8')) as ImageFacts;
-  return { release, manifest: readManifest(join(folder, 'manifest.json')), facts };
+  return { release, manifest: readManifest(join(folder, 'manifest.json')), facts, sources: new Map() };
 }
 
 test('notes: packages with changelogs once a source, rights, units, users, listeners, kernel, sizes', async (t) => {

@@ -1,10 +1,10 @@
 import { formatBytes, formatDelta } from '../../sdk/lib/bytes.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
 import type { ImageFacts } from '../image/facts.ts';
+import type { SourcePackage } from '../image/spdx.ts';
 import { changedWords } from '../product/command-lines.ts';
 import type { Manifest } from '../product/manifest.ts';
-import type { ChangelogEntry } from './changelog.ts';
-import { vulnerabilitiesIn } from './changelog.ts';
+import { type ChangelogEntry, entriesBetween, parseChangelog, vulnerabilitiesIn } from './changelog.ts';
 import type { Release } from './format/types.ts';
 
 /** The parts of a release that release notes need. */
@@ -12,6 +12,8 @@ export interface NotedRelease {
   readonly release: Release;
   readonly manifest: Manifest;
   readonly facts: ImageFacts;
+  /** The source of each package, by the package's name. A package that is not here has the name and version of its source. */
+  readonly sources: ReadonlyMap<string, SourcePackage>;
 }
 
 /** A named thing that changed. Without `from` it is new, without `to` it is gone. */
@@ -23,6 +25,8 @@ export interface Change {
 
 /** A package that has changed, with its changelog. */
 export interface PackageChange extends Change {
+  /** The name of the package that it replaces, if that is another one. */
+  readonly formerly?: string;
   /** Its entries in the Debian changelog; undefined if unknown. */
   readonly entries?: readonly ChangelogEntry[];
 }
@@ -68,7 +72,7 @@ function compareTables(
 }
 
 /** Packages that changed, are new, or are gone. A kernel that replaces another one is a change. */
-export function packageChanges(from: Manifest, to: Manifest): Change[] {
+export function packageChanges(from: Manifest, to: Manifest): PackageChange[] {
   const table = ({ packages }: Manifest) =>
     Object.fromEntries(packages.map(({ name, version }) => [name, version]));
   const changes = compareTables(table(from), table(to));
@@ -77,10 +81,40 @@ export function packageChanges(from: Manifest, to: Manifest): Change[] {
   const [gone, ...others] = kernels.filter((change) => change.to === undefined);
   const [made, ...more] = kernels.filter((change) => change.from === undefined);
   if (!gone?.from || !made || others.length + more.length > 0) return changes;
-  const { from: version } = gone;
+  const { from: version, name: formerly } = gone;
   return changes.flatMap((change) =>
-    change === gone ? [] : [change === made ? { ...made, from: version } : change],
+    change === gone ? [] : [change === made ? { ...made, from: version, formerly } : change],
   );
+}
+
+/**
+ * Adds the entries of its changelog to each changed package. A changelog has versions of the source package, which may
+ * differ from those of its packages: `dmsetup 2:1.02.205-2` comes from `lvm2 2.03.31-2`. `changelogs`: by package. A
+ * package without one has that of another package from the same source.
+ */
+export function withEntries(
+  changes: readonly PackageChange[],
+  from: Pick<NotedRelease, 'sources'>,
+  to: Pick<NotedRelease, 'sources'>,
+  changelogs: ReadonlyMap<string, string>,
+): PackageChange[] {
+  const newSource = ({ name, to: version = '' }: PackageChange) => to.sources.get(name) ?? { name, version };
+  const id = ({ name, version }: SourcePackage) => `${name} ${version}`;
+  const bySource = new Map<string, string>();
+  for (const change of changes) {
+    const text = changelogs.get(change.name);
+    if (text !== undefined) bySource.set(id(newSource(change)), text);
+  }
+  return changes.map((change) => {
+    if (change.from === undefined || change.to === undefined) return change;
+    const after = newSource(change);
+    const known = from.sources.get(change.formerly ?? change.name);
+    const before = known ?? { name: after.name, version: change.from };
+    const text = changelogs.get(change.name) ?? bySource.get(id(after));
+    // The versions of two sources cannot be compared.
+    if (text === undefined || before.name !== after.name) return change;
+    return { ...change, entries: entriesBetween(parseChangelog(text), before.version, after.version) };
+  });
 }
 
 /** Compares two releases. `packages` are the package changes, with changelogs if they are known. */
