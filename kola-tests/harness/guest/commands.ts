@@ -47,7 +47,8 @@ export interface CommandVerbs {
    */
   output(script: string, options?: ExecuteOptions): Promise<Output>;
   /**
-   * Runs a script that must exit 0, else it throws with the output. Returns stdout.
+   * Runs a script that must exit 0, else it throws with the output. In a script of several lines, each line
+   * must succeed (`set -e`). Returns stdout.
    * @example assert.equal(await box.succeed('hostname'), 'lab')
    */
   succeed(script: string, options?: ExecuteOptions): Promise<string>;
@@ -89,7 +90,9 @@ export function commandVerbs({ name, vm, limitMs }: GuestOf): CommandVerbs {
   }
 
   async function succeed(script: string, options: ExecuteOptions = {}): Promise<string> {
-    const result = await execute(script, options);
+    // Without it, the exit code of a script is that of its last line, and a check in an earlier line cannot fail.
+    const checked = script.trim().includes('\n') ? `set -e\n${script}` : script;
+    const result = await execute(checked, options);
     if (result.code !== 0)
       throw new Failure(`${name}: exit ${result.code} of: ${firstLine(script)}${said(result)}`);
     return result.stdout;

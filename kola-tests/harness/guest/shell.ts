@@ -32,7 +32,7 @@ export async function openShell(
   await machine.succeed(`
     systemctl stop serial-getty@ttyS0.service
     # A shell that was left with Ctrl-A X is still running.
-    systemctl stop ${UNIT} 2>/dev/null
+    systemctl stop ${UNIT} 2>/dev/null || :
     stty -F /dev/ttyS0 sane columns ${columns} rows ${rows}
     systemd-run --quiet --collect --unit=${UNIT} --property=StandardInput=tty-force --property=StandardOutput=tty \\
       --property=TTYPath=/dev/ttyS0 --setenv=HOME=/root --setenv=TERM=${shellQuote(terminal)} --working-directory=/root /bin/bash -l`);

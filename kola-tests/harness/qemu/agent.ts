@@ -157,8 +157,8 @@ function decode(lines: readonly string[]): Buffer {
   return Buffer.concat(lines.map((line) => Buffer.from(line, 'base64')));
 }
 
-/** The first line of a script, for errors. */
+/** The first line of a script that does something, for errors. */
 export function firstLine(script: string): string {
-  const lines = script.trim().split('\n');
+  const lines = script.trim().replace(/^set -e\n\s*/, '').split('\n');
   return lines.length > 1 ? `${lines[0]} …` : (lines[0] ?? '');
 }
