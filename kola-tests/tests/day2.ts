@@ -6,6 +6,7 @@ register(
   {
     name: 'day2.apply',
     what: 'A running machine applies a changed config: files and units are added, changed and removed, and nothing else restarts.',
+    machines: { box: { firmware: 'none' } },
     config: {
       ignition: { version: '3.3.0' },
       storage: {
@@ -67,11 +68,11 @@ register(
   {
     name: 'day2.goes-back',
     what: 'A change that locks the administrator out, or breaks a unit, is reverted by itself.',
+    machines: { box: { firmware: 'none' } },
     timeout: 400,
   },
   async (_t, { box }) => {
     const address = (await box.succeed('ip -o -4 addr show scope global')).split(/\s+/)[3] ?? '';
-    const port = await box.forward(22);
 
     // Nobody can log in any more, so nobody confirms.
     await nextConfig(box, ({ storage }) => {
@@ -99,7 +100,6 @@ register(
       await box.succeed('timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/22; head -c 8 <&3"'),
       /^SSH-2/,
     );
-    assert.ok(port > 0);
 
     // The next config has a unit that does not start.
     await nextConfig(box, ({ systemd }) => systemd.units.push(service('broken.service', 'exit 3')));

@@ -66,7 +66,7 @@ register(
   {
     name: 'zfs.hand-made-encryption',
     what: 'An encrypted dataset of a hand-made pool is mounted at boot if its key is a file. If its key must be typed, the boot does not wait, and the box names the dataset.',
-    machines: { box: { disks: [{ name: 'disk', size: 256 }] } },
+    machines: { box: { firmware: 'none', disks: [{ name: 'disk', size: 256 }] } },
     timeout: 300,
   },
   async (_t, { box }) => {

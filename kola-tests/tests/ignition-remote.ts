@@ -61,8 +61,11 @@ function lastConfig(http: string, https: string, { merged }: { merged: string })
   };
 }
 
-/** The command line of a machine is part of its spec, which is made before any test runs. */
-const PORT = 30_000 + (process.pid % 10_000);
+/**
+ * The command line of a machine is part of its spec, which is made before any test runs. The kernel gives out ports from
+ * 32768 on (ip_local_port_range), so no other program has this one by chance.
+ */
+const PORT = 20_000 + (process.pid % 10_000);
 
 // One boot fetches everything that a config can fetch. The config of the command line wins over that of fw_cfg. It is
 // replaced by another one, which merges two more and has files on servers.

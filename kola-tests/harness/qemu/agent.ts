@@ -159,6 +159,9 @@ function decode(lines: readonly string[]): Buffer {
 
 /** The first line of a script that does something, for errors. */
 export function firstLine(script: string): string {
-  const lines = script.trim().replace(/^set -e\n\s*/, '').split('\n');
+  const lines = script
+    .trim()
+    .replace(/^set -e\n\s*/, '')
+    .split('\n');
   return lines.length > 1 ? `${lines[0]} …` : (lines[0] ?? '');
 }
