@@ -48,7 +48,7 @@ register(
     },
   },
   async (_t, { box }) => {
-    for (const name of ['large-sectors', 'stick', 'spinning', 'thumb']) await box.waitForFile(box.disk(name));
+    await box.waitForFile(['large-sectors', 'stick', 'spinning', 'thumb'].map((name) => box.disk(name)));
     const sectors = `lsblk --noheadings --nodeps --output LOG-SEC,PHY-SEC ${box.disk('large-sectors')}`;
     assert.equal((await box.succeed(sectors)).trim().replace(/\s+/, ' '), '4096 4096');
     // A pool never writes less than one sector of its disk.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -114,7 +114,9 @@ test('the wait for a guest has a time limit; a lost machine ends the wait with i
 });
 
 /** The guest's own script, run on this host with a pair of pipes in place of the port. */
-async function withRealAgent(use: (agent: Agent, child: ChildProcess) => Promise<void>): Promise<void> {
+async function withRealAgent(
+  use: (agent: Agent, files: string, child: ChildProcess) => Promise<void>,
+): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'agent-test-'));
   const script = (await readFile(new URL('agent.sh', import.meta.url), 'utf8'))
     .replace('dir=/run/draisine-kola', `dir=${dir}/run`)
@@ -134,7 +136,7 @@ async function withRealAgent(use: (agent: Agent, child: ChildProcess) => Promise
     said += text;
   });
   try {
-    await use(openAgent(socket), child);
+    await use(openAgent(socket), join(dir, 'run'), child);
   } catch (error) {
     process.stderr.write(said);
     throw error;
@@ -189,6 +191,32 @@ test('the script: exit code, streams apart, input, binary, several at once, time
     );
     assert.equal((await agent.run('exit 124', patient)).code, 124, 'an exit code of 124 is not a time limit');
     assert.equal((await agent.run('kill -SEGV $$', patient)).code, 139);
+  });
+});
+
+test('the script: answers take turns, and the files of commands that have ended are removed', async () => {
+  await withRealAgent(async (agent, files) => {
+    // Longer than the buffer of the socket, so that two answers at once would mix.
+    const lines = (word: string): string => `${word}\n`.repeat(40_000);
+    const words = ['one', 'two', 'three'];
+    const all = await Promise.all(
+      words.map((word) =>
+        agent.run(`yes ${word} | head -n 40000`, patient).then(({ stdout }) => `${stdout}`),
+      ),
+    );
+    assert.ok(
+      all.every((text, index) => text === lines(words[index] ?? '')),
+      'answers are mixed',
+    );
+
+    // It runs while the files of others are removed, and its output stays.
+    const long = agent.run(`echo before; until [ -e ${files}/go ]; do sleep 0.05; done; echo after`, patient);
+    for (let count = 0; count < 64; count += 1)
+      assert.equal((await agent.run('cat', { ...patient, stdin: `${count}` })).stdout.toString(), `${count}`);
+    await writeFile(join(files, 'go'), '');
+    assert.equal((await long).stdout.toString(), 'before\nafter\n');
+    const left = (await readdir(files)).filter((name) => /^\d/.test(name));
+    assert.ok(left.length <= 4 * 40, `${left.length} files are left`);
   });
 });
 

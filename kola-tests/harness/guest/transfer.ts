@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, posix } from 'node:path';
 import { Failure } from '../../../sdk/lib/errors.ts';
 import { shellQuote } from '../../../sdk/lib/shell.ts';
 import { type CommandVerbs, type GuestOf, trimmed } from './commands.ts';
@@ -27,10 +27,17 @@ export function transferVerbs({ name }: GuestOf, { succeed, output }: CommandVer
   return {
     copyTo: async (source, path, { mode = 0o644 } = {}) => {
       const target = shellQuote(path);
-      await succeed(`mkdir -p "$(dirname ${target})" && : >${target} && chmod ${mode.toString(8)} ${target}`);
+      const folder = shellQuote(posix.dirname(path));
+      // The first chunk comes with the command that makes the file, because each command costs time.
+      let make = `mkdir -p ${folder} && : >${target} && chmod ${mode.toString(8)} ${target} && `;
+      const add = async (chunk: Uint8Array): Promise<void> => {
+        await succeed(`${make}cat >>${target}`, { stdin: chunk });
+        make = '';
+      };
       const chunks =
         typeof source === 'string' ? createReadStream(source, { highWaterMark: CHUNK }) : slices(source);
-      for await (const chunk of chunks) await succeed(`cat >>${target}`, { stdin: chunk as Uint8Array });
+      for await (const chunk of chunks) await add(chunk as Uint8Array);
+      if (make !== '') await add(new Uint8Array());
     },
     copyFrom: async (path, to) => {
       const parts: Buffer[] = [];

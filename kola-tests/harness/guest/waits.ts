@@ -20,10 +20,10 @@ export interface WaitVerbs {
    */
   waitForUnit(unit: string, options?: Limit): Promise<void>;
   /**
-   * Waits until the path exists. Its type does not matter.
+   * Waits until the path exists, or each of several paths. Its type does not matter.
    * @example await box.waitForFile('/run/ready')
    */
-  waitForFile(path: string, options?: Limit): Promise<void>;
+  waitForFile(path: string | readonly string[], options?: Limit): Promise<void>;
   /**
    * Waits until a program in the guest accepts TCP connections at the port of `address` (default 127.0.0.1).
    * @example await box.waitForPort(8080)
@@ -98,12 +98,12 @@ export function waitVerbs({ name, vm, limitMs }: GuestOf, commands: CommandVerbs
       await waitFor(`unit ${unit} active`, async () => await isActive(name, commands, unit), options);
     },
     waitForFile: async (path, options) => {
-      // The loop runs in the guest, so that one request is enough.
       const limit = limitMs(options);
-      const script = `for ((i = 0; i < ${Math.ceil(limit / 50)}; i++)); do [[ -e ${shellQuote(path)} ]] && exit 0; sleep 0.05; done; exit 1`;
       const { agent, lost } = vm();
-      const { code } = await agent.run(script, { timeoutMs: 2 * limit, signal: lost });
-      if (code !== 0) throw new Failure(`${name}: no ${path} after ${seconds(limit)}`);
+      const script = waitingFor([path].flat(), Math.ceil(limit / PAUSE_MS));
+      const { code, stdout } = await agent.run(script, { timeoutMs: 2 * limit, signal: lost });
+      if (code !== 0)
+        throw new Failure(`${name}: no ${stdout.toString().trim() || path} after ${seconds(limit)}`);
     },
     waitForPort: async (port, { address = '127.0.0.1', ...options } = {}) => {
       const open = async (): Promise<true | undefined> => {
@@ -121,6 +121,25 @@ export function waitVerbs({ name, vm, limitMs }: GuestOf, commands: CommandVerbs
       });
     },
   };
+}
+
+const PAUSE_MS = 50;
+
+/**
+ * A script that waits for paths, and prints the missing one after so many pauses. The loop runs in the guest, so that one
+ * request is enough. It reads from a pipe that nobody writes to, because sleep(1) would be a process for each pause.
+ */
+function waitingFor(paths: readonly string[], pauses: number): string {
+  return `paths=(${paths.map(shellQuote).join(' ')})
+    left=${pauses}
+    exec 9<> <(:)
+    for path in "\${paths[@]}"; do
+      until [[ -e $path ]]; do
+        ((left-- > 0)) || { echo "$path"; exit 1; }
+        read -r -t ${PAUSE_MS / 1000} -u 9
+      done
+    done
+    exit 0`;
 }
 
 /** True if a unit is active; undefined while it may become active. Throws if it has failed or does not exist. */

@@ -99,7 +99,7 @@ export function pluggingVerbs(machine: MachineState): PluggingVerbs {
       const device = diskDevice(disk, file, slot);
       machine.disks = [...machine.disks, disk];
       machine.devices = { cold, hot: [...hot, device] };
-      await plugDevice(machine, device);
+      await plugDevices(machine, [device]);
       machine.plugged.push(device);
     },
     unplug,
@@ -115,7 +115,7 @@ export function pluggingVerbs(machine: MachineState): PluggingVerbs {
     },
     plug: async (which) => {
       const device = deviceNamed(machine, which);
-      if (machine.vm) await plugDevice(machine, device);
+      if (machine.vm) await plugDevices(machine, [device]);
       machine.plugged.push(device);
     },
     forward: async (guestPort) => {
@@ -135,11 +135,12 @@ export function deviceNamed({ devices, options }: MachineState, which: string): 
   return found;
 }
 
-/** Plugs a device into the running QEMU, and waits until the guest has its disk. */
-export async function plugDevice(machine: MachineState, device: Device): Promise<void> {
-  await plugIn(machine.running().qmp, device);
-  const disk = machine.disks.find((candidate) => `disk-${candidate.name}` === device.id);
-  if (disk) await machine.guest.waitForFile(devicePath(disk));
+/** Plugs devices into the running QEMU, and waits until the guest has their disks. */
+export async function plugDevices(machine: MachineState, devices: readonly Device[]): Promise<void> {
+  for (const device of devices) await plugIn(machine.running().qmp, device);
+  const ids = new Set(devices.map(({ id }) => id));
+  const disks = machine.disks.filter(({ name }) => ids.has(`disk-${name}`));
+  if (disks.length > 0) await machine.guest.waitForFile(disks.map(devicePath));
 }
 
 async function unplugDevice(machine: MachineState, device: Device, { qmp, lost }: Vm): Promise<void> {

@@ -4,7 +4,7 @@ import type { IgnitionConfig } from '../guest/ignition.ts';
 import { consoleLog } from '../qemu/qemu-args.ts';
 import { createFiles, devicesOf, waitReady, wake } from './boot.ts';
 import { configStick, waitFirstBoot } from './first-boot.ts';
-import { plugDevice } from './plugging.ts';
+import { plugDevices } from './plugging.ts';
 import { cut, power, powerOn } from './power.ts';
 import type { Snapshot } from './saved-files.ts';
 import { forkOrWhyNot, isUnforkable, type Stage, snapshotFor } from './snapshot.ts';
@@ -147,10 +147,8 @@ async function layOut(machine: MachineState, snapshot: Snapshot, config: Ignitio
 async function fork(machine: MachineState, snapshot: Snapshot): Promise<void> {
   await layOut(machine, snapshot, machine.options.plan.config);
   await wake(machine.lab, await power(machine, { incoming: snapshot.state }));
-  for (const device of machine.devices.hot) {
-    await plugDevice(machine, device);
-    machine.plugged.push(device);
-  }
+  await plugDevices(machine, machine.devices.hot);
+  machine.plugged.push(...machine.devices.hot);
 }
 
 async function forkInitrd(machine: MachineState, snapshot: Snapshot, config: IgnitionConfig): Promise<void> {

@@ -52,7 +52,14 @@ export async function within<T>(
 /** Additional time for the answer to a question that was asked in time. */
 const SLACK_MS = 5_000;
 
-/** Calls `ask` every `intervalMs` until its result is not undefined. An error of `ask` ends the wait at once. */
+/** The longest pause between two questions. */
+const LONGEST_PAUSE_MS = 500;
+
+/**
+ * Calls `ask` until its result is not undefined, with pauses of `intervalMs`. An error of `ask` ends the wait at once. A
+ * pause is as long as the question before it, so that questions do not take more than half of the processor of an
+ * emulated guest, which has other work to do: the work that the caller waits for.
+ */
 export async function poll<T>(
   what: string,
   ask: () => Promise<T | undefined>,
@@ -61,11 +68,14 @@ export async function poll<T>(
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     signal?.throwIfAborted();
-    const left = Math.max(deadline - performance.now(), 1);
+    const asked = performance.now();
+    const left = Math.max(deadline - asked, 1);
     const answer = await within(ask(), what, { timeoutMs: left + SLACK_MS, signal });
     if (answer !== undefined) return answer;
-    if (performance.now() >= deadline) throw new Failure(`${what}: not yet after ${seconds(timeoutMs)}`);
-    await sleep(intervalMs, undefined, signal ? { signal } : {}).catch((error: unknown) => {
+    const now = performance.now();
+    if (now >= deadline) throw new Failure(`${what}: not yet after ${seconds(timeoutMs)}`);
+    const pause = Math.max(intervalMs, Math.min(now - asked, LONGEST_PAUSE_MS));
+    await sleep(pause, undefined, signal ? { signal } : {}).catch((error: unknown) => {
       signal?.throwIfAborted();
       throw error;
     });
