@@ -1,4 +1,5 @@
 import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';
+import type { Severity } from '../settings/notify.ts';
 import type { Disk } from '../smart/disks.ts';
 import type { Pool } from '../zfs/pools.ts';
 import type { Condition } from './condition.ts';
@@ -114,28 +115,28 @@ export function quotaConditions(box: Box): Condition[] {
 /** Percent; 0 without a quota. */
 const part = (used: number, quota: number): number => (quota > 0 ? Math.floor((100 * used) / quota) : 0);
 
-/** The health of a disk, and its last self-test. */
-export function diskConditions({ device, passed, test, fault }: Disk): Condition[] {
-  const told: Condition[] = [
-    ...(passed === false
-      ? [
-          {
-            name: `disk ${device}`,
-            severity: 'error' as const,
-            text: `${device} reports that it is failing: smartctl -a ${device}`,
-          },
-        ]
-      : []),
+/** The health of a disk, and its last self-test. A disk has a serial number, because its name may change at a restart. */
+export function diskConditions({ device, serial, passed, signs, test, fault }: Disk): Condition[] {
+  if (fault !== undefined)
+    return [{ name: `ask ${device}`, severity: 'warning', text: `cannot check ${device}: ${fault}` }];
+  const disk = serial === undefined ? device : `${device} (serial number ${serial})`;
+  const source = `disks ${device}`;
+  const told = (name: string, severity: Severity, text: string): Condition => ({
+    ...{ name: `${name} ${device}`, severity, text: `${disk} ${text}`, source },
+  });
+  return [
+    ...(passed === false ? [told('disk', 'error', `reports that it is failing: smartctl -a ${device}`)] : []),
     ...(test?.failed
       ? [
-          {
-            name: `self-test ${device}`,
-            severity: 'error' as const,
-            text: `${device}: its last self-test found a fault: ${test.result} (smartctl -l selftest ${device})`,
-          },
+          told(
+            'self-test',
+            'error',
+            `has failed its last self-test: ${test.result} (smartctl -l selftest ${device})`,
+          ),
         ]
       : []),
+    ...signs.map(({ kind, severe, text }) =>
+      told(`disk ${kind}`, severe ? 'error' : 'warning', `${text}: smartctl -A ${device}`),
+    ),
   ];
-  if (fault === undefined) return told.map((one) => ({ ...one, source: `disks ${device}` }));
-  return [{ name: `ask ${device}`, severity: 'warning', text: `cannot check ${device}: ${fault}` }];
 }

@@ -9,12 +9,24 @@ export interface Disk {
   readonly asleep: boolean;
   /** The disk's own verdict; undefined if it gives none. */
   readonly passed: boolean | undefined;
+  /** Signs of age and damage, which often come before the verdict. */
+  readonly signs: readonly Sign[];
   /** Celsius. */
   readonly temperature: number | undefined;
   /** The last self-test. `hoursAgo`: hours of running. */
   readonly test: DiskTest | undefined;
   /** The reason why it could not be asked; all else is then unknown. */
   readonly fault: string | undefined;
+}
+
+/** A sign of age or damage. */
+export interface Sign {
+  /** Identifies it, while numbers in the text change. */
+  readonly kind: string;
+  /** Whether data may be lost already. */
+  readonly severe: boolean;
+  /** A sentence without its subject, the disk. */
+  readonly text: string;
 }
 
 /** The last self-test of a disk. */
@@ -32,14 +44,30 @@ interface Named {
   readonly passed?: boolean;
 }
 
+interface Attribute {
+  /** Of smartctl's drive database. The same number has other meanings on other disks, e.g. 198 Host_Reads_GiB. */
+  readonly name?: string;
+  readonly when_failed?: string;
+  readonly flags?: { readonly prefailure?: boolean };
+  /** `8`, or with other numbers of the maker behind it, `8 (2 0)`. The raw value contains these, too. */
+  readonly raw?: { readonly string?: string };
+}
+
 /** The used parts of the output of smartctl(8), --json. ATA has one of two tables, NVMe another one. */
 interface Report {
   readonly smartctl?: { readonly messages?: readonly { readonly string?: string }[] };
   readonly model_name?: string;
   readonly serial_number?: string;
-  readonly smart_status?: { readonly passed?: boolean };
+  readonly smart_status?: { readonly passed?: boolean; readonly nvme?: { readonly value?: number } };
   readonly temperature?: { readonly current?: number };
   readonly power_on_time?: { readonly hours?: number };
+  readonly ata_smart_attributes?: { readonly table?: readonly Attribute[] };
+  readonly nvme_smart_health_information_log?: {
+    /** Percent of the writes that the disk is made for. It may be above 100. */
+    readonly percentage_used?: number;
+    readonly media_errors?: number;
+  };
+  readonly scsi_grown_defect_list?: number;
   readonly ata_smart_self_test_log?: Readonly<
     Record<string, { readonly table?: readonly { type?: Named; status?: Named; lifetime_hours?: number }[] }>
   >;
@@ -50,6 +78,47 @@ interface Report {
 
 /** Results of a self-test of NVMe that are faults: fatal, a segment failed, segments failed (NVM Express 2.0, log page 06h). */
 const NVME_FAULTS = [5, 6, 7];
+
+/** Names of attributes that count sectors which the disk cannot read. */
+const UNREADABLE = [
+  'Current_Pending_Sector',
+  'Pending_Sector_Count',
+  'Offline_Uncorrectable',
+  'Offline_Scan_UNC_SectCt',
+];
+
+/** Percent of use from which on an NVMe disk counts as worn. */
+const WORN = 90;
+
+function signsOf(report: Report): Sign[] {
+  const { ata_smart_attributes: ata, nvme_smart_health_information_log: nvme } = report;
+  const table = ata?.table ?? [];
+  const count = (...names: readonly string[]): number =>
+    Math.max(
+      0,
+      ...table
+        .filter(({ name = '' }) => names.includes(name))
+        .map(({ raw }) => Number.parseInt(raw?.string ?? '', 10) || 0),
+    );
+  const unreadable = count(...UNREADABLE);
+  const replaced = count('Reallocated_Sector_Ct') || (report.scsi_grown_defect_list ?? 0);
+  const { percentage_used: used = 0, media_errors: errors = 0 } = nvme ?? {};
+  // Those of the other kind, prefailure, are in the disk's verdict.
+  const limits = table.filter(({ when_failed: when, flags }) => when === 'now' && !flags?.prefailure);
+  const sign = (kind: string, text: string, is: boolean, severe = false): Sign[] =>
+    is ? [{ kind, text, severe }] : [];
+  return [
+    ...sign('unreadable', `has ${unreadable} sectors that it cannot read`, unreadable > 0, true),
+    ...sign('replaced', `has replaced ${replaced} bad sectors`, replaced > 0),
+    ...sign('worn', `has used ${used} % of the writes that it is made for`, used >= WORN),
+    ...sign('errors', `has lost data ${errors} times (media errors)`, errors > 0),
+    ...sign('heat', 'is too hot or too cold', isHeat(report)),
+    ...limits.flatMap(({ name }) => sign(`limit ${name}`, `has reached its maker's limit of ${name}`, true)),
+  ];
+}
+
+/** Whether an NVMe disk warns of nothing but its temperature (NVM Express 2.0, log page 02h, critical warning). */
+const isHeat = ({ smart_status: status }: Report): boolean => status?.nvme?.value === 2;
 
 /** ATA counts the hours of a test in 16 bits. */
 const ATA_HOURS = 65_536;
@@ -120,7 +189,8 @@ function diskOf(box: Box, device: string, type: string): Disk {
     model: report.model_name,
     serial: report.serial_number,
     asleep,
-    passed: report.smart_status?.passed,
+    passed: isHeat(report) ? true : report.smart_status?.passed,
+    signs: signsOf(report),
     temperature: report.temperature?.current,
     test: testOf(report),
     fault,
@@ -145,7 +215,8 @@ export function disksOf(box: Box): Disk[] {
 }
 
 /** One line for a person: `/dev/sda WD Red: well, 34 °C; Short offline 3 h ago: completed without error`. */
-export function describeDisk({ device, model, asleep, passed, temperature, test, fault }: Disk): string {
+export function describeDisk(disk: Disk): string {
+  const { device, model, asleep, passed, signs, temperature, test, fault } = disk;
   const name = model === undefined ? device : `${device} ${model}`;
   if (fault !== undefined) return `${name}: cannot be asked: ${fault}`;
   if (asleep) return `${name}: asleep`;
@@ -153,5 +224,6 @@ export function describeDisk({ device, model, asleep, passed, temperature, test,
   const heat = temperature === undefined ? '' : `, ${temperature} °C`;
   const ago = test?.hoursAgo === undefined ? '' : ` ${test.hoursAgo} h of running ago`;
   const tested = test ? `; ${test.kind} test${ago}: ${test.result}` : '; no self-test yet';
-  return `${name}: ${verdict}${heat}${tested}`;
+  const found = signs.map(({ text }) => `; ${text}`).join('');
+  return `${name}: ${verdict}${heat}${found}${tested}`;
 }

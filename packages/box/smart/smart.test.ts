@@ -91,10 +91,46 @@ describe('disks', () => {
       },
     });
     assert.deepEqual(told(), [
-      'error: /dev/sda: its last self-test found a fault: Completed: read failure (smartctl -l selftest /dev/sda)',
+      'error: /dev/sda has failed its last self-test: Completed: read failure (smartctl -l selftest /dev/sda)',
       'error: /dev/sdc reports that it is failing: smartctl -a /dev/sdc',
-      'error: /dev/nvme0: its last self-test found a fault: Completed: failed segments (smartctl -l selftest /dev/nvme0)',
+      'error: /dev/nvme0 has failed its last self-test: Completed: failed segments (smartctl -l selftest /dev/nvme0)',
     ]);
+  });
+
+  test('that have signs of age or damage are reported with their serial number, before they call themselves failing', () => {
+    const raw = (name: string, string: string, more: object = {}) => ({ name, raw: { string }, ...more });
+    const sata = (serial_number: string, ...table: object[]) =>
+      ata({}, { serial_number, ata_smart_attributes: { table } });
+    const nvme = (value: number, log: object) => ({
+      smart_status: { passed: value === 0, nvme: { value } },
+      nvme_smart_health_information_log: log,
+    });
+    const { told, lines } = machine({
+      '/dev/sda': sata(
+        'A1',
+        raw('Reallocated_Sector_Ct', '8 (2 0)'),
+        raw('Current_Pending_Sector', '3'),
+        raw('Offline_Uncorrectable', '2'),
+        raw('Airflow_Temperature_Cel', '60', { when_failed: 'now', flags: { prefailure: false } }),
+        raw('Temperature_Celsius', '40', { when_failed: 'past' }),
+      ),
+      '/dev/sdb': sata('B1', raw('Reallocated_Sector_Ct', '0 (2 0)'), raw('Host_Reads_GiB', '7000')),
+      '/dev/nvme0': nvme(0, { percentage_used: 103, media_errors: 2 }),
+      '/dev/nvme1': nvme(2, { percentage_used: 89, media_errors: 0 }),
+      '/dev/nvme2': nvme(6, {}),
+      '/dev/sdc': { smart_status: { passed: true }, scsi_grown_defect_list: 4 },
+    });
+    assert.deepEqual(told(), [
+      'error: /dev/sda (serial number A1) has 3 sectors that it cannot read: smartctl -A /dev/sda',
+      'warning: /dev/sda (serial number A1) has replaced 8 bad sectors: smartctl -A /dev/sda',
+      "warning: /dev/sda (serial number A1) has reached its maker's limit of Airflow_Temperature_Cel: smartctl -A /dev/sda",
+      'warning: /dev/nvme0 has used 103 % of the writes that it is made for: smartctl -A /dev/nvme0',
+      'warning: /dev/nvme0 has lost data 2 times (media errors): smartctl -A /dev/nvme0',
+      'warning: /dev/nvme1 is too hot or too cold: smartctl -A /dev/nvme1',
+      'error: /dev/nvme2 reports that it is failing: smartctl -a /dev/nvme2',
+      'warning: /dev/sdc has replaced 4 bad sectors: smartctl -A /dev/sdc',
+    ]);
+    assert.match(lines()[0] ?? '', /well, 34 °C; has 3 sectors that it cannot read; has replaced 8/);
   });
 
   test('count hours in 16 bits', () => {
