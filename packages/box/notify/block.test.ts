@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeBox } from '../io/fake.ts';
-import { arrayConditions, readOnlyConditions } from './block.ts';
+import { arrayConditions, readOnlyConditions, recordedErrors } from './block.ts';
 
 const texts = (conditions: readonly { readonly text: string }[]) => conditions.map(({ text }) => text);
 
@@ -25,16 +25,76 @@ test('an array without one of its disks, or one that does not run, is a problem'
   assert.match(off ?? '', /^array md127 does not run: mdadm --detail \/dev\/md127$/);
 });
 
-test('a state partition that became read-only is a problem', () => {
-  const mounted = (options: string) => {
-    const others = 'sysfs /sys sysfs rw 0 0\n/dev/mapper/usr /usr erofs ro,relatime 0 0\n';
-    const box = new FakeBox();
+test('an array tells which disk has failed, also when a spare has replaced it, and what a check has found', () => {
+  const box = new FakeBox();
+  const array = (level: string, degraded: string, differs: string) =>
     box.put({
-      '/proc/self/mounts': `${others}/dev/vda6 / ext4 ${options} 0 0\n/dev/sr0 /cd iso9660 ro 0 0\n`,
+      '/sys/block/md5/md/array_state': 'clean\n',
+      '/sys/block/md5/md/level': `${level}\n`,
+      '/sys/block/md5/md/degraded': `${degraded}\n`,
+      '/sys/block/md5/md/mismatch_cnt': `${differs}\n`,
+      '/sys/block/md5/md/dev-sda/state': 'in_sync\n',
+      '/sys/block/md5/md/dev-sdb/state': 'faulty\n',
     });
-    return texts(readOnlyConditions(box));
-  };
-  assert.deepEqual(mounted('rw,relatime,errors=remount-ro'), []);
-  assert.match(mounted('ro,relatime,errors=remount-ro').join(), /state partition is read-only/);
-  assert.match(mounted('rw,relatime,emergency_ro').join(), /state partition is read-only/);
+  const names = () => arrayConditions(box).map(({ name, severity }) => `${severity} ${name}`);
+  array('raid5', '1', '0');
+  assert.deepEqual(names(), ['error array md5']);
+  array('raid5', '0', '128');
+  assert.deepEqual(names(), ['warning array md5', 'error differences md5']);
+  assert.match(texts(arrayConditions(box))[0] ?? '', /^array md5 has failed disks: sdb: mdadm/);
+  assert.match(texts(arrayConditions(box))[1] ?? '', /^array md5: its last check found 128 sectors/);
+  array('raid1', '0', '128');
+  assert.deepEqual(names(), ['warning array md5'], 'mirrors of swap and of files in use differ');
+});
+
+test('file systems that the kernel made read-only are a problem, those of read-only mounts are not', () => {
+  // From a real kernel: sysfs, /usr, and ext4 whose error was made by /sys/fs/ext4/loop0/trigger_fs_error.
+  const mounted = (...lines: string[]) =>
+    texts(
+      readOnlyConditions(
+        new FakeBox().put({
+          '/proc/self/mountinfo': ['23 27 0:22 / /sys rw,relatime - sysfs sysfs rw', ...lines, ''].join('\n'),
+        }),
+      ),
+    ).map((text) => text.split(' is read-only')[0]);
+  const state = (mount: string, options: string) => `27 1 254:6 / / ${mount} - ext4 /dev/vda6 ${options}`;
+  assert.deepEqual(mounted(state('rw,relatime shared:1', 'rw,errors=remount-ro')), []);
+  assert.deepEqual(mounted(state('rw,relatime', 'ro,errors=remount-ro')), ['the state partition']);
+  assert.deepEqual(mounted(state('rw,relatime', 'rw,emergency_ro')), ['the state partition']);
+  assert.deepEqual(mounted(state('ro,relatime', 'ro')), ['the state partition']);
+  assert.deepEqual(
+    mounted(
+      '30 27 0:30 / /usr rw - erofs /dev/mapper/usr ro',
+      '42 27 7:0 / /srv/my\\040data rw,relatime shared:4 master:2 - ext4 /dev/sdb1 rw,errors=remount-ro,emergency_ro',
+      '43 27 7:0 /x /home/x rw,relatime - ext4 /dev/sdb1 rw,errors=remount-ro,emergency_ro',
+      '44 27 7:1 / /srv/archive ro,relatime - ext4 /dev/sdc1 ro',
+      '45 27 0:43 / /srv/b rw,relatime - btrfs /dev/sdd ro,subvolid=5,subvol=/',
+      '46 27 0:43 / /srv/c ro,relatime - btrfs /dev/sde rw',
+    ),
+    ['/srv/my data', '/srv/b'],
+  );
+});
+
+test('errors that ext4 and btrfs have recorded are a problem', () => {
+  const box = new FakeBox();
+  assert.deepEqual(recordedErrors(box), []);
+  const stats = (errors: number) => `write_errs 0\nread_errs 0\nflush_errs 0\ncorruption_errs ${errors}\n`;
+  box.put({
+    '/sys/fs/ext4/features/casefold': 'supported\n',
+    '/sys/fs/ext4/vda6/errors_count': '0\n',
+    '/sys/fs/ext4/md127/errors_count': '3\n',
+    '/sys/fs/btrfs/features/raid56': '0\n',
+    '/sys/fs/btrfs/7e56/devinfo/1/error_stats': stats(0),
+    '/sys/fs/btrfs/7e56/devinfo/1/missing': '0\n',
+    '/sys/fs/btrfs/7e56/devinfo/2/error_stats': stats(4),
+    '/sys/fs/btrfs/7e56/devinfo/3/missing': '1\n',
+  });
+  assert.deepEqual(
+    texts(recordedErrors(box)).map((text) => text.replace(/(errors|missing).*/, '$1')),
+    [
+      'the ext4 file system of /dev/md127 has had 3 errors',
+      'the btrfs file system 7e56: its disk 2 has had 4 errors',
+      'the btrfs file system 7e56: its disk 3 is missing',
+    ],
+  );
 });

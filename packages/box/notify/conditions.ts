@@ -11,7 +11,7 @@ import { featureNotes, otherVersion } from '../update/readable.ts';
 import { releaseIdentity, runningRelease } from '../update/running.ts';
 import { readState } from '../update/state.ts';
 import { importedPools, type Pool } from '../zfs/pools.ts';
-import { arrayConditions, readOnlyConditions } from './block.ts';
+import { arrayConditions, readOnlyConditions, recordedErrors } from './block.ts';
 import type { Condition, Look } from './condition.ts';
 import { isEarly, overdueConditions } from './overdue.ts';
 import { containerConditions, replicationConditions, restartConditions, unitConditions } from './services.ts';
@@ -217,7 +217,7 @@ export function lookAround(box: Box, thorough = true): Look {
       return disks.flatMap(diskConditions);
     }),
     ...ask('arrays of disks', () => arrayConditions(box)),
-    ...ask('the state partition', () => readOnlyConditions(box)),
+    ...ask('file systems', () => [...readOnlyConditions(box), ...recordedErrors(box)]),
     ...askRarely('overdue jobs', () => (stuck ? [] : overdueConditions(box, pools))),
     ...ask('updates', () => updateConditions(box)),
     ...ask('the channel', () => channelConditions(box)),
