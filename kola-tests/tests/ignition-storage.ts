@@ -114,6 +114,12 @@ register(
       'active\nactive',
     );
 
+    // The monthly check has its timers, and all programs that it needs. Without --duration it does not wait for the end.
+    await box.succeed('systemctl is-active mdcheck_start.timer mdcheck_continue.timer');
+    await box.succeed('/usr/share/mdadm/mdcheck');
+    await box.succeed("journalctl -b -o cat | grep 'mdcheck start checking /dev/md'");
+    await box.waitUntilSucceeds('grep -x idle /sys/block/md*/md/sync_action');
+
     // One of the mirror's disks dies: the data stay, and the journal reports the loss.
     await box.succeed('mdadm --fail /dev/md/mirror $(readlink -f /dev/disk/by-id/virtio-left)');
     assert.equal(await box.succeed('cat /var/mirror/file'), 'mirrored');

@@ -63,6 +63,24 @@ test('smartd looks again when a disk is plugged in', () => {
   assert.ok(enabledUnits.some(({ unit }) => rule.includes(`${unit}"`)));
 });
 
+test('arrays of disks are checked each month, as Debian does it', () => {
+  const timers = enabledUnits.filter(({ wantedBy }) => wantedBy === 'mdmonitor.service');
+  assert.deepEqual(
+    timers.map(({ unit }) => unit),
+    ['mdcheck_start.timer', 'mdcheck_continue.timer'],
+  );
+  // The script, and the programs that it runs.
+  for (const path of [
+    'share/mdadm/mdcheck',
+    'bin/getopt',
+    'bin/find',
+    'bin/logger',
+    'bin/readlink',
+    'sbin/mdadm',
+  ])
+    assert.equal(isTrimmed(`usr/${path}`), false, path);
+});
+
 test('health checks of containers do not fill the journal', () => {
   assert.match(
     overlay('etc/containers/containers.conf'),

@@ -21,6 +21,9 @@ export const enabledUnits: readonly { readonly unit: string; readonly wantedBy: 
   { unit: 'fstrim.timer', wantedBy: 'timers.target' },
   // Its condition excludes virtual machines.
   { unit: 'smartmontools.service', wantedBy: 'multi-user.target' },
+  // udev starts the monitor with the first array. The timers then have all arrays checked, each month.
+  { unit: 'mdcheck_start.timer', wantedBy: 'mdmonitor.service' },
+  { unit: 'mdcheck_continue.timer', wantedBy: 'mdmonitor.service' },
   { unit: 'home.mount', wantedBy: 'local-fs.target' },
   { unit: 'var-tmp.mount', wantedBy: 'local-fs.target' },
   // It runs only with draisine.add-key on the kernel command line (its condition).
