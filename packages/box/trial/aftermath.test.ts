@@ -40,6 +40,18 @@ test('a server is down during a whole trial: a second trial later, and then the 
   assert.ok(last?.again !== undefined);
 });
 
+test('a router restarts during a trial, and its answers to DHCP are missing: a second trial', () => {
+  const { box, world } = trial();
+  world.routes = [];
+  world.answering.clear();
+  atBoot(box, () => {});
+  assert.match(
+    readState(box).rejected[0]?.reason ?? '',
+    /default route IPv4 by eth0 is gone; 10\.0\.2\.2 cannot/,
+  );
+  assert.ok(readState(box).rejected[0]?.again !== undefined);
+});
+
 test('a disk dies in a trial: the old release sees it too, so the release is tried again; not so for a gate', () => {
   const { box, world } = trial({ gates: [{ http: 'http://localhost/', status: 200 }] });
   world.mounts.delete('/data');

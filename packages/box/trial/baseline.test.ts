@@ -120,6 +120,27 @@ describe('losses of a trial', () => {
       ['the default route IPv4 by eth0 is gone'],
     );
     assert.deepEqual(
+      lost((world, box) => {
+        world.routes = [];
+        for (const path of [...box.nodes.keys()])
+          if (path.startsWith('/sys/class/net/eth0')) box.nodes.delete(path);
+      }),
+      ['network device eth0 is missing'],
+    );
+    const hops = (...gateways: string[]) => gateways.map((gateway) => ({ gateway, dev: 'eth0' }));
+    assert.deepEqual(
+      lost(
+        (world) => {
+          world.routes = hops('10.0.2.2');
+        },
+        (world) => {
+          world.routes = [{ nexthops: hops('10.0.2.2', '10.0.2.3') }];
+        },
+      ),
+      [],
+      'one of two routers is left',
+    );
+    assert.deepEqual(
       lost(({ answering }) => answering.clear()),
       ['10.0.2.2 cannot be reached'],
     );
@@ -174,6 +195,8 @@ test('losses that a server outside may cause: a server, a router, a file system 
   const baseline = lookAtBox(box, OLD);
   const remote = ['/mnt/my-films is not mounted', 'mnt-my\\x2dfilms.mount has failed'];
   assert.ok(isOutside(baseline, [...remote, '10.0.2.2 cannot be reached']));
+  assert.ok(isOutside(baseline, ['the default route IPv4 by eth0 is gone', '10.0.2.2 cannot be reached']));
+  assert.ok(!isOutside(baseline, ['network device eth0 is missing', '10.0.2.2 cannot be reached']));
   assert.ok(!isOutside(baseline, [...remote, '/data is not mounted']));
   assert.ok(!isOutside(baseline, ['10.0.2.3 cannot be reached']), 'nothing is known of that address');
   assert.ok(!isOutside(baseline, []) && !isOutside(undefined, remote));

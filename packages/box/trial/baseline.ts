@@ -156,12 +156,18 @@ function mountsOf(box: Box): Mounted[] {
     }));
 }
 
-interface Route {
+/** A way of a route (ip-route(8)). A route with several ways lists them, and has none itself. */
+interface Hop {
   readonly gateway?: string;
   readonly dev?: string;
 }
 
-function routesOf(box: Box): (Route & { readonly name: string })[] {
+/** The default route of a family by a device. */
+const routeName = (family: string, dev: string | undefined) =>
+  `${family === '-4' ? 'IPv4' : 'IPv6'} by ${dev}`;
+const deviceOf = (route: string) => route.slice(route.indexOf(' by ') + 4);
+
+function routesOf(box: Box): (Hop & { readonly name: string })[] {
   return ['-4', '-6'].flatMap((family) => {
     const told = mustRun(
       box,
@@ -169,11 +175,10 @@ function routesOf(box: Box): (Route & { readonly name: string })[] {
       ['ip', family, '-json', 'route', 'show', 'default'],
       IN_TIME,
     );
-    const routes = JSON.parse(told.trim() === '' ? '[]' : told) as Route[];
-    return routes.map((route) => ({
-      ...route,
-      name: `${family === '-4' ? 'IPv4' : 'IPv6'} by ${route.dev}`,
-    }));
+    const routes = JSON.parse(told.trim() === '' ? '[]' : told) as (Hop & { nexthops?: readonly Hop[] })[];
+    return routes
+      .flatMap((route) => route.nexthops ?? [route])
+      .map((hop) => ({ ...hop, name: routeName(family, hop.dev) }));
   });
 }
 
@@ -254,13 +259,18 @@ const mountUnit = (target: string) =>
   `${target.slice(1).replaceAll('-', '\\x2d').replaceAll('/', '-')}.mount`;
 
 const unreached = (name: string) => `${name} cannot be reached`;
+const routeGone = (name: string) => `the default route ${name} is gone`;
 
-/** Whether the losses are only answers from outside, and no part of the box itself. */
+/**
+ * Whether the losses are only answers from outside, and no part of the box itself. A default route is an answer of a
+ * router, by DHCP or a router advertisement.
+ */
 export function isOutside(before: Baseline | undefined, losses: readonly string[]): boolean {
   const remote = (before?.mounts ?? []).flatMap(({ target, remote: isRemote }) =>
     isRemote ? [notMounted(target), unitFailed(mountUnit(target))] : [],
   );
-  const outside = new Set([...remote, ...(before?.reached ?? []).map(unreached)]);
+  const answers = [...(before?.reached ?? []).map(unreached), ...(before?.routes ?? []).map(routeGone)];
+  const outside = new Set([...remote, ...answers]);
   return losses.length > 0 && losses.every((loss) => outside.has(loss));
 }
 
@@ -311,7 +321,11 @@ function routeLosses(box: Box, before: Baseline): string[] {
   const routes = before.routes.length > 0 ? routesOf(box).map(({ name }) => name) : [];
   return before.routes
     .filter((name) => !routes.includes(name))
-    .map((name) => `the default route ${name} is gone`);
+    .map((name) => {
+      const device = deviceOf(name);
+      // No router is to blame for that: the new release may lack the driver.
+      return box.stat(`/sys/class/net/${device}`) ? routeGone(name) : `network device ${device} is missing`;
+    });
 }
 
 const isReached = (box: Box, name: string, reach: Reach): boolean =>

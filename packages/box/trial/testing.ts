@@ -15,7 +15,7 @@ export interface World {
   readonly notFound: Set<string>;
   readonly unmet: Set<string>;
   containers: { name: string; state: string; status: string; unit?: string }[];
-  routes: { dev: string; gateway: string }[];
+  routes: object[];
   readonly answering: Set<string>;
   /** `zpool status --json`; none: no module. */
   pools: Record<string, unknown> | undefined;
@@ -46,6 +46,7 @@ export function fakeWorld(): { box: FakeBox; world: World } {
   box.put({
     '/usr/lib/os-release': `IMAGE_ID=n100\nIMAGE_VERSION=${OLD}\n`,
     '/proc/uptime': '100.00 200.00\n',
+    '/sys/class/net/eth0/carrier': '1\n',
     '/var/lib/containers/storage/overlay-containers/x': '',
   });
   addPrograms(box, world);
