@@ -43,7 +43,7 @@ export function issue(channel: Channel, now: number): Channel {
   if (now + SKEW_MS < Date.parse(channel.issued))
     throw badInput(`the present file was issued at ${channel.issued}, and it is ${formatTime(now)} here`, {
       where: `channel ${channel.channel} of ${channel.image}`,
-      hint: 'set the clock of this machine; if it is right, the file was issued on a machine whose clock was ahead: wait',
+      hint: 'set the clock of this machine; if it is right, the file was issued on a machine whose clock was ahead: wait, or if it was days ahead, put the file of before back',
     });
   return {
     ...channel,

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { NEXT } from '../disk/testing.ts';
 import { POLICY } from '../settings/update.ts';
 import { OLD, ukis } from '../trial/testing.ts';
+import { BUILT_IN_ROOT } from '../trust/trust.ts';
 import { changeState, readState } from '../update/state.ts';
 import { publish, setting } from './testing.ts';
 
@@ -83,6 +84,32 @@ describe('reasons against an update', () => {
     assert.match(draisine('check').out, /2026\.1129\.0 follows/);
     assert.equal(status().next?.action, 'stage');
     assert.equal(draisine('stage').code, 0);
+  });
+
+  test('a publisher whose clock is years ahead does not stop updates, if a time server has set the clock', () => {
+    const later = { issued: '2036-11-28T12:00:00Z', expires: '2036-12-05T12:00:00Z' };
+    const { box, web, draisine } = setting({}, { channel: later });
+    box.put({ '/run/systemd/timesync/synchronized': '' });
+    assert.match(
+      draisine('stage').err,
+      /was issued at 2036-11-28T12:00:00Z, and it is 2026-11-29T12:00:00Z here/,
+    );
+    assert.deepEqual([readState(box).serials, readState(box).signedTime], [{}, 0]);
+    // Nor does a root, or a time that was accepted before the clock was set.
+    publish(box, web);
+    const root = box.readText(BUILT_IN_ROOT).replaceAll('2026-11-28', '2036-11-28');
+    box.put({ [BUILT_IN_ROOT]: root });
+    web.put('root.json', root);
+    changeState(box, () => ({ signedTime: Date.parse(later.issued) }));
+    assert.equal(draisine('stage').code, 0);
+    assert.equal(readState(box).signedTime, Date.parse('2026-11-28T12:00:00Z'));
+  });
+
+  test('a clock of 1970 that no time server has set: the signed time counts', () => {
+    const { box, draisine } = setting();
+    box.setClock('1970-01-01T00:00:10Z');
+    assert.equal(draisine('stage').code, 0);
+    assert.equal(readState(box).signedTime, Date.parse('2026-11-28T12:00:00Z'));
   });
 
   test('a box that is up to date also says that its channel is frozen; health says it as well', () => {

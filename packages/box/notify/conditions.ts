@@ -5,6 +5,7 @@ import { PROBLEMS } from '../io/problems.ts';
 import { RESET } from '../reset/request.ts';
 import { readPolicy } from '../settings/update.ts';
 import { type Disk, disksOf } from '../smart/disks.ts';
+import { isSynchronised } from '../trust/trust.ts';
 import { keptChannelExpired } from '../update/check.ts';
 import { PASSED, passedBy } from '../update/decide.ts';
 import { featureNotes, otherVersion } from '../update/readable.ts';
@@ -81,14 +82,11 @@ function updateConditions(box: Box): Condition[] {
   ];
 }
 
-/** timesyncd touches this file when it has the time. */
-const SYNCHRONISED = '/run/systemd/timesync/synchronized';
-
 /** Right after a start, timesyncd has not had the time to ask a server. */
-const isClockUnknown = (box: Box): boolean => box.stat(SYNCHRONISED) === undefined && uptime(box) < 900;
+const isClockUnknown = (box: Box): boolean => !isSynchronised(box) && uptime(box) < 900;
 
 function clockConditions(box: Box): Condition[] {
-  if (isClockUnknown(box) || box.stat(SYNCHRONISED) !== undefined) return [];
+  if (isClockUnknown(box) || isSynchronised(box)) return [];
   return [
     {
       name: 'clock',

@@ -180,3 +180,19 @@ export function openRelease(
 export function trustedTime(box: Box, epochMs: number, newestSignedMs: number): number {
   return Math.max(box.now(), epochMs, newestSignedMs);
 }
+
+/** timesyncd touches this file when it has the time of a server, and removes it when it ends. */
+const SYNCHRONISED = '/run/systemd/timesync/synchronized';
+
+/** Whether a time server has set the clock. */
+export const isSynchronised = (box: Box): boolean => box.stat(SYNCHRONISED) !== undefined;
+
+/** Milliseconds by which the clock of a publisher may be ahead. */
+const AHEAD = 24 * 3_600_000;
+
+/**
+ * Whether a signed time (milliseconds since 1970) is in the future, by a clock that a time server has set. Such a time
+ * must not count: by it, all files of the following years would have expired.
+ */
+export const isAhead = (box: Box, signed: number): boolean =>
+  signed > box.now() + AHEAD && isSynchronised(box);

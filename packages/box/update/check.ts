@@ -5,7 +5,7 @@ import { sha256 } from '../io/sha256.ts';
 import { decodeUtf8 } from '../io/utf8.ts';
 import { type Policy, readPolicy } from '../settings/update.ts';
 import { parseChannel, parseEnvelope, parseRelease } from '../trust/documents.ts';
-import { followRoots, openChannel, openRelease, trustedRoot, trustedTime } from '../trust/trust.ts';
+import { followRoots, isAhead, openChannel, openRelease, trustedRoot, trustedTime } from '../trust/trust.ts';
 import { unreadableFeatures } from '../zfs/features.ts';
 import { type Decision, decide, type Situation, type Target, targetOf } from './decide.ts';
 import { fetchFile, fetchIfThere, type Origin } from './fetch.ts';
@@ -95,14 +95,20 @@ function fetchChannel(box: Box, origin: Origin, root: Root, image: string, chann
     channel,
     serial: serialFloor(state, name, keys),
   });
+  if (isAhead(box, Date.parse(value.issued)))
+    throw new BoxError(
+      `the channel file was issued at ${value.issued}, and it is ${isoTime(box.now())} here`,
+      { where, hint: 'the clock of its publisher is ahead, or that of this box is wrong (timedatectl)' },
+    );
   box.makeFolder(FOLDER, 0o700);
   box.writeFile(KEPT_CHANNEL, text, { mode: 0o600 });
   changeState(box, ({ serials, signedTime }) => {
     // A lost channel key may also have signed a time in the far future.
     const replaced = serials[name] !== undefined && serials[name].keys !== keys;
+    const times = [replaced ? 0 : signedTime, Date.parse(value.issued), Date.parse(root.issued)];
     return {
       serials: { ...serials, [name]: { serial: value.serial, keys } },
-      signedTime: Math.max(replaced ? 0 : signedTime, Date.parse(value.issued), Date.parse(root.issued)),
+      signedTime: Math.max(0, ...times.filter((time) => !isAhead(box, time))),
     };
   });
   const now = trustedTime(box, 0, 0);
