@@ -54,36 +54,65 @@ export async function edit<T>(options: EditOptions, work: (base: Base) => Promis
 
 /**
  * Brings root.json to the folder, and each earlier root as root.N.json.
- * @throws if the folder's root is not an earlier one
+ * @throws if the folder's root is not an earlier one of these keys, or if boxes could not follow from it to the new one
  */
 async function publishRoots(folder: string, keys: string, own: Opened<'root'>): Promise<void> {
   const path = join(folder, 'root.json');
   const text = await textOf(path);
-  if (text !== undefined) {
-    const there = await openRoot(text, path);
-    const { number } = there.value;
-    if (number > own.value.number)
-      throw badInput(`root ${number} is published, the keys here have root ${own.value.number}`, {
-        where: path,
-        hint: `bring the newer root.json to ${keys}`,
-      });
-    if (number === own.value.number && there.envelope.signed !== own.envelope.signed)
-      throw badInput('another root of trust is published there', {
-        where: path,
-        hint: 'name the folder of these keys, or set DRAISINE_KEYS to those of the folder',
-      });
-  }
+  const roots = await rootsOf(keys, own);
+  if (text !== undefined) await checkFollows(await openRoot(text, path), roots, own, keys);
   let before: Root | undefined;
-  for (let number = 1; number <= own.value.number; number++) {
-    const file = `root.${number}.json`;
-    const each = await textOf(join(keys, file));
-    if (each === undefined) continue;
-    const opened = await openRoot(each, join(keys, file));
-    if (before && before.number === number - 1) await checkSuccessor(before, opened);
+  for (const [number, opened] of roots) {
+    if (before?.number === number - 1) await checkSuccessor(before, opened);
     before = opened.value;
-    await publishText(join(folder, file), each, await textOf(join(folder, file)));
+    const file = join(folder, `root.${number}.json`);
+    await publishText(file, formatEnvelope(opened.envelope), await textOf(file));
   }
   await publishText(path, formatEnvelope(own.envelope), text);
+}
+
+/** The present root of the keys, and the earlier ones that lie beside it, by number. */
+async function rootsOf(keys: string, own: Opened<'root'>): Promise<ReadonlyMap<number, Opened<'root'>>> {
+  const roots = new Map<number, Opened<'root'>>();
+  for (let number = 1; number < own.value.number; number++) {
+    const path = join(keys, `root.${number}.json`);
+    const text = await textOf(path);
+    if (text !== undefined) roots.set(number, await openRoot(text, path));
+  }
+  return roots.set(own.value.number, own);
+}
+
+/** Checks that the published root is one of these roots, and that all later ones are there: boxes read one by one. */
+async function checkFollows(
+  published: Opened<'root'>,
+  roots: ReadonlyMap<number, Opened<'root'>>,
+  own: Opened<'root'>,
+  keys: string,
+): Promise<void> {
+  const { number } = published.value;
+  const bring = (which: number | string) => `bring ${which} to ${keys}`;
+  if (number > own.value.number)
+    throw badInput(`root ${number} is published, the keys here have root ${own.value.number}`, {
+      where: published.where,
+      hint: bring('the newer root.json'),
+    });
+  for (let next = number + 1; next < own.value.number; next++)
+    if (!roots.has(next))
+      throw badInput(
+        `root ${number} is published, and boxes need root ${next} to follow to root ${own.value.number}`,
+        {
+          where: published.where,
+          hint: bring(`root.${next}.json`),
+        },
+      );
+  const same = roots.get(number);
+  const next = roots.get(number + 1);
+  if (same === undefined && next !== undefined) await checkSuccessor(published.value, next);
+  else if (same?.envelope.signed !== published.envelope.signed)
+    throw badInput('another root of trust is published there', {
+      where: published.where,
+      hint: 'name the folder of these keys, or set DRAISINE_KEYS to those of the folder',
+    });
 }
 
 /** The images of a folder that has channels. */

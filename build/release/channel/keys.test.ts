@@ -44,6 +44,42 @@ test('roots: an expired one signs nothing, an older one than is published neithe
   });
 });
 
+test('roots: keys that are not of the folder change nothing there, also if their root has a higher number', async (t) => {
+  const w = await world(t);
+  const before = snapshot(w.base);
+  const strangers = (await testKeys(t)).folder;
+  await rotateKeys(strangers, 'channel');
+  const refusal = { exitCode: 2, message: /another root of trust/ };
+  await assert.rejects(refreshChannels({ ...w.at(), keys: strangers }, true), refusal);
+  rmSync(join(strangers, 'root.1.json'));
+  await assert.rejects(refreshChannels({ ...w.at(), keys: strangers }, true), { exitCode: 2 });
+  assert.deepEqual(snapshot(w.base), before);
+});
+
+test('roots: no box is left behind by a root that it cannot follow to', async (t) => {
+  const w = await world(t);
+  const before = snapshot(w.base);
+  for (let count = 0; count < 3; count++) await rotateKeys(w.keys.folder, 'release');
+  const [second, fourth] = [2, 4].map((number) => join(w.keys.folder, `root.${number}.json`)) as [
+    string,
+    string,
+  ];
+  const text = readFileSync(second);
+  rmSync(second);
+  rmSync(fourth); // it is root.json
+  await assert.rejects(refreshChannels(w.at(), false), {
+    exitCode: 2,
+    message: /root 1 is published, and boxes need root 2 to follow to root 4/,
+    hint: /bring root\.2\.json to/,
+  });
+  assert.deepEqual(snapshot(w.base), before);
+  writeFileSync(second, text);
+  rmSync(join(w.keys.folder, 'root.1.json')); // it is published
+  await refreshChannels(w.at(), false);
+  const served = ['box', 'root.1.json', 'root.2.json', 'root.3.json', 'root.4.json', 'root.json'];
+  assert.deepEqual(readdirSync(w.base).sort(), served);
+});
+
 test('a channel file signed by an unknown key is refused', async (t) => {
   const w = await world(t);
   const path = join(w.base, 'box/alpha.json');
