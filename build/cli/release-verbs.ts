@@ -144,7 +144,7 @@ const IMAGE_OPTION = ['--image <name>', 'the image; default: the only one there'
 const HOURS_OPTION = ['--hours <n>', 'duration of the rollout; default: the channel’s policy'] as const;
 const BEGINS_OPTION = [
   '--begins <time>',
-  'begin of the rollout, e.g. 2026-11-29T12:00:00Z; default: now',
+  'begin of the rollout, e.g. 2026-11-29T12:00:00Z; default: in four hours, when every box has heard of it',
 ] as const;
 const FORCE_OPTION = [
   '--force <reason>',

@@ -85,11 +85,18 @@ export async function initChannels(
 
 /** The versions that the channels of an image have withdrawn: a new channel never has them either. */
 async function withdrawnSoFar(base: Base, image: string): Promise<Channel['withdrawn']> {
-  const found = new Map<string, Channel['withdrawn'][number]>();
+  const channels: Channel[] = [];
   if (!existsSync(join(base.folder, image))) return [];
   for (const name of await channelsOf(base.folder, image))
-    for (const each of (await needChannel(base, image, name)).value.withdrawn)
-      if (!found.has(each.version)) found.set(each.version, each);
+    channels.push((await needChannel(base, image, name)).value);
+  return withdrawnIn(channels);
+}
+
+/** The withdrawals of some channels, each version once. The first channel decides on the order and the reason. */
+function withdrawnIn(channels: readonly Channel[]): Channel['withdrawn'] {
+  const found = new Map<string, Channel['withdrawn'][number]>();
+  for (const each of channels.flatMap(({ withdrawn }) => withdrawn))
+    if (!found.has(each.version)) found.set(each.version, each);
   return [...found.values()];
 }
 
@@ -192,7 +199,9 @@ export async function promote(
   return await edit(where, async (base) => {
     const image = await imageOf(base.folder, where.image);
     const source = (await needChannel(base, image, from)).value;
-    const target = (await needChannel(base, image, to)).value;
+    const { value } = await needChannel(base, image, to);
+    // A withdrawal may not have reached the file of the target, e.g. because it was damaged.
+    const target = { ...value, withdrawn: withdrawnIn([value, source]) };
     if (source.version === undefined)
       throw badInput(`${from} has no release yet`, { hint: `./draisine channel set BASE ${from} RELEASE` });
     if (source.version === target.version && source.release === target.release)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -26,6 +26,29 @@ test('one damaged channel file does not keep the others from a withdrawal or a r
   await assert.rejects(refreshChannels(w.at(1), true), { message: /some channels could not be changed/ });
   assert.equal((await w.channel('stable')).serial, 3);
   await assert.rejects(haltChannel(w.at(1), 'alpha', 'x'), damaged);
+});
+
+test('a withdrawal that has not reached every channel counts at a promotion', async (t) => {
+  const w = await world(t);
+  const release = await w.release({ version: '2026.1129.0' });
+  await addReport(w, release);
+  await setChannel(w.at(), 'alpha', release);
+  const beta = join(w.base, 'box/beta.json');
+  const good = readFileSync(beta);
+  writeFileSync(beta, 'cut off');
+  await assert.rejects(withdrawRelease(w.at(), '2026.1129.0', 'it loses data'), { exitCode: 2 });
+  writeFileSync(beta, good);
+  await assert.rejects(promote(w.at(48), 'alpha', 'beta', { force: 'x' }), {
+    message: /2026\.1129\.0 was withdrawn: it loses data/,
+  });
+  const next = await w.release({ version: '2026.1130.0' });
+  await addReport(w, next);
+  await setChannel(w.at(), 'alpha', next);
+  await promote(w.at(48), 'alpha', 'beta');
+  assert.deepEqual(
+    (await w.channel('beta')).withdrawn.map(({ version }) => version),
+    ['2026.1129.0'],
+  );
 });
 
 test('halt, resume, withdraw: each costs one signature, and the serial rises', async (t) => {
