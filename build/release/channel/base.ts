@@ -28,6 +28,9 @@ export interface Base {
   readonly now: number;
 }
 
+/** The root keys are offline, so their owners need time to renew the root. */
+const EXPIRES_SOON_MS = 45 * 24 * 3_600_000;
+
 /** The folder of channels, the keys, and the time of the edit. */
 export interface EditOptions {
   readonly folder: string;
@@ -44,6 +47,10 @@ export async function edit<T>(options: EditOptions, work: (base: Base) => Promis
   const { folder, keys, now = Date.now() } = options;
   const own = await readOwnRoot(keys);
   checkFresh(own, now);
+  if (Date.parse(own.value.expires) - now < EXPIRES_SOON_MS)
+    warn(
+      `the root expires at ${own.value.expires}; then nothing can be published: ./draisine keys rotate root --keep`,
+    );
   if (!existsSync(folder))
     throw badInput('there is no such folder', { where: folder, hint: 'make it: ./draisine channel init' });
   return await whilePublishing(folder, async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -29,6 +30,29 @@ test('two publishers: the second loses and changes nothing; one that was killed 
   await setChannel(w.at(), 'alpha', release);
   assert.deepEqual(readdirSync(join(w.base, 'box/releases')), ['2026.1129.0']);
   assert.equal(existsSync(lock), false);
+});
+
+test('a publisher that is asked to stop leaves no lock', async (t) => {
+  const w = await world(t);
+  const lock = join(w.base, '.publishing.json');
+  const script = `
+    const { whilePublishing } = await import(${JSON.stringify(new URL('lock.ts', import.meta.url))});
+    await whilePublishing(${JSON.stringify(w.base)}, async () => {
+      console.log('holds');
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
+    });`;
+  const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', script];
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    const other = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(other.stdout, 'data');
+    assert.ok(existsSync(lock));
+    other.kill(signal);
+    assert.deepEqual(await once(other, 'close'), [code, null]);
+    assert.equal(existsSync(lock), false);
+  }
 });
 
 test('a lock of an earlier boot of this host is taken over, one of another host is not', async (t) => {

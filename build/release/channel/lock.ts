@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
-import { hostname, userInfo } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { constants, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { Failure, ifThere, ifThereSync } from '../../../sdk/lib/errors.ts';
 import { temporaryName } from '../../../sdk/lib/files.ts';
@@ -37,12 +37,25 @@ export async function whilePublishing<T>(
       hint: 'try again later; if no such process exists, remove that file',
     });
   }
+  const release = () => {
+    if (ifThereSync(() => readFileSync(path, 'utf8')) === mine) rmSync(path, { force: true });
+  };
+  // In a container, the next publisher could not see that this process is dead. All that it writes appears whole.
+  const stop = (name: NodeJS.Signals) => {
+    release();
+    process.exit(128 + constants.signals[name]);
+  };
+  for (const name of STOPPING) process.once(name, stop);
   try {
     return await work();
   } finally {
-    if ((await readFile(path, 'utf8').catch(() => '')) === mine) await rm(path, { force: true });
+    for (const name of STOPPING) process.off(name, stop);
+    release();
   }
 }
+
+/** The signals of Ctrl-C and of a job of CI that is cancelled. */
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** A boot of a host. */
 export interface Place {
