@@ -13,13 +13,7 @@ import { buildRelease, checkRebuilt } from '../release/make.ts';
 import { placeOf } from '../release/place.ts';
 import { faultsOfReport, writeTestReport } from '../release/report.ts';
 import { readOwnRoot, type Signer, signersFor, signingFolder } from '../release/signing.ts';
-import {
-  addSignature,
-  formatEnvelope,
-  type Opened,
-  openEnvelope,
-  signersOf,
-} from '../release/trust/envelope.ts';
+import { addSignature, formatEnvelope, type Opened, signersOf } from '../release/trust/envelope.ts';
 import { checkFresh, openRoot } from '../release/trust/root.ts';
 import { checkFiles, checkReleaseTrust, type LocatedRelease, readRelease } from '../release/verify.ts';
 import { ensureKeys } from './keys.ts';
@@ -166,12 +160,8 @@ export async function releaseReport(
       where: signingFolder(),
       hint: 'name one: --key FILE (a private key, or the .pub of one that an agent holds)',
     });
-  const report = await writeTestReport(folder, files);
-  const path = join(folder, 'report/report.json');
-  const { envelope } = await openEnvelope('report', await readFile(path, 'utf8'), path);
-  await writeAtomic(
-    path,
-    formatEnvelope(await addSignature(envelope, 'report', signer.key, signer.publicKey)),
+  const report = await writeTestReport(folder, files, (envelope) =>
+    addSignature(envelope, 'report', signer.key, signer.publicKey),
   );
   const faults = await faultsOfReport(folder, report);
   if (json) process.stdout.write(`${JSON.stringify({ ...report, faults }, null, 2)}\n`);
@@ -180,7 +170,7 @@ export async function releaseReport(
     throw new Failure(
       `the report is signed, but the release cannot be promoted with it: ${faults.join('; ')}`,
       {
-        where: path,
+        where: join(folder, 'report/report.json'),
       },
     );
 }

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
-import { sha256 } from '../../sdk/lib/files.ts';
+import { sha256, writeAtomic } from '../../sdk/lib/files.ts';
 import type { PoolFile } from '../debian/fetch.ts';
 import { hashOffset } from '../fs/usr-image.ts';
 import { makeGraph } from '../graph/graph.ts';
@@ -127,8 +127,8 @@ async function documents(
 /**
  * Puts a release into `folder`, whole or not at all: its artifacts from the store, its manifest, its
  * provenance, and release.json, unsigned.
- * The same release in the folder stays, with its signatures. A signed release with other content is never
- * replaced. Returns whether files were written.
+ * The same release in the folder stays, with its signatures; files of it that are missing or have another size are put
+ * back. A signed release with other content is never replaced. Returns whether files were written.
  */
 export async function writeRelease(
   store: Store,
@@ -150,7 +150,10 @@ export async function writeRelease(
     sha256: digest,
   }));
   const { files, release } = await documents(image, outputs, listed, statements);
-  if (await isThere(folder, files.get(RELEASE) ?? '')) return { release, written: false };
+  if (await isThere(folder, files.get(RELEASE) ?? '')) {
+    files.delete(RELEASE); // the one in the folder has signatures
+    return { release, written: await putBack(store, folder, artifacts, files) };
+  }
   const temporary = `${folder}.tmp-${ownedName()}`;
   try {
     for (const { path, sha256: digest } of artifacts) await publishBlob(store, digest, join(temporary, path));
@@ -163,6 +166,26 @@ export async function writeRelease(
     for (const left of [temporary, `${temporary}-old`]) if (existsSync(left)) await removeTreeAsync(left);
   }
   return { release, written: true };
+}
+
+/** Puts back the files of a release that are missing or have another size. Returns whether there were any. */
+async function putBack(
+  store: Store,
+  folder: string,
+  artifacts: readonly Artifact[],
+  texts: ReadonlyMap<string, string>,
+): Promise<boolean> {
+  const isWhole = (name: string, size: number) =>
+    statSync(join(folder, name), { throwIfNoEntry: false })?.size === size;
+  let written = false;
+  for (const { path, size, sha256: digest } of artifacts)
+    if (!isWhole(path, size)) written = (await publishBlob(store, digest, join(folder, path))) || written;
+  for (const [name, text] of texts)
+    if (!isWhole(name, Buffer.byteLength(text))) {
+      await writeAtomic(join(folder, name), text);
+      written = true;
+    }
+  return written;
 }
 
 /**

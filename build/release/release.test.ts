@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { appendFile, chmod, cp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -98,7 +98,7 @@ test('two machines that build one release get the same bytes', async (t) => {
   assert.match(rebuildFaults(a, c).join('\n'), /usr\.img has SHA-256 [0-9a-f]{64} now, the released one has/);
 });
 
-test('a signed release never changes; writing the same one again keeps the signatures', async (t) => {
+test('a signed release never changes; writing the same one again keeps the signatures and puts lost files back', async (t) => {
   const store = await temporaryStore(t);
   const folder = join(await temporaryFolder(t), 'release');
   const keys = await testKeys(t);
@@ -108,6 +108,11 @@ test('a signed release never changes; writing the same one again keeps the signa
   await signRelease(folder, keys);
   const before = statSync(join(folder, 'release.json'), { bigint: true });
   assert.equal((await makeRelease(store, folder, { content: 'better' })).written, false);
+  assert.deepEqual(statSync(join(folder, 'release.json'), { bigint: true }).mtimeNs, before.mtimeNs);
+  rmSync(join(folder, 'usr.img'));
+  writeFileSync(join(folder, 'manifest.json'), '{}');
+  assert.equal((await makeRelease(store, folder, { content: 'better' })).written, true);
+  await checkFiles(await readRelease(placeOf(folder)));
   assert.deepEqual(statSync(join(folder, 'release.json'), { bigint: true }).mtimeNs, before.mtimeNs);
   await assert.rejects(makeRelease(store, folder, { content: 'worse' }), {
     exitCode: 2,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { badInput, errorCode } from '../../sdk/lib/errors.ts';
 import { byteOrder, sha256, writeAtomic } from '../../sdk/lib/files.ts';
 import { parseJson } from '../../sdk/lib/json.ts';
-import type { TestReport } from './format/types.ts';
+import type { Envelope, TestReport } from './format/types.ts';
 import { placeOf } from './place.ts';
 import { reportFaults } from './report-faults.ts';
 import { formatEnvelope } from './trust/envelope.ts';
@@ -49,11 +49,16 @@ function isComplete(runs: readonly Results[]): boolean {
 }
 
 /**
- * Puts an unsigned test report beside a release: `report/results.json` has the results of all runs, and
- * `report/report.json` the digests of the tested files.
+ * Puts a test report beside a release: `report/results.json` has the results of all runs, and `report/report.json` the
+ * digests of the tested files. `sign` is called before a file is written, so that a report is not lost if nobody can
+ * sign the next one.
  * @throws badInput for results of another build
  */
-export async function writeTestReport(folder: string, files: readonly string[]): Promise<TestReport> {
+export async function writeTestReport(
+  folder: string,
+  files: readonly string[],
+  sign: (envelope: Envelope) => Promise<Envelope>,
+): Promise<TestReport> {
   const release = await readRelease(placeOf(folder));
   const { image, version } = release.value;
   const runs = await Promise.all(files.map(readResults));
@@ -83,9 +88,9 @@ export async function writeTestReport(folder: string, files: readonly string[]):
     results: sha256(text),
     artifacts: { ...runs[0]?.artifacts },
   };
+  const signed = await sign({ signed: `${JSON.stringify(report, null, 2)}\n`, signatures: [] });
   await writeAtomic(join(folder, 'report/results.json'), text);
-  const signed = `${JSON.stringify(report, null, 2)}\n`;
-  await writeAtomic(join(folder, 'report/report.json'), formatEnvelope({ signed, signatures: [] }));
+  await writeAtomic(join(folder, 'report/report.json'), formatEnvelope(signed));
   return report;
 }
 

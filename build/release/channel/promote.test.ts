@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Envelope } from '../format/types.ts';
 import { writeTestReport } from '../report.ts';
 import type { Made } from '../testing.ts';
 import { initChannels, promote, setChannel } from './edit.ts';
@@ -74,6 +75,7 @@ test('promotion: no report of other bytes, of failures, of a part, or with other
 });
 
 test('shards of one run are one report', async (t) => {
+  const unsigned = async (envelope: Envelope) => envelope;
   const w = await world(t);
   const release = await w.release({ version: '2026.1129.0' });
   const shards = (all: readonly string[]) =>
@@ -85,11 +87,15 @@ test('shards of one run are one report', async (t) => {
       return path;
     });
   const files = shards(['a.1', 'a.2']);
-  assert.equal((await writeTestReport(release, files)).complete, true);
-  assert.equal((await writeTestReport(release, files.slice(0, 1))).complete, false);
-  assert.equal((await writeTestReport(release, files)).passed, 2);
+  assert.equal((await writeTestReport(release, files, unsigned)).complete, true);
+  assert.equal((await writeTestReport(release, files.slice(0, 1), unsigned)).complete, false);
+  assert.equal((await writeTestReport(release, files, unsigned)).passed, 2);
   // Balanced by different durations, both shards may leave out a.3.
-  const gap = await writeTestReport(release, shards(['a.1', 'a.2', 'a.3']));
+  const report = readFileSync(join(release, 'report/report.json'));
+  const lost = async () => assert.fail('no key can sign');
+  await assert.rejects(writeTestReport(release, files.slice(0, 1), lost), /no key can sign/);
+  assert.deepEqual(readFileSync(join(release, 'report/report.json')), report);
+  const gap = await writeTestReport(release, shards(['a.1', 'a.2', 'a.3']), unsigned);
   assert.equal(gap.complete, false);
 });
 

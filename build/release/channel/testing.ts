@@ -11,7 +11,7 @@ import type { Channel, Root } from '../format/types.ts';
 import { writeTestReport } from '../report.ts';
 import { readOwnRoot, signersFor } from '../signing.ts';
 import { type Made, makeRelease, signRelease, testKeys } from '../testing.ts';
-import { addSignature, checkSigned, formatEnvelope, openEnvelope } from '../trust/envelope.ts';
+import { addSignature, checkSigned, openEnvelope } from '../trust/envelope.ts';
 import { initChannels } from './edit.ts';
 
 setQuiet(true);
@@ -73,13 +73,11 @@ export async function addReport(
   const digests = Object.fromEntries(artifacts.map((each) => [each.path, each.sha256]));
   const results = { image: name, version, complete: true, artifacts: digests, results: tests, ...more };
   writeFileSync(join(folder, 'results.json'), JSON.stringify(results));
-  await writeTestReport(release, [join(folder, 'results.json')]);
-  const path = join(release, 'report/report.json');
-  const { envelope } = await openEnvelope('report', readFileSync(path, 'utf8'), path);
   const [signer] = await signersFor('release', keys.root, keys.folder);
   assert.ok(signer);
-  const signed = await addSignature(envelope, 'report', signer.key, signer.publicKey);
-  writeFileSync(path, formatEnvelope(signed));
+  await writeTestReport(release, [join(folder, 'results.json')], (envelope) =>
+    addSignature(envelope, 'report', signer.key, signer.publicKey),
+  );
 }
 
 /** Every file below a folder with its bytes, times and inode. */
