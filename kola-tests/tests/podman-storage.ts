@@ -11,18 +11,24 @@ const machines = { box: { prepare: busybox } };
 register(
   {
     name: 'podman.health',
-    what: 'The health check of a container reports whether the container is healthy.',
+    what: 'The health check of a container reports whether the container is healthy. The box reports the container, not the unit of the check.',
     machines,
   },
   async (_t, { box }) => {
     await box.succeed(`
     podman run --detach --name=web --network=none --entrypoint=/bin/busybox \\
-      --health-cmd='test -e /tmp/well' --health-interval=disable --health-retries=1 ${BUSYBOX} sleep 10000`);
+      --health-cmd='test -e /tmp/well' --health-interval=2s --health-retries=1 ${BUSYBOX} sleep 10000`);
+    await box.retry(async () =>
+      assert.match(await box.succeed('draisine health'), /container web is unhealthy: podman logs web/),
+    );
+    assert.doesNotMatch(await box.succeed('draisine health'), /has failed/);
     await box.fail('podman healthcheck run web');
     const health = "podman inspect --format='{{.State.Health.Status}}' web";
     assert.equal(await box.succeed(health), 'unhealthy');
-    await box.succeed('podman exec web touch /tmp/well && podman healthcheck run web');
-    assert.equal(await box.succeed(health), 'healthy');
+    await box.succeed('podman exec web touch /tmp/well');
+    await box.retry(async () => assert.equal(await box.succeed(health), 'healthy'));
+    await box.retry(async () => assert.doesNotMatch(await box.succeed('draisine health'), /web/));
+    await box.waitUntilSucceeds('[ -z "$(systemctl list-units --state=failed --plain --no-legend)" ]');
   },
 );
 

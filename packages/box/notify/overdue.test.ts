@@ -257,7 +257,13 @@ describe('room', () => {
 
 test('an unhealthy container is a problem; one that is starting is none', () => {
   const box = new FakeBox().put({ '/var/lib/containers/storage/overlay-containers/x': '' });
-  box.program('systemctl', () => '');
+  assert.deepEqual(containerConditions(box), []);
+  assert.deepEqual(
+    box.ran,
+    [],
+    'without a health check podman is not asked, because it writes to its storage',
+  );
+  box.put({ [`/run/systemd/transient/${'0a'.repeat(32)}-5f3759df.timer`]: '' });
   const all = ['Up 1 minute (unhealthy)', 'unhealthy', 'Up 1 minute (starting)', 'starting', 'healthy', ''];
   box.program('podman', () =>
     JSON.stringify(all.map((Status, index) => ({ Names: [`c${index}`], State: 'running', Status }))),
@@ -289,6 +295,11 @@ describe('units', () => {
       unitConditions(box).map(({ text }) => text.split(':')[0]),
       ['a.service has failed', 'web.service failed too often and is not started again'],
     );
+  });
+
+  test('in which podman checks the health of containers are not reported: the containers are', () => {
+    const check = `${'0a'.repeat(32)}-5f3759df.service`;
+    assert.deepEqual(unitConditions(shown({ [check]: '' })), []);
   });
 
   test('that run only for moments are reported; those that have recovered are not', () => {

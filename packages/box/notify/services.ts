@@ -2,7 +2,7 @@ import { type Box, mustRun, uptime } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { readReplicationState } from '../replicate/state.ts';
 import { readReplications, replicationNames } from '../settings/replicate.ts';
-import { containersOf, failedUnits } from '../trial/baseline.ts';
+import { containersOf, failedUnits, HEALTH_CHECK } from '../trial/baseline.ts';
 import type { Condition } from './condition.ts';
 
 /* Problems of units, of containers, and of jobs that run by timers. */
@@ -58,8 +58,16 @@ function restartsOften(box: Box, unit: string, uptime: number): boolean {
   return first === undefined || (times.length >= RESTARTS && uptime - first <= SPAN);
 }
 
-/** Containers that are unhealthy. */
+/** Units that programs have made since the boot (systemd-run(1)). */
+const TRANSIENT = '/run/systemd/transient';
+
+/**
+ * Containers that are unhealthy. podman is asked only if there are health checks, because each of its processes writes to
+ * storage.lock in its storage. Every two minutes, that would keep disks awake and wear out flash.
+ */
 export function containerConditions(box: Box): Condition[] {
+  if (box.stat(TRANSIENT) === undefined || !box.list(TRANSIENT).some((name) => HEALTH_CHECK.test(name)))
+    return [];
   return containersOf(box)
     .filter(({ healthy, starting, running }) => running && !starting && healthy === false)
     .map(

@@ -81,13 +81,21 @@ interface Loaded {
   readonly sub: string;
 }
 
-/** All units that systemd knows now. One question, while `systemctl show` asks for each unit. */
+/**
+ * Units in which podman runs health checks, CONTAINER-NUMBER.service. Such a unit fails while its container is starting
+ * or unhealthy. The container tells that as well, and better: its next start has another number.
+ */
+export const HEALTH_CHECK = /^[0-9a-f]{64}-\S*\.(service|timer)$/;
+
+/** All other units that systemd knows now. One question, while `systemctl show` asks for each unit. */
 function loadedUnits(box: Box, ...options: readonly string[]): Loaded[] {
   const command = [...SYSTEMCTL, '--full', 'list-units', '--all', ...options];
   return mustRun(box, 'cannot list units', command, IN_TIME)
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .flatMap(([id = '', , active = '', sub = '']) => (id === '' ? [] : [{ id, active, sub }]));
+    .flatMap(([id = '', , active = '', sub = '']) =>
+      id === '' || HEALTH_CHECK.test(id) ? [] : [{ id, active, sub }],
+    );
 }
 
 const failedOf = (units: readonly Loaded[]): string[] =>
