@@ -62,9 +62,9 @@ test('plain Ignition wins over the sugar', () => {
 });
 
 test('a pool is scrubbed every month, or on its own schedule', () => {
-  const pool = { vdevs: [{ disk: '/dev/disk/by-id/a' }] } as const;
+  const pool = (disk: string) => ({ vdevs: [{ disk: `/dev/disk/by-id/${disk}` }] }) as const;
   const made = machine({
-    pools: { tank: pool, fast: pool, scratch: pool },
+    pools: { tank: pool('a'), fast: pool('b'), scratch: pool('c') },
     scrubs: { fast: { schedule: 'weekly' }, scratch: 'never' },
   });
   const timers = JSON.stringify(made).match(/OnCalendar=\w+|"scrub-\w+\.timer"/g);

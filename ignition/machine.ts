@@ -6,16 +6,16 @@ import {
   checkReplication,
   checkServices,
   keyPaths,
-  mountpoints,
   openings,
 } from './sugar/checks.ts';
 import { container } from './sugar/container.ts';
 import type { ContainerNetworkOptions, ContainerOptions, PodOptions } from './sugar/container-options.ts';
 import { type DatasetOptions, dataset } from './sugar/dataset.ts';
-import { checkDeclared } from './sugar/declared.ts';
+import { checkDeclared, checkSharedDisks } from './sugar/declared.ts';
 import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
 import { type FirewallOptions, firewall } from './sugar/firewall.ts';
 import { type Fragment, mergeAll } from './sugar/fragment.ts';
+import { mountOrder, mountpoints } from './sugar/mountpoints.ts';
 import { freeDnsPort, publishesDns } from './sugar/name-server.ts';
 import { checkNames, checkSections, type Names } from './sugar/names.ts';
 import { type NetworkOptions, network } from './sugar/network.ts';
@@ -193,6 +193,7 @@ export function machine<
   const containers = (options.containers ?? {}) as Named<ContainerOptions>;
   const mountpointOf = mountpoints(pools, datasets);
   const keyPathOf = keyPaths(pools, datasets);
+  const around = mountOrder(pools, datasets, mountpointOf);
   checkAccess(containers, datasets);
   checkPorts(containers, options.pods ?? {});
   checkContainers(containers, options.containerNetworks ?? {});
@@ -215,8 +216,8 @@ export function machine<
     ...each(options.units, unit),
     ...each(options.luks, luks),
     ...(options.kernelArguments ? [kernelArguments(options.kernelArguments)] : []),
-    ...each(pools, zpool),
-    ...each(datasets, (name, one: DatasetOptions) => dataset(name, one, keyPathOf(name))),
+    ...each(pools, (name, one: PoolOptions) => zpool(name, one, around(name))),
+    ...each(datasets, (name, one: DatasetOptions) => dataset(name, one, keyPathOf(name), around(name))),
     ...each(options.snapshots, snapshotPolicy),
     ...each(scrubsOf(pools, options.scrubs), scrub),
     ...(options.smart ? [smart(options.smart)] : []),
@@ -233,6 +234,7 @@ export function machine<
     ...(options.update ? [update(options.update, options.time?.zone)] : []),
   ];
   checkServices(options, writtenUnits(sections));
+  checkSharedDisks(pools);
   const merged = mergeAll([...sections, ...(options.include ?? []), (options.ignition ?? {}) as Fragment]);
   const { ignition = {}, ...rest } = merged;
   return { ignition: { version: '3.3.0', ...ignition }, ...rest } as Machine;

@@ -1,6 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { addressesMeet, isNetwork, networksMeet } from './addresses.ts';
-import { defaultMountpoint } from './container.ts';
 import type {
   ContainerNetworkOptions,
   ContainerOptions,
@@ -17,46 +16,6 @@ import { keyPath, type PoolOptions } from './zpool.ts';
 /** Contradictions between the parts of one machine. */
 
 type Named<Value> = { readonly [name: string]: Value };
-
-/**
- * The mount point of each dataset: its own, or a folder below its parent's. An undeclared pool is an error.
- */
-export function mountpoints(
-  pools: Named<PoolOptions>,
-  datasets: Named<DatasetOptions>,
-): (dataset: string) => string {
-  const where = (dataset: string): string => {
-    const own = datasets[dataset]?.mountpoint;
-    if (own !== undefined) return own;
-    const slash = dataset.lastIndexOf('/');
-    if (slash < 0) return pools[dataset]?.mountpoint ?? defaultMountpoint(dataset);
-    return `${where(dataset.slice(0, slash))}${dataset.slice(slash)}`;
-  };
-  // A mount point among the properties would be unknown here, and volumes of containers would not be on the dataset.
-  for (const [section, named] of Object.entries({ pools, datasets }))
-    for (const [name, { properties = {} }] of Object.entries<PoolOptions | DatasetOptions>(named))
-      if ('mountpoint' in properties)
-        throw badInput(`${name} has its mount point among the properties`, {
-          where: `${section}.${name}.properties.mountpoint`,
-          hint: 'write mountpoint beside properties, not in them',
-        });
-  for (const dataset of Object.keys(datasets)) {
-    const pool = dataset.split('/')[0] ?? '';
-    if (!Object.hasOwn(pools, pool)) {
-      throw badInput(`the pool of dataset ${dataset} is not declared`, {
-        where: `datasets.${dataset}`,
-        hint: 'declare it in pools',
-      });
-    }
-  }
-  return (dataset) => {
-    if (Object.hasOwn(datasets, dataset)) return where(dataset);
-    throw badInput(`dataset ${dataset} is not declared`, {
-      where: 'containers',
-      hint: 'declare it in datasets',
-    });
-  };
-}
 
 /** The path of the key of each dataset. */
 export function keyPaths(

@@ -35,6 +35,7 @@ const FIXED = [
   'encryption',
   'keyformat',
   'keylocation',
+  'pbkdf2iters',
   'casesensitivity',
   'normalization',
   'utf8only',
@@ -44,6 +45,32 @@ const FIXED = [
 function declared({ quota, reservation, mountpoint, properties = {} }: DatasetOptions): [string, string][] {
   const given = { quota, reservation, mountpoint, ...properties };
   return Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined);
+}
+
+/** A value in the form of `zfs get -p`: numbers with a unit as bytes (zfsprops(7)). */
+function exact(value: string): string {
+  const [, number, unit = ''] = /^([0-9.]+)([KMGTPE])B?$/i.exec(value) ?? [];
+  if (number === undefined) return value;
+  return String(Math.trunc(Number(number) * 1024 ** ('KMGTPE'.indexOf(unit.toUpperCase()) + 1)));
+}
+
+/**
+ * Sets the properties that have another value, or a value of the parent. ZFS refuses to set even the present quota if
+ * the dataset is full, because its use may exceed the quota a little, and sets nothing in a full pool.
+ */
+function settingLines(properties: readonly (readonly [string, string])[]): string[] {
+  if (properties.length === 0) return [];
+  const names = properties.map(([property]) => property).join(',');
+  return [
+    `now=$(zfs get -Hp -o property,value,source ${shellQuote(names)} "$dataset")`,
+    `has() { printf '%s\\n' "$now" | grep -qxF "$1\tlocal"; }`,
+    'set --',
+    ...properties.map(([property, value]) => {
+      const line = shellQuote(`${property}\t${exact(value)}`);
+      return `has ${line} || set -- "$@" ${shellQuote(`${property}=${value}`)}`;
+    }),
+    '[ $# -eq 0 ] || zfs set "$@" "$dataset"',
+  ];
 }
 
 /**
@@ -59,11 +86,11 @@ export function datasetScript(name: string, options: DatasetOptions, keyFile = k
     name,
   ];
   const changeable = properties.filter(([property]) => !FIXED.includes(property));
-  const set = changeable.map(([property, value]) => `${property}=${value}`);
   const { owner } = options;
   const account = owner && `${owner.user}${owner.group === undefined ? '' : `:${owner.group}`}`;
   const own = owner
     ? [
+        '[ -w "$where" ] || exit 0 # the dataset is read-only',
         `chown ${shellQuote(account ?? '')} "$where"`,
         `chmod ${(owner.mode ?? 0o755).toString(8).padStart(4, '0')} "$where"`,
       ]
@@ -73,7 +100,7 @@ export function datasetScript(name: string, options: DatasetOptions, keyFile = k
     PROBLEMS,
     `dataset=${shellQuote(name)}`,
     `zfs list -H -o name "$dataset" >/dev/null 2>&1 || ${shellWords(create)}`,
-    ...(set.length > 0 ? [`zfs set ${shellWords(set)} "$dataset"`] : []),
+    ...settingLines(changeable),
     'name="dataset-$(echo "$dataset" | tr / -)"',
     'forget "$name"',
     `if [ "$(zfs get -H -o value keystatus "$dataset")" = unavailable ]; then
@@ -87,7 +114,7 @@ if [ "$(zfs get -H -o value sharenfs "$dataset")" != off ] && ! command -v expor
   echo "<4>dataset $dataset has sharenfs, but this image has no NFS server: nothing is shared" >&2
 fi`,
     'where=$(zfs get -H -o value mountpoint "$dataset")',
-    'case "$where" in /*) ;; *) exit 0 ;; esac',
+    'case "$where $(zfs get -H -o value canmount "$dataset")" in *" off") exit 0 ;; /*) ;; *) exit 0 ;; esac',
     '[ "$(zfs get -H -o value mounted "$dataset")" = yes ] || { keep_out "$where"; zfs mount "$dataset"; }',
     ...own,
     '',
@@ -100,8 +127,17 @@ function ancestors(name: string): string[] {
   return parts.slice(2).map((_, index) => parts.slice(0, index + 2).join('/'));
 }
 
-/** A ZFS dataset of a pool: `tank/media`. `keyFile`: the path of its key on the machine. */
-export function dataset(name: string, options: DatasetOptions = {}, keyFile = keyPath(name)): Fragment {
+/**
+ * A ZFS dataset of a pool: `tank/media`.
+ * @param keyFile the path of its key on the machine
+ * @param around units that mount the folders around its mount point
+ */
+export function dataset(
+  name: string,
+  options: DatasetOptions = {},
+  keyFile = keyPath(name),
+  around: readonly string[] = [],
+): Fragment {
   const shape = /^[A-Za-z][A-Za-z0-9_.-]*(\/[A-Za-z0-9_.:-]+)+$/;
   matching(name, shape, 'dataset name', 'write POOL/NAME');
   const where = `datasets.${name}`;
@@ -125,7 +161,7 @@ export function dataset(name: string, options: DatasetOptions = {}, keyFile = ke
         Unit: {
           Description: `ZFS dataset ${name}`,
           Requires: pool,
-          After: [pool, ...ancestors(name).map(datasetService)].join(' '),
+          After: [...new Set([pool, ...ancestors(name).map(datasetService), ...around])].join(' '),
         },
         Service: { Type: 'oneshot', RemainAfterExit: true, ExecStart: `/bin/sh ${script}` },
         Install: { WantedBy: 'multi-user.target' },

@@ -1,6 +1,8 @@
 import { badInput } from '../../sdk/lib/errors.ts';
 import { nearNames } from '../../sdk/lib/near.ts';
 import type { Named } from './inner-names.ts';
+import type { SnapshotPolicy } from './upkeep.ts';
+import { disksOf, type PoolOptions } from './zpool.ts';
 
 type Sections = {
   readonly [Section in 'pools' | 'datasets' | 'pods' | 'containers' | 'snapshots' | 'scrubs']?: object;
@@ -17,6 +19,41 @@ function mustBe(name: string, declared: readonly string[], what: string, where: 
   });
 }
 
+/** Two pools must not have one disk: the second one would not be made. */
+export function checkSharedDisks(pools: { readonly [pool: string]: PoolOptions }): void {
+  const owners = new Map<string, string>();
+  for (const [pool, options] of Object.entries(pools)) {
+    for (const disk of disksOf(options)) {
+      const other = owners.get(disk);
+      if (other !== undefined && other !== pool)
+        throw badInput(`the pools ${other} and ${pool} have the same disk, ${disk}`, {
+          where: `pools.${pool}`,
+        });
+      owners.set(disk, pool);
+    }
+  }
+}
+
+/**
+ * Two policies must not make snapshots of one dataset in one period: each would count, and remove, snapshots of the
+ * other one.
+ */
+function checkRecursion(snapshots: { readonly [dataset: string]: SnapshotPolicy }): void {
+  const periods = ({ keep = {} }: SnapshotPolicy): string[] =>
+    Object.entries(keep).flatMap(([period, count]) => (count ? [period] : []));
+  for (const [above, policy] of Object.entries(snapshots).filter(([, { recursive }]) => recursive))
+    for (const [below, other] of Object.entries(snapshots)) {
+      const both = below.startsWith(`${above}/`)
+        ? periods(policy).filter((one) => periods(other).includes(one))
+        : [];
+      if (both.length > 0)
+        throw badInput(`${below} has ${both.join(' and ')} snapshots of its own, and those of ${above}`, {
+          where: `snapshots.${below}`,
+          hint: `leave out one of them, or recursive of ${above}`,
+        });
+    }
+}
+
 /**
  * Names in one section must be declared in another one. The type checker sees that too, but compiling a config does
  * not run it.
@@ -24,6 +61,7 @@ function mustBe(name: string, declared: readonly string[], what: string, where: 
 export function checkDeclared({ pools, datasets, pods, containers, snapshots, scrubs }: Sections): void {
   const all = [...namesOf(pools), ...namesOf(datasets)];
   for (const name of namesOf(snapshots)) mustBe(name, all, 'dataset or pool', `snapshots.${name}`);
+  checkRecursion((snapshots ?? {}) as { readonly [dataset: string]: SnapshotPolicy });
   for (const name of namesOf(scrubs)) mustBe(name, namesOf(pools), 'pool', `scrubs.${name}`);
   for (const [name, one] of Object.entries(containers ?? {})) {
     const { pod, pools: needed = [] } = one as { pod?: string; pools?: readonly string[] };

@@ -37,7 +37,7 @@ describe('containers on a pool', () => {
       [...files.values()].find((text) => text.includes("dataset='tank/containers'")) ??
       [...files.values()].join('\n');
     assert.match(script, /mountpoint=\/var\/lib\/containers\/storage/);
-    assert.match(script, /acltype=posixacl/);
+    assert.match(script, /acltype=posix/);
     assert.match(script, /xattr=sa/);
     assert.match(script, /quota=200G/);
   });

@@ -10,7 +10,7 @@ const CONTAINER_STORAGE = '/var/lib/containers/storage';
  * Properties for overlayfs(5): it needs extended attributes for whiteouts and capabilities. `atime` off
  * avoids a write for each read.
  */
-const PROPERTIES = { acltype: 'posixacl', xattr: 'sa', atime: 'off' };
+const PROPERTIES = { acltype: 'posix', xattr: 'sa', atime: 'off' };
 
 /** The datasets of a machine. The one for containers is mounted at podman's folder. */
 export function withContainerStorage(

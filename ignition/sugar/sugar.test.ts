@@ -205,7 +205,7 @@ describe('datasets', () => {
     });
     isShell(script);
     assert.match(script, /'create' '-p' '-u' '-o' 'quota=1T' '-o' 'utf8only=on' 'tank\/a'/);
-    assert.match(script, /^zfs set 'quota=1T' "\$dataset"$/m);
+    assert.match(script, /^has 'quota\t1099511627776' \|\| set -- "\$@" 'quota=1T'$/m);
     assert.match(script, /^chown '1000' "\$where"\nchmod 0750/m);
   });
 

@@ -36,6 +36,9 @@ interface World {
   readonly shared?: boolean;
   /** The present mount point of the dataset. */
   readonly where?: string;
+  /** Properties of the dataset: name, value and source. */
+  readonly now?: readonly (readonly [string, string, string])[];
+  readonly canmount?: 'off';
   /** The error of `zpool create`, once or always. */
   readonly refused?: { readonly because: string; readonly always?: boolean };
 }
@@ -46,7 +49,16 @@ function run(
   { blkid = 2, importable = '', present = '', missing = false, refused, ...world }: World,
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'draisine-zpool-'));
-  const { foreign, locked, shared = false, where, unreadable = false, before } = world;
+  const {
+    foreign,
+    locked,
+    shared = false,
+    where,
+    unreadable = false,
+    before,
+    now = [],
+    canmount = 'on',
+  } = world;
   try {
     const log = join(folder, 'log');
     const tool = (name: string, body: string): void =>
@@ -70,7 +82,8 @@ case "$1 $4" in
 "list name,mounted,canmount,keystatus,mountpoint") ${row(['tank', 'no', 'on', '-', `${folder}/mnt`])} ;;
 "list "*) ${listed} ;;
 esac
-case "$1 $5" in "get keystatus") echo ${locked ? 'unavailable' : '-'} ;; "get keylocation") echo ${locked ?? 'none'} ;;
+case "$4" in property,value,source) ${now.map(row).join(';') || ':'} ;; esac
+case "$1 $5" in "get canmount") echo ${canmount} ;; "get keystatus") echo ${locked ? 'unavailable' : '-'} ;; "get keylocation") echo ${locked ?? 'none'} ;;
 "get encryptionroot") echo tank ;; "get sharenfs") echo ${shared ? 'on' : 'off'} ;; "get mounted") echo no ;;
 "get mountpoint") echo "${where ?? `${folder}/where`}" ;; esac`,
     );
@@ -268,6 +281,28 @@ describe('the script of a dataset', () => {
       run(script, DISK, { present: 'tank/a', shared: true }).stderr,
       /has no NFS server: nothing is shared/,
     );
+  });
+  test('sets only what has another value: a full dataset refuses its present quota', () => {
+    const set = (now: World['now']) => run(script, DISK, { present: 'tank/a', now: now ?? [] }).calls;
+    assert.doesNotMatch(set([['quota', '1073741824', 'local']]), /zfs set/);
+    assert.match(set([['quota', '1073741825', 'local']]), /^zfs set quota=1G tank\/a$/m);
+    assert.match(set([['quota', '1073741824', 'inherited from tank']]), /^zfs set quota=1G tank\/a$/m);
+    const both = datasetScript('tank/a', { quota: '1.5K', properties: { atime: 'off', 'own:x': "it's" } });
+    const now = [
+      ['quota', '1536', 'local'],
+      ['own:x', "it's", 'local'],
+    ] as const;
+    assert.match(
+      run(both, DISK, { present: 'tank/a', now: [now[0]] }).calls,
+      /^zfs set atime=off own:x=it's tank\/a$/m,
+    );
+  });
+  test('does not mount a dataset that is a container of others only, and does not own a read-only one', () => {
+    const { status, calls } = run(script, DISK, { present: 'tank/a', canmount: 'off' });
+    assert.deepEqual([status, /zfs mount|chown/.test(calls)], [0, false]);
+    // Nobody can write below a file, as on a read-only file system.
+    const readOnly = run(script, DISK, { present: 'tank/a', where: '/dev/null/a' });
+    assert.deepEqual([readOnly.status, /chown/.test(readOnly.calls)], [0, false]);
   });
   test('creates it once', () => {
     assert.doesNotMatch(run(script, DISK, { present: 'tank/a' }).calls, /create/);

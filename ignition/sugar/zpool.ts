@@ -1,6 +1,7 @@
 import { layoutLine, POOLS, unitEscape } from '../../packages/box/settings/storage.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { shellQuote, shellWords } from '../../sdk/lib/shell.ts';
+import { cleanPath } from '../base/clean-path.ts';
 import type { Secret } from '../base/secret.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
@@ -76,9 +77,18 @@ function poolName(name: string): string {
   throw badInput(`${name} is a word of zpool's own`, { hint: 'take another pool name' });
 }
 
-/** Refuses a mount point that zfs refuses (zfsprops(7), mountpoint). */
+/** Folders of the system, and all that is in some of them. The system does not run with other files there. */
+const OF_SYSTEM = /^\/(|root|etc|var|(bin|boot|dev|lib|lib64|proc|run|sbin|sys|usr)(\/.*)?)$/;
+
+/** Refuses a mount point that zfs refuses (zfsprops(7), mountpoint), and one that hides files of the system. */
 export function checkMountpoint(mountpoint: string, where: string): void {
-  if (/^(\/|(none|legacy)$)/.test(mountpoint)) return;
+  if (/^(none|legacy)$/.test(mountpoint)) return;
+  if (OF_SYSTEM.test(cleanPath(mountpoint)))
+    throw badInput(`the mount point ${mountpoint} would hide files of the system`, {
+      where: `${where}.mountpoint`,
+      hint: 'take another one: /srv/media',
+    });
+  if (mountpoint.startsWith('/')) return;
   throw badInput(`the mount point ${JSON.stringify(mountpoint)} is not absolute`, {
     where: `${where}.mountpoint`,
     hint: 'write it from the root: /srv/media',
@@ -129,6 +139,10 @@ export function poolLayout({ vdevs, log, cache = [], special, spares = [] }: Poo
   ];
 }
 
+/** All disks of a pool. */
+export const disksOf = (options: PoolOptions): string[] =>
+  poolLayout(options).filter((word) => word.startsWith('/'));
+
 function checkDisks(pool: string, disks: readonly string[]): void {
   for (const [index, disk] of disks.entries()) {
     matching(
@@ -159,7 +173,7 @@ function makingScript(name: string, options: PoolOptions): string {
   const { ashift = 12, encryption, mountpoint = `/mnt/${name}`, create, properties = {} } = options;
   if (create === 'never') return `fail "not found, and the config says never to create it"`;
   const layout = poolLayout(options);
-  const disks = shellWords(layout.filter((word) => word.startsWith('/')));
+  const disks = shellWords(disksOf(options));
   const rootProperties = Object.entries({ mountpoint, compression: 'lz4', atime: 'off', ...properties });
   const command = [
     ...['zpool', 'create', '-o', `ashift=${ashift}`, '-o', 'cachefile=none'],
@@ -203,8 +217,8 @@ const IMPORTING = `if ! said=$(zpool import -d "$dir" -N -o cachefile=none "$poo
 fi`;
 
 /**
- * Loads keys from files. A key that a person has to type does not stop the boot. Datasets that are not
- * declared are mounted here.
+ * Loads keys from files. A key that a person has to type does not stop the boot. All datasets are mounted here, the outer
+ * one before the inner one.
  */
 const OPENING = `zfs list -H -o name,encryptionroot,keystatus,keylocation -t filesystem,volume -r "$pool" |
   while IFS='	' read -r name root status location; do
@@ -217,7 +231,7 @@ const OPENING = `zfs list -H -o name,encryptionroot,keystatus,keylocation -t fil
     *) zfs load-key "$name" </dev/null || tell "$problem" "dataset $name is locked: its key $location cannot be read" ;;
     esac
   done
-zfs list -H -o name,mounted,canmount,keystatus,mountpoint -t filesystem -r "$pool" |
+zfs list -H -o name,mounted,canmount,keystatus,mountpoint -s mountpoint -t filesystem -r "$pool" |
   while IFS='	' read -r name mounted canmount status where; do
     problem="mount-$(echo "$name" | tr / -)"
     forget "$problem"
@@ -232,7 +246,7 @@ export function poolScript(name: string, options: PoolOptions): string {
   const { mountpoint = `/mnt/${name}` } = options;
   checkMountpoint(mountpoint, `pools.${name}`);
   checkVdevs(name, options.vdevs);
-  const disks = poolLayout(options).filter((word) => word.startsWith('/'));
+  const disks = disksOf(options);
   checkDisks(name, disks);
   const dir = disks.some((disk) => disk.startsWith('/dev/disk/by-path/'))
     ? '/dev/disk/by-path'
@@ -275,8 +289,11 @@ ${OPENING}
 `;
 }
 
-/** A ZFS pool: imported at boot, made if all its disks are blank, never forced. */
-export function zpool(name: string, options: PoolOptions): Fragment {
+/**
+ * A ZFS pool: imported at boot, made if all its disks are blank, never forced.
+ * @param around units that mount the folders around its mount points
+ */
+export function zpool(name: string, options: PoolOptions, around: readonly string[] = []): Fragment {
   const script = `${POOLS}/${poolName(name)}.sh`;
   const key = options.encryption
     ? [file(keyPath(name), { contents: options.encryption.key, mode: 0o400 })]
@@ -289,7 +306,7 @@ export function zpool(name: string, options: PoolOptions): Fragment {
       contents: {
         Unit: {
           Description: `ZFS pool ${name}`,
-          After: 'systemd-modules-load.service',
+          After: ['systemd-modules-load.service', ...around].join(' '),
           OnFailure: 'draisine-pool-late@%N.service',
         },
         Service: {
