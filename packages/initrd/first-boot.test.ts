@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -62,6 +70,7 @@ function boot(
     said: stdout + stderr,
     config: read('/usr/lib/ignition/user.ign'),
     from: read('/run/draisine/config')?.trim(),
+    inRun: readdirSync(join(root, 'run/draisine'), { recursive: true, encoding: 'utf8' }),
     hasState: (path: string) => existsSync(join(root, 'run/draisine/state', path)),
     madeMutable: read('/chattr')?.replaceAll(root, ''),
   };
@@ -76,6 +85,23 @@ test('finds the config on a partition with the label, of the file system or of t
       found.said,
     );
   }
+});
+
+test('two sticks with the same config: the running system gets no copy, because it has keys', (t) => {
+  const stick = { label: 'IGNITION ', config: '{"keys"}' };
+  const { status, said, config, inRun } = boot(t, { sda1: stick, sdb1: stick });
+  assert.deepEqual([status, config], [0, '{"keys"}'], said);
+  assert.deepEqual(inRun.sort(), ['config', 'first-boot', 'medium', 'state', 'x']);
+});
+
+test('two sticks with different configs stop the boot', (t) => {
+  const sticks = {
+    sda1: { label: 'IGNITION ', config: '{}' },
+    sdb1: { label: 'IGNITION ', config: '{"other"}' },
+  };
+  const { status, said, from } = boot(t, sticks);
+  assert.deepEqual([status, from], [1, undefined], said);
+  assert.match(said, /two machine configs on partitions labelled IGNITION: \S+sda1 and \S+sdb1/);
 });
 
 test('an empty file stops the boot: nobody could log in to a machine that was provisioned with it', (t) => {
