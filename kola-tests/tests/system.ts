@@ -262,7 +262,7 @@ register(
     assert.equal(module, program?.replace('zfs-', 'zfs-kmod-'));
     // One module of each kind that is not loaded at boot. It loads with its dependencies into the running kernel.
     await box.succeed(
-      'modprobe --all wireguard bonding 8021q bridge veth vxlan macvlan nf_tables nft_masq igc r8169 nvme usb_storage dm_crypt raid1 squashfs zram softdog',
+      'modprobe --all wireguard bonding 8021q bridge veth vxlan macvlan nf_tables nft_masq igc r8169 nvme usb_storage dm_crypt raid1 squashfs zram softdog nfsv4 nfsd cifs ntfs3 iscsi_target_mod cp210x xt_REDIRECT vrf',
     );
   },
 );
