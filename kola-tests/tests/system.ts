@@ -214,6 +214,7 @@ register(
   async (_t, { box }) => {
     const wanted = {
       'kernel.panic': '10',
+      'kernel.panic_on_oops': '1',
       'kernel.dmesg_restrict': '1',
       'kernel.kptr_restrict': '1',
       'kernel.unprivileged_bpf_disabled': '1',
