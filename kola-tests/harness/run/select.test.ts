@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RegisteredTest, TestDefinition } from './register.ts';
-import { matchesAny, partOf, selectTests } from './select.ts';
+import { bootingFirst, matchesAny, partOf, selectTests } from './select.ts';
 
 const registered = (definition: Omit<TestDefinition, 'what'>): RegisteredTest => ({
   definition: { what: 'It works.', ...definition },
@@ -50,6 +50,22 @@ test('tests that mostly wait begin first, with or without a known duration', () 
       names(selectTests([...tests, idle], { patterns: [], image: 'n100' }, durations))[0],
       'zfs.idle',
     );
+});
+
+test('tests whose machines boot begin while the others wait for the first saved machine', () => {
+  const off = { start: 'off' } as const;
+  const ordered = [
+    registered({ name: 'zfs.idle', waits: true }),
+    registered({ name: 'boot.second' }),
+    registered({ name: 'pxe.ipxe', machines: { box: off } }),
+    registered({ name: 'lan.mixed', machines: { one: off, two: {} } }),
+    registered({ name: 'media.bios', machines: { box: { start: 'fresh' } } }),
+    registered({ name: 'boot.third', machines: { box: off } }),
+  ];
+  assert.deepEqual(names(bootingFirst(ordered, 2)), [
+    ...['zfs.idle', 'pxe.ipxe', 'media.bios', 'boot.second', 'lan.mixed', 'boot.third'],
+  ]);
+  assert.deepEqual(names(bootingFirst(ordered, 0)), names(ordered));
 });
 
 const many = Array.from({ length: 20 }, (_, index) => registered({ name: `a.t${index}` }));

@@ -1,3 +1,4 @@
+import type { MachineSpec } from '../machine/spec.ts';
 import type { RegisteredTest, TestDefinition } from './register.ts';
 
 /** The part of a test that patterns match. */
@@ -70,6 +71,22 @@ function longestFirst(
   const length = lengths(durations);
   const waits = ({ definition }: RegisteredTest) => Number(definition.waits ?? false);
   return [...tests].sort((a, b) => waits(b) - waits(a) || length(b) - length(a));
+}
+
+/**
+ * Moves `count` of these tests before the others of their kind: tests whose machines all boot. At the beginning of a run
+ * on a new image, all other tests wait for the same two machines to be saved, one after the other, and only one
+ * processor would have work.
+ */
+export function bootingFirst(tests: readonly RegisteredTest[], count: number): readonly RegisteredTest[] {
+  const boots = ({ definition }: RegisteredTest): boolean =>
+    Object.values(definition.machines ?? { box: {} }).every(
+      ({ start }: MachineSpec) => start === 'off' || start === 'fresh',
+    );
+  const waiting = tests.filter(({ definition }) => definition.waits);
+  const working = tests.filter(({ definition }) => !definition.waits);
+  const first = working.filter(boots).slice(0, count);
+  return [...waiting, ...first, ...working.filter((test) => !first.includes(test))];
 }
 
 function lengths(durations: ReadonlyMap<string, number>): (test: RegisteredTest) => number {

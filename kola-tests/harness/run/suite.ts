@@ -12,7 +12,7 @@ import { leaveWhenDone } from './leave.ts';
 import { loadTests } from './register.ts';
 import { runTest } from './runtest.ts';
 import { sabotageSuite } from './sabotage-suite.ts';
-import { selectTests } from './select.ts';
+import { bootingFirst, selectTests } from './select.ts';
 import { OPTIONS_VARIABLE, type SuiteOptions, selectionOf, testModules } from './suite-options.ts';
 
 /*
@@ -48,16 +48,13 @@ async function main(options: SuiteOptions): Promise<void> {
   lab.log(`kola: ${selected.length} tests, ${budget.slots} at once, in ${budget.memory} MiB`);
   const { image, reportDir, keep } = options;
   const run = { lab, budget, reportDir, ...(keep ? { keep } : {}) };
-  let forked = false;
+  let chart: Promise<void> | undefined;
   // The budget schedules the tests. node:test only has to start enough of them.
   const concurrency = budget.slots + selected.filter(({ definition }) => definition.waits).length;
   void describe(`kola ${image}`, { concurrency }, () => {
-    // If no machine came up, there is no chart, and waiting for one would take minutes.
-    after(async () => {
-      if (forked) await keepBootChart(lab, budget);
-    });
+    after(async () => await chart);
     leaveWhenDone();
-    for (const wanted of selected) {
+    for (const wanted of bootingFirst(selected, budget.slots)) {
       const { name } = wanted.definition;
       const held = denialOf(name, denials, new Date());
       if (held?.expired) failedTest(name, expired(held.denial));
@@ -65,7 +62,10 @@ async function main(options: SuiteOptions): Promise<void> {
       else
         test(name, async (t) => {
           await runTest(wanted, t, run);
-          forked = true;
+          // If no machine came up, there is no chart, and waiting for one would take minutes. It is made beside the other
+          // tests, because at the end of the run the other processors would have no work.
+          chart ??= keepBootChart(lab, budget);
+          chart.catch(() => {}); // The hook above reads it.
         });
     }
   });
