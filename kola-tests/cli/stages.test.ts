@@ -195,3 +195,20 @@ test('a stage without tests to run is not started', async () => {
   assert.deepEqual(names, ['good']);
   assert.match(tap, /^1\.\.1$/m);
 });
+
+test('a file that hangs, and a process that dies behind its tests, fail the run', async () => {
+  const one = (code: string, limitMs: number) => async (dir: string) => [
+    { name: 's', files: [await testFile(dir, 'a.mjs', code)], concurrency: 1, limitMs },
+  ];
+  const codes = {
+    hangs: "test('good', () => {}); test('hangs', () => new Promise(() => setInterval(() => {}, 1000)));",
+    exits: "test('good', () => { setTimeout(() => process.exit(3), 200); });",
+    killed: "test('good', () => { setTimeout(() => process.kill(process.pid, 'SIGKILL'), 200); });",
+    'killed after a test that may fail':
+      "test('later', { todo: true }, () => { throw 1; }); test('good', () => { setTimeout(() => process.kill(process.pid, 'SIGKILL'), 500); });",
+  };
+  for (const [how, code] of Object.entries(codes)) {
+    const { failed, tap } = await report(one(code, how === 'hangs' ? 2000 : 60_000));
+    assert.ok(failed > 0, `${how}:\n${tap}`);
+  }
+});

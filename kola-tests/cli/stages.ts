@@ -39,6 +39,8 @@ export interface Stage {
   readonly before?: { readonly name: string; run(): Promise<Readonly<Record<string, string>>> };
   /** Translates the test files that have to run, so that their processes need no loader of TypeScript. */
   readonly translate?: (files: readonly string[]) => Promise<Translated>;
+  /** Limit in milliseconds for the process of a test file. After it the process is ended, and the file has failed. */
+  readonly limitMs?: number;
   /** Without it, all tests run and no pass is remembered. */
   readonly verdicts?: StageVerdicts;
 }
@@ -198,7 +200,7 @@ async function* nodeTests(stage: Stage, env: Readonly<Record<string, string>>): 
   Object.assign(process.env, env);
   try {
     if (stage.translate) yield* translated(stage, await stage.translate(stage.files));
-    else yield* processes(stage.files, stage.concurrency);
+    else yield* processes(stage.files, stage);
   } finally {
     for (const [key, value] of saved) {
       if (value === undefined) delete process.env[key];
@@ -208,16 +210,13 @@ async function* nodeTests(stage: Stage, env: Readonly<Record<string, string>>): 
 }
 
 /** Runs the programs of tests. In the events, the programs have the paths of the tests. */
-async function* translated(
-  { concurrency }: Stage,
-  { programs, remove }: Translated,
-): AsyncGenerator<TestEvent> {
+async function* translated(stage: Stage, { programs, remove }: Translated): AsyncGenerator<TestEvent> {
   const tests = new Map([...programs].map(([file, program]) => [program, file]));
   // node:test gives the options of this process to the processes of the tests.
   const { execArgv } = process;
   process.execArgv = ['--no-warnings', '--enable-source-maps'];
   try {
-    for await (const { type, data } of processes([...tests.keys()], concurrency)) {
+    for await (const { type, data } of processes([...tests.keys()], stage)) {
       const own = { file: tests.get(data.file ?? ''), name: tests.get(data.name ?? '') };
       yield {
         type,
@@ -230,8 +229,13 @@ async function* translated(
   }
 }
 
-async function* processes(files: readonly string[], concurrency: number): AsyncGenerator<TestEvent> {
-  for await (const event of runNodeTests({ files: [...files], concurrency })) yield event as TestEvent;
+async function* processes(
+  files: readonly string[],
+  { concurrency, limitMs }: Pick<Stage, 'concurrency' | 'limitMs'>,
+): AsyncGenerator<TestEvent> {
+  const limit = limitMs === undefined ? {} : { timeout: limitMs };
+  for await (const event of runNodeTests({ files: [...files], concurrency, ...limit }))
+    yield event as TestEvent;
 }
 
 function addCount(counts: Counts, message: string): boolean {

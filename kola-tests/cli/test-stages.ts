@@ -31,6 +31,8 @@ export interface Wanted {
 
 /** The name of the stage in reports. */
 export const UNIT = 'unit tests';
+/** Limit of a file of unit tests. The long ones take minutes on a busy host. A test that hangs ends with it. */
+const UNIT_LIMIT_MS = 30 * 60_000;
 /** The part of the suite that is run on the second image, whose kernel is Debian's. */
 export const OTHER = {
   image: 'generic',
@@ -75,6 +77,7 @@ async function unitStage({ patterns, all, fresh, shard }: Wanted): Promise<reado
       concurrency: availableParallelism() + 1,
       before,
       translate: translateTests,
+      limitMs: UNIT_LIMIT_MS,
       verdicts,
     },
   ];

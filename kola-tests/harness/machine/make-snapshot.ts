@@ -71,7 +71,7 @@ export async function bootReady(
       await startOn(lab, plan, await createFiles(lab, plan, files, artifactOrigin(lab)), run, {}),
     bring: async (vm) => {
       await waitReady(lab, vm);
-      await settle(vm);
+      await settle(lab, vm);
     },
   });
 }
@@ -94,7 +94,7 @@ export async function provisionCopy(
     },
     bring: async (vm) => {
       if (stick) await waitFirstBoot(lab, vm, stick);
-      await settle(vm);
+      await settle(lab, vm);
     },
   });
 }
@@ -117,14 +117,14 @@ export async function prepareCopy(
       await wake(lab, vm);
       const verbs = guestVerbs(lab.accel, prepare.name, () => vm);
       await prepare.run({ ...verbs, artifact: async (name) => (await lab.image.get(name)).path });
-      await settle(vm);
+      await settle(lab, vm);
     },
   });
 }
 
 /** Waits for udev. Otherwise every fork would repeat the work that udev has not finished. */
-async function settle({ agent, lost }: Vm): Promise<undefined> {
-  await agent.run('udevadm settle; sync', { timeoutMs: 120_000, signal: lost });
+async function settle({ accel }: Lab, { agent, lost }: Vm): Promise<undefined> {
+  await agent.run('udevadm settle; sync', { timeoutMs: 120_000 * accel.slowness, signal: lost });
 }
 
 /** QEMU cannot save this kind of machine at all, e.g. one with NVMe disks. */

@@ -35,6 +35,8 @@ export interface Vm {
 export type Down = 'reboot' | 'poweroff';
 
 const CONNECT_MS = 30_000;
+/** Limit for writing a machine's memory or its disks to the host's disk, or for reading them. It may be slow and busy. */
+const SAVE_MS = 180_000;
 
 /** A saved machine cannot be continued: its state is truncated, or belongs to another kind of machine. */
 export class Unforkable extends Failure {}
@@ -106,7 +108,7 @@ export async function startVm(
         await qmp.execute('quit').catch((error: unknown) => {
           if (!qmp.closed.aborted) throw error; // closing the connection is how it answers
         });
-        await within(qemu.ended, 'the end of QEMU', { timeoutMs: 10_000 }).finally(kill);
+        await within(qemu.ended, 'the end of QEMU', { timeoutMs: SAVE_MS }).finally(kill);
       },
     };
   } catch (error) {
@@ -182,7 +184,7 @@ async function migrated(
   const end = qmp.nextEvent(
     ({ event, data }) => event === 'MIGRATION' && (data?.status === 'completed' || data?.status === 'failed'),
     'the machine’s saved state',
-    { timeoutMs: 60_000, signal: anySignal(signal) },
+    { timeoutMs: SAVE_MS, signal: anySignal(signal) },
   );
   end.catch(() => {}); // read below, unless `begin` fails first
   await begin();

@@ -26,3 +26,11 @@ function leaveWhenDrained(): void {
     else process.exit();
   }, DRAINED_MS);
 }
+
+/** Ends this process if the process that started it is killed without a signal to its children. */
+export function endWithParent(): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.exit(1);
+  }, 1000).unref();
+}

@@ -8,7 +8,7 @@ import { keepBootChart } from './bootchart.ts';
 import { hostBudget } from './budget.ts';
 import { type Denial, denialOf, readDenylist } from './denylist.ts';
 import { readHistory } from './history.ts';
-import { leaveWhenDone } from './leave.ts';
+import { endWithParent, leaveWhenDone } from './leave.ts';
 import { loadTests } from './register.ts';
 import { runTest } from './runtest.ts';
 import { sabotageSuite } from './sabotage-suite.ts';
@@ -81,14 +81,6 @@ function expired({ reason, tracker, expires }: Denial): Failure {
   return new Failure(`its entry in the denylist expired on ${expires}: ${reason} (${tracker})`, {
     hint: 'fix the failure and remove the entry, or give it a new date',
   });
-}
-
-/** Ends this run if the process that started it is killed without a signal to its children. */
-function endWithParent(): void {
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) process.exit(1);
-  }, 1000).unref();
 }
 
 const given = process.env[OPTIONS_VARIABLE];
