@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { spec, tap } from 'node:test/reporters';
 import type { StageTime } from '../harness/report/spent.ts';
 import { type Pass, toldPass } from '../verdict/record.ts';
-import { runStages, type Stage, type TestEvent } from './stages.ts';
+import { isFailure, runStages, type Stage, type TestEvent } from './stages.ts';
 
 /** How a run ended. */
 export interface Outcome {
@@ -104,13 +104,6 @@ async function* inDiagnostic(events: AsyncIterable<TestEvent>): AsyncGenerator<T
     const { cached } = event.data;
     if (cached) yield { type: 'test:diagnostic', data: { nesting: 0, message: toldPass(cached) } };
   }
-}
-
-/** A suite fails with its tests, which are counted already. A hook of the suite may fail as well. */
-function isFailure({ type, data }: TestEvent): boolean {
-  if (type !== 'test:fail' || data.todo !== undefined || data.skip !== undefined) return false;
-  const { error } = data.details ?? {};
-  return !(error instanceof Error && 'failureType' in error && error.failureType === 'subtestsFailed');
 }
 
 function endedTest({ type, data }: TestEvent): Omit<EndedTest, 'stage'> | undefined {

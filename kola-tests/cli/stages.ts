@@ -120,8 +120,10 @@ export async function* runStages(
       yield emit(cachedEvent(test, planned));
     }
     const before = planned;
+    const files = watchFiles();
     for await (const event of nodeTests({ ...stage, files: prepared.files }, prepared.env)) {
       const { type, data } = event;
+      files.see(event);
       stage.verdicts?.see(event);
       if (data.nesting === 0 && type === 'test:plan') planned += data.count ?? 0;
       else if (type === 'test:summary' && data.file === undefined) continue;
@@ -130,6 +132,12 @@ export async function* runStages(
       else if (data.nesting === 0 && data.testNumber !== undefined) {
         yield emit({ type, data: { ...data, testNumber: before + data.testNumber } });
       } else yield emit(event);
+    }
+    for (const file of files.died()) {
+      planned += 1;
+      counts.tests += 1;
+      counts.fail += 1;
+      yield emit(diedEvent(file, planned));
     }
     await stage.verdicts?.settle();
     times.push(await watch.ended());
@@ -147,6 +155,43 @@ export async function* runStages(
       duration_ms: counts.duration_ms,
     },
   });
+}
+
+/**
+ * Finds files whose process failed although none of their tests did. node:test reports such a file only if no test of it
+ * failed, and counts a test that may fail (`todo`) as a failed one.
+ */
+function watchFiles(): { see(event: TestEvent): void; died(): readonly string[] } {
+  const bad = new Set<string>();
+  const told = new Set<string>();
+  return {
+    see: (event) => {
+      const { file, name, details } = event.data;
+      if (file === undefined) return;
+      if (isFailure(event)) told.add(file);
+      if (event.type === 'test:complete' && name === file && details?.passed === false) bad.add(file);
+    },
+    died: () => [...bad].filter((file) => !told.has(file)),
+  };
+}
+
+function diedEvent(file: string, testNumber: number): TestEvent {
+  const error = failureOf(file, new Error('the process of this file failed, and none of its tests did'));
+  const data = { name: file, file, nesting: 0, testNumber, details: { duration_ms: 0, error } };
+  return { type: 'test:fail', data };
+}
+
+/** An error in the form of node:test's own failures. The reporters show its cause. */
+function failureOf(what: string, cause: unknown): Error {
+  const wrapped = { code: 'ERR_TEST_FAILURE', failureType: 'testCodeFailure', cause };
+  return Object.assign(new Error(what), wrapped);
+}
+
+/** A suite fails with its tests, which are counted already. A hook of the suite may fail as well. */
+export function isFailure({ type, data }: TestEvent): boolean {
+  if (type !== 'test:fail' || data.todo !== undefined || data.skip !== undefined) return false;
+  const { error } = data.details ?? {};
+  return !(error instanceof Error && 'failureType' in error && error.failureType === 'subtestsFailed');
 }
 
 /** Measures the time of a stage. */
@@ -183,12 +228,7 @@ async function prepare({ before, files, verdicts }: Stage): Promise<Prepared> {
     return { cached: [], files, ...known, env: { ...env, ...known?.env } };
   } catch (error) {
     if (!before) throw error;
-    // The reporters show the cause of node:test's own failures, so this error has the same form.
-    const wrapped = { code: 'ERR_TEST_FAILURE', failureType: 'testCodeFailure', cause: error };
-    const details = {
-      duration_ms: performance.now() - start,
-      error: Object.assign(new Error(before.name), wrapped),
-    };
+    const details = { duration_ms: performance.now() - start, error: failureOf(before.name, error) };
     return { failed: { type: 'test:fail', data: { nesting: 0, name: before.name, details } } };
   }
 }
