@@ -6,7 +6,7 @@ import { suites } from '../debian/archives.ts';
 import { checkAgainst } from '../debian/check.ts';
 import { compareLocks, type LockDiff } from '../debian/diff.ts';
 import { openSuite } from '../debian/index.ts';
-import { formatLock, type Lock, readLock } from '../debian/lock.ts';
+import { type Lock, newLockText, readLock } from '../debian/lock.ts';
 import { LOCK, LOCK_PATH, shownLock } from '../debian/lock-path.ts';
 import { mirrorBases } from '../debian/mirror.ts';
 import { resolve } from '../debian/resolve.ts';
@@ -81,7 +81,7 @@ export async function updateCommand(request: LockRequest): Promise<void> {
     request,
     request.only === undefined && !request.securityOnly && !request.keep,
   );
-  await writeAtomic(LOCK_PATH, formatLock(lock));
+  await writeAtomic(LOCK_PATH, newLockText(lock));
   const diff = compareLocks(old, lock);
   const summary = [...lock.sets].map(([name, { packages }]) => ({ name, packages: packages.length }));
   if (request.json) {

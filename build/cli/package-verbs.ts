@@ -82,7 +82,7 @@ export function register(program: Command, sets: readonly PackageSet[], toolSets
 
   program
     .command('resolve')
-    .description('show the packages that these would add')
+    .description('show these packages, and all that they need')
     .argument('<package...>', 'binary packages: NAME or NAME/SUITE')
     .option('--mirror <url>', 'a Debian mirror, repeatable', collect)
     .option('--json', 'one JSON document on stdout')

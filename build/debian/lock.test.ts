@@ -13,6 +13,7 @@ import {
   type LockedPackage,
   lockDate,
   lockedSet,
+  newLockText,
   readLock,
 } from './lock.ts';
 import { parseLock } from './lock-parse.ts';
@@ -264,4 +265,23 @@ test('why not: a drop with its reason, else bad input with near names', () => {
   ];
   for (const [name, hint] of odd)
     assert.throws(() => whyPackage('first', packages, name, first), { exitCode: 2, hint });
+});
+
+test('a lock that could not be read again is not written', () => {
+  assert.equal(newLockText(lock), formatLock(lock));
+  const odd = (more: Partial<LockedPackage>): Lock => ({
+    ...lock,
+    sets: new Map([['first', { definition: hex('5'), packages: [locked('app', '1', more)] }]]),
+  });
+  for (const more of [
+    { size: Number.NaN },
+    { path: '../../etc/passwd' },
+    { sha256: 'MD5' },
+    { architecture: '' },
+  ])
+    assert.throws(() => newLockText(odd(more)), {
+      exitCode: 2,
+      message: /the lock is damaged: \$\.packages\[0\]/,
+      hint: /nothing was written/,
+    });
 });

@@ -111,3 +111,17 @@ export function formatLock(lock: Lock): string {
     '',
   ].join('\n');
 }
+
+/**
+ * The text of a new lock, as `formatLock` writes it.
+ * @throws badInput if it could not be read again, because an index of the archive has a field that no lock can have
+ */
+export function newLockText(lock: Lock): string {
+  const text = formatLock(lock);
+  parseLock(
+    text,
+    'the new lock',
+    'an index of the archive says so, and nothing was written: try another mirror',
+  );
+  return text;
+}
