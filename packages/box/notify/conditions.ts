@@ -6,7 +6,7 @@ import { RESET } from '../reset/request.ts';
 import { readPolicy } from '../settings/update.ts';
 import { type Disk, disksOf } from '../smart/disks.ts';
 import { isSynchronised } from '../trust/trust.ts';
-import { keptChannelExpired } from '../update/check.ts';
+import { KEPT_CHANNEL, keptChannelExpired } from '../update/check.ts';
 import { PASSED, passedBy } from '../update/decide.ts';
 import { featureNotes, otherVersion } from '../update/readable.ts';
 import { releaseIdentity, runningRelease } from '../update/running.ts';
@@ -145,18 +145,26 @@ function resetConditions(box: Box): Condition[] {
   ];
 }
 
-/** A source of updates that brings nothing new for longer than its last file was valid: it is down, or frozen. */
+/** Seconds after a start from which on a source of updates that has never answered is a problem. */
+const NEVER = 24 * 3600;
+
+/**
+ * A source of updates that brings nothing new for longer than its last file was valid: it is down, or frozen. Or it has
+ * never answered, e.g. because its address is wrong.
+ */
 function channelConditions(box: Box): Condition[] {
-  const expired = readPolicy(box).base === undefined ? undefined : keptChannelExpired(box);
-  if (expired === undefined) return [];
+  if (readPolicy(box).base === undefined) return [];
   const { lastCheck } = readState(box);
-  const why = lastCheck?.result === 'failed' ? `: ${lastCheck.text}` : '';
-  return [
-    {
-      ...{ name: 'channel', severity: 'warning' },
-      text: `no new release can come: the channel file expired at ${isoTime(expired)}, and there is no newer one${why} (draisine why)`,
-    },
-  ];
+  const failed = lastCheck?.result === 'failed';
+  const expired = keptChannelExpired(box);
+  const never = failed && uptime(box) > NEVER && box.stat(KEPT_CHANNEL) === undefined;
+  if (expired === undefined && !never) return [];
+  const end =
+    expired === undefined
+      ? 'its source has never answered'
+      : `the channel file expired at ${isoTime(expired)}, and there is no newer one`;
+  const text = `no new release can come: ${end}${failed ? `: ${lastCheck.text}` : ''} (draisine why)`;
+  return [{ name: 'channel', severity: 'warning', text }];
 }
 
 /** What depends on the list of pools. */

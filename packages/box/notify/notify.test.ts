@@ -485,6 +485,25 @@ test('a rejected release is a problem until a newer one runs', () => {
   assert.deepEqual(texts('2026.1128.0'), ['2026.1129.0 was rejected: no pool'], 'one message');
 });
 
+test('a source of updates that has never answered is a problem a day after the start', () => {
+  const { box } = machine();
+  const texts = (uptime: number) => {
+    box.put({ '/proc/uptime': `${uptime} 1\n`, '/run/systemd/timesync/synchronized': '' });
+    return conditionsOf(box).map(({ text }) => text);
+  };
+  const fails = () =>
+    changeState(box, () => ({
+      lastCheck: { at: box.now(), result: 'failed', text: 'no such host' },
+    }));
+  fails();
+  assert.deepEqual(texts(90_000), [], 'no updates are wanted');
+  box.put({ '/etc/draisine/update.json': JSON.stringify({ base: 'https://wrong.example' }) });
+  assert.deepEqual(texts(80_000), []);
+  assert.deepEqual(texts(90_000), [
+    'no new release can come: its source has never answered: no such host (draisine why)',
+  ]);
+});
+
 test('a locked dataset is a problem until its key is there', () => {
   const { box } = machine();
   const text = 'dataset tank/a is locked and waits for its key: zfs load-key tank/a && zfs mount -R tank/a';

@@ -16,7 +16,7 @@ import { parseZone, type Zone } from './zone.ts';
 /** Limit for signed files, in bytes. */
 const MOST = 1 << 20;
 /** The last accepted channel file. */
-const KEPT_CHANNEL = `${FOLDER}/channel.json`;
+export const KEPT_CHANNEL = `${FOLDER}/channel.json`;
 /** The release.json that the last check has read. So a question about it needs no network. */
 const KEPT_RELEASE = `${FOLDER}/release.json`;
 const ZONES = '/usr/share/zoneinfo';
