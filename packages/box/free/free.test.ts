@@ -65,8 +65,19 @@ const images = [
   { Id: 'a'.repeat(64), Names: ['docker.io/library/used:1'], Containers: 1, Size: 10 * MiB },
   { Id: 'b'.repeat(64), Names: ['docker.io/library/stopped:latest'], Containers: 0, Size: 20 * MiB },
   { Id: 'c'.repeat(64), Names: ['localhost/built:1'], Containers: 0, Size: 30 * MiB },
-  { Id: 'd'.repeat(64), Names: ['ghcr.io/old/app:1'], Containers: 0, Size: 40 * MiB },
+  // podman lists it for each of its names.
+  ...['1', 'latest'].map(() => ({
+    ...{ Id: 'd'.repeat(64), Names: ['ghcr.io/old/app:1', 'ghcr.io/old/app:latest'] },
+    ...{ Containers: 0, Size: 40 * MiB },
+  })),
   { Id: 'e'.repeat(64), Names: null, Containers: 0, Size: 50 * MiB },
+  {
+    ...{ Id: 'f'.repeat(64), Names: ['ghcr.io/pinned/app:1'], Containers: 0, Size: 60 * MiB },
+    RepoDigests: [
+      `ghcr.io/pinned/app@sha256:${'1'.repeat(64)}`,
+      `ghcr.io/pinned/app@sha256:${'2'.repeat(64)}`,
+    ],
+  },
 ];
 
 function withImages() {
@@ -74,10 +85,14 @@ function withImages() {
     [RESERVE]: new Uint8Array(RESERVE_BYTES),
     '/var/lib/containers/storage/overlay-images/images.json': '[]',
     '/etc/containers/systemd/nightly.container': '[Container]\nImage=docker.io/library/stopped\n',
+    '/etc/containers/systemd/pinned.container': `[Container]\nImage=ghcr.io/pinned/app:3@sha256:${'2'.repeat(64)}\n`,
   });
   full.program('podman', (argv) => {
     if (argv[1] === 'images') return JSON.stringify(images);
-    full.state.available += images.find(({ Id }) => Id === argv[3])?.Size ?? 0;
+    const words = argv.slice(3).join();
+    const image = images.find(({ Id, Names }) => (Names ?? [Id]).join() === words);
+    if (!image) return { code: 125, stderr: 'Error: unable to delete image by ID with more than one tag' };
+    full.state.available += image.Size;
     return '';
   });
   return full;
@@ -88,9 +103,9 @@ describe('draisine free', () => {
     const full = withImages();
     const freed = freeRoom(full);
     assert.deepEqual(
-      full.ran.filter(([name, verb]) => name === 'podman' && verb === 'image').map((argv) => argv[3]?.[0]),
-      ['d', 'e'],
-      'neither one with a container, nor one that a unit names, nor one that was built here',
+      full.ran.filter(([name, verb]) => name === 'podman' && verb === 'image').map((argv) => argv.slice(3)),
+      [['ghcr.io/old/app:1', 'ghcr.io/old/app:latest'], ['e'.repeat(64)]],
+      'neither one with a container, nor one that a unit names or pins, nor one that was built here',
     );
     assert.deepEqual(freed.removed, [
       '72.0M of old journal messages',

@@ -50,8 +50,8 @@ function shortenJournal(box: Box, removed: string[], failed: string[]): void {
 }
 
 function removeImages(box: Box, removed: string[], failed: string[]): void {
-  for (const { id, name, size } of unusedImages(box)) {
-    const argv = ['podman', 'image', 'rm', id];
+  for (const { words, name, size } of unusedImages(box)) {
+    const argv = ['podman', 'image', 'rm', ...words];
     const ran = box.run(argv, { timeoutSeconds: 300 });
     if (ran.code === 0) removed.push(`image ${name}, ${mebibytes(size)}`);
     else failed.push(`image ${name}: ${whyFailed(argv, ran)}`);

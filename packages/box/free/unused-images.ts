@@ -8,7 +8,8 @@ const UNITS = ['/etc/containers/systemd', '/etc/systemd/system'];
 
 /** A container image that no container uses. */
 export interface UnusedImage {
-  readonly id: string;
+  /** All its names, or else its ID. podman removes no image by its ID that has several names. */
+  readonly words: readonly string[];
   /** `docker.io/library/caddy:2`, or the first characters of its digest. */
   readonly name: string;
   /** Size in bytes. Layers that several images share count in each of them. */
@@ -18,6 +19,8 @@ export interface UnusedImage {
 interface Listed {
   readonly Id: string;
   readonly Names?: readonly string[] | null;
+  /** `docker.io/library/caddy@sha256:…`: the manifest of this architecture, and the list of all. */
+  readonly RepoDigests?: readonly string[] | null;
   readonly Containers?: number;
   readonly Size?: number;
 }
@@ -48,12 +51,20 @@ export function unusedImages(box: Box): UnusedImage[] {
     timeoutSeconds: 120,
   });
   const units = UNITS.map((path) => textsBelow(box, path)).join('\n');
-  const listed = (JSON.parse(told) ?? []) as readonly Listed[];
-  return listed
-    .filter(({ Containers = 0, Names }) => {
+  // podman lists an image once for each of its names.
+  const listed = new Map(((JSON.parse(told) ?? []) as readonly Listed[]).map((image) => [image.Id, image]));
+  return [...listed.values()]
+    .filter(({ Containers = 0, Names, RepoDigests }) => {
       const names = Names ?? [];
+      // A unit may pin a digest. With a tag before it, podman does not keep the name of the unit.
+      const digests = (RepoDigests ?? []).map((name) => name.slice(name.indexOf('@') + 1));
+      if (digests.some((digest) => units.includes(digest))) return false;
       if (Containers > 0 || names.some((name) => name.startsWith('localhost/'))) return false;
       return !names.some((name) => spellings(name).some((each) => units.includes(each)));
     })
-    .map(({ Id, Names, Size = 0 }) => ({ id: Id, name: Names?.[0] ?? Id.slice(0, 12), size: Size }));
+    .map(({ Id, Names, Size = 0 }) => ({
+      words: Names && Names.length > 0 ? Names : [Id],
+      name: Names?.[0] ?? Id.slice(0, 12),
+      size: Size,
+    }));
 }
