@@ -4,7 +4,7 @@ import { type Box, BoxError } from '../io/box.ts';
 import { readPolicy } from '../settings/update.ts';
 import { onTrial } from '../trial/on-trial.ts';
 import { prepareTrial, restart } from '../trial/stage.ts';
-import { commit, reject } from '../trial/verdict.ts';
+import { commit, damageOfOther, reject } from '../trial/verdict.ts';
 import { notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
@@ -36,7 +36,11 @@ export const rollback: Verb = (box, terminal, options) => {
   const running = runningRelease(box);
   exclusive(box, () => {
     if (!options.flags.has('without-pools')) refuseToLosePools(box, running);
-    if (onTrial(box)) return reject(box, running, ['its owner rolled it back']);
+    if (onTrial(box)) {
+      const damage = damageOfOther(box, running);
+      if (damage !== undefined) throw new BoxError(damage);
+      return reject(box, running, ['its owner rolled it back']);
+    }
     const { version } = running;
     const { staged } = readState(box);
     if (staged && staged.rootHash !== running.usr.rootHash)

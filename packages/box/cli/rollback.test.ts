@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ESP, HASHES, NEXT } from '../disk/testing.ts';
+import { ESP, fill, HASHES, NEXT } from '../disk/testing.ts';
 import { bootInto, OLD, runningClock, ukis } from '../trial/testing.ts';
 import { atBoot } from '../trial/trial.ts';
 import { changeState, readState } from '../update/state.ts';
@@ -98,6 +98,19 @@ test('power fails in a rollback: the release that was rolled back does not come 
   draisine('update');
   assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}+0-1.efi`]);
   assert.equal(world.reboots, reboots);
+});
+
+test('no rollback in a trial to a release that is damaged', () => {
+  const { box, world, draisine } = setting();
+  draisine('update');
+  bootInto(box, 'next');
+  box.put({ '/run/draisine/on-trial.json': JSON.stringify({ version: NEXT, faults: [] }) });
+  fill(box, '/dev/vda2', '00'.repeat(32));
+  assert.match(draisine('rollback').err, /slot a no longer holds the complete release 2026\.1101\.0/);
+  assert.equal(world.reboots, 1);
+  fill(box, '/dev/vda2', HASHES.running);
+  assert.equal(draisine('rollback').code, 0);
+  assert.equal(world.reboots, 2);
 });
 
 test('no rollback into a release that is only staged', () => {

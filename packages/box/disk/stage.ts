@@ -164,7 +164,8 @@ export function slotIsWhole(box: Box, slot: Slot, rootHash: string): boolean {
     box.sync(device);
     mustRun(box, 'cannot empty the cache', ['blockdev', '--flushbufs', device]);
   }
-  return box.run(['veritysetup', 'verify', slot.usr.device, slot.verity.device, rootHash]).code === 0;
+  const command = ['veritysetup', 'verify', slot.usr.device, slot.verity.device, rootHash];
+  return box.run(command, { timeoutSeconds: 900 }).code === 0;
 }
 
 /** Installs a UKI on the mounted ESP. `left`: tries; undefined: it is not counted. */

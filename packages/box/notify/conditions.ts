@@ -5,6 +5,7 @@ import { PROBLEMS } from '../io/problems.ts';
 import { RESET } from '../reset/request.ts';
 import { readPolicy } from '../settings/update.ts';
 import { type Disk, disksOf } from '../smart/disks.ts';
+import { KEPT } from '../trial/verdict.ts';
 import { isSynchronised } from '../trust/trust.ts';
 import { KEPT_CHANNEL, keptChannelExpired } from '../update/check.ts';
 import { PASSED, passedBy } from '../update/decide.ts';
@@ -73,7 +74,7 @@ function updateConditions(box: Box): Condition[] {
       ? [
           {
             name: `trial ${lastTrial.version} ${lastTrial.at}`,
-            severity: 'info' as const,
+            severity: lastTrial.text.startsWith(KEPT) ? ('error' as const) : ('info' as const),
             event: true,
             text: `${lastTrial.version}: ${lastTrial.text}`,
           },

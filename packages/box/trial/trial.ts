@@ -108,14 +108,14 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
         // The owner has ended the trial while this process waited.
         if (shown && !onTrial(box)) return undefined;
         if (judge(looks, settle, deadline) === 'commit') return commitFault(box, running, notify);
-        reject(box, running, faults);
+        reject(box, running, faults, notify);
         return undefined;
       });
       if (fault === undefined) return;
       faults = [fault];
       looks.splice(-1, 1, { uptime: uptime(box), faults });
       if (judge(looks, settle, deadline) === 'reject') {
-        inTurn(box, () => reject(box, running, faults));
+        inTurn(box, () => reject(box, running, faults, notify));
         return;
       }
     }

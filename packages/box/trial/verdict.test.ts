@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NEXT } from '../disk/testing.ts';
+import { fill, NEXT } from '../disk/testing.ts';
 import { noteReadable } from '../update/readable.ts';
 import { runningRelease } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
@@ -142,4 +142,30 @@ test('its owner commits it at the moment of the verdict: the commit stays', () =
   assert.equal(world.reboots, 0);
   assert.ok(ukis(box).includes(`draisine_${NEXT}.efi`));
   assert.deepEqual(readState(box).rejected, []);
+});
+
+test('a release with faults stays if the slot of the previous one is damaged: that one would never boot', () => {
+  const { box, world } = trial();
+  world.mounts.delete('/data');
+  fill(box, '/dev/vda2', '00'.repeat(32));
+  let said = '';
+  atBoot(box, () => {
+    said = readState(box).lastTrial?.text ?? '';
+  });
+  assert.deepEqual(ukis(box), [`draisine_${OLD}.efi`, `draisine_${NEXT}.efi`]);
+  assert.equal(world.reboots, 0);
+  assert.equal(
+    said,
+    `kept in spite of its faults, because slot a no longer holds the complete release ${OLD}: /data is not mounted`,
+  );
+  assert.deepEqual([readState(box).staged, onTrial(box)], [undefined, undefined]);
+});
+
+test('a release whose veritysetup finds every slot damaged goes back', () => {
+  const { box, world } = trial();
+  world.mounts.delete('/data');
+  box.program('veritysetup', () => ({ code: 127 }));
+  atBoot(box, () => {});
+  assert.equal(world.reboots, 1);
+  assert.equal(readState(box).rejected[0]?.version, NEXT);
 });

@@ -1,5 +1,6 @@
 import { compareVersions } from '../../../build/release/format/version.ts';
-import { markBad, markGood } from '../disk/assess.ts';
+import { fallback, installedUkis, markBad, markGood } from '../disk/assess.ts';
+import { slotIsWhole } from '../disk/stage.ts';
 import { type Box, BoxError, describeError, orLog, removeTree, uptime, whyFailed } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
 import { notKnown, otherVersion, unreadableBy } from '../update/readable.ts';
@@ -17,8 +18,20 @@ const EVIDENCE = `${FOLDER}/evidence`;
 const KEPT_EVIDENCE = 3;
 const JOURNAL_LINES = '20000';
 
-/** Commits the release in the boot menu. Returns the reason why that fails; undefined if it succeeds. */
-export function commitFault(box: Box, running: Running, notify: () => void): string | undefined {
+const COMMITTED = 'committed';
+/** Begins the record of a trial that a release has survived, although something was missing. */
+export const KEPT = 'kept in spite of its faults';
+
+/**
+ * Commits the release in the boot menu. Returns the reason why that fails; undefined if it succeeds. `text`: the result
+ * of the trial.
+ */
+export function commitFault(
+  box: Box,
+  running: Running,
+  notify: () => void,
+  text = COMMITTED,
+): string | undefined {
   try {
     markGood(box, running.disk, running.usr.rootHash);
   } catch (error) {
@@ -28,7 +41,7 @@ export function commitFault(box: Box, running: Running, notify: () => void): str
     return fault;
   }
   // The boot menu has the commit. The timer records it when there is room.
-  orLog(box, 'error', 'the commit cannot be recorded', () => finishCommit(box, running));
+  orLog(box, 'error', 'the commit cannot be recorded', () => finishCommit(box, running, text));
   notify();
   return undefined;
 }
@@ -41,7 +54,7 @@ export function commit(box: Box, running: Running, notify: () => void): void {
 }
 
 /** Records a commit. The record ends with the state, so that an interrupted one is repeated at the next boot. */
-export function finishCommit(box: Box, { version }: Running): void {
+export function finishCommit(box: Box, { version }: Running, text = COMMITTED): void {
   endTrial(box); // first: the state partition may be full
   dropEtc(box);
   box.remove(BASELINE);
@@ -52,14 +65,43 @@ export function finishCommit(box: Box, { version }: Running): void {
     floor: floor === undefined || compareVersions(version, floor) > 0 ? version : floor,
     // The box stages no release below the floor, so older rejections are not needed.
     rejected: rejected.filter((each) => compareVersions(each.version, version) > 0),
-    lastTrial: { version, at: box.now(), text: 'committed' },
+    lastTrial: { version, at: box.now(), text },
   }));
-  box.log('notice', `${version} is committed`);
+  box.log('notice', `${version} is ${text}`);
 }
 
-/** Goes back to the previous release, even if something cannot be recorded. */
-export function reject(box: Box, running: Running, faults: readonly string[]): void {
+/**
+ * The damage of the release in the other slot, because of which it could not boot; undefined if it is whole, or if that is
+ * not known.
+ */
+export function damageOfOther(box: Box, { disk, usr }: Running): string | undefined {
+  return orLog(box, 'warning', 'the release in the other slot cannot be checked', () => {
+    const other = fallback(disk, installedUkis(box, disk));
+    if (!other || slotIsWhole(box, other.slot, other.uki.rootHash!)) return undefined;
+    // A program that is broken in this release also finds the running slot damaged.
+    const own = disk.slots.find(({ running }) => running);
+    if (!own || !slotIsWhole(box, own, usr.rootHash)) return undefined;
+    return `slot ${other.slot.name} no longer holds the complete release ${other.uki.version}`;
+  });
+}
+
+/**
+ * Goes back to the previous release, even if something cannot be recorded. If that release is damaged, this one stays:
+ * otherwise the boot loader would start the damaged one for ever.
+ */
+export function reject(
+  box: Box,
+  running: Running,
+  faults: readonly string[],
+  notify: () => void = () => {},
+): void {
   const { version } = running;
+  const damage = damageOfOther(box, running);
+  if (damage !== undefined) {
+    const text = `${KEPT}, because ${damage}: ${faults.join('; ')}`;
+    orLog(box, 'error', 'the evidence could not be saved', () => saveEvidence(box, version, faults));
+    if (commitFault(box, running, notify, text) === undefined) return;
+  }
   box.log('error', `${version} is rejected: ${faults.join('; ')}`);
   endTrial(box);
   const price = lostByGoingBack(box, running);
