@@ -56,3 +56,15 @@ test('two processes remove the mount of a killed one: neither fails', () => {
   });
   withMounted(box, '/dev/vdb1', 'read', (folder) => assert.deepEqual(mounted, [folder]));
 });
+
+test('the disk is busy: reading waits as well', () => {
+  const { box, mounted } = mounting();
+  const mount = box.programs.get('mount')!;
+  const until = box.now() + 3000;
+  box.program('mount', (argv, options, self) =>
+    box.now() < until
+      ? { code: 32, stderr: 'already mounted or mount point busy.' }
+      : mount(argv, options, self),
+  );
+  withMounted(box, '/dev/vda1', 'read', () => assert.equal(mounted.length, 1));
+});

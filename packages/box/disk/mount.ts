@@ -19,8 +19,10 @@ export function withMounted<T>(
   for (let tried = 1; ran.code !== 0 && tried < TRIES; tried++) {
     // A file system can be mounted for writing only if nobody reads it. Readers are done soon.
     if (mode === 'read') ran = box.run(command.with(4, WRITABLE));
-    else box.sleep(PAUSE);
-    if (ran.code !== 0) ran = box.run(command);
+    if (ran.code === 0) break;
+    // Another process may be repairing it.
+    box.sleep(PAUSE);
+    ran = box.run(command);
   }
   if (ran.code !== 0) throw new BoxError(`cannot mount ${device}: ${whyFailed(command, ran)}`);
   return andUnmount(box, folder, use);

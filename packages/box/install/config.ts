@@ -1,4 +1,4 @@
-import { type Box, BoxError, mustRun, removeTree } from '../io/box.ts';
+import { type Box, BoxError, mustRun, removeTree, whyFailed } from '../io/box.ts';
 
 const FOLDER = '/run/draisine/config-check';
 /** Hides this system's kernel command line from Ignition, because it may name another config. */
@@ -18,13 +18,14 @@ export function checkConfig(box: Box, path: string): string {
 /** Ignition's errors for a machine config, one a line; undefined if it is valid. `file`: not a link. */
 export function configFaults(box: Box, file: string): string[] | undefined {
   box.makeFolder(FOLDER);
-  const { code, stdout, stderr } = box.run(['unshare', '--mount', 'sh', '-c', CHECK], {
+  const ran = box.run(['unshare', '--mount', 'sh', '-c', CHECK], {
     env: { IGNITION_CONFIG_FILE: file },
     cwd: FOLDER,
   });
   removeTree(box, FOLDER);
-  if (code === 0) return undefined;
-  return `${stdout}\n${stderr}`
+  if (ran.code === 0) return undefined;
+  const faults = `${ran.stdout}\n${ran.stderr}`
     .split('\n')
     .flatMap((line) => /error at .*$/.exec(line)?.[0] ?? /(?<=Ignition failed: ).*$/.exec(line)?.[0] ?? []);
+  return faults.length > 0 ? faults : [whyFailed(['the check by Ignition'], ran)];
 }

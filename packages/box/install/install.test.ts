@@ -101,6 +101,7 @@ describe('options', () => {
       'sdb',
     );
     assert.throws(() => parse(['--unattended'], words('sda,,x')), /draisine\.install=: unknown word ''/);
+    assert.throws(() => parse(['--unattended'], words('sda,sdb')), /two disks: sda and sdb/);
     assert.throws(() => parse(['--unattended'], words('disk=sda')), /unknown word 'disk=sda'/);
     assert.throws(() => parse(['--unattended'], words('keep-state')), /unattended, but no disk is named/);
   });
@@ -251,6 +252,8 @@ describe('the choice of the disk, and reasons against it', () => {
     const pool = fakeMachine({ sda: free });
     pool.program('wipefs', () => 'zfs_member tank \nzfs_member tank\n');
     assert.match(install(pool, '--yes sda')[1], /sda belongs to the ZFS pool tank: --erase-pool erases it/);
+    pool.program('wipefs', () => 'zfs_member \nzfs_member \n');
+    assert.match(install(pool, '--yes sda')[1], /sda belongs to a ZFS pool: --erase-pool/, 'a spare');
     pool.put({ '/proc/spl/kstat/zfs/x': '' });
     pool.program('zpool', () => 'tank\t1\n\t/dev/sda1\t1\n');
     assert.match(
@@ -274,6 +277,8 @@ describe('the choice of the disk, and reasons against it', () => {
     const [code, said] = install(box, '--yes --config /root/bad.ign sda');
     assert.equal(code, 1);
     assert.match(said, /bad\.ign is not valid:\nerror at \$\.storage\.files\.0\.path: relative\nbad$/m);
+    box.program('unshare', () => ({ code: 1, stderr: 'unshare: unshare failed: Operation not permitted\n' }));
+    assert.match(install(box, '--yes --config /root/bad.ign sda')[1], /not valid:\n.*not permitted$/m);
   });
 
   test('unattended, a disk that comes late is waited for', () => {

@@ -1,6 +1,6 @@
 import { partitionsOf } from '../disk/inspect.ts';
 import { withLock } from '../disk/lock.ts';
-import { type Box, BoxError } from '../io/box.ts';
+import { type Box, BoxError, mustRun } from '../io/box.ts';
 import { checkConfig } from './config.ts';
 import { allDisks, findDisk } from './disks.ts';
 import { installOnto } from './onto.ts';
@@ -58,7 +58,7 @@ function install(box: Box, terminal: Terminal, options: InstallOptions): void {
     installOnto(box, { disk, keepState, config, state }, (line) => terminal.print(line));
   });
   if (options.after === 'stay') terminal.print('Remove the medium and restart.');
-  else box.run(['systemctl', options.after]);
+  else mustRun(box, `the installation is done, but ${options.after} failed`, ['systemctl', options.after]);
 }
 
 /** Checks the options again after the person has typed `keep`. */

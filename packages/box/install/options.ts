@@ -141,6 +141,8 @@ function readWords(words: string, options: InstallOptions): void {
     else if (key !== '') options[WITH_VALUE[`--${key}`]!] = value;
     else if (word === '' || word.includes('='))
       throw new WrongUsage(`draisine.install=: unknown word '${word}'`);
+    else if (options.device !== '')
+      throw new WrongUsage(`draisine.install=: two disks: ${options.device} and ${word}`);
     else options.device = word;
   }
 }

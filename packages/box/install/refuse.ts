@@ -39,14 +39,16 @@ function refusePool(box: Box, name: string, { keepState, erasePool }: InstallOpt
   if (keepState || erasePool) return;
   const pool = poolLabel(box, name);
   if (pool !== undefined)
-    throw new BoxError(`${name} belongs to the ZFS pool ${pool}: --erase-pool erases it`);
+    throw new BoxError(
+      `${name} belongs to ${pool === '' ? 'a ZFS pool' : `the ZFS pool ${pool}`}: --erase-pool erases it`,
+    );
 }
 
-/** Name of the pool whose label a disk or one of its partitions has. */
+/** Name of the pool whose label a disk or one of its partitions has; empty for a spare or a cache, whose label has none. */
 function poolLabel(box: Box, name: string): string | undefined {
   for (const device of withChildren(readDisk(box, name))) {
     const { stdout } = box.run(['wipefs', '--noheadings', '--output', 'TYPE,LABEL', `/dev/${device.name}`]);
-    const label = /^zfs_member +(\S.*?) *$/m.exec(stdout)?.[1];
+    const label = /^zfs_member *(.*?) *$/m.exec(stdout)?.[1];
     if (label !== undefined) return label;
   }
   return undefined;

@@ -275,7 +275,7 @@ export function fetchWhole(box: Box, origin: Origin, path: string, pieces: reado
   const total = pieces.reduce((sum, { length }) => sum + length, 0);
   const take = pieces.map(
     ({ length, to }, index) =>
-      `head -c ${length} | dd of=${shellQuote(to ?? '/dev/null')} bs=1M iflag=fullblock conv=notrunc status=none || exit 9${index}`,
+      `head -c ${length} | dd of=${shellQuote(to ?? '/dev/null')} bs=1M iflag=fullblock conv=notrunc,nocreat status=none || exit 9${index}`,
   );
   const config = [...options(origin, total), `url = "${where}"`, ''].join('\n');
   const { code, digest, ran } = withScratch(box, 'fetch', (folder) => stream(box, folder, config, take));
