@@ -6,7 +6,7 @@ register(
   {
     name: 'day2.apply',
     what: 'A running machine applies a changed config: files and units are added, changed and removed, and nothing else restarts.',
-    machines: { box: { firmware: 'none' } },
+    machines: { box: { start: 'first-boot', firmware: 'none' } },
     config: {
       ignition: { version: '3.3.0' },
       storage: {
