@@ -191,7 +191,7 @@ describe('losses of a trial', () => {
   });
 });
 
-test('losses that a server outside may cause: a server, a router, a file system of another machine', () => {
+test('losses that may have a cause outside: a server, a router, a file system of another machine, a job of a timer', () => {
   const { box } = fakeWorld();
   const readFile = box.readFile.bind(box);
   box.readFile = (path) =>
@@ -205,6 +205,11 @@ test('losses that a server outside may cause: a server, a router, a file system 
   assert.ok(isOutside(baseline, [...remote, '10.0.2.2 cannot be reached']));
   assert.ok(isOutside(baseline, ['the default route IPv4 by eth0 is gone', '10.0.2.2 cannot be reached']));
   assert.ok(!isOutside(baseline, ['network device eth0 is missing', '10.0.2.2 cannot be reached']));
+  assert.ok(isOutside(baseline, ['backup.service has failed', '10.0.2.2 cannot be reached']));
+  assert.ok(!isOutside(baseline, ['web.service has failed', 'backup.service has failed']));
+  const { jobs, ...older } = baseline;
+  assert.deepEqual(jobs, ['backup.service']);
+  assert.ok(!isOutside(older, ['backup.service has failed']), 'a record of an earlier release');
   assert.ok(!isOutside(baseline, [...remote, '/data is not mounted']));
   assert.ok(!isOutside(baseline, ['10.0.2.3 cannot be reached']), 'nothing is known of that address');
   assert.ok(!isOutside(baseline, []) && !isOutside(undefined, remote));

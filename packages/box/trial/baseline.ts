@@ -17,6 +17,8 @@ export interface Baseline {
   readonly routes: readonly string[];
   /** Addresses that answered: gateways, and the channel's server. */
   readonly reached: readonly string[];
+  /** Units that timers start. Undefined: an earlier release has recorded it. */
+  readonly jobs?: readonly string[];
 }
 
 /** The file with the state of the box before the trial. */
@@ -96,6 +98,13 @@ function loadedUnits(box: Box, ...options: readonly string[]): Loaded[] {
     .flatMap(([id = '', , active = '', sub = '']) =>
       id === '' || HEALTH_CHECK.test(id) ? [] : [{ id, active, sub }],
     );
+}
+
+/** Units that timers start (systemd.timer(5), Unit=). */
+function timerJobs(box: Box): string[] {
+  const command = ['systemctl', 'show', '--property=Unit', '--', '*.timer'];
+  const told = mustRun(box, 'cannot list timers', command, IN_TIME);
+  return [...new Set([...told.matchAll(/^Unit=(\S+)$/gm)].map(([, unit]) => unit!))].sort();
 }
 
 const failedOf = (units: readonly Loaded[]): string[] =>
@@ -219,6 +228,7 @@ export function lookInside(box: Box, version: string): Baseline {
     mounts: mountsOf(box),
     routes: [],
     reached: [],
+    jobs: timerJobs(box),
   };
 }
 
@@ -270,15 +280,15 @@ const unreached = (name: string) => `${name} cannot be reached`;
 const routeGone = (name: string) => `the default route ${name} is gone`;
 
 /**
- * Whether the losses are only answers from outside, and no part of the box itself. A default route is an answer of a
- * router, by DHCP or a router advertisement.
+ * Whether all losses may have a cause outside of the box. A default route is an answer of a router, by DHCP or a router
+ * advertisement. A job that a timer starts, such as a backup, may need a server; many run right after a restart.
  */
 export function isOutside(before: Baseline | undefined, losses: readonly string[]): boolean {
   const remote = (before?.mounts ?? []).flatMap(({ target, remote: isRemote }) =>
     isRemote ? [notMounted(target), unitFailed(mountUnit(target))] : [],
   );
   const answers = [...(before?.reached ?? []).map(unreached), ...(before?.routes ?? []).map(routeGone)];
-  const outside = new Set([...remote, ...answers]);
+  const outside = new Set([...remote, ...answers, ...(before?.jobs ?? []).map(unitFailed)]);
   return losses.length > 0 && losses.every((loss) => outside.has(loss));
 }
 
@@ -359,6 +369,7 @@ export function readBaseline(box: Box, path = BASELINE): Baseline | undefined {
       parsed.mounts,
       parsed.routes,
       parsed.reached,
+      parsed.jobs ?? [],
     ];
     if (format !== FORMAT || !lists.every(Array.isArray))
       throw new BoxError('not a baseline of this release');

@@ -15,6 +15,8 @@ export interface World {
   readonly notFound: Set<string>;
   readonly unmet: Set<string>;
   containers: { name: string; state: string; status: string; unit?: string }[];
+  /** Units that timers start. */
+  jobs: string[];
   routes: object[];
   readonly answering: Set<string>;
   /** `zpool status --json`; none: no module. */
@@ -36,6 +38,7 @@ export function fakeWorld(): { box: FakeBox; world: World } {
     notFound: new Set(),
     unmet: new Set(),
     containers: [{ name: 'web', state: 'running', status: 'Up 2 minutes (healthy)', unit: 'web.service' }],
+    jobs: ['backup.service'],
     routes: [{ dev: 'eth0', gateway: '10.0.2.2' }],
     answering: new Set(['10.0.2.2']),
     pools: undefined,
@@ -91,6 +94,7 @@ function systemctl(argv: readonly string[], world: World): string {
       .filter(([, state]) => state === 'failed' || !argv.includes('--state=failed'))
       .map(([name, state]) => `${name} loaded ${state} ${state === 'active' ? 'running' : state} x`)
       .join('\n');
+  if (argv.includes('*.timer')) return world.jobs.map((name) => `Unit=${name}`).join('\n\n');
   if (argv.includes('show')) {
     return argv
       .slice(argv.indexOf('--') + 1)

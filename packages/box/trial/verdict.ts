@@ -10,7 +10,7 @@ import { BASELINE, isOutside, readBaseline } from './baseline.ts';
 import { dropEtc } from './etc.ts';
 import { endTrial } from './on-trial.ts';
 
-/** Milliseconds until the second trial of a release. Only missing answers from outside lead to a second trial. */
+/** Milliseconds until the second trial of a release. Only losses whose cause may be outside of the box lead to a second trial. */
 export const SECOND_TRIAL = 4 * 3_600_000;
 /** The faults of a rejected release, to see whether the previous release has the same. */
 export const AFTER = `${FOLDER}/after.json`;
@@ -174,7 +174,7 @@ export function recordRejection(
       ? box.now() + SECOND_TRIAL
       : undefined;
   const reason =
-    again === undefined ? told : `${told}; nothing of this box was missing, so there is a second trial`;
+    again === undefined ? told : `${told}; the cause may be outside of this box, so there is a second trial`;
   changeState(box, ({ rejected }) => ({
     staged: undefined,
     unstaged: undefined,

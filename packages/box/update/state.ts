@@ -44,8 +44,8 @@ export interface Rejected {
   /** Folder with the evidence. */
   readonly evidence: string | undefined;
   /**
-   * The time from which the release may have a second trial. It gets one if only answers from outside were missing, since
-   * a server or a router may have been down. Undefined: the rejection is final.
+   * The time from which the release may have a second trial. It gets one if all losses may have a cause outside of the
+   * box, since a server or a router may have been down. Undefined: the rejection is final.
    */
   readonly again?: number | undefined;
 }
