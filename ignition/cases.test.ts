@@ -435,6 +435,18 @@ describe('hints, followed literally', () => {
       [],
     );
   });
+  test('a host key that others may read', async () => {
+    const text = (more: string): string =>
+      `{"ignition": {"version": "3.3.0"}, "storage": {"files": [{"path": "/etc/ssh/ssh_host_ed25519_key"${more}}]}}`;
+    for (const mode of ['', ', "mode": 416']) {
+      const { entries } = await verdict('key.ign', text(mode));
+      assert.match(
+        lines(entries).join(),
+        /^\S+ warning .*sshd refuses a host key that others may read.* 0600 \(384\)$/,
+      );
+    }
+    assert.deepEqual((await verdict('key.ign', text(', "mode": 384'))).entries, []);
+  });
   test('modes in Butane are written with a zero', async () => {
     const text = (mode: string): string =>
       `variant: fcos\nversion: 1.4.0\nstorage:\n  files: [{path: /a, mode: ${mode}}]\n`;

@@ -49,12 +49,27 @@ function decimalModes(config: JsonObject, write: (mode: number) => string): Trap
   );
 }
 
+const OPEN_KEY =
+  'sshd refuses a host key that others may read, and then nobody can log in; give the file mode 0600 (384)';
+
+/** Private host keys of sshd with a mode for more than the owner. Ignition's own mode is 0644. */
+function openHostKeys(config: JsonObject): Trap[] {
+  return listIn(config, 'storage', 'files').flatMap((node, index) =>
+    isObject(node) &&
+    /^\/etc\/ssh\/ssh_host_\w+_key$/.test(String(node.path)) &&
+    (Number(node.mode ?? 0o644) & 0o077) !== 0
+      ? [{ path: ['storage', 'files', index, 'path'], message: OPEN_KEY }]
+      : [],
+  );
+}
+
 /**
  * All warnings of this module. @param write formats a mode in the form of the config; absent if the values are written
  * there as they are here
  */
 export function trapsOf(config: JsonObject, write: ((mode: number) => string) | undefined): Trap[] {
-  return [...unnumberedPartitions(config), ...(write === undefined ? [] : decimalModes(config, write))];
+  const modes = write === undefined ? [] : decimalModes(config, write);
+  return [...unnumberedPartitions(config), ...openHostKeys(config), ...modes];
 }
 
 const FOLDER = '/etc/systemd/system/';
