@@ -45,7 +45,6 @@ export const fixups: Fixups = {
   modes: [
     // group messagebus; setuid so that dbus-daemon can start system services as their user
     { path: 'usr/lib/dbus-1.0/dbus-daemon-launch-helper', mode: 0o4754, uid: 0, gid: 999 },
-    // group _ssh: keeps ptrace(2) away from the agent's memory
     // Rootless containers need one capability of each, not all of root's.
     { path: 'usr/bin/newuidmap', mode: 0o755, uid: 0, gid: 0, capability: 'cap_setuid' },
     { path: 'usr/bin/newgidmap', mode: 0o755, uid: 0, gid: 0, capability: 'cap_setgid' },
@@ -58,6 +57,7 @@ export const fixups: Fixups = {
     })),
     // Debian has it setuid for `user` entries of fstab; here root mounts.
     { path: 'usr/sbin/mount.nfs', mode: 0o755, uid: 0, gid: 0 },
+    // group _ssh: keeps ptrace(2) away from the agent's memory
     { path: 'usr/bin/ssh-agent', mode: 0o2755, uid: 0, gid: 988 },
   ],
   moves: { 'usr/lib/dracut/modules.d/30ignition/ignition': 'usr/libexec/ignition' },
