@@ -53,7 +53,7 @@ register(
     const machineId = await box.succeed('cat /etc/machine-id');
     const hostKey = await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub');
     await box.succeed(
-      'echo changed >/etc/secret; echo kept >/var/lib/kept; echo the last words of this boot | systemd-cat --identifier=before',
+      'echo changed >/etc/secret; echo kept >/var/lib/kept; chown core /srv; chmod 2770 /srv; chmod 711 /home; echo the last words of this boot | systemd-cat --identifier=before',
     );
 
     // A machine with users of its own has its own /etc/passwd and /etc/group. A system account that a new release brings
@@ -71,6 +71,7 @@ register(
 
     assert.equal(await box.succeed('cat /etc/secret'), 'changed', 'Ignition ran a second time');
     assert.equal(await box.succeed('cat /var/lib/kept'), 'kept');
+    assert.equal(await box.succeed("stat -c '%a %U' /srv /home"), '2770 core\n711 root');
     assert.equal(await box.succeed('cat /proc/sys/kernel/hostname'), 'provisioned');
     assert.equal(await box.succeed('cat /etc/machine-id'), machineId);
     assert.equal(await box.succeed('ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub'), hostKey);

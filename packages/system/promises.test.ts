@@ -148,6 +148,15 @@ test('the state partition is trimmed also if the owner has file systems in fstab
   assert.match(text, /^ExecStart=\nExecStart=\S*fstrim --listed-in \/proc\/self\/mountinfo /m);
 });
 
+test('a boot keeps the mode and owner that the owner gave to /home, /mnt, /opt and /srv', () => {
+  for (const folder of ['home', 'mnt', 'opt', 'srv'])
+    assert.match(
+      overlay('usr/lib/draisine/root.conf'),
+      new RegExp(`^d +/${folder} +:0755 +:root +:root +-$`, 'm'),
+    );
+  assert.ok(isTrimmed('usr/lib/tmpfiles.d/home.conf'));
+});
+
 test('the clock never begins before the build, and extensions are merged at boot', () => {
   assert.notEqual(overlay('usr/lib/clock-epoch'), '');
   assert.equal(isTrimmed('usr/lib/clock-epoch'), false);

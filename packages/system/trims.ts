@@ -152,6 +152,11 @@ export const trims: readonly Trim[] = [
     paths: ['var/run', 'var/lock', 'usr/lib/tmpfiles.d/debian.conf'],
   },
   {
+    reason:
+      'the initrd makes /home and /srv (root.conf); this would take back the mode that the owner gave them',
+    paths: ['usr/lib/tmpfiles.d/home.conf'],
+  },
+  {
     reason: 'links to files that no package of the image has',
     paths: ['etc/rmt', 'etc/modules-load.d/modules.conf', 'usr/lib/environment.d/99-environment.conf'],
   },
