@@ -1,4 +1,4 @@
-import { unitEscape } from '../../packages/box/settings/storage.ts';
+import { storageScript, storageUnit } from '../../packages/box/settings/storage.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { shellQuote, shellWords } from '../../sdk/lib/shell.ts';
 import { meantMode, octalText } from '../base/mode.ts';
@@ -26,9 +26,7 @@ export interface DatasetOptions {
 }
 
 /** systemd unit that makes and mounts a dataset. */
-export function datasetService(name: string): string {
-  return `zfs-dataset-${unitEscape(name)}.service`;
-}
+export const datasetService = (name: string): string => storageUnit(name);
 
 /** Properties that can only be set when the dataset is made. */
 const FIXED = [
@@ -149,7 +147,7 @@ export function dataset(
       where: `${where}.owner.mode`,
       hint: `write 0o${meant.toString(8)}`,
     });
-  const script = `/etc/draisine/datasets/${name}.sh`;
+  const script = storageScript(name);
   const pool = poolService(name.split('/')[0] ?? '');
   const key = options.encryption ? [file(keyFile, { contents: options.encryption.key, mode: 0o400 })] : [];
   return mergeFragments(

@@ -1,4 +1,4 @@
-import { layoutLine, POOLS, unitEscape } from '../../packages/box/settings/storage.ts';
+import { layoutLine, storageScript, storageUnit } from '../../packages/box/settings/storage.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { shellQuote, shellWords } from '../../sdk/lib/shell.ts';
 import { cleanPath } from '../base/clean-path.ts';
@@ -54,9 +54,7 @@ export interface PoolOptions {
 }
 
 /** The systemd unit that imports or makes a pool. */
-export function poolService(pool: string): string {
-  return `zpool-${unitEscape(pool)}.service`;
-}
+export const poolService = (pool: string): string => storageUnit(pool);
 
 /**
  * The file on the machine with the key of an encrypted pool or dataset. Below a pool or dataset with a key of its own
@@ -294,7 +292,7 @@ ${OPENING}
  * @param around units that mount the folders around its mount points
  */
 export function zpool(name: string, options: PoolOptions, around: readonly string[] = []): Fragment {
-  const script = `${POOLS}/${poolName(name)}.sh`;
+  const script = storageScript(poolName(name));
   const key = options.encryption
     ? [file(keyPath(name), { contents: options.encryption.key, mode: 0o400 })]
     : [];

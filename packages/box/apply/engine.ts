@@ -26,6 +26,7 @@ import { changeNodes, fetchAll, flush, makingOf } from './nodes.ts';
 import { isEmpty, makePlan, type Plan, pathOf } from './plan.ts';
 import { APPLY_LOCK, arm, disarm, FETCHED, isReverting, releaseUnits, revertNow } from './revert.ts';
 import { changeUnits, disableUnits, forgetFailed, runServices, stops, type Troubles } from './run.ts';
+import type { Service } from './services.ts';
 import { readWishes, type Wishes } from './wishes.ts';
 
 const PRESET = '/etc/systemd/system-preset/20-ignition.preset';
@@ -36,8 +37,8 @@ const PRESET = '/etc/systemd/system-preset/20-ignition.preset';
  */
 export interface Health<Baseline = unknown> {
   record(box: Box): Baseline;
-  /** The losses since `record`, as text. `going`: units that the change stops on purpose. */
-  lost(box: Box, before: Baseline, going: ReadonlySet<string>): readonly string[];
+  /** The losses since `record`, as text. `services`: the actions of the change, which takes some things away on purpose. */
+  lost(box: Box, before: Baseline, services: readonly Service[]): readonly string[];
 }
 
 /** The config to apply, and how the change is confirmed. */
@@ -223,7 +224,7 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
       const digests = readDigests(box);
       const troubles = change(box, prepared, digests);
       if (troubles.length > 0) return troubles;
-      const lost = health.lost(box, before, goingUnits(plan));
+      const lost = health.lost(box, before, plan.services);
       const late = box.monotonic() - start > options.confirmSeconds * 1000 - MARGIN;
       if (late)
         return [
@@ -257,9 +258,6 @@ function goBackAtOnce(box: Box, journal: Journal, why: Troubles): void {
     });
   }
 }
-
-const goingUnits = ({ services }: Plan): ReadonlySet<string> =>
-  new Set(services.flatMap((service) => (service.do === 'stop' ? [service.unit] : [])));
 
 function attempt(box: Box, work: () => Troubles): Troubles {
   try {

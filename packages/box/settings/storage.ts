@@ -14,6 +14,9 @@ export const SCRUBS = '/etc/draisine/scrubs';
 /** The folder of the scripts that make or import pools, POOL.sh. */
 export const POOLS = '/etc/draisine/pools';
 
+/** The folder of the scripts that make and mount datasets, POOL/NAME.sh. */
+const DATASETS = '/etc/draisine/datasets';
+
 const DAY = 24 * 3_600_000;
 
 /** The periods of snapshots, in milliseconds. */
@@ -33,6 +36,13 @@ export function unitEscape(text: string): string {
     })
     .join('');
 }
+
+/** The unit that imports or makes a pool, or that makes and mounts a dataset. */
+export const storageUnit = (name: string): string =>
+  `${name.includes('/') ? 'zfs-dataset' : 'zpool'}-${unitEscape(name)}.service`;
+
+/** The script that this unit runs. */
+export const storageScript = (name: string): string => `${name.includes('/') ? DATASETS : POOLS}/${name}.sh`;
 
 /** The name of the units of a dataset's snapshots, without `.timer`. */
 export const snapshotUnit = (dataset: string, period: Period): string =>

@@ -1,5 +1,6 @@
 import { type Box, BoxError, folderOf, mustRun, readTextIfThere } from '../io/box.ts';
 import { isoTime } from '../io/fields.ts';
+import { unitEscape } from '../settings/storage.ts';
 import { importedPools, type Pool, poolLosses } from '../zfs/pools.ts';
 
 /** The state of a box before a change, which must not get worse. Used for trials, and for `apply`. */
@@ -9,8 +10,12 @@ export interface Baseline {
   /** Active units that the boot starts. */
   readonly units: readonly string[];
   readonly failed: readonly string[];
-  /** Containers that a unit runs. */
-  readonly containers: readonly { readonly name: string; readonly healthy: boolean }[];
+  /** Containers that a unit runs. A baseline of an older release does not name the unit. */
+  readonly containers: readonly {
+    readonly name: string;
+    readonly healthy: boolean;
+    readonly unit?: string | undefined;
+  }[];
   readonly pools: readonly Pool[];
   readonly mounts: readonly Mounted[];
   /** Default routes: family and device. */
@@ -30,6 +35,8 @@ interface Mounted {
   readonly writable: boolean;
   /** Of another machine (nfs(5), mount.cifs(8)). */
   readonly remote?: boolean;
+  /** The ZFS dataset that is mounted. */
+  readonly dataset?: string;
 }
 
 interface UnitState {
@@ -167,9 +174,10 @@ function mountsOf(box: Box): Mounted[] {
       const data = device.startsWith('/dev/') || [...REMOTE, 'zfs', 'virtiofs', '9p'].includes(kind);
       return data && kind !== 'overlay' && !/^\/(run|usr|var\/lib\/containers)(\/|$)/.test(target);
     })
-    .map(([, target = '', kind = '', options = '']) => ({
+    .map(([device = '', target = '', kind = '', options = '']) => ({
       ...{ target, writable: options.split(',').includes('rw') },
       ...(REMOTE.includes(kind) ? { remote: true } : {}),
+      ...(kind === 'zfs' ? { dataset: device } : {}),
     }));
 }
 
@@ -223,7 +231,7 @@ export function lookInside(box: Box, version: string): Baseline {
     failed: failedOf(loaded),
     containers: containersOf(box)
       .filter(({ running, unit }) => running && unit !== undefined)
-      .map(({ name, healthy }) => ({ name, healthy: healthy === true })),
+      .map(({ name, healthy, unit }) => ({ name, healthy: healthy === true, unit })),
     pools: importedPools(box),
     mounts: mountsOf(box),
     routes: [],
@@ -272,9 +280,8 @@ export function lossesOf(box: Box, before: Baseline, reach: Reach = {}): string[
 const notMounted = (target: string) => `${target} is not mounted`;
 const unitFailed = (unit: string) => `${unit} has failed`;
 
-/** The unit of a mount point (systemd.unit(5), "String Escaping for Inclusion in Unit Names"). */
-const mountUnit = (target: string) =>
-  `${target.slice(1).replaceAll('-', '\\x2d').replaceAll('/', '-')}.mount`;
+/** The unit of a mount point. */
+export const mountUnit = (target: string): string => `${unitEscape(target.slice(1))}.mount`;
 
 const unreached = (name: string) => `${name} cannot be reached`;
 const routeGone = (name: string) => `the default route ${name} is gone`;
@@ -319,8 +326,11 @@ function unitLosses(box: Box, before: Baseline): string[] {
 function containerLosses(box: Box, before: Baseline): string[] {
   if (before.containers.length === 0) return [];
   const now = containersOf(box);
-  return before.containers.flatMap(({ name, healthy }) => {
-    const found = now.find((each) => each.name === name);
+  return before.containers.flatMap(({ name, healthy, unit }) => {
+    // Its unit may give it another name now.
+    const found =
+      now.find((each) => each.name === name) ??
+      now.find((each) => unit !== undefined && each.unit === unit && each.running);
     if (!found?.running) return [`container ${name} does not run`];
     return healthy && found.healthy !== true ? [`container ${name} was healthy and is not`] : [];
   });
