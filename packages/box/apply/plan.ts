@@ -356,7 +356,7 @@ export function makePlan(
     enable,
     disable,
     reenable: names.filter(moves),
-    services: servicesOf({ nodes, enable, disable, old, next, release: given.release }),
+    services: servicesOf({ nodes, enable, disable, old, next, release: given.release, decode }),
     drift,
     refusals: [
       ...otherMachine(old, next, given, decode),

@@ -5,6 +5,7 @@ import type { Service } from './services.ts';
 /** A failure, as text for a person. */
 export type Troubles = string[];
 
+/** try-restart does not start a unit that is stopped. */
 const VERBS = { stop: 'stop', start: 'start', restart: 'try-restart', reload: 'reload-or-restart' } as const;
 
 /**
@@ -13,8 +14,19 @@ const VERBS = { stop: 'stop', start: 'start', restart: 'try-restart', reload: 'r
  */
 const PATIENCE = 200;
 
-function argvOf(service: Service): readonly string[] {
-  return service.do === 'run' ? service.argv : ['systemctl', VERBS[service.do], '--', service.unit];
+/** Whether the service has failed and shall start with its new file. The number of its failed starts then begins anew. */
+function isRevived(box: Box, service: Service): boolean {
+  if (service.do !== 'restart' || !service.startsIfFailed) return false;
+  const state = box.run(['systemctl', 'show', '--property=ActiveState', '--value', '--', service.unit]);
+  if (state.stdout.trim() !== 'failed') return false;
+  box.run(['systemctl', 'reset-failed', '--', service.unit]);
+  return true;
+}
+
+function argvOf(box: Box, service: Service): readonly string[] {
+  if (service.do === 'run') return service.argv;
+  const verb = isRevived(box, service) ? 'start' : VERBS[service.do];
+  return ['systemctl', verb, '--', service.unit];
 }
 
 const nameOf = (service: Service): string =>
@@ -36,7 +48,7 @@ function isMissed(box: Box, service: Service, code: number): boolean {
 export function runServices(box: Box, services: readonly Service[]): Troubles {
   return services.flatMap((service) => {
     try {
-      const ran = box.run(argvOf(service), { timeoutSeconds: PATIENCE });
+      const ran = box.run(argvOf(box, service), { timeoutSeconds: PATIENCE });
       if (!isMissed(box, service, ran.code)) return [];
       if (ran.code === 124) return [`${nameOf(service)} did not end in ${PATIENCE} seconds`];
       const said = (ran.stderr.trim() || ran.stdout.trim()).split('\n').slice(-2).join('; ');

@@ -1,9 +1,13 @@
 import type { NodeStep } from './steps.ts';
 import type { Wishes } from './wishes.ts';
 
-/** An action on a running unit, or a program that makes the system read a file again. */
+/**
+ * An action on a running unit, or a program that makes the system read a file again. A unit may be a pattern: all
+ * instances of a template. `startsIfFailed`: a restart that also starts a unit that has failed.
+ */
 export type Service =
-  | { readonly do: 'stop' | 'start' | 'restart' | 'reload'; readonly unit: string }
+  | { readonly do: 'stop' | 'start' | 'reload'; readonly unit: string }
+  | { readonly do: 'restart'; readonly unit: string; readonly startsIfFailed: boolean }
   | { readonly do: 'run'; readonly argv: readonly string[]; readonly what: string };
 
 /** Units of the release that run without a config, and that a config may change. */
@@ -19,9 +23,11 @@ interface Change {
   readonly old: Wishes;
   readonly next: Wishes;
   readonly release: ReleaseUnits;
+  readonly decode: (bytes: Uint8Array) => string;
 }
 
 const run = (what: string, ...argv: string[]): Service => ({ do: 'run', argv, what });
+const restart = (unit: string, startsIfFailed = false): Service => ({ do: 'restart', unit, startsIfFailed });
 
 /** Sets the host name as a boot does: without /etc/hostname it is DEFAULT_HOSTNAME of os-release(5). */
 const HOST_NAME =
@@ -35,25 +41,25 @@ const READERS: readonly { readonly path: RegExp; readonly services: readonly Ser
   },
   {
     path: /^\/etc\/systemd\/networkd\.conf/,
-    services: [{ do: 'restart', unit: 'systemd-networkd.service' }],
+    services: [restart('systemd-networkd.service')],
   },
   {
     path: /^\/etc\/systemd\/resolved\.conf/,
-    services: [{ do: 'restart', unit: 'systemd-resolved.service' }],
+    services: [restart('systemd-resolved.service')],
   },
   {
     path: /^\/etc\/systemd\/timesyncd\.conf/,
-    services: [{ do: 'restart', unit: 'systemd-timesyncd.service' }],
+    services: [restart('systemd-timesyncd.service')],
   },
   {
     path: /^\/etc\/systemd\/journald\.conf/,
-    services: [{ do: 'restart', unit: 'systemd-journald.service' }],
+    services: [restart('systemd-journald.service')],
   },
   { path: /^\/etc\/nftables\.conf$/, services: [{ do: 'reload', unit: 'nftables.service' }] },
   { path: /^\/etc\/ssh\//, services: [{ do: 'reload', unit: 'ssh.service' }] },
   { path: /^\/etc\/hostname$/, services: [run('host name', 'sh', '-c', HOST_NAME)] },
-  { path: /^\/etc\/sysctl\.d\//, services: [{ do: 'restart', unit: 'systemd-sysctl.service' }] },
-  { path: /^\/etc\/modules-load\.d\//, services: [{ do: 'restart', unit: 'systemd-modules-load.service' }] },
+  { path: /^\/etc\/sysctl\.d\//, services: [restart('systemd-sysctl.service')] },
+  { path: /^\/etc\/modules-load\.d\//, services: [restart('systemd-modules-load.service')] },
   { path: /^\/etc\/tmpfiles\.d\//, services: [run('temporary files', 'systemd-tmpfiles', '--create')] },
   { path: /^\/etc\/udev\/rules\.d\//, services: [run('udev rules', 'udevadm', 'control', '--reload')] },
   // At boot the unit's condition was false if the file did not exist, so it may not run yet.
@@ -61,15 +67,21 @@ const READERS: readonly { readonly path: RegExp; readonly services: readonly Ser
     path: /^\/etc\/draisine\/notify\.json$/,
     services: [{ do: 'start', unit: 'draisine-watch.timer' }],
   },
-  { path: /^\/etc\/smartd\.conf$/, services: [{ do: 'restart', unit: 'smartmontools.service' }] },
+  { path: /^\/etc\/smartd\.conf$/, services: [restart('smartmontools.service')] },
 ];
 
-/** The unit that a file of /etc/systemd/system or a quadlet belongs to. */
+const DROP_IN = /\.d\/[^/]+\.conf$/;
+
+/** Quadlets of the system, in folders too (podman-systemd.unit(5)). Those of users are below `users`. */
+const QUADLET =
+  /^\/etc\/containers\/systemd\/(?!users\/)(?:.+\/)?([^/]+)\.(container|pod|network|volume|image|build|kube)$/;
+
+/** The unit that a file of /etc/systemd/system, a quadlet or a drop-in of one belongs to. */
 function unitOf(path: string): string | undefined {
-  const own = /^\/etc\/systemd\/system\/([^/]+?)(\.d\/[^/]+\.conf)?$/.exec(path)?.[1];
+  const file = path.replace(DROP_IN, '');
+  const own = /^\/etc\/systemd\/system\/([^/]+)$/.exec(file)?.[1];
   if (own !== undefined) return own;
-  const quadlet =
-    /^\/etc\/containers\/systemd\/([^/]+)\.(container|pod|network|volume|image|build|kube)$/.exec(path);
+  const quadlet = QUADLET.exec(file);
   if (quadlet === null) return undefined;
   const [, name = '', kind = ''] = quadlet;
   return kind === 'container' || kind === 'kube' ? `${name}.service` : `${name}-${kind}.service`;
@@ -95,6 +107,33 @@ function scriptsOf(paths: readonly string[]): Service[] {
   return found.sort((a, b) => a.rank - b.rank).map(({ service }) => service);
 }
 
+/**
+ * Makes a network of containers anew: `podman network create --ignore`, which a quadlet runs, does not change an existing
+ * network. systemd stops the units that need the network with it, and those that ran are started again. Arguments: the
+ * unit and the name of the network.
+ */
+const REMAKE_NETWORK = `set -e
+needing=$(systemctl show --property=RequiredBy --property=BoundBy --value -- "$1")
+running=
+for unit in $needing; do ! systemctl is-active --quiet -- "$unit" || running="$running $unit"; done
+systemctl stop -- "$1"
+! podman network exists "$2" || podman network rm "$2"
+systemctl start -- "$1" $running`;
+
+/** The network of containers that a changed quadlet describes; undefined for other files and for a new quadlet. */
+function changedNetwork(path: string, { old, next, decode }: Change): Service | undefined {
+  const file = path.replace(DROP_IN, '');
+  const [, stem = '', kind] = QUADLET.exec(file) ?? [];
+  const before = old.nodes.get(file);
+  const there = before?.type === 'file' && 'bytes' in before.contents && next.nodes.has(file);
+  if (kind !== 'network' || !there) return undefined;
+  const name = /^NetworkName=(.+)$/m.exec(decode(before.contents.bytes))?.[1]?.trim() ?? `systemd-${stem}`;
+  return run(`network ${name}`, 'sh', '-c', REMAKE_NETWORK, 'sh', `${stem}-network.service`, name);
+}
+
+/** A template itself does not run (systemctl(1)): the pattern of its instances stands for it. */
+const running = (unit: string): string => unit.replace(/@(\.[a-z]+)$/, '@*$1');
+
 const isMasked = (unit: string, { next }: Change): boolean => next.units.get(unit)?.masked === true;
 
 /** Whether the release starts the unit by itself. Then only a mask keeps it from running. */
@@ -119,7 +158,7 @@ const isMaskLink = (what: { readonly type: string; readonly target?: string }): 
 /** The action for a unit whose file changes. */
 function actionOf(step: NodeStep, unit: string, change: Change): 'stop' | 'start' | 'restart' | undefined {
   const path = step.do === 'write' ? step.node.path : step.path;
-  if (path.includes(`/${unit}.d/`)) return 'restart';
+  if (DROP_IN.test(path)) return 'restart';
   if (step.do === 'write' && isMaskLink(step.node)) return 'stop';
   // A masked unit did not run.
   if (isMaskLink(step.was))
@@ -136,30 +175,35 @@ function actionOf(step: NodeStep, unit: string, change: Change): 'stop' | 'start
 export function servicesOf(change: Change): Service[] {
   const units = { stop: new Set<string>(), start: new Set<string>(), restart: new Set<string>() };
   const readers = new Map<string, Service>();
+  const networks = new Map<string, Service>();
   const written: string[] = [];
   for (const step of change.nodes) {
     const path = step.do === 'write' ? step.node.path : step.path;
     const unit = unitOf(path);
     const action = unit === undefined ? undefined : actionOf(step, unit, change);
-    if (unit !== undefined && action !== undefined) units[action].add(unit);
+    const network = changedNetwork(path, change);
+    if (unit !== undefined && network !== undefined) networks.set(unit, network);
+    else if (unit !== undefined && action !== undefined) units[action].add(unit);
     const consumer = consumerOf(path);
     if (consumer !== undefined) units.restart.add(consumer);
     for (const service of READERS.find((reader) => reader.path.test(path))?.services ?? [])
       readers.set(JSON.stringify(service), service);
     if (step.do === 'write') written.push(path);
   }
-  const { stop, start, restart } = units;
+  const { stop, start } = units;
   for (const unit of change.disable) if (!runsAnyway(unit, change)) stop.add(unit);
   for (const unit of change.enable) start.add(unit);
   const starts = [...start].filter((unit) => !stop.has(unit) && startsByItself(unit, change));
-  // The release or a person may have started the unit already, with its old file.
-  const restarts = [...restart].filter((unit) => !stop.has(unit) && !isMasked(unit, change));
+  // The release or a person may have started the unit already, with its old file. The settings of a slice need no restart.
+  const restarts = [...units.restart].filter(
+    (unit) => !stop.has(unit) && !isMasked(unit, change) && !unit.endsWith('.slice'),
+  );
   return [
-    ...[...stop].map((unit): Service => ({ do: 'stop', unit })),
+    ...[...stop].map((unit): Service => ({ do: 'stop', unit: running(unit) })),
     ...readers.values(),
     ...scriptsOf(written),
-    // try-restart does not start units that are stopped.
-    ...restarts.map((unit): Service => ({ do: 'restart', unit })),
+    ...networks.values(),
+    ...restarts.map((unit) => restart(running(unit), startsByItself(unit, change))),
     ...starts.map((unit): Service => ({ do: 'start', unit })),
   ];
 }

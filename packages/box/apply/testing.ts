@@ -83,7 +83,7 @@ export const healthy: Health = { record: () => undefined, lost: () => [] };
 /** What systemctl was told about units, in order: `restart a.service`. */
 export function unitCalls(box: FakeBox): string[] {
   return box.ran
-    .filter(([name, verb]) => name === 'systemctl' && !['daemon-reload'].includes(verb ?? ''))
+    .filter(([name, verb]) => name === 'systemctl' && !['daemon-reload', 'show'].includes(verb ?? ''))
     .map((argv) =>
       argv
         .slice(1)
