@@ -1,6 +1,7 @@
 import { RESERVE } from '../free/reserve.ts';
 import { type Box, mustRun } from '../io/box.ts';
 import { BACKUP } from './journal.ts';
+import { flush } from './nodes.ts';
 
 /**
  * Options of tar: numbers of owners, attributes and modes are kept, and a folder is saved without its
@@ -8,26 +9,18 @@ import { BACKUP } from './journal.ts';
  */
 const TAR = ['tar', '--numeric-owner', '--xattrs', '--no-recursion', '--null'] as const;
 
-/** Copies the nodes at these paths into the backup and flushes it. Returns the paths that did not exist. */
+/** Copies the nodes at these paths into the backup. Returns the paths that did not exist. */
 export function saveAll(
   box: Box,
   paths: readonly string[],
 ): { readonly saved: readonly string[]; readonly absent: readonly string[] } {
   const saved = paths.filter((path) => box.lstat(path) !== undefined);
   const names = saved.map((path) => `${path.slice(1)}\0`).join('');
-  const making = `${BACKUP}.new`;
-  const tar = [...TAR, '--create', '-C', '/', '-f', making, '--files-from=-'];
-  try {
-    mustRun(box, 'the backup cannot be made', tar, { stdin: names });
-    mustRun(box, 'the backup cannot be made', ['chmod', '0600', making]);
-  } catch (error) {
-    box.remove(making); // half of it would take the room of a full partition
-    throw error;
-  }
-  box.sync(making);
-  box.rename(making, BACKUP);
-  box.sync(BACKUP);
-  return { saved, absent: paths.filter((path) => !saved.includes(path)) };
+  box.writeFile(BACKUP, '', { mode: 0o600, durable: false });
+  const tar = [...TAR, '--create', '-C', '/', '-f', BACKUP, '--files-from=-'];
+  mustRun(box, 'the backup cannot be made', tar, { stdin: names });
+  const there = new Set(saved);
+  return { saved, absent: paths.filter((path) => !there.has(path)) };
 }
 
 /** Restores everything: saved nodes come back, new paths are removed. A second call has the same result. */
@@ -49,6 +42,8 @@ export function restoreAll(box: Box, saved: readonly string[], absent: readonly 
     '--xattrs-include=*',
     '--same-permissions',
     '--same-owner',
+    // Otherwise tar makes an absolute link a file until its end, and cannot restore a path through the link.
+    '--absolute-names',
   ];
   const extract = [...tar, '--extract', '-C', '/', '-f', BACKUP];
   // On a full partition, the reserve has the room that tar lacks (packages/box/free). The next boot makes it again.
@@ -56,5 +51,5 @@ export function restoreAll(box: Box, saved: readonly string[], absent: readonly 
     box.remove(RESERVE);
     mustRun(box, 'the backup cannot be put back', extract);
   }
-  mustRun(box, 'what was put back cannot be written', ['sync', '--file-system', '/']);
+  flush(box, saved);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CHECKOUT } from '../../../sdk/lib/checkout.ts';
@@ -28,6 +28,7 @@ function initrd(t: TestContext) {
   }
   const script = readFileSync(join(CHECKOUT, 'packages/overlays/initrd/usr/lib/draisine/root'), 'utf8')
     .replaceAll('/sysroot', root)
+    .replaceAll('/run/draisine', join(folder, 'run'))
     .replaceAll('/proc/cmdline', cmdline);
   const at = (path: string) => join(root, path);
   return {
@@ -53,6 +54,7 @@ function initrd(t: TestContext) {
       chmodSync(mv, 0o755);
       return spawnSync('sh', ['-c', script], { env: { PATH: `${bin}:/usr/bin:/bin` } }).status;
     },
+    flag: (path: string) => existsSync(join(folder, 'run', path)),
     file: (path = 'etc/file') => (existsSync(at(path)) ? readFileSync(at(path), 'utf8') : undefined),
   };
 }
@@ -106,6 +108,52 @@ test('an apply that power interrupted does not come back with it', (t) => {
   rmSync(at('var'), { recursive: true });
   assert.equal(boot(OLD), 0);
   assert.equal(file(), 'then');
+});
+
+/** A journal of an apply that was interrupted: /etc/file is `old` in the backup, and /etc/new did not exist. */
+function interrupted({ at }: ReturnType<typeof initrd>): void {
+  for (const path of ['var/lib/draisine/config', 'etc/systemd/system', 'etc/new'])
+    mkdirSync(at(path), { recursive: true });
+  writeFileSync(at('etc/file'), 'old');
+  symlinkSync(at('etc/target'), at('etc/link'));
+  mkdirSync(at('etc/target'));
+  writeFileSync(at('etc/target/x'), 'old');
+  const saved = ['etc', 'etc/file', 'etc/link', 'etc/link/x'];
+  const backup = at('var/lib/draisine/config/backup.tar');
+  assert.equal(
+    spawnSync('tar', ['--no-recursion', '--create', '-C', at(''), '-f', backup, ...saved]).status,
+    0,
+  );
+  writeFileSync(at('var/lib/draisine/config/absent'), '/etc/new/deep\n/etc/new\n');
+  writeFileSync(at('var/lib/draisine/config/journal.json'), '{}');
+  for (const path of ['etc/file', 'etc/target/x', 'etc/new/deep']) writeFileSync(at(path), 'new');
+}
+
+test('an interrupted apply is reverted, also below a link', (t) => {
+  const box = initrd(t);
+  interrupted(box);
+  assert.equal(box.boot(OLD), 0);
+  assert.deepEqual(
+    [box.file(), box.file('etc/target/x'), existsSync(box.at('etc/new'))],
+    ['old', 'old', false],
+  );
+  assert.ok(existsSync(box.at('var/lib/draisine/config/reverted.json')));
+  assert.ok(!box.flag('apply-reverting'));
+});
+
+test('an apply that cannot be reverted completely: the machine starts, the owner is told, and the next boot tries again', (t) => {
+  const box = initrd(t);
+  interrupted(box);
+  rmSync(box.at('etc/file'));
+  mkdirSync(box.at('etc/file'));
+  writeFileSync(box.at('etc/file/made-by-a-service'), '');
+  assert.equal(box.boot(OLD), 0);
+  assert.equal(box.file('etc/target/x'), 'old', 'the rest is restored');
+  assert.ok(box.flag('apply-reverting') && box.flag('problems/apply'));
+  rmSync(box.at('etc/file'), { recursive: true });
+  assert.equal(box.boot(OLD), 0);
+  assert.equal(box.file(), 'old');
+  assert.ok(!existsSync(box.at('var/lib/draisine/config/journal.json')));
 });
 
 test('power fails before a newer copy has its name, and then there is no room for one: the older copy comes back', (t) => {
