@@ -268,10 +268,7 @@ describe('a revert', () => {
 
   test('happens at once when a unit does not start, or the machine has lost something', () => {
     for (const [health, why] of [
-      [
-        { record: () => 1, lost: () => ['container db is not running any more'] } satisfies Health<number>,
-        /container db/,
-      ],
+      [{ ...healthy, lost: () => ['container db is not running any more'] }, /container db/],
       [healthy, /start of b\.service failed: no such program/],
     ] as const) {
       const box = provisioned({ files: A });

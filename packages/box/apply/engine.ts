@@ -2,10 +2,12 @@ import { withLock } from '../disk/lock.ts';
 import { type Box, BoxError, describeError, folderOf, foldersAbove, removeTree } from '../io/box.ts';
 import { parseDocument } from '../io/fields.ts';
 import { decodeUtf8, encodeUtf8 } from '../io/utf8.ts';
+import { onTrial } from '../trial/on-trial.ts';
 import { ACCOUNT_FILES, changeAccounts, newHomePaths } from './accounts.ts';
 import { digestAll, lookAt, readAccounts } from './actual.ts';
 import { saveAll } from './backup.ts';
 import { foldersBack } from './folders.ts';
+import { pullImages } from './images.ts';
 import {
   CONFIG_FOLDER,
   CURRENT,
@@ -15,15 +17,15 @@ import {
   finishCommitted,
   type Journal,
   lastConfirmed,
-  NEXT,
+  openJournal,
   readDigests,
   readJournal,
   writeDigests,
   writeJournal,
 } from './journal.ts';
 import { withKeys } from './keys.ts';
-import { changeNodes, fetchAll, flush, makingOf } from './nodes.ts';
-import { isEmpty, makePlan, type Plan, pathOf } from './plan.ts';
+import { changeNodes, type Fetched, fetchAll, flush, makingOf } from './nodes.ts';
+import { isEmpty, makePlan, type Plan, pathOf, type Refusal } from './plan.ts';
 import { APPLY_LOCK, arm, disarm, FETCHED, isReverting, releaseUnits, revertNow } from './revert.ts';
 import { changeUnits, disableUnits, forgetFailed, runServices, stops, type Troubles } from './run.ts';
 import type { Service } from './services.ts';
@@ -37,6 +39,8 @@ const PRESET = '/etc/systemd/system-preset/20-ignition.preset';
  */
 export interface Health<Baseline = unknown> {
   record(box: Box): Baseline;
+  /** The units that ran then. */
+  running(before: Baseline): readonly string[];
   /** The losses since `record`, as text. `services`: the actions of the change, which takes some things away on purpose. */
   lost(box: Box, before: Baseline, services: readonly Service[]): readonly string[];
 }
@@ -68,9 +72,35 @@ interface Prepared {
   readonly next: Wishes;
 }
 
+/** Refuses to plan while another apply is not decided: its changes would look like changes by hand. */
+function refuseSecond(box: Box): void {
+  const other = readJournal(box);
+  if (other === undefined) return;
+  const since = new Date(other.since).toISOString();
+  throw new BoxError(
+    other.phase === 'unconfirmed'
+      ? `an apply of ${since} waits for confirmation`
+      : `an apply of ${since} is going on, or was interrupted`,
+    { hint: `wait; or draisine apply --confirm ${other.id}, or draisine apply --revert` },
+  );
+}
+
+/** What a trial that fails would take back (packages/box/trial/etc.ts). */
+function trialRefusals(box: Box, plan: Plan): Refusal[] {
+  const trial = isEmpty(plan) ? undefined : onTrial(box);
+  return trial === undefined
+    ? []
+    : [
+        {
+          what: `release ${trial.version} is on trial: if it is rejected, /etc is again as it was before, without this change`,
+          hint: 'wait for the end of the trial (draisine status shows it), or keep the release now: draisine commit',
+        },
+      ];
+}
+
 /** The changes that a config would make on this machine. Changes nothing. */
 export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>): Prepared {
-  finishCommitted(box);
+  refuseSecond(box);
   const current = currentConfig(box);
   if (current === undefined)
     throw new BoxError('this machine does not know the config it was made with', {
@@ -99,7 +129,18 @@ export function prepare(box: Box, options: Omit<ApplyOptions, 'confirmSeconds'>)
     },
     decodeUtf8,
   );
-  return { plan, old, next };
+  return { plan: { ...plan, refusals: [...trialRefusals(box, plan), ...plan.refusals] }, old, next };
+}
+
+/** Does with a fetch what it needs, and removes what it has fetched. */
+function withFetched<T>(box: Box, plan: Plan, use: (fetched: Fetched) => T): T {
+  removeTree(box, FETCHED);
+  box.makeFolder(FETCHED, 0o700);
+  try {
+    return use(fetchAll(box, plan.nodes, FETCHED));
+  } finally {
+    removeTree(box, FETCHED);
+  }
 }
 
 /** Refuses a plan with impossible changes, or with conflicts that a person must decide. */
@@ -149,24 +190,22 @@ function writePreset(box: Box, { units }: Wishes): void {
   );
   if (lines.length === 0 && box.stat(PRESET) === undefined) return;
   box.makeFolder(folderOf(PRESET));
-  box.writeFile(PRESET, lines.sort().join(''));
+  box.writeFile(PRESET, lines.sort().join(''), { durable: false });
 }
 
 /** The least time in milliseconds that must be left for a confirmation. */
 const MARGIN = 5000;
 
-function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>): Troubles {
-  removeTree(box, FETCHED);
-  box.makeFolder(FETCHED, 0o700);
-  const fetched = fetchAll(box, plan.nodes, FETCHED);
+function change(box: Box, { plan, next }: Prepared, fetched: Fetched): Troubles {
   const stopped = [...runServices(box, plan.services.filter(stops)), ...disableUnits(box, plan)];
   changeAccounts(
     box,
     plan.accounts.filter(({ do: what }) => !what.endsWith('-remove')),
   );
+  const digests = readDigests(box);
   for (const [path, digest] of changeNodes(box, plan.nodes, readAccounts(box), fetched))
     digests.set(path, digest);
-  removeTree(box, FETCHED);
+  writeDigests(box, digests);
   writePreset(box, next);
   const troubles = [
     ...stopped,
@@ -182,22 +221,18 @@ function change(box: Box, { plan, next }: Prepared, digests: Map<string, string>
     box,
     plan.accounts.filter(({ do: what }) => what.endsWith('-remove')),
   );
-  flush(box, plan.nodes);
+  flush(box, plan.nodes.map(pathOf));
   return troubles;
 }
 
 /**
- * Brings the machine to a config. The timer for the revert starts before the first change. A failure or a loss reverts
- * the change at once. After success the machine waits for `confirm`, and reverts the change if no confirmation comes in
- * time.
+ * Brings the machine to a config. Contents and images are fetched first. Then the timer for the revert starts, before the
+ * first change. A failure or a loss reverts the change at once. After success the machine waits for `confirm`, and
+ * reverts the change if no confirmation comes in time.
  */
 export function apply<Baseline>(box: Box, health: Health<Baseline>, options: ApplyOptions): Applied {
   return withLock(box, APPLY_LOCK, 'another apply is going on', () => {
-    const waiting = readJournal(box);
-    if (waiting)
-      throw new BoxError(`an apply of ${new Date(waiting.since).toISOString()} waits for confirmation`, {
-        hint: `draisine apply --confirm ${waiting.id}, or draisine apply --revert`,
-      });
+    finishCommitted(box);
     const prepared = prepare(box, options);
     const { plan } = prepared;
     refuse(plan);
@@ -206,47 +241,49 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
       keepConfig(box, options.config);
       return { id, result: 'nothing to do', troubles: [], plan };
     }
-    const before = health.record(box);
-    const [now, start] = [box.now(), box.monotonic()];
-    const journal: Journal = {
-      ...{ id, phase: 'saved', ...saveBefore(box, options.config, plan), since: now },
-      until: now + options.confirmSeconds * 1000,
-    };
-    writeJournal(box, journal);
-    try {
-      arm(box, id, options.confirmSeconds);
-    } catch (error) {
-      closeJournal(box);
-      throw error;
-    }
-    writeJournal(box, { ...journal, phase: 'changing' });
-    const why = attempt(box, () => {
-      const digests = readDigests(box);
-      const troubles = change(box, prepared, digests);
-      if (troubles.length > 0) return troubles;
-      const lost = health.lost(box, before, plan.services);
-      const late = box.monotonic() - start > options.confirmSeconds * 1000 - MARGIN;
-      if (late)
-        return [
-          ...lost,
-          `it took longer than the ${options.confirmSeconds} seconds after which the machine goes back`,
-        ];
-      if (lost.length > 0) return [...lost];
-      writeDigests(box, digests);
-      writeJournal(box, { ...journal, phase: 'unconfirmed' });
-      return [];
+    return withFetched(box, plan, (fetched) => {
+      pullImages(box, plan.nodes, decodeUtf8);
+      const why = changeOrGoBack(box, health, { ...options, id }, prepared, fetched);
+      return { id, result: why.length === 0 ? 'waits for confirmation' : 'went back', troubles: why, plan };
     });
-    if (why.length === 0) return { id, result: 'waits for confirmation', troubles: [], plan };
-    goBackAtOnce(box, journal, why);
-    return { id, result: 'went back', troubles: why, plan };
   });
 }
 
-/** Saves what the plan can change, and the new config. */
-function saveBefore(box: Box, config: string, plan: Plan): ReturnType<typeof saveAll> {
+/** Saves what the plan can change, changes it, and looks for losses. Returns the reasons why the machine went back. */
+function changeOrGoBack<Baseline>(
+  box: Box,
+  health: Health<Baseline>,
+  { id, config, confirmSeconds }: ApplyOptions & { readonly id: string },
+  prepared: Prepared,
+  fetched: Fetched,
+): Troubles {
+  const { plan } = prepared;
+  const before = health.record(box);
+  const [now, start] = [box.now(), box.monotonic()];
   box.makeFolder(CONFIG_FOLDER, 0o700);
-  box.writeFile(NEXT, config, { mode: 0o600 });
-  return saveAll(box, [...touched(plan), ...newHomePaths(box, plan.accounts), ...enablementLinks(box)]);
+  const paths = [...touched(plan), ...newHomePaths(box, plan.accounts), ...enablementLinks(box)];
+  const times = { since: now, until: now + confirmSeconds * 1000 };
+  const running = health.running(before);
+  let journal: Journal;
+  try {
+    journal = { id, phase: 'changing', ...saveAll(box, paths), running, ...times };
+    openJournal(box, journal, config);
+    arm(box, id, confirmSeconds);
+  } catch (error) {
+    closeJournal(box); // half of a backup would take the room of a full partition
+    throw error;
+  }
+  const why = attempt(box, () => {
+    const troubles = change(box, prepared, fetched);
+    if (troubles.length > 0) return troubles;
+    const lost = [...health.lost(box, before, plan.services)];
+    if (box.monotonic() - start > confirmSeconds * 1000 - MARGIN)
+      lost.push(`it took longer than the ${confirmSeconds} seconds after which the machine goes back`);
+    if (lost.length === 0) writeJournal(box, { ...journal, phase: 'unconfirmed' });
+    return lost;
+  });
+  if (why.length > 0) goBackAtOnce(box, journal, why);
+  return why;
 }
 
 function goBackAtOnce(box: Box, journal: Journal, why: Troubles): void {

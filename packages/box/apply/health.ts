@@ -13,6 +13,7 @@ const PATIENCE = 60;
  */
 export const baselineHealth: Health<Baseline> = {
   record: (box) => lookInside(box, 'apply'),
+  running: ({ units }) => units,
   lost: (box, before, services) => {
     const expected = expectedAfter(before, services);
     return afterAWhile(box, () => lossesOf(box, expected));

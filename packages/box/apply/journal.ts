@@ -1,5 +1,16 @@
-import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
-import { choice, type Field, isoTime, list, map, member, parseDocument, string, time } from '../io/fields.ts';
+import { type Box, BoxError, mustRun, readTextIfThere } from '../io/box.ts';
+import {
+  choice,
+  type Field,
+  isoTime,
+  list,
+  map,
+  member,
+  optional,
+  parseDocument,
+  string,
+  time,
+} from '../io/fields.ts';
 
 /** This folder is readable by root alone, because configs contain keys. */
 export const CONFIG_FOLDER = '/var/lib/draisine/config';
@@ -25,18 +36,20 @@ export const BACKUP = `${CONFIG_FOLDER}/backup.tar`;
 const FORMAT = 1;
 
 /**
- * The progress of an apply. `saved`: the backup is complete, nothing has changed. `changing`: some paths may have
- * changed. `unconfirmed`: all have changed, and the change is reverted if no confirmation comes in time.
+ * The progress of an apply. `changing`: the backup is complete, and some paths may have changed. `unconfirmed`: all have
+ * changed, and the change is reverted if no confirmation comes in time.
  */
 export interface Journal {
   readonly id: string;
-  readonly phase: 'saved' | 'changing' | 'unconfirmed';
+  readonly phase: 'changing' | 'unconfirmed';
   readonly since: number;
   readonly until: number;
   /** Paths in the backup. */
   readonly saved: readonly string[];
   /** Paths that did not exist. */
   readonly absent: readonly string[];
+  /** Units that ran before. They run again after a revert. */
+  readonly running: readonly string[];
 }
 
 /**
@@ -59,18 +72,26 @@ function journalAt(box: Box, path: string): Journal | undefined {
     });
   return {
     id: string(member(root, 'id')),
-    phase: choice(member(root, 'phase'), ['saved', 'changing', 'unconfirmed']),
+    phase: choice(member(root, 'phase'), ['changing', 'unconfirmed']),
     since: time(member(root, 'since')),
     until: time(member(root, 'until')),
     saved: list(member(root, 'saved'), (field) => string(field), 100_000),
     absent: list(member(root, 'absent'), (field) => string(field), 100_000),
+    // A journal of an older release does not have it.
+    running: optional(member(root, 'running'), (field) => list(field, (one) => string(one), 100_000)) ?? [],
   };
+}
+
+/** Begins an apply. The config and the backup must reach the disk before the journal, which asks for a revert. */
+export function openJournal(box: Box, journal: Journal, config: string): void {
+  box.writeFile(NEXT, config, { mode: 0o600, durable: false });
+  box.writeFile(ABSENT, deepestFirst(journal.absent).join(''), { mode: 0o600, durable: false });
+  mustRun(box, 'the backup cannot be flushed', ['sync', NEXT, ABSENT, BACKUP, CONFIG_FOLDER]);
+  writeJournal(box, journal);
 }
 
 /** Writes the journal, and flushes it to the disk. */
 export function writeJournal(box: Box, journal: Journal): void {
-  if (journal.phase === 'saved')
-    box.writeFile(ABSENT, deepestFirst(journal.absent).join(''), { mode: 0o600 });
   const { since, until, ...rest } = journal;
   const text = JSON.stringify({ format: FORMAT, ...rest, since: isoTime(since), until: isoTime(until) });
   box.writeFile(JOURNAL, `${text}\n`, { mode: 0o600 });
@@ -104,9 +125,12 @@ export function closeJournal(box: Box): void {
   box.remove(ABSENT);
 }
 
+/** The file of a confirmed apply, if a power cut came before `finishCommitted`. A plan may not write. */
+const unfinished = (box: Box, path: string): string[] => (box.stat(COMMITTED) === undefined ? [] : [path]);
+
 /** The machine's config as JSON; undefined if a release without apply provisioned it. */
 export function currentConfig(box: Box): Field | undefined {
-  for (const path of [CURRENT, PROVISIONED]) {
+  for (const path of [...unfinished(box, NEXT), CURRENT, PROVISIONED]) {
     const text = readTextIfThere(box, path);
     if (text !== undefined) return parseDocument(text, 'the machine’s config', path);
   }
@@ -115,16 +139,19 @@ export function currentConfig(box: Box): Field | undefined {
 
 /** SHA-256 of the applied files, by path. */
 export function readDigests(box: Box): Map<string, string> {
-  const text = readTextIfThere(box, DIGESTS);
-  if (text === undefined) return new Map();
-  const digests = map(parseDocument(text, 'the digests of what was applied', DIGESTS), (field) =>
-    string(field),
-  );
-  return new Map(Object.entries(digests));
+  for (const path of [...unfinished(box, NEXT_DIGESTS), DIGESTS]) {
+    const text = readTextIfThere(box, path);
+    if (text === undefined) continue;
+    const digests = map(parseDocument(text, 'the digests of what was applied', path), (field) =>
+      string(field),
+    );
+    return new Map(Object.entries(digests));
+  }
+  return new Map();
 }
 
-/** Stores the digests of the files of the apply that is going on, by path. */
+/** Stores the digests of the files of the apply that is going on, by path. They are not flushed to the disk. */
 export function writeDigests(box: Box, digests: ReadonlyMap<string, string>): void {
   const text = JSON.stringify(Object.fromEntries([...digests].sort(([a], [b]) => (a < b ? -1 : 1))));
-  box.writeFile(NEXT_DIGESTS, `${text}\n`, { mode: 0o600 });
+  box.writeFile(NEXT_DIGESTS, `${text}\n`, { mode: 0o600, durable: false });
 }

@@ -108,9 +108,8 @@ function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetche
     const from = fetched.get(path);
     if (from !== undefined) mustRun(box, `${path} cannot be written`, ['cp', '-T', '--', from, making]);
     else if ('bytes' in node.contents)
-      box.writeFile(making, node.contents.bytes, { mode: node.mode & 0o755 });
+      box.writeFile(making, node.contents.bytes, { mode: node.mode & 0o755, durable: false });
     own(box, making, uid, gid, node.mode);
-    box.sync(making);
   }
   makeRoom(box, node);
   box.rename(making, path);
@@ -128,7 +127,10 @@ function removeNode(box: Box, path: string): void {
   box.remove(path);
 }
 
-/** Carries out the steps of a plan in order. Returns the digests of the written files, by path. */
+/**
+ * Carries out the steps of a plan in order. Returns the digests of the written files, by path. Nothing is flushed to the
+ * disk: until the journal says `unconfirmed`, a power cut restores every path from the backup (`flush`).
+ */
 export function changeNodes(
   box: Box,
   steps: readonly NodeStep[],
@@ -146,11 +148,11 @@ export function changeNodes(
 }
 
 /**
- * Flushes the file systems that steps of a plan have changed, and always the root file system, because systemctl does
- * not flush the links that it makes.
+ * Flushes the file systems with these paths, and always the root file system: systemctl does not flush the links that it
+ * makes, and the files of /etc lie there too.
  */
-export function flush(box: Box, steps: readonly NodeStep[]): void {
-  const folders = new Set(['/', '/etc', ...steps.map((step) => folderOf(pathOf(step)))]);
+export function flush(box: Box, paths: readonly string[]): void {
+  const folders = new Set(['/', ...paths.map(folderOf).filter((folder) => !/^\/etc(\/|$)/.test(folder))]);
   const there = [...folders].filter((folder) => box.stat(folder) !== undefined);
   mustRun(box, 'what was written cannot be flushed', ['sync', '--file-system', '--', ...there]);
 }

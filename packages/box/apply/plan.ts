@@ -370,4 +370,6 @@ export function makePlan(
 
 /** Whether there is nothing to do. */
 export const isEmpty = (plan: Plan): boolean =>
-  [plan.accounts, plan.nodes, plan.enable, plan.disable, plan.services].every((list) => list.length === 0);
+  [plan.accounts, plan.nodes, plan.enable, plan.disable, plan.reenable, plan.services].every(
+    (list) => list.length === 0,
+  );

@@ -144,7 +144,7 @@ test('a look at the machine that fails after a change reverts it at once', () =>
   const lost = () => {
     throw new BoxError('cannot list containers');
   };
-  const { result, troubles } = apply(box, { record: () => 1, lost }, options(NEXT));
+  const { result, troubles } = apply(box, { ...healthy, lost }, options(NEXT));
   assert.equal(result, 'went back');
   assert.deepEqual(troubles, ['cannot list containers']);
   assert.equal(box.readText('/etc/a.conf'), 'one\n');
@@ -184,4 +184,40 @@ test('half of a backup takes no room', () => {
   });
   assert.throws(() => apply(box, healthy, options(NEXT)), /the backup cannot be made/);
   assert.ok(!box.list('/var/lib/draisine/config').some((name) => name.includes('tar')));
+});
+
+test('after a revert, the units run that ran before: also those that failed, or that need one that failed', () => {
+  const box = provisioned({ files: A });
+  const states = new Map<string, string>([
+    ['failed.service', 'active'],
+    ['needs-it.service', 'active'],
+    ['fine.service', 'active'],
+    ['off.service', 'inactive'],
+  ]);
+  box.program('systemctl', (argv) => {
+    const names = argv.slice(argv.indexOf('--') + 1);
+    if (argv[1] === 'start') for (const name of names) states.set(name, 'active');
+    if (argv[1] !== 'show') return '';
+    return names.map((name) => `Id=${name}\nActiveState=${states.get(name)}`).join('\n\n');
+  });
+  const running = [...states.keys()].filter((name) => states.get(name) === 'active');
+  apply(box, { ...healthy, running: () => running }, options(NEXT));
+  states.set('failed.service', 'failed').set('needs-it.service', 'inactive');
+  revert(box);
+  assert.deepEqual(Object.fromEntries(states), {
+    ...Object.fromEntries(running.map((name) => [name, 'active'])),
+    'off.service': 'inactive',
+  });
+});
+
+test('a revert leaves alone what was changed by hand before the apply', () => {
+  const units = { 'a.service': { contents: 'x', enabled: true } };
+  const box = provisioned({ files: A, units });
+  box.put({ '/etc/systemd/system/a.service': 'by hand' });
+  apply(box, healthy, options({ ...NEXT, units }));
+  revert(box);
+  assert.deepEqual(
+    box.ran.filter((argv) => argv.includes('a.service')),
+    [],
+  );
 });

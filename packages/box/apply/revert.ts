@@ -1,15 +1,16 @@
 import { LOCKED, withLock } from '../disk/lock.ts';
-import { type Box, BoxError, describeError, mustRun, removeTree } from '../io/box.ts';
+import { type Box, BoxError, describeError, mustRun, orLog } from '../io/box.ts';
 import { parseDocument } from '../io/fields.ts';
 import { PROBLEMS, tellProblem } from '../io/problems.ts';
 import { decodeUtf8, encodeUtf8 } from '../io/utf8.ts';
+import { unitStates } from '../trial/baseline.ts';
 import { digestAll, lookAt, readAccounts } from './actual.ts';
 import { restoreAll } from './backup.ts';
 import { foldersBack } from './folders.ts';
 import { closeJournal, currentConfig, type Journal, NEXT, readJournal } from './journal.ts';
 import { withKeys } from './keys.ts';
 import { makePlan } from './plan.ts';
-import { forgetFailed, runServices, stops } from './run.ts';
+import { forgetFailed, reviveUnits, runServices, stops, type Troubles } from './run.ts';
 import type { ReleaseUnits, Service } from './services.ts';
 import { readWishes, type Wishes } from './wishes.ts';
 
@@ -108,7 +109,7 @@ function tellOwner(box: Box, error: unknown): void {
  */
 export function revertNow(box: Box, journal: Journal): void {
   box.writeFile(REVERTING, '', { durable: false });
-  const services = servicesBack(box);
+  const services = servicesBack(box, journal);
   const stopped = runServices(box, services.filter(stops));
   restoreAll(box, journal.saved, journal.absent);
   box.run(['systemctl', 'daemon-reload']);
@@ -120,12 +121,23 @@ export function revertNow(box: Box, journal: Journal): void {
     ),
   ];
   forgetFailed(box, services);
+  troubles.push(...startAgain(box, journal.running));
   for (const trouble of troubles) box.log('warning', `revert: ${trouble}`);
   closeJournal(box);
   settled(box);
   disarm(box, journal.id);
-  removeTree(box, FETCHED);
   box.log('notice', `the apply ${journal.id} went back: the machine is as it was`);
+}
+
+/**
+ * Starts the units that ran before the apply and do not run now: a unit that failed with its new file, and units that
+ * systemd stopped because they need it.
+ */
+function startAgain(box: Box, running: readonly string[]): Troubles {
+  const down = orLog(box, 'error', 'revert: units cannot be asked for', () =>
+    unitStates(box, running).flatMap(({ id, active }) => (/^(failed|inactive)$/.test(active) ? [id] : [])),
+  );
+  return down === undefined ? [] : reviveUnits(box, down);
 }
 
 /** Nothing is left to revert. */
@@ -135,9 +147,9 @@ function settled(box: Box): void {
 }
 
 /** The actions on units. If they cannot be planned, there are none, and the revert restores the files alone. */
-function servicesBack(box: Box): readonly Service[] {
+function servicesBack(box: Box, journal: Journal): readonly Service[] {
   try {
-    return planBack(box);
+    return planBack(box, journal);
   } catch (error) {
     box.log(
       'error',
@@ -147,7 +159,7 @@ function servicesBack(box: Box): readonly Service[] {
   }
 }
 
-function planBack(box: Box): readonly Service[] {
+function planBack(box: Box, { saved, absent }: Journal): readonly Service[] {
   const current = currentConfig(box);
   if (current === undefined || box.stat(NEXT) === undefined) return [];
   const accounts = readAccounts(box);
@@ -157,9 +169,12 @@ function planBack(box: Box): readonly Service[] {
   const to = wishes(current, from);
   const paths = [...new Set([...from.nodes.keys(), ...to.nodes.keys()])];
   digestAll(box, [...from.nodes.values(), ...to.nodes.values()]);
+  const touched = new Set([...saved, ...absent]);
   const given = {
-    ...{ actual: lookAt(box, paths), accounts, applied: new Map(), keepTheirs: new Set<string>() },
-    takeMine: new Set(paths),
+    ...{ actual: lookAt(box, paths), accounts, applied: new Map() },
+    // The revert does not touch the other changes by hand.
+    keepTheirs: new Set(paths.filter((path) => !touched.has(path))),
+    takeMine: touched,
     ...{ release: releaseUnits(box, from, to), folders: foldersBack(box, from, to) },
   };
   return makePlan(from, to, given, decodeUtf8).services;

@@ -87,6 +87,12 @@ const ofUnits = (box: Box, what: string, verb: readonly string[], units: readonl
 export const disableUnits = (box: Box, { disable }: Pick<Plan, 'disable'>): Troubles =>
   ofUnits(box, 'disabling units', ['disable', '--no-reload'], disable);
 
+/** Starts units, even if they have failed too often. */
+export function reviveUnits(box: Box, units: readonly string[]): Troubles {
+  if (units.length > 0) box.run(['systemctl', 'reset-failed', '--', ...units]);
+  return ofUnits(box, 'starting units', ['start'], units);
+}
+
 /**
  * The paths that systemd or a generator of the release reads at a reload. A unit file may be anywhere, with a link to
  * it below /etc/systemd.

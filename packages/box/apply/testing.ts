@@ -78,7 +78,7 @@ export function provisioned(parts: Parts): FakeBox {
   return box;
 }
 
-export const healthy: Health = { record: () => undefined, lost: () => [] };
+export const healthy: Health = { record: () => undefined, running: () => [], lost: () => [] };
 
 /** What systemctl was told about units, in order: `restart a.service`. */
 export function unitCalls(box: FakeBox): string[] {
