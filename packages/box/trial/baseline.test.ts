@@ -181,6 +181,19 @@ describe('losses of a trial', () => {
     assert.deepEqual(poolLosses(degraded, degraded), [], 'degraded before');
   });
 
+  test('a disk that was being replaced is gone when the replacement has ended', () => {
+    const replacing = (...vdevs: object[]) => ({
+      ...{ name: 'replacing-0', guid: '8', state: 'ONLINE' },
+      vdevs: { ...vdevs },
+    });
+    const pool = (...disks: object[]) => parsePools(JSON.stringify({ pools: tank('ONLINE', ...disks) }))[0]!;
+    const before = pool(disk('ONLINE', 0, '1'), replacing(disk('ONLINE', 0, '2'), disk('ONLINE', 0, '3')));
+    assert.deepEqual(poolLosses(before, pool(disk('ONLINE', 0, '1'), disk('ONLINE', 0, '3'))), []);
+    assert.match(poolLosses(before, pool(disk('ONLINE', 0, '3'))).join(), /has lost .*d1/);
+    const worse = poolLosses(before, pool(disk('ONLINE', 0, '1'), disk('FAULTED', 0, '3')));
+    assert.match(worse.join(), /d3 was ONLINE and is FAULTED/);
+  });
+
   test('a damaged record is ignored', () => {
     const { box } = fakeWorld();
     for (const text of ['', '{"format": 2}', '{"format": 1, "units": 3}']) {

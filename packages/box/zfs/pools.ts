@@ -8,6 +8,8 @@ export interface Vdev {
   readonly state: string;
   /** Read, write and checksum errors since the import. */
   readonly errors: number;
+  /** Part of a replacement (`replacing-0`, `spare-0`, and devices in them). When it has ended, they may be gone. */
+  readonly passing?: true;
 }
 
 /** The last scrub or resilver, or the running one. */
@@ -71,17 +73,19 @@ export function hasZfs(box: Box): boolean {
   return box.stat('/proc/spl/kstat/zfs') !== undefined;
 }
 
-function flatten(vdevs: Readonly<Record<string, RawVdev>> | undefined): Vdev[] {
+function flatten(vdevs: Readonly<Record<string, RawVdev>> | undefined, within = false): Vdev[] {
   return Object.entries(vdevs ?? {}).flatMap(([key, raw]) => {
     const count = (value: string | number | undefined) => Number(value ?? 0) || 0;
     const errors = count(raw.read_errors) + count(raw.write_errors) + count(raw.checksum_errors);
+    const passing = within || /^(replacing|spare)-\d+$/.test(raw.name ?? key);
     const self = {
       guid: String(raw.guid ?? key),
       name: raw.path ?? raw.name ?? key,
       state: raw.state ?? 'ONLINE',
       errors,
+      ...(passing ? { passing: true as const } : {}),
     };
-    return [self, ...flatten(raw.vdevs)];
+    return [self, ...flatten(raw.vdevs, passing)];
   });
 }
 
@@ -124,7 +128,7 @@ export function poolLosses(before: Pool, now: Pool | undefined): string[] {
   const good = (state: string) => state === 'ONLINE' || state === 'AVAIL' || state === 'INUSE';
   for (const old of before.vdevs) {
     const found = now.vdevs.find(({ guid }) => guid === old.guid);
-    if (!found) losses.push(`pool ${before.name} has lost ${old.name}`);
+    if (!found) losses.push(...(old.passing ? [] : [`pool ${before.name} has lost ${old.name}`]));
     else if (good(old.state) && !good(found.state))
       losses.push(`pool ${before.name}: ${old.name} was ${old.state} and is ${found.state}`);
     else if (found.errors > old.errors)
