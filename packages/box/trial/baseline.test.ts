@@ -118,6 +118,11 @@ describe('losses of a trial', () => {
       ['/data is not mounted'],
     );
     assert.deepEqual(
+      lost(({ mounts }) => mounts.set('/data', 'autofs')),
+      [],
+      'nobody has used it yet',
+    );
+    assert.deepEqual(
       lost(({ mounts }) => mounts.set('/data', 'ro')),
       ['/data was writable and is read-only'],
     );

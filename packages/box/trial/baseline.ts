@@ -163,13 +163,17 @@ export function containersOf(box: Box): Container[] {
 
 const REMOTE = ['nfs', 'nfs4', 'cifs'];
 
-/** File systems with data, except those of containers and our own. */
-function mountsOf(box: Box): Mounted[] {
-  return box
+/** The fields of all mounts (proc_pid_mounts(5)): device, target, kind, options. */
+const mountLines = (box: Box): string[][] =>
+  box
     .readText('/proc/self/mounts')
     .trim()
     .split('\n')
-    .map((line) => line.split(' '))
+    .map((line) => line.split(' '));
+
+/** File systems with data, except those of containers and our own. */
+function mountsOf(box: Box): Mounted[] {
+  return mountLines(box)
     .filter(([device = '', target = '', kind = '']) => {
       const data = device.startsWith('/dev/') || [...REMOTE, 'zfs', 'virtiofs', '9p'].includes(kind);
       return data && kind !== 'overlay' && !/^\/(run|usr|var\/lib\/containers)(\/|$)/.test(target);
@@ -338,9 +342,13 @@ function containerLosses(box: Box, before: Baseline): string[] {
 
 function mountLosses(box: Box, before: Baseline): string[] {
   const now = new Map(mountsOf(box).map(({ target, writable }) => [target, writable]));
+  // systemd mounts these when somebody uses them (systemd.automount(5)).
+  const onDemand = new Set(
+    mountLines(box).flatMap(([, target, kind]) => (kind === 'autofs' ? [target] : [])),
+  );
   return before.mounts.flatMap(({ target, writable }) => {
     const found = now.get(target);
-    if (found === undefined) return [notMounted(target)];
+    if (found === undefined) return onDemand.has(target) ? [] : [notMounted(target)];
     return writable && !found ? [`${target} was writable and is read-only`] : [];
   });
 }

@@ -21,6 +21,7 @@ export interface World {
   readonly answering: Set<string>;
   /** `zpool status --json`; none: no module. */
   pools: Record<string, unknown> | undefined;
+  /** Options by target; `autofs`: mounted on demand. */
   readonly mounts: Map<string, string>;
   httpCode: string;
   reboots: number;
@@ -80,7 +81,13 @@ function addPrograms(box: FakeBox, world: World): void {
   });
   fakeLocks(box);
   const mounts = () =>
-    [...world.mounts].map(([target, options]) => `/dev/vdb1 ${target} ext4 ${options} 0 0\n`).join('');
+    [...world.mounts]
+      .map(([target, options]) =>
+        options === 'autofs'
+          ? `systemd-1 ${target} autofs rw,relatime 0 0\n`
+          : `/dev/vdb1 ${target} ext4 ${options} 0 0\n`,
+      )
+      .join('');
   const readFile = box.readFile.bind(box);
   box.readFile = (path) =>
     path === '/proc/self/mounts' ? new TextEncoder().encode(mounts()) : readFile(path);
