@@ -24,6 +24,15 @@ test('a machine without a disk of its own has nothing on trial', () => {
   );
 });
 
+test('a release that cannot find its own slot, in a boot that the boot loader has counted: an error, which costs a try', () => {
+  const { box } = trial();
+  box.put({
+    '/sys/firmware/efi/efivars/LoaderBootCountPath-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f': '',
+  });
+  box.program('dmsetup', () => ({ code: 127, stderr: 'dmsetup: not found' }));
+  assert.throws(() => atBoot(box, () => {}), /cannot find the devices of the running \/usr: .*not found/);
+});
+
 test('late, but before the deadline: committed', () => {
   const { box, world } = trial();
   world.units.set('web.service', 'activating');

@@ -1,4 +1,5 @@
 import { countTry, fallback, installedUkis, markGood } from '../disk/assess.ts';
+import { hasLoaderVariable } from '../disk/loader.ts';
 import { type Box, orLog, uptime } from '../io/box.ts';
 import { noteRunning } from '../update/readable.ts';
 import { type Running, runningRelease } from '../update/running.ts';
@@ -48,8 +49,13 @@ function keepOrLeave(box: Box, { disk, usr, version }: Running): void {
   else markGood(box, disk, usr.rootHash);
 }
 
-/** A machine whose /usr came over the network or from a file has no installed release, so it has no trial. */
+/**
+ * A machine whose /usr came over the network or from a file has no installed release, so it has no trial. But if the boot
+ * loader has counted this boot, there is a trial.
+ * @throws BoxError then, which costs a try (usr/lib/draisine/trial-lost): otherwise the trial would have no verdict
+ */
 function installedRelease(box: Box): Running | undefined {
+  if (hasLoaderVariable(box, 'LoaderBootCountPath')) return runningRelease(box);
   return orLog(box, 'notice', 'nothing is on trial', () => runningRelease(box));
 }
 
