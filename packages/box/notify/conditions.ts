@@ -83,11 +83,14 @@ function updateConditions(box: Box): Condition[] {
   ];
 }
 
-/** Right after a start, timesyncd has not had the time to ask a server. */
-const isClockUnknown = (box: Box): boolean => !isSynchronised(box) && uptime(box) < 900;
+/**
+ * Whether the start was moments ago. A pool may not be imported yet, a container is starting, timesyncd has not had the
+ * time to ask a server. A restart alone ends no problem.
+ */
+const isFresh = (box: Box): boolean => uptime(box) < 900;
 
 function clockConditions(box: Box): Condition[] {
-  if (isClockUnknown(box) || isSynchronised(box)) return [];
+  if (isFresh(box) || isSynchronised(box)) return [];
   return [
     {
       name: 'clock',
@@ -178,7 +181,9 @@ const OF_POOLS = ['features of pools', 'room', 'quotas', 'overdue jobs'];
  */
 export function lookAround(box: Box, thorough = true): Look {
   const unseen: string[] = [];
+  const sources: string[] = [];
   const ask = (source: string, look: () => readonly Condition[]): Condition[] => {
+    sources.push(source);
     try {
       return look().map((one) => ({ source, ...one }));
     } catch (error) {
@@ -230,11 +235,11 @@ export function lookAround(box: Box, thorough = true): Look {
     ...ask('the channel', () => channelConditions(box)),
     ...ask('the clock', () => clockConditions(box)),
   ];
-  // A restart alone ends no problem.
+  if (isFresh(box)) unseen.push(...sources);
   if (isEarly(box)) unseen.push('overdue jobs');
-  if (isClockUnknown(box)) unseen.push('the clock');
   const silent = disks.filter(({ asleep, fault }) => asleep || fault !== undefined);
-  return { conditions, unseen: [...unseen, ...silent.map(({ device }) => `disks ${device}`)] };
+  const silentDisks = silent.map(({ device }) => `disks ${device}`);
+  return { conditions, unseen: [...new Set([...unseen, ...silentDisks])] };
 }
 
 /** All conditions of this machine. */

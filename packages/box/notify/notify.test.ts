@@ -21,7 +21,8 @@ const EVERYTHING = {
 function machine(config: object | undefined = EVERYTHING) {
   const box = new FakeBox();
   const world = { failed: [] as string[], down: false, sent: [] as string[], mails: [] as string[] };
-  box.put({ '/etc/hostname': 'nas\n', '/proc/uptime': '60.0 1\n' });
+  box.put({ '/etc/hostname': 'nas\n', '/proc/uptime': '1000.0 1\n' });
+  box.put({ '/run/systemd/timesync/synchronized': '' });
   if (config) box.put({ [CONFIG]: JSON.stringify(config) });
   box.makeFolder('/run/draisine');
   box.program('systemctl', (argv) => (argv.includes('list-units') ? world.failed.join('\n') : ''));
@@ -398,7 +399,7 @@ test('disks that sleep, and questions that fail, leave known problems as they ar
     box.program('smartctl', (argv) =>
       JSON.stringify(argv.includes('--scan-open') ? { devices: [{ name: '/dev/sda' }] } : report),
     );
-  let uptime = 60;
+  let uptime = 1000;
   const watchLater = () => {
     uptime += 1800;
     box.put({ '/proc/uptime': `${uptime} 1\n` });
@@ -419,14 +420,13 @@ test('disks that sleep, and questions that fail, leave known problems as they ar
 
 test('disks are asked every half hour: a question every two minutes would keep many of them awake', () => {
   const { box, world } = machine({ targets: [{ kind: 'ntfy', url: 'https://n.example/x' }] });
-  box.put({ '/run/systemd/timesync/synchronized': '' });
   let fails = true;
   box.program('smartctl', (argv) => {
     if (!argv.includes('--scan-open')) return JSON.stringify({ smart_status: { passed: false } });
     return fails ? { code: 1 } : JSON.stringify({ devices: [{ name: '/dev/sda' }] });
   });
   const told: string[][] = [];
-  for (let uptime = 60; uptime <= 3660; uptime += 120) {
+  for (let uptime = 1000; uptime <= 4600; uptime += 120) {
     box.put({ '/proc/uptime': `${uptime} 1\n` });
     watch(box);
     told.push(world.sent.splice(0));
@@ -488,7 +488,7 @@ test('a rejected release is a problem until a newer one runs', () => {
 test('a source of updates that has never answered is a problem a day after the start', () => {
   const { box } = machine();
   const texts = (uptime: number) => {
-    box.put({ '/proc/uptime': `${uptime} 1\n`, '/run/systemd/timesync/synchronized': '' });
+    box.put({ '/proc/uptime': `${uptime} 1\n` });
     return conditionsOf(box).map(({ text }) => text);
   };
   const fails = () =>

@@ -7,7 +7,7 @@ import { describeDisk, disksOf } from './disks.ts';
 /** A machine whose disks answer so. */
 function machine(disks: Readonly<Record<string, object | string>>, scan: object = {}) {
   const box = new FakeBox();
-  box.put({ '/proc/uptime': '60 1\n' });
+  box.put({ '/proc/uptime': '1000 1\n', '/run/systemd/timesync/synchronized': '' });
   box.program('systemctl', () => '');
   box.program('df', () => ' 1%   1%\n');
   box.program('smartctl', (argv) => {
