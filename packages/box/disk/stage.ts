@@ -44,7 +44,11 @@ export function stage(box: Box, disk: DraisineDisk, staging: Staging): Slot {
   return slot;
 }
 
-function mustFit(slot: Slot, { usrSize, veritySize, version }: SlotContent): void {
+/**
+ * Checks that a release fits into a slot.
+ * @throws BoxError if it does not
+ */
+export function mustFit(slot: Slot, { usrSize, veritySize, version }: SlotContent): void {
   for (const [partition, size] of [
     [slot.usr, usrSize],
     [slot.verity, veritySize],
@@ -54,7 +58,7 @@ function mustFit(slot: Slot, { usrSize, veritySize, version }: SlotContent): voi
         `${version} does not fit into slot ${slot.name}: ${size} of ${partition.size} bytes`,
         {
           where: partition.device,
-          hint: 'this release needs larger partitions: install it with draisine-install',
+          hint: 'this release needs larger partitions: draisine-install without --keep-state makes them',
         },
       );
   }

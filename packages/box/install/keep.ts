@@ -1,7 +1,8 @@
 import { listUkis, removeUkis, withEsp } from '../disk/esp.ts';
 import { slotUuids } from '../disk/guid.ts';
 import { ESP_LABEL, partitionsOf, slotHolds, slotsOf, TYPES } from '../disk/inspect.ts';
-import type { InstalledUki, Partition, RunningUsr, Slot } from '../disk/model.ts';
+import type { InstalledUki, Partition, RunningUsr, Slot, SlotContent } from '../disk/model.ts';
+import { mustFit } from '../disk/stage.ts';
 import { type Box, BoxError } from '../io/box.ts';
 import { DEFINITIONS, repart } from './fresh.ts';
 
@@ -45,6 +46,7 @@ export function keepDisk(
   box: Box,
   disk: string,
   running: RunningUsr,
+  content: SlotContent,
 ): { readonly esp: Partition; readonly slot: Slot; readonly hasIt: boolean } {
   const count = (partitions: readonly Partition[]) =>
     partitions.filter(({ type }) => type === TYPES.usr).length;
@@ -55,6 +57,7 @@ export function keepDisk(
   const slots = slotsOf(partitions, running);
   const chosen = withEsp(box, esp.device, (folder) => {
     const choice = chooseSlot(slots, listUkis(box, folder), running.rootHash);
+    if (choice) mustFit(choice.slot, content);
     const { gives } = choice ?? {};
     if (gives) removeUkis(box, folder, ({ file }) => file === gives.file);
     return choice;

@@ -263,6 +263,18 @@ describe('onto a disk that keeps its state', () => {
     assert.equal(box.readText(`${ESP}/loader/loader.conf`), 'timeout 9\n');
   });
 
+  test('a release that is larger than the slots is refused, and nothing changes', () => {
+    const box = machine({ old: true });
+    const table = box.programs.get('dmsetup')!;
+    box.program('dmsetup', (argv, options, self) =>
+      String(table(argv, options, self)).replace(' 4096 4096 1 1 ', ' 4096 4096 2 1 '),
+    );
+    const terminal = fakeTerminal();
+    assert.equal(installMain(box, terminal, ['--yes', '--keep-state', 'sda']), 1);
+    assert.match(terminal.said.join('\n'), /2026\.1101\.0 does not fit into slot b: 8192 of 4096 bytes/);
+    assert.deepEqual(box.list(`${ESP}/EFI/Linux`), ['draisine_0.1.0.efi']);
+  });
+
   test('cut off at any call, the old release boots, or the new one is whole', () => {
     const cut = (at: number) => {
       const box = machine({ old: true });

@@ -36,7 +36,7 @@ export function installOnto(box: Box, installation: Installation, say: (line: st
   const content = runningContent(box, running);
   withMedium(box, (medium) => {
     const uki = findUki(box, running.rootHash, medium, say);
-    const kept = keepState ? keepDisk(box, disk, running) : undefined;
+    const kept = keepState ? keepDisk(box, disk, running, content) : undefined;
     if (kept?.hasIt && slotIsWhole(box, kept.slot, running.rootHash)) {
       say(`${kept.slot.usr.device} has this release already`);
       nameSlotFor(box, disk, kept.slot, content);
