@@ -252,3 +252,24 @@ for (const name of readdirSync(EXAMPLES)) {
     assert.deepEqual(verdict, { valid: true, entries: [] });
   });
 }
+
+test('a value that an option does not have is refused, although compiling does not check types', () => {
+  const container = { image: 'docker.io/library/x:1' };
+  const pool = { vdevs: [{ disk: '/dev/disk/by-id/a' }] };
+  const refused = (where: string, options: object) =>
+    assert.throws(() => machine(options as never), { where });
+  refused('containers.a.ports[0].protocol', {
+    containers: { a: { ...container, ports: [{ host: 53, protocol: 'UDP' }] } },
+  });
+  refused('containers.a.health.onFailure', {
+    containers: { a: { ...container, health: { command: 'x', onFailure: 'die' } } },
+  });
+  refused('pools.tank.create', { pools: { tank: { ...pool, create: 'Never' } } });
+  refused('scrubs.tank', { pools: { tank: pool }, scrubs: { tank: 'Never' } });
+  refused('users.me.ssh.only', { users: { me: { ssh: { only: 'ftp' } } } });
+  refused('network.bonds.b.mode', {
+    network: { bonds: { b: { mode: 'lacp', dhcp: true, ports: [{ name: 'a' }] } } },
+  });
+  refused('network: dhcp of lan', { network: { interfaces: { lan: { port: { name: 'a' }, dhcp: 'yes' } } } });
+  refused('freeImages', { freeImages: 'dayly' });
+});

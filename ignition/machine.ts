@@ -37,6 +37,7 @@ import { type UnitOptions, unit } from './sugar/unit.ts';
 import { type UpdateOptions, update } from './sugar/update.ts';
 import { type SnapshotPolicy, scrub, snapshotPolicy } from './sugar/upkeep.ts';
 import { type UserOptions, user } from './sugar/user.ts';
+import { checkValues } from './sugar/values.ts';
 import { type LuksOptions, luks } from './sugar/volumes.ts';
 import { type PoolOptions, zpool } from './sugar/zpool.ts';
 
@@ -187,6 +188,7 @@ export function machine<
 >(options: MachineOptions<Pool, Dataset, Pod, Container, Network>): Machine {
   checkNames(options, SECTIONS, 'machine');
   checkSections(options);
+  checkValues(options as Parameters<typeof checkValues>[0]);
   const pools = (options.pools ?? {}) as Named<PoolOptions>;
   const storage = options.containerStorage as string | undefined;
   const datasets = withContainerStorage((options.datasets ?? {}) as Named<DatasetOptions>, storage);

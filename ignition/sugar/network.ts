@@ -7,14 +7,18 @@ import { type Section, section, unitText } from './ini.ts';
 /** A port, by its hardware address, by its place on the bus (`ID_PATH` of udev) or by its name. */
 export type Port = { readonly mac: string } | { readonly path: string } | { readonly name: string };
 
-/** The addresses of an interface. `static` needs at least one address with its prefix length. */
+/** How an interface gets addresses: from the network (`dhcp`), or static ones with their prefix length, or both. */
+interface Addresses {
+  readonly dhcp?: true | 'ipv4' | 'ipv6';
+  readonly addresses?: readonly string[];
+  readonly gateway?: string;
+  readonly dns?: readonly string[];
+}
+
+/** The addresses of an interface: from the network, static ones, or `none`. */
 export type Addressing =
-  | { readonly dhcp: true | 'ipv4' | 'ipv6'; readonly dns?: readonly string[] }
-  | {
-      readonly addresses: readonly [string, ...string[]];
-      readonly gateway?: string;
-      readonly dns?: readonly string[];
-    }
+  | (Addresses & { readonly dhcp: true | 'ipv4' | 'ipv6' })
+  | (Addresses & { readonly addresses: readonly [string, ...string[]] })
   | { readonly none: true };
 
 /** A network card: its addresses, its port, and its VLANs. */
@@ -58,17 +62,17 @@ function match(port: Port): Section {
     );
     return section('Match', { PermanentMACAddress: mac.toLowerCase(), Kind: '!*' });
   }
-  if ('path' in port) return section('Match', { Path: port.path, Kind: '!*' });
-  return section('Match', { Name: port.name });
+  // An empty text would match every port.
+  const words = (text: string, what: string): string =>
+    matching(text, /^\S+( \S+)*$/, what, 'write it as `networkctl status` shows it');
+  if ('path' in port) return section('Match', { Path: words(port.path, 'path of a port'), Kind: '!*' });
+  return section('Match', { Name: words(port.name, 'name of a port') });
 }
 
-function addressing(interfaceOptions: Addressing): {
-  readonly [setting: string]: string | readonly string[] | undefined;
-} {
-  if ('none' in interfaceOptions) return { LinkLocalAddressing: 'no' };
-  const dns = interfaceOptions.dns && [...interfaceOptions.dns];
+/** Refuses addresses that networkd would ignore. */
+function checkAddresses({ addresses = [], gateway, dns = [] }: Addresses): void {
   // ADDRESS, or with a port, an interface or a name (systemd.network(5), DNS=)
-  for (const server of dns ?? [])
+  for (const server of dns)
     if (
       !isAddress(server.replace(/[%#].*$/, '').replace(/^([0-9.]+):[0-9]+$|^\[(.*)\](?::[0-9]+)?$/, '$1$2'))
     )
@@ -76,11 +80,6 @@ function addressing(interfaceOptions: Addressing): {
         where: 'network',
         hint: 'write 192.0.2.53',
       });
-  if ('dhcp' in interfaceOptions) {
-    const { dhcp } = interfaceOptions;
-    return { DHCP: dhcp === true ? 'yes' : dhcp, DNS: dns };
-  }
-  const { addresses, gateway } = interfaceOptions;
   for (const address of addresses)
     if (!isNetwork(address))
       throw badInput(`not an address with prefix length: ${JSON.stringify(address)}`, {
@@ -92,7 +91,20 @@ function addressing(interfaceOptions: Addressing): {
       where: 'network',
       hint: 'write it without a prefix length: 192.0.2.1',
     });
-  return { Address: addresses, Gateway: gateway, DNS: dns };
+}
+
+function addressing(name: string, options: Addressing): Section['settings'] {
+  const { none, ...from } = options as Addresses & { readonly none?: true };
+  const { dhcp, addresses, gateway, dns } = from;
+  const hasAddresses = dhcp !== undefined || (addresses?.length ?? 0) > 0;
+  if (hasAddresses === (none === true))
+    throw badInput(`${name} has ${hasAddresses ? 'addresses, and none as well' : 'no addresses'}`, {
+      where: 'network',
+      hint: 'write dhcp: true, or addresses, or none: true',
+    });
+  if (none) return { LinkLocalAddressing: 'no' };
+  checkAddresses(from);
+  return { DHCP: dhcp === true ? 'yes' : dhcp, Address: addresses, Gateway: gateway, DNS: dns };
 }
 
 /**
@@ -109,8 +121,11 @@ function identity(options: Addressing): readonly Section[] {
 /** networkd follows ICMPv6 redirects by itself, whatever sysctl says. The image's own network does not either. */
 const NO_REDIRECTS = section('IPv6AcceptRA', { UseRedirect: false });
 
-function addressed(options: Addressing & { readonly vlans?: readonly string[] }): readonly Section[] {
-  const sections = [section('Network', { ...addressing(options), VLAN: options.vlans })];
+function addressed(
+  name: string,
+  options: Addressing & { readonly vlans?: readonly string[] },
+): readonly Section[] {
+  const sections = [section('Network', { ...addressing(name, options), VLAN: options.vlans })];
   return 'none' in options ? sections : [...sections, NO_REDIRECTS, ...identity(options)];
 }
 
@@ -134,7 +149,7 @@ function device(
 ): Fragment {
   return mergeFragments(
     networkFile(`10-${name}.netdev`, netdev),
-    networkFile(`30-${name}.network`, [section('Match', { Name: name }), ...addressed(options)]),
+    networkFile(`30-${name}.network`, [section('Match', { Name: name }), ...addressed(name, options)]),
   );
 }
 
@@ -149,7 +164,7 @@ function checkVlans({ interfaces = {}, bonds = {}, bridges = {}, vlans = {} }: N
     (parent) => parent.vlans ?? [],
   );
   for (const name of used) {
-    if (!(name in vlans))
+    if (!Object.hasOwn(vlans, name))
       throw badInput(`VLAN ${name} is not declared`, { where: 'network.vlans', hint: 'declare its id' });
   }
   for (const name of Object.keys(vlans)) {
@@ -163,13 +178,35 @@ function checkVlans({ interfaces = {}, bonds = {}, bridges = {}, vlans = {} }: N
   }
 }
 
+/** Refuses names and ports that two parts of the network have: only one of them would be made. */
+function checkTwice({ interfaces = {}, bonds = {}, bridges = {}, vlans = {} }: NetworkOptions): void {
+  const owners = new Map<string, string>();
+  const claim = (thing: string, owner: string): void => {
+    const other = owners.get(thing);
+    if (other !== undefined)
+      throw badInput(`${other} and ${owner} of the network have the same ${thing}`, {
+        where: `network.${owner}`,
+        hint: 'change one of them',
+      });
+    owners.set(thing, owner);
+  };
+  type Named = { readonly [name: string]: { readonly port?: Port; readonly ports?: readonly Port[] } };
+  for (const [section, named] of Object.entries<Named>({ interfaces, bonds, bridges, vlans: vlans as Named }))
+    for (const [name, one] of Object.entries(named)) {
+      claim(`name ${name}`, `${section}.${name}`);
+      for (const port of [...(one.port ? [one.port] : []), ...(one.ports ?? [])])
+        claim(`port ${Object.values(port).join().toLowerCase()}`, `${section}.${name}`);
+    }
+}
+
 /** Addresses, VLANs, bonds and bridges as systemd-networkd files (systemd.network(5), systemd.netdev(5)). */
 export function network(options: NetworkOptions): Fragment {
   checkVlans(options);
+  checkTwice(options);
   const { interfaces = {}, bonds = {}, bridges = {}, vlans = {} } = options;
   const parts: Fragment[] = [];
   for (const [name, one] of Object.entries(interfaces)) {
-    parts.push(networkFile(`30-${interfaceName(name)}.network`, [match(one.port), ...addressed(one)]));
+    parts.push(networkFile(`30-${interfaceName(name)}.network`, [match(one.port), ...addressed(name, one)]));
   }
   for (const [name, bond] of Object.entries(bonds)) {
     const mode = section('Bond', { Mode: bond.mode ?? 'active-backup', MIIMonitorSec: '100ms' });

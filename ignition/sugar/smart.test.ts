@@ -23,7 +23,7 @@ test('self-tests of SATA by smartd, of NVMe by timers, at the same times', () =>
     long: { hour: 0, day: 7 },
     temperature: 50,
   };
-  assert.equal(conf(own), 'DEVICESCAN -a -n standby,48,q -s (S/../../7/13|L/../07/./00) -W 0,50\n');
+  assert.equal(conf(own), 'DEVICESCAN -a -n standby,48,q -s (S/../../7/13|L/../07/./00) -W 0,0,50\n');
   assert.deepEqual([timer(own, 'short'), timer(own, 'long')], ['Sun *-*-* 13:00:00', '*-*-07 00:00:00']);
   assert.equal(
     conf({ short: 'never', long: { hour: 4 } }),

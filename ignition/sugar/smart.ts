@@ -107,7 +107,7 @@ export function smart({
     // smartd looks every half hour: it leaves a sleeping disk alone for up to a day.
     'DEVICESCAN -a -n standby,48,q',
     ...(schedule === '' ? [] : [`-s (${schedule})`]),
-    ...(temperature === undefined ? [] : [`-W 0,${temperature}`]),
+    ...(temperature === undefined ? [] : [`-W 0,0,${temperature}`]),
   ];
   return mergeFragments(
     file('/etc/smartd.conf', { contents: `${line.join(' ')}\n` }),

@@ -112,6 +112,35 @@ describe('network', () => {
     );
   });
 
+  test('an interface can have addresses of its own besides those of the network', () => {
+    const lan = (options: object) => () =>
+      network({ interfaces: { lan: { port: { name: 'a' }, ...options } as never } });
+    const text = textOf(
+      lan({ dhcp: 'ipv6', addresses: ['192.0.2.2/24'], gateway: '192.0.2.1' })(),
+      '/etc/systemd/network/30-lan.network',
+    );
+    assert.match(text, /\nDHCP=ipv6\nAddress=192\.0\.2\.2\/24\nGateway=192\.0\.2\.1\n/);
+    assert.throws(lan({}), /lan has no addresses/);
+    assert.throws(lan({ addresses: [] }), /lan has no addresses/);
+    assert.throws(lan({ none: true, dhcp: true }), /lan has addresses, and none as well/);
+    assert.throws(lan({ none: true, port: { name: '' } }), /not a name of a port/);
+    assert.throws(lan({ none: true, port: { path: '' } }), /not a path of a port/);
+  });
+
+  test('refuses two parts with one name or one port', () => {
+    const port = { name: 'a' };
+    const lan = { port, none: true } as const;
+    assert.throws(
+      () => network({ interfaces: { x: lan }, bridges: { x: { ports: [{ name: 'b' }], none: true } } }),
+      {
+        where: 'network.bridges.x',
+      },
+    );
+    assert.throws(() => network({ interfaces: { x: lan }, bonds: { y: { ports: [port], none: true } } }), {
+      message: 'interfaces.x and bonds.y of the network have the same port a',
+    });
+  });
+
   test('refuses a VLAN without an interface, bad ids, addresses without prefix, bad MACs', () => {
     assert.throws(() => network({ vlans: { v: { id: 5, dhcp: true } } }), /is in the vlans of 0 interfaces/);
     const port = { name: 'a' };
@@ -260,6 +289,7 @@ test('a percent sign in a path of a mount unit is not a specifier', () => {
 
 test('host names, users and keys are checked', () => {
   assert.throws(() => hostname('a_b'), /host name/);
+  assert.throws(() => hostname(`${'a'.repeat(32)}.${'b'.repeat(32)}`), /host name/); // Linux has 64 bytes for it
   assert.throws(() => user('Core'), /user name/);
   assert.throws(() => sshKey('core', 'secret key'), /public SSH key/);
   assert.throws(() => time({ zone: '../x' }), /time zone/);

@@ -7,7 +7,7 @@ import { section, unitText } from './ini.ts';
 /** The host name (hostname(5)). */
 export function hostname(name: string): Fragment {
   const shape =
-    /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+    /^(?=.{1,64}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
   matching(name, shape, 'host name', 'use letters, digits and inner hyphens, at most 64 characters');
   return file('/etc/hostname', { contents: `${name}\n` });
 }
