@@ -79,6 +79,7 @@ register(
     assert.match(await box.succeed('draisine health'), damage);
     await box.succeed('zpool export tank && zpool import tank');
     assert.match(await box.succeed('draisine health'), damage);
+    await box.succeed('zpool destroy tank');
   },
 );
 
