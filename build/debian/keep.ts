@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Failure } from '../../sdk/lib/errors.ts';
-import { publishBlob } from '../graph/publish.ts';
+import { isPublished, publishBlob } from '../graph/publish.ts';
 import { runBuild } from '../graph/run.ts';
 import type { Store } from '../graph/store.ts';
 import type { Target } from '../graph/target.ts';
@@ -30,20 +30,23 @@ export interface Kept {
 
 /**
  * Makes a folder with all files that a lock pins, in the layout of a mirror: `debian/pool/…`, `debian-security/pool/…`.
- * Files of the store are linked; missing ones are fetched first. Correct files in the folder stay. The Failure names
- * each file that no source has. All other files are in the folder even then.
+ * Correct files in the folder stay, and need no source. Files of the store are linked; missing ones are fetched first.
+ * The Failure names each file that no source has. All other files are in the folder even then.
  */
 export async function keepPinned(lock: Lock, folder: string, store: Store): Promise<Kept> {
   const files = pinnedFiles(lock);
-  const targets = new Map<Target, PoolFile>(
-    files.map((file) => [deb(`keep:${file.archive}/${file.path}`, { ...file }), file]),
-  );
+  const targets = new Map<Target, PoolFile>();
+  let bytes = 0;
+  for (const file of files) {
+    if (await isPublished(store, file, join(folder, file.archive, file.path))) bytes += file.size;
+    else targets.set(deb(`keep:${file.archive}/${file.path}`, { ...file }), file);
+  }
   const { outputs, failures } = await runBuild([...targets.keys()], { store, keepGoing: true });
   let placed = 0;
-  let bytes = 0;
   for (const [target, { archive, path, size, sha256 }] of targets) {
     if (!outputs.has(target.name)) continue;
-    if (await publishBlob(store, sha256, join(folder, archive, path))) placed++;
+    await publishBlob(store, sha256, join(folder, archive, path));
+    placed++;
     bytes += size;
   }
   if (failures.length === 0) return { files: files.length, placed, bytes };

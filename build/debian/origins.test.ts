@@ -134,6 +134,8 @@ test('mirror: every package and source once, linked from the store; resumed, rep
 
   // A year later: the mirror has moved on, and the cache is empty.
   mirror.files.clear();
+  const empty = openStore(await temporaryCache(t));
+  assert.deepEqual(await keepPinned(lock, folder, empty), { ...kept, placed: 0 });
   const out = join(await temporaryCache(t), 'out');
   process.env.DRAISINE_MIRROR = pathToFileURL(folder).href;
   await fetchDeb(file, out);

@@ -1,8 +1,8 @@
-import { constants } from 'node:fs';
+import { constants, statSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorCode, Failure, ifThere } from '../../sdk/lib/errors.ts';
-import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { type Sha256, sha256, sha256File } from '../../sdk/lib/files.ts';
 import { blobPath, checkBlob, restampBlob } from './blobs.ts';
 import { copyWithHoles } from './copy.ts';
 import { liveness, ownedName, parseOwnedName } from './owner.ts';
@@ -34,7 +34,7 @@ async function publish(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const note = join(store.root, 'published', sha256(resolve(path)));
+  const note = notePath(store, path);
   const stamp = stampOf(path);
   if (stamp !== undefined && (await readNote(note)) === `${digest} ${stamp}`) return false;
   if (!(await checkBlob(store, digest))) throw new Error(`blob ${digest} is not in the store`);
@@ -50,6 +50,28 @@ async function publish(
   }
   await putNote(store, note, `${digest} ${stampOf(path)}`);
   return true;
+}
+
+/**
+ * Whether the file at `path` has this content, whoever has put it there. It is hashed, unless it is still as `publishBlob`
+ * or an earlier call left it.
+ */
+export async function isPublished(
+  store: Store,
+  { sha256: digest, size }: { readonly sha256: Sha256; readonly size: number },
+  path: string,
+): Promise<boolean> {
+  const stamp = stampOf(path);
+  if (stamp === undefined || statSync(path).size !== size) return false;
+  const note = notePath(store, path);
+  if ((await readNote(note)) === `${digest} ${stamp}`) return true;
+  if ((await sha256File(path)) !== digest) return false;
+  await putNote(store, note, `${digest} ${stamp}`);
+  return true;
+}
+
+function notePath(store: Store, path: string): string {
+  return join(store.root, 'published', sha256(resolve(path)));
 }
 
 const NO_ROOM = 'free space there and build again; finished targets are not built again';
