@@ -5,6 +5,12 @@ function count(text: string): number {
   return Number(text);
 }
 
+/** The publisher makes a release at the end of each week but the last, and one of them must be bad. */
+function days(text: string): number {
+  if (count(text) < 14) throw new InvalidArgumentError('must be 14 or more: there is a release a week.');
+  return count(text);
+}
+
 function share(text: string): number {
   const value = Number(text);
   if (text === '' || !(value >= 0 && value <= 1))
@@ -23,7 +29,7 @@ export function register(program: Command): void {
       'the folder with the channels; the simulation uses their policies and the size of the newest release',
     )
     .option('--boxes <n>', 'number of boxes', count, 8000)
-    .option('--days <n>', 'number of days', count, 364)
+    .option('--days <n>', 'number of days, at least 14', days, 364)
     .option('--seed <n>', 'seed of the random numbers', count, 1)
     .option('--image <name>', 'the image; default: the only one in the folder')
     .option('--bad-in <channel>', 'the first channel with boxes on which the bad release fails', 'stable')
