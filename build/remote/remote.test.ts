@@ -126,6 +126,25 @@ test('an unreachable store does not stop a build', async (t) => {
   });
 });
 
+test('a server that answers every question with a web page is asked no more, and gets nothing', async (t) => {
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    asked++;
+    response.writeHead(200, { 'content-type': 'text/html' }).end('\n<!DOCTYPE html><p>log in');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const [store, folder] = [await temporaryStore(t), await keys(t)];
+  const made = await build(store, { url, files: new Map(), requests: [] }, folder);
+  assert.deepEqual(names(made), ['write', 'shout']);
+  assert.equal(asked, 1);
+  await assert.rejects(pushAll(remoteClient(url, {}), store, made.made, { folder }), {
+    exitCode: 1,
+    message: /sends web pages instead of records/,
+  });
+});
+
 test('a connection that breaks in the middle of a record does not stop a build', async (t) => {
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'content-length': 1000 });

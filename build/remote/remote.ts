@@ -117,6 +117,11 @@ async function readRemoteRecord(
   const name = actionName(key);
   const text = await textOf(client, name);
   if (text === undefined) return undefined;
+  if (text.trimStart().startsWith('<'))
+    throw new Failure(`${REMOTE} sends web pages instead of records`, {
+      where: `${client.base}/${name}`,
+      hint: 'check DRAISINE_REMOTE: another server, or the login page of a network, answers there',
+    });
   const ignored = (why: string): undefined => {
     warn(`the remote store has a record that ${why}; ${tell} (${client.base}/${name})`);
   };
