@@ -12,6 +12,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -75,16 +76,28 @@ test('a bundle is used until one of its sources changes, and gives the same outp
   assert.deepEqual(graph(), { out, bundled: true });
   const good = readFileSync(LIST);
   const { entry } = JSON.parse(good.toString()) as Bundle;
+  const [replaced, older] = [dirname(join(folder, entry)), join(folder, 'older')];
   const changes: Record<string, () => void> = {
     'a truncated list': () => truncateSync(LIST, 1000),
     // A power cut leaves it so. Node would run it, do nothing, and exit 0.
     'an empty module': () => truncateSync(join(folder, entry), 0),
     'a folder for a new image': () => mkdirSync(join(copy, 'images/new')),
-    'an edited source': () => appendFileSync(join(copy, 'build/graph/view.ts'), '\n// changed\n'),
+    'an edited source': () => {
+      appendFileSync(join(copy, 'build/graph/view.ts'), '\nprocess.env.CHANGED = "1";\n');
+      mkdirSync(older);
+      for (const each of [replaced, older]) utimesSync(each, 0, 0);
+    },
   };
   for (const [what, change] of Object.entries(changes)) {
     writeFileSync(LIST, good);
     change();
     assert.deepEqual(graph(), { out, bundled: false }, what);
   }
+
+  // On a quick host the edit was too young for a bundle.
+  await sleep(2100);
+  graph();
+  assert.notEqual((JSON.parse(readFileSync(LIST, 'utf8')) as Bundle).entry, entry);
+  // A process that has just started from the replaced bundle may still load parts of it.
+  assert.deepEqual([existsSync(replaced), existsSync(older)], [true, false]);
 });

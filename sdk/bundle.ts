@@ -1,11 +1,15 @@
 import { type BigIntStats, existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import type { OutputFile } from 'esbuild';
 import { BUNDLES, bundleModules, writeBundle } from './bundle-modules.ts';
 import { CHECKOUT } from './lib/checkout.ts';
-import { errorCode } from './lib/errors.ts';
+import { errorCode, ifThere } from './lib/errors.ts';
 import { canonicalJson, sha256, temporaryName, writeAtomic } from './lib/files.ts';
+import { noted } from './lib/json.ts';
+
+/** The entry of the present bundle, and the stamps of all that went into it. */
+const LIST = join(BUNDLES, 'bundle.json');
 
 /** Time for which parts of an older bundle stay, because a process that started from it may still load them. */
 const KEPT_MS = 24 * 3600 * 1000;
@@ -44,15 +48,13 @@ async function makeBundle(): Promise<void> {
   }
   const name = sha256(canonicalJson(outputFiles.map(({ path, hash }) => [path, hash]))).slice(0, 16);
   await writeFolder(join(BUNDLES, name), outputFiles);
+  await keepReplaced();
   // A power cut may truncate them, and a start from an empty module would do nothing, and succeed.
   for (const { path } of outputFiles) {
     const own = join(BUNDLES, name, relative(BUNDLES, path));
     stamps[relative(CHECKOUT, own)] = stampOf(await stat(own, { bigint: true }));
   }
-  await writeAtomic(
-    join(BUNDLES, 'bundle.json'),
-    JSON.stringify({ node: process.version, entry: `${name}/draisine.mjs`, stamps }),
-  );
+  await writeAtomic(LIST, JSON.stringify({ node: process.version, entry: `${name}/draisine.mjs`, stamps }));
   await sweep(name);
 }
 
@@ -78,6 +80,12 @@ async function writeFolder(folder: string, files: readonly OutputFile[]): Promis
 async function imageFolders(): Promise<string[]> {
   const folders = await readdir(join(CHECKOUT, 'images'), { withFileTypes: true });
   return ['images', ...folders.filter((each) => each.isDirectory()).map(({ name }) => `images/${name}`)];
+}
+
+/** The time of a bundle's folder becomes that of its replacement. Before, it may have been in use for months. */
+async function keepReplaced(): Promise<void> {
+  const { entry } = noted(LIST) ?? {};
+  if (typeof entry === 'string') await ifThere(utimes(join(BUNDLES, dirname(entry)), new Date(), new Date()));
 }
 
 async function sweep(current: string): Promise<void> {
