@@ -5,11 +5,17 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { byteOrder, canonicalJson, type Sha256, sha256 } from '../../sdk/lib/files.ts';
 import { openSources, type Sources } from './closure.ts';
 import type { Facts } from './facts.ts';
+import type { Stamp } from './stamp.ts';
 
 /** The code behind a recipe: module (path from the checkout) or `npm:NAME@VERSION` → digest. */
 export interface Code {
   readonly digest: Sha256;
   readonly parts: Readonly<Record<string, Sha256>>;
+  /**
+   * A module that was edited between the start of this process and its reading for this digest. The process may have
+   * loaded its older text, so no output may be kept under this digest.
+   */
+  readonly edited?: string;
 }
 
 /** State that the code digests of one build share. */
@@ -19,11 +25,13 @@ export interface CodeReader {
   readonly codes: Map<string, Code | Error>;
   /** By checkout. */
   readonly sources: Map<string, Sources>;
+  /** The start of this process, in milliseconds since 1970. */
+  readonly started: number;
 }
 
 /** Makes the state for the code digests of one build. */
-export function codeReader(facts: Facts): CodeReader {
-  return { facts, codes: new Map(), sources: new Map() };
+export function codeReader(facts: Facts, started = performance.timeOrigin): CodeReader {
+  return { facts, codes: new Map(), sources: new Map(), started };
 }
 
 /**
@@ -91,7 +99,20 @@ function readCode(reader: CodeReader, froms: readonly string[]): Code {
     parts.push([`npm:${name}`, digest]);
   }
   const sorted = Object.fromEntries(parts.sort(([a], [b]) => byteOrder(a, b)));
-  return { digest: sha256(canonicalJson(sorted)), parts: sorted };
+  const [edited] = ours
+    ? ([...files].find(([, { stamp }]) => isBetween(stamp, reader.started, Date.now())) ?? [])
+    : [];
+  return {
+    digest: sha256(canonicalJson(sorted)),
+    parts: sorted,
+    ...(edited === undefined ? {} : { edited }),
+  };
+}
+
+/** Whether a file was changed in a span of time. A time in the future says nothing: a clock was wrong. */
+function isBetween(stamp: Stamp | undefined, from: number, to: number): boolean {
+  const changed = Number(BigInt(stamp?.split(' ')[2] ?? 0) / 1_000_000n);
+  return changed > from && changed <= to;
 }
 
 /** closure.ts names a package this way if the lock does not have it. */

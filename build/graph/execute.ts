@@ -2,6 +2,7 @@ import { lstatSync } from 'node:fs';
 import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { errorCode, Failure } from '../../sdk/lib/errors.ts';
 import type { Sha256 } from '../../sdk/lib/files.ts';
 import { addBlob } from './blobs.ts';
@@ -40,6 +41,7 @@ export async function execute(node: Node, action: Action, around: Surroundings):
   const workspaces: Workspace[] = [];
   const began = performance.now();
   try {
+    checkCode(action);
     await mkdir(scratch, { recursive: true });
     const context: Context<Inputs> = {
       inputs: resolveInputs(node, action, around),
@@ -104,6 +106,15 @@ async function commit(
   const digest = await folderDigest(out);
   await commitDir(store, action.key, out);
   return { digest, size: 0 };
+}
+
+/** If a module was edited after this process had loaded it, its output must not be stored under the new text's key. */
+function checkCode({ code: { edited } }: Action): void {
+  if (edited === undefined) return;
+  throw new Failure('a module was edited after this command had started', {
+    where: join(CHECKOUT, edited),
+    hint: 'give the command again',
+  });
 }
 
 /** If a source is edited while a recipe reads it, its output must not be stored under the source's old digest. */

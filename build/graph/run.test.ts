@@ -16,6 +16,7 @@ import { pathToFileURL } from 'node:url';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { addBlob, blobPath } from './blobs.ts';
+import { codeReader } from './code.ts';
 import { loadFacts } from './facts.ts';
 import { makeGraph } from './graph.ts';
 import { actionOf, keyReader } from './key.ts';
@@ -398,6 +399,21 @@ test('a source edited while it is used fails its target; nothing of it is in the
   assert.equal(await buildText(target, store), 'another');
   writeFileSync(file, 'one');
   await assert.rejects(buildText(target, store), /changed while/, 'taken from the store');
+});
+
+test('code that was edited after the start of the process, and before it was read, keeps no output', async (t) => {
+  const store = await temporaryStore(t);
+  const facts = loadFacts(store);
+  const target = text('t', { text: 'x' });
+  // To a process that started long ago, all modules are edited ones.
+  const old = { ...keyReader(facts), code: codeReader(facts, 0) };
+  await assert.rejects(buildText(target, store, { keys: old }), {
+    exitCode: 1,
+    message: 't: a module was edited after this command had started',
+    hint: 'give the command again',
+  });
+  assert.equal(await buildText(target, store, { keys: keyReader(facts) }), 'x');
+  assert.equal(await buildText(target, store, { keys: old }), 'x', 'an output of a newer process is right');
 });
 
 test('code edited while something else is built counts from the next build on', async (t) => {
