@@ -24,7 +24,8 @@ const GIB = 1024 ** 3;
 const CACHE_NEED = 10 * GIB;
 const TEMPORARY_NEED = 4 * GIB;
 const MEMORY_NEED_MIB = 1500;
-const ANSWER_MS = 10_000;
+/** Limit for the answer of a mirror. On a busy host, loading the HTTP library takes a part of it. */
+const ANSWER_MS = 30_000;
 
 /** `./draisine doctor`: reports what this host can do. Exit code 1 if the host lacks something that is needed. */
 export async function doctor({ json }: { readonly json?: boolean }): Promise<number> {
