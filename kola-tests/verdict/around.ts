@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import type { Sources } from '../../build/for-kola.ts';
-import { isTypeScript } from './rules.ts';
+import { foundOnce, isTypeScript } from './rules.ts';
 
 /** `join(CHECKOUT, …)`: the string literals that follow CHECKOUT, up to the first argument that is not a literal. */
 const JOINED = /\bjoin\(\s*CHECKOUT((?:\s*,\s*'[^']*')+)/g;
@@ -10,18 +10,13 @@ const TEMPLATE = /\bnew URL\(\s*`([^`$]*)\$\{[^`]*`\s*,\s*import\.meta\.url/g;
 /** git lists all files of the checkout. */
 const LISTED = /\bls[-]files\b/;
 
-const known = new WeakMap<Sources, Map<string, readonly string[]>>();
-
 /**
  * The files of the checkout that a module reads by path, as its text shows. If only a folder is literal, all files below
  * it count.
  */
 export function filesAround(sources: Sources, module: string): readonly string[] {
-  const ofSources = known.get(sources) ?? new Map<string, readonly string[]>();
-  known.set(sources, ofSources);
-  const files = ofSources.get(module) ?? (isTypeScript(module) ? filesNamed(sources, module) : []);
-  ofSources.set(module, files);
-  return files;
+  if (!isTypeScript(module)) return [];
+  return foundOnce(sources, `named by ${module}`, () => filesNamed(sources, module));
 }
 
 function filesNamed(sources: Sources, module: string): readonly string[] {

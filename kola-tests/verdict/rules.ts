@@ -63,10 +63,21 @@ export function roomsOf(files: Iterable<string>): readonly string[] {
   return [...rooms].sort();
 }
 
+const known = new WeakMap<Sources, Map<string, readonly string[]>>();
+
+/** The list that `find` returns. It is found once for each `what`, because hundreds of verdicts need the same lists. */
+export function foundOnce(sources: Sources, what: string, find: () => readonly string[]): readonly string[] {
+  const lists = known.get(sources) ?? new Map<string, readonly string[]>();
+  known.set(sources, lists);
+  const list = lists.get(what) ?? find();
+  lists.set(what, list);
+  return list;
+}
+
 /** The files that are read by path: all files of these rooms except TypeScript, and the files beside the rooms. */
 export function dataOf(sources: Sources, rooms: readonly string[]): readonly string[] {
-  return [
+  return foundOnce(sources, `data of ${rooms.join()}`, () => [
     ...rooms.flatMap((room) => sources.filesBelow(room)).filter((name) => !isTypeScript(name)),
     ...['draisine', 'start.mjs', 'package.json', 'package-lock.json', 'tsconfig.json', 'packages/lock.json'],
-  ];
+  ]);
 }

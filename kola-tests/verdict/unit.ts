@@ -5,7 +5,7 @@ import { Failure } from '../../sdk/lib/errors.ts';
 import { filesAround } from './around.ts';
 import type { Host } from './host.ts';
 import { type Inputs, inputsOf } from './inputs.ts';
-import { dataOf, isTest, isTypeScript, loadsOf, roomsOf } from './rules.ts';
+import { dataOf, foundOnce, isTest, isTypeScript, loadsOf, roomsOf } from './rules.ts';
 
 /** Modules that start programs. Such a program may read any file of the test's rooms. */
 const STARTS_PROGRAMS: readonly string[] = ['child_process', 'worker_threads', 'cluster'];
@@ -44,8 +44,12 @@ export function unitInputs(
       startsPrograms(closure) ||
       imported.includes(PLACE) ||
       LOOKS_AROUND.test(readFileSync(join(sources.checkout, file), 'utf8'));
-    const around = wide ? rooms.flatMap((room) => sources.filesBelow(room)).filter(isOfRoom) : [];
-    const files = [...folder, ...around].filter((name) => !isTest(name));
+    const around = wide
+      ? foundOnce(sources, `around ${rooms.join()}`, () =>
+          rooms.flatMap((room) => sources.filesBelow(room)).filter((name) => isOfRoom(name) && !isTest(name)),
+        )
+      : [];
+    const files = [...folder.filter((name) => !isTest(name)), ...around];
     const named = imported.flatMap((name) => filesAround(sources, name));
     return inputsOf(
       sources,

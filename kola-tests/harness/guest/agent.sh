@@ -17,7 +17,7 @@ echo >&4
 
 # One command, in the background: its streams go to files, so that a daemon it leaves behind holds nothing up.
 serve() {
-  local id=$1 seconds=$2 script=$3 code
+  local id=$1 seconds=$2 script=$3 code file
   timeout --kill-after=5 "$seconds" /bin/bash -c "$script" \
     <"$dir/$id.in" >"$dir/$id.out" 2>"$dir/$id.err" 3>&- 4>&-
   code=$?
@@ -30,7 +30,7 @@ serve() {
     printf ':end %s %s\n' "$id" "$code"
   } >&3
   echo >&4
-  : >"$dir/$id.in" >"$dir/$id.out" >"$dir/$id.err" >"$dir/$id.ended"
+  for file in in out err ended; do : >"$dir/$id.$file"; done
 }
 
 # Removes the files of all commands that have ended.
