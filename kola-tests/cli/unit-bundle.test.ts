@@ -72,3 +72,18 @@ test('a test that does not parse, or imports a missing module, fails alone', asy
     ]);
   }
 });
+
+test('programs that a killed run has left are removed; those of a run that goes on stay', async (t) => {
+  // Larger than any process id (PID_MAX_LIMIT of Linux).
+  const [dead, alive] = [999_999_999, process.pid].map((pid) => join(BUNDLES, `tests.tmp-${pid}-test`)) as [
+    string,
+    string,
+  ];
+  for (const folder of [dead, alive]) {
+    await mkdir(folder, { recursive: true });
+    t.after(() => rm(folder, { recursive: true, force: true }));
+  }
+  const { remove } = await translateTests([]);
+  await remove();
+  assert.deepEqual([existsSync(dead), existsSync(alive)], [false, true]);
+});

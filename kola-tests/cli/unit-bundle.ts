@@ -1,10 +1,12 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Metafile } from 'esbuild';
 import { BUNDLES, bundleModules, computedImports, writeBundle } from '../../sdk/bundle-modules.ts';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
+import { ifThere } from '../../sdk/lib/errors.ts';
 import { temporaryName } from '../../sdk/lib/files.ts';
+import { startTimeOf } from '../harness/qemu/rundir.ts';
 
 /** Tests in JavaScript that stand for tests in TypeScript. */
 export interface Translated {
@@ -21,6 +23,7 @@ export interface Translated {
  * under a name that it computes. Those modules may be TypeScript, and must not load a second copy of a bundled module.
  */
 export async function translateTests(files: readonly string[]): Promise<Translated> {
+  await removeLeftovers();
   const folder = temporaryName(join(BUNDLES, 'tests'));
   const translated = await translatedInto(folder, files);
   const programs = new Map<string, string>();
@@ -33,6 +36,15 @@ export async function translateTests(files: readonly string[]): Promise<Translat
     await writeFile(program, `import 'tsx';\nawait import(${JSON.stringify(pathToFileURL(file).href)});\n`);
   }
   return { programs, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** Removes the programs of killed runs. */
+async function removeLeftovers(): Promise<void> {
+  for (const name of (await ifThere(readdir(BUNDLES))) ?? []) {
+    const pid = /^tests\.tmp-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && startTimeOf(Number(pid)) === undefined)
+      await rm(join(BUNDLES, name), { recursive: true, force: true });
+  }
 }
 
 /** Translates tests into a folder. Returns the names of those that can run from there, relative to the checkout. */

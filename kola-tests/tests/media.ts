@@ -150,7 +150,8 @@ register(
   },
 );
 
-const EMBEDDED = join(tmpdir(), `draisine-embedded-${process.pid}.iso`);
+/** `sweepTemporary` removes a file of this form, if this process is killed. */
+const EMBEDDED = join(tmpdir(), `draisine-embedded-${process.pid}-stick.iso`);
 
 // The ISO on a stick, as after `dd`, with a config from `iso embed`. It boots without a person.
 register(
