@@ -115,7 +115,11 @@ describe('options that are not taken over are reported with their line', () => {
     ['    command: echo $' + '{NAME}\n', /^4 warning the variable NAME has no value/],
     ['    network_mode: service:vpn\n', /^4 warning network_mode service:vpn is not taken over/],
     ['    ulimits: {nofile: many}\n', /^4 warning the limit nofile is not a number/],
-    ['    entrypoint: []\n', /^4 warning an empty entrypoint is not taken over/],
+    [
+      '    entrypoint: []\n',
+      /^2 warning the result does not compile yet: entrypoint names no program, and command/,
+    ],
+    ['    command: []\n', /^4 warning an empty command is not taken over/],
     [
       '    sysctls: {vm.max_map_count: 262144}\n',
       /^2 warning the result does not compile yet: a container has no kernel parameter "vm.max_map_count"/,
@@ -188,14 +192,17 @@ describe('options that are not taken over are reported with their line', () => {
   test('values in quotes of an env_file', () => {
     const folder = mkdtempSync('/tmp/draisine-import-');
     try {
-      writeFileSync(join(folder, '.env'), 'A=1\nB="x y"\n# C="z"\nexport D=\'q\'\nE=a"b"\n');
+      writeFileSync(
+        join(folder, '.env'),
+        'A=1\nB="x y"\n# C="z"\nexport D=\'q\' # r\nE=a"b"\nF=a#b\nG=a # b\n',
+      );
       const { entries } = importCompose(
         'services:\n  a: {image: a, env_file: [{path: .env}]}\n',
         join(folder, 'compose.yaml'),
       );
       assert.deepEqual(
         entries.map(({ message }) => message),
-        ['.env has values in quotes, which podman does not remove; remove them: B, D'],
+        ['.env has values with quotes or comments, which podman does not remove; remove them: B, D, G'],
       );
     } finally {
       rmSync(folder, { recursive: true });
@@ -222,6 +229,32 @@ test('shared memory, limits of processes, kernel parameters and the program of a
     "entrypoint: ['sh', '-c', 'echo a']",
   ])
     assert.ok(text.replace(/\s+/g, ' ').includes(part), text);
+});
+
+test('an empty entrypoint leaves the program to the command; null leaves both to the image', () => {
+  const one = (body: string) => importCompose(`services:\n  a: {image: a, ${body}}\n`, '/srv/a/compose.yaml');
+  const emptied = one('entrypoint: [], command: [sh, -c, id]');
+  assert.deepEqual(emptied.entries, []);
+  assert.match(emptied.text ?? '', /command: \['sh', '-c', 'id'\]/);
+  assert.match(emptied.text ?? '', /entrypoint: \[\]/);
+  assert.match(one("command: id, entrypoint: ''").text ?? '', /entrypoint: \[\]/);
+  const left = one('entrypoint: null, command: ~');
+  assert.deepEqual(left.entries, []);
+  assert.doesNotMatch(left.text ?? '', /entrypoint|command/);
+});
+
+test('values of .env are without quotes and comments', () => {
+  const folder = mkdtempSync('/tmp/draisine-compose-');
+  try {
+    writeFileSync(join(folder, '.env'), 'TAG=1.2 # stable\nA="x # y" # z\nB=c#d\nC=\n');
+    const body = '{image: "a:$TAG", environment: {A: "$A", B: "$B", C: "$C"}}';
+    const { text = '', entries } = importCompose(`services:\n  a: ${body}\n`, join(folder, 'compose.yaml'));
+    assert.deepEqual(entries, []);
+    assert.match(text, /library\/a:1\.2'/);
+    assert.match(text, /environment: \{ A: 'x # y', B: 'c#d', C: '' \}/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('images, ports, words and source text', () => {

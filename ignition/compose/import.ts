@@ -30,8 +30,10 @@ function variablesOf(folder: string): Map<string, string> {
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split(/\r?\n/) : [];
   return new Map(
     lines.flatMap((line): [string, string][] => {
-      const [, name, value = ''] = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-      return name === undefined ? [] : [[name, value.replace(/^(['"])(.*)\1$/, '$2')]];
+      const [, name, single, double, plain = ''] =
+        /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:'([^']*)'|"([^"]*)"|(.*?))(?:\s+#.*)?\s*$/.exec(line) ??
+        [];
+      return name === undefined ? [] : [[name, single ?? double ?? plain]];
     }),
   );
 }

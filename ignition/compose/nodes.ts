@@ -23,16 +23,17 @@ export const textOf = (node: SourceNode | undefined): string => (node?.kind === 
 /** Whether a scalar is true (YAML 1.1). */
 export const isTrue = (node: SourceNode | undefined): boolean => /^(true|yes|on)$/i.test(textOf(node));
 
+/** Whether a value is null, or left out after its key. */
+export const isNull = (node: SourceNode): boolean =>
+  node.kind === 'scalar' && !node.quoted && /^(|~|null)$/i.test(node.text);
+
 /** A text, or a list of them. */
 export const textsOf = (node: SourceNode | undefined): string[] => itemsOf(node).map(textOf);
 
 /** `KEY: VALUE` in a map, or `KEY=VALUE` in a list. A key without a value is undefined. */
 export function pairsOf(node: SourceNode): [key: string, value: string | undefined, at: number][] {
   if (node.kind === 'map') {
-    return node.members.map(({ key, value, at }) => {
-      const isNull = value.kind === 'scalar' && !value.quoted && /^(|~|null)$/i.test(value.text);
-      return [key, isNull ? undefined : textOf(value), at];
-    });
+    return node.members.map(({ key, value, at }) => [key, isNull(value) ? undefined : textOf(value), at]);
   }
   return itemsOf(node).map((item) => {
     const text = textOf(item);

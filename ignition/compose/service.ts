@@ -8,6 +8,7 @@ import { type Draft, type Key, loseOthers, type Project } from './draft.ts';
 import { cpus, deploy, memory, pids, shmSize, sysctls, ulimits } from './limits.ts';
 import { tmpfs, volumes } from './mounts.ts';
 import {
+  isNull,
   isTrue,
   itemsOf,
   memberOf,
@@ -125,10 +126,10 @@ const environment: Key = (value, draft, { lost }) => {
   draft.environment = { ...draft.environment, ...Object.fromEntries(named) };
 };
 
-/** The variables of a file whose values are in quotes. Compose removes the quotes; podman keeps them. */
-function quotedIn(path: string): string[] {
+/** The variables of a file with quotes or comments. Compose removes them; podman takes them as parts of the values. */
+function decoratedIn(path: string): string[] {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  return [...text.matchAll(/^\s*(?:export\s+)?(\w+)\s*=\s*(?:"[^\n]*"|'[^\n]*')\s*$/gm)].map(
+  return [...text.matchAll(/^\s*(?:export\s+)?(\w+)\s*=\s*(?:["'][^\n]*|[^\n]*\s#[^\n]*)$/gm)].map(
     ([, name = '']) => name,
   );
 }
@@ -139,11 +140,11 @@ const envFile: Key = (value, draft, { folder, lost }) => {
   );
   const [first, ...others] = files;
   if (first !== undefined) draft.secretEnvironment = secret({ file: first });
-  const quoted = first === undefined ? [] : quotedIn(resolve(folder, first));
-  if (quoted.length > 0)
+  const decorated = first === undefined ? [] : decoratedIn(resolve(folder, first));
+  if (decorated.length > 0)
     lost(
       value.at,
-      `${first} has values in quotes, which podman does not remove; remove them: ${quoted.join(', ')}`,
+      `${first} has values with quotes or comments, which podman does not remove; remove them: ${decorated.join(', ')}`,
     );
   if (others.length > 0)
     lost(value.at, `of several env_file one is taken over: join ${others.join(', ')} with ${first}`);
@@ -209,10 +210,22 @@ const devices: Key = (value, draft, { lost }) => {
   });
 };
 
-const entrypoint: Key = (value, draft, { lost }) => {
-  const words = value.kind === 'list' ? textsOf(value) : wordsOf(textOf(value));
-  if (words[0]) draft.entrypoint = words;
-  else lost(value.at, 'an empty entrypoint is not taken over: the program of the image runs; name a program');
+/** The words of a command. Undefined for null: the image has the command (Compose Specification, 05-services.md). */
+const commandOf = (value: SourceNode): string[] | undefined => {
+  if (value.kind === 'list') return textsOf(value);
+  return isNull(value) ? undefined : wordsOf(textOf(value));
+};
+
+const entrypoint: Key = (value, draft) => {
+  const words = commandOf(value);
+  if (words !== undefined) draft.entrypoint = words;
+};
+
+const command: Key = (value, draft, { lost }) => {
+  const words = commandOf(value);
+  if (words?.length === 0)
+    lost(value.at, 'an empty command is not taken over: the words of the image follow its program');
+  else if (words !== undefined) draft.command = words;
 };
 
 const restart: Key = (value, _draft, { lost }) => {
@@ -246,9 +259,6 @@ const KEYS: Readonly<Record<string, Key>> = {
     const image = textOf(value).trim();
     if (image !== '') draft.image = qualifiedImage(image);
   },
-  command: (value, draft) => {
-    draft.command = value.kind === 'list' ? textsOf(value) : wordsOf(textOf(value));
-  },
   read_only: (value, draft) => {
     if (isTrue(value)) draft.readOnlyRoot = true;
   },
@@ -279,6 +289,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   shm_size: shmSize,
   ulimits,
   sysctls,
+  command,
   entrypoint,
   deploy,
   restart,

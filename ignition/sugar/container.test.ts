@@ -124,6 +124,8 @@ test('has the size of /dev/shm, limits, kernel parameters and the program of the
   refused({ sysctls: { 'net.core.somaxconn': 1 }, network: 'host' }, 'sysctls.net.core.somaxconn');
   refused({ sysctls: { 'kernel.sem': '1"' } }, 'sysctls.kernel.sem');
   refused({ entrypoint: [] }, 'entrypoint');
+  refused({ entrypoint: [''], command: ['a'] }, 'entrypoint');
+  assert.match(quadlet('a', { image, entrypoint: [], command: ['id'] }), /^Exec="id"$.*^Entrypoint=\[\]$/ms);
   assert.throws(() => machine({ containers: { a: { image, ulimits: { core: { sot: 1 } as never } } } }), {
     where: 'containers.a.ulimits.core',
   });

@@ -9,7 +9,10 @@ export interface Tuning {
   readonly ulimits?: { readonly [name: string]: number | Ulimit };
   /** Kernel parameters of the container's own network and IPC: `{ 'net.core.somaxconn': 1024 }`. */
   readonly sysctls?: { readonly [name: string]: string | number };
-  /** Program to run instead of the image's own, with its first arguments. The words of `command` follow them. */
+  /**
+   * Program to run instead of the image's own, with its first arguments. The words of `command` follow them. `[]`: the
+   * first word of `command` is the program.
+   */
   readonly entrypoint?: readonly string[];
 }
 
@@ -32,6 +35,7 @@ const OWN_SYSCTL =
 /** The options of a container that decide whether it has a network and an IPC namespace of its own. */
 interface Sharing {
   readonly pod?: string;
+  readonly command?: readonly string[];
   readonly network?: unknown;
 }
 
@@ -86,10 +90,10 @@ export function tuningSettings(
       `${container} has the /dev/shm of its pod: podman ignores shmSize`,
       'leave out shmSize or pod',
     );
-  if (entrypoint !== undefined && !entrypoint[0])
+  if (entrypoint !== undefined && !(entrypoint[0] ?? sharing.command?.[0]))
     refuse(
       'entrypoint',
-      'entrypoint names no program',
+      'entrypoint names no program, and command neither',
       "write ['/bin/program', 'argument'], or leave it out",
     );
   return {
