@@ -5,8 +5,8 @@ import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Failure } from '../../sdk/lib/errors.ts';
 import { applyOn, checkWhole, planOn } from './apply.ts';
-import { destination } from './session.ts';
-import { parseSeconds, showPlans, unchanged } from './verbs.ts';
+import { destination, forHosts } from './session.ts';
+import { differing, parseSeconds, showPlans, unchanged } from './verbs.ts';
 
 /** An ssh of the test: a shell script that gets the command line of the box as its last word. */
 let folder = '';
@@ -59,10 +59,53 @@ test('a change breaks the connection: a new connection confirms it; if none succ
     `case "$command" in *systemd-run*) exit 255 ;; *--confirm*) [ -e ${folder}/up ] || { : >${folder}/up; exit 255; } ;; *) cat >/dev/null ;; esac`,
   );
   assert.equal((await applyOn('box', wanted)).result, 'applied');
-  await ssh('case "$command" in *sh*-c*) cat >/dev/null ;; *) exit 255 ;; esac');
+  await ssh(
+    'case "$command" in *sh*-c*) cat >/dev/null ;; *) echo Host key verification failed >&2; exit 255 ;; esac',
+  );
   const { result, troubles } = await applyOn('box', { ...wanted, seconds: 1 });
   assert.equal(result, 'went back');
-  assert.match(troubles.join(), /no new connection could be made/);
+  assert.match(troubles.join(), /no new connection could be made: Host key verification failed/);
+});
+
+test('a machine that gets another address is confirmed there, and must have the host key of the old one', async () => {
+  await ssh(
+    `echo "$*" >>${folder}/args
+case "$*" in -G*) printf 'hostname 192.0.2.1\nport 2222\n' ;; *systemd-run*) exit 255 ;; *--confirm*) ;; *) cat >/dev/null ;; esac`,
+  );
+  const moved = { ...wanted, confirmAt: 'ssh://root@192.0.2.9:2222' };
+  assert.equal((await applyOn('box', moved)).result, 'applied');
+  const last = (await readFile(join(folder, 'args'), 'utf8')).trim().split('\n').at(-1);
+  assert.match(
+    last ?? '',
+    /-o HostKeyAlias=\[192\.0\.2\.1\]:2222 ssh:\/\/root@192\.0\.2\.9:2222 -- .*--confirm/,
+  );
+});
+
+test('many machines: some at a time, and the results in order', async () => {
+  const hosts = Array.from({ length: 100 }, (_, index) => `box${index}`);
+  let [now, most] = [0, 0];
+  const results = await forHosts(hosts, async (host) => {
+    most = Math.max(most, ++now);
+    await new Promise((done) => setTimeout(done, host.endsWith('7') ? 5 : 1));
+    now--;
+    return host;
+  });
+  assert.deepEqual(results, hosts);
+  assert.equal(most, 16);
+  await assert.rejects(
+    forHosts(hosts, () => Promise.reject(new Error('a defect'))),
+    /a defect/,
+  );
+});
+
+test('another plan than the shown one is noticed', () => {
+  const plan = (...changes: string[]) => ({
+    host: 'a',
+    value: { changes, diffs: {}, drift: [], refusals: [], left: [] },
+  });
+  assert.deepEqual(differing([plan('+ /a')], [plan('+ /a')]), []);
+  assert.deepEqual(differing([plan('+ /a')], [plan('+ /a', '- /b')]), ['a']);
+  assert.deepEqual(differing([plan()], [{ host: 'a', failure: new Failure('no route') }]), ['a']);
 });
 
 test('a confirmation whose answer was lost is sent again', async () => {

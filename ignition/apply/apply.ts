@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { PlanDocument } from '../../build/release/format/plan.ts';
 import { badInput, describeFailure, Failure } from '../../sdk/lib/errors.ts';
-import { type Answer, BUSY, failureOf, mustOnHost, NO_CONNECTION, onHost } from './session.ts';
+import {
+  type Answer,
+  BUSY,
+  failureOf,
+  forHosts,
+  mustOnHost,
+  NO_CONNECTION,
+  nameInKnownHosts,
+  onHost,
+} from './session.ts';
 
 /** The config to apply to a machine, and the options. */
 export interface Wanted {
@@ -11,6 +20,8 @@ export interface Wanted {
   readonly seconds: number;
   readonly keepTheirs: readonly string[];
   readonly takeMine: readonly string[];
+  /** The destination of ssh after the change, if the change gives the machine another address. */
+  readonly confirmAt?: string | undefined;
 }
 
 /** The outcome on one machine. */
@@ -86,7 +97,7 @@ export async function applyOn(host: string, wanted: Wanted): Promise<Result> {
   if (said?.result === 'nothing to do') return { host, result: 'nothing to do', troubles: [] };
   if (said?.result === 'went back') return { host, result: 'went back', troubles: said.troubles };
   if (said === undefined && answer.code !== NO_CONNECTION) throw failureOf(host, 'not applied', answer);
-  return await confirmOn(host, id, wanted.seconds);
+  return await confirmOn(host, id, wanted);
 }
 
 const documentOf = ({ stdout }: Answer) =>
@@ -107,18 +118,20 @@ const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, m
  * Confirms the change by a new connection, for as long as the box waits for it. The answer of an earlier confirmation
  * may have been lost: the box answers a second one in the same way.
  */
-async function confirmOn(host: string, id: string, seconds: number): Promise<Result> {
+async function confirmOn(host: string, id: string, { seconds, confirmAt }: Wanted): Promise<Result> {
   const end = Date.now() + seconds * 1000;
+  const options = confirmAt === undefined ? [] : [`HostKeyAlias=${await nameInKnownHosts(host)}`];
   let last: Answer;
   do {
-    last = await onHost(host, ['draisine', 'apply', '--confirm', id]);
+    last = await onHost(confirmAt ?? host, ['draisine', 'apply', '--confirm', id], undefined, options);
     if (last.code === 0) return { host, result: 'applied', troubles: [] };
     // The box answered that it has no such apply, so it has reverted the change. During a revert it answers that an
     // apply is going on.
     if (last.code !== NO_CONNECTION && last.code !== BUSY) break;
     await pause(2000);
   } while (Date.now() < end);
-  const why = last.code === NO_CONNECTION ? 'no new connection could be made' : last.stderr.trim();
+  const said = last.stderr.trim().split('\n').at(-1);
+  const why = last.code === NO_CONNECTION ? `no new connection could be made: ${said}` : last.stderr.trim();
   return {
     host,
     result: 'went back',
@@ -126,21 +139,19 @@ async function confirmOn(host: string, id: string, seconds: number): Promise<Res
   };
 }
 
-/** Applies to all machines at the same time. A failure on one machine does not stop the others. */
+/** Does something for each machine. A failure on one machine does not stop the others. */
 export async function each<T>(
   hosts: readonly string[],
   work: (host: string) => Promise<T>,
 ): Promise<readonly { readonly host: string; readonly value?: T; readonly failure?: Failure }[]> {
-  return await Promise.all(
-    hosts.map(async (host) => {
-      try {
-        return { host, value: await work(host) };
-      } catch (error) {
-        if (!(error instanceof Failure)) throw error;
-        return { host, failure: error };
-      }
-    }),
-  );
+  return await forHosts(hosts, async (host) => {
+    try {
+      return { host, value: await work(host) };
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return { host, failure: error };
+    }
+  });
 }
 
 /** A failure as text for the table of results. */

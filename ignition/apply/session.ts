@@ -37,10 +37,29 @@ export function destination(host: string): string {
   return host.includes('@') || host.startsWith('ssh://') ? host : `root@${host}`;
 }
 
-/** Runs a program on a machine, with the owner's own ssh. */
-export async function onHost(host: string, argv: readonly string[], stdin?: string): Promise<Answer> {
+/** Runs a program on a machine, with the owner's own ssh. `options`: further ones of ssh_config(5). */
+export async function onHost(
+  host: string,
+  argv: readonly string[],
+  stdin?: string,
+  options: readonly string[] = [],
+): Promise<Answer> {
   const command = argv.map(shellWord).join(' ');
-  const args = [...OPTIONS.flatMap((option) => ['-o', option]), destination(host), '--', command];
+  return await ssh(
+    [...[...OPTIONS, ...options].flatMap((option) => ['-o', option]), destination(host), '--', command],
+    stdin,
+  );
+}
+
+/** The name of a machine in known_hosts: its host key is known by this name, whatever address it gets. */
+export async function nameInKnownHosts(host: string): Promise<string> {
+  const { stdout } = await ssh(['-G', destination(host)]);
+  const value = (name: string) => new RegExp(`^${name} (.+)$`, 'm').exec(stdout)?.[1];
+  const [hostname = host, port = '22'] = [value('hostname'), value('port')];
+  return value('hostkeyalias') ?? (port === '22' ? hostname : `[${hostname}]:${port}`);
+}
+
+async function ssh(args: readonly string[], stdin?: string): Promise<Answer> {
   const child = spawn('ssh', args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
@@ -61,6 +80,23 @@ export async function onHost(host: string, argv: readonly string[], stdin?: stri
       }),
     );
   });
+}
+
+/** Number of machines at a time. sshd drops connections of many logins at once, e.g. on a jump host (MaxStartups). */
+const AT_ONCE = 16;
+
+/** Does something for each machine, for some of them at the same time. The results have the order of `hosts`. */
+export async function forHosts<T>(
+  hosts: readonly string[],
+  work: (host: string) => Promise<T>,
+): Promise<T[]> {
+  const results: T[] = [];
+  const queue = hosts.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, host] of queue) results[index] = await work(host);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return results;
 }
 
 /** Runs a program on a machine. Any exit code but 0 is a Failure that names the machine. */

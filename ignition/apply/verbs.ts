@@ -5,6 +5,7 @@ import { badInput } from '../../sdk/lib/errors.ts';
 import { collect } from '../../sdk/lib/options.ts';
 import { configText } from '../load.ts';
 import { applyOn, checkWhole, each, failureText, planOn, type Result, type Wanted } from './apply.ts';
+import { forHosts } from './session.ts';
 import { statusOf, statusTable } from './status.ts';
 
 interface Options {
@@ -14,6 +15,7 @@ interface Options {
   readonly confirm: string;
   readonly keepTheirs: readonly string[];
   readonly takeMine: readonly string[];
+  readonly confirmAt?: string;
 }
 
 type Planned = Awaited<ReturnType<typeof each<PlanDocument>>>[number];
@@ -79,15 +81,20 @@ export function showPlans(
 }
 
 /** `./draisine apply FILE HOST…`: plan, show, ask, apply, confirm. */
-async function applyCommand(file: string, hosts: readonly string[], options: Options): Promise<void> {
+async function applyCommand(file: string, named: readonly string[], options: Options): Promise<void> {
+  const hosts = [...new Set(named)];
   const seconds = parseSeconds(options.confirm);
+  const { confirmAt } = options;
+  if (confirmAt !== undefined && hosts.length > 1)
+    throw badInput('a new address is of one machine', { where: '--confirm-at', hint: 'name one host' });
   const { text, entries } = await configText(file);
   for (const { kind, path, message } of entries)
     process.stderr.write(`${kind}: ${file}: ${path}: ${message}\n`);
   if (text === undefined)
     throw badInput('Ignition would refuse the config: nothing was sent', { where: file });
   checkWhole(JSON.parse(text) as object, file);
-  const wanted: Wanted = { text, seconds, keepTheirs: options.keepTheirs, takeMine: options.takeMine };
+  const { keepTheirs, takeMine } = options;
+  const wanted: Wanted = { text, seconds, keepTheirs, takeMine, confirmAt };
   const plans = await each(hosts, (host) => planOn(host, wanted));
   showPlans(plans, options);
   const stuck = plans.filter(({ value }) => value === undefined || blocked(value)).map(({ host }) => host);
@@ -105,13 +112,12 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
   }
   if (options.plan) return;
   const busy = plans.filter(({ value }) => value && value.changes.length > 0).map(({ host }) => host);
-  if (busy.length > 0 && !options.yes && !(await agreed(busy))) {
-    const troubles = ['nobody typed yes: nothing was changed'];
-    const none = plans.map(({ host }): Result => ({ host, result: 'failed', troubles }));
-    if (options.json) process.stdout.write(`${JSON.stringify(none)}\n`);
-    process.stderr.write('nothing was changed\n');
-    process.exitCode = 1;
-    return;
+  if (busy.length > 0 && !options.yes) {
+    if (!(await agreed(busy))) return decline(plans, options, 'nobody typed yes: nothing was changed');
+    // Another administrator may have changed a machine while this one was thinking.
+    const others = differing(plans, await each(hosts, (host) => planOn(host, wanted)));
+    const why = `nothing was changed: the plan is not the one that was shown any more for ${others.join(', ')}; run the command again`;
+    if (others.length > 0) return decline(plans, options, why);
   }
   const done = await each(hosts, (host) => applyOn(host, wanted));
   const results = done.map(
@@ -121,6 +127,20 @@ async function applyCommand(file: string, hosts: readonly string[], options: Opt
   if (options.json) process.stdout.write(`${JSON.stringify(results)}\n`);
   else printResults(results);
   if (results.some(({ result }) => result === 'went back' || result === 'failed')) process.exitCode = 1;
+}
+
+/** Ends the command before any machine was changed. */
+function decline(plans: readonly Planned[], { json }: Options, why: string): void {
+  const none = plans.map(({ host }): Result => ({ host, result: 'failed', troubles: [why] }));
+  if (json) process.stdout.write(`${JSON.stringify(none)}\n`);
+  process.stderr.write(`${why}\n`);
+  process.exitCode = 1;
+}
+
+/** The machines whose second plan differs from the first. */
+export function differing(plans: readonly Planned[], again: readonly Planned[]): string[] {
+  const text = (plan: Planned | undefined): string => JSON.stringify([plan?.value, plan?.failure?.message]);
+  return plans.flatMap((plan, index) => (text(plan) === text(again[index]) ? [] : [plan.host]));
 }
 
 /** The result for a machine that was not changed, because its plan or another machine's plan is blocked. */
@@ -150,7 +170,7 @@ const WATCH_MS = 10_000;
 /** `./draisine status HOST…`. Exit code 1: a machine does not answer, or has a problem. */
 async function statusCommand(hosts: readonly string[], { json, watch }: StatusOptions): Promise<void> {
   for (;;) {
-    const all = await Promise.all(hosts.map(statusOf));
+    const all = await forHosts([...new Set(hosts)], statusOf);
     process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${statusTable(all)}\n`);
     process.exitCode = all.some(({ error, health }) => error !== undefined || health?.length) ? 1 : 0;
     if (!watch) return;
@@ -183,6 +203,10 @@ export function register(program: Command): void {
       '--confirm <time>',
       'a machine reverts the changes unless a new connection succeeds within this time',
       '2m',
+    )
+    .option(
+      '--confirm-at <host>',
+      'destination of ssh after the change, if the change gives the machine another address or port',
     )
     .option(
       '--keep-theirs <path>',

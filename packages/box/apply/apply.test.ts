@@ -428,7 +428,7 @@ test('data is never removed: data without an entry is listed, with the command t
   const { plan } = apply(box, healthy, options({}));
   assert.deepEqual(plan.left, [
     { what: 'dataset tank/a', command: 'zfs destroy -r tank/a' },
-    { what: 'pool tank', command: 'zpool destroy tank' },
+    { what: 'pool tank', command: 'zpool import tank; zpool destroy tank' },
   ]);
 });
 

@@ -312,7 +312,9 @@ function leftOver(
     const dataset = /^\/etc\/draisine\/datasets\/(.+)\.sh$/.exec(path)?.[1];
     if (dataset !== undefined) return [{ what: `dataset ${dataset}`, command: `zfs destroy -r ${dataset}` }];
     const pool = /^\/etc\/draisine\/pools\/(.+)\.sh$/.exec(path)?.[1];
-    if (pool !== undefined) return [{ what: `pool ${pool}`, command: `zpool destroy ${pool}` }];
+    // Its unit exports it.
+    if (pool !== undefined)
+      return [{ what: `pool ${pool}`, command: `zpool import ${pool}; zpool destroy ${pool}` }];
     const container = /^\/etc\/containers\/systemd\/(.+)\.container$/.exec(path)?.[1];
     return container === undefined
       ? []
