@@ -1,4 +1,5 @@
 import { type Box, foldersAbove, mustRun } from '../io/box.ts';
+import { readAccounts } from './actual.ts';
 import type { AccountStep } from './plan.ts';
 import type { UserWish } from './wishes.ts';
 
@@ -111,11 +112,19 @@ export function newHomePaths(box: Box, steps: readonly AccountStep[]): string[] 
   });
 }
 
+/** Whether somebody has done a step already: a person by hand, or userdel(8), which removes the group of a user. */
+function isDone(box: Box, step: AccountStep): boolean {
+  const accounts = readAccounts(box);
+  if (step.do === 'group-add') return accounts.gid(step.name) !== undefined;
+  if (step.do === 'group-remove') return accounts.gid(step.name) === undefined;
+  return step.do === 'user-remove' && accounts.uid(step.name) === undefined;
+}
+
 /** Makes, changes and removes accounts. An account with new keys only is not changed here. */
 export function changeAccounts(box: Box, steps: readonly AccountStep[]): void {
   for (const step of steps) {
     const argv = argvOf(step);
-    if (argv[0] === 'usermod' && argv.length === 2) continue;
+    if ((argv[0] === 'usermod' && argv.length === 2) || isDone(box, step)) continue;
     mustRun(box, `account ${argv[argv.length - 1]}`, argv);
     makeHome(box, step);
   }

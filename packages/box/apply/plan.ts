@@ -186,7 +186,8 @@ function accountSteps(old: Wishes, next: Wishes, { accounts }: Circumstances): A
     ...[...groups, ...comes.map(own)].map((group): AccountStep => ({ do: 'group-add', ...group })),
     ...users.map(
       (user): AccountStep =>
-        old.users.has(user.name) || user.name === 'root'
+        // As on a first boot: an existing user is changed. A person may have made or removed it.
+        user.name === 'root' || accounts.uid(user.name) !== undefined
           ? { do: 'user-change', user, was: old.users.get(user.name) }
           : { do: 'user-add', user },
     ),

@@ -27,7 +27,7 @@ interface Change {
 }
 
 const run = (what: string, ...argv: string[]): Service => ({ do: 'run', argv, what });
-const restart = (unit: string, startsIfFailed = false): Service => ({ do: 'restart', unit, startsIfFailed });
+const restart = (unit: string, startsIfFailed = true): Service => ({ do: 'restart', unit, startsIfFailed });
 
 /** Sets the host name as a boot does: without /etc/hostname it is DEFAULT_HOSTNAME of os-release(5). */
 const HOST_NAME =

@@ -67,6 +67,7 @@ export class AccountFiles {
 
   #groupdel(name: string): FakeRan {
     const gid = this.#gidOf(name);
+    if (gid === undefined) return { code: 6, stderr: `group '${name}' does not exist` };
     if (this.rows('/etc/passwd').some((row) => row[3] === gid))
       return { code: 8, stderr: `cannot remove the primary group of a user: ${name}` };
     this.#groups((rows) => rows.filter(([group]) => group !== name));
@@ -88,7 +89,13 @@ export class AccountFiles {
     return {};
   }
 
+  #missing(name: string): FakeRan | undefined {
+    const there = this.rows('/etc/passwd').some(([user]) => user === name);
+    return there ? undefined : { code: 6, stderr: `user '${name}' does not exist` };
+  }
+
   #useradd(name: string, argv: readonly string[]): FakeRan {
+    if (!this.#missing(name)) return { code: 9, stderr: `user '${name}' already exists` };
     const uid = option(argv, '--uid') ?? '1000';
     const given = option(argv, '--gid');
     if (given !== undefined && this.#gidOf(given) === undefined)
@@ -110,6 +117,8 @@ export class AccountFiles {
   }
 
   #usermod(name: string, argv: readonly string[]): FakeRan {
+    const missing = this.#missing(name);
+    if (missing) return missing;
     const given = option(argv, '--gid');
     if (given !== undefined && this.#gidOf(given) === undefined)
       return { code: 6, stderr: `group '${given}' does not exist` };
@@ -128,6 +137,8 @@ export class AccountFiles {
 
   /** Removes a user, and the group with its name unless it is another user's primary group. */
   #userdel(name: string): FakeRan {
+    const missing = this.#missing(name);
+    if (missing) return missing;
     this.#join(name, '');
     this.#write(
       '/etc/passwd',
