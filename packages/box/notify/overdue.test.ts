@@ -12,7 +12,9 @@ import { poolConditions, quotaConditions, roomConditions } from './storage.ts';
 
 const NOW = Date.parse('2026-11-29T12:00:00Z');
 const HOUR = 3_600_000;
-const unix = (milliseconds: number) => `@${milliseconds / 1000}`;
+/** As in the output of systemctl 257. */
+const shown = (milliseconds: number) =>
+  `Sun ${new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
 /** A machine with an hourly snapshot, a monthly scrub and a daily replication; all timers run. */
 function machine() {
@@ -39,19 +41,20 @@ function machine() {
       .map((at) => `tank/a-b@auto-hourly-20260101T000000Z\t${at / 1000}\n`)
       .join(''),
   );
-  box.program('systemctl', (argv) =>
-    argv
+  box.program('systemctl', (argv, { env }) => {
+    assert.equal(env?.TZ, 'UTC');
+    return argv
       .slice(argv.indexOf('--') + 1)
       .map((name) => {
         const every = name.startsWith('scrub') ? 30 * 24 * HOUR : world.every;
         const state = world.stopped.has(name) ? 'inactive' : 'active';
         // systemd computes the next time when the job has ended.
         if (name === 'replicate-a.timer' && world.began !== undefined)
-          return `Id=${name}\nActiveState=active\nSubState=running\nLastTriggerUSec=${unix(world.began)}\nNextElapseUSecRealtime=${unix(world.began - 1000)}`;
-        return `Id=${name}\nActiveState=${state}\nLastTriggerUSec=${unix(NOW)}\nNextElapseUSecRealtime=${unix(NOW + every)}`;
+          return `Id=${name}\nActiveState=active\nSubState=running\nLastTriggerUSec=${shown(world.began)}\nNextElapseUSecRealtime=`;
+        return `Id=${name}\nActiveState=${state}\nLastTriggerUSec=${shown(NOW)}\nNextElapseUSecRealtime=${shown(NOW + every)}`;
       })
-      .join('\n\n'),
-  );
+      .join('\n\n');
+  });
   const told = () => {
     const pool: Pool = { name: 'tank', state: 'ONLINE', vdevs: [], scan: world.scan };
     return overdueConditions(box, [pool]).map(({ text }) => text);

@@ -117,22 +117,25 @@ function replicationJobs(box: Box): Job[] {
   });
 }
 
-/** Timers of systemd, with the time between two runs if it is known. A timer has no next time while its job runs. */
+/**
+ * Timers of systemd, with the time between two runs if it is known. A timer has no next time while its job runs.
+ * `systemctl show` of systemd 257 writes these times as `Mon 2026-11-30 13:51:40 UTC`, with --timestamp=unix as well: that
+ * option is for properties whose name ends with Timestamp.
+ */
 function timersOf(box: Box, names: readonly string[]): Map<string, Timer> {
   const properties = 'Id,ActiveState,SubState,LastTriggerUSec,NextElapseUSecRealtime';
-  const show = ['systemctl', 'show', '--timestamp=unix', `--property=${properties}`, '--', ...names];
-  const told = mustRun(box, 'cannot ask for timers', show, { timeoutSeconds: 60 });
+  const show = ['systemctl', 'show', `--property=${properties}`, '--', ...names];
+  const told = mustRun(box, 'cannot ask for timers', show, { timeoutSeconds: 60, env: { TZ: 'UTC' } });
   return new Map(
     told.split('\n\n').map((block) => {
       const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(block)?.[1] ?? '';
-      const seconds = (name: string): number | undefined => {
-        const given = /^@(\d+)$/.exec(value(name))?.[1];
-        return given === undefined || given === '0' ? undefined : Number(given);
+      const time = (name: string): number | undefined => {
+        const [, day, hour] = /^\w+ (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC$/.exec(value(name)) ?? [];
+        return day === undefined ? undefined : Date.parse(`${day}T${hour}Z`);
       };
-      const [before, next] = [seconds('LastTriggerUSec'), seconds('NextElapseUSecRealtime')];
-      const period =
-        before !== undefined && next !== undefined && next > before ? 1000 * (next - before) : undefined;
-      const began = value('SubState') === 'running' && before !== undefined ? 1000 * before : undefined;
+      const [before, next] = [time('LastTriggerUSec'), time('NextElapseUSecRealtime')];
+      const period = before !== undefined && next !== undefined && next > before ? next - before : undefined;
+      const began = value('SubState') === 'running' ? before : undefined;
       return [value('Id'), { active: value('ActiveState') === 'active', period, began }];
     }),
   );
