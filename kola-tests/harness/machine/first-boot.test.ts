@@ -95,6 +95,7 @@ test('a machine that cannot be forked in its initrd boots, and reports why', asy
       const first = starts(await fake.attempt(nothing, kind));
       assert.equal(first.how, how, what);
       assert.match(first.why.join('\n'), why);
+      if (what === 'late') assert.equal(fake.started(), 3, 'two attempts to stop it in time, and the test');
       // A ready machine is made nevertheless.
       const ready = { machines: { box: { memory } } };
       assert.match(starts(await fake.attempt(nothing, ready)).how, /boot, fork$/);

@@ -25,6 +25,9 @@ const FOUND_NONE = /machine config: none\n/;
 const LATEST_MS = 2_000;
 const UNPLUG_SECONDS = 20;
 
+/** A busy host has stopped a machine too late. Another attempt may succeed. */
+export class TooLate extends Failure {}
+
 /** Waits until a machine looks for its config, and stops it. Returns the reason if it cannot be forked. */
 export async function stopAtConfig(lab: Lab, vm: Vm, dir: string): Promise<Failure | undefined> {
   try {
@@ -38,7 +41,7 @@ export async function stopAtConfig(lab: Lab, vm: Vm, dir: string): Promise<Failu
   await vm.qmp.execute('stop');
   const late = Date.now() - (await stat(consoleLog(dir))).mtimeMs;
   if (late > LATEST_MS || FOUND_NONE.test(vm.console.text()))
-    return new Failure(`the initrd was stopped ${seconds(late)} after it began to look for a stick`);
+    return new TooLate(`the initrd was stopped ${seconds(late)} after it began to look for a stick`);
   return undefined;
 }
 

@@ -12,6 +12,7 @@ import type { Disk } from '../qemu/parts.ts';
 import { qemuArguments } from '../qemu/qemu-args.ts';
 import { Unforkable } from '../qemu/vm.ts';
 import { coldPlan, hardwareOf } from './boot.ts';
+import { TooLate } from './first-boot.ts';
 import type { Lab } from './lab.ts';
 import { bootReady, bootToConfig, prepareCopy, provisionCopy, Unsavable } from './make-snapshot.ts';
 import { type Snapshot, snapshotAt } from './saved-files.ts';
@@ -138,7 +139,11 @@ async function findOrMake(wanted: Wanted, key: string): Promise<Snapshot | Failu
 
 /** Makes the snapshot. Returns the reason if the machine is healthy but cannot be saved. */
 async function make({ lab, plan, stage, told }: Wanted, dir: string): Promise<Failure | undefined> {
-  if (stage === 'initrd') return await bootToConfig(lab, plan, dir, told);
+  if (stage === 'initrd') {
+    const why = await bootToConfig(lab, plan, dir, told);
+    // Without this snapshot, all first boots of the run would go through the firmware.
+    return why instanceof TooLate ? await bootToConfig(lab, plan, dir, told) : why;
+  }
   if (plan.prepare) {
     const base = await snapshotFor(lab, withoutPreparation(plan), 'ready', told);
     return base instanceof Failure ? base : await prepareCopy(lab, plan, dir, { base, told });
