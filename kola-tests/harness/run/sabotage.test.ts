@@ -11,13 +11,13 @@ const common = { name: 'a.b', what: 'it is broken', tests: ['net.x'], because: /
 const guest: Sabotage = { ...common, guest: 'break it' };
 
 /** A machine that remembers what it ran; a script that says `refuse` fails. */
-function fakeMachine(ran: string[]): Machine {
+function fakeMachine(ran: string[], isOn = true): Machine {
   const succeed = async (script: string): Promise<string> => {
     ran.push(script);
     if (script.includes('refuse')) throw new Failure('refused');
     return '';
   };
-  return { succeed } as unknown as Machine;
+  return { succeed, isOn: () => isOn } as unknown as Machine;
 }
 
 function fakeTest(body: () => Promise<void>, definition: object = {}): RegisteredTest {
@@ -28,7 +28,12 @@ function fakeTest(body: () => Promise<void>, definition: object = {}): Registere
 async function outcomeOf(sabotage: Sabotage, body: () => Promise<void>) {
   const ran: string[] = [];
   const { test: broken, trouble } = sabotaged(fakeTest(body), sabotage);
-  const cluster = { box: fakeMachine(ran), peer: fakeMachine(ran) };
+  const [box, peer] = [fakeMachine(ran), fakeMachine(ran)];
+  const later: Machine = {
+    ...fakeMachine(ran, false),
+    succeed: () => Promise.reject(new Error('later is off')),
+  };
+  const cluster = { box, peer, later };
   const reason = await broken
     .body({} as TestContext, cluster)
     .then(() => undefined)

@@ -30,7 +30,7 @@ export type Sabotage = Named &
         readonly config: ConfigPart;
       }
     | {
-        /** A bash script that runs as root on each machine before the test begins. */
+        /** A bash script that runs as root before the test begins, on each machine that is on then. */
         readonly guest: string;
       }
     | {
@@ -106,9 +106,7 @@ export function sabotaged(test: RegisteredTest, sabotage: Sabotage): SabotagedTe
   if ('disk' in sabotage) return { test, trouble: () => trouble };
   const broken: RegisteredTest['body'] = async (t, cluster) => {
     if ('guest' in sabotage) {
-      await attempt(() =>
-        Promise.all(Object.values(cluster).map((machine) => machine.succeed(sabotage.guest))),
-      );
+      await attempt(() => breakGuests(Object.values(cluster), sabotage.guest));
       return await body(t, cluster);
     }
     const over = new AbortController();
@@ -167,4 +165,11 @@ function lineAt(text: string, end: number): string {
   const from = text.lastIndexOf('\n', Math.max(0, end - 1)) + 1;
   const to = text.indexOf('\n', Math.max(from, end - 1));
   return text.slice(from, to < 0 ? undefined : to).trim();
+}
+
+/** A test may power some of its machines on later: they are as they shall be, e.g. for a comparison. */
+async function breakGuests(machines: readonly Machine[], script: string): Promise<void> {
+  const on = machines.filter((machine) => machine.isOn());
+  if (on.length === 0) throw new Failure('no machine of the test is on when it begins');
+  await Promise.all(on.map((machine) => machine.succeed(script)));
 }
