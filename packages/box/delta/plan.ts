@@ -21,8 +21,10 @@ export interface Plan {
 
 /** A copied gap between two fetches costs a request. Up to 16 KiB it is cheaper to fetch the gap. */
 const GAP = 16_384 / BLOCK;
-/** The largest request, in bytes: a broken connection loses at most that much. */
-const LONGEST = (4 << 20) / BLOCK;
+/** The bytes of a request, at most: a broken connection loses that much. */
+export const BATCH = 4 << 20;
+const LONGEST = BATCH / BLOCK;
+const MOST_RANGES = 256;
 
 /** A number that distinguishes most hashes. Equal numbers need a comparison of the whole hashes. */
 function keyOf(view: DataView, block: number): number {
@@ -90,4 +92,19 @@ function fillGaps(found: Int32Array): void {
 /** Total bytes of some runs of blocks. */
 export function bytesOf(runs: readonly { readonly count: number }[]): number {
   return runs.reduce((sum, { count }) => sum + count, 0) * BLOCK;
+}
+
+/** Groups ranges into requests with a limited size and number of ranges. `bytes`: of a range. */
+export function batchesOf<T>(ranges: readonly T[], bytes: (range: T) => number): T[][] {
+  const batches: T[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const range of ranges) {
+    if (size + bytes(range) > BATCH || batches.at(-1)!.length === MOST_RANGES) {
+      batches.push([]);
+      size = 0;
+    }
+    batches.at(-1)!.push(range);
+    size += bytes(range);
+  }
+  return batches;
 }

@@ -3,7 +3,7 @@ import type { RunningUsr, SlotContent } from '../disk/model.ts';
 import { type Box, BoxError, describeError, orLog, type RandomAccess, withScratch } from '../io/box.ts';
 import { integer, members, readDocument, string } from '../io/fields.ts';
 import { fetchRanges, fetchWhole, NoRanges, type Origin, type Range } from '../update/fetch.ts';
-import { bytesOf, type Fetch, type Plan, planCopies } from './plan.ts';
+import { BATCH, batchesOf, bytesOf, type Fetch, type Plan, planCopies } from './plan.ts';
 import { BLOCK, type Leaves, readLeaves } from './tree.ts';
 
 /** Block device of the running /usr through dm-verity, so every read is verified. */
@@ -11,9 +11,6 @@ export const RUNNING = '/dev/mapper/usr';
 /** The progress of staging. A later attempt resumes from it. */
 export const RESUME = '/var/lib/draisine/update/resume.json';
 const CHUNK = 1 << 20;
-/** Bytes to fetch before the disk is flushed and the progress is recorded. */
-const BATCH = 4 << 20;
-const MOST_RANGES = 256;
 
 /** Bytes from the server, and bytes copied from this box. */
 export interface Traffic {
@@ -172,7 +169,7 @@ function writeDelta(box: Box, options: SlotOptions, devices: Devices): void {
       `resuming after ${bytesOf(plan.fetches.slice(0, done))} of ${bytesOf(plan.fetches)} bytes`,
     );
   }
-  for (const batch of batchesOf(plan.fetches, done)) {
+  for (const batch of batchesOf(plan.fetches.slice(done), ({ count }) => count * BLOCK)) {
     fetchBatch(box, options, devices.usr, batch);
     done += batch.length;
     record(box, devices.usr, { plan: name, fetches: done });
@@ -195,24 +192,6 @@ function copyKnown(box: Box, { copies }: Plan, device: string, traffic: Traffic)
 function record(box: Box, device: string, resume: Resume): void {
   box.sync(device);
   box.writeFile(RESUME, `${JSON.stringify(resume)}\n`, { mode: 0o600 });
-}
-
-/**
- * Groups fetches into requests with a limited size and number of ranges. `done`: number of finished fetches.
- */
-export function batchesOf(fetches: readonly Fetch[], done: number): Fetch[][] {
-  const batches: Fetch[][] = [];
-  let size = Number.POSITIVE_INFINITY;
-  for (const fetch of fetches.slice(done)) {
-    const bytes = fetch.count * BLOCK;
-    if (size + bytes > BATCH || batches.at(-1)!.length === MOST_RANGES) {
-      batches.push([]);
-      size = 0;
-    }
-    batches.at(-1)!.push(fetch);
-    size += bytes;
-  }
-  return batches;
 }
 
 function fetchBatch(box: Box, options: SlotOptions, device: string, batch: readonly Fetch[]): void {

@@ -5,6 +5,7 @@ import { peSections } from '../disk/pe.ts';
 import { type Box, BoxError, describeError, folderOf, mustRun, type RandomAccess } from '../io/box.ts';
 import { decodeUtf8 } from '../io/utf8.ts';
 import { fetchRanges, fetchWhole, NoRanges, type Origin, type Range } from '../update/fetch.ts';
+import { BATCH, batchesOf } from './plan.ts';
 import type { Traffic } from './slot.ts';
 
 /** The headers of a PE file are in its first `HEADERS` bytes. */
@@ -13,7 +14,6 @@ const HEADERS = 4096;
 const INDEX = '.pieces';
 const MOST_INDEX = 64 << 10;
 const CHUNK = 1 << 20;
-const BATCH = 4 << 20;
 
 /** The UKI to fetch, and the installed one. */
 export interface UkiOptions {
@@ -74,12 +74,12 @@ function writeDelta(box: Box, options: UkiOptions, installed: string, path: stri
   const target = box.open(path, 'write');
   try {
     const fetch = (ranges: readonly Range[]) => {
-      const batches = ranges.flatMap(({ from, length }) => cut(from, length));
-      if (batches.length === 0) return;
-      fetchRanges(box, options.origin, `${options.folder}/uki.efi`, batches, ({ from }, bytes) => {
-        target.write(from, bytes);
-        options.traffic.fetched += bytes.length;
-      });
+      const parts = ranges.flatMap(({ from, length }) => cut(from, length));
+      for (const batch of batchesOf(parts, ({ length }) => length))
+        fetchRanges(box, options.origin, `${options.folder}/uki.efi`, batch, ({ from }, bytes) => {
+          target.write(from, bytes);
+          options.traffic.fetched += bytes.length;
+        });
     };
     target.write(size - 1, new Uint8Array(1)); // gives the file its full length, so that peSections can read it
     fetch([{ from: 0, length: HEADERS }]);
