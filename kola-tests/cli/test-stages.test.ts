@@ -8,6 +8,7 @@ import { stageName } from './vm-stage.ts';
 
 const tests: RegisteredTest[] = [
   { definition: { name: 'a.b', what: 'It works.' }, file: '', body: async () => {} },
+  { definition: { name: 'a.own', what: 'It works.', image: 'n100' }, file: '', body: async () => {} },
 ];
 const ALL: Wanted = {
   ...{ patterns: [], parts: PARTS, image: 'n100', all: true, fresh: false },
@@ -43,6 +44,7 @@ test('the stages of the gate, of a part of it, of patterns and of another image'
   assert.deepEqual(await namesOf({ all: false, parts: ['unit'] }), [UNIT]);
   assert.deepEqual(await namesOf({ patterns: ['a.b'] }), ['machines of n100']);
   assert.deepEqual(await namesOf({ patterns: ['nothing-is-called-so'] }), []);
+  assert.deepEqual(await namesOf({ patterns: ['a.own'], image: 'generic' }), [], 'a test of another image');
   assert.deepEqual(await namesOf({ parts: ['static'], shard: { index: 2, count: 2 } }), []);
   const generic = await namesOf({ image: 'generic', parts: ['vm'] });
   assert.deepEqual(generic, ['machines of generic', 'sabotages of generic']);
