@@ -51,3 +51,15 @@ test('the release after this one, for tests: another version, the same salt, the
   };
   assert.equal(hashTree('next.usr.img'), hashTree('usr.img'));
 });
+
+test('the packages of an image are those of its bill of materials, with firmware and microcode, sorted', async () => {
+  const { packages, artifacts } = await loadImage('n100', { dev: false });
+  const listed = packages.map(({ name, version }) => `${name} ${version}`);
+  const pins = artifacts.sbom?.target.inputs.pins as readonly { name: string; version: string }[];
+  assert.deepEqual(listed, pins.map(({ name, version }) => `${name} ${version}`).sort());
+  for (const name of ['intel-microcode', 'firmware-realtek', 'libc6'])
+    assert.ok(
+      packages.some((each) => each.name === name),
+      name,
+    );
+});

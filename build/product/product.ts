@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
-import { type Sha256, sha256 } from '../../sdk/lib/files.ts';
-import { type Lock, lockDate, lockedSet, readLock } from '../debian/lock.ts';
+import { byteOrder, type Sha256, sha256 } from '../../sdk/lib/files.ts';
+import { type Lock, lockDate, readLock } from '../debian/lock.ts';
 import { LOCK_PATH } from '../debian/lock-path.ts';
 import type { Target } from '../graph/target.ts';
+import { shippedPackages } from '../image/bill.ts';
 import type { Image } from '../image/image.ts';
 import { type ImageContext, imageTargets } from '../image/targets.ts';
 import { moduleCertificate, ownRoot } from '../keys/keys.ts';
@@ -112,11 +113,9 @@ export async function imageProduct(image: Image, options: ProductOptions): Promi
       image.profiles.map(({ id, cmdline }) => [id, [...image.cmdline, ...cmdline].join(' ')]),
     ),
     lock: sha256(await readFile(LOCK_PATH)),
-    packages: lockedSet(lock, image.set).map(({ name, version, architecture }) => ({
-      name,
-      version,
-      architecture,
-    })),
+    packages: shippedPackages(image, lock)
+      .map(({ pin: { name, version, architecture } }) => ({ name, version, architecture }))
+      .sort((a, b) => byteOrder(a.name, b.name)),
     usrHash: graph.rootHash,
     tree: graph.tree,
   };
