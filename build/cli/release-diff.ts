@@ -1,21 +1,21 @@
-import { join } from 'node:path';
-import { CHECKOUT } from '../../sdk/lib/checkout.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { writeOutput } from '../../sdk/lib/output.ts';
 import { type Lock, readLock } from '../debian/lock.ts';
+import { LOCK_PATH } from '../debian/lock-path.ts';
 import { readPackage } from '../debian/package.ts';
 import { blobPath } from '../graph/blobs.ts';
 import { holdStore } from '../graph/hold.ts';
 import { buildTargets } from '../graph/run.ts';
 import { openStore } from '../graph/store.ts';
 import { lockedPackages } from '../image/packages.ts';
+import { imageNames, readImage } from '../product/images.ts';
 import { changelogOf } from '../release/changelog.ts';
 import { readNoted } from '../release/documents.ts';
 import {
-  type Change,
   formatNotes,
   makeNotes,
   type NotedRelease,
+  type PackageChange,
   packageChanges,
   withEntries,
 } from '../release/notes.ts';
@@ -39,14 +39,41 @@ function setWith(lock: Lock, name: string, version: string): string | undefined 
   return undefined;
 }
 
-/** The changelog of each changed package that has one, and whose new version the lock pins. */
-async function changelogsOf(changes: readonly Change[]): Promise<Map<string, string>> {
-  const lock = await readLock(join(CHECKOUT, 'packages/lock.json'));
-  const packages = lockedPackages(lock);
-  const targets = changes.flatMap(({ name, from, to }) => {
-    const set = from === undefined || to === undefined ? undefined : setWith(lock, name, to);
-    return set === undefined ? [] : [{ name, target: packages.package(set, name) }];
+/** A change, and where the lock may have the package with its changelog. */
+interface Told {
+  readonly change: PackageChange;
+  readonly set: string | undefined;
+  readonly package: string;
+}
+
+/** The changes of packages. */
+function shippedChanges(from: NotedRelease, to: NotedRelease, lock: Lock): Told[] {
+  return packageChanges(from.manifest, to.manifest).map((change) => {
+    const both = change.from !== undefined && change.to !== undefined;
+    return { change, set: both ? setWith(lock, change.name, change.to) : undefined, package: change.name };
   });
+}
+
+/** The changes of the parts that recipes build from a package with a source, e.g. of the kernel. */
+async function builtChanges(from: NotedRelease, to: NotedRelease, lock: Lock): Promise<Told[]> {
+  const { image } = to.release;
+  if (!imageNames().includes(image)) return [];
+  const { kernel } = await readImage(image);
+  return kernel.built.flatMap(({ name, set, package: origin }) => {
+    const [before, after] = [from, to].map(({ sources }) => sources.get(name)?.version);
+    if (before === undefined || after === undefined || before === after) return [];
+    const pinned = lock.sets.get(set)?.packages.find((each) => each.name === origin);
+    const change = { name, from: before, to: after };
+    return [{ change, set: pinned?.version === after ? set : undefined, package: origin }];
+  });
+}
+
+/** The changelog of each changed package that has one, and whose new version the lock pins. */
+async function changelogsOf(changes: readonly Told[], lock: Lock): Promise<Map<string, string>> {
+  const packages = lockedPackages(lock);
+  const targets = changes.flatMap(({ change, set, package: origin }) =>
+    set === undefined ? [] : [{ name: change.name, target: packages.package(set, origin) }],
+  );
   await holdStore();
   const store = openStore();
   const outputs = await buildTargets(targets.map(({ target }) => target));
@@ -67,8 +94,10 @@ export async function releaseDiff(a: string, b: string, { output, json }: DiffFl
       where: `${a} and ${b}`,
       hint: 'compare two versions of one image',
     });
-  const changes = packageChanges(from.manifest, to.manifest);
-  const notes = makeNotes(from, to, withEntries(changes, from, to, await changelogsOf(changes)));
+  const lock = await readLock(LOCK_PATH);
+  const told = [...(await builtChanges(from, to, lock)), ...shippedChanges(from, to, lock)];
+  const changes = told.map(({ change }) => change);
+  const notes = makeNotes(from, to, withEntries(changes, from, to, await changelogsOf(told, lock)));
   const text = json ? `${JSON.stringify(notes, null, 2)}\n` : formatNotes(notes);
   if (output === undefined) process.stdout.write(text);
   else await writeOutput(output, text);

@@ -16,6 +16,7 @@ export function cyclonedxDocument({ name, version, epoch, components, built }: B
       version: from.version,
       description: `built from the source in ${from.file}, SHA-256 ${from.sha256}`,
       ...licencesOf(from),
+      pedigree: pedigreeOf(from),
     })),
   ];
   const content = {
@@ -38,12 +39,12 @@ export function cyclonedxDocument({ name, version, epoch, components, built }: B
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-/** The source of each package in a bill of materials, by the package's name. */
+/** The source of each package, and of each part that recipes built, by its name in a bill of materials. */
 export function sourcesIn(document: string): ReadonlyMap<string, SourcePackage> {
   const { components = [] } = JSON.parse(document) as { components?: readonly Partial<PackageEntry>[] };
   return new Map(
     components.flatMap(({ name, pedigree }): [string, SourcePackage][] => {
-      const [source] = pedigree?.ancestors ?? []; // the others are those that it was built with
+      const [source] = pedigree?.ancestors ?? [];
       return name && source ? [[name, { name: source.name, version: source.version }]] : [];
     }),
   );
@@ -52,14 +53,8 @@ export function sourcesIn(document: string): ReadonlyMap<string, SourcePackage> 
 type PackageEntry = ReturnType<typeof ofPackage>;
 
 function ofPackage(component: Component) {
-  const { name, version, architecture, sha256, source, builtUsing, homepage } = component;
+  const { name, version, architecture, sha256, homepage } = component;
   const url = purl(name, version, architecture);
-  const pedigree = [source, ...builtUsing].map((each) => ({
-    type: 'library',
-    name: each.name,
-    version: each.version,
-    purl: purl(each.name, each.version, 'source'),
-  }));
   return {
     type: 'library',
     'bom-ref': url,
@@ -70,7 +65,19 @@ function ofPackage(component: Component) {
     ...licencesOf(component),
     purl: url,
     ...(homepage === undefined ? {} : { externalReferences: [{ type: 'website', url: homepage }] }),
-    pedigree: { ancestors: pedigree },
+    pedigree: pedigreeOf(component),
+  };
+}
+
+/** The source packages of a package: first its own, then those that it was built with. */
+function pedigreeOf({ source, builtUsing }: Component) {
+  return {
+    ancestors: [source, ...builtUsing].map(({ name, version }) => ({
+      type: 'library',
+      name,
+      version,
+      purl: purl(name, version, 'source'),
+    })),
   };
 }
 

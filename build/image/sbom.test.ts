@@ -268,6 +268,7 @@ test('the same bill is valid by the schema of CycloneDX 1.6', async () => {
     [
       ['bash', { name: 'bash', version: '5.2-2+b1' }],
       ['libstdc++6', { name: 'gcc-14', version: '14.2.0-19' }],
+      ['zfs-modules', { name: 'zfs-linux', version: '2.3.9-1' }],
     ],
   );
   assert.deepEqual([...sourcesIn('{}')], []);

@@ -251,6 +251,19 @@ test('notes: packages with changelogs once a source, rights, units, users, liste
   assert.doesNotMatch(text, /\bsame\b/);
   const { commandLines: _, ...older } = from.manifest;
   assert.deepEqual(makeNotes({ ...from, manifest: older }, to, []).commandLines, []);
+  const many = Array.from(
+    { length: 5000 },
+    (_, at) => `  * ${at % 25 ? 'a line' : `CVE-2027-${at + 1000}`} of it`,
+  );
+  const long = [
+    { name: 'linux', from: '1', to: '2', entries: [{ source: 'linux', version: '2', lines: many }] },
+  ];
+  const short = formatNotes(makeNotes(from, to, [...long, ...changes]));
+  assert.ok(
+    short.length < 65_536 - 4000 && short.includes('… and 4501 more lines: ./draisine release diff --json'),
+  );
+  assert.match(short, /CVE-2027-5975/, 'in the list of vulnerabilities');
+  assert.match(short, /Out of bounds write/);
   const still = formatNotes(makeNotes(from, from, []));
   assert.match(still, /^# box 2026\.1129\.0 → 2026\.1129\.0\n\n- Kernel: 6\.12-box, as before\n$/);
 });

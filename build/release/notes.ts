@@ -172,8 +172,25 @@ function code(text: string): string {
   return `${ticks}${text}${ticks}`;
 }
 
-/** Release notes in Markdown (CommonMark). */
+/** Characters of release notes. GitHub refuses a longer text of a change (65 536), and execve(2) a longer argument. */
+const LIMIT = 60_000;
+/** Lines of one changelog that are shown: as many as the limit allows. A month of the kernel has thousands. */
+const SHOWN = [500, 100, 30, 10, 3];
+
+/**
+ * Release notes in Markdown (CommonMark). If all changelogs together are too long, only the first lines of each are
+ * shown. The list of vulnerabilities is always complete.
+ */
 export function formatNotes(notes: Notes): string {
+  for (const shown of SHOWN) {
+    const text = formatWith(notes, shown);
+    if (text.length <= LIMIT) return text;
+  }
+  return formatWith(notes, 0);
+}
+
+/** `shown`: lines of each changelog. */
+function formatWith(notes: Notes, shown: number): string {
   const { image, from, to, severity, vulnerabilities, kernel, zfs, packages } = notes;
   const facts = [
     ...(severity === 'none' ? [] : [`Severity: **${severity}**`]),
@@ -187,7 +204,7 @@ export function formatNotes(notes: Notes): string {
   return [
     `# ${image} ${from} → ${to}\n`,
     facts.map((line) => `- ${line}\n`).join(''),
-    section('Packages', formatPackages(packages)),
+    section('Packages', formatPackages(packages, shown)),
     section('Runs with other rights (setuid, setgid, capabilities)', notes.privileged.map(formatChange)),
     section('Listens at boot', notes.listeners.map(formatChange)),
     section(
@@ -230,23 +247,26 @@ function formatCommandLine({ name, from, to }: Change): string {
 }
 
 /** Packages of one source share its changelog, which appears once. */
-function formatPackages(packages: readonly PackageChange[]): string[] {
+function formatPackages(packages: readonly PackageChange[], shown: number): string[] {
   const told = new Map<string, string>();
   return packages.map((change) => {
     const key = change.entries?.map(({ source, version }) => `${source} ${version}`).join();
     const first = key ? told.get(key) : undefined;
     if (first !== undefined) return `- **${change.name}** ${change.from} → ${change.to}, as ${first}\n`;
     if (key) told.set(key, change.name);
-    return formatPackage(change);
+    return formatPackage(change, shown);
   });
 }
 
-function formatPackage({ name, from, to, entries }: PackageChange): string {
+function formatPackage({ name, from, to, entries }: PackageChange, shown: number): string {
   if (from === undefined) return `- **${name}** ${to} is new\n`;
   if (to === undefined) return `- **${name}** ${from} is gone\n`;
   const head = `- **${name}** ${from} → ${to}\n`;
   if (entries === undefined) return head;
   const quoted = entries.flatMap(({ source, version, lines }) => [`${source} (${version})`, ...lines]);
+  const more = quoted.length - shown;
+  if (more > 0)
+    quoted.splice(shown, more, `… and ${more} more lines: ./draisine release diff --json shows them`);
   return `${head}${quoted.length === 0 ? '' : `\n${['```text', ...quoted, '```'].map((line) => `  ${line}\n`).join('')}\n`}`;
 }
 
