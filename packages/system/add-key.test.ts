@@ -102,6 +102,15 @@ describe('a key that was lost', () => {
     assert.equal(readFileSync(keys(), 'utf8'), `${KEY}\n`);
   });
 
+  test('a name of Windows behind a key is kept, and the next key is on a line of its own', () => {
+    const windows = KEY.replace('new@example', 'corp\\clara@pc');
+    medium('by-label/IGNITION', `${windows}\n${KEY}\n`);
+    for (const boot of ['first', 'second']) {
+      assert.equal(run().code, 0, boot);
+      assert.equal(readFileSync(keys(), 'utf8'), `${windows}\n${KEY}\n`, boot);
+    }
+  });
+
   test('a text that is not a key is not added, with a message', () => {
     medium('by-label/IGNITION', `hello\ncommand="sh" ${KEY}\nssh-ed25519 broken x\n`);
     const { code, out } = run();
