@@ -28,6 +28,8 @@ test('keys from files are loaded, keys to be typed are reported, and the boot do
     ['tank/file/below', 'tank/file', 'unavailable', 'none'],
     ['tank/gone', 'tank/gone', 'unavailable', 'file:///mnt/stick/key'],
     ['tank/a/typed', 'tank/a/typed', 'unavailable', 'prompt'],
+    ['tank/a-typed', 'tank/a-typed', 'unavailable', 'prompt'],
+    ['tank/my own', 'tank/my own', 'unavailable', 'prompt'],
     ['tank/web', 'tank/web', 'unavailable', 'https://keys.example/web'],
   ];
   writeFileSync(join(folder, 'list'), `${datasets.map((row) => row.join('\t')).join('\n')}\n`);
@@ -47,14 +49,24 @@ esac
   const ran = spawnSync('sh', ['-c', script], { encoding: 'utf8', env });
   assert.equal(ran.status, 0, ran.stderr);
   assert.equal(readFileSync(join(folder, 'loaded'), 'utf8'), 'tank/file\ntank/gone\n');
-  assert.deepEqual(readdirSync(problems).sort(), ['key-tank-a-typed', 'key-tank-gone', 'key-tank-web']);
+  assert.deepEqual(readdirSync(problems).sort(), [
+    'key-tank+a+typed',
+    'key-tank+a-typed',
+    'key-tank+gone',
+    'key-tank+my own',
+    'key-tank+web',
+  ]);
+  assert.match(
+    readFileSync(join(problems, 'key-tank+my own'), 'utf8'),
+    /^dataset tank\/my own is locked .*: zfs load-key 'tank\/my own' && zfs mount -R 'tank\/my own'$/m,
+  );
   assert.equal(
-    readFileSync(join(problems, 'key-tank-a-typed'), 'utf8'),
+    readFileSync(join(problems, 'key-tank+a+typed'), 'utf8'),
     'dataset tank/a/typed is locked and waits for its key: zfs load-key tank/a/typed && zfs mount -R tank/a/typed\n',
   );
   assert.match(
     ran.stderr,
     /^<3>dataset tank\/gone is locked: its key file:\/\/\/mnt\/stick\/key cannot be read$/m,
   );
-  assert.equal(existsSync(join(problems, 'key-tank-file')), false);
+  assert.equal(existsSync(join(problems, 'key-tank+file')), false);
 });

@@ -113,7 +113,7 @@ function problemConditions(box: Box): Condition[] {
 
 /** Whether the text names a locked dataset whose key somebody has typed since. Nothing removes its file then. */
 function isUnlocked(box: Box, text: string): boolean {
-  const dataset = /^dataset (\S+) is locked/.exec(text)?.[1];
+  const dataset = /^dataset (.+?) is locked/.exec(text)?.[1];
   if (dataset === undefined) return false;
   const asked = box.run(['zfs', 'get', '-H', '-o', 'value', 'keystatus', dataset], { timeoutSeconds: 30 });
   return asked.code === 0 && asked.stdout.trim() === 'available';

@@ -506,10 +506,11 @@ test('a source of updates that has never answered is a problem a day after the s
 
 test('a locked dataset is a problem until its key is there', () => {
   const { box } = machine();
-  const text = 'dataset tank/a is locked and waits for its key: zfs load-key tank/a && zfs mount -R tank/a';
-  box.put({ '/run/draisine/problems/key-tank-a': `${text}\n` });
+  const text =
+    "dataset tank/my a is locked and waits for its key: zfs load-key 'tank/my a' && zfs mount -R …";
+  box.put({ '/run/draisine/problems/key-tank+my a': `${text}\n` });
   const texts = () => conditionsOf(box).map((one) => one.text);
-  box.program('zfs', (argv) => (argv.at(-1) === 'tank/a' ? 'unavailable\n' : { code: 1 }));
+  box.program('zfs', (argv) => (argv.at(-1) === 'tank/my a' ? 'unavailable\n' : { code: 1 }));
   assert.deepEqual(texts(), [text]);
   box.program('zfs', () => 'available\n');
   assert.deepEqual(texts(), []);
