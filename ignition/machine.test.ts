@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { dataOf } from './base/data-url.ts';
 import { secret } from './base/secret.ts';
 import { validate } from './check/validate.ts';
+import { compileConfig } from './load.ts';
 import { machine } from './machine.ts';
 
 const POOLS = { tank: { vdevs: [{ mirror: ['/dev/disk/by-id/a', '/dev/disk/by-id/b'] }] } } as const;
@@ -252,6 +254,21 @@ for (const name of readdirSync(EXAMPLES)) {
     assert.deepEqual(verdict, { valid: true, entries: [] });
   });
 }
+
+test('the example in docs/ignition.md compiles', async () => {
+  const folder = mkdtempSync('/tmp/draisine-docs-');
+  try {
+    const page = readFileSync(new URL('../docs/ignition.md', import.meta.url), 'utf8');
+    const [, example = ''] = /```ts\n(import .*?)```/s.exec(page) ?? [];
+    const file = join(folder, 'box.ts');
+    const index = new URL('index.ts', import.meta.url).pathname;
+    writeFileSync(file, example.replace('../ignition/index.ts', index).replaceAll('…', ''));
+    const { config, entries } = await compileConfig(file);
+    assert.deepEqual([config?.ignition, entries], [{ version: '3.3.0' }, []]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test('a value that an option does not have is refused, although compiling does not check types', () => {
   const container = { image: 'docker.io/library/x:1' };
