@@ -127,6 +127,18 @@ function belowFiles(nodes: readonly ConfigNode[], image: ImageView, accounts: re
   });
 }
 
+/** Links to files of /usr that the image does not have, such as a time zone. Nobody can add them there. */
+function leadNowhere(nodes: readonly ConfigNode[], image: ImageView): Finding[] {
+  return nodes.flatMap(({ list, path, at, node }): Finding[] => {
+    const target = posix.resolve(posix.dirname(path), textOf(node.target));
+    if (list !== 'links' || node.hard === true || !target.startsWith('/usr/')) return [];
+    if (statAt(imageFile(image, target)) !== undefined) return [];
+    const why =
+      path === '/etc/localtime' ? ': the clock shows UTC, and no container with this zone starts' : '';
+    return [{ path: at, message: `${path} leads to ${target}, which the image does not have${why}` }];
+  });
+}
+
 const isOwnedBy = (node: JsonObject, { name, user }: Account): boolean => {
   const owner: Json | undefined = node.user;
   const id = member(owner, 'id');
@@ -150,13 +162,14 @@ function rootsParents(nodes: readonly ConfigNode[], accounts: readonly Account[]
   });
 }
 
-/** Nodes of a config that make the boot fail, or that end up with the wrong owner. */
+/** Nodes of a config that make the boot fail, that lead nowhere, or that end up with the wrong owner. */
 export function checkPaths(config: JsonObject, image: ImageView): Finding[] {
   const nodes = nodesOf(config);
   const accounts = accountsOf(config);
   return [
     ...occupied(nodes, image, accounts),
     ...belowFiles(nodes, image, accounts),
+    ...leadNowhere(nodes, image),
     ...rootsParents(nodes, accounts),
   ];
 }

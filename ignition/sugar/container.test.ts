@@ -26,6 +26,9 @@ describe('a quadlet', () => {
 
   test('has the time zone of the host unless it names one', () => {
     assert.match(quadlet('a', { image }), /^Timezone=local$/m);
+    assert.throws(() => quadlet('a', { image, timeZone: 'Europe/Berlim' }), {
+      where: 'containers.a.timeZone',
+    });
     assert.match(quadlet('a', { image, timeZone: 'Europe/Berlin' }), /^Timezone=Europe\/Berlin$/m);
   });
 

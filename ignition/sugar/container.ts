@@ -21,8 +21,9 @@ import {
 } from './container-words.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
-import { type Fragment, matching, mergeFragments } from './fragment.ts';
+import { type Fragment, mergeFragments } from './fragment.ts';
 import { type Section, section, unitText } from './ini.ts';
+import { timeZone } from './time-zone.ts';
 import { tuningSettings } from './tuning.ts';
 import { unit } from './unit.ts';
 import { unitPath } from './unit-name.ts';
@@ -67,12 +68,8 @@ function containerSection(
     EnvironmentFile: options.secretEnvironment === undefined ? undefined : environmentPath(name),
     Label: pairs('label', labels),
     AddDevice: options.devices?.map(deviceWords),
-    Timezone: matching(
-      options.timeZone ?? 'local',
-      /^[A-Za-z][A-Za-z0-9_+/-]*$/,
-      'time zone',
-      'write it as Europe/Berlin',
-    ),
+    Timezone:
+      options.timeZone === undefined ? 'local' : timeZone(options.timeZone, `containers.${name}.timeZone`),
     ReadOnly: options.readOnlyRoot,
     PidsLimit: limits.processes,
     ...tuningSettings(name, options),

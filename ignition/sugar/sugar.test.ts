@@ -292,5 +292,8 @@ test('host names, users and keys are checked', () => {
   assert.throws(() => hostname(`${'a'.repeat(32)}.${'b'.repeat(32)}`), /host name/); // Linux has 64 bytes for it
   assert.throws(() => user('Core'), /user name/);
   assert.throws(() => sshKey('core', 'secret key'), /public SSH key/);
-  assert.throws(() => time({ zone: '../x' }), /time zone/);
+  for (const zone of ['../x', 'Europe/Berlim', 'europe/berlin', 'US/Eastern', 'CET', '', 'Europe'])
+    assert.throws(() => time({ zone }), { where: 'time.zone' }, zone);
+  for (const zone of ['UTC', 'Etc/GMT+5', 'America/Argentina/Buenos_Aires', 'America/Port-au-Prince'])
+    time({ zone });
 });

@@ -1,8 +1,8 @@
-import { ZONE } from '../../packages/box/settings/update.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { file, link } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { section, unitText } from './ini.ts';
+import { timeZone } from './time-zone.ts';
 
 /** The host name (hostname(5)). */
 export function hostname(name: string): Fragment {
@@ -24,8 +24,8 @@ export interface TimeOptions {
 export function time({ zone, servers = [] }: TimeOptions): Fragment {
   const parts: Fragment[] = [];
   if (zone !== undefined) {
-    matching(zone, ZONE, 'time zone', 'write AREA/CITY, e.g. Europe/Berlin');
-    parts.push(link('/etc/localtime', { target: `../usr/share/zoneinfo/${zone}` }));
+    const target = `../usr/share/zoneinfo/${timeZone(zone, 'time.zone')}`;
+    parts.push(link('/etc/localtime', { target }));
   }
   if (servers.length > 0) {
     const contents = unitText([section('Time', { NTP: servers.join(' ') })]);
