@@ -108,6 +108,20 @@ test('if the old release has the same faults, the update was not the cause', () 
   assert.equal(world.reboots, 1);
 });
 
+test('a rejected release that runs again, because there is no other, is not compared with itself', () => {
+  const { box, world } = trial();
+  const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';
+  box.remove(`${esp}/draisine_${OLD}.efi`);
+  world.mounts.delete('/data');
+  atBoot(box, () => {});
+  bootInto(box, 'next');
+  runningClock(box);
+  atBoot(box, () => {});
+  assert.deepEqual(ukis(box), [`draisine_${NEXT}.efi`]);
+  assert.equal(readState(box).lastTrial?.text, 'rejected: /data is not mounted');
+  assert.equal(box.stat(AFTER), undefined);
+});
+
 test('the previous release reports once that a release did not come up', () => {
   const { box } = trial();
   const esp = '/run/draisine/mounts/vda1.42/EFI/Linux';

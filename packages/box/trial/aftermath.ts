@@ -27,7 +27,8 @@ const readAfter = (box: Box): After | undefined =>
 export function aftermath(box: Box, running: Running): void {
   if (box.stat(AFTER) === undefined) return;
   const after = readAfter(box);
-  if (after) compare(box, running, after, policyOrDefault(box));
+  // The rejected release runs again if there is no other one, or if somebody chose it in the boot menu.
+  if (after && after.version !== running.version) compare(box, running, after, policyOrDefault(box));
   box.remove(AFTER);
   inTurn(box, () => {
     // Another release may have been staged meanwhile, with a baseline of its own.
