@@ -37,6 +37,10 @@ test('a ready machine is made of a fork of the initrd, which machines with other
       machines: { box: { start: 'off' } },
     });
     assert.deepEqual(starts(own), { how: 'initrd fork', why: [] });
+    const alone = await fake.attempt(async (_t, { box }) => await box?.firstBoot(config), {
+      machines: { box: { start: 'off', kernelArguments: 'quiet' } },
+    });
+    assert.deepEqual(starts(alone), { how: 'boot', why: [] });
     assert.deepEqual(starts(await fake.attempt(nothing, { machines: { box: { start: 'fresh' } } })), {
       how: 'boot',
       why: [],

@@ -32,6 +32,7 @@ export interface StartVerbs {
   start(): Promise<void>;
   /**
    * The first start of a machine whose spec says `off`: a fork of its initrd, which then finds `config`.
+   * A machine with kernel arguments of its own boots, because no other machine could be forked from its initrd.
    * Waits until the boot has ended.
    * @example await box.firstBoot(config)
    */
@@ -86,7 +87,7 @@ export function startVerbs(machine: MachineState, guest: PreparedGuest): StartVe
     start: async () => await (machine.files || !stage ? boot(plan.config) : forkOrBoot(stage, plan.config)),
     firstBoot: async (config) => {
       if (machine.files) throw new Failure(`${name} has booted before`);
-      await forkOrBoot('initrd', config);
+      await (plan.kernelArguments === '' ? forkOrBoot('initrd', config) : boot(config));
     },
     prepare: async () => {
       if (!machine.files && stage && lab.forks)
