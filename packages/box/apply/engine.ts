@@ -42,7 +42,13 @@ export interface Health<Baseline = unknown> {
   /** The units that ran then. */
   running(before: Baseline): readonly string[];
   /** The losses since `record`, as text. `services`: the actions of the change, which takes some things away on purpose. */
-  lost(box: Box, before: Baseline, services: readonly Service[]): readonly string[];
+  lost(
+    box: Box,
+    before: Baseline,
+    services: readonly Service[],
+    /** Seconds for restarted units to come up again. */
+    patience: number,
+  ): readonly string[];
 }
 
 /** The config to apply, and how the change is confirmed. */
@@ -196,6 +202,9 @@ function writePreset(box: Box, { units }: Wishes): void {
 /** The least time in milliseconds that must be left for a confirmation. */
 const MARGIN = 5000;
 
+/** Seconds for restarted units to come up again, with a short time until the revert. */
+const LEAST_PATIENCE = 60;
+
 function change(box: Box, { plan, next }: Prepared, fetched: Fetched): Troubles {
   const stopped = [...runServices(box, plan.services.filter(stops)), ...disableUnits(box, plan)];
   changeAccounts(
@@ -276,7 +285,7 @@ function changeOrGoBack<Baseline>(
   const why = attempt(box, () => {
     const troubles = change(box, prepared, fetched);
     if (troubles.length > 0) return troubles;
-    const lost = [...health.lost(box, before, plan.services)];
+    const lost = [...health.lost(box, before, plan.services, Math.max(LEAST_PATIENCE, confirmSeconds / 2))];
     if (box.monotonic() - start > confirmSeconds * 1000 - MARGIN)
       lost.push(`it took longer than the ${confirmSeconds} seconds after which the machine goes back`);
     if (lost.length === 0) writeJournal(box, { ...journal, phase: 'unconfirmed' });

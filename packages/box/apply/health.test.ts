@@ -26,7 +26,7 @@ function lost(
   const before = baselineHealth.record(box);
   Object.assign(world, after);
   mounts = after.mounts ?? mounts;
-  return baselineHealth.lost(box, before, services);
+  return baselineHealth.lost(box, before, services, 60);
 }
 const stop = (unit: string): Service[] => [{ do: 'stop', unit }];
 const script = (name: string): Service[] => [
@@ -63,4 +63,19 @@ test('a pool whose unit is stopped is exported', () => {
   const after = { mounts: MOUNTS, pools: {} };
   assert.deepEqual(lost(after, stop('zpool-tank.service')), []);
   assert.match(lost(after, []).join(), /tank/);
+});
+
+test('a container may need time until it is healthy, as much as the confirmation leaves', () => {
+  const { box, world } = fakeWorld();
+  const before = baselineHealth.record(box);
+  const container = { name: 'web', state: 'running', unit: 'web.service' };
+  world.containers = [{ ...container, status: 'Up (starting)' }];
+  const start = box.monotonic();
+  const { sleep } = box;
+  box.sleep = (milliseconds) => {
+    sleep.call(box, milliseconds);
+    if (box.monotonic() - start >= 200_000) world.containers = [{ ...container, status: 'Up (healthy)' }];
+  };
+  assert.deepEqual(baselineHealth.lost(box, before, [], 60), ['container web was healthy and is not']);
+  assert.deepEqual(baselineHealth.lost(box, before, [], 300), []);
 });

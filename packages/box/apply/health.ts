@@ -4,9 +4,6 @@ import { type Baseline, lookInside, lossesOf, mountUnit } from '../trial/baselin
 import type { Health } from './engine.ts';
 import type { Service } from './services.ts';
 
-/** Seconds for restarted units to come up again: a container is not healthy at once. */
-const PATIENCE = 60;
-
 /**
  * The baseline of a trial, without the things that the change takes away or moves on purpose, and without routes and
  * gateways: the new connection shows whether the machine can be reached.
@@ -14,9 +11,9 @@ const PATIENCE = 60;
 export const baselineHealth: Health<Baseline> = {
   record: (box) => lookInside(box, 'apply'),
   running: ({ units }) => units,
-  lost: (box, before, services) => {
+  lost: (box, before, services, patience) => {
     const expected = expectedAfter(before, services);
-    return afterAWhile(box, () => lossesOf(box, expected));
+    return afterAWhile(box, () => lossesOf(box, expected), patience);
   },
 };
 
@@ -42,9 +39,11 @@ export function expectedAfter(before: Baseline, services: readonly Service[]): B
   };
 }
 
-function afterAWhile(box: Box, look: () => readonly string[]): readonly string[] {
+/** The losses that are still there after some seconds: a container is not healthy at once. */
+function afterAWhile(box: Box, look: () => readonly string[], patience: number): readonly string[] {
+  const end = box.monotonic() + 1000 * patience;
   let losses = look();
-  for (let second = 0; losses.length > 0 && second < PATIENCE; second += 2) {
+  while (losses.length > 0 && box.monotonic() < end) {
     box.sleep(2000);
     losses = look();
   }
