@@ -1,4 +1,4 @@
-import { layoutLine, storageScript, storageUnit } from '../../packages/box/settings/storage.ts';
+import { layoutLine, storageKey, storageScript, storageUnit } from '../../packages/box/settings/storage.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { shellQuote, shellWords } from '../../sdk/lib/shell.ts';
 import { cleanPath } from '../base/clean-path.ts';
@@ -56,13 +56,8 @@ export interface PoolOptions {
 /** The systemd unit that imports or makes a pool. */
 export const poolService = (pool: string): string => storageUnit(pool);
 
-/**
- * The file on the machine with the key of an encrypted pool or dataset. Below a pool or dataset with a key of its own
- * the path has `+` for `/`: the file of that key cannot also be a folder. No name of ZFS has a `+`.
- */
-export function keyPath(dataset: string, isBelowKey = false): string {
-  return `/etc/draisine/keys/${isBelowKey ? dataset.replaceAll('/', '+') : dataset}`;
-}
+/** The file on the machine with the key of an encrypted pool or dataset. */
+export const keyPath = storageKey;
 
 function poolName(name: string): string {
   matching(

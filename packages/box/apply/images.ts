@@ -22,7 +22,8 @@ function imagesOf(steps: readonly NodeStep[], decode: (bytes: Uint8Array) => str
   const images = quadlets.flatMap((text) =>
     /^Pull=never$/m.test(text) ? [] : (/^Image=\s*(\w[^\s%$]*)\s*$/m.exec(text)?.slice(1) ?? []),
   );
-  return new Set(images.filter((image) => !/\.(image|build)$/.test(image)));
+  // An image that was built here is in no registry.
+  return new Set(images.filter((image) => !/^localhost\/|\.(image|build)$/.test(image)));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { layoutIn, POOLS } from '../settings/storage.ts';
+import { keyOf, layoutIn, POOLS } from '../settings/storage.ts';
 import type { Accounts, Actual } from './actual.ts';
 import { digestOf, isAsWished } from './actual.ts';
 import { type ReleaseUnits, type Service, servicesOf } from './services.ts';
@@ -134,7 +134,9 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
   });
   const removed = [...old.nodes.values()].flatMap((node): NodeStep[] => {
     const was = given.actual.get(node.path) ?? none;
-    const stays = next.nodes.has(node.path) || given.folders.has(node.path);
+    // Without the key, the data of a dataset that the config no longer names would be lost.
+    const isKey = keyOf(node.path) !== undefined && node.type === 'file';
+    const stays = next.nodes.has(node.path) || given.folders.has(node.path) || isKey;
     if (stays || was.type === 'none' || theirs(node.path)) return [];
     return [{ do: 'remove', path: node.path, was }];
   });
@@ -259,6 +261,21 @@ function poolRefusals(old: Wishes, next: Wishes, decode: (bytes: Uint8Array) => 
   });
 }
 
+/** A dataset keeps its key when the file changes. After a restart the new key would not open it. */
+function keyRefusals(steps: readonly NodeStep[]): Refusal[] {
+  return steps.flatMap((step): Refusal[] => {
+    const [path, dataset] = [pathOf(step), keyOf(pathOf(step))];
+    if (step.do !== 'write' || step.node.type !== 'file' || step.was.type !== 'file') return [];
+    if (dataset === undefined || digestOf(step.node.contents) === step.was.digest) return [];
+    return [
+      {
+        what: `the key of ${dataset} changes, but the data would keep the old one, and nobody could open it after a restart`,
+        hint: `on the machine, write the new key to ${path} and run zfs change-key ${dataset}, then apply the config with --take-mine ${path}`,
+      },
+    ];
+  });
+}
+
 /** Recognizes the config of another machine: its host name differs, and so do its disks or pools. */
 function otherMachine(
   old: Wishes,
@@ -310,6 +327,8 @@ function leftOver(
     if (next.nodes.has(path)) return [];
     const sent = heldBy(path, node, decode);
     if (sent !== undefined) return [sent];
+    const key = keyOf(path);
+    if (key !== undefined && node.type === 'file') return [{ what: `key of ${key}`, command: `rm ${path}` }];
     const dataset = /^\/etc\/draisine\/datasets\/(.+)\.sh$/.exec(path)?.[1];
     if (dataset !== undefined) return [{ what: `dataset ${dataset}`, command: `zfs destroy -r ${dataset}` }];
     const pool = /^\/etc\/draisine\/pools\/(.+)\.sh$/.exec(path)?.[1];
@@ -365,6 +384,7 @@ export function makePlan(
       ...otherMachine(old, next, given, decode),
       ...refusalsOf(old, next),
       ...poolRefusals(old, next, decode),
+      ...keyRefusals(nodes),
       ...numberRefusals(next, given),
     ].filter(({ hint }) => ![...given.takeMine].some((path) => hint.includes(`--take-mine ${path}`))),
     left: leftOver(old, next, decode),

@@ -14,6 +14,20 @@ export const SCRUBS = '/etc/draisine/scrubs';
 /** The folder of the scripts that make or import pools, POOL.sh. */
 export const POOLS = '/etc/draisine/pools';
 
+/** The folder of the keys of encrypted pools and datasets. */
+const KEYS = '/etc/draisine/keys';
+
+/**
+ * The file with the key of an encrypted pool or dataset. Below a pool or dataset with a key of its own the path has `+`
+ * for `/`: the file of that key cannot also be a folder. No name of ZFS has a `+`.
+ */
+export const storageKey = (name: string, isBelowKey = false): string =>
+  `${KEYS}/${isBelowKey ? name.replaceAll('/', '+') : name}`;
+
+/** The pool or dataset whose key a file has; undefined for another file. */
+export const keyOf = (path: string): string | undefined =>
+  path.startsWith(`${KEYS}/`) ? path.slice(KEYS.length + 1).replaceAll('+', '/') : undefined;
+
 /** The folder of the scripts that make and mount datasets, POOL/NAME.sh. */
 const DATASETS = '/etc/draisine/datasets';
 
