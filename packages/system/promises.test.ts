@@ -139,7 +139,7 @@ test('SSH starts in spite of a volume without its key, of a pool that hangs, and
   // sshd ends with 255 if it has no address. Restarts without a pause would soon reach systemd's limit.
   assert.match(
     overlay(`${units}/ssh.service.d/10-draisine.conf`),
-    /^RestartPreventExitStatus=\nRestartSec=\d+$/m,
+    /^ExecStartPre=\nExecStartPre=.*host-key.*\nRestartPreventExitStatus=\nRestartSec=\d+$/m,
   );
 });
 
