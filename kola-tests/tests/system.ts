@@ -325,6 +325,28 @@ register(
 );
 
 register(
+  {
+    name: 'system.bad-host-key',
+    what: 'A host key that sshd cannot use, or a late address, does not keep SSH from starting.',
+    tags: ['quick'],
+  },
+  async (_t, { box }) => {
+    await box.succeed(`
+      cd /etc/ssh && key=$(cat ssh_host_ed25519_key) && printf %s "$key" >ssh_host_ed25519_key
+      systemctl restart ssh.service`);
+    await box.waitForPort(22);
+    assert.match(await box.succeed('draisine health'), /sshd cannot use the SSH host key/);
+
+    await box.succeed('echo ListenAddress 192.0.2.9 >/etc/ssh/sshd_config.d/10-late.conf');
+    await box.fail('systemctl restart ssh.service');
+    await box.succeed('ip address add 192.0.2.9/32 dev lo');
+    await box.waitUntilSucceeds('systemctl is-active ssh.service', { seconds: 60 });
+    await box.succeed('rm /etc/ssh/sshd_config.d/10-late.conf && systemctl restart ssh.service');
+    await box.waitForPort(22);
+  },
+);
+
+register(
   { name: 'system.ssh-keys-only', what: 'SSH accepts keys and no password.', tags: ['quick'] },
   async (_t, { box }) => {
     const config = await box.succeed('sshd -T');
