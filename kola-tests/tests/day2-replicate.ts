@@ -8,6 +8,8 @@ import { register } from '../harness/run/register.ts';
 
 const UNIT = 'replicate-tank-data.service';
 const BLOB = '/mnt/tank/data/blob';
+/** The last words of a service may reach the journal after its end. */
+const LOG = `journalctl --sync && journalctl -u ${UNIT} -o cat`;
 
 /** Applies a typed config to a running machine, and confirms it. */
 async function become(box: Machine, name: string): Promise<void> {
@@ -51,7 +53,7 @@ register(
     assert.equal(
       await nas.succeed(`systemctl show --value -p ActiveState ${UNIT}`),
       'failed',
-      await nas.succeed(`journalctl -u ${UNIT} -o cat -n 20`),
+      await nas.succeed(`${LOG} -n 20`),
     );
     assert.match(
       await nas.succeed('draisine health'),
@@ -60,10 +62,7 @@ register(
     await other.succeed('zfs get -H -o value receive_resume_token tank/backup/data | grep ^1-');
     await other.succeed('zfs set quota=none tank/backup');
     await nas.succeed(`systemctl start ${UNIT}`);
-    assert.match(
-      await nas.succeed(`journalctl -u ${UNIT} -o cat`),
-      /was interrupted, and continues where it stopped/,
-    );
+    assert.match(await nas.succeed(LOG), /was interrupted, and continues where it stopped/);
     assert.doesNotMatch(await nas.succeed('draisine health'), /is not sent to/);
 
     // Changes are sent. The target keeps the number of snapshots that the config gives.
@@ -100,9 +99,6 @@ register(
     );
     await nas.succeed(`systemctl restart zfs-dataset-tank-data.service && systemctl start ${UNIT}`);
     assert.equal(await nas.succeed(`sha256sum <${BLOB}; cat /mnt/tank/data/log`), `${sum}\none\ntwo`);
-    assert.match(
-      await nas.succeed(`journalctl -u ${UNIT} -t draisine -o cat -n 2`),
-      /tank\/data(@\S+)? is at 10\.9\.0\.2/,
-    );
+    assert.match(await nas.succeed(`${LOG} -t draisine -n 2`), /tank\/data(@\S+)? is at 10\.9\.0\.2/);
   },
 );

@@ -224,7 +224,7 @@ register(
           });
           assert.equal((await updateState(box)).staged, undefined);
           assert.match(
-            await box.succeed('journalctl --identifier=draisine --no-pager'),
+            await box.succeed('journalctl --sync && journalctl --identifier=draisine --no-pager'),
             /so a new one begins/,
           );
         },
