@@ -99,7 +99,7 @@ export function datasetScript(name: string, options: DatasetOptions, keyFile = k
     `dataset=${shellQuote(name)}`,
     `zfs list -H -o name "$dataset" >/dev/null 2>&1 || ${shellWords(create)}`,
     ...settingLines(changeable),
-    'name="dataset-$(echo "$dataset" | tr / -)"',
+    'name="dataset-$(echo "$dataset" | tr / +)"',
     'forget "$name"',
     `if [ "$(zfs get -H -o value keystatus "$dataset")" = unavailable ]; then
   root=$(zfs get -H -o value encryptionroot "$dataset")

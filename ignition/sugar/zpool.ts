@@ -216,7 +216,7 @@ fi`;
 const OPENING = `zfs list -H -o name,encryptionroot,keystatus,keylocation -t filesystem,volume -r "$pool" |
   while IFS='	' read -r name root status location; do
     [ "$name" = "$root" ] || continue
-    problem="key-$(echo "$name" | tr / -)"
+    problem="key-$(echo "$name" | tr / +)"
     forget "$problem"
     [ "$status" = unavailable ] || continue
     case "$location" in
@@ -226,7 +226,7 @@ const OPENING = `zfs list -H -o name,encryptionroot,keystatus,keylocation -t fil
   done
 zfs list -H -o name,mounted,canmount,keystatus,mountpoint -s mountpoint -t filesystem -r "$pool" |
   while IFS='	' read -r name mounted canmount status where; do
-    problem="mount-$(echo "$name" | tr / -)"
+    problem="mount-$(echo "$name" | tr / +)"
     forget "$problem"
     case "$mounted $canmount $status $where" in
     'no on '*' unavailable /'*) keep_out "$where" ;;
