@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BoxError } from '../io/box.ts';
 import { FakeBox } from '../io/fake.ts';
 import { arrayConditions, readOnlyConditions, recordedErrors } from './block.ts';
 
@@ -73,6 +74,18 @@ test('file systems that the kernel made read-only are a problem, those of read-o
     ),
     ['/srv/my data', '/srv/b'],
   );
+});
+
+test('xfs that has stopped does not answer', () => {
+  const line = '90 27 7:0 / /srv/x rw,relatime - xfs /dev/sdb1 rw,inode64,noquota';
+  const box = new FakeBox().put({ '/proc/self/mountinfo': `${line}\n`, '/srv/x/file': '' });
+  assert.deepEqual(texts(readOnlyConditions(box)), []);
+  const stat = box.stat.bind(box);
+  box.stat = (path) => {
+    if (path === '/srv/x') throw new BoxError('cannot look at a file: Input/output error', { code: 'EIO' });
+    return stat(path);
+  };
+  assert.match(texts(readOnlyConditions(box)).join(), /^\/srv\/x cannot be read after an error of its disk/);
 });
 
 test('errors that ext4 and btrfs have recorded are a problem', () => {

@@ -1,4 +1,4 @@
-import { type Box, readTextIfThere } from '../io/box.ts';
+import { type Box, BoxError, readTextIfThere } from '../io/box.ts';
 import type { Condition } from './condition.ts';
 
 /* Problems below and of file systems other than ZFS. The kernel knows them all, so that no program and no disk is asked. */
@@ -51,6 +51,16 @@ const TYPES = ['ext4', 'xfs', 'btrfs', 'vfat'];
 /** A line of /proc/self/mountinfo (proc_pid_mountinfo(5)): device, place, options of the mount, type, of the file system. */
 const MOUNT = /^\S+ \S+ (\S+) \S+ (\S+) (\S+) (?:\S+ )*?- (\S+) \S+ (\S+)$/gm;
 
+/** Whether a file system answers for its top folder, which is in memory. xfs shows no other sign that it has stopped. */
+function answers(box: Box, place: string): boolean {
+  try {
+    return box.stat(place) !== undefined;
+  } catch (error) {
+    if (!(error instanceof BoxError)) throw error;
+    return false;
+  }
+}
+
 /**
  * File systems that the kernel has stopped writing to after an error. Their mounts stay `rw`. If an owner mounts one
  * read-only, the mount is `ro` as well. The state partition is always meant to be writable; the kernel command line has
@@ -60,20 +70,23 @@ export function readOnlyConditions(box: Box): Condition[] {
   const seen = new Set<string>();
   return [...(readTextIfThere(box, '/proc/self/mountinfo') ?? '').matchAll(MOUNT)].flatMap(
     ([, device = '', target = '', mount = '', type = '', options = '']): Condition[] => {
-      const has = options.split(',');
-      const meant = target !== '/' && mount.split(',').includes('ro');
-      const stopped =
-        has.includes('emergency_ro') || has.includes('shutdown') || (has.includes('ro') && !meant);
-      if (!TYPES.includes(type) || !stopped || seen.has(device)) return [];
-      seen.add(device); // bind mounts repeat it
+      if (!TYPES.includes(type) || seen.has(device)) return [];
       const place = target.replaceAll(/\\(\d{3})/g, (_, code) =>
         String.fromCharCode(Number.parseInt(code, 8)),
       );
+      const has = options.split(',');
+      const meant = place !== '/' && mount.split(',').includes('ro');
+      const stopped =
+        has.includes('emergency_ro') || has.includes('shutdown') || (has.includes('ro') && !meant);
+      const dead = type === 'xfs' && !answers(box, place);
+      if (!stopped && !dead) return [];
+      seen.add(device); // bind mounts repeat it
       const what = place === '/' ? 'the state partition' : place;
+      const state = dead ? 'cannot be read' : 'is read-only';
       return [
         {
           ...{ name: place === '/' ? 'read-only state' : `read-only ${place}`, severity: 'error' },
-          text: `${what} is read-only after an error of its disk (dmesg): save what is not elsewhere. A restart checks it`,
+          text: `${what} ${state} after an error of its disk (dmesg): save what is not elsewhere. A restart checks it`,
         },
       ];
     },
