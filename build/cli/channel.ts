@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { log, warn } from '../../sdk/lib/log.ts';
-import { imagesOf } from '../release/channel/base.ts';
+import { channelsOf, imagesOf } from '../release/channel/base.ts';
 import * as edits from '../release/channel/edit.ts';
 import { CHANNELS } from '../release/channel/rules.ts';
 import type { Channel, Policy, Root } from '../release/format/types.ts';
@@ -176,7 +178,7 @@ export async function channelShow(where: string, flags: ShowFlags): Promise<void
   const images = flags.image === undefined ? await imagesAt(where) : [flags.image];
   const found: Channel[] = [];
   for (const image of images)
-    for (const name of flags.channel ?? CHANNELS) {
+    for (const name of flags.channel ?? (await channelNames(where, image))) {
       const channel = await channelAt(place, image, name, root);
       if (channel) found.push(channel);
       else if (flags.channel)
@@ -191,6 +193,13 @@ export async function channelShow(where: string, flags: ShowFlags): Promise<void
     if (Date.parse(expires) < Date.now())
       warn(`${image}/${channel} expired at ${expires}: ./draisine channel refresh`);
   process.stdout.write(flags.json ? `${JSON.stringify(found, null, 2)}\n` : formatTable(found.map(row), []));
+}
+
+/** The channels to show: those of a folder, the usual ones first. A web server has no list, so only the usual ones. */
+async function channelNames(where: string, image: string): Promise<readonly string[]> {
+  if (isUrl(where)) return CHANNELS;
+  const there = existsSync(join(where, image)) ? await channelsOf(where, image) : [];
+  return [...CHANNELS, ...there.filter((name) => !CHANNELS.includes(name))];
 }
 
 async function imagesAt(where: string): Promise<string[]> {
