@@ -39,8 +39,8 @@ async function publish(
   if (stamp !== undefined && (await readNote(note)) === `${digest} ${stamp}`) return false;
   if (!(await checkBlob(store, digest))) throw new Error(`blob ${digest} is not in the store`);
   await mkdir(dirname(path), { recursive: true });
-  await sweep(path);
-  const temporary = `${path}.tmp-${ownedName()}`;
+  await sweepUnfinished(path);
+  const temporary = unfinishedName(path);
   try {
     const linked = await place(blobPath(store, digest), temporary, signal);
     await rename(temporary, path);
@@ -99,12 +99,18 @@ export function outFailure(path: string, error: unknown): unknown {
   });
 }
 
+/** A name beside `path` for a file or folder that then replaces it. */
+export function unfinishedName(path: string): string {
+  return `${path}.tmp-${ownedName()}`;
+}
+
 /** Removes partial copies to this path that killed processes left. */
-async function sweep(path: string): Promise<void> {
+export async function sweepUnfinished(path: string): Promise<void> {
   const begun = `${basename(path)}.tmp-`;
   for (const name of await readdir(dirname(path))) {
     const owner = name.startsWith(begun) ? parseOwnedName(name.slice(begun.length)) : undefined;
-    if (owner && liveness(owner) === 'dead') await rm(join(dirname(path), name), { force: true });
+    if (owner && liveness(owner) === 'dead')
+      await rm(join(dirname(path), name), { recursive: true, force: true });
   }
 }
 

@@ -1,13 +1,12 @@
 import { existsSync, statSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { sha256, writeAtomic } from '../../sdk/lib/files.ts';
 import type { PoolFile } from '../debian/fetch.ts';
 import { hashOffset } from '../fs/usr-image.ts';
 import { makeGraph } from '../graph/graph.ts';
-import { ownedName } from '../graph/owner.ts';
-import { outFailure, publishBlob } from '../graph/publish.ts';
+import { outFailure, publishBlob, sweepUnfinished, unfinishedName } from '../graph/publish.ts';
 import { removeTreeAsync, type Store } from '../graph/store.ts';
 import type { Output, Target } from '../graph/target.ts';
 import type { ImageFacts } from '../image/facts.ts';
@@ -154,16 +153,18 @@ export async function writeRelease(
     files.delete(RELEASE); // the one in the folder has signatures
     return { release, written: await putBack(store, folder, artifacts, files) };
   }
-  const temporary = `${folder}.tmp-${ownedName()}`;
+  const [temporary, aside] = [unfinishedName(folder), unfinishedName(folder)];
   try {
+    await mkdir(dirname(folder), { recursive: true });
+    await sweepUnfinished(folder);
     for (const { path, sha256: digest } of artifacts) await publishBlob(store, digest, join(temporary, path));
     for (const [file, text] of files) await writeFile(join(temporary, file), text, { flush: true });
-    if (existsSync(folder)) await rename(folder, `${temporary}-old`);
+    if (existsSync(folder)) await rename(folder, aside);
     await rename(temporary, folder);
   } catch (error) {
     throw outFailure(folder, error);
   } finally {
-    for (const left of [temporary, `${temporary}-old`]) if (existsSync(left)) await removeTreeAsync(left);
+    for (const left of [temporary, aside]) if (existsSync(left)) await removeTreeAsync(left);
   }
   return { release, written: true };
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { appendFile, chmod, cp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { sha256 } from '../../sdk/lib/files.ts';
 import { setQuiet } from '../../sdk/lib/log.ts';
+import { unfinishedName } from '../graph/publish.ts';
 import { temporaryFolder, temporaryStore } from '../graph/testing.ts';
 import { parseFormat } from './format/read.ts';
 import { placeOf } from './place.ts';
@@ -103,7 +104,12 @@ test('a signed release never changes; writing the same one again keeps the signa
   const folder = join(await temporaryFolder(t), 'release');
   const keys = await testKeys(t);
   assert.equal((await makeRelease(store, folder)).written, true);
+  const own = unfinishedName(folder);
+  const killed = own.replace(`tmp-${process.pid}-`, 'tmp-999999999-');
+  for (const name of [own, killed]) cpSync(folder, name, { recursive: true });
   assert.equal((await makeRelease(store, folder, { content: 'better' })).written, true);
+  assert.deepEqual([existsSync(own), existsSync(killed)], [true, false]);
+  rmSync(own, { recursive: true });
   assert.deepEqual(readFileSync(join(folder, 'uki.efi'), 'utf8'), 'uki of better');
   await signRelease(folder, keys);
   const before = statSync(join(folder, 'release.json'), { bigint: true });
