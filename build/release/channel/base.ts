@@ -285,18 +285,38 @@ export async function publishRelease(base: Base, from: string): Promise<Publishe
   return { version, digest: await sha256File(join(to, 'release.json')), release, moved };
 }
 
+/** The names of files of a published release that are missing or have another size. Their contents are not read. */
+function wrongSizes({ value }: LocatedRelease, folder: string): string[] {
+  return filesOf(value).flatMap(([name, { size }]) =>
+    statSync(join(folder, name), { throwIfNoEntry: false })?.size === size ? [] : [name],
+  );
+}
+
+/** The files that boxes would not find at a version, or not as the channel says. `digest`: of release.json. */
+export async function lostFiles(
+  base: { readonly folder: string },
+  image: string,
+  version: string,
+  digest: string | undefined,
+): Promise<string[]> {
+  const folder = releasePath(base, image, version);
+  const text = await textOf(join(folder, 'release.json'));
+  if (text === undefined || sha256(text) !== digest) return ['release.json is missing, or is another one'];
+  return wrongSizes(await readRelease(placeOf(folder)), folder).map(
+    (name) => `${name} is missing, or has another size`,
+  );
+}
+
 /**
  * Publishes those files of a published release again that are missing or have another size. Returns the number of their
  * bytes. The contents of the other files are not read.
  */
 async function mendFiles(release: LocatedRelease, from: string, to: string): Promise<number> {
-  const wrong = filesOf(release.value).filter(
-    ([name, { size }]) => statSync(join(to, name), { throwIfNoEntry: false })?.size !== size,
-  );
+  const wrong = wrongSizes(release, to);
   if (wrong.length === 0) return 0;
   await checkFiles(release);
-  for (const [name] of wrong) await publishFile(join(from, name), join(to, name));
-  return wrong.reduce((sum, [, { size }]) => sum + size, 0);
+  for (const name of wrong) await publishFile(join(from, name), join(to, name));
+  return wrong.reduce((sum, name) => sum + (release.value.files[name]?.size ?? 0), 0);
 }
 
 async function reportFiles(from: string): Promise<string[]> {

@@ -13,6 +13,7 @@ import {
   edit,
   imageOf,
   imagesOf,
+  lostFiles,
   needChannel,
   type Published,
   publishedRelease,
@@ -307,6 +308,7 @@ export async function withdrawRelease(where: Where, version: string, reason: str
 /**
  * `channel refresh` renews channel files with less than half of their time left, and those signed by a
  * replaced key.
+ * @throws after that, if a channel names a release that is not whole in the folder
  */
 export async function refreshChannels(where: Where, always: boolean): Promise<Edited> {
   return await edit(where, async (base) => {
@@ -320,7 +322,25 @@ export async function refreshChannels(where: Where, always: boolean): Promise<Ed
           change: async (opened) =>
             refresh(opened.value, base.now, always || (await isSignedByReplaced(base, opened))),
         });
-    return { channels: await changeAll(base, changes), moved: 0 };
+    const channels = await changeAll(base, changes);
+    await checkServed(base, changes);
+    return { channels, moved: 0 };
+  });
+}
+
+/** Checks that boxes find the releases that channels name: release.json by its digest, its files by their sizes. */
+async function checkServed(base: Base, channels: readonly Pick<Change, 'image' | 'name'>[]): Promise<void> {
+  const faults: string[] = [];
+  for (const { image, name } of channels) {
+    const { version, release, withdrawn } = (await needChannel(base, image, name)).value;
+    if (version === undefined || withdrawn.some((each) => each.version === version)) continue;
+    const lost = await lostFiles(base, image, version, release);
+    if (lost.length > 0) faults.push(`${image}/${name} has ${version}: ${lost.join(', ')}`);
+  }
+  if (faults.length === 0) return;
+  throw new Failure(`boxes cannot fetch the release of a channel: ${faults.join('\n       ')}`, {
+    where: base.folder,
+    hint: 'publish it again from its folder: ./draisine channel set BASE CHANNEL DIR',
   });
 }
 

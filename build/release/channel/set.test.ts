@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { sha256 } from '../../../sdk/lib/files.ts';
 import { makeRelease } from '../testing.ts';
-import { initChannels, setChannel } from './edit.ts';
+import { initChannels, refreshChannels, setChannel } from './edit.ts';
 import { HOUR, snapshot, world } from './testing.ts';
 
 test('init: a root, its history, and four channels; again it touches nothing', async (t) => {
@@ -113,4 +113,22 @@ test('an unsigned or damaged release is not published', async (t) => {
     message: /no release\.json/,
   });
   await assert.rejects(setChannel(w.at(), 'gamma', release), { exitCode: 2, message: /no channel gamma/ });
+});
+
+test('refresh renews the channels, and then names a release that boxes could not fetch', async (t) => {
+  const w = await world(t);
+  const release = await w.release({ version: '2026.1129.0' });
+  await setChannel(w.at(), 'alpha', release);
+  const served = join(w.base, 'box/releases/2026.1129.0');
+  rmSync(join(served, 'usr.img'));
+  const refused = (message: RegExp) =>
+    assert.rejects(refreshChannels(w.at(), true), { exitCode: 1, message, hint: /publish it again/ });
+  await refused(
+    /^boxes cannot fetch .*: box\/alpha has 2026\.1129\.0: usr\.img is missing, or has another size$/,
+  );
+  assert.equal((await w.channel('alpha')).serial, 3);
+  await setChannel(w.at(), 'alpha', release);
+  await refreshChannels(w.at(), true);
+  rmSync(served, { recursive: true });
+  await refused(/release\.json is missing, or is another one/);
 });
