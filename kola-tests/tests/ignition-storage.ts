@@ -117,7 +117,7 @@ register(
     // The monthly check has its timers, and all programs that it needs. Without --duration it does not wait for the end.
     await box.succeed('systemctl is-active mdcheck_start.timer mdcheck_continue.timer');
     await box.succeed('/usr/share/mdadm/mdcheck');
-    await box.succeed("journalctl -b -o cat | grep 'mdcheck start checking /dev/md'");
+    await box.succeed("journalctl --sync && journalctl -b -o cat | grep 'mdcheck start checking /dev/md'");
     await box.waitUntilSucceeds('grep -x idle /sys/block/md*/md/sync_action');
 
     // One of the mirror's disks dies: the data stay, and the journal reports the loss.
