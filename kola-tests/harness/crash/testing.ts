@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CrashDisk } from './disk.ts';
@@ -43,9 +43,9 @@ export function logOf(requests: readonly Request[]): Buffer {
 
 /** Opens bytes as a file without a name. */
 export function opened(bytes: Buffer): number {
-  const path = join(mkdtempSync(join(tmpdir(), 'crash-test-')), 'file');
-  const fd = openSync(path, 'w+');
-  unlinkSync(path);
+  const folder = mkdtempSync(join(tmpdir(), 'crash-test-'));
+  const fd = openSync(join(folder, 'file'), 'w+');
+  rmSync(folder, { recursive: true });
   writeSync(fd, bytes);
   return fd;
 }
