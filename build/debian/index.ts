@@ -97,9 +97,9 @@ async function cachedRelease(
   checks: ReleaseChecks,
 ): Promise<{ release: Release; age: number } | undefined> {
   const text = (await readIfThere(path))?.toString('utf8');
-  if (text === undefined) return undefined;
+  const mtimeMs = (await ifThere(stat(path)))?.mtimeMs; // `clean` may remove it at any moment
+  if (text === undefined || mtimeMs === undefined) return undefined;
   try {
-    const { mtimeMs } = await stat(path);
     return {
       release: await verifyRelease(text, { ...checks, where: path }),
       age: checks.now - mtimeMs / 1000,
