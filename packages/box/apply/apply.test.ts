@@ -451,6 +451,17 @@ test('a key stays as long as its data may be there, and is not replaced by anoth
   assert.equal(apply(box, healthy, meant).result, 'waits for confirmation');
 });
 
+test('a dataset that exists is not encrypted by a key', () => {
+  const dataset = { '/etc/draisine/datasets/tank/a.sh': 'x' };
+  const key = { '/etc/draisine/keys/tank/a': 'secret' };
+  const box = provisioned({ files: dataset });
+  const next = { files: { ...dataset, ...key } };
+  assert.throws(() => apply(box, healthy, options(next)), /tank\/a gets a key, but encryption begins only/);
+  const meant = options(next, { takeMine: Object.keys(key) });
+  assert.equal(apply(box, healthy, meant).result, 'waits for confirmation');
+  assert.equal(apply(provisioned({}), healthy, options(next)).result, 'waits for confirmation');
+});
+
 test('snapshots that a removed transfer holds are listed, and not released', () => {
   const box = provisioned({
     files: { '/etc/draisine/replicate/tank-a.json': '{"format":1,"dataset":"tank/a","to":{}}' },

@@ -1,4 +1,4 @@
-import { keyOf, layoutIn, POOLS } from '../settings/storage.ts';
+import { keyOf, layoutIn, POOLS, storageScript } from '../settings/storage.ts';
 import type { Accounts, Actual } from './actual.ts';
 import { digestOf, isAsWished } from './actual.ts';
 import { type ReleaseUnits, type Service, servicesOf } from './services.ts';
@@ -261,12 +261,19 @@ function poolRefusals(old: Wishes, next: Wishes, decode: (bytes: Uint8Array) => 
   });
 }
 
-/** A dataset keeps its key when the file changes. After a restart the new key would not open it. */
-function keyRefusals(steps: readonly NodeStep[]): Refusal[] {
+/** A dataset that exists keeps its key, or stays without encryption, whatever files the config brings. */
+function keyRefusals(steps: readonly NodeStep[], old: Wishes): Refusal[] {
   return steps.flatMap((step): Refusal[] => {
     const [path, dataset] = [pathOf(step), keyOf(pathOf(step))];
-    if (step.do !== 'write' || step.node.type !== 'file' || step.was.type !== 'file') return [];
-    if (dataset === undefined || digestOf(step.node.contents) === step.was.digest) return [];
+    if (dataset === undefined || step.do !== 'write' || step.node.type !== 'file') return [];
+    if (step.was.type === 'none' && old.nodes.has(storageScript(dataset)))
+      return [
+        {
+          what: `${dataset} gets a key, but encryption begins only when a dataset is made: its data would not be encrypted`,
+          hint: `make a dataset of another name and copy the data; or, if it is encrypted already: --take-mine ${path}`,
+        },
+      ];
+    if (step.was.type !== 'file' || digestOf(step.node.contents) === step.was.digest) return [];
     return [
       {
         what: `the key of ${dataset} changes, but the data would keep the old one, and nobody could open it after a restart`,
@@ -384,7 +391,7 @@ export function makePlan(
       ...otherMachine(old, next, given, decode),
       ...refusalsOf(old, next),
       ...poolRefusals(old, next, decode),
-      ...keyRefusals(nodes),
+      ...keyRefusals(nodes, old),
       ...numberRefusals(next, given),
     ].filter(({ hint }) => ![...given.takeMine].some((path) => hint.includes(`--take-mine ${path}`))),
     left: leftOver(old, next, decode),
