@@ -433,21 +433,26 @@ test('data is never removed: data without an entry is listed, with the command t
 });
 
 test('a key stays as long as its data may be there, and is not replaced by another one', () => {
-  const [KEY, BELOW] = ['/etc/draisine/keys/tank', '/etc/draisine/keys/tank+a'];
-  const box = provisioned({ files: { [KEY]: 'old', [BELOW]: 'other' } });
-  const { plan, id } = apply(box, healthy, options({ files: { [BELOW]: 'other', '/etc/b': 'x' } }));
+  const [KEY, OTHER] = ['/etc/draisine/keys/tank/a', '/etc/draisine/keys/tank/ab'];
+  const box = provisioned({ files: { [KEY]: 'old', [OTHER]: 'other' } });
+  const { plan, id } = apply(box, healthy, options({ files: { [OTHER]: 'other', '/etc/b': 'x' } }));
   confirm(box, id);
   assert.equal(box.readText(KEY), 'old');
-  assert.deepEqual(plan.left, [{ what: 'key of tank', command: `rm ${KEY}` }]);
+  assert.deepEqual(plan.left, [{ what: 'key of tank/a', command: `rm ${KEY}` }]);
   // The dataset comes back, with another key. Or the key of another one changes.
   for (const files of [
-    { [KEY]: 'new', [BELOW]: 'other' },
-    { [KEY]: 'old', [BELOW]: 'new' },
+    { [KEY]: 'new', [OTHER]: 'other' },
+    { [KEY]: 'old', [OTHER]: 'new' },
   ])
-    assert.throws(() => apply(box, healthy, options({ files })), /the key of tank(\/a)? changes/);
+    assert.throws(() => apply(box, healthy, options({ files })), /the key of tank\/ab? changes/);
+  const of = { takeMine: [KEY] };
+  assert.throws(
+    () => apply(box, healthy, options({ files: { [OTHER]: 'new' } }, of)),
+    /key of tank\/ab changes/,
+  );
   // A person has changed it as the hint says.
-  box.put({ [BELOW]: 'new' });
-  const meant = options({ files: { [BELOW]: 'new' } }, { takeMine: [BELOW] });
+  box.put({ [OTHER]: 'new' });
+  const meant = options({ files: { [OTHER]: 'new' } }, { takeMine: [OTHER] });
   assert.equal(apply(box, healthy, meant).result, 'waits for confirmation');
 });
 

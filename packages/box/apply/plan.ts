@@ -393,7 +393,7 @@ export function makePlan(
       ...poolRefusals(old, next, decode),
       ...keyRefusals(nodes, old),
       ...numberRefusals(next, given),
-    ].filter(({ hint }) => ![...given.takeMine].some((path) => hint.includes(`--take-mine ${path}`))),
+    ].filter(({ hint }) => ![...given.takeMine].some((path) => hint.endsWith(`--take-mine ${path}`))),
     left: leftOver(old, next, decode),
   };
 }
