@@ -114,6 +114,9 @@ test('a single artifact is put beside the others and corrects the manifest; it s
   await publishImage(store, image, whole, folder);
   assert.deepEqual(names(), ['disk', 'iso', 'usr']);
   const next = imageOf('2', 'y');
+  const before = readFileSync(join(folder, 'manifest.json'));
+  await publishSingle(store, next, 'disk', await build(store, [next.artifacts.disk!.target]), folder);
+  assert.deepEqual(readFileSync(join(folder, 'manifest.json')), before, 'it names no files of two versions');
   await publishImage(store, next, await build(store, wholeTargets(next)), folder);
   assert.deepEqual(names(), ['disk', 'usr']);
   assert.ok(!readdirSync(folder).includes('box.iso'));

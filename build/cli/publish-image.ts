@@ -92,7 +92,10 @@ function olderManifest(path: string): Manifest | undefined {
   }
 }
 
-/** Puts one artifact into `folder`, and updates its entry in the manifest there. Returns its path. */
+/**
+ * Puts one artifact into `folder`, and updates its entry in the manifest there. A manifest of another version or lock
+ * stays as it is, because it would name files of two builds. Returns the artifact's path.
+ */
 export async function publishSingle(
   store: Store,
   image: LoadedImage,
@@ -108,7 +111,11 @@ export async function publishSingle(
   await publishBlob(store, output.digest, file, signal);
   const path = join(folder, MANIFEST);
   const manifest = olderManifest(path);
-  if (manifest) {
+  if (manifest && (manifest.version !== image.version || manifest.lock !== image.lock))
+    warn(
+      `${path} is of another build (version ${manifest.version}) and stays so: ./draisine build ${image.name}`,
+    );
+  else if (manifest) {
     const others = manifest.artifacts.filter((item) => item.name !== name);
     const entry: Artifact = { name, path: artifact.file, size: output.size, sha256: output.digest };
     await writeManifest(path, formatManifest({ ...manifest, artifacts: [...others, entry] }));
