@@ -130,12 +130,25 @@ test('without a config, the console says how to give one', (t) => {
 
 test('the files of an interrupted provisioning are removed, including immutable mount points of datasets', (t) => {
   const sticks = { sdb1: { label: 'IGNITION ', config: '{}' } };
-  const state = { 'lost+found/x': 'x', 'etc/half': 'x', 'mnt/x': 'x' };
+  const state = { 'etc/half': 'x', 'mnt/x': 'x' };
   const rm = `[ -e "\${0%/bin/rm}/chattr" ] && exec /bin/rm "$@"`;
   const mkdir = `/bin/mkdir "$@"; /bin/mkdir -p "\${0%/bin/mkdir}/run/draisine/state/srv/tank"`;
   const found = boot(t, sticks, { rm, mkdir }, state);
   assert.deepEqual([found.status, found.config], [0, '{}'], found.said);
   assert.match(found.said, /the last provisioning did not come to its end: starting over/);
   assert.equal(found.madeMutable, '-i /run/draisine/state/srv/tank\n');
-  assert.deepEqual(['etc', 'mnt', 'lost+found/x'].map(found.hasState), [false, false, true]);
+  assert.deepEqual(['etc', 'mnt'].map(found.hasState), [false, false]);
+});
+
+test('a state partition that lost its mark is not emptied: another mark, or what a repair has found, shows data', (t) => {
+  const sticks = { sdb1: { label: 'IGNITION ', config: '{}' } };
+  for (const evidence of ['.draisine-used', 'lost+found/#12']) {
+    const found = boot(t, sticks, {}, { [evidence]: 'x', 'srv/photo': 'x' });
+    assert.deepEqual([found.status, found.from], [1, undefined], found.said);
+    assert.match(
+      found.said,
+      /has been in use, but its mark, \.draisine-provisioned, is gone; it was not touched/,
+    );
+    assert.ok(found.hasState('srv/photo'));
+  }
 });
