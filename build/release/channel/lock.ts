@@ -55,7 +55,7 @@ export async function whilePublishing<T>(
 }
 
 /** The signals of Ctrl-C and of a job of CI that is cancelled. */
-const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const STOPPING = ['SIGINT', 'SIGTERM'] as const;
 
 /** A boot of a host. */
 export interface Place {
