@@ -64,6 +64,11 @@ register(
   },
 );
 
+const NEEDS = {
+  ...service('needs.service', 'true'),
+  contents: `[Unit]\nRequires=steady.service\nAfter=steady.service\n${service('needs.service', 'true').contents}`,
+};
+
 register(
   {
     name: 'day2.goes-back',
@@ -101,12 +106,21 @@ register(
       /^SSH-2/,
     );
 
-    // The next config has a unit that does not start.
-    await nextConfig(box, ({ systemd }) => systemd.units.push(service('broken.service', 'exit 3')));
+    // A new unit does not start. Another one, which a third one needs, does not start any more.
+    await nextConfig(box, ({ systemd }) => systemd.units.push(service('steady.service', 'true'), NEEDS));
+    await box.succeed(`draisine apply --confirm ${(await applied(box)).id}`);
+    await nextConfig(box, ({ systemd }) =>
+      systemd.units.push(service('broken.service', 'exit 3'), service('steady.service', 'exit 3'), NEEDS),
+    );
     const broken = await applied(box);
     assert.equal(broken.result, 'went back');
     assert.match(broken.troubles.join(), /broken\.service/);
     await box.fail('test -e /etc/systemd/system/broken.service');
+    assert.equal(
+      await box.succeed('systemctl is-active steady.service needs.service; systemctl is-system-running'),
+      'active\nactive\nrunning',
+      'a unit that failed with its new file, and one that needs it, run again',
+    );
 
     // The power fails during an apply. The initrd reverts everything before any unit starts.
     await nextConfig(box, ({ storage, systemd }) => {
