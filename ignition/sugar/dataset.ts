@@ -99,6 +99,7 @@ export function datasetScript(name: string, options: DatasetOptions, keyFile = k
     `dataset=${shellQuote(name)}`,
     `zfs list -H -o name "$dataset" >/dev/null 2>&1 || ${shellWords(create)}`,
     ...settingLines(changeable),
+    // No dataset has a plus sign in its name.
     'name="dataset-$(echo "$dataset" | tr / +)"',
     'forget "$name"',
     `if [ "$(zfs get -H -o value keystatus "$dataset")" = unavailable ]; then

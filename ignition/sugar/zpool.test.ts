@@ -116,6 +116,7 @@ case "$1 $5" in "get canmount") echo ${canmount} ;; "get keystatus") echo ${lock
         )
       : [];
     return {
+      toldNames: existsSync(join(folder, 'problems')) ? readdirSync(join(folder, 'problems')) : [],
       status,
       stderr: stderr.replaceAll(folder, ''),
       calls,
@@ -303,6 +304,15 @@ describe('the script of a dataset', () => {
     // Nobody can write below a file, as on a read-only file system.
     const readOnly = run(script, DISK, { present: 'tank/a', where: '/dev/null/a' });
     assert.deepEqual([readOnly.status, /chown/.test(readOnly.calls)], [0, false]);
+  });
+  test('reports two datasets whose names differ in a slash and a hyphen', () => {
+    for (const [name, file] of [
+      ['tank/a/b', 'dataset-tank+a+b'],
+      ['tank/a-b', 'dataset-tank+a-b'],
+    ] as const) {
+      const { toldNames } = run(datasetScript(name, {}), DISK, { present: name, locked: 'prompt' });
+      assert.deepEqual(toldNames, [file]);
+    }
   });
   test('creates it once', () => {
     assert.doesNotMatch(run(script, DISK, { present: 'tank/a' }).calls, /create/);
