@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { NEXT } from '../disk/testing.ts';
+import { isoTime } from '../io/fields.ts';
 import { bootInto, OLD, runningClock, ukis } from '../trial/testing.ts';
 import { atBoot } from '../trial/trial.ts';
 import { readState } from '../update/state.ts';
@@ -40,6 +41,19 @@ describe('from check to commit', () => {
     draisine('update');
     assert.equal(world.reboots, 1);
     assert.match(status().next?.text ?? '', /is the release that the channel stable names/);
+  });
+
+  test('not while a change of the machine waits for confirmation', () => {
+    const { box, world, web, draisine } = setting();
+    const until = isoTime(box.now() + 120_000);
+    const journal = { format: 1, id: 'a', phase: 'unconfirmed', since: until, until, saved: [], absent: [] };
+    box.put({ '/var/lib/draisine/config/journal.json': JSON.stringify(journal) });
+    assert.equal(draisine('update').code, 0);
+    assert.deepEqual([world.reboots, web.asked.length, ukis(box).length], [0, 0, 1]);
+    // A change that cannot be reverted does not keep updates away.
+    box.advance(121_000);
+    draisine('update');
+    assert.equal(world.reboots, 1);
   });
 
   test('the channel is asked every four hours only, sooner after a failure', () => {

@@ -1,3 +1,4 @@
+import { readJournal } from '../apply/journal.ts';
 import { LOCKED } from '../disk/lock.ts';
 import type { Terminal } from '../install/terminal.ts';
 import { type Box, BoxError, describeError, orLog } from '../io/box.ts';
@@ -36,6 +37,10 @@ function isDue(box: Box, running: Running): boolean {
  */
 export const update: Verb = (box, terminal, options) => {
   if (onTrial(box)) return box.log('info', 'the channel is not asked while a release is on trial');
+  // A trial would begin without a change that its baseline and its copy of /etc have, because a restart reverts it.
+  const apply = orLog(box, 'warning', 'the journal of an apply is ignored', () => readJournal(box));
+  if (apply !== undefined && box.now() < apply.until)
+    return box.log('info', 'the channel is not asked while a change of the machine waits for confirmation');
   const running = runningRelease(box);
   const { base } = requestOf({ ...options, words: [] });
   const { staged } = readState(box);
