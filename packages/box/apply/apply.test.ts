@@ -356,6 +356,27 @@ test('a file without contents in the config keeps those that it has, as on a fir
   assert.equal(fresh.readText('/etc/hosts'), '');
 });
 
+test('a hard link is made after its file, and again if the file changes', () => {
+  const parts = (text: string): Parts => ({
+    storage: {
+      files: [{ path: '/etc/deep/er/file', mode: 0o644, contents: { source: `data:,${text}` } }],
+      links: [{ path: '/etc/name', target: '/etc/deep/er/file', hard: true }],
+    },
+  });
+  const box = provisioned({});
+  box.program('ln', ([, from = '', to = '']) => {
+    box.put({ [to]: box.readFile(from) });
+    return '';
+  });
+  for (const text of ['one', 'two']) {
+    const { id, result } = apply(box, healthy, options(parts(text)));
+    assert.equal(result, 'waits for confirmation');
+    confirm(box, id);
+    assert.equal(box.readText('/etc/name'), text);
+    assert.equal(apply(box, healthy, options(parts(text))).result, 'nothing to do');
+  }
+});
+
 test('an account that shall not exist is removed if it is there, and never made', () => {
   const none = { users: [{ name: 'ada', shouldExist: false }] };
   const steps = (box: FakeBox) => prepare(box, options(none)).plan.accounts;

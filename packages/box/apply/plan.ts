@@ -120,6 +120,9 @@ function driftOf(old: Wishes, next: Wishes, given: Circumstances): Drift[] {
   });
 }
 
+const isHard = (node: NodeWish): node is Extract<NodeWish, { type: 'link' }> =>
+  node.type === 'link' && node.hard;
+
 function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Circumstances): NodeStep[] {
   const drifted = new Set(drift.map(({ path }) => path));
   const theirs = (path: string): boolean =>
@@ -132,6 +135,12 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
     if (!isUnseen(node, old) && isAsWished(node, was, given.accounts, expectedDigest(node, given))) return [];
     return [{ do: 'write', node, was }];
   });
+  const renewed = new Set(written.map(pathOf));
+  // A hard link to a file that is written anew would stay a name of the old file.
+  const linked = [...next.nodes.values()].flatMap((node): NodeStep[] => {
+    const stale = isHard(node) && renewed.has(node.target) && !renewed.has(node.path) && !theirs(node.path);
+    return stale ? [{ do: 'write', node, was: given.actual.get(node.path) ?? none }] : [];
+  });
   const removed = [...old.nodes.values()].flatMap((node): NodeStep[] => {
     const was = given.actual.get(node.path) ?? none;
     // Without the key, the data of a dataset that the config no longer names would be lost.
@@ -140,11 +149,13 @@ function nodeSteps(old: Wishes, next: Wishes, drift: readonly Drift[], given: Ci
     if (stays || was.type === 'none' || theirs(node.path)) return [];
     return [{ do: 'remove', path: node.path, was }];
   });
-  // A new folder comes before its contents, a removed folder after them.
+  // A new folder comes before its contents, a removed folder after them, and a hard link after the file.
   const depth = (path: string): number => path.split('/').length;
+  const order = (step: NodeStep): number =>
+    depth(pathOf(step)) + (step.do === 'write' && isHard(step.node) ? 10_000 : 0);
   return [
     ...removed.sort((a, b) => depth(pathOf(b)) - depth(pathOf(a))),
-    ...written.sort((a, b) => depth(pathOf(a)) - depth(pathOf(b))),
+    ...[...written, ...linked].sort((a, b) => order(a) - order(b)),
   ];
 }
 
