@@ -94,8 +94,10 @@ async function individualize(machine: Machine): Promise<void> {
     echo ${machine.name} >/etc/hostname
     hostname ${machine.name}`);
   if (machine.plan.start !== 'fork') return;
+  // systemd-machine-id-setup prefers the id in /run to a new one (systemd 256 and later).
   await machine.succeed(`
     set -e
+    rm -f /run/machine-id
     : >/etc/machine-id
     systemd-machine-id-setup
     systemctl restart systemd-journald.service systemd-networkd.service`);
