@@ -23,7 +23,7 @@ export interface TestResult {
    * Sum of these parts, without the wait for a slot, and without making the snapshot, because other tests use it too.
    */
   readonly totalMs: number;
-  /** The wait for a slot, if the host lacks processors or memory for all tests. */
+  /** The wait while a slot was free, but the host had too little memory. */
   readonly waitMs?: number;
   /** The reason of a failure, with the last lines of the evidence. */
   readonly error?: string;

@@ -63,3 +63,16 @@ test('a large test is not overtaken for ever by small ones', async () => {
   (await small)();
   assert.deepEqual(order, ['large', 'small']);
 });
+
+test('only a wait for memory is told, and not a wait for a slot', async () => {
+  const budget = createBudget(100, 2);
+  const told: string[] = [];
+  const enter = (name: string, memory: number) => budget.acquire(memory, 1, () => told.push(name));
+  const releases = [await enter('first', 50), await enter('second', 20)];
+  const queued = [enter('slot', 30), enter('memory', 80)];
+  releases[1]?.(); // lets `slot` in; then its slot is free again, but memory is not
+  (await queued[0])?.();
+  releases[0]?.();
+  (await queued[1])?.();
+  assert.deepEqual(told, ['memory']);
+});

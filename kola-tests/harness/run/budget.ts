@@ -11,19 +11,31 @@ export interface Budget {
   readonly slots: number;
   /**
    * Waits for `memory` MiB and a slot (no slot for a test that mostly waits). Returns the function that releases them.
-   * First come, first served.
+   * First come, first served. `short` is called with the milliseconds for which a slot was free and memory was not.
    */
-  acquire(memory: number, slots?: 0 | 1): Promise<() => void>;
+  acquire(memory: number, slots?: 0 | 1, short?: (ms: number) => void): Promise<() => void>;
+}
+
+interface Waiting {
+  readonly memory: number;
+  readonly slots: number;
+  /** The time since which only memory is missing. */
+  shortSince?: number;
+  admit(): void;
 }
 
 /** Makes a budget of memory (MiB) and slots. */
 export function createBudget(memory: number, slots: number): Budget {
   let free = memory;
   let freeSlots = slots;
-  const queue: { readonly memory: number; readonly slots: number; admit(): void }[] = [];
+  const queue: Waiting[] = [];
 
   function admit(): void {
-    for (let head = queue[0]; head && freeSlots >= head.slots && head.memory <= free; head = queue[0]) {
+    for (let head = queue[0]; head && freeSlots >= head.slots; head = queue[0]) {
+      if (head.memory > free) {
+        head.shortSince ??= performance.now();
+        return;
+      }
       queue.shift();
       free -= head.memory;
       freeSlots -= head.slots;
@@ -34,16 +46,19 @@ export function createBudget(memory: number, slots: number): Budget {
   return {
     memory,
     slots,
-    acquire: async (wanted, wantedSlots = 1) => {
+    acquire: async (wanted, wantedSlots = 1, short = () => {}) => {
       if (wanted > memory) {
         throw new Trouble(`too little memory: this test needs ${wanted} MiB, ${memory} MiB are available`, {
           hint: 'end other programs, or give the machines of the test less memory',
         });
       }
+      const entry: Waiting = { memory: wanted, slots: wantedSlots, admit: () => {} };
       await new Promise<void>((resolve) => {
-        queue.push({ memory: wanted, slots: wantedSlots, admit: resolve });
+        entry.admit = resolve;
+        queue.push(entry);
         admit();
       });
+      if (entry.shortSince !== undefined) short(performance.now() - entry.shortSince);
       let given = false;
       return () => {
         if (given) return;

@@ -78,8 +78,9 @@ export async function attemptTest(
   try {
     const plans = planCluster(test.definition);
     const slots = test.definition.waits ? 0 : 1;
-    const release = await budget.acquire(memoryNeed([...plans.values()], lab.accel), slots);
-    times.waitMs = Math.round(performance.now() - times.since);
+    const release = await budget.acquire(memoryNeed([...plans.values()], lab.accel), slots, (ms) => {
+      times.waitMs = Math.round(ms);
+    });
     try {
       const cluster = await createCluster(lab, plans);
       const machines = Object.values(cluster.machines);
