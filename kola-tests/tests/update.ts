@@ -333,11 +333,11 @@ register(
         await box.bootFails({ seconds: 180 }),
         /Kernel panic - not syncing: sysrq triggered crash/,
       );
-      // PID 1 has stopped, and nothing resets the timer of the chipset's watchdog.
+      // systemd is frozen, and nothing resets the timer of the chipset's watchdog.
       await box.powerOn();
       await box.goesDown('reboot', { seconds: 240 });
-      // Neither systemd nor the kernel has restarted the machine. A quiet boot does not show systemd's own message
-      // "Freezing execution", and journald may not notice in time that PID 1 does not answer.
+      // Neither systemd nor the kernel has restarted the machine. journald may not notice in time that PID 1 does not
+      // answer.
       const console = await box.consoleText();
       const hung = console.slice(console.lastIndexOf('BdsDxe: starting'));
       assert.doesNotMatch(hung, /reboot: Restarting system|Kernel panic/);
