@@ -71,6 +71,21 @@ function settingLines(properties: readonly (readonly [string, string])[]): strin
   ];
 }
 
+/** Sets owner and mode if they differ. A dataset that is full to its quota refuses even the present ones. */
+function owningLines({ user, group, mode = 0o755 }: NonNullable<DatasetOptions['owner']>): string[] {
+  const account = shellQuote(`${user}${group === undefined ? '' : `:${group}`}`);
+  const others = [
+    `! -user ${shellQuote(`${user}`)}`,
+    ...(group === undefined ? [] : [`! -group ${shellQuote(`${group}`)}`]),
+  ];
+  const octal = mode.toString(8).padStart(4, '0');
+  return [
+    '[ -w "$where" ] || exit 0 # the dataset is read-only',
+    `find "$where" -maxdepth 0 \\( ${others.join(' -o ')} \\) -exec chown ${account} {} +`,
+    `find "$where" -maxdepth 0 ! -perm ${octal} -exec chmod ${octal} {} +`,
+  ];
+}
+
 /**
  * A shell script that makes the dataset once, and at each boot sets its properties, mounts it and sets its
  * owner.
@@ -84,15 +99,7 @@ export function datasetScript(name: string, options: DatasetOptions, keyFile = k
     name,
   ];
   const changeable = properties.filter(([property]) => !FIXED.includes(property));
-  const { owner } = options;
-  const account = owner && `${owner.user}${owner.group === undefined ? '' : `:${owner.group}`}`;
-  const own = owner
-    ? [
-        '[ -w "$where" ] || exit 0 # the dataset is read-only',
-        `chown ${shellQuote(account ?? '')} "$where"`,
-        `chmod ${(owner.mode ?? 0o755).toString(8).padStart(4, '0')} "$where"`,
-      ]
-    : [];
+  const own = options.owner ? owningLines(options.owner) : [];
   return [
     'set -eu',
     PROBLEMS,

@@ -235,7 +235,8 @@ describe('datasets', () => {
     isShell(script);
     assert.match(script, /'create' '-p' '-u' '-o' 'quota=1T' '-o' 'utf8only=on' 'tank\/a'/);
     assert.match(script, /^has 'quota\t1099511627776' \|\| set -- "\$@" 'quota=1T'$/m);
-    assert.match(script, /^chown '1000' "\$where"\nchmod 0750/m);
+    assert.match(script, /^find "\$where" -maxdepth 0 \\\( ! -user '1000' \\\) -exec chown '1000' \{\} \+$/m);
+    assert.match(script, /^find "\$where" -maxdepth 0 ! -perm 0750 -exec chmod 0750 \{\} \+$/m);
   });
 
   test('wait for the pool and the datasets above', () => {

@@ -261,7 +261,7 @@ describe('messages to the owner of a pool', () => {
 });
 
 describe('the script of a dataset', () => {
-  const script = datasetScript('tank/a', { quota: '1G', owner: { user: 5 } });
+  const script = datasetScript('tank/a', { quota: '1G', owner: { user: 5, mode: 0o700 } });
   test('creates, sets, mounts and owns it', () => {
     const { status, calls } = run(script, DISK, {});
     assert.equal(status, 0);
@@ -270,7 +270,7 @@ describe('the script of a dataset', () => {
       verbs.filter(
         (verb) => /create|set|mount |mount$|chown|chmod/.test(verb) && !verb.startsWith('mountpoint'),
       ),
-      ['zfs create', 'zfs set', 'zfs mount', 'chown 5', 'chmod 0755'],
+      ['zfs create', 'zfs set', 'zfs mount', 'chown 5', 'chmod 0700'],
     );
   });
   test('reports that a locked dataset waits for its key, and that no server shares a dataset', () => {
@@ -281,6 +281,16 @@ describe('the script of a dataset', () => {
     assert.match(
       run(script, DISK, { present: 'tank/a', shared: true }).stderr,
       /has no NFS server: nothing is shared/,
+    );
+  });
+  test('leaves the right owner and mode as they are: a full dataset refuses them', () => {
+    const own = { user: process.getuid?.() ?? 0, group: process.getgid?.() ?? 0, mode: 0o755 };
+    const { status, calls } = run(datasetScript('tank/a', { owner: own }), DISK, { present: 'tank/a' });
+    assert.deepEqual([status, /chown|chmod/.test(calls)], [0, false]);
+    const other = { ...own, group: own.group + 1 };
+    assert.match(
+      run(datasetScript('tank/a', { owner: other }), DISK, { present: 'tank/a' }).calls,
+      new RegExp(`^chown ${own.user}:${other.group} /where$`, 'm'),
     );
   });
   test('sets only what has another value: a full dataset refuses its present quota', () => {
