@@ -56,6 +56,9 @@ function boot(
     chattr: `echo "$@" >>${root}/chattr`,
     udevadm: '',
     modprobe: '',
+    systemctl: 'echo 0',
+    blockdev: 'echo 0',
+    dd: '',
     sleep: '',
     ...programs,
   };
@@ -73,6 +76,7 @@ function boot(
     inRun: readdirSync(join(root, 'run/draisine'), { recursive: true, encoding: 'utf8' }),
     hasState: (path: string) => existsSync(join(root, 'run/draisine/state', path)),
     madeMutable: read('/chattr')?.replaceAll(root, ''),
+    mounts: read('/mounts')?.replaceAll(root, ''),
   };
 }
 
@@ -150,5 +154,25 @@ test('a state partition that lost its mark is not emptied: another mark, or what
       /has been in use, but its mark, \.draisine-provisioned, is gone; it was not touched/,
     );
     assert.ok(found.hasState('srv/photo'));
+  }
+});
+
+test('a state partition that can only be read, with a journal that a power cut left, is used without the journal', (t) => {
+  const mount = `case "$*" in *noload*) echo "$*" >>"\${0%/bin/mount}/mounts" ;; *) exit 32 ;; esac`;
+  const state = { '.draisine-provisioned': 'a stick\n' };
+  const from = (programs: Readonly<Record<string, string>>) => {
+    const { status, said, mounts } = boot(t, {}, { mount, ...programs }, state);
+    return { said, outcome: [status, mounts] };
+  };
+  const places = ['/run/draisine/state', '/sysroot'];
+  const used = [0, places.map((at) => `-t ext4 -o ro,noload /dev/disk/draisine/state ${at}\n`).join('')];
+  const known = from({ blockdev: 'echo 1' });
+  assert.deepEqual(known.outcome, used, known.said);
+  // Each write fails, and so does fsck.
+  const worn = from({ dd: 'exit 1', mount: `${mount.replace(' *) exit 32 ;;', '')}`, systemctl: 'echo 1' });
+  assert.deepEqual(worn.outcome, used, worn.said);
+  for (const damaged of [from({}), from({ mount: '', systemctl: 'echo 1' })]) {
+    assert.deepEqual(damaged.outcome, [1, undefined], damaged.said);
+    assert.match(damaged.said, /the state partition cannot be read, or not be repaired/);
   }
 });
