@@ -90,6 +90,39 @@ register(
   },
 );
 
+register(
+  {
+    name: 'zfs.hand-made-late',
+    what: 'A hand-made pool whose disk appears late is imported and mounted by itself, although ZFS has taken it out of its list of pools.',
+    long: 'boots twice; zfs.late-and-foreign has a late pool of a machine config',
+    machines: {
+      box: {
+        firmware: 'none',
+        disks: [
+          { name: 'here', size: 256 },
+          { name: 'late', size: 256 },
+        ],
+      },
+    },
+    timeout: 300,
+  },
+  async (_t, { box }) => {
+    await box.succeed(`
+      zpool create -O mountpoint=/here here ${box.disk('here')}
+      zpool create -O mountpoint=/late late ${box.disk('late')}
+      echo kept | tee /here/x /late/x`);
+    await box.poweroff();
+    await box.unplug('late');
+    await box.start();
+    assert.equal(await box.succeed('cat /here/x'), 'kept');
+    await box.fail('cat /late/x');
+    await box.plug('late');
+    await box.waitUntilSucceeds('grep -x kept /late/x');
+    assert.equal(await box.succeed('zpool list -H -o name'), 'here\nlate');
+    await box.retry(async () => assert.equal(await box.succeed('systemctl is-system-running'), 'running'));
+  },
+);
+
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHlUr1I5jzMZUt1I0+DwFJpWZkEDwwW50D8+xq71Tu0K new@example';
 
 register(

@@ -12,10 +12,10 @@ const SCRIPT = fileURLToPath(new URL('../overlays/system/usr/lib/draisine/pool-l
 
 /**
  * Runs the script. Returns the calls of systemctl that start something.
- * @param start what `systemctl start zpool-tank.service` does; `$try` is its number, `$disks` the folder of the disks
+ * @param start what `systemctl start UNIT` does; `$try` is its number, `$disks` the folder of the disks
  * @param meanwhile what happens while the script waits
  */
-function late(t: TestContext, start: string, meanwhile = ''): string[] {
+function late(t: TestContext, start: string, meanwhile = '', unit = 'zpool-tank.service'): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'draisine-pool-late-'));
   t.after(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'disk/by-id'), { recursive: true });
@@ -40,7 +40,7 @@ esac`,
   program('sleep', meanwhile === '' ? '' : `cd ${folder}; ${meanwhile}`);
   const script = readFileSync(SCRIPT, 'utf8').replaceAll('/dev/disk/', `${folder}/disk/`);
   const env = { PATH: `${folder}:/usr/bin:/bin` };
-  const argv = ['-c', script, 'pool-late', 'zpool-tank.service'];
+  const argv = ['-c', script, 'pool-late', unit];
   const ran = spawnSync('sh', argv, { encoding: 'utf8', env, timeout: 20_000 });
   assert.equal(ran.status, 0, ran.stderr || 'it still waits');
   return readFileSync(join(folder, 'calls'), 'utf8').trim().split('\n');
@@ -61,4 +61,13 @@ test('a disk that comes during a try leads to another try', (t) => {
 test('after a person has imported the pool, the units that need it start', (t) => {
   const calls = late(t, '[ -e "$disks/../../active" ]', ': >active');
   assert.deepEqual(calls, ['start zpool-tank.service', 'start zpool-tank.service', NEEDING, CONSOLE]);
+});
+
+test('pools that no machine config declares are mounted as well', (t) => {
+  const unit = 'draisine-zpool-import.service';
+  assert.deepEqual(late(t, 'exit 0', '', unit).slice(0, 2), [`start ${unit}`, 'restart zfs-mount.service']);
+  const text = readFileSync(SCRIPT.replace('draisine/pool-late', `systemd/system/${unit}`), 'utf8');
+  assert.match(text, /^OnFailure=draisine-pool-late@%N\.service$/m);
+  // ZFS leaves pools that are not there out of /etc/zfs/zpool.cache when it imports another one.
+  assert.match(text, /^ExecStart=\S*zpool import -c \/run\/draisine\/zpool\.cache -aN$/m);
 });
