@@ -52,6 +52,7 @@ function run(): { code: number | null; out: string } {
     .replaceAll('/dev/disk/', `${folder}/dev/disk/`)
     .replaceAll('/root/', `${folder}/root/`)
     .replaceAll('/run/draisine/', `${folder}/run/draisine/`)
+    .replaceAll('=/.draisine-', `=${folder}/.draisine-`)
     .replace('[ -b "$device" ]', '[ -d "$device" ]');
   const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` };
   const ran = spawnSync('sh', ['-s'], { input: script, encoding: 'utf8', env });
@@ -117,6 +118,23 @@ describe('a key that was lost', () => {
     assert.equal(code, 1);
     assert.match(out, /no key was added: no line of authorized_keys begins/);
     assert.equal(readFileSync(keys(), 'utf8'), '');
+  });
+
+  test('makes a machine without a config keep its state: the initrd would empty it at the next boot', () => {
+    const mark = join(folder, '.draisine-provisioned');
+    const request = join(folder, '.draisine-reset');
+    medium('by-label/IGNITION', 'hello\n');
+    writeFileSync(mark, 'none\n');
+    writeFileSync(request, 'blank\n');
+    assert.equal(run().code, 1);
+    assert.deepEqual([readFileSync(mark, 'utf8'), existsSync(request)], ['none\n', true], 'without a key');
+    medium('draisine/esp', `${KEY}\n`);
+    rmSync(join(folder, 'dev/disk/by-label/IGNITION/authorized_keys'));
+    assert.match(run().out, /keeps its state from now on/);
+    assert.deepEqual([readFileSync(mark, 'utf8'), existsSync(request)], ['keys of a stick\n', false]);
+    writeFileSync(mark, 'ignition.ign on /dev/sdb1\n');
+    assert.doesNotMatch(run().out, /keeps its state/);
+    assert.equal(readFileSync(mark, 'utf8'), 'ignition.ign on /dev/sdb1\n');
   });
 
   test('without a stick no file is made', () => {
