@@ -12,6 +12,8 @@ export const TYPES = {
 
 /** The label of the EFI system partition of a Draisine disk. */
 export const ESP_LABEL = 'draisine-esp';
+/** The label of its state partition. */
+export const STATE_LABEL = 'draisine-state';
 /** The label of a slot that holds no complete release. */
 export const EMPTY_LABEL = '_empty';
 const USR_LABEL = 'draisine_usr_';

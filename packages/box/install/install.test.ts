@@ -290,6 +290,50 @@ describe('the choice of the disk, and reasons against it', () => {
   });
 });
 
+describe('unattended, a disk with a Draisine', () => {
+  const machine = (words: string, files: Readonly<Record<string, string>>) => {
+    const box = fakeMachine({ sda: { ...free, table: installedTable() } });
+    box.putDevice('/dev/sda6', new Uint8Array(512));
+    box.program('wipefs', (argv) => (argv.includes('--noheadings') ? 'ext4\n' : ''));
+    const put = Object.entries(files).map(([name, text]) => [`/run/draisine/mounts/sda6.42/${name}`, text]);
+    return box.put({ '/proc/cmdline': `root=tmpfs draisine.install=${words}\n`, ...Object.fromEntries(put) });
+  };
+  const isErased = (box: FakeBox) => {
+    const said = install(box, '--unattended')[1];
+    return [said.includes('All of this will be erased:'), said] as const;
+  };
+  const used = { '.draisine-provisioned': 'ignition.ign on /dev/sdb1\n' };
+
+  test('that has been in use is refused: the stick, or the server, may just be left from the installation', () => {
+    const words =
+      /there is a Draisine on sda that has been in use: keep-state keeps its state, erase-state erases it/;
+    const [erased, said] = isErased(machine('sda', used));
+    assert.match(said, words);
+    assert.equal(erased, false);
+    assert.match(isErased(machine('auto', { '.draisine-used': 'x\n' }))[1], words);
+    const damaged = machine('sda', {});
+    damaged.program('mount', () => ({ code: 32 }));
+    assert.match(isErased(damaged)[1], words);
+  });
+
+  test('is erased if the words say so, or if it never had a config', () => {
+    assert.equal(isErased(machine('sda,erase-state', used))[0], true);
+    assert.equal(isErased(machine('sda', { '.draisine-provisioned': 'none\n' }))[0], true);
+    const wiped = machine('sda', used);
+    wiped.program('wipefs', () => '');
+    assert.equal(isErased(wiped)[0], true, 'by an interrupted installation');
+    const conf = machine('', used).put({
+      '/proc/cmdline': 'root=tmpfs\n',
+      '/etc/draisine/install.conf': 'device=sda\nerase_state=yes\n',
+    });
+    assert.equal(isErased(conf)[0], true);
+  });
+
+  test('is erased by a person who says yes', () => {
+    assert.match(install(machine('', used), '--yes sda')[1], /All of this will be erased:/);
+  });
+});
+
 describe('asked', () => {
   test('without an answer, a disk or the right name nothing is done', () => {
     const box = () => fakeMachine({ sda: free });

@@ -1,4 +1,4 @@
-import { partitionsOf } from '../disk/inspect.ts';
+import { partitionsOf, STATE_LABEL } from '../disk/inspect.ts';
 import { withLock } from '../disk/lock.ts';
 import { type Box, BoxError, mustRun } from '../io/box.ts';
 import { checkConfig } from './config.ts';
@@ -81,7 +81,7 @@ function askDisk(box: Box, terminal: Terminal, options: InstallOptions): void {
   options.device = answer;
   const name = answer.replace(/^\/dev\//, '');
   if (options.keepState || !all.includes(name)) return;
-  if (!(partitionsOf(box, name) ?? []).some(({ label }) => label === 'draisine-state')) return;
+  if (!(partitionsOf(box, name) ?? []).some(({ label }) => label === STATE_LABEL)) return;
   const keep = terminal.ask(
     'There is a Draisine on it. Type keep to keep its state, anything else to erase it: ',
   );

@@ -32,6 +32,8 @@ export interface InstallOptions {
   stateSize: string;
   keepState: boolean;
   erasePool: boolean;
+  /** Whether a Draisine in use may be erased. Without a person it needs a word of its own. */
+  eraseState: boolean;
   /** No questions. */
   sure: boolean;
   after: 'stay' | 'reboot' | 'poweroff';
@@ -65,6 +67,7 @@ function defaults(): InstallOptions {
     stateSize: '',
     keepState: false,
     erasePool: false,
+    eraseState: true,
     sure: false,
     after: 'stay',
     patient: false,
@@ -106,6 +109,7 @@ export function parseOptions(box: Box, args: readonly string[]): Request {
  */
 function unattended(box: Box, options: InstallOptions): 'consoles' | 'nothing' | undefined {
   const cmdline = kernelWords(box);
+  options.eraseState = false;
   const words = kernelArgument(cmdline, 'draisine.install');
   if (words !== undefined && words !== '') readWords(words, options);
   else if (box.stat(INSTALL_CONF) !== undefined) {
@@ -136,6 +140,7 @@ function readWords(words: string, options: InstallOptions): void {
     const [, key = '', value = ''] = /^(model|serial|state-size)=(.*)$/s.exec(word) ?? [];
     if (word === 'keep-state') options.keepState = true;
     else if (word === 'erase-pool') options.erasePool = true;
+    else if (word === 'erase-state') options.eraseState = true;
     else if (word === 'reboot' || word === 'poweroff') options.after = word;
     else if (/^size[<>=]/.test(word)) options.size = word.slice('size'.length);
     else if (key !== '') options[WITH_VALUE[`--${key}`]!] = value;
@@ -156,6 +161,7 @@ function readConf(text: string, options: InstallOptions): void {
     else if (named && !key.includes('-')) options[named] = value;
     else if (key === 'keep_state' && /^(yes|no)$/.test(value)) options.keepState ||= value === 'yes';
     else if (key === 'erase_pool' && /^(yes|no)$/.test(value)) options.erasePool ||= value === 'yes';
+    else if (key === 'erase_state' && /^(yes|no)$/.test(value)) options.eraseState ||= value === 'yes';
     else if (key === 'after') {
       if (value !== 'reboot' && value !== 'poweroff')
         throw new WrongUsage(`after the installation: reboot or poweroff, not '${value}'`);

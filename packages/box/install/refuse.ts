@@ -1,5 +1,6 @@
-import { ESP_LABEL, partitionsOf, TYPES } from '../disk/inspect.ts';
-import { type Box, BoxError, mustRun } from '../io/box.ts';
+import { ESP_LABEL, partitionsOf, STATE_LABEL, TYPES } from '../disk/inspect.ts';
+import { withReadable } from '../disk/mount.ts';
+import { type Box, BoxError, mustRun, orLog, readTextIfThere } from '../io/box.ts';
 import { isBooted, readDisk, withChildren } from './disks.ts';
 import type { InstallOptions } from './options.ts';
 
@@ -22,6 +23,10 @@ export function refuse(box: Box, name: string, options: InstallOptions, plan: nu
     throw new BoxError(`${name} is part of ${holder.name} (${holder.type}), which is in use${how}`);
   }
   refusePool(box, name, options);
+  if (!options.keepState && !options.eraseState && hasState(box, name))
+    throw new BoxError(
+      `there is a Draisine on ${name} that has been in use: keep-state keeps its state, erase-state erases it`,
+    );
   if (options.keepState && !hasDraisine(box, name))
     throw new BoxError(`there is no Draisine on ${name} whose state could be kept`);
   // The kernel re-reads the table only if no program has the disk open, not even a pool or a program that
@@ -52,6 +57,27 @@ function poolLabel(box: Box, name: string): string | undefined {
     if (label !== undefined) return label;
   }
   return undefined;
+}
+
+/** The marks of a provisioned state partition (draisine-provisioned.service of the initrd). */
+const MARKS = ['.draisine-provisioned', '.draisine-used'];
+
+/**
+ * Whether a disk has a state partition that was provisioned. A medium with an unattended installation may still be
+ * plugged in, or offered by the network, when the firmware has forgotten its boot entries.
+ */
+function hasState(box: Box, name: string): boolean {
+  const state = (partitionsOf(box, name) ?? []).find(({ label }) => label === STATE_LABEL);
+  if (state === undefined || box.stat(state.device) === undefined) return false;
+  // An interrupted installation has wiped it already.
+  const { stdout } = box.run(['wipefs', '--noheadings', '--output', 'TYPE', state.device]);
+  if (stdout.trim() === '') return false;
+  const used = orLog(box, 'warning', `the state partition ${state.device} cannot be read`, () =>
+    withReadable(box, state.device, (folder) =>
+      MARKS.some((mark) => (readTextIfThere(box, `${folder}/${mark}`) ?? 'none').trim() !== 'none'),
+    ),
+  );
+  return used ?? true;
 }
 
 /** Whether a disk has an ESP of Draisine. */
