@@ -1,8 +1,9 @@
 import { kernelWords } from '../install/options.ts';
 import { type Terminal, WrongUsage } from '../install/terminal.ts';
 import { type Box, BoxError, mustRun, whyFailed } from '../io/box.ts';
-import { findConfig } from '../reset/find-config.ts';
+import { type FoundConfig, findConfig } from '../reset/find-config.ts';
 import { keptPath, onStatePartition } from '../reset/keep.ts';
+import { type KeyFile, lostKeys } from '../reset/keys.ts';
 import { RESET } from '../reset/request.ts';
 import { exclusive } from '../update/turn.ts';
 import { refuseOnTrial, type Verb } from './verb.ts';
@@ -25,12 +26,7 @@ export const reset: Verb = (box, terminal, { words, flags, lists }) => {
     if (!needed) terminal.print(`${path} is not on the state partition, so it stays in any case`);
     return needed;
   });
-  terminal.print(sayConfig(box, blank));
-  terminal.print(
-    `The state partition will be emptied: /etc, /var, /home, /root and all other folders${
-      kept.length === 0 ? '.' : `, except for ${kept.join(', ')}.`
-    }\nPools and other partitions stay.`,
-  );
+  showPlan(box, terminal, kept, blank);
   if (!flags.has('yes')) confirm(box, terminal);
   exclusive(box, () => {
     const lines = [...(blank ? ['blank'] : []), ...kept.map((path) => `keep ${path}`)];
@@ -49,18 +45,48 @@ export const reset: Verb = (box, terminal, { words, flags, lists }) => {
   });
 };
 
+/** @throws BoxError if nobody could log in afterwards, or if keys would be lost */
+function showPlan(box: Box, terminal: Terminal, kept: readonly string[], blank: boolean): void {
+  const config = findConfig(box);
+  terminal.print(sayConfig(config, blank));
+  if (config !== undefined && config.erases.length > 0)
+    terminal.print(
+      `The config also erases ${config.erases.join(', ')}: to keep the data there, take that out of the config first.`,
+    );
+  checkKeys(terminal, lostKeys(box, kept, config ? config.files : []), blank);
+  terminal.print(
+    `The state partition will be emptied: /etc, /var, /home, /root and all other folders${
+      kept.length === 0 ? '.' : `, except for ${kept.join(', ')}.`
+    }\nPools and all other partitions stay.`,
+  );
+}
+
 /**
  * Tells the user which config the machine will be provisioned with.
  * @throws BoxError if nobody could log in afterwards
  */
-function sayConfig(box: Box, blank: boolean): string {
-  const found = findConfig(box);
+function sayConfig(found: FoundConfig | undefined, blank: boolean): string {
   if (found)
     return `The machine will be provisioned again with: ${found.where}${found.seen ? '' : ' (not checked)'}`;
   if (blank) return 'There is no machine config: nobody can log in until the machine gets one.';
   throw new BoxError('there is no machine config, and without one nobody could log in: nothing was changed', {
     hint: 'put ignition.ign on the EFI system partition (/dev/disk/draisine/esp) or on a stick labelled IGNITION; --blank is for a machine that gets a new owner',
   });
+}
+
+/**
+ * Refuses to erase keys without which data on other disks would be lost. A box that gets a new owner loses them on
+ * purpose.
+ */
+function checkKeys(terminal: Terminal, keys: readonly KeyFile[], blank: boolean): void {
+  const [first] = keys;
+  if (first === undefined) return;
+  if (!blank)
+    throw new BoxError(`the key of ${first.of} would be erased, and the machine config does not have it`, {
+      where: first.path,
+      hint: `${keys.map(({ path }) => `--keep ${path}`).join(' ')} keeps it; without its key the data is lost`,
+    });
+  terminal.print(`The keys of ${keys.map((key) => key.of).join(', ')} are erased as well.`);
 }
 
 /** Asks for the name of the machine, so that nobody resets the wrong one. */

@@ -2,14 +2,17 @@ import { withReadable } from '../disk/mount.ts';
 import { configFaults } from '../install/config.ts';
 import { kernelArgument, kernelWords } from '../install/options.ts';
 import { type Box, BoxError, mustRun, removeTree, whyFailed } from '../io/box.ts';
+import { type Effects, effectsOf, MOST_BYTES, UNKNOWN } from './effects.ts';
 
 /** The machine config of the next first boot. */
-export interface FoundConfig {
+export interface FoundConfig extends Effects {
   /** Its place, in the initrd's words. */
   readonly where: string;
   /** False for an address that only the initrd can reach: its content is unknown. */
   readonly seen: boolean;
 }
+
+type Place = Omit<FoundConfig, keyof Effects>;
 
 const FOLDER = '/run/draisine/reset';
 const CONFIG = `${FOLDER}/ignition.ign`;
@@ -28,15 +31,19 @@ export function findConfig(box: Box): FoundConfig | undefined {
   try {
     const url = kernelArgument(kernelWords(box), 'ignition.config.url');
     const found = url === undefined ? look(box) : fetchConfig(box, url);
-    if (!found?.seen) return found;
+    if (!found?.seen) return found && { ...found, ...UNKNOWN };
     // Ignition takes an empty file for no config, so nobody could log in afterwards.
-    if (box.stat(CONFIG)?.size === 0)
+    const size = box.stat(CONFIG)?.size ?? 0;
+    if (size === 0)
       throw new BoxError('the machine config that a reset would take is an empty file', {
         where: found.where,
         hint: 'write it again, and eject the stick before you pull it out',
       });
     const faults = configFaults(box, CONFIG);
-    if (faults === undefined) return found;
+    if (faults === undefined) {
+      const effects = size > MOST_BYTES ? UNKNOWN : effectsOf(box.readText(CONFIG));
+      return { ...found, ...effects };
+    }
     throw new BoxError(`the machine config that a reset would take is not valid:\n${faults.join('\n')}`, {
       where: found.where,
       hint: './draisine ignition validate shows the faults',
@@ -46,7 +53,7 @@ export function findConfig(box: Box): FoundConfig | undefined {
   }
 }
 
-function look(box: Box): FoundConfig | undefined {
+function look(box: Box): Place | undefined {
   box.run(['modprobe', '-q', 'qemu_fw_cfg']);
   if (take(box, FW_CFG)) return { where: 'QEMU fw_cfg opt/com.coreos/config', seen: true };
   const labelled = lookAtLabelled(box);
@@ -96,7 +103,7 @@ const digest = (box: Box, path: string): string =>
   mustRun(box, `cannot read ${path}`, ['sha256sum', path]).slice(0, 64);
 
 /** Ignition fetches it itself at the boot. Before that, only its present existence can be checked. */
-function fetchConfig(box: Box, url: string): FoundConfig {
+function fetchConfig(box: Box, url: string): Place {
   const where = `${url} (ignition.config.url= on the kernel command line)`;
   if (!/^https?:\/\//.test(url)) return { where, seen: false };
   const limits = ['--location', '--max-time', '60', '--max-filesize', '67108864'];

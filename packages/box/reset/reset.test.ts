@@ -148,6 +148,77 @@ describe('the config that it takes', () => {
     assert.equal(asked(), 'blank\n');
   });
 
+  test('may erase more than the state partition: then the plan says so', () => {
+    const plan = (storage: unknown) => {
+      const config = JSON.stringify({ ignition: { version: '3.3.0' }, storage });
+      return machine({ [ESP]: { config } }).reset(['--yes']).said;
+    };
+    const disks = [
+      { device: '/dev/sdb', wipeTable: true },
+      { device: '/dev/sdc', wipeTable: false },
+    ];
+    const filesystems = [
+      { device: '/dev/disk/by-label/a', wipeFilesystem: true, format: 'xfs' },
+      { device: '/dev/sdd1', wipeFilesystem: true, format: 'swap' },
+      { device: '/dev/sdd2', format: 'ext4' },
+    ];
+    const luks = [{ name: 'vault', device: '/dev/sde', wipeVolume: true }];
+    const raid = [{ name: 'mirror', level: 'raid1', devices: ['/dev/sdf', '/dev/sdg'] }];
+    assert.match(
+      plan({ disks, filesystems, luks, raid }),
+      /^The config also erases \/dev\/sdb \(wipeTable\), array mirror \(raid\), \/dev\/sde \(wipeVolume\), \/dev\/disk\/by-label\/a \(wipeFilesystem\): to keep/m,
+    );
+    assert.doesNotMatch(plan({ disks: [disks[1]] }), /also erases/);
+    assert.doesNotMatch(plan(undefined), /also erases/);
+  });
+
+  test('must have the keys of encrypted data, or they are kept: without them the data would be lost', () => {
+    const keyed = (config: unknown, ...words: string[]) => {
+      const { box, reset, asked } = machine({ [ESP]: { config: JSON.stringify(config) } });
+      box.put({
+        '/proc/spl/kstat/zfs/x': '',
+        '/etc/zfs.key': 'x',
+        '/etc/draisine/keys/tank': 'x',
+        '/etc/luks/vault': 'x',
+        '/etc/crypttab': '# mine\nvault UUID=1 /etc/luks/vault luks\ntyped UUID=2 none\n',
+      });
+      box.program('zfs', () =>
+        [
+          'tank\ttank\tfile:///etc/draisine/keys/tank',
+          'tank/a\ttank\tnone',
+          'old/b\told/b\tfile:///etc/zfs.key',
+          'old/c\told/c\tprompt',
+          'old/d\told/d\tfile:///tank/elsewhere.key',
+        ].join('\n'),
+      );
+      box.put({ '/tank/elsewhere.key': 'x' });
+      const { code, said } = reset(['--yes', ...words]);
+      return [code, said, asked()] as const;
+    };
+    const whole = {
+      storage: {
+        files: [{ path: '/etc/draisine/keys/tank' }],
+        luks: [{ name: 'vault', device: '/dev/sdb', keyFile: { source: 'data:,x' } }],
+      },
+    };
+    const [code, said, written] = keyed(whole);
+    assert.match(
+      said,
+      /the key of dataset old\/b would be erased, and the machine config does not have it \(\/etc\/zfs\.key\): --keep \/etc\/zfs\.key keeps it/,
+    );
+    assert.deepEqual([code, written], [1, undefined]);
+    assert.deepEqual(keyed(whole, '--keep', '/etc/zfs.key')[2], 'keep /etc/zfs.key\n');
+    const other = keyed({}, '--keep', '/etc/zfs.key')[1];
+    assert.match(
+      other,
+      /: --keep \/etc\/draisine\/keys\/tank --keep \/etc\/luks\/vault keeps it/,
+      'of another machine',
+    );
+    const fetched = { ignition: { config: { merge: [{ source: 'https://a.example' }] } } };
+    assert.equal(keyed(fetched, '--keep', '/etc/zfs.key')[0], 0);
+    assert.match(keyed(whole, '--blank')[1], /^The keys of dataset old\/b are erased as well\.$/m);
+  });
+
   test('must be one that Ignition accepts', () => {
     const { reset, asked, world } = machine(onEsp);
     world.invalid = true;
