@@ -287,6 +287,9 @@ const unitFailed = (unit: string) => `${unit} has failed`;
 /** The unit of a mount point. */
 export const mountUnit = (target: string): string => `${unitEscape(target.slice(1))}.mount`;
 
+/** The name of the channel's server among the addresses that answered. */
+export const CHANNEL = 'the channel';
+
 const unreached = (name: string) => `${name} cannot be reached`;
 const routeGone = (name: string) => `the default route ${name} is gone`;
 
@@ -301,6 +304,16 @@ export function isOutside(before: Baseline | undefined, losses: readonly string[
   const answers = [...(before?.reached ?? []).map(unreached), ...(before?.routes ?? []).map(routeGone)];
   const outside = new Set([...remote, ...answers, ...(before?.jobs ?? []).map(unitFailed)]);
   return losses.length > 0 && losses.every((loss) => outside.has(loss));
+}
+
+/**
+ * Whether the channel's server is the only loss, and a gateway answers. So the network of this machine works, and the server
+ * or the way to it is down.
+ */
+export function isSourceSilent(before: Baseline | undefined, losses: readonly string[]): boolean {
+  const reached = before?.reached ?? [];
+  const isOnly = losses.length === 1 && losses[0] === unreached(CHANNEL);
+  return isOnly && reached.some((name) => name !== CHANNEL);
 }
 
 function poolsLost(box: Box, before: Baseline): string[] {

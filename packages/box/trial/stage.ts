@@ -13,7 +13,7 @@ import { isAnswered } from '../update/fetch.ts';
 import { noteReadable } from '../update/readable.ts';
 import type { Running } from '../update/running.ts';
 import { changeState, type Rejected, readState } from '../update/state.ts';
-import { BASELINE, lookAtBox, type Reach, writeBaseline } from './baseline.ts';
+import { BASELINE, CHANNEL, lookAtBox, type Reach, writeBaseline } from './baseline.ts';
 import { dropEtc, saveEtc } from './etc.ts';
 
 /** Puts the release of a check into the other slot, on trial from the next boot on. */
@@ -98,7 +98,7 @@ export function reachOf(
 ): Reach {
   if (base === undefined || base.startsWith('file:')) return {};
   return {
-    'the channel': () => isAnswered(box, { base, proxy, ca }, `${image}/${channel}.json`),
+    [CHANNEL]: () => isAnswered(box, { base, proxy, ca }, `${image}/${channel}.json`),
   };
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { NEXT } from '../disk/testing.ts';
 import { POLICY } from '../settings/update.ts';
 import { readState } from '../update/state.ts';
-import { BASELINE, readBaseline, writeBaseline } from './baseline.ts';
+import { BASELINE, CHANNEL, readBaseline, writeBaseline } from './baseline.ts';
 import { fakeWorld, runningClock, trial, ukis } from './testing.ts';
 import { atBoot } from './trial.ts';
 
@@ -122,4 +122,47 @@ test('its owner ends it', () => {
   atBoot(box, () => {});
   assert.equal(world.reboots, 0);
   assert.deepEqual(ukis(box), ['draisine_2026.1101.0.efi', `draisine_${NEXT}+2-1.efi`]);
+});
+
+/** A trial in which the gateway and the server of the channel have answered before. `answers`: whether it does now. */
+function withServer(answers: () => boolean) {
+  const made = trial({ base: 'http://updates.example' });
+  writeBaseline(made.box, { ...readBaseline(made.box)!, reached: ['10.0.2.2', CHANNEL] });
+  made.box.program('sh', () => ({
+    code: answers() ? 22 : 28,
+    stderr: `DRAISINE ${answers() ? 404 : 0} 0 \n`,
+  }));
+  return made;
+}
+
+test('only the server of updates is down at the deadline: the trial waits for it, up to an hour', () => {
+  let up = false;
+  const back = withServer(() => up);
+  runningClock(back.box, (uptime) => {
+    up = uptime > 3000;
+  });
+  atBoot(back.box, () => {});
+  assert.equal(readState(back.box).lastTrial?.text, 'committed');
+  assert.match(back.box.journal('notice').join(), /only the server of the channel does not answer/);
+
+  const away = withServer(() => false);
+  atBoot(away.box, () => {});
+  assert.equal(away.world.reboots, 1);
+  const [rejected] = readState(away.box).rejected;
+  assert.match(rejected?.reason ?? '', /^the channel cannot be reached; the cause may be outside/);
+  assert.ok(away.box.monotonic() >= 3600 * 1000, `${away.box.monotonic()} ms`);
+});
+
+test('nothing answers any more, or a service is missing as well: rejected at the deadline', () => {
+  const cases: readonly ((world: ReturnType<typeof withServer>['world']) => void)[] = [
+    (world) => world.answering.clear(),
+    (world) => world.units.set('web.service', 'failed'),
+  ];
+  for (const fail of cases) {
+    const { box, world } = withServer(() => false);
+    fail(world);
+    atBoot(box, () => {});
+    assert.equal(world.reboots, 1);
+    assert.ok(box.monotonic() < 300 * 1000, `${box.monotonic()} ms`);
+  }
 });

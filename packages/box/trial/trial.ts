@@ -6,6 +6,7 @@ import { type Running, runningRelease } from '../update/running.ts';
 import { changeState, readState, recordUnstaged } from '../update/state.ts';
 import { inTurn } from '../update/turn.ts';
 import { aftermath } from './aftermath.ts';
+import { isSourceSilent, readBaseline } from './baseline.ts';
 import { faultsOf, PAUSE, policyOrDefault } from './faults.ts';
 import { judge, type Look } from './judge.ts';
 import { onTrial, show } from './on-trial.ts';
@@ -17,6 +18,11 @@ import { commitFault, finishCommit, recordRejection, reject } from './verdict.ts
  * them, one fault is enough: programs may hang.
  */
 const GRACE = 30;
+/**
+ * Seconds by which a trial is longer if only the channel's server does not answer at the deadline: a server of updates, or
+ * the way to it, is often down for an hour. The release stays on trial, because it may be the cause.
+ */
+const OUTAGE = 3600;
 
 /** Runs at every boot: a trial to its end, or a report of an earlier one. `notify`: called at each change. */
 export function atBoot(box: Box, notify: () => void): void {
@@ -89,7 +95,8 @@ export function settleState(box: Box, running: Running): void {
 function runTrial(box: Box, running: Running, left: number, notify: () => void): void {
   const policy = policyOrDefault(box);
   const { version } = running;
-  const { settle, deadline } = policy;
+  const { settle } = policy;
+  let { deadline } = policy;
   box.log(
     'notice',
     `${version} is on trial: it is judged between ${settle} and ${deadline} seconds after the boot`,
@@ -103,6 +110,14 @@ function runTrial(box: Box, running: Running, left: number, notify: () => void):
     // The owner has ended the trial.
     if (shown && !onTrial(box)) return;
     looks.push({ uptime: uptime(box), faults });
+    if (
+      deadline === policy.deadline &&
+      uptime(box) >= deadline &&
+      isSourceSilent(readBaseline(box), faults)
+    ) {
+      deadline += OUTAGE;
+      box.log('notice', `trial: only the server of the channel does not answer: at most ${OUTAGE} s more`);
+    }
     const changed = faults.join('; ') !== told;
     shown = show(box, { version, left, faults, settle, deadline }, changed ? notify : () => {});
     if (changed) {
