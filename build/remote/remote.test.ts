@@ -202,6 +202,10 @@ test('a push replaces damaged content and damaged records, whoever left them', a
   // Content of the right size: a machine that fetches it finds the fault, and replaces it in the same build.
   remote.files.set(blob, Buffer.from('EVIL!'));
   assert.deepEqual(await mended(), { records: 0, blobs: 0, bytes: 0 });
+  remote.files.delete(blob); // as the warning of another machine says
+  assert.deepEqual(await mended(), { records: 0, blobs: 1, bytes: 5 });
+  same();
+  remote.files.set(blob, Buffer.from('EVIL!'));
   const other = await temporaryStore(t);
   const fetching = makeRemote(client, await trustedKeys(folder));
   const fetched = await runBuild([target()], {

@@ -160,7 +160,7 @@ async function fetchRemoteBlob(
     if ((await sha256File(temporary)) !== digest) {
       wrong.add(digest);
       warn(
-        `the remote store has other bytes under ${digest}; not taken (${client.base}); build --push replaces them`,
+        `the remote store has other bytes under ${digest}; not taken. build --push replaces them in this build; else remove ${client.base}/${blobName(digest)}, and build --push sends it again`,
       );
       return false;
     }
