@@ -149,7 +149,13 @@ export interface RotateFlags {
 export async function keysRotate(role: string, { only, keep, use = [], json }: RotateFlags): Promise<void> {
   if (keep && only) throw badInput('--keep and --only exclude each other: --keep replaces no key');
   const replace = keep ? [] : only;
-  report(await rotateKeys(signingFolder(), checkRole(role), { replace, given: use }), json);
+  const rotated = await rotateKeys(signingFolder(), checkRole(role), { replace, given: use });
+  report(rotated, json);
+  if (role === 'release' && !keep && rotated.missing.length === 0)
+    log(
+      'boxes take no release any more that only replaced keys have signed: sign those of your channels again ' +
+        '(./draisine release sign BASE/IMAGE/releases/VERSION) before you publish the root',
+    );
 }
 
 /** `keys sign` */

@@ -1,21 +1,28 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
-import { badInput, Failure } from '../../sdk/lib/errors.ts';
+import { badInput, Failure, ifThere } from '../../sdk/lib/errors.ts';
 import { writeAtomic } from '../../sdk/lib/files.ts';
-import { log } from '../../sdk/lib/log.ts';
+import { log, warn } from '../../sdk/lib/log.ts';
 import { loadImage, readImage } from '../product/images.ts';
 import { RELEASE, type Statements } from '../release/build.ts';
 import { SEVERITIES } from '../release/format/namespaces.ts';
 import type { Root } from '../release/format/types.ts';
 import { isVersion } from '../release/format/version.ts';
 import { buildRelease, checkRebuilt } from '../release/make.ts';
-import { placeOf } from '../release/place.ts';
-import { faultsOfReport, writeTestReport } from '../release/report.ts';
-import { readOwnRoot, type Signer, signersFor, signingFolder } from '../release/signing.ts';
-import { addSignature, formatEnvelope, type Opened, signersOf } from '../release/trust/envelope.ts';
+import { isUrl, placeOf } from '../release/place.ts';
+import { faultsOfReport, REPORT, writeTestReport } from '../release/report.ts';
+import { readOwnRoot, replacedRootOf, type Signer, signersFor, signingFolder } from '../release/signing.ts';
+import {
+  addSignature,
+  formatEnvelope,
+  isSigned,
+  type Opened,
+  openEnvelope,
+  signersOf,
+} from '../release/trust/envelope.ts';
 import { checkFresh, openRoot } from '../release/trust/root.ts';
-import { checkFiles, checkReleaseTrust, type LocatedRelease, readRelease } from '../release/verify.ts';
+import { checkFiles, checkReleaseTrust, readRelease } from '../release/verify.ts';
 import { ensureKeys } from './keys.ts';
 
 /** The options of `release build`. */
@@ -78,28 +85,66 @@ export interface SignFlags {
   readonly json?: boolean;
 }
 
-/** Adds signatures with the first `lacking` keys that can sign; with all keys if the user named them. */
-async function signWith(release: LocatedRelease, root: Root, signers: readonly Signer[], all: boolean) {
-  let envelope = release.envelope;
+/**
+ * Adds signatures by release keys until there are `enough` good ones. A key that cannot sign is passed over; with
+ * `strict`, it is an error.
+ */
+async function signWith(
+  name: 'release' | 'report',
+  opened: Opened<'release' | 'report'>,
+  root: Root,
+  signers: readonly Signer[],
+  { enough, strict }: { readonly enough: number; readonly strict: boolean },
+) {
+  let envelope = opened.envelope;
   const failures: string[] = [];
-  const { threshold } = root.roles.release;
-  let good = await signersOf(release, 'release', root.roles.release, root);
+  let good = await signersOf(opened, name, root.roles.release, root);
   for (const { id, key, publicKey } of signers) {
     if (good.includes(id)) continue;
-    if (!all && good.length >= threshold) break;
+    if (good.length >= enough) break;
     try {
-      envelope = await addSignature(envelope, 'release', key, publicKey);
+      envelope = await addSignature(envelope, name, key, publicKey);
       good = [...good, id];
     } catch (error) {
-      if (!(error instanceof Failure) || all || error.exitCode === 2) throw error;
+      if (!(error instanceof Failure) || strict || error.exitCode === 2) throw error;
       failures.push(error.message);
     }
   }
   return { envelope, failures, good: good.length };
 }
 
+/**
+ * Signs the test report of a release again if keys of an earlier root have signed it. Otherwise nobody could promote the
+ * release after a rotation of release keys, without the results of its tests.
+ */
+async function signReport(folder: string, root: Root, signers: readonly Signer[]): Promise<void> {
+  const path = join(folder, REPORT);
+  const text = await ifThere(readFile(path, 'utf8'));
+  if (text === undefined) return;
+  const opened = await openEnvelope('report', text, path);
+  if (await isSigned(opened, 'report', root, 1)) return;
+  const older = await replacedRootOf(signingFolder(), root, opened, 'report', 1);
+  if (older === undefined) {
+    warn(`${path}: no key of root ${root.number} or an earlier one has signed this test report; it stays so`);
+    return;
+  }
+  const { envelope, failures, good } = await signWith('report', opened, root, signers, {
+    enough: 1,
+    strict: false,
+  });
+  if (good === 0) throw new Failure(failures.join('\n       '), { where: path });
+  await writeAtomic(path, formatEnvelope(envelope));
+  log(`${path}: signed again, because keys of root ${older} had signed it`);
+}
+
+/** Signatures and reports are written into a folder. A URL would become the path of a new one. */
+function checkFolder(where: string): void {
+  if (isUrl(where)) throw badInput('only a folder can be signed', { where, hint: 'fetch the release first' });
+}
+
 /** `release sign DIR` checks every file, then adds signatures to release.json. */
 export async function releaseSign(folder: string, { key = [], root, json }: SignFlags): Promise<void> {
+  checkFolder(folder);
   const trusted = await trustedRoot(root);
   checkFresh(trusted, Date.now());
   const release = await readRelease(placeOf(folder));
@@ -110,11 +155,20 @@ export async function releaseSign(folder: string, { key = [], root, json }: Sign
       where: signingFolder(),
       hint: 'name one: --key FILE (a private key, or the .pub of one that an agent holds)',
     });
-  const { envelope, failures, good: have } = await signWith(release, trusted.value, signers, key.length > 0);
+  const { threshold } = trusted.value.roles.release;
+  const all = key.length > 0; // All keys sign that the user has named.
+  const {
+    envelope,
+    failures,
+    good: have,
+  } = await signWith('release', release, trusted.value, signers, {
+    enough: all ? Number.POSITIVE_INFINITY : threshold,
+    strict: all,
+  });
   if (envelope === release.envelope && failures.length > 0)
     throw new Failure(failures.join('\n       '), { where: folder });
   if (envelope !== release.envelope) await writeAtomic(join(folder, RELEASE), formatEnvelope(envelope));
-  const { threshold } = trusted.value.roles.release;
+  await signReport(folder, trusted.value, signers);
   if (json) process.stdout.write(`${JSON.stringify({ folder, signatures: have, threshold }, null, 2)}\n`);
   log(`${folder}: ${have} of ${threshold} signatures${have < threshold ? '; more are needed' : ''}`);
 }
@@ -130,7 +184,7 @@ export interface VerifyFlags {
 export async function releaseVerify(where: string, flags: VerifyFlags): Promise<void> {
   const root = await trustedRoot(flags.root);
   const release = await readRelease(placeOf(where));
-  await checkReleaseTrust(release, root.value);
+  await checkReleaseTrust(release, root.value, flags.root === undefined ? signingFolder() : undefined);
   await checkFiles(release);
   const { image, version, files } = release.value;
   if (flags.rebuild) await checkRebuilt(release, await loadImage(image, { dev: false, version }));
@@ -152,6 +206,7 @@ export async function releaseReport(
   files: readonly string[],
   { key = [], root, json }: SignFlags,
 ): Promise<void> {
+  checkFolder(folder);
   const trusted = await trustedRoot(root);
   checkFresh(trusted, Date.now());
   const [signer] = await signersFor('release', trusted.value, signingFolder(), key);
@@ -170,7 +225,7 @@ export async function releaseReport(
     throw new Failure(
       `the report is signed, but the release cannot be promoted with it: ${faults.join('; ')}`,
       {
-        where: join(folder, 'report/report.json'),
+        where: join(folder, REPORT),
       },
     );
 }

@@ -9,6 +9,9 @@ import { reportFaults } from './report-faults.ts';
 import { formatEnvelope } from './trust/envelope.ts';
 import { readRelease } from './verify.ts';
 
+/** The signed test report in the folder of a release. */
+export const REPORT = 'report/report.json';
+
 /**
  * The parts of results.json that decide about a release. The harness writes it into the folder of its report.
  */
@@ -90,7 +93,7 @@ export async function writeTestReport(
   };
   const signed = await sign({ signed: `${JSON.stringify(report, null, 2)}\n`, signatures: [] });
   await writeAtomic(join(folder, 'report/results.json'), text);
-  await writeAtomic(join(folder, 'report/report.json'), formatEnvelope(signed));
+  await writeAtomic(join(folder, REPORT), formatEnvelope(signed));
   return report;
 }
 

@@ -8,7 +8,15 @@ import { fingerprint, makeSshKey, publicKey } from '../keys/ssh.ts';
 import type { RoleName } from './format/namespaces.ts';
 import { formatTime } from './format/time.ts';
 import type { Envelope, Root } from './format/types.ts';
-import { addSignature, formatEnvelope, type Opened, openEnvelope, signersOf } from './trust/envelope.ts';
+import {
+  addSignature,
+  formatEnvelope,
+  isSigned,
+  type Opened,
+  openEnvelope,
+  type SignedName,
+  signersOf,
+} from './trust/envelope.ts';
 import { openRoot } from './trust/root.ts';
 
 /*
@@ -75,6 +83,26 @@ export async function readOwnRoot(folder: string): Promise<Opened<'root'>> {
   if (text === undefined)
     throw badInput('there is no root of trust yet', { where: path, hint: './draisine keys init' });
   return await openRoot(text, path);
+}
+
+/**
+ * The number of the newest earlier root beside the keys whose keys have signed a file; undefined if there is none.
+ * `root`: the present one. `least`: another number of signatures than the threshold.
+ */
+export async function replacedRootOf(
+  folder: string,
+  root: Root,
+  opened: Opened<SignedName>,
+  name: SignedName,
+  least?: number,
+): Promise<number | undefined> {
+  for (let number = root.number - 1; number >= 1; number--) {
+    const path = join(folder, `root.${number}.json`);
+    const text = await ifThere(readFile(path, 'utf8'));
+    if (text === undefined) continue;
+    if (await isSigned(opened, name, (await openRoot(text, path)).value, least)) return number;
+  }
+  return undefined;
 }
 
 function envelopeOf(root: Root): Envelope {

@@ -2,7 +2,8 @@ import { badInput, Failure } from '../../sdk/lib/errors.ts';
 import type { Release, ReleaseFile, Root } from './format/types.ts';
 import type { Place } from './place.ts';
 import { readText } from './place.ts';
-import { checkSigned, type Opened, openEnvelope } from './trust/envelope.ts';
+import { replacedRootOf } from './signing.ts';
+import { checkSigned, isSigned, type Opened, openEnvelope } from './trust/envelope.ts';
 
 /** A release in a place. Its signatures are checked only if there is a root to check them with. */
 export interface LocatedRelease extends Opened<'release'> {
@@ -22,16 +23,28 @@ export async function readRelease(place: Place): Promise<LocatedRelease> {
 }
 
 /**
- * Checks that enough release keys of `root` have signed, and that the root is new enough for the release.
+ * Checks that enough release keys of `root` have signed, and that the root is new enough for the release. `keys`: the
+ * folder of the signing keys and their earlier roots; with it, the error names a rotation as the cause.
  * @throws if not
  */
-export async function checkReleaseTrust(release: LocatedRelease, root: Root): Promise<void> {
-  const { value, where } = release;
+export async function checkReleaseTrust(release: LocatedRelease, root: Root, keys?: string): Promise<void> {
+  const { value, where, place } = release;
   if ((value.root ?? 1) > root.number)
     throw badInput(`the release needs root ${value.root} or a later one, this is root ${root.number}`, {
       where,
       hint: 'take the newer root.json: --root FILE',
     });
+  if (keys !== undefined && !(await isSigned(release, 'release', root))) {
+    const older = await replacedRootOf(keys, root, release, 'release');
+    if (older !== undefined)
+      throw badInput(
+        `keys of root ${older} have signed it, which root ${root.number} has replaced: boxes do not accept it any more`,
+        {
+          where,
+          hint: `sign it again: ./draisine release sign ${place.where}; then, if it is published: ./draisine channel refresh BASE`,
+        },
+      );
+  }
   await checkSigned(release, 'release', root);
 }
 

@@ -10,8 +10,15 @@ import { parseFormat } from '../format/read.ts';
 import type { Channel, Envelope, Root, TestReport } from '../format/types.ts';
 import { compareVersions, isVersion } from '../format/version.ts';
 import { placeOf } from '../place.ts';
-import { readOwnRoot, signersFor } from '../signing.ts';
-import { addSignature, checkSigned, formatEnvelope, type Opened, openEnvelope } from '../trust/envelope.ts';
+import { readOwnRoot, replacedRootOf, signersFor } from '../signing.ts';
+import {
+  addSignature,
+  checkSigned,
+  formatEnvelope,
+  isSigned,
+  type Opened,
+  openEnvelope,
+} from '../trust/envelope.ts';
 import { checkFresh, checkSuccessor, openRoot } from '../trust/root.ts';
 import { checkFiles, checkReleaseTrust, filesOf, type LocatedRelease, readRelease } from '../verify.ts';
 import { makeServedFolder, publishFile, publishFolder, publishText } from './files.ts';
@@ -122,18 +129,37 @@ async function checkFollows(
     });
 }
 
-/** The images of a folder that has channels. */
+/** A name of an image or of a channel: what boxes accept. */
+const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+/**
+ * Checks the name of an image or a channel that the user gives.
+ * @throws badInput
+ */
+export function checkName(what: string, name: string): void {
+  if (!NAME.test(name))
+    throw badInput(`${JSON.stringify(name)} cannot be the name of ${what}`, {
+      hint: 'at most 32 small letters, digits and hyphens',
+    });
+}
+
+/**
+ * The images of a folder that has channels. An image may be a link to a folder on another disk. Other folders, such as
+ * `lost+found`, are no images.
+ */
 export async function imagesOf(folder: string): Promise<string[]> {
-  const names = await readdir(folder, { withFileTypes: true });
+  const names = await readdir(folder);
   return names
-    .filter((each) => each.isDirectory() && !each.name.startsWith('.'))
-    .map(({ name }) => name)
+    .filter(
+      (name) =>
+        NAME.test(name) && statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() === true,
+    )
     .sort(byteOrder);
 }
 
 /** The channels of an image. */
 export async function channelsOf(folder: string, image: string): Promise<string[]> {
-  const names = await readdir(join(folder, image));
+  const names = (await ifThere(readdir(join(folder, image)))) ?? [];
   return names
     .flatMap((name) => (/^[a-z0-9][a-z0-9-]*\.json$/.test(name) ? [name.slice(0, -5)] : []))
     .sort(byteOrder);
@@ -165,32 +191,14 @@ export async function readChannel(
   const opened = await openEnvelope('channel', text, path);
   if (opened.value.image !== image || opened.value.channel !== channel)
     throw badInput(`the channel file is of ${opened.value.image}/${opened.value.channel}`, { where: path });
-  try {
-    await checkSigned(opened, 'channel', base.root);
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const older = await olderRoot(base, opened);
-    if (!older) throw error;
+  if (await isSigned(opened, 'channel', base.root)) return opened;
+  const older = await replacedRootOf(base.keys, base.root, opened, 'channel');
+  if (older === undefined) await checkSigned(opened, 'channel', base.root);
+  else
     warn(
       `${path}: signed by a key of root ${older}, which root ${base.root.number} has replaced; signed anew`,
     );
-  }
   return opened;
-}
-
-async function olderRoot(base: Base, opened: Opened<'channel'>): Promise<number | undefined> {
-  for (let number = base.root.number - 1; number >= 1; number--) {
-    const text = await textOf(join(base.keys, `root.${number}.json`));
-    if (text === undefined) continue;
-    const { value } = await openRoot(text, `root.${number}.json`);
-    try {
-      await checkSigned(opened, 'channel', value);
-      return number;
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-    }
-  }
-  return undefined;
 }
 
 /**
@@ -251,38 +259,57 @@ export interface Published {
   readonly release: LocatedRelease;
   /** Bytes that were copied; 0 if the release was there. */
   readonly moved: number;
+  /** Whether the published release.json got signatures. Its digest is another one then. */
+  readonly signedAgain?: boolean;
 }
 
 /** A published release. Its signatures are checked, its files are not read. */
 export async function publishedRelease(base: Base, image: string, version: string): Promise<Published> {
   if (!isVersion(version)) throw badInput(`${version} is neither a version nor the folder of a release`);
   const release = await readRelease(placeOf(releasePath(base, image, version)));
-  await checkReleaseTrust(release, base.root);
+  await checkReleaseTrust(release, base.root, base.keys);
   return { version, digest: sha256(release.text), release, moved: 0 };
 }
 
 /**
  * Publishes the release of a folder under its version, whole or not at all. A release that is there already
- * is not copied. Other bytes under a published version are refused.
+ * is not copied; only its signatures are, if keys of the present root have not signed the published one. Other bytes
+ * under a published version are refused.
  */
 export async function publishRelease(base: Base, from: string): Promise<Published> {
   const release = await readRelease(placeOf(from));
-  await checkReleaseTrust(release, base.root);
+  await checkReleaseTrust(release, base.root, base.keys);
   const { image, version } = release.value;
   const to = releasePath(base, image, version);
   if (existsSync(join(to, 'release.json'))) {
-    const there = await publishedRelease(base, image, version);
-    if (there.release.envelope.signed === release.envelope.signed)
-      return await withReport(base, from, { ...there, moved: await mendFiles(release, from, to) });
-    throw badInput(`version ${version} of ${image} is published already, with other bytes`, {
-      where: to,
-      hint: 'a published release never changes: release it with a higher version',
-    });
+    const there = await readRelease(placeOf(to));
+    if (there.envelope.signed !== release.envelope.signed)
+      throw badInput(`version ${version} of ${image} is published already, with other bytes`, {
+        where: to,
+        hint: 'a published release never changes: release it with a higher version',
+      });
+    const moved = await mendFiles(release, from, to);
+    const signedAgain = await addSignatures(base, there, release);
+    const published = await publishedRelease(base, image, version);
+    return await withReport(base, from, { ...published, moved, signedAgain });
   }
   await checkFiles(release);
   const files = filesOf(release.value).map(([name]) => name);
   const moved = await publishFolder(from, to, [...files, 'release.json', ...(await reportFiles(from))]);
   return { version, digest: await sha256File(join(to, 'release.json')), release, moved };
+}
+
+/**
+ * Adds the signatures of `more` to a published release if too few keys of the present root have signed that. Returns
+ * whether it did.
+ */
+async function addSignatures(base: Base, there: LocatedRelease, more: LocatedRelease): Promise<boolean> {
+  if (await isSigned(there, 'release', base.root)) return false;
+  const signatures = new Map(
+    [...there.envelope.signatures, ...more.envelope.signatures].map((each) => [each.key, each]),
+  );
+  const text = formatEnvelope({ signed: there.envelope.signed, signatures: [...signatures.values()] });
+  return await publishText(there.where, text, there.text);
 }
 
 /** The names of files of a published release that are missing or have another size. Their contents are not read. */
@@ -292,19 +319,33 @@ function wrongSizes({ value }: LocatedRelease, folder: string): string[] {
   );
 }
 
-/** The files that boxes would not find at a version, or not as the channel says. `digest`: of release.json. */
-export async function lostFiles(
-  base: { readonly folder: string },
+/** The text of a published release.json; undefined if there is none. */
+export async function publishedText(base: Base, image: string, version: string): Promise<string | undefined> {
+  return await textOf(join(releasePath(base, image, version), 'release.json'));
+}
+
+/**
+ * The reasons why boxes could not install a version, e.g. a missing file, or signatures by replaced keys. `digest`: of
+ * release.json, as the channel says.
+ */
+export async function servingFaults(
+  base: Base,
   image: string,
   version: string,
   digest: string | undefined,
 ): Promise<string[]> {
   const folder = releasePath(base, image, version);
-  const text = await textOf(join(folder, 'release.json'));
+  const text = await publishedText(base, image, version);
   if (text === undefined || sha256(text) !== digest) return ['release.json is missing, or is another one'];
-  return wrongSizes(await readRelease(placeOf(folder)), folder).map(
-    (name) => `${name} is missing, or has another size`,
-  );
+  const release = await readRelease(placeOf(folder));
+  const lost = wrongSizes(release, folder).map((name) => `${name} is missing, or has another size`);
+  try {
+    await checkReleaseTrust(release, base.root, base.keys);
+    return lost;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return [...lost, `${error.message} (${error.hint})`];
+  }
 }
 
 /**
@@ -352,6 +393,14 @@ export async function readReport(
   const text = await textOf(path);
   if (text === undefined) return undefined;
   const opened = await openEnvelope('report', text, path);
+  if (!(await isSigned(opened, 'report', base.root, 1))) {
+    const older = await replacedRootOf(base.keys, base.root, opened, 'report', 1);
+    if (older !== undefined)
+      throw badInput(`a key of root ${older}, which was replaced, has signed the test report`, {
+        where: path,
+        hint: `sign it again, with the release: ./draisine release sign ${folder}`,
+      });
+  }
   await checkSigned(opened, 'report', base.root, 1);
   const results = join(folder, 'report/results.json');
   const digest = existsSync(results) ? await sha256File(results) : 'none';

@@ -2,18 +2,20 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { badInput, Failure } from '../../../sdk/lib/errors.ts';
 import { readSecurityView } from '../documents.ts';
-import type { Channel, Policy } from '../format/types.ts';
+import type { Channel, Policy, Release } from '../format/types.ts';
+import { placeOf } from '../place.ts';
 import { besidesSecurity } from '../security.ts';
 import { readOwnRoot } from '../signing.ts';
-import { checkSigned, type Opened } from '../trust/envelope.ts';
+import { isSigned, type Opened } from '../trust/envelope.ts';
+import { readRelease } from '../verify.ts';
 import {
   type Base,
   channelsOf,
+  checkName,
   type EditOptions,
   edit,
   imageOf,
   imagesOf,
-  lostFiles,
   needChannel,
   type Published,
   publishedRelease,
@@ -22,6 +24,7 @@ import {
   readChannel,
   readReport,
   releasePath,
+  servingFaults,
   versionsOf,
   writeChannel,
 } from './base.ts';
@@ -40,6 +43,7 @@ import {
   resume,
   withdraw,
 } from './rules.ts';
+import { withNewSignatures } from './signed-again.ts';
 
 /**
  * The outcome of a verb of `channel`: the channel files that it wrote, and the bytes of a release that it
@@ -61,7 +65,9 @@ export async function initChannels(
   names: readonly string[],
   policy: Policy | undefined,
 ): Promise<Edited> {
-  await readOwnRoot(where.keys); // checked before the folder is made
+  checkName('an image', where.image); // all is checked before the folder is made
+  for (const name of names) checkName('a channel', name);
+  await readOwnRoot(where.keys);
   try {
     await makeServedFolder(where.folder);
   } catch (error) {
@@ -144,18 +150,25 @@ export async function setChannel(
 ): Promise<Edited> {
   return await edit(where, async (base) => {
     const isFolder = existsSync(what) && statSync(what).isDirectory();
-    const published = isFolder
-      ? await publishRelease(base, what)
-      : await publishedRelease(base, await imageOf(base.folder, where.image), what);
-    const { value } = await needChannel(base, published.release.value.image, name);
-    const { from: lower, security } = value.policy ?? {};
-    const isNew = value.version !== published.version;
-    // Security fixes come from a branch of the lock. Its releases are in no lower channel.
-    const refused = security
-      ? releaseObjections(await candidateFor(base, value, published))
-      : lower === undefined
+    const { image, version } = isFolder
+      ? await identityOf(what, where.image)
+      : { image: await imageOf(base.folder, where.image), version: what };
+    // Checked before a release is copied.
+    const { policy, version: before } = (await needChannel(base, image, name)).value;
+    const { from: lower, security } = policy ?? {};
+    const isNew = before !== version;
+    const wrongWay =
+      lower === undefined || security
         ? []
         : [`${name} takes releases from ${lower}: channel promote ${lower} ${name}`];
+    if (isNew) refuseUnless(options.force, wrongWay, name);
+    const published = isFolder
+      ? await publishRelease(base, what)
+      : await publishedRelease(base, image, version);
+    const renamed = published.signedAgain ? await nameNewSignatures(base, image) : [];
+    const { value } = await needChannel(base, image, name);
+    // Security fixes come from a branch of the lock. Its releases are in no lower channel.
+    const refused = security ? releaseObjections(await candidateFor(base, value, published)) : wrongWay;
     if (isNew) refuseUnless(options.force, refused, name);
     const next = place(
       value,
@@ -163,8 +176,28 @@ export async function setChannel(
       base.now,
     );
     if (next) await writeChannel(base, next);
-    return { channels: next ? [next] : [], moved: published.moved };
+    return { channels: [...renamed, ...(next ? [next] : [])], moved: published.moved };
   });
+}
+
+/** Image and version of the release in a folder. `wanted`: the image that the user has named. */
+async function identityOf(folder: string, wanted: string | undefined): Promise<Release> {
+  const { value } = await readRelease(placeOf(folder));
+  if (wanted === undefined || wanted === value.image) return value;
+  throw badInput(`the release is of ${value.image}, not of ${wanted}`, { where: folder });
+}
+
+/** Writes the digests of releases that were signed again into the channel files of an image. */
+async function nameNewSignatures(base: Base, image: string): Promise<Channel[]> {
+  const names = await channelsOf(base.folder, image);
+  const change: Change['change'] = async ({ value }) => {
+    const next = await withNewSignatures(base, value);
+    return next && issue(next, base.now);
+  };
+  return await changeAll(
+    base,
+    names.map((name) => ({ image, name, change })),
+  );
 }
 
 function placement({ version, digest }: Published, { hours, begins, barrier }: SetOptions) {
@@ -211,7 +244,7 @@ export async function promote(
     if (published.digest !== source.release)
       throw badInput(`release.json of ${source.version} is not the one that ${from} names`, {
         where: published.release.where,
-        hint: 'restore it: a published release never changes',
+        hint: 'if it was signed again: ./draisine channel refresh BASE; else restore it, because a published release never changes',
       });
     const candidate = await candidateFor(base, target, published);
     const refused = objections({ ...candidate, from: source }, base.now);
@@ -290,12 +323,18 @@ export async function withdrawRelease(where: Where, version: string, reason: str
   return await edit(where, async (base) => {
     const image = await imageOf(base.folder, where.image);
     const known = await versionsOf(base.folder, image);
-    if (!known.includes(version))
+    const names = await channelsOf(base.folder, image);
+    // Somebody may have removed the release from the folder already. Boxes may have it.
+    const isNamed = async () => {
+      for (const name of names)
+        if (versionsIn((await needChannel(base, image, name)).value).includes(version)) return true;
+      return false;
+    };
+    if (!known.includes(version) && !(await isNamed()))
       throw badInput(`version ${version} of ${image} is not published`, {
         where: join(base.folder, image, 'releases'),
         hint: `there are: ${known.join(', ') || 'none'}`,
       });
-    const names = await channelsOf(base.folder, image);
     const change: Change['change'] = ({ value }) => withdraw(value, version, reason, base.now);
     const channels = await changeAll(
       base,
@@ -306,9 +345,9 @@ export async function withdrawRelease(where: Where, version: string, reason: str
 }
 
 /**
- * `channel refresh` renews channel files with less than half of their time left, and those signed by a
- * replaced key.
- * @throws after that, if a channel names a release that is not whole in the folder
+ * `channel refresh` renews channel files with less than half of their time left, those signed by a replaced key, and those
+ * that name a release that was signed again.
+ * @throws after that, if boxes cannot install a release that a channel names
  */
 export async function refreshChannels(where: Where, always: boolean): Promise<Edited> {
   return await edit(where, async (base) => {
@@ -319,8 +358,11 @@ export async function refreshChannels(where: Where, always: boolean): Promise<Ed
         changes.push({
           image,
           name,
-          change: async (opened) =>
-            refresh(opened.value, base.now, always || (await isSignedByReplaced(base, opened))),
+          change: async (opened) => {
+            const signed = await withNewSignatures(base, opened.value);
+            const isOld = signed !== undefined || !(await isSigned(opened, 'channel', base.root));
+            return refresh(signed ?? opened.value, base.now, always || isOld);
+          },
         });
     const channels = await changeAll(base, changes);
     await checkServed(base, changes);
@@ -328,41 +370,37 @@ export async function refreshChannels(where: Where, always: boolean): Promise<Ed
   });
 }
 
-/** Checks that boxes find the releases that channels name: release.json by its digest, its files by their sizes. */
+/**
+ * Checks that boxes can install the releases that channels name: release.json by its digest and signatures, its files by
+ * their sizes.
+ */
 async function checkServed(base: Base, channels: readonly Pick<Change, 'image' | 'name'>[]): Promise<void> {
   const faults: string[] = [];
   for (const { image, name } of channels) {
     const { version, release, withdrawn } = (await needChannel(base, image, name)).value;
     if (version === undefined || withdrawn.some((each) => each.version === version)) continue;
-    const lost = await lostFiles(base, image, version, release);
-    if (lost.length > 0) faults.push(`${image}/${name} has ${version}: ${lost.join(', ')}`);
+    const found = await servingFaults(base, image, version, release);
+    if (found.length > 0) faults.push(`${image}/${name} has ${version}: ${found.join(', ')}`);
   }
   if (faults.length === 0) return;
-  throw new Failure(`boxes cannot fetch the release of a channel: ${faults.join('\n       ')}`, {
+  throw new Failure(`boxes cannot install the release of a channel: ${faults.join('\n       ')}`, {
     where: base.folder,
-    hint: 'publish it again from its folder: ./draisine channel set BASE CHANNEL DIR',
+    hint: 'unless the line above says how: publish it again from its folder: ./draisine channel set BASE CHANNEL DIR',
   });
 }
 
-/** Whether a channel file has no signature of the present root. Then the keys of an earlier root have signed it. */
-async function isSignedByReplaced(base: Base, opened: Opened<'channel'>): Promise<boolean> {
-  try {
-    await checkSigned(opened, 'channel', base.root);
-    return false;
-  } catch (error) {
-    if (error instanceof Failure) return true;
-    throw error;
-  }
-}
+/** The versions that a channel names. */
+const versionsIn = ({ version, barriers }: Channel): (string | undefined)[] => [
+  version,
+  ...barriers.map((each) => each.version),
+];
 
 /**
  * The versions that `channel prune` may remove: all but those that a channel names and the newest `keep`
  * ones.
  */
 function prunable(versions: readonly string[], channels: readonly Channel[], keep: number): string[] {
-  const named = new Set(
-    channels.flatMap(({ version, barriers }) => [version, ...barriers.map((each) => each.version)]),
-  );
+  const named = new Set(channels.flatMap(versionsIn));
   return versions.slice(0, Math.max(0, versions.length - keep)).filter((version) => !named.has(version));
 }
 

@@ -16,7 +16,9 @@ export function publishFailure(path: string, error: unknown): unknown {
   const hint =
     code === 'ENOSPC' || code === 'EDQUOT'
       ? 'make room there and try again; the earlier releases are still served'
-      : 'make it a writable folder; the earlier releases are still served';
+      : code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP'
+        ? 'publish into a folder of your own on a file system of Linux, and copy that to a stick or a share'
+        : 'make it a writable folder; the earlier releases are still served';
   return new Failure(`cannot publish: ${error.message}`, { where: path, hint, cause: error });
 }
 

@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { sha256 } from '../../../sdk/lib/files.ts';
 import { makeRelease } from '../testing.ts';
-import { initChannels, refreshChannels, setChannel } from './edit.ts';
+import { haltChannel, initChannels, refreshChannels, setChannel } from './edit.ts';
 import { HOUR, snapshot, world } from './testing.ts';
 
 test('init: a root, its history, and four channels; again it touches nothing', async (t) => {
@@ -124,11 +135,51 @@ test('refresh renews the channels, and then names a release that boxes could not
   const refused = (message: RegExp) =>
     assert.rejects(refreshChannels(w.at(), true), { exitCode: 1, message, hint: /publish it again/ });
   await refused(
-    /^boxes cannot fetch .*: box\/alpha has 2026\.1129\.0: usr\.img is missing, or has another size$/,
+    /^boxes cannot install .*: box\/alpha has 2026\.1129\.0: usr\.img is missing, or has another size$/,
   );
   assert.equal((await w.channel('alpha')).serial, 3);
   await setChannel(w.at(), 'alpha', release);
   await refreshChannels(w.at(), true);
+  writeFileSync(join(served, 'release.json'), '{');
+  const { serial } = await w.channel('alpha');
+  await refused(/release\.json is missing, or is another one/);
+  assert.equal((await w.channel('alpha')).serial, serial + 1, 'renewed nevertheless');
   rmSync(served, { recursive: true });
   await refused(/release\.json is missing, or is another one/);
+});
+
+test('set: a wrong channel or image is told before a release is copied', async (t) => {
+  const w = await world(t);
+  const release = await w.release({ version: '2026.1129.0' });
+  const before = snapshot(w.base);
+  for (const [name, where, message] of [
+    ['gamma', w.at(), /there is no channel gamma of box/],
+    ['stable', w.at(), /stable takes releases from beta/],
+    ['alpha', { ...w.at(), image: 'nas' }, /the release is of box, not of nas/],
+  ] as const)
+    await assert.rejects(setChannel(where, name, release), { message });
+  assert.deepEqual(snapshot(w.base), before);
+  const other = { ...w.at(), folder: join(w.folder, 'other') };
+  await initChannels({ ...other, image: 'nas' }, [], undefined);
+  await assert.rejects(setChannel(other, 'alpha', release), {
+    exitCode: 2,
+    message: /no channel alpha of box/,
+  });
+});
+
+test('a name that boxes refuse makes nothing; folders that are no images do not count, links to images do', async (t) => {
+  const w = await world(t);
+  const fresh = { ...w.at(), folder: join(w.folder, 'fresh') };
+  await assert.rejects(initChannels({ ...fresh, image: 'Box' }, [], undefined), {
+    exitCode: 2,
+    message: /"Box"/,
+  });
+  await assert.rejects(initChannels({ ...fresh, image: 'box' }, ['../x'], undefined), { exitCode: 2 });
+  assert.ok(!existsSync(fresh.folder));
+  mkdirSync(join(w.base, 'lost+found'), { mode: 0 });
+  renameSync(join(w.base, 'box'), join(w.folder, 'disk'));
+  symlinkSync(join(w.folder, 'disk'), join(w.base, 'box'));
+  await setChannel(w.at(), 'alpha', await w.release({ version: '2026.1129.0' }));
+  assert.equal((await refreshChannels(w.at(90), false)).channels.length, 4);
+  assert.equal((await haltChannel(w.at(91), 'alpha', 'x')).channels.length, 1);
 });

@@ -103,3 +103,14 @@ export async function checkSigned(
     },
   );
 }
+
+/** Whether enough keys of a role have signed. The arguments are those of `checkSigned`. */
+export async function isSigned(...given: Parameters<typeof checkSigned>): Promise<boolean> {
+  try {
+    await checkSigned(...given);
+    return true;
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
+}
