@@ -1,7 +1,7 @@
 import { badInput } from '../../../sdk/lib/errors.ts';
 import { CHANNEL_SECONDS } from '../format/namespaces.ts';
 import { formatTime } from '../format/time.ts';
-import type { Channel, Policy, Release, TestReport } from '../format/types.ts';
+import type { Channel, Policy, Release, Rollout, TestReport } from '../format/types.ts';
 import { compareVersions } from '../format/version.ts';
 import { reportFaults } from '../report-faults.ts';
 
@@ -179,20 +179,35 @@ export function releaseObjections({ to, release, report, boxes, besides = [] }: 
   return found;
 }
 
-/** Halts a channel; undefined if it is halted for this reason already. */
+/** Halts a channel; undefined if it is halted for this reason already. Another reason does not change its begin. */
 export function halt(channel: Channel, reason: string, now: number): Channel | undefined {
-  if (channel.halted?.reason === reason) return undefined;
-  return issue({ ...channel, halted: { reason, since: formatTime(now) } }, now);
+  const { halted } = channel;
+  if (halted?.reason === reason) return undefined;
+  return issue({ ...channel, halted: { reason, since: halted?.since ?? formatTime(now) } }, now);
 }
 
-/** Ends a halt; undefined if there is none. */
+/**
+ * Ends a halt; undefined if there is none. The rollout goes on where the halt has stopped it. Otherwise all boxes whose turn
+ * has come meanwhile would start the update at once.
+ */
 export function resume(channel: Channel, now: number): Channel | undefined {
-  if (!channel.halted) return undefined;
-  const { halted: _halted, ...rest } = channel;
-  return issue(rest, now);
+  const { halted, rollout, ...rest } = channel;
+  if (!halted) return undefined;
+  const later = rollout && { rollout: afterHalt(rollout, Date.parse(halted.since), now) };
+  return issue({ ...rest, ...later }, now);
 }
 
-/** Withdraws a version from a channel; undefined if it is withdrawn already. */
+/** A rollout that a halt has interrupted at `since`, and that goes on now. */
+function afterHalt(rollout: Rollout, since: number, now: number): Rollout {
+  const begins = Date.parse(rollout.begins);
+  if (begins > now || since >= begins + rollout.hours * HOUR_MS) return rollout;
+  return { ...rollout, begins: formatTime(now - Math.max(0, since - begins)) };
+}
+
+/**
+ * Withdraws a version from a channel; undefined if it is withdrawn already. It is no barrier any more: boxes would wait
+ * there for ever. `needs` of a later release still counts.
+ */
 export function withdraw(
   channel: Channel,
   version: string,
@@ -201,7 +216,11 @@ export function withdraw(
 ): Channel | undefined {
   if (channel.withdrawn.some((each) => each.version === version)) return undefined;
   return issue(
-    { ...channel, withdrawn: [...channel.withdrawn, { version, reason, since: formatTime(now) }] },
+    {
+      ...channel,
+      barriers: channel.barriers.filter((each) => each.version !== version),
+      withdrawn: [...channel.withdrawn, { version, reason, since: formatTime(now) }],
+    },
     now,
   );
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -11,7 +11,7 @@ import {
   setChannel,
   withdrawRelease,
 } from './edit.ts';
-import { addReport, world } from './testing.ts';
+import { addReport, HOUR, world } from './testing.ts';
 
 test('one damaged channel file does not keep the others from a withdrawal or a renewal', async (t) => {
   const w = await world(t);
@@ -91,4 +91,37 @@ test('a channel that is made after a withdrawal does not take the withdrawn rele
     (await w.channel('lab')).withdrawn.map(({ version }) => version),
     ['2026.1129.0'],
   );
+});
+
+test('a halt in the middle of a rollout: after it, the rollout goes on where it was', async (t) => {
+  const w = await world(t);
+  await setChannel(w.at(), 'alpha', await w.release({ version: '2026.1129.0' }), { hours: 72 });
+  const begins = async () => Date.parse((await w.channel('alpha')).rollout?.begins ?? '');
+  const first = await begins(); // 4 hours later
+  await haltChannel(w.at(14), 'alpha', 'pools vanish');
+  await haltChannel(w.at(50), 'alpha', 'pools vanish, and it was a disk');
+  await resumeChannel(w.at(110), 'alpha');
+  assert.equal(await begins(), first + (110 - 14) * HOUR, 'ten hours of it are over, as at the halt');
+  await haltChannel(w.at(100 + 90), 'alpha', 'again, when all boxes have taken part');
+  await resumeChannel(w.at(200), 'alpha');
+  assert.equal(await begins(), first + (110 - 14) * HOUR);
+});
+
+test('a rollout that begins during a halt begins after it', async (t) => {
+  const w = await world(t);
+  await haltChannel(w.at(), 'alpha', 'wait');
+  await setChannel(w.at(1), 'alpha', await w.release({ version: '2026.1129.0' }), { hours: 72 });
+  await resumeChannel(w.at(30), 'alpha');
+  const { rollout, issued } = await w.channel('alpha');
+  assert.equal(rollout?.begins, issued);
+});
+
+test('a withdrawn barrier does not hold up boxes for ever; a release that is gone from the folder can be withdrawn', async (t) => {
+  const w = await world(t);
+  await setChannel(w.at(), 'alpha', await w.release({ version: '2026.1129.0' }), { barrier: true });
+  await setChannel(w.at(1), 'alpha', await w.release({ version: '2026.1130.0' }));
+  rmSync(join(w.base, 'box/releases/2026.1129.0'), { recursive: true });
+  await withdrawRelease(w.at(2), '2026.1129.0', 'it loses data');
+  const { barriers, withdrawn, version } = await w.channel('alpha');
+  assert.deepEqual([barriers, withdrawn.length, version], [[], 1, '2026.1130.0']);
 });
