@@ -27,9 +27,17 @@ function tell({ channels, moved }: edits.Edited, { json }: CommonFlags): void {
   if (channels.length === 0) log(`nothing to change${moved > 0 ? `, ${moved} bytes copied` : ''}`);
 }
 
-function describe({ image, channel, serial, version, halted, expires }: Channel): string {
-  const state = halted ? `halted: ${halted.reason}` : `good until ${expires}`;
-  return `${image}/${channel}: ${version ?? 'no release yet'}, serial ${serial}, ${state}`;
+/** Why no box starts the update to the channel's release; undefined if boxes do. */
+function stopOf({ version, halted, withdrawn }: Channel): string | undefined {
+  if (halted) return `halted: ${halted.reason}`;
+  const found = withdrawn.find((each) => each.version === version);
+  return found && `withdrawn: ${found.reason}`;
+}
+
+function describe(channel: Channel): string {
+  const { image, channel: name, serial, version, expires } = channel;
+  const state = stopOf(channel) ?? `good until ${expires}`;
+  return `${image}/${name}: ${version ?? 'no release yet'}, serial ${serial}, ${state}`;
 }
 
 /** The options of `channel init`. Given ones become the policy of the named channels. */
@@ -69,12 +77,31 @@ export interface PlaceFlags extends CommonFlags {
   readonly force?: string;
 }
 
+/** Milliseconds by which the begin of a rollout may have passed. */
+const PAST_MS = 3_600_000;
+
+/** The begin of a rollout. A text without a zone, or a part of a date, would be another time on another machine. */
+function beginOf(text: string): number {
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(time))
+    throw badInput(`--begins is not a time: ${text}`, { hint: 'write it as 2026-11-29T12:00:00Z' });
+  if (time < Date.now() - PAST_MS)
+    throw badInput(`--begins is in the past: ${text}`, {
+      hint: 'boxes whose turn has passed would all start at once; if you want that: --hours 0',
+    });
+  return time;
+}
+
+function checkReason(what: string, reason: string): void {
+  if (reason.trim() === '')
+    throw badInput(`${what} needs a reason`, { hint: 'write one; the channel file will have it' });
+}
+
 function placeOptions({ hours, begins, barrier, force }: PlaceFlags) {
-  const time = begins === undefined ? undefined : Date.parse(begins);
-  if (time !== undefined && Number.isNaN(time))
-    throw badInput(`--begins is not a time: ${begins}`, { hint: 'write it as 2026-11-29T12:00:00Z' });
-  if (force !== undefined && force.trim() === '')
-    throw badInput('--force needs a reason', { hint: 'write --force REASON; the channel file will have it' });
+  const time = begins === undefined ? undefined : beginOf(begins);
+  if (force !== undefined) checkReason('--force', force);
   return {
     ...(hours === undefined ? {} : { hours }),
     ...(time === undefined ? {} : { begins: time }),
@@ -110,6 +137,7 @@ export async function channelHalt(
   reason: string,
   flags: CommonFlags,
 ): Promise<void> {
+  checkReason('a halt', reason);
   tell(await edits.haltChannel(whereOf(folder, flags), channel, reason), flags);
 }
 
@@ -125,6 +153,7 @@ export async function channelWithdraw(
   reason: string,
   flags: CommonFlags,
 ): Promise<void> {
+  checkReason('a withdrawal', reason);
   tell(await edits.withdrawRelease(whereOf(folder, flags), version, reason), flags);
 }
 
@@ -208,14 +237,14 @@ async function imagesAt(where: string): Promise<string[]> {
 }
 
 function row(channel: Channel): string[] {
-  const { image, channel: name, version, serial, rollout, halted, forced, expires } = channel;
+  const { image, channel: name, version, serial, rollout, forced, expires } = channel;
   return [
     image,
     name,
     version ?? '–',
     `serial ${serial}`,
     rollout ? `over ${rollout.hours} h from ${rollout.begins}` : '–',
-    halted ? `halted: ${halted.reason}` : forced ? `forced: ${forced.reason}` : 'open',
+    stopOf(channel) ?? (forced ? `forced: ${forced.reason}` : 'open'),
     `until ${expires}`,
   ];
 }

@@ -42,7 +42,9 @@ function registerRelease(program: Command): void {
     });
   release
     .command('sign')
-    .description('check every file of a release, then add signatures')
+    .description(
+      'check every file of a release, then add signatures; after a rotation also to its test report',
+    )
     .argument('<dir>', 'its folder')
     .option('--key <file>', 'sign with this one (private, or the .pub of an agent’s), repeatable', collect)
     .option('--root <file>', 'root.json; default: the one beside your keys')
@@ -151,11 +153,28 @@ const FORCE_OPTION = [
   'overrule the rules; the reason is written into the channel file',
 ] as const;
 
-function number(text: string): number {
+function number(text: string, most = Number.MAX_SAFE_INTEGER): number {
   const value = Number(text);
-  if (text === '' || !Number.isFinite(value) || value < 0)
-    throw new InvalidArgumentError('must be a number from 0 on.');
+  if (text.trim() === '' || !(value >= 0 && value <= most))
+    throw new InvalidArgumentError(
+      `must be a number from 0 ${most === Number.MAX_SAFE_INTEGER ? 'on' : `to ${most}`}.`,
+    );
   return value;
+}
+
+function share(text: string): number {
+  return number(text, 1);
+}
+
+function whole(text: string, most?: number): number {
+  const value = number(text, most);
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('must be a whole number.');
+  return value;
+}
+
+/** Hours of a rollout. Boxes accept whole ones, up to a year. */
+function hours(text: string): number {
+  return whole(text, 8760);
 }
 
 function registerChannel(program: Command): void {
@@ -172,9 +191,9 @@ function registerChannel(program: Command): void {
     .argument('<image>')
     .option('--channel <name>', 'only this one, repeatable; changes the policy of an existing one', collect)
     .option('--from <channel>', 'policy: the channel that releases come from')
-    .option('--min-hours <n>', 'policy: hours that a release must have been there', number)
-    .option('--max-failed <share>', 'policy: share of the boxes that may reject a release, 0 to 1', number)
-    .option('--rollout <n>', 'policy: hours that a rollout takes', number)
+    .option('--min-hours <n>', 'policy: hours that a release must have been there', (text) => number(text))
+    .option('--max-failed <share>', 'policy: share of the boxes that may reject a release, 0 to 1', share)
+    .option('--rollout <n>', 'policy: hours that a rollout takes', hours)
     .option('--security', 'policy: security fixes only')
     .action(async (base: string, image: string, flags: object) => {
       const { channelInit } = await import('./channel.ts');
@@ -192,7 +211,7 @@ function registerChannel(program: Command): void {
     .argument('<channel>')
     .argument('<release>', 'its folder, or a version that is published')
     .option(...IMAGE_OPTION)
-    .option(HOURS_OPTION[0], HOURS_OPTION[1], number)
+    .option(HOURS_OPTION[0], HOURS_OPTION[1], hours)
     .option(...BEGINS_OPTION)
     .option('--barrier', 'boxes must run this release before they take a later one')
     .option(...FORCE_OPTION)
@@ -207,7 +226,7 @@ function registerChannel(program: Command): void {
     .argument('<from>')
     .argument('<to>')
     .option(...IMAGE_OPTION)
-    .option(HOURS_OPTION[0], HOURS_OPTION[1], number)
+    .option(HOURS_OPTION[0], HOURS_OPTION[1], hours)
     .option(...BEGINS_OPTION)
     .option('--barrier', 'boxes must run this release before they take a later one')
     .option(...FORCE_OPTION)
@@ -222,7 +241,7 @@ function registerChannel(program: Command): void {
 function registerPrune(verb: (name: string, description: string) => Command): void {
   verb('prune', 'remove releases that no channel names, except for the newest ones')
     .option(...IMAGE_OPTION)
-    .option('--keep <n>', 'number of the newest releases that stay', number, 10)
+    .option('--keep <n>', 'number of the newest releases that stay', (text) => whole(text), 10)
     .action(async (base: string, flags: { keep: number }) => {
       const { channelPrune } = await import('./channel.ts');
       await channelPrune(base, flags);
