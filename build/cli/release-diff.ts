@@ -1,4 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { warn } from '../../sdk/lib/log.ts';
 import { writeOutput } from '../../sdk/lib/output.ts';
 import { type Lock, readLock } from '../debian/lock.ts';
 import { LOCK_PATH } from '../debian/lock-path.ts';
@@ -86,6 +87,17 @@ async function changelogsOf(changes: readonly Told[], lock: Lock): Promise<Map<s
   return found;
 }
 
+/** Otherwise notes without changelogs would look like those of a release that repairs nothing. */
+function warnOfUnknown(told: readonly Told[]): void {
+  const lost = told.flatMap(({ change: { name, from, to }, set }) =>
+    from !== undefined && to !== undefined && set === undefined ? [`${name} ${to}`] : [],
+  );
+  if (lost.length > 0)
+    warn(
+      `the notes lack the changelogs and CVE numbers of ${lost.length} packages, because the lock of this checkout does not pin them: ${lost.slice(0, 10).join(', ')}${lost.length > 10 ? ' …' : ''}; check out the commit of the newer release`,
+    );
+}
+
 /** `release diff A B` prints release notes. */
 export async function releaseDiff(a: string, b: string, { output, json }: DiffFlags): Promise<void> {
   const [from, to] = [await readAt(a), await readAt(b)];
@@ -96,6 +108,7 @@ export async function releaseDiff(a: string, b: string, { output, json }: DiffFl
     });
   const lock = await readLock(LOCK_PATH);
   const told = [...(await builtChanges(from, to, lock)), ...shippedChanges(from, to, lock)];
+  warnOfUnknown(told);
   const changes = told.map(({ change }) => change);
   const notes = makeNotes(from, to, withEntries(changes, from, to, await changelogsOf(told, lock)));
   const text = json ? `${JSON.stringify(notes, null, 2)}\n` : formatNotes(notes);
