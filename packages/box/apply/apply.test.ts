@@ -133,7 +133,7 @@ describe('the changes of a config', () => {
         files: {
           [quadlet]: 'a',
           '/etc/draisine/environment/web': 'A=2',
-          '/etc/containers/systemd/db.container': 'b',
+          '/etc/containers/systemd/db.container': '[Install]\nWantedBy=multi-user.target\n',
         },
       }),
     );
@@ -152,7 +152,7 @@ describe('the changes of a config', () => {
       box,
       healthy,
       options({
-        files: { '/etc/containers/systemd/stick.container': 'a' },
+        files: { '/etc/containers/systemd/stick.container': '[Install]\nWantedBy=multi-user.target\n' },
         units: {
           'draisine-plugged-stick.service': { contents: '[Install]\nWantedBy=dev-a.device\n', enabled: true },
         },

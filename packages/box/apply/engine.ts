@@ -205,7 +205,11 @@ const MARGIN = 5000;
 /** Seconds for restarted units to come up again, with a short time until the revert. */
 const LEAST_PATIENCE = 60;
 
-function change(box: Box, { plan, next }: Prepared, fetched: Fetched): Troubles {
+function change(
+  box: Box,
+  { plan, next }: Prepared,
+  { fetched, running }: { readonly fetched: Fetched; readonly running: readonly string[] },
+): Troubles {
   const stopped = [...runServices(box, plan.services.filter(stops)), ...disableUnits(box, plan)];
   changeAccounts(
     box,
@@ -222,6 +226,7 @@ function change(box: Box, { plan, next }: Prepared, fetched: Fetched): Troubles 
     ...runServices(
       box,
       plan.services.filter((service) => !stops(service)),
+      new Set(running),
     ),
   ];
   forgetFailed(box, plan.services);
@@ -283,7 +288,7 @@ function changeOrGoBack<Baseline>(
     throw error;
   }
   const why = attempt(box, () => {
-    const troubles = change(box, prepared, fetched);
+    const troubles = change(box, prepared, { fetched, running });
     if (troubles.length > 0) return troubles;
     const lost = [...health.lost(box, before, plan.services, Math.max(LEAST_PATIENCE, confirmSeconds / 2))];
     if (box.monotonic() - start > confirmSeconds * 1000 - MARGIN)

@@ -23,10 +23,10 @@ function isRevived(box: Box, service: Service): boolean {
   return true;
 }
 
-function argvOf(box: Box, service: Service): readonly string[] {
-  if (service.do === 'run') return service.argv;
-  const verb = isRevived(box, service) ? 'start' : VERBS[service.do];
-  return ['systemctl', verb, '--', service.unit];
+function verbOf(box: Box, service: Exclude<Service, { do: 'run' }>, running: ReadonlySet<string>): string {
+  if (isRevived(box, service)) return 'start';
+  // A unit that needed a removed one has stopped with it, and runs again with its new file.
+  return service.do === 'restart' && running.has(service.unit) ? 'restart' : VERBS[service.do];
 }
 
 const nameOf = (service: Service): string =>
@@ -44,11 +44,22 @@ function isMissed(box: Box, service: Service, code: number): boolean {
   );
 }
 
-/** Acts on running units, in order. Goes on after a failure, and returns all failures. */
-export function runServices(box: Box, services: readonly Service[]): Troubles {
+/**
+ * Acts on running units, in order. Goes on after a failure, and returns all failures.
+ * @param running units that ran before the apply, and run again after a restart
+ */
+export function runServices(
+  box: Box,
+  services: readonly Service[],
+  running: ReadonlySet<string> = new Set(),
+): Troubles {
   return services.flatMap((service) => {
     try {
-      const ran = box.run(argvOf(box, service), { timeoutSeconds: PATIENCE });
+      const argv =
+        service.do === 'run'
+          ? service.argv
+          : ['systemctl', verbOf(box, service, running), '--', service.unit];
+      const ran = box.run(argv, { timeoutSeconds: PATIENCE });
       if (!isMissed(box, service, ran.code)) return [];
       if (ran.code === 124) return [`${nameOf(service)} did not end in ${PATIENCE} seconds`];
       const said = (ran.stderr.trim() || ran.stdout.trim()).split('\n').slice(-2).join('; ');

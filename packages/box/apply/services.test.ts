@@ -40,6 +40,38 @@ test('quadlets: drop-ins and folders belong to their container; those of users a
   assert.deepEqual(calls(before, file('users/1000/own.container')), []);
 });
 
+const INSTALL = '[Install]\nWantedBy=multi-user.target\n';
+
+test('a quadlet may name its service: a change restarts that service, another name moves it', () => {
+  const web = (name: string, rest = '') => ({
+    files: { [`${QUADLETS}/web.container`]: `[Container]\nServiceName=${name}\n${rest}${INSTALL}` },
+  });
+  assert.deepEqual(calls({}, web('site')), ['start site.service']);
+  assert.deepEqual(calls(web('site'), web('site', 'User=1\n')), ['try-restart site.service']);
+  const moved = ['stop site.service', 'start shop.service', 'reset-failed site.service'];
+  assert.deepEqual(calls(web('site'), web('shop')), moved);
+  assert.deepEqual(calls(web('site'), {}), ['stop site.service', 'reset-failed site.service']);
+  const dropin = { [`${QUADLETS}/web.container.d/name.conf`]: '[Container]\nServiceName=shop\n' };
+  assert.deepEqual(calls(web('site'), { files: { ...web('site').files, ...dropin } }), moved);
+});
+
+test('a quadlet that moves to another file stops and starts', () => {
+  const at = (path: string) => ({ files: { [`${QUADLETS}/${path}`]: INSTALL } });
+  assert.deepEqual(calls(at('app/web.container'), at('web.container')), [
+    'stop web.service',
+    'start web.service',
+    'reset-failed web.service',
+  ]);
+});
+
+test('a new quadlet starts if a boot would start it', () => {
+  const started = (name: string, text: string) => calls({}, { files: { [`${QUADLETS}/${name}`]: text } });
+  assert.deepEqual(started('backup.container', '[Container]\nImage=a\n'), []);
+  assert.deepEqual(started('a.container', '[Container]\nPod=own.pod\n'), ['start a.service']);
+  assert.deepEqual(started('own.pod', `[Pod]\n${INSTALL}`), ['start own-pod.service']);
+  assert.deepEqual(started('data.volume', '[Volume]\n'), ['start data-volume.service']);
+});
+
 test('a unit that has failed starts when its file changes, unless another unit starts it', () => {
   for (const [enabled, expected] of [
     [true, ['reset-failed a.service', 'start a.service']],
@@ -53,6 +85,20 @@ test('a unit that has failed starts when its file changes, unless another unit s
     apply(box, healthy, options(parts('b')));
     assert.deepEqual(unitCalls(box), expected);
   }
+});
+
+test('a unit that stops with a removed one, which it needed, runs again with its new file', () => {
+  const web = (text: string) => ({ [`${QUADLETS}/web.container`]: `${text}\n${INSTALL}` });
+  const box = provisioned({
+    files: { ...web('Network=net.network'), [`${QUADLETS}/net.network`]: '[Network]\n' },
+  });
+  const running = () => ['web.service', 'net-network.service'];
+  apply(box, { ...healthy, running }, options({ files: web('Network=host') }));
+  assert.deepEqual(unitCalls(box), [
+    'stop net-network.service',
+    'restart web.service',
+    'reset-failed net-network.service',
+  ]);
 });
 
 test('a network of containers that changes is made anew, because podman does not change it', () => {

@@ -26,6 +26,12 @@ interface Change {
   readonly decode: (bytes: Uint8Array) => string;
 }
 
+/** A change with the quadlets of both configs. */
+interface Planned extends Change {
+  readonly before: ReadonlyMap<string, Quadlet>;
+  readonly after: ReadonlyMap<string, Quadlet>;
+}
+
 const run = (what: string, ...argv: string[]): Service => ({ do: 'run', argv, what });
 const restart = (unit: string, startsIfFailed = true): Service => ({ do: 'restart', unit, startsIfFailed });
 
@@ -76,15 +82,54 @@ const DROP_IN = /\.d\/[^/]+\.conf$/;
 const QUADLET =
   /^\/etc\/containers\/systemd\/(?!users\/)(?:.+\/)?([^/]+)\.(container|pod|network|volume|image|build|kube)$/;
 
-/** The unit that a file of /etc/systemd/system, a quadlet or a drop-in of one belongs to. */
-function unitOf(path: string): string | undefined {
-  const file = path.replace(DROP_IN, '');
-  const own = /^\/etc\/systemd\/system\/([^/]+)$/.exec(file)?.[1];
-  if (own !== undefined) return own;
-  const quadlet = QUADLET.exec(file);
-  if (quadlet === null) return undefined;
-  const [, name = '', kind = ''] = quadlet;
+/** A quadlet of a config. `text`: its lines and those of its drop-ins, which podman reads as one file. */
+interface Quadlet {
+  readonly service: string;
+  readonly text: string;
+}
+
+/** The service of a quadlet that does not name it; undefined for another file (podman-systemd.unit(5)). */
+function serviceByFile(file: string): string | undefined {
+  const [, name, kind = ''] = QUADLET.exec(file) ?? [];
+  if (name === undefined) return undefined;
   return kind === 'container' || kind === 'kube' ? `${name}.service` : `${name}-${kind}.service`;
+}
+
+/** The last value of a setting in a quadlet. */
+const settingOf = (text: string, name: string): string | undefined =>
+  [...text.matchAll(new RegExp(`^\\s*${name}\\s*=\\s*(\\S.*?)\\s*$`, 'gm'))].at(-1)?.[1];
+
+/** The quadlets of a config, by the path of their file. */
+function quadletsOf({ nodes }: Wishes, decode: Change['decode']): Map<string, Quadlet> {
+  const texts = new Map<string, string>();
+  for (const [path, node] of [...nodes].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const file = path.replace(DROP_IN, '');
+    if (!QUADLET.test(file) || !nodes.has(file) || node.type !== 'file' || !('bytes' in node.contents))
+      continue;
+    texts.set(file, `${texts.get(file) ?? ''}${decode(node.contents.bytes)}\n`);
+  }
+  return new Map(
+    [...texts].map(([file, text]) => {
+      const own = settingOf(text, 'ServiceName');
+      return [file, { service: own === undefined ? (serviceByFile(file) ?? '') : `${own}.service`, text }];
+    }),
+  );
+}
+
+/**
+ * The unit that a file of /etc/systemd/system, a quadlet or a drop-in of one belongs to. `was`: the unit of a quadlet
+ * that has another ServiceName= in the new config.
+ */
+function unitOf(path: string, { before, after }: Planned): { readonly unit?: string; readonly was?: string } {
+  const file = path.replace(DROP_IN, '');
+  const was = before.get(file)?.service;
+  const unit =
+    /^\/etc\/systemd\/system\/([^/]+)$/.exec(file)?.[1] ??
+    after.get(file)?.service ??
+    was ??
+    serviceByFile(file);
+  if (unit === undefined) return {};
+  return was === undefined || was === unit ? { unit } : { unit, was };
 }
 
 /** The unit that reads an environment file or a secret of a container. */
@@ -120,15 +165,14 @@ systemctl stop -- "$1"
 ! podman network exists "$2" || podman network rm "$2"
 systemctl start -- "$1" $running`;
 
-/** The network of containers that a changed quadlet describes; undefined for other files and for a new quadlet. */
-function changedNetwork(path: string, { old, next, decode }: Change): Service | undefined {
+/** Makes the network of containers anew that a changed quadlet describes; undefined for other files and a new quadlet. */
+function changedNetwork(path: string, { before, after }: Planned): Service | undefined {
   const file = path.replace(DROP_IN, '');
   const [, stem = '', kind] = QUADLET.exec(file) ?? [];
-  const before = old.nodes.get(file);
-  const there = before?.type === 'file' && 'bytes' in before.contents && next.nodes.has(file);
-  if (kind !== 'network' || !there) return undefined;
-  const name = /^NetworkName=(.+)$/m.exec(decode(before.contents.bytes))?.[1]?.trim() ?? `systemd-${stem}`;
-  return run(`network ${name}`, 'sh', '-c', REMAKE_NETWORK, 'sh', `${stem}-network.service`, name);
+  const [was, is] = [before.get(file), after.get(file)];
+  if (kind !== 'network' || was === undefined || is === undefined) return undefined;
+  const name = settingOf(was.text, 'NetworkName') ?? `systemd-${stem}`;
+  return run(`network ${name}`, 'sh', '-c', REMAKE_NETWORK, 'sh', is.service, name);
 }
 
 /** A template itself does not run (systemctl(1)): the pattern of its instances stands for it. */
@@ -140,23 +184,30 @@ const isMasked = (unit: string, { next }: Change): boolean => next.units.get(uni
 const runsAnyway = (unit: string, change: Change): boolean =>
   change.release.wanted.has(unit) && !isMasked(unit, change);
 
+/**
+ * Whether a boot starts a quadlet: by its [Install] section, or with its pod. Networks, volumes and images start with
+ * their containers.
+ */
+const isStartedAtBoot = (file: string, { text }: Quadlet): boolean =>
+  !/\.(container|kube|pod)$/.test(file) || /^\s*(WantedBy|RequiredBy|UpheldBy|Pod)\s*=\s*\S/m.test(text);
+
 /** Units that only other units start: the service of a timer, a template, the service of a socket. */
-const startsByItself = (unit: string, change: Change): boolean => {
+const startsByItself = (unit: string, change: Planned): boolean => {
   if (/@\.[a-z]+$/.test(unit)) return false;
   const wish = change.next.units.get(unit);
   if (isMasked(unit, change)) return false;
   if (runsAnyway(unit, change)) return true;
   // A container that its device starts (ignition/sugar/container.ts): without the device a start would wait for it.
   if (change.next.units.has(`draisine-plugged-${unit}`)) return false;
-  // A quadlet is not a unit of the config. The [Install] section that the sugar writes decides.
-  return wish === undefined || wish.enabled === true;
+  const quadlet = [...change.after].find(([, { service }]) => service === unit);
+  return quadlet ? isStartedAtBoot(...quadlet) : wish === undefined || wish.enabled === true;
 };
 
 const isMaskLink = (what: { readonly type: string; readonly target?: string }): boolean =>
   what.type === 'link' && what.target === '/dev/null';
 
 /** The action for a unit whose file changes. */
-function actionOf(step: NodeStep, unit: string, change: Change): 'stop' | 'start' | 'restart' | undefined {
+function actionOf(step: NodeStep, unit: string, change: Planned): 'stop' | 'start' | 'restart' | undefined {
   const path = step.do === 'write' ? step.node.path : step.path;
   if (DROP_IN.test(path)) return 'restart';
   if (step.do === 'write' && isMaskLink(step.node)) return 'stop';
@@ -172,16 +223,20 @@ function actionOf(step: NodeStep, unit: string, change: Change): 'stop' | 'start
  * The actions on running units, in order: stop removed units, make the system read changed files, start new
  * units, restart changed ones. A unit whose files did not change is left alone.
  */
-export function servicesOf(change: Change): Service[] {
+export function servicesOf(given: Change): Service[] {
+  const { old, next, decode } = given;
+  const change = { ...given, before: quadletsOf(old, decode), after: quadletsOf(next, decode) };
   const units = { stop: new Set<string>(), start: new Set<string>(), restart: new Set<string>() };
   const readers = new Map<string, Service>();
   const networks = new Map<string, Service>();
   const written: string[] = [];
   for (const step of change.nodes) {
     const path = step.do === 'write' ? step.node.path : step.path;
-    const unit = unitOf(path);
-    const action = unit === undefined ? undefined : actionOf(step, unit, change);
+    const { unit, was } = unitOf(path, change);
+    const action =
+      unit === undefined ? undefined : was === undefined ? actionOf(step, unit, change) : 'start';
     const network = changedNetwork(path, change);
+    if (was !== undefined) units.stop.add(was);
     if (unit !== undefined && network !== undefined) networks.set(unit, network);
     else if (unit !== undefined && action !== undefined) units[action].add(unit);
     const consumer = consumerOf(path);
@@ -193,7 +248,11 @@ export function servicesOf(change: Change): Service[] {
   const { stop, start } = units;
   for (const unit of change.disable) if (!runsAnyway(unit, change)) stop.add(unit);
   for (const unit of change.enable) start.add(unit);
-  const starts = [...start].filter((unit) => !stop.has(unit) && startsByItself(unit, change));
+  // A quadlet may have moved to another file.
+  const provided = new Set([...change.after.values()].map(({ service }) => service));
+  const starts = [...start].filter(
+    (unit) => (!stop.has(unit) || provided.has(unit)) && startsByItself(unit, change),
+  );
   // The release or a person may have started the unit already, with its old file. The settings of a slice need no restart.
   const restarts = [...units.restart].filter(
     (unit) => !stop.has(unit) && !isMasked(unit, change) && !unit.endsWith('.slice'),

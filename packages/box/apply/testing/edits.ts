@@ -163,7 +163,7 @@ function storageOf(
     above: { files: [one(`${CHANGING}/below`, 'x')], links: [], directories: [] },
   }[parts.changing];
   const ofContainers = containers.flatMap(({ name, image, environment, secret }) => [
-    one(`/etc/containers/systemd/${name}.container`, image),
+    one(`/etc/containers/systemd/${name}.container`, `${image}\n[Install]\nWantedBy=multi-user.target\n`),
     ...(environment === undefined ? [] : [one(`/etc/draisine/environment/${name}`, environment)]),
     ...(secret === undefined ? [] : [one(`/etc/draisine/secrets/${name}/key`, secret)]),
   ]);

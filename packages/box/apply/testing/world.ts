@@ -202,7 +202,7 @@ export class World {
         return { code: 5, stderr: `Unit ${unit} not found.` };
       if (verb === 'enable' || verb === 'reenable') this.enable(unit);
       if (verb === 'start' && !this.running.has(unit)) this.start(unit);
-      if (verb === 'try-restart' && this.running.has(unit)) this.start(unit);
+      if (verb === 'restart' || (verb === 'try-restart' && this.running.has(unit))) this.start(unit);
     }
     return {};
   }
