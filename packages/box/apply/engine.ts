@@ -6,6 +6,7 @@ import { onTrial } from '../trial/on-trial.ts';
 import { ACCOUNT_FILES, changeAccounts, newHomePaths } from './accounts.ts';
 import { digestAll, lookAt, readAccounts } from './actual.ts';
 import { saveAll } from './backup.ts';
+import { listDefaults, unlistNamed } from './defaults.ts';
 import { foldersBack } from './folders.ts';
 import { pullImages } from './images.ts';
 import {
@@ -219,6 +220,7 @@ function change(
   for (const [path, digest] of changeNodes(box, plan.nodes, readAccounts(box), fetched))
     digests.set(path, digest);
   writeDigests(box, digests);
+  listDefaults(box, plan.nodes, next);
   writePreset(box, next);
   const troubles = [
     ...stopped,
@@ -253,6 +255,7 @@ export function apply<Baseline>(box: Box, health: Health<Baseline>, options: App
     const id = options.id ?? idOf(box);
     if (isEmpty(plan)) {
       keepConfig(box, options.config);
+      unlistNamed(box, prepared.next);
       return { id, result: 'nothing to do', troubles: [], plan };
     }
     return withFetched(box, plan, (fetched) => {

@@ -23,6 +23,10 @@ export const NEXT = `${CONFIG_FOLDER}/next.json`;
 const DIGESTS = `${CONFIG_FOLDER}/digests.json`;
 /** The digests of the apply that is going on. They count once it is confirmed. */
 const NEXT_DIGESTS = `${CONFIG_FOLDER}/next-digests.json`;
+/** The release's defaults that applies have set back (packages/box/apply/defaults.ts). The initrd reads it. */
+export const DEFAULTS = `${CONFIG_FOLDER}/defaults`;
+/** The same after the apply that is going on. It counts once the apply is confirmed. */
+export const NEXT_DEFAULTS = `${CONFIG_FOLDER}/next-defaults`;
 const JOURNAL = `${CONFIG_FOLDER}/journal.json`;
 /** The journal of a confirmed apply, until its config is the current one. Renaming to this name confirms. */
 const COMMITTED = `${CONFIG_FOLDER}/committed.json`;
@@ -111,6 +115,7 @@ export function finishCommitted(box: Box): void {
   if (box.stat(COMMITTED) === undefined) return;
   if (box.stat(NEXT) !== undefined) box.rename(NEXT, CURRENT);
   if (box.stat(NEXT_DIGESTS) !== undefined) box.rename(NEXT_DIGESTS, DIGESTS);
+  if (box.stat(NEXT_DEFAULTS) !== undefined) box.rename(NEXT_DEFAULTS, DEFAULTS);
   box.sync(CONFIG_FOLDER);
   box.rename(COMMITTED, CONFIRMED);
   box.remove(BACKUP);
@@ -128,6 +133,12 @@ export function closeJournal(box: Box): void {
 /** The file of a confirmed apply, if a power cut came before `finishCommitted`. A plan may not write. */
 const unfinished = (box: Box, path: string): string[] => (box.stat(COMMITTED) === undefined ? [] : [path]);
 
+/** The text that counts: that of a confirmed apply, until `finishCommitted` has renamed it. Undefined if there is none. */
+export const readCurrent = (box: Box, next: string, current: string): string | undefined =>
+  [...unfinished(box, next), current]
+    .map((path) => readTextIfThere(box, path))
+    .find((text) => text !== undefined);
+
 /** The machine's config as JSON; undefined if a release without apply provisioned it. */
 export function currentConfig(box: Box): Field | undefined {
   for (const path of [...unfinished(box, NEXT), CURRENT, PROVISIONED]) {
@@ -139,15 +150,12 @@ export function currentConfig(box: Box): Field | undefined {
 
 /** SHA-256 of the applied files, by path. */
 export function readDigests(box: Box): Map<string, string> {
-  for (const path of [...unfinished(box, NEXT_DIGESTS), DIGESTS]) {
-    const text = readTextIfThere(box, path);
-    if (text === undefined) continue;
-    const digests = map(parseDocument(text, 'the digests of what was applied', path), (field) =>
-      string(field),
-    );
-    return new Map(Object.entries(digests));
-  }
-  return new Map();
+  const text = readCurrent(box, NEXT_DIGESTS, DIGESTS);
+  if (text === undefined) return new Map();
+  const digests = map(parseDocument(text, 'the digests of what was applied', DIGESTS), (field) =>
+    string(field),
+  );
+  return new Map(Object.entries(digests));
 }
 
 /** Stores the digests of the files of the apply that is going on, by path. They are not flushed to the disk. */

@@ -115,7 +115,7 @@ function writeNode(box: Box, node: NodeWish, accounts: Accounts, fetched: Fetche
   box.rename(making, path);
 }
 
-/** Removes a path. A default of the release comes back: a whiteout of the overlay would hide it for ever. */
+/** Removes a path. A default of the release comes back as a copy: a whiteout of the overlay would hide it for ever. */
 function removeNode(box: Box, path: string): void {
   const vendor = path.startsWith('/etc/') ? box.lstat(`${VENDOR}${path}`) : undefined;
   if (vendor !== undefined && vendor.type !== 'directory') {

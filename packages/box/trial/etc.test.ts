@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CHECKOUT } from '../../../sdk/lib/checkout.ts';
@@ -225,6 +235,44 @@ test('an apply is reverted on a full state partition: the reserve gives the room
   chmodSync(join(bin, 'tar'), 0o755);
   assert.equal(boot(OLD), 0);
   assert.ok(!existsSync(reserve) && !existsSync(journal));
+});
+
+/** A list of defaults that an apply has set back (packages/box/apply/defaults.ts). */
+function setBack({ at }: ReturnType<typeof initrd>, files: Readonly<Record<string, string>>): void {
+  mkdirSync(at('var/lib/draisine/config'), { recursive: true });
+  const { uid, gid } = statSync(at('etc'));
+  const lines = Object.entries(files).map(([path, text]) => {
+    writeFileSync(at(path), text, { mode: 0o644 });
+    return `${createHash('sha256').update(text).digest('hex')} 644:${uid}:${gid} /${path}\n`;
+  });
+  writeFileSync(at('var/lib/draisine/config/defaults'), lines.join(''));
+}
+
+test('a copy of a default goes before /etc is mounted; with another text or mode it stays', (t) => {
+  const box = initrd(t);
+  setBack(box, { 'etc/file': 'default', 'etc/edited': 'default', 'etc/mode': 'default', 'etc/a b': '' });
+  writeFileSync(box.at('etc/edited'), 'by hand');
+  chmodSync(box.at('etc/mode'), 0o600);
+  for (const hash of [OLD, NEXT]) assert.equal(box.boot(hash), 0);
+  const left = ['etc/file', 'etc/edited', 'etc/mode', 'etc/a b'].map((path) => box.file(path));
+  assert.deepEqual(left, [undefined, 'by hand', 'default', undefined]);
+});
+
+test('copies of defaults stay while an apply is not decided, and if they cannot be removed', (t) => {
+  for (const name of ['journal.json', 'committed.json']) {
+    const box = initrd(t);
+    interrupted(box);
+    rmSync(box.at('var/lib/draisine/config/journal.json'));
+    setBack(box, { 'etc/file': 'default' });
+    writeFileSync(box.at(`var/lib/draisine/config/${name}`), '{}');
+    box.boot(OLD);
+    assert.equal(box.file(), name === 'journal.json' ? 'old' : 'default');
+  }
+  const box = initrd(t);
+  setBack(box, { 'etc/file': 'default' });
+  writeFileSync(join(box.bin, 'rm'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  assert.equal(box.boot(OLD), 0);
+  assert.equal(box.file(), 'default');
 });
 
 test('no room for a newer copy: the older one comes back', (t) => {
