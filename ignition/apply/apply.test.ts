@@ -75,10 +75,7 @@ case "$*" in -G*) printf 'hostname 192.0.2.1\nport 2222\n' ;; *systemd-run*) exi
   const moved = { ...wanted, confirmAt: 'ssh://root@192.0.2.9:2222' };
   assert.equal((await applyOn('box', moved)).result, 'applied');
   const last = (await readFile(join(folder, 'args'), 'utf8')).trim().split('\n').at(-1);
-  assert.match(
-    last ?? '',
-    /-o HostKeyAlias=\[192\.0\.2\.1\]:2222 ssh:\/\/root@192\.0\.2\.9:2222 -- .*--confirm/,
-  );
+  assert.match(last ?? '', /-o HostKeyAlias=\[192\.0\.2\.1\]:2222 -p 2222 root@192\.0\.2\.9 -- .*--confirm/);
 });
 
 test('many machines: some at a time, and the results in order', async () => {
@@ -155,9 +152,18 @@ test('losses of the box, and a box of an older release, are reported', async () 
 });
 
 test('destinations, times, configs with parts to fetch', () => {
-  assert.equal(destination('box'), 'root@box');
-  assert.equal(destination('me@box'), 'me@box');
-  assert.equal(destination('ssh://root@[::1]:2222'), 'ssh://root@[::1]:2222');
+  const destinations = {
+    box: 'root@box',
+    'me@box': 'me@box',
+    'ssh://box:2222/': '-p 2222 root@box',
+    'ssh://me@[::1]:2222': '-p 2222 me@::1',
+    'box:2222': '-p 2222 root@box',
+    'me@[fd00::2]:22': '-p 22 me@fd00::2',
+    '[fe80::1%eth0]': 'root@fe80::1%eth0',
+    '2001:db8::22': 'root@2001:db8::22',
+    'ssh://domain%5Cme@box': 'domain\\me@box',
+  };
+  for (const [host, words] of Object.entries(destinations)) assert.equal(destination(host).join(' '), words);
   assert.deepEqual(['90', '90s', '2m', '1h'].map(parseSeconds), [90, 90, 120, 3600]);
   assert.throws(() => parseSeconds('5s'), /not a time/);
   const merge = { ignition: { config: { merge: [{ source: 'https://a' }] } } };

@@ -21,6 +21,8 @@ export const BUSY = 75;
  * Options that force a new connection for each call, even if the owner's ssh_config shares connections: a new
  * connection proves that the machine can be reached.
  * ssh gives up a connection that hangs after about 15 seconds (ssh_config(5), ServerAliveInterval).
+ * The last three are for an ssh_config that is made for logins: ssh refuses a command beside RemoteCommand=, a terminal
+ * changes the output, and a forwarded port that is in use can end the connection.
  */
 const OPTIONS = [
   'BatchMode=yes',
@@ -28,13 +30,22 @@ const OPTIONS = [
   'ControlPath=none',
   'ConnectTimeout=10',
   'ServerAliveInterval=5',
+  'RemoteCommand=none',
+  'RequestTTY=no',
+  'ClearAllForwardings=yes',
 ];
 
 /**
- * The destination for ssh(1): `box` becomes `root@box`; `me@box` and `ssh://root@box:2222` stay as they are.
+ * The words for ssh(1) that name a machine. The user is root unless the host names another one. The port is an option,
+ * because ssh (9.2) reads no URL with an IPv6 address.
  */
-export function destination(host: string): string {
-  return host.includes('@') || host.startsWith('ssh://') ? host : `root@${host}`;
+export function destination(host: string): string[] {
+  const bare = host.replace(/^ssh:\/\/(.*?)\/?$/, '$1');
+  const [, user = 'root', name = bare] = /^(.+)@(.+)$/.exec(bare) ?? [];
+  const [, address = name, port] = /^(\[[^\]]+\]|[^:[\]]+)(?::([0-9]+))?$/.exec(name) ?? [];
+  const decode = (_all: string, hex: string): string => String.fromCharCode(Number.parseInt(hex, 16));
+  const who = bare === host ? user : user.replace(/%([0-9A-F]{2})/gi, decode);
+  return [...(port === undefined ? [] : ['-p', port]), `${who}@${address.replace(/^\[(.*)\]$/, '$1')}`];
 }
 
 /** Runs a program on a machine, with the owner's own ssh. `options`: further ones of ssh_config(5). */
@@ -46,14 +57,14 @@ export async function onHost(
 ): Promise<Answer> {
   const command = argv.map(shellWord).join(' ');
   return await ssh(
-    [...[...OPTIONS, ...options].flatMap((option) => ['-o', option]), destination(host), '--', command],
+    [...[...OPTIONS, ...options].flatMap((option) => ['-o', option]), ...destination(host), '--', command],
     stdin,
   );
 }
 
 /** The name of a machine in known_hosts: its host key is known by this name, whatever address it gets. */
 export async function nameInKnownHosts(host: string): Promise<string> {
-  const { stdout } = await ssh(['-G', destination(host)]);
+  const { stdout } = await ssh(['-G', ...destination(host)]);
   const value = (name: string) => new RegExp(`^${name} (.+)$`, 'm').exec(stdout)?.[1];
   const [hostname = host, port = '22'] = [value('hostname'), value('port')];
   return value('hostkeyalias') ?? (port === '22' ? hostname : `[${hostname}]:${port}`);
@@ -116,7 +127,7 @@ export function failureOf(host: string, what: string, { code, stdout, stderr }: 
   const said = (stderr.trim() || stdout.trim()).split('\n').slice(-3).join('; ');
   const hint =
     code === NO_CONNECTION
-      ? `try it yourself: ssh ${destination(host)}`
+      ? `try it yourself: ssh ${destination(host).join(' ')}`
       : code === 127
         ? 'the release of the machine does not have this verb: update the machine first'
         : undefined;

@@ -52,7 +52,7 @@ function show(host: string, plan: PlanDocument, to: NodeJS.WriteStream): void {
   for (const { what, command } of plan.left) print(`  stays: ${what}; this would remove it: ${command}`);
 }
 
-async function agreed(hosts: readonly string[]): Promise<boolean> {
+async function askFor(hosts: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw badInput('there is no terminal for the question', {
       hint: 'add --yes to apply without a question, or --plan to see the changes only',
@@ -80,11 +80,10 @@ export function showPlans(
   }
 }
 
-/** `./draisine apply FILE HOST…`: plan, show, ask, apply, confirm. */
-async function applyCommand(file: string, named: readonly string[], options: Options): Promise<void> {
-  const hosts = [...new Set(named)];
-  const seconds = parseSeconds(options.confirm);
-  const { confirmAt } = options;
+/** Reads the config and the options. Shows the warnings about the config. */
+async function readWanted(file: string, hosts: readonly string[], options: Options): Promise<Wanted> {
+  const { confirm, confirmAt, keepTheirs, takeMine } = options;
+  const seconds = parseSeconds(confirm);
   if (confirmAt !== undefined && hosts.length > 1)
     throw badInput('a new address is of one machine', { where: '--confirm-at', hint: 'name one host' });
   const { text, entries } = await configText(file);
@@ -93,8 +92,15 @@ async function applyCommand(file: string, named: readonly string[], options: Opt
   if (text === undefined)
     throw badInput('Ignition would refuse the config: nothing was sent', { where: file });
   checkWhole(JSON.parse(text) as object, file);
-  const { keepTheirs, takeMine } = options;
-  const wanted: Wanted = { text, seconds, keepTheirs, takeMine, confirmAt };
+  return { text, seconds, keepTheirs, takeMine, confirmAt };
+}
+
+/** Plans, and shows the plans. Undefined if a machine cannot be changed; then no machine is. */
+async function planAll(
+  hosts: readonly string[],
+  wanted: Wanted,
+  options: Options,
+): Promise<readonly Planned[] | undefined> {
   const plans = await each(hosts, (host) => planOn(host, wanted));
   showPlans(plans, options);
   const stuck = plans.filter(({ value }) => value === undefined || blocked(value)).map(({ host }) => host);
@@ -102,23 +108,34 @@ async function applyCommand(file: string, named: readonly string[], options: Opt
     process.stdout.write(
       `${JSON.stringify(plans.map(({ host, value, failure }) => ({ host, plan: value, error: failure?.message })))}\n`,
     );
-  if (stuck.length > 0) {
-    if (options.json && !options.plan) process.stdout.write(`${JSON.stringify(plans.map(unchanged))}\n`);
-    process.stderr.write(
-      `nothing was changed: first resolve the refusals and the changes by hand that are listed above for ${stuck.join(', ')}\n`,
-    );
-    process.exitCode = 1;
-    return;
-  }
-  if (options.plan) return;
+  if (stuck.length === 0) return plans;
+  if (options.json && !options.plan) process.stdout.write(`${JSON.stringify(plans.map(unchanged))}\n`);
+  process.stderr.write(
+    `nothing was changed: first resolve the refusals and the changes by hand that are listed above for ${stuck.join(', ')}\n`,
+  );
+  process.exitCode = 1;
+  return undefined;
+}
+
+/** Asks the person, unless nothing changes. Whether the shown plans may be applied. */
+async function isAgreed(plans: readonly Planned[], wanted: Wanted, options: Options): Promise<boolean> {
   const busy = plans.filter(({ value }) => value && value.changes.length > 0).map(({ host }) => host);
-  if (busy.length > 0 && !options.yes) {
-    if (!(await agreed(busy))) return decline(plans, options, 'nobody typed yes: nothing was changed');
-    // Another administrator may have changed a machine while this one was thinking.
-    const others = differing(plans, await each(hosts, (host) => planOn(host, wanted)));
-    const why = `nothing was changed: the plan is not the one that was shown any more for ${others.join(', ')}; run the command again`;
-    if (others.length > 0) return decline(plans, options, why);
-  }
+  if (busy.length === 0 || options.yes) return true;
+  if (!(await askFor(busy))) return decline(plans, options, 'nobody typed yes: nothing was changed');
+  // Another administrator may have changed a machine while this one was thinking.
+  const hosts = plans.map(({ host }) => host);
+  const others = differing(plans, await each(hosts, (host) => planOn(host, wanted)));
+  if (others.length === 0) return true;
+  const why = `nothing was changed: the plan is not the one that was shown any more for ${others.join(', ')}; run the command again`;
+  return decline(plans, options, why);
+}
+
+/** `./draisine apply FILE HOST…`: plan, show, ask, apply, confirm. */
+async function applyCommand(file: string, named: readonly string[], options: Options): Promise<void> {
+  const hosts = [...new Set(named)];
+  const wanted = await readWanted(file, hosts, options);
+  const plans = await planAll(hosts, wanted, options);
+  if (plans === undefined || options.plan || !(await isAgreed(plans, wanted, options))) return;
   const done = await each(hosts, (host) => applyOn(host, wanted));
   const results = done.map(
     ({ host, value, failure }): Result =>
@@ -129,12 +146,13 @@ async function applyCommand(file: string, named: readonly string[], options: Opt
   if (results.some(({ result }) => result === 'went back' || result === 'failed')) process.exitCode = 1;
 }
 
-/** Ends the command before any machine was changed. */
-function decline(plans: readonly Planned[], { json }: Options, why: string): void {
+/** Ends the command before any machine was changed. Returns false: the plans may not be applied. */
+function decline(plans: readonly Planned[], { json }: Options, why: string): false {
   const none = plans.map(({ host }): Result => ({ host, result: 'failed', troubles: [why] }));
   if (json) process.stdout.write(`${JSON.stringify(none)}\n`);
   process.stderr.write(`${why}\n`);
   process.exitCode = 1;
+  return false;
 }
 
 /** The machines whose second plan differs from the first. */
@@ -195,7 +213,7 @@ export function register(program: Command): void {
     .argument('<file>', 'a machine config: TypeScript, Butane or Ignition JSON')
     .argument(
       '<host...>',
-      'destinations of ssh, e.g. ssh://root@box:2222; the user is root unless you name another one',
+      'destinations of ssh, e.g. box, me@box or box:2222; the user is root unless you name another one',
     )
     .option('--plan', 'only show the changes')
     .option('--yes', 'do not ask')
