@@ -2,6 +2,8 @@ import type { SpecConfig } from './spec.ts';
 import {
   checkAccess,
   checkContainers,
+  checkFolders,
+  checkHidden,
   checkPorts,
   checkReplication,
   checkServices,
@@ -15,7 +17,7 @@ import { checkDeclared, checkSharedDisks } from './sugar/declared.ts';
 import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
 import { type FirewallOptions, firewall } from './sugar/firewall.ts';
 import { type Fragment, mergeAll } from './sugar/fragment.ts';
-import { mountOrder, mountpoints } from './sugar/mountpoints.ts';
+import { mountedBy, mountOrder, mountPaths, mountpoints } from './sugar/mountpoints.ts';
 import { freeDnsPort, publishesDns } from './sugar/name-server.ts';
 import { checkNames, checkSections, type Names } from './sugar/names.ts';
 import { type NetworkOptions, network } from './sugar/network.ts';
@@ -174,6 +176,88 @@ function scrubsOf(
   );
 }
 
+/** The parts of a machine that refer to each other, after their references were checked. */
+interface Resolved {
+  readonly pools: Named<PoolOptions>;
+  readonly datasets: Named<DatasetOptions>;
+  readonly containers: Named<ContainerOptions>;
+  readonly mountpointOf: (dataset: string) => string;
+}
+
+type AnyOptions = Omit<MachineOptions<string, string, string>, 'datasets'> & {
+  readonly datasets?: Named<DatasetOptions>;
+};
+
+/** Checks the names, the values and the references of all sections. */
+function resolve(options: AnyOptions): Resolved {
+  checkNames(options, SECTIONS, 'machine');
+  checkSections(options);
+  checkValues(options as Parameters<typeof checkValues>[0]);
+  const { pools = {}, containers = {} } = options;
+  const datasets = withContainerStorage(options.datasets ?? {}, options.containerStorage);
+  const mountpointOf = mountpoints(pools, datasets);
+  checkAccess(containers, datasets);
+  checkPorts(containers, options.pods ?? {});
+  checkContainers(containers, options.containerNetworks ?? {});
+  checkDeclared({ ...options, datasets });
+  const declared = [...Object.keys(pools), ...Object.keys(datasets)];
+  checkReplication(options.replicate ?? [], options.users ?? {}, declared);
+  return { pools, datasets, containers, mountpointOf };
+}
+
+/** The parts of the system: accounts, network, files, units. */
+function systemParts(options: AnyOptions, { containers }: Resolved): Fragment[] {
+  const pods = options.pods ?? {};
+  return [
+    ...(options.hostname === undefined ? [] : [hostname(options.hostname)]),
+    ...(options.time ? [time(options.time)] : []),
+    ...each(options.users, user),
+    ...(options.network ? [network(options.network)] : []),
+    ...(options.firewall ? [firewall(options.firewall, openings(options.firewall, containers, pods))] : []),
+    ...(publishesDns(containers, pods) ? [freeDnsPort()] : []),
+    ...each(options.files, file),
+    ...each(options.directories, dir),
+    ...each(options.links, link),
+    ...(options.notify ? [notify(options.notify)] : []),
+    ...each(options.units, unit),
+    ...each(options.luks, luks),
+    ...(options.kernelArguments ? [kernelArguments(options.kernelArguments)] : []),
+    ...(options.log ? [log(options.log)] : []),
+    ...(options.update ? [update(options.update, options.time?.zone)] : []),
+  ];
+}
+
+/** The parts of pools and datasets, and of their upkeep. */
+function storageParts(options: AnyOptions, { pools, datasets, mountpointOf }: Resolved): Fragment[] {
+  const keyPathOf = keyPaths(pools, datasets);
+  const around = mountOrder(pools, datasets, mountpointOf);
+  return [
+    ...each(pools, (name, one: PoolOptions) => zpool(name, one, around(name))),
+    ...each(datasets, (name, one: DatasetOptions) => dataset(name, one, keyPathOf(name), around(name))),
+    ...each(options.snapshots, snapshotPolicy),
+    ...each(scrubsOf(pools, options.scrubs), scrub),
+    ...(options.smart ? [smart(options.smart)] : []),
+    ...(options.replicate ?? []).map((one) => replicate(one)),
+  ];
+}
+
+/** The parts of containers, and of their images. */
+function containerParts(
+  options: AnyOptions,
+  { pools, datasets, containers, mountpointOf }: Resolved,
+): Fragment[] {
+  const storage = storageUnits(options.containerStorage);
+  const placement = { mountpointOf, mountedBy: mountedBy(pools, datasets, mountpointOf), storage };
+  return [
+    ...each(options.pods, (name, one: PodOptions) => pod(name, one, storage)),
+    ...each(options.containerNetworks, (name, one: ContainerNetworkOptions) =>
+      containerNetwork(name, one, storage),
+    ),
+    ...each(containers, (name, one: ContainerOptions) => container(name, one, placement)),
+    ...(options.freeImages ? [freeRoomTimer(options.freeImages)] : []),
+  ];
+}
+
 /**
  * Composes the configuration of a machine. Make the result the default export of a file, and compile the
  * file: `draisine ignition compile machine.ts`.
@@ -185,59 +269,21 @@ export function machine<
   const Pod extends string = never,
   const Container extends string = never,
   const Network extends string = never,
->(options: MachineOptions<Pool, Dataset, Pod, Container, Network>): Machine {
-  checkNames(options, SECTIONS, 'machine');
-  checkSections(options);
-  checkValues(options as Parameters<typeof checkValues>[0]);
-  const pools = (options.pools ?? {}) as Named<PoolOptions>;
-  const storage = options.containerStorage as string | undefined;
-  const datasets = withContainerStorage((options.datasets ?? {}) as Named<DatasetOptions>, storage);
-  const containers = (options.containers ?? {}) as Named<ContainerOptions>;
-  const mountpointOf = mountpoints(pools, datasets);
-  const keyPathOf = keyPaths(pools, datasets);
-  const around = mountOrder(pools, datasets, mountpointOf);
-  checkAccess(containers, datasets);
-  checkPorts(containers, options.pods ?? {});
-  checkContainers(containers, options.containerNetworks ?? {});
-  checkDeclared({ ...options, datasets });
-  const declared = [...Object.keys(pools), ...Object.keys(datasets)];
-  checkReplication(options.replicate ?? [], options.users ?? {}, declared);
+>(given: MachineOptions<Pool, Dataset, Pod, Container, Network>): Machine {
+  const options = given as unknown as AnyOptions;
+  const resolved = resolve(options);
+  const { pools, datasets, containers, mountpointOf } = resolved;
   const sections = [
-    ...(options.hostname === undefined ? [] : [hostname(options.hostname)]),
-    ...(options.time ? [time(options.time)] : []),
-    ...each(options.users, user),
-    ...(options.network ? [network(options.network)] : []),
-    ...(options.firewall
-      ? [firewall(options.firewall, openings(options.firewall, containers, options.pods ?? {}))]
-      : []),
-    ...(publishesDns(containers, options.pods ?? {}) ? [freeDnsPort()] : []),
-    ...each(options.files, file),
-    ...each(options.directories, dir),
-    ...each(options.links, link),
-    ...(options.notify ? [notify(options.notify)] : []),
-    ...each(options.units, unit),
-    ...each(options.luks, luks),
-    ...(options.kernelArguments ? [kernelArguments(options.kernelArguments)] : []),
-    ...each(pools, (name, one: PoolOptions) => zpool(name, one, around(name))),
-    ...each(datasets, (name, one: DatasetOptions) => dataset(name, one, keyPathOf(name), around(name))),
-    ...each(options.snapshots, snapshotPolicy),
-    ...each(scrubsOf(pools, options.scrubs), scrub),
-    ...(options.smart ? [smart(options.smart)] : []),
-    ...(options.replicate ?? []).map((one) => replicate(one)),
-    ...each(options.pods, (name, one: PodOptions) => pod(name, one, storageUnits(storage))),
-    ...each(options.containerNetworks, (name, one: ContainerNetworkOptions) =>
-      containerNetwork(name, one, storageUnits(storage)),
-    ),
-    ...each(containers, (name, one: ContainerOptions) =>
-      container(name, one, { mountpointOf, storage: storageUnits(storage) }),
-    ),
-    ...(options.freeImages ? [freeRoomTimer(options.freeImages)] : []),
-    ...(options.log ? [log(options.log)] : []),
-    ...(options.update ? [update(options.update, options.time?.zone)] : []),
+    ...systemParts(options, resolved),
+    ...storageParts(options, resolved),
+    ...containerParts(options, resolved),
   ];
   checkServices(options, writtenUnits(sections));
   checkSharedDisks(pools);
   const merged = mergeAll([...sections, ...(options.include ?? []), (options.ignition ?? {}) as Fragment]);
+  const mounted = mountPaths(pools, datasets, mountpointOf);
+  checkFolders(containers, merged, mounted);
+  checkHidden(merged, options.users ?? {}, mounted);
   const { ignition = {}, ...rest } = merged;
   return { ignition: { version: '3.3.0', ...ignition }, ...rest } as Machine;
 }

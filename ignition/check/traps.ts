@@ -1,6 +1,7 @@
 import { meantMode, octalText } from '../base/mode.ts';
 import type { Step } from '../base/step.ts';
 import { isObject, type JsonObject } from '../json/value.ts';
+import { unmadeMounts } from './unmade.ts';
 
 /** Warnings about configs that Ignition accepts, although they are probably mistakes. */
 
@@ -63,13 +64,27 @@ function openHostKeys(config: JsonObject): Trap[] {
   );
 }
 
+/** Whether typed TypeScript made the config: its datasets have mount points, and it has been checked (checkFolders). */
+const hasPools = (config: JsonObject): boolean =>
+  listIn(config, 'storage', 'files').some(
+    (node) => isObject(node) && String(node.path).startsWith('/etc/draisine/pools/'),
+  );
+
+/** Folders that containers mount, and that a new machine does not have. */
+function missingFolders(config: JsonObject): Trap[] {
+  return (hasPools(config) ? [] : unmadeMounts(config)).map(({ index, path }) => ({
+    path: ['storage', 'files', index, 'path'],
+    message: `nothing in this config makes ${path}, and podman does not start a container without the folder that it mounts; list it in storage.directories`,
+  }));
+}
+
 /**
  * All warnings of this module. @param write formats a mode in the form of the config; absent if the values are written
  * there as they are here
  */
 export function trapsOf(config: JsonObject, write: ((mode: number) => string) | undefined): Trap[] {
   const modes = write === undefined ? [] : decimalModes(config, write);
-  return [...unnumberedPartitions(config), ...openHostKeys(config), ...modes];
+  return [...unnumberedPartitions(config), ...openHostKeys(config), ...missingFolders(config), ...modes];
 }
 
 const FOLDER = '/etc/systemd/system/';

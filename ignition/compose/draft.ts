@@ -1,6 +1,7 @@
 import type { SourceNode } from '../base/node.ts';
 import type { Text } from '../base/secret.ts';
 import type { ContainerOptions } from '../sugar/container-options.ts';
+import type { FileOptions } from '../sugar/file.ts';
 import { type Lost, membersOf } from './nodes.ts';
 
 /** Options of a container, filled in key by key. */
@@ -17,6 +18,8 @@ export interface Project {
   readonly networks: ReadonlySet<string>;
   /** Folders of the machine that replace folders beside the compose file. */
   readonly folders: Set<string>;
+  /** Files of the machine that have the contents of files beside the compose file. */
+  readonly files: Map<string, FileOptions>;
   /** Services that others wait for until they are healthy. */
   readonly awaited: Set<string>;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -56,6 +57,26 @@ const lines = (text: string): string[] =>
   importCompose(text, '/srv/shop/compose.yaml').entries.map(
     ({ kind, line, message }) => `${line} ${kind} ${message}`,
   );
+
+test('folders of the host are made, as Docker makes them; a file beside the compose file is taken over', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'draisine-compose-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'nginx.conf'), 'x', { mode: 0o600 });
+  const one = (volume: string) =>
+    importCompose(
+      `name: p\nservices:\n  a: {image: a, volumes: ["${volume}"]}\n`,
+      join(folder, 'compose.yaml'),
+    );
+  assert.match(one('/srv/data/:/data').text ?? '', /directories: \{ '\/srv\/data': \{\} \}/);
+  assert.doesNotMatch(one('/etc/localtime:/etc/localtime:ro').text ?? '', /directories/);
+  assert.match(one('/srv/app.conf:/a.conf').entries[0]?.message ?? '', /nothing makes \/srv\/app\.conf/);
+  const { text, entries } = one('./nginx.conf:/etc/nginx/nginx.conf:ro');
+  assert.deepEqual(entries, []);
+  assert.match(
+    text ?? '',
+    /files: \{ '\/var\/lib\/p\/nginx\.conf': \{ contents: secret\(\{ file: '\.\/nginx\.conf' \}\), mode: 0o600 \} \}/,
+  );
+});
 
 test('a compose file becomes a machine that the type checker accepts', { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(fileURLToPath(new URL('.import-', import.meta.url)));

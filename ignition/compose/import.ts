@@ -168,16 +168,21 @@ export function importCompose(text: string, file: string, output?: string): Impo
     secrets: secretsOf(root, lost),
     networks: new Set(networks.keys()),
     folders: new Set(),
+    files: new Map(),
     awaited: new Set(),
   };
   const containers = containersOf(root, project);
   const folders = [...project.folders].sort().map((path) => [path, {}]);
-  const options = {
+  const nodes = {
+    ...(project.files.size > 0 ? { files: Object.fromEntries(project.files) } : {}),
     ...(folders.length > 0 ? { directories: Object.fromEntries(folders) } : {}),
+  };
+  const options = {
+    ...nodes,
     ...(networks.size > 0 ? { containerNetworks: Object.fromEntries(networks) } : {}),
     containers: Object.fromEntries(containers),
   };
-  checkResult(options, containers, root, lost);
+  checkResult(options, { containers, nodes }, root, lost);
   entries.sort((a, b) => a.line - b.line || a.column - b.column);
   return { text: render(options, file, output), entries };
 }
@@ -200,7 +205,7 @@ function refusal(options: object): string | undefined {
  */
 function checkResult(
   options: object,
-  containers: ReadonlyMap<string, ContainerOptions>,
+  { containers, nodes }: { containers: ReadonlyMap<string, ContainerOptions>; nodes: object },
   root: SourceNode,
   lost: Lost,
 ): void {
@@ -208,7 +213,7 @@ function checkResult(
   let isTold = false;
   for (const { key, at } of services) {
     const { needs: _, network: __, ...alone } = containers.get(key) ?? {};
-    const why = containers.has(key) ? refusal({ containers: { [key]: alone } }) : undefined;
+    const why = containers.has(key) ? refusal({ ...nodes, containers: { [key]: alone } }) : undefined;
     if (why !== undefined) lost(at, why);
     isTold ||= why !== undefined;
   }

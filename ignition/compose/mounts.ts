@@ -1,14 +1,28 @@
-import { posix } from 'node:path';
+import { statSync } from 'node:fs';
+import { posix, resolve } from 'node:path';
 import type { SourceNode } from '../base/node.ts';
+import { secret } from '../base/secret.ts';
+import { isOwners } from '../check/unmade.ts';
 import type { Volume } from '../sugar/container-options.ts';
 import { type Draft, type Key, loseOthers, type Project } from './draft.ts';
 import { isTrue, itemsOf, memberOf, textOf } from './nodes.ts';
 
-/** A path of the host. A path beside the compose file moves to a folder of the machine. */
-function hostPath(source: string, at: number, { name, lost, folders }: Project): string {
-  if (source.startsWith('/')) return source;
+/**
+ * A path of the host. Docker makes a folder that is missing. A path with a suffix is mostly a file. A folder beside the
+ * compose file moves to a folder of the machine, and a file there becomes a file of the config.
+ */
+function hostPath(source: string, at: number, { name, folder, lost, folders, files }: Project): string {
+  if (source.startsWith('/')) {
+    if (isOwners(source) && posix.extname(source) === '') folders.add(source.replace(/\/+$/, ''));
+    return source;
+  }
   const below = posix.join('/', source.replace(/^~/, '')); // `..` does not leave the folder
   const path = `/var/lib/${name}${below}`.replace(/\/$/, '');
+  const beside = statSync(resolve(folder, source), { throwIfNoEntry: false });
+  if (beside?.isFile() && !posix.normalize(source).startsWith('..')) {
+    files.set(path, { contents: secret({ file: source }), mode: beside.mode & 0o777 });
+    return path;
+  }
   folders.add(path);
   lost(at, `${source} lies beside the compose file: the result uses ${path}; copy the contents there`);
   return path;

@@ -46,6 +46,7 @@ export function toSource(value: unknown, indent = '', taken = 0): string {
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   const parts = members.map(([key, member]) => {
     const name = `${keyText(key)}: `;
+    if (key === 'mode') return `${name}0o${Number(member).toString(8)}`;
     return name + toSource(member, inner, name.length);
   });
   return layOut('{', parts, '}', indent, taken);

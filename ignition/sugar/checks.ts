@@ -1,4 +1,6 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { unmadePaths } from '../check/unmade.ts';
+import type { JsonObject } from '../json/value.ts';
 import { addressesMeet, isNetwork, networksMeet } from './addresses.ts';
 import type {
   ContainerNetworkOptions,
@@ -9,6 +11,7 @@ import type {
 import { publishedPorts } from './container-words.ts';
 import type { DatasetOptions } from './dataset.ts';
 import { allows, type FirewallOptions, type Opening } from './firewall.ts';
+import type { Fragment } from './fragment.ts';
 import { type ReplicateOptions, replicationName } from './replicate.ts';
 import type { UserOptions } from './user.ts';
 import { keyPath, type PoolOptions } from './zpool.ts';
@@ -232,6 +235,55 @@ export function checkServices(
       if (other !== undefined) refuse(`and ${other} makes it as well`);
       owners.set(service, where);
     }
+  }
+}
+
+/**
+ * Refuses a folder of the machine that a container mounts and that nothing makes: podman would not start the container.
+ * A pool that the container names may have datasets that the config does not declare.
+ * @param mounted mount points of the declared pools and datasets
+ */
+export function checkFolders(
+  containers: Named<ContainerOptions>,
+  config: object,
+  mounted: readonly string[],
+): void {
+  for (const [name, { volumes = [], pools = [] }] of Object.entries(containers)) {
+    const paths = volumes.flatMap((volume) => ('path' in volume ? [volume.path] : []));
+    const [path] = pools.length > 0 ? [] : unmadePaths(config as JsonObject, paths, mounted);
+    if (path === undefined) continue;
+    throw badInput(`nothing makes ${path}, which container ${name} mounts: podman would not start it`, {
+      where: `containers.${name}.volumes`,
+      hint: `list it in directories: { '${path}': {} }, with the owner and the mode that it shall have; or take a dataset, or a volume of podman`,
+    });
+  }
+}
+
+/**
+ * Refuses files, folders and links below the mount point of a pool or dataset, and homes with keys there. Ignition writes
+ * them to the state partition before the dataset is mounted, so the dataset would hide them.
+ * @param mounted mount points of the declared pools and datasets
+ */
+export function checkHidden(config: Fragment, users: Named<UserOptions>, mounted: readonly string[]): void {
+  const above = (path: string): string | undefined => mounted.find((at) => path.startsWith(`${at}/`));
+  const { storage = {} } = config as { storage?: { [list: string]: readonly { path: string }[] } };
+  for (const list of ['files', 'directories', 'links'])
+    for (const { path } of storage[list] ?? [])
+      if (above(`${path}`) !== undefined)
+        throw badInput(`${path} would be hidden: a pool or dataset is mounted at ${above(`${path}`)} later`, {
+          where: `${list}.${path}`,
+          hint:
+            list === 'directories'
+              ? 'make a dataset of it, or name it as `below` in a volume of a container'
+              : 'put it on the state partition, e.g. below /var/lib',
+        });
+  for (const [name, { home, sshKeys = [] }] of Object.entries(users)) {
+    const at = above(`${home ?? (name === 'root' ? '/root' : `/home/${name}`)}/.ssh`);
+    if (sshKeys.length > 0 && at !== undefined)
+      throw badInput(`the keys of ${name} would be hidden: a pool or dataset is mounted at ${at} later`, {
+        where: `users.${name}.home`,
+        hint: 'take a home on the state partition, e.g. below /var/home, and give the user a folder in the dataset',
+      });
   }
 }
 

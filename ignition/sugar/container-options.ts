@@ -2,7 +2,10 @@ import type { Text } from '../base/secret.ts';
 import type { Tuning } from './tuning.ts';
 
 /** A mount of a container. `D` is the type of the declared datasets. */
-export type Volume<D extends string = string> = { readonly at: string; readonly readOnly?: boolean } & (
+export type Volume<D extends string = string> = {
+  readonly at: string;
+  readonly readOnly?: boolean;
+} /** `below`: a folder of the dataset. If it is missing, it is made for the container's user. */ & (
   | { readonly dataset: D; readonly below?: string }
   | { readonly path: string }
   | { readonly volume: string }
@@ -112,6 +115,8 @@ export interface ContainerOptions<
 export interface Placement {
   /** Where a dataset is mounted; default: as ZFS has it below /mnt. */
   readonly mountpointOf?: (dataset: string) => string;
+  /** The unit that mounts the pool or dataset with a path of the machine; undefined if there is none. */
+  readonly mountedBy?: (path: string) => string | undefined;
   /** Units that mount podman's storage; none if the storage is on the state partition. */
   readonly storage?: readonly string[];
 }

@@ -38,10 +38,35 @@ const unplugged = (devices: readonly Device[] = []): string[] =>
   );
 
 /** Units a container waits for: the datasets it mounts, the pools and the other containers it names. */
-function needed({ volumes = [], pools = [], needs = [] }: ContainerOptions): string[] {
-  const datasets = volumes.flatMap((volume) => ('dataset' in volume ? [datasetService(volume.dataset)] : []));
+function needed(
+  { volumes = [], pools = [], needs = [] }: ContainerOptions,
+  mountedBy: NonNullable<Placement['mountedBy']>,
+): string[] {
+  const datasets = volumes.flatMap((volume) => {
+    if ('dataset' in volume) return [datasetService(volume.dataset)];
+    return ('path' in volume ? mountedBy(volume.path) : undefined) ?? [];
+  });
   const containers = needs.map((name) => `${quadletName(name)}.service`);
   return [...new Set([...datasets, ...pools.map(poolService), ...containers])];
+}
+
+/** Makes a folder of a dataset, for podman does not. Arguments: the owner, the group and the path. */
+const MAKE_FOLDER = '[ -e "$3" ] || install -d -o "$1" -g "$2" "$3"';
+
+/** Commands that make the missing folders of datasets. The datasets are mounted by then. */
+function folders(
+  { volumes = [], user = 0, group = user }: ContainerOptions,
+  mountpointOf: (dataset: string) => string,
+): string[] {
+  const paths = volumes.flatMap((volume) =>
+    'dataset' in volume && volume.below !== undefined
+      ? [`${mountpointOf(volume.dataset)}/${volume.below}`]
+      : [],
+  );
+  return paths.map((path) => {
+    const words = ['-c', MAKE_FOLDER, 'sh', `${user}`, `${group}`, path];
+    return `/bin/sh ${words.map(argument).join(' ')}`;
+  });
 }
 
 function containerSection(
@@ -82,13 +107,13 @@ function containerSection(
 export function quadlet(
   name: string,
   options: ContainerOptions,
-  { mountpointOf = defaultMountpoint, storage = [] }: Placement = {},
+  { mountpointOf = defaultMountpoint, mountedBy = () => undefined, storage = [] }: Placement = {},
 ): string {
   checkMounts(name, options);
   checkLimits(name, options.limits ?? {});
   checkIdentity(name, options);
   checkHealth(name, options.health);
-  const units = [...new Set([...storage, ...needed(options)])];
+  const units = [...new Set([...storage, ...needed(options, mountedBy)])];
   const plugs = unplugged(options.devices);
   const { limits = {} } = options;
   if (options.pod !== undefined && options.ports?.length) {
@@ -106,6 +131,7 @@ export function quadlet(
     }),
     containerSection(name, options, mountpointOf),
     section('Service', {
+      ExecStartPre: folders(options, mountpointOf),
       Restart: 'always',
       // systemd restarts a failing container after 5 seconds at first, and less often with each failure, up to 5
       // minutes.

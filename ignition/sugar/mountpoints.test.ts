@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { machine } from '../machine.ts';
 import type { DatasetOptions } from './dataset.ts';
+import { textOf } from './testing.ts';
 import type { SnapshotPolicy } from './upkeep.ts';
 import type { PoolOptions } from './zpool.ts';
 
@@ -95,4 +96,38 @@ test('a dataset has one policy of snapshots for a period', () => {
     );
   assert.throws(snapshots({ daily: 7 }), { where: 'snapshots.tank/a' });
   assert.doesNotThrow(snapshots({ hourly: 24, weekly: 4, daily: 0 }));
+});
+
+describe('paths on pools and datasets', () => {
+  const image = 'a.example/b:1';
+  const made = (more: object) => () =>
+    machine({
+      pools: { tank: pool('t') },
+      datasets: { 'tank/a': {}, 'tank/home': { mountpoint: '/home' } },
+      ...more,
+    });
+
+  test('a container that mounts one by its path waits for the unit that mounts it', () => {
+    const requires = (path: string) =>
+      /^Requires=(.*)$/m.exec(
+        textOf(
+          made({ containers: { web: { image, volumes: [{ path, at: '/x' }] } } })(),
+          '/etc/containers/systemd/web.container',
+        ),
+      )?.[1];
+    assert.equal(requires('/mnt/tank/a/films'), 'zfs-dataset-tank-a.service');
+    assert.equal(requires('/mnt/tank/ab'), 'zpool-tank.service');
+    assert.equal(requires('/mnt/other'), undefined);
+  });
+
+  test('files and keys that they would hide are refused', () => {
+    const contents = 'x';
+    assert.throws(made({ files: { '/mnt/tank/a/b': { contents } } }), { where: 'files./mnt/tank/a/b' });
+    assert.throws(made({ directories: { '/mnt/tank/b': {} } }), /would be hidden: .* at \/mnt\/tank later/);
+    assert.doesNotThrow(made({ files: { '/mnt/tankb': { contents } }, directories: { '/mnt/tank': {} } }));
+    const sshKeys = ['ssh-ed25519 AAAA'];
+    assert.throws(made({ users: { me: { sshKeys } } }), { where: 'users.me.home' });
+    assert.doesNotThrow(made({ users: { root: { sshKeys }, me: {} } }));
+    assert.doesNotThrow(made({ users: { me: { sshKeys, home: '/var/home/me' } } }));
+  });
 });

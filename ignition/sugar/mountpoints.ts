@@ -81,6 +81,16 @@ function mountsOf(
   );
 }
 
+/** The paths of all pools and datasets that are mounted. */
+export const mountPaths = (...of: Parameters<typeof mountsOf>): string[] =>
+  mountsOf(...of).map(({ at }) => at);
+
+/** The unit that mounts the pool or dataset with a path; undefined for a path of the state partition. */
+export function mountedBy(...of: Parameters<typeof mountsOf>): (path: string) => string | undefined {
+  const innermostFirst = mountsOf(...of).sort((a, b) => b.at.length - a.at.length);
+  return (path) => innermostFirst.find(({ at }) => `${cleanPath(path)}/`.startsWith(`${at}/`))?.service;
+}
+
 const isInside = (inner: Mount, outer: Mount): boolean => inner.at.startsWith(`${outer.at}/`);
 
 /** Refuses mounts that hide each other, because no order of mounting is right for them. */
