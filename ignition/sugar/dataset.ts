@@ -7,6 +7,7 @@ import { type Account, file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
+import { settingLines } from './zfs-properties.ts';
 import { checkMountpoint, encryptionWords, keyPath, poolService } from './zpool.ts';
 
 /** A number of bytes, with or without a unit. */
@@ -28,47 +29,9 @@ export interface DatasetOptions {
 /** systemd unit that makes and mounts a dataset. */
 export const datasetService = (name: string): string => storageUnit(name);
 
-/** Properties that can only be set when the dataset is made. */
-const FIXED = [
-  'encryption',
-  'keyformat',
-  'keylocation',
-  'pbkdf2iters',
-  'casesensitivity',
-  'normalization',
-  'utf8only',
-  'volblocksize',
-];
-
 function declared({ quota, reservation, mountpoint, properties = {} }: DatasetOptions): [string, string][] {
   const given = { quota, reservation, mountpoint, ...properties };
   return Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined);
-}
-
-/** A value in the form of `zfs get -p`: numbers with a unit as bytes (zfsprops(7)). */
-function exact(value: string): string {
-  const [, number, unit = ''] = /^([0-9.]+)([KMGTPE])B?$/i.exec(value) ?? [];
-  if (number === undefined) return value;
-  return String(Math.trunc(Number(number) * 1024 ** ('KMGTPE'.indexOf(unit.toUpperCase()) + 1)));
-}
-
-/**
- * Sets the properties that have another value, or a value of the parent. ZFS refuses to set even the present quota if
- * the dataset is full, because its use may exceed the quota a little, and sets nothing in a full pool.
- */
-function settingLines(properties: readonly (readonly [string, string])[]): string[] {
-  if (properties.length === 0) return [];
-  const names = properties.map(([property]) => property).join(',');
-  return [
-    `now=$(zfs get -Hp -o property,value,source ${shellQuote(names)} "$dataset")`,
-    `has() { printf '%s\\n' "$now" | grep -qxF "$1\tlocal"; }`,
-    'set --',
-    ...properties.map(([property, value]) => {
-      const line = shellQuote(`${property}\t${exact(value)}`);
-      return `has ${line} || set -- "$@" ${shellQuote(`${property}=${value}`)}`;
-    }),
-    '[ $# -eq 0 ] || zfs set "$@" "$dataset"',
-  ];
 }
 
 /** Sets owner and mode if they differ. A dataset that is full to its quota refuses even the present ones. */
@@ -98,14 +61,13 @@ export function datasetScript(name: string, options: DatasetOptions, keyFile = k
     ...(options.encryption ? encryptionWords('-o', keyFile) : []),
     name,
   ];
-  const changeable = properties.filter(([property]) => !FIXED.includes(property));
   const own = options.owner ? owningLines(options.owner) : [];
   return [
     'set -eu',
     PROBLEMS,
     `dataset=${shellQuote(name)}`,
     `zfs list -H -o name "$dataset" >/dev/null 2>&1 || ${shellWords(create)}`,
-    ...settingLines(changeable),
+    ...settingLines(properties),
     // No dataset has a plus sign in its name.
     'name="dataset-$(echo "$dataset" | tr / +)"',
     'forget "$name"',
@@ -149,6 +111,12 @@ export function dataset(
   const where = `datasets.${name}`;
   if (name.length > 255) throw badInput('the name of a dataset has more than 255 characters', { where });
   if (options.mountpoint !== undefined) checkMountpoint(options.mountpoint, where);
+  for (const limit of ['quota', 'reservation'] as const)
+    if (!/^([0-9]+(\.[0-9]+)?[KMGTPE]?(i?B)?|none)$/i.test(options[limit] ?? 'none'))
+      throw badInput(`not a size: ${JSON.stringify(options[limit])}`, {
+        where: `${where}.${limit}`,
+        hint: "write '500G' or '1.5T'",
+      });
   const meant = meantMode(String(options.owner?.mode ?? ''));
   if (meant !== undefined)
     throw badInput(`mode ${options.owner?.mode} is ${octalText(options.owner?.mode ?? 0)}`, {

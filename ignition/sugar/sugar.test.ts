@@ -20,7 +20,7 @@ import { unitPath } from './unit-name.ts';
 import { scrub, snapshotPolicy } from './upkeep.ts';
 import { group, sshKey, user } from './user.ts';
 import { luks, swap, zram } from './volumes.ts';
-import { type PoolOptions, poolLayout, poolScript, zpool } from './zpool.ts';
+import { type Disk, type PoolOptions, poolLayout, poolScript, zpool } from './zpool.ts';
 
 const disk = (name: string): `/dev/disk/by-id/${string}` => `/dev/disk/by-id/${name}`;
 const MIRROR: PoolOptions = { vdevs: [{ mirror: [disk('a'), disk('b')] }] };
@@ -183,7 +183,7 @@ describe('firewall', () => {
 describe('pools', () => {
   const everything: PoolOptions = {
     vdevs: [
-      { raidz2: [disk('a'), disk('b'), disk('c')] },
+      { raidz1: [disk('a'), disk('b'), disk('c')] },
       { draid: [disk('d'), disk('e')], parity: 1, data: 1, spares: 0 },
     ],
     log: { mirror: [disk('f'), disk('g')] },
@@ -195,7 +195,7 @@ describe('pools', () => {
   test('the layout is in the form of zpool create', () => {
     assert.deepEqual(
       poolLayout(everything).map((word) => word.replace('/dev/disk/by-id/', '')),
-      'raidz2 a b c draid1:1d:2c:0s d e special mirror i j log mirror f g cache h'.split(' '),
+      'raidz1 a b c draid1:1d:2c:0s d e special mirror i j log mirror f g cache h'.split(' '),
     );
   });
 
@@ -208,6 +208,27 @@ describe('pools', () => {
     assert.ok(script.indexOf('blkid') < script.indexOf("'create'"));
     assert.match(script, /'-O' 'keylocation=file:\/\/\/etc\/draisine\/keys\/tank'/);
     assert.doesNotMatch(poolScript('tank', { ...MIRROR, create: 'never' }), /'create'/);
+  });
+
+  test('groups that ZFS puts into one pool only with force are refused', () => {
+    const [a, b, c, d, e, f] = ['a', 'b', 'c', 'd', 'e', 'f'].map(disk) as [
+      Disk,
+      Disk,
+      Disk,
+      Disk,
+      Disk,
+      Disk,
+    ];
+    const pairs = { raidz2: [a, b, c, d] } as const;
+    const refused = (options: PoolOptions) =>
+      assert.throws(() => poolScript('tank', options), /ZFS makes no pool of .*: their redundancy differs/);
+    refused({ vdevs: [pairs], special: { mirror: [e, f] } });
+    refused({ vdevs: [{ mirror: [a, b] }, { disk: c }] });
+    refused({ vdevs: [{ raidz1: [a, b] }, { raidz1: [c, d, e] }] });
+    refused({ vdevs: [{ mirror: [a, b, c] }], special: { mirror: [d, e] } });
+    poolScript('tank', { vdevs: [{ raidz1: [a, b, c] }], special: { mirror: [d, e] } });
+    poolScript('tank', { vdevs: [{ disk: a }, { disk: b }], log: { mirror: [c, d] }, cache: [e] });
+    poolScript('tank', { vdevs: [pairs], special: { mirror: [e, f] }, create: 'never' });
   });
 
   test('refuse words of zpool as names, disks that are named twice, and unstable disk names', () => {
@@ -239,6 +260,12 @@ describe('datasets', () => {
     assert.match(script, /^find "\$where" -maxdepth 0 ! -perm 0750 -exec chmod 0750 \{\} \+$/m);
   });
 
+  test('a limit that ZFS does not read is refused', () => {
+    for (const quota of ['1,5T', 'much', '500 G', '-1G'] as never[])
+      assert.throws(() => dataset('tank/a', { quota }), { where: 'datasets.tank/a.quota' }, quota);
+    for (const reservation of ['500G', '1.5TB', 'none', '0'] as never[]) dataset('tank/a', { reservation });
+  });
+
   test('wait for the pool and the datasets above', () => {
     const { units } = dataset('tank/a/b').systemd as { units: { contents: string }[] };
     assert.match(
@@ -266,6 +293,11 @@ describe('containers', () => {
     });
     assert.match(text, /Requires=zfs-dataset-tank-a\.service zpool-scratch\.service\n/);
     assert.match(text, /Volume=\/mnt\/tank\/a\/x:\/a:ro\nVolume=\/srv:\/srv\nVolume=v:\/v\n/);
+    assert.ok(
+      text.includes(
+        String.raw`ExecStartPre=/bin/sh "-c" "[ -e \"$$3\" ] || install -d -o \"$$1\" -g \"$$2\" \"$$3\"" "sh" "0" "0" "/mnt/tank/a/x"`,
+      ),
+    );
     assert.match(text, /PublishPort=80:80\nPublishPort=\[::1\]:53:5353\/udp\n/);
     assert.match(text, /Environment="A=b \\"c\\" 50%%"\n/);
     assert.match(text, /Exec="run" "--x=y z"\n/);

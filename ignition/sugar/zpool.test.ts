@@ -161,6 +161,20 @@ describe('the script of a pool', () => {
     assert.doesNotMatch(pool({ present: 'tank' }).calls, /create|import/);
   });
 
+  test('sets the properties of the config that an imported pool does not have', () => {
+    const options = { ...POOL, properties: { compression: 'zstd', atime: 'off', utf8only: 'on' } };
+    const set = (now: World['now']) => pool({ present: 'tank', now: now ?? [] }, options).calls;
+    assert.match(set([['atime', 'off', 'local']]), /^zfs set compression=zstd tank\n(.*\n)*zfs mount tank$/m);
+    assert.doesNotMatch(
+      set([
+        ['atime', 'off', 'local'],
+        ['compression', 'zstd', 'local'],
+      ]),
+      /zfs set (?!-u)/,
+    );
+    assert.doesNotMatch(pool({ present: 'tank' }).calls, /zfs set (?!-u)/);
+  });
+
   test('refuses disks that are not blank, and says how to fix it', () => {
     for (const blkid of [0, 8]) {
       const { status, stderr, calls } = pool({ blkid });
@@ -192,7 +206,7 @@ describe('the script of a pool', () => {
   test('makes the disks blank again if the creation fails', () => {
     const { status, stderr, calls } = pool({ refused: { because: 'device is too small', always: true } });
     assert.equal(status, 1);
-    assert.equal(stderr, 'device is too small\n<3>pool tank: not created\n');
+    assert.equal(stderr, 'device is too small\n<3>pool tank: not created: device is too small \n');
     assert.equal(calls.match(/^zpool create/gm)?.length, 1);
     assert.match(calls, /^wipefs --all --quiet \/disk$/m);
   });

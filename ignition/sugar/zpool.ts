@@ -7,6 +7,7 @@ import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
+import { settingLines } from './zfs-properties.ts';
 
 /**
  * A whole disk by a stable name. Use its place (`by-path`) only if disks share one serial number, as behind
@@ -111,6 +112,48 @@ function checkVdevs(pool: string, vdevs: readonly Vdev[]): void {
   }
 }
 
+/** A group of disks: its kind, the number of disks that it may lose, and the number of disks that it has. */
+interface Group {
+  readonly kind: string;
+  readonly spare: number;
+  readonly disks: number;
+  readonly text: string;
+}
+
+function groupOf(vdev: Vdev, where = ''): Group {
+  if ('disk' in vdev) return { kind: 'disk', spare: 0, disks: 1, text: `${where}one disk` };
+  const name = Object.keys(vdev).find((key) => key in LEAST) ?? '';
+  const disks = (vdev as { readonly [kind: string]: unknown })[name] as readonly Disk[];
+  const kind = name.replace(/[0-9]$/, '');
+  const parity = 'draid' in vdev ? (vdev.parity ?? 1) : Number(name.at(-1));
+  const spare = kind === 'mirror' ? disks.length - 1 : parity;
+  return { kind, spare, disks: disks.length, text: `${where}${name} of ${disks.length} disks` };
+}
+
+/**
+ * Whether ZFS makes a pool of two groups without force: both may lose the same number of disks, and groups of one kind
+ * have the same number of disks (get_replication of OpenZFS's zpool_vdev.c).
+ */
+const isAlike = (one: Group, other: Group): boolean =>
+  one.kind === other.kind
+    ? one.spare === other.spare && one.disks === other.disks
+    : one.spare === other.spare && one.kind !== 'disk' && other.kind !== 'disk';
+
+/** Refuses groups that ZFS puts into one pool only with force, which the script never uses. */
+function checkRedundancy(pool: string, { vdevs, special, create }: PoolOptions): void {
+  if (create === 'never') return;
+  const [first, ...others] = [
+    ...vdevs.map((vdev) => groupOf(vdev)),
+    ...(special ? [groupOf(special, 'special ')] : []),
+  ];
+  const other = others.find((each) => first && !isAlike(first, each));
+  if (first === undefined || other === undefined) return;
+  throw badInput(`ZFS makes no pool of ${first.text} and ${other.text}: their redundancy differs`, {
+    where: `pools.${pool}`,
+    hint: "let each group lose the same number of disks, and give groups of one kind the same number; or make the pool by hand (zpool create -f), and write create: 'never'",
+  });
+}
+
 function vdevWords(vdev: Vdev): string[] {
   if ('disk' in vdev) return [vdev.disk];
   if ('draid' in vdev) {
@@ -191,7 +234,7 @@ until said=$(${shellWords(command)} 2>&1); do
   case "$tries $said" in
   [1-3]*unavailable*) sleep "$tries" ;; # udev reads a new table once more, and for a moment its partitions are gone
   *) wipefs --all --quiet ${disks} || : # they were blank, and are to be so at the next boot
-    fail 'not created' ;;
+    fail "not created: $(echo "$said" | tr '\\n\\t' '  ')" ;;
   esac
   udevadm settle --timeout=30 || :
 done`;
@@ -234,11 +277,20 @@ zfs list -H -o name,mounted,canmount,keystatus,mountpoint -s mountpoint -t files
     esac
   done`;
 
+/** Sets the properties that an imported pool has not yet. Its datasets are mounted even if that fails, e.g. if it is full. */
+function propertyLines({ properties = {} }: PoolOptions): string {
+  const lines = settingLines(Object.entries(properties));
+  if (lines.length === 0) return '';
+  const failed = `echo "<4>pool $pool: some properties of the machine config could not be set" >&2`;
+  return `dataset=$pool\n${lines.join('\n')} || ${failed}\n`;
+}
+
 /** The shell script that imports or makes the pool. It never passes -f to a command. */
 export function poolScript(name: string, options: PoolOptions): string {
   const { mountpoint = `/mnt/${name}` } = options;
   checkMountpoint(mountpoint, `pools.${name}`);
   checkVdevs(name, options.vdevs);
+  checkRedundancy(name, options);
   const disks = disksOf(options);
   checkDisks(name, disks);
   const dir = disks.some((disk) => disk.startsWith('/dev/disk/by-path/'))
@@ -278,7 +330,7 @@ if [ "$was" != "$mountpoint" ]; then
   echo "<5>pool $pool was mounted at $was, and is at $mountpoint from now on, as the machine config says"
   zfs set -u "mountpoint=$mountpoint" "$pool"
 fi
-${OPENING}
+${propertyLines(options)}${OPENING}
 `;
 }
 
