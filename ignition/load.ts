@@ -104,6 +104,11 @@ async function importConfig(file: string): Promise<unknown> {
   return typeof exported === 'function' ? await (exported as () => unknown)() : await exported;
 }
 
+/** Errors of JavaScript about a value of another type than the code expects, such as a text in place of a list. */
+const WRONG_TYPE = / is not (a function|iterable)|argument must be|^Cannot (read|convert|use)/;
+const TYPES_HINT =
+  'a value may have the wrong type, e.g. a text in place of a list: an editor shows where, or npx tsc --noEmit';
+
 /**
  * The machine that a program exports, as JSON. An error that the program throws, or a wrong export, is a
  * fault of the config.
@@ -119,10 +124,9 @@ async function runConfig(file: string): Promise<{ text: string; secret: boolean 
     }
   } catch (error) {
     if (error instanceof Failure) throw error.where === undefined ? located(error, file) : error;
-    throw badInput(`config does not load: ${error instanceof Error ? error.message : String(error)}`, {
-      where: placeIn(file, error),
-      cause: error,
-    });
+    const why = error instanceof Error ? error.message : String(error);
+    const hint = WRONG_TYPE.test(why) ? { hint: TYPES_HINT } : {};
+    throw badInput(`config does not load: ${why}`, { where: placeIn(file, error), cause: error, ...hint });
   }
   throw badInput('config exports no machine', {
     where: file,

@@ -194,6 +194,11 @@ describe('compile', () => {
         source.replace(/secret\(\{.*?\}\)/, 'secret(undefined)'),
         /^error: a secret without a source\n {2}at: {3}\S+source\.mts:2:\d+\n {2}hint: .*\n$/,
       ],
+      [
+        'type.mts',
+        source.replace("hostname: 'a'", "users: { me: { sshKeys: 'ssh-ed25519 AAAA' } }"),
+        /^error: config does not load: .* is not a function\n {2}at: .*\n {2}hint: a value may have the wrong type/,
+      ],
       ['x.json', '{}', /^error: nothing to compile/],
       ['none.bu', 'variant: openshift\n', /none\.bu:1:10: error: unknown variant/],
     ];

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../json/value.ts';
+import { isPasswordHash } from '../sugar/user.ts';
 import { member, structs, textOf } from './contents.ts';
 import type { Finding } from './finding.ts';
 import { accountsOf } from './paths.ts';
@@ -29,9 +30,6 @@ export function checkGroups(config: JsonObject, groupFile: string): Finding[] {
     );
   });
 }
-
-/** A hash of crypt(5), an empty hash, or a hash that no password matches. */
-const HASH = /^(\$\S+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}|[!*x].*|)$/;
 
 /** Names that every version of useradd(8) refuses. */
 const BAD_NAME = /^$|^[-+~]|[\s:,/]/;
@@ -111,7 +109,7 @@ export function checkAccounts(config: JsonObject): Finding[] {
   const users = accountsOf(config);
   const holders = [...users.map(({ user, at }) => ({ holder: user, at })), ...groups];
   const plain = holders.flatMap(({ holder, at }): Finding[] => {
-    if (HASH.test(textOf(holder.passwordHash))) return [];
+    if (isPasswordHash(textOf(holder.passwordHash))) return [];
     const message =
       'not the hash of a password: nobody can log in with it, and a password in plain text can be read by everybody; make a hash with: openssl passwd -6';
     return [{ path: [...at, 'passwordHash'], message }];

@@ -92,6 +92,11 @@ describe('users', () => {
     refused(['!10.0.0.0/8'], /lets nobody in/);
   });
 
+  test('a password in plain text is refused', () => {
+    assert.throws(() => user('me', { passwordHash: 'secret' }), { where: 'users.me.passwordHash' });
+    for (const passwordHash of ['$6$salt$hash', '*', '']) user('me', { passwordHash });
+  });
+
   test('a forced command and files only contradict each other; a misspelt option is named', () => {
     assert.throws(() => user('me', { ssh: { only: 'sftp', command: 'x' } }), { where: 'users.me.ssh' });
     assert.throws(() => machine({ users: { me: { ssh: { forward: true } as object } } }), {

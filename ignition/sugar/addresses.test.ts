@@ -42,6 +42,13 @@ test('an address that the machine would not take is an error of the config', () 
     network({ interfaces: { lan: { port: { name: 'eth0' }, ...more } as never } });
   assert.throws(lan({ addresses: ['192.0.2.2'] }), /not an address with prefix length/);
   assert.throws(lan({ addresses: ['192.0.2.2/33'] }), /not an address with prefix length/);
+  assert.throws(lan({ addresses: ['192.0.2.0/24'] }), /is a network, not an address/);
+  for (const address of ['192.0.2.0/31', '192.0.2.4/32', '2001:db8::/64'])
+    assert.doesNotThrow(lan({ addresses: [address] }));
+  const beyond = { addresses: ['192.0.2.2/25'], gateway: '192.0.2.200' } as const;
+  assert.throws(lan(beyond), /gateway 192\.0\.2\.200 is not in 192\.0\.2\.2\/25/);
+  assert.throws(lan({ ...beyond, dhcp: 'ipv6' }), /is not in/);
+  assert.doesNotThrow(lan({ ...beyond, dhcp: true }));
   assert.throws(
     lan({ addresses: ['192.0.2.2/24'], gateway: '192.0.2.1/24' }),
     /the gateway is not an address/,

@@ -1,4 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
+import { isSecret } from '../base/secret.ts';
 import { isAddress } from './addresses.ts';
 import type { ContainerOptions, Device, Health, PublishedPort, Volume } from './container-options.ts';
 import { matching } from './fragment.ts';
@@ -125,13 +126,17 @@ export function argument(text: string): string {
   });
 }
 
-/** Variables or labels as NAME=VALUE. podman refuses a name that is empty. */
+/** Variables or labels as NAME=VALUE. podman refuses a name that is empty. A missing value would become `undefined`. */
 export const pairs = (what: 'variable' | 'label', named: { readonly [key: string]: string }): string[] =>
-  Object.entries(named).map(([key, value]) =>
-    commandWord(
-      `${matching(key, /^[^=\s]+$/, `name of a ${what}`, 'write a name without = and spaces')}=${value}`,
-    ),
-  );
+  Object.entries(named).map(([key, value]) => {
+    const name = matching(key, /^[^=\s]+$/, `name of a ${what}`, 'write a name without = and spaces');
+    if (['string', 'number', 'boolean'].includes(typeof value)) return commandWord(`${name}=${value}`);
+    throw badInput(`the ${what} ${name} has no text: ${String(value)}`, {
+      hint: isSecret(value)
+        ? 'write a secret into secretEnvironment'
+        : "write a text, or leave it out; '' is empty",
+    });
+  });
 
 /**
  * A shell command for HealthCmd=. It becomes part of an ExecStart= line, where % begins a specifier and $ a variable.

@@ -141,6 +141,8 @@ test('options with which podman 5.4 makes no service, or does not start it, are 
   refused({ userns: 'auto', secrets: { key: 'x' } }, /cannot read files of secrets/);
   refused({ command: ['find', '.', ';'] }, /lone semicolon/);
   refused({ environment: { '': 'x' } }, /not a name of a variable/);
+  refused({ environment: { TOKEN: process.env.DRAISINE_NO_SUCH as never } }, /variable TOKEN has no text/);
+  refused({ labels: { a: secret({ file: 'a' }) as never } }, /label a has no text/);
   refused({ labels: { 'a=b': 'x' } }, /not a name of a label/);
   refused({ health: { command: ' ' } }, /a health check has a command/);
   for (const interval of ['1min', '30', '', '-1s', '1 h'])

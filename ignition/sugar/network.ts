@@ -1,5 +1,5 @@
 import { badInput } from '../../sdk/lib/errors.ts';
-import { isAddress, isNetwork } from './addresses.ts';
+import { isAddress, isNetwork, isWholeNetwork, networksMeet } from './addresses.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { type Section, section, unitText } from './ini.ts';
@@ -70,7 +70,7 @@ function match(port: Port): Section {
 }
 
 /** Refuses addresses that networkd would ignore. */
-function checkAddresses({ addresses = [], gateway, dns = [] }: Addresses): void {
+function checkAddresses({ dhcp, addresses = [], gateway, dns = [] }: Addresses): void {
   // ADDRESS, or with a port, an interface or a name (systemd.network(5), DNS=)
   for (const server of dns)
     if (
@@ -86,11 +86,37 @@ function checkAddresses({ addresses = [], gateway, dns = [] }: Addresses): void 
         where: 'network',
         hint: 'write 192.0.2.2/24',
       });
-  if (gateway !== undefined && !isAddress(gateway))
+  // Of networks with one or two addresses, each address is one of a machine (RFC 3021).
+  const whole = addresses.find((address) => isWholeNetwork(address) && !/:|\/3[12]$/.test(address));
+  if (whole !== undefined)
+    throw badInput(`${whole} is a network, not an address of the machine`, {
+      where: 'network',
+      hint: 'write the address of the machine with the prefix length: 192.0.2.2/24',
+    });
+  if (gateway === undefined) return;
+  if (!isAddress(gateway))
     throw badInput(`the gateway is not an address: ${JSON.stringify(gateway)}`, {
       where: 'network',
       hint: 'write it without a prefix length: 192.0.2.1',
     });
+  checkGateway(gateway, addresses, dhcp);
+}
+
+/**
+ * Refuses an IPv4 gateway that the kernel does not take, because it is in no network of the interface. Routers may give
+ * more IPv6 addresses at any time.
+ */
+function checkGateway(gateway: string, addresses: readonly string[], dhcp: Addresses['dhcp']): void {
+  const networks = addresses.filter((address) => !address.includes(':'));
+  if (gateway.includes(':') || dhcp === true || dhcp === 'ipv4' || networks.length === 0) return;
+  if (networks.some((network) => networksMeet(network, `${gateway}/32`))) return;
+  throw badInput(
+    `the gateway ${gateway} is not in ${networks.join(' or ')}, so the machine cannot reach it`,
+    {
+      where: 'network',
+      hint: 'correct the gateway, the address or its prefix length',
+    },
+  );
 }
 
 function addressing(name: string, options: Addressing): Section['settings'] {

@@ -1,6 +1,7 @@
 import { DATASET, REPLICATION, REPLICATIONS, replicationOf } from '../../packages/box/settings/replicate.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import type { Secret } from '../base/secret.ts';
+import { calendarEvent } from './calendar.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
@@ -84,7 +85,11 @@ export function replicate(options: ReplicateOptions): Fragment {
       enabled: true,
       contents: {
         Unit: { Description: description },
-        Timer: { OnCalendar: schedule, Persistent: true, RandomizedDelaySec: '5min' },
+        Timer: {
+          OnCalendar: calendarEvent(schedule, `replicate.${name}.schedule`),
+          Persistent: true,
+          RandomizedDelaySec: '5min',
+        },
         Install: { WantedBy: 'timers.target' },
       },
     }),

@@ -34,6 +34,13 @@ test('the box reads the policy that the owner wrote', () => {
   assert.equal(policyOf({}).base, undefined);
 });
 
+test('only root reads a policy with a password in a URL', () => {
+  const modeOf = (update: UpdateOptions) =>
+    (machine({ update: update as never }).storage as { files: { mode: number }[] }).files[0]?.mode;
+  assert.equal(modeOf({ base: 'https://box:secret@updates.example' }), 0o600);
+  assert.equal(modeOf({ base: 'https://updates.example/@box' }), 0o644);
+});
+
 test('a policy that the box would refuse is refused when the config is compiled', () => {
   const faults: [UpdateOptions, RegExp][] = [
     [{ base: 'ftp://x' }, /update\.base must be an address/],

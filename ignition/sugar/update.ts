@@ -15,8 +15,10 @@ export interface UpdateOptions<Pool extends string = string, Container extends s
 export function update(options: UpdateOptions, zone?: string): Fragment {
   const { root, ...policy } = options;
   const document = { format: 1, ...policy, zone: policy.zone ?? zone };
+  // A URL with a password: https://box:password@updates.example
+  const isSecret = /:\/\/[^/\s"]*@/.test(JSON.stringify(document));
   return mergeFragments(
-    settings(POLICY, document, 'update', policyOf, { indent: 2 }),
+    settings(POLICY, document, 'update', policyOf, { indent: 2, ...(isSecret ? { mode: 0o600 } : {}) }),
     ...(root === undefined ? [] : [file('/etc/draisine/root.json', { contents: root, mode: 0o644 })]),
   );
 }

@@ -8,6 +8,7 @@ import {
 } from '../../packages/box/settings/storage.ts';
 import { badInput } from '../../sdk/lib/errors.ts';
 import { shellQuote } from '../../sdk/lib/shell.ts';
+import { calendarEvent } from './calendar.ts';
 import { datasetService } from './dataset.ts';
 import { file } from './file.ts';
 import { type Fragment, mergeFragments } from './fragment.ts';
@@ -125,6 +126,6 @@ export function scrub(pool: string, { schedule = 'monthly' }: { readonly schedul
         },
       },
     }),
-    unit(`${name}.timer`, timer(`Scrub of pool ${pool}`, schedule)),
+    unit(`${name}.timer`, timer(`Scrub of pool ${pool}`, calendarEvent(schedule, `scrubs.${pool}.schedule`))),
   );
 }

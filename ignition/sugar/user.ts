@@ -42,6 +42,10 @@ export interface UserOptions {
 
 const NAME = /^[a-z_][a-z0-9_-]{0,31}$/;
 
+/** Whether a text is a hash of crypt(5), an empty hash, or a hash that no password matches. */
+export const isPasswordHash = (text: string): boolean =>
+  /^(\$\S+\$.+|_[./0-9A-Za-z]{19}|[./0-9A-Za-z]{13}|[!*x].*|)$/.test(text);
+
 function userName(name: string): string {
   return matching(name, NAME, 'user name', 'use lower case letters, digits, - and _ (useradd(8))');
 }
@@ -127,6 +131,11 @@ function sshdMatch(name: string, access: SshAccess): Fragment | undefined {
 export function user(name: string, options: UserOptions = {}): Fragment {
   const { home, sshKeys = [], ssh = {}, groups, ...same } = options;
   if (ssh.from !== undefined) checkFrom(name, ssh.from);
+  if (typeof same.passwordHash === 'string' && !isPasswordHash(same.passwordHash))
+    throw badInput(`the password of ${name} is not a hash, so nobody could log in with it`, {
+      where: `users.${name}.passwordHash`,
+      hint: 'make a hash: openssl passwd -6',
+    });
   const keys = sshKeys.map(
     (key) => sshKey(name, key) as { passwd: { users: { sshAuthorizedKeys: string[] }[] } },
   );
