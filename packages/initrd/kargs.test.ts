@@ -23,8 +23,10 @@ function machine(t: TestContext) {
     .replaceAll('/run/draisine', `${folder}/run`)
     .replaceAll('/proc/cmdline', `${folder}/cmdline`);
   const own = () => (existsSync(addon) ? readFileSync(addon, 'latin1').slice(3, -5) : undefined);
+  const tear = () => writeFileSync(addon, '');
   return {
     own,
+    tear,
     /** Runs the helper. The firmware has loaded the addon, as at the boot after a change. */
     run(...args: string[]) {
       rmSync(join(folder, 'run/kargs-changed'), { force: true });
@@ -60,4 +62,12 @@ test('what cannot be done is refused, and nothing is changed', (t) => {
   assert.match(run('--should-exist', 'a\nb').said, /not a kernel argument/);
   assert.match(run('--should-exist', 'x'.repeat(1020)).said, /longer than 1024 characters/);
   assert.equal(own(), undefined);
+});
+
+test('a file whose contents a power cut has lost is made again', (t) => {
+  const { run, tear } = machine(t);
+  const { words } = run('--should-exist', 'a=1');
+  tear();
+  const again = run('--should-exist', 'a=1');
+  assert.deepEqual(again, { status: 0, said: '', restarts: true, words }, again.said);
 });
