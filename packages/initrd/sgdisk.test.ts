@@ -30,11 +30,13 @@ function machine(t: TestContext) {
   const calls = join(folder, 'calls');
   for (const name of ['real', 'partx'])
     writeFileSync(join(folder, 'bin', name), `#!/bin/sh\necho ${name} "$@" >>${calls}\n`, { mode: 0o755 });
+  const found = join(folder, 'found');
+  writeFileSync(join(folder, 'bin/blkid'), `#!/bin/sh\n[ -e ${found} ] && cat ${found}\n`, { mode: 0o755 });
   const script = readFileSync(WRAPPER, 'utf8')
     .replaceAll('/sysusr/usr/sbin/sgdisk', join(folder, 'bin/real'))
     .replaceAll('/run/draisine', join(folder, 'run'))
     .replaceAll('/dev/', `${folder}/dev/`);
-  return (...args: readonly string[]) => {
+  const sgdisk = (...args: readonly string[]) => {
     rmSync(calls, { force: true });
     const words = args.map((word) => word.replace(/^DISK/, `${folder}/dev/disk/`));
     const env = { PATH: `${folder}/bin:/usr/bin:/bin` };
@@ -44,10 +46,12 @@ function machine(t: TestContext) {
       : '';
     return { status, stderr: stderr.replaceAll(folder, ''), called };
   };
+  /** `text`: what blkid(8) finds on the disk. */
+  return { sgdisk, holds: (text: string) => writeFileSync(found, text) };
 }
 
 test('the disk that the machine was booted from keeps its table: Ignition would wipe it while the system runs from it', (t) => {
-  const sgdisk = machine(t);
+  const { sgdisk } = machine(t);
   for (const words of [['--zap-all'], ['--delete=1', '--new=1:0:+0'], ['--new=7:0:+0', '--delete=5']]) {
     const { status, stderr, called } = sgdisk(...words, 'DISKsda');
     assert.deepEqual([status, called], [1, ''], stderr);
@@ -57,7 +61,7 @@ test('the disk that the machine was booted from keeps its table: Ignition would 
 });
 
 test('own partitions of the boot disk, and questions, are passed on', (t) => {
-  const sgdisk = machine(t);
+  const { sgdisk } = machine(t);
   const own = ['--delete=7', '--delete=15', '--new=7:0:+0', 'DISKsda'];
   assert.equal(sgdisk(...own).called, `real ${own.join(' ')}\npartx --update DISKsda\n`);
   const question = ['--pretend', '--delete=1', '--info=1', 'DISKsda'];
@@ -65,6 +69,20 @@ test('own partitions of the boot disk, and questions, are passed on', (t) => {
 });
 
 test('a disk that gets no partitions: Ignition asks without a device', (t) => {
-  const { status, stderr, called } = machine(t)('--pretend');
+  const { status, stderr, called } = machine(t).sgdisk('--pretend');
   assert.deepEqual([status, called], [0, 'real --pretend\n'], stderr);
+});
+
+test('a disk with data and without a table is refused, unless the config wipes it', (t) => {
+  const { sgdisk, holds } = machine(t);
+  const words = ['--new=1:0:+0', 'DISKsdb'];
+  holds('DEVNAME=/dev/sdb\nUUID=x\nTYPE=crypto_LUKS\nUSAGE=crypto\n');
+  const { status, stderr, called } = sgdisk(...words);
+  assert.deepEqual([status, called], [1, ''], stderr);
+  assert.match(stderr, /^\/dev\/sdb has no partition table, but data of its own: crypto_LUKS\. /);
+  assert.equal(sgdisk('--pretend', ...words).status, 0);
+  assert.equal(sgdisk('--zap-all', 'DISKsdb').status, 0);
+  assert.equal(sgdisk(...words).status, 0, 'zapping the table leaves the data of some file systems');
+  holds('DEVNAME=/dev/sdc\nPTUUID=x\nPTTYPE=gpt\n');
+  assert.equal(sgdisk('--new=7:0:+0', 'DISKsda').status, 0);
 });
