@@ -42,7 +42,9 @@ export function effectsOf(text: string): Effects {
         : [
             ...entries(files).map(({ path }) => String(path)),
             // Ignition stores the key of a volume there. Without a key in the config it makes a random one.
-            ...entries(luks).flatMap(({ name, keyFile }) => (keyFile ? [`/etc/luks/${name}`] : [])),
+            ...entries(luks).flatMap(({ name, keyFile }) =>
+              entry(keyFile).source ? [`/etc/luks/${name}`] : [],
+            ),
           ],
   };
 }

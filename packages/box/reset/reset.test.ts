@@ -208,6 +208,8 @@ describe('the config that it takes', () => {
     );
     assert.deepEqual([code, written], [1, undefined]);
     assert.deepEqual(keyed(whole, '--keep', '/etc/zfs.key')[2], 'keep /etc/zfs.key\n');
+    const random = { storage: { ...whole.storage, luks: [{ name: 'vault', keyFile: {} }] } };
+    assert.match(keyed(random, '--keep', '/etc/zfs.key')[1], /the key of volume vault would be erased/);
     const other = keyed({}, '--keep', '/etc/zfs.key')[1];
     assert.match(
       other,
