@@ -7,8 +7,8 @@ import * as edits from '../release/channel/edit.ts';
 import { CHANNELS } from '../release/channel/rules.ts';
 import type { Channel, Policy, Root } from '../release/format/types.ts';
 import { isUrl, type Place, placeOf } from '../release/place.ts';
-import { signingFolder } from '../release/signing.ts';
-import { checkSigned, openEnvelope } from '../release/trust/envelope.ts';
+import { replacedRootOf, signingFolder } from '../release/signing.ts';
+import { checkSigned, isSigned, openEnvelope } from '../release/trust/envelope.ts';
 import { trustedRoot } from './release.ts';
 import { formatTable } from './table.ts';
 
@@ -196,6 +196,14 @@ async function channelAt(
   const bytes = await place.bytes(path, LIMIT);
   if (!bytes) return undefined;
   const opened = await openEnvelope('channel', bytes.toString('utf8'), place.at(path));
+  if (!(await isSigned(opened, 'channel', root))) {
+    const older = await replacedRootOf(signingFolder(), root, opened, 'channel');
+    if (older !== undefined)
+      throw badInput(`a key of root ${older} has signed it, which root ${root.number} has replaced`, {
+        where: opened.where,
+        hint: 'sign it anew: ./draisine channel refresh BASE',
+      });
+  }
   await checkSigned(opened, 'channel', root);
   return opened.value;
 }

@@ -32,6 +32,7 @@ import { makeServedFolder, publishFailure, removePublished } from './files.ts';
 import {
   type Candidate,
   CHANNELS,
+  fromReplacedKey,
   halt,
   issue,
   newChannel,
@@ -359,9 +360,11 @@ export async function refreshChannels(where: Where, always: boolean): Promise<Ed
           image,
           name,
           change: async (opened) => {
-            const signed = await withNewSignatures(base, opened.value);
-            const isOld = signed !== undefined || !(await isSigned(opened, 'channel', base.root));
-            return refresh(signed ?? opened.value, base.now, always || isOld);
+            const { value } = opened;
+            const isOld = !(await isSigned(opened, 'channel', base.root));
+            const present = isOld ? fromReplacedKey(value, base.now) : value;
+            const signed = await withNewSignatures(base, present);
+            return refresh(signed ?? present, base.now, always || isOld || signed !== undefined);
           },
         });
     const channels = await changeAll(base, changes);

@@ -6,7 +6,7 @@ import { parseFormat } from '../format/read.ts';
 import { rotateKeys } from '../signing.ts';
 import { testKeys } from '../testing.ts';
 import { haltChannel, refreshChannels, setChannel } from './edit.ts';
-import { addReport, snapshot, world } from './testing.ts';
+import { addReport, HOUR, snapshot, world } from './testing.ts';
 
 test('refresh: renewed when half its time is over; a replaced key signs nothing more', async (t) => {
   const w = await world(t);
@@ -23,6 +23,21 @@ test('refresh: renewed when half its time is over; a replaced key signs nothing 
   );
   assert.equal((await w.channel('alpha')).serial, stolen.serial + 1);
   assert.deepEqual(readdirSync(w.base).sort(), ['box', 'root.1.json', 'root.2.json', 'root.json']);
+});
+
+test('a file of the far future, by a wrong clock or a thief: a new channel key ends it', async (t) => {
+  const w = await world(t);
+  await refreshChannels(w.at(1000), true);
+  await assert.rejects(refreshChannels(w.at(1), true), {
+    exitCode: 2,
+    message: /the present file was issued at/,
+    hint: /keys rotate channel, then channel refresh/,
+  });
+  await rotateKeys(w.keys.folder, 'channel');
+  await refreshChannels(w.at(1), false);
+  const { issued, expires } = await w.channel('alpha');
+  assert.ok(Math.abs(Date.parse(issued) - w.at(1).now) < 1000, issued);
+  assert.equal(Date.parse(expires) - Date.parse(issued), 7 * 24 * HOUR);
 });
 
 test('roots: an expired one signs nothing, an older one than is published neither, nor another one', async (t) => {

@@ -43,13 +43,25 @@ export function issue(channel: Channel, now: number): Channel {
   if (now + SKEW_MS < Date.parse(channel.issued))
     throw badInput(`the present file was issued at ${channel.issued}, and it is ${formatTime(now)} here`, {
       where: `channel ${channel.channel} of ${channel.image}`,
-      hint: 'set the clock of this machine; if it is right, the file was issued on a machine whose clock was ahead: wait, or if it was days ahead, put the file of before back',
+      hint: 'set the clock of this machine; if it is right, the file was issued on a machine whose clock was ahead: wait, or if it was days ahead: ./draisine keys rotate channel, then channel refresh',
     });
   return {
     ...channel,
     serial: channel.serial + 1,
     issued: formatTime(now),
     expires: formatTime(now + CHANNEL_SECONDS * 1000),
+  };
+}
+
+/**
+ * A channel whose file a replaced key has signed, in a form that can be issued now. Boxes forget the serial and the times of
+ * such a key, because a thief may have signed a very high serial, or a time in the far future.
+ */
+export function fromReplacedKey(channel: Channel, now: number): Channel {
+  return {
+    ...channel,
+    serial: Number.isSafeInteger(channel.serial + 1) ? channel.serial : 0,
+    issued: formatTime(Math.min(now, Date.parse(channel.issued))),
   };
 }
 
@@ -102,21 +114,21 @@ export function place(channel: Channel, placement: Placement, now: number): Chan
   const hours = placement.hours ?? channel.policy?.rollout ?? 0;
   const begins = placement.begins ?? (hours > 0 ? now + HEARD_MS : now);
   const where = `channel ${channel.channel} of ${channel.image}`;
+  const isThere = version === channel.version && release === channel.release;
+  const withdrawn = channel.withdrawn.find((each) => each.version === version);
+  if (withdrawn && (barrier || !isThere))
+    throw badInput(`version ${version} was withdrawn: ${withdrawn.reason}`, {
+      where,
+      hint: 'build a higher one',
+    });
+  if (isThere) return placeAgain(channel, placement, now);
   if (channel.version !== undefined) {
-    const difference = compareVersions(version, channel.version);
-    if (difference === 0 && release === channel.release) return placeAgain(channel, placement, now);
-    if (difference <= 0)
+    if (compareVersions(version, channel.version) <= 0)
       throw badInput(`version ${version} does not rise: ${channel.channel} has ${channel.version}`, {
         where,
         hint: 'boxes never go back: build the replacement with a higher version',
       });
   }
-  const withdrawn = channel.withdrawn.find((each) => each.version === version);
-  if (withdrawn)
-    throw badInput(`version ${version} was withdrawn: ${withdrawn.reason}`, {
-      where,
-      hint: 'build a higher one',
-    });
   const { forced: _before, ...rest } = channel;
   return issue(
     {

@@ -124,4 +124,6 @@ test('a withdrawn barrier does not hold up boxes for ever; a release that is gon
   await withdrawRelease(w.at(2), '2026.1129.0', 'it loses data');
   const { barriers, withdrawn, version } = await w.channel('alpha');
   assert.deepEqual([barriers, withdrawn.length, version], [[], 1, '2026.1130.0']);
+  await withdrawRelease(w.at(3), '2026.1130.0', 'it loses data, too');
+  await assert.rejects(setChannel(w.at(4), 'alpha', '2026.1130.0', { barrier: true }), /was withdrawn/);
 });
