@@ -24,5 +24,8 @@ test('diff: packages that the lock of the checkout does not pin are named, becau
   t.after(() => mock.restoreAll());
   await releaseDiff(from, to, { output: join(folder, 'notes.md') });
   mock.restoreAll();
-  assert.match(said.join(''), /warning: the notes lack the changelogs and CVE numbers of 1 packages.*: bash 0\.2-1;/);
+  assert.match(
+    said.join(''),
+    /warning: the notes lack the changelogs and CVE numbers of 1 packages.*: bash 0\.2-1;/,
+  );
 });
