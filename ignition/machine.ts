@@ -17,9 +17,10 @@ import { checkDeclared, checkSharedDisks } from './sugar/declared.ts';
 import { type DirOptions, dir, type FileOptions, file, type LinkOptions, link } from './sugar/file.ts';
 import { type FirewallOptions, firewall } from './sugar/firewall.ts';
 import { type Fragment, mergeAll } from './sugar/fragment.ts';
+import type { Names } from './sugar/kinds.ts';
 import { mountedBy, mountOrder, mountPaths, mountpoints } from './sugar/mountpoints.ts';
 import { freeDnsPort, publishesDns } from './sugar/name-server.ts';
-import { checkNames, checkSections, type Names } from './sugar/names.ts';
+import { checkNames, checkSections } from './sugar/names.ts';
 import { type NetworkOptions, network } from './sugar/network.ts';
 import { type NotifyOptions, notify } from './sugar/notify.ts';
 import { containerNetwork, pod } from './sugar/pod.ts';
@@ -115,34 +116,34 @@ export interface MachineOptions<
   };
 }
 
-const SECTIONS: Names<MachineOptions<never, never, never>> = {
-  hostname: true,
-  time: true,
-  users: true,
-  network: true,
-  firewall: true,
-  files: true,
-  directories: true,
-  links: true,
-  units: true,
-  luks: true,
-  kernelArguments: true,
-  pools: true,
-  datasets: true,
-  snapshots: true,
-  scrubs: true,
-  smart: true,
-  replicate: true,
-  pods: true,
-  containerNetworks: true,
-  containers: true,
-  containerStorage: true,
-  freeImages: true,
-  log: true,
-  notify: true,
-  update: true,
-  include: true,
-  ignition: true,
+const SECTIONS: Names<MachineOptions<string, string, string>> = {
+  hostname: 'text',
+  time: 'map',
+  users: 'map',
+  network: 'map',
+  firewall: 'map',
+  files: 'map',
+  directories: 'map',
+  links: 'map',
+  units: 'map',
+  luks: 'map',
+  kernelArguments: 'map',
+  pools: 'map',
+  datasets: 'map',
+  snapshots: 'map',
+  scrubs: 'map',
+  smart: 'map',
+  replicate: 'list',
+  pods: 'map',
+  containerNetworks: 'map',
+  containers: 'map',
+  containerStorage: 'text',
+  freeImages: 'text',
+  log: 'map',
+  notify: 'map',
+  update: 'map',
+  include: 'list',
+  ignition: 'map',
 };
 
 /** The whole configuration of a machine: plain Ignition of spec 3.3, in which secrets are not read yet. */
@@ -188,9 +189,19 @@ type AnyOptions = Omit<MachineOptions<string, string, string>, 'datasets'> & {
   readonly datasets?: Named<DatasetOptions>;
 };
 
+/** The options without the undefined things of a section: `containers: { web: isTest ? { … } : undefined }`. */
+const withoutUndefined = (options: AnyOptions): AnyOptions =>
+  Object.fromEntries(
+    Object.entries(options).map(([section, things]: [string, unknown]) => [
+      section,
+      things !== undefined && SECTIONS[section as keyof typeof SECTIONS] === 'map'
+        ? Object.fromEntries(Object.entries(things as object).filter(([, thing]) => thing !== undefined))
+        : things,
+    ]),
+  );
+
 /** Checks the names, the values and the references of all sections. */
 function resolve(options: AnyOptions): Resolved {
-  checkNames(options, SECTIONS, 'machine');
   checkSections(options);
   checkValues(options as Parameters<typeof checkValues>[0]);
   const { pools = {}, containers = {} } = options;
@@ -270,7 +281,8 @@ export function machine<
   const Container extends string = never,
   const Network extends string = never,
 >(given: MachineOptions<Pool, Dataset, Pod, Container, Network>): Machine {
-  const options = given as unknown as AnyOptions;
+  checkNames(given, SECTIONS, 'machine');
+  const options = withoutUndefined(given as unknown as AnyOptions);
   const resolved = resolve(options);
   const { pools, datasets, containers, mountpointOf } = resolved;
   const sections = [

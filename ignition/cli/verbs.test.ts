@@ -196,7 +196,7 @@ describe('compile', () => {
       ],
       [
         'type.mts',
-        source.replace("hostname: 'a'", "users: { me: { sshKeys: 'ssh-ed25519 AAAA' } }"),
+        source.replace("hostname: 'a'", "containers: { a: { image: 'a.example/b:1', command: [1] } }"),
         /^error: config does not load: .* is not a function\n {2}at: .*\n {2}hint: a value may have the wrong type/,
       ],
       ['x.json', '{}', /^error: nothing to compile/],

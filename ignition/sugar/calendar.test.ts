@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { secret } from '../base/secret.ts';
 import { machine } from '../machine.ts';
 import { calendarEvent } from './calendar.ts';
 
@@ -53,7 +54,12 @@ test('a timer that systemd would not load is an error of the config', () => {
   assert.throws(() => machine({ pools, scrubs: { tank: { schedule: 'every month' } } }), {
     where: 'scrubs.tank.schedule',
   });
-  const one = { dataset: 'tank', to: 'b@box:tank/a', hostKey: 'ssh-ed25519 AAAA', key: '' as never } as const;
+  const one = {
+    dataset: 'tank',
+    to: 'b@box:tank/a',
+    hostKey: 'ssh-ed25519 AAAA',
+    key: secret({ file: 'key' }),
+  } as const;
   assert.throws(() => machine({ pools, replicate: [{ ...one, schedule: 'nightly' }] }), {
     where: 'replicate.tank.schedule',
   });

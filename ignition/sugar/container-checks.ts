@@ -11,6 +11,8 @@ export function checkLimits(name: string, { memory, cpu, processes }: Limits): v
     });
   };
   const isMore = (text: string): boolean => /[1-9]/.test(text);
+  // A program does not start with less than a megabyte: the unit was forgotten.
+  if (memory !== undefined && /^[0-9]{1,6}$/.test(memory)) refuse('memory', memory, `write ${memory}M`);
   if (memory !== undefined && !(/^([0-9]+(\.[0-9]+)?[KMGT]?|[0-9]+%)$/.test(memory) && isMore(memory)))
     refuse('memory', memory, 'write 512M or 2G');
   if (cpu !== undefined && !(/^[0-9]+(\.[0-9]+)?%$/.test(cpu) && isMore(cpu)))

@@ -7,7 +7,7 @@ import { type Account, file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
-import { settingLines } from './zfs-properties.ts';
+import { checkProperties, settingLines } from './zfs-properties.ts';
 import { checkMountpoint, encryptionWords, keyPath, poolService } from './zpool.ts';
 
 /** A number of bytes, with or without a unit. */
@@ -111,6 +111,7 @@ export function dataset(
   const where = `datasets.${name}`;
   if (name.length > 255) throw badInput('the name of a dataset has more than 255 characters', { where });
   if (options.mountpoint !== undefined) checkMountpoint(options.mountpoint, where);
+  checkProperties(options.properties ?? {}, where);
   for (const limit of ['quota', 'reservation'] as const)
     if (!/^([0-9]+(\.[0-9]+)?[KMGTPE]?(i?B)?|none)$/i.test(options[limit] ?? 'none'))
       throw badInput(`not a size: ${JSON.stringify(options[limit])}`, {

@@ -70,18 +70,18 @@ export function checkDeclared({ pools, datasets, pods, containers, snapshots, sc
   }
 }
 
-const KEEP = { hourly: true, daily: true, weekly: true, monthly: true };
-const OWNER = { user: true, group: true, mode: true };
+const KEEP = { hourly: 'number', daily: 'number', weekly: 'number', monthly: 'number' };
+const OWNER = { user: 'text|number!', group: 'text|number', mode: 'number' };
 const VDEV = {
-  mirror: true,
-  raidz1: true,
-  raidz2: true,
-  raidz3: true,
-  draid: true,
-  parity: true,
-  data: true,
-  spares: true,
-  disk: true,
+  mirror: 'list',
+  raidz1: 'list',
+  raidz2: 'list',
+  raidz3: 'list',
+  draid: 'list',
+  parity: 'number',
+  data: 'number',
+  spares: 'number',
+  disk: 'text',
 };
 
 /** The names of options inside of pools, datasets and snapshots, for the check of their spelling. */

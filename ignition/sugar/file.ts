@@ -1,3 +1,4 @@
+import { badInput } from '../../sdk/lib/errors.ts';
 import { dataUrl } from '../base/data-url.ts';
 import { isSecret, type Text } from '../base/secret.ts';
 import { compact } from '../json/value.ts';
@@ -42,6 +43,10 @@ function owner(account: Account | undefined): { id: number } | { name: string } 
 /** A file with its content in the config (spec 3.3, storage.files). */
 export function file(path: string, { contents, mode, overwrite = true, user, group }: FileOptions): Fragment {
   const hidden = isSecret(contents);
+  if (!hidden && typeof contents !== 'string' && !(contents instanceof Uint8Array))
+    throw badInput(`the contents of ${path} are not a text`, {
+      hint: "write a text, or secret({ file: 'NAME' })",
+    });
   const source = hidden ? { ...contents, as: 'data-url' } : dataUrl(contents);
   const entry = compact({
     path,

@@ -1,55 +1,66 @@
 import { GATE_FIELDS, type UpdateWindow } from '../../packages/box/settings/update.ts';
 import type { ContainerOptions, Device, PodOptions, PublishedPort, Volume } from './container-options.ts';
 import type { Service } from './firewall.ts';
+import { type AllNames, checkKind } from './kinds.ts';
 import type { Bond, Bridge, Interface, NetworkOptions, Port, Vlan } from './network.ts';
 import { TARGET_OPTIONS } from './notify.ts';
 import type { Ulimit } from './tuning.ts';
 
 /** Names of the options in lists or maps of a section: `containers.web.volumes[0]`. */
 
-/** The names of a type, or of all types of a union, as a value. */
-type AllNames<Options> = { readonly [Name in Options extends object ? keyof Options : never]: true };
-
 const VOLUME: AllNames<Volume> = {
-  at: true,
-  readOnly: true,
-  dataset: true,
-  below: true,
-  path: true,
-  volume: true,
+  at: 'text!',
+  readOnly: 'flag',
+  dataset: 'text',
+  below: 'text',
+  path: 'text',
+  volume: 'text',
 };
 const PORT: AllNames<PublishedPort> = {
-  host: true,
-  container: true,
-  protocol: true,
-  address: true,
-  from: true,
+  host: 'number!',
+  container: 'number',
+  protocol: 'text',
+  address: 'text',
+  from: 'text|list',
 };
-const DEVICE: AllNames<Exclude<Device, string>> = { path: true, at: true, unplugs: true };
-const CAPABILITIES: AllNames<NonNullable<ContainerOptions['capabilities']>> = { add: true, drop: true };
-const NETWORKS = { names: true };
-const ULIMIT: AllNames<Ulimit> = { soft: true, hard: true };
-const NIC: AllNames<Port> = { mac: true, path: true, name: true };
-const ADDRESSING = { dhcp: true, dns: true, addresses: true, gateway: true, none: true } as const;
-const INTERFACE: AllNames<Interface> = { ...ADDRESSING, port: true, vlans: true };
-const BOND: AllNames<Bond> = { ...ADDRESSING, ports: true, mode: true, vlans: true };
-const BRIDGE: AllNames<Bridge> = { ...ADDRESSING, ports: true, vlans: true };
-const VLAN: AllNames<Vlan> = { ...ADDRESSING, id: true };
+const DEVICE: AllNames<Exclude<Device, string>> = { path: 'text!', at: 'text', unplugs: 'flag' };
+const CAPABILITIES: AllNames<NonNullable<ContainerOptions['capabilities']>> = { add: 'list', drop: 'list' };
+const NETWORKS = { names: 'list!' };
+const ULIMIT: AllNames<Ulimit> = { soft: 'number!', hard: 'number!' };
+const NIC: AllNames<Port> = { mac: 'text', path: 'text', name: 'text' };
+const ADDRESSING = {
+  dhcp: 'text|flag',
+  dns: 'list',
+  addresses: 'list',
+  gateway: 'text',
+  none: 'flag',
+} as const;
+const INTERFACE: AllNames<Interface> = { ...ADDRESSING, port: 'map!', vlans: 'list' };
+const BOND: AllNames<Bond> = { ...ADDRESSING, ports: 'list!', mode: 'text', vlans: 'list' };
+const BRIDGE: AllNames<Bridge> = { ...ADDRESSING, ports: 'list!', vlans: 'list' };
+const VLAN: AllNames<Vlan> = { ...ADDRESSING, id: 'number!' };
 const SERVICE: AllNames<Exclude<Service, string>> = {
-  name: true,
-  from: true,
-  interface: true,
-  tcp: true,
-  udp: true,
+  name: 'text!',
+  from: 'list',
+  interface: 'text',
+  tcp: 'list',
+  udp: 'list',
 };
-const WINDOW: AllNames<UpdateWindow> = { days: true, from: true, minutes: true };
+const WINDOW: AllNames<UpdateWindow> = { days: 'list', from: 'text!', minutes: 'number!' };
 
 /** One set of options, the names that it may have, and its path. */
 export type Named = readonly [options: object, known: object, where: string];
 
-/** The sets of a list, or of a single object. Other values have no names. */
-function each(things: unknown, known: object, where: string): Named[] {
-  if (Array.isArray(things)) return things.flatMap((thing, at) => each(thing, known, `${where}[${at}]`));
+/**
+ * The sets of a list, or of a single object. Other values have no names.
+ * @param kinds of the items of a list
+ */
+function each(things: unknown, known: object, where: string, kinds = 'text|map'): Named[] {
+  if (Array.isArray(things))
+    return things.flatMap((thing, at) => {
+      checkKind(thing, kinds, `${where}[${at}]`);
+      return each(thing, known, `${where}[${at}]`);
+    });
   return typeof things === 'object' && things !== null ? [[things, known, where]] : [];
 }
 
@@ -69,8 +80,8 @@ export function innerOfContainer(
 ): Named[] {
   const { ports, volumes, devices, capabilities, network, ulimits } = options as Partial<ContainerOptions>;
   return [
-    ...each(ports, PORT, `${where}.ports`),
-    ...each(volumes, VOLUME, `${where}.volumes`),
+    ...each(ports, PORT, `${where}.ports`, 'number|map'),
+    ...each(volumes, VOLUME, `${where}.volumes`, 'map'),
     ...each(devices, DEVICE, `${where}.devices`),
     ...each(capabilities, CAPABILITIES, `${where}.capabilities`),
     ...each(network, NETWORKS, `${where}.network`),
@@ -87,11 +98,11 @@ export function innerOfNetwork({ interfaces, bonds, bridges, vlans }: NetworkOpt
     ]),
     ...byName(bonds, 'network.bonds', (bond, at) => [
       ...each(bond, BOND, at),
-      ...each(bond.ports, NIC, `${at}.ports`),
+      ...each(bond.ports, NIC, `${at}.ports`, 'map'),
     ]),
     ...byName(bridges, 'network.bridges', (bridge, at) => [
       ...each(bridge, BRIDGE, at),
-      ...each(bridge.ports, NIC, `${at}.ports`),
+      ...each(bridge.ports, NIC, `${at}.ports`, 'map'),
     ]),
     ...byName(vlans, 'network.vlans', (vlan, at) => each(vlan, VLAN, at)),
   ];

@@ -19,6 +19,7 @@ import {
   innerOfUpdate,
   type Named,
 } from './inner-names.ts';
+import { checkKind, checkKinds, type Names } from './kinds.ts';
 import type { NetworkOptions } from './network.ts';
 import type { NotifyOptions } from './notify.ts';
 import type { Receive, ReplicateOptions } from './replicate.ts';
@@ -32,12 +33,7 @@ import type { LuksOptions } from './volumes.ts';
 import type { PoolOptions } from './zpool.ts';
 
 /**
- * The names of all options of a type, as a value. The type checker rejects a missing or an additional name.
- */
-export type Names<Options> = { readonly [Name in keyof Required<Options>]: true };
-
-/**
- * Refuses an option with an unknown name. Compiling a config runs it and does not check its types: without
+ * Refuses an option with an unknown name, and one with a value of another kind. Compiling a config runs it and does not check its types: without
  * this check, a misspelt `firewal` would make a machine without a firewall.
  */
 export function checkNames(options: object, known: object, where: string): void {
@@ -48,145 +44,155 @@ export function checkNames(options: object, known: object, where: string): void 
       hint: nearNames(name, Object.keys(known), `there are: ${Object.keys(known).join(', ')}`),
     });
   }
+  checkKinds(options, known, where);
 }
 
 /** Sections that are a single set of options. */
 const SINGLE = {
-  time: { zone: true, servers: true } satisfies Names<TimeOptions>,
-  network: { interfaces: true, bonds: true, bridges: true, vlans: true } satisfies Names<NetworkOptions>,
-  firewall: { allow: true } satisfies Names<FirewallOptions>,
-  smart: { short: true, long: true, temperature: true } satisfies Names<SmartOptions>,
-  notify: { targets: true, heartbeat: true, config: true } satisfies Names<NotifyOptions>,
-  log: { size: true, days: true } satisfies Names<LogOptions>,
-  kernelArguments: { present: true, absent: true } satisfies Names<KernelArgumentOptions>,
+  time: { zone: 'text', servers: 'list' } satisfies Names<TimeOptions>,
+  network: { interfaces: 'map', bonds: 'map', bridges: 'map', vlans: 'map' } satisfies Names<NetworkOptions>,
+  firewall: { allow: 'list!' } satisfies Names<FirewallOptions>,
+  smart: { short: 'text|map', long: 'text|map', temperature: 'number' } satisfies Names<SmartOptions>,
+  notify: { targets: 'list', heartbeat: 'text', config: 'map' } satisfies Names<NotifyOptions>,
+  log: { size: 'text', days: 'number' } satisfies Names<LogOptions>,
+  kernelArguments: { present: 'list', absent: 'list' } satisfies Names<KernelArgumentOptions>,
   update: {
-    base: true,
-    channel: true,
-    mode: true,
-    pin: true,
-    max: true,
-    wariness: true,
-    windows: true,
-    zone: true,
-    settle: true,
-    deadline: true,
-    gates: true,
-    proxy: true,
-    ca: true,
-    root: true,
+    base: 'text',
+    channel: 'text',
+    mode: 'text',
+    pin: 'text',
+    max: 'text',
+    wariness: 'number',
+    windows: 'list',
+    zone: 'text',
+    settle: 'number',
+    deadline: 'number',
+    gates: 'list',
+    proxy: 'text',
+    ca: 'text',
+    root: 'text|map',
   } satisfies Names<UpdateOptions>,
 };
 
 /** Sections that are maps of objects by name. */
 const BY_NAME = {
   users: {
-    uid: true,
-    gecos: true,
-    home: true,
-    shell: true,
-    groups: true,
-    primaryGroup: true,
-    passwordHash: true,
-    sshKeys: true,
-    ssh: true,
-    system: true,
+    uid: 'number',
+    gecos: 'text',
+    home: 'text',
+    shell: 'text',
+    groups: 'list',
+    primaryGroup: 'text',
+    passwordHash: 'text|map',
+    sshKeys: 'list',
+    ssh: 'map',
+    system: 'flag',
   } satisfies Names<UserOptions>,
   files: {
-    user: true,
-    group: true,
-    contents: true,
-    mode: true,
-    overwrite: true,
+    user: 'text|number',
+    group: 'text|number',
+    contents: 'text|map!',
+    mode: 'number',
+    overwrite: 'flag',
   } satisfies Names<FileOptions>,
-  directories: { user: true, group: true, mode: true } satisfies Names<DirOptions>,
-  links: { user: true, group: true, target: true, hard: true } satisfies Names<LinkOptions>,
-  units: { contents: true, dropins: true, enabled: true, mask: true } satisfies Names<UnitOptions>,
-  luks: { device: true, unlock: true, filesystem: true, wipe: true } satisfies Names<LuksOptions>,
+  directories: { user: 'text|number', group: 'text|number', mode: 'number' } satisfies Names<DirOptions>,
+  links: {
+    user: 'text|number',
+    group: 'text|number',
+    target: 'text!',
+    hard: 'flag',
+  } satisfies Names<LinkOptions>,
+  units: { contents: 'text|map', dropins: 'map', enabled: 'flag', mask: 'flag' } satisfies Names<UnitOptions>,
+  luks: { device: 'text!', unlock: 'map!', filesystem: 'map', wipe: 'flag' } satisfies Names<LuksOptions>,
   pools: {
-    vdevs: true,
-    log: true,
-    cache: true,
-    special: true,
-    spares: true,
-    ashift: true,
-    encryption: true,
-    mountpoint: true,
-    create: true,
-    properties: true,
+    vdevs: 'list!',
+    log: 'map',
+    cache: 'list',
+    special: 'map',
+    spares: 'list',
+    ashift: 'number',
+    encryption: 'map',
+    mountpoint: 'text',
+    create: 'text',
+    properties: 'map',
   } satisfies Names<PoolOptions>,
   datasets: {
-    quota: true,
-    reservation: true,
-    mountpoint: true,
-    owner: true,
-    encryption: true,
-    properties: true,
+    quota: 'text',
+    reservation: 'text',
+    mountpoint: 'text',
+    owner: 'map',
+    encryption: 'map',
+    properties: 'map',
   } satisfies Names<DatasetOptions>,
-  snapshots: { keep: true, recursive: true } satisfies Names<SnapshotPolicy>,
-  scrubs: { schedule: true },
-  pods: { ports: true, network: true } satisfies Names<PodOptions>,
-  containerNetworks: { internal: true, ipv6: true, subnet: true } satisfies Names<ContainerNetworkOptions>,
+  snapshots: { keep: 'map!', recursive: 'flag' } satisfies Names<SnapshotPolicy>,
+  scrubs: { schedule: 'text' },
+  pods: { ports: 'list', network: 'text' } satisfies Names<PodOptions>,
+  containerNetworks: {
+    internal: 'flag',
+    ipv6: 'flag',
+    subnet: 'text',
+  } satisfies Names<ContainerNetworkOptions>,
   containers: {
-    image: true,
-    pull: true,
-    tmpfs: true,
-    secrets: true,
-    groups: true,
-    userns: true,
-    capabilities: true,
-    needs: true,
-    labels: true,
-    timeZone: true,
-    volumes: true,
-    ports: true,
-    environment: true,
-    secretEnvironment: true,
-    command: true,
-    user: true,
-    group: true,
-    devices: true,
-    limits: true,
-    health: true,
-    autoUpdate: true,
-    pod: true,
-    pools: true,
-    network: true,
-    readOnlyRoot: true,
-    shmSize: true,
-    ulimits: true,
-    sysctls: true,
-    entrypoint: true,
+    image: 'text!',
+    pull: 'text',
+    tmpfs: 'list',
+    secrets: 'map',
+    groups: 'list',
+    userns: 'text',
+    capabilities: 'map',
+    needs: 'list',
+    labels: 'map',
+    timeZone: 'text',
+    volumes: 'list',
+    ports: 'list',
+    environment: 'map',
+    secretEnvironment: 'text|map',
+    command: 'list',
+    user: 'number',
+    group: 'number',
+    devices: 'list',
+    limits: 'map',
+    health: 'map',
+    autoUpdate: 'text',
+    pod: 'text',
+    pools: 'list',
+    network: 'text|map',
+    readOnlyRoot: 'flag',
+    shmSize: 'text',
+    ulimits: 'map',
+    sysctls: 'map',
+    entrypoint: 'list',
   } satisfies Names<ContainerOptions>,
 };
 
 const SSH: Names<SshAccess> = {
-  from: true,
-  command: true,
-  only: true,
-  receive: true,
-  forwarding: true,
+  from: 'list',
+  command: 'text',
+  only: 'text',
+  receive: 'map',
+  forwarding: 'flag',
 };
-const SELF_TEST: Names<SelfTest> = { hour: true, weekday: true, day: true };
-const RECEIVE: Names<Receive> = { dataset: true, floor: true };
+const SELF_TEST: Names<SelfTest> = { hour: 'number!', weekday: 'text', day: 'number' };
+const RECEIVE: Names<Receive> = { dataset: 'text!', floor: 'number' };
 const REPLICATE: Names<ReplicateOptions> = {
-  dataset: true,
-  to: true,
-  port: true,
-  hostKey: true,
-  key: true,
-  schedule: true,
-  keep: true,
-  name: true,
+  dataset: 'text!',
+  to: 'text!',
+  port: 'number',
+  hostKey: 'text!',
+  key: 'map!',
+  schedule: 'text',
+  keep: 'number',
+  name: 'text',
 };
-const LIMITS: Names<Limits> = { memory: true, cpu: true, processes: true };
+const LIMITS: Names<Limits> = { memory: 'text', cpu: 'text', processes: 'number' };
 const HEALTH: Names<Health> = {
-  command: true,
-  interval: true,
-  timeout: true,
-  retries: true,
-  startPeriod: true,
-  onFailure: true,
-  startsWhenHealthy: true,
+  command: 'text!',
+  interval: 'text',
+  timeout: 'text',
+  retries: 'number',
+  startPeriod: 'text',
+  onFailure: 'text',
+  startsWhenHealthy: 'flag',
 };
 
 /** Refuses unknown names in the sections of a machine, except inside of plain Ignition. */
@@ -195,26 +201,31 @@ export function checkSections(
     readonly [Section in keyof typeof SINGLE | keyof typeof BY_NAME | 'replicate']?: object | undefined;
   },
 ): void {
-  for (const [section, known] of Object.entries(SINGLE))
-    checkNames(sections[section as keyof typeof SINGLE] ?? {}, known, section);
+  for (const [section, known] of Object.entries(SINGLE)) {
+    const options = sections[section as keyof typeof SINGLE];
+    if (options !== undefined) checkNames(options, known, section);
+  }
   for (const [section, known] of Object.entries(BY_NAME)) {
     const things = Object.entries(sections[section as keyof typeof BY_NAME] ?? {});
-    for (const [name, options] of things)
-      if (typeof options === 'object') checkNames(options ?? {}, known, `${section}.${name}`);
+    for (const [name, options] of things) {
+      if (options === undefined) continue;
+      checkKind(options, section === 'scrubs' ? 'text|map' : 'map', `${section}.${name}`);
+      if (typeof options === 'object') checkNames(options as object, known, `${section}.${name}`);
+    }
   }
   for (const [name, user] of Object.entries(sections.users ?? {})) {
     const { ssh = {} } = (user ?? {}) as UserOptions;
     checkNames(ssh, SSH, `users.${name}.ssh`);
-    checkNames(ssh.receive ?? {}, RECEIVE, `users.${name}.ssh.receive`);
+    if (ssh.receive) checkNames(ssh.receive, RECEIVE, `users.${name}.ssh.receive`);
   }
   for (const [kind, test] of Object.entries(sections.smart ?? {}))
     if (typeof test === 'object') checkNames((test ?? {}) as object, SELF_TEST, `smart.${kind}`);
-  for (const [index, one] of Object.entries(sections.replicate ?? {}))
+  for (const [index, one] of Object.entries(sections.replicate ?? []))
     checkNames((one ?? {}) as object, REPLICATE, `replicate[${index}]`);
   for (const [name, container] of Object.entries(sections.containers ?? {})) {
-    const { limits = {}, health = {} } = (container ?? {}) as Partial<ContainerOptions>;
+    const { limits = {}, health } = (container ?? {}) as Partial<ContainerOptions>;
     checkNames(limits, LIMITS, `containers.${name}.limits`);
-    checkNames(health, HEALTH, `containers.${name}.health`);
+    if (health) checkNames(health, HEALTH, `containers.${name}.health`);
   }
   for (const section of ['pods', 'containers'] as const) {
     for (const [name, options] of Object.entries(sections[section] ?? {}))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { secret } from '../base/secret.ts';
 import { machine } from '../machine.ts';
 import { replicate } from './replicate.ts';
 import { textOf } from './testing.ts';
@@ -13,8 +14,8 @@ const given = {
   dataset: 'tank/media',
   to: 'backup@other.example:tank/backup/media',
   hostKey: 'ssh-ed25519 BBBB root@other',
-  key: '-----BEGIN OPENSSH PRIVATE KEY-----\n',
-} as unknown as Parameters<typeof replicate>[0];
+  key: secret({ file: 'key' }),
+} as const;
 
 describe('replicate', () => {
   test('becomes a file for the box, a key, the only accepted host key, and a timer', () => {

@@ -32,12 +32,17 @@ const portChoices = ({ ports = [] }: PodOptions, where: string): Choice[] =>
   );
 
 function containerChoices(container: ContainerOptions, name: string): Choice[] {
-  const { pull, userns, autoUpdate, health, ports = [] } = container;
+  const { pull, userns, autoUpdate, health, network, ports = [] } = container;
   const at = `containers.${name}`;
   return [
     [pull, ['always', 'missing', 'newer', 'never'], `${at}.pull`],
     [userns, ['auto'], `${at}.userns`],
     [autoUpdate, ['registry'], `${at}.autoUpdate`],
+    [
+      typeof network === 'object' ? undefined : network,
+      ['host', 'none', 'bridge'],
+      `${at}.network (one of containerNetworks: { names: ['NAME'] })`,
+    ],
     [health?.onFailure, ['none', 'kill', 'restart', 'stop'], `${at}.health.onFailure`],
     ...portChoices({ ports }, at),
   ];
@@ -71,7 +76,10 @@ export function checkValues(sections: Sections): void {
     ...byName(sections.scrubs, (how, name) => [
       [typeof how === 'object' ? undefined : how, ['never'], `scrubs.${name}`],
     ]),
-    ...byName(sections.pods, (pod, name) => portChoices(pod, `pods.${name}`)),
+    ...byName(sections.pods, (pod, name) => [
+      [pod.network, ['host', 'bridge'], `pods.${name}.network`],
+      ...portChoices(pod, `pods.${name}`),
+    ]),
     ...byName(sections.containers, containerChoices),
     [sections.freeImages, ['daily', 'weekly', 'monthly'], 'freeImages'],
   ];

@@ -1,4 +1,5 @@
 import { shellQuote } from '../../sdk/lib/shell.ts';
+import { checkKind } from './kinds.ts';
 
 /** Properties that can only be set when the dataset is made. */
 const FIXED = [
@@ -11,6 +12,12 @@ const FIXED = [
   'utf8only',
   'volblocksize',
 ];
+
+/** Refuses values that are not text: `true` would not be a value that ZFS knows. */
+export function checkProperties(properties: object, where: string): void {
+  for (const [property, value] of Object.entries(properties))
+    checkKind(value, 'text', `${where}.properties.${property}`);
+}
 
 /** A value in the form of `zfs get -p`: numbers with a unit as bytes (zfsprops(7)). */
 function exact(value: string): string {

@@ -7,7 +7,7 @@ import { file } from './file.ts';
 import { type Fragment, matching, mergeFragments } from './fragment.ts';
 import { PROBLEMS } from './problems.ts';
 import { unit } from './unit.ts';
-import { settingLines } from './zfs-properties.ts';
+import { checkProperties, settingLines } from './zfs-properties.ts';
 
 /**
  * A whole disk by a stable name. Use its place (`by-path`) only if disks share one serial number, as behind
@@ -289,6 +289,7 @@ function propertyLines({ properties = {} }: PoolOptions): string {
 export function poolScript(name: string, options: PoolOptions): string {
   const { mountpoint = `/mnt/${name}` } = options;
   checkMountpoint(mountpoint, `pools.${name}`);
+  checkProperties(options.properties ?? {}, `pools.${name}`);
   checkVdevs(name, options.vdevs);
   checkRedundancy(name, options);
   const disks = disksOf(options);
