@@ -4,7 +4,6 @@ import { isoTime } from '../io/fields.ts';
 import { trustedTime } from '../trust/trust.ts';
 import { epochOf, releaseIdentity } from '../update/running.ts';
 import { changeState, readState } from '../update/state.ts';
-import { exclusive } from '../update/turn.ts';
 import { parseDuration } from './options.ts';
 import { tell, type Verb } from './verb.ts';
 
@@ -20,11 +19,9 @@ export const hold: Verb = (box, terminal, options) => {
   // By the time that decisions go by: with a clock of 1970 a hold would end at once.
   const now = trustedTime(box, epochOf(releaseIdentity(box).version), readState(box).signedTime);
   const until = duration === undefined ? undefined : now + parseDuration(duration);
-  exclusive(box, () =>
-    changeState(box, ({ holds }) => ({
-      holds: [...holds.filter((each) => each.name !== name), { name, reason, since: box.now(), until }],
-    })),
-  );
+  changeState(box, ({ holds }) => ({
+    holds: [...holds.filter((each) => each.name !== name), { name, reason, since: box.now(), until }],
+  }));
   const end = until === undefined ? `draisine release-hold ${name}` : isoTime(until);
   tell(
     terminal,
@@ -38,10 +35,9 @@ export const hold: Verb = (box, terminal, options) => {
 export const releaseHold: Verb = (box, terminal, options) => {
   const [name] = options.words;
   if (name === undefined) throw new WrongUsage('name the hold: draisine release-hold NAME');
-  exclusive(box, () => {
-    if (!readState(box).holds.some((each) => each.name === name))
-      throw new BoxError(`there is no hold ${name}`);
-    changeState(box, ({ holds }) => ({ holds: holds.filter((each) => each.name !== name) }));
+  changeState(box, ({ holds }) => {
+    if (!holds.some((each) => each.name === name)) throw new BoxError(`there is no hold ${name}`);
+    return { holds: holds.filter((each) => each.name !== name) };
   });
   tell(terminal, options, { name }, `the hold ${name} is released`);
 };

@@ -27,6 +27,27 @@ describe('reasons against an update', () => {
     assert.equal(draisine('stage').code, 0);
   });
 
+  test('a hold does not wait until a release is staged, and keeps the box from restarting into it', () => {
+    const { box, web, draisine, world } = setting();
+    box.put({ [`/proc/${box.processId()}/stat`]: '' }); // the process that stages lives
+    const seen: number[] = [];
+    web.during = (url) => {
+      if (url.endsWith('uki.efi'))
+        seen.push(draisine('hold', 'film').code, draisine('release-hold', 'x').code);
+    };
+    draisine('update');
+    assert.deepEqual(seen, [0, 1]);
+    assert.deepEqual(
+      readState(box).holds.map(({ name }) => name),
+      ['film'],
+    );
+    assert.equal(readState(box).staged?.version, NEXT);
+    assert.equal(world.reboots, 0);
+    assert.equal(draisine('release-hold', 'film').code, 0);
+    draisine('update');
+    assert.equal(world.reboots, 1);
+  });
+
   test('a hold for some hours also holds a box whose clock is of 1970', () => {
     const { box, draisine } = setting();
     draisine('check');

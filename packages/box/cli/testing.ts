@@ -19,6 +19,8 @@ export class FakeWeb {
   readonly asked: string[] = [];
   /** Exit code of curl for all requests. 7: the server does not answer. */
   down = 0;
+  /** Called at each request. */
+  during: (url: string) => void = () => {};
 
   constructor(box: FakeBox) {
     box.program('ssh-keygen', () => '');
@@ -42,6 +44,7 @@ export class FakeWeb {
   #fetch(config: string): { code: number; bytes: Uint8Array; stderr: string } {
     const [, url = ''] = /^url = "(.*)"$/m.exec(config) ?? [];
     this.asked.push(url.replace(`${BASE}/`, ''));
+    this.during(url);
     const none = new Uint8Array(0);
     if (this.down > 0) return { code: this.down, bytes: none, stderr: 'DRAISINE 000 0 \n' };
     const bytes = this.files.get(url.replace(`${BASE}/`, ''));

@@ -26,7 +26,7 @@ export const health: Verb = (box, terminal, options) => {
 /** Looks for problems and sends messages about them. A timer calls it. */
 export const watchNow: Verb = (box) => watch(box);
 
-/** `draisine notify-test`: sends a message to each target. */
+/** `draisine notify`: sends a message to each target. */
 export const notifyTest: Verb = (box, terminal, options) => {
   const { sent, faults } = testTargets(box);
   tell(terminal, options, { sent, faults }, `sent to ${sent}`);

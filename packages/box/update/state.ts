@@ -12,6 +12,7 @@ import {
   string,
   time,
 } from '../io/fields.ts';
+import { withState } from './turn.ts';
 
 /** The folder for the state of updates. */
 export const FOLDER = '/var/lib/draisine/update';
@@ -203,13 +204,17 @@ function writeState(box: Box, state: State): void {
   box.writeFile(STATE, formatState(state), { mode: 0o600 });
 }
 
-/** Reads, changes and writes the state. Returns the new one. */
-export function changeState(box: Box, change: (state: State) => Partial<State>): State {
-  const state = readState(box);
-  const next = { ...state, ...change(state) };
-  writeState(box, next);
-  return next;
-}
+/**
+ * Reads, changes and writes the state. Returns the new one. Its own lock keeps two changes apart: a hold does not wait
+ * until a release is staged.
+ */
+export const changeState = (box: Box, change: (state: State) => Partial<State>): State =>
+  withState(box, () => {
+    const state = readState(box);
+    const next = { ...state, ...change(state) };
+    writeState(box, next);
+    return next;
+  });
 
 /**
  * Records a failure to stage a release. A commit or a rejection of the release ends the record. `resumes`: the next
