@@ -131,6 +131,7 @@ describe('a receiver', () => {
     assert.match(head, /^[\x20-\x7e\r\n]*$/);
     assert.match(head, /\r\nSubject: =\?utf-8\?Q\?=6E=61=73=3A=20=47=65=72=C3=A4=74\?=\r\n/);
     assert.match(head, /\r\nDate: Sun, 29 Nov 2026 12:00:00 \+0000\r\n/);
+    assert.match(head, /\r\nMessage-ID: <\d+\.42\.nas@b>\r\n/);
   });
 
   test('no command line contains secrets', () => {

@@ -91,7 +91,7 @@ function requestOf(target: Target, host: string, message: Message, mail: string)
         curlOption('mail-from', target.from),
         curlOption('mail-rcpt', target.to),
         ...(target.user === undefined ? [] : [curlOption('user', `${target.user}:${target.password ?? ''}`)]),
-        // Encryption, if the server supports it. A password is never sent without encryption.
+        // A password is never sent without encryption.
         ...(target.user === undefined || target.server.startsWith('smtps:') ? [] : ['ssl-reqd']),
         curlOption('upload-file', mail),
       ];
@@ -122,11 +122,14 @@ function mailOf(
   const lines = text.split(/\r\n?|\n/);
   const subject = `${host}: ${lines[0]?.slice(0, 120) || severity}`;
   const date = new Date(box.now()).toUTCString().replace('GMT', '+0000');
+  // Gmail refuses mail without one (RFC 5322, section 3.6.4), and not every server in between adds it.
+  const id = `${box.now()}.${box.processId()}.${host}@${target.from.replace(/^.*@/, '')}`;
   const head = [
     `From: ${target.from}`,
     `To: ${target.to}`,
     `Subject: ${headerText(subject)}`,
     `Date: ${date}`,
+    `Message-ID: <${id}>`,
   ];
   const body = [
     'MIME-Version: 1.0',
