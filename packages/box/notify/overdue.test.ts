@@ -293,10 +293,17 @@ describe('units', () => {
   };
 
   test('that systemd does not start again are reported in other words than failed ones', () => {
-    const box = shown({ 'a.service': 'Result=exit-code', 'web.service': 'Result=start-limit-hit' });
+    const box = shown({
+      'a.service': 'Result=exit-code\nNRestarts=0',
+      'app.service': 'Result=exit-code\nNRestarts=4',
+      'web.service': 'Result=start-limit-hit\nNRestarts=0',
+    });
     assert.deepEqual(
       unitConditions(box).map(({ text }) => text.split(':')[0]),
-      ['a.service has failed', 'web.service failed too often and is not started again'],
+      [
+        'a.service has failed',
+        ...['app', 'web'].map((name) => `${name}.service failed too often and is not started again`),
+      ],
     );
   });
 

@@ -126,11 +126,13 @@ export function unitConditions(box: Box): Condition[] {
       .map((name) => `replicate-${name}.service`),
   );
   const failed = failedUnits(box).filter((unit) => !told.has(unit));
-  const given = failed.length === 0 ? [] : show(box, 'Result', failed);
-  // systemd.unit(5), StartLimitBurst=: after that only a person starts it again.
-  const left = new Set(
-    given.filter(({ value }) => value('Result') === 'start-limit-hit').map(({ unit }) => unit),
-  );
+  const given = failed.length === 0 ? [] : show(box, 'Result,NRestarts', failed);
+  // systemd.unit(5), StartLimitBurst=: after that only a person starts it again. Result= is start-limit-hit only if the
+  // service did not fail before (github.com/systemd/systemd/issues/32203). One that was restarted, and is not any more,
+  // still has its count.
+  const isLeft = ({ value }: Shown): boolean =>
+    value('Result') === 'start-limit-hit' || Number(value('NRestarts')) > 0;
+  const left = new Set(given.filter(isLeft).map(({ unit }) => unit));
   return failed.map((unit) => ({
     ...{ name: `unit ${unit}`, severity: 'error' as const },
     text: left.has(unit)
