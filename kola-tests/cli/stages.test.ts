@@ -212,3 +212,11 @@ test('a file that hangs, and a process that dies behind its tests, fail the run'
     assert.ok(failed > 0, `${how}:\n${tap}`);
   }
 });
+
+test('a test that fails in a module that its file imports is one failure', async () => {
+  const { failed, names } = await report(async (dir) => {
+    await testFile(dir, 'module.mjs', "test('bad', () => { throw 1; });");
+    return [{ name: 'a', files: [await testFile(dir, 'a.mjs', "import './module.mjs';")], concurrency: 1 }];
+  });
+  assert.deepEqual({ failed, names }, { failed: 1, names: ['bad'] });
+});

@@ -120,7 +120,7 @@ export async function* runStages(
       yield emit(cachedEvent(test, planned));
     }
     const before = planned;
-    const files = watchFiles();
+    const files = watchFiles(prepared.files);
     for await (const event of nodeTests({ ...stage, files: prepared.files }, prepared.env)) {
       const { type, data } = event;
       files.see(event);
@@ -159,19 +159,24 @@ export async function* runStages(
 
 /**
  * Finds files whose process failed although none of their tests did. node:test reports such a file only if no test of it
- * failed, and counts a test that may fail (`todo`) as a failed one.
+ * failed, and counts a test that may fail (`todo`) as a failed one. It names the module that calls `test()`, which a file
+ * may import. Such a failure may be of any file.
  */
-function watchFiles(): { see(event: TestEvent): void; died(): readonly string[] } {
+function watchFiles(files: readonly string[]): { see(event: TestEvent): void; died(): readonly string[] } {
   const bad = new Set<string>();
   const told = new Set<string>();
+  let elsewhere = false;
   return {
     see: (event) => {
       const { file, name, details } = event.data;
       if (file === undefined) return;
-      if (isFailure(event)) told.add(file);
+      if (isFailure(event)) {
+        told.add(file);
+        elsewhere ||= !files.includes(file);
+      }
       if (event.type === 'test:complete' && name === file && details?.passed === false) bad.add(file);
     },
-    died: () => [...bad].filter((file) => !told.has(file)),
+    died: () => (elsewhere ? [] : [...bad].filter((file) => !told.has(file))),
   };
 }
 

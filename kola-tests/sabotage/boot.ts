@@ -1,8 +1,5 @@
+import { WRITABLE_USR } from '../fixtures/lying.ts';
 import type { Sabotage } from '../harness/run/sabotage.ts';
-
-/** Mounts a writable overlay over /usr, as an intruder might. The file system below it is still verified. */
-const WRITABLE_USR = `mkdir -p /run/sabotage/upper /run/sabotage/work
-  mount -t overlay -o lowerdir=/usr,upperdir=/run/sabotage/upper,workdir=/run/sabotage/work overlay /usr`;
 
 /** The boot stops and names /usr as the reason. The pattern does not match a boot that fails for another reason. */
 const SPOILT_USR = /(could not start|emergency mode|panicked)[\s\S]*(verity|\busr\b)/;

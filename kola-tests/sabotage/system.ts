@@ -1,3 +1,4 @@
+import { inPlaceOf, WRITABLE_USR } from '../fixtures/lying.ts';
 import { dataUrl } from '../harness/guest/ignition.ts';
 import type { Sabotage } from '../harness/run/sabotage.ts';
 
@@ -148,6 +149,52 @@ const sabotages: readonly Sabotage[] = [
     tests: ['ignition.files'],
     because: /644 root:root/,
     guest: 'chmod 644 /etc/secret',
+  },
+  {
+    name: 'kernel.another-config',
+    what: 'the running kernel has another configuration than the image says',
+    tests: ['kernel.config'],
+    because: /^AssertionError.*CONFIG_/s,
+    guest: `zcat /proc/config.gz | sed s/=m/=y/ | gzip >/run/sabotage.gz
+      mount --bind /run/sabotage.gz /proc/config.gz`,
+  },
+  {
+    name: 'kernel.unsigned-module',
+    what: 'a module of the image has no signature',
+    tests: ['kernel.modules-signed'],
+    because: /none: \/usr\/lib\/modules\/.*\/dummy\.ko/,
+    guest: `${WRITABLE_USR} && module=$(modinfo -n dummy) && truncate --size=-20 "$module"`,
+  },
+  {
+    name: 'kernel.idle-module',
+    what: 'a module is loaded that nothing needs',
+    tests: ['kernel.no-unneeded'],
+    because: /dummy/,
+    guest: 'modprobe dummy',
+  },
+  {
+    name: 'system.memory-taken',
+    what: 'a service holds much memory',
+    tests: ['system.idle'],
+    because: /KiB available of/,
+    guest: `systemd-run --quiet sh -c 'head -c 200M /dev/zero >/dev/shm/sabotage; sleep 1000'
+      until [ "$(stat -c %s /dev/shm/sabotage 2>/dev/null)" = 209715200 ]; do sleep 0.2; done`,
+  },
+  {
+    name: 'ssh.no-mending',
+    what: 'nothing makes a new host key if sshd cannot use the old one',
+    tests: ['system.bad-host-key'],
+    because: /ssh\.service|:22|port 22/,
+    limitFactor: 0.2,
+    guest: `mkdir -p /etc/systemd/system/ssh.service.d
+      printf '[Service]\\nExecStartPre=\\n' >/etc/systemd/system/ssh.service.d/sabotage.conf && systemctl daemon-reload`,
+  },
+  {
+    name: 'install.mounts-unseen',
+    what: 'lsblk reports no mounted file system, so the installer takes disks that are in use',
+    tests: ['install.refused'],
+    because: /mounted/,
+    guest: inPlaceOf('lsblk', `"$real" "$@" | sed 's#"/mnt"#null#'`),
   },
 ];
 

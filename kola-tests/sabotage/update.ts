@@ -1,7 +1,5 @@
+import { WRITABLE_USR } from '../fixtures/lying.ts';
 import type { Sabotage } from '../harness/run/sabotage.ts';
-
-const WRITABLE_USR = `mkdir -p /run/sabotage/upper /run/sabotage/work
-  mount -t overlay -o lowerdir=/usr,upperdir=/run/sabotage/upper,workdir=/run/sabotage/work overlay /usr`;
 
 const sabotages: readonly Sabotage[] = [
   {
@@ -35,6 +33,14 @@ const sabotages: readonly Sabotage[] = [
     because: /tank/,
     guest: `mkdir -p /etc/systemd/system/draisine-read-pools.service.d
       printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' >/etc/systemd/system/draisine-read-pools.service.d/x.conf`,
+  },
+  {
+    name: 'update.stick-unseen',
+    what: 'udev does not tell the box of a stick with a release',
+    tests: ['update.stick'],
+    because: /staged/,
+    limitFactor: 0.2,
+    guest: 'ln -s /dev/null /etc/udev/rules.d/64-draisine-stick.rules && udevadm control --reload',
   },
 ];
 
