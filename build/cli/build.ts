@@ -47,8 +47,8 @@ export async function build(names: readonly string[], flags: BuildFlags): Promis
   const store = openStore();
   if (flags.dryRun) return await dryRun(wanted, store, flags);
   await holdStore(); // from the plan until the artifacts and the push are done
-  await checkKey(wanted.targets, store, flags.rebuild ?? false);
   const remote = await openRemote();
+  await checkKey(wanted.targets, store, { rebuild: flags.rebuild ?? false, remote: remote !== undefined });
   if (flags.push) checkPush();
   const keys = keyReader(loadFacts(store));
   await tellBeforehand(wanted, store, keys, flags);

@@ -31,7 +31,6 @@ export interface ReleaseFlags {
   readonly severity?: string;
   readonly needs?: string;
   readonly notes?: string;
-  readonly jobs?: number;
   readonly json?: boolean;
 }
 
@@ -62,7 +61,7 @@ export async function releaseBuild(names: readonly string[], flags: ReleaseFlags
   for (const name of names) {
     const image = await loadImage(name, { dev: false, ...version });
     const folder = releaseFolder(name, image.version);
-    const { release, written } = await buildRelease(image, folder, statements, flags.jobs);
+    const { release, written } = await buildRelease(image, folder, statements);
     made.push({ folder, written, ...release });
     log(`${name} ${image.version}: ${written ? 'released' : 'is there, unchanged'} in ${folder}`);
   }
@@ -71,7 +70,11 @@ export async function releaseBuild(names: readonly string[], flags: ReleaseFlags
 
 /** The root that the user trusts: the named file, else the one beside the user's keys. */
 export async function trustedRoot(file: string | undefined): Promise<Opened<'root'>> {
-  if (file === undefined) return await readOwnRoot(signingFolder());
+  if (file === undefined)
+    return await readOwnRoot(
+      signingFolder(),
+      './draisine keys init; or name the root.json that you trust: --root FILE',
+    );
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw badInput('cannot read the root', { where: file, hint: 'name a root.json', cause });
   });

@@ -20,14 +20,13 @@ export async function buildRelease(
   image: LoadedImage,
   folder: string,
   statements: Statements,
-  jobs?: number,
 ): Promise<{ release: Release; written: boolean }> {
   const store = openStore();
   await holdStore(); // until the release has its files
   const targets = releaseTargets(image);
-  await checkKey(targets, store, false);
   const remote = await openRemote();
-  const options = { store, ...(jobs ? { jobs } : {}), ...(remote ? { remote } : {}) };
+  await checkKey(targets, store, { remote: remote !== undefined });
+  const options = { store, ...(remote ? { remote } : {}) };
   const { outputs, failures, skipped } = await runBuild(targets, options);
   if (failures.length + skipped.length > 0) {
     throw new Failure(`${image.name} cannot be released: ${describeFailures(failures).join('\n')}`, {
