@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -7,7 +7,7 @@ import { setQuiet } from '../../sdk/lib/log.ts';
 import { makeKeys } from '../keys/keys.ts';
 import { findManifest } from '../product/manifest.ts';
 import { flash } from './flash.ts';
-import { keysShow } from './keys.ts';
+import { keysInit, keysShow } from './keys.ts';
 import { writeReport } from './report-file.ts';
 import { readTreeDocument } from './tree-document.ts';
 
@@ -86,6 +86,19 @@ test('keys: a folder that cannot be used, or holds something else, is bad input'
   process.env.DRAISINE_KEYS = folder;
   writeFileSync(join(folder, 'modules.crt'), 'garbage');
   await assert.rejects(keysShow({}), { exitCode: 2, message: /not a certificate/ });
+});
+
+test('keys init: a plan that is refused leaves nothing behind', async (t) => {
+  const before = process.env.DRAISINE_KEYS;
+  t.after(() => {
+    if (before === undefined) delete process.env.DRAISINE_KEYS;
+    else process.env.DRAISINE_KEYS = before;
+  });
+  const keys = join(folder, 'new-keys');
+  process.env.DRAISINE_KEYS = keys;
+  for (const wrong of [{ root: '4/3' }, { use: ['root=/nonexistent.pub'] }])
+    await assert.rejects(keysInit({ root: '2/3', release: '1/1', ...wrong }), { exitCode: 2 });
+  assert.equal(existsSync(keys) ? readdirSync(keys).join() : '', '');
 });
 
 test('flash: a target that is not a disk, and a source that is not an image, are refused before any build or write', async () => {

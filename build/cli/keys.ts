@@ -42,10 +42,10 @@ export async function keysInit(flags: InitFlags): Promise<void> {
     release: planOf('--release', flags.release, given.release),
     channel: { threshold: 1, count: 1, given: given.channel },
   };
-  if (modules) await makeModuleKey();
   const root = existsSync(folder)
     ? (await readOwnRoot(folder)).value
-    : (await makeSigningKeys(folder, plan)).value;
+    : (await makeSigningKeys(folder, plan)).value; // first, because it may refuse the plan
+  if (modules) await makeModuleKey();
   if (flags.json) {
     process.stdout.write(`${JSON.stringify({ folder: keysFolder(), root }, null, 2)}\n`);
     return;

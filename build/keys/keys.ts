@@ -69,7 +69,7 @@ export function parseCertificate(certificate: string, folder = keysFolder()): X5
 }
 
 /** A system error at a path of the keys, with a hint; any other error unchanged. */
-function keysFailure(path: string, error: unknown): unknown {
+export function keysFailure(path: string, error: unknown): unknown {
   const code = errorCode(error);
   if (code === undefined || error instanceof Failure) return error;
   return badInput(`cannot use the keys (${code})`, {

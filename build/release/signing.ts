@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 
 import { dirname, join } from 'node:path';
 import { badInput, errorCode, Failure, ifThere } from '../../sdk/lib/errors.ts';
 import { byteOrder, writeAtomic } from '../../sdk/lib/files.ts';
-import { keysFolder } from '../keys/keys.ts';
+import { keysFailure, keysFolder } from '../keys/keys.ts';
 import { fingerprint, makeSshKey, publicKey } from '../keys/ssh.ts';
 import type { RoleName } from './format/namespaces.ts';
 import { formatTime } from './format/time.ts';
@@ -73,15 +73,23 @@ export async function signersIn(folder: string): Promise<Signer[]> {
   );
 }
 
+async function temporaryFolder(folder: string): Promise<string> {
+  try {
+    await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+    return await mkdtemp(`${folder}.tmp-`);
+  } catch (error) {
+    throw keysFailure(dirname(folder), error);
+  }
+}
+
 /**
  * root.json of the folder.
- * @throws badInput if there is none
+ * @throws badInput, with this hint, if there is none
  */
-export async function readOwnRoot(folder: string): Promise<Opened<'root'>> {
+export async function readOwnRoot(folder: string, hint = './draisine keys init'): Promise<Opened<'root'>> {
   const path = join(folder, 'root.json');
   const text = await ifThere(readFile(path, 'utf8'));
-  if (text === undefined)
-    throw badInput('there is no root of trust yet', { where: path, hint: './draisine keys init' });
+  if (text === undefined) throw badInput('there is no root of trust yet', { where: path, hint });
   return await openRoot(text, path);
 }
 
@@ -185,8 +193,7 @@ export async function makeSigningKeys(
         },
       );
   }
-  await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
-  const made = await mkdtemp(`${folder}.tmp-`);
+  const made = await temporaryFolder(folder);
   try {
     await chmod(made, 0o700);
     const keys: Record<string, string> = {};
