@@ -38,7 +38,8 @@ export function readConfig(file: string): Buffer | number {
   try {
     if (file === '-') return readFileSync(0);
     const stat = statSync(file);
-    if (stat.isDirectory()) throw badInput('a folder, not a config', { where: file });
+    if (stat.isDirectory())
+      throw badInput('a folder, not a config', { where: file, hint: 'name a file in it' });
     if (stat.isFile() && stat.size > MAX_BYTES) return stat.size;
     return readFileSync(file);
   } catch (error) {
@@ -123,10 +124,10 @@ async function runConfig(file: string): Promise<{ text: string; secret: boolean 
       return { text: JSON.stringify(value), secret: count > 0 };
     }
   } catch (error) {
-    if (error instanceof Failure) throw error.where === undefined ? located(error, file) : error;
-    const why = error instanceof Error ? error.message : String(error);
-    const hint = WRONG_TYPE.test(why) ? { hint: TYPES_HINT } : {};
-    throw badInput(`config does not load: ${why}`, { where: placeIn(file, error), cause: error, ...hint });
+    if (error instanceof Failure) throw located(error, file);
+    const { what, where } = faultOf(error, file);
+    const hint = WRONG_TYPE.test(what) ? { hint: TYPES_HINT } : {};
+    throw badInput(`config does not load: ${what}`, { where, cause: error, ...hint });
   }
   throw badInput('config exports no machine', {
     where: file,
@@ -134,9 +135,21 @@ async function runConfig(file: string): Promise<{ text: string; secret: boolean 
   });
 }
 
+/** What is wrong with a program that does not run, and where. A syntax error may be in a file that it imports. */
+function faultOf(error: unknown, file: string): { what: string; where: string } {
+  const said = error instanceof Error ? error.message : String(error);
+  // esbuild counts columns from 0. tsx gives it the name X.ts for X.mts.
+  const [, path = '', line, column, syntax] = /^(.+):(\d+):(\d+): ERROR: (.*)$/m.exec(said) ?? [];
+  if (syntax === undefined) return { what: said, where: placeIn(file, error) };
+  const name = path === resolve(file).replace(/\.mts$/, '.ts') ? file : path;
+  return { what: syntax, where: `${name}:${line}:${Number(column) + 1}` };
+}
+
+/** A failure of a config with the place in its file: `serve` reads many configs. */
 function located(failure: Failure, file: string): Failure {
   const { message, hint, exitCode } = failure;
-  const where = placeIn(file, failure);
+  const place = placeIn(file, failure);
+  const where = failure.where === undefined ? place : `${place}: ${failure.where}`;
   return new Failure(message, { where, exitCode, cause: failure, ...(hint === undefined ? {} : { hint }) });
 }
 

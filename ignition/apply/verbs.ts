@@ -25,7 +25,10 @@ export function parseSeconds(text: string): number {
   const [, number = '', unit = 's'] = /^(\d+)(s|m|h)?$/.exec(text) ?? [];
   const seconds = Number(number) * ({ s: 1, m: 60, h: 3600 }[unit] ?? 1);
   if (number === '' || seconds < 10 || seconds > 86_400)
-    throw badInput(`not a time: ${text}`, { where: '--confirm', hint: 'write 90s, 2m or 1h' });
+    throw badInput(`not a time from ten seconds to a day: ${text}`, {
+      where: '--confirm',
+      hint: 'write 90s, 2m or 1h',
+    });
   return seconds;
 }
 
@@ -110,9 +113,7 @@ async function planAll(
     );
   if (stuck.length === 0) return plans;
   if (options.json && !options.plan) process.stdout.write(`${JSON.stringify(plans.map(unchanged))}\n`);
-  process.stderr.write(
-    `nothing was changed: first resolve the refusals and the changes by hand that are listed above for ${stuck.join(', ')}\n`,
-  );
+  process.stderr.write(`nothing was changed: first resolve what is listed above for ${stuck.join(', ')}\n`);
   process.exitCode = 1;
   return undefined;
 }

@@ -7,11 +7,28 @@ import { byteOrder } from '../../sdk/lib/files.ts';
  * Local files that a config embeds. All of them, link targets included, must lie in the folder of the config.
  */
 
-/** The reason why a local file cannot be embedded. */
-export class LocalFault extends Error {}
+/** The reason why a local file cannot be embedded. The message is `what; hint`. */
+export class LocalFault extends Error {
+  constructor(
+    readonly what: string,
+    readonly hint: string,
+  ) {
+    super(`${what}; ${hint}`);
+  }
+}
 
 /** The largest local file that a config may embed, in bytes. Larger files are fetched by URL. */
 const MAX_LOCAL = 32 * 1024 * 1024;
+
+const WHYS: Readonly<Record<string, readonly [string, string]>> = {
+  ENOENT: [
+    'does not exist',
+    'write it from the folder of the config, or name another one: --files-dir FOLDER',
+  ],
+  EACCES: ['is not readable', 'chmod u+r it'],
+  ENOTDIR: ['lies below a file', 'write it from the folder of the config'],
+  ELOOP: ['is a link that leads to itself', 'name the file'],
+};
 
 function readable<T>(path: string, read: () => T): T {
   try {
@@ -19,15 +36,8 @@ function readable<T>(path: string, read: () => T): T {
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined) throw error;
-    const whys: Readonly<Record<string, string>> = {
-      ENOENT:
-        'does not exist; write it from the folder of the config, or name another one: --files-dir FOLDER',
-      EACCES: 'is not readable; chmod u+r it',
-      ENOTDIR: 'lies below a file; write it from the folder of the config',
-      ELOOP: 'is a link that leads to itself; name the file',
-    };
-    const why = whys[code] ?? code;
-    throw new LocalFault(`local file ${path} ${why}`);
+    const [why, hint] = WHYS[code] ?? [`cannot be read (${code})`, 'name another file'];
+    throw new LocalFault(`local file ${path} ${why}`, hint);
   }
 }
 
@@ -44,12 +54,14 @@ function localPath(folder: string, name: string): string {
   const path = resolve(folder, name);
   if (!isInside(resolve(folder), path))
     throw new LocalFault(
-      `local file ${name} lies outside the config's folder; copy it there, or name a folder above both: --files-dir FOLDER`,
+      `local file ${name} lies outside the config's folder`,
+      'copy it there, or name a folder above both: --files-dir FOLDER',
     );
   const real = readable(name, () => realpathSync(path));
   if (!isInside(realpathSync(folder), real)) {
     throw new LocalFault(
-      `local file ${name} is a link to outside the config's folder; put the file in the place of the link`,
+      `local file ${name} is a link to outside the config's folder`,
+      'put the file in the place of the link',
     );
   }
   return real;
@@ -64,11 +76,13 @@ export function readLocal(folder: string, name: string): Buffer {
   const stat = lstatSync(path);
   if (!stat.isFile())
     throw new LocalFault(
-      `local file ${name} is not a regular file; name a file, or take a folder over by storage.trees`,
+      `local file ${name} is not a regular file`,
+      'name a file, or take a folder over by storage.trees',
     );
   if (stat.size > MAX_LOCAL)
     throw new LocalFault(
-      `local file ${name} has ${stat.size} bytes, the limit is ${MAX_LOCAL}; let it be fetched by URL (source)`,
+      `local file ${name} has ${stat.size} bytes, the limit is ${MAX_LOCAL}`,
+      'let it be fetched by URL (source)',
     );
   return readable(name, () => readFileSync(path));
 }
@@ -83,7 +97,7 @@ export type TreeNode =
 export function readTree(folder: string, name: string): TreeNode[] {
   const root = localPath(folder, name);
   if (!lstatSync(root).isDirectory())
-    throw new LocalFault(`${name} is not a folder; name a folder, or write a file under storage.files`);
+    throw new LocalFault(`${name} is not a folder`, 'name a folder, or write a file under storage.files');
   const nodes: TreeNode[] = [];
   const visit = (below: string): void => {
     for (const child of readdirSync(join(root, below)).sort(byteOrder)) {
@@ -97,7 +111,7 @@ export function readTree(folder: string, name: string): TreeNode[] {
       else if (stat.isFile()) {
         const contents = readLocal(root, path);
         nodes.push({ path, kind: 'file', contents, executable: (stat.mode & 0o111) !== 0 });
-      } else throw new LocalFault(`${name}/${path} is neither a file, a folder nor a link; remove it`);
+      } else throw new LocalFault(`${name}/${path} is neither a file, a folder nor a link`, 'remove it');
     }
   };
   visit('');

@@ -42,5 +42,10 @@ test('a failed command is named; its output is not shown', () => {
 
 test('a file outside the folder must have an absolute path', () => {
   assert.throws(() => read({ file: '../key' }), /outside/);
-  assert.throws(() => read({ file: 'none' }), /does not exist/);
+  const hint = `put it into the folder ${folder}, or write an absolute path`;
+  assert.throws(() => read({ file: 'none' }), {
+    exitCode: 2,
+    message: 'secret: local file none does not exist',
+    hint,
+  });
 });

@@ -64,7 +64,9 @@ function readFileSecret(file: string, folder: string): Buffer {
     return isAbsolute(file) ? readLocal('/', path.slice(1)) : readLocal(folder, file);
   } catch (error) {
     if (!(error instanceof LocalFault)) throw error;
-    throw new Failure(`secret: ${error.message}`, { where: file });
+    const outside = /--files-dir/.test(error.hint); // an option for Butane
+    const hint = outside ? `put it into the folder ${folder}, or write an absolute path` : error.hint;
+    throw badInput(`secret: ${error.what}`, { where: file, hint });
   }
 }
 

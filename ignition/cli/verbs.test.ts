@@ -160,7 +160,7 @@ describe('compile', () => {
       [
         'fail.mts',
         source.replace("'printf', 'hunter2'", "'false'"),
-        /^error: secret command failed \(exit status 1\)\n {2}at: {3}secret command false\n$/,
+        /^error: secret command failed \(exit status 1\)\n {2}at: {3}\S+fail\.mts: secret command false\n$/,
       ],
       [
         'bad.mts',
@@ -168,7 +168,16 @@ describe('compile', () => {
         /^error: not a host name: "a_"\n {2}at: {3}\S+bad\.mts:2:\d+\n {2}hint: /,
       ],
       ['none.mts', 'export const x = 1;\n', /^error: config exports no machine\n/],
-      ['syntax.mts', 'export default {', /^error: config does not load: /],
+      [
+        'syntax.mts',
+        'export default {\n  a: 1,,\n',
+        /^error: config does not load: Expected identifier but found ","\n {2}at: {3}\S+syntax\.mts:2:8\n$/,
+      ],
+      [
+        'typo.mts',
+        source.replace('hostname:', 'hostnme:'),
+        /^error: unknown option "hostnme"\n {2}at: {3}\S+typo\.mts:2:\d+: machine\n {2}hint: did you mean hostname/,
+      ],
       [
         'throws.mts',
         "\nexport default () => { throw new Error('no disk'); };\n",

@@ -96,7 +96,7 @@ function networkOf({ interface: name, httpOnly, dhcp }: ServeOptions): Port {
 
 function parsePort(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65535)
-    throw badInput(`not a port: ${text}`, { where: '--port' });
+    throw badInput(`not a port from 0 to 65535: ${text}`, { where: '--port' });
   return Number(text);
 }
 
@@ -112,7 +112,10 @@ function readCa(file: string): Buffer {
   try {
     pem = readFileSync(file);
   } catch (error) {
-    throw badInput(`cannot read the certificate (${errorCode(error)})`, { where: file });
+    throw badInput(`cannot read the certificate (${errorCode(error)})`, {
+      where: file,
+      hint: 'name a certificate in PEM that you may read',
+    });
   }
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))
     throw badInput('no certificate in PEM', {
