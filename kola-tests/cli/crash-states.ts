@@ -8,7 +8,6 @@ import { OUT } from './options.ts';
 export interface CrashOptions {
   readonly image: string;
   readonly boot: number;
-  readonly list?: boolean;
   readonly json?: boolean;
 }
 
@@ -17,7 +16,7 @@ export interface CrashOptions {
  * selection of them. Exit code 1: the machine does not boot from at least one state.
  */
 export async function crashStatesOf(name: string | undefined, options: CrashOptions): Promise<number> {
-  if (options.list || name === undefined) {
+  if (name === undefined) {
     for (const each of FLOWS) process.stdout.write(`${each.name.padEnd(12)}  ${each.what}\n`);
     return 0;
   }

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ownConfig, ownKeys } from './run-config.ts';
+import { machineConfig, ownConfig, ownKeys, readConfig } from './run-config.ts';
 
 test('without a given config, the machine gets the public keys of the person who runs it', async () => {
   const home = await mkdtemp(join(tmpdir(), 'draisine-home-'));
@@ -20,5 +20,22 @@ test('without a given config, the machine gets the public keys of the person who
     assert.match(text, /--autologin root/);
   } finally {
     await rm(home, { recursive: true });
+  }
+});
+
+test('a config that cannot be used is bad input', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'draisine-config-'));
+  try {
+    for (const [name, text] of [
+      ['comma.ign', '{"ignition":{"version":"3.3.0"},}'],
+      ['variant.butane', 'variant: nope\nversion: 1.4.0\n'],
+    ] as const) {
+      const path = join(folder, name);
+      await writeFile(path, text);
+      const wrong = { exitCode: name === 'comma.ign' ? 2 : 1, where: path };
+      await assert.rejects(machineConfig(await readConfig(path), folder), wrong);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
   }
 });

@@ -2,9 +2,9 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CHECKOUT } from '../../sdk/lib/checkout.ts';
-import { badInput, errorCode } from '../../sdk/lib/errors.ts';
+import { badInput, errorCode, Failure } from '../../sdk/lib/errors.ts';
 import { byteOrder } from '../../sdk/lib/files.ts';
-import { runCommand } from '../../sdk/tool.ts';
+import { runProcess } from '../../sdk/process.ts';
 
 /** The machine config of `run`: the given text, or undefined if `ownConfig` is to make one. */
 export interface Given {
@@ -28,10 +28,15 @@ export async function readConfig(path: string): Promise<Given> {
 /** Takes JSON unchanged, and compiles TypeScript and Butane with `./draisine ignition compile`. Returns the file for QEMU. */
 export async function machineConfig({ path, text }: Given, dir: string): Promise<string> {
   const config = join(dir, 'ignition.json');
-  if (/\.(m?ts|bu|ya?ml)$/i.test(path)) {
-    const args = ['ignition', 'compile', resolve(path), '-o', config];
-    await runCommand({ file: join(CHECKOUT, 'draisine'), args, env: process.env }, 'ignition compile');
-    return config;
+  if (/\.(m?ts|bu|butane|ya?ml)$/i.test(path)) {
+    const args = ['ignition', 'compile', path, '-o', config];
+    const compile = { file: join(CHECKOUT, 'draisine'), args, env: process.env };
+    const { code } = await runProcess(compile, { stdout: 2, stderr: 2 });
+    if (code === 0) return config;
+    throw new Failure('the machine config cannot be compiled: see above', {
+      where: path,
+      exitCode: code === 2 ? 2 : 1,
+    });
   }
   try {
     JSON.parse(text);

@@ -39,8 +39,8 @@ export async function runImage(name: string, options: RunOptions): Promise<numbe
   if (boot !== 'disk' && boot !== 'usb' && boot !== 'iso')
     throw badInput(`--boot takes disk, usb or iso: ${boot}`);
   checkImageName(name);
-  const memory = parseMebibytes(options.memory);
-  const sizes = options.disk.map(parseMebibytes);
+  const memory = parseMebibytes(options.memory, '--memory');
+  const sizes = options.disk.map((size) => parseMebibytes(size, '--disk'));
   const given = options.ignition === undefined ? undefined : await readConfig(options.ignition);
   sweepTemporary();
   const dir = await mkdtemp(join(tmpdir(), `draisine-run-${process.pid}-`));
