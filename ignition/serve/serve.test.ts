@@ -302,7 +302,7 @@ describe('wrong usage', () => {
   for (const [args, what] of [
     [[], /no interface is named.*--http-only/s],
     [['--interface', 'nosuch0'], /there is no interface nosuch0\n.*there are: .*lo/s],
-    [['--http-only', '--port', '99999'], /not a port: 99999/],
+    [['--http-only', '--port', '99999'], /not a port from 0 to 65535: 99999/],
     [['--http-only', '--dhcp', '10.0.0.1,10.0.0.2'], /exclude each other/],
     [['--http-only', '--args', 'a && reboot'], /not kernel arguments/],
     [['--http-only', '--ca', '/nonexistent'], /cannot read the certificate/],
