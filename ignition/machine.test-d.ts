@@ -1,4 +1,5 @@
 import { machine } from './machine.ts';
+import type { Vdev } from './sugar/zpool.ts';
 
 /** Configs that the type checker must refuse. `tsc` reports a directive below that suppresses no error. */
 
@@ -67,3 +68,8 @@ machine({ network: { interfaces: { a: { port: { name: 'a' }, dhcp: true, id: 5 }
 machine({ network: { bonds: { b: { ports: [], dhcp: true } } } });
 // @ts-expect-error an unknown service
 machine({ firewall: { allow: ['gopher'] } });
+
+/** Similar boxes (docs/ignition.md). */
+export const nas = (hostname: string, disks: Vdev) =>
+  machine({ hostname, pools: { tank: { vdevs: [disks] } } });
+nas('nas1', mirror);
