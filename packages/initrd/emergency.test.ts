@@ -76,7 +76,7 @@ test('a machine that has been provisioned restarts after ten minutes, also if it
 
 test('a person who presses Enter keeps it from restarting', (t) => {
   const { said, restarts } = fails(t, { keys: '\n' });
-  assert.match(said, /^\*\*\* The machine does not restart by itself\.$/m);
+  assert.match(said, /^\*\*\* Somebody pressed Enter: the machine does not restart by itself\.$/m);
   assert.equal(restarts, false);
 });
 
