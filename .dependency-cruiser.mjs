@@ -12,7 +12,10 @@ const rooms = {
   ignition: ['build', 'packages/box/settings', 'sdk'],
   images: ['ignition', 'packages', 'build/image/image.ts', 'sdk'],
   // The harness boots artifacts. What it needs of their making is in the faces named for it.
-  'kola-tests': ['build/for-kola.ts', 'packages/for-kola.ts', 'packages/edits-for-kola.ts', 'sdk'],
+  'kola-tests': [
+    ...['build/for-kola.ts', 'packages/for-kola.ts', 'packages/answers-for-kola.ts', 'packages/edits-for-kola.ts'],
+    'sdk',
+  ],
 };
 
 /** Folders of a room in an order in which each imports only those before it. */

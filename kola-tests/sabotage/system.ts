@@ -12,6 +12,13 @@ const sabotages: readonly Sabotage[] = [
       "echo 'something is not as it was' | systemd-cat --identifier=odd --priority=warning && journalctl --sync",
   },
   {
+    name: 'system.silent-program',
+    what: 'a program that the box asks answers nothing',
+    tests: ['system.answers'],
+    because: /^AssertionError.*\$ wipefs .*\/dev\/sda1/s,
+    guest: 'mount --bind /usr/bin/true "$(command -v wipefs)"',
+  },
+  {
     name: 'system.setuid-at-home',
     what: 'setuid programs below /home give rights',
     tests: ['system.mounts'],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeBox } from '../io/fake.ts';
 import { recordSuccess } from '../replicate/state.ts';
+import { recordedText, sameForm, showLike } from '../testing/answers.ts';
 import type { Pool, Scan } from '../zfs/pools.ts';
 import { parsePools } from '../zfs/pools.ts';
 import type { Condition } from './condition.ts';
@@ -12,7 +13,7 @@ import { poolConditions, quotaConditions, roomConditions } from './storage.ts';
 
 const NOW = Date.parse('2026-11-29T12:00:00Z');
 const HOUR = 3_600_000;
-/** As in the output of systemctl 257. */
+/** As systemctl prints it: showLike() checks that. */
 const shown = (milliseconds: number) =>
   `Sun ${new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
@@ -47,11 +48,16 @@ function machine() {
       .slice(argv.indexOf('--') + 1)
       .map((name) => {
         const every = name.startsWith('scrub') ? 30 * 24 * HOUR : world.every;
-        const state = world.stopped.has(name) ? 'inactive' : 'active';
+        const ActiveState = world.stopped.has(name) ? 'inactive' : 'active';
         // systemd computes the next time when the job has ended.
-        if (name === 'replicate-a.timer' && world.began !== undefined)
-          return `Id=${name}\nActiveState=active\nSubState=running\nLastTriggerUSec=${shown(world.began)}\nNextElapseUSecRealtime=`;
-        return `Id=${name}\nActiveState=${state}\nLastTriggerUSec=${shown(NOW)}\nNextElapseUSecRealtime=${shown(NOW + every)}`;
+        const times =
+          name === 'replicate-a.timer' && world.began !== undefined
+            ? { SubState: 'running', LastTriggerUSec: shown(world.began) }
+            : { LastTriggerUSec: shown(NOW), NextElapseUSecRealtime: shown(NOW + every) };
+        return showLike('Id,ActiveState,SubState,LastTriggerUSec,NextElapseUSecRealtime', {
+          ...{ Id: name, ActiveState },
+          ...times,
+        });
       })
       .join('\n\n');
   });
@@ -151,9 +157,11 @@ describe('a job of a timer', () => {
   });
 });
 
+const REAL = JSON.parse(recordedText(['zpool', 'status', '--json', '-p', '-P'])).pools.tank;
+
 describe('pools', () => {
   const parse = (more: object) =>
-    parsePools(JSON.stringify({ pools: { tank: { state: 'ONLINE', ...more } } }))[0] as Pool;
+    parsePools(JSON.stringify({ pools: { tank: sameForm(REAL, { state: 'ONLINE', ...more }) } }))[0] as Pool;
   const texts = (more: object) => poolConditions(parse(more)).map(({ text }) => text);
 
   test('tell their last scrub', () => {
@@ -269,7 +277,12 @@ test('an unhealthy container is a problem; one that is starting is none', () => 
   box.put({ [`/run/systemd/transient/${'0a'.repeat(32)}-5f3759df.timer`]: '' });
   const all = ['Up 1 minute (unhealthy)', 'unhealthy', 'Up 1 minute (starting)', 'starting', 'healthy', ''];
   box.program('podman', () =>
-    JSON.stringify(all.map((Status, index) => ({ Names: [`c${index}`], State: 'running', Status }))),
+    JSON.stringify(
+      sameForm(
+        JSON.parse(recordedText(['podman', 'ps', '--all', '--format', 'json'])),
+        all.map((Status, index) => ({ Names: [`c${index}`], State: 'running', Status })),
+      ),
+    ),
   );
   assert.deepEqual(
     containerConditions(box).map(({ name }) => name),
@@ -285,8 +298,14 @@ describe('units', () => {
         return Object.keys(units)
           .map((name) => `${name} loaded failed failed x`)
           .join('\n');
+      const properties = argv[2]?.slice('--property='.length) ?? '';
       return Object.entries(units)
-        .map(([name, lines]) => `Id=${name}\n${lines}`)
+        .map(([Id, lines]) =>
+          showLike(properties, {
+            Id,
+            ...Object.fromEntries(lines.split('\n').map((line) => line.split('='))),
+          }),
+        )
         .join('\n\n');
     });
     return box;

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeBox } from '../io/fake.ts';
 import { conditionsOf, lookAround } from '../notify/conditions.ts';
+import { recordedText, sameForm } from '../testing/answers.ts';
 import { describeDisk, disksOf } from './disks.ts';
+
+const ASK = 'smartctl --json=c --nocheck=standby --info --health --attributes --log=selftest -d sat /dev/sda';
+const REAL = JSON.parse(recordedText(ASK.split(' ')));
 
 /** A machine whose disks answer so. */
 function machine(disks: Readonly<Record<string, object | string>>, scan: object = {}) {
@@ -24,14 +28,16 @@ function machine(disks: Readonly<Record<string, object | string>>, scan: object 
   return { box, told, lines: () => disksOf(box).map(describeDisk) };
 }
 
-const ata = (test: object, more: object = {}) => ({
-  model_name: 'WD Red',
-  smart_status: { passed: true },
-  temperature: { current: 34 },
-  power_on_time: { hours: 1000 },
-  ata_smart_self_test_log: { standard: { table: [test, { status: { passed: false } }] } },
-  ...more,
-});
+/** What a SATA disk answers. No disk of QEMU has the tables of NVMe self-tests and of SCSI. */
+const ata = (test: object, more: object = {}) =>
+  sameForm(REAL, {
+    model_name: 'WD Red',
+    smart_status: { passed: true },
+    temperature: { current: 34 },
+    power_on_time: { hours: 1000 },
+    ata_smart_self_test_log: { standard: { table: [test, { status: { passed: false } }] } },
+    ...more,
+  });
 
 describe('disks', () => {
   test('report their health, and the result of their last test', () => {

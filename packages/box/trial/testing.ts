@@ -3,6 +3,7 @@ import { stage } from '../disk/stage.ts';
 import { ESP, fakeDraisine, fakeLocks, HASHES, NEXT, nextSlot, nextUki } from '../disk/testing.ts';
 import type { FakeBox } from '../io/fake.ts';
 import { POLICY } from '../settings/update.ts';
+import { recordedText, sameForm, showLike } from '../testing/answers.ts';
 import { changeState } from '../update/state.ts';
 import { lookAtBox, writeBaseline } from './baseline.ts';
 
@@ -63,10 +64,13 @@ function addPrograms(box: FakeBox, world: World): void {
   box.program('ping', (argv) => ({ code: world.answering.has(argv.at(-1) ?? '') ? 0 : 1 }));
   box.program('podman', () =>
     JSON.stringify(
-      world.containers.map(({ name, state, status, unit }) => ({
-        ...{ Names: [name], State: state, Status: status },
-        Labels: unit === undefined ? null : { PODMAN_SYSTEMD_UNIT: unit },
-      })),
+      sameForm(
+        JSON.parse(recordedText(['podman', 'ps', '--all', '--format', 'json'])),
+        world.containers.map(({ name, state, status, unit }) => ({
+          ...{ Names: [name], State: state, Status: status },
+          Labels: unit === undefined ? null : { PODMAN_SYSTEMD_UNIT: unit },
+        })),
+      ),
     ),
   );
   box.program('curl', () => world.httpCode);
@@ -109,7 +113,10 @@ function systemctl(argv: readonly string[], world: World): string {
         const active = world.units.get(name) ?? 'inactive';
         const load = world.notFound.has(name) ? 'not-found' : 'loaded';
         const sub = active === 'active' ? 'running' : 'dead';
-        return `Id=${name}\nLoadState=${load}\nActiveState=${active}\nSubState=${sub}\nConditionResult=${world.unmet.has(name) ? 'no' : 'yes'}`;
+        return showLike('Id,LoadState,ActiveState,SubState,ConditionResult', {
+          ...{ Id: name, LoadState: load, ActiveState: active, SubState: sub },
+          ConditionResult: world.unmet.has(name) ? 'no' : 'yes',
+        });
       })
       .join('\n\n');
   }
