@@ -80,8 +80,9 @@ const pools = (box: Machine): string => `
   zpool create dirty /var/tmp/damaged
   { head -c 1M /dev/urandom; echo 'to be hit'; head -c 1M /dev/urandom; } >/dirty/blob
   zpool export dirty
-  at=$(grep -abom 1 'to be hit' /var/tmp/damaged | cut -d : -f 1)
-  printf D | dd of=/var/tmp/damaged bs=1 seek="$at" conv=fsync,notrunc status=none
+  for at in $(grep -abo 'to be hit' /var/tmp/damaged | cut -d : -f 1); do # there may be older copies
+    printf T | dd of=/var/tmp/damaged bs=1 seek="$at" conv=fsync,notrunc status=none
+  done
   zpool import -d /var/tmp dirty
   zpool scrub -w dirty`;
 
