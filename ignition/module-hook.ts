@@ -1,9 +1,14 @@
 import { register } from 'node:module';
 
-/** The code that runs in Node's thread for module hooks. */
+/**
+ * The code that runs in Node's thread for module hooks. tsx adds a question to the URL of a file that it takes for
+ * CommonJS and that a module imports by name (`…/x.ts%3Ftsx-commonjs-export-preparse=1?…`).
+ */
 const HOOK = `export async function resolve(specifier, context, next) {
   const found = await next(specifier, context);
-  return /\\.ts(\\?|$)/.test(found.url) ? { ...found, format: 'module' } : found;
+  const [file] = /^file:[^?]*?\\.ts(?=%3Ftsx-|[?]|$)/.exec(found.url) ?? [];
+  if (file === undefined) return found;
+  return { ...found, url: found.url.startsWith(file + '%3F') ? file : found.url, format: 'module' };
 }`;
 
 let registered = false;

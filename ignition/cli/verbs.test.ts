@@ -139,6 +139,16 @@ describe('compile', () => {
     assert.deepEqual([status, stderr], [0, '']);
     assert.match(stdout, /"data:,hunter2"/);
   });
+  test('TypeScript outside any package that imports another file by name', () => {
+    place(
+      'boxes.ts',
+      `import { machine } from '${INDEX}';\nexport const box = (hostname: string) => machine({ hostname });\n`,
+    );
+    const file = place('box.ts', "import { box } from './boxes.ts';\nexport default box('one');\n");
+    const { status, stdout, stderr } = ignition('compile', file);
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /"data:,one/);
+  });
   test('Butane from standard input, with a folder of files', () => {
     place('motd', 'hello');
     const text = 'variant: fcos\nversion: 1.4.0\nstorage:\n  files: [{path: /a, contents: {local: motd}}]\n';
