@@ -33,8 +33,8 @@ import type { LuksOptions } from './volumes.ts';
 import type { PoolOptions } from './zpool.ts';
 
 /**
- * Refuses an option with an unknown name, and one with a value of another kind. Compiling a config runs it and does not check its types: without
- * this check, a misspelt `firewal` would make a machine without a firewall.
+ * Refuses an option with an unknown name, and one with a value of another kind. Compiling a config runs it and does not
+ * check its types: without this check, a misspelt `firewal` would make a machine without a firewall.
  */
 export function checkNames(options: object, known: object, where: string): void {
   for (const name of Object.keys(options)) {
