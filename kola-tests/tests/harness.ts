@@ -72,6 +72,8 @@ register(
     tags,
   },
   async (_t, { box }) => {
+    // agetty(8) discards what is still to be printed when it starts, and it may start late.
+    await box.succeed('systemctl stop serial-getty@ttyS0.service');
     // The flood is much larger than a socket's buffer. No byte is lost or repeated.
     const lines = Array.from({ length: 2000 }, (_, index) => `flood ${index + 1} of 2000`);
     await box.succeed("seq -f 'flood %g of 2000' 2000 >/dev/ttyS0");
