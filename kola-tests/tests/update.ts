@@ -213,7 +213,7 @@ register(
     expect: [/draisine-read-pools\.service/, /zfs/],
   },
   async (_t, { box }) => {
-    const updating = await subscribe(box, { deadline: 100 });
+    const updating = await subscribe(box, { deadline: 130 });
     const { from, to } = updating;
     try {
       await box.succeed(
@@ -223,7 +223,9 @@ register(
       await goDown(box, 'reboot');
       // Imitates a new kernel without a driver for the disk's controller.
       await box.unplug('right');
-      await box.start();
+      // Not until the boot has ended: the import is tried again, which waits for the disk for another minute.
+      await box.powerOn();
+      await box.waitForConsole(/is on trial until/, { seconds: 150 });
       assert.equal((await runningRelease(box)).version, to);
       assert.equal(await box.succeed('zpool list -H'), '');
       // Labels and uberblocks are in the first 512 KiB. Nothing has written to them.
