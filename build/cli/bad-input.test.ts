@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { setQuiet } from '../../sdk/lib/log.ts';
 import { makeKeys } from '../keys/keys.ts';
 import { findManifest } from '../product/manifest.ts';
@@ -71,15 +71,20 @@ test('neither an empty name nor a path below a file is an image', () => {
   assert.throws(() => findManifest(''), { exitCode: 2, message: /name of an image is empty/ });
 });
 
-test('keys: a folder that cannot be used, or holds something else, is bad input', async (t) => {
+/** Sets the folder of keys until the test ends. */
+function keysIn(t: TestContext, keys: string): void {
   const before = process.env.DRAISINE_KEYS;
   t.after(() => {
     if (before === undefined) delete process.env.DRAISINE_KEYS;
     else process.env.DRAISINE_KEYS = before;
   });
+  process.env.DRAISINE_KEYS = keys;
+}
+
+test('keys: a folder that cannot be used, or holds something else, is bad input', async (t) => {
   const file = join(folder, 'no-folder');
   writeFileSync(file, '');
-  process.env.DRAISINE_KEYS = file;
+  keysIn(t, file);
   const unusable = { name: 'Failure', exitCode: 2, message: /^cannot use the keys \(ENOTDIR\)/ };
   await assert.rejects(keysShow({}), unusable);
   await assert.rejects(makeKeys('/nonexistent', join(file, 'below/keys')), unusable);
@@ -89,13 +94,8 @@ test('keys: a folder that cannot be used, or holds something else, is bad input'
 });
 
 test('keys init: a plan that is refused leaves nothing behind', async (t) => {
-  const before = process.env.DRAISINE_KEYS;
-  t.after(() => {
-    if (before === undefined) delete process.env.DRAISINE_KEYS;
-    else process.env.DRAISINE_KEYS = before;
-  });
   const keys = join(folder, 'new-keys');
-  process.env.DRAISINE_KEYS = keys;
+  keysIn(t, keys);
   for (const wrong of [{ root: '4/3' }, { use: ['root=/nonexistent.pub'] }])
     await assert.rejects(keysInit({ root: '2/3', release: '1/1', ...wrong }), { exitCode: 2 });
   assert.equal(existsSync(keys) ? readdirSync(keys).join() : '', '');
